@@ -1,0 +1,207 @@
+package dev.hmacd;
+
+import dev.hmacd.access.Access;
+import dev.hmacd.config.Config;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.mac.KeyMaker;
+import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.MacService;
+import dev.hmacd.metrics.Metrics;
+import dev.hmacd.rpc.GrpcServer;
+import dev.hmacd.rpc.Health;
+import dev.hmacd.rpc.Tls;
+import dev.hmacd.token.Lanes;
+import dev.hmacd.token.Probe;
+import dev.hmacd.token.Provisioning;
+import dev.hmacd.token.Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Builds and owns every long-lived object. Not thread-safe but for [#reload] and [#reloadTls].
+public final class Daemon implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Daemon.class);
+
+  /// Whether a start may make the daemon's own keys.
+  public enum Provision {
+    /// In production an operator does, with `hmacd init`: a wrong token is not written to.
+    NEVER,
+    IF_MISSING
+  }
+
+  private final Config config;
+  private final Token token;
+  private final Health health = new Health();
+  private final Metrics metrics = new Metrics();
+  private final Access access;
+  private final KeyRegistry registry;
+  private final Lanes lanes;
+  private final Probe probe;
+  private final KeyMaker maker;
+  private final @Nullable Tls tls;
+  private final GrpcServer server;
+
+  public Daemon(Config config, Token token, Clock clock) {
+    this.config = config;
+    this.token = token;
+    Config.TokenSettings settings = config.token();
+    Config.Limits limits = config.grpc().limits();
+    access = new Access(config.rules());
+    registry = new KeyRegistry(config.registry(), config.arn(), clock);
+    lanes = new Lanes(token, settings.lanes(), settings.queue(), limits.drain(), metrics);
+    probe =
+        new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
+    maker = new KeyMaker(registry, lanes);
+    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
+    server =
+        new GrpcServer(
+            config.grpc(),
+            tls,
+            new MacService(registry, access, lanes),
+            new KeyService(registry, access, maker, lanes, token.info().serial(), clock),
+            health,
+            metrics,
+            clock);
+  }
+
+  /// Opens everything and serves. Health says SERVING when the token has given the known answer.
+  ///
+  /// @throws StartException with what an operator can do
+  public void start(Provision provision) throws StartException {
+    try {
+      if (tls != null) {
+        tls.reload();
+      }
+      registry.open();
+      OwnKey probeKey = probeKey(provision);
+      lanes.start();
+      maker.settleAll();
+      server.start();
+      probe.start(probeKey);
+      measure();
+      if (config.metrics().isPresent()) {
+        metrics.serve(config.metrics().get());
+      }
+    } catch (TokenException e) {
+      close();
+      throw new StartException(
+          e.getMessage(), e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY, e);
+    } catch (IOException | RuntimeException e) {
+      close();
+      throw new StartException(String.valueOf(e.getMessage()), StartException.CONFIG, e);
+    } catch (StartException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private OwnKey probeKey(Provision provision) throws StartException, TokenException {
+    String serial = token.info().serial();
+    try {
+      Optional<OwnKey> known = registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
+      if (known.isPresent()) {
+        return known.get();
+      }
+      if (provision == Provision.NEVER) {
+        throw new StartException(
+            "the token has no probe key yet: run hmacd init", StartException.CONFIG, null);
+      }
+      try (TokenSession session = token.open()) {
+        return registry.putOwnKey(serial, Provisioning.probe(session, known)).join();
+      }
+    } catch (CompletionException e) {
+      throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
+    }
+  }
+
+  private void tokenIsHealthy(boolean healthy) {
+    health.setServing(healthy);
+    if (healthy) {
+      log.atInfo().log("The token gives the known answer: SERVING");
+    } else {
+      log.atError().log("The token does not give the known answer: NOT_SERVING");
+    }
+  }
+
+  private void measure() {
+    metrics.gauge("hmacd_lanes", "Threads with a session each.", lanes::size);
+    metrics.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
+    metrics.gauge(
+        "hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
+    metrics.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
+    metrics.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
+    metrics.gauge(
+        "hmacd_token_healthy",
+        "1 while the probe gives the known answer.",
+        () -> probe.isHealthy() ? 1 : 0);
+    metrics.gauge("hmacd_connections", "Open connections.", server::openConnections);
+    metrics.gauge(
+        "hmacd_connections_refused",
+        "Connections closed since the start because there were too many.",
+        server::refusedConnections);
+    if (tls != null) {
+      metrics.gauge(
+          "hmacd_certificate_expiry_seconds",
+          "When the daemon's certificate ends, in Unix time.",
+          () -> tls.notAfter().getEpochSecond());
+    }
+  }
+
+  /// Takes the rules of a configuration that was read anew. Thread-safe.
+  public void reload(Config fresh) {
+    access.replace(fresh.rules());
+    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Rules replaced");
+    if (!fresh.withRules(config.rules()).equals(config)) {
+      log.atWarn().log("The configuration has changes beside its rules; they need a restart");
+    }
+  }
+
+  /// Reads certificates and trust anew; bad ones are reported, and what was used before stays.
+  /// Thread-safe.
+  public void reloadTls() {
+    if (tls == null) {
+      return;
+    }
+    try {
+      tls.reload();
+      log.atInfo().addKeyValue("not_after", tls.notAfter()).log("TLS files replaced");
+    } catch (IOException e) {
+      log.atError().addKeyValue("reason", e.getMessage()).log("TLS files not replaced");
+    }
+  }
+
+  /// Where TCP is listened on.
+  public Optional<InetSocketAddress> tcpAddress() {
+    return server.tcpAddress();
+  }
+
+  /// Waits until the probe has given its first answer.
+  public boolean awaitHealthy(Duration limit) throws InterruptedException {
+    return probe.awaitHealthy(limit);
+  }
+
+  public int metricsPort() {
+    return metrics.port();
+  }
+
+  /// Ends in the order that loses nothing: callers are told to go elsewhere, calls under way end, then
+  /// lanes, then the registry.
+  @Override
+  public void close() {
+    health.stop();
+    probe.close();
+    server.close();
+    lanes.close();
+    registry.close();
+    metrics.close();
+  }
+}

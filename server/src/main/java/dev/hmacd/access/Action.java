@@ -1,0 +1,35 @@
+package dev.hmacd.access;
+
+/// What can be allowed, in the names of AWS KMS where it has them.
+public enum Action {
+  GENERATE_MAC("GenerateMac", true),
+  VERIFY_MAC("VerifyMac", true),
+  DESCRIBE_KEY("DescribeKey", true),
+  LIST_KEYS("ListKeys", false),
+  CREATE_KEY("CreateKey", false),
+  ADOPT_KEY("AdoptKey", false),
+  CREATE_ALIAS("CreateAlias", false),
+  UPDATE_ALIAS("UpdateAlias", false),
+  DELETE_ALIAS("DeleteAlias", false),
+  LIST_ALIASES("ListAliases", false);
+
+  private final String text;
+  private final boolean forOneKey;
+
+  Action(String text, boolean forOneKey) {
+    this.text = text;
+    this.forOneKey = forOneKey;
+  }
+
+  /// Whether a rule can allow it for some keys only. The others make, list or name keys: since a rule can
+  /// name keys by alias, whoever moves aliases decides what rules mean, and must be trusted with all keys.
+  public boolean isForOneKey() {
+    return forOneKey;
+  }
+
+  /// The name in rules, errors and logs.
+  @Override
+  public String toString() {
+    return text;
+  }
+}

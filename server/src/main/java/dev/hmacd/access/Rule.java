@@ -1,0 +1,101 @@
+package dev.hmacd.access;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import java.util.List;
+import java.util.Set;
+
+/// Allows principals some actions on some keys.
+///
+/// @param principals who
+/// @param actions what
+/// @param keys on which keys
+public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<KeyPattern> keys) {
+  public Rule {
+    principals = List.copyOf(principals);
+    actions = Set.copyOf(actions);
+    keys = List.copyOf(keys);
+    if (principals.isEmpty() || actions.isEmpty() || keys.isEmpty()) {
+      throw new IllegalArgumentException("a rule names principals, actions and keys");
+    }
+    boolean all = keys.stream().anyMatch(KeyPattern.All.class::isInstance);
+    for (Action action : actions) {
+      if (!action.isForOneKey() && !all) {
+        throw new IllegalArgumentException(action + " can only be allowed with keys: [\"*\"]");
+      }
+    }
+  }
+
+  /// Whom a rule is for: one principal, or all whose names start with a prefix.
+  ///
+  /// @param text a principal's name, or a prefix of names
+  public record PrincipalPattern(String text, boolean isPrefix) {
+    /// Reads `NAME` or `PREFIX*`. A prefix has its kind, and a SPIFFE one its whole trust domain.
+    public static PrincipalPattern parse(String pattern) {
+      boolean prefix = pattern.endsWith("*");
+      String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
+      boolean kindOnly = Kind.prefixes().contains(text);
+      if (!(prefix && kindOnly) && Kind.of(text) == null) {
+        throw new IllegalArgumentException(
+            "a principal starts with one of " + Kind.prefixes() + "; a trailing * is a wildcard");
+      }
+      if (prefix && text.startsWith(Kind.SPIFFE.prefix) && !text.substring(9).contains("/")) {
+        throw new IllegalArgumentException(
+            "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*");
+      }
+      return new PrincipalPattern(text, prefix);
+    }
+
+    boolean fits(Principal principal) {
+      return isPrefix ? principal.name().startsWith(text) : principal.name().equals(text);
+    }
+  }
+
+  /// Which keys a rule is for.
+  public sealed interface KeyPattern {
+    record All() implements KeyPattern {}
+
+    record Id(KeyId id) implements KeyPattern {}
+
+    /// Keys that have an alias of this name now, or one that starts with it.
+    record Named(String text, boolean isPrefix) implements KeyPattern {}
+
+    /// Reads `*`, a key id, `alias/NAME` or `alias/PREFIX*`.
+    static KeyPattern parse(String pattern) {
+      if (pattern.equals("*")) {
+        return new All();
+      }
+      boolean prefix = pattern.endsWith("*");
+      String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
+      if (text.startsWith(Alias.PREFIX)) {
+        if (!text.equals(Alias.PREFIX) && !Alias.FORM.matcher(text).matches()
+            || text.equals(Alias.PREFIX) && !prefix) {
+          throw new IllegalArgumentException("an alias matches " + Alias.FORM);
+        }
+        return new Named(text, prefix);
+      }
+      return KeyId.parse(pattern)
+          .<KeyPattern>map(Id::new)
+          .orElseThrow(
+              () ->
+                  new IllegalArgumentException(
+                      "a key is \"*\", a key id, or alias/NAME, alias/PREFIX*"));
+    }
+
+    default boolean fits(KeyEntry key) {
+      return switch (this) {
+        case All() -> true;
+        case Id(var id) -> key.id().equals(id);
+        case Named(var text, var isPrefix) -> {
+          for (Alias alias : key.aliases()) {
+            if (isPrefix ? alias.name().startsWith(text) : alias.name().equals(text)) {
+              yield true;
+            }
+          }
+          yield false;
+        }
+      };
+    }
+  }
+}

@@ -1,0 +1,73 @@
+package dev.hmacd.command;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.encoder.JsonEncoder;
+import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.spi.Configurator;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.ConsoleAppender;
+import ch.qos.logback.core.encoder.Encoder;
+import ch.qos.logback.core.spi.ContextAwareBase;
+import dev.hmacd.config.Config;
+import java.util.logging.LogManager;
+import org.slf4j.ILoggerFactory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.bridge.SLF4JBridgeHandler;
+
+/// Where log lines go, and how they look: standard error, one line an event. Found by Logback as its
+/// configurator, so that no file on the class path decides.
+public final class Logs extends ContextAwareBase implements Configurator {
+  // A caller's words cannot break a line in two.
+  private static final String TEXT =
+      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %msg"
+          + " %replace(%kvp){'[\\r\\n]', ' '}%n%ex";
+
+  /// Made by Logback's service loader.
+  public Logs() {}
+
+  @Override
+  public ExecutionStatus configure(LoggerContext context) {
+    apply(context, new Config.Logging(false, Config.Level.INFO));
+    return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
+  }
+
+  /// Takes what the configuration says in place of what was there before.
+  static void apply(Config.Logging logging) {
+    ILoggerFactory factory = LoggerFactory.getILoggerFactory();
+    if (factory instanceof LoggerContext context) {
+      context.reset();
+      apply(context, logging);
+    }
+    // gRPC logs through the JDK.
+    LogManager.getLogManager().reset();
+    SLF4JBridgeHandler.install();
+  }
+
+  private static void apply(LoggerContext context, Config.Logging logging) {
+    var console = new ConsoleAppender<ILoggingEvent>();
+    console.setContext(context);
+    console.setTarget("System.err");
+    console.setEncoder(encoder(context, logging.json()));
+    console.start();
+    var root = context.getLogger(Logger.ROOT_LOGGER_NAME);
+    root.addAppender(console);
+    root.setLevel(Level.WARN);
+    context.getLogger("dev.hmacd").setLevel(Level.toLevel(logging.level().name()));
+  }
+
+  private static Encoder<ILoggingEvent> encoder(LoggerContext context, boolean json) {
+    if (json) {
+      var encoder = new JsonEncoder();
+      encoder.setContext(context);
+      encoder.start();
+      return encoder;
+    }
+    var encoder = new PatternLayoutEncoder();
+    encoder.setContext(context);
+    encoder.setPattern(TEXT);
+    encoder.start();
+    return encoder;
+  }
+}

@@ -1,0 +1,118 @@
+package dev.hmacd.command;
+
+import dev.hmacd.Daemon;
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigException;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.config.TlsConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import sun.misc.Signal;
+
+/// Sees that the configuration or the TLS files have changed, and has the daemon read them. Looks once a
+/// second: file events do not see what a symbolic link in the path is turned to, which is how certificates
+/// are replaced in many places.
+final class Reloader implements AutoCloseable {
+  private static final long LOOK_MILLIS = 1000;
+  private static final Logger log = LoggerFactory.getLogger(Reloader.class);
+
+  private final Path file;
+  private final Daemon daemon;
+  private final List<Path> tlsFiles;
+  private final ScheduledExecutorService schedule =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("hmacd-reload").daemon().factory());
+
+  /// Touched by the schedule's thread alone, once it runs.
+  private List<String> lastConfig;
+
+  private List<String> lastTls;
+
+  Reloader(Path file, Config config, Daemon daemon) {
+    this.file = file;
+    this.daemon = daemon;
+    this.tlsFiles =
+        config
+            .grpc()
+            .tcp()
+            .map(
+                tcp -> {
+                  TlsConfig tls = tcp.tls();
+                  return List.of(tls.certificate(), tls.privateKey(), tls.clientCa());
+                })
+            .orElse(List.of());
+    this.lastConfig = look(List.of(file));
+    this.lastTls = look(tlsFiles);
+  }
+
+  void start() {
+    var unused =
+        schedule.scheduleWithFixedDelay(
+            () -> reload(false), LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+    Signal.handle(new Signal("HUP"), _ -> reloadNow());
+  }
+
+  private void reloadNow() {
+    try {
+      schedule.execute(() -> reload(true));
+    } catch (RejectedExecutionException e) {
+      log.atDebug().setCause(e).log("Told to reload while stopping");
+    }
+  }
+
+  private void reload(boolean told) {
+    try {
+      List<String> config = look(List.of(file));
+      if (told || !config.equals(lastConfig)) {
+        lastConfig = config;
+        reloadConfig();
+      }
+      List<String> tls = look(tlsFiles);
+      if (told || !tls.equals(lastTls)) {
+        lastTls = tls;
+        daemon.reloadTls();
+      }
+    } catch (RuntimeException e) {
+      // The schedule would end without a word.
+      log.atError().setCause(e).log("A reload failed in an unforeseen way");
+    }
+  }
+
+  private void reloadConfig() {
+    try {
+      daemon.reload(ConfigFile.read(file));
+    } catch (ConfigException e) {
+      log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
+    }
+  }
+
+  /// What changes when a file does: its identity, size and time.
+  private static List<String> look(List<Path> files) {
+    List<String> seen = new ArrayList<>();
+    for (Path each : files) {
+      try {
+        var attributes = Files.readAttributes(each, BasicFileAttributes.class);
+        seen.add(
+            attributes.fileKey() + " " + attributes.size() + " " + attributes.lastModifiedTime());
+      } catch (IOException e) {
+        seen.add("unreadable");
+      }
+    }
+    return seen;
+  }
+
+  @Override
+  public void close() {
+    schedule.shutdownNow();
+  }
+}

@@ -1,0 +1,70 @@
+package dev.hmacd.command;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.Daemon;
+import dev.hmacd.StartException;
+import dev.hmacd.config.Config;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A daemon that runs in this process until a signal ends it.
+final class Running {
+  private static final Logger log = LoggerFactory.getLogger(Running.class);
+
+  /// Where it is false, the JVM ends by itself after a clean stop, as it must to write an AOT cache.
+  private static final boolean HALT = !"false".equals(System.getProperty("hmacd.halt"));
+
+  private final Daemon daemon;
+  private final CountDownLatch stopped = new CountDownLatch(1);
+  private final Object lifecycle = new Object();
+
+  @GuardedBy("lifecycle")
+  private boolean stopping;
+
+  private @Nullable Reloader reloader;
+
+  Running(Daemon daemon) {
+    this.daemon = daemon;
+  }
+
+  void start(Daemon.Provision provision) throws StartException {
+    Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "hmacd-stop"));
+    synchronized (lifecycle) {
+      if (!stopping) {
+        daemon.start(provision);
+      }
+    }
+  }
+
+  /// Reads the file's rules and the TLS files anew when they change, and on SIGHUP.
+  void watch(Path file, Config config) {
+    reloader = new Reloader(file, config, daemon);
+    reloader.start();
+  }
+
+  private void stop() {
+    synchronized (lifecycle) {
+      stopping = true;
+      SystemdNotify.send("STOPPING=1");
+      log.atInfo().log("Stopping: no new calls, those under way end");
+      if (reloader != null) {
+        reloader.close();
+      }
+      daemon.close();
+      log.atInfo().log("Stopped");
+      stopped.countDown();
+    }
+    if (HALT) {
+      // Modules crash when a JVM ends the usual way while they have threads; all is written, so end here.
+      Runtime.getRuntime().halt(0);
+    }
+  }
+
+  int await() throws InterruptedException {
+    stopped.await();
+    return 0;
+  }
+}

@@ -1,0 +1,46 @@
+package dev.hmacd.command;
+
+import dev.hmacd.StartException;
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigException;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+import java.nio.file.Path;
+
+/// What all commands do first.
+final class Startup {
+  private Startup() {}
+
+  static Config config(Path file) throws StartException {
+    try {
+      Config config = ConfigFile.read(file);
+      Logs.apply(config.logging());
+      return config;
+    } catch (ConfigException e) {
+      throw new StartException(
+          "the configuration cannot be used:\n  " + String.join("\n  ", e.problems()),
+          StartException.CONFIG,
+          e);
+    }
+  }
+
+  static Pkcs11Token token(Config.TokenSettings settings) throws StartException {
+    try {
+      return Pkcs11Token.find(
+          settings.module(),
+          settings.selector(),
+          new PinFile(settings.pinFile()),
+          settings.sessionCopies());
+    } catch (TokenException e) {
+      throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
+    }
+  }
+
+  /// Says on standard error why a command ended, without a stack trace.
+  static int failed(StartException e) {
+    System.err.println("hmacd: " + e.getMessage());
+    return e.exitCode();
+  }
+}

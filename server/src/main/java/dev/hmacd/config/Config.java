@@ -1,0 +1,78 @@
+package dev.hmacd.config;
+
+import dev.hmacd.access.Rule;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.token.TokenSelector;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/// Everything that an operator decides; `hmacd.example.yaml` says what each means.
+public record Config(
+    Grpc grpc,
+    TokenSettings token,
+    Path registry,
+    ArnScope arn,
+    Optional<InetSocketAddress> metrics,
+    Logging logging,
+    List<Rule> rules) {
+
+  /// The same with other rules.
+  public Config withRules(List<Rule> other) {
+    return new Config(grpc, token, registry, arn, metrics, logging, other);
+  }
+
+  /// @param tcp where to listen with mutual TLS
+  /// @param unix where to listen for processes of this machine
+  public record Grpc(
+      Optional<Tcp> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
+
+  public record Tcp(InetSocketAddress listen, TlsConfig tls) {}
+
+  public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
+
+  /// @param maxRequestBytes of one message on the wire, fields and framing
+  /// @param maxStreams calls at once on one connection
+  /// @param maxWait the deadline of calls that set none, and the longest of those that do
+  /// @param drain how long a stop waits for calls under way
+  public record Limits(
+      int maxRequestBytes,
+      int maxMetadataBytes,
+      int maxStreams,
+      int maxConnections,
+      int maxHandshakes,
+      Duration handshake,
+      Duration maxWait,
+      Duration idle,
+      Duration age,
+      Duration keepAlive,
+      Duration keepAliveTimeout,
+      Duration minClientKeepAlive,
+      Duration drain) {}
+
+  /// @param lanes threads with a session each
+  /// @param queue how many operations may wait for a lane
+  public record TokenSettings(
+      Path module,
+      TokenSelector selector,
+      Path pinFile,
+      int lanes,
+      int queue,
+      boolean sessionCopies,
+      Duration probeInterval,
+      Duration probeTimeout) {}
+
+  public record Logging(boolean json, Level level) {}
+
+  /// How much is logged.
+  public enum Level {
+    ERROR,
+    WARN,
+    INFO,
+    DEBUG
+  }
+}

@@ -1,0 +1,20 @@
+package dev.hmacd.config;
+
+import java.util.List;
+
+/// The configuration file cannot be used. Tells all of its problems at once, each with its path in the
+/// file and what would be valid.
+public final class ConfigException extends Exception {
+  private static final long serialVersionUID = 1;
+
+  private final transient List<String> problems;
+
+  ConfigException(List<String> problems) {
+    super(String.join("\n", problems));
+    this.problems = List.copyOf(problems);
+  }
+
+  public List<String> problems() {
+    return problems;
+  }
+}

@@ -1,0 +1,249 @@
+package dev.hmacd.config;
+
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// One mapping of the configuration file. Reads typed values and collects every problem, with its path and
+/// what would be valid, instead of stopping at the first.
+///
+/// A value that is missing or wrong is replaced by a harmless one, which nobody sees: with a problem
+/// there is no configuration.
+final class Section {
+  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(ms|s|m|h)");
+
+  private final String path;
+  private final Map<?, ?> values;
+  private final List<String> problems;
+  private final Path folder;
+  private final Set<String> known = new HashSet<>();
+
+  /// @param folder that relative paths are relative to
+  Section(String path, Map<?, ?> values, List<String> problems, Path folder) {
+    this.path = path;
+    this.values = values;
+    this.problems = problems;
+    this.folder = folder;
+  }
+
+  void problem(String key, String text) {
+    problems.add(at(key) + ": " + text);
+  }
+
+  private String at(String key) {
+    return path.isEmpty() ? key : path + "." + key;
+  }
+
+  private @Nullable Object take(String key) {
+    known.add(key);
+    return values.get(key);
+  }
+
+  boolean has(String key) {
+    return values.get(key) != null;
+  }
+
+  Section section(String key) {
+    return optionalSection(key)
+        .orElseGet(
+            () -> {
+              problem(key, "is missing");
+              return empty(key);
+            });
+  }
+
+  Optional<Section> optionalSection(String key) {
+    Object value = take(key);
+    if (value == null) {
+      return Optional.empty();
+    }
+    if (value instanceof Map<?, ?> map) {
+      return Optional.of(new Section(at(key), map, problems, folder));
+    }
+    problem(key, "must be a mapping");
+    return Optional.of(empty(key));
+  }
+
+  /// As [#section], where a section with nothing but defaults may be left out.
+  Section defaulted(String key) {
+    return optionalSection(key).orElseGet(() -> empty(key));
+  }
+
+  private Section empty(String key) {
+    return new Section(at(key), Map.of(), new ArrayList<>(), folder);
+  }
+
+  List<Section> sections(String key) {
+    List<Section> result = new ArrayList<>();
+    Object value = take(key);
+    if (value instanceof List<?> list) {
+      for (int i = 0; i < list.size(); i++) {
+        String item = key + "[" + i + "]";
+        if (list.get(i) instanceof Map<?, ?> map) {
+          result.add(new Section(at(item), map, problems, folder));
+        } else {
+          problem(item, "must be a mapping");
+        }
+      }
+    } else if (value != null) {
+      problem(key, "must be a list");
+    }
+    return result;
+  }
+
+  /// @param parse may throw [IllegalArgumentException], whose text says what is valid
+  <T> List<T> list(String key, Function<String, T> parse) {
+    List<T> result = new ArrayList<>();
+    if (!(take(key) instanceof List<?> list) || list.isEmpty()) {
+      problem(key, "must be a list with at least one item");
+      return result;
+    }
+    for (int i = 0; i < list.size(); i++) {
+      Object item = list.get(i);
+      if (item instanceof String text) {
+        int before = problems.size();
+        T value = parsed(key + "[" + i + "]", text, parse, null);
+        if (problems.size() == before && value != null) {
+          result.add(value);
+        }
+      } else {
+        problem(key + "[" + i + "]", "must be a string; quote it");
+      }
+    }
+    return result;
+  }
+
+  Optional<String> optionalString(String key) {
+    Object value = take(key);
+    if (value == null) {
+      return Optional.empty();
+    }
+    if (value instanceof String text && !text.isEmpty()) {
+      return Optional.of(text);
+    }
+    problem(key, "must be a string that is not empty; quote it");
+    return Optional.empty();
+  }
+
+  String string(String key, String fallback) {
+    return optionalString(key).orElse(fallback);
+  }
+
+  Path requiredPath(String key) {
+    if (!has(key)) {
+      known.add(key);
+      problem(key, "is missing; it is a file's path");
+      return folder;
+    }
+    return optionalString(key).map(this::resolve).orElse(folder);
+  }
+
+  private Path resolve(String text) {
+    return folder.resolve(text).normalize();
+  }
+
+  boolean bool(String key, boolean fallback) {
+    Object value = take(key);
+    if (value == null) {
+      return fallback;
+    }
+    if (value instanceof Boolean bool) {
+      return bool;
+    }
+    problem(key, "must be true or false");
+    return fallback;
+  }
+
+  int number(String key, int fallback, int min, int max) {
+    Object value = take(key);
+    if (value == null) {
+      return fallback;
+    }
+    if (value instanceof Integer number && number >= min && number <= max) {
+      return number;
+    }
+    problem(key, "must be a whole number from " + min + " to " + max);
+    return fallback;
+  }
+
+  Duration duration(String key, Duration fallback, Duration min, Duration max) {
+    Object value = take(key);
+    if (value == null) {
+      return fallback;
+    }
+    if (value instanceof String text) {
+      Matcher matcher = DURATION.matcher(text);
+      if (matcher.matches()) {
+        long count = Long.parseLong(matcher.group(1));
+        Duration duration =
+            switch (matcher.group(2)) {
+              case "ms" -> Duration.ofMillis(count);
+              case "s" -> Duration.ofSeconds(count);
+              case "m" -> Duration.ofMinutes(count);
+              default -> Duration.ofHours(count);
+            };
+        if (duration.compareTo(min) >= 0 && duration.compareTo(max) <= 0) {
+          return duration;
+        }
+      }
+    }
+    problem(
+        key,
+        "must be a duration such as 500ms, 30s, 5m or 1h, from " + text(min) + " to " + text(max));
+    return fallback;
+  }
+
+  private static String text(Duration duration) {
+    return duration.toMillis() % 1000 == 0
+        ? duration.toSeconds() + "s"
+        : duration.toMillis() + "ms";
+  }
+
+  InetSocketAddress address(String key, String given) {
+    int colon = given.lastIndexOf(':');
+    if (colon > 0) {
+      try {
+        int port = Integer.parseInt(given.substring(colon + 1));
+        String host = given.substring(0, colon).replaceAll("^\\[|]$", "");
+        InetSocketAddress address = new InetSocketAddress(host, port);
+        if (!address.isUnresolved()) {
+          return address;
+        }
+      } catch (IllegalArgumentException e) {
+        problem(key, "must be HOST:PORT: " + e.getMessage());
+        return new InetSocketAddress(0);
+      }
+    }
+    problem(key, "must be HOST:PORT, with a host of this machine");
+    return new InetSocketAddress(0);
+  }
+
+  /// @param parse may throw [IllegalArgumentException], whose text says what is valid
+  <T> T parsed(String key, String text, Function<String, T> parse, T fallback) {
+    try {
+      return parse.apply(text);
+    } catch (IllegalArgumentException e) {
+      problem(key, e.getMessage() == null ? "is not valid" : e.getMessage());
+      return fallback;
+    }
+  }
+
+  /// Reports the keys that nobody asked for. A typing error must not silently mean a default.
+  void done() {
+    for (Object key : values.keySet()) {
+      if (!known.contains(String.valueOf(key))) {
+        problem(String.valueOf(key), "is not known; known here: " + known.stream().sorted().toList());
+      }
+    }
+  }
+}

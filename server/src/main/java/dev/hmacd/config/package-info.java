@@ -1,0 +1,5 @@
+/// The one configuration file, read into records.
+@NullMarked
+package dev.hmacd.config;
+
+import org.jspecify.annotations.NullMarked;

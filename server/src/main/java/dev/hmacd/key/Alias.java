@@ -1,0 +1,32 @@
+package dev.hmacd.key;
+
+import java.util.regex.Pattern;
+
+/// A name for a key that, unlike the key's id, can be pointed at another key.
+public record Alias(String name) implements Comparable<Alias> {
+  public static final String PREFIX = "alias/";
+
+  /// What AWS KMS takes as the name of an alias, `alias/` included: at most 256 characters.
+  public static final Pattern FORM = Pattern.compile("alias/[a-zA-Z0-9/_-]{1,250}");
+
+  public Alias {
+    if (!FORM.matcher(name).matches()) {
+      throw new IllegalArgumentException("an alias matches " + FORM);
+    }
+  }
+
+  /// Whether AWS keeps names like this one for itself.
+  public boolean isReserved() {
+    return name.startsWith("alias/aws/");
+  }
+
+  @Override
+  public int compareTo(Alias other) {
+    return name.compareTo(other.name);
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

@@ -1,0 +1,33 @@
+package dev.hmacd.key;
+
+/// The part that all ARNs of one registry share; fixed once keys exist.
+///
+/// @param partition e.g. `aws`
+/// @param region e.g. `eu-central-1`
+/// @param account 12 digits
+public record ArnScope(String partition, String region, String account) {
+  public ArnScope {
+    if (!partition.matches("[a-z][a-z-]{0,31}")) {
+      throw new IllegalArgumentException("a partition is 1 to 32 lowercase letters or dashes");
+    }
+    if (!region.matches("[a-z][a-z0-9-]{0,63}")) {
+      throw new IllegalArgumentException("a region is 1 to 64 lowercase letters, digits or dashes");
+    }
+    if (!account.matches("[0-9]{12}")) {
+      throw new IllegalArgumentException("an account is 12 digits");
+    }
+  }
+
+  public String keyArn(KeyId key) {
+    return prefix() + "key/" + key.value();
+  }
+
+  public String aliasArn(Alias alias) {
+    return prefix() + alias.name();
+  }
+
+  /// What every ARN of this scope starts with.
+  public String prefix() {
+    return "arn:" + partition + ":kms:" + region + ":" + account + ":";
+  }
+}

@@ -1,0 +1,134 @@
+package dev.hmacd.key;
+
+import com.google.errorprone.annotations.CheckReturnValue;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// One SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
+///
+/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), so a crash at any
+/// moment loses nothing that was answered.
+final class Database implements AutoCloseable {
+  /// How long a statement waits for another process's lock, e.g. a backup's.
+  private static final int BUSY_TIMEOUT_MILLIS = 2000;
+
+  /// The schema's versions, oldest first; `PRAGMA user_version` says how many have been applied.
+  private static final List<String> MIGRATIONS = List.of("V1.sql");
+
+  private final Connection connection;
+
+  private Database(Connection connection) {
+    this.connection = connection;
+  }
+
+  static Database open(Path file) throws SQLException {
+    Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+    try (Statement statement = connection.createStatement()) {
+      statement.execute("PRAGMA busy_timeout=" + BUSY_TIMEOUT_MILLIS);
+      statement.execute("PRAGMA journal_mode=WAL");
+      statement.execute("PRAGMA synchronous=FULL");
+      statement.execute("PRAGMA foreign_keys=ON");
+      connection.setAutoCommit(false);
+      var database = new Database(connection);
+      database.migrate();
+      return database;
+    } catch (SQLException | RuntimeException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  private void migrate() throws SQLException {
+    int applied = query("PRAGMA user_version", row -> row.getInt(1)).getFirst();
+    if (applied > MIGRATIONS.size()) {
+      throw new SQLException("the registry was made by a newer hmacd: schema " + applied);
+    }
+    for (int i = applied; i < MIGRATIONS.size(); i++) {
+      try (Statement statement = connection.createStatement()) {
+        for (String sql : script(MIGRATIONS.get(i)).split(";")) {
+          if (!sql.isBlank()) {
+            statement.execute(sql);
+          }
+        }
+        statement.execute("PRAGMA user_version=" + (i + 1));
+      } catch (SQLException e) {
+        connection.rollback();
+        throw e;
+      }
+    }
+    connection.commit();
+  }
+
+  private static String script(String name) {
+    try (InputStream in = Database.class.getResourceAsStream(name)) {
+      if (in == null) {
+        throw new IllegalStateException("missing resource " + name);
+      }
+      // A comment may hold a semicolon, and statements are told apart by them.
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8).replaceAll("(?m)--.*$", "");
+    } catch (IOException e) {
+      throw new IllegalStateException("unreadable resource " + name, e);
+    }
+  }
+
+  interface RowReader<T> {
+    T read(ResultSet row) throws SQLException;
+  }
+
+  @CheckReturnValue
+  <T> List<T> query(String sql, RowReader<T> reader, @Nullable Object... arguments)
+      throws SQLException {
+    try (PreparedStatement statement = prepare(sql, arguments);
+        ResultSet rows = statement.executeQuery()) {
+      List<T> result = new ArrayList<>();
+      while (rows.next()) {
+        result.add(reader.read(rows));
+      }
+      return result;
+    }
+  }
+
+  /// Returns the number of rows that changed.
+  int update(String sql, @Nullable Object... arguments) throws SQLException {
+    try (PreparedStatement statement = prepare(sql, arguments)) {
+      return statement.executeUpdate();
+    }
+  }
+
+  private PreparedStatement prepare(String sql, @Nullable Object... arguments) throws SQLException {
+    PreparedStatement statement = connection.prepareStatement(sql);
+    try {
+      for (int i = 0; i < arguments.length; i++) {
+        statement.setObject(i + 1, arguments[i]);
+      }
+      return statement;
+    } catch (SQLException e) {
+      statement.close();
+      throw e;
+    }
+  }
+
+  void commit() throws SQLException {
+    connection.commit();
+  }
+
+  void rollback() throws SQLException {
+    connection.rollback();
+  }
+
+  @Override
+  public void close() throws SQLException {
+    connection.close();
+  }
+}

@@ -1,0 +1,24 @@
+package dev.hmacd.key;
+
+/// The kind of a key, in the names of AWS KMS. Each has exactly one algorithm.
+public enum KeySpec {
+  HMAC_224(MacAlgorithm.HMAC_SHA_224),
+  HMAC_256(MacAlgorithm.HMAC_SHA_256),
+  HMAC_384(MacAlgorithm.HMAC_SHA_384),
+  HMAC_512(MacAlgorithm.HMAC_SHA_512);
+
+  private final MacAlgorithm algorithm;
+
+  KeySpec(MacAlgorithm algorithm) {
+    this.algorithm = algorithm;
+  }
+
+  public MacAlgorithm algorithm() {
+    return algorithm;
+  }
+
+  /// The length in bytes of a key that the daemon makes: the hash's output (RFC 2104, section 3).
+  public int keyBytes() {
+    return algorithm.macBytes();
+  }
+}

@@ -1,0 +1,36 @@
+package dev.hmacd.key;
+
+/// Why the registry did not do what it was asked to.
+public final class RegistryException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  /// What a caller can do about it.
+  public enum Kind {
+    /// Too many changes wait; later there may be room.
+    BUSY,
+    /// The database cannot be read or written, or does not belong to this daemon.
+    UNAVAILABLE,
+    KEY_NOT_FOUND,
+    ALIAS_EXISTS,
+    ALIAS_NOT_FOUND,
+    TOO_MANY_ALIASES,
+    /// The object on the token backs a key already.
+    OBJECT_TAKEN
+  }
+
+  private final Kind kind;
+
+  RegistryException(Kind kind, String message) {
+    super(message);
+    this.kind = kind;
+  }
+
+  RegistryException(Kind kind, String message, Throwable cause) {
+    super(message, cause);
+    this.kind = kind;
+  }
+
+  public Kind kind() {
+    return kind;
+  }
+}

@@ -1,0 +1,275 @@
+package dev.hmacd.mac;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.RegistryException;
+import dev.hmacd.token.Lanes;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.TokenSession.Query;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+
+/// Makes, adopts, describes and names keys. Never blocks: replies come on a lane or on the registry's
+/// thread.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class KeyService {
+  private static final byte[] TRIAL = "hmacd adoption".getBytes(StandardCharsets.UTF_8);
+
+  private final Keys keys;
+  private final KeyRegistry registry;
+  private final KeyMaker maker;
+  private final Lanes lanes;
+  private final String tokenSerial;
+  private final Clock clock;
+
+  /// @param tokenSerial the token that new keys are made on
+  public KeyService(
+      KeyRegistry registry,
+      Access access,
+      KeyMaker maker,
+      Lanes lanes,
+      String tokenSerial,
+      Clock clock) {
+    this.keys = new Keys(registry, access);
+    this.registry = registry;
+    this.maker = maker;
+    this.lanes = lanes;
+    this.tokenSerial = tokenSerial;
+    this.clock = clock;
+  }
+
+  /// Makes a key in the HSM.
+  public void createKey(Caller caller, KeySpec spec, String description, Reply<KeyEntry> reply) {
+    Shape.description(description);
+    keys.requireOnAllKeys(caller.principal(), Action.CREATE_KEY);
+    KeyId id = KeyId.random();
+    KeyEntry key =
+        entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), Optional.empty());
+    reply(maker.make(key, caller.deadlineNanos()), reply, failure(key));
+  }
+
+  /// Takes a key into service that a key ceremony put on the token.
+  ///
+  /// The object must have the attributes of a key that may be used, be the only one that fits the query,
+  /// and give a MAC on trial.
+  public void adoptKey(
+      Caller caller, Query query, KeySpec spec, String description, Reply<KeyEntry> reply) {
+    switch (query) {
+      case Query.ByLabel(var label) ->
+          Shape.bytes(
+              "object_label",
+              label.getBytes(StandardCharsets.UTF_8).length,
+              Shape.MAX_OBJECT_NAME_BYTES);
+      case Query.ById(var idHex) ->
+          Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
+      case Query.ByBoth(var _) -> throw new IllegalArgumentException("callers give one name");
+    }
+    Shape.description(description);
+    keys.requireOnAllKeys(caller.principal(), Action.ADOPT_KEY);
+    KeyId id = KeyId.random();
+    CompletableFuture<KeyEntry> adopted =
+        lanes
+            .submit(session -> session.find(query), true, caller.deadlineNanos())
+            .thenApply(KeyService::only)
+            .thenCompose(found -> tried(found, spec, caller))
+            .thenApply(
+                found ->
+                    entry(
+                        id,
+                        spec,
+                        KeyOrigin.ADOPTED,
+                        description,
+                        found.object(),
+                        Optional.of(found)))
+            .thenCompose(registry::insert);
+    KeyEntry forFailures =
+        entry(id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), Optional.empty());
+    reply(adopted, reply, failure(forFailures));
+  }
+
+  private static TokenSession.Found only(List<TokenSession.Found> found) {
+    // First of all, so that nothing about the daemon's own keys can be learned.
+    if (found.stream().anyMatch(each -> each.object().isReserved())) {
+      throw new Refusal(new Failure.ObjectReserved());
+    }
+    if (found.isEmpty()) {
+      throw new Refusal(new Failure.ObjectNotFound());
+    }
+    if (found.size() > 1) {
+      throw new Refusal(new Failure.ObjectAmbiguous());
+    }
+    TokenSession.Found only = found.getFirst();
+    only.attributes()
+        .unfit()
+        .ifPresent(
+            unfit -> {
+              throw new Refusal(new Failure.ObjectUnfit(unfit));
+            });
+    return only;
+  }
+
+  private CompletableFuture<TokenSession.Found> tried(
+      TokenSession.Found found, KeySpec spec, Caller caller) {
+    return lanes.submit(
+        session -> {
+          long handle = session.load(found.object());
+          try {
+            session.sign(handle, spec.algorithm(), TRIAL);
+          } finally {
+            session.unload(handle);
+          }
+          return found;
+        },
+        true,
+        caller.deadlineNanos());
+  }
+
+  private KeyEntry entry(
+      KeyId id,
+      KeySpec spec,
+      KeyOrigin origin,
+      String description,
+      KeyObject object,
+      Optional<TokenSession.Found> found) {
+    return new KeyEntry(
+        id,
+        spec,
+        found.isPresent() ? KeyState.ENABLED : KeyState.CREATING,
+        origin,
+        Instant.ofEpochMilli(clock.millis()),
+        description,
+        1,
+        tokenSerial,
+        object,
+        found.map(TokenSession.Found::attributes).orElse(null),
+        Set.of());
+  }
+
+  /// Tells everything about a key but the key itself.
+  public KeyEntry describeKey(Caller caller, String given) {
+    Shape.keyId("key_id", given);
+    return keys.require(caller.principal(), Action.DESCRIBE_KEY, given);
+  }
+
+  /// A page of keys, ordered by id.
+  public void listKeys(Caller caller, PageRequest page, Reply<Page<KeyId>> reply) {
+    keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
+    reply(
+        registry
+            .listKeys(page.after(), page.size() + 1)
+            .thenApply(found -> Page.of(found, page, KeyId::value)),
+        reply,
+        Failures::ofRegistry);
+  }
+
+  /// A page of aliases, ordered by name.
+  ///
+  /// @param givenKeyId only those of this key; empty for all
+  public void listAliases(
+      Caller caller, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
+    keys.requireOnAllKeys(caller.principal(), Action.LIST_ALIASES);
+    Optional<KeyId> target =
+        givenKeyId.isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                keys.requireById(caller.principal(), Action.LIST_ALIASES, "key_id", givenKeyId)
+                    .id());
+    reply(
+        registry
+            .listAliases(target, page.after(), page.size() + 1)
+            .thenApply(found -> Page.of(found, page, entry -> entry.alias().name())),
+        reply,
+        Failures::ofRegistry);
+  }
+
+  /// Points a new alias at a key.
+  public void createAlias(
+      Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
+    KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
+    reply(registry.createAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
+  }
+
+  /// Points an alias at another key.
+  public void updateAlias(
+      Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
+    KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
+    reply(registry.updateAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
+  }
+
+  public void deleteAlias(Caller caller, String name, Reply<Alias> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
+    reply(registry.deleteAlias(alias), reply, aliasFailure(alias, ""));
+  }
+
+  private KeyEntry target(Caller caller, Action action, String given) {
+    return keys.requireById(caller.principal(), action, "target_key_id", given);
+  }
+
+  public ArnScope scope() {
+    return registry.scope();
+  }
+
+  private static <T> void reply(
+      CompletableFuture<T> work, Reply<T> reply, Function<Throwable, Failure> failures) {
+    var unused =
+        work.whenComplete(
+            (value, failure) -> {
+              if (failure == null) {
+                reply.succeed(value);
+              } else {
+                reply.fail(failures.apply(failure));
+              }
+            });
+  }
+
+  private static Function<Throwable, Failure> failure(KeyEntry key) {
+    return e -> Failures.of(e, key);
+  }
+
+  private static Function<Throwable, Failure> aliasFailure(Alias alias, String target) {
+    return e -> {
+      if (Failures.unwrap(e) instanceof RegistryException registry) {
+        switch (registry.kind()) {
+          case ALIAS_EXISTS -> {
+            return new Failure.AliasExists(alias);
+          }
+          case ALIAS_NOT_FOUND -> {
+            return new Failure.AliasNotFound(alias);
+          }
+          case KEY_NOT_FOUND -> {
+            return new Failure.KeyNotFound(target);
+          }
+          case TOO_MANY_ALIASES -> {
+            return new Failure.LimitExceeded(
+                "aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
+          }
+          case BUSY, UNAVAILABLE, OBJECT_TAKEN -> {}
+        }
+      }
+      return Failures.ofRegistry(e);
+    };
+  }
+}

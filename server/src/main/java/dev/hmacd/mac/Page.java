@@ -1,0 +1,19 @@
+package dev.hmacd.mac;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/// A part of a list.
+///
+/// @param nextToken asks for the next part; empty when this is the last
+public record Page<T>(List<T> items, Optional<String> nextToken) {
+  /// @param found one more than asked for, if there is one
+  static <T> Page<T> of(List<T> found, PageRequest request, Function<T, String> name) {
+    if (found.size() <= request.size()) {
+      return new Page<>(List.copyOf(found), Optional.empty());
+    }
+    List<T> items = List.copyOf(found.subList(0, request.size()));
+    return new Page<>(items, Optional.of(PageRequest.encode(name.apply(items.getLast()))));
+  }
+}

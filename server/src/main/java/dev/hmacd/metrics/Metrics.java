@@ -1,0 +1,104 @@
+package dev.hmacd.metrics;
+
+import dev.hmacd.mac.CallObserver;
+import dev.hmacd.token.LaneObserver;
+import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
+import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.exporter.httpserver.HTTPServer;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// What operators can measure, for Prometheus. Thread-safe.
+///
+/// Labels have few values: methods and reasons are the contract's, never what callers sent.
+public final class Metrics implements CallObserver, LaneObserver, AutoCloseable {
+  private static final double NANOS = 1e9;
+
+  private final PrometheusRegistry registry = new PrometheusRegistry();
+  private final Counter calls =
+      Counter.builder()
+          .name("hmacd_calls_total")
+          .help("Calls that ended, by method and reason; OK for those that succeeded.")
+          .labelNames("method", "reason")
+          .register(registry);
+  private final Histogram callSeconds =
+      histogram("hmacd_call_seconds", "From a call's arrival to its answer.", "method");
+  private final DistributionDataPoint queueSeconds =
+      histogram("hmacd_token_queue_seconds", "How long operations waited for a lane.")
+          .labelValues();
+  private final DistributionDataPoint tokenSeconds =
+      histogram("hmacd_token_seconds", "How long lanes took for operations, healing included.")
+          .labelValues();
+  private final Counter faults =
+      Counter.builder()
+          .name("hmacd_token_faults_total")
+          .help("Faults of the token that lanes met, by kind.")
+          .labelNames("fault")
+          .register(registry);
+  private @Nullable HTTPServer server;
+
+  private Histogram histogram(String name, String help, String... labels) {
+    return Histogram.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels)
+        .classicOnly()
+        .classicUpperBounds(
+            25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1,
+            0.25, 0.5, 1, 2.5, 5, 10)
+        .register(registry);
+  }
+
+  @Override
+  public void ended(String method, String reason, long nanos) {
+    calls.labelValues(method, reason).inc();
+    callSeconds.labelValues(method).observe(nanos / NANOS);
+  }
+
+  @Override
+  public void finished(long queuedNanos, long tokenNanos) {
+    queueSeconds.observe(queuedNanos / NANOS);
+    tokenSeconds.observe(tokenNanos / NANOS);
+  }
+
+  @Override
+  public void healed(String fault) {
+    faults.labelValues(fault).inc();
+  }
+
+  /// Adds a value that is read when somebody asks.
+  public void gauge(String name, String help, DoubleSupplier value) {
+    GaugeWithCallback.builder()
+        .name(name)
+        .help(help)
+        .callback(callback -> callback.call(value.getAsDouble()))
+        .register(registry);
+  }
+
+  /// Serves them over HTTP, without authentication: the address must be a loopback one.
+  public void serve(InetSocketAddress address) throws IOException {
+    server =
+        HTTPServer.builder()
+            .inetAddress(address.getAddress())
+            .port(address.getPort())
+            .registry(registry)
+            .buildAndStart();
+  }
+
+  /// The port that the metrics are served on.
+  public int port() {
+    return server == null ? 0 : server.getPort();
+  }
+
+  @Override
+  public void close() {
+    if (server != null) {
+      server.close();
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.mac.CallObserver;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.mac.Reply;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.Status;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The end of a call: sends the answer, or maps the failure. Every call ends in one of these, once, on
+/// whatever thread has the outcome.
+final class Answer<A> implements Reply<A> {
+  private static final Logger log = LoggerFactory.getLogger(Answer.class);
+
+  private final ServerCall<?, A> call;
+  private final String method;
+  private final CallObserver observer;
+  private final long startNanos = System.nanoTime();
+  private final AtomicBoolean ended = new AtomicBoolean();
+  private volatile boolean abandoned;
+
+  Answer(ServerCall<?, A> call, CallObserver observer) {
+    this.call = call;
+    this.method = method(call);
+    this.observer = observer;
+  }
+
+  private static String method(ServerCall<?, ?> call) {
+    String name = call.getMethodDescriptor().getBareMethodName();
+    return name == null ? "unknown" : name;
+  }
+
+  /// As this answer, for an outcome that is turned into the message first.
+  <T> Reply<T> from(Function<T, A> encode) {
+    return new Reply<>() {
+      @Override
+      public void succeed(T value) {
+        A message;
+        try {
+          message = encode.apply(value);
+        } catch (RuntimeException e) {
+          Answer.this.fail(new Failure.Unforeseen(e));
+          return;
+        }
+        Answer.this.succeed(message);
+      }
+
+      @Override
+      public void fail(Failure failure) {
+        Answer.this.fail(failure);
+      }
+
+      @Override
+      public boolean isAbandoned() {
+        return Answer.this.isAbandoned();
+      }
+    };
+  }
+
+  @Override
+  public void succeed(A message) {
+    if (!ended.compareAndSet(false, true)) {
+      return;
+    }
+    try {
+      call.sendHeaders(new Metadata());
+      call.sendMessage(message);
+      call.close(Status.OK, new Metadata());
+      observer.ended(method, "OK", System.nanoTime() - startNanos);
+    } catch (RuntimeException e) {
+      lost(e);
+    }
+  }
+
+  @Override
+  public void fail(Failure failure) {
+    if (!ended.compareAndSet(false, true)) {
+      return;
+    }
+    if (failure instanceof Failure.Unforeseen(var cause)) {
+      log.atError().addKeyValue("method", method).setCause(cause).log("Unforeseen failure of a call");
+    }
+    Statuses.Error error = Statuses.of(failure);
+    try {
+      call.close(error.status(), error.trailers());
+      observer.ended(method, error.reason(), System.nanoTime() - startNanos);
+    } catch (RuntimeException e) {
+      lost(e);
+    }
+  }
+
+  /// The stream ended while the answer was being sent; there is nobody left to tell.
+  private void lost(RuntimeException e) {
+    log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
+    observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
+  }
+
+  void abandon() {
+    abandoned = true;
+    if (ended.compareAndSet(false, true)) {
+      observer.ended(method, "CANCELLED", System.nanoTime() - startNanos);
+    }
+  }
+
+  @Override
+  public boolean isAbandoned() {
+    return abandoned;
+  }
+}

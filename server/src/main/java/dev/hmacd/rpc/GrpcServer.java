@@ -1,0 +1,219 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.config.Config;
+import dev.hmacd.mac.CallObserver;
+import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.MacService;
+import io.grpc.Server;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFactory;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The gRPC edge: what listens, and what is served there. Calls are taken on event loops and never wait
+/// there.
+public final class GrpcServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
+
+  /// What one connection may have unread before it is told to wait (RFC 9113, section 5.2).
+  private static final int FLOW_CONTROL_WINDOW = 1 << 18;
+
+  private static final int MAX_RESETS_PER_WINDOW = 400;
+  private static final int RESET_WINDOW_SECONDS = 10;
+
+  private final Config.Grpc config;
+  private final @Nullable Tls tls;
+  private final List<ServerServiceDefinition> services;
+  private final List<Server> servers = new ArrayList<>();
+  private final List<Connections> connections = new ArrayList<>();
+  private @Nullable EventLoopGroup eventLoops;
+
+  /// @param tls with its files read; null when only the Unix socket is served
+  public GrpcServer(
+      Config.Grpc config,
+      @Nullable Tls tls,
+      MacService macs,
+      KeyService keys,
+      Health health,
+      CallObserver observer,
+      Clock clock) {
+    this.config = config;
+    this.tls = tls;
+    var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), observer);
+    this.services =
+        List.of(
+            new MacGrpcService(macs).definition(setting),
+            new KeyGrpcService(keys).definition(setting),
+            health.service());
+  }
+
+  /// Listens.
+  ///
+  /// @throws IOException when an address is taken, or a Unix socket is asked for where there is no epoll
+  public void start() throws IOException {
+    boolean epoll = Epoll.isAvailable();
+    IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    eventLoops =
+        new MultiThreadIoEventLoopGroup(
+            Runtime.getRuntime().availableProcessors(),
+            new DefaultThreadFactory("hmacd-io", true),
+            io);
+    if (config.tcp().isPresent() && tls != null) {
+      ChannelFactory<ServerChannel> factory =
+          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
+      Server server = listen(config.tcp().get().listen(), factory, tls);
+      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
+    }
+    if (config.unix().isPresent()) {
+      if (!epoll) {
+        throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
+      }
+      Config.UnixSocket unix = config.unix().get();
+      removeStale(unix.path());
+      listen(new DomainSocketAddress(unix.path().toFile()), UnixServerChannel::new, null);
+      Files.setPosixFilePermissions(unix.path(), unix.mode());
+      log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
+    }
+  }
+
+  private static SocketAddress address(Server server) {
+    return server.getListenSockets().getFirst();
+  }
+
+  private Server listen(
+      SocketAddress address, ChannelFactory<ServerChannel> channels, @Nullable Tls tlsHere)
+      throws IOException {
+    Config.Limits limits = config.limits();
+    var bound = new Connections(limits.maxConnections(), limits.maxHandshakes(), tlsHere);
+    EventLoopGroup loops = eventLoops;
+    if (loops == null) {
+      throw new IllegalStateException("no event loops");
+    }
+    NettyServerBuilder builder =
+        NettyServerBuilder.forAddress(address)
+            .channelFactory(() -> bounded(channels.newChannel(), bound))
+            .bossEventLoopGroup(loops)
+            .workerEventLoopGroup(loops)
+            .directExecutor()
+            .addTransportFilter(bound.filter())
+            .withOption(ChannelOption.SO_BACKLOG, 4096)
+            .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
+            .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
+            .maxInboundMessageSize(limits.maxRequestBytes())
+            .maxInboundMetadataSize(limits.maxMetadataBytes())
+            .maxConcurrentCallsPerConnection(limits.maxStreams())
+            .maxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, RESET_WINDOW_SECONDS)
+            .maxConnectionIdle(limits.idle().toMillis(), TimeUnit.MILLISECONDS)
+            .maxConnectionAge(limits.age().toMillis(), TimeUnit.MILLISECONDS)
+            .maxConnectionAgeGrace(limits.maxWait().toMillis(), TimeUnit.MILLISECONDS)
+            .keepAliveTime(limits.keepAlive().toMillis(), TimeUnit.MILLISECONDS)
+            .keepAliveTimeout(limits.keepAliveTimeout().toMillis(), TimeUnit.MILLISECONDS)
+            .permitKeepAliveTime(limits.minClientKeepAlive().toMillis(), TimeUnit.MILLISECONDS)
+            .permitKeepAliveWithoutCalls(true);
+    if (tlsHere != null) {
+      builder.sslContext(tlsHere.context());
+    }
+    services.forEach(builder::addService);
+    if (config.reflection()) {
+      builder.addService(ProtoReflectionServiceV1.newInstance());
+    }
+    Server server = builder.build().start();
+    servers.add(server);
+    connections.add(bound);
+    return server;
+  }
+
+  private static <C extends Channel> C bounded(C channel, Connections bound) {
+    channel.pipeline().addLast(bound);
+    return channel;
+  }
+
+  /// Removes a socket that a crash left behind; one that somebody listens on stays, and so does whatever
+  /// is no socket.
+  private static void removeStale(Path path) throws IOException {
+    if (!Files.exists(path)) {
+      return;
+    }
+    try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+      if (probe.connect(UnixDomainSocketAddress.of(path))) {
+        throw new IOException("somebody listens on " + path);
+      }
+    } catch (java.net.SocketException e) {
+      // Refused: nobody listens. Only a socket can refuse.
+      if (Files.getAttribute(path, "unix:mode") instanceof Integer mode
+          && (mode & 0xf000) == 0xc000) {
+        Files.delete(path);
+      }
+    }
+  }
+
+  /// Where TCP is listened on; the port is the kernel's choice if the configuration says 0.
+  public Optional<InetSocketAddress> tcpAddress() {
+    return servers.stream()
+        .map(GrpcServer::address)
+        .filter(InetSocketAddress.class::isInstance)
+        .map(InetSocketAddress.class::cast)
+        .findFirst();
+  }
+
+  public int openConnections() {
+    return connections.stream().mapToInt(Connections::open).sum();
+  }
+
+  /// Connections that were closed because there were too many.
+  public long refusedConnections() {
+    return connections.stream().mapToLong(Connections::refused).sum();
+  }
+
+  /// Takes no new calls, and waits for those under way to end, within the limit; then ends them.
+  @Override
+  public void close() {
+    servers.forEach(Server::shutdown);
+    long end = System.nanoTime() + config.limits().drain().toNanos();
+    for (Server server : servers) {
+      try {
+        if (!server.awaitTermination(Math.max(1, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
+          log.atWarn().log("Calls were cut off: they did not end within grpc.limits.drain");
+          server.shutdownNow();
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        server.shutdownNow();
+      }
+    }
+    if (eventLoops != null) {
+      eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
+    }
+    config.unix().ifPresent(unix -> unix.path().toFile().delete());
+  }
+}

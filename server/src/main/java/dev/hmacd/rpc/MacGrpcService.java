@@ -1,0 +1,122 @@
+package dev.hmacd.rpc;
+
+import com.google.protobuf.ByteString;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.mac.MacAnswer;
+import dev.hmacd.mac.MacRequest;
+import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.Refusal;
+import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.GenerateMacResponse;
+import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.VerifyMacRequest;
+import dev.hmacd.v1.VerifyMacResponse;
+import io.grpc.ServerServiceDefinition;
+import java.util.zip.CRC32C;
+
+/// `hmacd.v1.MacService`: protobuf to the use cases and back, and the checksums, which only gRPC has.
+final class MacGrpcService {
+  private final MacService macs;
+
+  MacGrpcService(MacService macs) {
+    this.macs = macs;
+  }
+
+  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
+    return new ServiceBuilder(MacServiceGrpc.getServiceDescriptor(), setting)
+        .add(
+            MacServiceGrpc.getGenerateMacMethod(),
+            GenerateMacRequest.getDefaultInstance(),
+            this::generateMac)
+        .add(
+            MacServiceGrpc.getVerifyMacMethod(),
+            VerifyMacRequest.getDefaultInstance(),
+            this::verifyMac)
+        .build();
+  }
+
+  private void generateMac(
+      Caller caller, GenerateMacRequest request, Answer<GenerateMacResponse> answer) {
+    refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
+    byte[] message = request.getMessage().toByteArray();
+    var domain =
+        new MacRequest(
+            request.getKeyId(),
+            message,
+            Values.algorithm(request.getMacAlgorithm()),
+            request.getDryRun());
+    boolean checked = request.hasMessageCrc32C();
+    if (checked) {
+      check("message", request.getMessageCrc32C(), message);
+    }
+    macs.generateMac(caller, domain, answer.from(made -> generated(made, checked)));
+  }
+
+  private static GenerateMacResponse generated(MacAnswer made, boolean checked) {
+    return GenerateMacResponse.newBuilder()
+        .setKeyId(made.keyArn())
+        .setMac(ByteString.copyFrom(made.mac()))
+        .setMacAlgorithm(Values.algorithm(made.algorithm()))
+        .setKeyVersion(made.keyVersion())
+        .setMacCrc32C(crc32c(made.mac()))
+        .setVerifiedMessageCrc32C(checked)
+        .build();
+  }
+
+  private void verifyMac(
+      Caller caller, VerifyMacRequest request, Answer<VerifyMacResponse> answer) {
+    refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
+    byte[] message = request.getMessage().toByteArray();
+    byte[] mac = request.getMac().toByteArray();
+    var domain =
+        new MacRequest(
+            request.getKeyId(),
+            message,
+            Values.algorithm(request.getMacAlgorithm()),
+            request.getDryRun());
+    boolean messageChecked = request.hasMessageCrc32C();
+    if (messageChecked) {
+      check("message", request.getMessageCrc32C(), message);
+    }
+    boolean macChecked = request.hasMacCrc32C();
+    if (macChecked) {
+      check("mac", request.getMacCrc32C(), mac);
+    }
+    macs.verifyMac(
+        caller,
+        domain,
+        mac,
+        answer.from(
+            made ->
+                VerifyMacResponse.newBuilder()
+                    .setKeyId(made.keyArn())
+                    .setMacValid(true)
+                    .setMacAlgorithm(Values.algorithm(made.algorithm()))
+                    .setKeyVersion(made.keyVersion())
+                    .setVerifiedMessageCrc32C(messageChecked)
+                    .setVerifiedMacCrc32C(macChecked)
+                    .build()));
+  }
+
+  private static void refuseUnserved(int grantTokens, boolean keyVersion) {
+    if (grantTokens > 0) {
+      throw new Refusal(new Failure.GrantTokensNotServed());
+    }
+    if (keyVersion) {
+      throw new Refusal(new Failure.KeyVersionNotServed());
+    }
+  }
+
+  private static void check(String field, int expected, byte[] bytes) {
+    if (crc32c(bytes) != expected) {
+      throw new Refusal(new Failure.ChecksumMismatch(field));
+    }
+  }
+
+  private static int crc32c(byte[] bytes) {
+    var crc = new CRC32C();
+    crc.update(bytes, 0, bytes.length);
+    return (int) crc.getValue();
+  }
+}

@@ -1,0 +1,46 @@
+package dev.hmacd.rpc;
+
+import com.google.protobuf.Message;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerMethodDefinition;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Puts a generated service's methods together with what they do. The generated base classes would parse
+/// requests and make threads wait in ways that are not ours.
+final class ServiceBuilder {
+  private final ServiceDescriptor generated;
+  private final UnaryMethod.Setting setting;
+  private final List<ServerMethodDefinition<?, ?>> methods = new ArrayList<>();
+
+  ServiceBuilder(ServiceDescriptor generated, UnaryMethod.Setting setting) {
+    this.generated = generated;
+    this.setting = setting;
+  }
+
+  <Q extends Message, A> ServiceBuilder add(
+      MethodDescriptor<Q, A> method, Q defaultInstance, UnaryMethod.Body<Q, A> body) {
+    methods.add(
+        ServerMethodDefinition.create(
+            method.toBuilder(Parsed.marshaller(defaultInstance), method.getResponseMarshaller())
+                .build(),
+            new UnaryMethod<>(body, setting)));
+    return this;
+  }
+
+  /// @throws IllegalStateException when a method of the contract is missing
+  ServerServiceDefinition build() {
+    if (methods.size() != generated.getMethods().size()) {
+      throw new IllegalStateException("not every method of " + generated.getName() + " is served");
+    }
+    var descriptor =
+        ServiceDescriptor.newBuilder(generated.getName())
+            .setSchemaDescriptor(generated.getSchemaDescriptor());
+    methods.forEach(method -> descriptor.addMethod(method.getMethodDescriptor()));
+    var definition = ServerServiceDefinition.builder(descriptor.build());
+    methods.forEach(definition::addMethod);
+    return definition.build();
+  }
+}

@@ -1,0 +1,159 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.config.TlsConfig;
+import io.grpc.netty.GrpcSslContexts;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.ApplicationProtocolNegotiator;
+import io.netty.handler.ssl.ClientAuth;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.List;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSessionContext;
+import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509TrustManager;
+import org.jspecify.annotations.Nullable;
+
+/// Mutual TLS with certificates that can be replaced while connections last. Each new connection takes the
+/// newest; those that last are checked again against the newest trust, see [Peer].
+public final class Tls {
+  private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");
+
+  private final TlsConfig config;
+  private volatile @Nullable Material material;
+
+  /// Files are read by [#reload].
+  public Tls(TlsConfig config) {
+    this.config = config;
+  }
+
+  /// Whose certificates are accepted.
+  static final class Trust {
+    private final X509TrustManager manager;
+
+    private Trust(X509TrustManager manager) {
+      this.manager = manager;
+    }
+
+    /// Whether a client's chain is valid now (RFC 5280, section 6).
+    boolean accepts(X509Certificate[] chain) {
+      try {
+        manager.checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
+        return true;
+      } catch (CertificateException e) {
+        return false;
+      }
+    }
+  }
+
+  private record Material(SslContext context, Trust trust, Instant notAfter) {}
+
+  /// Reads the files and, if all is well with them, uses them from the next connection on.
+  ///
+  /// @throws IOException when a file cannot be read or does not fit the others; what was used before stays
+  public void reload() throws IOException {
+    try {
+      List<X509Certificate> own = certificates(Files.readAllBytes(config.certificate()));
+      List<X509Certificate> roots = certificates(Files.readAllBytes(config.clientCa()));
+      TrustManagerFactory factory =
+          TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+      KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+      store.load(null, null);
+      for (int i = 0; i < roots.size(); i++) {
+        store.setCertificateEntry("ca-" + i, roots.get(i));
+      }
+      factory.init(store);
+      var trust = new Trust((X509TrustManager) factory.getTrustManagers()[0]);
+      own.getFirst().checkValidity();
+      SslContext context =
+          GrpcSslContexts.configure(
+                  SslContextBuilder.forServer(
+                      config.certificate().toFile(), config.privateKey().toFile()))
+              .trustManager(factory)
+              .clientAuth(ClientAuth.REQUIRE)
+              .protocols(PROTOCOLS)
+              .build();
+      material = new Material(context, trust, own.getFirst().getNotAfter().toInstant());
+    } catch (GeneralSecurityException | IllegalArgumentException e) {
+      throw new IOException("unusable TLS files: " + e.getMessage(), e);
+    }
+  }
+
+  private static List<X509Certificate> certificates(byte[] pem) throws IOException {
+    try {
+      Collection<? extends Certificate> all =
+          CertificateFactory.getInstance("X.509")
+              .generateCertificates(new ByteArrayInputStream(pem));
+      if (all.isEmpty()) {
+        throw new IOException("no certificate in a PEM file");
+      }
+      return all.stream().map(X509Certificate.class::cast).toList();
+    } catch (CertificateException e) {
+      throw new IOException("not a PEM file of certificates: " + e.getMessage(), e);
+    }
+  }
+
+  private Material material() {
+    Material loaded = material;
+    if (loaded == null) {
+      throw new IllegalStateException("TLS files were not read");
+    }
+    return loaded;
+  }
+
+  Trust trust() {
+    return material().trust();
+  }
+
+  /// When the daemon's own certificate ends.
+  public Instant notAfter() {
+    return material().notAfter();
+  }
+
+  /// A context that makes each engine with the newest files.
+  SslContext context() {
+    return new SslContext() {
+      @Override
+      public boolean isClient() {
+        return false;
+      }
+
+      @Override
+      public List<String> cipherSuites() {
+        return material().context().cipherSuites();
+      }
+
+      @Override
+      @SuppressWarnings("deprecation") // Netty's own contract.
+      public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
+        return material().context().applicationProtocolNegotiator();
+      }
+
+      @Override
+      public SSLEngine newEngine(ByteBufAllocator allocator) {
+        return material().context().newEngine(allocator);
+      }
+
+      @Override
+      public SSLEngine newEngine(ByteBufAllocator allocator, String host, int port) {
+        return material().context().newEngine(allocator, host, port);
+      }
+
+      @Override
+      public SSLSessionContext sessionContext() {
+        return material().context().sessionContext();
+      }
+    };
+  }
+}

@@ -1,0 +1,102 @@
+package dev.hmacd.rpc;
+
+import com.google.protobuf.Message;
+import dev.hmacd.access.Principal;
+import dev.hmacd.mac.CallObserver;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.mac.Refusal;
+import io.grpc.Context;
+import io.grpc.Deadline;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and hand the
+/// request to the use case, which does not block.
+final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parsed<Q>, A> {
+  /// What a method does with a request.
+  interface Body<Q, A> {
+    /// @throws Refusal as an answer
+    void call(Caller caller, Q request, Answer<A> answer);
+  }
+
+  /// What calls have in common.
+  ///
+  /// @param maxWait the deadline of calls that set none, and the longest of those that do
+  record Setting(Clock clock, Duration maxWait, CallObserver observer) {}
+
+  private final Body<Q, A> body;
+  private final Setting setting;
+
+  UnaryMethod(Body<Q, A> body, Setting setting) {
+    this.body = body;
+    this.setting = setting;
+  }
+
+  @Override
+  public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
+    var answer = new Answer<>(call, setting.observer());
+    long deadlineNanos = deadlineNanos();
+    call.request(2); // One message, and the news that there is no second.
+    return new ServerCall.Listener<>() {
+      private @Nullable Parsed<Q> request;
+
+      @Override
+      public void onMessage(Parsed<Q> message) {
+        if (request != null) {
+          answer.fail(new Failure.InvalidField("request", "must be one message"));
+        }
+        request = message;
+      }
+
+      @Override
+      public void onHalfClose() {
+        Parsed<Q> parsed = request;
+        try {
+          handle(call, parsed == null ? null : parsed.message(), deadlineNanos, answer);
+        } catch (Refusal refusal) {
+          answer.fail(refusal.failure());
+        } catch (RuntimeException e) {
+          answer.fail(new Failure.Unforeseen(e));
+        }
+      }
+
+      @Override
+      public void onCancel() {
+        answer.abandon();
+      }
+    };
+  }
+
+  private void handle(
+      ServerCall<Parsed<Q>, A> call, @Nullable Q request, long deadlineNanos, Answer<A> answer) {
+    Peer peer = call.getAttributes().get(Peer.KEY);
+    Optional<Principal> principal =
+        peer == null ? Optional.empty() : peer.authenticate(setting.clock().instant());
+    if (principal.isEmpty()) {
+      throw new Refusal(new Failure.Unauthenticated());
+    }
+    if (request == null) {
+      throw new Refusal(new Failure.InvalidField("request", "must be one well-formed message"));
+    }
+    if (!request.getUnknownFields().asMap().isEmpty()) {
+      throw new Refusal(new Failure.UnknownField());
+    }
+    body.call(new Caller(principal.get(), deadlineNanos), request, answer);
+  }
+
+  private long deadlineNanos() {
+    long limit = setting.maxWait().toNanos();
+    Deadline deadline = Context.current().getDeadline();
+    if (deadline != null) {
+      limit = Math.min(limit, deadline.timeRemaining(TimeUnit.NANOSECONDS));
+    }
+    return System.nanoTime() + limit;
+  }
+}

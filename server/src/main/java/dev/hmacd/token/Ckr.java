@@ -1,0 +1,60 @@
+package dev.hmacd.token;
+
+import dev.hmacd.token.TokenException.Fault;
+import java.util.Map;
+
+/// PKCS#11 return codes, and what each asks lanes to do. Tokens say "gone", "logged out" and "closed" with
+/// different codes, so they are taken by class; a code that is not here is a fault of the device.
+final class Ckr {
+  static final long ATTRIBUTE_SENSITIVE = 0x11;
+  static final long ATTRIBUTE_TYPE_INVALID = 0x12;
+  static final long MECHANISM_INVALID = 0x70;
+  static final long USER_ALREADY_LOGGED_IN = 0x100;
+
+  private record Code(String name, Fault fault) {}
+
+  private static final Map<Long, Code> CODES =
+      Map.ofEntries(
+          Map.entry(0x02L, new Code("CKR_HOST_MEMORY", Fault.DEVICE)),
+          Map.entry(0x05L, new Code("CKR_GENERAL_ERROR", Fault.DEVICE)),
+          Map.entry(0x06L, new Code("CKR_FUNCTION_FAILED", Fault.DEVICE)),
+          Map.entry(0x07L, new Code("CKR_ARGUMENTS_BAD", Fault.SESSION)),
+          Map.entry(0x13L, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
+          Map.entry(0x30L, new Code("CKR_DEVICE_ERROR", Fault.DEVICE)),
+          Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
+          Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
+          Map.entry(0x60L, new Code("CKR_KEY_HANDLE_INVALID", Fault.OBJECT)),
+          // What NSS says of any key once it is logged out; lengths are checked before the token.
+          Map.entry(0x62L, new Code("CKR_KEY_SIZE_RANGE", Fault.SESSION)),
+          Map.entry(MECHANISM_INVALID, new Code("CKR_MECHANISM_INVALID", Fault.NONE)),
+          Map.entry(0x82L, new Code("CKR_OBJECT_HANDLE_INVALID", Fault.OBJECT)),
+          Map.entry(0x90L, new Code("CKR_OPERATION_ACTIVE", Fault.SESSION)),
+          Map.entry(0x91L, new Code("CKR_OPERATION_NOT_INITIALIZED", Fault.SESSION)),
+          Map.entry(0xa0L, new Code("CKR_PIN_INCORRECT", Fault.PIN)),
+          Map.entry(0xa1L, new Code("CKR_PIN_INVALID", Fault.PIN)),
+          Map.entry(0xa2L, new Code("CKR_PIN_LEN_RANGE", Fault.PIN)),
+          Map.entry(0xa3L, new Code("CKR_PIN_EXPIRED", Fault.PIN)),
+          Map.entry(0xa4L, new Code("CKR_PIN_LOCKED", Fault.PIN)),
+          Map.entry(0xb0L, new Code("CKR_SESSION_CLOSED", Fault.SESSION)),
+          Map.entry(0xb1L, new Code("CKR_SESSION_COUNT", Fault.DEVICE)),
+          Map.entry(0xb3L, new Code("CKR_SESSION_HANDLE_INVALID", Fault.SESSION)),
+          Map.entry(0xe0L, new Code("CKR_TOKEN_NOT_PRESENT", Fault.DEVICE)),
+          Map.entry(0xe1L, new Code("CKR_TOKEN_NOT_RECOGNIZED", Fault.DEVICE)),
+          Map.entry(0xe2L, new Code("CKR_TOKEN_WRITE_PROTECTED", Fault.DEVICE)),
+          Map.entry(USER_ALREADY_LOGGED_IN, new Code("CKR_USER_ALREADY_LOGGED_IN", Fault.NONE)),
+          Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
+          Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.PIN)),
+          Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.DEVICE)));
+
+  private Ckr() {}
+
+  static Fault fault(long code) {
+    Code known = CODES.get(code);
+    return known == null ? Fault.DEVICE : known.fault();
+  }
+
+  static String name(long code) {
+    Code known = CODES.get(code);
+    return known == null ? "CKR 0x" + Long.toHexString(code) : known.name();
+  }
+}

@@ -1,0 +1,102 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.token.TokenException.Kind;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/// One operation that waits for a lane, or runs on one. It is answered once, by whoever comes first: the
+/// lane, or the watch that sees its deadline pass.
+abstract class Job<T> {
+  /// Work that needs a session and no key's handle.
+  interface Work<T> {
+    T on(TokenSession session) throws TokenException;
+  }
+
+  final long deadlineNanos;
+  final long queuedAtNanos = System.nanoTime();
+  private final Completion<T> completion;
+  private final AtomicBoolean answered = new AtomicBoolean();
+
+  private Job(long deadlineNanos, Completion<T> completion) {
+    this.deadlineNanos = deadlineNanos;
+    this.completion = completion;
+  }
+
+  /// Does the operation with what the lane has.
+  abstract T perform(Lane lane) throws TokenException;
+
+  /// Whether doing it twice is the same as doing it once.
+  abstract boolean isRepeatable();
+
+  /// What the lane forgets when the token says that a handle is not valid.
+  void forgetHandle(Lane lane) {}
+
+  static Job<byte[]> sign(
+      KeyObject key,
+      MacAlgorithm algorithm,
+      byte[] message,
+      long deadlineNanos,
+      Completion<byte[]> completion) {
+    return new Job<>(deadlineNanos, completion) {
+      @Override
+      byte[] perform(Lane lane) throws TokenException {
+        return lane.session().sign(lane.handle(key), algorithm, message);
+      }
+
+      // A MAC is deterministic.
+      @Override
+      boolean isRepeatable() {
+        return true;
+      }
+
+      @Override
+      void forgetHandle(Lane lane) {
+        lane.forget(key);
+      }
+    };
+  }
+
+  static <T> Job<T> of(
+      Work<T> work, boolean repeatable, long deadlineNanos, Completion<T> completion) {
+    return new Job<>(deadlineNanos, completion) {
+      @Override
+      T perform(Lane lane) throws TokenException {
+        return work.on(lane.session());
+      }
+
+      @Override
+      boolean isRepeatable() {
+        return repeatable;
+      }
+    };
+  }
+
+  boolean isAnswered() {
+    return answered.get();
+  }
+
+  boolean isExpired(long nowNanos) {
+    return nowNanos - deadlineNanos >= 0;
+  }
+
+  boolean isAbandoned() {
+    return completion.isAbandoned();
+  }
+
+  void done(T value) {
+    if (answered.compareAndSet(false, true)) {
+      completion.done(value);
+    }
+  }
+
+  void failed(TokenException cause) {
+    if (answered.compareAndSet(false, true)) {
+      completion.failed(cause);
+    }
+  }
+
+  void late() {
+    failed(new TokenException(Kind.LATE, "the deadline passed"));
+  }
+}

@@ -1,0 +1,163 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyObject;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A thread with a session of its own, and the handles of the keys that it has used. A session takes one
+/// operation at a time, and a native call can hang: a lane confines both.
+final class Lane implements Runnable {
+  /// Handles that a lane keeps; each may be a session object in the token's memory.
+  private static final int MAX_HANDLES = 4096;
+
+  private static final Logger log = LoggerFactory.getLogger(Lane.class);
+
+  private final Token token;
+  private final Lanes lanes;
+  private final LaneObserver observer;
+
+  /// Least recently used first.
+  private final Map<KeyObject, Long> handles = new LinkedHashMap<>(16, 0.75f, true);
+
+  /// Written by the lane alone; others look whether there is one.
+  private volatile @Nullable TokenSession session;
+
+  /// What runs now; read by the watch.
+  private volatile @Nullable Job<?> current;
+
+  Lane(Token token, Lanes lanes, LaneObserver observer) {
+    this.token = token;
+    this.lanes = lanes;
+    this.observer = observer;
+  }
+
+  /// Opens the session before there is a thread, so that a start with a broken token fails.
+  void open() throws TokenException {
+    session();
+  }
+
+  @Override
+  public void run() {
+    try {
+      for (Job<?> job = lanes.take(); job != null; job = lanes.take()) {
+        perform(job);
+      }
+    } finally {
+      closeSession();
+    }
+  }
+
+  private <T> void perform(Job<T> job) {
+    long start = System.nanoTime();
+    if (job.isExpired(start)) {
+      job.late();
+      return;
+    }
+    if (job.isAnswered() || job.isAbandoned()) {
+      return;
+    }
+    current = job;
+    try {
+      T value = attempt(job);
+      observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      job.done(value);
+    } catch (TokenException e) {
+      observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      job.failed(e);
+    } catch (RuntimeException e) {
+      // Nobody foresaw it, so the session may be in any state.
+      log.atError().setCause(e).log("A token operation failed in an unforeseen way");
+      closeSession();
+      job.failed(TokenException.fault(TokenException.Fault.DEVICE, "unforeseen failure", e));
+    } finally {
+      current = null;
+    }
+  }
+
+  /// Once, and once more on a healed session if doing it twice does no harm.
+  private <T> T attempt(Job<T> job) throws TokenException {
+    try {
+      return job.perform(this);
+    } catch (TokenException e) {
+      heal(job, e);
+      boolean healable = e.fault() != TokenException.Fault.NONE && !e.isPinRefused();
+      if (!healable || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
+        throw e;
+      }
+    }
+    try {
+      return job.perform(this);
+    } catch (TokenException e) {
+      heal(job, e);
+      throw e;
+    }
+  }
+
+  private void heal(Job<?> job, TokenException e) {
+    switch (e.fault()) {
+      case NONE -> {
+        return;
+      }
+      case OBJECT -> job.forgetHandle(this);
+      case SESSION, LOGIN, DEVICE, PIN -> closeSession();
+    }
+    observer.healed(e.fault().name());
+    log.atWarn().addKeyValue("fault", e.fault()).addKeyValue("reason", e.getMessage()).log("Token fault");
+  }
+
+  /// The lane's session; opened anew after a fault closed it.
+  TokenSession session() throws TokenException {
+    TokenSession open = session;
+    if (open == null) {
+      open = token.open();
+      session = open;
+    }
+    return open;
+  }
+
+  /// A handle to a key in this lane's session, found and checked when it is not known yet.
+  long handle(KeyObject key) throws TokenException {
+    Long known = handles.get(key);
+    if (known != null) {
+      return known;
+    }
+    if (handles.size() >= MAX_HANDLES) {
+      var eldest = handles.entrySet().iterator().next();
+      handles.remove(eldest.getKey());
+      session().unload(eldest.getValue());
+    }
+    long loaded = session().load(key);
+    handles.put(key, loaded);
+    return loaded;
+  }
+
+  void forget(KeyObject key) {
+    handles.remove(key);
+  }
+
+  private void closeSession() {
+    handles.clear();
+    TokenSession open = session;
+    session = null;
+    if (open != null) {
+      open.close();
+    }
+  }
+
+  /// What runs on this lane and should have ended by then.
+  @Nullable Job<?> overdue(long nowNanos) {
+    Job<?> running = current;
+    return running != null && running.isExpired(nowNanos) ? running : null;
+  }
+
+  boolean hasSession() {
+    return session != null;
+  }
+
+  boolean isBusy() {
+    return current != null;
+  }
+}

@@ -1,0 +1,162 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.token.TokenException.Fault;
+import dev.hmacd.token.TokenException.Kind;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A session of a [Pkcs11Token].
+final class Pkcs11Session implements TokenSession {
+  private static final Logger log = LoggerFactory.getLogger(Pkcs11Session.class);
+
+  private final Cryptoki module;
+  private final long session;
+  private final boolean sessionCopies;
+  private final Set<Long> copies = new HashSet<>();
+
+  Pkcs11Session(Cryptoki module, long session, boolean sessionCopies) {
+    this.module = module;
+    this.session = session;
+    this.sessionCopies = sessionCopies;
+  }
+
+  @Override
+  public long load(KeyObject key) throws TokenException {
+    long[] handles = module.findSecretKeys(session, key.label(), key.id(), 2);
+    if (handles.length != 1) {
+      throw handles.length == 0
+          ? new TokenException(Kind.KEY_MISSING, "no object " + key.label() + " on the token")
+          : new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
+    }
+    long handle = handles[0];
+    requireFit(key, handle);
+    if (!sessionCopies) {
+      return handle;
+    }
+    long copy;
+    try {
+      copy = module.copyToSession(session, handle);
+    } catch (TokenException e) {
+      if (e.fault() == Fault.DEVICE || e.fault() == Fault.NONE) {
+        log.atDebug().setCause(e).log("The token does not copy this key; its token object is used");
+        return handle;
+      }
+      throw e;
+    }
+    copies.add(copy);
+    try {
+      // The name again, too: a handle that does not name this key is never used.
+      requireFit(key, copy);
+    } catch (TokenException e) {
+      unload(copy);
+      throw e;
+    }
+    return copy;
+  }
+
+  private void requireFit(KeyObject key, long handle) throws TokenException {
+    if (!name(handle).equals(key)) {
+      throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
+    }
+    var unfit = attributes(handle).unfit();
+    if (unfit.isPresent()) {
+      throw new TokenException(
+          Kind.KEY_UNFIT,
+          key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
+    }
+  }
+
+  @Override
+  public void unload(long handle) throws TokenException {
+    if (copies.remove(handle)) {
+      module.destroy(session, handle);
+    }
+  }
+
+  @Override
+  public byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException {
+    byte[] mac = module.sign(session, mechanism(algorithm), handle, message);
+    if (mac.length != algorithm.macBytes()) {
+      throw TokenException.fault(Fault.DEVICE, "C_Sign gave a MAC of " + mac.length + " bytes");
+    }
+    return mac;
+  }
+
+  private static long mechanism(MacAlgorithm algorithm) {
+    return switch (algorithm) {
+      case HMAC_SHA_224 -> Cryptoki.CKM_SHA224_HMAC;
+      case HMAC_SHA_256 -> Cryptoki.CKM_SHA256_HMAC;
+      case HMAC_SHA_384 -> Cryptoki.CKM_SHA384_HMAC;
+      case HMAC_SHA_512 -> Cryptoki.CKM_SHA512_HMAC;
+    };
+  }
+
+  @Override
+  public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
+    long handle = module.generateSecretKey(session, name.label(), name.id(), keyBytes);
+    KeyAttributes read = attributes(handle);
+    var unfit = read.unfit();
+    if (unfit.isPresent()) {
+      module.destroy(session, handle);
+      throw new TokenException(
+          Kind.KEY_UNFIT, "the token made a key whose " + unfit.get().attribute() + " is wrong");
+    }
+    return read;
+  }
+
+  @Override
+  public List<Found> find(Query query) throws TokenException {
+    long[] handles =
+        switch (query) {
+          case Query.ByLabel(var label) ->
+              module.findSecretKeys(session, label, null, MAX_FOUND);
+          case Query.ById(var idHex) ->
+              module.findSecretKeys(session, null, HexFormat.of().parseHex(idHex), MAX_FOUND);
+          case Query.ByBoth(var object) ->
+              module.findSecretKeys(session, object.label(), object.id(), MAX_FOUND);
+        };
+    List<Found> found = new ArrayList<>();
+    for (long handle : handles) {
+      found.add(new Found(name(handle), attributes(handle)));
+    }
+    return found;
+  }
+
+  private KeyObject name(long handle) throws TokenException {
+    byte[] label = module.bytes(session, handle, Cryptoki.CKA_LABEL);
+    byte[] id = module.bytes(session, handle, Cryptoki.CKA_ID);
+    return new KeyObject(
+        label == null ? "" : new String(label, StandardCharsets.UTF_8),
+        id == null ? "" : HexFormat.of().formatHex(id));
+  }
+
+  private KeyAttributes attributes(long handle) throws TokenException {
+    Long keyBytes = module.number(session, handle, Cryptoki.CKA_VALUE_LEN);
+    return new KeyAttributes(
+        module.flag(session, handle, Cryptoki.CKA_SENSITIVE),
+        module.flag(session, handle, Cryptoki.CKA_EXTRACTABLE),
+        module.flag(session, handle, Cryptoki.CKA_SIGN),
+        module.flag(session, handle, Cryptoki.CKA_ALWAYS_SENSITIVE),
+        module.flag(session, handle, Cryptoki.CKA_NEVER_EXTRACTABLE),
+        module.flag(session, handle, Cryptoki.CKA_LOCAL),
+        keyBytes == null ? null : Math.toIntExact(keyBytes));
+  }
+
+  @Override
+  public void close() {
+    try {
+      module.closeSession(session);
+    } catch (TokenException e) {
+      log.atDebug().setCause(e).log("A session was gone before it was closed");
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.token.TokenException.Kind;
+import dev.hmacd.token.TokenSession.Found;
+import dev.hmacd.token.TokenSession.Query;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+
+/// Makes the daemon's own keys on a token, and knows them again. Idempotent.
+public final class Provisioning {
+  private static final int PROBE_KEY_BYTES = 32;
+  private static final int ID_BYTES = 16;
+
+  private Provisioning() {}
+
+  /// The probe key with its known answer: the one that is remembered if the token has it and it gives the
+  /// answer, else the one that the token has, else a new one.
+  ///
+  /// @throws TokenException also when the remembered key gives another answer than it did: then the token
+  ///     cannot be trusted, and an operator has to look
+  public static OwnKey probe(TokenSession session, Optional<OwnKey> remembered)
+      throws TokenException {
+    String label = OwnKey.label(OwnKey.Purpose.PROBE);
+    List<Found> found = session.find(new Query.ByLabel(label));
+    if (found.size() > 1) {
+      throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + label);
+    }
+    KeyObject object;
+    if (found.isEmpty()) {
+      byte[] id = new byte[ID_BYTES];
+      new SecureRandom().nextBytes(id);
+      object = new KeyObject(label, HexFormat.of().formatHex(id));
+      session.generate(object, PROBE_KEY_BYTES);
+    } else {
+      object = found.getFirst().object();
+    }
+    long handle = session.load(object);
+    byte[] answer;
+    try {
+      answer = session.sign(handle, Probe.ALGORITHM, Probe.message());
+    } finally {
+      session.unload(handle);
+    }
+    if (remembered.isPresent()
+        && remembered.get().object().equals(object)
+        && !MessageDigest.isEqual(answer, remembered.get().knownAnswer())) {
+      throw TokenException.fault(
+          TokenException.Fault.DEVICE, "the probe key gave another MAC than when it was made");
+    }
+    return new OwnKey(OwnKey.Purpose.PROBE, object, HexFormat.of().formatHex(answer));
+  }
+}

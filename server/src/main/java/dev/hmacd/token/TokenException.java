@@ -1,0 +1,85 @@
+package dev.hmacd.token;
+
+import org.jspecify.annotations.Nullable;
+
+/// Why the token did not do what it was asked to.
+public final class TokenException extends Exception {
+  private static final long serialVersionUID = 1;
+
+  /// What a caller can do about it.
+  public enum Kind {
+    /// Too much waits for the token; later there may be room.
+    BUSY,
+    /// The deadline passed before the token answered, or before it was asked.
+    LATE,
+    /// The daemon is stopping.
+    STOPPED,
+    /// The token, its session or its login failed, and did not heal at once.
+    UNAVAILABLE,
+    /// The object is not on the token.
+    KEY_MISSING,
+    /// More than one object fits.
+    KEY_AMBIGUOUS,
+    /// The object's attributes are not those of a key that may be used.
+    KEY_UNFIT,
+    /// The token has no such mechanism.
+    UNSUPPORTED
+  }
+
+  /// What lanes can do about it.
+  enum Fault {
+    /// Nothing: the token did not fail.
+    NONE,
+    /// The session is gone or unusable: open another.
+    SESSION,
+    /// Nobody is logged in: log in once.
+    LOGIN,
+    /// The handle names nothing any more: find the key again.
+    OBJECT,
+    /// The device failed.
+    DEVICE,
+    /// The PIN was refused: nobody tries it again until an operator acts.
+    PIN
+  }
+
+  private final Kind kind;
+  private final Fault fault;
+
+  private TokenException(Kind kind, Fault fault, String message, @Nullable Throwable cause) {
+    super(message, cause);
+    this.kind = kind;
+    this.fault = fault;
+  }
+
+  /// A failure that is not the token's fault.
+  public TokenException(Kind kind, String message) {
+    super(message);
+    this.kind = kind;
+    this.fault = Fault.NONE;
+  }
+
+  static TokenException fault(Fault fault, String message, Throwable cause) {
+    return new TokenException(Kind.UNAVAILABLE, fault, message, cause);
+  }
+
+  static TokenException fault(Fault fault, String message) {
+    return new TokenException(Kind.UNAVAILABLE, fault, message, null);
+  }
+
+  static TokenException unsupported(String message, Throwable cause) {
+    return new TokenException(Kind.UNSUPPORTED, Fault.NONE, message, cause);
+  }
+
+  public Kind kind() {
+    return kind;
+  }
+
+  /// Whether trying again cannot help until an operator has mended the PIN; each try could lock the token.
+  public boolean isPinRefused() {
+    return fault == Fault.PIN;
+  }
+
+  Fault fault() {
+    return fault;
+  }
+}
