@@ -139,14 +139,17 @@ fingerprint() {
   )
 }
 
+# Whether the build that is here is of these sources. Wants JAVA_HOME.
+built() {
+  [ -x "$server_home/bin/hmacd" ] && [ -x "$client_home/bin/hmacctl" ] &&
+    [ "$(cat "$root/target/built" 2>/dev/null)" = "$(fingerprint)" ]
+}
+
 # Builds what has changed since the last build.
 build() {
   need_jdk
   need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2
-  if [ -x "$server_home/bin/hmacd" ] && [ -x "$client_home/bin/hmacctl" ] &&
-    [ "$(cat "$root/target/built" 2>/dev/null)" = "$(fingerprint)" ]; then
-    return
-  fi
+  ! built || return 0
   step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
   maven -q package -DskipTests
   finish_build
