@@ -171,11 +171,15 @@ train() {
   local dir=$scratch/train output=$server_home/lib/hmacd.aot
   say "Recording a start of the daemon, so that later ones are fast"
   # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache.
-  HMACD_JAVA_OPTS="-XX:AOTCacheOutput=$output.new -Dhmacd.halt=false" start_daemon "$dir" || return
+  SOFTHSM2_CONF='' HMACD_JAVA_OPTS="-XX:AOTCacheOutput=$output.new -Dhmacd.halt=false" start_daemon "$dir" || return
   if [ -x "$client_home/bin/hmacctl-train" ]; then
     (enter "$dir" && "$client_home/bin/hmacctl-train") || return
   fi
   stop_daemon "$daemon" || true # A JVM that ends by a signal says so.
+  if [ ! -s "$output.new" ]; then
+    tail -n 20 "$dir/hmacd.log" >&2
+    return 1
+  fi
   mv "$output.new" "$output"
 }
 
