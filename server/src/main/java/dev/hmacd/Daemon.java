@@ -193,8 +193,8 @@ public final class Daemon implements AutoCloseable {
     return metrics.port();
   }
 
-  /// Ends in the order that loses nothing: callers are told to go elsewhere, calls under way end, then
-  /// lanes, then the registry.
+  /// Ends in the order that loses nothing: callers are told to go elsewhere, calls under way end,
+  /// then lanes, then the registry.
   @Override
   public void close() {
     health.stop();

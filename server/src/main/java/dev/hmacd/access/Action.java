@@ -21,8 +21,9 @@ public enum Action {
     this.forOneKey = forOneKey;
   }
 
-  /// Whether a rule can allow it for some keys only. The others make, list or name keys: since a rule can
-  /// name keys by alias, whoever moves aliases decides what rules mean, and must be trusted with all keys.
+  /// Whether a rule can allow it for some keys only. The others make, list or name keys: since a
+  /// rule can name keys by alias, whoever moves aliases decides what rules mean, and must be
+  /// trusted with all keys.
   public boolean isForOneKey() {
     return forOneKey;
   }

@@ -1,8 +1,8 @@
 package dev.hmacd.access;
 
-/// Who calls, in the one grammar of all edges: a kind and a name, such as `spiffe://example.org/billing`,
-/// `dns:billing.example.org`, `cn:billing` or `uid:1000`. The kind is always written, so that no name of
-/// one kind can pass for another's.
+/// Who calls, in the one grammar of all edges: a kind and a name, such as
+/// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing` or `uid:1000`. The kind
+/// is always written, so that no name of one kind can pass for another's.
 public record Principal(String name) {
   /// How long a name may be; longer ones have no place in a log line.
   public static final int MAX_LENGTH = 2048;

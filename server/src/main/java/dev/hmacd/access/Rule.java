@@ -69,8 +69,8 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
       if (text.startsWith(Alias.PREFIX)) {
-        if (!text.equals(Alias.PREFIX) && !Alias.FORM.matcher(text).matches()
-            || text.equals(Alias.PREFIX) && !prefix) {
+        boolean anyAlias = prefix && text.equals(Alias.PREFIX);
+        if (!anyAlias && !Alias.FORM.matcher(text).matches()) {
           throw new IllegalArgumentException("an alias matches " + Alias.FORM);
         }
         return new Named(text, prefix);

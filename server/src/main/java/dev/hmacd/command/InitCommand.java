@@ -43,7 +43,7 @@ public final class InitCommand implements Callable<Integer> {
         if (known.isPresent() && known.get().equals(probe)) {
           System.out.println("The token has the daemon's own keys; nothing was changed.");
         } else {
-          var unused = registry.putOwnKey(serial, probe).join();
+          var _ = registry.putOwnKey(serial, probe).join();
           System.out.println("The daemon's own keys are on the token.");
         }
         return 0;

@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
-/// Where log lines go, and how they look: standard error, one line an event. Found by Logback as its
-/// configurator, so that no file on the class path decides.
+/// Where log lines go, and how they look: standard error, one line an event. Found by Logback as
+/// its configurator, so that no file on the class path decides.
 public final class Logs extends ContextAwareBase implements Configurator {
   // A caller's words cannot break a line in two.
   private static final String TEXT =

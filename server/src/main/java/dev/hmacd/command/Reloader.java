@@ -19,9 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
-/// Sees that the configuration or the TLS files have changed, and has the daemon read them. Looks once a
-/// second: file events do not see what a symbolic link in the path is turned to, which is how certificates
-/// are replaced in many places.
+/// Sees that the configuration or the TLS files have changed, and has the daemon read them. Looks
+/// once a second: file events do not see what a symbolic link in the path is turned to, which is
+/// how certificates are replaced in many places.
 final class Reloader implements AutoCloseable {
   private static final long LOOK_MILLIS = 1000;
   private static final Logger log = LoggerFactory.getLogger(Reloader.class);
@@ -56,7 +56,7 @@ final class Reloader implements AutoCloseable {
   }
 
   void start() {
-    var unused =
+    var _ =
         schedule.scheduleWithFixedDelay(
             () -> reload(false), LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
     Signal.handle(new Signal("HUP"), _ -> reloadNow());

@@ -14,7 +14,8 @@ import org.slf4j.LoggerFactory;
 final class Running {
   private static final Logger log = LoggerFactory.getLogger(Running.class);
 
-  /// Where it is false, the JVM ends by itself after a clean stop, as it must to write an AOT cache.
+  /// Where it is false, the JVM ends by itself after a clean stop, as it must to write an AOT
+  /// cache.
   private static final boolean HALT = !"false".equals(System.getProperty("hmacd.halt"));
 
   private final Daemon daemon;
@@ -31,10 +32,18 @@ final class Running {
   }
 
   void start(Daemon.Provision provision) throws StartException {
-    Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "hmacd-stop"));
+    Thread hook = new Thread(this::stop, "hmacd-stop");
+    Runtime.getRuntime().addShutdownHook(hook);
     synchronized (lifecycle) {
-      if (!stopping) {
+      if (stopping) {
+        return;
+      }
+      try {
         daemon.start(provision);
+      } catch (StartException e) {
+        // It has closed what it opened, and the exit code is to be that of the failure.
+        Runtime.getRuntime().removeShutdownHook(hook);
+        throw e;
       }
     }
   }
@@ -58,7 +67,8 @@ final class Running {
       stopped.countDown();
     }
     if (HALT) {
-      // Modules crash when a JVM ends the usual way while they have threads; all is written, so end here.
+      // Modules crash when a JVM ends the usual way while they have threads; all is written, so end
+      // here.
       Runtime.getRuntime().halt(0);
     }
   }

@@ -12,7 +12,8 @@ import picocli.CommandLine.Option;
 /// `hmacd serve`: the daemon in production.
 @Command(
     name = "serve",
-    description = "Serves until it is told to stop (SIGTERM); SIGHUP reads rules and certificates anew.",
+    description =
+        "Serves until it is told to stop (SIGTERM); SIGHUP reads rules and certificates anew.",
     mixinStandardHelpOptions = true)
 public final class ServeCommand implements Callable<Integer> {
   @Option(names = "--config", required = true, description = "The configuration file.")

@@ -14,7 +14,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Tells systemd what the daemon is up to (sd_notify(3)); does nothing where systemd did not start it.
+/// Tells systemd what the daemon is up to (sd_notify(3)); does nothing where systemd did not start
+/// it.
 final class SystemdNotify {
   private static final long LIMIT_SECONDS = 2;
   private static final Logger log = LoggerFactory.getLogger(SystemdNotify.class);

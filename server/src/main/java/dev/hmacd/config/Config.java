@@ -26,15 +26,21 @@ public record Config(
     return new Config(grpc, token, registry, arn, metrics, logging, other);
   }
 
+  /// The gRPC edge.
+  ///
   /// @param tcp where to listen with mutual TLS
   /// @param unix where to listen for processes of this machine
   public record Grpc(
       Optional<Tcp> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
 
+  /// Listens for callers with a certificate.
   public record Tcp(InetSocketAddress listen, TlsConfig tls) {}
 
+  /// Listens for processes of this machine.
   public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
 
+  /// What bounds callers.
+  ///
   /// @param maxRequestBytes of one message on the wire, fields and framing
   /// @param maxStreams calls at once on one connection
   /// @param maxWait the deadline of calls that set none, and the longest of those that do
@@ -54,6 +60,8 @@ public record Config(
       Duration minClientKeepAlive,
       Duration drain) {}
 
+  /// The token, and how it is used.
+  ///
   /// @param lanes threads with a session each
   /// @param queue how many operations may wait for a lane
   public record TokenSettings(
@@ -66,6 +74,7 @@ public record Config(
       Duration probeInterval,
       Duration probeTimeout) {}
 
+  /// How log lines look, and how many there are.
   public record Logging(boolean json, Level level) {}
 
   /// How much is logged.

@@ -30,6 +30,8 @@ public final class ConfigFile {
 
   private ConfigFile() {}
 
+  /// Reads a file.
+  ///
   /// @throws ConfigException with every problem of the file
   public static Config read(Path file) throws ConfigException {
     Object root;
@@ -72,8 +74,7 @@ public final class ConfigFile {
   }
 
   private static Config.Grpc grpc(Section section) {
-    Optional<Config.Tcp> tcp =
-        section.optionalString("listen").map(listen -> tcp(section, listen));
+    Optional<Config.Tcp> tcp = section.optionalString("listen").map(listen -> tcp(section, listen));
     if (tcp.isEmpty() && section.has("tls")) {
       section.problem("tls", "is of no use without listen");
     }
@@ -83,10 +84,7 @@ public final class ConfigFile {
     }
     Config.Grpc grpc =
         new Config.Grpc(
-            tcp,
-            unix,
-            section.bool("reflection", false),
-            limits(section.defaulted("limits")));
+            tcp, unix, section.bool("reflection", false), limits(section.defaulted("limits")));
     section.done();
     return grpc;
   }
@@ -109,8 +107,9 @@ public final class ConfigFile {
       section.problem("path", "must be at most 107 bytes long, the kernel's limit: " + path);
     }
     Set<PosixFilePermission> mode =
-        section.parsed(
-            "mode", section.string("mode", "rw-rw----"), ConfigFile::mode, Set.of());
+        section
+            .parsed("mode", section.string("mode", "rw-rw----"), ConfigFile::mode)
+            .orElse(Set.of());
     section.done();
     return new Config.UnixSocket(path, mode);
   }
@@ -179,11 +178,9 @@ public final class ConfigFile {
     String region = section.string("region", "");
     String account = section.string("account", "");
     ArnScope scope =
-        section.parsed(
-            "region",
-            region,
-            given -> new ArnScope(partition, given, account),
-            new ArnScope("aws", "none", "000000000000"));
+        section
+            .parsed("region", region, given -> new ArnScope(partition, given, account))
+            .orElse(new ArnScope("aws", "none", "000000000000"));
     section.done();
     return scope;
   }
@@ -209,8 +206,9 @@ public final class ConfigFile {
       section.problem("format", "must be text or json");
     }
     Config.Level level =
-        section.parsed(
-            "level", section.string("level", "info"), ConfigFile::level, Config.Level.INFO);
+        section
+            .parsed("level", section.string("level", "info"), ConfigFile::level)
+            .orElse(Config.Level.INFO);
     section.done();
     return new Config.Logging(format.equals("json"), level);
   }

@@ -14,11 +14,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// One mapping of the configuration file. Reads typed values and collects every problem, with its path and
-/// what would be valid, instead of stopping at the first.
+/// One mapping of the configuration file. Reads typed values and collects every problem, with its
+/// path and what would be valid, instead of stopping at the first.
 ///
-/// A value that is missing or wrong is replaced by a harmless one, which nobody sees: with a problem
-/// there is no configuration.
+/// A value that is missing or wrong is replaced by a harmless one, which nobody sees: with a
+/// problem there is no configuration.
 final class Section {
   private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(ms|s|m|h)");
 
@@ -111,11 +111,7 @@ final class Section {
     for (int i = 0; i < list.size(); i++) {
       Object item = list.get(i);
       if (item instanceof String text) {
-        int before = problems.size();
-        T value = parsed(key + "[" + i + "]", text, parse, null);
-        if (problems.size() == before && value != null) {
-          result.add(value);
-        }
+        parsed(key + "[" + i + "]", text, parse).ifPresent(result::add);
       } else {
         problem(key + "[" + i + "]", "must be a string; quote it");
       }
@@ -229,12 +225,12 @@ final class Section {
   }
 
   /// @param parse may throw [IllegalArgumentException], whose text says what is valid
-  <T> T parsed(String key, String text, Function<String, T> parse, T fallback) {
+  <T> Optional<T> parsed(String key, String text, Function<String, T> parse) {
     try {
-      return parse.apply(text);
+      return Optional.of(parse.apply(text));
     } catch (IllegalArgumentException e) {
       problem(key, e.getMessage() == null ? "is not valid" : e.getMessage());
-      return fallback;
+      return Optional.empty();
     }
   }
 
@@ -242,7 +238,8 @@ final class Section {
   void done() {
     for (Object key : values.keySet()) {
       if (!known.contains(String.valueOf(key))) {
-        problem(String.valueOf(key), "is not known; known here: " + known.stream().sorted().toList());
+        problem(
+            String.valueOf(key), "is not known; known here: " + known.stream().sorted().toList());
       }
     }
   }

@@ -56,7 +56,7 @@ final class Database implements AutoCloseable {
     }
     for (int i = applied; i < MIGRATIONS.size(); i++) {
       try (Statement statement = connection.createStatement()) {
-        for (String sql : script(MIGRATIONS.get(i)).split(";")) {
+        for (String sql : script(MIGRATIONS.get(i)).split(";", -1)) {
           if (!sql.isBlank()) {
             statement.execute(sql);
           }

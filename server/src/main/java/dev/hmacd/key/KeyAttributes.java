@@ -3,8 +3,8 @@ package dev.hmacd.key;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// What a token says of a secret key (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute that the token
-/// does not tell is null.
+/// What a token says of a secret key (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute that the
+/// token does not tell is null.
 ///
 /// @param keyBytes CKA_VALUE_LEN; some tokens say 0 for an imported key
 public record KeyAttributes(
@@ -22,9 +22,10 @@ public record KeyAttributes(
   /// @param rule what it must be, e.g. `must be true`
   public record Unfit(String attribute, String rule) {}
 
-  /// The first rule that the object breaks. An attribute that decides and that the token does not tell
-  /// counts as broken. The three that tell the past (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
-  /// CKA_LOCAL) are reported and not required: they are false on anything imported.
+  /// The first rule that the object breaks. An attribute that decides and that the token does not
+  /// tell counts as broken. The three that tell the past (CKA_ALWAYS_SENSITIVE,
+  /// CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are reported and not required: they are false on anything
+  /// imported.
   public Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(sensitive)) {
       return Optional.of(new Unfit("CKA_SENSITIVE", "must be true"));

@@ -30,13 +30,31 @@ public record KeyEntry(
 
   KeyEntry with(Set<Alias> newAliases) {
     return new KeyEntry(
-        id, spec, state, origin, created, description, version, tokenSerial, object, attributes,
+        id,
+        spec,
+        state,
+        origin,
+        created,
+        description,
+        version,
+        tokenSerial,
+        object,
+        attributes,
         newAliases);
   }
 
   KeyEntry enabled(KeyAttributes read) {
     return new KeyEntry(
-        id, spec, KeyState.ENABLED, origin, created, description, version, tokenSerial, object, read,
+        id,
+        spec,
+        KeyState.ENABLED,
+        origin,
+        created,
+        description,
+        version,
+        tokenSerial,
+        object,
+        read,
         aliases);
   }
 }

@@ -2,8 +2,8 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// Names one object on the token: both its CKA_LABEL and its CKA_ID, so that neither alone can lead to
-/// another key.
+/// Names one object on the token: both its CKA_LABEL and its CKA_ID, so that neither alone can lead
+/// to another key.
 ///
 /// @param label CKA_LABEL
 /// @param idHex CKA_ID in lowercase hex; empty where a key ceremony gave none
@@ -15,8 +15,8 @@ public record KeyObject(String label, String idHex) {
     HexFormat.of().parseHex(idHex);
   }
 
-  /// The object of a key that the daemon makes: label and id carry key id and version, so that a token
-  /// can be read without the registry.
+  /// The object of a key that the daemon makes: label and id carry key id and version, so that a
+  /// token can be read without the registry.
   public static KeyObject of(KeyId key, int version) {
     return new KeyObject(
         "hmacd/key/" + key.value() + "/" + version,

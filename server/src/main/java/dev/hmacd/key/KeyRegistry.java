@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
 /// Remembers what is known about keys and aliases. Thread-safe.
 ///
 /// Look-ups are answered from memory. Changes and lists run one after another on a thread of the
-/// registry's own, with a bounded queue: a change is on the disk first, then in memory, then answered.
-/// Futures complete on that thread and fail with a [RegistryException].
+/// registry's own, with a bounded queue: a change is on the disk first, then in memory, then
+/// answered. Futures complete on that thread and fail with a [RegistryException].
 public final class KeyRegistry implements AutoCloseable {
   /// AWS KMS's quota of aliases for one key.
   public static final int MAX_ALIASES_PER_KEY = 50;
@@ -67,8 +67,8 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Opens or creates the database and reads it whole.
   ///
-  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon, was made for another
-  ///     [ArnScope] or by a newer version, or cannot be read
+  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon, was made for
+  ///   another [ArnScope] or by a newer version, or cannot be read
   public void open() {
     try {
       lock =
@@ -116,8 +116,7 @@ public final class KeyRegistry implements AutoCloseable {
     for (KeyEntry entry :
         db.query(
             "SELECT * FROM keys JOIN key_versions USING (key_id, version)", KeyRegistry::readKey)) {
-      newKeys.put(
-          entry.id().value(), entry.with(byKey.getOrDefault(entry.id().value(), Set.of())));
+      newKeys.put(entry.id().value(), entry.with(byKey.getOrDefault(entry.id().value(), Set.of())));
     }
     aliases.keySet().retainAll(newAliases.keySet());
     keys.putAll(newKeys);
@@ -136,8 +135,8 @@ public final class KeyRegistry implements AutoCloseable {
     return entry == null ? Optional.empty() : find(entry.target());
   }
 
-  /// The key that a caller names by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in one, for
-  /// the way of every MAC. Empty also when the name has no valid form.
+  /// The key that a caller names by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in
+  /// one, for the way of every MAC. Empty also when the name has no valid form.
   public Optional<KeyEntry> resolve(String given) {
     String name =
         given.startsWith(scope.prefix()) ? given.substring(scope.prefix().length()) : given;
@@ -476,8 +475,8 @@ public final class KeyRegistry implements AutoCloseable {
     result.complete(value);
   }
 
-  /// Undoes a change that failed; after a failed commit only the disk knows what holds, so memory is
-  /// read from it anew.
+  /// Undoes a change that failed; after a failed commit only the disk knows what holds, so memory
+  /// is read from it anew.
   private RegistryException rolledBack(Database db, RegistryException cause) {
     try {
       db.rollback();

@@ -4,8 +4,8 @@ import java.util.HexFormat;
 
 /// A key of the daemon's own on a token.
 ///
-/// @param knownAnswerHex a MAC that the key gave when it was made, in lowercase hex, by which it is known
-///     again
+/// @param knownAnswerHex a MAC that the key gave when it was made, in lowercase hex, by which it is
+///   known again
 public record OwnKey(Purpose purpose, KeyObject object, String knownAnswerHex) {
   /// What the daemon has keys of its own for.
   public enum Purpose {

@@ -41,6 +41,8 @@ public sealed interface Failure {
 
   record AliasExists(Alias alias) implements Failure {}
 
+  /// A quota is reached.
+  ///
   /// @param limit what is limited, e.g. `aliases of one key`
   record LimitExceeded(String limit, int maximum) implements Failure {}
 

@@ -42,7 +42,8 @@ final class Failures {
     return switch (e.kind()) {
       case BUSY -> new Failure.RegistryBusy();
       case OBJECT_TAKEN -> new Failure.ObjectTaken();
-      // The use cases turn these into failures with the names that the caller gave, before they get here.
+      // The use cases turn these into failures with the names that the caller gave, before they get
+      // here.
       case UNAVAILABLE, KEY_NOT_FOUND, ALIAS_EXISTS, ALIAS_NOT_FOUND, TOO_MANY_ALIASES ->
           new Failure.RegistryUnavailable();
     };

@@ -14,12 +14,12 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Makes keys so that no crash and no failure orphans an object on the token: the registry knows the key
-/// as `CREATING` before the token makes it, and as `ENABLED` once the token has.
+/// Makes keys so that no crash and no failure orphans an object on the token: the registry knows
+/// the key as `CREATING` before the token makes it, and as `ENABLED` once the token has.
 ///
-/// What was begun and not ended is settled by what the token holds: with the object there, the key is
-/// enabled; without it, forgotten. Nothing on the token is ever destroyed here: a registry that was
-/// restored from a backup may call a key `CREATING` that has been in use for long.
+/// What was begun and not ended is settled by what the token holds: with the object there, the key
+/// is enabled; without it, forgotten. Nothing on the token is ever destroyed here: a registry that
+/// was restored from a backup may call a key `CREATING` that has been in use for long.
 public final class KeyMaker {
   /// Settling is nobody's call, so it has a limit of its own.
   private static final Duration SETTLE_LIMIT = Duration.ofSeconds(30);
@@ -47,27 +47,34 @@ public final class KeyMaker {
 
   private CompletableFuture<KeyEntry> generate(KeyEntry key, long deadlineNanos) {
     var step = new AtomicReference<>(Step.WAITING);
-    return lanes
-        .submit(
-            session -> {
-              if (!step.compareAndSet(Step.WAITING, Step.BEGUN)) {
-                throw new TokenException(TokenException.Kind.LATE, "given up before it began");
-              }
-              return generate(session, key);
-            },
-            false,
-            deadlineNanos)
-        .thenCompose(enabled -> enabled)
-        .whenComplete(
-            (_, failure) -> {
-              if (failure != null && step.compareAndSet(Step.WAITING, Step.GIVEN_UP)) {
-                logged(key, registry.abandon(key.id()));
-              }
-            });
+    var result = new CompletableFuture<KeyEntry>();
+    var _ =
+        lanes
+            .submit(
+                session -> {
+                  if (!step.compareAndSet(Step.WAITING, Step.BEGUN)) {
+                    throw new TokenException(TokenException.Kind.LATE, "given up before it began");
+                  }
+                  generate(session, key, result);
+                  return key.id();
+                },
+                false,
+                deadlineNanos)
+            .whenComplete(
+                (_, failure) -> {
+                  if (failure == null) {
+                    return;
+                  }
+                  if (step.compareAndSet(Step.WAITING, Step.GIVEN_UP)) {
+                    logged(key, registry.abandon(key.id()));
+                  }
+                  result.completeExceptionally(failure);
+                });
+    return result;
   }
 
   /// On the lane, so that it is seen through also when the caller has been told that it is late.
-  private CompletableFuture<KeyEntry> generate(TokenSession session, KeyEntry key)
+  private void generate(TokenSession session, KeyEntry key, CompletableFuture<KeyEntry> result)
       throws TokenException {
     KeyAttributes made;
     try {
@@ -78,7 +85,15 @@ public final class KeyMaker {
     }
     CompletableFuture<KeyEntry> enabled = registry.enable(key.id(), made);
     logged(key, enabled);
-    return enabled;
+    var _ =
+        enabled.whenComplete(
+            (entry, failure) -> {
+              if (failure == null) {
+                result.complete(entry);
+              } else {
+                result.completeExceptionally(failure);
+              }
+            });
   }
 
   /// Settles what an earlier run of the daemon left begun.
@@ -112,7 +127,7 @@ public final class KeyMaker {
   }
 
   private static void logged(KeyEntry key, CompletableFuture<?> work) {
-    var unused =
+    var _ =
         work.exceptionally(
             failure -> {
               log.atWarn()

@@ -26,8 +26,8 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 
-/// Makes, adopts, describes and names keys. Never blocks: replies come on a lane or on the registry's
-/// thread.
+/// Makes, adopts, describes and names keys. Never blocks: replies come on a lane or on the
+/// registry's thread.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class KeyService {
@@ -68,8 +68,8 @@ public final class KeyService {
 
   /// Takes a key into service that a key ceremony put on the token.
   ///
-  /// The object must have the attributes of a key that may be used, be the only one that fits the query,
-  /// and give a MAC on trial.
+  /// The object must have the attributes of a key that may be used, be the only one that fits the
+  /// query, and give a MAC on trial.
   public void adoptKey(
       Caller caller, Query query, KeySpec spec, String description, Reply<KeyEntry> reply) {
     switch (query) {
@@ -201,8 +201,7 @@ public final class KeyService {
   }
 
   /// Points a new alias at a key.
-  public void createAlias(
-      Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+  public void createAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = Shape.alias("alias_name", name);
     keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
     KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
@@ -210,8 +209,7 @@ public final class KeyService {
   }
 
   /// Points an alias at another key.
-  public void updateAlias(
-      Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+  public void updateAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = Shape.alias("alias_name", name);
     keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
     KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
@@ -234,7 +232,7 @@ public final class KeyService {
 
   private static <T> void reply(
       CompletableFuture<T> work, Reply<T> reply, Function<Throwable, Failure> failures) {
-    var unused =
+    var _ =
         work.whenComplete(
             (value, failure) -> {
               if (failure == null) {
@@ -263,8 +261,7 @@ public final class KeyService {
             return new Failure.KeyNotFound(target);
           }
           case TOO_MANY_ALIASES -> {
-            return new Failure.LimitExceeded(
-                "aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
+            return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
           }
           case BUSY, UNAVAILABLE, OBJECT_TAKEN -> {}
         }

@@ -8,8 +8,8 @@ import dev.hmacd.key.KeyName;
 import dev.hmacd.key.KeyRegistry;
 import java.util.Optional;
 
-/// Finds the key that a caller names and decides whether the caller may: the one way to a key for every
-/// use case.
+/// Finds the key that a caller names and decides whether the caller may: the one way to a key for
+/// every use case.
 final class Keys {
   private final KeyRegistry registry;
   private final Access access;
@@ -21,9 +21,9 @@ final class Keys {
 
   /// The key that a caller named by id, ARN, alias or alias ARN.
   ///
-  /// @throws Refusal [Failure.InvalidKeyId] for a name without form, which tells nothing of what exists;
-  ///     [Failure.Denied] alike for keys that do not exist and keys that the caller may not use;
-  ///     [Failure.KeyNotFound] for callers who may describe every key
+  /// @throws Refusal [Failure.InvalidKeyId] for a name without form, which tells nothing of what
+  ///   exists; [Failure.Denied] alike for keys that do not exist and keys that the caller may not
+  ///   use; [Failure.KeyNotFound] for callers who may describe every key
   KeyEntry require(Principal caller, Action action, String given) {
     return require(caller, action, "key_id", given, registry.resolve(given));
   }

@@ -7,4 +7,7 @@ import dev.hmacd.key.MacAlgorithm;
 /// @param keyArn however the request named the key
 /// @param mac of the algorithm's full length
 public record MacAnswer(
-    String keyArn, int keyVersion, MacAlgorithm algorithm, @SuppressWarnings("ArrayRecordComponent") byte[] mac) {}
+    String keyArn,
+    int keyVersion,
+    MacAlgorithm algorithm,
+    @SuppressWarnings("ArrayRecordComponent") byte[] mac) {}

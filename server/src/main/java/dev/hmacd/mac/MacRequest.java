@@ -2,8 +2,8 @@ package dev.hmacd.mac;
 
 import dev.hmacd.key.MacAlgorithm;
 
-/// What `GenerateMac` and `VerifyMac` have in common; a value that exists has the shape that AWS KMS asks
-/// for.
+/// What `GenerateMac` and `VerifyMac` have in common; a value that exists has the shape that AWS
+/// KMS asks for.
 public final class MacRequest {
   /// AWS KMS's limits of the fields, in bytes and characters.
   public static final int MAX_MESSAGE_BYTES = 4096;

@@ -13,9 +13,9 @@ import java.security.MessageDigest;
 
 /// Computes and verifies MACs: finds the key, decides, and has a lane ask the token.
 ///
-/// Never blocks: a call returns as soon as its message is with a lane, and the reply is given there.
-/// Checks come in the order of AWS KMS: look-up, authorization, state, algorithm, then the token, the
-/// comparison, and the dry run last.
+/// Never blocks: a call returns as soon as its message is with a lane, and the reply is given
+/// there. Checks come in the order of AWS KMS: look-up, authorization, state, algorithm, then the
+/// token, the comparison, and the dry run last.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // KeyRegistry and Lanes are thread-safe, Access is annotated.
 public final class MacService {

@@ -10,6 +10,8 @@ import java.util.Base64;
 public record PageRequest(int size, String after) {
   private static final String MARK = "1:";
 
+  /// Reads what a caller sent.
+  ///
   /// @param given 0 for the default
   /// @param token as [Page#nextToken] gave it; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]

@@ -1,7 +1,7 @@
 package dev.hmacd.mac;
 
-/// Carries a [Failure] up to the one place that answers the call. Has no stack trace: a refusal is an
-/// answer, not a fault of the program, and may come at a high rate.
+/// Carries a [Failure] up to the one place that answers the call. Has no stack trace: a refusal is
+/// an answer, not a fault of the program, and may come at a high rate.
 public final class Refusal extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -36,6 +36,8 @@ public final class Shape {
     return alias;
   }
 
+  /// Refuses a field that breaks a rule.
+  ///
   /// @throws Refusal [Failure.InvalidField] unless it holds
   public static void require(boolean holds, String field, String rule) {
     if (!holds) {

@@ -11,8 +11,8 @@ import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The end of a call: sends the answer, or maps the failure. Every call ends in one of these, once, on
-/// whatever thread has the outcome.
+/// The end of a call: sends the answer, or maps the failure. Every call ends in one of these, once,
+/// on whatever thread has the outcome.
 final class Answer<A> implements Reply<A> {
   private static final Logger log = LoggerFactory.getLogger(Answer.class);
 
@@ -82,12 +82,15 @@ final class Answer<A> implements Reply<A> {
       return;
     }
     if (failure instanceof Failure.Unforeseen(var cause)) {
-      log.atError().addKeyValue("method", method).setCause(cause).log("Unforeseen failure of a call");
+      log.atError()
+          .addKeyValue("method", method)
+          .setCause(cause)
+          .log("Unforeseen failure of a call");
     }
-    Statuses.Error error = Statuses.of(failure);
+    Statuses.Ending ending = Statuses.of(failure);
     try {
-      call.close(error.status(), error.trailers());
-      observer.ended(method, error.reason(), System.nanoTime() - startNanos);
+      call.close(ending.status(), ending.trailers());
+      observer.ended(method, ending.reason(), System.nanoTime() - startNanos);
     } catch (RuntimeException e) {
       lost(e);
     }

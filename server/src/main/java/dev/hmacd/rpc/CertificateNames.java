@@ -11,8 +11,8 @@ import javax.naming.InvalidNameException;
 import javax.naming.ldap.LdapName;
 import javax.naming.ldap.Rdn;
 
-/// Reads the principal from a client's certificate: the SPIFFE ID of its URI SAN, else its first DNS SAN,
-/// else its subject's CN.
+/// Reads the principal from a client's certificate: the SPIFFE ID of its URI SAN, else its first
+/// DNS SAN, else its subject's CN.
 final class CertificateNames {
   /// GeneralName types (RFC 5280, section 4.2.1.6).
   private static final int DNS_NAME = 2;

@@ -15,17 +15,17 @@ import org.jspecify.annotations.Nullable;
 
 /// Bounds a listener's connections, and tells who is at their other ends.
 ///
-/// Those that have not authenticated yet have a small bound of their own, and the oldest of them makes
-/// room: whoever opens connections and says nothing can neither fill the daemon's memory nor keep out
-/// callers with a certificate, who need a few milliseconds.
+/// Those that have not authenticated yet have a small bound of their own, and the oldest of them
+/// makes room: whoever opens connections and says nothing can neither fill the daemon's memory nor
+/// keep out callers with a certificate, who need a few milliseconds.
 @Sharable
 final class Connections extends ChannelInboundHandlerAdapter {
   private final int max;
   private final int maxPending;
   private final @Nullable Tls tls;
 
-  /// Open connections, oldest first; the value says whether it is pending. The lock is held for a map
-  /// operation only.
+  /// Open connections, oldest first; the value says whether it is pending. The lock is held for a
+  /// map operation only.
   @GuardedBy("this")
   private final Map<SocketAddress, Channel> pending = new LinkedHashMap<>();
 
@@ -70,13 +70,13 @@ final class Connections extends ChannelInboundHandlerAdapter {
       }
     }
     if (evicted != null) {
-      evicted.close();
+      var _ = evicted.close();
     }
     if (!accepted) {
       connection.unsafe().closeForcibly();
       return;
     }
-    connection.closeFuture().addListener(_ -> closed(remote, connection));
+    var _ = connection.closeFuture().addListener(_ -> closed(remote, connection));
     context.fireChannelRead(message);
   }
 
@@ -103,7 +103,9 @@ final class Connections extends ChannelInboundHandlerAdapter {
       @Override
       public Attributes transportReady(Attributes attributes) {
         ready(attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-        return attributes.toBuilder().set(Peer.KEY, Peer.of(attributes, tls)).build();
+        return tls == null
+            ? attributes // The Unix socket's negotiator has told who it is.
+            : attributes.toBuilder().set(Peer.KEY, Peer.ofCertificate(attributes, tls)).build();
       }
     };
   }

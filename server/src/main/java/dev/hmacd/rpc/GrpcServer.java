@@ -17,6 +17,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
@@ -40,8 +41,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The gRPC edge: what listens, and what is served there. Calls are taken on event loops and never wait
-/// there.
+/// The gRPC edge: what listens, and what is served there. Calls are taken on event loops and never
+/// wait there.
 public final class GrpcServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
@@ -79,7 +80,8 @@ public final class GrpcServer implements AutoCloseable {
 
   /// Listens.
   ///
-  /// @throws IOException when an address is taken, or a Unix socket is asked for where there is no epoll
+  /// @throws IOException when an address is taken, or a Unix socket is asked for where there is no
+  ///   epoll
   public void start() throws IOException {
     boolean epoll = Epoll.isAvailable();
     IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
@@ -100,7 +102,8 @@ public final class GrpcServer implements AutoCloseable {
       }
       Config.UnixSocket unix = config.unix().get();
       removeStale(unix.path());
-      listen(new DomainSocketAddress(unix.path().toFile()), UnixServerChannel::new, null);
+      listen(
+          new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
       Files.setPosixFilePermissions(unix.path(), unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
     }
@@ -142,6 +145,8 @@ public final class GrpcServer implements AutoCloseable {
             .permitKeepAliveWithoutCalls(true);
     if (tlsHere != null) {
       builder.sslContext(tlsHere.context());
+    } else {
+      builder.protocolNegotiator(new UnixNegotiator());
     }
     services.forEach(builder::addService);
     if (config.reflection()) {
@@ -158,8 +163,8 @@ public final class GrpcServer implements AutoCloseable {
     return channel;
   }
 
-  /// Removes a socket that a crash left behind; one that somebody listens on stays, and so does whatever
-  /// is no socket.
+  /// Removes a socket that a crash left behind; one that somebody listens on stays, and so does
+  /// whatever is no socket.
   private static void removeStale(Path path) throws IOException {
     if (!Files.exists(path)) {
       return;
@@ -212,7 +217,8 @@ public final class GrpcServer implements AutoCloseable {
       }
     }
     if (eventLoops != null) {
-      eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
+      var _ =
+          eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
     }
     config.unix().ifPresent(unix -> unix.path().toFile().delete());
   }

@@ -23,7 +23,8 @@ public final class Health {
     manager.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, status);
   }
 
-  /// NOT_SERVING from here on, whatever [#setServing] says: callers go elsewhere while calls under way end.
+  /// NOT_SERVING from here on, whatever [#setServing] says: callers go elsewhere while calls under
+  /// way end.
   public void stop() {
     manager.enterTerminalState();
   }

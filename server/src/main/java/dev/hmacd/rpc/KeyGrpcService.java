@@ -159,9 +159,7 @@ final class KeyGrpcService {
   private void deleteAlias(
       Caller caller, DeleteAliasRequest request, Answer<DeleteAliasResponse> answer) {
     keys.deleteAlias(
-        caller,
-        request.getAliasName(),
-        answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
+        caller, request.getAliasName(), answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
   }
 
   private void listAliases(
@@ -173,8 +171,7 @@ final class KeyGrpcService {
         answer.from(
             page -> {
               var response = ListAliasesResponse.newBuilder();
-              page.items()
-                  .forEach(entry -> response.addAliases(Values.alias(entry, keys.scope())));
+              page.items().forEach(entry -> response.addAliases(Values.alias(entry, keys.scope())));
               page.nextToken().ifPresent(response::setNextPageToken);
               return response.build();
             }));

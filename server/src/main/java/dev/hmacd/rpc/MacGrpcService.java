@@ -15,7 +15,8 @@ import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
 import java.util.zip.CRC32C;
 
-/// `hmacd.v1.MacService`: protobuf to the use cases and back, and the checksums, which only gRPC has.
+/// `hmacd.v1.MacService`: protobuf to the use cases and back, and the checksums, which only gRPC
+/// has.
 final class MacGrpcService {
   private final MacService macs;
 

@@ -6,12 +6,11 @@ import com.google.protobuf.Message;
 import com.google.protobuf.Parser;
 import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.protobuf.ProtoUtils;
-import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// A request as it came: a message, or bytes that are none. gRPC would answer those for us, with a code
-/// and a text that are not of the contract.
+/// A request as it came: a message, or bytes that are none. gRPC would answer those for us, with a
+/// code and a text that are not of the contract.
 ///
 /// @param message null when the bytes are no such message
 record Parsed<Q extends Message>(@Nullable Q message) {
@@ -35,8 +34,6 @@ record Parsed<Q extends Message>(@Nullable Q message) {
           return new Parsed<>(parser.parseFrom(CodedInputStream.newInstance(in)));
         } catch (InvalidProtocolBufferException e) {
           return new Parsed<>(null);
-        } catch (IOException e) {
-          throw new IllegalStateException("a message in memory cannot be read", e);
         }
       }
     };

@@ -3,7 +3,6 @@ package dev.hmacd.rpc;
 import dev.hmacd.access.Principal;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
-import java.net.SocketAddress;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
@@ -25,39 +24,35 @@ final class Peer {
 
   private final @Nullable Tls tls;
 
-  /// The trust that the chain was last checked against.
+  /// The trust that the chain was last checked against: at first none, for the one of the handshake
+  /// may have been replaced since.
   private volatile Tls.@Nullable Trust checked;
 
-  private Peer(
-      @Nullable Principal principal,
-      X509Certificate[] chain,
-      @Nullable Tls tls,
-      Tls.@Nullable Trust checked) {
+  private Peer(@Nullable Principal principal, X509Certificate[] chain, @Nullable Tls tls) {
     this.principal = principal;
     this.chain = chain;
     this.tls = tls;
-    this.checked = checked;
   }
 
-  /// @param tls what the listener authenticates with; null on the Unix socket
-  static Peer of(Attributes attributes, @Nullable Tls tls) {
-    SocketAddress remote = attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);
+  /// The process of a user of this machine.
+  static Peer ofUser(int uid) {
+    return new Peer(Principal.uid(uid), new X509Certificate[0], null);
+  }
+
+  /// A client that has proved to have the private key of its certificate.
+  static Peer ofCertificate(Attributes attributes, Tls tls) {
     SSLSession session = attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
-    if (remote instanceof UnixPeerAddress unix && tls == null) {
-      return new Peer(Principal.uid(unix.uid()), new X509Certificate[0], null, null);
-    }
-    if (session != null && tls != null) {
+    if (session != null) {
       try {
         Certificate[] certificates = session.getPeerCertificates();
         X509Certificate[] chain =
             Arrays.copyOf(certificates, certificates.length, X509Certificate[].class);
-        // The handshake has verified it, but maybe against a trust that has just been replaced.
-        return new Peer(CertificateNames.principal(chain[0]).orElse(null), chain, tls, null);
+        return new Peer(CertificateNames.principal(chain[0]).orElse(null), chain, tls);
       } catch (SSLPeerUnverifiedException | ArrayStoreException e) {
-        return new Peer(null, new X509Certificate[0], tls, null);
+        return new Peer(null, new X509Certificate[0], tls);
       }
     }
-    return new Peer(null, new X509Certificate[0], tls, null);
+    return new Peer(null, new X509Certificate[0], tls);
   }
 
   /// The principal, if the connection still stands for one.

@@ -8,8 +8,8 @@ import io.grpc.ServiceDescriptor;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Puts a generated service's methods together with what they do. The generated base classes would parse
-/// requests and make threads wait in ways that are not ours.
+/// Puts a generated service's methods together with what they do. The generated base classes would
+/// parse requests and make threads wait in ways that are not ours.
 final class ServiceBuilder {
   private final ServiceDescriptor generated;
   private final UnaryMethod.Setting setting;

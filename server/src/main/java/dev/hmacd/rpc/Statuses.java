@@ -12,8 +12,8 @@ import io.grpc.StatusException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Map;
 
-/// What callers see of a failure: a status with one [ErrorInfo], whose reason is API. Texts are constant
-/// but for what the caller sent, and hold nothing of exceptions, paths or the token.
+/// What callers see of a failure: a status with one [ErrorInfo], whose reason is API. Texts are
+/// constant but for what the caller sent, and hold nothing of exceptions, paths or the token.
 final class Statuses {
   static final String DOMAIN = "hmacd.dev";
 
@@ -22,11 +22,12 @@ final class Statuses {
   private Statuses() {}
 
   /// @param reason for metrics
-  record Error(Status status, Metadata trailers, String reason) {}
+  record Ending(Status status, Metadata trailers, String reason) {}
 
-  // No default branch, on purpose: a new kind of failure does not compile until someone has decided what
+  // No default branch, on purpose: a new kind of failure does not compile until someone has decided
+  // what
   // callers see of it.
-  static Error of(Failure failure) {
+  static Ending of(Failure failure) {
     return switch (failure) {
       case Failure.Unauthenticated() ->
           error(
@@ -217,7 +218,7 @@ final class Statuses {
     };
   }
 
-  private static Error error(
+  private static Ending error(
       Code code, ErrorReason reason, String text, Map<String, String> metadata) {
     String name = reason.name().substring(PREFIX);
     var info =
@@ -230,6 +231,6 @@ final class Statuses {
                 .addDetails(Any.pack(info))
                 .build());
     Metadata trailers = status.getTrailers();
-    return new Error(status.getStatus(), trailers == null ? new Metadata() : trailers, name);
+    return new Ending(status.getStatus(), trailers == null ? new Metadata() : trailers, name);
   }
 }

@@ -25,8 +25,8 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
-/// Mutual TLS with certificates that can be replaced while connections last. Each new connection takes the
-/// newest; those that last are checked again against the newest trust, see [Peer].
+/// Mutual TLS with certificates that can be replaced while connections last. Each new connection
+/// takes the newest; those that last are checked again against the newest trust, see [Peer].
 public final class Tls {
   private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");
 
@@ -61,7 +61,8 @@ public final class Tls {
 
   /// Reads the files and, if all is well with them, uses them from the next connection on.
   ///
-  /// @throws IOException when a file cannot be read or does not fit the others; what was used before stays
+  /// @throws IOException when a file cannot be read or does not fit the others; what was used
+  ///   before stays
   public void reload() throws IOException {
     try {
       List<X509Certificate> own = certificates(Files.readAllBytes(config.certificate()));

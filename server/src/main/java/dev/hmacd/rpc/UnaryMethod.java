@@ -17,11 +17,13 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and hand the
-/// request to the use case, which does not block.
+/// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and
+/// hand the request to the use case, which does not block.
 final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parsed<Q>, A> {
   /// What a method does with a request.
   interface Body<Q, A> {
+    /// Hands it to a use case.
+    ///
     /// @throws Refusal as an answer
     void call(Caller caller, Q request, Answer<A> answer);
   }

@@ -3,8 +3,9 @@ package dev.hmacd.token;
 import dev.hmacd.token.TokenException.Fault;
 import java.util.Map;
 
-/// PKCS#11 return codes, and what each asks lanes to do. Tokens say "gone", "logged out" and "closed" with
-/// different codes, so they are taken by class; a code that is not here is a fault of the device.
+/// PKCS#11 return codes, and what each asks lanes to do. Tokens say "gone", "logged out" and
+/// "closed" with different codes, so they are taken by class; a code that is not here is a fault of
+/// the device.
 final class Ckr {
   static final long ATTRIBUTE_SENSITIVE = 0x11;
   static final long ATTRIBUTE_TYPE_INVALID = 0x12;

@@ -17,9 +17,9 @@ import sun.security.pkcs11.wrapper.PKCS11;
 import sun.security.pkcs11.wrapper.PKCS11Constants;
 import sun.security.pkcs11.wrapper.PKCS11Exception;
 
-/// A PKCS#11 module, by way of the JDK's session-level wrapper: the only class that knows it, so that
-/// another binding would be one file. Each method is the PKCS#11 function of its name; thread-safe as
-/// far as the module is (it is told to use the system's locks).
+/// A PKCS#11 module, by way of the JDK's session-level wrapper: the only class that knows it, so
+/// that another binding would be one file. Each method is the PKCS#11 function of its name;
+/// thread-safe as far as the module is (it is told to use the system's locks).
 final class Cryptoki {
   static final long CKM_GENERIC_SECRET_KEY_GEN = PKCS11Constants.CKM_GENERIC_SECRET_KEY_GEN;
   static final long CKM_SHA224_HMAC = PKCS11Constants.CKM_SHA224_HMAC;
@@ -182,9 +182,7 @@ final class Cryptoki {
   long copyToSession(long session, long handle) throws TokenException {
     try {
       return module.C_CopyObject(
-          session,
-          handle,
-          new CK_ATTRIBUTE[] {new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, false)});
+          session, handle, new CK_ATTRIBUTE[] {new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, false)});
     } catch (PKCS11Exception e) {
       throw classify("C_CopyObject", e);
     }
@@ -222,28 +220,36 @@ final class Cryptoki {
     }
   }
 
-  /// One attribute, asked for alone, since some tokens lack some: null when this token does not tell it.
+  /// One attribute, asked for alone, since some tokens lack some: null when this token does not
+  /// tell it.
   byte @Nullable [] bytes(long session, long handle, long type) throws TokenException {
     CK_ATTRIBUTE attribute = attribute(session, handle, type);
-    return attribute == null || attribute.pValue == null ? null : attribute.getByteArray();
+    if (attribute == null || attribute.pValue == null) {
+      return null;
+    }
+    // The wrapper makes a char of each byte of a label.
+    return attribute.pValue instanceof char[] chars
+        ? new String(chars).getBytes(StandardCharsets.ISO_8859_1)
+        : attribute.getByteArray();
   }
 
   @Nullable Boolean flag(long session, long handle, long type) throws TokenException {
     CK_ATTRIBUTE attribute = attribute(session, handle, type);
-    return attribute == null || !(attribute.pValue instanceof Boolean value) ? null : value;
+    return (attribute != null && attribute.pValue instanceof Boolean value) ? value : null;
   }
 
   @Nullable Long number(long session, long handle, long type) throws TokenException {
     CK_ATTRIBUTE attribute = attribute(session, handle, type);
-    return attribute == null || !(attribute.pValue instanceof Long value) ? null : value;
+    return (attribute != null && attribute.pValue instanceof Long value) ? value : null;
   }
 
   private @Nullable CK_ATTRIBUTE attribute(long session, long handle, long type)
       throws TokenException {
-    CK_ATTRIBUTE attribute = new CK_ATTRIBUTE(type);
+    // The wrapper does not fill the attribute in; it puts another in its place.
+    CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
     try {
-      module.C_GetAttributeValue(session, handle, new CK_ATTRIBUTE[] {attribute});
-      return attribute;
+      module.C_GetAttributeValue(session, handle, template);
+      return template[0];
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() == Ckr.ATTRIBUTE_TYPE_INVALID
           || e.getErrorCode() == Ckr.ATTRIBUTE_SENSITIVE) {

@@ -3,16 +3,12 @@ package dev.hmacd.token;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Kind;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// One operation that waits for a lane, or runs on one. It is answered once, by whoever comes first: the
-/// lane, or the watch that sees its deadline pass.
+/// One operation that waits for a lane, or runs on one. It is answered once, by whoever comes
+/// first: the lane, or the watch that sees its deadline pass.
 abstract class Job<T> {
-  /// Work that needs a session and no key's handle.
-  interface Work<T> {
-    T on(TokenSession session) throws TokenException;
-  }
-
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
@@ -58,7 +54,7 @@ abstract class Job<T> {
   }
 
   static <T> Job<T> of(
-      Work<T> work, boolean repeatable, long deadlineNanos, Completion<T> completion) {
+      TokenWork<T> work, boolean repeatable, long deadlineNanos, Completion<T> completion) {
     return new Job<>(deadlineNanos, completion) {
       @Override
       T perform(Lane lane) throws TokenException {
@@ -70,6 +66,30 @@ abstract class Job<T> {
         return repeatable;
       }
     };
+  }
+
+  /// Tells one lane that there is nothing more to do.
+  static Job<Boolean> stop() {
+    return new Job<>(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>())) {
+      @Override
+      Boolean perform(Lane lane) {
+        return true;
+      }
+
+      @Override
+      boolean isRepeatable() {
+        return true;
+      }
+
+      @Override
+      boolean isStop() {
+        return true;
+      }
+    };
+  }
+
+  boolean isStop() {
+    return false;
   }
 
   boolean isAnswered() {

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A thread with a session of its own, and the handles of the keys that it has used. A session takes one
-/// operation at a time, and a native call can hang: a lane confines both.
+/// A thread with a session of its own, and the handles of the keys that it has used. A session
+/// takes one operation at a time, and a native call can hang: a lane confines both.
 final class Lane implements Runnable {
   /// Handles that a lane keeps; each may be a session object in the token's memory.
   private static final int MAX_HANDLES = 4096;
@@ -105,7 +105,10 @@ final class Lane implements Runnable {
       case SESSION, LOGIN, DEVICE, PIN -> closeSession();
     }
     observer.healed(e.fault().name());
-    log.atWarn().addKeyValue("fault", e.fault()).addKeyValue("reason", e.getMessage()).log("Token fault");
+    log.atWarn()
+        .addKeyValue("fault", e.fault())
+        .addKeyValue("reason", e.getMessage())
+        .log("Token fault");
   }
 
   /// The lane's session; opened anew after a fault closed it.

@@ -11,6 +11,8 @@ public interface LaneObserver {
         public void healed(String fault) {}
       };
 
+  /// An operation has ended.
+  ///
   /// @param queuedNanos from the hand-over to the moment when a lane began
   /// @param tokenNanos from there to the outcome
   void finished(long queuedNanos, long tokenNanos);

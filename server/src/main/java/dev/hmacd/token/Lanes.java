@@ -17,19 +17,15 @@ import org.slf4j.LoggerFactory;
 
 /// Runs token operations on lanes: threads that each own one logged-in session.
 ///
-/// The queue is bounded: a token that cannot keep up shows to callers as [Kind#BUSY] at once, not as
-/// waiting in here. Whatever waits or runs past its deadline is answered [Kind#LATE], also while a
-/// native call hangs: that call keeps its lane busy and nothing else.
+/// The queue is bounded: a token that cannot keep up shows to callers as [Kind#BUSY] at once, not
+/// as waiting in here. Whatever waits or runs past its deadline is answered [Kind#LATE], also while
+/// a native call hangs: that call keeps its lane busy and nothing else.
 @ThreadSafe
 public final class Lanes implements AutoCloseable {
   /// How often deadlines are looked at; an answer is at most that late.
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(20);
 
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
-
-  /// Wakes a lane up to see that there is nothing more to do.
-  private static final Job<Boolean> STOP =
-      Job.of(_ -> true, false, 0, new FutureCompletion<>(new CompletableFuture<>()));
 
   private final BlockingQueue<Job<?>> waiting;
   private final int maxWaiting;
@@ -41,8 +37,7 @@ public final class Lanes implements AutoCloseable {
   /// @param count how many lanes, 1 or more
   /// @param maxWaiting how many operations may wait, 1 or more
   /// @param stopLimit how long [#close] waits for what is under way
-  public Lanes(
-      Token token, int count, int maxWaiting, Duration stopLimit, LaneObserver observer) {
+  public Lanes(Token token, int count, int maxWaiting, Duration stopLimit, LaneObserver observer) {
     this.maxWaiting = maxWaiting;
     this.waiting = new LinkedBlockingQueue<>(maxWaiting + count);
     this.stopLimit = stopLimit;
@@ -51,7 +46,8 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// Opens the first lane's session, and starts all lanes; the others open theirs when they are needed.
+  /// Opens the first lane's session, and starts all lanes; the others open theirs when they are
+  /// needed.
   ///
   /// @throws TokenException when the token does not open a logged-in session
   public void start() throws TokenException {
@@ -78,7 +74,8 @@ public final class Lanes implements AutoCloseable {
   /// Hands other work to the next free lane.
   ///
   /// @param repeatable whether a lane may do it a second time after a fault of the token
-  public <T> CompletableFuture<T> submit(Job.Work<T> work, boolean repeatable, long deadlineNanos) {
+  public <T> CompletableFuture<T> submit(
+      TokenWork<T> work, boolean repeatable, long deadlineNanos) {
     CompletableFuture<T> result = new CompletableFuture<>();
     enqueue(Job.of(work, repeatable, deadlineNanos, new FutureCompletion<>(result)));
     return result;
@@ -99,7 +96,7 @@ public final class Lanes implements AutoCloseable {
   @Nullable Job<?> take() {
     try {
       Job<?> job = waiting.take();
-      return job == STOP ? null : job;
+      return job.isStop() ? null : job;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return null;
@@ -112,7 +109,7 @@ public final class Lanes implements AutoCloseable {
         TimeUnit.NANOSECONDS.sleep(WATCH_INTERVAL.toNanos());
         long now = System.nanoTime();
         for (Job<?> job : waiting) {
-          if (job != STOP && job.isExpired(now) && waiting.remove(job)) {
+          if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
             job.late();
           }
         }
@@ -154,8 +151,8 @@ public final class Lanes implements AutoCloseable {
     return (int) lanes.stream().filter(lane -> lane.overdue(now) != null).count();
   }
 
-  /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on lanes
-  /// that hang.
+  /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on
+  /// lanes that hang.
   @Override
   public void close() {
     stopping = true;
@@ -163,7 +160,7 @@ public final class Lanes implements AutoCloseable {
       return;
     }
     for (int i = 0; i < lanes.size(); i++) {
-      waiting.add(STOP);
+      waiting.add(Job.stop());
     }
     long end = System.nanoTime() + stopLimit.toNanos();
     try {

@@ -70,8 +70,7 @@ final class Pkcs11Session implements TokenSession {
     var unfit = attributes(handle).unfit();
     if (unfit.isPresent()) {
       throw new TokenException(
-          Kind.KEY_UNFIT,
-          key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
+          Kind.KEY_UNFIT, key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
     }
   }
 
@@ -117,8 +116,7 @@ final class Pkcs11Session implements TokenSession {
   public List<Found> find(Query query) throws TokenException {
     long[] handles =
         switch (query) {
-          case Query.ByLabel(var label) ->
-              module.findSecretKeys(session, label, null, MAX_FOUND);
+          case Query.ByLabel(var label) -> module.findSecretKeys(session, label, null, MAX_FOUND);
           case Query.ById(var idHex) ->
               module.findSecretKeys(session, null, HexFormat.of().parseHex(idHex), MAX_FOUND);
           case Query.ByBoth(var object) ->

@@ -19,8 +19,8 @@ public final class Pkcs11Token implements Token {
   private final PinSource pin;
   private final boolean sessionCopies;
 
-  /// Login holds for the whole application, so at most one thread tries. Held across `C_Login`, and that
-  /// is its purpose: who finds it taken waits for the one try instead of making another.
+  /// Login holds for the whole application, so at most one thread tries. Held across `C_Login`, and
+  /// that is its purpose: who finds it taken waits for the one try instead of making another.
   private final Object login = new Object();
 
   @GuardedBy("login")

@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Knows whether the token works by asking it: on a fixed schedule it has it compute the MAC of a known
-/// message under a key of the daemon's own, and compares that with the answer that was computed once,
-/// when the key was made. Health comes from here, never from a flag.
+/// Knows whether the token works by asking it: on a fixed schedule it has it compute the MAC of a
+/// known message under a key of the daemon's own, and compares that with the answer that was
+/// computed once, when the key was made. Health comes from here, never from a flag.
 public final class Probe implements AutoCloseable {
   public static final MacAlgorithm ALGORITHM = MacAlgorithm.HMAC_SHA_256;
 
@@ -50,9 +50,12 @@ public final class Probe implements AutoCloseable {
 
   /// Asks at once, and from then on at each interval.
   public void start(OwnKey key) {
-    var unused =
+    var _ =
         schedule.scheduleAtFixedRate(
-            () -> ask(key.object(), key.knownAnswer()), 0, interval.toMillis(), TimeUnit.MILLISECONDS);
+            () -> ask(key.object(), key.knownAnswer()),
+            0,
+            interval.toMillis(),
+            TimeUnit.MILLISECONDS);
   }
 
   private void ask(KeyObject key, byte[] knownAnswer) {

@@ -18,11 +18,11 @@ public final class Provisioning {
 
   private Provisioning() {}
 
-  /// The probe key with its known answer: the one that is remembered if the token has it and it gives the
-  /// answer, else the one that the token has, else a new one.
+  /// The probe key with its known answer: the one that is remembered if the token has it and it
+  /// gives the answer, else the one that the token has, else a new one.
   ///
-  /// @throws TokenException also when the remembered key gives another answer than it did: then the token
-  ///     cannot be trusted, and an operator has to look
+  /// @throws TokenException also when the remembered key gives another answer than it did: then the
+  ///   token cannot be trusted, and an operator has to look
   public static OwnKey probe(TokenSession session, Optional<OwnKey> remembered)
       throws TokenException {
     String label = OwnKey.label(OwnKey.Purpose.PROBE);

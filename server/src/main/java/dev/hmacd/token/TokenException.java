@@ -74,7 +74,8 @@ public final class TokenException extends Exception {
     return kind;
   }
 
-  /// Whether trying again cannot help until an operator has mended the PIN; each try could lock the token.
+  /// Whether trying again cannot help until an operator has mended the PIN; each try could lock the
+  /// token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;
   }

@@ -1,6 +1,7 @@
 package dev.hmacd.token;
 
-/// Which of a module's tokens is meant. Slot numbers are no identity: they change with the module's mood.
+/// Which of a module's tokens is meant. Slot numbers are no identity: they change with the module's
+/// mood.
 public sealed interface TokenSelector {
   record ByLabel(String label) implements TokenSelector {}
 

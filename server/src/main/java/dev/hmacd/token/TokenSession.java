@@ -5,11 +5,12 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import java.util.List;
 
-/// A session with the token. One thread at a time: a session takes one operation (`CKR_OPERATION_ACTIVE`).
-/// Handles are valid in the session that gave them, until it is closed.
+/// A session with the token. One thread at a time: a session takes one operation
+/// (`CKR_OPERATION_ACTIVE`). Handles are valid in the session that gave them, until it is closed.
 public interface TokenSession extends AutoCloseable {
   /// Makes a handle to a key ready for use: finds the one object with this label and id, checks its
-  /// attributes, and copies it to a session object where the token lets it, which is faster on most.
+  /// attributes, and copies it to a session object where the token lets it, which is faster on
+  /// most.
   ///
   /// @throws TokenException `KEY_MISSING`, `KEY_AMBIGUOUS`, `KEY_UNFIT`, or a fault
   long load(KeyObject key) throws TokenException;

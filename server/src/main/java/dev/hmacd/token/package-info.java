@@ -1,4 +1,5 @@
-/// The token behind PKCS#11: sessions, lanes, and the probe; the only package that knows the device.
+/// The token behind PKCS#11: sessions, lanes, and the probe; the only package that knows the
+/// device.
 @NullMarked
 package dev.hmacd.token;
 

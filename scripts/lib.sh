@@ -1,0 +1,229 @@
+# shellcheck shell=bash
+# What the scripts share: words to the reader, the tools they need, the build, a daemon to try things on.
+# Sourced by bash scripts that have set -euo pipefail.
+
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
+server_home=$root/server/target/hmacd
+client_home=$root/client/hmacctl/target/hmacctl
+
+# --- Words ---
+
+if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+
+say() { printf '%s\n' "$*"; }
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() {
+  warn "$*"
+  exit 1
+}
+
+# Shows a command as a reader would type it.
+show() {
+  local shown
+  printf -v shown ' %q' "$@"
+  say "  \$$shown"
+}
+
+# Shows a command and runs it.
+run() {
+  show "$@"
+  "$@"
+}
+
+# --- The end: nothing is left behind, whether a script succeeds, fails or is interrupted ---
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/hmacd.XXXXXX")
+daemon='' # The pid of a daemon to stop at the end.
+
+at_exit() { :; } # For scripts that have more to undo; gets the exit status.
+finish() {
+  local status=$?
+  trap '' INT TERM
+  at_exit "$status"
+  [ -z "$daemon" ] || stop_daemon "$daemon" || true
+  rm -rf "$scratch"
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- Tools ---
+
+# apt_install PACKAGE...: installs Debian packages, or says how to and ends.
+apt_install() {
+  local as_root=()
+  command -v apt-get >/dev/null ||
+    die "missing: $* (Debian's names). Install them with this system's package manager."
+  if [ "$(id -u)" != 0 ]; then
+    as_root=(sudo)
+    [ -t 0 ] || as_root+=(-n)
+    if ! command -v sudo >/dev/null || ! "${as_root[@]}" true; then
+      die "missing: $*. Run as root:  apt-get update && apt-get install $*"
+    fi
+  fi
+  say "Installing by apt: $*"
+  if ! { "${as_root[@]}" apt-get update -q &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+  } >"$scratch/apt.log" 2>&1; then
+    tail -n 20 "$scratch/apt.log" >&2
+    die "apt could not install: $*"
+  fi
+}
+
+# need WHAT=PACKAGE...: installs the packages of what is missing, all at once. WHAT is a command, or a pattern
+# that a file must match.
+need() {
+  local pair what missing=()
+  for pair; do
+    what=${pair%%=*}
+    case $what in
+      /*) compgen -G "$what" >/dev/null ;;
+      *) command -v "$what" >/dev/null ;;
+    esac || missing+=("${pair#*=}")
+  done
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
+# Whether folder $1 holds a JDK of version 25 or newer, as its own file says: starting java takes longer.
+jdk_fits() {
+  local version
+  [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
+  version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release")
+  [ "${version:-0}" -ge 25 ]
+}
+
+# Points JAVA_HOME at the first JDK that fits; without one, at 1.
+find_jdk() {
+  local on_path home
+  on_path=$(readlink -f "$(command -v javac)") || on_path=''
+  for home in "${JAVA_HOME-}" "${on_path%/bin/javac}" /usr/lib/jvm/* /opt/*jdk* /opt/java/* \
+    "${HOME-}"/.sdkman/candidates/java/* "${HOME-}"/.jdks/*; do
+    if jdk_fits "$home"; then
+      export JAVA_HOME=$home
+      return
+    fi
+  done
+  return 1
+}
+
+need_jdk() {
+  local package
+  find_jdk && return
+  package=$(apt-cache pkgnames openjdk- 2>/dev/null | sort -V |
+    awk -F- '/^openjdk-[0-9]+-jdk-headless$/ && $2 >= 25 { print; exit }') || package=''
+  [ -n "$package" ] ||
+    die "no JDK 25 or newer found, and this system has no package of one. Install Eclipse Temurin 25 (package
+temurin-25-jdk of the Adoptium repository, or an archive unpacked to /opt), or set JAVA_HOME to a JDK 25."
+  apt_install "$package"
+  find_jdk || die "$package is installed, but no JDK 25 is in /usr/lib/jvm"
+}
+
+# --- The build ---
+
+# Maven runs on the JDK that it builds with, so that the formatter can parse the sources.
+maven() {
+  (cd "$root" && MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "$@")
+}
+
+# One line that changes with the sources or with the JDK.
+fingerprint() {
+  (
+    cd "$root" || exit
+    {
+      find pom.xml .mvn proto server client \( -name target -o -name node_modules \) -prune -o -type f -print0 |
+        LC_ALL=C sort -z | xargs -0 sha256sum
+      sha256sum "$JAVA_HOME/release"
+    } | sha256sum
+  )
+}
+
+# Whether the build that is here is of these sources. Wants JAVA_HOME.
+built() {
+  [ -x "$server_home/bin/hmacd" ] && [ -x "$client_home/bin/hmacctl" ] &&
+    [ "$(cat "$root/target/built" 2>/dev/null)" = "$(fingerprint)" ]
+}
+
+# Builds what has changed since the last build.
+build() {
+  need_jdk
+  need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2
+  ! built || return 0
+  step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
+  maven -q package -DskipTests
+  finish_build
+}
+
+# After Maven: what ties a build to this machine. Removes what an earlier build left of it.
+finish_build() {
+  local home
+  for home in "$server_home" "$client_home"; do
+    printf '%s\n' "$JAVA_HOME" >"$home/lib/java-home"
+    rm -f "$home"/lib/*.aot
+  done
+  train || warn "no AOT cache, see above: all works, but starts more slowly"
+  fingerprint >"$root/target/built"
+}
+
+# Records the classes that starting and serving take, so that the JVM need not load and check them each time.
+train() {
+  local dir=$scratch/train output=$server_home/lib/hmacd.aot
+  say "Recording a start of the daemon, so that later ones are fast"
+  # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache.
+  SOFTHSM2_CONF='' HMACD_JAVA_OPTS="-XX:AOTCacheOutput=$output.new -Dhmacd.halt=false" start_daemon "$dir" || return
+  if [ -x "$client_home/bin/hmacctl-train" ]; then
+    (enter "$dir" && "$client_home/bin/hmacctl-train") || return
+  fi
+  stop_daemon "$daemon" || true # A JVM that ends by a signal says so.
+  if [ ! -s "$output.new" ]; then
+    tail -n 20 "$dir/hmacd.log" >&2
+    return 1
+  fi
+  mv "$output.new" "$output"
+}
+
+# --- A daemon on a development token ---
+
+# start_daemon DIR [OPTION...]: starts hmacd dev on DIR, returns when it serves. Its pid is then in $daemon.
+start_daemon() {
+  local dir=$1 limit=$((SECONDS + 60))
+  shift
+  mkdir -p "$dir"
+  rm -f "$dir/env" # The sign that it serves.
+  nohup "$server_home/bin/hmacd" dev --dir "$dir" "$@" </dev/null >"$dir/hmacd.log" 2>&1 &
+  daemon=$!
+  until [ -e "$dir/env" ]; do
+    if ! kill -0 "$daemon" 2>/dev/null || [ "$SECONDS" -ge "$limit" ]; then
+      tail -n 20 "$dir/hmacd.log" >&2
+      warn "the daemon did not start; the end of its log is above"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# enter DIR: what `. DIR/env` does for a reader, hmacd and hmacctl on PATH included.
+enter() {
+  # shellcheck disable=SC1091 # The daemon writes it.
+  . "$1/env"
+}
+
+# stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit
+# status of a daemon that this script started.
+stop_daemon() {
+  local limit=$((SECONDS + 60)) status=0
+  daemon=''
+  kill -TERM "$1" 2>/dev/null || true
+  while kill -0 "$1" 2>/dev/null; do
+    if [ "$SECONDS" -ge "$limit" ]; then
+      kill -KILL "$1"
+      warn "the daemon (pid $1) did not end by SIGTERM and was killed"
+      return 1
+    fi
+    sleep 0.05
+  done
+  wait "$1" 2>/dev/null || status=$?
+  [ "$status" != 127 ] || status=0 # Not a child: there is no status to be had.
+  return "$status"
+}

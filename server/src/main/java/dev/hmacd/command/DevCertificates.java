@@ -1,0 +1,84 @@
+package dev.hmacd.command;
+
+import dev.hmacd.StartException;
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.time.Duration;
+import java.time.Instant;
+
+/// The certificates of `hmacd dev`: an authority, the daemon's and one client's. The authority's
+/// key is thrown away, so nobody can make more.
+final class DevCertificates {
+  /// The principal of the client's certificate.
+  static final String CLIENT = "spiffe://dev.hmacd/client";
+
+  private static final Duration LIFE = Duration.ofDays(30);
+
+  /// How long they must at least last when they are taken again.
+  private static final Duration REST = Duration.ofDays(1);
+
+  private DevCertificates() {}
+
+  static void ensure(DevFolder folder) throws StartException, IOException {
+    if (lasts(folder)) {
+      return;
+    }
+    try {
+      Instant start = Instant.now().minus(Duration.ofMinutes(5));
+      var base = new CertificateBuilder().notBefore(start).notAfter(start.plus(LIFE)).ecp256();
+      X509Bundle authority =
+          base.copy()
+              .subject("CN=hmacd development CA")
+              .setIsCertificateAuthority(true)
+              .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign)
+              .buildSelfSigned();
+      X509Bundle server =
+          leaf(base)
+              .subject("CN=hmacd dev")
+              .addSanDnsName("localhost")
+              .addSanIpAddress("127.0.0.1")
+              .addSanIpAddress("::1")
+              .addExtendedKeyUsageServerAuth()
+              .buildIssuedBy(authority);
+      X509Bundle client =
+          leaf(base)
+              .subject("CN=hmacd dev client")
+              .addSanUriName(CLIENT)
+              .addExtendedKeyUsageClientAuth()
+              .buildIssuedBy(authority);
+      folder.write("server-key.pem", server.getPrivateKeyPEM());
+      folder.write("server.pem", server.getCertificatePEM());
+      folder.write("client-key.pem", client.getPrivateKeyPEM());
+      folder.write("client.pem", client.getCertificatePEM());
+      folder.write("ca.pem", authority.getCertificatePEM());
+    } catch (IOException e) {
+      throw e;
+    } catch (Exception e) { // What the builder declares.
+      throw new StartException("cannot make certificates", StartException.CONFIG, e);
+    }
+  }
+
+  private static CertificateBuilder leaf(CertificateBuilder base) {
+    return base.copy().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature);
+  }
+
+  /// Written last, the authority says that all are there.
+  private static boolean lasts(DevFolder folder) throws IOException {
+    if (!Files.exists(folder.file("ca.pem"))) {
+      return false;
+    }
+    try (InputStream in = Files.newInputStream(folder.file("ca.pem"))) {
+      var certificate =
+          (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(in);
+      return Instant.now().plus(REST).isBefore(certificate.getNotAfter().toInstant());
+    } catch (CertificateException e) {
+      return false;
+    }
+  }
+}

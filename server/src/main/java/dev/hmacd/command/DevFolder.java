@@ -1,0 +1,150 @@
+package dev.hmacd.command;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+
+/// The folder of `hmacd dev`: what is in it, and the files that are written for people.
+final class DevFolder {
+  private static final FileAttribute<?> OWNER_ONLY_FOLDER =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+  private static final FileAttribute<?> OWNER_ONLY_FILE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
+  /// Linux: sun_path has 108 bytes, one of them the end.
+  private static final int MAX_SOCKET_PATH = 107;
+
+  private final Path dir;
+
+  DevFolder(Path dir) {
+    this.dir = dir.toAbsolutePath().normalize();
+  }
+
+  Path file(String name) {
+    return dir.resolve(name);
+  }
+
+  Path config() {
+    return file("hmacd.yaml");
+  }
+
+  Path env() {
+    return file("env");
+  }
+
+  /// Makes the folder for its owner alone, and says who runs in it.
+  void prepare() throws IOException {
+    Files.createDirectories(dir, OWNER_ONLY_FOLDER);
+    Files.deleteIfExists(env());
+    write("hmacd.pid", ProcessHandle.current().pid() + "\n");
+  }
+
+  /// Writes a file for its owner alone, whole or not at all.
+  void write(String name, String text) throws IOException {
+    Path fresh = file(name + ".new");
+    Files.deleteIfExists(fresh);
+    Files.createFile(fresh, OWNER_ONLY_FILE);
+    Files.writeString(fresh, text, StandardCharsets.UTF_8);
+    Files.move(fresh, file(name), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /// Where the socket goes: in the folder, or beside the user's temporary files where its path
+  /// would be longer than the kernel takes.
+  private Path socket() throws IOException {
+    Path here = file("hmacd.sock");
+    if (here.toString().getBytes(StandardCharsets.UTF_8).length <= MAX_SOCKET_PATH) {
+      return here;
+    }
+    Path link = file("run");
+    try {
+      Files.createSymbolicLink(link, Files.createTempDirectory("hmacd"));
+    } catch (FileAlreadyExistsException e) {
+      // Made by an earlier run.
+      return link.toRealPath().resolve("hmacd.sock");
+    }
+    return link.toRealPath().resolve("hmacd.sock");
+  }
+
+  void writeConfig(Path module, String label, Path pin) throws IOException {
+    write(
+        "hmacd.yaml",
+        """
+        # Written by hmacd dev at each start; what you change here is lost.
+        grpc:
+          listen: 127.0.0.1:0
+          tls: {certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}
+          unix_socket: {path: %s}
+          reflection: true
+        token: {module: %s, label: %s, pin_file: %s}
+        registry: {path: registry.db}
+        arn: {region: us-east-1, account: "000000000000"}
+        metrics: {listen: "127.0.0.1:0"}
+        access:
+          rules:
+            - principals: [%s, %s]
+              actions: ["*"]
+              keys: ["*"]
+        """
+            .formatted(
+                quoted(socket().toString()),
+                quoted(module.toString()),
+                quoted(label),
+                quoted(pin.toString()),
+                quoted(DevCertificates.CLIENT),
+                quoted("uid:" + Files.getAttribute(dir, "unix:uid"))));
+  }
+
+  /// A YAML string in single quotes.
+  private static String quoted(String text) {
+    return "'" + text.replace("'", "''") + "'";
+  }
+
+  void writeEnv(InetSocketAddress target, Path socket) throws IOException {
+    StringBuilder env =
+        new StringBuilder("# Source this file: it says where hmacd dev is, and who you are.\n");
+    export(env, "HMACD_TARGET", target.getAddress().getHostAddress() + ":" + target.getPort());
+    export(env, "HMACD_SOCKET", socket.toString());
+    export(env, "HMACD_CA", file("ca.pem").toString());
+    export(env, "HMACD_CERT", file("client.pem").toString());
+    export(env, "HMACD_KEY", file("client-key.pem").toString());
+    for (Path bin : programs()) {
+      env.append("case \":$PATH:\" in *:")
+          .append(shellQuoted(bin.toString()))
+          .append(":*) ;; *) export PATH=")
+          .append(shellQuoted(bin.toString()))
+          .append("\":$PATH\" ;; esac\n");
+    }
+    write("env", env.toString());
+  }
+
+  private static void export(StringBuilder env, String name, String value) {
+    env.append("export ").append(name).append('=').append(shellQuoted(value)).append('\n');
+  }
+
+  private static String shellQuoted(String text) {
+    return "'" + text.replace("'", "'\\''") + "'";
+  }
+
+  /// The folders with `hmacd` and `hmacctl`: installed side by side, or built in a source tree.
+  private static List<Path> programs() {
+    String home = System.getProperty("hmacd.home");
+    if (home == null) {
+      return List.of();
+    }
+    Path here = Path.of(home);
+    return java.util.stream.Stream.of(
+            here.resolve("bin"),
+            here.resolve("../hmacctl/bin"),
+            here.resolve("../../../client/hmacctl/target/hmacctl/bin"))
+        .map(Path::normalize)
+        .filter(Files::isDirectory)
+        .toList();
+  }
+}

@@ -1,0 +1,120 @@
+package dev.hmacd.command;
+
+import dev.hmacd.StartException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/// Makes the token of `hmacd dev`, once: with `pkcs11-tool`, since the JDK cannot initialise
+/// tokens. PINs reach it through its environment, never on its command line.
+final class DevToken {
+  private static final long TOOL_SECONDS = 30;
+  private static final List<String> SOFTHSM =
+      List.of(
+          "/usr/lib/softhsm/libsofthsm2.so",
+          "/usr/lib64/softhsm/libsofthsm2.so",
+          "/usr/lib64/pkcs11/libsofthsm2.so",
+          "/usr/local/lib/softhsm/libsofthsm2.so",
+          "/opt/homebrew/lib/softhsm/libsofthsm2.so");
+
+  private final DevFolder folder;
+  private final Optional<Path> given;
+  private final String label;
+
+  DevToken(DevFolder folder, Optional<Path> given, String label) {
+    this.folder = folder;
+    this.given = given;
+    this.label = label;
+  }
+
+  Path module() throws StartException {
+    if (given.isPresent()) {
+      return given.get().toAbsolutePath();
+    }
+    return SOFTHSM.stream()
+        .map(Path::of)
+        .filter(Files::exists)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new StartException(
+                    "SoftHSM2 is not installed (Debian: apt-get install softhsm2 opensc)",
+                    StartException.CONFIG,
+                    null));
+  }
+
+  /// Initialises the token unless that has been done, and returns the file with its PIN.
+  Path provision() throws StartException, IOException, InterruptedException {
+    Path pin = folder.file("pin");
+    if (Files.exists(pin)) {
+      return pin;
+    }
+    Files.createDirectories(folder.file("tokens"));
+    if (!Files.exists(folder.file("softhsm2.conf"))) {
+      folder.write(
+          "softhsm2.conf",
+          "directories.tokendir = "
+              + folder.file("tokens")
+              + "\nobjectstore.backend = file\nlog.level = ERROR\n");
+    }
+    String userPin = randomPin();
+    String soPin = randomPin();
+    Map<String, String> pins = Map.of("HMACD_DEV_PIN", userPin, "HMACD_DEV_SO_PIN", soPin);
+    tool(pins, "--init-token", "--label", label, "--so-pin", "env:HMACD_DEV_SO_PIN");
+    tool(
+        pins,
+        "--token-label",
+        label,
+        "--login",
+        "--login-type",
+        "so",
+        "--so-pin",
+        "env:HMACD_DEV_SO_PIN",
+        "--init-pin",
+        "--new-pin",
+        "env:HMACD_DEV_PIN");
+    folder.write("so-pin", soPin + "\n");
+    folder.write("pin", userPin + "\n");
+    return pin;
+  }
+
+  private static String randomPin() {
+    return Long.toString(new SecureRandom().nextLong(1_000_000_000L, 10_000_000_000L));
+  }
+
+  private void tool(Map<String, String> environment, String... arguments)
+      throws StartException, IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", module().toString()));
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.file("pkcs11-tool.log").toFile());
+    builder.environment().putAll(environment);
+    Process process;
+    try {
+      process = builder.start();
+    } catch (IOException e) {
+      throw new StartException(
+          "pkcs11-tool is not installed (Debian: apt-get install opensc)",
+          StartException.CONFIG,
+          e);
+    }
+    boolean ended = process.waitFor(TOOL_SECONDS, TimeUnit.SECONDS);
+    if (!ended) {
+      process.destroyForcibly();
+    }
+    if (!ended || process.exitValue() != 0) {
+      throw new StartException(
+          "pkcs11-tool " + arguments[0] + " failed; see " + folder.file("pkcs11-tool.log"),
+          StartException.TEMPORARY,
+          null);
+    }
+  }
+}
