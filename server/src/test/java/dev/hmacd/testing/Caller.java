@@ -1,0 +1,146 @@
+package dev.hmacd.testing;
+
+import com.google.protobuf.ByteString;
+import dev.hmacd.v1.AdoptKeyRequest;
+import dev.hmacd.v1.CreateAliasRequest;
+import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.KeyMetadata;
+import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.KeySpec;
+import dev.hmacd.v1.MacAlgorithm;
+import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.VerifyMacRequest;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.GrpcSslContexts;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
+
+/// Somebody who calls a daemon over gRPC, through the generated stubs.
+public final class Caller implements AutoCloseable {
+  private static final long LIMIT_SECONDS = 30;
+  private static final EventLoopGroup LOOPS =
+      new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+
+  private final ManagedChannel channel;
+
+  private Caller(ManagedChannel channel) {
+    this.channel = channel;
+  }
+
+  static Caller tls(int port, String caPem, X509Bundle certificate) {
+    try {
+      return new Caller(
+          NettyChannelBuilder.forAddress("127.0.0.1", port)
+              .eventLoopGroup(LOOPS)
+              .channelType(EpollSocketChannel.class)
+              .sslContext(
+                  GrpcSslContexts.configure(
+                          SslContextBuilder.forClient()
+                              .trustManager(stream(caPem))
+                              .keyManager(
+                                  stream(certificate.getCertificatePathPEM()),
+                                  stream(certificate.getPrivateKeyPEM())))
+                      .build())
+              .build());
+    } catch (SSLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static ByteArrayInputStream stream(String pem) {
+    return new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII));
+  }
+
+  static Caller unix(Path socket) {
+    return new Caller(
+        NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
+            .eventLoopGroup(LOOPS)
+            .channelType(EpollDomainSocketChannel.class)
+            .usePlaintext()
+            .build());
+  }
+
+  public ManagedChannel channel() {
+    return channel;
+  }
+
+  public MacServiceGrpc.MacServiceBlockingStub macs() {
+    return MacServiceGrpc.newBlockingStub(channel)
+        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  public KeyServiceGrpc.KeyServiceBlockingStub keys() {
+    return KeyServiceGrpc.newBlockingStub(channel)
+        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /// Makes a key and returns its id.
+  public String createKey(KeySpec spec) {
+    return keys()
+        .createKey(CreateKeyRequest.newBuilder().setKeySpec(spec).build())
+        .getKeyMetadata()
+        .getKeyId();
+  }
+
+  public KeyMetadata adopt(String label, KeySpec spec) {
+    return keys()
+        .adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(label).setKeySpec(spec).build())
+        .getKeyMetadata();
+  }
+
+  public void createAlias(String name, String keyId) {
+    var _ =
+        keys()
+            .createAlias(
+                CreateAliasRequest.newBuilder().setAliasName(name).setTargetKeyId(keyId).build());
+  }
+
+  /// The MAC of a text under HMAC_SHA_256.
+  public byte[] generateMac(String keyId, String message) {
+    return generateMac(
+        keyId, message.getBytes(StandardCharsets.UTF_8), MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256);
+  }
+
+  public byte[] generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
+    return macs()
+        .generateMac(
+            GenerateMacRequest.newBuilder()
+                .setKeyId(keyId)
+                .setMessage(ByteString.copyFrom(message))
+                .setMacAlgorithm(algorithm)
+                .build())
+        .getMac()
+        .toByteArray();
+  }
+
+  /// Fails unless the MAC is right.
+  public void verifyMac(String keyId, byte[] message, byte[] mac, MacAlgorithm algorithm) {
+    var _ =
+        macs()
+            .verifyMac(
+                VerifyMacRequest.newBuilder()
+                    .setKeyId(keyId)
+                    .setMessage(ByteString.copyFrom(message))
+                    .setMac(ByteString.copyFrom(mac))
+                    .setMacAlgorithm(algorithm)
+                    .build());
+  }
+
+  @Override
+  public void close() {
+    channel.shutdownNow();
+  }
+}

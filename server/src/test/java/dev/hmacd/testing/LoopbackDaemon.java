@@ -1,0 +1,223 @@
+package dev.hmacd.testing;
+
+import dev.hmacd.Daemon;
+import dev.hmacd.StartException;
+import dev.hmacd.access.Action;
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigException;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.token.Token;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+
+/// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
+/// with mutual TLS and on a Unix socket, on a real token.
+public final class LoopbackDaemon implements AutoCloseable {
+  private final Path folder;
+  private final TestCa ca = new TestCa("test CA");
+  private final List<String> rules = new ArrayList<>();
+  private final List<String> tokenSettings = new ArrayList<>();
+  private final List<String> limits = new ArrayList<>();
+  private final List<Caller> callers = new ArrayList<>();
+  private UnaryOperator<Token> wrapping = UnaryOperator.identity();
+  private Clock clock = Clock.systemUTC();
+  private final SoftHsm hsm;
+  private Daemon daemon;
+
+  @SuppressWarnings("NullAway.Init") // The daemon is there from start() on.
+  private LoopbackDaemon(SoftHsm hsm) {
+    this.hsm = hsm;
+    try {
+      this.folder = Files.createTempDirectory("hmacd-test");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// A daemon on a token; nobody may do anything yet.
+  public static LoopbackDaemon on(SoftHsm hsm) {
+    return new LoopbackDaemon(hsm);
+  }
+
+  /// A daemon on the JVM's token where `admin` may do everything.
+  public static LoopbackDaemon withAdmin() {
+    return on(SoftHsm.shared()).allowingAll("admin");
+  }
+
+  /// Allows `spiffe://test/NAME` actions on keys: `*`, an id, or an alias pattern.
+  public LoopbackDaemon allowing(String name, List<Action> actions, String... keys) {
+    return rule("spiffe://test/" + name, actions.toString(), keys);
+  }
+
+  public LoopbackDaemon allowingAll(String name) {
+    return rule("spiffe://test/" + name, "[\"*\"]", "*");
+  }
+
+  /// Allows any principal, in the configuration's words.
+  public LoopbackDaemon rule(String principal, String actions, String... keys) {
+    rules.add(
+        "{principals: ['%s'], actions: %s, keys: [%s]}"
+            .formatted(
+                principal,
+                actions,
+                Arrays.stream(keys).map(key -> "'" + key + "'").collect(Collectors.joining(", "))));
+    return this;
+  }
+
+  /// Puts something between the daemon and the token.
+  public LoopbackDaemon wrapping(UnaryOperator<Token> wrap) {
+    wrapping = wrap;
+    return this;
+  }
+
+  public LoopbackDaemon clock(Clock other) {
+    clock = other;
+    return this;
+  }
+
+  /// Adds a line to the section `token`, e.g. `lanes: 1`.
+  public LoopbackDaemon token(String line) {
+    tokenSettings.add(line);
+    return this;
+  }
+
+  /// Adds a line to the section `grpc.limits`, e.g. `max_connections: 10`.
+  public LoopbackDaemon limit(String line) {
+    limits.add(line);
+    return this;
+  }
+
+  /// Starts it, and waits until the token has given the known answer.
+  public LoopbackDaemon start() {
+    TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
+    write("ca.pem", ca.pem());
+    writeConfig();
+    try {
+      Config config = ConfigFile.read(config());
+      daemon = new Daemon(config, wrapping.apply(hsm.token()), clock);
+      daemon.start(Daemon.Provision.IF_MISSING);
+      if (!daemon.awaitHealthy(Duration.ofSeconds(30))) {
+        throw new IllegalStateException("the daemon is not healthy");
+      }
+    } catch (ConfigException | StartException e) {
+      throw new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+    return this;
+  }
+
+  /// Writes the configuration as it stands now, with rules that were added since.
+  public void writeConfig() {
+    write(
+        "hmacd.yaml",
+        """
+        grpc:
+          listen: 127.0.0.1:0
+          tls: {certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}
+          unix_socket: {path: hmacd.sock}
+          reflection: true
+          limits: {%s}
+        token:
+          module: %s
+          label: %s
+          pin_file: %s
+          %s
+        registry: {path: registry.db}
+        arn: {region: eu-central-1, account: "123456789012"}
+        metrics: {listen: "127.0.0.1:0"}
+        access:
+          rules: [%s]
+        """
+            .formatted(
+                String.join(", ", limits),
+                hsm.module(),
+                SoftHsm.LABEL,
+                hsm.pinFile(),
+                String.join("\n  ", tokenSettings),
+                String.join(", ", rules)));
+  }
+
+  /// Forgets all rules; more can be added, and take effect when the daemon reads them.
+  public LoopbackDaemon withoutRules() {
+    rules.clear();
+    return this;
+  }
+
+  /// Writes a file of the daemon's folder.
+  public void write(String name, String text) {
+    try {
+      Files.writeString(folder.resolve(name), text);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public Path folder() {
+    return folder;
+  }
+
+  public Path config() {
+    return folder.resolve("hmacd.yaml");
+  }
+
+  public TestCa ca() {
+    return ca;
+  }
+
+  public Daemon daemon() {
+    return daemon;
+  }
+
+  public int port() {
+    return daemon.tcpAddress().orElseThrow().getPort();
+  }
+
+  public Path socket() {
+    return folder.resolve("hmacd.sock");
+  }
+
+  /// A caller with a certificate for `spiffe://test/NAME`.
+  public Caller as(String name) {
+    return as(ca.client(name));
+  }
+
+  /// A caller with any certificate.
+  public Caller as(X509Bundle certificate) {
+    return kept(Caller.tls(port(), ca.pem(), certificate));
+  }
+
+  /// A caller on the Unix socket, with this process's user id.
+  public Caller onSocket() {
+    return kept(Caller.unix(socket()));
+  }
+
+  private Caller kept(Caller caller) {
+    callers.add(caller);
+    return caller;
+  }
+
+  @Override
+  public void close() {
+    callers.forEach(Caller::close);
+    daemon.close();
+    try (var files = Files.walk(folder)) {
+      for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

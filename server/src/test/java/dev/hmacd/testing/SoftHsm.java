@@ -1,0 +1,215 @@
+package dev.hmacd.testing;
+
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// A real SoftHSM2 token in a folder of its own, driven from outside with `pkcs11-tool`.
+///
+/// SoftHSM2 reads its configuration from the environment and finds tokens once in a process, so a
+/// test JVM has one token, made before the module is loaded, for all of its tests; the build sets
+/// SOFTHSM2_CONF for it. Processes that a test starts may have tokens of their own.
+public final class SoftHsm {
+  public static final String LABEL = "hmacd-test";
+  public static final String PIN = "648219";
+  private static final String SO_PIN = "13572468";
+  private static final Path MODULE =
+      Path.of(System.getProperty("hmacd.test.module", "/usr/lib/softhsm/libsofthsm2.so"));
+  private static final AtomicInteger NEXT = new AtomicInteger();
+
+  private final Path conf;
+  private final Path pinFile;
+
+  private SoftHsm(Path conf, Path pinFile) {
+    this.conf = conf;
+    this.pinFile = pinFile;
+  }
+
+  private static final class Shared {
+    static final SoftHsm TOKEN = make();
+
+    private static SoftHsm make() {
+      String conf = System.getenv("SOFTHSM2_CONF");
+      if (conf == null) {
+        throw new IllegalStateException("the build sets SOFTHSM2_CONF for tests");
+      }
+      return create(Path.of(conf));
+    }
+  }
+
+  /// The token of this JVM.
+  public static SoftHsm shared() {
+    return Shared.TOKEN;
+  }
+
+  /// A new token for processes that a test starts with [#environment].
+  ///
+  /// @param conf the configuration file to write; the token is in the folder beside it
+  public static SoftHsm create(Path conf) {
+    try {
+      Path folder = conf.toAbsolutePath().getParent();
+      if (folder == null) {
+        throw new IllegalArgumentException("no folder: " + conf);
+      }
+      Path tokens = folder.resolve("tokens");
+      deleteAll(tokens);
+      Files.createDirectories(tokens);
+      Files.writeString(
+          conf,
+          "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\n");
+      Path pinFile = folder.resolve("pin");
+      Files.deleteIfExists(pinFile);
+      Files.createFile(
+          pinFile,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      Files.writeString(pinFile, PIN + "\n");
+      var token = new SoftHsm(conf.toAbsolutePath(), pinFile);
+      token.tool("--init-token", "--label", LABEL, "--so-pin", SO_PIN);
+      token.tool(
+          "--token-label",
+          LABEL,
+          "--login",
+          "--login-type",
+          "so",
+          "--so-pin",
+          SO_PIN,
+          "--init-pin",
+          "--new-pin",
+          PIN);
+      return token;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void deleteAll(Path folder) throws IOException {
+    if (Files.exists(folder)) {
+      try (var files = Files.walk(folder)) {
+        for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
+    }
+  }
+
+  public Path module() {
+    return MODULE;
+  }
+
+  public Path pinFile() {
+    return pinFile;
+  }
+
+  /// What a process needs in its environment to find this token.
+  public Map<String, String> environment() {
+    return Map.of("SOFTHSM2_CONF", conf.toString());
+  }
+
+  /// The token as the daemon sees it, in this JVM.
+  public Pkcs11Token token() {
+    try {
+      return Pkcs11Token.find(MODULE, new TokenSelector.ByLabel(LABEL), new PinFile(pinFile), true);
+    } catch (TokenException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// A label that no test has used before.
+  public static String freshLabel(String what) {
+    return what + "-" + NEXT.incrementAndGet() + "-" + ProcessHandle.current().pid();
+  }
+
+  /// Imports a known key as a key ceremony would: sensitive, not extractable.
+  public void importKey(String label, String idHex, byte[] key) {
+    importKey(label, idHex, key, "--sensitive", "--private");
+  }
+
+  /// Imports a key with other attributes, in `pkcs11-tool`'s words.
+  public void importKey(String label, String idHex, byte[] key, String... attributes) {
+    try {
+      Path file = Files.createTempFile("key", ".bin");
+      try {
+        Files.write(file, key);
+        List<String> arguments =
+            new ArrayList<>(
+                List.of(
+                    "--token-label",
+                    LABEL,
+                    "--login",
+                    "--pin",
+                    PIN,
+                    "--write-object",
+                    file.toString(),
+                    "--type",
+                    "secrkey",
+                    "--label",
+                    label));
+        if (!idHex.isEmpty()) {
+          HexFormat.of().parseHex(idHex);
+          arguments.addAll(List.of("--id", idHex));
+        }
+        arguments.addAll(List.of(attributes));
+        tool(arguments.toArray(String[]::new));
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Destroys the secret keys with this label.
+  public void delete(String label) {
+    tool(
+        "--token-label",
+        LABEL,
+        "--login",
+        "--pin",
+        PIN,
+        "--delete-object",
+        "--type",
+        "secrkey",
+        "--label",
+        label);
+  }
+
+  /// What `pkcs11-tool` says of the secret keys on the token.
+  public String list() {
+    return tool(
+        "--token-label", LABEL, "--login", "--pin", PIN, "--list-objects", "--type", "secrkey");
+  }
+
+  /// Runs `pkcs11-tool` on this token's module, and returns what it printed.
+  public String tool(String... arguments) {
+    List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", MODULE.toString()));
+    command.addAll(List.of(arguments));
+    try {
+      ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+      builder.environment().put("SOFTHSM2_CONF", conf.toString());
+      Process process = builder.start();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+        throw new IllegalStateException(command + " failed: " + output);
+      }
+      return output;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+}

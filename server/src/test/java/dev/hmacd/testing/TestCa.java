@@ -1,0 +1,85 @@
+package dev.hmacd.testing;
+
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.function.UnaryOperator;
+
+/// A certificate authority of a test's own.
+public final class TestCa {
+  private final X509Bundle authority;
+
+  public TestCa(String name) {
+    this.authority =
+        built(
+            base()
+                .subject("CN=" + name)
+                .setIsCertificateAuthority(true)
+                .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign),
+            null);
+  }
+
+  private static CertificateBuilder base() {
+    Instant now = Instant.now();
+    return new CertificateBuilder()
+        .ecp256()
+        .notBefore(now.minus(Duration.ofHours(1)))
+        .notAfter(now.plus(Duration.ofDays(1)));
+  }
+
+  private static X509Bundle built(
+      CertificateBuilder builder, @org.jspecify.annotations.Nullable X509Bundle issuer) {
+    try {
+      return issuer == null ? builder.buildSelfSigned() : builder.buildIssuedBy(issuer);
+    } catch (Exception e) { // What the builder declares.
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// A certificate for a daemon on loopback.
+  public X509Bundle server() {
+    return issue(
+        builder ->
+            builder
+                .subject("CN=server")
+                .addSanDnsName("localhost")
+                .addSanIpAddress("127.0.0.1")
+                .addExtendedKeyUsageServerAuth());
+  }
+
+  /// A client's certificate with the SPIFFE ID `spiffe://test/NAME`.
+  public X509Bundle client(String name) {
+    return issue(
+        builder ->
+            builder
+                .subject("CN=" + name)
+                .addSanUriName(java.net.URI.create("spiffe://test/" + name))
+                .addExtendedKeyUsageClientAuth());
+  }
+
+  /// Any certificate; a validity of one day, a P-256 key.
+  public X509Bundle issue(UnaryOperator<CertificateBuilder> what) {
+    return built(
+        what.apply(base().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature)),
+        authority);
+  }
+
+  public String pem() {
+    return authority.getCertificatePEM();
+  }
+
+  /// Writes a certificate and its key where a daemon reads them.
+  public static void write(X509Bundle bundle, Path certificate, Path key) {
+    try {
+      Files.writeString(certificate, bundle.getCertificatePEM());
+      Files.writeString(key, bundle.getPrivateKeyPEM());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/// What tests are made of: a real token, a real daemon on loopback, real certificates.
+@NullMarked
+package dev.hmacd.testing;
+
+import org.jspecify.annotations.NullMarked;
