@@ -128,6 +128,7 @@ public final class GrpcServer implements AutoCloseable {
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
             .directExecutor()
+            .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(bound.filter())
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
