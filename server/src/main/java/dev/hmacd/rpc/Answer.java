@@ -102,6 +102,11 @@ final class Answer<A> implements Reply<A> {
     observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
   }
 
+  /// Whether there is an outcome, or nobody left to tell.
+  boolean isEnded() {
+    return ended.get();
+  }
+
   void abandon() {
     abandoned = true;
     if (ended.compareAndSet(false, true)) {

@@ -59,6 +59,9 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
       @Override
       public void onHalfClose() {
+        if (answer.isEnded()) {
+          return; // Refused already: nothing must be done for it.
+        }
         Parsed<Q> parsed = request;
         try {
           handle(call, parsed == null ? null : parsed.message(), deadlineNanos, answer);
