@@ -1,12 +1,15 @@
 package dev.hmacd.command;
 
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
+import java.util.Set;
 
-@Command(name = "check")
-public final class CheckCommand implements Callable<Integer> {
+final class CheckCommand implements Command {
   @Override
-  public Integer call() {
+  public Set<String> options() {
+    return Set.of("--config");
+  }
+
+  @Override
+  public int run(Arguments arguments) {
     return 0;
   }
 }

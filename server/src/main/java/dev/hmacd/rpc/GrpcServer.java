@@ -90,12 +90,6 @@ public final class GrpcServer implements AutoCloseable {
             Runtime.getRuntime().availableProcessors(),
             new DefaultThreadFactory("hmacd-io", true),
             io);
-    if (config.tcp().isPresent() && tls != null) {
-      ChannelFactory<ServerChannel> factory =
-          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
-      Server server = listen(config.tcp().get().listen(), factory, tls);
-      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
-    }
     if (config.unix().isPresent()) {
       if (!epoll) {
         throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
@@ -106,6 +100,13 @@ public final class GrpcServer implements AutoCloseable {
           new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
       Files.setPosixFilePermissions(unix.path(), unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
+    }
+    if (config.tcp().isPresent() && tls != null) {
+      tls.awaitLoaded();
+      ChannelFactory<ServerChannel> factory =
+          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
+      Server server = listen(config.tcp().get().listen(), factory, tls);
+      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }
 
