@@ -148,6 +148,8 @@ public final class GrpcServer implements AutoCloseable {
       builder.sslContext(tlsHere.context());
     } else {
       builder.protocolNegotiator(new UnixNegotiator());
+      // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
+      builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     services.forEach(builder::addService);
     if (config.reflection()) {

@@ -1,5 +1,10 @@
 package dev.hmacd.rpc;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.handler.ssl.OpenSsl;
+import io.netty.internal.tcnative.SSL;
+import io.netty.internal.tcnative.SSLContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -9,7 +14,6 @@ import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
 import java.security.PublicKey;
-import java.security.Signature;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
@@ -59,28 +63,78 @@ final class Pem {
           KeyFactory.getInstance(publicKey.getAlgorithm())
               .generatePrivate(
                   new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(matcher.group(1))));
-      if (!belongTogether(key, publicKey)) {
-        throw new IOException(file + " is not the key of the certificate");
-      }
+      requireBelonging(key.getEncoded(), certificate);
       return key;
     } catch (GeneralSecurityException e) {
       throw new IOException(file + " is not the key of the certificate", e);
     }
   }
 
-  private static boolean belongTogether(PrivateKey key, PublicKey publicKey)
+  /// Asks the TLS library, as a handshake would: the JDK's elliptic curves take a tenth of a second
+  /// of a start.
+  private static void requireBelonging(byte[] key, X509Certificate certificate)
       throws GeneralSecurityException {
-    String algorithm =
-        switch (publicKey.getAlgorithm()) {
-          case "RSA" -> "SHA256withRSA";
-          case "EC" -> "SHA256withECDSA";
-          default -> publicKey.getAlgorithm();
-        };
-    Signature signature = Signature.getInstance(algorithm);
-    signature.initSign(key);
-    byte[] signed = signature.sign();
-    signature.initVerify(publicKey);
-    return signature.verify(signed);
+    OpenSsl.ensureAvailability();
+    long context = 0;
+    long connection = 0;
+    long keyBio = 0;
+    long chainBio = 0;
+    long parsedKey = 0;
+    long parsedChain = 0;
+    try {
+      context = SSLContext.make(SSL.SSL_PROTOCOL_ALL, SSL.SSL_MODE_SERVER);
+      connection = SSL.newSSL(context, true);
+      keyBio = bio("PRIVATE KEY", key);
+      chainBio = bio("CERTIFICATE", certificate.getEncoded());
+      parsedKey = SSL.parsePrivateKey(keyBio, null);
+      parsedChain = SSL.parseX509Chain(chainBio);
+      SSL.setKeyMaterial(connection, parsedChain, parsedKey);
+    } catch (Exception e) { // What the library declares: KEY_VALUES_MISMATCH and its like.
+      throw new GeneralSecurityException(e);
+    } finally {
+      if (parsedKey != 0) {
+        SSL.freePrivateKey(parsedKey);
+      }
+      if (parsedChain != 0) {
+        SSL.freeX509Chain(parsedChain);
+      }
+      if (keyBio != 0) {
+        SSL.freeBIO(keyBio);
+      }
+      if (chainBio != 0) {
+        SSL.freeBIO(chainBio);
+      }
+      if (connection != 0) {
+        SSL.freeSSL(connection);
+      }
+      if (context != 0) {
+        SSLContext.free(context);
+      }
+    }
+  }
+
+  private static long bio(String type, byte[] der) throws Exception {
+    byte[] pem =
+        ("-----BEGIN "
+                + type
+                + "-----\n"
+                + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
+                + "\n-----END "
+                + type
+                + "-----\n")
+            .getBytes(StandardCharsets.US_ASCII);
+    ByteBuf buffer = UnpooledByteBufAllocator.DEFAULT.directBuffer(pem.length).writeBytes(pem);
+    try {
+      long bio = SSL.newMemBIO();
+      if (SSL.bioWrite(bio, buffer.memoryAddress(), pem.length) != pem.length) {
+        SSL.freeBIO(bio);
+        throw new IllegalStateException("no memory for a key");
+      }
+      return bio;
+    } finally {
+      buffer.setZero(0, buffer.capacity());
+      buffer.release();
+    }
   }
 
   private static byte[] read(Path file) throws IOException {

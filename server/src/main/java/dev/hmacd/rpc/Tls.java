@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSessionContext;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
@@ -138,6 +139,18 @@ public final class Tls {
     return material().notAfter();
   }
 
+  /// A new engine, which will tell what trust its handshake was made with.
+  private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
+    SSLEngine engine = now.context().newEngine(allocator);
+    engine.getSession().putValue(Trust.class.getName(), now.trust());
+    return engine;
+  }
+
+  /// The trust that a session's chain was checked against in its handshake.
+  static @Nullable Trust trustOf(SSLSession session) {
+    return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
+  }
+
   /// A context that makes each engine with the newest files.
   SslContext context() {
     return new SslContext() {
@@ -159,12 +172,12 @@ public final class Tls {
 
       @Override
       public SSLEngine newEngine(ByteBufAllocator allocator) {
-        return material().context().newEngine(allocator);
+        return remembering(material(), allocator);
       }
 
       @Override
       public SSLEngine newEngine(ByteBufAllocator allocator, String host, int port) {
-        return material().context().newEngine(allocator, host, port);
+        return remembering(material(), allocator);
       }
 
       @Override
