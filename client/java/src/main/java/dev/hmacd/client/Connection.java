@@ -2,13 +2,11 @@ package dev.hmacd.client;
 
 import static java.util.concurrent.TimeUnit.SECONDS;
 
-import io.grpc.ChannelCredentials;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.NameResolverRegistry;
 import io.grpc.netty.NettyChannelBuilder;
-import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
@@ -16,7 +14,6 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.UnixDomainSocketAddress;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// The channel to the daemons, and how it retries, balances and keeps its connections alive.
 final class Connection implements AutoCloseable {
@@ -59,9 +56,10 @@ final class Connection implements AutoCloseable {
           Map.of("maxTokens", 100.0, "tokenRatio", 0.1));
 
   private final ManagedChannel channel;
-  private final @Nullable EventLoopGroup ownEventLoops;
+  private final Runnable afterwards;
 
-  private Connection(NettyChannelBuilder builder, @Nullable EventLoopGroup ownEventLoops) {
+  /// @param afterwards releases what only this channel uses
+  private Connection(NettyChannelBuilder builder, Runnable afterwards) {
     this.channel =
         builder
             .defaultServiceConfig(SERVICE_CONFIG)
@@ -69,17 +67,17 @@ final class Connection implements AutoCloseable {
             .keepAliveTime(KEEP_ALIVE_SECONDS, SECONDS)
             .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, SECONDS)
             .build();
-    this.ownEventLoops = ownEventLoops;
+    this.afterwards = afterwards;
   }
 
   /// Connects to daemons on the network, as soon as the first call needs it.
-  static Connection overTls(List<Target.HostPort> targets, ChannelCredentials credentials) {
+  static Connection overTls(List<Target.HostPort> targets, TlsFiles tls) {
     var resolvers = new NameResolverRegistry();
     resolvers.register(new Targets(targets));
     return new Connection(
         (NettyChannelBuilder)
-            Grpc.newChannelBuilder(Targets.CHANNEL_TARGET, credentials, resolvers),
-        null);
+            Grpc.newChannelBuilder(Targets.CHANNEL_TARGET, tls.credentials(), resolvers),
+        tls::close);
   }
 
   /// Connects to the daemon on a Unix domain socket, as soon as the first call needs it.
@@ -93,7 +91,9 @@ final class Connection implements AutoCloseable {
             .overrideAuthority("localhost")
             .eventLoopGroup(eventLoops)
             .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class),
-        eventLoops);
+        () -> {
+          var unused = eventLoops.shutdownGracefully(0, CLOSE_SECONDS, SECONDS);
+        });
   }
 
   ManagedChannel channel() {
@@ -112,9 +112,7 @@ final class Connection implements AutoCloseable {
       channel.shutdownNow();
       Thread.currentThread().interrupt();
     }
-    if (ownEventLoops != null) {
-      var unused = ownEventLoops.shutdownGracefully(0, CLOSE_SECONDS, SECONDS);
-    }
+    afterwards.run();
   }
 
   private static Map<String, String> method(String service, String method) {

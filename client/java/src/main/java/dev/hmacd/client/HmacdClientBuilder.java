@@ -1,9 +1,6 @@
 package dev.hmacd.client;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
-import io.grpc.ChannelCredentials;
-import io.grpc.TlsChannelCredentials;
-import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// Says which daemons to call and how, then builds the [HmacdClient].
 public final class HmacdClientBuilder {
   private static final Duration DEFAULT_DEADLINE_AFTER = Duration.ofSeconds(5);
+  private static final Duration TLS_FILES_PERIOD = Duration.ofMinutes(1);
 
   private List<Target> targets = List.of();
   private Duration deadlineAfter = DEFAULT_DEADLINE_AFTER;
@@ -32,6 +30,7 @@ public final class HmacdClientBuilder {
   }
 
   /// Mutual TLS, from PEM files: required for every `host:port`, as there is no call without it.
+  /// The files are looked at every minute, and new connections use what they hold then.
   ///
   /// @param ca the certificates that the daemons' certificates must lead to
   /// @param cert this client's certificate chain, which names the principal
@@ -74,7 +73,8 @@ public final class HmacdClientBuilder {
       throw new IllegalArgumentException("a host:port target needs TLS: CA, certificate and key");
     }
     return Connection.overTls(
-        targets.stream().map(HmacdClientBuilder::hostPort).toList(), tls.credentials());
+        targets.stream().map(HmacdClientBuilder::hostPort).toList(),
+        new TlsFiles(tls.ca(), tls.cert(), tls.key(), TLS_FILES_PERIOD));
   }
 
   private static Target.HostPort hostPort(Target target) {
@@ -84,16 +84,5 @@ public final class HmacdClientBuilder {
     throw new IllegalArgumentException("a unix: target must be the only one");
   }
 
-  private record Tls(Path ca, Path cert, Path key) {
-    ChannelCredentials credentials() {
-      try {
-        return TlsChannelCredentials.newBuilder()
-            .trustManager(ca.toFile())
-            .keyManager(cert.toFile(), key.toFile())
-            .build();
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-  }
+  private record Tls(Path ca, Path cert, Path key) {}
 }

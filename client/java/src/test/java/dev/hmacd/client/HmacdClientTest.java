@@ -17,6 +17,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -397,6 +398,30 @@ class HmacdClientTest {
       assertThat(failure(() -> client.describeKey(KEY)).reason())
           .isEqualTo(ErrorReason.UNREACHABLE);
       assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void renewedCertificateIsUsedByTheNextConnection(@TempDir Path directory) throws IOException {
+    TestPki stranger = TestPki.stranger();
+    Path cert = Files.copy(stranger.cert(), directory.resolve("cert.pem"));
+    Path key = Files.copy(stranger.key(), directory.resolve("key.pem"));
+    var target = (Target.HostPort) Target.parse(daemon.target());
+    var tls = new TlsFiles(CLIENT.ca(), cert, key, Duration.ofMillis(10));
+    Connection connection = Connection.overTls(List.of(target), tls);
+    try (var client = HmacdClient.over(connection, Duration.ofSeconds(5))) {
+      assertThat(failure(() -> client.createKey(KeySpec.HMAC_256, "")).reason())
+          .isEqualTo(ErrorReason.UNREACHABLE);
+      Files.copy(CLIENT.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
+      Files.copy(CLIENT.key(), key, StandardCopyOption.REPLACE_EXISTING);
+      while (daemon.calls().isEmpty()) {
+        connection.channel().resetConnectBackoff();
+        try {
+          client.createKey(KeySpec.HMAC_256, "");
+        } catch (HmacdException e) {
+          assertThat(e.reason()).isEqualTo(ErrorReason.UNREACHABLE); // not renewed yet
+        }
+      }
     }
   }
 
