@@ -20,10 +20,10 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
       throw new IllegalArgumentException("a rule names principals, actions and keys");
     }
     boolean all = keys.stream().anyMatch(KeyPattern.All.class::isInstance);
-    for (Action action : actions) {
-      if (!action.isForOneKey() && !all) {
-        throw new IllegalArgumentException(action + " can only be allowed with keys: [\"*\"]");
-      }
+    List<Action> needAll =
+        actions.stream().filter(action -> !action.isForOneKey()).sorted().toList();
+    if (!all && !needAll.isEmpty()) {
+      throw new IllegalArgumentException(needAll + " can only be allowed with keys: [\"*\"]");
     }
   }
 

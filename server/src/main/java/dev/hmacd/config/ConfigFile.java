@@ -74,8 +74,10 @@ public final class ConfigFile {
   }
 
   private static Config.Grpc grpc(Section section) {
-    Optional<Config.Tcp> tcp = section.optionalString("listen").map(listen -> tcp(section, listen));
-    if (tcp.isEmpty() && section.has("tls")) {
+    String listen = section.string("listen", "");
+    Optional<Config.Tcp> tcp =
+        section.has("listen") ? Optional.of(tcp(section, listen)) : Optional.empty();
+    if (tcp.isEmpty() && section.optionalSection("tls").isPresent()) {
       section.problem("tls", "is of no use without listen");
     }
     Optional<Config.UnixSocket> unix = section.optionalSection("unix_socket").map(ConfigFile::unix);
@@ -174,15 +176,28 @@ public final class ConfigFile {
   }
 
   private static ArnScope arn(Section section) {
-    String partition = section.string("partition", "aws");
-    String region = section.string("region", "");
-    String account = section.string("account", "");
-    ArnScope scope =
-        section
-            .parsed("region", region, given -> new ArnScope(partition, given, account))
-            .orElse(new ArnScope("aws", "none", "000000000000"));
+    // Each part is tried with harmless others, so that each has its own problem.
+    var none = new ArnScope("aws", "none", "000000000000");
+    var partition =
+        section.parsed(
+            "partition",
+            section.string("partition", none.partition()),
+            given -> new ArnScope(given, none.region(), none.account()));
+    var region =
+        section.parsed(
+            "region",
+            section.string("region", ""),
+            given -> new ArnScope(none.partition(), given, none.account()));
+    var account =
+        section.parsed(
+            "account",
+            section.string("account", ""),
+            given -> new ArnScope(none.partition(), none.region(), given));
     section.done();
-    return scope;
+    return new ArnScope(
+        partition.orElse(none).partition(),
+        region.orElse(none).region(),
+        account.orElse(none).account());
   }
 
   private static Optional<InetSocketAddress> metrics(Section root) {

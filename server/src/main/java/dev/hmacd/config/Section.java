@@ -36,8 +36,12 @@ final class Section {
     this.folder = folder;
   }
 
+  /// Notes what is wrong with a key. Only its first problem counts: others follow from it.
   void problem(String key, String text) {
-    problems.add(at(key) + ": " + text);
+    String start = at(key) + ": ";
+    if (problems.stream().noneMatch(known -> known.startsWith(start))) {
+      problems.add(start + text);
+    }
   }
 
   private String at(String key) {
@@ -141,7 +145,7 @@ final class Section {
       problem(key, "is missing; it is a file's path");
       return folder;
     }
-    return optionalString(key).map(this::resolve).orElse(folder);
+    return optionalString(key).flatMap(text -> parsed(key, text, this::resolve)).orElse(folder);
   }
 
   private Path resolve(String text) {
@@ -216,8 +220,7 @@ final class Section {
           return address;
         }
       } catch (IllegalArgumentException e) {
-        problem(key, "must be HOST:PORT: " + e.getMessage());
-        return new InetSocketAddress(0);
+        problem(key, "must be HOST:PORT, with a port from 0 to 65535");
       }
     }
     problem(key, "must be HOST:PORT, with a host of this machine");

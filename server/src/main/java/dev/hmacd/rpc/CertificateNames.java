@@ -7,7 +7,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
-import javax.naming.InvalidNameException;
+import javax.naming.NamingException;
+import javax.naming.directory.Attribute;
 import javax.naming.ldap.LdapName;
 import javax.naming.ldap.Rdn;
 
@@ -55,14 +56,18 @@ final class CertificateNames {
 
   private static Optional<String> commonName(X509Certificate certificate) {
     try {
-      List<String> found = new ArrayList<>();
+      List<Object> found = new ArrayList<>();
       for (Rdn rdn : new LdapName(certificate.getSubjectX500Principal().getName()).getRdns()) {
-        if (rdn.getType().equalsIgnoreCase("CN") && rdn.getValue() instanceof String value) {
-          found.add(value);
+        // One part of a name may have several attributes (RFC 4514, section 2.2).
+        Attribute names = rdn.toAttributes().get("CN");
+        for (int i = 0; names != null && i < names.size(); i++) {
+          found.add(names.get(i));
         }
       }
-      return found.size() == 1 ? Optional.of(found.getFirst()) : Optional.empty();
-    } catch (InvalidNameException e) {
+      return found.size() == 1 && found.getFirst() instanceof String name
+          ? Optional.of(name)
+          : Optional.empty();
+    } catch (NamingException e) {
       return Optional.empty();
     }
   }

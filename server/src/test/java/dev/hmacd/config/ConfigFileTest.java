@@ -1,0 +1,407 @@
+package dev.hmacd.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import dev.hmacd.access.Action;
+import dev.hmacd.access.Rule;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.token.TokenSelector;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+final class ConfigFileTest {
+  private static final String REST =
+      """
+      token: {module: m.so, label: t, pin_file: pin}
+      registry: {path: r.db}
+      arn: {region: eu-central-1, account: "123456789012"}
+      """;
+
+  private static final String SMALLEST = "grpc: {unix_socket: {path: s}}\n" + REST;
+
+  @TempDir Path folder;
+
+  private Config read(String yaml) throws IOException, ConfigException {
+    return ConfigFile.read(Files.writeString(folder.resolve("hmacd.yaml"), yaml));
+  }
+
+  @Test
+  void everyValueIsReadAsWritten() throws Exception {
+    Config config =
+        read(
+            """
+            grpc:
+              listen: 127.0.0.1:8443
+              tls: {certificate: tls/server.pem, private_key: /keys/server.pem, client_ca: ../ca.pem}
+              unix_socket: {path: hmacd.sock, mode: rwxrwxrwx}
+              reflection: true
+              limits:
+                max_request_bytes: 16384
+                max_metadata_bytes: 1024
+                max_streams_per_connection: 1
+                max_connections: 2
+                max_handshakes: 3
+                handshake_timeout: 1s
+                max_call_time: 10ms
+                connection_idle: 24h
+                connection_age: 720h
+                keep_alive: 5m
+                keep_alive_timeout: 2s
+                min_client_keep_alive: 3s
+                drain: 100ms
+            token:
+              module: /m.so
+              serial: "0123"
+              pin_file: pin
+              lanes: 1024
+              queue: 1000000
+              session_copies: false
+              probe_interval: 50ms
+              probe_timeout: 10ms
+            registry: {path: registry.db}
+            arn: {partition: aws-cn, region: cn-north-1, account: "123456789012"}
+            metrics: {listen: "[::1]:0"}
+            logging: {format: json, level: debug}
+            access:
+              rules:
+                - principals: [uid:0, "dns:*"]
+                  actions: [GenerateMac, DescribeKey]
+                  keys: [00000000-0000-0000-0000-000000000000, alias/a, "alias/*", "alias/b/*"]
+                - {principals: [cn:root], actions: ["*"], keys: ["*"]}
+            """);
+    var limits =
+        new Config.Limits(
+            16384,
+            1024,
+            1,
+            2,
+            3,
+            Duration.ofSeconds(1),
+            Duration.ofMillis(10),
+            Duration.ofHours(24),
+            Duration.ofDays(30),
+            Duration.ofMinutes(5),
+            Duration.ofSeconds(2),
+            Duration.ofSeconds(3),
+            Duration.ofMillis(100));
+    var tls =
+        new TlsConfig(
+            folder.resolve("tls/server.pem"),
+            Path.of("/keys/server.pem"),
+            folder.resolveSibling("ca.pem"));
+    var socket =
+        new Config.UnixSocket(
+            folder.resolve("hmacd.sock"), PosixFilePermissions.fromString("rwxrwxrwx"));
+    assertThat(config)
+        .isEqualTo(
+            new Config(
+                new Config.Grpc(
+                    Optional.of(new Config.Tcp(new InetSocketAddress("127.0.0.1", 8443), tls)),
+                    Optional.of(socket),
+                    true,
+                    limits),
+                new Config.TokenSettings(
+                    Path.of("/m.so"),
+                    new TokenSelector.BySerial("0123"),
+                    folder.resolve("pin"),
+                    1024,
+                    1_000_000,
+                    false,
+                    Duration.ofMillis(50),
+                    Duration.ofMillis(10)),
+                folder.resolve("registry.db"),
+                new ArnScope("aws-cn", "cn-north-1", "123456789012"),
+                Optional.of(new InetSocketAddress("::1", 0)),
+                new Config.Logging(true, Config.Level.DEBUG),
+                List.of(
+                    new Rule(
+                        List.of(
+                            new Rule.PrincipalPattern("uid:0", false),
+                            new Rule.PrincipalPattern("dns:", true)),
+                        Set.of(Action.GENERATE_MAC, Action.DESCRIBE_KEY),
+                        List.of(
+                            new Rule.KeyPattern.Id(
+                                new KeyId("00000000-0000-0000-0000-000000000000")),
+                            new Rule.KeyPattern.Named("alias/a", false),
+                            new Rule.KeyPattern.Named("alias/", true),
+                            new Rule.KeyPattern.Named("alias/b/", true))),
+                    new Rule(
+                        List.of(new Rule.PrincipalPattern("cn:root", false)),
+                        Set.of(Action.values()),
+                        List.of(new Rule.KeyPattern.All())))));
+  }
+
+  @Test
+  void smallestConfigurationAllowsNobodyAnything() throws Exception {
+    Config config = read(SMALLEST);
+    assertThat(config.rules()).isEmpty();
+    assertThat(config.grpc().tcp()).isEmpty();
+    assertThat(config.grpc().reflection()).isFalse();
+    assertThat(config.metrics()).isEmpty();
+  }
+
+  static Stream<Arguments> bad() {
+    return Stream.of(
+        argumentSet(
+            "an empty mapping lacks every section that is needed",
+            "{}",
+            new String[] {
+              "grpc: is missing", "token: is missing", "registry: is missing", "arn: is missing",
+            }),
+        argumentSet(
+            "problems of all sections are told together",
+            """
+            grpc: {listen: nowhere, tls: {certificate: 5}, limits: {drain: 20, max_streams_per_connection: 0}}
+            token: {label: a, serial: b, lanes: many, session_copies: "no"}
+            registry: {path: ""}
+            arn: {partition: AWS, region: "", account: 123456789012}
+            metrics: {listen: "0.0.0.0:9464"}
+            logging: {format: xml, level: loud}
+            access: {rules: [{principals: ["*"], actions: [Sign], keys: [none]}, 5]}
+            acess: {}
+            """,
+            new String[] {
+              "grpc.listen: must be HOST:PORT, with a host of this machine",
+              "grpc.tls.certificate: must be a string that is not empty; quote it",
+              "grpc.tls.private_key: is missing; it is a file's path",
+              "grpc.tls.client_ca: is missing; it is a file's path",
+              "grpc.limits.drain: must be a duration such as 500ms, 30s, 5m or 1h, from 100ms to"
+                  + " 86400s",
+              "grpc.limits.max_streams_per_connection: must be a whole number from 1 to 100000",
+              "token.module: is missing; it is a file's path",
+              "token.label: or serial must be given, and not both",
+              "token.pin_file: is missing; it is a file's path",
+              "token.lanes: must be a whole number from 1 to 1024",
+              "token.session_copies: must be true or false",
+              "registry.path: must be a string that is not empty; quote it",
+              "arn.partition: a partition is 1 to 32 lowercase letters or dashes",
+              "arn.region: must be a string that is not empty; quote it",
+              "arn.account: must be a string that is not empty; quote it",
+              "metrics.listen: must be a loopback address: metrics are not authenticated",
+              "logging.format: must be text or json",
+              "logging.level: must be error, warn, info or debug",
+              "access.rules[0].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
+                  + " uid:]; a trailing * is a wildcard",
+              "access.rules[0].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
+                  + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
+                  + " DeleteAlias, ListAliases]",
+              "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
+              "access.rules[1]: must be a mapping",
+              "acess: is not known; known here: [access, arn, grpc, logging, metrics, registry,"
+                  + " token]",
+            }),
+        argumentSet(
+            "unknown keys of every section are errors",
+            """
+            grpc:
+              listen: 127.0.0.1:0
+              tls: {certificate: c, private_key: k, client_ca: a, x: 1}
+              unix_socket: {path: s, x: 1}
+              limits: {x: 1}
+              x: 1
+            token: {module: m.so, label: t, pin_file: pin, x: 1}
+            registry: {path: r.db, x: 1}
+            arn: {region: eu-central-1, account: "123456789012", x: 1}
+            metrics: {x: 1}
+            logging: {x: 1}
+            access: {rules: [{principals: [uid:0], actions: ["*"], keys: ["*"], x: 1}], x: 1}
+            """,
+            new String[] {
+              "grpc.tls.x: is not known; known here: [certificate, client_ca, private_key]",
+              "grpc.unix_socket.x: is not known; known here: [mode, path]",
+              "grpc.limits.x: is not known; known here: [connection_age, connection_idle, drain,"
+                  + " handshake_timeout, keep_alive, keep_alive_timeout, max_call_time,"
+                  + " max_connections, max_handshakes, max_metadata_bytes, max_request_bytes,"
+                  + " max_streams_per_connection, min_client_keep_alive]",
+              "grpc.x: is not known; known here: [limits, listen, reflection, tls, unix_socket]",
+              "token.x: is not known; known here: [label, lanes, module, pin_file, probe_interval,"
+                  + " probe_timeout, queue, serial, session_copies]",
+              "registry.x: is not known; known here: [path]",
+              "arn.x: is not known; known here: [account, partition, region]",
+              "metrics.x: is not known; known here: [listen]",
+              "logging.x: is not known; known here: [format, level]",
+              "access.rules[0].x: is not known; known here: [actions, keys, principals]",
+              "access.x: is not known; known here: [rules]",
+            }),
+        argumentSet(
+            "sections that are no mappings",
+            "{grpc: 1, token: [], registry: x, arn: true, metrics: 1, logging: 2, access: []}",
+            new String[] {
+              "grpc: must be a mapping",
+              "token: must be a mapping",
+              "registry: must be a mapping",
+              "arn: must be a mapping",
+              "metrics: must be a mapping",
+              "logging: must be a mapping",
+              "access: must be a mapping",
+            }),
+        argumentSet(
+            "nothing to listen on",
+            "grpc: {tls: {certificate: c, private_key: k, client_ca: a}}\n" + REST,
+            new String[] {
+              "grpc.tls: is of no use without listen",
+              "grpc.listen: is missing, and so is unix_socket; one of them is needed",
+            }),
+        argumentSet(
+            "TCP without certificates",
+            "grpc: {listen: 127.0.0.1:0}\n" + REST,
+            new String[] {"grpc.tls: is missing"}),
+        argumentSet(
+            "a port that there is not",
+            "grpc: {listen: '127.0.0.1:65536', tls: {certificate: c, private_key: k, client_ca: a}}\n"
+                + REST,
+            new String[] {"grpc.listen: must be HOST:PORT, with a port from 0 to 65535"}),
+        argumentSet(
+            "a socket path that the kernel does not take, and a mode in digits",
+            "grpc: {unix_socket: {path: /" + "x".repeat(107) + ", mode: '0660'}}\n" + REST,
+            new String[] {
+              "grpc.unix_socket.path: must be at most 107 bytes long, the kernel's limit: /"
+                  + "x".repeat(107),
+              "grpc.unix_socket.mode: must be written like rw-rw----",
+            }),
+        argumentSet(
+            "a path with a character that no path has",
+            "grpc: {unix_socket: {path: \"a\\0b\"}}\n" + REST,
+            new String[] {"grpc.unix_socket.path: Nul character not allowed: a\0b"}),
+        argumentSet(
+            "numbers and durations just outside their ranges",
+            """
+            grpc:
+              unix_socket: {path: s}
+              limits:
+                max_request_bytes: 16383
+                max_metadata_bytes: 1048577
+                max_connections: 1.0
+                max_handshakes: 9223372036854775808
+                handshake_timeout: 999ms
+                max_call_time: 9ms
+                connection_idle: 25h
+                connection_age: 721h
+                keep_alive: 60
+                keep_alive_timeout: 20 s
+                min_client_keep_alive: -10s
+            """
+                + REST,
+            new String[] {
+              "grpc.limits.max_request_bytes: must be a whole number from 16384 to 16777216",
+              "grpc.limits.max_metadata_bytes: must be a whole number from 1024 to 1048576",
+              "grpc.limits.max_connections: must be a whole number from 1 to 1000000",
+              "grpc.limits.max_handshakes: must be a whole number from 1 to 100000",
+              "grpc.limits.handshake_timeout: " + duration("1s", "86400s"),
+              "grpc.limits.max_call_time: " + duration("10ms", "86400s"),
+              "grpc.limits.connection_idle: " + duration("1s", "86400s"),
+              "grpc.limits.connection_age: " + duration("1s", "2592000s"),
+              "grpc.limits.keep_alive: " + duration("1s", "86400s"),
+              "grpc.limits.keep_alive_timeout: " + duration("1s", "86400s"),
+              "grpc.limits.min_client_keep_alive: " + duration("1s", "86400s"),
+            }),
+        argumentSet(
+            "rules that mean nothing, too much, or what they do not say",
+            SMALLEST
+                + """
+                access:
+                  rules:
+                    - {}
+                    - {principals: [], actions: x, keys: [5]}
+                    - {principals: ["spiffe://*"], actions: ["*"], keys: ["*"]}
+                    - {principals: ["spiffe://td*"], actions: ["*"], keys: ["*"]}
+                    - {principals: [billing], actions: ["*"], keys: ["*"]}
+                    - {principals: ["uid:"], actions: ["*"], keys: ["*"]}
+                    - {principals: [uid:0], actions: [generatemac], keys: ["*"]}
+                    - {principals: [uid:0], actions: [GenerateMac], keys: ["alias/a*b"]}
+                    - {principals: [uid:0], actions: [GenerateMac], keys: ["00000000*"]}
+                    - {principals: [uid:0], actions: [ListKeys, GenerateMac, CreateKey], keys: [alias/a]}
+                """,
+            new String[] {
+              "access.rules[0].principals: must be a list with at least one item",
+              "access.rules[0].actions: must be a list with at least one item",
+              "access.rules[0].keys: must be a list with at least one item",
+              "access.rules[1].principals: must be a list with at least one item",
+              "access.rules[1].actions: must be a list with at least one item",
+              "access.rules[1].keys[0]: must be a string; quote it",
+              "access.rules[2].principals[0]: a SPIFFE wildcard has its whole trust domain:"
+                  + " spiffe://example.org/*",
+              "access.rules[3].principals[0]: a SPIFFE wildcard has its whole trust domain:"
+                  + " spiffe://example.org/*",
+              "access.rules[4].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
+                  + " uid:]; a trailing * is a wildcard",
+              "access.rules[5].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
+                  + " uid:]; a trailing * is a wildcard",
+              "access.rules[6].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
+                  + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
+                  + " DeleteAlias, ListAliases]",
+              "access.rules[7].keys[0]: an alias matches alias/[a-zA-Z0-9/_-]{1,250}",
+              "access.rules[8].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
+              "access.rules[9].keys: [ListKeys, CreateKey] can only be allowed with keys: [\"*\"]",
+            }));
+  }
+
+  private static String duration(String min, String max) {
+    return "must be a duration such as 500ms, 30s, 5m or 1h, from " + min + " to " + max;
+  }
+
+  @ParameterizedTest
+  @MethodSource("bad")
+  void everyProblemIsToldWithItsPathAndWhatIsValid(String yaml, String[] problems) {
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> read(yaml))
+        .satisfies(e -> assertThat(e.problems()).containsExactlyInAnyOrder(problems));
+  }
+
+  static Stream<Arguments> noConfiguration() {
+    return Stream.of(
+        argumentSet("empty file", "", "must be a mapping"),
+        argumentSet("a list", "[]", "must be a mapping"),
+        argumentSet("not YAML", "grpc: [", "is not YAML: "),
+        argumentSet("the same key twice", "arn: 1\narn: 2", "is not YAML: "),
+        argumentSet("two documents", SMALLEST + "---\n" + SMALLEST, "is not YAML: "),
+        argumentSet("an object of a Java class", "!!java.net.URL [\"file:/\"]", "is not YAML: "),
+        argumentSet(
+            "aliases that multiply", "a: &a [x]\nb: " + "[*a, ".repeat(60) + "]".repeat(60), null),
+        argumentSet("a file that is too long", "#".repeat((1 << 20) + 1), "is longer than "));
+  }
+
+  @ParameterizedTest
+  @MethodSource("noConfiguration")
+  void fileWithoutConfigurationIsOneProblemWithTheFilesName(String yaml, String problem) {
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> read(yaml))
+        .satisfies(
+            e ->
+                assertThat(e.problems())
+                    .singleElement()
+                    .asString()
+                    .startsWith(
+                        folder.resolve("hmacd.yaml") + ": " + (problem == null ? "" : problem)));
+  }
+
+  @Test
+  void fileThatIsMissingOrNotUtf8CannotBeRead() throws IOException {
+    Path missing = folder.resolve("none.yaml");
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> ConfigFile.read(missing))
+        .satisfies(e -> assertThat(e.problems()).containsExactly(missing + ": cannot be read"));
+    Path latin1 = folder.resolve("latin1.yaml");
+    Files.write(latin1, "# Schlüssel".getBytes(StandardCharsets.ISO_8859_1));
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> ConfigFile.read(latin1))
+        .satisfies(e -> assertThat(e.problems()).containsExactly(latin1 + ": cannot be read"));
+  }
+}

@@ -1,0 +1,185 @@
+package dev.hmacd.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.snakeyaml.engine.v2.api.Dump;
+import org.snakeyaml.engine.v2.api.DumpSettings;
+import org.snakeyaml.engine.v2.api.Load;
+import org.snakeyaml.engine.v2.api.LoadSettings;
+
+/// The example that is shipped shows every key that the daemon knows, with the default that it has.
+final class ExampleTest {
+  private static final Path FILE = Path.of("src/main/dist/hmacd.example.yaml");
+
+  /// Shown in a comment, since a token is named by its label or its serial.
+  private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial): \"[0-9a-f]+\"$");
+
+  /// What an operator has to say, or leaves out so as not to have it.
+  private static final Set<String> WITHOUT_DEFAULT =
+      Set.of(
+          "grpc",
+          "grpc.listen",
+          "grpc.tls",
+          "grpc.tls.certificate",
+          "grpc.tls.private_key",
+          "grpc.tls.client_ca",
+          "grpc.unix_socket",
+          "grpc.unix_socket.path",
+          "token",
+          "token.module",
+          "token.label",
+          "token.pin_file",
+          "registry",
+          "registry.path",
+          "arn",
+          "arn.region",
+          "arn.account",
+          "metrics",
+          "access",
+          "access.rules");
+
+  private static final Pattern UNKNOWN =
+      Pattern.compile("(?:(.*)\\.)?nonsense: is not known; known here: \\[(.*)]");
+
+  @TempDir Path folder;
+
+  private static String text() {
+    try {
+      return Files.readString(FILE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Object tree() {
+    return new Load(LoadSettings.builder().build()).loadFromString(text());
+  }
+
+  private Config read(Object yaml) throws ConfigException {
+    String dumped = new Dump(DumpSettings.builder().build()).dumpToString(yaml);
+    try {
+      return ConfigFile.read(Files.writeString(folder.resolve("hmacd.yaml"), dumped));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The keys of each mapping, by the mapping's path; a mapping in a list has its index.
+  private static Map<String, Set<String>> keys(String path, Object yaml) {
+    Map<String, Set<String>> found = new TreeMap<>();
+    if (yaml instanceof Map<?, ?> map) {
+      Set<String> keys = new TreeSet<>();
+      map.forEach(
+          (key, value) -> {
+            keys.add((String) key);
+            found.putAll(keys(path.isEmpty() ? (String) key : path + "." + key, value));
+          });
+      found.put(path, keys);
+    } else if (yaml instanceof List<?> list) {
+      for (int i = 0; i < list.size(); i++) {
+        found.putAll(keys(path + "[" + i + "]", list.get(i)));
+      }
+    }
+    return found;
+  }
+
+  private static Object withNonsense(Object yaml) {
+    return switch (yaml) {
+      case Map<?, ?> map -> {
+        Map<Object, Object> more = new LinkedHashMap<>();
+        map.forEach((key, value) -> more.put(key, withNonsense(value)));
+        more.put("nonsense", 1);
+        yield more;
+      }
+      case List<?> list -> list.stream().map(ExampleTest::withNonsense).toList();
+      default -> yaml;
+    };
+  }
+
+  private static Object without(String path, String removed, Object yaml) {
+    if (!(yaml instanceof Map<?, ?> map)) {
+      return yaml;
+    }
+    Map<Object, Object> less = new LinkedHashMap<>();
+    map.forEach(
+        (key, value) -> {
+          String here = path.isEmpty() ? (String) key : path + "." + key;
+          if (!here.equals(removed)) {
+            less.put(key, without(here, removed, value));
+          }
+        });
+    return less;
+  }
+
+  @Test
+  void everyKeyThatTheDaemonKnowsIsShown() throws ConfigException {
+    assertThat(ConfigFile.read(FILE)).isEqualTo(read(tree()));
+    Map<String, Set<String>> shown = keys("", tree());
+    MatchResult inComment =
+        IN_COMMENT.matcher(text()).results().collect(Collectors.toList()).getFirst();
+    shown.get("token").add(inComment.group(1));
+
+    Map<String, Set<String>> known = new TreeMap<>();
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> read(withNonsense(tree())))
+        .satisfies(
+            e -> {
+              for (String problem : e.problems()) {
+                var matcher = UNKNOWN.matcher(problem);
+                assertThat(matcher.matches()).as(problem).isTrue();
+                known.put(
+                    Optional.ofNullable(matcher.group(1)).orElse(""),
+                    new TreeSet<>(List.of(matcher.group(2).split(", "))));
+              }
+            });
+    assertThat(shown).isEqualTo(known);
+  }
+
+  @Test
+  void everyDefaultThatIsShownIsTheRealOne() throws ConfigException {
+    Config shown = read(tree());
+    int defaults = 0;
+    for (var section : keys("", tree()).entrySet()) {
+      if (section.getKey().contains("[")) {
+        continue; // A rule; nothing in it has a default.
+      }
+      for (String key : section.getValue()) {
+        String path = section.getKey().isEmpty() ? key : section.getKey() + "." + key;
+        Object without = without("", path, tree());
+        if (WITHOUT_DEFAULT.contains(path)) {
+          assertThat(config(without)).as("without %s", path).isNotEqualTo(Optional.of(shown));
+        } else {
+          assertThat(config(without)).as("without %s", path).contains(shown);
+          defaults++;
+        }
+      }
+    }
+    assertThat(defaults).isGreaterThan(20);
+  }
+
+  /// Empty when it cannot be used.
+  private Optional<Config> config(Object yaml) {
+    try {
+      return Optional.of(read(yaml));
+    } catch (ConfigException e) {
+      return Optional.empty();
+    }
+  }
+}
