@@ -77,22 +77,28 @@ final class Lane implements Runnable {
     }
   }
 
-  /// Once, and once more on a healed session if doing it twice does no harm.
+  /// Once, and again after healing if doing it twice does no harm: with the key found again, and
+  /// then with a new session, since what shows as a dead handle may be a logout.
   private <T> T attempt(Job<T> job) throws TokenException {
-    try {
-      return job.perform(this);
-    } catch (TokenException e) {
-      heal(job, e);
-      boolean healable = e.fault() != TokenException.Fault.NONE && !e.isPinRefused();
-      if (!healable || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
-        throw e;
+    boolean refound = false;
+    boolean reopened = false;
+    while (true) {
+      try {
+        return job.perform(this);
+      } catch (TokenException e) {
+        heal(job, e);
+        boolean healed =
+            switch (e.fault()) {
+              case NONE, PIN -> false;
+              case OBJECT -> !refound && !reopened;
+              case SESSION, LOGIN, DEVICE -> !reopened;
+            };
+        if (!healed || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
+          throw e;
+        }
+        refound = true;
+        reopened = e.fault() != TokenException.Fault.OBJECT;
       }
-    }
-    try {
-      return job.perform(this);
-    } catch (TokenException e) {
-      heal(job, e);
-      throw e;
     }
   }
 
