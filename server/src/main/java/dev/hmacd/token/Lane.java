@@ -28,6 +28,8 @@ final class Lane implements Runnable {
   /// What runs now; read by the watch.
   private volatile @Nullable Job<?> current;
 
+  private volatile long lastAnswerNanos = System.nanoTime();
+
   Lane(Token token, Lanes lanes, LaneObserver observer) {
     this.token = token;
     this.lanes = lanes;
@@ -62,7 +64,9 @@ final class Lane implements Runnable {
     current = job;
     try {
       T value = attempt(job);
-      observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      long end = System.nanoTime();
+      lastAnswerNanos = end;
+      observer.finished(start - job.queuedAtNanos, end - start);
       job.done(value);
     } catch (TokenException e) {
       observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
@@ -160,6 +164,16 @@ final class Lane implements Runnable {
   @Nullable Job<?> overdue(long nowNanos) {
     Job<?> running = current;
     return running != null && running.isExpired(nowNanos) ? running : null;
+  }
+
+  /// What runs on this lane now.
+  @Nullable Job<?> current() {
+    return current;
+  }
+
+  /// When the token last did what this lane asked it to; before it did, when the lane was made.
+  long lastAnswerNanos() {
+    return lastAnswerNanos;
   }
 
   boolean hasSession() {
