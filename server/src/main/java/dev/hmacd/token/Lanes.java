@@ -156,8 +156,15 @@ public final class Lanes implements AutoCloseable {
     return (int) lanes.stream().filter(lane -> lane.overdue(now) != null).count();
   }
 
+  /// How long ago the token last did what it was asked to, in nanoseconds; before it ever did, how
+  /// long ago these lanes were made.
+  long sinceLastAnswer() {
+    long now = System.nanoTime();
+    return lanes.stream().mapToLong(lane -> now - lane.lastAnswerNanos()).min().orElseThrow();
+  }
+
   /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on
-  /// lanes that hang.
+  /// lanes that hang, and answers [Kind#STOPPED] for them. Such a lane ends when its call does.
   @Override
   public void close() {
     stopping = true;
