@@ -17,8 +17,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
 /// with mutual TLS and on a Unix socket, on a real token.
@@ -31,12 +33,13 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
   private Clock clock = Clock.systemUTC();
+  private Path module;
   private final SoftHsm hsm;
-  private Daemon daemon;
+  private @Nullable Daemon daemon;
 
-  @SuppressWarnings("NullAway.Init") // The daemon is there from start() on.
   private LoopbackDaemon(SoftHsm hsm) {
     this.hsm = hsm;
+    this.module = hsm.module();
     try {
       this.folder = Files.createTempDirectory("hmacd-test");
     } catch (IOException e) {
@@ -85,6 +88,12 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Has the daemon load another module than the token's own, one in front of it.
+  public LoopbackDaemon module(Path other) {
+    module = other;
+    return this;
+  }
+
   /// Adds a line to the section `token`, e.g. `lanes: 1`.
   public LoopbackDaemon token(String line) {
     tokenSettings.add(line);
@@ -99,14 +108,13 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   /// Starts it, and waits until the token has given the known answer.
   public LoopbackDaemon start() {
-    TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
-    write("ca.pem", ca.pem());
-    writeConfig();
+    writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      daemon = new Daemon(config, wrapping.apply(hsm.token()), clock);
-      daemon.start(Daemon.Provision.IF_MISSING);
-      if (!daemon.awaitHealthy(Duration.ofSeconds(30))) {
+      var started = new Daemon(config, wrapping.apply(hsm.token()), clock);
+      daemon = started;
+      started.start(Daemon.Provision.IF_MISSING);
+      if (!started.awaitHealthy(Duration.ofSeconds(30))) {
         throw new IllegalStateException("the daemon is not healthy");
       }
     } catch (ConfigException | StartException e) {
@@ -116,6 +124,19 @@ public final class LoopbackDaemon implements AutoCloseable {
       throw new IllegalStateException(e);
     }
     return this;
+  }
+
+  /// Stops it and starts another in its place: same files, same registry, another port.
+  public LoopbackDaemon restart() {
+    daemon().close();
+    return start();
+  }
+
+  /// Writes all that a daemon reads when it starts.
+  void writeFiles() {
+    TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
+    write("ca.pem", ca.pem());
+    writeConfig();
   }
 
   /// Writes the configuration as it stands now, with rules that were added since.
@@ -142,7 +163,7 @@ public final class LoopbackDaemon implements AutoCloseable {
         """
             .formatted(
                 String.join(", ", limits),
-                hsm.module(),
+                module,
                 SoftHsm.LABEL,
                 hsm.pinFile(),
                 String.join("\n  ", tokenSettings),
@@ -177,11 +198,11 @@ public final class LoopbackDaemon implements AutoCloseable {
   }
 
   public Daemon daemon() {
-    return daemon;
+    return Objects.requireNonNull(daemon, "not started");
   }
 
   public int port() {
-    return daemon.tcpAddress().orElseThrow().getPort();
+    return daemon().tcpAddress().orElseThrow().getPort();
   }
 
   public Path socket() {
@@ -211,7 +232,9 @@ public final class LoopbackDaemon implements AutoCloseable {
   @Override
   public void close() {
     callers.forEach(Caller::close);
-    daemon.close();
+    if (daemon != null) {
+      daemon.close();
+    }
     try (var files = Files.walk(folder)) {
       for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);

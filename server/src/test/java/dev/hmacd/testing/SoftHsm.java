@@ -32,10 +32,12 @@ public final class SoftHsm {
 
   private final Path conf;
   private final Path pinFile;
+  private final String pin;
 
-  private SoftHsm(Path conf, Path pinFile) {
+  private SoftHsm(Path conf, Path pinFile, String pin) {
     this.conf = conf;
     this.pinFile = pinFile;
+    this.pin = pin;
   }
 
   private static final class Shared {
@@ -59,6 +61,11 @@ public final class SoftHsm {
   ///
   /// @param conf the configuration file to write; the token is in the folder beside it
   public static SoftHsm create(Path conf) {
+    return create(conf, PIN);
+  }
+
+  /// As [#create(Path)], with another PIN than all the other tokens.
+  public static SoftHsm create(Path conf, String pin) {
     try {
       Path folder = conf.toAbsolutePath().getParent();
       if (folder == null) {
@@ -75,8 +82,8 @@ public final class SoftHsm {
       Files.createFile(
           pinFile,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-      Files.writeString(pinFile, PIN + "\n");
-      var token = new SoftHsm(conf.toAbsolutePath(), pinFile);
+      Files.writeString(pinFile, pin + "\n");
+      var token = new SoftHsm(conf.toAbsolutePath(), pinFile, pin);
       token.tool("--init-token", "--label", LABEL, "--so-pin", SO_PIN);
       token.tool(
           "--token-label",
@@ -88,7 +95,7 @@ public final class SoftHsm {
           SO_PIN,
           "--init-pin",
           "--new-pin",
-          PIN);
+          pin);
       return token;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -150,7 +157,7 @@ public final class SoftHsm {
                     LABEL,
                     "--login",
                     "--pin",
-                    PIN,
+                    pin,
                     "--write-object",
                     file.toString(),
                     "--type",
@@ -178,7 +185,7 @@ public final class SoftHsm {
         LABEL,
         "--login",
         "--pin",
-        PIN,
+        pin,
         "--delete-object",
         "--type",
         "secrkey",
@@ -189,7 +196,7 @@ public final class SoftHsm {
   /// What `pkcs11-tool` says of the secret keys on the token.
   public String list() {
     return tool(
-        "--token-label", LABEL, "--login", "--pin", PIN, "--list-objects", "--type", "secrkey");
+        "--token-label", LABEL, "--login", "--pin", pin, "--list-objects", "--type", "secrkey");
   }
 
   /// Runs `pkcs11-tool` on this token's module, and returns what it printed.

@@ -1,0 +1,149 @@
+package dev.hmacd.testing;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hmacd.Hmacd;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// A daemon in a JVM of its own, started as an operator starts it: `hmacd init`, `hmacd serve`.
+///
+/// For tests that need a token, an environment or a heap that no other test has touched.
+public final class DaemonProcess implements AutoCloseable {
+  private static final long LIMIT_SECONDS = 60;
+  private static final Pattern ADDRESS =
+      Pattern.compile("Serving gRPC with mutual TLS .*127\\.0\\.0\\.1:(\\d+)");
+  private static final String SERVING = "known answer: SERVING";
+
+  private final LoopbackDaemon files;
+  private final Process process;
+  private final CompletableFuture<Integer> port = new CompletableFuture<>();
+  private final CompletableFuture<Boolean> serving = new CompletableFuture<>();
+  private final List<Caller> callers = new ArrayList<>();
+
+  private DaemonProcess(LoopbackDaemon files, Process process) {
+    this.files = files;
+    this.process = process;
+  }
+
+  /// Starts a daemon, and waits until the token has given the known answer.
+  ///
+  /// @param files a daemon that is configured and not started; closed with this one
+  /// @param hsm a token that this process's own module has never seen
+  /// @param environment what the daemon needs beside [SoftHsm#environment]
+  public static DaemonProcess start(
+      LoopbackDaemon files, SoftHsm hsm, Map<String, String> environment) {
+    Map<String, String> all = new HashMap<>(environment);
+    all.putAll(hsm.environment());
+    files.writeFiles();
+    DaemonProcess init = new DaemonProcess(files, launch("init", files.config(), all));
+    init.follow();
+    if (init.exitCode() != 0) {
+      throw new IllegalStateException("hmacd init failed");
+    }
+    DaemonProcess daemon = new DaemonProcess(files, launch("serve", files.config(), all));
+    Thread.ofPlatform().daemon().name("hmacd-output").start(daemon::follow);
+    try {
+      var _ = daemon.serving.get(LIMIT_SECONDS, TimeUnit.SECONDS);
+      return daemon;
+    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      var failure = new IllegalStateException("the daemon does not serve", e);
+      try {
+        daemon.close();
+      } catch (IllegalStateException exit) {
+        failure.addSuppressed(exit);
+      }
+      throw failure;
+    }
+  }
+
+  private static Process launch(String command, Path config, Map<String, String> environment) {
+    List<String> line = new ArrayList<>();
+    line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    // What the build gives to this JVM, --add-exports and the like.
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(argument -> argument.startsWith("--"))
+        .forEach(line::add);
+    line.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"));
+    line.addAll(List.of("-cp", System.getProperty("java.class.path"), Hmacd.class.getName()));
+    line.addAll(List.of(command, "--config", config.toString()));
+    ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
+    builder.environment().putAll(environment);
+    try {
+      return builder.start();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Reads what it prints until it ends: shows warnings and errors, and learns where it listens.
+  private void follow() {
+    try (var lines = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        Matcher address = ADDRESS.matcher(line);
+        if (address.find()) {
+          port.complete(Integer.valueOf(address.group(1)));
+        } else if (line.contains(SERVING)) {
+          serving.complete(true);
+        } else if (!line.contains(" INFO ")) {
+          System.out.println("hmacd[" + process.pid() + "] " + line);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } finally {
+      serving.completeExceptionally(new IllegalStateException("the daemon ended"));
+      port.completeExceptionally(new IllegalStateException("the daemon ended"));
+    }
+  }
+
+  public long pid() {
+    return process.pid();
+  }
+
+  /// A caller with a certificate for `spiffe://test/NAME`, over mutual TLS.
+  public Caller as(String name) {
+    Caller caller = Caller.tls(port.join(), files.ca().pem(), files.ca().client(name));
+    callers.add(caller);
+    return caller;
+  }
+
+  private int exitCode() {
+    try {
+      if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        throw new IllegalStateException("the daemon does not end");
+      }
+      return process.exitValue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Stops it by SIGTERM.
+  @Override
+  public void close() {
+    callers.forEach(Caller::close);
+    process.destroy();
+    int code = exitCode();
+    files.close();
+    if (code != 0) {
+      throw new IllegalStateException("the daemon ended with " + code);
+    }
+  }
+}
