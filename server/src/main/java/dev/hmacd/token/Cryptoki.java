@@ -275,6 +275,7 @@ final class Cryptoki {
     if (e.getErrorCode() == Ckr.MECHANISM_INVALID) {
       return TokenException.unsupported(message, e);
     }
-    return TokenException.fault(Ckr.fault(e.getErrorCode()), message, e);
+    return TokenException.fault(
+        Ckr.fault(e.getErrorCode()), Ckr.unfit(e.getErrorCode()), message, e);
   }
 }
