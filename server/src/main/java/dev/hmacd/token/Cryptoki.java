@@ -279,6 +279,6 @@ final class Cryptoki {
     if (code == Ckr.MECHANISM_INVALID) {
       return TokenException.unsupported(message, cause);
     }
-    return TokenException.fault(Ckr.fault(code), message, cause);
+    return TokenException.fault(Ckr.fault(code), Ckr.unfit(code), message, cause);
   }
 }
