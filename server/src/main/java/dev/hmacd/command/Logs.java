@@ -54,6 +54,8 @@ public final class Logs extends ContextAwareBase implements Configurator {
     var root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.addAppender(console);
     root.setLevel(Level.WARN);
+    // It tells each malformed frame with a stack trace: what callers send must not fill the log.
+    context.getLogger("io.grpc").setLevel(Level.ERROR);
     context.getLogger("dev.hmacd").setLevel(Level.toLevel(logging.level().name()));
   }
 

@@ -20,11 +20,14 @@ final class Answer<A> implements Reply<A> {
   private final String method;
   private final CallObserver observer;
   private final long startNanos = System.nanoTime();
+  private final long deadlineNanos;
   private final AtomicBoolean ended = new AtomicBoolean();
   private volatile boolean abandoned;
 
-  Answer(ServerCall<?, A> call, CallObserver observer) {
+  /// @param deadlineNanos in [System#nanoTime]'s terms
+  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer) {
     this.call = call;
+    this.deadlineNanos = deadlineNanos;
     this.method = method(call);
     this.observer = observer;
   }
@@ -100,6 +103,15 @@ final class Answer<A> implements Reply<A> {
   private void lost(RuntimeException e) {
     log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
     observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
+  }
+
+  boolean isExpired(long nowNanos) {
+    return nowNanos - deadlineNanos >= 0;
+  }
+
+  /// Whether there is an outcome, or nobody left to tell.
+  boolean isEnded() {
+    return ended.get();
   }
 
   void abandon() {

@@ -49,12 +49,16 @@ public final class GrpcServer implements AutoCloseable {
   /// What one connection may have unread before it is told to wait (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 18;
 
+  /// How late a call can be told that its request came too late.
+  private static final long ARRIVALS_LOOK_MILLIS = 250;
+
   private static final int MAX_RESETS_PER_WINDOW = 400;
   private static final int RESET_WINDOW_SECONDS = 10;
 
   private final Config.Grpc config;
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
+  private final Arrivals arrivals = new Arrivals();
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private @Nullable EventLoopGroup eventLoops;
@@ -70,7 +74,7 @@ public final class GrpcServer implements AutoCloseable {
       Clock clock) {
     this.config = config;
     this.tls = tls;
-    var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), observer);
+    var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), arrivals, observer);
     this.services =
         List.of(
             new MacGrpcService(macs).definition(setting),
@@ -90,6 +94,12 @@ public final class GrpcServer implements AutoCloseable {
             Runtime.getRuntime().availableProcessors(),
             new DefaultThreadFactory("hmacd-io", true),
             io);
+    var _ =
+        eventLoops.scheduleAtFixedRate(
+            () -> arrivals.expire(System.nanoTime()),
+            ARRIVALS_LOOK_MILLIS,
+            ARRIVALS_LOOK_MILLIS,
+            TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
       if (!epoll) {
         throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
@@ -129,6 +139,7 @@ public final class GrpcServer implements AutoCloseable {
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
             .directExecutor()
+            .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(bound.filter())
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)

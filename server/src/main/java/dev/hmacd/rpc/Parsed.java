@@ -5,6 +5,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.Parser;
 import io.grpc.MethodDescriptor.Marshaller;
+import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.ProtoUtils;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +33,8 @@ record Parsed<Q extends Message>(@Nullable Q message) {
       public Parsed<Q> parse(InputStream in) {
         try {
           return new Parsed<>(parser.parseFrom(CodedInputStream.newInstance(in)));
-        } catch (InvalidProtocolBufferException e) {
+        } catch (InvalidProtocolBufferException | StatusRuntimeException e) {
+          // The latter when it is longer, once decompressed, than a message may be.
           return new Parsed<>(null);
         }
       }

@@ -31,7 +31,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   /// What calls have in common.
   ///
   /// @param maxWait the deadline of calls that set none, and the longest of those that do
-  record Setting(Clock clock, Duration maxWait, CallObserver observer) {}
+  record Setting(Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer) {}
 
   private final Body<Q, A> body;
   private final Setting setting;
@@ -43,8 +43,9 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
   @Override
   public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
-    var answer = new Answer<>(call, setting.observer());
     long deadlineNanos = deadlineNanos();
+    var answer = new Answer<>(call, deadlineNanos, setting.observer());
+    setting.arrivals().begun(answer);
     call.request(2); // One message, and the news that there is no second.
     return new ServerCall.Listener<>() {
       private @Nullable Parsed<Q> request;
@@ -59,6 +60,10 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
       @Override
       public void onHalfClose() {
+        setting.arrivals().ended(answer);
+        if (answer.isEnded()) {
+          return; // Refused already: nothing must be done for it.
+        }
         Parsed<Q> parsed = request;
         try {
           handle(call, parsed == null ? null : parsed.message(), deadlineNanos, answer);
@@ -71,7 +76,13 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
       @Override
       public void onCancel() {
+        setting.arrivals().ended(answer);
         answer.abandon();
+      }
+
+      @Override
+      public void onComplete() {
+        setting.arrivals().ended(answer);
       }
     };
   }

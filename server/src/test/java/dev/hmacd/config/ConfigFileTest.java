@@ -10,6 +10,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.token.TokenSelector;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -113,7 +114,9 @@ final class ConfigFileTest {
         .isEqualTo(
             new Config(
                 new Config.Grpc(
-                    Optional.of(new Config.Tcp(new InetSocketAddress("127.0.0.1", 8443), tls)),
+                    Optional.of(
+                        new Config.Tcp(
+                            new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 8443), tls)),
                     Optional.of(socket),
                     true,
                     limits),
@@ -128,7 +131,7 @@ final class ConfigFileTest {
                     Duration.ofMillis(10)),
                 folder.resolve("registry.db"),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
-                Optional.of(new InetSocketAddress("::1", 0)),
+                Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
                 new Config.Logging(true, Config.Level.DEBUG),
                 List.of(
                     new Rule(

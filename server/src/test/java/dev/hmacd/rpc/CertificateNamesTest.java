@@ -9,6 +9,7 @@ import io.netty.pkitesting.CertificateBuilder;
 import java.net.URI;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -87,14 +88,14 @@ final class CertificateNamesTest {
   }
 
   private static Arguments row(
-      String name, String principal, UnaryOperator<CertificateBuilder> certificate) {
+      String name, @Nullable String principal, UnaryOperator<CertificateBuilder> certificate) {
     return argumentSet(name, principal, certificate);
   }
 
   @ParameterizedTest
   @MethodSource("names")
   void certificateNamesOnePrincipalOrNobody(
-      String principal, UnaryOperator<CertificateBuilder> what) {
+      @Nullable String principal, UnaryOperator<CertificateBuilder> what) {
     var certificate = CA.issue(b -> what.apply(b.subject("O=nobody"))).getCertificate();
     assertThat(CertificateNames.principal(certificate).map(Principal::name).orElse(null))
         .isEqualTo(principal);

@@ -10,6 +10,8 @@ import dev.hmacd.token.Token;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -209,6 +211,27 @@ public final class LoopbackDaemon implements AutoCloseable {
     return folder.resolve("hmacd.sock");
   }
 
+  /// The value of a metric without labels, as an operator would read it.
+  public double metric(String name) {
+    try {
+      var connection =
+          URI.create("http://127.0.0.1:" + daemon().metricsPort() + "/metrics")
+              .toURL()
+              .openConnection();
+      connection.setRequestProperty("Connection", "close");
+      try (var body = connection.getInputStream()) {
+        return new String(body.readAllBytes(), StandardCharsets.UTF_8)
+            .lines()
+            .filter(line -> line.startsWith(name + " "))
+            .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
+            .findFirst()
+            .orElseThrow(() -> new IllegalStateException("no metric " + name));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /// A caller with a certificate for `spiffe://test/NAME`.
   public Caller as(String name) {
     return as(ca.client(name));
@@ -217,6 +240,12 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// A caller with any certificate.
   public Caller as(X509Bundle certificate) {
     return kept(Caller.tls(port(), ca.pem(), certificate));
+  }
+
+  /// Somebody who writes frames of their own, with a certificate for `spiffe://test/NAME`.
+  public RawHttp2 raw(String name) throws IOException {
+    return new RawHttp2(
+        ca.context(ca.client(name)).getSocketFactory().createSocket("127.0.0.1", port()));
   }
 
   /// A caller on the Unix socket, with this process's user id.

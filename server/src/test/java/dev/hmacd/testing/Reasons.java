@@ -10,9 +10,15 @@ import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 
 /// Looks at errors as a caller should: by status code and reason.
 public final class Reasons {
+  private static final Pattern INSIDE =
+      Pattern.compile(
+          "(?i)exception|throwable|\\bnull\\b|\\b(java|javax|sun|com|org|io)\\.[a-z]|dev\\.hmacd\\.|\\.java"
+              + "|CKR_|0x[0-9a-f]|libsofthsm|\\.so\\b|\\.db\\b|/(tmp|usr|etc|home|root|work|var)/");
+
   private Reasons() {}
 
   /// Asserts the code, and that the error has exactly one `ErrorInfo`, with this reason.
@@ -23,7 +29,24 @@ public final class Reasons {
       assertThat(status.getStatus().getCode()).as(status.getMessage()).isEqualTo(code);
       assertThat(info(status).getReason()).isEqualTo(reason);
       assertThat(info(status).getDomain()).isEqualTo("hmacd.dev");
+      saysNothingOfTheInside(String.valueOf(status.getStatus().getDescription()));
+      saysNothingOfTheInside(info(status).toString());
     };
+  }
+
+  /// As [#failsWith(Code, String)], where one entry of the metadata is part of the contract.
+  public static Consumer<Throwable> failsWith(Code code, String reason, String key, String value) {
+    return failsWith(code, reason)
+        .andThen(
+            thrown ->
+                assertThat(info((StatusRuntimeException) thrown).getMetadataMap())
+                    .containsEntry(key, value));
+  }
+
+  /// Asserts that what a caller is told holds nothing of the daemon's inside: no exception, class,
+  /// file or code of the token.
+  public static void saysNothingOfTheInside(String told) {
+    assertThat(told).doesNotContainPattern(INSIDE);
   }
 
   public static ErrorInfo info(StatusRuntimeException thrown) {

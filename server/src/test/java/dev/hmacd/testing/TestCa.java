@@ -6,9 +6,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.function.UnaryOperator;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
 
 /// A certificate authority of a test's own.
 public final class TestCa {
@@ -32,8 +35,7 @@ public final class TestCa {
         .notAfter(now.plus(Duration.ofDays(1)));
   }
 
-  private static X509Bundle built(
-      CertificateBuilder builder, @org.jspecify.annotations.Nullable X509Bundle issuer) {
+  private static X509Bundle built(CertificateBuilder builder, @Nullable X509Bundle issuer) {
     try {
       return issuer == null ? builder.buildSelfSigned() : builder.buildIssuedBy(issuer);
     } catch (Exception e) { // What the builder declares.
@@ -67,6 +69,22 @@ public final class TestCa {
     return built(
         what.apply(base().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature)),
         authority);
+  }
+
+  /// What a client of the JDK's needs: it trusts this authority alone.
+  ///
+  /// @param client the client's certificate; null to have none
+  public SSLContext context(@Nullable X509Bundle client) {
+    try {
+      SSLContext context = SSLContext.getInstance("TLS");
+      context.init(
+          client == null ? null : client.toKeyManagerFactory().getKeyManagers(),
+          authority.toTrustManagerFactory().getTrustManagers(),
+          null);
+      return context;
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   public String pem() {

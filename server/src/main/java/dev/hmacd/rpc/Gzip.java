@@ -1,0 +1,47 @@
+package dev.hmacd.rpc;
+
+import io.grpc.Codec;
+import io.grpc.Decompressor;
+import io.grpc.DecompressorRegistry;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.zip.GZIPInputStream;
+
+/// Requests that callers have compressed. gRPC's own decompressor fails outside of the message's
+/// parser when it is given something else, and the caller is told nothing.
+final class Gzip implements Decompressor {
+  static final DecompressorRegistry REGISTRY =
+      DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false).with(new Gzip(), true);
+
+  @Override
+  public String getMessageEncoding() {
+    return "gzip";
+  }
+
+  @Override
+  public InputStream decompress(InputStream compressed) {
+    return new FilterInputStream(compressed) {
+      private boolean begun;
+
+      @Override
+      public int read() throws IOException {
+        begin();
+        return super.read();
+      }
+
+      @Override
+      public int read(byte[] into, int offset, int length) throws IOException {
+        begin();
+        return super.read(into, offset, length);
+      }
+
+      private void begin() throws IOException {
+        if (!begun) {
+          begun = true; // Also when the header, which this reads, is none.
+          in = new GZIPInputStream(in);
+        }
+      }
+    };
+  }
+}

@@ -1,0 +1,593 @@
+package dev.hmacd.rpc;
+
+import static dev.hmacd.testing.RawHttp2.CONTINUATION;
+import static dev.hmacd.testing.RawHttp2.DATA;
+import static dev.hmacd.testing.RawHttp2.END_HEADERS;
+import static dev.hmacd.testing.RawHttp2.END_STREAM;
+import static dev.hmacd.testing.RawHttp2.GOAWAY;
+import static dev.hmacd.testing.RawHttp2.HEADERS;
+import static dev.hmacd.testing.RawHttp2.PADDED;
+import static dev.hmacd.testing.RawHttp2.PING;
+import static dev.hmacd.testing.RawHttp2.PRIORITY;
+import static dev.hmacd.testing.RawHttp2.PUSH_PROMISE;
+import static dev.hmacd.testing.RawHttp2.RST_STREAM;
+import static dev.hmacd.testing.RawHttp2.SETTINGS;
+import static dev.hmacd.testing.RawHttp2.WINDOW_UPDATE;
+import static dev.hmacd.testing.RawHttp2.callHeaders;
+import static dev.hmacd.testing.RawHttp2.headers;
+import static dev.hmacd.testing.RawHttp2.message;
+import static dev.hmacd.testing.Reasons.saysNothingOfTheInside;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import com.google.protobuf.ByteString;
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.Footprint;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.KeySpec;
+import dev.hmacd.v1.ListKeysRequest;
+import dev.hmacd.v1.MacAlgorithm;
+import io.grpc.Status.Code;
+import io.netty.handler.codec.http2.Http2Error;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.SocketException;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
+import javax.net.ssl.SSLException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// An authenticated caller whose bytes are not gRPC, not HTTP/2, or far too many: the call ends
+/// with an error or the connection is closed, and other callers do not notice.
+final class BadFrameTest {
+  private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
+
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.withAdmin().limit("max_call_time: 1s");
+  private static Caller admin;
+  private static byte[] mac = {};
+  private static byte[] good = {};
+  private static Footprint before;
+
+  @BeforeAll
+  static void start() {
+    daemon.start();
+    admin = daemon.as("admin");
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    admin.createAlias("alias/there", key);
+    mac = admin.generateMac(key, "hello");
+    good = request(ByteString.copyFromUtf8("hello"));
+    before = Footprint.of(daemon);
+  }
+
+  private static byte[] request(ByteString message) {
+    return GenerateMacRequest.newBuilder()
+        .setKeyId("alias/there")
+        .setMessage(message)
+        .setMacAlgorithm(MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)
+        .build()
+        .toByteArray();
+  }
+
+  @AfterEach
+  void nextCallerIsServed() {
+    assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
+  }
+
+  @AfterAll
+  static void nothingIsHeld() {
+    before.awaitAgain(daemon);
+    daemon.close();
+  }
+
+  interface Script {
+    void write(RawHttp2 caller) throws IOException;
+  }
+
+  private static Arguments row(String name, Object end, Script script) {
+    return argumentSet(name, end, script);
+  }
+
+  /// A call of the right method whose only DATA frame has these bytes, and its end.
+  private static Script body(byte... bytes) {
+    return caller -> caller.call(1, PATH).data(1, bytes);
+  }
+
+  private static Script compressed(byte... bytes) {
+    return caller -> caller.call(1, PATH, "grpc-encoding", "gzip").data(1, message(1, bytes));
+  }
+
+  /// A call that is nothing but headers.
+  private static Script headed(String... headers) {
+    return caller -> caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, headers(headers));
+  }
+
+  private static Script withHeader(String name, String value) {
+    return caller ->
+        caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, callHeaders(PATH, name, value));
+  }
+
+  private static Script to(String path) {
+    return caller -> caller.call(1, path).data(1, message(0, good));
+  }
+
+  private static Script frame(int type, int flags, int stream, int... payload) {
+    return caller -> caller.frame(type, flags, stream, bytes(payload));
+  }
+
+  private static byte[] bytes(int... values) {
+    byte[] bytes = new byte[values.length];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) values[i];
+    }
+    return bytes;
+  }
+
+  private static byte[] gzip(byte... plain) {
+    var out = new ByteArrayOutputStream();
+    try (var gzip = new GZIPOutputStream(out)) {
+      gzip.write(plain);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return out.toByteArray();
+  }
+
+  private static byte[] joined(byte[]... parts) {
+    var out = new ByteArrayOutputStream();
+    for (byte[] part : parts) {
+      out.writeBytes(part);
+    }
+    return out.toByteArray();
+  }
+
+  /// What the contract says to a request that is none.
+  private static final String INVALID = "INVALID_ARGUMENT INVALID_FIELD";
+
+  static Stream<Arguments> calls() {
+    return Stream.of(
+        row(
+            "a good call, so that the others fail for their own reason",
+            "OK",
+            body(message(0, good))),
+        row("compressed with gzip", "OK", compressed(gzip(good))),
+        row(
+            "frame of a type that nobody knows before",
+            "OK",
+            caller -> caller.frame(0x42, 0xff, 0, 1, 2, 3).call(1, PATH).data(1, message(0, good))),
+        // What is no message of the contract.
+        row("bytes that are no protobuf", INVALID, body(message(0, bytes(0xff, 0xff, 0x01)))),
+        row("key_id that is not UTF-8", INVALID, body(message(0, bytes(0x0a, 1, 0xff)))),
+        row("key_id longer than the message", INVALID, body(message(0, bytes(0x0a, 100, 'a')))),
+        row("field number 0", INVALID, body(message(0, bytes(0, 1)))),
+        row("end of a group that was not begun", INVALID, body(message(0, bytes(0x0c)))),
+        row("groups in groups", INVALID, body(message(0, repeated(0x0b, 10_000)))),
+        row("varint without end", INVALID, body(message(0, repeated(0xff, 20)))),
+        row("message cut short", INVALID, body(message(0, Arrays.copyOf(good, good.length - 1)))),
+        row("empty message", INVALID, body(message(0))),
+        row(
+            "field that nobody knows",
+            "INVALID_ARGUMENT UNKNOWN_FIELD",
+            body(message(0, joined(good, bytes(0xf8, 0x07, 1))))),
+        row(
+            "message of the wrong wire type",
+            "INVALID_ARGUMENT UNKNOWN_FIELD",
+            body(message(0, joined(good, bytes(0x10, 1))))),
+        row(
+            "no message",
+            INVALID,
+            caller -> caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, callHeaders(PATH))),
+        row(
+            "two messages",
+            INVALID,
+            caller ->
+                caller.call(1, PATH).frame(DATA, 0, 1, message(0, good)).data(1, message(0, good))),
+        row("two messages in one frame", INVALID, body(joined(message(0, good), message(0, good)))),
+        row("gzip bomb of zeros", INVALID, compressed(gzip(new byte[50_000_000]))),
+        row(
+            "gzip bomb that is a message",
+            INVALID,
+            compressed(gzip(request(ByteString.copyFrom(new byte[50_000_000]))))),
+        row("bytes that are no gzip", INVALID, compressed(good)),
+        row("no bytes that are no gzip", INVALID, compressed()),
+        row("gzip cut short", INVALID, compressed(Arrays.copyOf(gzip(good), 20))),
+        // What is no gRPC; gRPC itself answers.
+        row("more bytes after the message", "INTERNAL", body(joined(message(0, good), bytes(0)))),
+        row("compressed, but not said how", "INTERNAL", body(message(1, gzip(good)))),
+        row("reserved bits", "INTERNAL", body(message(0xfe, good))),
+        row("length longer than the data", "INTERNAL", body(bytes(0, 0, 0, 0, 100, 1, 2))),
+        row("prefix cut short", "INTERNAL", body(bytes(0, 0, 0))),
+        row("length of 4 GiB", "RESOURCE_EXHAUSTED", body(bytes(0, 0xff, 0xff, 0xff, 0xff, 1))),
+        row("length of 2 GiB", "RESOURCE_EXHAUSTED", body(bytes(0, 0x7f, 0xff, 0xff, 0xff, 1))),
+        row("length of a byte too many", "RESOURCE_EXHAUSTED", body(bytes(0, 0, 2, 0, 1))),
+        row(
+            "compressed with something else",
+            "UNIMPLEMENTED",
+            caller -> caller.call(1, PATH, "grpc-encoding", "snappy").data(1, message(1, good))),
+        row("method that there is not", "UNIMPLEMENTED", to("/hmacd.v1.MacService/Sign")),
+        row("service that there is not", "UNIMPLEMENTED", to("/hmacd.v2.MacService/GenerateMac")),
+        row("path without method", "UNIMPLEMENTED", to("/hmacd.v1.MacService/")),
+        row("path of a slash", "UNIMPLEMENTED", to("/")),
+        row("path without slash", "UNIMPLEMENTED", to("*")),
+        row("path that climbs", "UNIMPLEMENTED", to("/../../hmacd.v1.MacService/GenerateMac")),
+        row("empty path", Http2Error.INTERNAL_ERROR, to("")),
+        row(
+            "no path",
+            "UNIMPLEMENTED",
+            headed(
+                ":method",
+                "POST",
+                ":scheme",
+                "https",
+                "content-type",
+                "application/grpc",
+                "te",
+                "trailers")),
+        row(
+            "GET",
+            "INTERNAL",
+            headed(
+                ":method",
+                "GET",
+                ":scheme",
+                "https",
+                ":path",
+                PATH,
+                "content-type",
+                "application/grpc",
+                "te",
+                "trailers")),
+        row(
+            "no content type",
+            "INTERNAL",
+            headed(":method", "POST", ":scheme", "https", ":path", PATH, "te", "trailers")),
+        row(
+            "another content type",
+            "INTERNAL",
+            headed(
+                ":method",
+                "POST",
+                ":scheme",
+                "https",
+                ":path",
+                PATH,
+                "content-type",
+                "application/json",
+                "te",
+                "trailers")),
+        row("timeout of no form", Http2Error.INTERNAL_ERROR, withHeader("grpc-timeout", "soon")),
+        row(
+            "timeout of nine digits",
+            Http2Error.INTERNAL_ERROR,
+            withHeader("grpc-timeout", "999999999S")),
+        row("timeout that has passed", Http2Error.CANCEL, withHeader("grpc-timeout", "0n")),
+        // Headers.
+        row("header of 9,000 bytes", "431", withHeader("x", "y".repeat(9000))),
+        row(
+            "300 headers",
+            "431",
+            caller ->
+                caller
+                    .call(
+                        1,
+                        PATH,
+                        IntStream.range(0, 600).mapToObj(i -> "x" + i).toArray(String[]::new))
+                    .data(1, message(0, good))),
+        row("header name in capitals", Http2Error.PROTOCOL_ERROR, withHeader("X-Y", "z")),
+        row("header of HTTP/1.1", Http2Error.PROTOCOL_ERROR, withHeader("connection", "close")),
+        row("pseudo-header after others", Http2Error.PROTOCOL_ERROR, withHeader(":x", "y")),
+        row(
+            "two paths",
+            Http2Error.PROTOCOL_ERROR,
+            headed(
+                ":method",
+                "POST",
+                ":scheme",
+                "https",
+                ":path",
+                PATH,
+                ":path",
+                PATH,
+                "content-type",
+                "application/grpc",
+                "te",
+                "trailers")),
+        row(
+            "binary header that is not base64",
+            Http2Error.PROTOCOL_ERROR,
+            withHeader("x-bin", "!!!!")),
+        row(
+            "content-length that is wrong",
+            Http2Error.PROTOCOL_ERROR,
+            caller -> caller.call(1, PATH, "content-length", "3").data(1, message(0, good))),
+        row(
+            "headers twice",
+            Http2Error.PROTOCOL_ERROR,
+            caller -> caller.call(1, PATH).call(1, PATH)),
+        // Calls that never end.
+        row(
+            "headers and nothing more",
+            "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",
+            caller -> caller.call(1, PATH)),
+        row(
+            "a message, but no end",
+            "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",
+            caller -> caller.call(1, PATH).frame(DATA, 0, 1, message(0, good))),
+        row(
+            "half a message, but no end",
+            "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",
+            caller -> caller.call(1, PATH).frame(DATA, 0, 1, 0, 0, 0, 0, 9, 1)),
+        row(
+            "empty frames without end",
+            "DEADLINE_EXCEEDED DEADLINE_EXCEEDED",
+            caller -> {
+              caller.call(1, PATH);
+              for (int i = 0; i < 100_000; i++) {
+                caller.frame(DATA, 0, 1);
+              }
+            }));
+  }
+
+  private static byte[] repeated(int value, int times) {
+    byte[] bytes = new byte[times];
+    Arrays.fill(bytes, (byte) value);
+    return bytes;
+  }
+
+  /// @param end a gRPC code and, when it is the contract's, its reason; an HTTP status; or the
+  ///   error of a reset
+  @ParameterizedTest
+  @MethodSource("calls")
+  void badCallEndsAloneAndItsConnectionGoesOn(Object end, Script script) throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      script.write(caller);
+      switch (caller.end(1)) {
+        case End.Answered(var code, var reason, var told) -> {
+          assertThat((code + " " + reason).strip()).as(told).isEqualTo(end);
+          saysNothingOfTheInside(told);
+        }
+        case End.Http(var status) -> assertThat(status).isEqualTo(end);
+        case End.Reset(var error) -> assertThat(error).isEqualTo(end);
+        case End other -> assertThat(other).isEqualTo(end);
+      }
+      caller.call(3, PATH).data(3, message(0, good));
+      assertThat(caller.end(3)).isEqualTo(new End.Answered(Code.OK, "", ""));
+    }
+  }
+
+  static Stream<Arguments> connections() {
+    Http2Error protocol = Http2Error.PROTOCOL_ERROR;
+    Http2Error size = Http2Error.FRAME_SIZE_ERROR;
+    Http2Error flow = Http2Error.FLOW_CONTROL_ERROR;
+    return Stream.of(
+        row(
+            "headers larger than what can be skipped",
+            protocol,
+            withHeader("x", "y".repeat(12_000))),
+        row("headers without stream", protocol, caller -> caller.call(0, PATH)),
+        row("stream of the server's numbers", protocol, caller -> caller.call(2, PATH)),
+        row("data without stream", protocol, frame(DATA, END_STREAM, 0, 0)),
+        row("data on a stream that was not opened", protocol, frame(DATA, END_STREAM, 5, 0)),
+        row("reset of a stream that was not opened", protocol, frame(RST_STREAM, 0, 7, 0, 0, 0, 8)),
+        row(
+            "reset of three bytes",
+            size,
+            caller -> caller.call(1, PATH).frame(RST_STREAM, 0, 1, 0, 0, 0)),
+        row("window update of nothing", protocol, frame(WINDOW_UPDATE, 0, 0, 0, 0, 0, 0)),
+        row("window update of one byte", size, frame(WINDOW_UPDATE, 0, 0, 1)),
+        row("window over 2 GiB", flow, frame(WINDOW_UPDATE, 0, 0, 0x7f, 0xff, 0xff, 0xff)),
+        row("settings of five bytes", size, frame(SETTINGS, 0, 0, 0, 1, 0, 0, 0)),
+        row("settings with stream", protocol, frame(SETTINGS, 0, 1)),
+        row("acknowledgement with settings", size, frame(SETTINGS, 1, 0, 0, 1, 0, 0, 0, 0)),
+        row("initial window of 2 GiB", flow, frame(SETTINGS, 0, 0, 0, 4, 0x80, 0, 0, 0)),
+        row("frames of one byte", protocol, frame(SETTINGS, 0, 0, 0, 5, 0, 0, 0, 1)),
+        row("push of 2", protocol, frame(SETTINGS, 0, 0, 0, 2, 0, 0, 0, 2)),
+        row("ping of seven bytes", size, frame(PING, 0, 0, 1, 2, 3, 4, 5, 6, 7)),
+        row("ping with stream", protocol, frame(PING, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8)),
+        row(
+            "push promise",
+            protocol,
+            caller -> caller.call(1, PATH).frame(PUSH_PROMISE, END_HEADERS, 1, 0, 0, 0, 2)),
+        row("continuation of nothing", protocol, frame(CONTINUATION, END_HEADERS, 1)),
+        row(
+            "data between headers",
+            protocol,
+            caller -> caller.frame(HEADERS, 0, 1, callHeaders(PATH)).frame(DATA, END_STREAM, 1)),
+        row(
+            "frame of 16 MiB",
+            size,
+            caller -> caller.bytes(bytes(0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1))),
+        row(
+            "padding longer than the frame",
+            protocol,
+            caller -> caller.call(1, PATH).frame(DATA, PADDED, 1, 100, 1)),
+        row(
+            "HPACK that never ends",
+            Http2Error.COMPRESSION_ERROR,
+            frame(HEADERS, END_HEADERS, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)),
+        row(
+            "HPACK index that there is not",
+            Http2Error.COMPRESSION_ERROR,
+            frame(HEADERS, END_HEADERS, 1, 0xfe)),
+        row(
+            "ping flood",
+            Http2Error.ENHANCE_YOUR_CALM,
+            caller -> {
+              for (int i = 0; i < 100; i++) {
+                caller.frame(PING, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8);
+              }
+            }),
+        row(
+            "flood of calls that are reset at once",
+            Http2Error.ENHANCE_YOUR_CALM,
+            caller -> {
+              for (int i = 1; i < 1000; i += 2) {
+                caller.call(i, PATH).frame(RST_STREAM, 0, i, 0, 0, 0, 8);
+              }
+            }),
+        row(
+            "flood of empty continuations",
+            Http2Error.ENHANCE_YOUR_CALM,
+            caller -> {
+              caller.frame(HEADERS, 0, 1, callHeaders(PATH));
+              for (int i = 0; i < 1000; i++) {
+                caller.frame(CONTINUATION, 0, 1);
+              }
+            }),
+        row(
+            "flood of continuations with headers",
+            protocol,
+            caller -> {
+              caller.frame(HEADERS, 0, 1, callHeaders(PATH));
+              for (int i = 0; i < 10; i++) {
+                caller.frame(CONTINUATION, 0, 1, headers("x" + i, "y".repeat(8000)));
+              }
+            }));
+  }
+
+  @ParameterizedTest
+  @MethodSource("connections")
+  void connectionThatIsNotHttp2IsToldWhyAndClosed(Http2Error error, Script script)
+      throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      try {
+        script.write(caller);
+      } catch (SocketException | SSLException e) {
+        // Closed while the flood was still being written; what was told before may be lost.
+        assertThat(caller.end(1))
+            .matches(end -> isGoneAway(end, error) || end instanceof End.Closed);
+        return;
+      }
+      End end = caller.end(1);
+      assertThat(end).matches(e -> isGoneAway(e, error));
+      saysNothingOfTheInside(end.toString());
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  private static boolean isGoneAway(End end, Http2Error error) {
+    return end instanceof End.GoneAway(var given, var _) && given == error;
+  }
+
+  static Stream<Arguments> floodsThatAreServed() {
+    return Stream.of(
+        flood(
+            "settings",
+            caller -> {
+              for (int i = 0; i < 20_000; i++) {
+                caller.frame(SETTINGS, 0, 0);
+              }
+            }),
+        flood(
+            "window updates",
+            caller -> {
+              for (int i = 0; i < 100_000; i++) {
+                caller.frame(WINDOW_UPDATE, 0, 0, 0, 0, 0, 1);
+              }
+            }),
+        flood(
+            "priorities of streams that are never opened",
+            caller -> {
+              for (int i = 3; i < 200_000; i += 2) {
+                caller.frame(PRIORITY, 0, i, 0, 0, 0, 0, 0);
+              }
+            }));
+  }
+
+  private static Arguments flood(String name, Script script) {
+    return argumentSet(name, script);
+  }
+
+  /// They cost the daemon nothing that it would hold on to.
+  @ParameterizedTest
+  @MethodSource("floodsThatAreServed")
+  void floodOfFramesThatAreAllowedIsWorkedOff(Script script) throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      script.write(caller);
+      caller.call(1, PATH).data(1, message(0, good));
+      assertThat(caller.end(1)).isEqualTo(new End.Answered(Code.OK, "", ""));
+    }
+  }
+
+  @Test
+  void callerWhoSaysGoodbyeStillGetsTheAnswer() throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      caller.frame(GOAWAY, 0, 0, new byte[8]);
+      caller.call(1, PATH).data(1, message(0, good));
+      assertThat(caller.end(1)).isEqualTo(new End.Answered(Code.OK, "", ""));
+    }
+  }
+
+  @Test
+  void callsAboveTheLimitOfOneConnectionAreRefusedUntouched() throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      int last = 1 + 2 * 256;
+      for (int i = 1; i <= last; i += 2) {
+        caller.call(i, PATH);
+      }
+      assertThat(caller.end(last)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
+    }
+  }
+
+  @Test
+  void callerWhoNeverReadsIsDisconnectedBeforeItsAnswersFillTheMemory() throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      byte[] refused = callHeaders(PATH);
+      Eventually.holds(
+          "the connection is closed",
+          () -> {
+            try {
+              for (int i = 0; i < 1000; i++) {
+                caller.frame(HEADERS, END_HEADERS | END_STREAM, caller.nextStream(), refused);
+              }
+              return false;
+            } catch (IOException e) {
+              return true;
+            }
+          });
+      assertThat(caller.nextStream()).isLessThan(1_000_000);
+    }
+  }
+
+  @Test
+  void callWithTwoMessagesDoesNothing() throws IOException {
+    int keys = keys();
+    byte[] create =
+        message(
+            0,
+            CreateKeyRequest.newBuilder()
+                .setKeySpec(KeySpec.KEY_SPEC_HMAC_256)
+                .build()
+                .toByteArray());
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      caller.call(1, "/hmacd.v1.KeyService/CreateKey").data(1, joined(create, create));
+      assertThat(caller.end(1))
+          .isInstanceOfSatisfying(
+              End.Answered.class, end -> assertThat(end.reason()).isEqualTo("INVALID_FIELD"));
+    }
+    // A key of another caller's would be made after one of this call's.
+    var _ = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    assertThat(keys()).isEqualTo(keys + 1);
+  }
+
+  private static int keys() {
+    return admin
+        .keys()
+        .listKeys(ListKeysRequest.newBuilder().setPageSize(1000).build())
+        .getKeysCount();
+  }
+}

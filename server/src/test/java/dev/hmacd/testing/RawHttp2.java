@@ -1,0 +1,279 @@
+package dev.hmacd.testing;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.Status;
+import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.Map;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSocket;
+
+/// A client that writes HTTP/2 frames (RFC 9113) as it is told to, and not as a library would.
+public final class RawHttp2 implements AutoCloseable {
+  public static final int DATA = 0;
+  public static final int HEADERS = 1;
+  public static final int PRIORITY = 2;
+  public static final int RST_STREAM = 3;
+  public static final int SETTINGS = 4;
+  public static final int PUSH_PROMISE = 5;
+  public static final int PING = 6;
+  public static final int GOAWAY = 7;
+  public static final int WINDOW_UPDATE = 8;
+  public static final int CONTINUATION = 9;
+
+  public static final int END_STREAM = 1;
+  public static final int END_HEADERS = 4;
+  public static final int PADDED = 8;
+
+  /// The largest payload of a frame that a server has to take.
+  private static final int MAX_FRAME = 16384;
+
+  /// How long an answer may take.
+  private static final int LIMIT_MILLIS = 20_000;
+
+  private static final byte[] MAGIC = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(UTF_8);
+
+  private final Socket socket;
+  private final DataInputStream in;
+  private final OutputStream out;
+  private final DefaultHttp2HeadersDecoder decoder = new DefaultHttp2HeadersDecoder(false, 1 << 20);
+  private int nextStream = 1;
+  private final Map<String, String> received = new HashMap<>();
+
+  public RawHttp2(Socket socket) throws IOException {
+    this.socket = socket;
+    socket.setSoTimeout(LIMIT_MILLIS);
+    socket.setTcpNoDelay(true);
+    if (socket instanceof SSLSocket tls) {
+      var parameters = tls.getSSLParameters();
+      parameters.setApplicationProtocols(new String[] {"h2"});
+      tls.setSSLParameters(parameters);
+      tls.startHandshake();
+    }
+    this.in = new DataInputStream(socket.getInputStream());
+    this.out = socket.getOutputStream();
+  }
+
+  /// What a client says first: the magic, and settings that change nothing.
+  public RawHttp2 preface() throws IOException {
+    return bytes(MAGIC).frame(SETTINGS, 0, 0, new byte[0]);
+  }
+
+  public RawHttp2 bytes(byte... bytes) throws IOException {
+    out.write(bytes);
+    return this;
+  }
+
+  public RawHttp2 frame(int type, int flags, int stream, byte[] payload) throws IOException {
+    return bytes(frameBytes(type, flags, stream, payload));
+  }
+
+  /// As [#frame(int, int, int, byte[])], for payloads written as numbers.
+  public RawHttp2 frame(int type, int flags, int stream, int... payload) throws IOException {
+    byte[] bytes = new byte[payload.length];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) payload[i];
+    }
+    return frame(type, flags, stream, bytes);
+  }
+
+  /// Ends a call with these bytes, in as many frames as they need.
+  public RawHttp2 data(int stream, byte... bytes) throws IOException {
+    int from = 0;
+    for (; bytes.length - from > MAX_FRAME; from += MAX_FRAME) {
+      frame(DATA, 0, stream, Arrays.copyOfRange(bytes, from, from + MAX_FRAME));
+    }
+    return frame(DATA, END_STREAM, stream, Arrays.copyOfRange(bytes, from, bytes.length));
+  }
+
+  /// A stream that was not used before.
+  public int nextStream() {
+    nextStream += 2;
+    return nextStream;
+  }
+
+  private static byte[] frameBytes(int type, int flags, int stream, byte[] payload) {
+    return ByteBuffer.allocate(9 + payload.length)
+        .putInt((payload.length << 8) | type)
+        .put((byte) flags)
+        .putInt(stream)
+        .put(payload)
+        .array();
+  }
+
+  /// Opens a gRPC call, with headers more than those that every call has.
+  public RawHttp2 call(int stream, String path, String... more) throws IOException {
+    return frame(HEADERS, END_HEADERS, stream, callHeaders(path, more));
+  }
+
+  /// The headers of a gRPC call, in HPACK.
+  public static byte[] callHeaders(String path, String... more) {
+    var block = new ByteArrayOutputStream();
+    block.writeBytes(
+        headers(":method", "POST", ":scheme", "https", ":path", path, ":authority", "localhost"));
+    block.writeBytes(headers("content-type", "application/grpc", "te", "trailers"));
+    block.writeBytes(headers(more));
+    return block.toByteArray();
+  }
+
+  /// Names and values as HPACK literals that enter no table (RFC 7541, section 6.2.2).
+  public static byte[] headers(String... namesAndValues) {
+    var block = new ByteArrayOutputStream();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      block.write(0);
+      for (String text : new String[] {namesAndValues[i], namesAndValues[i + 1]}) {
+        byte[] bytes = text.getBytes(ISO_8859_1);
+        int rest = bytes.length - 127;
+        block.write(Math.min(bytes.length, 127));
+        for (; rest >= 128; rest >>= 7) {
+          block.write((rest & 0x7f) | 0x80);
+        }
+        if (bytes.length >= 127) {
+          block.write(rest);
+        }
+        block.writeBytes(bytes);
+      }
+    }
+    return block.toByteArray();
+  }
+
+  /// A gRPC message with its prefix.
+  public static byte[] message(int flag, byte... body) {
+    return ByteBuffer.allocate(5 + body.length)
+        .put((byte) flag)
+        .putInt(body.length)
+        .put(body)
+        .array();
+  }
+
+  /// How a stream, or the connection before it, ended.
+  public sealed interface End {
+    /// With trailers.
+    ///
+    /// @param reason of the one `ErrorInfo`; empty when there is none
+    record Answered(io.grpc.Status.Code code, String reason, String told) implements End {}
+
+    /// With an HTTP status that gRPC does not use.
+    record Http(String status) implements End {}
+
+    record Reset(Http2Error error) implements End {}
+
+    record GoneAway(Http2Error error, String told) implements End {}
+
+    record Closed() implements End {}
+  }
+
+  /// Reads until a stream has ended.
+  public End end(int stream) throws IOException {
+    received.clear();
+    try {
+      while (true) {
+        int lengthAndType = in.readInt();
+        int flags = in.readUnsignedByte();
+        int on = in.readInt() & 0x7fffffff;
+        byte[] payload = new byte[lengthAndType >>> 8];
+        in.readFully(payload);
+        switch (lengthAndType & 0xff) {
+          case HEADERS -> {
+            Map<String, String> headers = decode(on, payload);
+            if (on == stream) {
+              received.putAll(headers);
+              if ((flags & END_STREAM) != 0) {
+                return answered();
+              }
+            }
+          }
+          case DATA -> {
+            if (on == stream && (flags & END_STREAM) != 0) {
+              return answered();
+            }
+          }
+          case RST_STREAM -> {
+            if (on == stream) {
+              return new End.Reset(error(ByteBuffer.wrap(payload).getInt()));
+            }
+          }
+          case GOAWAY -> {
+            return new End.GoneAway(
+                error(ByteBuffer.wrap(payload).getInt(4)),
+                new String(payload, 8, payload.length - 8, UTF_8));
+          }
+          default -> {} // Of no interest here.
+        }
+      }
+    } catch (EOFException | SocketException | SSLException e) {
+      return new End.Closed();
+    }
+  }
+
+  private Map<String, String> decode(int stream, byte[] block) throws IOException {
+    try {
+      Map<String, String> headers = new HashMap<>();
+      decoder
+          .decodeHeaders(stream, Unpooled.wrappedBuffer(block))
+          .forEach(entry -> headers.put(entry.getKey().toString(), entry.getValue().toString()));
+      return headers;
+    } catch (Http2Exception e) {
+      throw new IOException(e);
+    }
+  }
+
+  private End answered() throws InvalidProtocolBufferException {
+    String code = received.get("grpc-status");
+    if (code == null) {
+      return new End.Http(String.valueOf(received.get(":status")));
+    }
+    String reason = "";
+    String told = received.getOrDefault("grpc-message", "");
+    String details = received.get("grpc-status-details-bin");
+    if (details != null) {
+      Status status = Status.parseFrom(Base64.getDecoder().decode(details));
+      ErrorInfo info = status.getDetails(0).unpack(ErrorInfo.class);
+      reason = info.getReason();
+      told += " " + info;
+    }
+    return new End.Answered(
+        io.grpc.Status.fromCodeValue(Integer.parseInt(code)).getCode(), reason, told);
+  }
+
+  private static Http2Error error(int code) {
+    Http2Error error = Http2Error.valueOf(code);
+    return error == null ? Http2Error.INTERNAL_ERROR : error;
+  }
+
+  /// Whether the other end closes the connection within the limit; what comes before is skipped.
+  public boolean isClosedByPeer() throws IOException {
+    byte[] skipped = new byte[8192];
+    try {
+      while (in.read(skipped) >= 0) {}
+      return true;
+    } catch (SocketTimeoutException e) {
+      return false;
+    } catch (SocketException | SSLException e) {
+      return true;
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    socket.close();
+  }
+}
