@@ -36,7 +36,7 @@ final class StructureTest {
           "metrics", Set.of("mac", "token"),
           "rpc", Set.of("v1", "mac", "key", "access", "token", "config"),
           "", Set.of("rpc", "metrics", "mac", "key", "access", "token", "config"),
-          "command", Set.of("", "key", "token", "config"));
+          "command", Set.of("", "rpc", "key", "token", "config"));
 
   static final Set<String> PACKAGES = MAY_KNOW.keySet();
 
