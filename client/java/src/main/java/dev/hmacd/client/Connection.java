@@ -7,9 +7,11 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.NameResolverRegistry;
 import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioDomainSocketChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.UnixDomainSocketAddress;
 import java.util.List;
@@ -55,45 +57,45 @@ final class Connection implements AutoCloseable {
           "retryThrottling",
           Map.of("maxTokens", 100.0, "tokenRatio", 0.1));
 
-  private final ManagedChannel channel;
+  // One thread does the I/O of a client, over either transport: a daemon is busy long before it is.
+  // NIO is
+  // the JDK's own, Unix sockets included, and needs no native library.
+  private final EventLoopGroup eventLoops =
+      new MultiThreadIoEventLoopGroup(
+          1, new DefaultThreadFactory("hmacd-client", true), NioIoHandler.newFactory());
   private final Runnable afterwards;
+  private final ManagedChannel channel;
 
   /// @param afterwards releases what only this channel uses
   private Connection(NettyChannelBuilder builder, Runnable afterwards) {
+    this.afterwards = afterwards;
     this.channel =
         builder
+            .eventLoopGroup(eventLoops)
             .defaultServiceConfig(SERVICE_CONFIG)
             .disableServiceConfigLookUp()
             .keepAliveTime(KEEP_ALIVE_SECONDS, SECONDS)
             .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, SECONDS)
             .build();
-    this.afterwards = afterwards;
   }
 
   /// Connects to daemons on the network, as soon as the first call needs it.
   static Connection overTls(List<Target.HostPort> targets, TlsFiles tls) {
     var resolvers = new NameResolverRegistry();
     resolvers.register(new Targets(targets));
-    return new Connection(
+    var builder =
         (NettyChannelBuilder)
-            Grpc.newChannelBuilder(Targets.CHANNEL_TARGET, tls.credentials(), resolvers),
-        tls::close);
+            Grpc.newChannelBuilder(Targets.CHANNEL_TARGET, tls.credentials(), resolvers);
+    return new Connection(builder.channelType(NioSocketChannel.class), tls::close);
   }
 
   /// Connects to the daemon on a Unix domain socket, as soon as the first call needs it.
   static Connection overUnixSocket(Target.UnixSocket target) {
-    // The JDK's own Unix sockets, so that no native library is needed, and an event loop for them.
-    var eventLoops =
-        new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory("hmacd-client", true), NioIoHandler.newFactory());
     return new Connection(
         NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())
             .overrideAuthority("localhost")
-            .eventLoopGroup(eventLoops)
             .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class),
-        () -> {
-          var unused = eventLoops.shutdownGracefully(0, CLOSE_SECONDS, SECONDS);
-        });
+        () -> {});
   }
 
   ManagedChannel channel() {
@@ -112,6 +114,11 @@ final class Connection implements AutoCloseable {
       channel.shutdownNow();
       Thread.currentThread().interrupt();
     }
+    // Until its thread has ended: the JVM waits 0.3 s at its own end for a thread that polls for
+    // I/O.
+    eventLoops
+        .shutdownGracefully(0, CLOSE_SECONDS, SECONDS)
+        .awaitUninterruptibly(CLOSE_SECONDS, SECONDS);
     afterwards.run();
   }
 
