@@ -79,7 +79,7 @@ public final class Daemon implements AutoCloseable {
   public void start(Provision provision) throws StartException {
     try {
       if (tls != null) {
-        tls.reload();
+        tls.startLoading();
       }
       registry.open();
       OwnKey probeKey = probeKey(provision);

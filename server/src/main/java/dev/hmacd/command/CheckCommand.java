@@ -1,12 +1,165 @@
 package dev.hmacd.command;
 
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
+import dev.hmacd.StartException;
+import dev.hmacd.command.Arguments.UsageException;
+import dev.hmacd.config.Config;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.RegistryException;
+import dev.hmacd.rpc.Tls;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.Pkcs11Token.MechanismInfo;
+import dev.hmacd.token.Probe;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
 
-@Command(name = "check")
-public final class CheckCommand implements Callable<Integer> {
+/// `hmacd check`: tries everything that serving needs, from the configuration to a MAC, and says in
+/// a table what it found. Changes nothing.
+final class CheckCommand implements Command {
+  private final Checklist list = new Checklist();
+
   @Override
-  public Integer call() {
-    return 0;
+  public Set<String> options() {
+    return Set.of("--config");
+  }
+
+  @Override
+  public int run(Arguments arguments) throws UsageException, StartException {
+    Config config = Startup.config(arguments.requiredPath("--config"));
+    list.ok("configuration", config.rules().size() + " rules");
+    if (config.rules().isEmpty()) {
+      list.warn("access", "no rules: nobody may do anything");
+    }
+    config.grpc().tcp().ifPresent(this::tls);
+    Optional<OwnKey> known = Optional.empty();
+    try {
+      Pkcs11Token token = Startup.token(config.token());
+      list.ok("module", config.token().module().toString());
+      var info = token.info();
+      list.ok(
+          "token",
+          info.label()
+              + ", serial "
+              + info.serial()
+              + ", "
+              + info.manufacturer()
+              + " "
+              + info.model());
+      sessions(info.maxSessions(), config.token().lanes());
+      mechanisms(token);
+      known = registry(config, info.serial());
+      session(token, config.token(), known);
+    } catch (StartException e) {
+      list.fail("token", String.valueOf(e.getMessage()));
+    } catch (TokenException e) {
+      list.fail("token", String.valueOf(e.getMessage()));
+    }
+    System.out.print(list.table());
+    return list.hasFailed() ? 1 : 0;
+  }
+
+  private void tls(Config.Tcp tcp) {
+    Tls tls = new Tls(tcp.tls());
+    try {
+      tls.reload();
+      list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());
+    } catch (IOException e) {
+      list.fail("TLS files", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void sessions(OptionalLong max, int lanes) {
+    if (max.isEmpty()) {
+      list.ok("sessions", lanes + " lanes; the token tells no limit");
+    } else if (max.getAsLong() < lanes + 1) {
+      list.fail("sessions", lanes + " lanes, but the token takes " + max.getAsLong());
+    } else {
+      list.ok("sessions", lanes + " lanes of " + max.getAsLong());
+    }
+  }
+
+  private void mechanisms(Pkcs11Token token) throws TokenException {
+    List<MechanismInfo> all = token.mechanisms();
+    for (var needed : Pkcs11Token.NEEDED_MECHANISMS.entrySet()) {
+      Optional<MechanismInfo> found =
+          all.stream().filter(m -> m.type() == needed.getKey() && m.usable()).findFirst();
+      if (found.isPresent()) {
+        MechanismInfo m = found.get();
+        list.ok(needed.getValue(), "key sizes " + m.minKey() + " to " + m.maxKey());
+      } else {
+        list.warn(needed.getValue(), "not on this token: keys that need it cannot be made or used");
+      }
+    }
+  }
+
+  private Optional<OwnKey> registry(Config config, String serial) {
+    if (!Files.exists(config.registry())) {
+      list.warn("registry", "not there yet; hmacd init makes it");
+      return Optional.empty();
+    }
+    try (var registry = new KeyRegistry(config.registry(), config.arn(), Clock.systemUTC())) {
+      registry.open();
+      list.ok("registry", registry.creating().size() + " keys whose creation was not ended");
+      return registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
+    } catch (RegistryException | CompletionException e) {
+      list.warn(
+          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      return Optional.empty();
+    }
+  }
+
+  private void session(Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
+    try (TokenSession session = token.open()) {
+      list.ok("login", "with the PIN of " + settings.pinFile());
+      if (known.isEmpty()) {
+        list.warn(
+            "probe key", "its answer is not known here; run hmacd init if that was never done");
+        return;
+      }
+      var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
+      if (found.size() != 1) {
+        list.fail("probe key", found.size() + " objects " + known.get().object().label());
+        return;
+      }
+      list.ok("attributes", attributes(found.getFirst().attributes()));
+      knownAnswer(session, known.get());
+    } catch (TokenException e) {
+      list.fail("login", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void knownAnswer(TokenSession session, OwnKey probe) throws TokenException {
+    long handle = session.load(probe.object());
+    try {
+      byte[] mac = session.sign(handle, Probe.ALGORITHM, Probe.message());
+      if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
+        list.ok("known answer", Probe.ALGORITHM + " under the probe key is what it was");
+      } else {
+        list.fail("known answer", "the probe key gave another MAC than when it was made");
+      }
+    } finally {
+      session.unload(handle);
+    }
+  }
+
+  private static String attributes(KeyAttributes read) {
+    List<String> told = new ArrayList<>();
+    told.add("sensitive=" + read.sensitive());
+    told.add("extractable=" + read.extractable());
+    told.add("always_sensitive=" + read.alwaysSensitive());
+    told.add("never_extractable=" + read.neverExtractable());
+    told.add("local=" + read.local());
+    return String.join(" ", told);
   }
 }

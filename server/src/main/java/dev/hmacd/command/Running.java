@@ -42,9 +42,20 @@ final class Running {
         daemon.start(provision);
       } catch (StartException e) {
         // It has closed what it opened, and the exit code is to be that of the failure.
-        Runtime.getRuntime().removeShutdownHook(hook);
-        throw e;
+        if (!isShuttingDown(hook)) {
+          throw e;
+        }
       }
+    }
+  }
+
+  /// Takes the hook back; too late when a signal has come.
+  private static boolean isShuttingDown(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
     }
   }
 

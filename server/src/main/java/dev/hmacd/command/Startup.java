@@ -34,13 +34,13 @@ final class Startup {
           new PinFile(settings.pinFile()),
           settings.sessionCopies());
     } catch (TokenException e) {
-      throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
+      throw failed(e);
     }
   }
 
-  /// Says on standard error why a command ended, without a stack trace.
-  static int failed(StartException e) {
-    System.err.println("hmacd: " + e.getMessage());
-    return e.exitCode();
+  /// A failure of the token, with the exit code that says whether to try again.
+  static StartException failed(TokenException e) {
+    int code = e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY;
+    return new StartException(e.getMessage(), code, e);
   }
 }

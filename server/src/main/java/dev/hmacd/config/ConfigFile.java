@@ -135,7 +135,7 @@ public final class ConfigFile {
             section.duration("handshake_timeout", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
             section.duration("connection_idle", Duration.ofMinutes(30), SECOND, DAY),
-            section.duration("connection_age", Duration.ofHours(6), SECOND, DAY.multipliedBy(30)),
+            section.duration("connection_age", Duration.ofHours(6), SECOND, Duration.ofDays(30)),
             section.duration("keep_alive", Duration.ofSeconds(60), SECOND, DAY),
             section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
             section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),

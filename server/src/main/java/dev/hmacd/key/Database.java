@@ -6,14 +6,15 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Properties;
 import org.jspecify.annotations.Nullable;
+import org.sqlite.JDBC;
 
 /// One SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
@@ -33,7 +34,8 @@ final class Database implements AutoCloseable {
   }
 
   static Database open(Path file) throws SQLException {
-    Connection connection = DriverManager.getConnection("jdbc:sqlite:" + file);
+    // The driver itself: DriverManager would look into every jar for others.
+    Connection connection = new JDBC().connect("jdbc:sqlite:" + file, new Properties());
     try (Statement statement = connection.createStatement()) {
       statement.execute("PRAGMA busy_timeout=" + BUSY_TIMEOUT_MILLIS);
       statement.execute("PRAGMA journal_mode=WAL");

@@ -15,6 +15,7 @@ import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.token.Lanes;
+import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.Function;
 
 /// Makes, adopts, describes and names keys. Never blocks: replies come on a lane or on the
@@ -128,18 +130,30 @@ public final class KeyService {
 
   private CompletableFuture<TokenSession.Found> tried(
       TokenSession.Found found, KeySpec spec, Caller caller) {
-    return lanes.submit(
-        session -> {
-          long handle = session.load(found.object());
-          try {
-            session.sign(handle, spec.algorithm(), TRIAL);
-          } finally {
-            session.unload(handle);
-          }
-          return found;
-        },
-        true,
-        caller.deadlineNanos());
+    return lanes
+        .submit(
+            session -> {
+              long handle = session.load(found.object());
+              try {
+                session.sign(handle, spec.algorithm(), TRIAL);
+              } finally {
+                session.unload(handle);
+              }
+              return found;
+            },
+            true,
+            caller.deadlineNanos())
+        .exceptionally(
+            e -> {
+              throw failedTrial(e);
+            });
+  }
+
+  /// A lane that failed has tried twice, so what the token said of the key holds.
+  private static RuntimeException failedTrial(Throwable e) {
+    return Failures.unwrap(e) instanceof TokenException refused && refused.unfit().isPresent()
+        ? new Refusal(new Failure.ObjectUnfit(refused.unfit().get()))
+        : new CompletionException(Failures.unwrap(e));
   }
 
   private KeyEntry entry(

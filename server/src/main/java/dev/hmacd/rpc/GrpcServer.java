@@ -100,12 +100,6 @@ public final class GrpcServer implements AutoCloseable {
             ARRIVALS_LOOK_MILLIS,
             ARRIVALS_LOOK_MILLIS,
             TimeUnit.MILLISECONDS);
-    if (config.tcp().isPresent() && tls != null) {
-      ChannelFactory<ServerChannel> factory =
-          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
-      Server server = listen(config.tcp().get().listen(), factory, tls);
-      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
-    }
     if (config.unix().isPresent()) {
       if (!epoll) {
         throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
@@ -116,6 +110,13 @@ public final class GrpcServer implements AutoCloseable {
           new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
       Files.setPosixFilePermissions(unix.path(), unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
+    }
+    if (config.tcp().isPresent() && tls != null) {
+      tls.awaitLoaded();
+      ChannelFactory<ServerChannel> factory =
+          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
+      Server server = listen(config.tcp().get().listen(), factory, tls);
+      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }
 
@@ -158,6 +159,8 @@ public final class GrpcServer implements AutoCloseable {
       builder.sslContext(tlsHere.context());
     } else {
       builder.protocolNegotiator(new UnixNegotiator());
+      // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
+      builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     services.forEach(builder::addService);
     if (config.reflection()) {

@@ -47,7 +47,9 @@ final class Peer {
         Certificate[] certificates = session.getPeerCertificates();
         X509Certificate[] chain =
             Arrays.copyOf(certificates, certificates.length, X509Certificate[].class);
-        return new Peer(CertificateNames.principal(chain[0]).orElse(null), chain, tls);
+        var peer = new Peer(CertificateNames.principal(chain[0]).orElse(null), chain, tls);
+        peer.checked = Tls.trustOf(session);
+        return peer;
       } catch (SSLPeerUnverifiedException | ArrayStoreException e) {
         return new Peer(null, new X509Certificate[0], tls);
       }

@@ -7,19 +7,17 @@ import io.netty.handler.ssl.ApplicationProtocolNegotiator;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
-import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
-import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
-import java.util.Collection;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSessionContext;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
@@ -33,7 +31,14 @@ public final class Tls {
   private final TlsConfig config;
   private volatile @Nullable Material material;
 
-  /// Files are read by [#reload].
+  private final FutureTask<Boolean> firstLoad =
+      new FutureTask<>(
+          () -> {
+            reload();
+            return true;
+          });
+
+  /// Files are read by [#startLoading] and [#reload].
   public Tls(TlsConfig config) {
     this.config = config;
   }
@@ -59,14 +64,37 @@ public final class Tls {
 
   private record Material(SslContext context, Trust trust, Instant notAfter) {}
 
+  /// Begins to read the files on a thread of its own: it takes about as long as all the rest of a
+  /// start.
+  public void startLoading() {
+    Thread.ofPlatform().name("hmacd-tls").daemon().start(firstLoad);
+  }
+
+  /// Waits until the files have been read.
+  ///
+  /// @throws IOException when they cannot be used
+  void awaitLoaded() throws IOException {
+    try {
+      firstLoad.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException cause) {
+        throw cause;
+      }
+      throw new IOException("unusable TLS files", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while TLS files were read", e);
+    }
+  }
+
   /// Reads the files and, if all is well with them, uses them from the next connection on.
   ///
   /// @throws IOException when a file cannot be read or does not fit the others; what was used
   ///   before stays
   public void reload() throws IOException {
     try {
-      List<X509Certificate> own = certificates(Files.readAllBytes(config.certificate()));
-      List<X509Certificate> roots = certificates(Files.readAllBytes(config.clientCa()));
+      List<X509Certificate> own = Pem.certificates(config.certificate());
+      List<X509Certificate> roots = Pem.certificates(config.clientCa());
       TrustManagerFactory factory =
           TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
       KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
@@ -80,28 +108,17 @@ public final class Tls {
       SslContext context =
           GrpcSslContexts.configure(
                   SslContextBuilder.forServer(
-                      config.certificate().toFile(), config.privateKey().toFile()))
+                      OneKeyManager.factory(
+                          Pem.privateKey(config.privateKey(), own.getFirst()), own)))
               .trustManager(factory)
               .clientAuth(ClientAuth.REQUIRE)
               .protocols(PROTOCOLS)
               .build();
       material = new Material(context, trust, own.getFirst().getNotAfter().toInstant());
+    } catch (CertificateException e) {
+      throw new IOException(config.certificate() + " is not valid now", e);
     } catch (GeneralSecurityException | IllegalArgumentException e) {
       throw new IOException("unusable TLS files: " + e.getMessage(), e);
-    }
-  }
-
-  private static List<X509Certificate> certificates(byte[] pem) throws IOException {
-    try {
-      Collection<? extends Certificate> all =
-          CertificateFactory.getInstance("X.509")
-              .generateCertificates(new ByteArrayInputStream(pem));
-      if (all.isEmpty()) {
-        throw new IOException("no certificate in a PEM file");
-      }
-      return all.stream().map(X509Certificate.class::cast).toList();
-    } catch (CertificateException e) {
-      throw new IOException("not a PEM file of certificates: " + e.getMessage(), e);
     }
   }
 
@@ -120,6 +137,18 @@ public final class Tls {
   /// When the daemon's own certificate ends.
   public Instant notAfter() {
     return material().notAfter();
+  }
+
+  /// A new engine, which will tell what trust its handshake was made with.
+  private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
+    SSLEngine engine = now.context().newEngine(allocator);
+    engine.getSession().putValue(Trust.class.getName(), now.trust());
+    return engine;
+  }
+
+  /// The trust that a session's chain was checked against in its handshake.
+  static @Nullable Trust trustOf(SSLSession session) {
+    return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
   }
 
   /// A context that makes each engine with the newest files.
@@ -143,12 +172,12 @@ public final class Tls {
 
       @Override
       public SSLEngine newEngine(ByteBufAllocator allocator) {
-        return material().context().newEngine(allocator);
+        return remembering(material(), allocator);
       }
 
       @Override
       public SSLEngine newEngine(ByteBufAllocator allocator, String host, int port) {
-        return material().context().newEngine(allocator, host, port);
+        return remembering(material(), allocator);
       }
 
       @Override

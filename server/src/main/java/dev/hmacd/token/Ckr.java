@@ -1,7 +1,9 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.token.TokenException.Fault;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// PKCS#11 return codes, and what each asks lanes to do. Tokens say "gone", "logged out" and
 /// "closed" with different codes, so they are taken by class; a code that is not here is a fault of
@@ -10,6 +12,9 @@ final class Ckr {
   static final long ATTRIBUTE_SENSITIVE = 0x11;
   static final long ATTRIBUTE_TYPE_INVALID = 0x12;
   static final long MECHANISM_INVALID = 0x70;
+  private static final long KEY_SIZE_RANGE = 0x62;
+  private static final long KEY_TYPE_INCONSISTENT = 0x63;
+  private static final long KEY_FUNCTION_NOT_PERMITTED = 0x68;
   static final long USER_ALREADY_LOGGED_IN = 0x100;
 
   private record Code(String name, Fault fault) {}
@@ -26,7 +31,11 @@ final class Ckr {
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
           Map.entry(0x60L, new Code("CKR_KEY_HANDLE_INVALID", Fault.OBJECT)),
           // What NSS says of any key once it is logged out; lengths are checked before the token.
-          Map.entry(0x62L, new Code("CKR_KEY_SIZE_RANGE", Fault.SESSION)),
+          Map.entry(KEY_SIZE_RANGE, new Code("CKR_KEY_SIZE_RANGE", Fault.SESSION)),
+          Map.entry(KEY_TYPE_INCONSISTENT, new Code("CKR_KEY_TYPE_INCONSISTENT", Fault.SESSION)),
+          Map.entry(
+              KEY_FUNCTION_NOT_PERMITTED,
+              new Code("CKR_KEY_FUNCTION_NOT_PERMITTED", Fault.SESSION)),
           Map.entry(MECHANISM_INVALID, new Code("CKR_MECHANISM_INVALID", Fault.NONE)),
           Map.entry(0x82L, new Code("CKR_OBJECT_HANDLE_INVALID", Fault.OBJECT)),
           Map.entry(0x90L, new Code("CKR_OPERATION_ACTIVE", Fault.SESSION)),
@@ -47,11 +56,26 @@ final class Ckr {
           Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.PIN)),
           Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.DEVICE)));
 
+  /// What the codes by which a token refuses a key for a mechanism say of the key, if they are
+  /// true.
+  private static final Map<Long, Unfit> UNFIT =
+      Map.of(
+          KEY_SIZE_RANGE,
+          new Unfit("CKA_VALUE_LEN", "must be a length that the token takes for this spec"),
+          KEY_TYPE_INCONSISTENT,
+          new Unfit("CKA_KEY_TYPE", "must be a type that the token takes for this spec"),
+          KEY_FUNCTION_NOT_PERMITTED,
+          new Unfit("CKA_SIGN", "must be true"));
+
   private Ckr() {}
 
   static Fault fault(long code) {
     Code known = CODES.get(code);
     return known == null ? Fault.DEVICE : known.fault();
+  }
+
+  static @Nullable Unfit unfit(long code) {
+    return UNFIT.get(code);
   }
 
   static String name(long code) {

@@ -269,12 +269,16 @@ final class Cryptoki {
     }
   }
 
-  /// The return code stays in the message, for the log; the fault is what anyone acts on.
   private static TokenException classify(String function, PKCS11Exception e) {
-    String message = function + " answered " + Ckr.name(e.getErrorCode());
-    if (e.getErrorCode() == Ckr.MECHANISM_INVALID) {
-      return TokenException.unsupported(message, e);
+    return classify(function, e.getErrorCode(), e);
+  }
+
+  /// The return code stays in the message, for the log; the fault is what anyone acts on.
+  static TokenException classify(String function, long code, Exception cause) {
+    String message = function + " answered " + Ckr.name(code);
+    if (code == Ckr.MECHANISM_INVALID) {
+      return TokenException.unsupported(message, cause);
     }
-    return TokenException.fault(Ckr.fault(e.getErrorCode()), message, e);
+    return TokenException.fault(Ckr.fault(code), Ckr.unfit(code), message, cause);
   }
 }

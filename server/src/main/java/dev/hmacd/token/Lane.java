@@ -28,6 +28,8 @@ final class Lane implements Runnable {
   /// What runs now; read by the watch.
   private volatile @Nullable Job<?> current;
 
+  private volatile long lastAnswerNanos = System.nanoTime();
+
   Lane(Token token, Lanes lanes, LaneObserver observer) {
     this.token = token;
     this.lanes = lanes;
@@ -62,7 +64,9 @@ final class Lane implements Runnable {
     current = job;
     try {
       T value = attempt(job);
-      observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      long end = System.nanoTime();
+      lastAnswerNanos = end;
+      observer.finished(start - job.queuedAtNanos, end - start);
       job.done(value);
     } catch (TokenException e) {
       observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
@@ -77,22 +81,28 @@ final class Lane implements Runnable {
     }
   }
 
-  /// Once, and once more on a healed session if doing it twice does no harm.
+  /// Once, and again after healing if doing it twice does no harm: with the key found again, and
+  /// then with a new session, since what shows as a dead handle may be a logout.
   private <T> T attempt(Job<T> job) throws TokenException {
-    try {
-      return job.perform(this);
-    } catch (TokenException e) {
-      heal(job, e);
-      boolean healable = e.fault() != TokenException.Fault.NONE && !e.isPinRefused();
-      if (!healable || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
-        throw e;
+    boolean refound = false;
+    boolean reopened = false;
+    while (true) {
+      try {
+        return job.perform(this);
+      } catch (TokenException e) {
+        heal(job, e);
+        boolean healed =
+            switch (e.fault()) {
+              case NONE, PIN -> false;
+              case OBJECT -> !refound && !reopened;
+              case SESSION, LOGIN, DEVICE -> !reopened;
+            };
+        if (!healed || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
+          throw e;
+        }
+        refound = true;
+        reopened = e.fault() != TokenException.Fault.OBJECT;
       }
-    }
-    try {
-      return job.perform(this);
-    } catch (TokenException e) {
-      heal(job, e);
-      throw e;
     }
   }
 
@@ -154,6 +164,16 @@ final class Lane implements Runnable {
   @Nullable Job<?> overdue(long nowNanos) {
     Job<?> running = current;
     return running != null && running.isExpired(nowNanos) ? running : null;
+  }
+
+  /// What runs on this lane now.
+  @Nullable Job<?> current() {
+    return current;
+  }
+
+  /// When the token last did what this lane asked it to; before it did, when the lane was made.
+  long lastAnswerNanos() {
+    return lastAnswerNanos;
   }
 
   boolean hasSession() {

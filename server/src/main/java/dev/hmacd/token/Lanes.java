@@ -27,7 +27,9 @@ public final class Lanes implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
 
-  private final BlockingQueue<Job<?>> waiting;
+  /// Without a bound of its own, so that the words to stop always find room; `enqueue` bounds it.
+  private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
+
   private final int maxWaiting;
   private final List<Lane> lanes = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
@@ -35,11 +37,11 @@ public final class Lanes implements AutoCloseable {
   private volatile boolean stopping;
 
   /// @param count how many lanes, 1 or more
-  /// @param maxWaiting how many operations may wait, 1 or more
+  /// @param maxWaiting how many operations may wait, 1 or more; exceeded by at most one for each
+  ///   thread that hands one over in the same moment
   /// @param stopLimit how long [#close] waits for what is under way
   public Lanes(Token token, int count, int maxWaiting, Duration stopLimit, LaneObserver observer) {
     this.maxWaiting = maxWaiting;
-    this.waiting = new LinkedBlockingQueue<>(maxWaiting + count);
     this.stopLimit = stopLimit;
     for (int i = 0; i < count; i++) {
       lanes.add(new Lane(token, this, observer));
@@ -84,11 +86,14 @@ public final class Lanes implements AutoCloseable {
   private void enqueue(Job<?> job) {
     if (stopping) {
       job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
-    } else if (waiting.size() >= maxWaiting || !waiting.offer(job)) {
+    } else if (waiting.size() >= maxWaiting) {
       job.failed(new TokenException(Kind.BUSY, maxWaiting + " operations wait for the token"));
-    } else if (stopping && waiting.remove(job)) {
-      // The stop may have passed between the look and the offer.
-      job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
+    } else {
+      waiting.add(job);
+      // The stop may have passed between the look and the addition.
+      if (stopping && waiting.remove(job)) {
+        job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
+      }
     }
   }
 
@@ -151,8 +156,15 @@ public final class Lanes implements AutoCloseable {
     return (int) lanes.stream().filter(lane -> lane.overdue(now) != null).count();
   }
 
+  /// How long ago the token last did what it was asked to, in nanoseconds; before it ever did, how
+  /// long ago these lanes were made.
+  long sinceLastAnswer() {
+    long now = System.nanoTime();
+    return lanes.stream().mapToLong(lane -> now - lane.lastAnswerNanos()).min().orElseThrow();
+  }
+
   /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on
-  /// lanes that hang.
+  /// lanes that hang, and answers [Kind#STOPPED] for them. Such a lane ends when its call does.
   @Override
   public void close() {
     stopping = true;
@@ -173,8 +185,18 @@ public final class Lanes implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     threads.getLast().interrupt();
-    for (Job<?> job = waiting.poll(); job != null; job = waiting.poll()) {
-      job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
+    TokenException stopped = new TokenException(Kind.STOPPED, "the daemon is stopping");
+    for (Job<?> job : waiting) {
+      // A lane that hangs is to find its word to stop, should it ever come back.
+      if (!job.isStop() && waiting.remove(job)) {
+        job.failed(stopped);
+      }
+    }
+    for (Lane lane : lanes) {
+      Job<?> hanging = lane.current();
+      if (hanging != null) {
+        hanging.failed(stopped);
+      }
     }
   }
 }

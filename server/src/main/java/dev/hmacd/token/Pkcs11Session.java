@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,7 +32,7 @@ final class Pkcs11Session implements TokenSession {
 
   @Override
   public long load(KeyObject key) throws TokenException {
-    long[] handles = module.findSecretKeys(session, key.label(), key.id(), 2);
+    long[] handles = handles(key.label(), key.id(), 2);
     if (handles.length != 1) {
       throw handles.length == 0
           ? new TokenException(Kind.KEY_MISSING, "no object " + key.label() + " on the token")
@@ -116,17 +117,30 @@ final class Pkcs11Session implements TokenSession {
   public List<Found> find(Query query) throws TokenException {
     long[] handles =
         switch (query) {
-          case Query.ByLabel(var label) -> module.findSecretKeys(session, label, null, MAX_FOUND);
-          case Query.ById(var idHex) ->
-              module.findSecretKeys(session, null, HexFormat.of().parseHex(idHex), MAX_FOUND);
-          case Query.ByBoth(var object) ->
-              module.findSecretKeys(session, object.label(), object.id(), MAX_FOUND);
+          case Query.ByLabel(var label) -> handles(label, null, MAX_FOUND);
+          case Query.ById(var idHex) -> handles(null, HexFormat.of().parseHex(idHex), MAX_FOUND);
+          case Query.ByBoth(var object) -> handles(object.label(), object.id(), MAX_FOUND);
         };
     List<Found> found = new ArrayList<>();
     for (long handle : handles) {
       found.add(new Found(name(handle), attributes(handle)));
     }
     return found;
+  }
+
+  /// Who is logged out sees no private objects, and no error either: nothing found says something
+  /// only of a session that is logged in.
+  private long[] handles(@Nullable String label, byte @Nullable [] id, int limit)
+      throws TokenException {
+    long[] handles = module.findSecretKeys(session, label, id, limit);
+    if (handles.length > 0) {
+      return handles;
+    }
+    if (!module.isLoggedIn(session)) {
+      throw TokenException.fault(Fault.LOGIN, "the session was logged out");
+    }
+    // Another session may have logged in since the search.
+    return module.findSecretKeys(session, label, id, limit);
   }
 
   private KeyObject name(long handle) throws TokenException {

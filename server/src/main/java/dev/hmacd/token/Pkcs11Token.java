@@ -8,11 +8,25 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /// A token behind a PKCS#11 module.
 @ThreadSafe
 public final class Pkcs11Token implements Token {
+  /// The mechanisms that the daemon uses, by type, with their names.
+  public static final Map<Long, String> NEEDED_MECHANISMS =
+      Collections.unmodifiableMap(
+          new TreeMap<>(
+              Map.of(
+                  Cryptoki.CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN",
+                  Cryptoki.CKM_SHA224_HMAC, "CKM_SHA224_HMAC",
+                  Cryptoki.CKM_SHA256_HMAC, "CKM_SHA256_HMAC",
+                  Cryptoki.CKM_SHA384_HMAC, "CKM_SHA384_HMAC",
+                  Cryptoki.CKM_SHA512_HMAC, "CKM_SHA512_HMAC")));
+
   private final Cryptoki module;
   private final long slot;
   private final SlotInfo info;

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
@@ -33,7 +34,17 @@ public final class Probe implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hmacd-probe").daemon().factory());
   private final CountDownLatch firstSuccess = new CountDownLatch(1);
+  private final Object reporting = new Object();
+
+  /// The question whose outcome was reported last; they are counted from 1.
+  @GuardedBy("reporting")
+  private long lastReported;
+
+  /// Written under the lock.
   private volatile @Nullable Boolean healthy;
+
+  /// Touched by the schedule's thread alone.
+  private long asked;
 
   /// @param limit after which an answer counts as none
   /// @param listener is told each change, the first answer included
@@ -59,6 +70,8 @@ public final class Probe implements AutoCloseable {
   }
 
   private void ask(KeyObject key, byte[] knownAnswer) {
+    asked++;
+    long question = asked;
     long deadline = System.nanoTime() + limit.toNanos();
     lanes.sign(
         key,
@@ -72,25 +85,39 @@ public final class Probe implements AutoCloseable {
             if (!right) {
               log.atError().log("The token computed a wrong MAC under the probe key");
             }
-            report(right);
+            report(question, right);
           }
 
           @Override
           public void failed(TokenException cause) {
-            // A queue that is full says nothing of the token: calls are being answered.
-            if (cause.kind() != TokenException.Kind.BUSY
-                && cause.kind() != TokenException.Kind.STOPPED) {
-              report(false);
+            switch (cause.kind()) {
+              case STOPPED -> {}
+              // A full queue says nothing of the token while others' calls are being answered.
+              case BUSY -> {
+                if (lanes.sinceLastAnswer() > limit.toNanos()) {
+                  report(question, false);
+                }
+              }
+              case LATE, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+                  report(question, false);
             }
           }
         });
   }
 
-  private void report(boolean now) {
-    boolean changed = !Objects.equals(healthy, now);
-    healthy = now;
-    if (changed) {
-      listener.accept(now);
+  /// Outcomes come on several threads, and not in the order of the questions: one lane may hang
+  /// while others answer. What counts is the youngest question that was answered.
+  private void report(long question, boolean now) {
+    synchronized (reporting) {
+      if (question < lastReported) {
+        return;
+      }
+      lastReported = question;
+      boolean changed = !Objects.equals(healthy, now);
+      healthy = now;
+      if (changed) {
+        listener.accept(now);
+      }
     }
     if (now) {
       firstSuccess.countDown();

@@ -1,5 +1,7 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.KeyAttributes.Unfit;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Why the token did not do what it was asked to.
@@ -44,30 +46,35 @@ public final class TokenException extends Exception {
 
   private final Kind kind;
   private final Fault fault;
+  private final transient @Nullable Unfit unfit;
 
-  private TokenException(Kind kind, Fault fault, String message, @Nullable Throwable cause) {
+  private TokenException(
+      Kind kind, Fault fault, @Nullable Unfit unfit, String message, @Nullable Throwable cause) {
     super(message, cause);
     this.kind = kind;
     this.fault = fault;
+    this.unfit = unfit;
   }
 
   /// A failure that is not the token's fault.
   public TokenException(Kind kind, String message) {
-    super(message);
-    this.kind = kind;
-    this.fault = Fault.NONE;
+    this(kind, Fault.NONE, null, message, null);
   }
 
   static TokenException fault(Fault fault, String message, Throwable cause) {
-    return new TokenException(Kind.UNAVAILABLE, fault, message, cause);
+    return new TokenException(Kind.UNAVAILABLE, fault, null, message, cause);
+  }
+
+  static TokenException fault(Fault fault, @Nullable Unfit unfit, String message, Throwable cause) {
+    return new TokenException(Kind.UNAVAILABLE, fault, unfit, message, cause);
   }
 
   static TokenException fault(Fault fault, String message) {
-    return new TokenException(Kind.UNAVAILABLE, fault, message, null);
+    return new TokenException(Kind.UNAVAILABLE, fault, null, message, null);
   }
 
   static TokenException unsupported(String message, Throwable cause) {
-    return new TokenException(Kind.UNSUPPORTED, Fault.NONE, message, cause);
+    return new TokenException(Kind.UNSUPPORTED, Fault.NONE, null, message, cause);
   }
 
   public Kind kind() {
@@ -78,6 +85,13 @@ public final class TokenException extends Exception {
   /// token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;
+  }
+
+  /// What is wrong with the key, if the token's answer is true. It need not be: some tokens say the
+  /// same of any key once nobody is logged in. So believe it only of a key that is on trial, and
+  /// after a second try on a new session.
+  public Optional<Unfit> unfit() {
+    return Optional.ofNullable(unfit);
   }
 
   Fault fault() {

@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.DescribeKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeyServiceGrpc;
@@ -149,6 +150,22 @@ public final class Caller implements AutoCloseable {
   public KeyMetadata adopt(String label, KeySpec spec) {
     return keys()
         .adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(label).setKeySpec(spec).build())
+        .getKeyMetadata();
+  }
+
+  public KeyMetadata adoptById(String idHex, KeySpec spec) {
+    return keys()
+        .adoptKey(
+            AdoptKeyRequest.newBuilder()
+                .setObjectId(ByteString.fromHex(idHex))
+                .setKeySpec(spec)
+                .build())
+        .getKeyMetadata();
+  }
+
+  public KeyMetadata describe(String keyId) {
+    return keys()
+        .describeKey(DescribeKeyRequest.newBuilder().setKeyId(keyId).build())
         .getKeyMetadata();
   }
 

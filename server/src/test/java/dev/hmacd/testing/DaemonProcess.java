@@ -47,15 +47,22 @@ public final class DaemonProcess implements AutoCloseable {
   /// @param environment what the daemon needs beside [SoftHsm#environment]
   public static DaemonProcess start(
       LoopbackDaemon files, SoftHsm hsm, Map<String, String> environment) {
+    return start(files, hsm, environment, List.of());
+  }
+
+  /// As [#start(LoopbackDaemon, SoftHsm, Map)], in a JVM with options of its own.
+  public static DaemonProcess start(
+      LoopbackDaemon files, SoftHsm hsm, Map<String, String> environment, List<String> jvmOptions) {
     Map<String, String> all = new HashMap<>(environment);
     all.putAll(hsm.environment());
     files.writeFiles();
-    DaemonProcess init = new DaemonProcess(files, launch("init", files.config(), all));
+    DaemonProcess init = new DaemonProcess(files, launch("init", files.config(), all, jvmOptions));
     init.follow();
     if (init.exitCode() != 0) {
       throw new IllegalStateException("hmacd init failed");
     }
-    DaemonProcess daemon = new DaemonProcess(files, launch("serve", files.config(), all));
+    DaemonProcess daemon =
+        new DaemonProcess(files, launch("serve", files.config(), all, jvmOptions));
     Thread.ofPlatform().daemon().name("hmacd-output").start(daemon::follow);
     try {
       var _ = daemon.serving.get(LIMIT_SECONDS, TimeUnit.SECONDS);
@@ -71,7 +78,8 @@ public final class DaemonProcess implements AutoCloseable {
     }
   }
 
-  private static Process launch(String command, Path config, Map<String, String> environment) {
+  private static Process launch(
+      String command, Path config, Map<String, String> environment, List<String> jvmOptions) {
     List<String> line = new ArrayList<>();
     line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     // What the build gives to this JVM, --add-exports and the like.
@@ -79,6 +87,7 @@ public final class DaemonProcess implements AutoCloseable {
         .filter(argument -> argument.startsWith("--"))
         .forEach(line::add);
     line.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"));
+    line.addAll(jvmOptions);
     line.addAll(List.of("-cp", System.getProperty("java.class.path"), Hmacd.class.getName()));
     line.addAll(List.of(command, "--config", config.toString()));
     ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
@@ -139,7 +148,7 @@ public final class DaemonProcess implements AutoCloseable {
   @Override
   public void close() {
     callers.forEach(Caller::close);
-    process.destroy();
+    process.toHandle().destroy(); // Process.destroy would close its output while it is read.
     int code = exitCode();
     files.close();
     if (code != 0) {

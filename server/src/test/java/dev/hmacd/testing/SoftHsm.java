@@ -116,6 +116,10 @@ public final class SoftHsm {
     return MODULE;
   }
 
+  public String pin() {
+    return pin;
+  }
+
   public Path pinFile() {
     return pinFile;
   }
@@ -132,6 +136,12 @@ public final class SoftHsm {
     } catch (TokenException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /// An id that no test has used before, in hex.
+  public static String freshId() {
+    return HexFormat.of().toHexDigits(ProcessHandle.current().pid())
+        + HexFormat.of().toHexDigits(NEXT.incrementAndGet());
   }
 
   /// A label that no test has used before.
@@ -203,6 +213,11 @@ public final class SoftHsm {
   public String tool(String... arguments) {
     List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", MODULE.toString()));
     command.addAll(List.of(arguments));
+    return run(command);
+  }
+
+  /// Runs a program that finds this token, and returns what it printed.
+  public String run(List<String> command) {
     try {
       ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
       builder.environment().put("SOFTHSM2_CONF", conf.toString());

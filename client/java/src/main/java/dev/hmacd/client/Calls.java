@@ -1,0 +1,131 @@
+package dev.hmacd.client;
+
+import static com.google.common.util.concurrent.MoreExecutors.directExecutor;
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import com.google.common.util.concurrent.FutureCallback;
+import com.google.common.util.concurrent.Futures;
+import com.google.common.util.concurrent.ListenableFuture;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.Deadline;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ClientCalls;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/// Makes calls: gives each its deadline, and turns what goes wrong into an [HmacdException].
+///
+/// Those with checksums are made once more, within the same deadline, when something was damaged on
+/// its way: they are of methods that may be repeated. Other retries are the channel's
+/// ([Connection]).
+record Calls(Channel channel, Duration deadlineAfter) {
+  Calls {
+    if (deadlineAfter.isNegative() || deadlineAfter.isZero()) {
+      throw new IllegalArgumentException("the deadline must be after more than 0 s");
+    }
+  }
+
+  /// Calls and waits.
+  ///
+  /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
+  <Q, A, R> R call(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    return call(method, options(), request, decode);
+  }
+
+  /// Makes a call with checksums, and waits.
+  ///
+  /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
+  <Q, A, R> R checkedCall(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    CallOptions options = options();
+    try {
+      return call(method, options, request, decode);
+    } catch (HmacdException e) {
+      if (!e.damagedOnItsWay()) {
+        throw e;
+      }
+      return call(method, options, request, decode);
+    }
+  }
+
+  /// Makes a call with checksums without waiting. When the future is cancelled, so is the call.
+  <Q, A, R> CompletableFuture<R> checkedCallAsync(
+      MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    CallOptions options = options();
+    var result = new CompletableFuture<R>();
+    callAsync(
+        method,
+        options,
+        request,
+        decode,
+        result,
+        failure -> {
+          if (failure.damagedOnItsWay()) {
+            callAsync(method, options, request, decode, result, result::completeExceptionally);
+          } else {
+            result.completeExceptionally(failure);
+          }
+        });
+    return result;
+  }
+
+  private <Q, A, R> R call(
+      MethodDescriptor<Q, A> method, CallOptions options, Q request, Function<A, R> decode) {
+    try {
+      return decode.apply(ClientCalls.blockingUnaryCall(channel, method, options, request));
+    } catch (StatusRuntimeException e) {
+      throw HmacdException.of(e);
+    }
+  }
+
+  private <Q, A, R> void callAsync(
+      MethodDescriptor<Q, A> method,
+      CallOptions options,
+      Q request,
+      Function<A, R> decode,
+      CompletableFuture<R> result,
+      Consumer<HmacdException> onFailure) {
+    ListenableFuture<A> answer =
+        ClientCalls.futureUnaryCall(channel.newCall(method, options), request);
+    var unused =
+        result.whenComplete(
+            (value, failure) -> {
+              if (failure != null) {
+                answer.cancel(true);
+              }
+            });
+    Futures.addCallback(
+        answer,
+        new FutureCallback<A>() {
+          @Override
+          public void onSuccess(A answer) {
+            R value;
+            try {
+              value = decode.apply(answer);
+            } catch (HmacdException e) {
+              onFailure.accept(e);
+              return;
+            }
+            result.complete(value);
+          }
+
+          @Override
+          public void onFailure(Throwable failure) {
+            onFailure.accept(
+                HmacdException.of(
+                    failure instanceof StatusRuntimeException known
+                        ? known
+                        : Status.fromThrowable(failure).asRuntimeException()));
+          }
+        },
+        directExecutor());
+  }
+
+  private CallOptions options() {
+    return CallOptions.DEFAULT.withDeadline(Deadline.after(deadlineAfter.toNanos(), NANOSECONDS));
+  }
+}

@@ -1,0 +1,128 @@
+package dev.hmacd.client;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.NameResolverRegistry;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioDomainSocketChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.net.UnixDomainSocketAddress;
+import java.util.List;
+import java.util.Map;
+
+/// The channel to the daemons, and how it retries, balances and keeps its connections alive.
+final class Connection implements AutoCloseable {
+  private static final long KEEP_ALIVE_SECONDS = 30;
+  private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
+  private static final long CLOSE_SECONDS = 5;
+
+  /// Sends a call again, with back-off, when the daemon could not take it, and only one that may be
+  /// sent twice: a second `CreateKey` would make a second key, and a second `CreateAlias` fail.
+  ///
+  /// The budget (`retryThrottling`) ends retries while one answer in ten or more is such a failure,
+  /// so that clients do not hold down a daemon that is struggling.
+  private static final Map<String, ?> SERVICE_CONFIG =
+      Map.of(
+          "loadBalancingConfig",
+          List.of(Map.of("round_robin", Map.of())),
+          "methodConfig",
+          List.of(
+              Map.of(
+                  "name",
+                  List.of(
+                      method("hmacd.v1.MacService", "GenerateMac"),
+                      method("hmacd.v1.MacService", "VerifyMac"),
+                      method("hmacd.v1.KeyService", "DescribeKey"),
+                      method("hmacd.v1.KeyService", "ListKeys"),
+                      method("hmacd.v1.KeyService", "ListAliases")),
+                  "retryPolicy",
+                  Map.of(
+                      "maxAttempts",
+                      4.0,
+                      "initialBackoff",
+                      "0.05s",
+                      "maxBackoff",
+                      "1s",
+                      "backoffMultiplier",
+                      3.0,
+                      "retryableStatusCodes",
+                      List.of("UNAVAILABLE", "RESOURCE_EXHAUSTED")))),
+          "retryThrottling",
+          Map.of("maxTokens", 100.0, "tokenRatio", 0.1));
+
+  // One thread does the I/O of a client, over either transport: a daemon is busy long before it is.
+  // NIO is
+  // the JDK's own, Unix sockets included, and needs no native library.
+  private final EventLoopGroup eventLoops =
+      new MultiThreadIoEventLoopGroup(
+          1, new DefaultThreadFactory("hmacd-client", true), NioIoHandler.newFactory());
+  private final Runnable afterwards;
+  private final ManagedChannel channel;
+
+  /// @param afterwards releases what only this channel uses
+  private Connection(NettyChannelBuilder builder, Runnable afterwards) {
+    this.afterwards = afterwards;
+    this.channel =
+        builder
+            .eventLoopGroup(eventLoops)
+            .defaultServiceConfig(SERVICE_CONFIG)
+            .disableServiceConfigLookUp()
+            .keepAliveTime(KEEP_ALIVE_SECONDS, SECONDS)
+            .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, SECONDS)
+            .build();
+  }
+
+  /// Connects to daemons on the network, as soon as the first call needs it.
+  static Connection overTls(List<Target.HostPort> targets, TlsFiles tls) {
+    var resolvers = new NameResolverRegistry();
+    resolvers.register(new Targets(targets));
+    var builder =
+        (NettyChannelBuilder)
+            Grpc.newChannelBuilder(Targets.CHANNEL_TARGET, tls.credentials(), resolvers);
+    return new Connection(builder.channelType(NioSocketChannel.class), tls::close);
+  }
+
+  /// Connects to the daemon on a Unix domain socket, as soon as the first call needs it.
+  static Connection overUnixSocket(Target.UnixSocket target) {
+    return new Connection(
+        NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())
+            .overrideAuthority("localhost")
+            .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class),
+        () -> {});
+  }
+
+  ManagedChannel channel() {
+    return channel;
+  }
+
+  /// Lets calls under way end, for 5 s, then breaks them off.
+  @Override
+  public void close() {
+    channel.shutdown();
+    try {
+      if (!channel.awaitTermination(CLOSE_SECONDS, SECONDS)) {
+        channel.shutdownNow();
+      }
+    } catch (InterruptedException e) {
+      channel.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+    // Until its thread has ended: the JVM waits 0.3 s at its own end for a thread that polls for
+    // I/O.
+    eventLoops
+        .shutdownGracefully(0, CLOSE_SECONDS, SECONDS)
+        .awaitUninterruptibly(CLOSE_SECONDS, SECONDS);
+    afterwards.run();
+  }
+
+  private static Map<String, String> method(String service, String method) {
+    return Map.of("service", service, "method", method);
+  }
+}

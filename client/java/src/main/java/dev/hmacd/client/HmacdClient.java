@@ -1,0 +1,290 @@
+package dev.hmacd.client;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.protobuf.ByteString;
+import dev.hmacd.v1.AdoptKeyRequest;
+import dev.hmacd.v1.CreateAliasRequest;
+import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.DeleteAliasRequest;
+import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.ListAliasesRequest;
+import dev.hmacd.v1.ListKeysRequest;
+import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.UpdateAliasRequest;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status.Code;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/// Calls hmacd. Make one and share it: it keeps its connections, and all of its methods may be
+/// called by many threads at once.
+///
+/// ```java
+/// try (var hmacd =
+///     HmacdClient.builder().target("hmacd.internal:8443").tls(ca, cert, key).build()) {
+///   Mac mac = hmacd.generateMac("alias/orders", message, MacAlgorithm.HMAC_SHA_256);
+///   hmacd.verifyMac("alias/orders", message, MacAlgorithm.HMAC_SHA_256, mac.toByteArray());
+/// }
+/// ```
+///
+/// - A `keyId` is a key id, key ARN, alias name (`alias/...`) or alias ARN, unless its method says
+///   less.
+/// - Every call has a deadline, and whatever goes wrong is an [HmacdException].
+/// - Calls that may be repeated are: up to three times, with back-off, when the daemon is
+///   unavailable or busy; and once when a checksum shows that a message or MAC was damaged on its
+///   way.
+/// - The daemon checks arguments; this library passes them on, so that the rules live once.
+@ThreadSafe
+public final class HmacdClient implements AutoCloseable {
+  private final Connection connection;
+  private final Calls calls;
+  private final List<String> grantTokens;
+
+  private HmacdClient(Connection connection, Calls calls, List<String> grantTokens) {
+    this.connection = connection;
+    this.calls = calls;
+    this.grantTokens = grantTokens;
+  }
+
+  /// Starts a client.
+  public static HmacdClientBuilder builder() {
+    return new HmacdClientBuilder();
+  }
+
+  static HmacdClient over(Connection connection, Duration deadlineAfter) {
+    return new HmacdClient(connection, new Calls(connection.channel(), deadlineAfter), List.of());
+  }
+
+  /// This client with another deadline, over the same connections; closing either closes both.
+  ///
+  /// @param deadlineAfter how long a call may take in all, with its retries
+  /// @throws IllegalArgumentException when it is not positive
+  public HmacdClient withDeadlineAfter(Duration deadlineAfter) {
+    return new HmacdClient(connection, new Calls(calls.channel(), deadlineAfter), grantTokens);
+  }
+
+  /// This client with grant tokens in every request that takes some, over the same connections;
+  /// closing either closes both.
+  ///
+  /// @param grantTokens at most 10
+  public HmacdClient withGrantTokens(List<String> grantTokens) {
+    return new HmacdClient(connection, calls, List.copyOf(grantTokens));
+  }
+
+  /// Computes the MAC of a message.
+  ///
+  /// @param message 1 to 4096 bytes; hash a longer one yourself and MAC the hash
+  /// @param algorithm the one of the key's spec
+  public Mac generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
+    return calls.checkedCall(
+        MacServiceGrpc.getGenerateMacMethod(),
+        Wire.generateMac(keyId, message, algorithm, grantTokens, false),
+        Wire::mac);
+  }
+
+  /// [#generateMac], without waiting. The future fails with an [HmacdException]; cancelling it
+  /// cancels the call.
+  public CompletableFuture<Mac> generateMacAsync(
+      String keyId, byte[] message, MacAlgorithm algorithm) {
+    return calls.checkedCallAsync(
+        MacServiceGrpc.getGenerateMacMethod(),
+        Wire.generateMac(keyId, message, algorithm, grantTokens, false),
+        Wire::mac);
+  }
+
+  /// Returns if [#generateMac] would succeed; throws what it would throw if not.
+  public void dryRunGenerateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
+    dryRun(
+        MacServiceGrpc.getGenerateMacMethod(),
+        Wire.generateMac(keyId, message, algorithm, grantTokens, true));
+  }
+
+  /// Returns if `mac` is the MAC of `message`. If it is not, throws [ErrorReason#KMS_INVALID_MAC]:
+  /// there is no answer that a caller could forget to look at. The comparison is the daemon's, of
+  /// the full length; a truncated MAC does not match.
+  ///
+  /// @param message 1 to 4096 bytes
+  /// @param algorithm the one of the key's spec
+  /// @param mac 1 to 6144 bytes
+  /// @return what the MAC was verified with
+  @CanIgnoreReturnValue
+  public Verification verifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
+    return calls.checkedCall(
+        MacServiceGrpc.getVerifyMacMethod(),
+        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, false),
+        Wire::verification);
+  }
+
+  /// [#verifyMac], without waiting. A MAC that does not match makes the future fail, as every error
+  /// does, with an [HmacdException]; cancelling it cancels the call.
+  public CompletableFuture<Verification> verifyMacAsync(
+      String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
+    return calls.checkedCallAsync(
+        MacServiceGrpc.getVerifyMacMethod(),
+        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, false),
+        Wire::verification);
+  }
+
+  /// Returns if [#verifyMac] would succeed, for which the MAC must match; throws what it would
+  /// throw if not.
+  public void dryRunVerifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
+    dryRun(
+        MacServiceGrpc.getVerifyMacMethod(),
+        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, true));
+  }
+
+  /// Makes a key in the HSM. Never repeated: each call makes a key of its own. After an error that
+  /// leaves open whether the key was made (a deadline, a broken connection), look with [#listKeys].
+  ///
+  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  public KeyMetadata createKey(KeySpec keySpec, String description) {
+    return calls.call(
+        KeyServiceGrpc.getCreateKeyMethod(),
+        CreateKeyRequest.newBuilder()
+            .setKeySpec(Wire.keySpec(keySpec))
+            .setDescription(description)
+            .build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Takes a key into service that a key ceremony put on the token. For administrators.
+  ///
+  /// @param objectLabel CKA_LABEL of exactly one secret key, 1 to 256 bytes of UTF-8
+  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  public KeyMetadata adoptKeyByLabel(String objectLabel, KeySpec keySpec, String description) {
+    return adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(objectLabel), keySpec, description);
+  }
+
+  /// Takes a key into service that a key ceremony put on the token. For administrators.
+  ///
+  /// @param objectId CKA_ID of exactly one secret key, 1 to 256 bytes
+  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
+    return adoptKey(
+        AdoptKeyRequest.newBuilder().setObjectId(ByteString.copyFrom(objectId)),
+        keySpec,
+        description);
+  }
+
+  /// Tells everything about a key but the key itself.
+  public KeyMetadata describeKey(String keyId) {
+    return calls.call(
+        KeyServiceGrpc.getDescribeKeyMethod(),
+        Wire.describeKey(keyId, grantTokens),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Lists all keys, ordered by key id. Pages are asked for as the stream gets there, each with a
+  /// deadline of its own.
+  public Stream<KeyListEntry> listKeys() {
+    return PagedIterator.stream(pageToken -> listKeys(0, pageToken));
+  }
+
+  /// Asks for one page of keys.
+  ///
+  /// @param pageSize 1 to 1000, or 0 for the daemon's default
+  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  public Page<KeyListEntry> listKeys(int pageSize, String pageToken) {
+    return calls.call(
+        KeyServiceGrpc.getListKeysMethod(),
+        ListKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
+        answer ->
+            new Page<>(
+                answer.getKeysList().stream().map(Wire::keyListEntry).toList(),
+                answer.getNextPageToken()));
+  }
+
+  /// Points a new alias at a key. Never repeated.
+  ///
+  /// @param aliasName `alias/` followed by letters, digits, `/`, `_` or `-`; at most 256 characters
+  /// @param targetKeyId key id or key ARN
+  public void createAlias(String aliasName, String targetKeyId) {
+    calls.call(
+        KeyServiceGrpc.getCreateAliasMethod(),
+        CreateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
+        Function.identity());
+  }
+
+  /// Points an existing alias at another key. Never repeated.
+  ///
+  /// @param targetKeyId key id or key ARN
+  public void updateAlias(String aliasName, String targetKeyId) {
+    calls.call(
+        KeyServiceGrpc.getUpdateAliasMethod(),
+        UpdateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
+        Function.identity());
+  }
+
+  /// Deletes an alias; the key stays. Never repeated.
+  public void deleteAlias(String aliasName) {
+    calls.call(
+        KeyServiceGrpc.getDeleteAliasMethod(),
+        DeleteAliasRequest.newBuilder().setAliasName(aliasName).build(),
+        Function.identity());
+  }
+
+  /// Lists all aliases, ordered by name. Pages are asked for as the stream gets there, each with a
+  /// deadline of its own.
+  public Stream<AliasListEntry> listAliases() {
+    return listAliases("");
+  }
+
+  /// Lists the aliases of one key, as [#listAliases()] does.
+  ///
+  /// @param keyId key id or key ARN; empty for the aliases of all keys
+  public Stream<AliasListEntry> listAliases(String keyId) {
+    return PagedIterator.stream(pageToken -> listAliases(keyId, 0, pageToken));
+  }
+
+  /// Asks for one page of aliases.
+  ///
+  /// @param keyId key id or key ARN; empty for the aliases of all keys
+  /// @param pageSize 1 to 100, or 0 for the daemon's default
+  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  public Page<AliasListEntry> listAliases(String keyId, int pageSize, String pageToken) {
+    return calls.call(
+        KeyServiceGrpc.getListAliasesMethod(),
+        ListAliasesRequest.newBuilder()
+            .setKeyId(keyId)
+            .setPageSize(pageSize)
+            .setPageToken(pageToken)
+            .build(),
+        answer ->
+            new Page<>(
+                answer.getAliasesList().stream().map(Wire::aliasListEntry).toList(),
+                answer.getNextPageToken()));
+  }
+
+  /// Lets calls under way end, for at most 5 s, and closes the connections.
+  @Override
+  public void close() {
+    connection.close();
+  }
+
+  private KeyMetadata adoptKey(
+      AdoptKeyRequest.Builder object, KeySpec keySpec, String description) {
+    return calls.call(
+        KeyServiceGrpc.getAdoptKeyMethod(),
+        object.setKeySpec(Wire.keySpec(keySpec)).setDescription(description).build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  private <Q, A> void dryRun(MethodDescriptor<Q, A> method, Q request) {
+    try {
+      calls.checkedCall(method, request, Function.identity());
+    } catch (HmacdException e) {
+      if (e.reason() == ErrorReason.DRY_RUN_OPERATION) {
+        return;
+      }
+      throw e;
+    }
+    throw new HmacdException(
+        ErrorReason.DRY_RUN_IGNORED, Code.OK, "the daemon carried out what was meant as a dry run");
+  }
+}

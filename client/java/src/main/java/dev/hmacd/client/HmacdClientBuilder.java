@@ -1,0 +1,88 @@
+package dev.hmacd.client;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Says which daemons to call and how, then builds the [HmacdClient].
+public final class HmacdClientBuilder {
+  private static final Duration DEFAULT_DEADLINE_AFTER = Duration.ofSeconds(5);
+  private static final Duration TLS_FILES_PERIOD = Duration.ofMinutes(1);
+
+  private List<Target> targets = List.of();
+  private Duration deadlineAfter = DEFAULT_DEADLINE_AFTER;
+  private @Nullable Tls tls;
+
+  HmacdClientBuilder() {}
+
+  /// The daemons to call: one or several `host:port`, whose addresses all take turns (round robin);
+  /// or one `unix:/path`, the socket of a daemon on this machine. Required.
+  ///
+  /// @throws IllegalArgumentException when a target has none of these forms
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder target(String... targets) {
+    this.targets = Arrays.stream(targets).map(Target::parse).toList();
+    return this;
+  }
+
+  /// Mutual TLS, from PEM files: required for every `host:port`, as there is no call without it.
+  /// The files are looked at every minute, and new connections use what they hold then.
+  ///
+  /// @param ca the certificates that the daemons' certificates must lead to
+  /// @param cert this client's certificate chain, which names the principal
+  /// @param key its private key, PKCS #8, not encrypted
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder tls(Path ca, Path cert, Path key) {
+    this.tls = new Tls(ca, cert, key);
+    return this;
+  }
+
+  /// How long a call may take in all, with its retries; 5 s unless set.
+  /// [HmacdClient#withDeadlineAfter] sets it for single calls.
+  ///
+  /// @throws IllegalArgumentException when it is not positive
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder deadlineAfter(Duration deadlineAfter) {
+    this.deadlineAfter = deadlineAfter;
+    return this;
+  }
+
+  /// Builds the client and reads the PEM files. Connects only when the first call needs it.
+  ///
+  /// @throws IllegalArgumentException when what was set does not go together or a PEM file is none
+  /// @throws UncheckedIOException when a PEM file cannot be read
+  public HmacdClient build() {
+    return HmacdClient.over(connection(), deadlineAfter);
+  }
+
+  private Connection connection() {
+    if (targets.isEmpty()) {
+      throw new IllegalArgumentException("no target is set");
+    }
+    if (targets.size() == 1 && targets.get(0) instanceof Target.UnixSocket target) {
+      if (tls != null) {
+        throw new IllegalArgumentException("a unix: target takes no TLS");
+      }
+      return Connection.overUnixSocket(target);
+    }
+    if (tls == null) {
+      throw new IllegalArgumentException("a host:port target needs TLS: CA, certificate and key");
+    }
+    return Connection.overTls(
+        targets.stream().map(HmacdClientBuilder::hostPort).toList(),
+        new TlsFiles(tls.ca(), tls.cert(), tls.key(), TLS_FILES_PERIOD));
+  }
+
+  private static Target.HostPort hostPort(Target target) {
+    if (target instanceof Target.HostPort hostPort) {
+      return hostPort;
+    }
+    throw new IllegalArgumentException("a unix: target must be the only one");
+  }
+
+  private record Tls(Path ca, Path cert, Path key) {}
+}

@@ -1,0 +1,32 @@
+package dev.hmacd.client;
+
+import java.time.Instant;
+import java.util.List;
+
+/// A key: everything about it but the key itself.
+///
+/// @param keyId the key's id, a lowercase UUID
+/// @param keyArn `arn:<partition>:kms:<region>:<account>:key/<key id>`
+/// @param creationTime when the key was created or adopted, to the millisecond
+/// @param description what the creator wrote, 0 to 8192 characters
+/// @param keyState what can be done with the key now
+/// @param keySpec the kind of key
+/// @param macAlgorithms the one algorithm of the spec
+/// @param origin where the key came from
+/// @param currentKeyVersion the version that MACs are made with, 1 or more
+/// @param tokenObject the object on the token behind the current version
+public record KeyMetadata(
+    String keyId,
+    String keyArn,
+    Instant creationTime,
+    String description,
+    KeyState keyState,
+    KeySpec keySpec,
+    List<MacAlgorithm> macAlgorithms,
+    KeyOrigin origin,
+    int currentKeyVersion,
+    TokenObject tokenObject) {
+  public KeyMetadata {
+    macAlgorithms = List.copyOf(macAlgorithms);
+  }
+}

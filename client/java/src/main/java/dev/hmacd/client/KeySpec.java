@@ -1,0 +1,15 @@
+package dev.hmacd.client;
+
+/// What kind of key it is. A key that the daemon makes is as long as the hash's output.
+public enum KeySpec {
+  /// For [MacAlgorithm#HMAC_SHA_224].
+  HMAC_224,
+  /// For [MacAlgorithm#HMAC_SHA_256].
+  HMAC_256,
+  /// For [MacAlgorithm#HMAC_SHA_384].
+  HMAC_384,
+  /// For [MacAlgorithm#HMAC_SHA_512].
+  HMAC_512,
+  /// One that a newer daemon has and this client does not know. Refused as an argument.
+  UNKNOWN
+}

@@ -1,0 +1,15 @@
+package dev.hmacd.client;
+
+/// HMAC (RFC 2104) with a SHA-2 hash. Each [KeySpec] has exactly one algorithm.
+public enum MacAlgorithm {
+  /// MACs of 28 bytes, under keys of spec [KeySpec#HMAC_224].
+  HMAC_SHA_224,
+  /// MACs of 32 bytes, under keys of spec [KeySpec#HMAC_256].
+  HMAC_SHA_256,
+  /// MACs of 48 bytes, under keys of spec [KeySpec#HMAC_384].
+  HMAC_SHA_384,
+  /// MACs of 64 bytes, under keys of spec [KeySpec#HMAC_512].
+  HMAC_SHA_512,
+  /// One that a newer daemon has and this client does not know. Refused as an argument.
+  UNKNOWN
+}

@@ -1,0 +1,46 @@
+package dev.hmacd.client;
+
+import com.google.common.net.HostAndPort;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
+import java.util.List;
+
+/// Where a daemon listens.
+sealed interface Target {
+  /// Parses `host:port` or `unix:/path`.
+  static Target parse(String target) {
+    if (target.startsWith("unix:")) {
+      return new UnixSocket(UnixDomainSocketAddress.of(target.substring("unix:".length())));
+    }
+    try {
+      HostAndPort name = HostAndPort.fromString(target).requireBracketsForIPv6();
+      if (!name.getHost().isEmpty() && name.hasPort()) {
+        return new HostPort(name);
+      }
+    } catch (IllegalArgumentException e) {
+      // said better below
+    }
+    throw new IllegalArgumentException("target must be host:port or unix:/path: " + target);
+  }
+
+  /// A daemon on the network.
+  record HostPort(HostAndPort name) implements Target {
+    /// The name that the daemon's certificate must have, with the port.
+    String authority() {
+      return name.toString();
+    }
+
+    /// All addresses of the name, looked up anew.
+    List<InetSocketAddress> addresses() throws UnknownHostException {
+      return Arrays.stream(InetAddress.getAllByName(name.getHost()))
+          .map(address -> new InetSocketAddress(address, name.getPort()))
+          .toList();
+    }
+  }
+
+  /// A daemon on this machine, which tells its callers apart by the socket's peer credentials.
+  record UnixSocket(UnixDomainSocketAddress address) implements Target {}
+}

@@ -1,0 +1,134 @@
+package dev.hmacd.client;
+
+import static java.util.Objects.requireNonNull;
+
+import io.grpc.Attributes;
+import io.grpc.EquivalentAddressGroup;
+import io.grpc.NameResolver;
+import io.grpc.NameResolverProvider;
+import io.grpc.Status;
+import io.grpc.StatusOr;
+import io.grpc.SynchronizationContext;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
+
+/// Resolves the daemons that a client was built for, all of their addresses, each to be checked
+/// under its own name in TLS. gRPC's own resolvers take one name only.
+///
+/// gRPC asks again when a connection breaks; the JDK's cache of names keeps that from being a
+/// burden.
+final class Targets extends NameResolverProvider {
+  /// What the channel is built for; the provider knows the rest.
+  static final String CHANNEL_TARGET = "hmacd:///";
+
+  private final List<Target.HostPort> targets;
+
+  Targets(List<Target.HostPort> targets) {
+    this.targets = targets;
+  }
+
+  @Override
+  public NameResolver newNameResolver(URI uri, NameResolver.Args args) {
+    return new Resolver(args);
+  }
+
+  @Override
+  public String getDefaultScheme() {
+    return "hmacd";
+  }
+
+  @Override
+  public Collection<Class<? extends SocketAddress>> getProducedSocketAddressTypes() {
+    return Set.of(InetSocketAddress.class);
+  }
+
+  @Override
+  protected boolean isAvailable() {
+    return true;
+  }
+
+  @Override
+  protected int priority() {
+    return 5;
+  }
+
+  private StatusOr<List<EquivalentAddressGroup>> resolve() {
+    var addresses = new ArrayList<EquivalentAddressGroup>();
+    var unknown = new ArrayList<String>();
+    for (Target.HostPort target : targets) {
+      var attributes =
+          Attributes.newBuilder()
+              .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, target.authority())
+              .build();
+      try {
+        for (SocketAddress address : target.addresses()) {
+          addresses.add(new EquivalentAddressGroup(address, attributes));
+        }
+      } catch (UnknownHostException e) {
+        unknown.add(target.authority());
+      }
+    }
+    return addresses.isEmpty()
+        ? StatusOr.fromStatus(
+            Status.UNAVAILABLE.withDescription("unknown host: " + String.join(", ", unknown)))
+        : StatusOr.fromValue(addresses);
+  }
+
+  /// Used within the channel's synchronization context only, but for the look-up itself.
+  private final class Resolver extends NameResolver {
+    private final SynchronizationContext context;
+    private final Executor executor;
+    private @Nullable Listener2 listener;
+    private boolean resolving;
+
+    Resolver(Args args) {
+      this.context = args.getSynchronizationContext();
+      // A channel always gives one; the type allows for resolvers used elsewhere.
+      this.executor = requireNonNull(args.getOffloadExecutor());
+    }
+
+    @Override
+    public String getServiceAuthority() {
+      return targets.get(0).authority();
+    }
+
+    @Override
+    public void start(Listener2 listener) {
+      this.listener = listener;
+      refresh();
+    }
+
+    @Override
+    public void refresh() {
+      if (resolving) {
+        return;
+      }
+      resolving = true;
+      executor.execute(
+          () -> {
+            StatusOr<List<EquivalentAddressGroup>> addresses = resolve();
+            context.execute(() -> resolved(addresses));
+          });
+    }
+
+    @Override
+    public void shutdown() {
+      listener = null;
+    }
+
+    private void resolved(StatusOr<List<EquivalentAddressGroup>> addresses) {
+      resolving = false;
+      if (listener != null) {
+        listener.onResult2(ResolutionResult.newBuilder().setAddressesOrError(addresses).build());
+      }
+    }
+  }
+}

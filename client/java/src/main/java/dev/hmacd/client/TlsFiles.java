@@ -1,0 +1,96 @@
+package dev.hmacd.client;
+
+import static java.util.concurrent.TimeUnit.NANOSECONDS;
+
+import io.grpc.ChannelCredentials;
+import io.grpc.TlsChannelCredentials;
+import io.grpc.util.AdvancedTlsX509KeyManager;
+import io.grpc.util.AdvancedTlsX509TrustManager;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+
+/// The PEM files of mutual TLS, read again when they change, so that a new connection uses a
+/// renewed certificate. Where they cannot be read any more, that is logged, and what was read
+/// before stays in use.
+final class TlsFiles implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(TlsFiles.class.getName());
+
+  private final Path ca;
+  private final Path cert;
+  private final Path key;
+  private final AdvancedTlsX509TrustManager trustManager;
+  // Not what TlsChannelCredentials makes of files: that is a KeyStore, which derives a key of a
+  // password.
+  private final AdvancedTlsX509KeyManager keyManager = new AdvancedTlsX509KeyManager();
+  private final ScheduledExecutorService reader;
+  private List<FileTime> read;
+
+  /// @param period how often to look for changes
+  /// @throws IllegalArgumentException when a file is no PEM file of what it should hold
+  /// @throws UncheckedIOException when a file cannot be read
+  TlsFiles(Path ca, Path cert, Path key, Duration period) {
+    this.ca = ca;
+    this.cert = cert;
+    this.key = key;
+    try {
+      trustManager = AdvancedTlsX509TrustManager.newBuilder().build();
+      read = lastModified();
+      read();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalArgumentException("no PEM: " + e.getMessage(), e);
+    }
+    reader =
+        Executors.newSingleThreadScheduledExecutor(
+            new DefaultThreadFactory("hmacd-client-tls-files", true));
+    var unused =
+        reader.scheduleWithFixedDelay(
+            this::readIfChanged, period.toNanos(), period.toNanos(), NANOSECONDS);
+  }
+
+  ChannelCredentials credentials() {
+    return TlsChannelCredentials.newBuilder()
+        .trustManager(trustManager)
+        .keyManager(keyManager)
+        .build();
+  }
+
+  @Override
+  public void close() {
+    reader.shutdownNow();
+  }
+
+  private void readIfChanged() {
+    try {
+      List<FileTime> now = lastModified();
+      if (!now.equals(read)) {
+        read = now; // before reading, so that what changes while it is read is read again
+        read();
+      }
+    } catch (IOException | GeneralSecurityException | RuntimeException e) {
+      LOG.log(System.Logger.Level.WARNING, "TLS files could not be read again", e);
+    }
+  }
+
+  private void read() throws IOException, GeneralSecurityException {
+    trustManager.updateTrustCredentials(ca.toFile());
+    keyManager.updateIdentityCredentials(cert.toFile(), key.toFile());
+  }
+
+  private List<FileTime> lastModified() throws IOException {
+    return List.of(
+        Files.getLastModifiedTime(ca),
+        Files.getLastModifiedTime(cert),
+        Files.getLastModifiedTime(key));
+  }
+}

@@ -1,0 +1,191 @@
+package dev.hmacd.client;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.Timestamp;
+import dev.hmacd.v1.DescribeKeyRequest;
+import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.GenerateMacResponse;
+import dev.hmacd.v1.VerifyMacRequest;
+import dev.hmacd.v1.VerifyMacResponse;
+import io.grpc.Status.Code;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.zip.CRC32C;
+
+/// Between the types of this library and the messages of the contract.
+final class Wire {
+  private Wire() {}
+
+  static GenerateMacRequest generateMac(
+      String keyId,
+      byte[] message,
+      MacAlgorithm algorithm,
+      List<String> grantTokens,
+      boolean dryRun) {
+    // The sum is of the caller's bytes, not of the copy, so that it covers the copying too.
+    return GenerateMacRequest.newBuilder()
+        .setKeyId(keyId)
+        .setMessageCrc32C(crc32c(message))
+        .setMessage(ByteString.copyFrom(message))
+        .setMacAlgorithm(macAlgorithm(algorithm))
+        .addAllGrantTokens(grantTokens)
+        .setDryRun(dryRun)
+        .build();
+  }
+
+  static VerifyMacRequest verifyMac(
+      String keyId,
+      byte[] message,
+      MacAlgorithm algorithm,
+      byte[] mac,
+      List<String> grantTokens,
+      boolean dryRun) {
+    return VerifyMacRequest.newBuilder()
+        .setKeyId(keyId)
+        .setMessageCrc32C(crc32c(message))
+        .setMessage(ByteString.copyFrom(message))
+        .setMacAlgorithm(macAlgorithm(algorithm))
+        .setMacCrc32C(crc32c(mac))
+        .setMac(ByteString.copyFrom(mac))
+        .addAllGrantTokens(grantTokens)
+        .setDryRun(dryRun)
+        .build();
+  }
+
+  static DescribeKeyRequest describeKey(String keyId, List<String> grantTokens) {
+    return DescribeKeyRequest.newBuilder().setKeyId(keyId).addAllGrantTokens(grantTokens).build();
+  }
+
+  static Mac mac(GenerateMacResponse answer) {
+    if (!answer.getVerifiedMessageCrc32C()) {
+      throw damaged("the daemon did not check message_crc32c");
+    }
+    if (crc32c(answer.getMac().toByteArray()) != answer.getMacCrc32C()) {
+      throw damaged("mac_crc32c does not fit the MAC");
+    }
+    return new Mac(
+        answer.getMac(),
+        answer.getKeyId(),
+        macAlgorithm(answer.getMacAlgorithm()),
+        answer.getKeyVersion());
+  }
+
+  static Verification verification(VerifyMacResponse answer) {
+    if (!answer.getMacValid()) { // never sent, but nothing else may be taken for "valid"
+      throw new HmacdException(
+          ErrorReason.KMS_INVALID_MAC, Code.INVALID_ARGUMENT, "the MAC does not match");
+    }
+    if (!answer.getVerifiedMessageCrc32C()) {
+      throw damaged("the daemon did not check message_crc32c");
+    }
+    if (!answer.getVerifiedMacCrc32C()) {
+      throw damaged("the daemon did not check mac_crc32c");
+    }
+    return new Verification(
+        answer.getKeyId(), macAlgorithm(answer.getMacAlgorithm()), answer.getKeyVersion());
+  }
+
+  static KeyMetadata keyMetadata(dev.hmacd.v1.KeyMetadata key) {
+    return new KeyMetadata(
+        key.getKeyId(),
+        key.getKeyArn(),
+        instant(key.getCreationTime()),
+        key.getDescription(),
+        switch (key.getKeyState()) {
+          case KEY_STATE_CREATING -> KeyState.CREATING;
+          case KEY_STATE_ENABLED -> KeyState.ENABLED;
+          case KEY_STATE_UNAVAILABLE -> KeyState.UNAVAILABLE;
+          case KEY_STATE_UNSPECIFIED, UNRECOGNIZED -> KeyState.UNKNOWN;
+        },
+        switch (key.getKeySpec()) {
+          case KEY_SPEC_HMAC_224 -> KeySpec.HMAC_224;
+          case KEY_SPEC_HMAC_256 -> KeySpec.HMAC_256;
+          case KEY_SPEC_HMAC_384 -> KeySpec.HMAC_384;
+          case KEY_SPEC_HMAC_512 -> KeySpec.HMAC_512;
+          case KEY_SPEC_UNSPECIFIED, UNRECOGNIZED -> KeySpec.UNKNOWN;
+        },
+        key.getMacAlgorithmsList().stream().map(Wire::macAlgorithm).toList(),
+        switch (key.getOrigin()) {
+          case KEY_ORIGIN_GENERATED -> KeyOrigin.GENERATED;
+          case KEY_ORIGIN_ADOPTED -> KeyOrigin.ADOPTED;
+          case KEY_ORIGIN_UNSPECIFIED, UNRECOGNIZED -> KeyOrigin.UNKNOWN;
+        },
+        key.getCurrentKeyVersion(),
+        tokenObject(key.getTokenObject()));
+  }
+
+  static KeyListEntry keyListEntry(dev.hmacd.v1.KeyListEntry key) {
+    return new KeyListEntry(key.getKeyId(), key.getKeyArn());
+  }
+
+  static AliasListEntry aliasListEntry(dev.hmacd.v1.AliasListEntry alias) {
+    return new AliasListEntry(
+        alias.getAliasName(),
+        alias.getAliasArn(),
+        alias.getTargetKeyId(),
+        instant(alias.getCreationTime()),
+        instant(alias.getLastUpdatedTime()));
+  }
+
+  static dev.hmacd.v1.KeySpec keySpec(KeySpec spec) {
+    return switch (spec) {
+      case HMAC_224 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_224;
+      case HMAC_256 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_256;
+      case HMAC_384 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_384;
+      case HMAC_512 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_512;
+      case UNKNOWN -> throw new IllegalArgumentException("KeySpec.UNKNOWN cannot be asked for");
+    };
+  }
+
+  private static dev.hmacd.v1.MacAlgorithm macAlgorithm(MacAlgorithm algorithm) {
+    return switch (algorithm) {
+      case HMAC_SHA_224 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_224;
+      case HMAC_SHA_256 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256;
+      case HMAC_SHA_384 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_384;
+      case HMAC_SHA_512 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512;
+      case UNKNOWN ->
+          throw new IllegalArgumentException("MacAlgorithm.UNKNOWN cannot be asked for");
+    };
+  }
+
+  private static MacAlgorithm macAlgorithm(dev.hmacd.v1.MacAlgorithm algorithm) {
+    return switch (algorithm) {
+      case MAC_ALGORITHM_HMAC_SHA_224 -> MacAlgorithm.HMAC_SHA_224;
+      case MAC_ALGORITHM_HMAC_SHA_256 -> MacAlgorithm.HMAC_SHA_256;
+      case MAC_ALGORITHM_HMAC_SHA_384 -> MacAlgorithm.HMAC_SHA_384;
+      case MAC_ALGORITHM_HMAC_SHA_512 -> MacAlgorithm.HMAC_SHA_512;
+      case MAC_ALGORITHM_UNSPECIFIED, UNRECOGNIZED -> MacAlgorithm.UNKNOWN;
+    };
+  }
+
+  private static TokenObject tokenObject(dev.hmacd.v1.TokenObject object) {
+    return new TokenObject(
+        object.getTokenSerial(),
+        object.getLabel(),
+        HexFormat.of().formatHex(object.getId().toByteArray()),
+        object.getSensitive(),
+        object.getExtractable(),
+        object.hasAlwaysSensitive() ? Optional.of(object.getAlwaysSensitive()) : Optional.empty(),
+        object.hasNeverExtractable() ? Optional.of(object.getNeverExtractable()) : Optional.empty(),
+        object.hasLocal() ? Optional.of(object.getLocal()) : Optional.empty(),
+        object.hasKeyBytes() ? OptionalInt.of(object.getKeyBytes()) : OptionalInt.empty());
+  }
+
+  private static Instant instant(Timestamp time) {
+    return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+  }
+
+  /// CRC32C (Castagnoli, RFC 3720), as a proto `fixed32`.
+  private static int crc32c(byte[] bytes) {
+    var sum = new CRC32C();
+    sum.update(bytes);
+    return (int) sum.getValue();
+  }
+
+  private static HmacdException damaged(String text) {
+    return new HmacdException(ErrorReason.ANSWER_DAMAGED, Code.DATA_LOSS, text);
+  }
+}

@@ -1,0 +1,494 @@
+package dev.hmacd.client;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.google.protobuf.ByteString;
+import dev.hmacd.v1.VerifyMacResponse;
+import io.grpc.Status.Code;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+@Timeout(30)
+class HmacdClientTest {
+  // RFC 4231, section 4.3, under the daemon's key "Jefe".
+  private static final byte[] MESSAGE = "what do ya want for nothing?".getBytes(UTF_8);
+  private static final byte[] MAC =
+      HexFormat.of().parseHex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  private static final MacAlgorithm ALGORITHM = MacAlgorithm.HMAC_SHA_256;
+  private static final String KEY = FakeDaemon.KEY_ID;
+  private static final TestPki CLIENT = TestPki.client();
+
+  private final FakeDaemon daemon = FakeDaemon.overTls(TestPki.daemon("localhost"));
+  private final HmacdClient hmacd = client(daemon.target());
+
+  @AfterEach
+  void close() {
+    hmacd.close();
+    daemon.close();
+  }
+
+  @Test
+  void generatedMacIsThatOfTheMessageAndSaysWhatMadeIt() {
+    Mac mac = hmacd.generateMac(KEY, MESSAGE, ALGORITHM);
+    assertThat(mac.toByteArray()).isEqualTo(MAC);
+    assertThat(mac.keyArn()).isEqualTo(FakeDaemon.KEY_ARN);
+    assertThat(mac.macAlgorithm()).isEqualTo(ALGORITHM);
+    assertThat(mac.keyVersion()).isEqualTo(1);
+    assertThat(mac).isEqualTo(hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(mac.toString()).doesNotContain("5bdcc1");
+  }
+
+  @Test
+  void rightMacIsVerified() {
+    assertThat(hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC))
+        .isEqualTo(new Verification(FakeDaemon.KEY_ARN, ALGORITHM, 1));
+  }
+
+  @Test
+  void wrongMacThrows() {
+    HmacdException failure = failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, wrongMac()));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.KMS_INVALID_MAC);
+    assertThat(failure.code()).isEqualTo(Code.INVALID_ARGUMENT);
+    assertThat(failure.retryable()).isFalse();
+  }
+
+  @Test
+  void answerThatSaysTheMacIsNotValidThrows() {
+    daemon.changingVerifications(answer -> answer.toBuilder().setMacValid(false).build());
+    assertThat(failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)).reason())
+        .isEqualTo(ErrorReason.KMS_INVALID_MAC);
+  }
+
+  @Test
+  void asyncCallsGiveWhatTheOthersGive() {
+    assertThat(hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join().toByteArray()).isEqualTo(MAC);
+    assertThat(hmacd.verifyMacAsync(KEY, MESSAGE, ALGORITHM, MAC).join().keyVersion()).isEqualTo(1);
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(() -> hmacd.verifyMacAsync(KEY, MESSAGE, ALGORITHM, wrongMac()).join())
+        .satisfies(e -> assertThat(reasonOf(e.getCause())).isEqualTo(ErrorReason.KMS_INVALID_MAC));
+  }
+
+  @Test
+  void cancelledFutureCancelsTheCall() throws InterruptedException {
+    daemon.hanging();
+    var mac =
+        hmacd.withDeadlineAfter(Duration.ofMinutes(5)).generateMacAsync(KEY, MESSAGE, ALGORITHM);
+    while (daemon.calls().isEmpty()) {
+      Thread.onSpinWait();
+    }
+    mac.cancel(false);
+    assertThat(daemon.awaitCancelled()).isTrue();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("repeatable")
+  void repeatableCallIsRetriedWhileTheDaemonIsUnavailable(
+      String method, Consumer<HmacdClient> call) {
+    daemon.failing(2, Code.UNAVAILABLE, "STOPPING");
+    daemon.failing(1, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
+    call.accept(hmacd);
+    assertThat(daemon.calls()).containsExactly(method, method, method, method);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("unrepeatable")
+  void changeIsNeverRetried(String method, Consumer<HmacdClient> call) {
+    daemon.failing(1, Code.UNAVAILABLE, "REGISTRY_UNAVAILABLE");
+    assertThat(failure(() -> call.accept(hmacd)).reason())
+        .isEqualTo(ErrorReason.REGISTRY_UNAVAILABLE);
+    assertThat(daemon.calls()).containsExactly(method);
+    call.accept(hmacd);
+  }
+
+  static Stream<Arguments> repeatable() {
+    return Stream.of(
+        call("GenerateMac", hmacd -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)),
+        call("VerifyMac", hmacd -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)),
+        call("DescribeKey", hmacd -> hmacd.describeKey(KEY)),
+        call("ListKeys", hmacd -> hmacd.listKeys(1000, "")),
+        call("ListAliases", hmacd -> hmacd.listAliases("", 100, "")));
+  }
+
+  static Stream<Arguments> unrepeatable() {
+    return Stream.of(
+        call("CreateKey", hmacd -> hmacd.createKey(KeySpec.HMAC_256, "")),
+        call("AdoptKey", hmacd -> hmacd.adoptKeyByLabel("label", KeySpec.HMAC_256, "")),
+        call("CreateAlias", hmacd -> hmacd.createAlias("alias/new", KEY)),
+        call("UpdateAlias", hmacd -> hmacd.updateAlias("alias/orders", KEY)),
+        call("DeleteAlias", hmacd -> hmacd.deleteAlias("alias/orders")));
+  }
+
+  @Test
+  void retriesEnd() {
+    daemon.failing(5, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
+    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.TOKEN_BUSY);
+    assertThat(failure.retryable()).isTrue();
+    assertThat(daemon.calls()).hasSize(4);
+  }
+
+  @Test
+  void refusalIsNotRetried() {
+    daemon.failing(1, Code.PERMISSION_DENIED, "ACCESS_DENIED", "action", "GenerateMac");
+    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.ACCESS_DENIED);
+    assertThat(failure.metadata()).isEqualTo(Map.of("action", "GenerateMac"));
+    assertThat(failure).hasMessage("ACCESS_DENIED: a fake's ACCESS_DENIED");
+    assertThat(daemon.calls()).hasSize(1);
+  }
+
+  @Test
+  void damagedRequestIsSentOnceMore() {
+    daemon.failing(1, Code.INVALID_ARGUMENT, "CHECKSUM_MISMATCH");
+    assertThat(hmacd.generateMac(KEY, MESSAGE, ALGORITHM).toByteArray()).isEqualTo(MAC);
+    daemon.failing(1, Code.INVALID_ARGUMENT, "CHECKSUM_MISMATCH");
+    assertThat(hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join().toByteArray()).isEqualTo(MAC);
+    daemon.failing(2, Code.INVALID_ARGUMENT, "CHECKSUM_MISMATCH");
+    assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).reason())
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(daemon.calls()).hasSize(6);
+    daemon.failing(1, Code.INVALID_ARGUMENT, "CHECKSUM_MISMATCH");
+    assertThat(failure(() -> hmacd.createKey(KeySpec.HMAC_256, "")).reason())
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(daemon.calls()).hasSize(7);
+  }
+
+  @Test
+  void damagedMacIsAskedForOnceMoreAndNeverReturned() {
+    daemon.changingMacs(
+        answer -> answer.toBuilder().setMac(ByteString.copyFrom(wrongMac())).build());
+    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.ANSWER_DAMAGED);
+    assertThat(failure.retryable()).isTrue();
+    assertThat(daemon.calls()).hasSize(2);
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(() -> hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join())
+        .satisfies(e -> assertThat(reasonOf(e.getCause())).isEqualTo(ErrorReason.ANSWER_DAMAGED));
+    assertThat(daemon.calls()).hasSize(4);
+  }
+
+  @Test
+  void macOfAMessageThatTheDaemonDidNotCheckIsNotReturned() {
+    daemon.changingMacs(answer -> answer.toBuilder().setVerifiedMessageCrc32C(false).build());
+    assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).reason())
+        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+  }
+
+  @ParameterizedTest
+  @MethodSource("uncheckedVerifications")
+  void verificationOfWhatTheDaemonDidNotCheckIsNotReturned(
+      UnaryOperator<VerifyMacResponse> change) {
+    daemon.changingVerifications(change);
+    assertThat(failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)).reason())
+        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+  }
+
+  static Stream<UnaryOperator<VerifyMacResponse>> uncheckedVerifications() {
+    return Stream.of(
+        answer -> answer.toBuilder().setVerifiedMessageCrc32C(false).build(),
+        answer -> answer.toBuilder().setVerifiedMacCrc32C(false).build());
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"ERROR_REASON_UNSPECIFIED", "UNRECOGNIZED"})
+  void everyReasonOfTheContractHasItsOwn(dev.hmacd.v1.ErrorReason reason) {
+    String name = reason.name().substring("ERROR_REASON_".length());
+    daemon.failing(1, Code.FAILED_PRECONDITION, name);
+    assertThat(failure(() -> hmacd.createKey(KeySpec.HMAC_256, "")).reason().name())
+        .isEqualTo(name);
+  }
+
+  @Test
+  void reasonOfANewerDaemonIsUnknownAndToldInTheMessage() {
+    daemon.failing(1, Code.FAILED_PRECONDITION, "MOON_IN_WRONG_PHASE", "phase", "new");
+    HmacdException failure = failure(() -> hmacd.describeKey(KEY));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.UNKNOWN);
+    assertThat(failure.code()).isEqualTo(Code.FAILED_PRECONDITION);
+    assertThat(failure.metadata()).isEqualTo(Map.of("phase", "new"));
+    assertThat(failure).hasMessageStartingWith("MOON_IN_WRONG_PHASE: ");
+  }
+
+  @Test
+  void hangingDaemonMeetsTheDeadlineOfTheCall() {
+    daemon.hanging();
+    HmacdException failure =
+        failure(
+            () ->
+                hmacd
+                    .withDeadlineAfter(Duration.ofMillis(200))
+                    .generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.DEADLINE_EXCEEDED);
+    assertThat(failure.retryable()).isTrue();
+  }
+
+  @Test
+  void dryRunReturnsWhenTheCallWouldSucceedAndThrowsWhatItWouldThrow() {
+    assertThatCode(() -> hmacd.dryRunGenerateMac(KEY, MESSAGE, ALGORITHM))
+        .doesNotThrowAnyException();
+    assertThatCode(() -> hmacd.dryRunVerifyMac(KEY, MESSAGE, ALGORITHM, MAC))
+        .doesNotThrowAnyException();
+    assertThat(failure(() -> hmacd.dryRunVerifyMac(KEY, MESSAGE, ALGORITHM, wrongMac())).reason())
+        .isEqualTo(ErrorReason.KMS_INVALID_MAC);
+    assertThat(failure(() -> hmacd.dryRunGenerateMac("alias/none", MESSAGE, ALGORITHM)).reason())
+        .isEqualTo(ErrorReason.KEY_NOT_FOUND);
+  }
+
+  @Test
+  void grantTokensAreSent() {
+    assertThat(failure(() -> hmacd.withGrantTokens(List.of("t")).describeKey(KEY)).reason())
+        .isEqualTo(ErrorReason.GRANT_TOKENS_NOT_SUPPORTED);
+  }
+
+  @Test
+  void keyIsDescribed() {
+    assertThat(hmacd.describeKey("alias/orders"))
+        .isEqualTo(
+            new KeyMetadata(
+                KEY,
+                FakeDaemon.KEY_ARN,
+                Instant.parse("2023-11-14T22:13:20.250Z"),
+                "orders \"v1\"",
+                KeyState.ENABLED,
+                KeySpec.HMAC_256,
+                List.of(ALGORITHM),
+                KeyOrigin.GENERATED,
+                1,
+                new TokenObject(
+                    "serial",
+                    "hmacd:orders",
+                    "c0ffee",
+                    true,
+                    false,
+                    Optional.of(true),
+                    Optional.of(true),
+                    Optional.empty(),
+                    OptionalInt.of(32))));
+  }
+
+  @Test
+  void keysAreMadeAndAdoptedAsAsked() {
+    KeyMetadata made = hmacd.createKey(KeySpec.HMAC_512, "for ledgers");
+    assertThat(made.keySpec()).isEqualTo(KeySpec.HMAC_512);
+    assertThat(made.description()).isEqualTo("for ledgers");
+    KeyMetadata adopted = hmacd.adoptKeyById(new byte[] {1, -1}, KeySpec.HMAC_224, "");
+    assertThat(adopted.origin()).isEqualTo(KeyOrigin.ADOPTED);
+    assertThat(adopted.tokenObject().idHex()).isEqualTo("01ff");
+    assertThat(hmacd.adoptKeyByLabel("x", KeySpec.HMAC_224, "").tokenObject().label())
+        .isEqualTo("x");
+  }
+
+  @Test
+  void listsAreCompleteAndPagedAsRead() {
+    assertThat(hmacd.listKeys().limit(2)).hasSize(2);
+    assertThat(daemon.calls()).hasSize(1);
+    assertThat(hmacd.listKeys().map(KeyListEntry::keyId)).hasSize(5).doesNotHaveDuplicates();
+    assertThat(daemon.calls()).hasSize(4);
+    assertThat(hmacd.listKeys(3, "").nextPageToken()).isEqualTo("3");
+    assertThat(hmacd.listAliases().map(AliasListEntry::aliasName)).containsExactly("alias/orders");
+    assertThat(hmacd.listAliases("some-key").map(AliasListEntry::targetKeyId))
+        .containsExactly("some-key");
+  }
+
+  @Test
+  void severalDaemonsTakeTurns() {
+    try (var other = FakeDaemon.overTls(TestPki.daemon("localhost"));
+        var both = client(daemon.target(), other.target())) {
+      do { // the second connection may take longer than some calls on the first
+        both.describeKey(KEY);
+      } while (daemon.calls().isEmpty() || other.calls().isEmpty());
+      int before = daemon.calls().size();
+      for (int i = 0; i < 10; i++) {
+        both.describeKey(KEY);
+      }
+      assertThat(daemon.calls()).hasSize(before + 5);
+    }
+  }
+
+  @Test
+  void daemonThatIsDownIsPassedOver() throws IOException {
+    try (var some = client(nobody(), daemon.target())) {
+      for (int i = 0; i < 5; i++) {
+        some.describeKey(KEY);
+      }
+    }
+    assertThat(daemon.calls()).hasSize(5);
+  }
+
+  @Test
+  void daemonIsReachedOverAUnixSocket(@TempDir Path directory) {
+    Path socket = directory.resolve("hmacd.sock");
+    try (var local = FakeDaemon.overUnixSocket(socket);
+        var client = HmacdClient.builder().target(local.target()).build()) {
+      assertThat(client.generateMac(KEY, MESSAGE, ALGORITHM).toByteArray()).isEqualTo(MAC);
+    }
+  }
+
+  @Test
+  void nobodyThereIsUnreachable() throws IOException {
+    try (var alone = client(nobody())) {
+      HmacdException failure = failure(() -> alone.describeKey(KEY));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure).hasMessageContaining("Connection refused");
+      assertThat(failure.retryable()).isTrue();
+    }
+  }
+
+  @Test
+  void unknownHostIsUnreachable() {
+    try (var alone = client("hmacd.invalid:1")) {
+      HmacdException failure = failure(() -> alone.describeKey(KEY));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure).hasMessageContaining("hmacd.invalid");
+    }
+  }
+
+  @Test
+  void daemonOfAnotherNameIsNotTalkedTo() {
+    try (var imposter = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"));
+        var client = client(imposter.target())) {
+      assertThat(failure(() -> client.describeKey(KEY)).reason())
+          .isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(imposter.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void daemonOfAnotherAuthorityIsNotTalkedTo() {
+    TestPki stranger = TestPki.stranger();
+    try (var client =
+        HmacdClient.builder()
+            .target(daemon.target())
+            .tls(stranger.ca(), CLIENT.cert(), CLIENT.key())
+            .build()) {
+      assertThat(failure(() -> client.describeKey(KEY)).reason())
+          .isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void renewedCertificateIsUsedByTheNextConnection(@TempDir Path directory) throws IOException {
+    TestPki stranger = TestPki.stranger();
+    Path cert = Files.copy(stranger.cert(), directory.resolve("cert.pem"));
+    Path key = Files.copy(stranger.key(), directory.resolve("key.pem"));
+    var target = (Target.HostPort) Target.parse(daemon.target());
+    var tls = new TlsFiles(CLIENT.ca(), cert, key, Duration.ofMillis(10));
+    Connection connection = Connection.overTls(List.of(target), tls);
+    try (var client = HmacdClient.over(connection, Duration.ofSeconds(5))) {
+      assertThat(failure(() -> client.createKey(KeySpec.HMAC_256, "")).reason())
+          .isEqualTo(ErrorReason.UNREACHABLE);
+      Files.copy(CLIENT.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
+      Files.copy(CLIENT.key(), key, StandardCopyOption.REPLACE_EXISTING);
+      while (daemon.calls().isEmpty()) {
+        connection.channel().resetConnectBackoff();
+        try {
+          client.createKey(KeySpec.HMAC_256, "");
+        } catch (HmacdException e) {
+          assertThat(e.reason()).isEqualTo(ErrorReason.UNREACHABLE); // not renewed yet
+        }
+      }
+    }
+  }
+
+  @Test
+  void closedClientSaysSo() {
+    hmacd.close();
+    assertThat(failure(() -> hmacd.describeKey(KEY)).reason()).isEqualTo(ErrorReason.UNREACHABLE);
+  }
+
+  @Test
+  void whatDoesNotGoTogetherIsRefused(@TempDir Path directory) throws IOException {
+    Path notPem = Files.writeString(directory.resolve("not.pem"), "hello");
+    for (String target : List.of("", "host", ":1", "::1:8443", "host:port", "host:99999")) {
+      assertThatIllegalArgumentException().isThrownBy(() -> HmacdClient.builder().target(target));
+    }
+    assertThatIllegalArgumentException().isThrownBy(() -> HmacdClient.builder().build());
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().target("host:1").build())
+        .withMessageContaining("TLS");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> client("unix:/run/hmacd.sock"))
+        .withMessageContaining("TLS");
+    assertThatIllegalArgumentException().isThrownBy(() -> client("host:1", "unix:/run/hmacd.sock"));
+    assertThatIllegalArgumentException()
+        .isThrownBy(
+            () -> HmacdClient.builder().target("h:1").tls(CLIENT.ca(), notPem, notPem).build());
+    assertThatExceptionOfType(UncheckedIOException.class)
+        .isThrownBy(
+            () ->
+                HmacdClient.builder()
+                    .target("h:1")
+                    .tls(directory.resolve("none"), notPem, notPem)
+                    .build());
+    assertThatIllegalArgumentException().isThrownBy(() -> hmacd.withDeadlineAfter(Duration.ZERO));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> hmacd.generateMac(KEY, MESSAGE, MacAlgorithm.UNKNOWN));
+  }
+
+  private static HmacdClient client(String... targets) {
+    return HmacdClient.builder()
+        .target(targets)
+        .tls(CLIENT.ca(), CLIENT.cert(), CLIENT.key())
+        .build();
+  }
+
+  private static Arguments call(String method, Consumer<HmacdClient> call) {
+    return Arguments.of(method, call);
+  }
+
+  private static byte[] wrongMac() {
+    byte[] wrong = Arrays.copyOf(MAC, MAC.length);
+    wrong[0] ^= 1;
+    return wrong;
+  }
+
+  /// An address on which nobody listens.
+  private static String nobody() throws IOException {
+    try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return "127.0.0.1:" + socket.getLocalPort();
+    }
+  }
+
+  private static HmacdException failure(ThrowingCallable call) {
+    return catchThrowableOfType(HmacdException.class, call);
+  }
+
+  private static ErrorReason reasonOf(@Nullable Throwable failure) {
+    return ((HmacdException) requireNonNull(failure)).reason();
+  }
+}

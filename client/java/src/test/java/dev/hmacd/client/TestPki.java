@@ -1,0 +1,58 @@
+package dev.hmacd.client;
+
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.nio.file.Path;
+
+/// A certificate authority, made anew for every run of the tests, and the PEM files of what it
+/// signs.
+///
+/// @param ca the authority's certificate
+/// @param cert a certificate
+/// @param key its private key
+public record TestPki(Path ca, Path cert, Path key) {
+  private static final X509Bundle AUTHORITY = authority();
+
+  /// For a daemon that is reached by this DNS name, or by address if it is `localhost`.
+  public static TestPki daemon(String name) {
+    CertificateBuilder certificate =
+        new CertificateBuilder().ecp256().subject("CN=" + name).addSanDnsName(name);
+    return issued(
+        name.equals("localhost") ? certificate.addSanIpAddress("127.0.0.1") : certificate,
+        AUTHORITY);
+  }
+
+  /// For a client.
+  public static TestPki client() {
+    return issued(new CertificateBuilder().ecp256().subject("CN=billing"), AUTHORITY);
+  }
+
+  /// For a client, from an authority that nobody trusts.
+  static TestPki stranger() {
+    return issued(new CertificateBuilder().ecp256().subject("CN=billing"), authority());
+  }
+
+  private static TestPki issued(CertificateBuilder certificate, X509Bundle authority) {
+    try {
+      X509Bundle bundle = certificate.buildIssuedBy(authority);
+      return new TestPki(
+          authority.toTempRootCertPem().toPath(),
+          bundle.toTempCertChainPem().toPath(),
+          bundle.toTempPrivateKeyPem().toPath());
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static X509Bundle authority() {
+    try {
+      return new CertificateBuilder()
+          .ecp256()
+          .subject("CN=test authority")
+          .setIsCertificateAuthority(true)
+          .buildSelfSigned();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+}

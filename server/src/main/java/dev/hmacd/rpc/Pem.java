@@ -1,0 +1,146 @@
+package dev.hmacd.rpc;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.handler.ssl.OpenSsl;
+import io.netty.internal.tcnative.SSL;
+import io.netty.internal.tcnative.SSLContext;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Base64;
+import java.util.Collection;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Reads PEM files (RFC 7468) with the JDK alone: Netty would use Bouncy Castle where it finds it,
+/// which takes a second to start.
+final class Pem {
+  private static final int MAX_BYTES = 1 << 20;
+  private static final Pattern PRIVATE_KEY =
+      Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
+
+  private Pem() {}
+
+  /// The certificates of a file, at least one, in its order.
+  static List<X509Certificate> certificates(Path file) throws IOException {
+    try {
+      Collection<? extends Certificate> all =
+          CertificateFactory.getInstance("X.509")
+              .generateCertificates(new ByteArrayInputStream(read(file)));
+      if (all.isEmpty()) {
+        throw new IOException("no certificate in " + file);
+      }
+      return all.stream().map(X509Certificate.class::cast).toList();
+    } catch (CertificateException e) {
+      throw new IOException(file + " is not a PEM file of certificates", e);
+    }
+  }
+
+  /// The private key of a certificate.
+  ///
+  /// @throws IOException also when it is the key of another certificate
+  static PrivateKey privateKey(Path file, X509Certificate certificate) throws IOException {
+    Matcher matcher = PRIVATE_KEY.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
+    if (!matcher.find()) {
+      throw new IOException(file + " has no PKCS #8 key (BEGIN PRIVATE KEY)");
+    }
+    PublicKey publicKey = certificate.getPublicKey();
+    try {
+      PrivateKey key =
+          KeyFactory.getInstance(publicKey.getAlgorithm())
+              .generatePrivate(
+                  new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(matcher.group(1))));
+      requireBelonging(key.getEncoded(), certificate);
+      return key;
+    } catch (GeneralSecurityException e) {
+      throw new IOException(file + " is not the key of the certificate", e);
+    }
+  }
+
+  /// Asks the TLS library, as a handshake would: the JDK's elliptic curves take a tenth of a second
+  /// of a start.
+  private static void requireBelonging(byte[] key, X509Certificate certificate)
+      throws GeneralSecurityException {
+    OpenSsl.ensureAvailability();
+    long context = 0;
+    long connection = 0;
+    long keyBio = 0;
+    long chainBio = 0;
+    long parsedKey = 0;
+    long parsedChain = 0;
+    try {
+      context = SSLContext.make(SSL.SSL_PROTOCOL_ALL, SSL.SSL_MODE_SERVER);
+      connection = SSL.newSSL(context, true);
+      keyBio = bio("PRIVATE KEY", key);
+      chainBio = bio("CERTIFICATE", certificate.getEncoded());
+      parsedKey = SSL.parsePrivateKey(keyBio, null);
+      parsedChain = SSL.parseX509Chain(chainBio);
+      SSL.setKeyMaterial(connection, parsedChain, parsedKey);
+    } catch (Exception e) { // What the library declares: KEY_VALUES_MISMATCH and its like.
+      throw new GeneralSecurityException(e);
+    } finally {
+      if (parsedKey != 0) {
+        SSL.freePrivateKey(parsedKey);
+      }
+      if (parsedChain != 0) {
+        SSL.freeX509Chain(parsedChain);
+      }
+      if (keyBio != 0) {
+        SSL.freeBIO(keyBio);
+      }
+      if (chainBio != 0) {
+        SSL.freeBIO(chainBio);
+      }
+      if (connection != 0) {
+        SSL.freeSSL(connection);
+      }
+      if (context != 0) {
+        SSLContext.free(context);
+      }
+    }
+  }
+
+  private static long bio(String type, byte[] der) throws Exception {
+    byte[] pem =
+        ("-----BEGIN "
+                + type
+                + "-----\n"
+                + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
+                + "\n-----END "
+                + type
+                + "-----\n")
+            .getBytes(StandardCharsets.US_ASCII);
+    ByteBuf buffer = UnpooledByteBufAllocator.DEFAULT.directBuffer(pem.length).writeBytes(pem);
+    try {
+      long bio = SSL.newMemBIO();
+      if (SSL.bioWrite(bio, buffer.memoryAddress(), pem.length) != pem.length) {
+        SSL.freeBIO(bio);
+        throw new IllegalStateException("no memory for a key");
+      }
+      return bio;
+    } finally {
+      buffer.setZero(0, buffer.capacity());
+      buffer.release();
+    }
+  }
+
+  private static byte[] read(Path file) throws IOException {
+    if (Files.size(file) > MAX_BYTES) {
+      throw new IOException(file + " is longer than " + MAX_BYTES + " bytes");
+    }
+    return Files.readAllBytes(file);
+  }
+}

@@ -1,0 +1,147 @@
+package dev.hmacd.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.Status;
+import dev.hmacd.access.Action;
+import dev.hmacd.access.Principal;
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.v1.ErrorReason;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.io.IOException;
+import java.lang.reflect.RecordComponent;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Holds what is sent to the contract: `error_reason.proto` says of each reason its status code and
+/// the keys of its metadata.
+final class ErrorReasonTest {
+  private static final Path CONTRACT = Path.of("../proto/hmacd/v1/error_reason.proto");
+  private static final Pattern ENTRY =
+      Pattern.compile("((?:  // .*\\n)+)  ERROR_REASON_([A-Z_]+) = \\d+;");
+  private static final Pattern KEYS = Pattern.compile("\\(([a-z_]+(?:, [a-z_]+)*)\\)");
+
+  /// A value for each type that a failure is made of.
+  private static final Map<Class<?>, Object> SAMPLES =
+      Map.ofEntries(
+          Map.entry(String.class, "sample"),
+          Map.entry(int.class, 50),
+          Map.entry(Principal.class, Principal.commonName("sample")),
+          Map.entry(Action.class, Action.GENERATE_MAC),
+          Map.entry(Alias.class, new Alias("alias/sample")),
+          Map.entry(KeyId.class, KeyId.random()),
+          Map.entry(KeyState.class, KeyState.CREATING),
+          Map.entry(KeySpec.class, KeySpec.HMAC_256),
+          Map.entry(MacAlgorithm.class, MacAlgorithm.HMAC_SHA_512),
+          Map.entry(KeyAttributes.Unfit.class, new KeyAttributes.Unfit("CKA_SIGN", "must be true")),
+          Map.entry(Throwable.class, new IllegalStateException("not for callers")));
+
+  /// What the contract says of a reason.
+  private record Promise(String code, Set<String> keys) {}
+
+  private static final Map<String, Promise> PROMISES = new HashMap<>();
+
+  @BeforeAll
+  static void readContract() throws IOException {
+    Matcher entry = ENTRY.matcher(Files.readString(CONTRACT));
+    while (entry.find()) {
+      String comment = entry.group(1).replaceAll("\\s*// ", " ").strip();
+      Set<String> keys = new TreeSet<>();
+      KEYS.matcher(comment)
+          .results()
+          .forEach(found -> keys.addAll(List.of(found.group(1).split(", ", -1))));
+      PROMISES.put(entry.group(2), new Promise(comment.split(":", 2)[0], keys));
+    }
+  }
+
+  static List<Class<?>> failures() {
+    return List.of(Failure.class.getPermittedSubclasses());
+  }
+
+  @Test
+  void eachReasonOfTheContractIsSentForExactlyOneFailure() {
+    Set<String> contract =
+        EnumSet.complementOf(
+                EnumSet.of(ErrorReason.ERROR_REASON_UNSPECIFIED, ErrorReason.UNRECOGNIZED))
+            .stream()
+            .map(reason -> reason.name().substring("ERROR_REASON_".length()))
+            .collect(Collectors.toSet());
+    assertThat(failures().stream().map(type -> Statuses.of(sample(type)).reason()))
+        .containsExactlyInAnyOrderElementsOf(contract);
+  }
+
+  @ParameterizedTest
+  @MethodSource("failures")
+  void codeAndMetadataAreThoseOfTheContract(Class<?> type) {
+    Statuses.Ending ending = Statuses.of(sample(type));
+    Promise promise = PROMISES.get(ending.reason());
+    assertThat(promise).as(ending.reason()).isNotNull();
+    assertThat(ending.status().getCode().name()).isEqualTo(promise.code());
+    ErrorInfo info = info(ending);
+    assertThat(info.getReason()).isEqualTo(ending.reason());
+    assertThat(info.getDomain()).isEqualTo("hmacd.dev");
+    assertThat(info.getMetadataMap().keySet()).isEqualTo(promise.keys());
+  }
+
+  @ParameterizedTest
+  @MethodSource("failures")
+  void textTellsCallersNothingOfTheProgram(Class<?> type) {
+    assertThat(Statuses.of(sample(type)).status().getDescription())
+        .isNotBlank()
+        .doesNotContain("not for callers", "Exception", "CKR_", "dev.hmacd");
+  }
+
+  private static ErrorInfo info(Statuses.Ending ending) {
+    Status status =
+        StatusProto.fromThrowable(new StatusRuntimeException(ending.status(), ending.trailers()));
+    assertThat(status).isNotNull();
+    assertThat(status.getDetailsList()).hasSize(1);
+    try {
+      return status.getDetails(0).unpack(ErrorInfo.class);
+    } catch (IOException e) {
+      throw new AssertionError("not an ErrorInfo", e);
+    }
+  }
+
+  private static Failure sample(Class<?> type) {
+    RecordComponent[] components = type.getRecordComponents();
+    Object[] values = new Object[components.length];
+    Class<?>[] types = new Class<?>[components.length];
+    for (int i = 0; i < components.length; i++) {
+      types[i] = components[i].getType();
+      Object value = SAMPLES.get(types[i]);
+      if (value == null) {
+        throw new AssertionError("no sample of " + types[i]);
+      }
+      values[i] = value;
+    }
+    try {
+      var constructor = type.getDeclaredConstructor(types);
+      constructor.setAccessible(true);
+      return (Failure) constructor.newInstance(values);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError(type + " cannot be made", e);
+    }
+  }
+}

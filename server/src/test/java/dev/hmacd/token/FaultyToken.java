@@ -1,0 +1,266 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/// A real token, and between it and the daemon the faults that a test asks for. Counts calls.
+public final class FaultyToken implements Token {
+  public static final long CKR_GENERAL_ERROR = 0x05;
+  public static final long CKR_DEVICE_ERROR = 0x30;
+  public static final long CKR_DEVICE_REMOVED = 0x32;
+  public static final long CKR_OBJECT_HANDLE_INVALID = 0x82;
+  public static final long CKR_PIN_INCORRECT = 0xa0;
+  public static final long CKR_SESSION_COUNT = 0xb1;
+  public static final long CKR_SESSION_HANDLE_INVALID = 0xb3;
+  public static final long CKR_USER_NOT_LOGGED_IN = 0x101;
+
+  /// The methods of [Token] and [TokenSession].
+  public enum Call {
+    OPEN,
+    LOAD,
+    UNLOAD,
+    SIGN,
+    GENERATE,
+    FIND
+  }
+
+  /// A call that is held up until a test lets it go.
+  public static final class Gate implements AutoCloseable {
+    /// A test that forgets a gate must not hang the build.
+    private static final long LIMIT_SECONDS = 30;
+
+    private final CountDownLatch entered = new CountDownLatch(1);
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    private void pass() {
+      entered.countDown();
+      await(released);
+    }
+
+    /// Waits until a call is held up here.
+    public void awaitEntered() {
+      await(entered);
+    }
+
+    private static void await(CountDownLatch latch) {
+      try {
+        if (!latch.await(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+          throw new AssertionError("nobody came to the gate, or nobody opened it");
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new AssertionError(e);
+      }
+    }
+
+    /// Lets the call go on.
+    @Override
+    public void close() {
+      released.countDown();
+    }
+  }
+
+  /// What happens to one call.
+  private sealed interface Fault {
+    record Fails(long code, boolean afterwards) implements Fault {}
+
+    record Waits(Gate gate, boolean afterwards) implements Fault {}
+
+    boolean afterwards();
+  }
+
+  /// The calls of one kind: how many there were, and what will happen to the next ones.
+  private record Kind(AtomicInteger count, Queue<Fault> faults) {}
+
+  private interface Asked<T> {
+    T of() throws TokenException;
+  }
+
+  private final Token real;
+  private final Map<Call, Kind> kinds = new EnumMap<>(Call.class);
+  private final AtomicInteger sessions = new AtomicInteger();
+  private volatile int maxSessions = Integer.MAX_VALUE;
+  private volatile boolean wrongMacs;
+  private volatile @Nullable KeyObject everyKey;
+
+  public FaultyToken(Token real) {
+    this.real = real;
+    for (Call call : Call.values()) {
+      kinds.put(call, new Kind(new AtomicInteger(), new ConcurrentLinkedQueue<>()));
+    }
+  }
+
+  /// The next calls of a kind fail with a PKCS#11 return code, and do not reach the token.
+  public FaultyToken failing(Call call, int times, long code) {
+    for (int i = 0; i < times; i++) {
+      kind(call).faults().add(new Fault.Fails(code, false));
+    }
+    return this;
+  }
+
+  /// The next call of a kind is done by the token, whose answer is lost: it seems to fail.
+  public FaultyToken losingAnswer(Call call, long code) {
+    kind(call).faults().add(new Fault.Fails(code, true));
+    return this;
+  }
+
+  /// Holds up the next call of a kind before it reaches the token.
+  public Gate blocking(Call call) {
+    return blocking(call, false);
+  }
+
+  /// Holds up the answer to the next call of a kind.
+  public Gate blockingAnswer(Call call) {
+    return blocking(call, true);
+  }
+
+  private Gate blocking(Call call, boolean afterwards) {
+    Gate gate = new Gate();
+    kind(call).faults().add(new Fault.Waits(gate, afterwards));
+    return gate;
+  }
+
+  /// From here on MACs are wrong in one bit, or right again.
+  public void wrongMacs(boolean wrong) {
+    wrongMacs = wrong;
+  }
+
+  /// Opening one session more fails as on a token that has no more.
+  public void maxSessions(int max) {
+    maxSessions = max;
+  }
+
+  /// Whatever key is loaded, it is this one: for tests with more keys than are worth making. Only
+  /// on a token without session copies, where giving up a handle does nothing.
+  public FaultyToken everyKeyIs(KeyObject key) {
+    everyKey = key;
+    return this;
+  }
+
+  /// How many calls of a kind there were, those that failed included.
+  public int count(Call call) {
+    return kind(call).count().get();
+  }
+
+  /// How many sessions are open.
+  public int sessions() {
+    return sessions.get();
+  }
+
+  private Kind kind(Call call) {
+    return Objects.requireNonNull(kinds.get(call));
+  }
+
+  private <T> T through(Call call, Asked<T> asked) throws TokenException {
+    kind(call).count().incrementAndGet();
+    Fault fault = kind(call).faults().poll();
+    if (fault == null) {
+      return asked.of();
+    }
+    if (!fault.afterwards()) {
+      strike(call, fault);
+      return asked.of();
+    }
+    T answer = asked.of();
+    strike(call, fault);
+    return answer;
+  }
+
+  private static void strike(Call call, Fault fault) throws TokenException {
+    switch (fault) {
+      case Fault.Fails(var code, var _) ->
+          throw Cryptoki.classify(call.name(), code, new IllegalStateException("injected"));
+      case Fault.Waits(var gate, var _) -> gate.pass();
+    }
+  }
+
+  @Override
+  public TokenInfo info() {
+    return real.info();
+  }
+
+  @Override
+  public TokenSession open() throws TokenException {
+    return through(
+        Call.OPEN,
+        () -> {
+          if (sessions.get() >= maxSessions) {
+            throw Cryptoki.classify(
+                "OPEN", CKR_SESSION_COUNT, new IllegalStateException("injected"));
+          }
+          TokenSession session = real.open();
+          sessions.incrementAndGet();
+          return new FaultySession(session);
+        });
+  }
+
+  private final class FaultySession implements TokenSession {
+    private final TokenSession session;
+    private @Nullable Long everyHandle;
+
+    FaultySession(TokenSession session) {
+      this.session = session;
+    }
+
+    @Override
+    public long load(KeyObject key) throws TokenException {
+      return through(Call.LOAD, () -> everyKey == null ? session.load(key) : everyHandle(everyKey));
+    }
+
+    private long everyHandle(KeyObject key) throws TokenException {
+      Long known = everyHandle;
+      if (known == null) {
+        known = session.load(key);
+        everyHandle = known;
+      }
+      return known;
+    }
+
+    @Override
+    public void unload(long handle) throws TokenException {
+      var _ =
+          through(
+              Call.UNLOAD,
+              () -> {
+                session.unload(handle);
+                return true;
+              });
+    }
+
+    @Override
+    public byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException {
+      byte[] mac = through(Call.SIGN, () -> session.sign(handle, algorithm, message));
+      if (wrongMacs) {
+        mac[0] ^= 1;
+      }
+      return mac;
+    }
+
+    @Override
+    public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
+      return through(Call.GENERATE, () -> session.generate(name, keyBytes));
+    }
+
+    @Override
+    public List<Found> find(Query query) throws TokenException {
+      return through(Call.FIND, () -> session.find(query));
+    }
+
+    @Override
+    public void close() {
+      sessions.decrementAndGet();
+      session.close();
+    }
+  }
+}

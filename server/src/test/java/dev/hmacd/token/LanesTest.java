@@ -1,0 +1,436 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.token.FaultyToken.Gate;
+import dev.hmacd.token.TokenException.Kind;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// How lanes bound, heal and stop, on a real token with faults put in front of it.
+final class LanesTest {
+  private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
+  private static final Duration LONG = Duration.ofSeconds(30);
+  private static final Duration SHORT = Duration.ofMillis(50);
+  private static final KeyObject KEY =
+      new KeyObject(SoftHsm.freshLabel("lanes"), UUID.randomUUID().toString().replace("-", ""));
+  private static byte[] right = {};
+
+  private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private final List<Lanes> opened = new ArrayList<>();
+  private final List<Gate> gates = new ArrayList<>();
+
+  @BeforeAll
+  static void makeKey() throws TokenException {
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(KEY, 32);
+      right = session.sign(session.load(KEY), MacAlgorithm.HMAC_SHA_256, MESSAGE);
+    }
+  }
+
+  @AfterEach
+  void close() {
+    gates.forEach(Gate::close);
+    opened.forEach(Lanes::close);
+  }
+
+  private Lanes lanes(int count, int queue) throws TokenException {
+    return lanes(count, queue, LONG);
+  }
+
+  private Lanes lanes(int count, int queue, Duration stopLimit) throws TokenException {
+    Lanes lanes = new Lanes(token, count, queue, stopLimit, LaneObserver.NONE);
+    lanes.start();
+    opened.add(lanes);
+    return lanes;
+  }
+
+  private Gate blocking(Call call) {
+    Gate gate = token.blocking(call);
+    gates.add(gate);
+    return gate;
+  }
+
+  private static Outcome sign(Lanes lanes, Duration limit) {
+    return sign(lanes, limit, new Outcome());
+  }
+
+  private static Outcome sign(Lanes lanes, Duration limit, Outcome outcome) {
+    long deadline = System.nanoTime() + limit.toNanos();
+    lanes.sign(KEY, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline, outcome);
+    return outcome;
+  }
+
+  /// A call that holds up the one lane there is.
+  private Outcome hold(Lanes lanes, Gate gate, Duration limit) {
+    Outcome held = sign(lanes, limit);
+    gate.awaitEntered();
+    return held;
+  }
+
+  @Test
+  void oneMoreThanTheQueueTakesIsBusyAtOnce() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 2);
+    Outcome held = hold(lanes, gate, LONG);
+    Outcome first = sign(lanes, LONG);
+    Outcome second = sign(lanes, LONG);
+    Outcome third = sign(lanes, LONG);
+    assertThat(third.isAnswered()).isTrue();
+    assertThat(third.failure().kind()).isEqualTo(Kind.BUSY);
+    assertThat(lanes.waiting()).isEqualTo(2);
+    gate.close();
+    for (Outcome each : List.of(held, first, second)) {
+      assertThat(each.mac()).isEqualTo(right);
+    }
+    assertThat(token.count(Call.SIGN)).isEqualTo(3);
+  }
+
+  @Test
+  void deadlineThatPassesInTheQueueIsLateAndNeverReachesTheToken() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10);
+    Outcome held = hold(lanes, gate, LONG);
+    Outcome waiting = sign(lanes, SHORT);
+    assertThat(waiting.failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(held.isAnswered()).isFalse();
+    assertThat(lanes.waiting()).isZero();
+    gate.close();
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.SIGN)).isEqualTo(2);
+  }
+
+  @Test
+  void deadlineThatHasPassedBeforeIsLateAndNeverReachesTheToken() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    assertThat(sign(lanes, Duration.ofNanos(-1)).failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.SIGN)).isEqualTo(1);
+  }
+
+  @Test
+  void callThatHangsIsLateInTimeAndHoldsUpItsLaneAlone() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(2, 10);
+    long start = System.nanoTime();
+    Outcome hanging = hold(lanes, gate, SHORT);
+    assertThat(hanging.failure().kind()).isEqualTo(Kind.LATE);
+    // Generous for a machine that does other things too; the watch looks every 20 ms.
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+    for (int i = 0; i < 20; i++) {
+      assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    }
+    assertThat(lanes.overdue()).isEqualTo(1);
+    Eventually.holds("the other lane is free", () -> lanes.busy() == 1);
+    gate.close();
+    Eventually.holds("the lane is free", () -> lanes.overdue() == 0 && lanes.busy() == 0);
+    assertThat(hanging.answers()).isEqualTo(1);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource({
+    "CKR_SESSION_HANDLE_INVALID, 0xb3",
+    "CKR_SESSION_CLOSED, 0xb0",
+    "CKR_OPERATION_ACTIVE, 0x90",
+    "CKR_OPERATION_NOT_INITIALIZED, 0x91",
+    "CKR_ARGUMENTS_BAD, 0x07",
+    "CKR_KEY_SIZE_RANGE, 0x62",
+    "CKR_USER_NOT_LOGGED_IN, 0x101",
+    "CKR_GENERAL_ERROR, 0x05",
+    "CKR_FUNCTION_FAILED, 0x06",
+    "CKR_DEVICE_ERROR, 0x30",
+    "CKR_DEVICE_MEMORY, 0x31",
+    "CKR_DEVICE_REMOVED, 0x32",
+    "CKR_TOKEN_NOT_PRESENT, 0xe0",
+    "CKR_CRYPTOKI_NOT_INITIALIZED, 0x190",
+    "a code that nobody knows, 0x80000123"
+  })
+  void faultOfSessionLoginOrDeviceIsHealedOnANewSession(String name, String code)
+      throws TokenException {
+    assertThat(name).isNotEmpty();
+    Lanes lanes = lanes(1, 10);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    token.failing(Call.SIGN, 1, Long.decode(code));
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+    assertThat(token.count(Call.SIGN)).isEqualTo(3);
+    assertThat(token.sessions()).isEqualTo(1);
+  }
+
+  @Test
+  void secondFaultInARowIsReportedAndTheNextCallHealed() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
+    assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(token.count(Call.SIGN)).isEqualTo(2);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.sessions()).isEqualTo(1);
+  }
+
+  @Test
+  void faultOfTheObjectHasTheKeyFoundAgainInTheSameSession() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.LOAD)).isEqualTo(1);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.LOAD)).isEqualTo(2);
+    assertThat(token.count(Call.OPEN)).isEqualTo(1);
+  }
+
+  @Test
+  void faultOfTheObjectThatComesAgainIsReported() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
+    assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(token.count(Call.SIGN)).isEqualTo(2);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(1);
+  }
+
+  @Test
+  void deadHandleThatTurnsOutToBeALogoutIsHealed() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
+    token.failing(Call.LOAD, 1, FaultyToken.CKR_USER_NOT_LOGGED_IN);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+  }
+
+  @Test
+  void pinThatIsRefusedIsNotTriedAgainForTheSameCall() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_USER_NOT_LOGGED_IN);
+    token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
+    TokenException refused = sign(lanes, LONG).failure();
+    assertThat(refused.kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(refused.isPinRefused()).isTrue();
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+  }
+
+  @Test
+  void startOnATokenThatRefusesThePinFailsAfterOneTry() throws TokenException {
+    token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
+    Lanes lanes = new Lanes(token, 4, 10, LONG, LaneObserver.NONE);
+    opened.add(lanes);
+    assertThatThrownBy(lanes::start)
+        .isInstanceOfSatisfying(TokenException.class, e -> assertThat(e.isPinRefused()).isTrue());
+    assertThat(token.count(Call.OPEN)).isEqualTo(1);
+  }
+
+  @Test
+  void makingAKeyIsNotRepeatedAfterAFault() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    KeyObject name = new KeyObject(SoftHsm.freshLabel("once"), "0a");
+    token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
+    CompletableFuture<?> made =
+        lanes.submit(session -> session.generate(name, 32), false, deadline(LONG));
+    assertThat(made)
+        .failsWithin(LONG)
+        .withThrowableThat()
+        .havingCause()
+        .isInstanceOf(TokenException.class);
+    assertThat(token.count(Call.GENERATE)).isEqualTo(1);
+    assertThat(
+            lanes.submit(
+                session -> session.find(new TokenSession.Query.ByBoth(name)), true, deadline(LONG)))
+        .succeedsWithin(LONG)
+        .satisfies(found -> assertThat(found).hasSize(1));
+  }
+
+  private static long deadline(Duration limit) {
+    return System.nanoTime() + limit.toNanos();
+  }
+
+  @Test
+  void abandonedCallNeverReachesTheToken() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10);
+    Outcome held = hold(lanes, gate, LONG);
+    Outcome gone = sign(lanes, LONG);
+    gone.abandon();
+    Outcome last = sign(lanes, LONG);
+    gate.close();
+    assertThat(held.mac()).isEqualTo(right);
+    assertThat(last.mac()).isEqualTo(right);
+    assertThat(token.count(Call.SIGN)).isEqualTo(2);
+    assertThat(gone.isAnswered()).isFalse();
+  }
+
+  @Test
+  void unforeseenFailureIsReportedAndTheLaneGoesOn() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    CompletableFuture<byte[]> failed =
+        lanes.submit(
+            _ -> {
+              throw new IllegalStateException("unforeseen, as the test wants");
+            },
+            true,
+            deadline(LONG));
+    assertThat(failed)
+        .failsWithin(LONG)
+        .withThrowableThat()
+        .havingCause()
+        .isInstanceOfSatisfying(
+            TokenException.class, e -> assertThat(e.kind()).isEqualTo(Kind.UNAVAILABLE));
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+  }
+
+  @Test
+  void laneThatGetsNoSessionFailsItsCallsUntilItGetsOne() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.maxSessions(0);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_SESSION_HANDLE_INVALID);
+    for (int i = 0; i < 3; i++) {
+      TokenException refused = sign(lanes, LONG).failure();
+      assertThat(refused.kind()).isEqualTo(Kind.UNAVAILABLE);
+      assertThat(refused).hasMessageContaining("CKR_SESSION_COUNT");
+    }
+    assertThat(lanes.sessions()).isZero();
+    token.maxSessions(1);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(lanes.sessions()).isEqualTo(1);
+  }
+
+  @Test
+  void closeEndsWhatWasTakenAndRefusesWhatIsNew() throws Exception {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10);
+    List<Outcome> taken = new ArrayList<>(List.of(hold(lanes, gate, LONG)));
+    IntStream.range(0, 5).forEach(_ -> taken.add(sign(lanes, LONG)));
+    Thread closing = Thread.ofPlatform().start(lanes::close);
+    Eventually.holds("stopped", () -> isRefused(sign(lanes, SHORT)));
+    assertThat(taken).noneMatch(Outcome::isAnswered);
+    gate.close();
+    assertThat(closing.join(LONG)).isTrue();
+    for (Outcome each : taken) {
+      assertThat(each.mac()).isEqualTo(right);
+      assertThat(each.answers()).isEqualTo(1);
+    }
+    assertThat(token.sessions()).isZero();
+  }
+
+  private static boolean isRefused(Outcome outcome) {
+    return outcome.hasFailed(Kind.STOPPED);
+  }
+
+  @Test
+  void closeGivesUpOnALaneThatHangsAndAnswersItsCall() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10, Duration.ofMillis(100));
+    Outcome hanging = hold(lanes, gate, LONG);
+    Outcome waiting = sign(lanes, LONG);
+    long start = System.nanoTime();
+    lanes.close();
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+    assertThat(hanging.isAnswered()).isTrue();
+    assertThat(hanging.failure().kind()).isEqualTo(Kind.STOPPED);
+    assertThat(waiting.isAnswered()).isTrue();
+    assertThat(waiting.failure().kind()).isEqualTo(Kind.STOPPED);
+    gate.close();
+    Eventually.holds("the session is closed", () -> token.sessions() == 0);
+    assertThat(hanging.answers()).isEqualTo(1);
+  }
+
+  @Test
+  void everyCallIsAnsweredOnceHoweverCloseFallsIntoThem() throws Exception {
+    for (int round = 0; round < 30; round++) {
+      Lanes lanes = lanes(1, 1);
+      CountDownLatch go = new CountDownLatch(1);
+      List<List<Outcome>> outcomes = new ArrayList<>();
+      List<Thread> callers = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        List<Outcome> mine = new ArrayList<>();
+        outcomes.add(mine);
+        callers.add(
+            Thread.ofPlatform()
+                .start(
+                    () -> {
+                      go.countDown();
+                      do {
+                        mine.add(sign(lanes, LONG));
+                      } while (!isRefused(mine.getLast()));
+                    }));
+      }
+      go.await();
+      lanes.close();
+      for (Thread caller : callers) {
+        assertThat(caller.join(LONG)).isTrue();
+      }
+      for (List<Outcome> mine : outcomes) {
+        assertThat(mine).allMatch(outcome -> outcome.answers() == 1);
+        assertThat(mine.getLast().hasFailed(Kind.STOPPED)).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void closeBeforeStartAndTwiceDoesNothing() throws TokenException {
+    Lanes never = new Lanes(token, 1, 1, LONG, LaneObserver.NONE);
+    never.close();
+    assertThat(sign(never, LONG).failure().kind()).isEqualTo(Kind.STOPPED);
+    Lanes lanes = lanes(1, 1);
+    lanes.close();
+    lanes.close();
+    assertThat(token.sessions()).isZero();
+  }
+
+  @Test
+  void laneKeepsTheKeysThatItUsedLastAndGivesUpTheOthers() throws TokenException {
+    FaultyToken token =
+        new FaultyToken(
+                Pkcs11Token.find(
+                    SoftHsm.shared().module(),
+                    new TokenSelector.ByLabel(SoftHsm.LABEL),
+                    new PinFile(SoftHsm.shared().pinFile()),
+                    false))
+            .everyKeyIs(KEY);
+    Lanes lanes = new Lanes(token, 1, 10, LONG, LaneObserver.NONE);
+    opened.add(lanes);
+    lanes.start();
+    int most = 4096;
+    for (int i = 0; i < most; i++) {
+      signUnder(lanes, i);
+    }
+    assertThat(token.count(Call.UNLOAD)).isZero();
+    // Used again, the first is not the one to go.
+    signUnder(lanes, 0);
+    signUnder(lanes, most);
+    assertThat(token.count(Call.UNLOAD)).isEqualTo(1);
+    int loads = token.count(Call.LOAD);
+    signUnder(lanes, 0);
+    assertThat(token.count(Call.LOAD)).isEqualTo(loads);
+    signUnder(lanes, 1);
+    assertThat(token.count(Call.LOAD)).isEqualTo(loads + 1);
+    // A handle that cannot be given up is no reason to fail another key's call.
+    token.failing(Call.UNLOAD, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
+    signUnder(lanes, most + 1);
+  }
+
+  private static void signUnder(Lanes lanes, int number) {
+    KeyObject key = new KeyObject("key " + number, "");
+    Outcome outcome = new Outcome();
+    lanes.sign(key, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG), outcome);
+    assertThat(outcome.mac()).isEqualTo(right);
+  }
+}

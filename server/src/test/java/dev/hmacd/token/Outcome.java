@@ -1,0 +1,80 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// Waits for what a lane answers, and counts: there is to be one answer.
+final class Outcome implements Completion<byte[]> {
+  private static final Duration LIMIT = Duration.ofSeconds(20);
+
+  private final CompletableFuture<byte[]> future = new CompletableFuture<>();
+  private final AtomicInteger answers = new AtomicInteger();
+  private volatile boolean abandoned;
+
+  @Override
+  public void done(byte[] value) {
+    answers.incrementAndGet();
+    future.complete(value);
+  }
+
+  @Override
+  public void failed(TokenException cause) {
+    answers.incrementAndGet();
+    future.completeExceptionally(cause);
+  }
+
+  @Override
+  public boolean isAbandoned() {
+    return abandoned;
+  }
+
+  void abandon() {
+    abandoned = true;
+  }
+
+  boolean isAnswered() {
+    return future.isDone();
+  }
+
+  boolean hasFailed(TokenException.Kind kind) {
+    return future.isCompletedExceptionally()
+        && future.exceptionNow() instanceof TokenException failure
+        && failure.kind() == kind;
+  }
+
+  int answers() {
+    return answers.get();
+  }
+
+  byte[] mac() {
+    try {
+      return future.get(LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new AssertionError("no MAC", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+
+  TokenException failure() {
+    try {
+      byte[] mac = future.get(LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+      throw new AssertionError("a MAC of " + mac.length + " bytes in place of a failure");
+    } catch (ExecutionException e) {
+      assertThat(e.getCause()).isInstanceOf(TokenException.class);
+      return (TokenException) e.getCause();
+    } catch (TimeoutException e) {
+      throw new AssertionError("no answer", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+}
