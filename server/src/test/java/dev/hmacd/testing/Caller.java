@@ -12,7 +12,17 @@ import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.VerifyMacRequest;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
+import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
+import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.EventLoopGroup;
@@ -26,6 +36,7 @@ import io.netty.pkitesting.X509Bundle;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
@@ -37,8 +48,16 @@ public final class Caller implements AutoCloseable {
 
   private final ManagedChannel channel;
 
+  /// The channel, or something in front of it.
+  private final Channel calls;
+
   private Caller(ManagedChannel channel) {
+    this(channel, channel);
+  }
+
+  private Caller(ManagedChannel channel, Channel calls) {
     this.channel = channel;
+    this.calls = calls;
   }
 
   static Caller tls(int port, String caPem, X509Bundle certificate) {
@@ -79,13 +98,45 @@ public final class Caller implements AutoCloseable {
   }
 
   public MacServiceGrpc.MacServiceBlockingStub macs() {
-    return MacServiceGrpc.newBlockingStub(channel)
-        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+    return MacServiceGrpc.newBlockingStub(calls).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
   public KeyServiceGrpc.KeyServiceBlockingStub keys() {
-    return KeyServiceGrpc.newBlockingStub(channel)
-        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+    return KeyServiceGrpc.newBlockingStub(calls).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /// The same caller, who writes down how each call ended: status, headers and trailers.
+  public Caller recording(List<String> ends) {
+    return new Caller(channel, ClientInterceptors.intercept(channel, new Recorder(ends)));
+  }
+
+  private record Recorder(List<String> ends) implements ClientInterceptor {
+    @Override
+    public <Q, A> ClientCall<Q, A> interceptCall(
+        MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+      return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
+        @Override
+        public void start(Listener<A> listener, Metadata headers) {
+          super.start(
+              new SimpleForwardingClientCallListener<>(listener) {
+                private String answered = "";
+
+                @Override
+                public void onHeaders(Metadata received) {
+                  answered = received + " ";
+                  super.onHeaders(received);
+                }
+
+                @Override
+                public void onClose(Status status, Metadata trailers) {
+                  ends.add(answered + status + " " + trailers);
+                  super.onClose(status, trailers);
+                }
+              },
+              headers);
+        }
+      };
+    }
   }
 
   /// Makes a key and returns its id.

@@ -18,10 +18,13 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
@@ -32,6 +35,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<String> rules = new ArrayList<>();
   private final List<String> tokenSettings = new ArrayList<>();
   private final List<String> limits = new ArrayList<>();
+  private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
   private Clock clock = Clock.systemUTC();
@@ -244,8 +248,8 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   /// Somebody who writes frames of their own, with a certificate for `spiffe://test/NAME`.
   public RawHttp2 raw(String name) throws IOException {
-    return new RawHttp2(
-        ca.context(ca.client(name)).getSocketFactory().createSocket("127.0.0.1", port()));
+    SSLContext context = rawContexts.computeIfAbsent(name, each -> ca.context(ca.client(each)));
+    return new RawHttp2(context.getSocketFactory().createSocket("127.0.0.1", port()));
   }
 
   /// A caller on the Unix socket, with this process's user id.

@@ -43,6 +43,11 @@ public final class TestCa {
     }
   }
 
+  /// The authority's own certificate.
+  public X509Bundle self() {
+    return authority;
+  }
+
   /// A certificate for a daemon on loopback.
   public X509Bundle server() {
     return issue(

@@ -1,0 +1,382 @@
+package dev.hmacd.rpc;
+
+import static dev.hmacd.testing.RawHttp2.message;
+import static dev.hmacd.testing.Reasons.failsWith;
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import com.google.protobuf.ByteString;
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.Footprint;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.testing.TestCa;
+import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.KeySpec;
+import dev.hmacd.v1.MacAlgorithm;
+import io.grpc.Status.Code;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
+import java.net.URI;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSocket;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Whoever has no certificate that counts, says something else than TLS, or says nothing, is
+/// disconnected; those who have one do not notice.
+final class BadConnectionTest {
+  private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
+  private static final int MAX_CONNECTIONS = 20;
+  private static final int MAX_HANDSHAKES = 5;
+
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.withAdmin()
+          .limit("handshake_timeout: 2s")
+          .limit("max_connections: " + MAX_CONNECTIONS)
+          .limit("max_handshakes: " + MAX_HANDSHAKES);
+  private static Caller admin;
+  private static byte[] mac = {};
+  private static byte[] good = {};
+  private static Footprint before;
+
+  @BeforeAll
+  static void start() {
+    daemon.start();
+    admin = daemon.as("admin");
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    admin.createAlias("alias/there", key);
+    mac = admin.generateMac(key, "hello");
+    good =
+        GenerateMacRequest.newBuilder()
+            .setKeyId(key)
+            .setMessage(ByteString.copyFromUtf8("hello"))
+            .setMacAlgorithm(MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)
+            .build()
+            .toByteArray();
+    before = Footprint.of(daemon);
+  }
+
+  @AfterAll
+  static void stop() {
+    daemon.close();
+  }
+
+  @AfterEach
+  void callersAreServedAndNothingIsHeld() {
+    assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
+    before.awaitAgain(daemon);
+    try (Caller fresh = daemon.as("admin")) {
+      assertThat(fresh.generateMac("alias/there", "hello")).isEqualTo(mac);
+    }
+    before.awaitAgain(daemon);
+  }
+
+  private static Socket tcp() throws IOException {
+    return new Socket(InetAddress.getLoopbackAddress(), daemon.port());
+  }
+
+  private static SSLSocket tls(@Nullable X509Bundle certificate) throws IOException {
+    return (SSLSocket)
+        daemon
+            .ca()
+            .context(certificate)
+            .getSocketFactory()
+            .createSocket("127.0.0.1", daemon.port());
+  }
+
+  static Stream<Arguments> certificates() {
+    var other = new TestCa("test CA"); // Of the same name, with another key.
+    Instant now = Instant.now();
+    return Stream.of(
+        certificate("none", () -> null),
+        certificate("of an authority of the same name", () -> other.client("admin")),
+        certificate("its own authority", other::self),
+        certificate(
+            "expired a second ago",
+            () ->
+                daemon
+                    .ca()
+                    .issue(
+                        b ->
+                            b.subject("CN=admin")
+                                .addSanUriName(URI.create("spiffe://test/admin"))
+                                .notBefore(now.minus(Duration.ofDays(2)))
+                                .notAfter(now.minusSeconds(1)))),
+        certificate(
+            "not valid before an hour has passed",
+            () ->
+                daemon
+                    .ca()
+                    .issue(
+                        b ->
+                            b.subject("CN=admin")
+                                .addSanUriName(URI.create("spiffe://test/admin"))
+                                .notBefore(now.plus(Duration.ofHours(1))))),
+        certificate("for servers only", () -> daemon.ca().server()));
+  }
+
+  private static Arguments certificate(String name, Supplier<@Nullable X509Bundle> certificate) {
+    return argumentSet(name, certificate);
+  }
+
+  @ParameterizedTest
+  @MethodSource("certificates")
+  void callerWithoutCertificateThatCountsIsDisconnected(Supplier<@Nullable X509Bundle> certificate)
+      throws IOException {
+    for (String version : List.of("TLSv1.3", "TLSv1.2")) {
+      SSLSocket socket = tls(certificate.get());
+      socket.setEnabledProtocols(new String[] {version});
+      assertThat(isRefused(socket)).as(version).isTrue();
+    }
+  }
+
+  /// Whether a caller who goes on as if nothing were amiss is disconnected without an answer.
+  private static boolean isRefused(Socket socket) throws IOException {
+    try (RawHttp2 caller = new RawHttp2(socket)) {
+      caller.preface().call(1, PATH).data(1, message(0, good));
+      return caller.end(1) instanceof End.Closed;
+    } catch (SSLException | SocketException e) {
+      return true;
+    } finally {
+      socket.close();
+    }
+  }
+
+  @Test
+  void certificateThatNamesNobodyIsUnauthenticated() {
+    try (Caller nobody = daemon.as(daemon.ca().issue(b -> b.subject("O=nobody")))) {
+      assertThatThrownBy(() -> nobody.generateMac("alias/there", "hello"))
+          .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"http/1.1", "h3", "spdy/3"})
+  void callerOfAnotherProtocolIsDisconnected(String protocol) throws IOException {
+    try (SSLSocket socket = tls(daemon.ca().client("admin"))) {
+      var parameters = socket.getSSLParameters();
+      parameters.setApplicationProtocols(new String[] {protocol});
+      socket.setSSLParameters(parameters);
+      assertThat(isClosed(socket, "GET / HTTP/1.1\r\n\r\n".getBytes(US_ASCII))).isTrue();
+    }
+  }
+
+  private static boolean isClosed(Socket socket, byte... said) throws IOException {
+    socket.setSoTimeout(20_000);
+    try {
+      socket.getOutputStream().write(said);
+      while (socket.getInputStream().read() >= 0) {}
+      return true;
+    } catch (SSLException | SocketException e) {
+      return true;
+    } catch (SocketTimeoutException e) {
+      return false;
+    }
+  }
+
+  static Stream<Arguments> notTls() {
+    return Stream.of(
+        argumentSet("HTTP/1.1", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(US_ASCII)),
+        argumentSet(
+            "HTTP/2 without TLS",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0".getBytes(US_ASCII)),
+        argumentSet("zeros", new byte[100_000]),
+        argumentSet("noise", noise()),
+        argumentSet("a TLS record of 64 KiB", HexFormat.of().parseHex("160301ffff01")),
+        argumentSet("a handshake of 16 MiB", HexFormat.of().parseHex("160301000401ffffff")),
+        argumentSet("TLS 1.3's end before its start", HexFormat.of().parseHex("1503010002010000")),
+        argumentSet("SSL 2", HexFormat.of().parseHex("802e0100020015000000100100800200")),
+        argumentSet("SSH", "SSH-2.0-OpenSSH_9.2\r\n".getBytes(US_ASCII)));
+  }
+
+  private static byte[] noise() {
+    byte[] noise = new byte[100_000];
+    new Random(1).nextBytes(noise);
+    return noise;
+  }
+
+  @ParameterizedTest
+  @MethodSource("notTls")
+  void callerWithoutTlsIsDisconnected(byte[] said) throws IOException {
+    try (Socket socket = tcp()) {
+      assertThat(isClosed(socket, said)).isTrue();
+    }
+  }
+
+  /// As long as nothing is asked, the daemon waits; not longer than it was told to.
+  static Stream<Arguments> silence() {
+    return Stream.of(
+        silent("before the first byte", BadConnectionTest::tcp),
+        silent(
+            "within the first record",
+            () -> {
+              Socket socket = tcp();
+              socket.getOutputStream().write(HexFormat.of().parseHex("1603010200010001fc0303"));
+              return socket;
+            }),
+        silent(
+            "after the handshake",
+            () -> {
+              SSLSocket socket = h2(tls(daemon.ca().client("admin")));
+              socket.startHandshake();
+              return socket;
+            }),
+        silent(
+            "within HTTP/2's magic",
+            () -> {
+              SSLSocket socket = h2(tls(daemon.ca().client("admin")));
+              socket.getOutputStream().write("PRI * HTTP/2.0\r\n".getBytes(US_ASCII));
+              return socket;
+            }),
+        silent(
+            "after HTTP/2's magic",
+            () -> {
+              SSLSocket socket = h2(tls(daemon.ca().client("admin")));
+              socket.getOutputStream().write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII));
+              return socket;
+            }));
+  }
+
+  interface Opened {
+    Socket open() throws IOException;
+  }
+
+  private static Arguments silent(String name, Opened opened) {
+    return argumentSet(name, opened);
+  }
+
+  private static SSLSocket h2(SSLSocket socket) {
+    var parameters = socket.getSSLParameters();
+    parameters.setApplicationProtocols(new String[] {"h2"});
+    socket.setSSLParameters(parameters);
+    return socket;
+  }
+
+  @ParameterizedTest
+  @MethodSource("silence")
+  void callerWhoFallsSilentIsDisconnected(Opened opened) throws IOException {
+    try (Socket socket = opened.open()) {
+      assertThat(isClosed(socket)).isTrue();
+    }
+  }
+
+  /// Each byte comes soon after the one before, so that only a limit on the whole helps.
+  @Test
+  void callerWhoSaysAByteNowAndThenIsDisconnected() throws IOException {
+    byte[] hello = new byte[512]; // The start of a TLS handshake, and then nothing of meaning.
+    System.arraycopy(HexFormat.of().parseHex("16030101fb010001f70303"), 0, hello, 0, 11);
+    var next = new AtomicInteger();
+    try (Socket socket = tcp();
+        var clock = Executors.newSingleThreadScheduledExecutor()) {
+      var dripping =
+          clock.scheduleAtFixedRate(
+              () -> drip(socket, hello[next.getAndIncrement()]), 0, 100, TimeUnit.MILLISECONDS);
+      assertThat(isClosed(socket)).isTrue();
+      dripping.cancel(true);
+    }
+    assertThat(next.get()).isBetween(5, 200);
+  }
+
+  private static void drip(Socket socket, int value) {
+    try {
+      socket.getOutputStream().write(value);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // Ends the schedule.
+    }
+  }
+
+  @Test
+  void connectionsAboveTheLimitAreClosedAndRoomIsUsedAgain() throws IOException {
+    double refused = daemon.metric("hmacd_connections_refused");
+    List<RawHttp2> open = new ArrayList<>();
+    try {
+      for (int i = 1; i < MAX_CONNECTIONS; i++) { // One is the caller's who is there already.
+        open.add(served());
+      }
+      for (int i = 0; i < 10; i++) {
+        assertThatThrownBy(BadConnectionTest::served).isInstanceOf(IOException.class);
+      }
+      assertThat(daemon.metric("hmacd_connections")).isEqualTo(MAX_CONNECTIONS);
+      assertThat(daemon.metric("hmacd_connections_refused")).isEqualTo(refused + 10);
+      open.removeLast().close();
+      Eventually.holds(
+          "there is room for one", () -> daemon.metric("hmacd_connections") < MAX_CONNECTIONS);
+      open.add(served());
+    } finally {
+      for (RawHttp2 each : open) {
+        each.close();
+      }
+    }
+  }
+
+  private static RawHttp2 served() throws IOException {
+    RawHttp2 caller = daemon.raw("admin").preface();
+    caller.call(1, PATH).data(1, message(0, good));
+    assertThat(caller.end(1)).isEqualTo(new End.Answered(Code.OK, "", ""));
+    return caller;
+  }
+
+  @Test
+  void thoseWhoSayNothingMakeRoomForEachOtherAndForCallers() throws IOException {
+    List<Socket> silent = new ArrayList<>();
+    try (RawHttp2 early = served()) {
+      for (int i = 0; i < 10 * MAX_HANDSHAKES; i++) {
+        silent.add(tcp());
+      }
+      try (RawHttp2 late = served()) {
+        Eventually.holds(
+            "the oldest are closed",
+            () -> daemon.metric("hmacd_connections") <= 3 + MAX_HANDSHAKES);
+        for (Socket oldest : silent.subList(0, 9 * MAX_HANDSHAKES)) {
+          assertThat(isClosed(oldest)).isTrue();
+        }
+        early.call(3, PATH).data(3, message(0, good));
+        assertThat(early.end(3)).isEqualTo(new End.Answered(Code.OK, "", ""));
+        late.call(3, PATH).data(3, message(0, good));
+        assertThat(late.end(3)).isEqualTo(new End.Answered(Code.OK, "", ""));
+      }
+    } finally {
+      for (Socket each : silent) {
+        each.close();
+      }
+    }
+  }
+
+  @Test
+  void connectionsThatAreResetInTheHandshakeLeaveNothing() throws IOException {
+    for (int i = 0; i < 200; i++) {
+      Socket socket = tcp();
+      socket.getOutputStream().write(HexFormat.of().parseHex("1603010200010001fc0303"));
+      socket.setSoLinger(true, 0);
+      socket.close();
+    }
+  }
+}
