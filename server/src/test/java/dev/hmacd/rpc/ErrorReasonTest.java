@@ -141,7 +141,7 @@ final class ErrorReasonTest {
       constructor.setAccessible(true);
       return (Failure) constructor.newInstance(values);
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(type + " cannot be made", e);
+      throw new LinkageError(type + " cannot be made", e);
     }
   }
 }
