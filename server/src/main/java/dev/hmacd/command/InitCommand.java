@@ -53,7 +53,9 @@ public final class InitCommand implements Callable<Integer> {
     } catch (TokenException e) {
       int code = e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY;
       return Startup.failed(new StartException(e.getMessage(), code, e));
-    } catch (RegistryException | CompletionException e) {
+    } catch (RegistryException e) {
+      return Startup.failed(StartException.of(e));
+    } catch (CompletionException e) {
       return Startup.failed(new StartException(e.getMessage(), StartException.TEMPORARY, e));
     }
   }

@@ -67,15 +67,15 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Opens or creates the database and reads it whole.
   ///
-  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon, was made for
-  ///   another [ArnScope] or by a newer version, or cannot be read
+  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon or cannot be read,
+  ///   `FOREIGN` when it is not this daemon's
   public void open() {
     try {
       lock =
           FileChannel.open(
               file.resolveSibling(file.getFileName() + ".lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE);
+              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+              Database.OWNER_ONLY);
       if (lock.tryLock() == null) {
         throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
       }
@@ -85,7 +85,8 @@ public final class KeyRegistry implements AutoCloseable {
     } catch (OverlappingFileLockException e) {
       throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
     } catch (IOException | SQLException e) {
-      throw new RegistryException(Kind.UNAVAILABLE, "cannot open the registry " + file, e);
+      throw new RegistryException(
+          Kind.UNAVAILABLE, "cannot open the registry " + file + ": " + e, e);
     }
   }
 
@@ -101,7 +102,7 @@ public final class KeyRegistry implements AutoCloseable {
     String fixed = db.query("SELECT arn_prefix FROM registry", row -> row.getString(1)).getFirst();
     if (!fixed.equals(scope.prefix())) {
       throw new RegistryException(
-          Kind.UNAVAILABLE, "the registry's keys have ARNs that start with " + fixed);
+          Kind.FOREIGN, "the registry's keys have ARNs that start with " + fixed);
     }
   }
 

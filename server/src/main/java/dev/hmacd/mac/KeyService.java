@@ -263,7 +263,7 @@ public final class KeyService {
           case TOO_MANY_ALIASES -> {
             return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
           }
-          case BUSY, UNAVAILABLE, OBJECT_TAKEN -> {}
+          case BUSY, UNAVAILABLE, FOREIGN, OBJECT_TAKEN -> {}
         }
       }
       return Failures.ofRegistry(e);
