@@ -61,7 +61,7 @@ public final class Daemon implements AutoCloseable {
     lanes = new Lanes(token, settings.lanes(), settings.queue(), limits.drain(), metrics);
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
-    maker = new KeyMaker(registry, lanes);
+    maker = new KeyMaker(registry, lanes, token.info().serial());
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
     server =
         new GrpcServer(

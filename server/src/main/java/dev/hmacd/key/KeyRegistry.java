@@ -260,12 +260,15 @@ public final class KeyRegistry implements AutoCloseable {
                   + " (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
               id.value(),
               KeyState.CREATING.name());
-          db.update(
-              "DELETE FROM keys WHERE key_id = ? AND state = ?",
-              id.value(),
-              KeyState.CREATING.name());
+          int deleted =
+              db.update(
+                  "DELETE FROM keys WHERE key_id = ? AND state = ?",
+                  id.value(),
+                  KeyState.CREATING.name());
           return () -> {
-            keys.remove(id.value());
+            if (deleted > 0) {
+              keys.remove(id.value());
+            }
             return id;
           };
         });

@@ -223,7 +223,12 @@ public final class KeyService {
   }
 
   private KeyEntry target(Caller caller, Action action, String given) {
-    return keys.requireById(caller.principal(), action, "target_key_id", given);
+    KeyEntry key = keys.requireById(caller.principal(), action, "target_key_id", given);
+    // It may yet be forgotten, which an alias would prevent.
+    if (key.state() == KeyState.CREATING) {
+      throw new Refusal(new Failure.KeyNotUsable(key.id(), key.state()));
+    }
+    return key;
   }
 
   public ArnScope scope() {
