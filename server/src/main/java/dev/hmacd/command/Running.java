@@ -42,9 +42,17 @@ final class Running {
         daemon.start(provision);
       } catch (StartException e) {
         // It has closed what it opened, and the exit code is to be that of the failure.
-        Runtime.getRuntime().removeShutdownHook(hook);
+        remove(hook);
         throw e;
       }
+    }
+  }
+
+  private static void remove(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      log.atDebug().setCause(e).log("Told to stop while starting failed");
     }
   }
 
