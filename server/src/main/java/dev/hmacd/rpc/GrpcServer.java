@@ -63,6 +63,9 @@ public final class GrpcServer implements AutoCloseable {
   private final List<Connections> connections = new ArrayList<>();
   private @Nullable EventLoopGroup eventLoops;
 
+  /// The socket that this server listens on, and has to remove.
+  private @Nullable Path socket;
+
   /// @param tls with its files read; null when only the Unix socket is served
   public GrpcServer(
       Config.Grpc config,
@@ -108,6 +111,7 @@ public final class GrpcServer implements AutoCloseable {
       removeStale(unix.path());
       listen(
           new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
+      socket = unix.path();
       Files.setPosixFilePermissions(unix.path(), unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
     }
@@ -234,6 +238,8 @@ public final class GrpcServer implements AutoCloseable {
       var _ =
           eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
     }
-    config.unix().ifPresent(unix -> unix.path().toFile().delete());
+    if (socket != null) {
+      var _ = socket.toFile().delete();
+    }
   }
 }
