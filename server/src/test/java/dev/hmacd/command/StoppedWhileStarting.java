@@ -31,7 +31,7 @@ final class StoppedWhileStarting {
     try {
       new Running(new Daemon(config, token, Clock.systemUTC())).start(Daemon.Provision.NEVER);
     } catch (StartException e) {
-      System.exit(Startup.failed(e));
+      System.exit(e.exitCode());
     }
   }
 
