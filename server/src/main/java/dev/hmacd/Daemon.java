@@ -30,6 +30,9 @@ import org.slf4j.LoggerFactory;
 
 /// Builds and owns every long-lived object. Not thread-safe but for [#reload] and [#reloadTls].
 public final class Daemon implements AutoCloseable {
+  /// How long a stop waits for lanes that are still in the token after the drain: they hang.
+  private static final Duration HANGING = Duration.ofSeconds(1);
+
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
   /// Whether a start may make the daemon's own keys.
@@ -58,7 +61,7 @@ public final class Daemon implements AutoCloseable {
     Config.Limits limits = config.grpc().limits();
     access = new Access(config.rules());
     registry = new KeyRegistry(config.registry(), config.arn(), clock);
-    lanes = new Lanes(token, settings.lanes(), settings.queue(), limits.drain(), metrics);
+    lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
     maker = new KeyMaker(registry, lanes, token.info().serial());
@@ -198,14 +201,15 @@ public final class Daemon implements AutoCloseable {
   }
 
   /// Ends in the order that loses nothing: callers are told to go elsewhere, calls under way end,
-  /// then lanes, then the registry.
+  /// then lanes and the registry, which answer what is left, and then connections.
   @Override
   public void close() {
     health.stop();
     probe.close();
-    server.close();
+    server.drain(config.grpc().limits().drain());
     lanes.close();
     registry.close();
+    server.close();
     metrics.close();
   }
 }

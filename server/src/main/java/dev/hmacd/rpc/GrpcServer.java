@@ -52,6 +52,9 @@ public final class GrpcServer implements AutoCloseable {
   /// How late a call can be told that its request came too late.
   private static final long ARRIVALS_LOOK_MILLIS = 250;
 
+  /// How long what was answered at the last moment may take to be sent.
+  private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
+
   private static final int MAX_RESETS_PER_WINDOW = 400;
   private static final int RESET_WINDOW_SECONDS = 10;
 
@@ -59,6 +62,7 @@ public final class GrpcServer implements AutoCloseable {
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
   private final Arrivals arrivals = new Arrivals();
+  private final Streams streams = new Streams();
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private @Nullable EventLoopGroup eventLoops;
@@ -143,6 +147,7 @@ public final class GrpcServer implements AutoCloseable {
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
             .directExecutor()
+            .intercept(streams)
             .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(bound.filter())
             .withOption(ChannelOption.SO_BACKLOG, 4096)
@@ -218,19 +223,37 @@ public final class GrpcServer implements AutoCloseable {
     return connections.stream().mapToLong(Connections::refused).sum();
   }
 
-  /// Takes no new calls, and waits for those under way to end, within the limit; then ends them.
+  /// Takes no new calls, and waits for those under way to end.
+  ///
+  /// @param limit for all of it
+  public void drain(Duration limit) {
+    servers.forEach(Server::shutdown);
+    streams.stop();
+    var _ = isOver(limit);
+  }
+
+  private boolean isOver(Duration limit) {
+    long end = System.nanoTime() + limit.toNanos();
+    try {
+      for (Server server : servers) {
+        if (!server.awaitTermination(Math.max(1, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
+          return false;
+        }
+      }
+      return true;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /// Ends whatever is left.
   @Override
   public void close() {
-    servers.forEach(Server::shutdown);
-    long end = System.nanoTime() + config.limits().drain().toNanos();
+    drain(LAST_ANSWERS);
     for (Server server : servers) {
-      try {
-        if (!server.awaitTermination(Math.max(1, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
-          log.atWarn().log("Calls were cut off: they did not end within grpc.limits.drain");
-          server.shutdownNow();
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+      if (!server.isTerminated()) {
+        log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
         server.shutdownNow();
       }
     }

@@ -114,19 +114,27 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   /// Starts it, and waits until the token has given the known answer.
   public LoopbackDaemon start() {
+    open();
+    try {
+      if (!daemon().awaitHealthy(Duration.ofSeconds(30))) {
+        throw new IllegalStateException("the daemon is not healthy");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+    return this;
+  }
+
+  /// Starts it, and does not wait for the token.
+  public LoopbackDaemon open() {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
       var started = new Daemon(config, wrapping.apply(hsm.token()), clock);
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
-      if (!started.awaitHealthy(Duration.ofSeconds(30))) {
-        throw new IllegalStateException("the daemon is not healthy");
-      }
     } catch (ConfigException | StartException e) {
-      throw new IllegalStateException(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
       throw new IllegalStateException(e);
     }
     return this;

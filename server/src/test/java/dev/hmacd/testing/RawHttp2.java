@@ -39,6 +39,7 @@ public final class RawHttp2 implements AutoCloseable {
   public static final int WINDOW_UPDATE = 8;
   public static final int CONTINUATION = 9;
 
+  public static final int ACK = 1;
   public static final int END_STREAM = 1;
   public static final int END_HEADERS = 4;
   public static final int PADDED = 8;
@@ -211,7 +212,15 @@ public final class RawHttp2 implements AutoCloseable {
               return new End.Reset(error(ByteBuffer.wrap(payload).getInt()));
             }
           }
+          case PING -> {
+            if (flags == 0) {
+              frame(PING, ACK, 0, payload);
+            }
+          }
           case GOAWAY -> {
+            if (ByteBuffer.wrap(payload).getInt(4) == 0) {
+              continue; // The calls that there are go on.
+            }
             return new End.GoneAway(
                 error(ByteBuffer.wrap(payload).getInt(4)),
                 new String(payload, 8, payload.length - 8, UTF_8));

@@ -1,0 +1,160 @@
+package dev.hmacd.rpc;
+
+import static dev.hmacd.testing.RawHttp2.RST_STREAM;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.testing.Reasons;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.v1.KeySpec;
+import io.grpc.Status.Code;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.reflection.v1.ServerReflectionGrpc;
+import io.grpc.reflection.v1.ServerReflectionRequest;
+import io.grpc.reflection.v1.ServerReflectionResponse;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// A stop loses no call that was taken, tells those who watch, and waits for nothing else.
+final class StopTest {
+  private static final Executor OWN_THREAD = task -> Thread.ofPlatform().start(task);
+
+  private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private final LoopbackDaemon daemon =
+      LoopbackDaemon.withAdmin().wrapping(_ -> token).token("probe_interval: 1h");
+
+  @AfterEach
+  void close() {
+    daemon.close();
+  }
+
+  /// What a stream of the server's sends, and how it ends.
+  private static final class Seen<T> implements StreamObserver<T> {
+    private final BlockingQueue<T> messages = new LinkedBlockingQueue<>();
+    private final CompletableFuture<Throwable> end = new CompletableFuture<>();
+
+    @Override
+    public void onNext(T message) {
+      messages.add(message);
+    }
+
+    @Override
+    public void onError(Throwable cause) {
+      end.complete(cause);
+    }
+
+    @Override
+    public void onCompleted() {
+      end.completeExceptionally(new AssertionError("the stream was completed"));
+    }
+
+    T next() throws InterruptedException {
+      T message = messages.poll(20, TimeUnit.SECONDS);
+      assertThat(message).as("a message").isNotNull();
+      return message;
+    }
+  }
+
+  private Seen<HealthCheckResponse> watching(Caller caller) {
+    var seen = new Seen<HealthCheckResponse>();
+    HealthGrpc.newStub(caller.channel()).watch(HealthCheckRequest.getDefaultInstance(), seen);
+    return seen;
+  }
+
+  private Duration stopped() {
+    long start = System.nanoTime();
+    daemon.daemon().close();
+    return Duration.ofNanos(System.nanoTime() - start);
+  }
+
+  @Test
+  void callUnderWayIsAnsweredAfterWatchersHaveBeenSentAway() throws Exception {
+    daemon.start();
+    Caller admin = daemon.as("admin");
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    byte[] mac = admin.generateMac(key, "hello");
+    Seen<HealthCheckResponse> watch = watching(admin);
+    assertThat(watch.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+
+    CompletableFuture<byte[]> call;
+    CompletableFuture<Duration> stop;
+    try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+      call = CompletableFuture.supplyAsync(() -> admin.generateMac(key, "hello"), OWN_THREAD);
+      gate.awaitEntered();
+      stop = CompletableFuture.supplyAsync(this::stopped, OWN_THREAD);
+      assertThat(watch.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
+      assertThat(watch.end.get(20, TimeUnit.SECONDS))
+          .satisfies(Reasons.failsWith(Code.UNAVAILABLE, "STOPPING"));
+      assertThat(call).isNotDone();
+      assertThat(stop).isNotDone();
+    }
+    assertThat(call.get(20, TimeUnit.SECONDS)).isEqualTo(mac);
+    assertThat(stop.get(20, TimeUnit.SECONDS)).isLessThan(Duration.ofSeconds(10));
+  }
+
+  @Test
+  void stopDoesNotWaitForStreamsThatNobodyEnds() throws Exception {
+    daemon.start();
+    Caller admin = daemon.as("admin");
+    Seen<HealthCheckResponse> watch = watching(admin);
+    assertThat(watch.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+    var reflection = new Seen<ServerReflectionResponse>();
+    var requests =
+        ServerReflectionGrpc.newStub(daemon.as("other").channel()).serverReflectionInfo(reflection);
+    requests.onNext(ServerReflectionRequest.newBuilder().setListServices("").build());
+    assertThat(reflection.next().getListServicesResponse().getServiceCount()).isGreaterThan(2);
+
+    assertThat(stopped()).isLessThan(Duration.ofSeconds(10));
+    for (Seen<?> each : new Seen<?>[] {watch, reflection}) {
+      assertThat(each.end.get(20, TimeUnit.SECONDS))
+          .satisfies(Reasons.failsWith(Code.UNAVAILABLE, "STOPPING"));
+    }
+  }
+
+  @Test
+  void callThatNeverArrivesWholeIsNotWaitedForLongerThanACallMayTake() throws Exception {
+    daemon.limit("max_call_time: 1s").start();
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      caller.call(1, "/hmacd.v1.MacService/GenerateMac");
+      caller.call(3, "/no/such").data(3);
+      assertThat(caller.end(3)).isInstanceOf(End.Answered.class);
+      var stop = CompletableFuture.supplyAsync(this::stopped, OWN_THREAD);
+      assertThat(caller.end(1))
+          .isInstanceOfSatisfying(
+              End.Answered.class, end -> assertThat(end.code()).isEqualTo(Code.DEADLINE_EXCEEDED));
+      caller.frame(RST_STREAM, 0, 1, 0, 0, 0, 8); // As all of gRPC's clients do.
+      assertThat(caller.isClosedByPeer()).isTrue();
+      assertThat(stop.get(20, TimeUnit.SECONDS)).isLessThan(Duration.ofSeconds(8));
+    }
+  }
+
+  @Test
+  void callThatHangsIsToldAtTheLimit() throws Exception {
+    daemon.limit("drain: 500ms").start();
+    Caller admin = daemon.as("admin");
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+      var call = CompletableFuture.supplyAsync(() -> admin.generateMac(key, "hello"), OWN_THREAD);
+      gate.awaitEntered();
+      assertThat(stopped()).isBetween(Duration.ofMillis(500), Duration.ofSeconds(8));
+      assertThatThrownBy(() -> call.get(20, TimeUnit.SECONDS))
+          .cause()
+          .satisfies(Reasons.failsWith(Code.UNAVAILABLE, "STOPPING"));
+    }
+  }
+}
