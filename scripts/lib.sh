@@ -172,9 +172,11 @@ train() {
   say "Recording a start of the daemon, so that later ones are fast"
   # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache.
   SOFTHSM2_CONF='' HMACD_JAVA_OPTS="-XX:AOTCacheOutput=$output.new -Dhmacd.halt=false" start_daemon "$dir" || return
-  if [ -x "$client_home/bin/hmacctl-train" ]; then
-    (enter "$dir" && "$client_home/bin/hmacctl-train") || return
-  fi
+  (
+    enter "$dir"
+    key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text) &&
+      "$client_home/lib/train" "$key"
+  ) || warn "no AOT cache for hmacctl: it works, but starts more slowly"
   stop_daemon "$daemon" || true # A JVM that ends by a signal says so.
   if [ ! -s "$output.new" ]; then
     tail -n 20 "$dir/hmacd.log" >&2

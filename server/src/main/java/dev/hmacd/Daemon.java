@@ -4,6 +4,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.RegistryException;
 import dev.hmacd.mac.KeyMaker;
 import dev.hmacd.mac.KeyService;
 import dev.hmacd.mac.MacService;
@@ -62,7 +63,7 @@ public final class Daemon implements AutoCloseable {
     lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
-    maker = new KeyMaker(registry, lanes);
+    maker = new KeyMaker(registry, lanes, token.info().serial());
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
     server =
         new GrpcServer(
@@ -97,6 +98,9 @@ public final class Daemon implements AutoCloseable {
       close();
       throw new StartException(
           e.getMessage(), e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY, e);
+    } catch (RegistryException e) {
+      close();
+      throw StartException.of(e);
     } catch (IOException | RuntimeException e) {
       close();
       throw new StartException(String.valueOf(e.getMessage()), StartException.CONFIG, e);

@@ -1,5 +1,6 @@
 package dev.hmacd;
 
+import dev.hmacd.key.RegistryException;
 import org.jspecify.annotations.Nullable;
 
 /// The daemon cannot start; the message is for the operator.
@@ -17,6 +18,12 @@ public final class StartException extends Exception {
   public StartException(@Nullable String message, int exitCode, @Nullable Throwable cause) {
     super(message, cause);
     this.exitCode = exitCode;
+  }
+
+  /// The registry cannot be used: now, or ever as it is configured.
+  public static StartException of(RegistryException e) {
+    boolean foreign = e.kind() == RegistryException.Kind.FOREIGN;
+    return new StartException(e.getMessage(), foreign ? CONFIG : TEMPORARY, e);
   }
 
   public int exitCode() {

@@ -41,7 +41,9 @@ final class InitCommand implements Command {
       return 0;
     } catch (TokenException e) {
       throw Startup.failed(e);
-    } catch (RegistryException | CompletionException e) {
+    } catch (RegistryException e) {
+      throw StartException.of(e);
+    } catch (CompletionException e) {
       throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
     }
   }

@@ -42,20 +42,17 @@ final class Running {
         daemon.start(provision);
       } catch (StartException e) {
         // It has closed what it opened, and the exit code is to be that of the failure.
-        if (!isShuttingDown(hook)) {
-          throw e;
-        }
+        remove(hook);
+        throw e;
       }
     }
   }
 
-  /// Takes the hook back; too late when a signal has come.
-  private static boolean isShuttingDown(Thread hook) {
+  private static void remove(Thread hook) {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
-      return false;
     } catch (IllegalStateException e) {
-      return true;
+      log.atDebug().setCause(e).log("Told to stop while starting failed");
     }
   }
 

@@ -1,10 +1,15 @@
 package dev.hmacd.key;
 
 import com.google.errorprone.annotations.CheckReturnValue;
+import dev.hmacd.key.RegistryException.Kind;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -15,6 +20,7 @@ import java.util.List;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
+import org.sqlite.SQLiteErrorCode;
 
 /// One SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
@@ -23,6 +29,9 @@ import org.sqlite.JDBC;
 final class Database implements AutoCloseable {
   /// How long a statement waits for another process's lock, e.g. a backup's.
   private static final int BUSY_TIMEOUT_MILLIS = 2000;
+
+  static final FileAttribute<?> OWNER_ONLY =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   /// The schema's versions, oldest first; `PRAGMA user_version` says how many have been applied.
   private static final List<String> MIGRATIONS = List.of("V1.sql");
@@ -33,11 +42,22 @@ final class Database implements AutoCloseable {
     this.connection = connection;
   }
 
-  static Database open(Path file) throws SQLException {
+  /// Opens a file, which is made for its owner alone if it is not there.
+  ///
+  /// @throws RegistryException `FOREIGN` when it is something else than a registry, or a newer
+  ///   one's; then it is as it was before
+  static Database open(Path file) throws IOException, SQLException {
+    try {
+      // SQLite takes an empty file for a new database, and its other files take after this one.
+      Files.createFile(file, OWNER_ONLY);
+    } catch (FileAlreadyExistsException e) {
+      // Its permissions are the operator's.
+    }
     // The driver itself: DriverManager would look into every jar for others.
     Connection connection = new JDBC().connect("jdbc:sqlite:" + file, new Properties());
     try (Statement statement = connection.createStatement()) {
       statement.execute("PRAGMA busy_timeout=" + BUSY_TIMEOUT_MILLIS);
+      requireRegistry(statement, file);
       statement.execute("PRAGMA journal_mode=WAL");
       statement.execute("PRAGMA synchronous=FULL");
       statement.execute("PRAGMA foreign_keys=ON");
@@ -51,11 +71,35 @@ final class Database implements AutoCloseable {
     }
   }
 
+  /// Only looks: what is no registry must not become half of one.
+  private static void requireRegistry(Statement statement, Path file) throws SQLException {
+    try {
+      int version = number(statement, "PRAGMA user_version");
+      int tables = number(statement, "SELECT count(*) FROM sqlite_master");
+      if (version > MIGRATIONS.size()) {
+        throw new RegistryException(
+            Kind.FOREIGN, "the registry " + file + " was made by a newer hmacd: schema " + version);
+      }
+      if (version == 0 && tables > 0) {
+        throw new RegistryException(Kind.FOREIGN, file + " is a database of another program");
+      }
+    } catch (SQLException e) {
+      if (e.getErrorCode() == SQLiteErrorCode.SQLITE_NOTADB.code) {
+        throw new RegistryException(Kind.FOREIGN, file + " is not a database", e);
+      }
+      throw e;
+    }
+  }
+
+  private static int number(Statement statement, String sql) throws SQLException {
+    try (ResultSet rows = statement.executeQuery(sql)) {
+      return rows.getInt(1);
+    }
+  }
+
+  /// All or nothing: SQLite's schema changes are part of the transaction.
   private void migrate() throws SQLException {
     int applied = query("PRAGMA user_version", row -> row.getInt(1)).getFirst();
-    if (applied > MIGRATIONS.size()) {
-      throw new SQLException("the registry was made by a newer hmacd: schema " + applied);
-    }
     for (int i = applied; i < MIGRATIONS.size(); i++) {
       try (Statement statement = connection.createStatement()) {
         for (String sql : script(MIGRATIONS.get(i)).split(";", -1)) {

@@ -58,6 +58,9 @@ public final class KeyRegistry implements AutoCloseable {
   /// Used by the registry's thread alone, and by [#open] before there is one.
   private @Nullable Database database;
 
+  /// Set once by [#open], before there is a thread.
+  private boolean opened;
+
   /// The file is opened by [#open].
   public KeyRegistry(Path file, ArnScope scope, Clock clock) {
     this.file = file;
@@ -67,25 +70,27 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Opens or creates the database and reads it whole.
   ///
-  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon, was made for
-  ///   another [ArnScope] or by a newer version, or cannot be read
+  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon or cannot be read,
+  ///   `FOREIGN` when it is not this daemon's
   public void open() {
     try {
       lock =
           FileChannel.open(
               file.resolveSibling(file.getFileName() + ".lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE);
+              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+              Database.OWNER_ONLY);
       if (lock.tryLock() == null) {
         throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
       }
       database = Database.open(file);
       adoptScope(database);
       load(database);
+      opened = true;
     } catch (OverlappingFileLockException e) {
       throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
     } catch (IOException | SQLException e) {
-      throw new RegistryException(Kind.UNAVAILABLE, "cannot open the registry " + file, e);
+      throw new RegistryException(
+          Kind.UNAVAILABLE, "cannot open the registry " + file + ": " + e, e);
     }
   }
 
@@ -101,7 +106,7 @@ public final class KeyRegistry implements AutoCloseable {
     String fixed = db.query("SELECT arn_prefix FROM registry", row -> row.getString(1)).getFirst();
     if (!fixed.equals(scope.prefix())) {
       throw new RegistryException(
-          Kind.UNAVAILABLE, "the registry's keys have ARNs that start with " + fixed);
+          Kind.FOREIGN, "the registry's keys have ARNs that start with " + fixed);
     }
   }
 
@@ -118,6 +123,8 @@ public final class KeyRegistry implements AutoCloseable {
             "SELECT * FROM keys JOIN key_versions USING (key_id, version)", KeyRegistry::readKey)) {
       newKeys.put(entry.id().value(), entry.with(byKey.getOrDefault(entry.id().value(), Set.of())));
     }
+    // Else the next change would be made to what was read here, not to what is there by then.
+    db.rollback();
     aliases.keySet().retainAll(newAliases.keySet());
     keys.putAll(newKeys);
     keys.keySet().retainAll(newKeys.keySet());
@@ -253,12 +260,15 @@ public final class KeyRegistry implements AutoCloseable {
                   + " (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
               id.value(),
               KeyState.CREATING.name());
-          db.update(
-              "DELETE FROM keys WHERE key_id = ? AND state = ?",
-              id.value(),
-              KeyState.CREATING.name());
+          int deleted =
+              db.update(
+                  "DELETE FROM keys WHERE key_id = ? AND state = ?",
+                  id.value(),
+                  KeyState.CREATING.name());
           return () -> {
-            keys.remove(id.value());
+            if (deleted > 0) {
+              keys.remove(id.value());
+            }
             return id;
           };
         });
@@ -435,8 +445,9 @@ public final class KeyRegistry implements AutoCloseable {
   private <T> CompletableFuture<T> change(Read<Committed<T>> work) {
     return read(
         db -> {
-          Committed<T> committed = work.in(db);
+          // First of all, since SQLite waits for another's lock only before a transaction has read.
           db.update("UPDATE registry SET revision = revision + 1");
+          Committed<T> committed = work.in(db);
           db.commit();
           return committed.apply();
         });
@@ -454,39 +465,72 @@ public final class KeyRegistry implements AutoCloseable {
   }
 
   private <T> void run(Read<T> work, CompletableFuture<T> result) {
-    Database db = database;
-    if (db == null) {
-      result.completeExceptionally(new RegistryException(Kind.UNAVAILABLE, "not open"));
-      return;
-    }
     T value;
     try {
-      value = work.in(db);
-      db.rollback(); // Ends the transaction that a read began; after a commit there is none.
+      Database db = database();
+      value = inTransaction(db, work);
     } catch (RegistryException e) {
-      result.completeExceptionally(rolledBack(db, e));
+      result.completeExceptionally(e);
       return;
-    } catch (SQLException | RuntimeException e) {
+    } catch (SQLException | IOException | RuntimeException e) {
       log.atError().setCause(e).log("The registry cannot be read or written");
-      result.completeExceptionally(
-          rolledBack(db, new RegistryException(Kind.UNAVAILABLE, "database failure", e)));
+      RegistryException failure = new RegistryException(Kind.UNAVAILABLE, "database failure", e);
+      reopen(failure);
+      result.completeExceptionally(failure);
       return;
     }
     result.complete(value);
   }
 
-  /// Undoes a change that failed; after a failed commit only the disk knows what holds, so memory
-  /// is read from it anew.
-  private RegistryException rolledBack(Database db, RegistryException cause) {
+  /// Leaves no transaction open: what a read began is ended, and what was refused is undone. After
+  /// a commit there is none.
+  private static <T> T inTransaction(Database db, Read<T> work) throws SQLException {
+    T value;
     try {
+      value = work.in(db);
+    } catch (RegistryException e) {
       db.rollback();
-      if (cause.kind() == Kind.UNAVAILABLE) {
-        load(db);
-      }
-    } catch (SQLException e) {
-      cause.addSuppressed(e);
+      throw e;
     }
-    return cause;
+    db.rollback();
+    return value;
+  }
+
+  /// The connection; where a failure has closed the one before, a new one, from which memory has
+  /// been read anew.
+  private Database database() throws SQLException, IOException {
+    Database open = database;
+    if (open != null) {
+      return open;
+    }
+    if (!opened) {
+      throw new RegistryException(Kind.UNAVAILABLE, "not open");
+    }
+    Database fresh = Database.open(file);
+    try {
+      load(fresh);
+    } catch (SQLException | RuntimeException e) {
+      fresh.close();
+      throw e;
+    }
+    database = fresh;
+    return fresh;
+  }
+
+  /// After a failure nobody knows what the connection still does: SQLite may have ended the
+  /// transaction by itself, and then each statement would be committed alone. Only the disk knows
+  /// what holds.
+  private void reopen(RegistryException failure) {
+    try {
+      Database failed = database;
+      database = null;
+      if (failed != null) {
+        failed.close();
+      }
+      var _ = database();
+    } catch (SQLException | IOException | RegistryException e) {
+      failure.addSuppressed(e);
+    }
   }
 
   /// Ends what is under way, within a limit, and closes the file.

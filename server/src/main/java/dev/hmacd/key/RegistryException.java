@@ -8,8 +8,11 @@ public final class RegistryException extends RuntimeException {
   public enum Kind {
     /// Too many changes wait; later there may be room.
     BUSY,
-    /// The database cannot be read or written, or does not belong to this daemon.
+    /// The database cannot be read or written now; later it may.
     UNAVAILABLE,
+    /// The file is not this daemon's registry: it belongs to another [ArnScope], a newer version or
+    /// another program. An operator has to look.
+    FOREIGN,
     KEY_NOT_FOUND,
     ALIAS_EXISTS,
     ALIAS_NOT_FOUND,

@@ -44,7 +44,7 @@ final class Failures {
       case OBJECT_TAKEN -> new Failure.ObjectTaken();
       // The use cases turn these into failures with the names that the caller gave, before they get
       // here.
-      case UNAVAILABLE, KEY_NOT_FOUND, ALIAS_EXISTS, ALIAS_NOT_FOUND, TOO_MANY_ALIASES ->
+      case UNAVAILABLE, FOREIGN, KEY_NOT_FOUND, ALIAS_EXISTS, ALIAS_NOT_FOUND, TOO_MANY_ALIASES ->
           new Failure.RegistryUnavailable();
     };
   }

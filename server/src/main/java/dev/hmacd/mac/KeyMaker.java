@@ -35,10 +35,13 @@ public final class KeyMaker {
 
   private final KeyRegistry registry;
   private final Lanes lanes;
+  private final String tokenSerial;
 
-  public KeyMaker(KeyRegistry registry, Lanes lanes) {
+  /// @param tokenSerial the token that the lanes ask
+  public KeyMaker(KeyRegistry registry, Lanes lanes, String tokenSerial) {
     this.registry = registry;
     this.lanes = lanes;
+    this.tokenSerial = tokenSerial;
   }
 
   CompletableFuture<KeyEntry> make(KeyEntry key, long deadlineNanos) {
@@ -96,10 +99,18 @@ public final class KeyMaker {
             });
   }
 
-  /// Settles what an earlier run of the daemon left begun.
+  /// Settles what an earlier run of the daemon left begun. What was begun on another token stays:
+  /// that this one has no such object says nothing.
   public void settleAll() {
     for (KeyEntry key : registry.creating()) {
-      settle(key);
+      if (key.tokenSerial().equals(tokenSerial)) {
+        settle(key);
+      } else {
+        log.atWarn()
+            .addKeyValue("key_id", key.id())
+            .addKeyValue("token_serial", key.tokenSerial())
+            .log("Key left in state CREATING: it is on another token");
+      }
     }
   }
 

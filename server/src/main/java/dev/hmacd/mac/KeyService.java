@@ -237,7 +237,12 @@ public final class KeyService {
   }
 
   private KeyEntry target(Caller caller, Action action, String given) {
-    return keys.requireById(caller.principal(), action, "target_key_id", given);
+    KeyEntry key = keys.requireById(caller.principal(), action, "target_key_id", given);
+    // It may yet be forgotten, which an alias would prevent.
+    if (key.state() == KeyState.CREATING) {
+      throw new Refusal(new Failure.KeyNotUsable(key.id(), key.state()));
+    }
+    return key;
   }
 
   public ArnScope scope() {
@@ -277,7 +282,7 @@ public final class KeyService {
           case TOO_MANY_ALIASES -> {
             return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
           }
-          case BUSY, UNAVAILABLE, OBJECT_TAKEN -> {}
+          case BUSY, UNAVAILABLE, FOREIGN, OBJECT_TAKEN -> {}
         }
       }
       return Failures.ofRegistry(e);

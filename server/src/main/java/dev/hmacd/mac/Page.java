@@ -14,6 +14,6 @@ public record Page<T>(List<T> items, Optional<String> nextToken) {
       return new Page<>(List.copyOf(found), Optional.empty());
     }
     List<T> items = List.copyOf(found.subList(0, request.size()));
-    return new Page<>(items, Optional.of(PageRequest.encode(name.apply(items.getLast()))));
+    return new Page<>(items, Optional.of(request.tokenAfter(name.apply(items.getLast()))));
   }
 }

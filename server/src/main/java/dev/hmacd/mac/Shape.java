@@ -5,7 +5,10 @@ import dev.hmacd.key.Alias;
 /// The rules for the shape of fields, for all edges (AWS KMS API reference, "Length Constraints").
 public final class Shape {
   public static final int MAX_KEY_ID_CHARS = 2048;
+
+  /// In Unicode's characters, not in those of Java's strings.
   public static final int MAX_DESCRIPTION_CHARS = 8192;
+
   public static final int MAX_OBJECT_NAME_BYTES = 256;
 
   private Shape() {}
@@ -19,7 +22,7 @@ public final class Shape {
 
   static void description(String value) {
     require(
-        value.length() <= MAX_DESCRIPTION_CHARS,
+        value.codePointCount(0, value.length()) <= MAX_DESCRIPTION_CHARS,
         "description",
         "length must be at most " + MAX_DESCRIPTION_CHARS + " characters");
   }

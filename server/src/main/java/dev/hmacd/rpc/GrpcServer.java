@@ -67,6 +67,9 @@ public final class GrpcServer implements AutoCloseable {
   private final List<Connections> connections = new ArrayList<>();
   private @Nullable EventLoopGroup eventLoops;
 
+  /// The socket that this server listens on, and has to remove.
+  private @Nullable Path socket;
+
   /// @param tls with its files read; null when only the Unix socket is served
   public GrpcServer(
       Config.Grpc config,
@@ -112,6 +115,7 @@ public final class GrpcServer implements AutoCloseable {
       removeStale(unix.path());
       listen(
           new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
+      socket = unix.path();
       Files.setPosixFilePermissions(unix.path(), unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
     }
@@ -257,6 +261,8 @@ public final class GrpcServer implements AutoCloseable {
       var _ =
           eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
     }
-    config.unix().ifPresent(unix -> unix.path().toFile().delete());
+    if (socket != null) {
+      var _ = socket.toFile().delete();
+    }
   }
 }

@@ -122,7 +122,7 @@ final class KeyGrpcService {
   private void listKeys(Caller caller, ListKeysRequest request, Answer<ListKeysResponse> answer) {
     keys.listKeys(
         caller,
-        PageRequest.of(request.getPageSize(), 100, 1000, request.getPageToken()),
+        PageRequest.of("keys", request.getPageSize(), 100, 1000, request.getPageToken()),
         answer.from(
             page -> {
               var response = ListKeysResponse.newBuilder();
@@ -167,7 +167,12 @@ final class KeyGrpcService {
     keys.listAliases(
         caller,
         request.getKeyId(),
-        PageRequest.of(request.getPageSize(), 50, 100, request.getPageToken()),
+        PageRequest.of(
+            "aliases of " + request.getKeyId(),
+            request.getPageSize(),
+            50,
+            100,
+            request.getPageToken()),
         answer.from(
             page -> {
               var response = ListAliasesResponse.newBuilder();

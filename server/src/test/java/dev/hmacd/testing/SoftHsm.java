@@ -209,7 +209,7 @@ public final class SoftHsm {
         "--token-label", LABEL, "--login", "--pin", pin, "--list-objects", "--type", "secrkey");
   }
 
-  /// Runs `pkcs11-tool` on this token's module, and returns what it printed.
+  /// Runs `pkcs11-tool` on this token's module, and returns what it printed, without its warnings.
   public String tool(String... arguments) {
     List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", MODULE.toString()));
     command.addAll(List.of(arguments));
@@ -219,13 +219,17 @@ public final class SoftHsm {
   /// Runs a program that finds this token, and returns what it printed.
   public String run(List<String> command) {
     try {
-      ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+      // Not one stream: warnings would fall into the middle of a line.
+      Path warnings = Files.createTempFile("pkcs11-tool", ".err");
+      ProcessBuilder builder = new ProcessBuilder(command).redirectError(warnings.toFile());
       builder.environment().put("SOFTHSM2_CONF", conf.toString());
       Process process = builder.start();
       String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
-        throw new IllegalStateException(command + " failed: " + output);
+        throw new IllegalStateException(
+            command + " failed: " + output + Files.readString(warnings));
       }
+      Files.delete(warnings);
       return output;
     } catch (IOException e) {
       throw new UncheckedIOException(e);

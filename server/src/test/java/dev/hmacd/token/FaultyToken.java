@@ -65,9 +65,13 @@ public final class FaultyToken implements Token {
     }
 
     /// Lets the call go on.
+    public void release() {
+      released.countDown();
+    }
+
     @Override
     public void close() {
-      released.countDown();
+      release();
     }
   }
 
@@ -76,6 +80,13 @@ public final class FaultyToken implements Token {
     record Fails(long code, boolean afterwards) implements Fault {}
 
     record Waits(Gate gate, boolean afterwards) implements Fault {}
+
+    record WaitsAndFails(Gate gate, long code) implements Fault {
+      @Override
+      public boolean afterwards() {
+        return false;
+      }
+    }
 
     boolean afterwards();
   }
@@ -118,6 +129,13 @@ public final class FaultyToken implements Token {
   /// Holds up the next call of a kind before it reaches the token.
   public Gate blocking(Call call) {
     return blocking(call, false);
+  }
+
+  /// Holds up the next call of a kind, which then fails without having reached the token.
+  public Gate blockingThenFailing(Call call, long code) {
+    Gate gate = new Gate();
+    kind(call).faults().add(new Fault.WaitsAndFails(gate, code));
+    return gate;
   }
 
   /// Holds up the answer to the next call of a kind.
@@ -182,6 +200,10 @@ public final class FaultyToken implements Token {
       case Fault.Fails(var code, var _) ->
           throw Cryptoki.classify(call.name(), code, new IllegalStateException("injected"));
       case Fault.Waits(var gate, var _) -> gate.pass();
+      case Fault.WaitsAndFails(var gate, var code) -> {
+        gate.pass();
+        strike(call, new Fault.Fails(code, false));
+      }
     }
   }
 

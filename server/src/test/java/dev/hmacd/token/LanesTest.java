@@ -47,7 +47,7 @@ final class LanesTest {
 
   @AfterEach
   void close() {
-    gates.forEach(Gate::close);
+    gates.forEach(Gate::release);
     opened.forEach(Lanes::close);
   }
 
@@ -96,7 +96,7 @@ final class LanesTest {
     assertThat(third.isAnswered()).isTrue();
     assertThat(third.failure().kind()).isEqualTo(Kind.BUSY);
     assertThat(lanes.waiting()).isEqualTo(2);
-    gate.close();
+    gate.release();
     for (Outcome each : List.of(held, first, second)) {
       assertThat(each.mac()).isEqualTo(right);
     }
@@ -112,7 +112,7 @@ final class LanesTest {
     assertThat(waiting.failure().kind()).isEqualTo(Kind.LATE);
     assertThat(held.isAnswered()).isFalse();
     assertThat(lanes.waiting()).isZero();
-    gate.close();
+    gate.release();
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     assertThat(token.count(Call.SIGN)).isEqualTo(2);
   }
@@ -139,7 +139,7 @@ final class LanesTest {
     }
     assertThat(lanes.overdue()).isEqualTo(1);
     Eventually.holds("the other lane is free", () -> lanes.busy() == 1);
-    gate.close();
+    gate.release();
     Eventually.holds("the lane is free", () -> lanes.overdue() == 0 && lanes.busy() == 0);
     assertThat(hanging.answers()).isEqualTo(1);
   }
@@ -269,7 +269,7 @@ final class LanesTest {
     Outcome gone = sign(lanes, LONG);
     gone.abandon();
     Outcome last = sign(lanes, LONG);
-    gate.close();
+    gate.release();
     assertThat(held.mac()).isEqualTo(right);
     assertThat(last.mac()).isEqualTo(right);
     assertThat(token.count(Call.SIGN)).isEqualTo(2);
@@ -321,7 +321,7 @@ final class LanesTest {
     Thread closing = Thread.ofPlatform().start(lanes::close);
     Eventually.holds("stopped", () -> isRefused(sign(lanes, SHORT)));
     assertThat(taken).noneMatch(Outcome::isAnswered);
-    gate.close();
+    gate.release();
     assertThat(closing.join(LONG)).isTrue();
     for (Outcome each : taken) {
       assertThat(each.mac()).isEqualTo(right);
@@ -347,7 +347,7 @@ final class LanesTest {
     assertThat(hanging.failure().kind()).isEqualTo(Kind.STOPPED);
     assertThat(waiting.isAnswered()).isTrue();
     assertThat(waiting.failure().kind()).isEqualTo(Kind.STOPPED);
-    gate.close();
+    gate.release();
     Eventually.holds("the session is closed", () -> token.sessions() == 0);
     assertThat(hanging.answers()).isEqualTo(1);
   }

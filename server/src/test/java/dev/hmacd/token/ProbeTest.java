@@ -156,7 +156,7 @@ final class ProbeTest {
           Outcome _ = sign(lanes, LONG);
           return !probe.isHealthy();
         });
-    gate.close();
+    gate.release();
     Eventually.holds("healthy again", probe::isHealthy);
   }
 
@@ -167,7 +167,7 @@ final class ProbeTest {
     hold(lanes, gate);
     Probe probe = start(lanes);
     assertThat(probe.awaitHealthy(LONG)).isTrue();
-    gate.close();
+    gate.release();
     Gate other = blocking(Call.SIGN);
     other.awaitEntered();
     Eventually.holds("a probe hangs", () -> lanes.overdue() == 1);

@@ -7,6 +7,7 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.NameResolverRegistry;
 import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -94,7 +95,10 @@ final class Connection implements AutoCloseable {
     return new Connection(
         NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())
             .overrideAuthority("localhost")
-            .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class),
+            .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class)
+            // Takes back what gRPC sets on every socket; a Unix socket has none, and Netty would
+            // log that.
+            .withOption(ChannelOption.SO_KEEPALIVE, null),
         () -> {});
   }
 

@@ -22,8 +22,6 @@ import java.util.concurrent.ScheduledExecutorService;
 /// renewed certificate. Where they cannot be read any more, that is logged, and what was read
 /// before stays in use.
 final class TlsFiles implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger(TlsFiles.class.getName());
-
   private final Path ca;
   private final Path cert;
   private final Path key;
@@ -78,7 +76,8 @@ final class TlsFiles implements AutoCloseable {
         read();
       }
     } catch (IOException | GeneralSecurityException | RuntimeException e) {
-      LOG.log(System.Logger.Level.WARNING, "TLS files could not be read again", e);
+      System.getLogger(TlsFiles.class.getName())
+          .log(System.Logger.Level.WARNING, "TLS files could not be read again", e);
     }
   }
 

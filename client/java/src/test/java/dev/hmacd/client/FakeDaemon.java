@@ -49,6 +49,7 @@ import io.grpc.TlsServerCredentials;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.StreamObserver;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -128,7 +129,8 @@ public final class FakeDaemon implements AutoCloseable {
                 UnixDomainSocketAddress.of(socket), InsecureServerCredentials.create())
             .channelType(NioServerDomainSocketChannel.class)
             .bossEventLoopGroup(eventLoops)
-            .workerEventLoopGroup(eventLoops),
+            .workerEventLoopGroup(eventLoops)
+            .withChildOption(ChannelOption.SO_KEEPALIVE, null), // which a Unix socket does not have
         "unix:" + socket,
         List.of(eventLoops));
   }

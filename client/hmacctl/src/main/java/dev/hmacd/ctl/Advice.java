@@ -1,0 +1,91 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.ErrorReason;
+
+/// What an error means for who called `hmacctl`.
+///
+/// @param hint what to do about it
+record Advice(ExitCode exitCode, String hint) {
+  // No default branch, so that a new reason does not compile until someone has thought of its hint.
+  static Advice on(ErrorReason reason) {
+    return switch (reason) {
+      case UNAUTHENTICATED ->
+          denied(
+              "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
+      case ACCESS_DENIED ->
+          denied(
+              "Check the name of the key, and ask an administrator for a rule that allows this.");
+      case TOKEN_OBJECT_RESERVED ->
+          denied("This object belongs to the daemon itself and cannot be adopted.");
+
+      case KEY_NOT_FOUND -> notFound("See 'hmacctl list-keys' and 'hmacctl list-aliases'.");
+      case ALIAS_NOT_FOUND -> notFound("See 'hmacctl list-aliases'.");
+      case TOKEN_OBJECT_NOT_FOUND ->
+          notFound("Look for its label (CKA_LABEL) or id (CKA_ID) with the token's own tools.");
+
+      case KMS_INVALID_MAC -> new Advice(ExitCode.MAC_DOES_NOT_MATCH, "Do not trust the message.");
+      case DRY_RUN_OPERATION ->
+          new Advice(ExitCode.DRY_RUN_OPERATION, "Leave out --dry-run to carry it out.");
+
+      case INVALID_FIELD -> refused("Mend the option that the message names.");
+      case UNKNOWN_FIELD -> refused("The daemon is older than this hmacctl: use a newer daemon.");
+      case GRANT_TOKENS_NOT_SUPPORTED -> refused("Leave out --grant-tokens.");
+      case KEY_VERSION_NOT_SUPPORTED -> refused("This daemon takes no key version.");
+      case INVALID_PAGE_TOKEN -> refused("Leave out --starting-token to begin at the first page.");
+      case INVALID_KEY_ID ->
+          refused("Name the key by key id or ARN, or by alias ('alias/...') where one is taken.");
+      case ALIAS_ALREADY_EXISTS ->
+          refused("Use 'hmacctl update-alias' to point it at another key.");
+      case LIMIT_EXCEEDED -> refused("Delete something, or ask an operator for more.");
+      case KEY_NOT_USABLE -> refused("See the key's state with 'hmacctl describe-key'.");
+      case INVALID_KEY_USAGE ->
+          refused("Use the algorithm that 'hmacctl describe-key' shows for this key.");
+      case TOKEN_OBJECT_AMBIGUOUS ->
+          refused("Name the object by the one of label and id that no other has.");
+      case TOKEN_OBJECT_UNFIT ->
+          refused("Import the key again: sensitive, not extractable, allowed to sign.");
+      case TOKEN_OBJECT_TAKEN -> refused("Use the key that it backs; see 'hmacctl list-keys'.");
+      case MECHANISM_NOT_SUPPORTED -> refused("Choose another --key-spec.");
+
+      case TOKEN_BUSY, REGISTRY_BUSY -> unavailable("Try again, less often.");
+      case TOKEN_UNAVAILABLE, REGISTRY_UNAVAILABLE ->
+          unavailable("Try again; if it lasts, an operator finds the cause in the daemon's log.");
+      case KEY_UNAVAILABLE ->
+          unavailable("The key's object on the token is missing or changed: tell an operator.");
+      case STOPPING -> unavailable("Try again, or another daemon (--target).");
+      case UNREACHABLE ->
+          unavailable(
+              "Check that the daemon runs, --target or --socket, and the certificates"
+                  + " (--ca, --cert, --key).");
+      case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
+          unavailable("Try again; if it lasts, something on the way damages data.");
+      case DEADLINE_EXCEEDED ->
+          new Advice(ExitCode.DEADLINE_EXCEEDED, "Try again, or give it longer with --timeout.");
+
+      case INTERNAL -> internal("An operator finds the cause in the daemon's log.");
+      case DRY_RUN_IGNORED -> internal("The daemon is at fault: do not use --dry-run with it.");
+      case CANCELLED -> internal("Try again.");
+      case UNKNOWN -> internal("The daemon may be newer than this hmacctl, or no hmacd.");
+    };
+  }
+
+  private static Advice denied(String hint) {
+    return new Advice(ExitCode.DENIED, hint);
+  }
+
+  private static Advice notFound(String hint) {
+    return new Advice(ExitCode.NOT_FOUND, hint);
+  }
+
+  private static Advice refused(String hint) {
+    return new Advice(ExitCode.REFUSED, hint);
+  }
+
+  private static Advice unavailable(String hint) {
+    return new Advice(ExitCode.UNAVAILABLE, hint);
+  }
+
+  private static Advice internal(String hint) {
+    return new Advice(ExitCode.INTERNAL, hint);
+  }
+}

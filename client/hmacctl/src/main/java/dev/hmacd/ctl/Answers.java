@@ -1,0 +1,106 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.AliasListEntry;
+import dev.hmacd.client.KeyListEntry;
+import dev.hmacd.client.KeyMetadata;
+import dev.hmacd.client.KeyState;
+import dev.hmacd.client.Mac;
+import dev.hmacd.client.TokenObject;
+import dev.hmacd.client.Verification;
+import java.util.Base64;
+import java.util.List;
+
+/// What commands answer, with AWS's names for what AWS has.
+final class Answers {
+  private Answers() {}
+
+  static Value mac(Mac mac) {
+    return Value.Members.none()
+        .with("KeyId", mac.keyArn())
+        .with("Mac", Base64.getEncoder().encodeToString(mac.toByteArray()))
+        .with("MacAlgorithm", mac.macAlgorithm().name())
+        .with("KeyVersion", mac.keyVersion());
+  }
+
+  static Value verification(Verification verification) {
+    return Value.Members.none()
+        .with("KeyId", verification.keyArn())
+        .with("MacValid", true)
+        .with("MacAlgorithm", verification.macAlgorithm().name())
+        .with("KeyVersion", verification.keyVersion());
+  }
+
+  static Value key(KeyMetadata key) {
+    return Value.Members.none()
+        .with(
+            "KeyMetadata",
+            Value.Members.none()
+                .with("KeyId", key.keyId())
+                .with("Arn", key.keyArn())
+                .with("CreationDate", key.creationTime().toString())
+                .with("Description", key.description())
+                .with("KeyState", keyState(key.keyState()))
+                .with("KeySpec", key.keySpec().name())
+                .with(
+                    "MacAlgorithms",
+                    new Value.Items(
+                        key.macAlgorithms().stream()
+                            .<Value>map(algorithm -> new Value.Scalar(algorithm.name()))
+                            .toList()))
+                .with("Origin", key.origin().name())
+                .with("CurrentKeyVersion", key.currentKeyVersion())
+                .with("TokenObject", tokenObject(key.tokenObject())));
+  }
+
+  static Value keyListEntry(KeyListEntry key) {
+    return Value.Members.none().with("KeyId", key.keyId()).with("KeyArn", key.keyArn());
+  }
+
+  static Value aliasListEntry(AliasListEntry alias) {
+    return Value.Members.none()
+        .with("AliasName", alias.aliasName())
+        .with("AliasArn", alias.aliasArn())
+        .with("TargetKeyId", alias.targetKeyId())
+        .with("CreationDate", alias.creationTime().toString())
+        .with("LastUpdatedDate", alias.lastUpdatedTime().toString());
+  }
+
+  /// A list, with the token that goes on where it was cut off.
+  static Value list(String name, List<Value> items, String nextToken) {
+    Value.Members list = Value.Members.none().with(name, new Value.Items(items));
+    return nextToken.isEmpty() ? list : list.with("NextToken", nextToken);
+  }
+
+  private static Value tokenObject(TokenObject object) {
+    Value.Members value =
+        Value.Members.none()
+            .with("TokenSerial", object.tokenSerial())
+            .with("Label", object.label())
+            .with("Id", object.idHex())
+            .with("Sensitive", object.sensitive())
+            .with("Extractable", object.extractable());
+    if (object.alwaysSensitive().isPresent()) {
+      value = value.with("AlwaysSensitive", object.alwaysSensitive().get());
+    }
+    if (object.neverExtractable().isPresent()) {
+      value = value.with("NeverExtractable", object.neverExtractable().get());
+    }
+    if (object.local().isPresent()) {
+      value = value.with("Local", object.local().get());
+    }
+    if (object.keyBytes().isPresent()) {
+      value = value.with("KeyBytes", object.keyBytes().getAsInt());
+    }
+    return value;
+  }
+
+  /// In AWS's spelling.
+  private static String keyState(KeyState state) {
+    return switch (state) {
+      case CREATING -> "Creating";
+      case ENABLED -> "Enabled";
+      case UNAVAILABLE -> "Unavailable";
+      case UNKNOWN -> "Unknown";
+    };
+  }
+}

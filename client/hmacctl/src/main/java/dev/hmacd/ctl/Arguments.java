@@ -1,0 +1,105 @@
+package dev.hmacd.ctl;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// The options that a command was given: known, complete, each once.
+final class Arguments {
+  private final Map<Option, List<String>> values;
+
+  private Arguments(Map<Option, List<String>> values) {
+    this.values = values;
+  }
+
+  /// @throws UsageException when they are not what the options say
+  static Arguments parse(List<String> arguments, List<Option> options) {
+    var byName = new HashMap<String, Option>();
+    options.forEach(option -> byName.put(option.name(), option));
+    var values = new HashMap<Option, List<String>>();
+
+    for (int i = 0; i < arguments.size(); ) {
+      String argument = arguments.get(i++);
+      int equals = argument.startsWith("--") ? argument.indexOf('=') : -1;
+      Option option = byName.get(equals < 0 ? argument : argument.substring(0, equals));
+      if (option == null) {
+        throw new UsageException(
+            (argument.startsWith("-") ? "unknown option: " : "unexpected argument: ") + argument);
+      }
+      var given = new ArrayList<String>();
+      if (equals >= 0) {
+        given.add(argument.substring(equals + 1));
+      } else if (option.kind() != Option.Kind.FLAG) {
+        // The name of an option is no value, else `--key-id --dry-run` would not be a dry run.
+        while (i < arguments.size()
+            && !byName.containsKey(arguments.get(i))
+            && (given.isEmpty() || option.kind() == Option.Kind.LIST)) {
+          given.add(arguments.get(i++));
+        }
+      }
+      check(option, given);
+      if (values.put(option, given) != null) {
+        throw new UsageException(option.name() + " is given twice");
+      }
+    }
+
+    List<String> missing =
+        options.stream()
+            .filter(option -> option.kind() == Option.Kind.REQUIRED && !values.containsKey(option))
+            .map(Option::name)
+            .toList();
+    if (!missing.isEmpty()) {
+      throw new UsageException("missing: " + String.join(", ", missing));
+    }
+    return new Arguments(values);
+  }
+
+  boolean has(Option option) {
+    return values.containsKey(option);
+  }
+
+  /// The value of a required option.
+  String get(Option option) {
+    return find(option).orElseThrow();
+  }
+
+  Optional<String> find(Option option) {
+    return all(option).stream().findFirst();
+  }
+
+  List<String> all(Option option) {
+    return values.getOrDefault(option, List.of());
+  }
+
+  /// A number of 1 or more.
+  int number(Option option, int otherwise) {
+    return find(option).map(value -> number(option, value)).orElse(otherwise);
+  }
+
+  private static int number(Option option, String value) {
+    try {
+      int number = Integer.parseInt(value);
+      if (number >= 1) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // said below
+    }
+    throw new UsageException(option.name() + " must be a whole number, 1 or more: " + value);
+  }
+
+  private static void check(Option option, List<String> given) {
+    if (option.kind() == Option.Kind.FLAG) {
+      if (!given.isEmpty()) {
+        throw new UsageException(option.name() + " takes no value");
+      }
+    } else if (given.isEmpty()) {
+      throw new UsageException(option.name() + " takes a value, " + option.label());
+    } else if (!option.choices().isEmpty() && !option.choices().containsAll(given)) {
+      throw new UsageException(
+          option.name() + " must be one of " + String.join(", ", option.choices()));
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.HmacdClientBuilder;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// Which daemon is called and how: by the options, for which the environment has defaults.
+final class Connection {
+  private static final Option TARGET =
+      Option.optional(
+          "--target",
+          "HOST:PORT",
+          "The daemon, over mutual TLS; several with commas between them take turns. Or unix:/path."
+              + " Default: HMACD_TARGET.");
+  private static final Option SOCKET =
+      Option.optional(
+          "--socket",
+          "PATH",
+          "The daemon's Unix domain socket, in place of --target."
+              + " Default: HMACD_SOCKET, where HMACD_TARGET is not set.");
+  private static final Option CA =
+      Option.optional(
+          "--ca",
+          "FILE",
+          "PEM: the authorities that the daemon's certificate must lead to. Default: HMACD_CA.");
+  private static final Option CERT =
+      Option.optional("--cert", "FILE", "PEM: this client's certificates. Default: HMACD_CERT.");
+  private static final Option KEY =
+      Option.optional("--key", "FILE", "PEM: its private key, PKCS #8. Default: HMACD_KEY.");
+  private static final Option TIMEOUT =
+      Option.optional(
+          "--timeout",
+          "SECONDS",
+          "How long a call may take, with its retries, such as 0.5. Default: 5.");
+
+  static final List<Option> OPTIONS = List.of(TARGET, SOCKET, CA, CERT, KEY, TIMEOUT);
+
+  private final Arguments arguments;
+  private final Map<String, String> environment;
+
+  Connection(Arguments arguments, Map<String, String> environment) {
+    this.arguments = arguments;
+    this.environment = environment;
+  }
+
+  /// Makes the client, which connects when it is first used.
+  ///
+  /// @throws UsageException when the options do not go together
+  HmacdClient open() {
+    HmacdClientBuilder client = HmacdClient.builder();
+    String target = target();
+    client.target(target.split(",", -1));
+    if (!target.startsWith("unix:")) {
+      client.tls(file(CA, "HMACD_CA"), file(CERT, "HMACD_CERT"), file(KEY, "HMACD_KEY"));
+    } else if (arguments.has(CA) || arguments.has(CERT) || arguments.has(KEY)) {
+      throw new UsageException("a Unix socket takes no --ca, --cert or --key");
+    }
+    arguments.find(TIMEOUT).ifPresent(seconds -> client.deadlineAfter(timeout(seconds)));
+    return client.build();
+  }
+
+  private String target() {
+    if (arguments.has(SOCKET) && arguments.has(TARGET)) {
+      throw new UsageException("give --target or --socket, not both");
+    }
+    return arguments
+        .find(TARGET)
+        .or(() -> arguments.find(SOCKET).map("unix:"::concat))
+        .or(() -> variable("HMACD_TARGET"))
+        .or(() -> variable("HMACD_SOCKET").map("unix:"::concat))
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    "which daemon? Give --target or --socket, or set HMACD_TARGET or HMACD_SOCKET"));
+  }
+
+  private Path file(Option option, String variable) {
+    return arguments
+        .find(option)
+        .or(() -> variable(variable))
+        .map(Path::of)
+        .orElseThrow(() -> new UsageException("TLS needs " + option.name() + " or " + variable));
+  }
+
+  private Optional<String> variable(String name) {
+    return Optional.ofNullable(environment.get(name)).filter(value -> !value.isEmpty());
+  }
+
+  private static Duration timeout(String seconds) {
+    try {
+      var nanos = new BigDecimal(seconds).movePointRight(9).toBigInteger();
+      if (nanos.signum() > 0 && nanos.bitLength() < Long.SIZE) {
+        return Duration.ofNanos(nanos.longValue());
+      }
+    } catch (NumberFormatException e) {
+      // said below
+    }
+    throw new UsageException("--timeout must be seconds, more than 0: " + seconds);
+  }
+}

@@ -1,0 +1,127 @@
+package dev.hmacd.ctl;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hmacd.client.ErrorReason;
+import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.HmacdException;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
+import java.util.Optional;
+import java.util.logging.LogManager;
+
+/// The command line: finds the command, runs it, and turns what goes wrong into one line, a hint
+/// and an exit code. No library parses it: the one that was tried took longer than the call to the
+/// daemon.
+public final class Hmacctl {
+  private Hmacctl() {}
+
+  /// Runs the command and ends the process.
+  public static void main(String[] args) {
+    LogManager.getLogManager().reset(); // what gRPC and Netty would log is told in the error
+    var out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, UTF_8);
+    var err = new PrintStream(new FileOutputStream(FileDescriptor.err), false, UTF_8);
+    int exitCode = run(new Terminal(System.getenv(), System.in, out, err), args);
+    // Nothing is left to do, and an orderly end of the JVM would wait for Netty's threads.
+    Runtime.getRuntime().halt(exitCode);
+  }
+
+  /// Runs the command and answers its exit code.
+  static int run(Terminal terminal, String... args) {
+    ExitCode exitCode = answered(terminal, List.of(args));
+    if (terminal.out().checkError()) { // which flushes, too
+      exitCode = fail(terminal, ExitCode.INTERNAL, "cannot write to standard output", "");
+    }
+    terminal.err().flush();
+    return exitCode.code;
+  }
+
+  private static ExitCode answered(Terminal terminal, List<String> args) {
+    String name = args.isEmpty() ? "" : args.get(0);
+    switch (name) {
+      case "-h", "--help", "help" -> {
+        return tell(terminal, Help.all());
+      }
+      case "--version" -> {
+        String version = Hmacctl.class.getPackage().getImplementationVersion();
+        return tell(terminal, "hmacctl " + (version == null ? "unreleased" : version) + "\n");
+      }
+      case Completion.NAME -> {
+        return tell(terminal, Completion.script());
+      }
+      default -> {
+        Optional<Command> command =
+            Command.ALL.stream().filter(known -> known.name().equals(name)).findFirst();
+        return command.isPresent()
+            ? answered(terminal, command.get(), args.subList(1, args.size()))
+            : fail(
+                terminal,
+                ExitCode.USAGE,
+                name.isEmpty() ? "which command?" : "unknown command: " + name,
+                "See 'hmacctl --help'.");
+      }
+    }
+  }
+
+  private static ExitCode answered(Terminal terminal, Command command, List<String> args) {
+    // Only here: as the value of an option, it is a message like any other.
+    if (!args.isEmpty() && List.of("-h", "--help").contains(args.get(0))) {
+      return tell(terminal, Help.of(command));
+    }
+    try {
+      Arguments arguments = Arguments.parse(args, command.options());
+      var output = new Output(arguments);
+      try (HmacdClient hmacd = new Connection(arguments, terminal.environment()).open()) {
+        Optional<Value> answer = command.action().run(hmacd, arguments, terminal);
+        return tell(terminal, answer.map(output::render).orElse(""));
+      }
+    } catch (UsageException e) {
+      return fail(
+          terminal, ExitCode.USAGE, message(e), "See 'hmacctl " + command.name() + " --help'.");
+    } catch (HmacdException e) {
+      Advice advice = Advice.on(e.reason());
+      return fail(terminal, advice.exitCode(), message(e), advice.hint());
+    } catch (DryRunSucceeded e) {
+      Advice advice = Advice.on(ErrorReason.DRY_RUN_OPERATION);
+      return fail(terminal, advice.exitCode(), message(e), advice.hint());
+    } catch (UncheckedIOException e) {
+      return fail(terminal, ExitCode.USAGE, "cannot read " + unreadable(e), "");
+    } catch (IllegalArgumentException e) { // from the client: a target or a PEM file that is none
+      return fail(terminal, ExitCode.USAGE, message(e), "");
+    } catch (RuntimeException e) {
+      return fail(terminal, ExitCode.INTERNAL, e.toString(), "This is a fault of hmacctl.");
+    }
+  }
+
+  private static ExitCode tell(Terminal terminal, String text) {
+    terminal.out().print(text);
+    return ExitCode.OK;
+  }
+
+  private static ExitCode fail(Terminal terminal, ExitCode exitCode, String text, String hint) {
+    terminal.err().println("hmacctl: " + Printable.of(text));
+    if (!hint.isEmpty()) {
+      terminal.err().println("hint: " + hint);
+    }
+    return exitCode;
+  }
+
+  private static String message(RuntimeException e) {
+    return String.valueOf(e.getMessage());
+  }
+
+  /// The exceptions of `java.nio.file` have the path for a message, and the reason in their class.
+  private static String unreadable(UncheckedIOException e) {
+    Throwable cause = e.getCause();
+    String text = String.valueOf(cause == null ? e.getMessage() : cause.getMessage());
+    if (cause instanceof NoSuchFileException) {
+      return text + ": no such file";
+    }
+    return cause instanceof AccessDeniedException ? text + ": permission denied" : text;
+  }
+}

@@ -1,0 +1,92 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.KeySpec;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+
+/// `create-key`, `adopt-key`, `describe-key` and `list-keys`.
+final class KeyCommands {
+  static final Option KEY_ID =
+      Option.required("--key-id", "KEY", "Key id, key ARN, alias name (alias/...) or alias ARN.");
+  static final Option GRANT_TOKENS =
+      Option.list("--grant-tokens", "TOKEN...", "Grant tokens, at most 10.");
+
+  private static final Option KEY_SPEC =
+      Option.required("--key-spec", "SPEC", "What the key is to be used with:")
+          .of(List.of("HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"));
+  private static final Option DESCRIPTION =
+      Option.optional("--description", "TEXT", "What the key is for. No secrets.");
+  private static final Option OBJECT_LABEL =
+      Option.optional("--object-label", "LABEL", "CKA_LABEL of a secret key that no other has.");
+  private static final Option OBJECT_ID =
+      Option.optional(
+          "--object-id", "HEX", "CKA_ID of a secret key that no other has, hexadecimal digits.");
+
+  static final List<Command> ALL =
+      List.of(
+          new Command(
+              "create-key",
+              "Makes a key in the HSM.",
+              List.of(KEY_SPEC, DESCRIPTION),
+              KeyCommands::create),
+          new Command(
+              "adopt-key",
+              "Takes a key into service that a key ceremony put on the token: the one with"
+                  + " --object-label or --object-id.",
+              List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION),
+              KeyCommands::adopt),
+          new Command(
+              "describe-key",
+              "Tells everything about a key but the key itself.",
+              List.of(KEY_ID, GRANT_TOKENS),
+              KeyCommands::describe),
+          new Command(
+              "list-keys",
+              "Lists all keys, ordered by key id.",
+              Paging.OPTIONS,
+              (hmacd, arguments, terminal) ->
+                  Optional.of(
+                      new Paging(arguments, 1000)
+                          .list("Keys", hmacd::listKeys, Answers::keyListEntry))));
+
+  private KeyCommands() {}
+
+  private static Optional<Value> create(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    return Optional.of(
+        Answers.key(hmacd.createKey(keySpec(arguments), arguments.find(DESCRIPTION).orElse(""))));
+  }
+
+  private static Optional<Value> adopt(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    if (arguments.has(OBJECT_LABEL) == arguments.has(OBJECT_ID)) {
+      throw new UsageException("give one of --object-label and --object-id");
+    }
+    KeySpec keySpec = keySpec(arguments);
+    String description = arguments.find(DESCRIPTION).orElse("");
+    return Optional.of(
+        Answers.key(
+            arguments.has(OBJECT_LABEL)
+                ? hmacd.adoptKeyByLabel(arguments.get(OBJECT_LABEL), keySpec, description)
+                : hmacd.adoptKeyById(objectId(arguments.get(OBJECT_ID)), keySpec, description)));
+  }
+
+  private static Optional<Value> describe(
+      HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    return Optional.of(
+        Answers.key(
+            hmacd.withGrantTokens(arguments.all(GRANT_TOKENS)).describeKey(arguments.get(KEY_ID))));
+  }
+
+  private static KeySpec keySpec(Arguments arguments) {
+    return KeySpec.valueOf(arguments.get(KEY_SPEC));
+  }
+
+  private static byte[] objectId(String hex) {
+    try {
+      return HexFormat.of().parseHex(hex);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--object-id takes pairs of hexadecimal digits: " + hex);
+    }
+  }
+}

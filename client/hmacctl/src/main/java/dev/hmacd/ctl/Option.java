@@ -1,0 +1,42 @@
+package dev.hmacd.ctl;
+
+import java.util.List;
+
+/// An option of a command: `--name VALUE` or `--name=VALUE`, or `--name` alone for a flag.
+///
+/// @param label what stands for the value in help; empty for a flag
+/// @param choices the values that it takes; empty for any
+record Option(String name, String label, Kind kind, List<String> choices, String description) {
+  enum Kind {
+    /// There, or not.
+    FLAG,
+    /// At most one value.
+    OPTIONAL,
+    /// Exactly one value.
+    REQUIRED,
+    /// All values up to the next option, at least one.
+    LIST
+  }
+
+  static Option flag(String name, String description) {
+    return new Option(name, "", Kind.FLAG, List.of(), description);
+  }
+
+  static Option optional(String name, String label, String description) {
+    return new Option(name, label, Kind.OPTIONAL, List.of(), description);
+  }
+
+  static Option required(String name, String label, String description) {
+    return new Option(name, label, Kind.REQUIRED, List.of(), description);
+  }
+
+  static Option list(String name, String label, String description) {
+    return new Option(name, label, Kind.LIST, List.of(), description);
+  }
+
+  /// This option, taking these values only.
+  Option of(List<String> choices) {
+    return new Option(
+        name, label, kind, choices, description + " " + String.join(", ", choices) + ".");
+  }
+}

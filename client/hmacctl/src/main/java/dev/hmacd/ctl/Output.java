@@ -1,0 +1,36 @@
+package dev.hmacd.ctl;
+
+import java.util.List;
+import java.util.Optional;
+
+/// How the answer is written, and how much of it.
+final class Output {
+  private static final Option FORMAT =
+      Option.optional("--output", "FORMAT", "Default: json. text has tabs, as that of the AWS CLI.")
+          .of(List.of("json", "text", "table"));
+  private static final Option QUERY =
+      Option.optional(
+          "--query",
+          "NAMES",
+          "Only this part of the answer, such as Mac, KeyMetadata.KeyId or Keys[].KeyId.");
+
+  static final List<Option> OPTIONS = List.of(FORMAT, QUERY);
+
+  private final String format;
+  private final Optional<Query> query;
+
+  Output(Arguments arguments) {
+    this.format = arguments.find(FORMAT).orElse("json");
+    this.query = arguments.find(QUERY).map(Query::parse);
+  }
+
+  /// The answer as text, in which every line ends with a line feed.
+  String render(Value answer) {
+    Optional<Value> part = query.isEmpty() ? Optional.of(answer) : query.get().of(answer);
+    return switch (format) {
+      case "text" -> part.map(Text::render).orElse("");
+      case "table" -> part.map(Table::render).orElse("");
+      default -> part.map(Json::render).orElse("null\n");
+    };
+  }
+}

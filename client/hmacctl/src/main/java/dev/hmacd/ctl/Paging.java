@@ -1,0 +1,58 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.Page;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/// How much of a list is asked for, and from where.
+final class Paging {
+  private static final Option MAX_ITEMS =
+      Option.optional(
+          "--max-items",
+          "N",
+          "At most this many; NextToken in the answer is where it goes on. Default: all.");
+  private static final Option PAGE_SIZE =
+      Option.optional(
+          "--page-size", "N", "At most this many for each call. Default: as many as can be had.");
+  private static final Option STARTING_TOKEN =
+      Option.optional("--starting-token", "TOKEN", "NextToken of the answer before.");
+
+  static final List<Option> OPTIONS = List.of(MAX_ITEMS, PAGE_SIZE, STARTING_TOKEN);
+
+  private final int maxItems;
+  private final int pageSize;
+  private final String startingToken;
+
+  /// @param maxPageSize what the contract allows
+  Paging(Arguments arguments, int maxPageSize) {
+    this.maxItems = arguments.number(MAX_ITEMS, Integer.MAX_VALUE);
+    this.pageSize = arguments.number(PAGE_SIZE, maxPageSize);
+    this.startingToken = arguments.find(STARTING_TOKEN).orElse("");
+  }
+
+  static List<Option> optionsAnd(Option option) {
+    return Stream.concat(Stream.of(option), OPTIONS.stream()).toList();
+  }
+
+  /// Asks for pages until there is enough.
+  ///
+  /// @param name of the list in the answer
+  <T> Value list(String name, PageSource<T> pages, Function<T, Value> answer) {
+    var items = new ArrayList<Value>();
+    String token = startingToken;
+    do {
+      // The last page is no larger than what is left, so that its token goes on right after it.
+      Page<T> page = pages.page(Math.min(pageSize, maxItems - items.size()), token);
+      page.items().forEach(item -> items.add(answer.apply(item)));
+      token = page.nextPageToken();
+    } while (items.size() < maxItems && !token.isEmpty());
+    return Answers.list(name, items, token);
+  }
+
+  /// Asks the daemon for a page.
+  interface PageSource<T> {
+    Page<T> page(int pageSize, String pageToken);
+  }
+}

@@ -1,0 +1,59 @@
+package dev.hmacd.ctl;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.util.Arrays;
+import java.util.logging.LogManager;
+import java.util.stream.Stream;
+
+/// The training run for the AOT cache (`lib/train`): does what `hmacctl` is mostly used for, in one
+/// process that ends in an orderly way, which is when the JVM makes the cache.
+final class Train {
+  private Train() {}
+
+  /// Trains.
+  ///
+  /// @param args the name of a key of spec HMAC_256
+  public static void main(String[] args) {
+    if (args.length != 1) {
+      System.err.println("usage: train KEY");
+      System.exit(ExitCode.USAGE.code);
+    }
+    LogManager.getLogManager().reset();
+    train(args[0]);
+  }
+
+  private static void train(String key) {
+    String[] message = {"--key-id", key, "--message", "hello", "--mac-algorithm", "HMAC_SHA_256"};
+    String mac = run(ExitCode.OK, "generate-mac", message, "--query", "Mac", "--output", "text");
+    run(ExitCode.OK, "generate-mac", message);
+    run(ExitCode.OK, "verify-mac", message, "--mac", mac.strip());
+    run(ExitCode.MAC_DOES_NOT_MATCH, "verify-mac", message, "--mac", "AAAA");
+    run(ExitCode.OK, "describe-key", new String[] {"--key-id", key});
+  }
+
+  /// Runs a command, and ends the training when it does not go as it should.
+  private static String run(ExitCode expected, String command, String[] options, String... more) {
+    var out = new ByteArrayOutputStream();
+    var terminal =
+        new Terminal(
+            System.getenv(),
+            InputStream.nullInputStream(),
+            new PrintStream(out, false, UTF_8),
+            expected == ExitCode.OK
+                ? System.err
+                : new PrintStream(new ByteArrayOutputStream(), false, UTF_8));
+    String[] args =
+        Stream.of(new String[] {command}, options, more)
+            .flatMap(Arrays::stream)
+            .toArray(String[]::new);
+    int exitCode = Hmacctl.run(terminal, args);
+    if (exitCode != expected.code) {
+      System.exit(exitCode == 0 ? ExitCode.INTERNAL.code : exitCode);
+    }
+    return out.toString(UTF_8);
+  }
+}

@@ -1,0 +1,46 @@
+package dev.hmacd.ctl;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// What a command answers, before it takes an output format.
+sealed interface Value {
+  /// A string, a number or a boolean.
+  record Scalar(Object value) implements Value {
+    public Scalar {
+      if (!(value instanceof String || value instanceof Number || value instanceof Boolean)) {
+        throw new IllegalArgumentException("not a scalar: " + value.getClass());
+      }
+    }
+  }
+
+  /// Values in an order.
+  record Items(List<Value> items) implements Value {
+    public Items {
+      items = List.copyOf(items);
+    }
+  }
+
+  /// Values with names, in an order. The names are those of AWS where AWS has one.
+  record Members(Map<String, Value> members) implements Value {
+    public Members {
+      members = Collections.unmodifiableMap(new LinkedHashMap<>(members));
+    }
+
+    static Members none() {
+      return new Members(Map.of());
+    }
+
+    Members with(String name, Value value) {
+      var more = new LinkedHashMap<>(members);
+      more.put(name, value);
+      return new Members(more);
+    }
+
+    Members with(String name, Object scalar) {
+      return with(name, new Scalar(scalar));
+    }
+  }
+}

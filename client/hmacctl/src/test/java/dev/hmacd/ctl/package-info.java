@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.ctl;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,50 @@
+package dev.hmacd.command;
+
+import dev.hmacd.Daemon;
+import dev.hmacd.StartException;
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.token.FaultyToken.Gate;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.concurrent.locks.LockSupport;
+
+/// A program whose start fails just when it has been told to stop.
+final class StoppedWhileStarting {
+  private StoppedWhileStarting() {}
+
+  public static void main(String[] arguments) throws Exception {
+    Config config = ConfigFile.read(Path.of(arguments[0]));
+    FaultyToken token = new FaultyToken(Startup.token(config.token()));
+    Gate gate = token.blockingThenFailing(Call.OPEN, FaultyToken.CKR_PIN_INCORRECT);
+    Thread.ofPlatform()
+        .daemon()
+        .start(
+            () -> {
+              gate.awaitEntered();
+              System.out.println("AT THE GATE");
+              awaitShutdown();
+              gate.release();
+            });
+    try {
+      new Running(new Daemon(config, token, Clock.systemUTC())).start(Daemon.Provision.NEVER);
+    } catch (StartException e) {
+      System.exit(e.exitCode());
+    }
+  }
+
+  private static void awaitShutdown() {
+    Thread hook = new Thread(() -> {});
+    try {
+      while (true) {
+        Runtime.getRuntime().addShutdownHook(hook);
+        Runtime.getRuntime().removeShutdownHook(hook);
+        LockSupport.parkNanos(1_000_000);
+      }
+    } catch (IllegalStateException e) {
+      System.out.println("SHUTDOWN HAS BEGUN");
+    }
+  }
+}

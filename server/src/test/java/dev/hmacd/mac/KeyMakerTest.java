@@ -1,0 +1,266 @@
+package dev.hmacd.mac;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.token.FaultyToken.Gate;
+import dev.hmacd.token.LaneObserver;
+import dev.hmacd.token.Lanes;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// However the making of a key goes wrong, token and registry end up saying the same of it.
+final class KeyMakerTest {
+  private static final Duration LONG = Duration.ofSeconds(30);
+  private static final Duration SHORT = Duration.ofMillis(50);
+
+  @TempDir Path folder;
+  private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private KeyRegistry registry;
+  private Lanes lanes;
+  private KeyMaker maker;
+
+  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  KeyMakerTest() {}
+
+  @BeforeEach
+  void open() throws TokenException {
+    registry =
+        new KeyRegistry(
+            file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
+    registry.open();
+    lanes = new Lanes(token, 2, 100, Duration.ofSeconds(5), LaneObserver.NONE);
+    lanes.start();
+    maker = new KeyMaker(registry, lanes, serial());
+  }
+
+  @AfterEach
+  void close() {
+    lanes.close();
+    registry.close();
+  }
+
+  private Path file() {
+    return folder.resolve("registry.db");
+  }
+
+  private String serial() {
+    return token.info().serial();
+  }
+
+  private static KeyEntry entry(String serial) {
+    KeyId id = KeyId.random();
+    return new KeyEntry(
+        id,
+        KeySpec.HMAC_256,
+        KeyState.CREATING,
+        KeyOrigin.GENERATED,
+        Instant.ofEpochMilli(0),
+        "",
+        1,
+        serial,
+        KeyObject.of(id, 1),
+        null,
+        Set.of());
+  }
+
+  private CompletableFuture<KeyEntry> make(KeyEntry key, Duration limit) {
+    return maker.make(key, System.nanoTime() + limit.toNanos());
+  }
+
+  private Optional<KeyState> state(KeyEntry key) {
+    return registry.find(key.id()).map(KeyEntry::state);
+  }
+
+  private int objects(KeyEntry key) throws TokenException {
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      return session.find(new TokenSession.Query.ByBoth(key.object())).size();
+    }
+  }
+
+  private void assertForgotten(KeyEntry key) throws TokenException {
+    Eventually.holds("forgotten", () -> state(key).isEmpty());
+    assertThat(objects(key)).isZero();
+  }
+
+  private void assertEnabled(KeyEntry key) throws TokenException {
+    Eventually.holds("enabled", () -> state(key).equals(Optional.of(KeyState.ENABLED)));
+    assertThat(objects(key)).isEqualTo(1);
+  }
+
+  private static Consumer<Throwable> failsWith(TokenException.Kind kind) {
+    return thrown ->
+        assertThat(thrown)
+            .isInstanceOf(CompletionException.class)
+            .cause()
+            .isInstanceOfSatisfying(
+                TokenException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
+  }
+
+  @Test
+  void keyIsOnTheTokenAndEnabledWhenItIsAnswered() throws TokenException {
+    KeyEntry key = entry(serial());
+    assertThat(make(key, LONG).join().state()).isEqualTo(KeyState.ENABLED);
+    assertThat(state(key)).contains(KeyState.ENABLED);
+    assertThat(objects(key)).isEqualTo(1);
+  }
+
+  @Test
+  void keyThatTheTokenDoesNotMakeIsForgotten() throws TokenException {
+    KeyEntry key = entry(serial());
+    token.failing(Call.GENERATE, 1, FaultyToken.CKR_DEVICE_ERROR);
+    assertThatThrownBy(() -> make(key, LONG).join())
+        .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
+    assertForgotten(key);
+    assertThat(token.count(Call.GENERATE)).isEqualTo(1);
+  }
+
+  @Test
+  void keyThatTheTokenMadeAndDidNotTellIsEnabled() throws TokenException {
+    KeyEntry key = entry(serial());
+    token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
+    assertThatThrownBy(() -> make(key, LONG).join())
+        .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
+    assertEnabled(key);
+  }
+
+  @Test
+  void callerWhoIsLateWhileTheTokenMakesTheKeyIsToldAndTheKeyIsSeenThrough() throws TokenException {
+    KeyEntry key = entry(serial());
+    try (Gate gate = token.blocking(Call.GENERATE)) {
+      CompletableFuture<KeyEntry> making = make(key, SHORT);
+      gate.awaitEntered();
+      assertThatThrownBy(making::join).satisfies(failsWith(TokenException.Kind.LATE));
+      assertThat(state(key)).contains(KeyState.CREATING);
+    }
+    assertEnabled(key);
+  }
+
+  @Test
+  void callerWhoIsLateInTheQueueLeavesNothing() throws TokenException {
+    KeyEntry key = entry(serial());
+    try (Gate one = token.blocking(Call.GENERATE);
+        Gate two = token.blocking(Call.GENERATE)) {
+      var _ = make(entry(serial()), LONG);
+      var _ = make(entry(serial()), LONG);
+      one.awaitEntered();
+      two.awaitEntered();
+      assertThatThrownBy(() -> make(key, SHORT).join())
+          .satisfies(failsWith(TokenException.Kind.LATE));
+      assertForgotten(key);
+    }
+    assertThat(objects(key)).isZero();
+  }
+
+  @Test
+  void keyWhoseRowCannotBeWrittenIsNotMade() throws Exception {
+    KeyEntry key = entry(serial());
+    try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      assertThatThrownBy(() -> make(key, LONG).join()).isInstanceOf(CompletionException.class);
+      statement.execute("ROLLBACK");
+    }
+    assertThat(token.count(Call.GENERATE)).isZero();
+    assertForgotten(key);
+  }
+
+  @Test
+  void keyThatTheRegistryCannotEnableIsNotAnsweredAndEnabledAtTheNextStart() throws Exception {
+    KeyEntry key = entry(serial());
+    try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+        Statement statement = other.createStatement();
+        Gate gate = token.blockingAnswer(Call.GENERATE)) {
+      CompletableFuture<KeyEntry> making = make(key, LONG);
+      gate.awaitEntered();
+      statement.execute("BEGIN IMMEDIATE");
+      gate.release();
+      assertThatThrownBy(making::join).isInstanceOf(CompletionException.class);
+      statement.execute("ROLLBACK");
+    }
+    assertThat(state(key)).contains(KeyState.CREATING);
+    maker.settleAll();
+    assertEnabled(key);
+  }
+
+  @Test
+  void settlingForgetsWhatIsNotOnTheTokenAndEnablesWhatIs() throws TokenException {
+    KeyEntry made = registry.insert(entry(serial())).join();
+    KeyEntry notMade = registry.insert(entry(serial())).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(made.object(), 32);
+    }
+    maker.settleAll();
+    assertEnabled(made);
+    assertForgotten(notMade);
+  }
+
+  @Test
+  void settlingLeavesAKeyAloneThatIsThereTwice() throws TokenException {
+    KeyEntry twice = registry.insert(entry(serial())).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(twice.object(), 32);
+      session.generate(twice.object(), 32);
+    }
+    maker.settleAll();
+    settleAnother();
+    assertThat(state(twice)).contains(KeyState.CREATING);
+    assertThat(objects(twice)).isEqualTo(2);
+  }
+
+  @Test
+  void settlingLeavesAKeyAloneThatIsOnAnotherToken() throws TokenException {
+    KeyEntry elsewhere = registry.insert(entry("another")).join();
+    maker.settleAll();
+    settleAnother();
+    assertThat(state(elsewhere)).contains(KeyState.CREATING);
+  }
+
+  @Test
+  void settlingForgetsNothingWhileTheTokenFails() throws TokenException {
+    KeyEntry made = registry.insert(entry(serial())).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(made.object(), 32);
+    }
+    token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
+    maker.settleAll();
+    Eventually.holds("asked twice", () -> token.count(Call.FIND) == 2);
+    settleAnother();
+    assertThat(state(made)).contains(KeyState.ENABLED);
+  }
+
+  /// Returns once another key has been settled after those before.
+  private void settleAnother() throws TokenException {
+    KeyEntry last = registry.insert(entry(serial())).join();
+    maker.settleAll();
+    assertForgotten(last);
+  }
+}

@@ -1,0 +1,322 @@
+package dev.hmacd.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/// `hmacd` in processes of its own, on a token and a registry of its own: what a test may kill. One
+/// process at a time serves, on a Unix socket, for this user.
+public final class ChildDaemon implements AutoCloseable {
+  private static final long LIMIT_SECONDS = 60;
+  private static final Pattern KEY_LABEL = Pattern.compile("label: +(hmacd/key/\\S+)");
+
+  private final Path folder;
+  private final SoftHsm hsm;
+  private final Map<String, String> environment = new HashMap<>();
+  private int started;
+  private @Nullable Process process;
+  private @Nullable Caller caller;
+
+  private ChildDaemon(Path folder) {
+    this.folder = folder;
+    this.hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
+    environment.putAll(hsm.environment());
+    configure("");
+  }
+
+  /// A token without the daemon's own keys, a configuration, and no process yet.
+  public static ChildDaemon blank() {
+    try {
+      // A socket's path has 107 bytes at most, so not in the build's folder.
+      return new ChildDaemon(Files.createTempDirectory("hmacd"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// As after `hmacd init`.
+  public static ChildDaemon initialised() {
+    ChildDaemon daemon = blank();
+    Result init = daemon.run("init");
+    if (init.exitCode() != 0) {
+      daemon.close();
+      throw new AssertionError(init);
+    }
+    return daemon;
+  }
+
+  /// Writes the configuration, with more lines for its section `token`.
+  public void configure(String tokenLines) {
+    configure(hsm.module(), tokenLines);
+  }
+
+  /// As [#configure(String)], with another module, such as one that stands in front of the token's.
+  public void configure(Path module, String tokenLines) {
+    write(
+        "hmacd.yaml",
+        """
+        grpc: {unix_socket: {path: hmacd.sock}}
+        token:
+          module: %s
+          label: %s
+          pin_file: %s
+          %s
+        registry: {path: registry.db}
+        arn: {region: eu-central-1, account: "123456789012"}
+        access:
+          rules: [{principals: ["uid:%s"], actions: ["*"], keys: ["*"]}]
+        """
+            .formatted(module, SoftHsm.LABEL, hsm.pinFile(), tokenLines, uid()));
+  }
+
+  private Object uid() {
+    try {
+      return Files.getAttribute(folder, "unix:uid");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Writes a file of the daemon's folder.
+  public void write(String name, String text) {
+    try {
+      Files.writeString(folder.resolve(name), text);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Adds to the environment of processes that are started from here on.
+  public void environment(String name, String value) {
+    environment.put(name, value);
+  }
+
+  public Path folder() {
+    return folder;
+  }
+
+  public Path config() {
+    return folder.resolve("hmacd.yaml");
+  }
+
+  public SoftHsm hsm() {
+    return hsm;
+  }
+
+  /// How a process ended.
+  public record Result(int exitCode, String output) {}
+
+  /// Runs a command of `hmacd` with this configuration, to its end.
+  public Result run(String command) {
+    Path log = nextLog();
+    Process run = launch(log, "dev.hmacd.Hmacd", command, "--config", config().toString());
+    try {
+      if (!run.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+        throw new AssertionError("hmacd " + command + " does not end: " + text(log));
+      }
+      return new Result(run.exitValue(), text(log));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    } finally {
+      run.destroyForcibly();
+    }
+  }
+
+  /// Starts `hmacd serve`, and waits until the token has given the known answer.
+  public ChildDaemon serve() {
+    return start("SERVING", "dev.hmacd.Hmacd", "serve", "--config", config().toString());
+  }
+
+  /// Starts any program on this configuration, and waits until it has said a word.
+  public ChildDaemon start(String word, String mainClass, String... arguments) {
+    Path log = nextLog();
+    Process fresh = launch(log, mainClass, arguments);
+    process = fresh;
+    Eventually.holds(
+        mainClass + " says " + word,
+        () -> {
+          if (!fresh.isAlive()) {
+            throw new AssertionError(mainClass + " ended: " + text(log));
+          }
+          return text(log).contains(word);
+        });
+    return this;
+  }
+
+  /// What the process that was started last has printed.
+  public String output() {
+    return text(folder.resolve("log-" + started));
+  }
+
+  private Path nextLog() {
+    started++;
+    return folder.resolve("log-" + started);
+  }
+
+  private Process launch(Path log, String mainClass, String... arguments) {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-XX:-UsePerfData",
+                "-Xshare:auto",
+                "-Xmx128m",
+                "--add-exports=jdk.crypto.cryptoki/sun.security.pkcs11.wrapper=ALL-UNNAMED",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-cp",
+                System.getProperty("java.class.path"),
+                mainClass));
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.redirectOutput(log.toFile()).redirectInput(new File("/dev/null"));
+    builder.environment().putAll(environment);
+    try {
+      return builder.start();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String text(Path log) {
+    try {
+      return Files.readString(log, StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// The process that was started last.
+  public Process process() {
+    if (process == null) {
+      throw new IllegalStateException("not started");
+    }
+    return process;
+  }
+
+  /// SIGKILL: nothing in the process gets to run any more.
+  public void kill() {
+    Process running = process();
+    running.destroyForcibly();
+    await(running);
+    if (caller != null) {
+      caller.close();
+      caller = null;
+    }
+  }
+
+  /// SIGTERM, and the exit code.
+  public int stop() {
+    Process running = process();
+    running.destroy();
+    return await(running);
+  }
+
+  private int await(Process running) {
+    try {
+      if (!running.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+        throw new AssertionError("the process does not end: " + output());
+      }
+      return running.exitValue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+
+  /// Somebody who may do everything, until the process is killed.
+  public Caller caller() {
+    if (caller == null) {
+      caller = newCaller();
+    }
+    return caller;
+  }
+
+  /// As [#caller()], on a connection of its own.
+  public Caller newCaller() {
+    return Caller.unix(folder.resolve("hmacd.sock"));
+  }
+
+  /// The registry as another process may look at it, also while a daemon runs.
+  public Connection database() {
+    try {
+      return DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("registry.db"));
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// For each object that the registry counts on, the state of its key.
+  public Map<String, String> registeredObjects() {
+    try (Connection database = database();
+        Statement statement = database.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT object_label, state FROM keys LEFT JOIN key_versions USING (key_id, version)")) {
+      Map<String, String> states = new HashMap<>();
+      while (rows.next()) {
+        states.put(rows.getString(1), rows.getString(2));
+      }
+      return states;
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// The labels of callers' keys on the token, one for each object.
+  public List<String> tokenObjects() {
+    return KEY_LABEL
+        .matcher(hsm.list())
+        .results()
+        .map(found -> found.group(1))
+        .collect(Collectors.toList());
+  }
+
+  /// Waits until no key is in state `CREATING`, and fails unless token and registry hold the same:
+  /// an object for each row and a row for each object.
+  ///
+  /// @return the labels
+  public Set<String> settledObjects() {
+    Eventually.holds("settled", () -> !registeredObjects().containsValue("CREATING"));
+    Set<String> registered = registeredObjects().keySet();
+    assertThat(tokenObjects()).containsExactlyInAnyOrderElementsOf(registered);
+    return registered;
+  }
+
+  @Override
+  public void close() {
+    if (process != null) {
+      kill();
+    }
+    try (var files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
