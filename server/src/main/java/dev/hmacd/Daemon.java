@@ -58,7 +58,6 @@ public final class Daemon implements AutoCloseable {
     this.config = config;
     this.token = token;
     Config.TokenSettings settings = config.token();
-    Config.Limits limits = config.grpc().limits();
     access = new Access(config.rules());
     registry = new KeyRegistry(config.registry(), config.arn(), clock);
     lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
