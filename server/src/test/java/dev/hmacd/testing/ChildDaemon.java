@@ -33,6 +33,7 @@ public final class ChildDaemon implements AutoCloseable {
   private final Path folder;
   private final SoftHsm hsm;
   private final Map<String, String> environment = new HashMap<>();
+  private List<String> jvm = StartCache.without();
   private int started;
   private @Nullable Process process;
   private @Nullable Caller caller;
@@ -63,6 +64,17 @@ public final class ChildDaemon implements AutoCloseable {
       throw new AssertionError(init);
     }
     return daemon;
+  }
+
+  /// Starts faster from here on, which is worth it for a test that starts often.
+  public ChildDaemon withStartCache() {
+    jvm(StartCache.with());
+    return this;
+  }
+
+  /// The class path and other arguments of JVMs that are started from here on.
+  void jvm(List<String> arguments) {
+    jvm = arguments;
   }
 
   /// Writes the configuration, with more lines for its section `token`.
@@ -182,14 +194,12 @@ public final class ChildDaemon implements AutoCloseable {
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
-                "-Xshare:auto",
                 "-Xmx128m",
                 "--add-exports=jdk.crypto.cryptoki/sun.security.pkcs11.wrapper=ALL-UNNAMED",
                 "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow",
-                "-cp",
-                System.getProperty("java.class.path"),
-                mainClass));
+                "--sun-misc-unsafe-memory-access=allow"));
+    command.addAll(jvm);
+    command.add(mainClass);
     command.addAll(List.of(arguments));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.redirectOutput(log.toFile()).redirectInput(new File("/dev/null"));

@@ -132,14 +132,19 @@ public final class HmacdException extends RuntimeException {
     };
   }
 
-  /// gRPC describes a failed connection as "io exception" and keeps what happened in the causes.
+  /// What a failed connection is described as has the gist in its first line and in the last cause;
+  /// between them stands Netty's pipeline.
   private static String text(Status status) {
     String text =
         status.getDescription() == null ? status.getCode().name() : status.getDescription();
     Throwable cause = status.getCause();
-    while (cause != null && cause.getCause() != null) {
+    if (cause == null) {
+      return text;
+    }
+    while (cause.getCause() != null) {
       cause = cause.getCause();
     }
-    return cause == null || cause.getMessage() == null ? text : text + ": " + cause.getMessage();
+    String gist = text.lines().findFirst().orElse("");
+    return cause.getMessage() == null ? gist : gist + ": " + cause.getMessage();
   }
 }

@@ -46,7 +46,8 @@ final class TlsFiles implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (GeneralSecurityException e) {
-      throw new IllegalArgumentException("no PEM: " + e.getMessage(), e);
+      throw new IllegalArgumentException(
+          "no PEM in %s, %s or %s: %s".formatted(ca, cert, key, e.getMessage()), e);
     }
     reader =
         Executors.newSingleThreadScheduledExecutor(

@@ -395,8 +395,9 @@ class HmacdClientTest {
             .target(daemon.target())
             .tls(stranger.ca(), CLIENT.cert(), CLIENT.key())
             .build()) {
-      assertThat(failure(() -> client.describeKey(KEY)).reason())
-          .isEqualTo(ErrorReason.UNREACHABLE);
+      HmacdException failure = failure(() -> client.describeKey(KEY));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure.getMessage()).contains("Signature").doesNotContain("Pipeline");
       assertThat(daemon.calls()).isEmpty();
     }
   }
