@@ -1,23 +1,16 @@
 package dev.hmacd.command;
 
-import io.netty.bootstrap.Bootstrap;
-import io.netty.buffer.Unpooled;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollDomainDatagramChannel;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.unix.DomainDatagramPacket;
-import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Tells systemd what the daemon is up to (sd_notify(3)); does nothing where systemd did not start
 /// it.
 final class SystemdNotify {
-  private static final long LIMIT_SECONDS = 2;
   private static final Logger log = LoggerFactory.getLogger(SystemdNotify.class);
 
   private SystemdNotify() {}
@@ -29,28 +22,24 @@ final class SystemdNotify {
     }
     // An abstract socket's name is written with @ for its first byte, which is 0.
     String address = path.startsWith("@") ? "\0" + path.substring(1) : path;
-    try (var group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory())) {
-      Channel channel =
-          new Bootstrap()
-              .group(group)
-              .channel(EpollDomainDatagramChannel.class)
-              .handler(new ChannelInboundHandlerAdapter())
-              .register()
-              .sync()
-              .channel();
-      var packet =
-          new DomainDatagramPacket(
-              Unpooled.copiedBuffer(state, StandardCharsets.UTF_8),
-              new DomainSocketAddress(address));
-      boolean sent = channel.writeAndFlush(packet).await(LIMIT_SECONDS, TimeUnit.SECONDS);
-      channel.close().await(LIMIT_SECONDS, TimeUnit.SECONDS);
-      if (!sent) {
-        log.atWarn().log("systemd was not told in time");
+    byte[] bytes = state.getBytes(StandardCharsets.UTF_8);
+    ByteBuffer datagram = ByteBuffer.allocateDirect(bytes.length).put(bytes);
+    try {
+      Epoll.ensureAvailability();
+      // The JDK has no datagrams of this family.
+      Socket socket = Socket.newSocketDomainDgram();
+      try {
+        int sent =
+            socket.sendToDomainSocket(
+                datagram, 0, bytes.length, address.getBytes(StandardCharsets.UTF_8));
+        if (sent != bytes.length) {
+          log.atWarn().addKeyValue("state", state).log("systemd took no datagram");
+        }
+      } finally {
+        socket.close();
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } catch (LinkageError | RuntimeException e) {
-      log.atWarn().setCause(e).log("systemd cannot be told");
+    } catch (IOException | LinkageError e) {
+      log.atWarn().addKeyValue("state", state).setCause(e).log("systemd cannot be told");
     }
   }
 }

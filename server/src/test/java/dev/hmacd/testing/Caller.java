@@ -31,6 +31,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.io.ByteArrayInputStream;
@@ -66,18 +67,38 @@ public final class Caller implements AutoCloseable {
           NettyChannelBuilder.forAddress("127.0.0.1", port)
               .eventLoopGroup(LOOPS)
               .channelType(EpollSocketChannel.class)
-              .sslContext(
-                  GrpcSslContexts.configure(
-                          SslContextBuilder.forClient()
-                              .trustManager(stream(caPem))
-                              .keyManager(
-                                  stream(certificate.getCertificatePathPEM()),
-                                  stream(certificate.getPrivateKeyPEM())))
-                      .build())
+              .sslContext(clientContext(caPem, certificate))
               .build());
     } catch (SSLException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /// Somebody who calls several daemons in turn, and whichever serves.
+  public static Caller roundRobin(TestCa ca, X509Bundle certificate, int... ports) {
+    try {
+      return new Caller(
+          NettyChannelBuilder.forTarget(Loopback.target(ports))
+              .defaultLoadBalancingPolicy("round_robin")
+              .overrideAuthority("localhost")
+              .eventLoopGroup(LOOPS)
+              .channelType(EpollSocketChannel.class)
+              .sslContext(clientContext(ca.pem(), certificate))
+              .build());
+    } catch (SSLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static SslContext clientContext(String caPem, X509Bundle certificate)
+      throws SSLException {
+    return GrpcSslContexts.configure(
+            SslContextBuilder.forClient()
+                .trustManager(stream(caPem))
+                .keyManager(
+                    stream(certificate.getCertificatePathPEM()),
+                    stream(certificate.getPrivateKeyPEM())))
+        .build();
   }
 
   private static ByteArrayInputStream stream(String pem) {

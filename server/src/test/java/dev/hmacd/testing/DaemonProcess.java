@@ -124,6 +124,33 @@ public final class DaemonProcess implements AutoCloseable {
     return process.pid();
   }
 
+  /// Where it listens on loopback.
+  public int port() {
+    return port.join();
+  }
+
+  /// Sends it a signal by its name, e.g. `HUP`.
+  public void signal(String name) {
+    try {
+      var kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid())).start();
+      if (kill.waitFor() != 0) {
+        throw new IllegalStateException("kill -" + name + " failed");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Stops it by SIGTERM, while its callers go on calling, and returns its exit code.
+  public int stop() {
+    // Process.destroy would close its output while it is read.
+    process.toHandle().destroy();
+    return exitCode();
+  }
+
   /// A caller with a certificate for `spiffe://test/NAME`, over mutual TLS.
   public Caller as(String name) {
     Caller caller = Caller.tls(port.join(), files.ca().pem(), files.ca().client(name));
@@ -148,8 +175,7 @@ public final class DaemonProcess implements AutoCloseable {
   @Override
   public void close() {
     callers.forEach(Caller::close);
-    process.toHandle().destroy(); // Process.destroy would close its output while it is read.
-    int code = exitCode();
+    int code = stop();
     files.close();
     if (code != 0) {
       throw new IllegalStateException("the daemon ended with " + code);

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// with mutual TLS and on a Unix socket, on a real token.
 public final class LoopbackDaemon implements AutoCloseable {
   private final Path folder;
-  private final TestCa ca = new TestCa("test CA");
+  private TestCa ca = new TestCa("test CA");
   private final List<String> rules = new ArrayList<>();
   private final List<String> tokenSettings = new ArrayList<>();
   private final List<String> limits = new ArrayList<>();
@@ -97,6 +97,12 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// Has the daemon load another module than the token's own, one in front of it.
   public LoopbackDaemon module(Path other) {
     module = other;
+    return this;
+  }
+
+  /// Trusts the same authority as another daemon, and has its certificate from there.
+  public LoopbackDaemon ca(TestCa other) {
+    ca = other;
     return this;
   }
 
