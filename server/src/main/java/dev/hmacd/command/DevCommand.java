@@ -35,8 +35,8 @@ final class DevCommand implements Command {
       Config config = Startup.config(folder.config());
       var daemon = new Daemon(config, Startup.token(config.token()), Clock.systemUTC());
       var running = new Running(daemon);
-      running.start(Daemon.Provision.IF_MISSING);
       running.watch(folder.config(), config);
+      running.start(Daemon.Provision.IF_MISSING);
       if (!daemon.awaitHealthy(FIRST_ANSWER)) {
         throw new StartException(
             "the token did not give its first MAC", StartException.TEMPORARY, null);

@@ -33,13 +33,20 @@ final class Reloader implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hmacd-reload").daemon().factory());
 
-  /// Touched by the schedule's thread alone, once it runs.
-  private List<String> lastConfig;
+  /// What the daemon has. These are touched by the schedule's thread alone, once it runs.
+  private Config used;
+
+  /// Unlike anything seen, at first: the file may have changed since it was read.
+  private List<String> lastConfig = List.of();
 
   private List<String> lastTls;
 
+  /// Made before the daemon reads the TLS files, so that no change of theirs is missed.
+  ///
+  /// @param config as the daemon has it
   Reloader(Path file, Config config, Daemon daemon) {
     this.file = file;
+    this.used = config;
     this.daemon = daemon;
     this.tlsFiles =
         config
@@ -51,7 +58,6 @@ final class Reloader implements AutoCloseable {
                   return List.of(tls.certificate(), tls.privateKey(), tls.clientCa());
                 })
             .orElse(List.of());
-    this.lastConfig = look(List.of(file));
     this.lastTls = look(tlsFiles);
   }
 
@@ -75,7 +81,7 @@ final class Reloader implements AutoCloseable {
       List<String> config = look(List.of(file));
       if (told || !config.equals(lastConfig)) {
         lastConfig = config;
-        reloadConfig();
+        reloadConfig(told);
       }
       List<String> tls = look(tlsFiles);
       if (told || !tls.equals(lastTls)) {
@@ -88,9 +94,13 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private void reloadConfig() {
+  private void reloadConfig(boolean told) {
     try {
-      daemon.reload(ConfigFile.read(file));
+      Config fresh = ConfigFile.read(file);
+      if (told || !fresh.equals(used)) {
+        used = fresh;
+        daemon.reload(fresh);
+      }
     } catch (ConfigException e) {
       log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
     }

@@ -40,6 +40,9 @@ final class Running {
       }
       try {
         daemon.start(provision);
+        if (reloader != null) {
+          reloader.start();
+        }
       } catch (StartException e) {
         // It has closed what it opened, and the exit code is to be that of the failure.
         remove(hook);
@@ -56,10 +59,11 @@ final class Running {
     }
   }
 
-  /// Reads the file's rules and the TLS files anew when they change, and on SIGHUP.
+  /// Has the file's rules and the TLS files read anew when they change, and on SIGHUP.
+  ///
+  /// @param file what the daemon's configuration was read from
   void watch(Path file, Config config) {
     reloader = new Reloader(file, config, daemon);
-    reloader.start();
   }
 
   private void stop() {

@@ -21,8 +21,8 @@ final class ServeCommand implements Command {
     Config config = Startup.config(file);
     var daemon = new Daemon(config, Startup.token(config.token()), Clock.systemUTC());
     var running = new Running(daemon);
-    running.start(Daemon.Provision.NEVER);
     running.watch(file, config);
+    running.start(Daemon.Provision.NEVER);
     SystemdNotify.send("READY=1");
     return running.await();
   }

@@ -1,0 +1,452 @@
+package dev.hmacd.command;
+
+import static dev.hmacd.testing.Reasons.failsWith;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.AppenderBase;
+import dev.hmacd.access.Action;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.TestCa;
+import dev.hmacd.v1.KeySpec;
+import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.cert.X509Certificate;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.slf4j.LoggerFactory;
+
+/// Rules, certificates and trust that change while callers call.
+@Tag("slow")
+final class ReloadTest {
+  private static final List<Action> MAC = List.of(Action.GENERATE_MAC);
+
+  private final LoopbackDaemon daemon = LoopbackDaemon.withAdmin();
+  private final Errors errors = new Errors();
+  private Caller admin;
+  private String key = "";
+  private Reloader reloader;
+
+  /// What operators are told at level ERROR.
+  private static final class Errors extends AppenderBase<ILoggingEvent> {
+    private final Queue<String> told = new ConcurrentLinkedQueue<>();
+
+    @Override
+    protected void append(ILoggingEvent event) {
+      if (event.getLevel() == Level.ERROR) {
+        told.add(event.getMessage() + " " + event.getKeyValuePairs());
+      }
+    }
+  }
+
+  private static Logger log() {
+    return (Logger) LoggerFactory.getLogger("dev.hmacd");
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    errors.start();
+    log().addAppender(errors);
+    daemon.start();
+    admin = daemon.as("admin");
+    key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    admin.createAlias("alias/a", key);
+    reloader = new Reloader(daemon.config(), ConfigFile.read(daemon.config()), daemon.daemon());
+    reloader.start();
+  }
+
+  @AfterEach
+  void stop() {
+    reloader.close();
+    daemon.close();
+    log().detachAppender(errors);
+  }
+
+  private boolean isAllowed(Caller caller) {
+    try {
+      return caller.generateMac(key, "hello").length == 32;
+    } catch (StatusRuntimeException e) {
+      return false;
+    }
+  }
+
+  /// Callers who go on while something changes: one on a connection that lasts, one on a new
+  /// connection for each call.
+  private final class Callers implements AutoCloseable {
+    private final AtomicBoolean over = new AtomicBoolean();
+    private final AtomicInteger lasting = new AtomicInteger();
+    private final AtomicInteger fresh = new AtomicInteger();
+    private final Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
+    private final List<Thread> threads;
+
+    Callers() {
+      X509Bundle certificate = daemon.ca().client("admin");
+      threads =
+          List.of(
+              Thread.ofPlatform()
+                  .start(() -> calling(lasting, caller -> admin.generateMac(key, caller))),
+              Thread.ofPlatform()
+                  .start(
+                      () ->
+                          calling(
+                              fresh,
+                              message -> {
+                                try (Caller caller = daemon.as(certificate)) {
+                                  caller.generateMac(key, message);
+                                }
+                              })));
+      awaitMore();
+    }
+
+    private void calling(AtomicInteger count, Consumer<String> call) {
+      while (!over.get()) {
+        try {
+          call.accept("hello");
+          count.incrementAndGet();
+        } catch (RuntimeException e) {
+          failures.add(e);
+        }
+      }
+    }
+
+    /// Waits until both have called again.
+    void awaitMore() {
+      int lastingBefore = lasting.get();
+      int freshBefore = fresh.get();
+      Eventually.holds(
+          "callers call", () -> lasting.get() > lastingBefore + 1 && fresh.get() > freshBefore + 1);
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+      over.set(true);
+      for (Thread thread : threads) {
+        assertThat(thread.join(Duration.ofSeconds(30))).isTrue();
+      }
+      assertThat(failures).isEmpty();
+    }
+  }
+
+  @Test
+  void ruleThatIsAddedOrRemovedHoldsWithoutAFailedCallOfOthers() throws Exception {
+    Caller billing = daemon.as("billing");
+    assertThatThrownBy(() -> billing.generateMac(key, "hello"))
+        .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
+    try (var callers = new Callers()) {
+      daemon.allowing("billing", MAC, "alias/a").writeConfig();
+      Eventually.holds("billing is allowed", () -> isAllowed(billing));
+      daemon.withoutRules().allowingAll("admin").writeConfig();
+      Eventually.holds("billing is not", () -> !isAllowed(billing));
+      callers.awaitMore();
+    }
+    assertThatThrownBy(() -> billing.generateMac(key, "hello"))
+        .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
+    assertThat(errors.told).isEmpty();
+  }
+
+  @Test
+  void changeBetweenTheStartAndTheFirstLookIsSeen() throws Exception {
+    Caller billing = daemon.as("billing");
+    var read = ConfigFile.read(daemon.config());
+    daemon.allowing("billing", MAC, "*").writeConfig();
+    reloader.close();
+    reloader = new Reloader(daemon.config(), read, daemon.daemon());
+    X509Bundle fresh = daemon.ca().server();
+    install(fresh);
+    reloader.start();
+    Eventually.holds("billing is allowed", () -> isAllowed(billing));
+    Eventually.holds("the new certificate is shown", () -> shown().equals(fresh.getCertificate()));
+  }
+
+  static Stream<Arguments> badConfigurations() {
+    return Stream.of(
+        argumentSet("not YAML", "{"),
+        argumentSet("empty", ""),
+        argumentSet("half of it", "grpc: {listen: 127.0.0.1:0}\n"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("badConfigurations")
+  void badConfigurationIsToldAndTheOldOneStays(String yaml) throws Exception {
+    try (var callers = new Callers()) {
+      daemon.write("hmacd.yaml", yaml);
+      Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+      callers.awaitMore();
+    }
+    assertThat(errors.told)
+        .singleElement()
+        .asString()
+        .startsWith("Configuration not replaced ")
+        .contains("problems");
+    daemon.allowing("billing", MAC, "*").writeConfig();
+    Eventually.holds("the mended one is taken", () -> isAllowed(daemon.as("billing")));
+  }
+
+  /// The certificate that new connections are shown.
+  private X509Certificate shown() {
+    try (SSLSocket socket =
+        (SSLSocket)
+            daemon
+                .ca()
+                .context(daemon.ca().client("admin"))
+                .getSocketFactory()
+                .createSocket(InetAddress.getLoopbackAddress(), daemon.port())) {
+      socket.startHandshake();
+      return (X509Certificate) socket.getSession().getPeerCertificates()[0];
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private void install(X509Bundle server) {
+    TestCa.write(
+        server, daemon.folder().resolve("server.pem"), daemon.folder().resolve("server-key.pem"));
+  }
+
+  @Test
+  void certificateThatIsReplacedIsShownToNewConnectionsWithoutAFailedCall() throws Exception {
+    X509Bundle fresh = daemon.ca().server();
+    assertThat(shown()).isNotEqualTo(fresh.getCertificate());
+    try (var callers = new Callers()) {
+      install(fresh);
+      Eventually.holds("the new one is shown", () -> shown().equals(fresh.getCertificate()));
+      callers.awaitMore();
+    }
+  }
+
+  static Stream<Arguments> badTlsFiles() {
+    var ca = new TestCa("other");
+    return Stream.of(
+        tls("no certificate", d -> d.write("server.pem", "")),
+        tls(
+            "half a certificate",
+            d -> d.write("server.pem", read(d, "server.pem").substring(0, 300))),
+        tls(
+            "a key that does not fit",
+            d -> d.write("server-key.pem", ca.server().getPrivateKeyPEM())),
+        tls(
+            "a certificate that does not fit",
+            d -> d.write("server.pem", ca.server().getCertificatePEM())),
+        tls("no key", d -> d.write("server-key.pem", "")),
+        tls(
+            "a key of another kind",
+            d ->
+                d.write(
+                    "server-key.pem",
+                    read(d, "server-key.pem").replace("PRIVATE KEY", "RSA PRIVATE KEY"))),
+        tls(
+            "a certificate that has expired",
+            d ->
+                TestCa.write(
+                    d.ca()
+                        .issue(
+                            b ->
+                                b.subject("CN=server")
+                                    .addSanDnsName("localhost")
+                                    .notBefore(Instant.now().minus(Duration.ofDays(2)))
+                                    .notAfter(Instant.now().minus(Duration.ofDays(1)))),
+                    d.folder().resolve("server.pem"),
+                    d.folder().resolve("server-key.pem"))),
+        tls("no authority", d -> d.write("ca.pem", "")),
+        tls(
+            "an authority that is none",
+            d ->
+                d.write(
+                    "ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+        tls("no file", d -> delete(d.folder().resolve("ca.pem"))),
+        tls(
+            "a folder",
+            d -> {
+              delete(d.folder().resolve("ca.pem"));
+              mkdir(d.folder().resolve("ca.pem"));
+            }));
+  }
+
+  private static Arguments tls(String name, Consumer<LoopbackDaemon> damage) {
+    return argumentSet(name, damage);
+  }
+
+  private static String read(LoopbackDaemon daemon, String name) {
+    try {
+      return Files.readString(daemon.folder().resolve(name));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void delete(Path file) {
+    try {
+      Files.delete(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void mkdir(Path folder) {
+    try {
+      Files.createDirectory(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("badTlsFiles")
+  void badTlsFilesAreToldAndTheOldOnesStay(Consumer<LoopbackDaemon> damage) throws Exception {
+    X509Certificate before = shown();
+    try (var callers = new Callers()) {
+      damage.accept(daemon);
+      Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+      callers.awaitMore();
+    }
+    assertThat(shown()).isEqualTo(before);
+    assertThat(errors.told)
+        .allSatisfy(line -> assertThat(line).startsWith("TLS files not replaced "));
+  }
+
+  @Test
+  void authorityThatIsAddedIsTrustedAndOneThatIsRemovedIsNotOnOpenConnectionsEither()
+      throws Exception {
+    var other = new TestCa("other");
+    Caller old = daemon.as("admin");
+    assertThat(isAllowed(old)).isTrue();
+    try (RawHttp2 resuming = daemon.raw("admin").preface()) {
+      resuming.call(1, "/no/such").data(1);
+      assertThat(resuming.end(1)).isInstanceOf(RawHttp2.End.Answered.class);
+    }
+    X509Bundle newcomer = other.client("admin");
+    try (Caller early = daemon.as(newcomer)) {
+      assertThat(isAllowed(early)).isFalse();
+    }
+
+    try (var callers = new Callers()) {
+      daemon.write("ca.pem", daemon.ca().pem() + other.pem());
+      Eventually.holds(
+          "the authority that was added is trusted",
+          () -> {
+            try (Caller caller = daemon.as(newcomer)) {
+              return isAllowed(caller);
+            }
+          });
+      callers.awaitMore();
+    }
+
+    Caller lasting = daemon.as(newcomer);
+    assertThat(isAllowed(lasting)).isTrue();
+    daemon.write("ca.pem", other.pem());
+    Eventually.holds("the authority that was removed is not trusted", () -> !isAllowed(old));
+    assertThatThrownBy(() -> old.generateMac(key, "hello"))
+        .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+    assertThat(isAllowed(lasting)).isTrue();
+    try (Caller late = daemon.as("admin")) {
+      assertThatThrownBy(() -> late.generateMac(key, "hello"))
+          .isInstanceOfSatisfying(
+              StatusRuntimeException.class,
+              e -> assertThat(e.getStatus().getCode()).isEqualTo(Code.UNAVAILABLE));
+    }
+    assertThatThrownBy(
+            () -> {
+              // The session from before, which would need no certificate.
+              try (RawHttp2 resuming = daemon.raw("admin").preface()) {
+                resuming.call(1, "/no/such").data(1);
+                if (resuming.end(1) instanceof RawHttp2.End.Closed) {
+                  throw new IOException("closed");
+                }
+              }
+            })
+        .isInstanceOf(IOException.class);
+  }
+
+  /// As Kubernetes and other mounts of secrets do it: a symbolic link in the path is turned.
+  @Test
+  void filesBehindALinkAreReplacedWhenItIsTurned() throws Exception {
+    Path folder = daemon.folder();
+    X509Bundle first = daemon.ca().server();
+    X509Bundle second = daemon.ca().server();
+    for (var each : List.of(first, second)) {
+      Path data = Files.createDirectory(folder.resolve(each == first ? "data1" : "data2"));
+      TestCa.write(each, data.resolve("server.pem"), data.resolve("server-key.pem"));
+    }
+    Files.createSymbolicLink(folder.resolve("data"), Path.of("data1"));
+    for (String name : List.of("server.pem", "server-key.pem")) {
+      Files.createSymbolicLink(folder.resolve("new"), Path.of("data", name));
+      Files.move(folder.resolve("new"), folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+    }
+    Eventually.holds("the first is shown", () -> shown().equals(first.getCertificate()));
+    try (var callers = new Callers()) {
+      Files.createSymbolicLink(folder.resolve("new"), Path.of("data2"));
+      Files.move(folder.resolve("new"), folder.resolve("data"), StandardCopyOption.ATOMIC_MOVE);
+      Eventually.holds("the second is shown", () -> shown().equals(second.getCertificate()));
+      callers.awaitMore();
+    }
+  }
+
+  /// A clock that a test turns.
+  private static final class TurnedClock extends Clock {
+    private volatile Instant now = Instant.now();
+
+    @Override
+    public Instant instant() {
+      return now;
+    }
+
+    @Override
+    public ZoneId getZone() {
+      return ZoneOffset.UTC;
+    }
+
+    @Override
+    public Clock withZone(ZoneId zone) {
+      return this;
+    }
+  }
+
+  @Test
+  void certificateThatExpiresDuringAConnectionIsRefusedFromThenOn() {
+    var clock = new TurnedClock();
+    try (var other = LoopbackDaemon.withAdmin().clock(clock).start()) {
+      X509Bundle certificate = other.ca().client("admin");
+      Caller caller = other.as(certificate);
+      String made = caller.createKey(KeySpec.KEY_SPEC_HMAC_256);
+      Instant end = certificate.getCertificate().getNotAfter().toInstant();
+      clock.now = end;
+      assertThat(caller.generateMac(made, "hello")).hasSize(32);
+      clock.now = end.plusSeconds(1);
+      assertThatThrownBy(() -> caller.generateMac(made, "hello"))
+          .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+    }
+  }
+}
