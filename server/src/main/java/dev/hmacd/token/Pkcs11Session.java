@@ -11,23 +11,32 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A session of a [Pkcs11Token].
 final class Pkcs11Session implements TokenSession {
+  private static final long MAX_WAIT_MILLIS = 1000;
   private static final Logger log = LoggerFactory.getLogger(Pkcs11Session.class);
 
   private final Cryptoki module;
   private final long session;
   private final boolean sessionCopies;
+  private final ReadWriteLock copying;
   private final Set<Long> copies = new HashSet<>();
 
-  Pkcs11Session(Cryptoki module, long session, boolean sessionCopies) {
+  /// @param copying one for all sessions of a token, held to write for a copy and to read for a
+  ///   search: SoftHSM2 shows a session object for a token object while it is being made as a copy
+  ///   of one, and other sessions find the key twice
+  Pkcs11Session(Cryptoki module, long session, boolean sessionCopies, ReadWriteLock copying) {
     this.module = module;
     this.session = session;
     this.sessionCopies = sessionCopies;
+    this.copying = copying;
   }
 
   @Override
@@ -43,17 +52,10 @@ final class Pkcs11Session implements TokenSession {
     if (!sessionCopies) {
       return handle;
     }
-    long copy;
-    try {
-      copy = module.copyToSession(session, handle);
-    } catch (TokenException e) {
-      if (e.fault() == Fault.DEVICE || e.fault() == Fault.NONE) {
-        log.atDebug().setCause(e).log("The token does not copy this key; its token object is used");
-        return handle;
-      }
-      throw e;
+    long copy = copy(handle);
+    if (copy == handle) {
+      return handle;
     }
-    copies.add(copy);
     try {
       // The name again, too: a handle that does not name this key is never used.
       requireFit(key, copy);
@@ -128,19 +130,58 @@ final class Pkcs11Session implements TokenSession {
     return found;
   }
 
-  /// Who is logged out sees no private objects, and no error either: nothing found says something
-  /// only of a session that is logged in.
+  /// The token objects that fit.
   private long[] handles(@Nullable String label, byte @Nullable [] id, int limit)
       throws TokenException {
-    long[] handles = module.findSecretKeys(session, label, id, limit);
-    if (handles.length > 0) {
-      return handles;
+    boolean held = acquired(copying.readLock());
+    try {
+      long[] handles = module.findSecretKeys(session, label, id, limit);
+      if (handles.length > 0) {
+        return handles;
+      }
+      // Who is logged out sees no private objects, and no error either.
+      if (!module.isLoggedIn(session)) {
+        throw TokenException.fault(Fault.LOGIN, "the session was logged out");
+      }
+      // Another session may have logged in since the search.
+      return module.findSecretKeys(session, label, id, limit);
+    } finally {
+      if (held) {
+        copying.readLock().unlock();
+      }
     }
-    if (!module.isLoggedIn(session)) {
-      throw TokenException.fault(Fault.LOGIN, "the session was logged out");
+  }
+
+  /// The handle of a session object that is a copy; of the token object itself where there can be
+  /// none.
+  private long copy(long handle) throws TokenException {
+    if (!acquired(copying.writeLock())) {
+      return handle;
     }
-    // Another session may have logged in since the search.
-    return module.findSecretKeys(session, label, id, limit);
+    try {
+      long copy = module.copyToSession(session, handle);
+      copies.add(copy);
+      return copy;
+    } catch (TokenException e) {
+      if (e.fault() == Fault.DEVICE || e.fault() == Fault.NONE) {
+        log.atDebug().setCause(e).log("The token does not copy this key; its token object is used");
+        return handle;
+      }
+      throw e;
+    } finally {
+      copying.writeLock().unlock();
+    }
+  }
+
+  /// Not for longer than a moment: a call of another lane may hang in there, and must not hold up
+  /// this one.
+  private static boolean acquired(Lock lock) {
+    try {
+      return lock.tryLock(MAX_WAIT_MILLIS, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   private KeyObject name(long handle) throws TokenException {

@@ -12,6 +12,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /// A token behind a PKCS#11 module.
 @ThreadSafe
@@ -32,6 +34,7 @@ public final class Pkcs11Token implements Token {
   private final SlotInfo info;
   private final PinSource pin;
   private final boolean sessionCopies;
+  private final ReadWriteLock copying = new ReentrantReadWriteLock();
 
   /// Login holds for the whole application, so at most one thread tries. Held across `C_Login`, and
   /// that is its purpose: who finds it taken waits for the one try instead of making another.
@@ -96,14 +99,15 @@ public final class Pkcs11Token implements Token {
 
   @Override
   public TokenSession open() throws TokenException {
-    long session = module.openSession(slot);
+    long handle = module.openSession(slot);
+    var session = new Pkcs11Session(module, handle, sessionCopies, copying);
     try {
-      ensureLoggedIn(session);
+      ensureLoggedIn(handle);
     } catch (TokenException e) {
-      new Pkcs11Session(module, session, sessionCopies).close();
+      session.close();
       throw e;
     }
-    return new Pkcs11Session(module, session, sessionCopies);
+    return session;
   }
 
   private void ensureLoggedIn(long session) throws TokenException {

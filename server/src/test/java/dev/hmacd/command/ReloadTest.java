@@ -151,10 +151,10 @@ final class ReloadTest {
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
       over.set(true);
       for (Thread thread : threads) {
-        assertThat(thread.join(Duration.ofSeconds(30))).isTrue();
+        Eventually.holds(thread.getName() + " ends", () -> !thread.isAlive());
       }
       assertThat(failures).isEmpty();
     }

@@ -195,6 +195,8 @@ public final class ChildDaemon implements AutoCloseable {
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
                 "-Xmx128m",
+                // Who is killed leaves its temporary files behind.
+                "-Djava.io.tmpdir=" + folder,
                 "--add-exports=jdk.crypto.cryptoki/sun.security.pkcs11.wrapper=ALL-UNNAMED",
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow"));

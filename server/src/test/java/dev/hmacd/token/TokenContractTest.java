@@ -9,8 +9,13 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.TokenException.Kind;
 import dev.hmacd.token.TokenSession.Query;
+import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import javax.crypto.Mac;
@@ -151,6 +156,28 @@ final class TokenContractTest {
       other.unload(same);
     }
     assertThat(session.sign(handle, MacAlgorithm.HMAC_SHA_256, message)).isEqualTo(mac);
+  }
+
+  @Test
+  void keyThatOtherSessionsLoadAtTheSameTimeIsOneKey() throws Exception {
+    KeyObject name = fresh();
+    session.generate(name, 32);
+    Callable<Integer> loader =
+        () -> {
+          int loaded = 0;
+          try (TokenSession mine = token.open()) {
+            for (int i = 0; i < 200; i++) {
+              mine.unload(mine.load(name));
+              loaded += mine.find(new Query.ByBoth(name)).size();
+            }
+          }
+          return loaded;
+        };
+    try (ExecutorService four = Executors.newFixedThreadPool(4)) {
+      for (Future<Integer> each : four.invokeAll(Collections.nCopies(4, loader))) {
+        assertThat(each.get()).isEqualTo(200);
+      }
+    }
   }
 
   @Test
