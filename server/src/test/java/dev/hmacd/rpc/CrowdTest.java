@@ -151,7 +151,13 @@ final class CrowdTest {
     SoftHsm hsm = SoftHsm.create(folder.resolve("hsm/softhsm2.conf"));
     LoopbackDaemon files = LoopbackDaemon.on(hsm).allowingAll("admin");
     // As bin/hmacd has it.
-    var memory = List.of("-Xms32m", "-Xmx320m", "-XX:MaxDirectMemorySize=64m", "-Xss512k", "-XX:+ExitOnOutOfMemoryError");
+    var memory =
+        List.of(
+            "-Xms32m",
+            "-Xmx320m",
+            "-XX:MaxDirectMemorySize=64m",
+            "-Xss512k",
+            "-XX:+ExitOnOutOfMemoryError");
     try (var daemon = DaemonProcess.start(files, hsm, Map.of(), memory)) {
       Caller admin = daemon.as("admin");
       String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
