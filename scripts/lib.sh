@@ -166,20 +166,38 @@ finish_build() {
   fingerprint >"$root/target/built"
 }
 
-# Records the classes that starting and serving take, so that the JVM need not load and check them each time.
+# Records the classes that starting and serving take, so that the JVM need not load and check them each time. It is
+# `serve` that is recorded: `dev` also takes classes of signed jars, which no cache holds and each start would load.
 train() {
-  local dir=$scratch/train output=$server_home/lib/hmacd.aot
+  local dir=$scratch/train output=$server_home/lib/hmacd.aot limit=$((SECONDS + 60))
   say "Recording a start of the daemon, so that later ones are fast"
-  # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache.
-  SOFTHSM2_CONF='' HMACD_JAVA_OPTS="-XX:AOTCacheOutput=$output.new -Dhmacd.halt=false" start_daemon "$dir" || return
+  SOFTHSM2_CONF='' start_daemon "$dir" || return
+  stop_daemon "$daemon" || true # A JVM that ends by a signal says so.
+
+  # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache. Without the
+  # profiles of this run (AOTRecordTraining): with them the compilers start at once and with everything, and the
+  # first answer comes a quarter later.
+  local options="-XX:AOTCacheOutput=$output.new -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining"
+  SOFTHSM2_CONF=$dir/softhsm2.conf HMACD_JAVA_OPTS="$options -Dhmacd.halt=false" \
+    "$server_home/bin/hmacd" serve --config "$dir/hmacd.yaml" </dev/null >"$dir/serve.log" 2>&1 &
+  daemon=$!
+  until grep -q 'known answer: SERVING' "$dir/serve.log"; do
+    if ! kill -0 "$daemon" 2>/dev/null || [ "$SECONDS" -ge "$limit" ]; then
+      tail -n 20 "$dir/serve.log" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
   (
     enter "$dir"
+    HMACD_TARGET=$(sed -n 's/.*mutual TLS address="[^0-9]*\([0-9.:]*\)".*/\1/p' "$dir/serve.log")
+    export HMACD_TARGET
     key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text) &&
       "$client_home/lib/train" "$key"
   ) || warn "no AOT cache for hmacctl: it works, but starts more slowly"
-  stop_daemon "$daemon" || true # A JVM that ends by a signal says so.
+  stop_daemon "$daemon" || true
   if [ ! -s "$output.new" ]; then
-    tail -n 20 "$dir/hmacd.log" >&2
+    tail -n 20 "$dir/serve.log" >&2
     return 1
   fi
   mv "$output.new" "$output"
