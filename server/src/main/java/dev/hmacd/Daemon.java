@@ -11,13 +11,14 @@ import dev.hmacd.mac.MacService;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
-import dev.hmacd.rpc.Tls;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.Probe;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -52,6 +53,7 @@ public final class Daemon implements AutoCloseable {
   private final Probe probe;
   private final KeyMaker maker;
   private final @Nullable Tls tls;
+  private final EventLoops loops = new EventLoops();
   private final GrpcServer server;
 
   public Daemon(Config config, Token token, Clock clock) {
@@ -64,10 +66,11 @@ public final class Daemon implements AutoCloseable {
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
     maker = new KeyMaker(registry, lanes, token.info().serial());
-    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
+    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
     server =
         new GrpcServer(
             config.grpc(),
+            loops,
             tls,
             new MacService(registry, access, lanes),
             new KeyService(registry, access, maker, lanes, token.info().serial(), clock),
@@ -88,6 +91,7 @@ public final class Daemon implements AutoCloseable {
       OwnKey probeKey = probeKey(provision);
       lanes.start();
       maker.settleAll();
+      loops.start();
       server.start();
       probe.start(probeKey);
       measure();
@@ -209,6 +213,7 @@ public final class Daemon implements AutoCloseable {
     lanes.close();
     registry.close();
     server.close();
+    loops.close();
     metrics.close();
   }
 }

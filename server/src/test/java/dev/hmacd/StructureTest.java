@@ -34,9 +34,10 @@ final class StructureTest {
           "mac", Set.of("key", "access", "token"),
           "config", Set.of("key", "access", "token"),
           "metrics", Set.of("mac", "token"),
-          "rpc", Set.of("v1", "mac", "key", "access", "token", "config"),
-          "", Set.of("rpc", "metrics", "mac", "key", "access", "token", "config"),
-          "command", Set.of("", "rpc", "key", "token", "config"));
+          "transport", Set.of("config"),
+          "rpc", Set.of("v1", "mac", "key", "access", "token", "config", "transport"),
+          "", Set.of("rpc", "transport", "metrics", "mac", "key", "access", "token", "config"),
+          "command", Set.of("", "transport", "key", "token", "config"));
 
   static final Set<String> PACKAGES = MAY_KNOW.keySet();
 

@@ -7,12 +7,12 @@ import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.key.RegistryException;
-import dev.hmacd.rpc.Tls;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.Probe;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.security.MessageDigest;
@@ -70,7 +70,7 @@ final class CheckCommand implements Command {
   }
 
   private void tls(Config.Tcp tcp) {
-    Tls tls = new Tls(tcp.tls());
+    Tls tls = new Tls(tcp.tls(), "h2");
     try {
       tls.reload();
       list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());

@@ -97,7 +97,7 @@ public final class ConfigFile {
         new TlsConfig(
             tls.requiredPath("certificate"),
             tls.requiredPath("private_key"),
-            tls.requiredPath("client_ca"));
+            Optional.of(tls.requiredPath("client_ca")));
     tls.done();
     return new Config.Tcp(section.address("listen", listen), files);
   }

@@ -106,7 +106,7 @@ final class ConfigFileTest {
         new TlsConfig(
             folder.resolve("tls/server.pem"),
             Path.of("/keys/server.pem"),
-            folder.resolveSibling("ca.pem"));
+            Optional.of(folder.resolveSibling("ca.pem")));
     var socket =
         new Config.UnixSocket(
             folder.resolve("hmacd.sock"), PosixFilePermissions.fromString("rwxrwxrwx"));
@@ -201,7 +201,7 @@ final class ConfigFileTest {
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
               "access.rules[0].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
+                  + " uid:, arn:]; a trailing * is a wildcard",
               "access.rules[0].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
                   + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
                   + " DeleteAlias, ListAliases]",
@@ -344,9 +344,9 @@ final class ConfigFileTest {
               "access.rules[3].principals[0]: a SPIFFE wildcard has its whole trust domain:"
                   + " spiffe://example.org/*",
               "access.rules[4].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
+                  + " uid:, arn:]; a trailing * is a wildcard",
               "access.rules[5].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
+                  + " uid:, arn:]; a trailing * is a wildcard",
               "access.rules[6].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
                   + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
                   + " DeleteAlias, ListAliases]",

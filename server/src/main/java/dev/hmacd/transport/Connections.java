@@ -1,9 +1,6 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.grpc.Attributes;
-import io.grpc.Grpc;
-import io.grpc.ServerTransportFilter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
@@ -11,23 +8,24 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.net.SocketAddress;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
-/// Bounds a listener's connections, and tells who is at their other ends.
+/// Bounds a listener's connections.
 ///
 /// Those that have not authenticated yet have a small bound of their own, and the oldest of them
 /// makes room: whoever opens connections and says nothing can neither fill the daemon's memory nor
-/// keep out callers with a certificate, who need a few milliseconds.
+/// keep out callers who can authenticate, which takes a few milliseconds.
 @Sharable
-final class Connections extends ChannelInboundHandlerAdapter {
+public final class Connections extends ChannelInboundHandlerAdapter {
   private final int max;
   private final int maxPending;
-  private final @Nullable Tls tls;
+  private final boolean authenticate;
 
-  /// Open connections, oldest first; the value says whether it is pending. The lock is held for a
-  /// map operation only.
+  /// Connections that have not authenticated, oldest first. The lock is held for a map operation
+  /// only.
   @GuardedBy("this")
-  private final Map<SocketAddress, Channel> pending = new LinkedHashMap<>();
+  private final SequencedMap<SocketAddress, Channel> pending = new LinkedHashMap<>();
 
   @GuardedBy("this")
   private int open;
@@ -36,12 +34,13 @@ final class Connections extends ChannelInboundHandlerAdapter {
   private long refused;
 
   /// @param max open connections
-  /// @param maxPending how many of them may be in their handshake
-  /// @param tls what the listener authenticates with; null on the Unix socket
-  Connections(int max, int maxPending, @Nullable Tls tls) {
+  /// @param maxPending how many of them may not have authenticated yet
+  /// @param authenticate whether they have to: on the Unix socket there is no handshake, and
+  ///   addresses are not unique
+  public Connections(int max, int maxPending, boolean authenticate) {
     this.max = max;
     this.maxPending = maxPending;
-    this.tls = tls;
+    this.authenticate = authenticate;
   }
 
   /// On the listening channel: each message is a new connection.
@@ -55,13 +54,10 @@ final class Connections extends ChannelInboundHandlerAdapter {
       accepted = open < max;
       if (accepted) {
         open++;
-        // On the Unix socket there is no handshake, and addresses are not unique.
-        if (tls != null) {
+        if (authenticate) {
           pending.put(remote, connection);
           if (pending.size() > maxPending) {
-            var eldest = pending.entrySet().iterator();
-            evicted = eldest.next().getValue();
-            eldest.remove();
+            evicted = pollOldestPending();
           }
         }
       }
@@ -85,28 +81,23 @@ final class Connections extends ChannelInboundHandlerAdapter {
     pending.remove(remote, connection);
   }
 
-  private synchronized void ready(@Nullable SocketAddress remote) {
+  @GuardedBy("this")
+  private @Nullable Channel pollOldestPending() {
+    Map.Entry<SocketAddress, Channel> eldest = pending.pollFirstEntry();
+    return eldest == null ? null : eldest.getValue();
+  }
+
+  /// Notes that a connection's other end is known from now on.
+  public synchronized void authenticated(@Nullable SocketAddress remote) {
     pending.remove(remote);
   }
 
-  synchronized int open() {
+  public synchronized int open() {
     return open;
   }
 
-  synchronized long refused() {
+  /// Connections that were closed because there were too many.
+  public synchronized long refused() {
     return refused;
-  }
-
-  /// What the server tells of each connection that has authenticated.
-  ServerTransportFilter filter() {
-    return new ServerTransportFilter() {
-      @Override
-      public Attributes transportReady(Attributes attributes) {
-        ready(attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-        return tls == null
-            ? attributes // The Unix socket's negotiator has told who it is.
-            : attributes.toBuilder().set(Peer.KEY, Peer.ofCertificate(attributes, tls)).build();
-      }
-    };
   }
 }
