@@ -1,6 +1,8 @@
 package dev.hmacd;
 
 import dev.hmacd.access.Access;
+import dev.hmacd.awskms.AwsKmsServer;
+import dev.hmacd.awskms.SigningKeys;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
@@ -24,6 +26,7 @@ import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,8 +58,15 @@ public final class Daemon implements AutoCloseable {
   private final @Nullable Tls tls;
   private final EventLoops loops = new EventLoops();
   private final GrpcServer server;
+  private final @Nullable Tls awsTls;
+  private final @Nullable AwsKmsServer awsKms;
 
   public Daemon(Config config, Token token, Clock clock) {
+    this(config, token, clock, (_, _, _) -> CompletableFuture.completedFuture(Optional.empty()));
+  }
+
+  /// With access keys of the AWS KMS edge from elsewhere.
+  public Daemon(Config config, Token token, Clock clock, SigningKeys signingKeys) {
     this.config = config;
     this.token = token;
     Config.TokenSettings settings = config.token();
@@ -67,16 +77,22 @@ public final class Daemon implements AutoCloseable {
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
     maker = new KeyMaker(registry, lanes, token.info().serial());
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
-    server =
-        new GrpcServer(
-            config.grpc(),
-            loops,
-            tls,
-            new MacService(registry, access, lanes),
-            new KeyService(registry, access, maker, lanes, token.info().serial(), clock),
-            health,
-            metrics,
-            clock);
+    var macs = new MacService(registry, access, lanes);
+    var keys = new KeyService(registry, access, maker, lanes, token.info().serial(), clock);
+    server = new GrpcServer(config.grpc(), loops, tls, macs, keys, health, metrics, clock);
+    awsTls =
+        config
+            .awsKms()
+            .flatMap(Config.AwsKms::tls)
+            .map(files -> new Tls(files, "h2", "http/1.1"))
+            .orElse(null);
+    awsKms =
+        config
+            .awsKms()
+            .map(
+                edge ->
+                    new AwsKmsServer(edge, loops, awsTls, macs, keys, signingKeys, metrics, clock))
+            .orElse(null);
   }
 
   /// Opens everything and serves. Health says SERVING when the token has given the known answer.
@@ -87,12 +103,18 @@ public final class Daemon implements AutoCloseable {
       if (tls != null) {
         tls.startLoading();
       }
+      if (awsTls != null) {
+        awsTls.startLoading();
+      }
       registry.open();
       OwnKey probeKey = probeKey(provision);
       lanes.start();
       maker.settleAll();
       loops.start();
       server.start();
+      if (awsKms != null) {
+        awsKms.start();
+      }
       probe.start(probeKey);
       measure();
       if (config.metrics().isPresent()) {
@@ -164,6 +186,32 @@ public final class Daemon implements AutoCloseable {
           "When the daemon's certificate ends, in Unix time.",
           () -> tls.notAfter().getEpochSecond());
     }
+    if (awsKms != null) {
+      measure(awsKms);
+    }
+  }
+
+  private void measure(AwsKmsServer edge) {
+    metrics.gauge(
+        "hmacd_aws_kms_connections",
+        "Open connections of the AWS KMS edge.",
+        edge::openConnections);
+    metrics.gauge(
+        "hmacd_aws_kms_connections_refused",
+        "Its connections closed since the start because there were too many.",
+        edge::refusedConnections);
+    metrics.gauge(
+        "hmacd_aws_kms_requests", "Its requests that are not answered yet.", edge::requests);
+    metrics.gauge(
+        "hmacd_aws_kms_buffered_bytes",
+        "Bytes of its requests' bodies in memory.",
+        edge::bufferedBytes);
+    if (awsTls != null) {
+      metrics.gauge(
+          "hmacd_aws_kms_certificate_expiry_seconds",
+          "When its certificate ends, in Unix time.",
+          () -> awsTls.notAfter().getEpochSecond());
+    }
   }
 
   /// Takes the rules of a configuration that was read anew. Thread-safe.
@@ -178,12 +226,18 @@ public final class Daemon implements AutoCloseable {
   /// Reads certificates and trust anew; bad ones are reported, and what was used before stays.
   /// Thread-safe.
   public void reloadTls() {
-    if (tls == null) {
-      return;
+    if (tls != null) {
+      reload(tls);
     }
+    if (awsTls != null) {
+      reload(awsTls);
+    }
+  }
+
+  private static void reload(Tls files) {
     try {
-      tls.reload();
-      log.atInfo().addKeyValue("not_after", tls.notAfter()).log("TLS files replaced");
+      files.reload();
+      log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
     } catch (IOException e) {
       log.atError().addKeyValue("reason", e.getMessage()).log("TLS files not replaced");
     }
@@ -192,6 +246,11 @@ public final class Daemon implements AutoCloseable {
   /// Where TCP is listened on.
   public Optional<InetSocketAddress> tcpAddress() {
     return server.tcpAddress();
+  }
+
+  /// Where the AWS KMS edge listens.
+  public Optional<InetSocketAddress> awsKmsAddress() {
+    return Optional.ofNullable(awsKms).flatMap(AwsKmsServer::address);
   }
 
   /// Waits until the probe has given its first answer.
@@ -209,10 +268,21 @@ public final class Daemon implements AutoCloseable {
   public void close() {
     health.stop();
     probe.close();
-    server.drain(config.grpc().limits().drain());
+    Duration drain = config.grpc().limits().drain();
+    long end = System.nanoTime() + drain.toNanos();
+    if (awsKms != null) {
+      awsKms.beginDrain();
+    }
+    server.drain(drain);
+    if (awsKms != null) {
+      awsKms.awaitDrained(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+    }
     lanes.close();
     registry.close();
     server.close();
+    if (awsKms != null) {
+      awsKms.close();
+    }
     loops.close();
     metrics.close();
   }

@@ -47,7 +47,7 @@ final class Reloader implements AutoCloseable {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
-    this.tlsFiles = config.grpc().tcp().map(tcp -> tcp.tls().files().toList()).orElse(List.of());
+    this.tlsFiles = config.tlsFiles();
     this.lastTls = look(tlsFiles);
   }
 

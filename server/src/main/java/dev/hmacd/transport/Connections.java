@@ -92,6 +92,25 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     pending.remove(remote);
   }
 
+  /// Closes the oldest connection that has not authenticated, to make room for what is newer.
+  ///
+  /// @param newer nothing is closed when this is the oldest itself
+  /// @return whether there was one
+  public boolean evictOldestPending(Channel newer) {
+    Channel evicted;
+    synchronized (this) {
+      Map.Entry<SocketAddress, Channel> eldest = pending.firstEntry();
+      if (eldest == null || eldest.getValue().equals(newer)) {
+        return false;
+      }
+      evicted = eldest.getValue();
+      pending.remove(eldest.getKey());
+      refused++;
+    }
+    var _ = evicted.close();
+    return true;
+  }
+
   public synchronized int open() {
     return open;
   }

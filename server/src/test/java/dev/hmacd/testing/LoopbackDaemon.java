@@ -3,6 +3,7 @@ package dev.hmacd.testing;
 import dev.hmacd.Daemon;
 import dev.hmacd.StartException;
 import dev.hmacd.access.Action;
+import dev.hmacd.awskms.SigningKeys;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
@@ -35,6 +36,9 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<String> rules = new ArrayList<>();
   private final List<String> tokenSettings = new ArrayList<>();
   private final List<String> limits = new ArrayList<>();
+  private final List<String> awsLimits = new ArrayList<>();
+  private String awsKms = "";
+  private SigningKeys signingKeys = new AccessKeys();
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
@@ -118,6 +122,41 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Has it listen for AWS's clients, without TLS.
+  public LoopbackDaemon awsKms() {
+    awsKms = "aws_kms: {listen: '127.0.0.1:0', limits: {%s}}";
+    return this;
+  }
+
+  /// Has it listen for AWS's clients, with TLS.
+  public LoopbackDaemon awsKmsWithTls() {
+    awsKms =
+        "aws_kms: {listen: '127.0.0.1:0', limits: {%s},"
+            + " tls: {certificate: aws.pem, private_key: aws-key.pem}}";
+    return this;
+  }
+
+  /// Adds a line to the section `aws_kms.limits`.
+  public LoopbackDaemon awsLimit(String line) {
+    awsLimits.add(line);
+    return this;
+  }
+
+  /// Who AWS's clients may be, in place of those of [AccessKeys].
+  public LoopbackDaemon signingKeys(SigningKeys other) {
+    signingKeys = other;
+    return this;
+  }
+
+  /// Allows the user of an access key of [AccessKeys] actions on keys.
+  public LoopbackDaemon allowingUser(String name, List<Action> actions, String... keys) {
+    return rule(AccessKeys.arn(name), actions.toString(), keys);
+  }
+
+  public LoopbackDaemon allowingUserAll(String name) {
+    return rule(AccessKeys.arn(name), "[\"*\"]", "*");
+  }
+
   /// Starts it, and waits until the token has given the known answer.
   public LoopbackDaemon start() {
     open();
@@ -137,7 +176,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      var started = new Daemon(config, wrapping.apply(hsm.token()), clock);
+      var started = new Daemon(config, wrapping.apply(hsm.token()), clock, signingKeys);
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
     } catch (ConfigException | StartException e) {
@@ -155,6 +194,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// Writes all that a daemon reads when it starts.
   void writeFiles() {
     TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
+    TestCa.write(ca.server(), folder.resolve("aws.pem"), folder.resolve("aws-key.pem"));
     write("ca.pem", ca.pem());
     writeConfig();
   }
@@ -170,6 +210,7 @@ public final class LoopbackDaemon implements AutoCloseable {
           unix_socket: {path: hmacd.sock}
           reflection: true
           limits: {%s}
+        %s
         token:
           module: %s
           label: %s
@@ -183,6 +224,7 @@ public final class LoopbackDaemon implements AutoCloseable {
         """
             .formatted(
                 String.join(", ", limits),
+                awsKms.formatted(String.join(", ", awsLimits)),
                 module,
                 SoftHsm.LABEL,
                 hsm.pinFile(),
@@ -223,6 +265,11 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   public int port() {
     return daemon().tcpAddress().orElseThrow().getPort();
+  }
+
+  /// The port for AWS's clients.
+  public int awsPort() {
+    return daemon().awsKmsAddress().orElseThrow().getPort();
   }
 
   public Path socket() {
