@@ -2,12 +2,23 @@ package dev.hmacd;
 
 import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
+import dev.hmacd.key.AccessKeyRegistry;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
+import dev.hmacd.key.RegistryStore;
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.AliasService;
+import dev.hmacd.mac.Availability;
+import dev.hmacd.mac.KeyDeletion;
 import dev.hmacd.mac.KeyMaker;
 import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.KeyStateService;
 import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.RandomService;
+import dev.hmacd.mac.TagService;
+import dev.hmacd.mac.UseCases;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
@@ -47,10 +58,13 @@ public final class Daemon implements AutoCloseable {
   private final Health health = new Health();
   private final Metrics metrics = new Metrics();
   private final Access access;
-  private final KeyRegistry registry;
+  private final RegistryStore store;
+  private final OwnKeys ownKeys;
   private final Lanes lanes;
   private final Probe probe;
   private final KeyMaker maker;
+  private final KeyDeletion deletion;
+  private final UseCases useCases;
   private final @Nullable Tls tls;
   private final GrpcServer server;
 
@@ -59,21 +73,28 @@ public final class Daemon implements AutoCloseable {
     this.token = token;
     Config.TokenSettings settings = config.token();
     access = new Access(config.rules());
-    registry = new KeyRegistry(config.registry(), config.arn(), clock);
+    store = new RegistryStore(config.registry(), config.arn());
+    ownKeys = new OwnKeys(store);
+    var registry = new KeyRegistry(store, clock);
+    var accessKeys = new AccessKeyRegistry(store);
     lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
-    maker = new KeyMaker(registry, lanes, token.info().serial());
+    String serial = token.info().serial();
+    maker = new KeyMaker(registry, lanes, serial);
+    deletion = new KeyDeletion(registry, lanes, serial);
+    var availability = new Availability();
+    useCases =
+        new UseCases(
+            new MacService(registry, access, lanes, availability),
+            new KeyService(registry, access, maker, lanes, availability, serial, clock),
+            new AliasService(registry, access),
+            new KeyStateService(registry, access, clock),
+            new TagService(registry, access),
+            new RandomService(registry, access, lanes),
+            new AccessKeyService(registry, accessKeys, access, lanes, clock));
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
-    server =
-        new GrpcServer(
-            config.grpc(),
-            tls,
-            new MacService(registry, access, lanes),
-            new KeyService(registry, access, maker, lanes, token.info().serial(), clock),
-            health,
-            metrics,
-            clock);
+    server = new GrpcServer(config.grpc(), tls, useCases, health, metrics, clock);
   }
 
   /// Opens everything and serves. Health says SERVING when the token has given the known answer.
@@ -84,10 +105,12 @@ public final class Daemon implements AutoCloseable {
       if (tls != null) {
         tls.startLoading();
       }
-      registry.open();
-      OwnKey probeKey = probeKey(provision);
+      store.open();
+      OwnKey probeKey = ownKey(OwnKey.Purpose.PROBE, provision);
+      useCases.accessKeys().start(ownKey(OwnKey.Purpose.ACCESS_KEYS, provision));
       lanes.start();
       maker.settleAll();
+      deletion.start();
       server.start();
       probe.start(probeKey);
       measure();
@@ -110,19 +133,22 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private OwnKey probeKey(Provision provision) throws StartException, TokenException {
+  private OwnKey ownKey(OwnKey.Purpose purpose, Provision provision)
+      throws StartException, TokenException {
     String serial = token.info().serial();
     try {
-      Optional<OwnKey> known = registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
+      Optional<OwnKey> known = ownKeys.find(serial, purpose).join();
       if (known.isPresent()) {
         return known.get();
       }
       if (provision == Provision.NEVER) {
         throw new StartException(
-            "the token has no probe key yet: run hmacd init", StartException.CONFIG, null);
+            "the token lacks " + OwnKey.label(purpose) + ": run hmacd init",
+            StartException.CONFIG,
+            null);
       }
       try (TokenSession session = token.open()) {
-        return registry.putOwnKey(serial, Provisioning.probe(session, known)).join();
+        return ownKeys.put(serial, Provisioning.ensure(session, purpose, known)).join();
       }
     } catch (CompletionException e) {
       throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
@@ -206,8 +232,9 @@ public final class Daemon implements AutoCloseable {
     health.stop();
     probe.close();
     server.drain(config.grpc().limits().drain());
+    deletion.close();
     lanes.close();
-    registry.close();
+    store.close();
     server.close();
     metrics.close();
   }

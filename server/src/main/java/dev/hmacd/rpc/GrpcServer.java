@@ -2,8 +2,7 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.config.Config;
 import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.UseCases;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.NettyServerBuilder;
@@ -74,8 +73,7 @@ public final class GrpcServer implements AutoCloseable {
   public GrpcServer(
       Config.Grpc config,
       @Nullable Tls tls,
-      MacService macs,
-      KeyService keys,
+      UseCases useCases,
       Health health,
       CallObserver observer,
       Clock clock) {
@@ -84,8 +82,9 @@ public final class GrpcServer implements AutoCloseable {
     var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), arrivals, observer);
     this.services =
         List.of(
-            new MacGrpcService(macs).definition(setting),
-            new KeyGrpcService(keys).definition(setting),
+            new MacGrpcService(useCases.macs()).definition(setting),
+            new KeyGrpcService(useCases).definition(setting),
+            new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
             health.service());
   }
 

@@ -116,6 +116,27 @@ final class Pkcs11Session implements TokenSession {
   }
 
   @Override
+  public boolean destroy(KeyObject key) throws TokenException {
+    long[] handles = handles(key.label(), key.id(), 2);
+    if (handles.length == 0) {
+      return false;
+    }
+    if (handles.length > 1) {
+      throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
+    }
+    if (!name(handles[0]).equals(key)) {
+      throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
+    }
+    module.destroy(session, handles[0]);
+    return true;
+  }
+
+  @Override
+  public byte[] random(int count) throws TokenException {
+    return module.random(session, count);
+  }
+
+  @Override
   public List<Found> find(Query query) throws TokenException {
     long[] handles =
         switch (query) {

@@ -43,6 +43,7 @@ final class RuleTest {
         "serial",
         KeyObject.of(ID, 1),
         null,
+        null,
         Arrays.stream(aliases).map(Alias::new).collect(Collectors.toSet()));
   }
 

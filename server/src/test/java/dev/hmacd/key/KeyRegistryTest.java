@@ -45,20 +45,22 @@ final class KeyRegistryTest {
       new OwnKey(OwnKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
 
   @TempDir Path folder;
-  private final List<KeyRegistry> opened = new ArrayList<>();
+  private final List<RegistryStore> opened = new ArrayList<>();
   private KeyRegistry registry;
+  private RegistryStore store;
 
-  @SuppressWarnings("NullAway.Init") // The registry is there from openFirst() on.
+  @SuppressWarnings("NullAway.Init") // They are there from openFirst() on.
   KeyRegistryTest() {}
 
   @BeforeEach
+  @SuppressWarnings("NullAway.Init") // open(SCOPE) makes the store, too.
   void openFirst() {
     registry = open(SCOPE);
   }
 
   @AfterEach
   void close() {
-    opened.forEach(KeyRegistry::close);
+    opened.forEach(RegistryStore::close);
   }
 
   private Path file() {
@@ -66,14 +68,15 @@ final class KeyRegistryTest {
   }
 
   private KeyRegistry open(ArnScope scope) {
-    KeyRegistry fresh = new KeyRegistry(file(), scope, CLOCK);
-    opened.add(fresh);
-    fresh.open();
+    store = new RegistryStore(file(), scope);
+    opened.add(store);
+    KeyRegistry fresh = new KeyRegistry(store, CLOCK);
+    store.open();
     return fresh;
   }
 
   private void reopen() {
-    registry.close();
+    store.close();
     registry = open(SCOPE);
   }
 
@@ -89,11 +92,12 @@ final class KeyRegistryTest {
         "serial",
         KeyObject.of(id, 1),
         null,
+        null,
         Set.of());
   }
 
   private KeyEntry begin() {
-    return get(registry.insert(entry(KeyId.random())));
+    return get(registry.insert(entry(KeyId.random()), List.of()));
   }
 
   private KeyEntry make() {
@@ -133,15 +137,15 @@ final class KeyRegistryTest {
     KeyEntry made = make();
     KeyEntry begun = begin();
     AliasEntry named = get(registry.createAlias(alias("orders"), made.id()));
-    get(registry.putOwnKey("serial", OWN));
+    get(new OwnKeys(store).put("serial", OWN));
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
     assertThat(find(begun.id())).isEqualTo(begun);
     assertThat(registry.creating()).containsExactly(begun);
     assertThat(registry.alias(alias("orders"))).contains(named);
     assertThat(registry.find(alias("orders"))).contains(find(made.id()));
-    assertThat(get(registry.ownKey("serial", OwnKey.Purpose.PROBE))).contains(OWN);
-    assertThat(get(registry.ownKey("other", OwnKey.Purpose.PROBE))).isEmpty();
+    assertThat(get(new OwnKeys(store).find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
+    assertThat(get(new OwnKeys(store).find("other", OwnKey.Purpose.PROBE))).isEmpty();
   }
 
   @Test
@@ -160,8 +164,10 @@ final class KeyRegistryTest {
             first.tokenSerial(),
             first.object(),
             null,
+            null,
             Set.of());
-    assertThatThrownBy(() -> get(registry.insert(same))).satisfies(failsWith(Kind.OBJECT_TAKEN));
+    assertThatThrownBy(() -> get(registry.insert(same, List.of())))
+        .satisfies(failsWith(Kind.OBJECT_TAKEN));
     assertThat(registry.find(same.id())).isEmpty();
     reopen();
     assertThat(registry.find(same.id())).isEmpty();
@@ -268,10 +274,10 @@ final class KeyRegistryTest {
   @Test
   void scopeCanBeChangedUntilThereAreKeys() {
     ArnScope other = new ArnScope("aws", "us-east-1", "000000000000");
-    registry.close();
+    store.close();
     registry = open(other);
     make();
-    registry.close();
+    store.close();
     assertThatThrownBy(() -> open(SCOPE))
         .satisfies(failsWith(Kind.FOREIGN))
         .hasMessageContaining("arn:aws:kms:us-east-1:000000000000:");
@@ -347,7 +353,7 @@ final class KeyRegistryTest {
 
   @Test
   void permissionsThatAnOperatorChoseStay() throws Exception {
-    registry.close();
+    store.close();
     Files.setPosixFilePermissions(file(), PosixFilePermissions.fromString("rw-r-----"));
     registry = open(SCOPE);
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
@@ -356,7 +362,7 @@ final class KeyRegistryTest {
 
   @Test
   void fileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     byte[] text =
         "no database, but somebody's only copy of it".repeat(100).getBytes(StandardCharsets.UTF_8);
     Files.write(file(), text);
@@ -366,7 +372,7 @@ final class KeyRegistryTest {
 
   @Test
   void databaseOfAnotherProgramIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     Files.delete(file());
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
@@ -381,7 +387,7 @@ final class KeyRegistryTest {
 
   @Test
   void registryOfANewerVersionIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("PRAGMA user_version = 99");
@@ -396,7 +402,7 @@ final class KeyRegistryTest {
   @Test
   void damagedDatabaseIsRefused() throws Exception {
     make();
-    registry.close();
+    store.close();
     byte[] bytes = Files.readAllBytes(file());
     Arrays.fill(bytes, 4096, bytes.length, (byte) 0x5a);
     Files.write(file(), bytes);
@@ -408,7 +414,7 @@ final class KeyRegistryTest {
   @Test
   void folderThatIsNotThereIsNamed() {
     Path nowhere = folder.resolve("nowhere/registry.db");
-    KeyRegistry other = new KeyRegistry(nowhere, SCOPE, CLOCK);
+    RegistryStore other = new RegistryStore(nowhere, SCOPE);
     opened.add(other);
     assertThatThrownBy(other::open)
         .satisfies(failsWith(Kind.UNAVAILABLE))
@@ -446,9 +452,11 @@ final class KeyRegistryTest {
       statement.execute(
           "CREATE TRIGGER fault BEFORE INSERT ON key_versions"
               + (" BEGIN SELECT RAISE(" + how + ", 'the test wants it'); END"));
-      assertThatThrownBy(() -> get(registry.insert(half))).satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
       assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
-      assertThatThrownBy(() -> get(registry.insert(half))).satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
       statement.execute("DROP TRIGGER fault");
     }
     KeyEntry next = make();
@@ -477,7 +485,7 @@ final class KeyRegistryTest {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()));
+      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()), List.of());
       assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);
       statement.execute("ROLLBACK");
@@ -493,7 +501,7 @@ final class KeyRegistryTest {
       statement.execute("BEGIN IMMEDIATE");
       // One waits for the lock, 256 wait for that one.
       for (int i = 0; i < 258; i++) {
-        changes.add(registry.putOwnKey("serial " + i, OWN));
+        changes.add(new OwnKeys(store).put("serial " + i, OWN));
       }
       assertThat(changes.getLast()).isCompletedExceptionally();
       assertThatThrownBy(() -> get(changes.getLast())).satisfies(failsWith(Kind.BUSY));
@@ -506,8 +514,8 @@ final class KeyRegistryTest {
 
   @Test
   void closedRegistryTakesNothing() {
-    registry.close();
-    registry.close();
+    store.close();
+    store.close();
     assertThatThrownBy(() -> get(registry.listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
   }
 }
