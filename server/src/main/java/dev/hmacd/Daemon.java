@@ -197,17 +197,13 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Reads certificates and trust anew; bad ones are reported, and what was used before stays.
-  /// Thread-safe.
-  public void reloadTls() {
-    if (tls == null) {
-      return;
-    }
-    try {
+  /// Reads certificates and trust anew. Thread-safe.
+  ///
+  /// @throws IOException for bad ones; what was used before stays
+  public void reloadTls() throws IOException {
+    if (tls != null) {
       tls.reload();
       log.atInfo().addKeyValue("not_after", tls.notAfter()).log("TLS files replaced");
-    } catch (IOException e) {
-      log.atError().addKeyValue("reason", e.getMessage()).log("TLS files not replaced");
     }
   }
 

@@ -72,6 +72,15 @@ public final class LoopbackDaemon implements AutoCloseable {
     return rule("spiffe://test/" + name, "[\"*\"]", "*");
   }
 
+  /// Allows everything to this process's user on the socket, whose certificate cannot expire.
+  public LoopbackDaemon allowingSocket() {
+    try {
+      return rule("uid:" + Files.getAttribute(folder, "unix:uid"), "[\"*\"]", "*");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /// Allows any principal, in the configuration's words.
   public LoopbackDaemon rule(String principal, String actions, String... keys) {
     rules.add(
