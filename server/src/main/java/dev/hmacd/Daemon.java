@@ -2,14 +2,24 @@ package dev.hmacd;
 
 import dev.hmacd.access.Access;
 import dev.hmacd.awskms.AwsKmsServer;
-import dev.hmacd.awskms.SigningKeys;
 import dev.hmacd.config.Config;
+import dev.hmacd.key.AccessKeyRegistry;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
+import dev.hmacd.key.RegistryStore;
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.AliasService;
+import dev.hmacd.mac.Availability;
+import dev.hmacd.mac.KeyDeletion;
 import dev.hmacd.mac.KeyMaker;
 import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.KeyStateService;
 import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.RandomService;
+import dev.hmacd.mac.TagService;
+import dev.hmacd.mac.UseCases;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
@@ -26,7 +36,6 @@ import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,10 +60,13 @@ public final class Daemon implements AutoCloseable {
   private final Health health = new Health();
   private final Metrics metrics = new Metrics();
   private final Access access;
-  private final KeyRegistry registry;
+  private final RegistryStore store;
+  private final OwnKeys ownKeys;
   private final Lanes lanes;
   private final Probe probe;
   private final KeyMaker maker;
+  private final KeyDeletion deletion;
+  private final UseCases useCases;
   private final @Nullable Tls tls;
   private final EventLoops loops = new EventLoops();
   private final GrpcServer server;
@@ -62,24 +74,32 @@ public final class Daemon implements AutoCloseable {
   private final @Nullable AwsKmsServer awsKms;
 
   public Daemon(Config config, Token token, Clock clock) {
-    this(config, token, clock, (_, _, _) -> CompletableFuture.completedFuture(Optional.empty()));
-  }
-
-  /// With access keys of the AWS KMS edge from elsewhere.
-  public Daemon(Config config, Token token, Clock clock, SigningKeys signingKeys) {
     this.config = config;
     this.token = token;
     Config.TokenSettings settings = config.token();
     access = new Access(config.rules());
-    registry = new KeyRegistry(config.registry(), config.arn(), clock);
+    store = new RegistryStore(config.registry(), config.arn());
+    ownKeys = new OwnKeys(store);
+    var registry = new KeyRegistry(store, clock);
+    var accessKeys = new AccessKeyRegistry(store);
     lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
     probe =
         new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
-    maker = new KeyMaker(registry, lanes, token.info().serial());
+    String serial = token.info().serial();
+    maker = new KeyMaker(registry, lanes, serial);
+    deletion = new KeyDeletion(registry, lanes, serial);
+    var availability = new Availability();
+    useCases =
+        new UseCases(
+            new MacService(registry, access, lanes, availability),
+            new KeyService(registry, access, maker, lanes, availability, serial, clock),
+            new AliasService(registry, access),
+            new KeyStateService(registry, access, clock),
+            new TagService(registry, access),
+            new RandomService(registry, access, lanes),
+            new AccessKeyService(registry, accessKeys, access, lanes, clock));
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
-    var macs = new MacService(registry, access, lanes);
-    var keys = new KeyService(registry, access, maker, lanes, token.info().serial(), clock);
-    server = new GrpcServer(config.grpc(), loops, tls, macs, keys, health, metrics, clock);
+    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock);
     awsTls =
         config
             .awsKms()
@@ -89,9 +109,7 @@ public final class Daemon implements AutoCloseable {
     awsKms =
         config
             .awsKms()
-            .map(
-                edge ->
-                    new AwsKmsServer(edge, loops, awsTls, macs, keys, signingKeys, metrics, clock))
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, metrics, clock))
             .orElse(null);
   }
 
@@ -106,10 +124,12 @@ public final class Daemon implements AutoCloseable {
       if (awsTls != null) {
         awsTls.startLoading();
       }
-      registry.open();
-      OwnKey probeKey = probeKey(provision);
+      store.open();
+      OwnKey probeKey = ownKey(OwnKey.Purpose.PROBE, provision);
+      useCases.accessKeys().start(ownKey(OwnKey.Purpose.ACCESS_KEYS, provision));
       lanes.start();
       maker.settleAll();
+      deletion.start();
       loops.start();
       server.start();
       if (awsKms != null) {
@@ -136,19 +156,22 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private OwnKey probeKey(Provision provision) throws StartException, TokenException {
+  private OwnKey ownKey(OwnKey.Purpose purpose, Provision provision)
+      throws StartException, TokenException {
     String serial = token.info().serial();
     try {
-      Optional<OwnKey> known = registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
+      Optional<OwnKey> known = ownKeys.find(serial, purpose).join();
       if (known.isPresent()) {
         return known.get();
       }
       if (provision == Provision.NEVER) {
         throw new StartException(
-            "the token has no probe key yet: run hmacd init", StartException.CONFIG, null);
+            "the token lacks " + OwnKey.label(purpose) + ": run hmacd init",
+            StartException.CONFIG,
+            null);
       }
       try (TokenSession session = token.open()) {
-        return registry.putOwnKey(serial, Provisioning.probe(session, known)).join();
+        return ownKeys.put(serial, Provisioning.ensure(session, purpose, known)).join();
       }
     } catch (CompletionException e) {
       throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
@@ -223,24 +246,24 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Reads certificates and trust anew; bad ones are reported, and what was used before stays.
-  /// Thread-safe.
-  public void reloadTls() {
-    if (tls != null) {
-      reload(tls);
-    }
-    if (awsTls != null) {
-      reload(awsTls);
+  /// Reads certificates and trust anew. Thread-safe.
+  ///
+  /// @throws IOException for bad ones; what was used before stays
+  public void reloadTls() throws IOException {
+    try {
+      if (tls != null) {
+        reload(tls);
+      }
+    } finally {
+      if (awsTls != null) {
+        reload(awsTls);
+      }
     }
   }
 
-  private static void reload(Tls files) {
-    try {
-      files.reload();
-      log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
-    } catch (IOException e) {
-      log.atError().addKeyValue("reason", e.getMessage()).log("TLS files not replaced");
-    }
+  private static void reload(Tls files) throws IOException {
+    files.reload();
+    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
   }
 
   /// Where TCP is listened on.
@@ -277,8 +300,9 @@ public final class Daemon implements AutoCloseable {
     if (awsKms != null) {
       awsKms.awaitDrained(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
     }
+    deletion.close();
     lanes.close();
-    registry.close();
+    store.close();
     server.close();
     if (awsKms != null) {
       awsKms.close();

@@ -11,7 +11,20 @@ public enum Action {
   CREATE_ALIAS("CreateAlias", false),
   UPDATE_ALIAS("UpdateAlias", false),
   DELETE_ALIAS("DeleteAlias", false),
-  LIST_ALIASES("ListAliases", false);
+  LIST_ALIASES("ListAliases", false),
+  ENABLE_KEY("EnableKey", true),
+  DISABLE_KEY("DisableKey", true),
+  SCHEDULE_KEY_DELETION("ScheduleKeyDeletion", true),
+  CANCEL_KEY_DELETION("CancelKeyDeletion", true),
+  UPDATE_KEY_DESCRIPTION("UpdateKeyDescription", true),
+  TAG_RESOURCE("TagResource", true),
+  UNTAG_RESOURCE("UntagResource", true),
+  LIST_RESOURCE_TAGS("ListResourceTags", true),
+  GENERATE_RANDOM("GenerateRandom", false),
+  CREATE_ACCESS_KEY("CreateAccessKey", false),
+  LIST_ACCESS_KEYS("ListAccessKeys", false),
+  DISABLE_ACCESS_KEY("DisableAccessKey", false),
+  DELETE_ACCESS_KEY("DeleteAccessKey", false);
 
   private final String text;
   private final boolean forOneKey;

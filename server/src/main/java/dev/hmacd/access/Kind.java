@@ -22,8 +22,8 @@ enum Kind {
   /// The user of an AWS access key, in the form and with the characters of IAM.
   ARN(
       "arn:",
-      "aws:iam::[0-9]{12}:user/[\\w+=,.@/-]*[\\w+=,.@-]",
-      "aws:iam::[0-9]{12}:user/[\\w+=,.@/-]*",
+      "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*[\\w+=,.@-]",
+      "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*",
       "an ARN is arn:aws:iam::<12 digits>:user/<name>; a wildcard has the whole account");
 
   final String prefix;

@@ -2,8 +2,9 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.AliasService;
 import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.KeyService;
 import dev.hmacd.mac.Shape;
 import java.util.List;
 
@@ -14,10 +15,12 @@ final class AliasOperations {
   private static final Member TARGET_KEY_ID =
       Member.text("TargetKeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
 
-  private final KeyService keys;
+  private final AliasService aliases;
+  private final ArnScope scope;
 
-  AliasOperations(KeyService keys) {
-    this.keys = keys;
+  AliasOperations(AliasService aliases, ArnScope scope) {
+    this.aliases = aliases;
+    this.scope = scope;
   }
 
   List<Operation> all() {
@@ -33,15 +36,15 @@ final class AliasOperations {
   }
 
   private void createAlias(Caller caller, Input input, Answer answer) {
-    keys.createAlias(caller, alias(input), target(input), answer.empty());
+    aliases.createAlias(caller, alias(input), target(input), answer.empty());
   }
 
   private void updateAlias(Caller caller, Input input, Answer answer) {
-    keys.updateAlias(caller, alias(input), target(input), answer.empty());
+    aliases.updateAlias(caller, alias(input), target(input), answer.empty());
   }
 
   private void deleteAlias(Caller caller, Input input, Answer answer) {
-    keys.deleteAlias(caller, alias(input), answer.empty());
+    aliases.deleteAlias(caller, alias(input), answer.empty());
   }
 
   /// The rules for names are the use case's; here they only have AWS's texts.
@@ -73,7 +76,7 @@ final class AliasOperations {
 
   private void listAliases(Caller caller, Input input, Answer answer) {
     String keyId = input.optionalText("KeyId").orElse("");
-    keys.listAliases(
+    aliases.listAliases(
         caller,
         keyId,
         Paging.request("aliases of " + keyId, input, 50, 100),
@@ -83,7 +86,7 @@ final class AliasOperations {
               for (AliasEntry entry : page.items()) {
                 json.writeStartObject();
                 json.writeStringField("AliasName", entry.alias().name());
-                json.writeStringField("AliasArn", keys.scope().aliasArn(entry.alias()));
+                json.writeStringField("AliasArn", scope.aliasArn(entry.alias()));
                 json.writeStringField("TargetKeyId", entry.target().value());
                 Json.time(json, "CreationDate", entry.created());
                 Json.time(json, "LastUpdatedDate", entry.updated());

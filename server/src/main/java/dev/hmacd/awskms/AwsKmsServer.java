@@ -1,9 +1,9 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.config.Config;
+import dev.hmacd.key.ArnScope;
 import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.UseCases;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.Tls;
@@ -15,8 +15,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -45,26 +43,22 @@ public final class AwsKmsServer implements AutoCloseable {
       Config.AwsKms config,
       EventLoops loops,
       @Nullable Tls tls,
-      MacService macs,
-      KeyService keys,
-      SigningKeys signingKeys,
+      UseCases useCases,
       CallObserver observer,
       Clock clock) {
     this.config = config;
     this.loops = loops;
     this.tls = tls;
-    List<Operation> served = new ArrayList<>(new MacOperations(macs).all());
-    served.addAll(new KeyOperations(keys).all());
-    served.addAll(new AliasOperations(keys).all());
+    ArnScope scope = useCases.keys().scope();
     Config.AwsLimits limits = config.limits();
     this.intake =
         new Intake(
             limits,
             new Dispatcher(
-                new SigV4(keys.scope().region(), SERVICE, clock),
-                signingKeys,
-                new Operations(served),
-                new Failures(keys.scope()),
+                new SigV4(scope.region(), SERVICE, clock),
+                useCases.accessKeys(),
+                Operations.of(useCases),
+                new Failures(scope),
                 observer,
                 limits.maxCallTime()),
             new Room(limits.maxRequests(), limits.maxBufferedBytes()),

@@ -1,9 +1,11 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.mac.AccessKeyService;
 import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.Caller;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.Refusal;
+import dev.hmacd.mac.SigningKey;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -15,7 +17,7 @@ final class Dispatcher {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
   private final SigV4 sigV4;
-  private final SigningKeys signingKeys;
+  private final AccessKeyService accessKeys;
   private final Operations operations;
   private final Failures failures;
   private final CallObserver observer;
@@ -24,13 +26,13 @@ final class Dispatcher {
   /// @param maxCallTime the deadline of every request: AWS's clients send none
   Dispatcher(
       SigV4 sigV4,
-      SigningKeys signingKeys,
+      AccessKeyService accessKeys,
       Operations operations,
       Failures failures,
       CallObserver observer,
       Duration maxCallTime) {
     this.sigV4 = sigV4;
-    this.signingKeys = signingKeys;
+    this.accessKeys = accessKeys;
     this.operations = operations;
     this.failures = failures;
     this.observer = observer;
@@ -50,7 +52,7 @@ final class Dispatcher {
           SigV4.Claim claim = sigV4.read(request);
           long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
           CompletableFuture<Optional<SigningKey>> key =
-              signingKeys.find(claim.accessKeyId(), claim.day(), deadlineNanos);
+              accessKeys.signingKey(claim.accessKeyId(), claim.day(), deadlineNanos);
           Runnable next =
               () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
           if (key.isDone()) {

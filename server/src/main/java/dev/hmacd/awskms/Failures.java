@@ -60,6 +60,9 @@ final class Failures {
       case Failure.LimitExceeded(var limit, var maximum) ->
           AwsError.of("LimitExceededException", limit + ": at most " + maximum);
       case Failure.KeyNotUsable(var key, var state) -> notUsable(key, state);
+      case Failure.KeyNotPendingDeletion(var key, var _) ->
+          AwsError.of("KMSInvalidStateException", scope.keyArn(key) + " is not pending deletion.");
+      case Failure.InvalidTags(var rule) -> AwsError.of("TagException", rule);
       case Failure.AlgorithmMismatch(var spec, var algorithm) ->
           AwsError.of(
               "InvalidKeyUsageException",
@@ -69,7 +72,8 @@ final class Failures {
           AwsError.of(
               "DryRunOperationException",
               "The request would have succeeded, but the DryRun option is set.");
-      // No operation of this edge adopts keys.
+      // No operation of this edge adopts keys, or is about access keys.
+      case Failure.AccessKeyNotFound(var _) -> notFound("There is no such access key.");
       case Failure.ObjectNotFound(),
           Failure.ObjectAmbiguous(),
           Failure.ObjectUnfit(var _),
@@ -105,6 +109,9 @@ final class Failures {
     return switch (state) {
       case ENABLED -> throw new IllegalArgumentException("an enabled key can be used");
       case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
+      case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
+      case PENDING_DELETION ->
+          AwsError.of("KMSInvalidStateException", arn + " is pending deletion.");
       case UNAVAILABLE -> AwsError.of("KMSInvalidStateException", arn + " is unavailable.");
     };
   }

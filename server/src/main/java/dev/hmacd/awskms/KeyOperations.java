@@ -83,11 +83,7 @@ final class KeyOperations {
             "Origin", List.of("AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")),
         Member.unserved("CustomKeyStoreId"),
         Member.bool("BypassPolicyLockoutSafetyCheck"),
-        Member.structures(
-            "Tags",
-            Members.of(
-                Member.text("TagKey", 1, 128).required(),
-                Member.text("TagValue", 0, 256).required())),
+        TagOperations.TAGS,
         Member.bool("MultiRegion"),
         Member.unserved("XksKeyId"));
   }
@@ -98,6 +94,7 @@ final class KeyOperations {
         caller,
         spec(input),
         input.optionalText("Description").orElse(""),
+        TagOperations.tags(input),
         answer.json((json, key) -> writeMetadata(json, key)));
   }
 
@@ -106,7 +103,6 @@ final class KeyOperations {
     refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
     refuseIf(input.bool("MultiRegion"), "MultiRegion");
     refuseIf(input.bool("BypassPolicyLockoutSafetyCheck"), "BypassPolicyLockoutSafetyCheck");
-    refuseIf(!input.list("Tags").isEmpty(), "Tags");
   }
 
   private static void refuseIf(boolean set, String member) {
@@ -193,6 +189,9 @@ final class KeyOperations {
     json.writeStringField("Description", key.description());
     json.writeStringField("KeyUsage", USAGE);
     json.writeStringField("KeyState", state(key.state()));
+    if (key.deletion() != null) {
+      Json.time(json, "DeletionDate", key.deletion());
+    }
     json.writeStringField("Origin", "AWS_KMS");
     json.writeStringField("KeyManager", "CUSTOMER");
     json.writeStringField("CustomerMasterKeySpec", key.spec().name());
@@ -204,10 +203,12 @@ final class KeyOperations {
     json.writeEndObject();
   }
 
-  private static String state(KeyState state) {
+  static String state(KeyState state) {
     return switch (state) {
       case CREATING -> "Creating";
       case ENABLED -> "Enabled";
+      case DISABLED -> "Disabled";
+      case PENDING_DELETION -> "PendingDeletion";
       case UNAVAILABLE -> "Unavailable";
     };
   }

@@ -1,39 +1,33 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.UseCases;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// All operations of AWS KMS by their names: those that are served, and those that are refused as
 /// not served. What is in neither does not exist.
 final class Operations {
   private static final String TARGET_PREFIX = "TrentService.";
 
-  /// Those that could be about MAC keys, and those that could not.
+  /// Those that could be about MAC keys and are not served yet, and those that could not.
   private static final List<String> UNSUPPORTED =
       List.of(
-          "CancelKeyDeletion",
           "CreateGrant",
           "DeleteImportedKeyMaterial",
-          "DisableKey",
-          "EnableKey",
-          "GenerateRandom",
           "GetKeyLastUsage",
           "GetKeyPolicy",
           "GetParametersForImport",
           "ImportKeyMaterial",
           "ListGrants",
           "ListKeyPolicies",
-          "ListResourceTags",
           "ListRetirableGrants",
           "PutKeyPolicy",
           "RetireGrant",
           "RevokeGrant",
-          "ScheduleKeyDeletion",
-          "TagResource",
-          "UntagResource",
-          "UpdateKeyDescription",
           "ConnectCustomKeyStore",
           "CreateCustomKeyStore",
           "Decrypt",
@@ -53,9 +47,23 @@ final class Operations {
 
   private final Map<String, Operation> byTarget = new HashMap<>();
 
-  Operations(List<Operation> served) {
+  private Operations(List<Operation> served) {
     served.forEach(this::add);
     UNSUPPORTED.forEach(name -> add(Operation.unsupported(name)));
+  }
+
+  static Operations of(UseCases useCases) {
+    ArnScope scope = useCases.keys().scope();
+    return new Operations(
+        Stream.of(
+                new MacOperations(useCases.macs()).all(),
+                new KeyOperations(useCases.keys()).all(),
+                new KeyStateOperations(useCases.states(), scope).all(),
+                new AliasOperations(useCases.aliases(), scope).all(),
+                new TagOperations(useCases.tags()).all(),
+                new RandomOperations(useCases.random()).all())
+            .flatMap(List::stream)
+            .toList());
   }
 
   private void add(Operation operation) {

@@ -1,6 +1,8 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.mac.SigningKey;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
@@ -8,6 +10,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 
 /// Verifies AWS Signature Version 4, header and query form, with the answers of AWS KMS. Pure: what
 /// it needs beside the request is a clock, and the signing key that the caller finds in between.
@@ -108,7 +112,7 @@ final class SigV4 {
               + '\n'
               + HEX.formatHex(sha256(canonical.getBytes(StandardCharsets.ISO_8859_1)));
       byte[] expected =
-          HEX.formatHex(key.sign(stringToSign.getBytes(StandardCharsets.ISO_8859_1)))
+          HEX.formatHex(hmac(key.key(), stringToSign.getBytes(StandardCharsets.ISO_8859_1)))
               .getBytes(StandardCharsets.ISO_8859_1);
       if (!MessageDigest.isEqual(
           expected, authorization.signature().getBytes(StandardCharsets.ISO_8859_1))) {
@@ -250,6 +254,16 @@ final class SigV4 {
 
   private static String length(long seconds) {
     return seconds % 60 == 0 ? seconds / 60 + " min" : seconds + " sec";
+  }
+
+  private static byte[] hmac(byte[] key, byte[] message) {
+    try {
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(key, "HmacSHA256"));
+      return mac.doFinal(message);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("every JDK has HmacSHA256", e);
+    }
   }
 
   private static byte[] sha256(byte[] bytes) {

@@ -6,7 +6,9 @@ import dev.hmacd.config.Config;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
+import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.Probe;
@@ -108,10 +110,11 @@ final class CheckCommand implements Command {
       list.warn("registry", "not there yet; hmacd init makes it");
       return Optional.empty();
     }
-    try (var registry = new KeyRegistry(config.registry(), config.arn(), Clock.systemUTC())) {
-      registry.open();
+    try (var store = new RegistryStore(config.registry(), config.arn())) {
+      var registry = new KeyRegistry(store, Clock.systemUTC());
+      store.open();
       list.ok("registry", registry.creating().size() + " keys whose creation was not ended");
-      return registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
+      return new OwnKeys(store).find(serial, OwnKey.Purpose.PROBE).join();
     } catch (RegistryException | CompletionException e) {
       list.warn(
           "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");

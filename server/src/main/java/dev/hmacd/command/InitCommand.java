@@ -3,14 +3,14 @@ package dev.hmacd.command;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
+import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
-import java.time.Clock;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
@@ -26,18 +26,24 @@ final class InitCommand implements Command {
   public int run(Arguments arguments) throws UsageException, StartException {
     Config config = Startup.config(arguments.requiredPath("--config"));
     Pkcs11Token token = Startup.token(config.token());
-    try (var registry = new KeyRegistry(config.registry(), config.arn(), Clock.systemUTC());
+    try (var store = new RegistryStore(config.registry(), config.arn());
         TokenSession session = token.open()) {
-      registry.open();
+      store.open();
+      var ownKeys = new OwnKeys(store);
       String serial = token.info().serial();
-      Optional<OwnKey> known = registry.ownKey(serial, OwnKey.Purpose.PROBE).join();
-      OwnKey probe = Provisioning.probe(session, known);
-      if (known.isPresent() && known.get().equals(probe)) {
-        System.out.println("The token has the daemon's own keys; nothing was changed.");
-      } else {
-        var _ = registry.putOwnKey(serial, probe).join();
-        System.out.println("The daemon's own keys are on the token.");
+      boolean changed = false;
+      for (OwnKey.Purpose purpose : OwnKey.Purpose.values()) {
+        Optional<OwnKey> known = ownKeys.find(serial, purpose).join();
+        OwnKey key = Provisioning.ensure(session, purpose, known);
+        if (!known.equals(Optional.of(key))) {
+          var _ = ownKeys.put(serial, key).join();
+          changed = true;
+        }
       }
+      System.out.println(
+          changed
+              ? "The daemon's own keys are on the token."
+              : "The token has the daemon's own keys; nothing was changed.");
       return 0;
     } catch (TokenException e) {
       throw Startup.failed(e);

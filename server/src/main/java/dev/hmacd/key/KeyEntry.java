@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param version the current version, 1 or more
 /// @param tokenSerial the token that holds the object
 /// @param attributes as read when the object was made or adopted; null while the key is `CREATING`
+/// @param deletion when the key is to be destroyed; null unless it is `PENDING_DELETION`
 /// @param aliases those that point at this key now
 public record KeyEntry(
     KeyId id,
@@ -22,39 +23,56 @@ public record KeyEntry(
     String tokenSerial,
     KeyObject object,
     @Nullable KeyAttributes attributes,
+    @Nullable Instant deletion,
     Set<Alias> aliases) {
 
   public KeyEntry {
     aliases = Set.copyOf(aliases);
+    if ((state == KeyState.PENDING_DELETION) != (deletion != null)) {
+      throw new IllegalArgumentException("a key has a deletion date while it waits for it");
+    }
+  }
+
+  /// The same key in another state, without a deletion date.
+  public KeyEntry in(KeyState newState) {
+    return copy(newState, description, attributes, null, aliases);
+  }
+
+  /// The same key, to be destroyed then.
+  public KeyEntry pendingDeletion(Instant when) {
+    return copy(KeyState.PENDING_DELETION, description, attributes, when, aliases);
+  }
+
+  public KeyEntry describedAs(String newDescription) {
+    return copy(state, newDescription, attributes, deletion, aliases);
   }
 
   KeyEntry with(Set<Alias> newAliases) {
-    return new KeyEntry(
-        id,
-        spec,
-        state,
-        origin,
-        created,
-        description,
-        version,
-        tokenSerial,
-        object,
-        attributes,
-        newAliases);
+    return copy(state, description, attributes, deletion, newAliases);
   }
 
   KeyEntry enabled(KeyAttributes read) {
+    return copy(KeyState.ENABLED, description, read, null, aliases);
+  }
+
+  private KeyEntry copy(
+      KeyState newState,
+      String newDescription,
+      @Nullable KeyAttributes newAttributes,
+      @Nullable Instant newDeletion,
+      Set<Alias> newAliases) {
     return new KeyEntry(
         id,
         spec,
-        KeyState.ENABLED,
+        newState,
         origin,
         created,
-        description,
+        newDescription,
         version,
         tokenSerial,
         object,
-        read,
-        aliases);
+        newAttributes,
+        newDeletion,
+        newAliases);
   }
 }

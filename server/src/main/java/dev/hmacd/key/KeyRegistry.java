@@ -1,11 +1,6 @@
 package dev.hmacd.key;
 
 import dev.hmacd.key.RegistryException.Kind;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -17,97 +12,36 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/// Remembers what is known about keys and aliases. Thread-safe.
+/// Remembers what is known about keys, aliases and tags. Thread-safe.
 ///
-/// Look-ups are answered from memory. Changes and lists run one after another on a thread of the
-/// registry's own, with a bounded queue: a change is on the disk first, then in memory, then
-/// answered. Futures complete on that thread and fail with a [RegistryException].
-public final class KeyRegistry implements AutoCloseable {
+/// Look-ups are answered from memory; changes and lists are the store's work, with its failures and
+/// on its thread.
+public final class KeyRegistry {
   /// AWS KMS's quota of aliases for one key.
   public static final int MAX_ALIASES_PER_KEY = 50;
 
-  private static final int MAX_WAITING = 256;
-  private static final long CLOSE_SECONDS = 10;
-  private static final Logger log = LoggerFactory.getLogger(KeyRegistry.class);
+  private static final String KEYS = "SELECT * FROM keys JOIN key_versions USING (key_id, version)";
 
-  private final Path file;
-  private final ArnScope scope;
+  /// The state, on the disk only, of a key that is being destroyed: no key of memory has it.
+  private static final String CONDEMNED = "CONDEMNED";
+
+  private final RegistryStore store;
   private final Clock clock;
   private final Map<String, KeyEntry> keys = new ConcurrentHashMap<>();
   private final Map<String, AliasEntry> aliases = new ConcurrentHashMap<>();
-  private final ThreadPoolExecutor executor =
-      new ThreadPoolExecutor(
-          1,
-          1,
-          0,
-          TimeUnit.SECONDS,
-          new ArrayBlockingQueue<>(MAX_WAITING),
-          Thread.ofPlatform().name("hmacd-registry").factory());
-  private @Nullable FileChannel lock;
 
-  /// Used by the registry's thread alone, and by [#open] before there is one.
-  private @Nullable Database database;
-
-  /// Set once by [#open], before there is a thread.
-  private boolean opened;
-
-  /// The file is opened by [#open].
-  public KeyRegistry(Path file, ArnScope scope, Clock clock) {
-    this.file = file;
-    this.scope = scope;
+  /// @param store not open yet
+  public KeyRegistry(RegistryStore store, Clock clock) {
+    this.store = store;
     this.clock = clock;
-  }
-
-  /// Opens or creates the database and reads it whole.
-  ///
-  /// @throws RegistryException `UNAVAILABLE` when it is in use by another daemon or cannot be read,
-  ///   `FOREIGN` when it is not this daemon's
-  public void open() {
-    try {
-      lock =
-          FileChannel.open(
-              file.resolveSibling(file.getFileName() + ".lock"),
-              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-              Database.OWNER_ONLY);
-      if (lock.tryLock() == null) {
-        throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
-      }
-      database = Database.open(file);
-      adoptScope(database);
-      load(database);
-      opened = true;
-    } catch (OverlappingFileLockException e) {
-      throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
-    } catch (IOException | SQLException e) {
-      throw new RegistryException(
-          Kind.UNAVAILABLE, "cannot open the registry " + file + ": " + e, e);
-    }
-  }
-
-  private void adoptScope(Database db) throws SQLException {
-    db.update(
-        "INSERT INTO registry (singleton, revision, arn_prefix) VALUES (1, 0, ?)"
-            + " ON CONFLICT (singleton) DO NOTHING",
-        scope.prefix());
-    // ARNs are in callers' hands as soon as there are keys; until then they may be configured anew.
-    db.update(
-        "UPDATE registry SET arn_prefix = ? WHERE NOT EXISTS (SELECT 1 FROM keys)", scope.prefix());
-    db.commit();
-    String fixed = db.query("SELECT arn_prefix FROM registry", row -> row.getString(1)).getFirst();
-    if (!fixed.equals(scope.prefix())) {
-      throw new RegistryException(
-          Kind.FOREIGN, "the registry's keys have ARNs that start with " + fixed);
-    }
+    store.remember(this::load);
   }
 
   private void load(Database db) throws SQLException {
@@ -119,12 +53,9 @@ public final class KeyRegistry implements AutoCloseable {
     }
     Map<String, KeyEntry> newKeys = new HashMap<>();
     for (KeyEntry entry :
-        db.query(
-            "SELECT * FROM keys JOIN key_versions USING (key_id, version)", KeyRegistry::readKey)) {
+        db.query(KEYS + " WHERE keys.state <> ?", KeyRegistry::readKey, CONDEMNED)) {
       newKeys.put(entry.id().value(), entry.with(byKey.getOrDefault(entry.id().value(), Set.of())));
     }
-    // Else the next change would be made to what was read here, not to what is there by then.
-    db.rollback();
     aliases.keySet().retainAll(newAliases.keySet());
     keys.putAll(newKeys);
     keys.keySet().retainAll(newKeys.keySet());
@@ -138,18 +69,32 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// The key that an alias points at now.
   public Optional<KeyEntry> find(Alias alias) {
-    AliasEntry entry = aliases.get(alias.name());
-    return entry == null ? Optional.empty() : find(entry.target());
+    return findNamed(alias.name());
+  }
+
+  /// The key that has the name by which it was found: one that has lost it since then is looked for
+  /// again, since an alias may move meanwhile.
+  private Optional<KeyEntry> findNamed(String alias) {
+    while (true) {
+      AliasEntry entry = aliases.get(alias);
+      if (entry == null) {
+        return Optional.empty();
+      }
+      KeyEntry key = keys.get(entry.target().value());
+      if (key != null && key.aliases().contains(entry.alias())) {
+        return Optional.of(key);
+      }
+      Thread.onSpinWait();
+    }
   }
 
   /// The key that a caller names by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in
   /// one, for the way of every MAC. Empty also when the name has no valid form.
   public Optional<KeyEntry> resolve(String given) {
     String name =
-        given.startsWith(scope.prefix()) ? given.substring(scope.prefix().length()) : given;
+        given.startsWith(scope().prefix()) ? given.substring(scope().prefix().length()) : given;
     if (name.startsWith(Alias.PREFIX)) {
-      AliasEntry entry = aliases.get(name);
-      return entry == null ? Optional.empty() : find(entry.target());
+      return findNamed(name);
     }
     if (name.startsWith("key/") && name.length() != given.length()) {
       name = name.substring("key/".length());
@@ -164,7 +109,7 @@ public final class KeyRegistry implements AutoCloseable {
   }
 
   public ArnScope scope() {
-    return scope;
+    return store.scope();
   }
 
   /// The keys whose creation was begun and not ended.
@@ -173,8 +118,10 @@ public final class KeyRegistry implements AutoCloseable {
   }
 
   /// Begins a key: from here on a crash cannot orphan its object on the token.
-  public CompletableFuture<KeyEntry> insert(KeyEntry entry) {
-    return change(
+  ///
+  /// @param tags at most [Tag#MAX_PER_KEY], with different keys
+  public CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
+    return store.change(
         db -> {
           boolean taken =
               !db.query(
@@ -189,7 +136,8 @@ public final class KeyRegistry implements AutoCloseable {
             throw new RegistryException(Kind.OBJECT_TAKEN, "the object backs a key already");
           }
           db.update(
-              "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+              "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version)"
+                  + " VALUES (?, ?, ?, ?, ?, ?, ?)",
               entry.id().value(),
               entry.spec().name(),
               entry.state().name(),
@@ -213,6 +161,9 @@ public final class KeyRegistry implements AutoCloseable {
               read == null ? null : read.neverExtractable(),
               read == null ? null : read.local(),
               read == null ? null : read.keyBytes());
+          for (Tag tag : tags) {
+            put(db, entry.id(), tag);
+          }
           return () -> {
             keys.put(entry.id().value(), entry);
             return entry;
@@ -222,13 +173,9 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Ends a key's creation: its object is on the token, with these attributes.
   public CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read) {
-    return change(
+    return store.change(
         db -> {
-          KeyEntry entry = keys.get(id.value());
-          if (entry == null) {
-            throw new RegistryException(Kind.KEY_NOT_FOUND, "no such key");
-          }
-          KeyEntry enabled = entry.enabled(read);
+          KeyEntry enabled = require(id).enabled(read);
           db.update(
               "UPDATE keys SET state = ? WHERE key_id = ?", enabled.state().name(), id.value());
           db.update(
@@ -253,13 +200,17 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Forgets a key whose creation was begun and left no object on the token.
   public CompletableFuture<KeyId> abandon(KeyId id) {
-    return change(
+    return store.change(
         db -> {
-          db.update(
-              "DELETE FROM key_versions WHERE key_id IN"
-                  + " (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
-              id.value(),
-              KeyState.CREATING.name());
+          for (String part : List.of("key_versions", "tags")) {
+            db.update(
+                "DELETE FROM "
+                    + part
+                    + " WHERE key_id IN"
+                    + " (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
+                id.value(),
+                KeyState.CREATING.name());
+          }
           int deleted =
               db.update(
                   "DELETE FROM keys WHERE key_id = ? AND state = ?",
@@ -274,9 +225,178 @@ public final class KeyRegistry implements AutoCloseable {
         });
   }
 
+  /// Changes what is said of a key: its state, deletion date and description.
+  ///
+  /// @param change sees the key as it is by then; empty refuses the change
+  /// @return fails with `KEY_NOT_FOUND`, or `REFUSED` when the change was
+  public CompletableFuture<KeyEntry> update(
+      KeyId id, Function<KeyEntry, Optional<KeyEntry>> change) {
+    return store.change(
+        db -> {
+          KeyEntry entry = require(id);
+          KeyEntry changed =
+              change
+                  .apply(entry)
+                  .orElseThrow(
+                      () -> new RegistryException(Kind.REFUSED, "the key is not as it was"));
+          Instant deletion = changed.deletion();
+          db.update(
+              "UPDATE keys SET state = ?, deletion_ms = ?, description = ? WHERE key_id = ?",
+              changed.state().name(),
+              deletion == null ? null : deletion.toEpochMilli(),
+              changed.description(),
+              id.value());
+          return () -> {
+            keys.put(id.value(), changed);
+            return changed;
+          };
+        });
+  }
+
+  private KeyEntry require(KeyId id) {
+    KeyEntry entry = keys.get(id.value());
+    if (entry == null) {
+      throw new RegistryException(Kind.KEY_NOT_FOUND, "no such key");
+    }
+    return entry;
+  }
+
+  /// Takes the keys whose deletion is due out of service, for good: from here on nobody can name
+  /// them, and their aliases are gone. Their rows stay until [#forget].
+  ///
+  /// @param limit how many at most
+  public CompletableFuture<List<KeyEntry>> condemnDue(int limit) {
+    return store.change(
+        db -> {
+          List<KeyEntry> due =
+              db
+                  .query(
+                      "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
+                          + " ORDER BY deletion_ms LIMIT ?",
+                      row -> new KeyId(row.getString(1)),
+                      KeyState.PENDING_DELETION.name(),
+                      clock.millis(),
+                      limit)
+                  .stream()
+                  .map(this::require)
+                  .toList();
+          for (KeyEntry key : due) {
+            db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
+            db.update("UPDATE keys SET state = ? WHERE key_id = ?", CONDEMNED, key.id().value());
+          }
+          return () -> {
+            for (KeyEntry key : due) {
+              key.aliases().forEach(alias -> aliases.remove(alias.name()));
+              keys.remove(key.id().value());
+            }
+            return due;
+          };
+        });
+  }
+
+  /// The keys that were condemned and not forgotten yet: their objects may still be on the token.
+  public CompletableFuture<List<KeyEntry>> condemned() {
+    return store.read(
+        db -> db.query(KEYS + " WHERE keys.state = ?", KeyRegistry::readCondemned, CONDEMNED));
+  }
+
+  /// Ends a condemned key's deletion: its object is gone from the token.
+  public CompletableFuture<KeyId> forget(KeyId id) {
+    return store.change(
+        db -> {
+          for (String part : List.of("key_versions", "tags")) {
+            db.update(
+                "DELETE FROM "
+                    + part
+                    + " WHERE key_id IN"
+                    + " (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
+                id.value(),
+                CONDEMNED);
+          }
+          db.update("DELETE FROM keys WHERE key_id = ? AND state = ?", id.value(), CONDEMNED);
+          return () -> id;
+        });
+  }
+
+  /// Puts tags on a key, each in place of one with the same tag key.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`, `REFUSED`, or `TOO_MANY_TAGS`
+  public CompletableFuture<KeyId> tag(KeyId id, Predicate<KeyEntry> allowed, List<Tag> tags) {
+    return store.change(
+        db -> {
+          requireAllowed(id, allowed);
+          for (Tag tag : tags) {
+            put(db, id, tag);
+          }
+          int count =
+              db.query(
+                      "SELECT count(*) FROM tags WHERE key_id = ?",
+                      row -> row.getInt(1),
+                      id.value())
+                  .getFirst();
+          if (count > Tag.MAX_PER_KEY) {
+            throw new RegistryException(Kind.TOO_MANY_TAGS, "the key has its most tags");
+          }
+          return () -> id;
+        });
+  }
+
+  /// Takes tags off a key; those that it does not have are passed over.
+  ///
+  /// @return fails with `KEY_NOT_FOUND` or `REFUSED`
+  public CompletableFuture<KeyId> untag(
+      KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys) {
+    return store.change(
+        db -> {
+          requireAllowed(id, allowed);
+          for (String tagKey : tagKeys) {
+            db.update("DELETE FROM tags WHERE key_id = ? AND tag_key = ?", id.value(), tagKey);
+          }
+          return () -> id;
+        });
+  }
+
+  private void requireAllowed(KeyId id, Predicate<KeyEntry> allowed) {
+    if (!allowed.test(require(id))) {
+      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+    }
+  }
+
+  private static void put(Database db, KeyId id, Tag tag) throws SQLException {
+    db.update(
+        "INSERT INTO tags (key_id, tag_key, tag_value, position) VALUES (?, ?, ?,"
+            + " (SELECT coalesce(max(position), 0) + 1 FROM tags WHERE key_id = ?))"
+            + " ON CONFLICT (key_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
+        id.value(),
+        tag.key(),
+        tag.value(),
+        id.value());
+  }
+
+  /// A key's tags after a position (0: from the start), in the order in which they were first put
+  /// on it.
+  public CompletableFuture<List<PlacedTag>> listTags(KeyId id, int after, int limit) {
+    return store.read(
+        db ->
+            db.query(
+                "SELECT * FROM tags WHERE key_id = ? AND position > ? ORDER BY position LIMIT ?",
+                row ->
+                    new PlacedTag(
+                        new Tag(row.getString("tag_key"), row.getString("tag_value")),
+                        row.getInt("position")),
+                id.value(),
+                after,
+                limit));
+  }
+
+  /// A tag in a list.
+  ///
+  /// @param position grows along the list; 1 or more
+  public record PlacedTag(Tag tag, int position) {}
+
   /// Points a new alias at a key.
   public CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target) {
-    return change(
+    return store.change(
         db -> {
           if (aliases.containsKey(alias.name())) {
             throw new RegistryException(Kind.ALIAS_EXISTS, "the alias exists");
@@ -295,7 +415,7 @@ public final class KeyRegistry implements AutoCloseable {
 
   /// Points an alias at another key.
   public CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target) {
-    return change(
+    return store.change(
         db -> {
           AliasEntry old = aliases.get(alias.name());
           if (old == null) {
@@ -315,7 +435,7 @@ public final class KeyRegistry implements AutoCloseable {
   }
 
   public CompletableFuture<Alias> deleteAlias(Alias alias) {
-    return change(
+    return store.change(
         db -> {
           if (!aliases.containsKey(alias.name())) {
             throw new RegistryException(Kind.ALIAS_NOT_FOUND, "no such alias");
@@ -338,41 +458,43 @@ public final class KeyRegistry implements AutoCloseable {
     }
   }
 
-  /// Access rules name keys by their aliases, so a key loses a name before another gets it.
+  /// In this order, since calls look meanwhile: at every moment the alias leads to a key, and that
+  /// key has the name, by which access rules may allow it.
   private AliasEntry point(Alias alias, AliasEntry entry) {
-    unpoint(alias);
-    aliases.put(alias.name(), entry);
-    keys.computeIfPresent(
-        entry.target().value(),
-        (_, key) -> {
-          Set<Alias> names = new HashSet<>(key.aliases());
-          names.add(alias);
-          return key.with(names);
-        });
+    rename(entry.target(), names -> names.add(alias));
+    AliasEntry old = aliases.put(alias.name(), entry);
+    if (old != null && !old.target().equals(entry.target())) {
+      rename(old.target(), names -> names.remove(alias));
+    }
     return entry;
   }
 
   private void unpoint(Alias alias) {
     AliasEntry old = aliases.remove(alias.name());
     if (old != null) {
-      keys.computeIfPresent(
-          old.target().value(),
-          (_, key) -> {
-            Set<Alias> names = new HashSet<>(key.aliases());
-            names.remove(alias);
-            return key.with(names);
-          });
+      rename(old.target(), names -> names.remove(alias));
     }
+  }
+
+  private void rename(KeyId key, Consumer<Set<Alias>> change) {
+    keys.computeIfPresent(
+        key.value(),
+        (_, entry) -> {
+          Set<Alias> names = new HashSet<>(entry.aliases());
+          change.accept(names);
+          return entry.with(names);
+        });
   }
 
   /// The keys after an id (empty: from the start), ordered by id.
   public CompletableFuture<List<KeyId>> listKeys(String after, int limit) {
-    return read(
+    return store.read(
         db ->
             db.query(
-                "SELECT key_id FROM keys WHERE key_id > ? ORDER BY key_id LIMIT ?",
+                "SELECT key_id FROM keys WHERE key_id > ? AND state <> ? ORDER BY key_id LIMIT ?",
                 row -> new KeyId(row.getString(1)),
                 after,
+                CONDEMNED,
                 limit));
   }
 
@@ -381,7 +503,7 @@ public final class KeyRegistry implements AutoCloseable {
   /// @param target only those of this key
   public CompletableFuture<List<AliasEntry>> listAliases(
       Optional<KeyId> target, String after, int limit) {
-    return read(
+    return store.read(
         db -> {
           String where = target.isPresent() ? "key_id = ? AND " : "";
           List<@Nullable Object> arguments = new ArrayList<>();
@@ -395,166 +517,6 @@ public final class KeyRegistry implements AutoCloseable {
         });
   }
 
-  /// The daemon's own key for a purpose on a token.
-  public CompletableFuture<Optional<OwnKey>> ownKey(String tokenSerial, OwnKey.Purpose purpose) {
-    return read(
-        db ->
-            db
-                .query(
-                    "SELECT * FROM own_keys WHERE token_serial = ? AND purpose = ?",
-                    row ->
-                        new OwnKey(
-                            purpose,
-                            new KeyObject(
-                                row.getString("object_label"), row.getString("object_id")),
-                            row.getString("known_answer")),
-                    tokenSerial,
-                    purpose.name())
-                .stream()
-                .findFirst());
-  }
-
-  /// Remembers a key of the daemon's own, in place of the one before.
-  public CompletableFuture<OwnKey> putOwnKey(String tokenSerial, OwnKey key) {
-    return change(
-        db -> {
-          db.update(
-              "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
-              tokenSerial,
-              key.purpose().name());
-          db.update(
-              "INSERT INTO own_keys VALUES (?, ?, ?, ?, ?)",
-              tokenSerial,
-              key.purpose().name(),
-              key.object().label(),
-              key.object().idHex(),
-              key.knownAnswerHex());
-          return () -> key;
-        });
-  }
-
-  private interface Read<T> {
-    T in(Database db) throws SQLException;
-  }
-
-  /// What memory has to learn once the change is on the disk.
-  private interface Committed<T> {
-    T apply();
-  }
-
-  private <T> CompletableFuture<T> change(Read<Committed<T>> work) {
-    return read(
-        db -> {
-          // First of all, since SQLite waits for another's lock only before a transaction has read.
-          db.update("UPDATE registry SET revision = revision + 1");
-          Committed<T> committed = work.in(db);
-          db.commit();
-          return committed.apply();
-        });
-  }
-
-  private <T> CompletableFuture<T> read(Read<T> work) {
-    CompletableFuture<T> result = new CompletableFuture<>();
-    try {
-      executor.execute(() -> run(work, result));
-    } catch (RejectedExecutionException e) {
-      Kind kind = executor.isShutdown() ? Kind.UNAVAILABLE : Kind.BUSY;
-      result.completeExceptionally(new RegistryException(kind, "the registry takes no more", e));
-    }
-    return result;
-  }
-
-  private <T> void run(Read<T> work, CompletableFuture<T> result) {
-    T value;
-    try {
-      Database db = database();
-      value = inTransaction(db, work);
-    } catch (RegistryException e) {
-      result.completeExceptionally(e);
-      return;
-    } catch (SQLException | IOException | RuntimeException e) {
-      log.atError().setCause(e).log("The registry cannot be read or written");
-      RegistryException failure = new RegistryException(Kind.UNAVAILABLE, "database failure", e);
-      reopen(failure);
-      result.completeExceptionally(failure);
-      return;
-    }
-    result.complete(value);
-  }
-
-  /// Leaves no transaction open: what a read began is ended, and what was refused is undone. After
-  /// a commit there is none.
-  private static <T> T inTransaction(Database db, Read<T> work) throws SQLException {
-    T value;
-    try {
-      value = work.in(db);
-    } catch (RegistryException e) {
-      db.rollback();
-      throw e;
-    }
-    db.rollback();
-    return value;
-  }
-
-  /// The connection; where a failure has closed the one before, a new one, from which memory has
-  /// been read anew.
-  private Database database() throws SQLException, IOException {
-    Database open = database;
-    if (open != null) {
-      return open;
-    }
-    if (!opened) {
-      throw new RegistryException(Kind.UNAVAILABLE, "not open");
-    }
-    Database fresh = Database.open(file);
-    try {
-      load(fresh);
-    } catch (SQLException | RuntimeException e) {
-      fresh.close();
-      throw e;
-    }
-    database = fresh;
-    return fresh;
-  }
-
-  /// After a failure nobody knows what the connection still does: SQLite may have ended the
-  /// transaction by itself, and then each statement would be committed alone. Only the disk knows
-  /// what holds.
-  private void reopen(RegistryException failure) {
-    try {
-      Database failed = database;
-      database = null;
-      if (failed != null) {
-        failed.close();
-      }
-      var _ = database();
-    } catch (SQLException | IOException | RegistryException e) {
-      failure.addSuppressed(e);
-    }
-  }
-
-  /// Ends what is under way, within a limit, and closes the file.
-  @Override
-  public void close() {
-    executor.shutdown();
-    try {
-      if (!executor.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
-        log.atWarn().log("The registry did not end its work in time");
-        return;
-      }
-      if (database != null) {
-        database.close();
-      }
-      if (lock != null) {
-        lock.close();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } catch (SQLException | IOException e) {
-      log.atWarn().setCause(e).log("The registry was not closed cleanly");
-    }
-  }
-
   private static AliasEntry readAlias(ResultSet row) throws SQLException {
     return new AliasEntry(
         new Alias(row.getString("name")),
@@ -564,6 +526,14 @@ public final class KeyRegistry implements AutoCloseable {
   }
 
   private static KeyEntry readKey(ResultSet row) throws SQLException {
+    return readKey(row, KeyState.valueOf(row.getString("state")));
+  }
+
+  private static KeyEntry readCondemned(ResultSet row) throws SQLException {
+    return readKey(row, KeyState.PENDING_DELETION);
+  }
+
+  private static KeyEntry readKey(ResultSet row, KeyState state) throws SQLException {
     KeyAttributes read =
         row.getBoolean("attributes_read")
             ? new KeyAttributes(
@@ -578,7 +548,7 @@ public final class KeyRegistry implements AutoCloseable {
     return new KeyEntry(
         new KeyId(row.getString("key_id")),
         KeySpec.valueOf(row.getString("spec")),
-        KeyState.valueOf(row.getString("state")),
+        state,
         KeyOrigin.valueOf(row.getString("origin")),
         Instant.ofEpochMilli(row.getLong("created_ms")),
         row.getString("description"),
@@ -586,7 +556,13 @@ public final class KeyRegistry implements AutoCloseable {
         row.getString("token_serial"),
         new KeyObject(row.getString("object_label"), row.getString("object_id")),
         read,
+        instant(row, "deletion_ms"),
         Set.of());
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    long value = row.getLong(column);
+    return row.wasNull() ? null : Instant.ofEpochMilli(value);
   }
 
   private static @Nullable Boolean flag(ResultSet row, String column) throws SQLException {

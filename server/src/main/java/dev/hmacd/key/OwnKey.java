@@ -10,7 +10,9 @@ public record OwnKey(Purpose purpose, KeyObject object, String knownAnswerHex) {
   /// What the daemon has keys of its own for.
   public enum Purpose {
     /// Health: a MAC under it is computed on a schedule and compared with the known answer.
-    PROBE
+    PROBE,
+    /// Secrets of access keys are MACs under it.
+    ACCESS_KEYS
   }
 
   public byte[] knownAnswer() {

@@ -17,6 +17,10 @@ public final class RegistryException extends RuntimeException {
     ALIAS_EXISTS,
     ALIAS_NOT_FOUND,
     TOO_MANY_ALIASES,
+    TOO_MANY_TAGS,
+    ACCESS_KEY_NOT_FOUND,
+    /// What was to be changed is by now such that it must not be.
+    REFUSED,
     /// The object on the token backs a key already.
     OBJECT_TAKEN
   }

@@ -54,6 +54,15 @@ public sealed interface Failure {
 
   record KeyNotUsable(KeyId key, KeyState state) implements Failure {}
 
+  record KeyNotPendingDeletion(KeyId key, KeyState state) implements Failure {}
+
+  /// The tags cannot be put on a key together.
+  ///
+  /// @param rule what the tags break, in AWS KMS's words
+  record InvalidTags(String rule) implements Failure {}
+
+  record AccessKeyNotFound(String accessKeyId) implements Failure {}
+
   record AlgorithmMismatch(KeySpec spec, MacAlgorithm algorithm) implements Failure {}
 
   record InvalidMac() implements Failure {}

@@ -3,6 +3,7 @@ package dev.hmacd.mac;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.Tag;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
@@ -44,8 +45,8 @@ public final class KeyMaker {
     this.tokenSerial = tokenSerial;
   }
 
-  CompletableFuture<KeyEntry> make(KeyEntry key, long deadlineNanos) {
-    return registry.insert(key).thenCompose(begun -> generate(begun, deadlineNanos));
+  CompletableFuture<KeyEntry> make(KeyEntry key, List<Tag> tags, long deadlineNanos) {
+    return registry.insert(key, tags).thenCompose(begun -> generate(begun, deadlineNanos));
   }
 
   private CompletableFuture<KeyEntry> generate(KeyEntry key, long deadlineNanos) {

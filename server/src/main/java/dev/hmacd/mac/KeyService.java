@@ -3,8 +3,6 @@ package dev.hmacd.mac;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.key.Alias;
-import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
@@ -13,7 +11,7 @@ import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.key.RegistryException;
+import dev.hmacd.key.Tag;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
@@ -39,6 +37,7 @@ public final class KeyService {
   private final KeyRegistry registry;
   private final KeyMaker maker;
   private final Lanes lanes;
+  private final Availability availability;
   private final String tokenSerial;
   private final Clock clock;
 
@@ -48,24 +47,28 @@ public final class KeyService {
       Access access,
       KeyMaker maker,
       Lanes lanes,
+      Availability availability,
       String tokenSerial,
       Clock clock) {
     this.keys = new Keys(registry, access);
     this.registry = registry;
     this.maker = maker;
     this.lanes = lanes;
+    this.availability = availability;
     this.tokenSerial = tokenSerial;
     this.clock = clock;
   }
 
   /// Makes a key in the HSM.
-  public void createKey(Caller caller, KeySpec spec, String description, Reply<KeyEntry> reply) {
+  public void createKey(
+      Caller caller, KeySpec spec, String description, List<Tag> tags, Reply<KeyEntry> reply) {
     Shape.description(description);
+    TagService.requireFit(tags);
     keys.requireOnAllKeys(caller.principal(), Action.CREATE_KEY);
     KeyId id = KeyId.random();
     KeyEntry key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), Optional.empty());
-    reply(maker.make(key, caller.deadlineNanos()), reply, failure(key));
+    Replies.send(caller, maker.make(key, tags, caller.deadlineNanos()), reply, failure(key));
   }
 
   /// Takes a key into service that a key ceremony put on the token.
@@ -73,23 +76,34 @@ public final class KeyService {
   /// The object must have the attributes of a key that may be used, be the only one that fits the
   /// query, and give a MAC on trial.
   public void adoptKey(
-      Caller caller, Query query, KeySpec spec, String description, Reply<KeyEntry> reply) {
+      Caller caller,
+      Query query,
+      KeySpec spec,
+      String description,
+      List<Tag> tags,
+      Reply<KeyEntry> reply) {
+    TagService.requireFit(tags);
     switch (query) {
-      case Query.ByLabel(var label) ->
-          Shape.bytes(
-              "object_label",
-              label.getBytes(StandardCharsets.UTF_8).length,
-              Shape.MAX_OBJECT_NAME_BYTES);
-      case Query.ById(var idHex) ->
-          Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
-      case Query.ByBoth(var _) -> throw new IllegalArgumentException("callers give one name");
+      case Query.ByLabel(var label) -> requireLabel(label);
+      case Query.ById(var idHex) -> requireId(idHex);
+      case Query.ByBoth(var object) -> {
+        requireLabel(object.label());
+        requireId(object.idHex());
+      }
     }
     Shape.description(description);
     keys.requireOnAllKeys(caller.principal(), Action.ADOPT_KEY);
+    if (asksForReserved(query)) {
+      throw new Refusal(new Failure.ObjectReserved());
+    }
     KeyId id = KeyId.random();
     CompletableFuture<KeyEntry> adopted =
         lanes
             .submit(session -> session.find(query), true, caller.deadlineNanos())
+            .exceptionally(
+                e -> {
+                  throw failedTrial(e);
+                })
             .thenApply(KeyService::only)
             .thenCompose(found -> tried(found, spec, caller))
             .thenApply(
@@ -101,10 +115,28 @@ public final class KeyService {
                         description,
                         found.object(),
                         Optional.of(found)))
-            .thenCompose(registry::insert);
+            .thenCompose(key -> registry.insert(key, tags));
     KeyEntry forFailures =
         entry(id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), Optional.empty());
-    reply(adopted, reply, failure(forFailures));
+    Replies.send(caller, adopted, reply, failure(forFailures));
+  }
+
+  private static void requireLabel(String label) {
+    int length = label.getBytes(StandardCharsets.UTF_8).length;
+    Shape.bytes("object_label", length, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  private static void requireId(String idHex) {
+    Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  /// Whether the name is one of the daemon's own, there or not.
+  private static boolean asksForReserved(Query query) {
+    return switch (query) {
+      case Query.ByLabel(var label) -> new KeyObject(label, "").isReserved();
+      case Query.ByBoth(var object) -> object.isReserved();
+      case Query.ById(var _) -> false;
+    };
   }
 
   private static TokenSession.Found only(List<TokenSession.Found> found) {
@@ -149,11 +181,21 @@ public final class KeyService {
             });
   }
 
-  /// A lane that failed has tried twice, so what the token said of the key holds.
+  /// A lane that failed has tried twice, so what the token said of the key holds. There is no key
+  /// yet that could be unavailable: what was found may have gone meanwhile.
   private static RuntimeException failedTrial(Throwable e) {
-    return Failures.unwrap(e) instanceof TokenException refused && refused.unfit().isPresent()
-        ? new Refusal(new Failure.ObjectUnfit(refused.unfit().get()))
-        : new CompletionException(Failures.unwrap(e));
+    if (Failures.unwrap(e) instanceof TokenException refused) {
+      if (refused.unfit().isPresent()) {
+        return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
+      }
+      if (refused.kind() == TokenException.Kind.KEY_MISSING) {
+        return new Refusal(new Failure.ObjectNotFound());
+      }
+      if (refused.kind() == TokenException.Kind.KEY_AMBIGUOUS) {
+        return new Refusal(new Failure.ObjectAmbiguous());
+      }
+    }
+    return new CompletionException(Failures.unwrap(e));
   }
 
   private KeyEntry entry(
@@ -174,19 +216,21 @@ public final class KeyService {
         tokenSerial,
         object,
         found.map(TokenSession.Found::attributes).orElse(null),
+        null,
         Set.of());
   }
 
   /// Tells everything about a key but the key itself.
   public KeyEntry describeKey(Caller caller, String given) {
     Shape.keyId("key_id", given);
-    return keys.require(caller.principal(), Action.DESCRIBE_KEY, given);
+    return availability.told(keys.require(caller.principal(), Action.DESCRIBE_KEY, given));
   }
 
   /// A page of keys, ordered by id.
   public void listKeys(Caller caller, PageRequest page, Reply<Page<KeyId>> reply) {
     keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
-    reply(
+    Replies.send(
+        caller,
         registry
             .listKeys(page.after(), page.size() + 1)
             .thenApply(found -> Page.of(found, page, KeyId::value)),
@@ -194,98 +238,11 @@ public final class KeyService {
         Failures::ofRegistry);
   }
 
-  /// A page of aliases, ordered by name.
-  ///
-  /// @param givenKeyId only those of this key; empty for all
-  public void listAliases(
-      Caller caller, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.LIST_ALIASES);
-    Optional<KeyId> target =
-        givenKeyId.isEmpty()
-            ? Optional.empty()
-            : Optional.of(
-                keys.requireById(caller.principal(), Action.LIST_ALIASES, "key_id", givenKeyId)
-                    .id());
-    reply(
-        registry
-            .listAliases(target, page.after(), page.size() + 1)
-            .thenApply(found -> Page.of(found, page, entry -> entry.alias().name())),
-        reply,
-        Failures::ofRegistry);
-  }
-
-  /// Points a new alias at a key.
-  public void createAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
-    KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
-    reply(registry.createAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
-  }
-
-  /// Points an alias at another key.
-  public void updateAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
-    KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
-    reply(registry.updateAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
-  }
-
-  public void deleteAlias(Caller caller, String name, Reply<Alias> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
-    reply(registry.deleteAlias(alias), reply, aliasFailure(alias, ""));
-  }
-
-  private KeyEntry target(Caller caller, Action action, String given) {
-    KeyEntry key = keys.requireById(caller.principal(), action, "target_key_id", given);
-    // It may yet be forgotten, which an alias would prevent.
-    if (key.state() == KeyState.CREATING) {
-      throw new Refusal(new Failure.KeyNotUsable(key.id(), key.state()));
-    }
-    return key;
-  }
-
   public ArnScope scope() {
     return registry.scope();
   }
 
-  private static <T> void reply(
-      CompletableFuture<T> work, Reply<T> reply, Function<Throwable, Failure> failures) {
-    var _ =
-        work.whenComplete(
-            (value, failure) -> {
-              if (failure == null) {
-                reply.succeed(value);
-              } else {
-                reply.fail(failures.apply(failure));
-              }
-            });
-  }
-
   private static Function<Throwable, Failure> failure(KeyEntry key) {
     return e -> Failures.of(e, key);
-  }
-
-  private static Function<Throwable, Failure> aliasFailure(Alias alias, String target) {
-    return e -> {
-      if (Failures.unwrap(e) instanceof RegistryException registry) {
-        switch (registry.kind()) {
-          case ALIAS_EXISTS -> {
-            return new Failure.AliasExists(alias);
-          }
-          case ALIAS_NOT_FOUND -> {
-            return new Failure.AliasNotFound(alias);
-          }
-          case KEY_NOT_FOUND -> {
-            return new Failure.KeyNotFound(target);
-          }
-          case TOO_MANY_ALIASES -> {
-            return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
-          }
-          case BUSY, UNAVAILABLE, FOREIGN, OBJECT_TAKEN -> {}
-        }
-      }
-      return Failures.ofRegistry(e);
-    };
   }
 }

@@ -5,7 +5,6 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyRegistry;
-import dev.hmacd.key.KeyState;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
@@ -22,11 +21,13 @@ public final class MacService {
   private final Keys keys;
   private final KeyRegistry registry;
   private final Lanes lanes;
+  private final Availability availability;
 
-  public MacService(KeyRegistry registry, Access access, Lanes lanes) {
+  public MacService(KeyRegistry registry, Access access, Lanes lanes, Availability availability) {
     this.keys = new Keys(registry, access);
     this.registry = registry;
     this.lanes = lanes;
+    this.availability = availability;
   }
 
   /// Computes a MAC.
@@ -41,7 +42,7 @@ public final class MacService {
         caller.deadlineNanos(),
         new MacCompletion(key, reply) {
           @Override
-          public void done(byte[] mac) {
+          void computed(byte[] mac) {
             end(request, mac);
           }
         });
@@ -61,7 +62,7 @@ public final class MacService {
         caller.deadlineNanos(),
         new MacCompletion(key, reply) {
           @Override
-          public void done(byte[] expected) {
+          void computed(byte[] expected) {
             if (MessageDigest.isEqual(expected, mac)) {
               end(request, expected);
             } else {
@@ -73,9 +74,7 @@ public final class MacService {
 
   private KeyEntry usable(Caller caller, Action action, MacRequest request) {
     KeyEntry key = keys.require(caller.principal(), action, request.keyId());
-    if (key.state() != KeyState.ENABLED) {
-      throw new Refusal(new Failure.KeyNotUsable(key.id(), key.state()));
-    }
+    StateTable.require(action, key);
     if (key.spec().algorithm() != request.algorithm()) {
       throw new Refusal(new Failure.AlgorithmMismatch(key.spec(), request.algorithm()));
     }
@@ -91,6 +90,14 @@ public final class MacService {
       this.reply = reply;
     }
 
+    abstract void computed(byte[] mac);
+
+    @Override
+    public final void done(byte[] mac) {
+      availability.seen(key.id());
+      computed(mac);
+    }
+
     void end(MacRequest request, byte[] mac) {
       if (request.isDryRun()) {
         reply.fail(new Failure.DryRun());
@@ -103,7 +110,11 @@ public final class MacService {
 
     @Override
     public void failed(TokenException cause) {
-      reply.fail(Failures.of(cause, key));
+      Failure failure = Failures.of(cause, key);
+      if (failure instanceof Failure.KeyUnavailable) {
+        availability.missed(key.id());
+      }
+      reply.fail(failure);
     }
 
     @Override

@@ -8,6 +8,10 @@ import java.util.function.Function;
 ///
 /// @param nextToken asks for the next part; empty when this is the last
 public record Page<T>(List<T> items, Optional<String> nextToken) {
+  <R> Page<R> map(Function<T, R> change) {
+    return new Page<>(items.stream().map(change).toList(), nextToken);
+  }
+
   /// @param found one more than asked for, if there is one
   static <T> Page<T> of(List<T> found, PageRequest request, Function<T, String> name) {
     if (found.size() <= request.size()) {

@@ -21,10 +21,18 @@ public final class Shape {
   }
 
   static void description(String value) {
+    text("description", value, 0, MAX_DESCRIPTION_CHARS);
+  }
+
+  /// Refuses a text that is too short or too long.
+  ///
+  /// @param min in Unicode's characters, as is the other limit
+  public static void text(String field, String value, int min, int max) {
+    int length = value.codePointCount(0, value.length());
     require(
-        value.codePointCount(0, value.length()) <= MAX_DESCRIPTION_CHARS,
-        "description",
-        "length must be at most " + MAX_DESCRIPTION_CHARS + " characters");
+        length >= min && length <= max,
+        field,
+        "length must be " + min + " to " + max + " characters");
   }
 
   static void bytes(String field, int length, int max) {

@@ -2,8 +2,7 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.config.Config;
 import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.UseCases;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.Tls;
@@ -74,8 +73,7 @@ public final class GrpcServer implements AutoCloseable {
       Config.Grpc config,
       EventLoops loops,
       @Nullable Tls tls,
-      MacService macs,
-      KeyService keys,
+      UseCases useCases,
       Health health,
       CallObserver observer,
       Clock clock) {
@@ -85,8 +83,9 @@ public final class GrpcServer implements AutoCloseable {
     var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), arrivals, observer);
     this.services =
         List.of(
-            new MacGrpcService(macs).definition(setting),
-            new KeyGrpcService(keys).definition(setting),
+            new MacGrpcService(useCases.macs()).definition(setting),
+            new KeyGrpcService(useCases).definition(setting),
+            new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
             health.service());
   }
 

@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.MacServiceGrpc;
 import io.grpc.ServerServiceDefinition;
@@ -20,6 +21,7 @@ public final class Health {
     ServingStatus status = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     manager.setStatus(MacServiceGrpc.SERVICE_NAME, status);
     manager.setStatus(KeyServiceGrpc.SERVICE_NAME, status);
+    manager.setStatus(AccessKeyServiceGrpc.SERVICE_NAME, status);
     manager.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, status);
   }
 

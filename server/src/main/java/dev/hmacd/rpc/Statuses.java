@@ -113,6 +113,24 @@ final class Statuses {
               ErrorReason.ERROR_REASON_KEY_NOT_USABLE,
               "the key is in state " + state,
               Map.of("key_id", key.value(), "key_state", state.name()));
+      case Failure.KeyNotPendingDeletion(var key, var state) ->
+          error(
+              Code.FAILED_PRECONDITION,
+              ErrorReason.ERROR_REASON_KEY_NOT_PENDING_DELETION,
+              "the key is in state " + state,
+              Map.of("key_id", key.value(), "key_state", state.name()));
+      case Failure.InvalidTags(var rule) ->
+          error(
+              Code.INVALID_ARGUMENT,
+              ErrorReason.ERROR_REASON_INVALID_TAG,
+              rule,
+              Map.of("rule", rule));
+      case Failure.AccessKeyNotFound(var id) ->
+          error(
+              Code.NOT_FOUND,
+              ErrorReason.ERROR_REASON_ACCESS_KEY_NOT_FOUND,
+              "there is no such access key",
+              Map.of("access_key_id", id));
       case Failure.AlgorithmMismatch(var spec, var algorithm) ->
           error(
               Code.INVALID_ARGUMENT,

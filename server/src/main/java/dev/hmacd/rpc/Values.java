@@ -2,6 +2,7 @@ package dev.hmacd.rpc;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
+import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyAttributes;
@@ -10,12 +11,16 @@ import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.Refusal;
+import dev.hmacd.mac.Shape;
+import dev.hmacd.v1.AccessKeyMetadata;
 import dev.hmacd.v1.AliasListEntry;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.MacAlgorithm;
+import dev.hmacd.v1.Tag;
 import dev.hmacd.v1.TokenObject;
 import java.time.Instant;
+import java.util.List;
 
 /// The contract's values and the domain's, one into the other.
 final class Values {
@@ -71,6 +76,8 @@ final class Values {
     return switch (value) {
       case CREATING -> dev.hmacd.v1.KeyState.KEY_STATE_CREATING;
       case ENABLED -> dev.hmacd.v1.KeyState.KEY_STATE_ENABLED;
+      case DISABLED -> dev.hmacd.v1.KeyState.KEY_STATE_DISABLED;
+      case PENDING_DELETION -> dev.hmacd.v1.KeyState.KEY_STATE_PENDING_DELETION;
       case UNAVAILABLE -> dev.hmacd.v1.KeyState.KEY_STATE_UNAVAILABLE;
     };
   }
@@ -83,7 +90,12 @@ final class Values {
   }
 
   static KeyMetadata metadata(KeyEntry key, ArnScope scope) {
-    return KeyMetadata.newBuilder()
+    var metadata = KeyMetadata.newBuilder();
+    Instant deletion = key.deletion();
+    if (deletion != null) {
+      metadata.setDeletionTime(timestamp(deletion));
+    }
+    return metadata
         .setKeyId(key.id().value())
         .setKeyArn(scope.keyArn(key.id()))
         .setCreationTime(timestamp(key.created()))
@@ -105,8 +117,14 @@ final class Values {
             .setId(ByteString.copyFrom(key.object().id()));
     KeyAttributes read = key.attributes();
     if (read != null) {
-      object.setSensitive(Boolean.TRUE.equals(read.sensitive()));
-      object.setExtractable(!Boolean.FALSE.equals(read.extractable()));
+      Boolean sensitive = read.sensitive();
+      if (sensitive != null) {
+        object.setSensitive(sensitive);
+      }
+      Boolean extractable = read.extractable();
+      if (extractable != null) {
+        object.setExtractable(extractable);
+      }
       Boolean always = read.alwaysSensitive();
       if (always != null) {
         object.setAlwaysSensitive(always);
@@ -134,6 +152,30 @@ final class Values {
         .setTargetKeyId(entry.target().value())
         .setCreationTime(timestamp(entry.created()))
         .setLastUpdatedTime(timestamp(entry.updated()))
+        .build();
+  }
+
+  /// @throws Refusal for a tag whose shape is not AWS KMS's
+  static List<dev.hmacd.key.Tag> tags(List<Tag> tags) {
+    for (Tag tag : tags) {
+      Shape.text("tag_key", tag.getTagKey(), 1, dev.hmacd.key.Tag.MAX_KEY_LENGTH);
+      Shape.text("tag_value", tag.getTagValue(), 0, dev.hmacd.key.Tag.MAX_VALUE_LENGTH);
+    }
+    return tags.stream()
+        .map(tag -> new dev.hmacd.key.Tag(tag.getTagKey(), tag.getTagValue()))
+        .toList();
+  }
+
+  static Tag tag(dev.hmacd.key.Tag tag) {
+    return Tag.newBuilder().setTagKey(tag.key()).setTagValue(tag.value()).build();
+  }
+
+  static AccessKeyMetadata accessKey(AccessKey key) {
+    return AccessKeyMetadata.newBuilder()
+        .setAccessKeyId(key.id())
+        .setPrincipal(key.principal())
+        .setCreationTime(timestamp(key.created()))
+        .setActive(key.active())
         .build();
   }
 

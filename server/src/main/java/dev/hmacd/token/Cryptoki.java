@@ -196,6 +196,16 @@ final class Cryptoki {
     }
   }
 
+  byte[] random(long session, int count) throws TokenException {
+    byte[] bytes = new byte[count];
+    try {
+      module.C_GenerateRandom(session, bytes);
+      return bytes;
+    } catch (PKCS11Exception e) {
+      throw classify("C_GenerateRandom", e);
+    }
+  }
+
   /// The secret keys on the token (not session objects) with this label, id, or both.
   long[] findSecretKeys(long session, @Nullable String label, byte @Nullable [] id, int limit)
       throws TokenException {

@@ -3,6 +3,8 @@ package dev.hmacd.token;
 import dev.hmacd.key.KeyObject;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +23,9 @@ final class Lane implements Runnable {
 
   /// Least recently used first.
   private final Map<KeyObject, Long> handles = new LinkedHashMap<>(16, 0.75f, true);
+
+  /// Keys that are gone from the token, whose handles and copies are to go, too.
+  private final Queue<KeyObject> gone = new ConcurrentLinkedQueue<>();
 
   /// Written by the lane alone; others look whether there is one.
   private volatile @Nullable TokenSession session;
@@ -44,8 +49,15 @@ final class Lane implements Runnable {
   @Override
   public void run() {
     try {
-      for (Job<?> job = lanes.take(); job != null; job = lanes.take()) {
-        perform(job);
+      while (true) {
+        Job<?> job = lanes.take();
+        unloadGone();
+        if (job != null && job.isStop()) {
+          return;
+        }
+        if (job != null) {
+          perform(job);
+        }
       }
     } finally {
       closeSession();
@@ -71,8 +83,9 @@ final class Lane implements Runnable {
     } catch (TokenException e) {
       observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
       job.failed(e);
-    } catch (RuntimeException e) {
-      // Nobody foresaw it, so the session may be in any state.
+    } catch (RuntimeException | Error e) {
+      // Nobody foresaw it, so the session may be in any state. A lane outlives errors, too: memory
+      // that a caller's answer did not find is there for the next.
       log.atError().setCause(e).log("A token operation failed in an unforeseen way");
       closeSession();
       job.failed(TokenException.fault(TokenException.Fault.DEVICE, "unforeseen failure", e));
@@ -145,6 +158,30 @@ final class Lane implements Runnable {
     long loaded = session().load(key);
     handles.put(key, loaded);
     return loaded;
+  }
+
+  /// Has the lane give up a key for good: before its next job, or within [Lanes#IDLE_LOOK].
+  /// Thread-safe.
+  void evict(KeyObject key) {
+    gone.add(key);
+  }
+
+  private void unloadGone() {
+    for (KeyObject key = gone.poll(); key != null; key = gone.poll()) {
+      Long known = handles.remove(key);
+      TokenSession open = session;
+      if (known != null && open != null) {
+        try {
+          open.unload(known);
+        } catch (TokenException | RuntimeException e) {
+          // With its session goes what is left of it.
+          log.atWarn()
+              .addKeyValue("reason", e.getMessage())
+              .log("A copy of a key was not unloaded");
+          closeSession();
+        }
+      }
+    }
   }
 
   void forget(KeyObject key) {

@@ -25,6 +25,9 @@ public final class Lanes implements AutoCloseable {
   /// How often deadlines are looked at; an answer is at most that late.
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(20);
 
+  /// How long a lane without jobs waits until it looks whether it has something to give up.
+  static final Duration IDLE_LOOK = Duration.ofSeconds(1);
+
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
 
   /// Without a bound of its own, so that the words to stop always find room; `enqueue` bounds it.
@@ -97,36 +100,49 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// The next job, or null when a lane is to end.
+  /// The next job, which may be the word to stop; null when none came for a while.
   @Nullable Job<?> take() {
     try {
-      Job<?> job = waiting.take();
-      return job.isStop() ? null : job;
+      return waiting.poll(IDLE_LOOK.toNanos(), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return null;
+      return Job.stop();
     }
+  }
+
+  /// Has every lane give up its handle to a key, and its copy of it. To be called when the key is
+  /// gone from the token: until then a lane could load it again.
+  public void evict(KeyObject key) {
+    lanes.forEach(lane -> lane.evict(key));
   }
 
   private void watch() {
     try {
       while (true) {
         TimeUnit.NANOSECONDS.sleep(WATCH_INTERVAL.toNanos());
-        long now = System.nanoTime();
-        for (Job<?> job : waiting) {
-          if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
-            job.late();
-          }
-        }
-        for (Lane lane : lanes) {
-          Job<?> overdue = lane.overdue(now);
-          if (overdue != null) {
-            overdue.late();
-          }
+        try {
+          answerLate(System.nanoTime());
+        } catch (RuntimeException | Error e) {
+          // Whoever is told must not end the watch for all others.
+          log.atError().setCause(e).log("A late call was not answered");
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void answerLate(long now) {
+    for (Job<?> job : waiting) {
+      if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
+        job.late();
+      }
+    }
+    for (Lane lane : lanes) {
+      Job<?> overdue = lane.overdue(now);
+      if (overdue != null) {
+        overdue.late();
+      }
     }
   }
 

@@ -13,19 +13,20 @@ import java.util.Optional;
 
 /// Makes the daemon's own keys on a token, and knows them again. Idempotent.
 public final class Provisioning {
-  private static final int PROBE_KEY_BYTES = 32;
+  private static final int KEY_BYTES = 32;
   private static final int ID_BYTES = 16;
 
   private Provisioning() {}
 
-  /// The probe key with its known answer: the one that is remembered if the token has it and it
-  /// gives the answer, else the one that the token has, else a new one.
+  /// The daemon's own key for a purpose, with its known answer: the one that is remembered if the
+  /// token has it and it gives the answer, else the one that the token has, else a new one.
   ///
   /// @throws TokenException also when the remembered key gives another answer than it did: then the
   ///   token cannot be trusted, and an operator has to look
-  public static OwnKey probe(TokenSession session, Optional<OwnKey> remembered)
+  public static OwnKey ensure(
+      TokenSession session, OwnKey.Purpose purpose, Optional<OwnKey> remembered)
       throws TokenException {
-    String label = OwnKey.label(OwnKey.Purpose.PROBE);
+    String label = OwnKey.label(purpose);
     List<Found> found = session.find(new Query.ByLabel(label));
     if (found.size() > 1) {
       throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + label);
@@ -35,7 +36,7 @@ public final class Provisioning {
       byte[] id = new byte[ID_BYTES];
       new SecureRandom().nextBytes(id);
       object = new KeyObject(label, HexFormat.of().formatHex(id));
-      session.generate(object, PROBE_KEY_BYTES);
+      session.generate(object, KEY_BYTES);
     } else {
       object = found.getFirst().object();
     }
@@ -50,8 +51,8 @@ public final class Provisioning {
         && remembered.get().object().equals(object)
         && !MessageDigest.isEqual(answer, remembered.get().knownAnswer())) {
       throw TokenException.fault(
-          TokenException.Fault.DEVICE, "the probe key gave another MAC than when it was made");
+          TokenException.Fault.DEVICE, label + " gave another MAC than when it was made");
     }
-    return new OwnKey(OwnKey.Purpose.PROBE, object, HexFormat.of().formatHex(answer));
+    return new OwnKey(purpose, object, HexFormat.of().formatHex(answer));
   }
 }

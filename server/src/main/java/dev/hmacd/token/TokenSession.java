@@ -29,6 +29,17 @@ public interface TokenSession extends AutoCloseable {
   /// @throws TokenException `UNSUPPORTED`, `KEY_UNFIT`, or a fault
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException;
 
+  /// Destroys a resident key: the one token object with this label and id (`C_DestroyObject`).
+  ///
+  /// @return whether there was one
+  /// @throws TokenException `KEY_AMBIGUOUS`, or a fault
+  boolean destroy(KeyObject key) throws TokenException;
+
+  /// Random bytes of the token's own generator (`C_GenerateRandom`).
+  ///
+  /// @param count 1 or more
+  byte[] random(int count) throws TokenException;
+
   /// The secret keys on the token that fit a query, at most [#MAX_FOUND].
   List<Found> find(Query query) throws TokenException;
 

@@ -46,6 +46,7 @@ final class RuleTest {
         "serial",
         KeyObject.of(ID, 1),
         null,
+        null,
         Arrays.stream(aliases).map(Alias::new).collect(Collectors.toSet()));
   }
 
@@ -71,6 +72,7 @@ final class RuleTest {
         argumentSet("an asterisk inside is one", "dns:*.example", "dns:*.example", true),
         argumentSet("an asterisk inside is no wildcard", "dns:*.example", "dns:a.example", false),
         argumentSet("a CN that looks like a SPIFFE ID", "spiffe://td/a", "cn:spiffe://td/a", false),
+        argumentSet("another partition", USER + "ci", USER.replace("aws", "aws-cn") + "ci", false),
         argumentSet("the same user", USER + "ci", USER + "ci", true),
         argumentSet("a longer user", USER + "ci", USER + "ci2", false),
         argumentSet("users that start so", USER + "ci-*", USER + "ci-1", true),
@@ -116,7 +118,7 @@ final class RuleTest {
         "arn:aws:iam::123456789012:role/ci*",
         "arn:aws:iam::123456789012:root",
         "arn:aws:sts::123456789012:user/ci",
-        "arn:aws-cn:iam::123456789012:user/ci",
+        "arn::iam::123456789012:user/ci",
       })
   void patternWithoutKindOrWithHalfATrustDomainOrAccountIsRefused(String pattern) {
     assertThatIllegalArgumentException().isThrownBy(() -> PrincipalPattern.parse(pattern));

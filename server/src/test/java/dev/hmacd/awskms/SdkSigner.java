@@ -1,7 +1,11 @@
 package dev.hmacd.awskms;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.hmacd.access.Principal;
+import dev.hmacd.mac.SigningKey;
 import java.net.URI;
+import java.security.GeneralSecurityException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -10,6 +14,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 import software.amazon.awssdk.http.ContentStreamProvider;
 import software.amazon.awssdk.http.SdkHttpMethod;
@@ -68,7 +74,17 @@ final class SdkSigner {
 
   /// What verifies the signatures of a day.
   SigningKey key(String day) {
-    return SigningKey.derive(PRINCIPAL, identity.secretAccessKey(), day, region, service);
+    byte[] key = ("AWS4" + identity.secretAccessKey()).getBytes(UTF_8);
+    for (String part : List.of(day, region, service, SigV4.TERMINATOR)) {
+      try {
+        Mac mac = Mac.getInstance("HmacSHA256");
+        mac.init(new SecretKeySpec(key, "HmacSHA256"));
+        key = mac.doFinal(part.getBytes(UTF_8));
+      } catch (GeneralSecurityException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return new SigningKey(PRINCIPAL, key);
   }
 
   /// Signs a request.

@@ -7,7 +7,6 @@ import java.net.URI;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -93,20 +92,5 @@ final class SigV4Test {
                         "%25", "%2B", "b", "%00")
                     .get(i))
         .reduce("", String::concat);
-  }
-
-  /// AWS's own example of a derived key.
-  @Test
-  void signingKeyIsThatOfAwssExample() {
-    SigningKey key =
-        SigningKey.derive(SdkSigner.PRINCIPAL, SdkSigner.SECRET, "20150830", "us-east-1", "iam");
-    assertThat(HexFormat.of().formatHex(key.key()))
-        .isEqualTo("c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
-  }
-
-  @Test
-  void signingKeyShowsWhoseItIsAndNothingElse() {
-    assertThat(SdkSigner.at(NOW).key("20261122"))
-        .hasToString("SigningKey[arn:aws:iam::123456789012:user/ci]");
   }
 }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.key.RegistryException.Kind;
+import dev.hmacd.testing.SettableClock;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,20 +47,22 @@ final class KeyRegistryTest {
       new OwnKey(OwnKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
 
   @TempDir Path folder;
-  private final List<KeyRegistry> opened = new ArrayList<>();
+  private final List<RegistryStore> opened = new ArrayList<>();
   private KeyRegistry registry;
+  private RegistryStore store;
 
-  @SuppressWarnings("NullAway.Init") // The registry is there from openFirst() on.
+  @SuppressWarnings("NullAway.Init") // They are there from openFirst() on.
   KeyRegistryTest() {}
 
   @BeforeEach
+  @SuppressWarnings("NullAway.Init") // open(SCOPE) makes the store, too.
   void openFirst() {
     registry = open(SCOPE);
   }
 
   @AfterEach
   void close() {
-    opened.forEach(KeyRegistry::close);
+    opened.forEach(RegistryStore::close);
   }
 
   private Path file() {
@@ -66,14 +70,15 @@ final class KeyRegistryTest {
   }
 
   private KeyRegistry open(ArnScope scope) {
-    KeyRegistry fresh = new KeyRegistry(file(), scope, CLOCK);
-    opened.add(fresh);
-    fresh.open();
+    store = new RegistryStore(file(), scope);
+    opened.add(store);
+    KeyRegistry fresh = new KeyRegistry(store, CLOCK);
+    store.open();
     return fresh;
   }
 
   private void reopen() {
-    registry.close();
+    store.close();
     registry = open(SCOPE);
   }
 
@@ -89,11 +94,12 @@ final class KeyRegistryTest {
         "serial",
         KeyObject.of(id, 1),
         null,
+        null,
         Set.of());
   }
 
   private KeyEntry begin() {
-    return get(registry.insert(entry(KeyId.random())));
+    return get(registry.insert(entry(KeyId.random()), List.of()));
   }
 
   private KeyEntry make() {
@@ -133,15 +139,15 @@ final class KeyRegistryTest {
     KeyEntry made = make();
     KeyEntry begun = begin();
     AliasEntry named = get(registry.createAlias(alias("orders"), made.id()));
-    get(registry.putOwnKey("serial", OWN));
+    get(new OwnKeys(store).put("serial", OWN));
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
     assertThat(find(begun.id())).isEqualTo(begun);
     assertThat(registry.creating()).containsExactly(begun);
     assertThat(registry.alias(alias("orders"))).contains(named);
     assertThat(registry.find(alias("orders"))).contains(find(made.id()));
-    assertThat(get(registry.ownKey("serial", OwnKey.Purpose.PROBE))).contains(OWN);
-    assertThat(get(registry.ownKey("other", OwnKey.Purpose.PROBE))).isEmpty();
+    assertThat(get(new OwnKeys(store).find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
+    assertThat(get(new OwnKeys(store).find("other", OwnKey.Purpose.PROBE))).isEmpty();
   }
 
   @Test
@@ -160,8 +166,10 @@ final class KeyRegistryTest {
             first.tokenSerial(),
             first.object(),
             null,
+            null,
             Set.of());
-    assertThatThrownBy(() -> get(registry.insert(same))).satisfies(failsWith(Kind.OBJECT_TAKEN));
+    assertThatThrownBy(() -> get(registry.insert(same, List.of())))
+        .satisfies(failsWith(Kind.OBJECT_TAKEN));
     assertThat(registry.find(same.id())).isEmpty();
     reopen();
     assertThat(registry.find(same.id())).isEmpty();
@@ -268,10 +276,10 @@ final class KeyRegistryTest {
   @Test
   void scopeCanBeChangedUntilThereAreKeys() {
     ArnScope other = new ArnScope("aws", "us-east-1", "000000000000");
-    registry.close();
+    store.close();
     registry = open(other);
     make();
-    registry.close();
+    store.close();
     assertThatThrownBy(() -> open(SCOPE))
         .satisfies(failsWith(Kind.FOREIGN))
         .hasMessageContaining("arn:aws:kms:us-east-1:000000000000:");
@@ -347,7 +355,7 @@ final class KeyRegistryTest {
 
   @Test
   void permissionsThatAnOperatorChoseStay() throws Exception {
-    registry.close();
+    store.close();
     Files.setPosixFilePermissions(file(), PosixFilePermissions.fromString("rw-r-----"));
     registry = open(SCOPE);
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
@@ -356,7 +364,7 @@ final class KeyRegistryTest {
 
   @Test
   void fileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     byte[] text =
         "no database, but somebody's only copy of it".repeat(100).getBytes(StandardCharsets.UTF_8);
     Files.write(file(), text);
@@ -366,7 +374,7 @@ final class KeyRegistryTest {
 
   @Test
   void databaseOfAnotherProgramIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     Files.delete(file());
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
@@ -381,7 +389,7 @@ final class KeyRegistryTest {
 
   @Test
   void registryOfANewerVersionIsRefusedAndLeftAsItIs() throws Exception {
-    registry.close();
+    store.close();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("PRAGMA user_version = 99");
@@ -396,7 +404,7 @@ final class KeyRegistryTest {
   @Test
   void damagedDatabaseIsRefused() throws Exception {
     make();
-    registry.close();
+    store.close();
     byte[] bytes = Files.readAllBytes(file());
     Arrays.fill(bytes, 4096, bytes.length, (byte) 0x5a);
     Files.write(file(), bytes);
@@ -406,9 +414,93 @@ final class KeyRegistryTest {
   }
 
   @Test
+  void aliasThatMovesLeadsAtEveryMomentToAKeyThatHasItsName() {
+    KeyEntry one = make();
+    KeyEntry two = make();
+    get(registry.createAlias(alias("moving"), one.id()));
+    var moves =
+        CompletableFuture.runAsync(
+            () -> {
+              for (int i = 0; i < 500; i++) {
+                get(registry.updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
+              }
+            });
+    int looks = 0;
+    while (!moves.isDone() || looks == 0) {
+      KeyEntry found = registry.resolve("alias/moving").orElseThrow();
+      assertThat(found.aliases()).contains(alias("moving"));
+      looks++;
+    }
+    moves.join();
+  }
+
+  @Test
+  void keyIsDueWhenItsTimeHasComeAndNotASecondBefore() {
+    var time = new SettableClock(NOW);
+    KeyRegistry timed = with(time);
+    KeyEntry key = get(timed.insert(entry(KeyId.random()), List.of()));
+    get(timed.enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48)));
+    Instant due = NOW.plusSeconds(1000);
+    get(timed.update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
+    time.advance(Duration.ofSeconds(999));
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(timed.find(key.id())).isPresent();
+    time.advance(Duration.ofSeconds(1));
+    assertThat(get(timed.condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
+    assertThat(timed.find(key.id())).isEmpty();
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(get(timed.condemned())).extracting(KeyEntry::object).containsExactly(key.object());
+    get(timed.forget(key.id()));
+    assertThat(get(timed.condemned())).isEmpty();
+  }
+
+  private KeyRegistry with(Clock clock) {
+    store.close();
+    store = new RegistryStore(file(), SCOPE);
+    opened.add(store);
+    var fresh = new KeyRegistry(store, clock);
+    store.open();
+    return fresh;
+  }
+
+  @Test
+  void fileThatIsGoneOrOlderIsNotTakenForTheRegistryAndMemoryStays() throws IOException {
+    KeyEntry first = make();
+    store.close();
+    Path backup = folder.resolve("backup.db");
+    Files.copy(file(), backup);
+    registry = open(SCOPE);
+    KeyEntry second = make();
+
+    Path aside = Files.createDirectory(folder.resolve("aside"));
+    moveRegistry(folder, aside);
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.UNAVAILABLE));
+    assertThat(file()).doesNotExist();
+    assertThat(registry.find(first.id())).contains(first);
+
+    Files.copy(backup, file());
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.FOREIGN));
+    assertThat(registry.find(second.id())).contains(second);
+
+    Files.delete(file());
+    moveRegistry(aside, folder);
+    KeyEntry third = make();
+    assertThat(registry.find(second.id())).contains(second);
+    assertThat(registry.find(third.id())).contains(third);
+  }
+
+  private static void moveRegistry(Path from, Path to) throws IOException {
+    for (String name : List.of("registry.db", "registry.db-wal", "registry.db-shm")) {
+      if (Files.exists(from.resolve(name))) {
+        Files.move(from.resolve(name), to.resolve(name));
+      }
+    }
+  }
+
+  @Test
   void folderThatIsNotThereIsNamed() {
     Path nowhere = folder.resolve("nowhere/registry.db");
-    KeyRegistry other = new KeyRegistry(nowhere, SCOPE, CLOCK);
+    RegistryStore other = new RegistryStore(nowhere, SCOPE);
     opened.add(other);
     assertThatThrownBy(other::open)
         .satisfies(failsWith(Kind.UNAVAILABLE))
@@ -446,9 +538,11 @@ final class KeyRegistryTest {
       statement.execute(
           "CREATE TRIGGER fault BEFORE INSERT ON key_versions"
               + (" BEGIN SELECT RAISE(" + how + ", 'the test wants it'); END"));
-      assertThatThrownBy(() -> get(registry.insert(half))).satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
       assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
-      assertThatThrownBy(() -> get(registry.insert(half))).satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
       statement.execute("DROP TRIGGER fault");
     }
     KeyEntry next = make();
@@ -477,7 +571,7 @@ final class KeyRegistryTest {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()));
+      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()), List.of());
       assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);
       statement.execute("ROLLBACK");
@@ -493,7 +587,7 @@ final class KeyRegistryTest {
       statement.execute("BEGIN IMMEDIATE");
       // One waits for the lock, 256 wait for that one.
       for (int i = 0; i < 258; i++) {
-        changes.add(registry.putOwnKey("serial " + i, OWN));
+        changes.add(new OwnKeys(store).put("serial " + i, OWN));
       }
       assertThat(changes.getLast()).isCompletedExceptionally();
       assertThatThrownBy(() -> get(changes.getLast())).satisfies(failsWith(Kind.BUSY));
@@ -506,8 +600,8 @@ final class KeyRegistryTest {
 
   @Test
   void closedRegistryTakesNothing() {
-    registry.close();
-    registry.close();
+    store.close();
+    store.close();
     assertThatThrownBy(() -> get(registry.listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
   }
 }

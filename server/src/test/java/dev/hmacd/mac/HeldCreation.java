@@ -9,6 +9,7 @@ import dev.hmacd.config.ConfigFile;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
@@ -49,8 +50,9 @@ final class HeldCreation {
         new FaultyToken(
             Pkcs11Token.find(
                 settings.module(), settings.selector(), new PinFile(settings.pinFile()), true));
-    KeyRegistry registry = new KeyRegistry(config.registry(), config.arn(), Clock.systemUTC());
-    registry.open();
+    RegistryStore store = new RegistryStore(config.registry(), config.arn());
+    KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
+    store.open();
     Lanes lanes = new Lanes(token, 2, 10, Duration.ofSeconds(1), LaneObserver.NONE);
     lanes.start();
     KeyService keys =
@@ -59,6 +61,7 @@ final class HeldCreation {
             access(),
             new KeyMaker(registry, lanes, token.info().serial()),
             lanes,
+            new Availability(),
             token.info().serial(),
             Clock.systemUTC());
     Caller caller =
@@ -69,7 +72,7 @@ final class HeldCreation {
         try (var other = DriverManager.getConnection("jdbc:sqlite:" + config.registry());
             var statement = other.createStatement()) {
           statement.execute("BEGIN IMMEDIATE");
-          keys.createKey(caller, KeySpec.HMAC_256, "held", new Unanswered());
+          keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), new Unanswered());
           hold();
         }
       }
@@ -81,6 +84,7 @@ final class HeldCreation {
             caller,
             KeySpec.HMAC_256,
             "held",
+            List.of(),
             new Unanswered() {
               @Override
               public void succeed(KeyEntry value) {
@@ -95,7 +99,7 @@ final class HeldCreation {
 
   private static void holdAt(Gate gate, KeyService keys, Caller caller)
       throws InterruptedException {
-    keys.createKey(caller, KeySpec.HMAC_256, "held", new Unanswered());
+    keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), new Unanswered());
     gate.awaitEntered();
     hold();
   }

@@ -11,6 +11,7 @@ import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
+import dev.hmacd.key.RegistryStore;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
@@ -27,6 +28,7 @@ import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -44,6 +46,7 @@ final class KeyMakerTest {
 
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private RegistryStore store;
   private KeyRegistry registry;
   private Lanes lanes;
   private KeyMaker maker;
@@ -53,10 +56,9 @@ final class KeyMakerTest {
 
   @BeforeEach
   void open() throws TokenException {
-    registry =
-        new KeyRegistry(
-            file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
-    registry.open();
+    store = new RegistryStore(file(), new ArnScope("aws", "eu-central-1", "123456789012"));
+    registry = new KeyRegistry(store, Clock.systemUTC());
+    store.open();
     // One lane, so that what was begun first has ended first.
     lanes = new Lanes(token, 1, 100, Duration.ofSeconds(5), LaneObserver.NONE);
     lanes.start();
@@ -66,7 +68,7 @@ final class KeyMakerTest {
   @AfterEach
   void close() {
     lanes.close();
-    registry.close();
+    store.close();
   }
 
   private Path file() {
@@ -90,11 +92,12 @@ final class KeyMakerTest {
         serial,
         KeyObject.of(id, 1),
         null,
+        null,
         Set.of());
   }
 
   private CompletableFuture<KeyEntry> make(KeyEntry key, Duration limit) {
-    return maker.make(key, System.nanoTime() + limit.toNanos());
+    return maker.make(key, List.of(), System.nanoTime() + limit.toNanos());
   }
 
   private Optional<KeyState> state(KeyEntry key) {
@@ -211,8 +214,8 @@ final class KeyMakerTest {
 
   @Test
   void settlingForgetsWhatIsNotOnTheTokenAndEnablesWhatIs() throws TokenException {
-    KeyEntry made = registry.insert(entry(serial())).join();
-    KeyEntry notMade = registry.insert(entry(serial())).join();
+    KeyEntry made = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry notMade = registry.insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(made.object(), 32);
     }
@@ -223,7 +226,7 @@ final class KeyMakerTest {
 
   @Test
   void settlingLeavesAKeyAloneThatIsThereTwice() throws TokenException {
-    KeyEntry twice = registry.insert(entry(serial())).join();
+    KeyEntry twice = registry.insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(twice.object(), 32);
       session.generate(twice.object(), 32);
@@ -236,7 +239,7 @@ final class KeyMakerTest {
 
   @Test
   void settlingLeavesAKeyAloneThatIsOnAnotherToken() throws TokenException {
-    KeyEntry elsewhere = registry.insert(entry("another")).join();
+    KeyEntry elsewhere = registry.insert(entry("another"), List.of()).join();
     maker.settleAll();
     settleAnother();
     assertThat(state(elsewhere)).contains(KeyState.CREATING);
@@ -244,7 +247,7 @@ final class KeyMakerTest {
 
   @Test
   void settlingForgetsNothingWhileTheTokenFails() throws TokenException {
-    KeyEntry made = registry.insert(entry(serial())).join();
+    KeyEntry made = registry.insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(made.object(), 32);
     }
@@ -260,7 +263,7 @@ final class KeyMakerTest {
 
   /// Returns once another key has been settled after those before.
   private void settleAnother() throws TokenException {
-    KeyEntry last = registry.insert(entry(serial())).join();
+    KeyEntry last = registry.insert(entry(serial()), List.of()).join();
     maker.settleAll();
     assertForgotten(last);
   }

@@ -14,12 +14,12 @@ public final class AwsClient {
 
   /// A client with a user's access key, which tries everything once.
   public static KmsClient of(LoopbackDaemon daemon, String user) {
+    LoopbackDaemon.AccessKey key = daemon.accessKey(user);
     return KmsClient.builder()
         .endpointOverride(URI.create("http://127.0.0.1:" + daemon.awsPort()))
-        .region(Region.of(AccessKeys.REGION))
+        .region(Region.of(LoopbackDaemon.REGION))
         .credentialsProvider(
-            StaticCredentialsProvider.create(
-                AwsBasicCredentials.create(AccessKeys.id(user), AccessKeys.secret(user))))
+            StaticCredentialsProvider.create(AwsBasicCredentials.create(key.id(), key.secret())))
         .httpClientBuilder(UrlConnectionHttpClient.builder())
         .overrideConfiguration(
             o -> o.retryStrategy(RetryMode.STANDARD).retryStrategy(r -> r.maxAttempts(1)))

@@ -3,11 +3,11 @@ package dev.hmacd.testing;
 import dev.hmacd.Daemon;
 import dev.hmacd.StartException;
 import dev.hmacd.access.Action;
-import dev.hmacd.awskms.SigningKeys;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.token.Token;
+import dev.hmacd.v1.CreateAccessKeyRequest;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -31,6 +31,13 @@ import org.jspecify.annotations.Nullable;
 /// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
 /// with mutual TLS and on a Unix socket, on a real token.
 public final class LoopbackDaemon implements AutoCloseable {
+  /// Where keys are, and whose.
+  public static final String REGION = "eu-central-1";
+
+  public static final String ACCOUNT = "123456789012";
+
+  private static final String ACCESS_KEY_ADMIN = "access-key-admin";
+
   private final Path folder;
   private TestCa ca = new TestCa("test CA");
   private final List<String> rules = new ArrayList<>();
@@ -38,7 +45,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<String> limits = new ArrayList<>();
   private final List<String> awsLimits = new ArrayList<>();
   private String awsKms = "";
-  private SigningKeys signingKeys = new AccessKeys();
+  private final Map<String, AccessKey> accessKeys = new HashMap<>();
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
@@ -74,6 +81,15 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   public LoopbackDaemon allowingAll(String name) {
     return rule("spiffe://test/" + name, "[\"*\"]", "*");
+  }
+
+  /// Allows everything to this process's user on the socket, whose certificate cannot expire.
+  public LoopbackDaemon allowingSocket() {
+    try {
+      return rule("uid:" + Files.getAttribute(folder, "unix:uid"), "[\"*\"]", "*");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /// Allows any principal, in the configuration's words.
@@ -125,7 +141,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// Has it listen for AWS's clients, without TLS.
   public LoopbackDaemon awsKms() {
     awsKms = "aws_kms: {listen: '127.0.0.1:0', limits: {%s}}";
-    return this;
+    return allowing(ACCESS_KEY_ADMIN, List.of(Action.CREATE_ACCESS_KEY), "*");
   }
 
   /// Has it listen for AWS's clients, with TLS.
@@ -133,7 +149,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     awsKms =
         "aws_kms: {listen: '127.0.0.1:0', limits: {%s},"
             + " tls: {certificate: aws.pem, private_key: aws-key.pem}}";
-    return this;
+    return allowing(ACCESS_KEY_ADMIN, List.of(Action.CREATE_ACCESS_KEY), "*");
   }
 
   /// Adds a line to the section `aws_kms.limits`.
@@ -142,19 +158,13 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Who AWS's clients may be, in place of those of [AccessKeys].
-  public LoopbackDaemon signingKeys(SigningKeys other) {
-    signingKeys = other;
-    return this;
-  }
-
-  /// Allows the user of an access key of [AccessKeys] actions on keys.
+  /// Allows the user of an access key actions on keys.
   public LoopbackDaemon allowingUser(String name, List<Action> actions, String... keys) {
-    return rule(AccessKeys.arn(name), actions.toString(), keys);
+    return rule(arn(name), actions.toString(), keys);
   }
 
   public LoopbackDaemon allowingUserAll(String name) {
-    return rule(AccessKeys.arn(name), "[\"*\"]", "*");
+    return rule(arn(name), "[\"*\"]", "*");
   }
 
   /// Starts it, and waits until the token has given the known answer.
@@ -176,7 +186,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      var started = new Daemon(config, wrapping.apply(hsm.token()), clock, signingKeys);
+      var started = new Daemon(config, wrapping.apply(hsm.token()), clock);
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
     } catch (ConfigException | StartException e) {
@@ -265,6 +275,25 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   public int port() {
     return daemon().tcpAddress().orElseThrow().getPort();
+  }
+
+  /// The principal of a user's access keys.
+  public static String arn(String user) {
+    return "arn:aws:iam::" + ACCOUNT + ":user/" + user;
+  }
+
+  /// What a user's requests are signed with.
+  public record AccessKey(String id, String secret) {}
+
+  /// A user's access key, made at the first call.
+  public AccessKey accessKey(String user) {
+    return accessKeys.computeIfAbsent(
+        user,
+        name -> {
+          var request = CreateAccessKeyRequest.newBuilder().setPrincipal(arn(name)).build();
+          var made = as(ACCESS_KEY_ADMIN).accessKeys().createAccessKey(request);
+          return new AccessKey(made.getAccessKey().getAccessKeyId(), made.getSecretAccessKey());
+        });
   }
 
   /// The port for AWS's clients.

@@ -32,7 +32,9 @@ public final class FaultyToken implements Token {
     UNLOAD,
     SIGN,
     GENERATE,
-    FIND
+    FIND,
+    DESTROY,
+    RANDOM
   }
 
   /// A call that is held up until a test lets it go.
@@ -272,6 +274,16 @@ public final class FaultyToken implements Token {
     @Override
     public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
       return through(Call.GENERATE, () -> session.generate(name, keyBytes));
+    }
+
+    @Override
+    public boolean destroy(KeyObject key) throws TokenException {
+      return through(Call.DESTROY, () -> session.destroy(key));
+    }
+
+    @Override
+    public byte[] random(int count) throws TokenException {
+      return through(Call.RANDOM, () -> session.random(count));
     }
 
     @Override

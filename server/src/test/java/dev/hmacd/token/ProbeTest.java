@@ -38,7 +38,7 @@ final class ProbeTest {
   @BeforeEach
   void provision() throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      key = Provisioning.probe(session, Optional.empty());
+      key = Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.empty());
     }
   }
 
@@ -179,8 +179,10 @@ final class ProbeTest {
   @Test
   void secondProvisioningFindsTheKeyThatTheFirstMade() throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      assertThat(Provisioning.probe(session, Optional.of(key))).isEqualTo(key);
-      assertThat(Provisioning.probe(session, Optional.empty())).isEqualTo(key);
+      assertThat(Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(key)))
+          .isEqualTo(key);
+      assertThat(Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.empty()))
+          .isEqualTo(key);
       assertThat(session.find(new TokenSession.Query.ByLabel(OwnKey.label(OwnKey.Purpose.PROBE))))
           .hasSize(1);
     }
@@ -193,7 +195,8 @@ final class ProbeTest {
     OwnKey remembered =
         new OwnKey(OwnKey.Purpose.PROBE, key.object(), HexFormat.of().formatHex(answer));
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      assertThatThrownBy(() -> Provisioning.probe(session, Optional.of(remembered)))
+      assertThatThrownBy(
+              () -> Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(remembered)))
           .isInstanceOfSatisfying(
               TokenException.class, e -> assertThat(e.kind()).isEqualTo(Kind.UNAVAILABLE))
           .hasMessageContaining("another MAC");

@@ -1,0 +1,91 @@
+package dev.hmacd.mac;
+
+import dev.hmacd.key.ArnScope;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Base64;
+
+/// The secret of an access key, as long as it is needed: to be closed. It is made of what the HSM
+/// answered, and nothing else remembers it.
+final class AccessKeySecret implements AutoCloseable {
+  private static final String MESSAGE = "hmacd access key secret\n";
+  private static final String SERVICE = "kms";
+  private static final String TERMINATOR = "aws4_request";
+
+  /// As many bytes of a MAC as make the 40 characters that AWS's secrets have.
+  private static final int BYTES = 30;
+
+  private static final int BLOCK = 64;
+
+  private final byte[] text;
+
+  /// @param mac the HSM's answer to [#question]; cleared here
+  AccessKeySecret(byte[] mac) {
+    byte[] start = Arrays.copyOf(mac, BYTES);
+    text = Base64.getEncoder().encode(start);
+    Arrays.fill(start, (byte) 0);
+    Arrays.fill(mac, (byte) 0);
+  }
+
+  /// The message whose MAC, under the daemon's own key for this, makes the secret.
+  static byte[] question(String accessKeyId) {
+    return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// For the one time that it is shown.
+  String shown() {
+    return new String(text, StandardCharsets.US_ASCII);
+  }
+
+  /// What requests of a day are signed with ("Deriving the signing key", AWS Signature Version 4).
+  ///
+  /// @param day `yyyymmdd`
+  byte[] signingKey(String day, ArnScope scope) {
+    byte[] first = new byte[4 + text.length];
+    byte[] prefix = "AWS4".getBytes(StandardCharsets.US_ASCII);
+    System.arraycopy(prefix, 0, first, 0, prefix.length);
+    System.arraycopy(text, 0, first, prefix.length, text.length);
+    byte[] key = hmac(first, day);
+    Arrays.fill(first, (byte) 0);
+    for (String part : new String[] {scope.region(), SERVICE, TERMINATOR}) {
+      byte[] next = hmac(key, part);
+      Arrays.fill(key, (byte) 0);
+      key = next;
+    }
+    return key;
+  }
+
+  /// HMAC-SHA-256 (RFC 2104). Not the JDK's Mac, whose key objects keep copies that nobody can
+  /// clear.
+  ///
+  /// @param key at most 64 bytes
+  private static byte[] hmac(byte[] key, String message) {
+    byte[] block = new byte[BLOCK];
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      pad(block, key, 0x36);
+      digest.update(block);
+      byte[] inner = digest.digest(message.getBytes(StandardCharsets.UTF_8));
+      pad(block, key, 0x5c);
+      digest.update(block);
+      return digest.digest(inner);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // Every JDK has it.
+    } finally {
+      Arrays.fill(block, (byte) 0);
+    }
+  }
+
+  private static void pad(byte[] block, byte[] key, int with) {
+    for (int i = 0; i < block.length; i++) {
+      block[i] = (byte) ((i < key.length ? key[i] : 0) ^ with);
+    }
+  }
+
+  @Override
+  public void close() {
+    Arrays.fill(text, (byte) 0);
+  }
+}

@@ -1,0 +1,36 @@
+package dev.hmacd.mac;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.token.Lanes;
+
+/// Random bytes from the HSM. Never blocks: replies come on a lane.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class RandomService {
+  /// AWS KMS's limit of one call.
+  public static final int MAX_BYTES = 1024;
+
+  private final Keys keys;
+  private final Lanes lanes;
+
+  public RandomService(KeyRegistry registry, Access access, Lanes lanes) {
+    this.keys = new Keys(registry, access);
+    this.lanes = lanes;
+  }
+
+  /// Random bytes of the token's own generator.
+  ///
+  /// @param count 1 to [#MAX_BYTES]
+  public void generateRandom(Caller caller, int count, Reply<byte[]> reply) {
+    Shape.require(count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
+    keys.requireOnAllKeys(caller.principal(), Action.GENERATE_RANDOM);
+    Replies.send(
+        caller,
+        lanes.submit(session -> session.random(count), true, caller.deadlineNanos()),
+        reply,
+        Failures::ofToken);
+  }
+}

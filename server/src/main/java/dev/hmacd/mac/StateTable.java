@@ -1,0 +1,71 @@
+package dev.hmacd.mac;
+
+import dev.hmacd.access.Action;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyState;
+import java.util.EnumSet;
+import java.util.Optional;
+import java.util.Set;
+
+/// What each action does in each state of a key: the one table of it, after AWS KMS's ("Key states
+/// of AWS KMS keys", developer guide).
+final class StateTable {
+  private static final Set<KeyState> USABLE = EnumSet.of(KeyState.ENABLED, KeyState.UNAVAILABLE);
+  private static final Set<KeyState> KEPT =
+      EnumSet.of(KeyState.ENABLED, KeyState.UNAVAILABLE, KeyState.DISABLED);
+  private static final Set<KeyState> DOOMED = EnumSet.of(KeyState.PENDING_DELETION);
+  private static final Set<KeyState> ANY = EnumSet.allOf(KeyState.class);
+
+  private StateTable() {}
+
+  // No default branch, on purpose: a new action does not compile until someone has decided.
+  private static Set<KeyState> allowed(Action action) {
+    return switch (action) {
+      case GENERATE_MAC, VERIFY_MAC -> USABLE;
+      case ENABLE_KEY,
+          DISABLE_KEY,
+          SCHEDULE_KEY_DELETION,
+          UPDATE_KEY_DESCRIPTION,
+          TAG_RESOURCE,
+          UNTAG_RESOURCE,
+          CREATE_ALIAS,
+          UPDATE_ALIAS ->
+          KEPT;
+      case CANCEL_KEY_DELETION -> DOOMED;
+      case DESCRIBE_KEY, LIST_RESOURCE_TAGS, LIST_ALIASES, DELETE_ALIAS -> ANY;
+      // These are about no key that there is.
+      case LIST_KEYS,
+          CREATE_KEY,
+          ADOPT_KEY,
+          GENERATE_RANDOM,
+          CREATE_ACCESS_KEY,
+          LIST_ACCESS_KEYS,
+          DISABLE_ACCESS_KEY,
+          DELETE_ACCESS_KEY ->
+          ANY;
+    };
+  }
+
+  /// Whether the key's state lets it be done.
+  static boolean allows(Action action, KeyEntry key) {
+    return allowed(action).contains(key.state());
+  }
+
+  /// What a caller is told who may not do it for the state of the key.
+  static Optional<Failure> refusal(Action action, KeyEntry key) {
+    if (allows(action, key)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        action == Action.CANCEL_KEY_DELETION
+            ? new Failure.KeyNotPendingDeletion(key.id(), key.state())
+            : new Failure.KeyNotUsable(key.id(), key.state()));
+  }
+
+  /// @throws Refusal unless the key's state lets it be done
+  static void require(Action action, KeyEntry key) {
+    if (!allows(action, key)) {
+      throw new Refusal(refusal(action, key).orElseThrow());
+    }
+  }
+}

@@ -1,0 +1,94 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.PageRequest;
+import dev.hmacd.mac.Shape;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
+import dev.hmacd.v1.CreateAccessKeyRequest;
+import dev.hmacd.v1.CreateAccessKeyResponse;
+import dev.hmacd.v1.DeleteAccessKeyRequest;
+import dev.hmacd.v1.DeleteAccessKeyResponse;
+import dev.hmacd.v1.DisableAccessKeyRequest;
+import dev.hmacd.v1.DisableAccessKeyResponse;
+import dev.hmacd.v1.ListAccessKeysRequest;
+import dev.hmacd.v1.ListAccessKeysResponse;
+import io.grpc.ServerServiceDefinition;
+
+/// `hmacd.v1.AccessKeyService`: protobuf to the use cases and back.
+final class AccessKeyGrpcService {
+  private final AccessKeyService accessKeys;
+
+  AccessKeyGrpcService(AccessKeyService accessKeys) {
+    this.accessKeys = accessKeys;
+  }
+
+  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
+    return new ServiceBuilder(AccessKeyServiceGrpc.getServiceDescriptor(), setting)
+        .add(
+            AccessKeyServiceGrpc.getCreateAccessKeyMethod(),
+            CreateAccessKeyRequest.getDefaultInstance(),
+            this::createAccessKey)
+        .add(
+            AccessKeyServiceGrpc.getListAccessKeysMethod(),
+            ListAccessKeysRequest.getDefaultInstance(),
+            this::listAccessKeys)
+        .add(
+            AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
+            DisableAccessKeyRequest.getDefaultInstance(),
+            this::disableAccessKey)
+        .add(
+            AccessKeyServiceGrpc.getDeleteAccessKeyMethod(),
+            DeleteAccessKeyRequest.getDefaultInstance(),
+            this::deleteAccessKey)
+        .build();
+  }
+
+  private void createAccessKey(
+      Caller caller, CreateAccessKeyRequest request, Answer<CreateAccessKeyResponse> answer) {
+    accessKeys.createAccessKey(
+        caller,
+        request.getPrincipal(),
+        answer.from(
+            made ->
+                CreateAccessKeyResponse.newBuilder()
+                    .setAccessKey(Values.accessKey(made.key()))
+                    .setSecretAccessKey(made.secret())
+                    .build()));
+  }
+
+  private void listAccessKeys(
+      Caller caller, ListAccessKeysRequest request, Answer<ListAccessKeysResponse> answer) {
+    accessKeys.listAccessKeys(
+        caller,
+        PageRequest.of("access keys", request.getPageSize(), 100, 1000, request.getPageToken()),
+        answer.from(
+            page -> {
+              var response = ListAccessKeysResponse.newBuilder();
+              page.items().forEach(key -> response.addAccessKeys(Values.accessKey(key)));
+              page.nextToken().ifPresent(response::setNextPageToken);
+              return response.build();
+            }));
+  }
+
+  private void disableAccessKey(
+      Caller caller, DisableAccessKeyRequest request, Answer<DisableAccessKeyResponse> answer) {
+    accessKeys.disableAccessKey(
+        caller,
+        id(request.getAccessKeyId()),
+        answer.from(_ -> DisableAccessKeyResponse.getDefaultInstance()));
+  }
+
+  private void deleteAccessKey(
+      Caller caller, DeleteAccessKeyRequest request, Answer<DeleteAccessKeyResponse> answer) {
+    accessKeys.deleteAccessKey(
+        caller,
+        id(request.getAccessKeyId()),
+        answer.from(_ -> DeleteAccessKeyResponse.getDefaultInstance()));
+  }
+
+  private static String id(String given) {
+    Shape.text("access_key_id", given, 1, 128);
+    return given;
+  }
+}

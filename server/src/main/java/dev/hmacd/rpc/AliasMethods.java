@@ -1,0 +1,91 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.AliasService;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.PageRequest;
+import dev.hmacd.v1.CreateAliasRequest;
+import dev.hmacd.v1.CreateAliasResponse;
+import dev.hmacd.v1.DeleteAliasRequest;
+import dev.hmacd.v1.DeleteAliasResponse;
+import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.ListAliasesRequest;
+import dev.hmacd.v1.ListAliasesResponse;
+import dev.hmacd.v1.UpdateAliasRequest;
+import dev.hmacd.v1.UpdateAliasResponse;
+
+/// The methods of `hmacd.v1.KeyService` that name keys.
+final class AliasMethods {
+  private final AliasService aliases;
+  private final ArnScope scope;
+
+  AliasMethods(AliasService aliases, ArnScope scope) {
+    this.aliases = aliases;
+    this.scope = scope;
+  }
+
+  void addTo(ServiceBuilder service) {
+    var _ =
+        service
+            .add(
+                KeyServiceGrpc.getCreateAliasMethod(),
+                CreateAliasRequest.getDefaultInstance(),
+                this::createAlias)
+            .add(
+                KeyServiceGrpc.getUpdateAliasMethod(),
+                UpdateAliasRequest.getDefaultInstance(),
+                this::updateAlias)
+            .add(
+                KeyServiceGrpc.getDeleteAliasMethod(),
+                DeleteAliasRequest.getDefaultInstance(),
+                this::deleteAlias)
+            .add(
+                KeyServiceGrpc.getListAliasesMethod(),
+                ListAliasesRequest.getDefaultInstance(),
+                this::listAliases);
+  }
+
+  private void createAlias(
+      Caller caller, CreateAliasRequest request, Answer<CreateAliasResponse> answer) {
+    aliases.createAlias(
+        caller,
+        request.getAliasName(),
+        request.getTargetKeyId(),
+        answer.from(_ -> CreateAliasResponse.getDefaultInstance()));
+  }
+
+  private void updateAlias(
+      Caller caller, UpdateAliasRequest request, Answer<UpdateAliasResponse> answer) {
+    aliases.updateAlias(
+        caller,
+        request.getAliasName(),
+        request.getTargetKeyId(),
+        answer.from(_ -> UpdateAliasResponse.getDefaultInstance()));
+  }
+
+  private void deleteAlias(
+      Caller caller, DeleteAliasRequest request, Answer<DeleteAliasResponse> answer) {
+    aliases.deleteAlias(
+        caller, request.getAliasName(), answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
+  }
+
+  private void listAliases(
+      Caller caller, ListAliasesRequest request, Answer<ListAliasesResponse> answer) {
+    aliases.listAliases(
+        caller,
+        request.getKeyId(),
+        PageRequest.of(
+            "aliases of " + request.getKeyId(),
+            request.getPageSize(),
+            50,
+            100,
+            request.getPageToken()),
+        answer.from(
+            page -> {
+              var response = ListAliasesResponse.newBuilder();
+              page.items().forEach(entry -> response.addAliases(Values.alias(entry, scope)));
+              page.nextToken().ifPresent(response::setNextPageToken);
+              return response.build();
+            }));
+  }
+}

@@ -1,0 +1,121 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.KeyStateService;
+import dev.hmacd.v1.CancelKeyDeletionRequest;
+import dev.hmacd.v1.CancelKeyDeletionResponse;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.DisableKeyResponse;
+import dev.hmacd.v1.EnableKeyRequest;
+import dev.hmacd.v1.EnableKeyResponse;
+import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import dev.hmacd.v1.ScheduleKeyDeletionResponse;
+import dev.hmacd.v1.UpdateKeyDescriptionRequest;
+import dev.hmacd.v1.UpdateKeyDescriptionResponse;
+
+/// The methods of `hmacd.v1.KeyService` that change what may be done with a key and what is said of
+/// it.
+final class KeyStateMethods {
+  private final KeyStateService states;
+  private final ArnScope scope;
+
+  KeyStateMethods(KeyStateService states, ArnScope scope) {
+    this.states = states;
+    this.scope = scope;
+  }
+
+  void addTo(ServiceBuilder service) {
+    var _ =
+        service
+            .add(
+                KeyServiceGrpc.getEnableKeyMethod(),
+                EnableKeyRequest.getDefaultInstance(),
+                this::enableKey)
+            .add(
+                KeyServiceGrpc.getDisableKeyMethod(),
+                DisableKeyRequest.getDefaultInstance(),
+                this::disableKey)
+            .add(
+                KeyServiceGrpc.getScheduleKeyDeletionMethod(),
+                ScheduleKeyDeletionRequest.getDefaultInstance(),
+                this::scheduleKeyDeletion)
+            .add(
+                KeyServiceGrpc.getCancelKeyDeletionMethod(),
+                CancelKeyDeletionRequest.getDefaultInstance(),
+                this::cancelKeyDeletion)
+            .add(
+                KeyServiceGrpc.getUpdateKeyDescriptionMethod(),
+                UpdateKeyDescriptionRequest.getDefaultInstance(),
+                this::updateKeyDescription);
+  }
+
+  private void enableKey(
+      Caller caller, EnableKeyRequest request, Answer<EnableKeyResponse> answer) {
+    states.enableKey(
+        caller,
+        request.getKeyId(),
+        answer.from(
+            key ->
+                EnableKeyResponse.newBuilder()
+                    .setKeyMetadata(Values.metadata(key, scope))
+                    .build()));
+  }
+
+  private void disableKey(
+      Caller caller, DisableKeyRequest request, Answer<DisableKeyResponse> answer) {
+    states.disableKey(
+        caller,
+        request.getKeyId(),
+        answer.from(
+            key ->
+                DisableKeyResponse.newBuilder()
+                    .setKeyMetadata(Values.metadata(key, scope))
+                    .build()));
+  }
+
+  private void scheduleKeyDeletion(
+      Caller caller,
+      ScheduleKeyDeletionRequest request,
+      Answer<ScheduleKeyDeletionResponse> answer) {
+    states.scheduleKeyDeletion(
+        caller,
+        request.getKeyId(),
+        request.getPendingWindowInDays() == 0
+            ? KeyStateService.MAX_PENDING_DAYS
+            : request.getPendingWindowInDays(),
+        answer.from(
+            key ->
+                ScheduleKeyDeletionResponse.newBuilder()
+                    .setKeyMetadata(Values.metadata(key, scope))
+                    .build()));
+  }
+
+  private void cancelKeyDeletion(
+      Caller caller, CancelKeyDeletionRequest request, Answer<CancelKeyDeletionResponse> answer) {
+    states.cancelKeyDeletion(
+        caller,
+        request.getKeyId(),
+        answer.from(
+            key ->
+                CancelKeyDeletionResponse.newBuilder()
+                    .setKeyMetadata(Values.metadata(key, scope))
+                    .build()));
+  }
+
+  private void updateKeyDescription(
+      Caller caller,
+      UpdateKeyDescriptionRequest request,
+      Answer<UpdateKeyDescriptionResponse> answer) {
+    states.updateKeyDescription(
+        caller,
+        request.getKeyId(),
+        request.getDescription(),
+        answer.from(
+            key ->
+                UpdateKeyDescriptionResponse.newBuilder()
+                    .setKeyMetadata(Values.metadata(key, scope))
+                    .build()));
+  }
+}

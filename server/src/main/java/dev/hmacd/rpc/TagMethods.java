@@ -1,0 +1,85 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.key.Tag;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.PageRequest;
+import dev.hmacd.mac.Shape;
+import dev.hmacd.mac.TagService;
+import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.ListResourceTagsRequest;
+import dev.hmacd.v1.ListResourceTagsResponse;
+import dev.hmacd.v1.TagResourceRequest;
+import dev.hmacd.v1.TagResourceResponse;
+import dev.hmacd.v1.UntagResourceRequest;
+import dev.hmacd.v1.UntagResourceResponse;
+
+/// The methods of `hmacd.v1.KeyService` that tag keys.
+final class TagMethods {
+  private final TagService tags;
+
+  TagMethods(TagService tags) {
+    this.tags = tags;
+  }
+
+  void addTo(ServiceBuilder service) {
+    var _ =
+        service
+            .add(
+                KeyServiceGrpc.getTagResourceMethod(),
+                TagResourceRequest.getDefaultInstance(),
+                this::tagResource)
+            .add(
+                KeyServiceGrpc.getUntagResourceMethod(),
+                UntagResourceRequest.getDefaultInstance(),
+                this::untagResource)
+            .add(
+                KeyServiceGrpc.getListResourceTagsMethod(),
+                ListResourceTagsRequest.getDefaultInstance(),
+                this::listResourceTags);
+  }
+
+  private void tagResource(
+      Caller caller, TagResourceRequest request, Answer<TagResourceResponse> answer) {
+    requireSome("tags", request.getTagsCount());
+    tags.tagResource(
+        caller,
+        request.getKeyId(),
+        Values.tags(request.getTagsList()),
+        answer.from(_ -> TagResourceResponse.getDefaultInstance()));
+  }
+
+  private void untagResource(
+      Caller caller, UntagResourceRequest request, Answer<UntagResourceResponse> answer) {
+    requireSome("tag_keys", request.getTagKeysCount());
+    request.getTagKeysList().forEach(key -> Shape.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
+    tags.untagResource(
+        caller,
+        request.getKeyId(),
+        request.getTagKeysList(),
+        answer.from(_ -> UntagResourceResponse.getDefaultInstance()));
+  }
+
+  private static void requireSome(String field, int count) {
+    Shape.require(count >= 1 && count <= Tag.MAX_PER_KEY, field, "must be 1 to " + Tag.MAX_PER_KEY);
+  }
+
+  private void listResourceTags(
+      Caller caller, ListResourceTagsRequest request, Answer<ListResourceTagsResponse> answer) {
+    tags.listResourceTags(
+        caller,
+        request.getKeyId(),
+        PageRequest.of(
+            "tags of " + request.getKeyId(),
+            request.getPageSize(),
+            Tag.MAX_PER_KEY,
+            Tag.MAX_PER_KEY,
+            request.getPageToken()),
+        answer.from(
+            page -> {
+              var response = ListResourceTagsResponse.newBuilder();
+              page.items().forEach(tag -> response.addTags(Values.tag(tag)));
+              page.nextToken().ifPresent(response::setNextPageToken);
+              return response.build();
+            }));
+  }
+}
