@@ -4,7 +4,6 @@ import dev.hmacd.Daemon;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
-import dev.hmacd.config.TlsConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,16 +52,7 @@ final class Reloader implements AutoCloseable {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
-    this.tlsFiles =
-        config
-            .grpc()
-            .tcp()
-            .map(
-                tcp -> {
-                  TlsConfig tls = tcp.tls();
-                  return List.of(tls.certificate(), tls.privateKey(), tls.clientCa());
-                })
-            .orElse(List.of());
+    this.tlsFiles = config.tlsFiles();
     this.lastTls = look(tlsFiles);
   }
 

@@ -152,7 +152,7 @@ public final class AccessKeyService {
   /// is disabled. Already complete when the day's first request has been seen.
   ///
   /// @param day `yyyymmdd`, today or next to it
-  /// @return fails with a [TokenException]
+  /// @return fails with a [Refusal]
   public CompletableFuture<Optional<SigningKey>> signingKey(
       String accessKeyId, String day, long deadlineNanos) {
     Optional<AccessKey> found = registry.find(accessKeyId).filter(AccessKey::active);
@@ -176,6 +176,10 @@ public final class AccessKeyService {
                 signingKeys.put(name, derived);
                 return Optional.of(derived);
               }
+            })
+        .exceptionally(
+            e -> {
+              throw new Refusal(Failures.ofToken(e));
             });
   }
 
