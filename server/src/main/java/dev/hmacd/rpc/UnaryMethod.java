@@ -13,8 +13,10 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and
@@ -34,10 +36,14 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   record Setting(Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer) {}
 
   private final Body<Q, A> body;
+  private final Function<Q, List<? extends Message>> parts;
   private final Setting setting;
 
-  UnaryMethod(Body<Q, A> body, Setting setting) {
+  /// @param parts the messages in a request; protobuf would need its descriptors to find them,
+  ///   which take long to load
+  UnaryMethod(Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
     this.body = body;
+    this.parts = parts;
     this.setting = setting;
   }
 
@@ -98,10 +104,14 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
     if (request == null) {
       throw new Refusal(new Failure.InvalidField("request", "must be one well-formed message"));
     }
-    if (!request.getUnknownFields().asMap().isEmpty()) {
+    if (hasUnknown(request) || parts.apply(request).stream().anyMatch(UnaryMethod::hasUnknown)) {
       throw new Refusal(new Failure.UnknownField());
     }
     body.call(new Caller(principal.get(), deadlineNanos), request, answer);
+  }
+
+  private static boolean hasUnknown(Message message) {
+    return !message.getUnknownFields().asMap().isEmpty();
   }
 
   private long deadlineNanos() {
