@@ -1,11 +1,14 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.access.Principal;
 import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
+import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -103,6 +106,16 @@ final class Answer<A> implements Reply<A> {
   private void lost(RuntimeException e) {
     log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
     observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
+  }
+
+  /// The caller, if the connection stands for one now.
+  Optional<Principal> authenticate(Instant now) {
+    Peer peer = call.getAttributes().get(Peer.KEY);
+    return peer == null ? Optional.empty() : peer.authenticate(now);
+  }
+
+  long ageNanos(long nowNanos) {
+    return nowNanos - startNanos;
   }
 
   boolean isExpired(long nowNanos) {

@@ -5,6 +5,8 @@ import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.UseCases;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
+import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import io.netty.channel.Channel;
@@ -60,7 +62,8 @@ public final class GrpcServer implements AutoCloseable {
   private final Config.Grpc config;
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
-  private final Arrivals arrivals = new Arrivals();
+  private final UnknownMethods unknownMethods;
+  private final Arrivals arrivals;
   private final Streams streams = new Streams();
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
@@ -79,7 +82,10 @@ public final class GrpcServer implements AutoCloseable {
       Clock clock) {
     this.config = config;
     this.tls = tls;
-    var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), arrivals, observer);
+    Config.Limits limits = config.limits();
+    this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
+    var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer);
+    this.unknownMethods = new UnknownMethods(setting);
     this.services =
         List.of(
             new MacGrpcService(useCases.macs()).definition(setting),
@@ -147,6 +153,7 @@ public final class GrpcServer implements AutoCloseable {
             .workerEventLoopGroup(loops)
             .directExecutor()
             .intercept(streams)
+            .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(bound.filter())
             .withOption(ChannelOption.SO_BACKLOG, 4096)
@@ -163,13 +170,15 @@ public final class GrpcServer implements AutoCloseable {
             .keepAliveTimeout(limits.keepAliveTimeout().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveTime(limits.minClientKeepAlive().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveWithoutCalls(true);
+    ProtocolNegotiator negotiator;
     if (tlsHere != null) {
-      builder.sslContext(tlsHere.context());
+      negotiator = InternalProtocolNegotiators.serverTls(tlsHere.context());
     } else {
-      builder.protocolNegotiator(new UnixNegotiator());
+      negotiator = new UnixNegotiator();
       // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
+    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals));
     services.forEach(builder::addService);
     if (config.reflection()) {
       builder.addService(ProtoReflectionServiceV1.newInstance());
