@@ -8,7 +8,6 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
 import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyServerBuilder;
-import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelOption;
@@ -64,7 +63,8 @@ public final class GrpcServer implements AutoCloseable {
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
   private final Arrivals arrivals;
-  private final Streams streams = new Streams();
+  private final Health health;
+  private final @Nullable Reflection reflection;
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private @Nullable EventLoopGroup eventLoops;
@@ -82,16 +82,18 @@ public final class GrpcServer implements AutoCloseable {
       Clock clock) {
     this.config = config;
     this.tls = tls;
+    this.health = health;
     Config.Limits limits = config.limits();
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer);
     this.unknownMethods = new UnknownMethods(setting);
+    this.reflection = config.reflection() ? new Reflection(setting) : null;
     this.services =
         List.of(
             new MacGrpcService(useCases.macs()).definition(setting),
             new KeyGrpcService(useCases).definition(setting),
             new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
-            health.service());
+            health.definition(setting));
   }
 
   /// Listens.
@@ -152,7 +154,6 @@ public final class GrpcServer implements AutoCloseable {
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
             .directExecutor()
-            .intercept(streams)
             .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(bound.filter())
@@ -180,8 +181,8 @@ public final class GrpcServer implements AutoCloseable {
     }
     builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals));
     services.forEach(builder::addService);
-    if (config.reflection()) {
-      builder.addService(ProtoReflectionServiceV1.newInstance());
+    if (reflection != null) {
+      builder.addService(reflection.definition());
     }
     Server server = builder.build().start();
     servers.add(server);
@@ -236,7 +237,10 @@ public final class GrpcServer implements AutoCloseable {
   /// @param limit for all of it
   public void drain(Duration limit) {
     servers.forEach(Server::shutdown);
-    streams.stop();
+    health.endWatches();
+    if (reflection != null) {
+      reflection.stop();
+    }
     var _ = isOver(limit);
   }
 

@@ -209,7 +209,7 @@ final class IncompleteRequestTest {
   @Test
   void callOfNobodyIsRefusedBeforeItsRequestComes() throws IOException {
     SSLContext nobody = daemon.ca().context(daemon.ca().issue(b -> b.subject("O=nobody")));
-    for (String path : List.of(PATH, "/hmacd.v1.MacService/Sign")) {
+    for (String path : List.of(PATH, "/hmacd.v1.MacService/Sign", "/grpc.health.v1.Health/Watch")) {
       try (RawHttp2 caller =
           new RawHttp2(nobody.getSocketFactory().createSocket("127.0.0.1", daemon.port()))) {
         caller.preface().call(1, path);
