@@ -1,6 +1,7 @@
 package dev.hmacd;
 
 import dev.hmacd.access.Access;
+import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.AccessKeyRegistry;
 import dev.hmacd.key.KeyRegistry;
@@ -22,13 +23,14 @@ import dev.hmacd.mac.UseCases;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
-import dev.hmacd.rpc.Tls;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.Probe;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -66,7 +68,10 @@ public final class Daemon implements AutoCloseable {
   private final KeyDeletion deletion;
   private final UseCases useCases;
   private final @Nullable Tls tls;
+  private final EventLoops loops = new EventLoops();
   private final GrpcServer server;
+  private final @Nullable Tls awsTls;
+  private final @Nullable AwsKmsServer awsKms;
 
   public Daemon(Config config, Token token, Clock clock) {
     this.config = config;
@@ -93,8 +98,19 @@ public final class Daemon implements AutoCloseable {
             new TagService(registry, access),
             new RandomService(registry, access, lanes),
             new AccessKeyService(registry, accessKeys, access, lanes, clock));
-    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls())).orElse(null);
-    server = new GrpcServer(config.grpc(), tls, useCases, health, metrics, clock);
+    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
+    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock);
+    awsTls =
+        config
+            .awsKms()
+            .flatMap(Config.AwsKms::tls)
+            .map(files -> new Tls(files, "h2", "http/1.1"))
+            .orElse(null);
+    awsKms =
+        config
+            .awsKms()
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, metrics, clock))
+            .orElse(null);
   }
 
   /// Opens everything and serves. Health says SERVING when the token has given the known answer.
@@ -105,13 +121,20 @@ public final class Daemon implements AutoCloseable {
       if (tls != null) {
         tls.startLoading();
       }
+      if (awsTls != null) {
+        awsTls.startLoading();
+      }
       store.open();
       OwnKey probeKey = ownKey(OwnKey.Purpose.PROBE, provision);
       useCases.accessKeys().start(ownKey(OwnKey.Purpose.ACCESS_KEYS, provision));
       lanes.start();
       maker.settleAll();
       deletion.start();
+      loops.start();
       server.start();
+      if (awsKms != null) {
+        awsKms.start();
+      }
       probe.start(probeKey);
       measure();
       if (config.metrics().isPresent()) {
@@ -186,6 +209,32 @@ public final class Daemon implements AutoCloseable {
           "When the daemon's certificate ends, in Unix time.",
           () -> tls.notAfter().getEpochSecond());
     }
+    if (awsKms != null) {
+      measure(awsKms);
+    }
+  }
+
+  private void measure(AwsKmsServer edge) {
+    metrics.gauge(
+        "hmacd_aws_kms_connections",
+        "Open connections of the AWS KMS edge.",
+        edge::openConnections);
+    metrics.gauge(
+        "hmacd_aws_kms_connections_refused",
+        "Its connections closed since the start because there were too many.",
+        edge::refusedConnections);
+    metrics.gauge(
+        "hmacd_aws_kms_requests", "Its requests that are not answered yet.", edge::requests);
+    metrics.gauge(
+        "hmacd_aws_kms_buffered_bytes",
+        "Bytes of its requests' bodies in memory.",
+        edge::bufferedBytes);
+    if (awsTls != null) {
+      metrics.gauge(
+          "hmacd_aws_kms_certificate_expiry_seconds",
+          "When its certificate ends, in Unix time.",
+          () -> awsTls.notAfter().getEpochSecond());
+    }
   }
 
   /// Takes the rules of a configuration that was read anew. Thread-safe.
@@ -197,23 +246,34 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Reads certificates and trust anew; bad ones are reported, and what was used before stays.
-  /// Thread-safe.
-  public void reloadTls() {
-    if (tls == null) {
-      return;
-    }
+  /// Reads certificates and trust anew. Thread-safe.
+  ///
+  /// @throws IOException for bad ones; what was used before stays
+  public void reloadTls() throws IOException {
     try {
-      tls.reload();
-      log.atInfo().addKeyValue("not_after", tls.notAfter()).log("TLS files replaced");
-    } catch (IOException e) {
-      log.atError().addKeyValue("reason", e.getMessage()).log("TLS files not replaced");
+      if (tls != null) {
+        reload(tls);
+      }
+    } finally {
+      if (awsTls != null) {
+        reload(awsTls);
+      }
     }
+  }
+
+  private static void reload(Tls files) throws IOException {
+    files.reload();
+    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
   }
 
   /// Where TCP is listened on.
   public Optional<InetSocketAddress> tcpAddress() {
     return server.tcpAddress();
+  }
+
+  /// Where the AWS KMS edge listens.
+  public Optional<InetSocketAddress> awsKmsAddress() {
+    return Optional.ofNullable(awsKms).flatMap(AwsKmsServer::address);
   }
 
   /// Waits until the probe has given its first answer.
@@ -231,11 +291,23 @@ public final class Daemon implements AutoCloseable {
   public void close() {
     health.stop();
     probe.close();
-    server.drain(config.grpc().limits().drain());
+    Duration drain = config.grpc().limits().drain();
+    long end = System.nanoTime() + drain.toNanos();
+    if (awsKms != null) {
+      awsKms.beginDrain();
+    }
+    server.drain(drain);
+    if (awsKms != null) {
+      awsKms.awaitDrained(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+    }
     deletion.close();
     lanes.close();
     store.close();
     server.close();
+    if (awsKms != null) {
+      awsKms.close();
+    }
+    loops.close();
     metrics.close();
   }
 }

@@ -27,16 +27,32 @@ final class StructureTest {
 
   /// For each package, those of ours that it may know. The contract, `v1`, is for the edge alone.
   private static final Map<String, Set<String>> MAY_KNOW =
-      Map.of(
-          "key", Set.of(),
-          "access", Set.of("key"),
-          "token", Set.of("key"),
-          "mac", Set.of("key", "access", "token"),
-          "config", Set.of("key", "access", "token"),
-          "metrics", Set.of("mac", "token"),
-          "rpc", Set.of("v1", "mac", "key", "access", "token", "config"),
-          "", Set.of("rpc", "metrics", "mac", "key", "access", "token", "config"),
-          "command", Set.of("", "rpc", "key", "token", "config"));
+      Map.ofEntries(
+          entry("key"),
+          entry("access", "key"),
+          entry("token", "key"),
+          entry("mac", "key", "access", "token"),
+          entry("config", "key", "access", "token"),
+          entry("metrics", "mac", "token"),
+          entry("transport", "config"),
+          entry("rpc", "v1", "mac", "key", "access", "token", "config", "transport"),
+          entry("awskms", "mac", "key", "access", "config", "transport"),
+          entry(
+              "",
+              "rpc",
+              "awskms",
+              "transport",
+              "metrics",
+              "mac",
+              "key",
+              "access",
+              "token",
+              "config"),
+          entry("command", "", "transport", "key", "token", "config"));
+
+  private static Map.Entry<String, Set<String>> entry(String name, String... mayKnow) {
+    return Map.entry(name, Set.of(mayKnow));
+  }
 
   static final Set<String> PACKAGES = MAY_KNOW.keySet();
 

@@ -2,35 +2,80 @@ package dev.hmacd.access;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The kinds of [Principal].
 enum Kind {
   /// A SPIFFE ID from the certificate's URI SAN.
-  SPIFFE("spiffe://"),
+  SPIFFE(
+      "spiffe://",
+      ".+",
+      ".*/.*",
+      "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*"),
   /// The certificate's first DNS SAN.
-  DNS("dns:"),
+  DNS("dns:", ".+", ".*", ""),
   /// The certificate's subject CN, where it has no SAN that names it.
-  COMMON_NAME("cn:"),
+  COMMON_NAME("cn:", ".+", ".*", ""),
   /// The user id of the process at the other end of the Unix socket (SO_PEERCRED).
-  UID("uid:");
+  UID("uid:", ".+", ".*", ""),
+  /// The user of an AWS access key, in the form and with the characters of IAM.
+  ARN(
+      "arn:",
+      "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*[\\w+=,.@-]",
+      "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*",
+      "an ARN is arn:aws:iam::<12 digits>:user/<name>; a wildcard has the whole account");
 
   final String prefix;
+  private final Pattern name;
+  private final Pattern beforeWildcard;
+  private final String rule;
 
-  Kind(String prefix) {
+  /// @param name what may come after the prefix
+  /// @param beforeWildcard what may come between the prefix and a wildcard
+  /// @param rule what to tell of those that do not fit
+  Kind(String prefix, String name, String beforeWildcard, String rule) {
     this.prefix = prefix;
+    this.name = Pattern.compile(name, Pattern.DOTALL);
+    this.beforeWildcard = Pattern.compile(beforeWildcard, Pattern.DOTALL);
+    this.rule = rule;
   }
 
-  static @Nullable Kind of(String name) {
+  /// Refuses what is not a principal's name.
+  static void requireName(String text) {
+    Kind kind = of(text);
+    require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
+  }
+
+  /// Refuses what a wildcard may not come after.
+  static void requirePrefix(String text) {
+    Kind kind = of(text);
+    require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());
+  }
+
+  private static void require(@Nullable Kind kind, boolean fits) {
+    if (!fits) {
+      throw new IllegalArgumentException(
+          kind == null || kind.rule.isEmpty()
+              ? "a principal starts with one of " + prefixes() + "; a trailing * is a wildcard"
+              : kind.rule);
+    }
+  }
+
+  private String rest(String text) {
+    return text.substring(prefix.length());
+  }
+
+  private static @Nullable Kind of(String text) {
     for (Kind kind : values()) {
-      if (name.startsWith(kind.prefix) && name.length() > kind.prefix.length()) {
+      if (text.startsWith(kind.prefix)) {
         return kind;
       }
     }
     return null;
   }
 
-  static List<String> prefixes() {
+  private static List<String> prefixes() {
     return Arrays.stream(values()).map(kind -> kind.prefix).toList();
   }
 }

@@ -1,15 +1,17 @@
 package dev.hmacd.access;
 
 /// Who calls, in the one grammar of all edges: a kind and a name, such as
-/// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing` or `uid:1000`. The kind
-/// is always written, so that no name of one kind can pass for another's.
+/// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing`, `uid:1000` or
+/// `arn:aws:iam::000000000000:user/billing`. The kind is always written, so that no name of one
+/// kind can pass for another's.
 public record Principal(String name) {
   /// How long a name may be; longer ones have no place in a log line.
   public static final int MAX_LENGTH = 2048;
 
   public Principal {
-    if (Kind.of(name) == null || name.length() > MAX_LENGTH) {
-      throw new IllegalArgumentException("a principal starts with one of " + Kind.prefixes());
+    Kind.requireName(name);
+    if (name.length() > MAX_LENGTH) {
+      throw new IllegalArgumentException("a principal has at most " + MAX_LENGTH + " characters");
     }
   }
 

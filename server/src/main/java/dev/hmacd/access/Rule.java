@@ -31,18 +31,15 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
   ///
   /// @param text a principal's name, or a prefix of names
   public record PrincipalPattern(String text, boolean isPrefix) {
-    /// Reads `NAME` or `PREFIX*`. A prefix has its kind, and a SPIFFE one its whole trust domain.
+    /// Reads `NAME` or `PREFIX*`. A prefix has its kind, a SPIFFE one its whole trust domain, and
+    /// an ARN its whole account.
     public static PrincipalPattern parse(String pattern) {
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
-      boolean kindOnly = Kind.prefixes().contains(text);
-      if (!(prefix && kindOnly) && Kind.of(text) == null) {
-        throw new IllegalArgumentException(
-            "a principal starts with one of " + Kind.prefixes() + "; a trailing * is a wildcard");
-      }
-      if (prefix && text.startsWith(Kind.SPIFFE.prefix) && !text.substring(9).contains("/")) {
-        throw new IllegalArgumentException(
-            "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*");
+      if (prefix) {
+        Kind.requirePrefix(text);
+      } else {
+        Kind.requireName(text);
       }
       return new PrincipalPattern(text, prefix);
     }

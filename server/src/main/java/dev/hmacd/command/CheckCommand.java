@@ -9,12 +9,12 @@ import dev.hmacd.key.OwnKey;
 import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.key.RegistryStore;
-import dev.hmacd.rpc.Tls;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.Probe;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.security.MessageDigest;
@@ -72,7 +72,7 @@ final class CheckCommand implements Command {
   }
 
   private void tls(Config.Tcp tcp) {
-    Tls tls = new Tls(tcp.tls());
+    Tls tls = new Tls(tcp.tls(), "h2");
     try {
       tls.reload();
       list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());

@@ -38,14 +38,26 @@ final class DevCommand implements Command {
       running.watch(folder.config(), config);
       running.start(Daemon.Provision.IF_MISSING);
       if (!daemon.awaitHealthy(FIRST_ANSWER)) {
-        throw new StartException(
-            "the token did not give its first MAC", StartException.TEMPORARY, null);
+        throw running.failed(
+            new StartException(
+                "the token did not give its first MAC", StartException.TEMPORARY, null));
       }
-      folder.writeEnv(daemon.tcpAddress().orElseThrow(), config.grpc().unix().orElseThrow().path());
+      try {
+        folder.writeEnv(
+            daemon.tcpAddress().orElseThrow(), config.grpc().unix().orElseThrow().path());
+      } catch (IOException e) {
+        throw running.failed(unwritable(e));
+      }
       System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
       return running.await();
     } catch (IOException e) {
-      throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
+      throw unwritable(e);
     }
+  }
+
+  /// Says what is wrong with a file: many exceptions have its name for their whole message.
+  private static StartException unwritable(IOException e) {
+    return new StartException(
+        e.getClass().getSimpleName() + ": " + e.getMessage(), StartException.TEMPORARY, e);
   }
 }

@@ -1,15 +1,20 @@
 package dev.hmacd.command;
 
+import dev.hmacd.StartException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 
 /// The folder of `hmacd dev`: what is in it, and the files that are written for people.
 final class DevFolder {
@@ -39,11 +44,38 @@ final class DevFolder {
     return file("env");
   }
 
-  /// Makes the folder for its owner alone, and says who runs in it.
-  void prepare() throws IOException {
+  /// Makes the folder for its owner alone, takes it for this process, and says who runs in it.
+  void prepare() throws IOException, StartException {
     Files.createDirectories(dir, OWNER_ONLY_FOLDER);
+    requireOwn();
+    // Held until the process ends.
+    var lock =
+        FileChannel.open(
+            file("hmacd.lock"),
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+            OWNER_ONLY_FILE);
+    if (lock.tryLock() == null) {
+      throw new StartException("another hmacd dev runs in " + dir, StartException.TEMPORARY, null);
+    }
     Files.deleteIfExists(env());
     write("hmacd.pid", ProcessHandle.current().pid() + "\n");
+  }
+
+  /// Whoever else can write here decides what the daemon runs and who may use it.
+  private void requireOwn() throws IOException, StartException {
+    var permissions = Files.getPosixFilePermissions(dir);
+    if (!Files.getAttribute(dir, "unix:uid").equals(uid())
+        || permissions.contains(PosixFilePermission.GROUP_WRITE)
+        || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
+      throw new StartException(
+          dir + " must belong to the user who runs hmacd dev, and nobody else may write in it",
+          StartException.CONFIG,
+          null);
+    }
+  }
+
+  private static Object uid() throws IOException {
+    return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
   }
 
   /// Writes a file for its owner alone, whole or not at all.
@@ -98,7 +130,7 @@ final class DevFolder {
                 quoted(label),
                 quoted(pin.toString()),
                 quoted(DevCertificates.CLIENT),
-                quoted("uid:" + Files.getAttribute(dir, "unix:uid"))));
+                quoted("uid:" + uid())));
   }
 
   /// A YAML string in single quotes.

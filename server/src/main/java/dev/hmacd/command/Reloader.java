@@ -4,7 +4,6 @@ import dev.hmacd.Daemon;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
-import dev.hmacd.config.TlsConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,6 +40,11 @@ final class Reloader implements AutoCloseable {
 
   private List<String> lastTls;
 
+  /// What was wrong last time and is not said again at each look; empty when nothing was.
+  private String configProblem = "";
+
+  private String tlsProblem = "";
+
   /// Made before the daemon reads the TLS files, so that no change of theirs is missed.
   ///
   /// @param config as the daemon has it
@@ -48,16 +52,7 @@ final class Reloader implements AutoCloseable {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
-    this.tlsFiles =
-        config
-            .grpc()
-            .tcp()
-            .map(
-                tcp -> {
-                  TlsConfig tls = tcp.tls();
-                  return List.of(tls.certificate(), tls.privateKey(), tls.clientCa());
-                })
-            .orElse(List.of());
+    this.tlsFiles = config.tlsFiles();
     this.lastTls = look(tlsFiles);
   }
 
@@ -79,14 +74,12 @@ final class Reloader implements AutoCloseable {
   private void reload(boolean told) {
     try {
       List<String> config = look(List.of(file));
-      if (told || !config.equals(lastConfig)) {
+      if ((told || !config.equals(lastConfig)) && reloadConfig(told)) {
         lastConfig = config;
-        reloadConfig(told);
       }
       List<String> tls = look(tlsFiles);
-      if (told || !tls.equals(lastTls)) {
+      if ((told || !tls.equals(lastTls)) && reloadTls(told)) {
         lastTls = tls;
-        daemon.reloadTls();
       }
     } catch (RuntimeException e) {
       // The schedule would end without a word.
@@ -94,15 +87,39 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private void reloadConfig(boolean told) {
+  /// @return whether it succeeded. Else it is tried at each look: what was wrong may be mended
+  ///   without a change of the file that could be seen, as permissions are
+  private boolean reloadConfig(boolean told) {
     try {
       Config fresh = ConfigFile.read(file);
       if (told || !fresh.equals(used)) {
         used = fresh;
         daemon.reload(fresh);
       }
+      configProblem = "";
+      return true;
     } catch (ConfigException e) {
-      log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
+      String problem = e.problems().toString();
+      if (told || !problem.equals(configProblem)) {
+        log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
+      }
+      configProblem = problem;
+      return false;
+    }
+  }
+
+  private boolean reloadTls(boolean told) {
+    try {
+      daemon.reloadTls();
+      tlsProblem = "";
+      return true;
+    } catch (IOException e) {
+      String problem = String.valueOf(e.getMessage());
+      if (told || !problem.equals(tlsProblem)) {
+        log.atError().addKeyValue("reason", problem).log("TLS files not replaced");
+      }
+      tlsProblem = problem;
+      return false;
     }
   }
 

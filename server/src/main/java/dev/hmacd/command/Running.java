@@ -25,6 +25,9 @@ final class Running {
   @GuardedBy("lifecycle")
   private boolean stopping;
 
+  /// What the process ends with when nobody has told it to stop before.
+  private volatile int exitCode;
+
   private @Nullable Reloader reloader;
 
   Running(Daemon daemon) {
@@ -66,6 +69,12 @@ final class Running {
     reloader = new Reloader(file, config, daemon);
   }
 
+  /// Has the process end with the exit code of what went wrong after the start.
+  StartException failed(StartException e) {
+    exitCode = e.exitCode();
+    return e;
+  }
+
   private void stop() {
     synchronized (lifecycle) {
       stopping = true;
@@ -81,7 +90,7 @@ final class Running {
     if (HALT) {
       // Modules crash when a JVM ends the usual way while they have threads; all is written, so end
       // here.
-      Runtime.getRuntime().halt(0);
+      Runtime.getRuntime().halt(exitCode);
     }
   }
 

@@ -10,10 +10,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// Everything that an operator decides; `hmacd.example.yaml` says what each means.
 public record Config(
     Grpc grpc,
+    Optional<AwsKms> awsKms,
     TokenSettings token,
     Path registry,
     ArnScope arn,
@@ -23,7 +25,14 @@ public record Config(
 
   /// The same with other rules.
   public Config withRules(List<Rule> other) {
-    return new Config(grpc, token, registry, arn, metrics, logging, other);
+    return new Config(grpc, awsKms, token, registry, arn, metrics, logging, other);
+  }
+
+  /// All files of TLS, of all edges.
+  public List<Path> tlsFiles() {
+    return Stream.concat(grpc.tcp().map(Tcp::tls).stream(), awsKms.flatMap(AwsKms::tls).stream())
+        .flatMap(TlsConfig::files)
+        .toList();
   }
 
   /// The gRPC edge.
@@ -61,6 +70,33 @@ public record Config(
       Duration keepAliveTimeout,
       Duration minClientKeepAlive,
       Duration drain) {}
+
+  /// The AWS KMS edge.
+  ///
+  /// @param tls without it, `listen` is a loopback address
+  public record AwsKms(InetSocketAddress listen, Optional<TlsConfig> tls, AwsLimits limits) {}
+
+  /// What bounds callers of the AWS KMS edge.
+  ///
+  /// @param maxHeaderBytes of a request line, and of all header fields of a request
+  /// @param maxBufferedBytes of all bodies of requests that are not answered yet
+  /// @param maxRequests that are not answered yet
+  /// @param maxRequestsPerConnection as before, of one connection
+  /// @param maxUnauthenticated connections that have not sent a request with a valid signature
+  /// @param request how long a request may take to come whole
+  /// @param maxCallTime how long an answer may take from then on
+  public record AwsLimits(
+      int maxHeaderBytes,
+      int maxBodyBytes,
+      int maxBufferedBytes,
+      int maxRequests,
+      int maxRequestsPerConnection,
+      int maxConnections,
+      int maxUnauthenticated,
+      Duration handshake,
+      Duration request,
+      Duration maxCallTime,
+      Duration idle) {}
 
   /// The token, and how it is used.
   ///

@@ -63,6 +63,7 @@ public final class ConfigFile {
     Config config =
         new Config(
             grpc(root.section("grpc")),
+            root.optionalSection("aws_kms").map(ConfigFile::awsKms),
             token(root.section("token")),
             registry(root.section("registry")),
             arn(root.section("arn")),
@@ -97,7 +98,7 @@ public final class ConfigFile {
         new TlsConfig(
             tls.requiredPath("certificate"),
             tls.requiredPath("private_key"),
-            tls.requiredPath("client_ca"));
+            Optional.of(tls.requiredPath("client_ca")));
     tls.done();
     return new Config.Tcp(section.address("listen", listen), files);
   }
@@ -141,6 +142,49 @@ public final class ConfigFile {
             section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
             section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("drain", Duration.ofSeconds(20), Duration.ofMillis(100), DAY));
+    section.done();
+    return limits;
+  }
+
+  private static Config.AwsKms awsKms(Section section) {
+    InetSocketAddress listen =
+        section.address("listen", section.string("listen", "127.0.0.1:8080"));
+    Optional<TlsConfig> tls =
+        section
+            .optionalSection("tls")
+            .map(
+                files -> {
+                  var config =
+                      new TlsConfig(
+                          files.requiredPath("certificate"),
+                          files.requiredPath("private_key"),
+                          Optional.empty());
+                  files.done();
+                  return config;
+                });
+    if (tls.isEmpty() && !listen.getAddress().isLoopbackAddress()) {
+      section.problem(
+          "listen", "must be a loopback address without tls: messages and MACs would be readable");
+    }
+    Config.AwsKms awsKms = new Config.AwsKms(listen, tls, awsLimits(section.defaulted("limits")));
+    section.done();
+    return awsKms;
+  }
+
+  private static Config.AwsLimits awsLimits(Section section) {
+    Config.AwsLimits limits =
+        new Config.AwsLimits(
+            section.number("max_header_bytes", 16_384, 2048, 1 << 20),
+            section.number("max_body_bytes", 262_144, 16_384, 1 << 24),
+            section.number("max_buffered_bytes", 1 << 25, 1 << 20, 1 << 30),
+            section.number("max_requests", 4096, 1, 1_000_000),
+            section.number("max_requests_per_connection", 128, 1, 100_000),
+            section.number("max_connections", 4096, 1, 1_000_000),
+            section.number("max_unauthenticated", 512, 1, 100_000),
+            section.duration("handshake_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("request_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
+            section.duration("connection_idle", Duration.ofMinutes(5), SECOND, DAY));
     section.done();
     return limits;
   }

@@ -17,10 +17,11 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.JDBC;
+import org.sqlite.SQLiteConfig;
 import org.sqlite.SQLiteErrorCode;
+import org.sqlite.SQLiteOpenMode;
 
 /// One SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
@@ -53,8 +54,19 @@ final class Database implements AutoCloseable {
     } catch (FileAlreadyExistsException e) {
       // Its permissions are the operator's.
     }
+    return connect(file, new SQLiteConfig());
+  }
+
+  /// As [#open], but never makes a file: one that is not there is a failure.
+  static Database reopen(Path file) throws SQLException {
+    var settings = new SQLiteConfig();
+    settings.resetOpenMode(SQLiteOpenMode.CREATE);
+    return connect(file, settings);
+  }
+
+  private static Database connect(Path file, SQLiteConfig settings) throws SQLException {
     // The driver itself: DriverManager would look into every jar for others.
-    Connection connection = new JDBC().connect("jdbc:sqlite:" + file, new Properties());
+    Connection connection = new JDBC().connect("jdbc:sqlite:" + file, settings.toProperties());
     try (Statement statement = connection.createStatement()) {
       statement.execute("PRAGMA busy_timeout=" + BUSY_TIMEOUT_MILLIS);
       requireRegistry(statement, file);

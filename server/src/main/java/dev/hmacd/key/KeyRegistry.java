@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -68,8 +69,23 @@ public final class KeyRegistry {
 
   /// The key that an alias points at now.
   public Optional<KeyEntry> find(Alias alias) {
-    AliasEntry entry = aliases.get(alias.name());
-    return entry == null ? Optional.empty() : find(entry.target());
+    return findNamed(alias.name());
+  }
+
+  /// The key that has the name by which it was found: one that has lost it since then is looked for
+  /// again, since an alias may move meanwhile.
+  private Optional<KeyEntry> findNamed(String alias) {
+    while (true) {
+      AliasEntry entry = aliases.get(alias);
+      if (entry == null) {
+        return Optional.empty();
+      }
+      KeyEntry key = keys.get(entry.target().value());
+      if (key != null && key.aliases().contains(entry.alias())) {
+        return Optional.of(key);
+      }
+      Thread.onSpinWait();
+    }
   }
 
   /// The key that a caller names by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in
@@ -78,8 +94,7 @@ public final class KeyRegistry {
     String name =
         given.startsWith(scope().prefix()) ? given.substring(scope().prefix().length()) : given;
     if (name.startsWith(Alias.PREFIX)) {
-      AliasEntry entry = aliases.get(name);
-      return entry == null ? Optional.empty() : find(entry.target());
+      return findNamed(name);
     }
     if (name.startsWith("key/") && name.length() != given.length()) {
       name = name.substring("key/".length());
@@ -443,31 +458,32 @@ public final class KeyRegistry {
     }
   }
 
-  /// Access rules name keys by their aliases, so a key loses a name before another gets it.
+  /// In this order, since calls look meanwhile: at every moment the alias leads to a key, and that
+  /// key has the name, by which access rules may allow it.
   private AliasEntry point(Alias alias, AliasEntry entry) {
-    unpoint(alias);
-    aliases.put(alias.name(), entry);
-    keys.computeIfPresent(
-        entry.target().value(),
-        (_, key) -> {
-          Set<Alias> names = new HashSet<>(key.aliases());
-          names.add(alias);
-          return key.with(names);
-        });
+    rename(entry.target(), names -> names.add(alias));
+    AliasEntry old = aliases.put(alias.name(), entry);
+    if (old != null && !old.target().equals(entry.target())) {
+      rename(old.target(), names -> names.remove(alias));
+    }
     return entry;
   }
 
   private void unpoint(Alias alias) {
     AliasEntry old = aliases.remove(alias.name());
     if (old != null) {
-      keys.computeIfPresent(
-          old.target().value(),
-          (_, key) -> {
-            Set<Alias> names = new HashSet<>(key.aliases());
-            names.remove(alias);
-            return key.with(names);
-          });
+      rename(old.target(), names -> names.remove(alias));
     }
+  }
+
+  private void rename(KeyId key, Consumer<Set<Alias>> change) {
+    keys.computeIfPresent(
+        key.value(),
+        (_, entry) -> {
+          Set<Alias> names = new HashSet<>(entry.aliases());
+          change.accept(names);
+          return entry.with(names);
+        });
   }
 
   /// The keys after an id (empty: from the start), ordered by id.

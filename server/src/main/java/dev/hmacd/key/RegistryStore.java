@@ -4,11 +4,14 @@ import dev.hmacd.key.RegistryException.Kind;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -44,6 +47,12 @@ public final class RegistryStore implements AutoCloseable {
 
   /// Used by the store's thread alone, and by [#open] before there is one.
   private @Nullable Database database;
+
+  /// Of the file that is open. As the next, used where `database` is.
+  private @Nullable Object identity;
+
+  /// Of the last change that memory has. A file that has fewer is not the one that it came from.
+  private long revision;
 
   /// Set once by [#open], before there is a thread.
   private boolean opened;
@@ -84,9 +93,11 @@ public final class RegistryStore implements AutoCloseable {
       if (lock.tryLock() == null) {
         throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
       }
-      database = Database.open(file);
-      adoptScope(database);
-      load(database);
+      Database fresh = Database.open(file);
+      database = fresh;
+      identity = identity();
+      adoptScope(fresh);
+      load(fresh);
       opened = true;
     } catch (OverlappingFileLockException e) {
       throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
@@ -105,6 +116,10 @@ public final class RegistryStore implements AutoCloseable {
     db.update(
         "UPDATE registry SET arn_prefix = ? WHERE NOT EXISTS (SELECT 1 FROM keys)", scope.prefix());
     db.commit();
+    requireScope(db);
+  }
+
+  private void requireScope(Database db) throws SQLException {
     String fixed = db.query("SELECT arn_prefix FROM registry", row -> row.getString(1)).getFirst();
     if (!fixed.equals(scope.prefix())) {
       throw new RegistryException(
@@ -112,7 +127,17 @@ public final class RegistryStore implements AutoCloseable {
     }
   }
 
+  /// What tells this file from another that takes its place.
+  private @Nullable Object identity() throws IOException {
+    return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+  }
+
+  private static long revision(Database db) throws SQLException {
+    return db.query("SELECT revision FROM registry", row -> row.getLong(1)).getFirst();
+  }
+
   private void load(Database db) throws SQLException {
+    revision = revision(db);
     for (Memory memory : memories) {
       memory.load(db);
     }
@@ -135,7 +160,9 @@ public final class RegistryStore implements AutoCloseable {
           // First of all, since SQLite waits for another's lock only before a transaction has read.
           db.update("UPDATE registry SET revision = revision + 1");
           Committed<T> committed = work.in(db);
+          long changed = revision(db);
           db.commit();
+          revision = changed;
           return committed.apply();
         });
   }
@@ -159,7 +186,7 @@ public final class RegistryStore implements AutoCloseable {
     } catch (RegistryException e) {
       result.completeExceptionally(e);
       return;
-    } catch (SQLException | IOException | RuntimeException e) {
+    } catch (SQLException | IOException | RuntimeException | Error e) {
       log.atError().setCause(e).log("The registry cannot be read or written");
       RegistryException failure = new RegistryException(Kind.UNAVAILABLE, "database failure", e);
       reopen(failure);
@@ -188,13 +215,22 @@ public final class RegistryStore implements AutoCloseable {
   private Database database() throws SQLException, IOException {
     Database open = database;
     if (open != null) {
+      if (!Objects.equals(identity(), identity)) {
+        throw new IOException("another file is in the place of the registry " + file);
+      }
       return open;
     }
     if (!opened) {
       throw new RegistryException(Kind.UNAVAILABLE, "not open");
     }
-    Database fresh = Database.open(file);
+    Database fresh = Database.reopen(file);
     try {
+      requireScope(fresh);
+      if (revision(fresh) < revision) {
+        throw new RegistryException(
+            Kind.FOREIGN, "the registry " + file + " is older than what was answered from it");
+      }
+      identity = identity();
       load(fresh);
     } catch (SQLException | RuntimeException e) {
       fresh.close();
@@ -216,6 +252,7 @@ public final class RegistryStore implements AutoCloseable {
       }
       var _ = database();
     } catch (SQLException | IOException | RegistryException e) {
+      // What memory has stays, and the next call tries again.
       failure.addSuppressed(e);
     }
   }

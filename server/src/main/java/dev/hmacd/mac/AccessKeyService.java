@@ -106,7 +106,7 @@ public final class AccessKeyService {
                       .insert(new AccessKey(id, principal, now, true))
                       .thenApply(key -> new Made(key, shown));
                 });
-    Replies.send(made, reply, Failures::ofToken);
+    Replies.send(caller, made, reply, Failures::ofToken);
   }
 
   private String newId() {
@@ -121,6 +121,7 @@ public final class AccessKeyService {
   public void listAccessKeys(Caller caller, PageRequest page, Reply<Page<AccessKey>> reply) {
     keys.requireOnAllKeys(caller.principal(), Action.LIST_ACCESS_KEYS);
     Replies.send(
+        caller,
         registry
             .list(page.after(), page.size() + 1)
             .thenApply(found -> Page.of(found, page, AccessKey::id)),
@@ -131,12 +132,12 @@ public final class AccessKeyService {
   /// Keeps an access key from being used, for good.
   public void disableAccessKey(Caller caller, String id, Reply<AccessKey> reply) {
     keys.requireOnAllKeys(caller.principal(), Action.DISABLE_ACCESS_KEY);
-    Replies.send(registry.disable(id), reply, failure(id));
+    Replies.send(caller, registry.disable(id), reply, failure(id));
   }
 
   public void deleteAccessKey(Caller caller, String id, Reply<AccessKey> reply) {
     keys.requireOnAllKeys(caller.principal(), Action.DELETE_ACCESS_KEY);
-    Replies.send(registry.delete(id), reply, failure(id));
+    Replies.send(caller, registry.delete(id), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {
@@ -151,7 +152,7 @@ public final class AccessKeyService {
   /// is disabled. Already complete when the day's first request has been seen.
   ///
   /// @param day `yyyymmdd`, today or next to it
-  /// @return fails with a [TokenException]
+  /// @return fails with a [Refusal]
   public CompletableFuture<Optional<SigningKey>> signingKey(
       String accessKeyId, String day, long deadlineNanos) {
     Optional<AccessKey> found = registry.find(accessKeyId).filter(AccessKey::active);
@@ -175,6 +176,10 @@ public final class AccessKeyService {
                 signingKeys.put(name, derived);
                 return Optional.of(derived);
               }
+            })
+        .exceptionally(
+            e -> {
+              throw new Refusal(Failures.ofToken(e));
             });
   }
 

@@ -37,6 +37,7 @@ public final class AliasService {
                 keys.requireById(caller.principal(), Action.LIST_ALIASES, "key_id", givenKeyId)
                     .id());
     Replies.send(
+        caller,
         registry
             .listAliases(target, page.after(), page.size() + 1)
             .thenApply(found -> Page.of(found, page, entry -> entry.alias().name())),
@@ -49,7 +50,8 @@ public final class AliasService {
     Alias alias = Shape.alias("alias_name", name);
     keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
     KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
-    Replies.send(registry.createAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
+    Replies.send(
+        caller, registry.createAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
   }
 
   /// Points an alias at another key.
@@ -57,13 +59,14 @@ public final class AliasService {
     Alias alias = Shape.alias("alias_name", name);
     keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
     KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
-    Replies.send(registry.updateAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
+    Replies.send(
+        caller, registry.updateAlias(alias, target.id()), reply, aliasFailure(alias, targetKeyId));
   }
 
   public void deleteAlias(Caller caller, String name, Reply<Alias> reply) {
     Alias alias = Shape.alias("alias_name", name);
     keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
-    Replies.send(registry.deleteAlias(alias), reply, aliasFailure(alias, ""));
+    Replies.send(caller, registry.deleteAlias(alias), reply, aliasFailure(alias, ""));
   }
 
   private KeyEntry target(Caller caller, Action action, String given) {

@@ -4,6 +4,7 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.token.TokenException;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeoutException;
 
 /// Turns what the token and the registry answer into a [Failure].
 final class Failures {
@@ -44,6 +45,7 @@ final class Failures {
     return switch (unwrap(e)) {
       case Refusal refusal -> refusal.failure();
       case RegistryException registry -> of(registry);
+      case TimeoutException _ -> new Failure.DeadlineExceeded();
       case Throwable other -> new Failure.Unforeseen(other);
     };
   }

@@ -68,7 +68,7 @@ public final class KeyService {
     KeyId id = KeyId.random();
     KeyEntry key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), Optional.empty());
-    Replies.send(maker.make(key, tags, caller.deadlineNanos()), reply, failure(key));
+    Replies.send(caller, maker.make(key, tags, caller.deadlineNanos()), reply, failure(key));
   }
 
   /// Takes a key into service that a key ceremony put on the token.
@@ -84,21 +84,26 @@ public final class KeyService {
       Reply<KeyEntry> reply) {
     TagService.requireFit(tags);
     switch (query) {
-      case Query.ByLabel(var label) ->
-          Shape.bytes(
-              "object_label",
-              label.getBytes(StandardCharsets.UTF_8).length,
-              Shape.MAX_OBJECT_NAME_BYTES);
-      case Query.ById(var idHex) ->
-          Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
-      case Query.ByBoth(var _) -> throw new IllegalArgumentException("callers give one name");
+      case Query.ByLabel(var label) -> requireLabel(label);
+      case Query.ById(var idHex) -> requireId(idHex);
+      case Query.ByBoth(var object) -> {
+        requireLabel(object.label());
+        requireId(object.idHex());
+      }
     }
     Shape.description(description);
     keys.requireOnAllKeys(caller.principal(), Action.ADOPT_KEY);
+    if (asksForReserved(query)) {
+      throw new Refusal(new Failure.ObjectReserved());
+    }
     KeyId id = KeyId.random();
     CompletableFuture<KeyEntry> adopted =
         lanes
             .submit(session -> session.find(query), true, caller.deadlineNanos())
+            .exceptionally(
+                e -> {
+                  throw failedTrial(e);
+                })
             .thenApply(KeyService::only)
             .thenCompose(found -> tried(found, spec, caller))
             .thenApply(
@@ -113,7 +118,25 @@ public final class KeyService {
             .thenCompose(key -> registry.insert(key, tags));
     KeyEntry forFailures =
         entry(id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), Optional.empty());
-    Replies.send(adopted, reply, failure(forFailures));
+    Replies.send(caller, adopted, reply, failure(forFailures));
+  }
+
+  private static void requireLabel(String label) {
+    int length = label.getBytes(StandardCharsets.UTF_8).length;
+    Shape.bytes("object_label", length, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  private static void requireId(String idHex) {
+    Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  /// Whether the name is one of the daemon's own, there or not.
+  private static boolean asksForReserved(Query query) {
+    return switch (query) {
+      case Query.ByLabel(var label) -> new KeyObject(label, "").isReserved();
+      case Query.ByBoth(var object) -> object.isReserved();
+      case Query.ById(var _) -> false;
+    };
   }
 
   private static TokenSession.Found only(List<TokenSession.Found> found) {
@@ -158,11 +181,21 @@ public final class KeyService {
             });
   }
 
-  /// A lane that failed has tried twice, so what the token said of the key holds.
+  /// A lane that failed has tried twice, so what the token said of the key holds. There is no key
+  /// yet that could be unavailable: what was found may have gone meanwhile.
   private static RuntimeException failedTrial(Throwable e) {
-    return Failures.unwrap(e) instanceof TokenException refused && refused.unfit().isPresent()
-        ? new Refusal(new Failure.ObjectUnfit(refused.unfit().get()))
-        : new CompletionException(Failures.unwrap(e));
+    if (Failures.unwrap(e) instanceof TokenException refused) {
+      if (refused.unfit().isPresent()) {
+        return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
+      }
+      if (refused.kind() == TokenException.Kind.KEY_MISSING) {
+        return new Refusal(new Failure.ObjectNotFound());
+      }
+      if (refused.kind() == TokenException.Kind.KEY_AMBIGUOUS) {
+        return new Refusal(new Failure.ObjectAmbiguous());
+      }
+    }
+    return new CompletionException(Failures.unwrap(e));
   }
 
   private KeyEntry entry(
@@ -197,6 +230,7 @@ public final class KeyService {
   public void listKeys(Caller caller, PageRequest page, Reply<Page<KeyId>> reply) {
     keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
     Replies.send(
+        caller,
         registry
             .listKeys(page.after(), page.size() + 1)
             .thenApply(found -> Page.of(found, page, KeyId::value)),

@@ -79,6 +79,7 @@ public final class KeyStateService {
       Reply<KeyEntry> reply) {
     KeyId id = require(keys, caller, action, given);
     Replies.send(
+        caller,
         registry.update(
             id,
             key ->

@@ -28,6 +28,7 @@ public final class RandomService {
     Shape.require(count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
     keys.requireOnAllKeys(caller.principal(), Action.GENERATE_RANDOM);
     Replies.send(
+        caller,
         lanes.submit(session -> session.random(count), true, caller.deadlineNanos()),
         reply,
         Failures::ofToken);

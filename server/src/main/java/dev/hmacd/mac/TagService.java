@@ -34,6 +34,7 @@ public final class TagService {
     Action action = Action.TAG_RESOURCE;
     KeyId id = KeyStateService.require(keys, caller, action, keyId);
     Replies.send(
+        caller,
         registry.tag(id, key -> StateTable.allows(action, key), tags),
         reply,
         e ->
@@ -48,6 +49,7 @@ public final class TagService {
     Action action = Action.UNTAG_RESOURCE;
     KeyId id = KeyStateService.require(keys, caller, action, keyId);
     Replies.send(
+        caller,
         registry.untag(id, key -> StateTable.allows(action, key), tagKeys),
         reply,
         e -> KeyStateService.failure(registry, action, id, keyId, e));
@@ -58,6 +60,7 @@ public final class TagService {
       Caller caller, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
     KeyEntry key = keys.requireById(caller.principal(), Action.LIST_RESOURCE_TAGS, "key_id", keyId);
     Replies.send(
+        caller,
         registry
             .listTags(key.id(), position(page), page.size() + 1)
             .thenApply(

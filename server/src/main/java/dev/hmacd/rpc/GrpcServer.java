@@ -3,26 +3,24 @@ package dev.hmacd.rpc;
 import dev.hmacd.config.Config;
 import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.UseCases;
+import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.Tls;
+import io.grpc.Attributes;
+import io.grpc.Grpc;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.ServerTransportFilter;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
 import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.IoHandlerFactory;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
-import io.netty.channel.epoll.EpollServerSocketChannel;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -67,20 +65,23 @@ public final class GrpcServer implements AutoCloseable {
   private final @Nullable Reflection reflection;
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
-  private @Nullable EventLoopGroup eventLoops;
+  private final EventLoops loops;
 
   /// The socket that this server listens on, and has to remove.
   private @Nullable Path socket;
 
+  /// @param loops started before this is
   /// @param tls with its files read; null when only the Unix socket is served
   public GrpcServer(
       Config.Grpc config,
+      EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
       Health health,
       CallObserver observer,
       Clock clock) {
     this.config = config;
+    this.loops = loops;
     this.tls = tls;
     this.health = health;
     Config.Limits limits = config.limits();
@@ -101,21 +102,16 @@ public final class GrpcServer implements AutoCloseable {
   /// @throws IOException when an address is taken, or a Unix socket is asked for where there is no
   ///   epoll
   public void start() throws IOException {
-    boolean epoll = Epoll.isAvailable();
-    IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
-    eventLoops =
-        new MultiThreadIoEventLoopGroup(
-            Runtime.getRuntime().availableProcessors(),
-            new DefaultThreadFactory("hmacd-io", true),
-            io);
     var _ =
-        eventLoops.scheduleAtFixedRate(
-            () -> arrivals.expire(System.nanoTime()),
-            ARRIVALS_LOOK_MILLIS,
-            ARRIVALS_LOOK_MILLIS,
-            TimeUnit.MILLISECONDS);
+        loops
+            .group()
+            .scheduleAtFixedRate(
+                () -> arrivals.expire(System.nanoTime()),
+                ARRIVALS_LOOK_MILLIS,
+                ARRIVALS_LOOK_MILLIS,
+                TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
-      if (!epoll) {
+      if (!EventLoops.isEpoll()) {
         throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
       }
       Config.UnixSocket unix = config.unix().get();
@@ -128,9 +124,7 @@ public final class GrpcServer implements AutoCloseable {
     }
     if (config.tcp().isPresent() && tls != null) {
       tls.awaitLoaded();
-      ChannelFactory<ServerChannel> factory =
-          epoll ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
-      Server server = listen(config.tcp().get().listen(), factory, tls);
+      Server server = listen(config.tcp().get().listen(), EventLoops.tcp(), tls);
       log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }
@@ -143,20 +137,16 @@ public final class GrpcServer implements AutoCloseable {
       SocketAddress address, ChannelFactory<ServerChannel> channels, @Nullable Tls tlsHere)
       throws IOException {
     Config.Limits limits = config.limits();
-    var bound = new Connections(limits.maxConnections(), limits.maxHandshakes(), tlsHere);
-    EventLoopGroup loops = eventLoops;
-    if (loops == null) {
-      throw new IllegalStateException("no event loops");
-    }
+    var bound = new Connections(limits.maxConnections(), limits.maxHandshakes(), tlsHere != null);
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(address)
             .channelFactory(() -> bounded(channels.newChannel(), bound))
-            .bossEventLoopGroup(loops)
-            .workerEventLoopGroup(loops)
+            .bossEventLoopGroup(loops.group())
+            .workerEventLoopGroup(loops.group())
             .directExecutor()
             .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(Gzip.REGISTRY)
-            .addTransportFilter(bound.filter())
+            .addTransportFilter(new Authenticated(bound, tlsHere))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
             .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
@@ -188,6 +178,25 @@ public final class GrpcServer implements AutoCloseable {
     servers.add(server);
     connections.add(bound);
     return server;
+  }
+
+  /// Tells who is at the other end of each connection that has authenticated.
+  private static final class Authenticated extends ServerTransportFilter {
+    private final Connections bound;
+    private final @Nullable Tls tls;
+
+    Authenticated(Connections bound, @Nullable Tls tls) {
+      this.bound = bound;
+      this.tls = tls;
+    }
+
+    @Override
+    public Attributes transportReady(Attributes attributes) {
+      bound.authenticated(attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+      return tls == null
+          ? attributes // The Unix socket's negotiator has told who it is.
+          : attributes.toBuilder().set(Peer.KEY, Peer.ofCertificate(attributes, tls)).build();
+    }
   }
 
   private static <C extends Channel> C bounded(C channel, Connections bound) {
@@ -268,10 +277,6 @@ public final class GrpcServer implements AutoCloseable {
         log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
         server.shutdownNow();
       }
-    }
-    if (eventLoops != null) {
-      var _ =
-          eventLoops.shutdownGracefully(0, Duration.ofSeconds(1).toMillis(), TimeUnit.MILLISECONDS);
     }
     if (socket != null) {
       var _ = socket.toFile().delete();

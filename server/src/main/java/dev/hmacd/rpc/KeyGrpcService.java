@@ -1,10 +1,12 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.key.KeyObject;
 import dev.hmacd.mac.Caller;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.KeyService;
 import dev.hmacd.mac.PageRequest;
 import dev.hmacd.mac.Refusal;
+import dev.hmacd.mac.Shape;
 import dev.hmacd.mac.UseCases;
 import dev.hmacd.token.TokenSession.Query;
 import dev.hmacd.v1.AdoptKeyRequest;
@@ -76,18 +78,9 @@ final class KeyGrpcService {
   }
 
   private void adoptKey(Caller caller, AdoptKeyRequest request, Answer<AdoptKeyResponse> answer) {
-    Query query =
-        switch (request.getObjectCase()) {
-          case OBJECT_LABEL -> new Query.ByLabel(request.getObjectLabel());
-          case OBJECT_ID ->
-              new Query.ById(HexFormat.of().formatHex(request.getObjectId().toByteArray()));
-          case OBJECT_NOT_SET ->
-              throw new Refusal(
-                  new Failure.InvalidField("object", "object_label or object_id must be set"));
-        };
     keys.adoptKey(
         caller,
-        query,
+        query(request),
         Values.spec(request.getKeySpec()),
         request.getDescription(),
         Values.tags(request.getTagsList()),
@@ -96,6 +89,18 @@ final class KeyGrpcService {
                 AdoptKeyResponse.newBuilder()
                     .setKeyMetadata(Values.metadata(key, keys.scope()))
                     .build()));
+  }
+
+  private static Query query(AdoptKeyRequest request) {
+    String idHex = HexFormat.of().formatHex(request.getObjectId().toByteArray());
+    if (request.hasObjectLabel() && request.hasObjectId()) {
+      return new Query.ByBoth(new KeyObject(request.getObjectLabel(), idHex));
+    }
+    if (request.hasObjectLabel()) {
+      return new Query.ByLabel(request.getObjectLabel());
+    }
+    Shape.require(request.hasObjectId(), "object_label", "this or object_id must be set");
+    return new Query.ById(idHex);
   }
 
   private void describeKey(

@@ -1,6 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
+import dev.hmacd.transport.Tls;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
 import java.security.cert.Certificate;

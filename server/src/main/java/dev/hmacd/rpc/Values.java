@@ -117,8 +117,14 @@ final class Values {
             .setId(ByteString.copyFrom(key.object().id()));
     KeyAttributes read = key.attributes();
     if (read != null) {
-      object.setSensitive(Boolean.TRUE.equals(read.sensitive()));
-      object.setExtractable(!Boolean.FALSE.equals(read.extractable()));
+      Boolean sensitive = read.sensitive();
+      if (sensitive != null) {
+        object.setSensitive(sensitive);
+      }
+      Boolean extractable = read.extractable();
+      if (extractable != null) {
+        object.setExtractable(extractable);
+      }
       Boolean always = read.alwaysSensitive();
       if (always != null) {
         object.setAlwaysSensitive(always);

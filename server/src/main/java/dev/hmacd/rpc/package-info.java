@@ -1,4 +1,4 @@
-/// The gRPC edge: protobuf to the domain and back, connections, and TLS.
+/// The gRPC edge: protobuf to the domain and back.
 @NullMarked
 package dev.hmacd.rpc;
 

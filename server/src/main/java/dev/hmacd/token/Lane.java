@@ -83,8 +83,9 @@ final class Lane implements Runnable {
     } catch (TokenException e) {
       observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
       job.failed(e);
-    } catch (RuntimeException e) {
-      // Nobody foresaw it, so the session may be in any state.
+    } catch (RuntimeException | Error e) {
+      // Nobody foresaw it, so the session may be in any state. A lane outlives errors, too: memory
+      // that a caller's answer did not find is there for the next.
       log.atError().setCause(e).log("A token operation failed in an unforeseen way");
       closeSession();
       job.failed(TokenException.fault(TokenException.Fault.DEVICE, "unforeseen failure", e));
@@ -172,7 +173,7 @@ final class Lane implements Runnable {
       if (known != null && open != null) {
         try {
           open.unload(known);
-        } catch (TokenException e) {
+        } catch (TokenException | RuntimeException e) {
           // With its session goes what is left of it.
           log.atWarn()
               .addKeyValue("reason", e.getMessage())

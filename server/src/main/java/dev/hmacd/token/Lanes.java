@@ -120,21 +120,29 @@ public final class Lanes implements AutoCloseable {
     try {
       while (true) {
         TimeUnit.NANOSECONDS.sleep(WATCH_INTERVAL.toNanos());
-        long now = System.nanoTime();
-        for (Job<?> job : waiting) {
-          if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
-            job.late();
-          }
-        }
-        for (Lane lane : lanes) {
-          Job<?> overdue = lane.overdue(now);
-          if (overdue != null) {
-            overdue.late();
-          }
+        try {
+          answerLate(System.nanoTime());
+        } catch (RuntimeException | Error e) {
+          // Whoever is told must not end the watch for all others.
+          log.atError().setCause(e).log("A late call was not answered");
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void answerLate(long now) {
+    for (Job<?> job : waiting) {
+      if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
+        job.late();
+      }
+    }
+    for (Lane lane : lanes) {
+      Job<?> overdue = lane.overdue(now);
+      if (overdue != null) {
+        overdue.late();
+      }
     }
   }
 

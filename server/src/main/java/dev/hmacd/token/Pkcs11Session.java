@@ -5,6 +5,8 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -72,8 +74,8 @@ final class Pkcs11Session implements TokenSession {
     }
     var unfit = attributes(handle).unfit();
     if (unfit.isPresent()) {
-      throw new TokenException(
-          Kind.KEY_UNFIT, key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
+      throw TokenException.unfit(
+          unfit.get(), key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
     }
   }
 
@@ -209,8 +211,17 @@ final class Pkcs11Session implements TokenSession {
     byte[] label = module.bytes(session, handle, Cryptoki.CKA_LABEL);
     byte[] id = module.bytes(session, handle, Cryptoki.CKA_ID);
     return new KeyObject(
-        label == null ? "" : new String(label, StandardCharsets.UTF_8),
-        id == null ? "" : HexFormat.of().formatHex(id));
+        label == null ? "" : text(label), id == null ? "" : HexFormat.of().formatHex(id));
+  }
+
+  /// Strictly: a label that was decoded with losses would not be found again.
+  private static String text(byte[] label) throws TokenException {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(label)).toString();
+    } catch (CharacterCodingException e) {
+      throw TokenException.unfit(
+          new KeyAttributes.Unfit("CKA_LABEL", "must be UTF-8"), "a label is not UTF-8: " + e);
+    }
   }
 
   private KeyAttributes attributes(long handle) throws TokenException {

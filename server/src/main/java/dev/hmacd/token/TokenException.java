@@ -61,6 +61,11 @@ public final class TokenException extends Exception {
     this(kind, Fault.NONE, null, message, null);
   }
 
+  /// An object that is not fit to be a key.
+  static TokenException unfit(Unfit unfit, String message) {
+    return new TokenException(Kind.KEY_UNFIT, Fault.NONE, unfit, message, null);
+  }
+
   static TokenException fault(Fault fault, String message, Throwable cause) {
     return new TokenException(Kind.UNAVAILABLE, fault, null, message, cause);
   }

@@ -31,6 +31,9 @@ final class RuleTest {
   private static final KeyId ID = new KeyId("01234567-89ab-cdef-0123-456789abcdef");
   private static final KeyId OTHER_ID = new KeyId("01234567-89ab-cdef-0123-456789abcdee");
 
+  private static final String USER = "arn:aws:iam::123456789012:user/";
+  private static final String OTHER_USER = "arn:aws:iam::123456789013:user/";
+
   private static KeyEntry key(String... aliases) {
     return new KeyEntry(
         ID,
@@ -69,6 +72,14 @@ final class RuleTest {
         argumentSet("an asterisk inside is one", "dns:*.example", "dns:*.example", true),
         argumentSet("an asterisk inside is no wildcard", "dns:*.example", "dns:a.example", false),
         argumentSet("a CN that looks like a SPIFFE ID", "spiffe://td/a", "cn:spiffe://td/a", false),
+        argumentSet("another partition", USER + "ci", USER.replace("aws", "aws-cn") + "ci", false),
+        argumentSet("the same user", USER + "ci", USER + "ci", true),
+        argumentSet("a longer user", USER + "ci", USER + "ci2", false),
+        argumentSet("users that start so", USER + "ci-*", USER + "ci-1", true),
+        argumentSet("users of a path", USER + "ci/*", USER + "ci/a/b", true),
+        argumentSet("all users of an account", USER + "*", USER + "a", true),
+        argumentSet("an account that differs in its end", USER + "*", OTHER_USER + "a", false),
+        argumentSet("a CN that looks like an ARN", USER + "ci", "cn:" + USER + "ci", false),
         argumentSet("a dot is a dot", "dns:a.example", "dns:aXexample", false));
   }
 
@@ -95,13 +106,26 @@ final class RuleTest {
         "DNS:a",
         " uid:0",
         "role:a",
+        "arn:*",
+        "arn:aws:iam::*",
+        "arn:aws:iam::12345678901*",
+        "arn:aws:iam::123456789012:*",
+        "arn:aws:iam::*:user/ci",
+        "arn:aws:iam::*:user/*",
+        "arn:aws:iam::123456789012:user/",
+        "arn:aws:iam::123456789012:user/a b",
+        "arn:aws:iam::123456789012:user/a*b",
+        "arn:aws:iam::123456789012:role/ci*",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:sts::123456789012:user/ci",
+        "arn::iam::123456789012:user/ci",
       })
-  void patternWithoutKindOrWithHalfATrustDomainIsRefused(String pattern) {
+  void patternWithoutKindOrWithHalfATrustDomainOrAccountIsRefused(String pattern) {
     assertThatIllegalArgumentException().isThrownBy(() -> PrincipalPattern.parse(pattern));
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "spiffe://", "dns:", "cn:", "uid:", "billing", "Uid:0", "*"})
+  @ValueSource(strings = {"", "spiffe://", "dns:", "cn:", "uid:", "billing", "Uid:0", "*", "arn:x"})
   void principalWithoutKindOrNameIsNone(String name) {
     assertThatIllegalArgumentException().isThrownBy(() -> new Principal(name));
   }

@@ -26,6 +26,7 @@ import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.time.Duration;
@@ -213,6 +214,19 @@ final class ReloadTest {
         .contains("problems");
     daemon.allowing("billing", MAC, "*").writeConfig();
     Eventually.holds("the mended one is taken", () -> isAllowed(daemon.as("billing")));
+  }
+
+  @Test
+  void fileThatIsMendedWithoutASignOfChangeIsTakenUp() throws Exception {
+    daemon.allowing("billing", MAC, "*").writeConfig();
+    String good = Files.readString(daemon.config());
+    daemon.write("hmacd.yaml", good.replace("access:", "acc%ss:"));
+    Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+    FileTime changed = Files.getLastModifiedTime(daemon.config());
+    Files.writeString(daemon.config(), good);
+    Files.setLastModifiedTime(daemon.config(), changed);
+    Eventually.holds("billing is allowed", () -> isAllowed(daemon.as("billing")));
+    assertThat(errors.told).hasSize(1);
   }
 
   /// The certificate that new connections are shown.

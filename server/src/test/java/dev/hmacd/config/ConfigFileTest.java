@@ -68,6 +68,21 @@ final class ConfigFileTest {
                 keep_alive_timeout: 2s
                 min_client_keep_alive: 3s
                 drain: 100ms
+            aws_kms:
+              listen: 0.0.0.0:443
+              tls: {certificate: aws.pem, private_key: /keys/aws.pem}
+              limits:
+                max_header_bytes: 2048
+                max_body_bytes: 16384
+                max_buffered_bytes: 1048576
+                max_requests: 1
+                max_requests_per_connection: 2
+                max_connections: 3
+                max_unauthenticated: 4
+                handshake_timeout: 1s
+                request_timeout: 2s
+                max_call_time: 10ms
+                connection_idle: 3s
             token:
               module: /m.so
               serial: "0123"
@@ -108,7 +123,7 @@ final class ConfigFileTest {
         new TlsConfig(
             folder.resolve("tls/server.pem"),
             Path.of("/keys/server.pem"),
-            folder.resolveSibling("ca.pem"));
+            Optional.of(folder.resolveSibling("ca.pem")));
     var socket =
         new Config.UnixSocket(
             folder.resolve("hmacd.sock"), PosixFilePermissions.fromString("rwxrwxrwx"));
@@ -122,6 +137,26 @@ final class ConfigFileTest {
                     Optional.of(socket),
                     true,
                     limits),
+                Optional.of(
+                    new Config.AwsKms(
+                        new InetSocketAddress(InetAddress.ofLiteral("0.0.0.0"), 443),
+                        Optional.of(
+                            new TlsConfig(
+                                folder.resolve("aws.pem"),
+                                Path.of("/keys/aws.pem"),
+                                Optional.empty())),
+                        new Config.AwsLimits(
+                            2048,
+                            16_384,
+                            1 << 20,
+                            1,
+                            2,
+                            3,
+                            4,
+                            Duration.ofSeconds(1),
+                            Duration.ofSeconds(2),
+                            Duration.ofMillis(10),
+                            Duration.ofSeconds(3)))),
                 new Config.TokenSettings(
                     Path.of("/m.so"),
                     new TokenSelector.BySerial("0123"),
@@ -174,6 +209,7 @@ final class ConfigFileTest {
             "problems of all sections are told together",
             """
             grpc: {listen: nowhere, tls: {certificate: 5}, limits: {drain: 20, max_streams_per_connection: 0}}
+            aws_kms: {listen: "0.0.0.0:8080", limits: {max_body_bytes: 1, request_timeout: 0s}}
             token: {label: a, serial: b, lanes: many, session_copies: "no"}
             registry: {path: ""}
             arn: {partition: AWS, region: "", account: 123456789012}
@@ -190,6 +226,11 @@ final class ConfigFileTest {
               "grpc.limits.drain: must be a duration such as 500ms, 30s, 5m or 1h, from 100ms to"
                   + " 86400s",
               "grpc.limits.max_streams_per_connection: must be a whole number from 1 to 100000",
+              "aws_kms.listen: must be a loopback address without tls: messages and MACs would be"
+                  + " readable",
+              "aws_kms.limits.max_body_bytes: must be a whole number from 16384 to 16777216",
+              "aws_kms.limits.request_timeout: must be a duration such as 500ms, 30s, 5m or 1h,"
+                  + " from 1s to 86400s",
               "token.module: is missing; it is a file's path",
               "token.label: or serial must be given, and not both",
               "token.pin_file: is missing; it is a file's path",
@@ -203,14 +244,12 @@ final class ConfigFileTest {
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
               "access.rules[0].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
-              "access.rules[0].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
-                  + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
-                  + " DeleteAlias, ListAliases]",
+                  + " uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
               "access.rules[1]: must be a mapping",
-              "acess: is not known; known here: [access, arn, grpc, logging, metrics, registry,"
-                  + " token]",
+              "acess: is not known; known here: [access, arn, aws_kms, grpc, logging, metrics,"
+                  + " registry, token]",
             }),
         argumentSet(
             "unknown keys of every section are errors",
@@ -221,6 +260,7 @@ final class ConfigFileTest {
               unix_socket: {path: s, x: 1}
               limits: {x: 1}
               x: 1
+            aws_kms: {tls: {certificate: c, private_key: k, client_ca: a}, limits: {x: 1}, x: 1}
             token: {module: m.so, label: t, pin_file: pin, x: 1}
             registry: {path: r.db, x: 1}
             arn: {region: eu-central-1, account: "123456789012", x: 1}
@@ -236,6 +276,12 @@ final class ConfigFileTest {
                   + " max_connections, max_handshakes, max_incomplete_bytes, max_metadata_bytes,"
                   + " max_request_bytes, max_streams_per_connection, min_client_keep_alive]",
               "grpc.x: is not known; known here: [limits, listen, reflection, tls, unix_socket]",
+              "aws_kms.tls.client_ca: is not known; known here: [certificate, private_key]",
+              "aws_kms.limits.x: is not known; known here: [connection_idle, handshake_timeout,"
+                  + " max_body_bytes, max_buffered_bytes, max_call_time, max_connections,"
+                  + " max_header_bytes, max_requests, max_requests_per_connection,"
+                  + " max_unauthenticated, request_timeout]",
+              "aws_kms.x: is not known; known here: [limits, listen, tls]",
               "token.x: is not known; known here: [label, lanes, module, pin_file, probe_interval,"
                   + " probe_timeout, queue, serial, session_copies]",
               "registry.x: is not known; known here: [path]",
@@ -348,12 +394,10 @@ final class ConfigFileTest {
               "access.rules[3].principals[0]: a SPIFFE wildcard has its whole trust domain:"
                   + " spiffe://example.org/*",
               "access.rules[4].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
+                  + " uid:, arn:]; a trailing * is a wildcard",
               "access.rules[5].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:]; a trailing * is a wildcard",
-              "access.rules[6].actions[0]: must be \"*\" or one of [GenerateMac, VerifyMac,"
-                  + " DescribeKey, ListKeys, CreateKey, AdoptKey, CreateAlias, UpdateAlias,"
-                  + " DeleteAlias, ListAliases]",
+                  + " uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[6].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[7].keys[0]: an alias matches alias/[a-zA-Z0-9/_-]{1,250}",
               "access.rules[8].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
               "access.rules[9].keys: [ListKeys, CreateKey] can only be allowed with keys: [\"*\"]",

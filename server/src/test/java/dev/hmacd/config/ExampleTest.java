@@ -34,6 +34,10 @@ final class ExampleTest {
   /// What an operator has to say, or leaves out so as not to have it.
   private static final Set<String> WITHOUT_DEFAULT =
       Set.of(
+          "aws_kms",
+          "aws_kms.tls",
+          "aws_kms.tls.certificate",
+          "aws_kms.tls.private_key",
           "grpc",
           "grpc.listen",
           "grpc.tls",

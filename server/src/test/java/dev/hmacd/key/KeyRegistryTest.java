@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.key.RegistryException.Kind;
+import dev.hmacd.testing.SettableClock;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -409,6 +411,90 @@ final class KeyRegistryTest {
     assertThatThrownBy(() -> open(SCOPE))
         .satisfies(failsWith(Kind.UNAVAILABLE))
         .hasMessageContaining("malformed");
+  }
+
+  @Test
+  void aliasThatMovesLeadsAtEveryMomentToAKeyThatHasItsName() {
+    KeyEntry one = make();
+    KeyEntry two = make();
+    get(registry.createAlias(alias("moving"), one.id()));
+    var moves =
+        CompletableFuture.runAsync(
+            () -> {
+              for (int i = 0; i < 500; i++) {
+                get(registry.updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
+              }
+            });
+    int looks = 0;
+    while (!moves.isDone() || looks == 0) {
+      KeyEntry found = registry.resolve("alias/moving").orElseThrow();
+      assertThat(found.aliases()).contains(alias("moving"));
+      looks++;
+    }
+    moves.join();
+  }
+
+  @Test
+  void keyIsDueWhenItsTimeHasComeAndNotASecondBefore() {
+    var time = new SettableClock(NOW);
+    KeyRegistry timed = with(time);
+    KeyEntry key = get(timed.insert(entry(KeyId.random()), List.of()));
+    get(timed.enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48)));
+    Instant due = NOW.plusSeconds(1000);
+    get(timed.update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
+    time.advance(Duration.ofSeconds(999));
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(timed.find(key.id())).isPresent();
+    time.advance(Duration.ofSeconds(1));
+    assertThat(get(timed.condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
+    assertThat(timed.find(key.id())).isEmpty();
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(get(timed.condemned())).extracting(KeyEntry::object).containsExactly(key.object());
+    get(timed.forget(key.id()));
+    assertThat(get(timed.condemned())).isEmpty();
+  }
+
+  private KeyRegistry with(Clock clock) {
+    store.close();
+    store = new RegistryStore(file(), SCOPE);
+    opened.add(store);
+    var fresh = new KeyRegistry(store, clock);
+    store.open();
+    return fresh;
+  }
+
+  @Test
+  void fileThatIsGoneOrOlderIsNotTakenForTheRegistryAndMemoryStays() throws IOException {
+    KeyEntry first = make();
+    store.close();
+    Path backup = folder.resolve("backup.db");
+    Files.copy(file(), backup);
+    registry = open(SCOPE);
+    KeyEntry second = make();
+
+    Path aside = Files.createDirectory(folder.resolve("aside"));
+    moveRegistry(folder, aside);
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.UNAVAILABLE));
+    assertThat(file()).doesNotExist();
+    assertThat(registry.find(first.id())).contains(first);
+
+    Files.copy(backup, file());
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.FOREIGN));
+    assertThat(registry.find(second.id())).contains(second);
+
+    Files.delete(file());
+    moveRegistry(aside, folder);
+    KeyEntry third = make();
+    assertThat(registry.find(second.id())).contains(second);
+    assertThat(registry.find(third.id())).contains(third);
+  }
+
+  private static void moveRegistry(Path from, Path to) throws IOException {
+    for (String name : List.of("registry.db", "registry.db-wal", "registry.db-shm")) {
+      if (Files.exists(from.resolve(name))) {
+        Files.move(from.resolve(name), to.resolve(name));
+      }
+    }
   }
 
   @Test

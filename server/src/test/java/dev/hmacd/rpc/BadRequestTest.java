@@ -365,7 +365,7 @@ final class BadRequestTest {
                         .setKeySpec(KeySpec.KEY_SPEC_HMAC_256)
                         .setDescription("x".repeat(8193))
                         .build())),
-        adopt("no object", "INVALID_FIELD object", b -> b),
+        adopt("no object", "INVALID_FIELD object_label", b -> b),
         adopt("empty label", "INVALID_FIELD object_label", b -> b.setObjectLabel("")),
         adopt(
             "label of 257 bytes in 129 characters",

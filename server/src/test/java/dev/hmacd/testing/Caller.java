@@ -1,6 +1,7 @@
 package dev.hmacd.testing;
 
 import com.google.protobuf.ByteString;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
@@ -120,6 +121,11 @@ public final class Caller implements AutoCloseable {
 
   public MacServiceGrpc.MacServiceBlockingStub macs() {
     return MacServiceGrpc.newBlockingStub(calls).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  public AccessKeyServiceGrpc.AccessKeyServiceBlockingStub accessKeys() {
+    return AccessKeyServiceGrpc.newBlockingStub(calls)
+        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
   public KeyServiceGrpc.KeyServiceBlockingStub keys() {

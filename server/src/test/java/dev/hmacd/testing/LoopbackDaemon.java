@@ -7,6 +7,7 @@ import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.token.Token;
+import dev.hmacd.v1.CreateAccessKeyRequest;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,11 +31,21 @@ import org.jspecify.annotations.Nullable;
 /// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
 /// with mutual TLS and on a Unix socket, on a real token.
 public final class LoopbackDaemon implements AutoCloseable {
+  /// Where keys are, and whose.
+  public static final String REGION = "eu-central-1";
+
+  public static final String ACCOUNT = "123456789012";
+
+  private static final String ACCESS_KEY_ADMIN = "access-key-admin";
+
   private final Path folder;
   private TestCa ca = new TestCa("test CA");
   private final List<String> rules = new ArrayList<>();
   private final List<String> tokenSettings = new ArrayList<>();
   private final List<String> limits = new ArrayList<>();
+  private final List<String> awsLimits = new ArrayList<>();
+  private String awsKms = "";
+  private final Map<String, AccessKey> accessKeys = new HashMap<>();
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
@@ -70,6 +81,15 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   public LoopbackDaemon allowingAll(String name) {
     return rule("spiffe://test/" + name, "[\"*\"]", "*");
+  }
+
+  /// Allows everything to this process's user on the socket, whose certificate cannot expire.
+  public LoopbackDaemon allowingSocket() {
+    try {
+      return rule("uid:" + Files.getAttribute(folder, "unix:uid"), "[\"*\"]", "*");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /// Allows any principal, in the configuration's words.
@@ -118,6 +138,35 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Has it listen for AWS's clients, without TLS.
+  public LoopbackDaemon awsKms() {
+    awsKms = "aws_kms: {listen: '127.0.0.1:0', limits: {%s}}";
+    return allowing(ACCESS_KEY_ADMIN, List.of(Action.CREATE_ACCESS_KEY), "*");
+  }
+
+  /// Has it listen for AWS's clients, with TLS.
+  public LoopbackDaemon awsKmsWithTls() {
+    awsKms =
+        "aws_kms: {listen: '127.0.0.1:0', limits: {%s},"
+            + " tls: {certificate: aws.pem, private_key: aws-key.pem}}";
+    return allowing(ACCESS_KEY_ADMIN, List.of(Action.CREATE_ACCESS_KEY), "*");
+  }
+
+  /// Adds a line to the section `aws_kms.limits`.
+  public LoopbackDaemon awsLimit(String line) {
+    awsLimits.add(line);
+    return this;
+  }
+
+  /// Allows the user of an access key actions on keys.
+  public LoopbackDaemon allowingUser(String name, List<Action> actions, String... keys) {
+    return rule(arn(name), actions.toString(), keys);
+  }
+
+  public LoopbackDaemon allowingUserAll(String name) {
+    return rule(arn(name), "[\"*\"]", "*");
+  }
+
   /// Starts it, and waits until the token has given the known answer.
   public LoopbackDaemon start() {
     open();
@@ -155,6 +204,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// Writes all that a daemon reads when it starts.
   void writeFiles() {
     TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
+    TestCa.write(ca.server(), folder.resolve("aws.pem"), folder.resolve("aws-key.pem"));
     write("ca.pem", ca.pem());
     writeConfig();
   }
@@ -170,6 +220,7 @@ public final class LoopbackDaemon implements AutoCloseable {
           unix_socket: {path: hmacd.sock}
           reflection: true
           limits: {%s}
+        %s
         token:
           module: %s
           label: %s
@@ -183,6 +234,7 @@ public final class LoopbackDaemon implements AutoCloseable {
         """
             .formatted(
                 String.join(", ", limits),
+                awsKms.formatted(String.join(", ", awsLimits)),
                 module,
                 SoftHsm.LABEL,
                 hsm.pinFile(),
@@ -223,6 +275,30 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   public int port() {
     return daemon().tcpAddress().orElseThrow().getPort();
+  }
+
+  /// The principal of a user's access keys.
+  public static String arn(String user) {
+    return "arn:aws:iam::" + ACCOUNT + ":user/" + user;
+  }
+
+  /// What a user's requests are signed with.
+  public record AccessKey(String id, String secret) {}
+
+  /// A user's access key, made at the first call.
+  public AccessKey accessKey(String user) {
+    return accessKeys.computeIfAbsent(
+        user,
+        name -> {
+          var request = CreateAccessKeyRequest.newBuilder().setPrincipal(arn(name)).build();
+          var made = as(ACCESS_KEY_ADMIN).accessKeys().createAccessKey(request);
+          return new AccessKey(made.getAccessKey().getAccessKeyId(), made.getSecretAccessKey());
+        });
+  }
+
+  /// The port for AWS's clients.
+  public int awsPort() {
+    return daemon().awsKmsAddress().orElseThrow().getPort();
   }
 
   public Path socket() {

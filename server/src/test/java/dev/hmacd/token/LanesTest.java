@@ -297,6 +297,33 @@ final class LanesTest {
   }
 
   @Test
+  void laneOutlivesAnErrorOfWhoIsToldAndTheNextCallIsAnswered() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    for (int i = 0; i < 3; i++) {
+      var told = new CountDownLatch(1);
+      lanes.sign(
+          KEY,
+          MacAlgorithm.HMAC_SHA_256,
+          MESSAGE,
+          System.nanoTime() + LONG.toNanos(),
+          new Completion<>() {
+            @Override
+            public void done(byte[] mac) {
+              told.countDown();
+              throw new OutOfMemoryError("Cannot reserve 1 bytes of direct buffer memory");
+            }
+
+            @Override
+            public void failed(TokenException cause) {
+              throw new AssertionError(cause);
+            }
+          });
+      Eventually.holds("it is told", () -> told.getCount() == 0);
+    }
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  }
+
+  @Test
   void laneThatGetsNoSessionFailsItsCallsUntilItGetsOne() throws TokenException {
     Lanes lanes = lanes(1, 10);
     token.maxSessions(0);

@@ -20,6 +20,7 @@ record Advice(ExitCode exitCode, String hint) {
 
       case KEY_NOT_FOUND -> notFound("See 'hmacctl list-keys' and 'hmacctl list-aliases'.");
       case ALIAS_NOT_FOUND -> notFound("See 'hmacctl list-aliases'.");
+      case ACCESS_KEY_NOT_FOUND -> notFound("See 'hmacctl list-access-keys'.");
       case TOKEN_OBJECT_NOT_FOUND ->
           notFound("Look for its label (CKA_LABEL) or id (CKA_ID) with the token's own tools.");
 
@@ -38,6 +39,9 @@ record Advice(ExitCode exitCode, String hint) {
           refused("Use 'hmacctl update-alias' to point it at another key.");
       case LIMIT_EXCEEDED -> refused("Delete something, or ask an operator for more.");
       case KEY_NOT_USABLE -> refused("See the key's state with 'hmacctl describe-key'.");
+      case KEY_NOT_PENDING_DELETION ->
+          refused("There is nothing to cancel; see 'hmacctl describe-key'.");
+      case INVALID_TAG -> refused("Mend --tags.");
       case INVALID_KEY_USAGE ->
           refused("Use the algorithm that 'hmacctl describe-key' shows for this key.");
       case TOKEN_OBJECT_AMBIGUOUS ->

@@ -1,10 +1,13 @@
 package dev.hmacd.ctl;
 
+import dev.hmacd.client.AccessKeyMetadata;
 import dev.hmacd.client.AliasListEntry;
+import dev.hmacd.client.CreatedAccessKey;
 import dev.hmacd.client.KeyListEntry;
 import dev.hmacd.client.KeyMetadata;
 import dev.hmacd.client.KeyState;
 import dev.hmacd.client.Mac;
+import dev.hmacd.client.Tag;
 import dev.hmacd.client.TokenObject;
 import dev.hmacd.client.Verification;
 import java.util.Base64;
@@ -31,15 +34,20 @@ final class Answers {
   }
 
   static Value key(KeyMetadata key) {
+    Value.Members metadata =
+        Value.Members.none()
+            .with("KeyId", key.keyId())
+            .with("Arn", key.keyArn())
+            .with("CreationDate", key.creationTime().toString())
+            .with("Description", key.description())
+            .with("KeyState", keyState(key.keyState()));
+    if (key.deletionTime().isPresent()) {
+      metadata = metadata.with("DeletionDate", key.deletionTime().get().toString());
+    }
     return Value.Members.none()
         .with(
             "KeyMetadata",
-            Value.Members.none()
-                .with("KeyId", key.keyId())
-                .with("Arn", key.keyArn())
-                .with("CreationDate", key.creationTime().toString())
-                .with("Description", key.description())
-                .with("KeyState", keyState(key.keyState()))
+            metadata
                 .with("KeySpec", key.keySpec().name())
                 .with(
                     "MacAlgorithms",
@@ -50,6 +58,25 @@ final class Answers {
                 .with("Origin", key.origin().name())
                 .with("CurrentKeyVersion", key.currentKeyVersion())
                 .with("TokenObject", tokenObject(key.tokenObject())));
+  }
+
+  static Value tag(Tag tag) {
+    return Value.Members.none().with("TagKey", tag.key()).with("TagValue", tag.value());
+  }
+
+  static Value.Members accessKey(AccessKeyMetadata key) {
+    return Value.Members.none()
+        .with("AccessKeyId", key.accessKeyId())
+        .with("Principal", key.principal())
+        .with("Status", key.active() ? "Active" : "Inactive")
+        .with("CreateDate", key.creationTime().toString());
+  }
+
+  static Value created(CreatedAccessKey made) {
+    return Value.Members.none()
+        .with(
+            "AccessKey",
+            accessKey(made.accessKey()).with("SecretAccessKey", made.secretAccessKey()));
   }
 
   static Value keyListEntry(KeyListEntry key) {
@@ -76,9 +103,13 @@ final class Answers {
         Value.Members.none()
             .with("TokenSerial", object.tokenSerial())
             .with("Label", object.label())
-            .with("Id", object.idHex())
-            .with("Sensitive", object.sensitive())
-            .with("Extractable", object.extractable());
+            .with("Id", object.idHex());
+    if (object.sensitive().isPresent()) {
+      value = value.with("Sensitive", object.sensitive().get());
+    }
+    if (object.extractable().isPresent()) {
+      value = value.with("Extractable", object.extractable().get());
+    }
     if (object.alwaysSensitive().isPresent()) {
       value = value.with("AlwaysSensitive", object.alwaysSensitive().get());
     }
@@ -99,6 +130,8 @@ final class Answers {
     return switch (state) {
       case CREATING -> "Creating";
       case ENABLED -> "Enabled";
+      case DISABLED -> "Disabled";
+      case PENDING_DELETION -> "PendingDeletion";
       case UNAVAILABLE -> "Unavailable";
       case UNKNOWN -> "Unknown";
     };

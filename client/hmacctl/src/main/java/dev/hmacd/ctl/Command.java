@@ -11,7 +11,15 @@ import java.util.stream.Stream;
 record Command(String name, String summary, List<Option> ownOptions, Action action) {
   /// Every command, as help lists them.
   static final List<Command> ALL =
-      Stream.of(MacCommands.ALL, KeyCommands.ALL, AliasCommands.ALL).flatMap(List::stream).toList();
+      Stream.of(
+              MacCommands.ALL,
+              KeyCommands.ALL,
+              KeyStateCommands.ALL,
+              AliasCommands.ALL,
+              TagCommands.ALL,
+              AccessKeyCommands.ALL)
+          .flatMap(List::stream)
+          .toList();
 
   List<Option> options() {
     return Stream.of(ownOptions, Connection.OPTIONS, Output.OPTIONS).flatMap(List::stream).toList();

@@ -19,22 +19,21 @@ final class KeyCommands {
   private static final Option DESCRIPTION =
       Option.optional("--description", "TEXT", "What the key is for. No secrets.");
   private static final Option OBJECT_LABEL =
-      Option.optional("--object-label", "LABEL", "CKA_LABEL of a secret key that no other has.");
+      Option.optional("--object-label", "LABEL", "CKA_LABEL of the secret key.");
   private static final Option OBJECT_ID =
-      Option.optional(
-          "--object-id", "HEX", "CKA_ID of a secret key that no other has, hexadecimal digits.");
+      Option.optional("--object-id", "HEX", "CKA_ID of the secret key, hexadecimal digits.");
 
   static final List<Command> ALL =
       List.of(
           new Command(
               "create-key",
               "Makes a key in the HSM.",
-              List.of(KEY_SPEC, DESCRIPTION),
+              List.of(KEY_SPEC, DESCRIPTION, TagCommands.TAGS),
               KeyCommands::create),
           new Command(
               "adopt-key",
-              "Takes a key into service that a key ceremony put on the token: the one with"
-                  + " --object-label or --object-id.",
+              "Takes a key into service that a key ceremony put on the token: the only one with"
+                  + " --object-label, --object-id, or both.",
               List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION),
               KeyCommands::adopt),
           new Command(
@@ -55,15 +54,28 @@ final class KeyCommands {
 
   private static Optional<Value> create(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
     return Optional.of(
-        Answers.key(hmacd.createKey(keySpec(arguments), arguments.find(DESCRIPTION).orElse(""))));
+        Answers.key(
+            hmacd.createKey(
+                keySpec(arguments),
+                arguments.find(DESCRIPTION).orElse(""),
+                TagCommands.tags(arguments))));
   }
 
   private static Optional<Value> adopt(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
-    if (arguments.has(OBJECT_LABEL) == arguments.has(OBJECT_ID)) {
-      throw new UsageException("give one of --object-label and --object-id");
+    if (!arguments.has(OBJECT_LABEL) && !arguments.has(OBJECT_ID)) {
+      throw new UsageException("give --object-label, --object-id, or both");
     }
     KeySpec keySpec = keySpec(arguments);
     String description = arguments.find(DESCRIPTION).orElse("");
+    if (arguments.has(OBJECT_LABEL) && arguments.has(OBJECT_ID)) {
+      return Optional.of(
+          Answers.key(
+              hmacd.adoptKey(
+                  arguments.get(OBJECT_LABEL),
+                  objectId(arguments.get(OBJECT_ID)),
+                  keySpec,
+                  description)));
+    }
     return Optional.of(
         Answers.key(
             arguments.has(OBJECT_LABEL)

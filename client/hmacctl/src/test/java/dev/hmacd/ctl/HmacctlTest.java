@@ -249,6 +249,57 @@ class HmacctlTest {
   }
 
   @Test
+  void statesTagsAndAccessKeysAreChangedAsAsked() {
+    String key = FakeDaemon.KEY_ID;
+    assertThat(ctl("disable-key", "--key-id", key, "--query", "KeyMetadata.KeyState").out())
+        .isEqualTo("\"Disabled\"\n");
+    assertThat(
+            ctl(
+                    "schedule-key-deletion",
+                    "--key-id",
+                    key,
+                    "--pending-window-in-days",
+                    "7",
+                    "--query",
+                    "KeyMetadata.DeletionDate")
+                .out())
+        .isEqualTo("\"1970-01-08T00:00:00Z\"\n");
+    assertThat(ctl("cancel-key-deletion", "--key-id", key).exitCode()).isZero();
+    assertThat(ctl("enable-key", "--key-id", key).exitCode()).isZero();
+    assertThat(
+            ctl(
+                    "tag-resource",
+                    "--key-id",
+                    key,
+                    "--tags",
+                    "TagKey=a,TagValue=b=c",
+                    "TagKey=d,TagValue=")
+                .exitCode())
+        .isZero();
+    assertThat(ctl("list-resource-tags", "--key-id", key, "--output", "text").out())
+        .isEqualTo("TAGS\ta\tb=c\nTAGS\td\t\n");
+    assertThat(ctl("untag-resource", "--key-id", key, "--tag-keys", "a", "d").exitCode()).isZero();
+    assertThat(
+            ctl(
+                    "create-access-key",
+                    "--principal",
+                    "arn:aws:iam::000000000000:user/ci",
+                    "--query",
+                    "AccessKey.SecretAccessKey",
+                    "--output",
+                    "text")
+                .out())
+        .isEqualTo("secret\n");
+    assertThat(ctl("list-access-keys").out())
+        .contains("HMAKAAAAAAAAAAAAAAAA")
+        .doesNotContain("secret");
+    assertThat(ctl("disable-access-key", "--access-key-id", "HMAKAAAAAAAAAAAAAAAA").exitCode())
+        .isZero();
+    assertThat(ctl("delete-access-key", "--access-key-id", "HMAKAAAAAAAAAAAAAAAA").exitCode())
+        .isZero();
+  }
+
+  @Test
   void listsAreCompleteUnlessCutOff() {
     assertThat(ctl("list-keys", "--output", "text").out()).hasLineCount(5);
     assertThat(ctl("list-keys", "--page-size", "2", "--output", "text").out()).hasLineCount(5);
@@ -378,7 +429,15 @@ class HmacctlTest {
         wrong("--max-items must be a whole number", "list-keys", "--max-items", "0"),
         wrong("--timeout must be seconds", "list-keys", "--timeout", "soon"),
         wrong("--timeout must be seconds", "list-keys", "--timeout", "1e99"),
-        wrong("give one of --object-label and --object-id", "adopt-key", "--key-spec", "HMAC_256"),
+        wrong("missing: --tags", "tag-resource", "--key-id", "k"),
+        wrong(
+            "--tags takes TagKey=KEY,TagValue=VALUE: a=b",
+            "tag-resource",
+            "--key-id",
+            "k",
+            "--tags",
+            "a=b"),
+        wrong("give --object-label, --object-id, or both", "adopt-key", "--key-spec", "HMAC_256"),
         wrong("give --target or --socket", "list-keys", "--target", "a:1", "--socket", "b"),
         wrong("a Unix socket takes no --ca", "list-keys", "--socket", "b", "--ca", "c"),
         wrong("TLS needs --ca or HMACD_CA", "list-keys", "--target", "a:1"),

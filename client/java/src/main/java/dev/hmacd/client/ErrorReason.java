@@ -37,6 +37,13 @@ public enum ErrorReason {
   /// A quota is reached. Metadata: `limit`, `maximum`.
   LIMIT_EXCEEDED,
 
+  /// The key does not wait for its deletion. Metadata: `key_id`, `key_state`.
+  KEY_NOT_PENDING_DELETION,
+  /// The tags cannot be put on a key together. Metadata: `rule`.
+  INVALID_TAG,
+  /// There is no such access key. Metadata: `access_key_id`.
+  ACCESS_KEY_NOT_FOUND,
+
   /// The state of the key does not allow it. Metadata: `key_id`, `key_state`.
   KEY_NOT_USABLE,
   /// The algorithm is not the one of the key's spec. Metadata: `key_spec`, `mac_algorithm`.
@@ -52,11 +59,11 @@ public enum ErrorReason {
   TOKEN_OBJECT_AMBIGUOUS,
   /// The object's attributes do not make it fit to be a key. Metadata: `attribute`, `rule`.
   TOKEN_OBJECT_UNFIT,
-  /// The object backs a key already. Metadata: `key_id`.
+  /// The object backs a key already.
   TOKEN_OBJECT_TAKEN,
   /// The label is reserved for the daemon's own keys.
   TOKEN_OBJECT_RESERVED,
-  /// The token has no mechanism for it. Metadata: `mechanism`.
+  /// The token has no mechanism for it. Metadata: `key_spec`.
   MECHANISM_NOT_SUPPORTED,
 
   /// The queue to the token is full. Slow down.

@@ -3,15 +3,28 @@ package dev.hmacd.client;
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.protobuf.ByteString;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.AdoptKeyRequest;
+import dev.hmacd.v1.CancelKeyDeletionRequest;
+import dev.hmacd.v1.CreateAccessKeyRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.DeleteAccessKeyRequest;
 import dev.hmacd.v1.DeleteAliasRequest;
+import dev.hmacd.v1.DisableAccessKeyRequest;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.EnableKeyRequest;
 import dev.hmacd.v1.KeyServiceGrpc;
+import dev.hmacd.v1.ListAccessKeysRequest;
 import dev.hmacd.v1.ListAliasesRequest;
 import dev.hmacd.v1.ListKeysRequest;
+import dev.hmacd.v1.ListResourceTagsRequest;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import dev.hmacd.v1.TagResourceRequest;
+import dev.hmacd.v1.UntagResourceRequest;
 import dev.hmacd.v1.UpdateAliasRequest;
+import dev.hmacd.v1.UpdateKeyDescriptionRequest;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status.Code;
 import java.time.Duration;
@@ -142,11 +155,19 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param description what the key is for, 0 to 8192 characters; no secrets
   public KeyMetadata createKey(KeySpec keySpec, String description) {
+    return createKey(keySpec, description, List.of());
+  }
+
+  /// As [#createKey(KeySpec, String)], with tags.
+  ///
+  /// @param tags at most 50, with different keys
+  public KeyMetadata createKey(KeySpec keySpec, String description, List<Tag> tags) {
     return calls.call(
         KeyServiceGrpc.getCreateKeyMethod(),
         CreateKeyRequest.newBuilder()
             .setKeySpec(Wire.keySpec(keySpec))
             .setDescription(description)
+            .addAllTags(Wire.tags(tags))
             .build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
@@ -168,6 +189,23 @@ public final class HmacdClient implements AutoCloseable {
   public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
     return adoptKey(
         AdoptKeyRequest.newBuilder().setObjectId(ByteString.copyFrom(objectId)),
+        keySpec,
+        description);
+  }
+
+  /// Takes a key into service that a key ceremony put on the token and that neither its label nor
+  /// its id alone tells from others.
+  ///
+  /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8
+  /// @param objectId CKA_ID, 1 to 256 bytes
+  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  public KeyMetadata adoptKey(
+      String objectLabel, byte[] objectId, KeySpec keySpec, String description) {
+    return adoptKey(
+        AdoptKeyRequest.newBuilder()
+            .setObjectLabel(objectLabel)
+            .setObjectId(ByteString.copyFrom(objectId)),
         keySpec,
         description);
   }
@@ -259,6 +297,158 @@ public final class HmacdClient implements AutoCloseable {
             new Page<>(
                 answer.getAliasesList().stream().map(Wire::aliasListEntry).toList(),
                 answer.getNextPageToken()));
+  }
+
+  /// Lets a key be used again, from the next request on.
+  ///
+  /// @param keyId key id or key ARN
+  /// @return the key as it is now
+  @CanIgnoreReturnValue
+  public KeyMetadata enableKey(String keyId) {
+    return calls.call(
+        KeyServiceGrpc.getEnableKeyMethod(),
+        EnableKeyRequest.newBuilder().setKeyId(keyId).build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Keeps a key from being used, from the next request on.
+  ///
+  /// @param keyId key id or key ARN
+  /// @return the key as it is now
+  @CanIgnoreReturnValue
+  public KeyMetadata disableKey(String keyId) {
+    return calls.call(
+        KeyServiceGrpc.getDisableKeyMethod(),
+        DisableKeyRequest.newBuilder().setKeyId(keyId).build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Takes a key out of service now, and destroys it in the HSM when the window is over, with all
+  /// its aliases: what was MACed under it can never be verified again. Never repeated.
+  ///
+  /// @param keyId key id or key ARN
+  /// @param pendingWindowInDays 7 to 30, or 0 for 30
+  /// @return the key as it is now
+  @CanIgnoreReturnValue
+  public KeyMetadata scheduleKeyDeletion(String keyId, int pendingWindowInDays) {
+    return calls.call(
+        KeyServiceGrpc.getScheduleKeyDeletionMethod(),
+        ScheduleKeyDeletionRequest.newBuilder()
+            .setKeyId(keyId)
+            .setPendingWindowInDays(pendingWindowInDays)
+            .build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Keeps a key that waits for its deletion; it is disabled then. Never repeated.
+  ///
+  /// @param keyId key id or key ARN
+  /// @return the key as it is now
+  @CanIgnoreReturnValue
+  public KeyMetadata cancelKeyDeletion(String keyId) {
+    return calls.call(
+        KeyServiceGrpc.getCancelKeyDeletionMethod(),
+        CancelKeyDeletionRequest.newBuilder().setKeyId(keyId).build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Replaces a key's description.
+  ///
+  /// @param keyId key id or key ARN
+  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @return the key as it is now
+  @CanIgnoreReturnValue
+  public KeyMetadata updateKeyDescription(String keyId, String description) {
+    return calls.call(
+        KeyServiceGrpc.getUpdateKeyDescriptionMethod(),
+        UpdateKeyDescriptionRequest.newBuilder()
+            .setKeyId(keyId)
+            .setDescription(description)
+            .build(),
+        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+  }
+
+  /// Puts tags on a key, each in place of one with the same key; the others stay.
+  ///
+  /// @param keyId key id or key ARN
+  /// @param tags 1 to 50, with different keys
+  public void tagResource(String keyId, List<Tag> tags) {
+    calls.call(
+        KeyServiceGrpc.getTagResourceMethod(),
+        TagResourceRequest.newBuilder().setKeyId(keyId).addAllTags(Wire.tags(tags)).build(),
+        Function.identity());
+  }
+
+  /// Takes tags off a key; those that it does not have are passed over.
+  ///
+  /// @param keyId key id or key ARN
+  /// @param tagKeys 1 to 50
+  public void untagResource(String keyId, List<String> tagKeys) {
+    calls.call(
+        KeyServiceGrpc.getUntagResourceMethod(),
+        UntagResourceRequest.newBuilder().setKeyId(keyId).addAllTagKeys(tagKeys).build(),
+        Function.identity());
+  }
+
+  /// Asks for one page of a key's tags, in the order in which they were first put on it.
+  ///
+  /// @param keyId key id or key ARN
+  /// @param pageSize 1 to 50, or 0 for the daemon's default
+  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  public Page<Tag> listResourceTags(String keyId, int pageSize, String pageToken) {
+    return calls.call(
+        KeyServiceGrpc.getListResourceTagsMethod(),
+        ListResourceTagsRequest.newBuilder()
+            .setKeyId(keyId)
+            .setPageSize(pageSize)
+            .setPageToken(pageToken)
+            .build(),
+        answer ->
+            new Page<>(
+                answer.getTagsList().stream().map(Wire::tag).toList(), answer.getNextPageToken()));
+  }
+
+  /// Makes an access key for a principal of the daemon's AWS edge. Never repeated: each call makes
+  /// one of its own.
+  ///
+  /// @param principal `arn:<partition>:iam::<account>:user/<name>`
+  public CreatedAccessKey createAccessKey(String principal) {
+    return calls.call(
+        AccessKeyServiceGrpc.getCreateAccessKeyMethod(),
+        CreateAccessKeyRequest.newBuilder().setPrincipal(principal).build(),
+        answer ->
+            new CreatedAccessKey(
+                Wire.accessKey(answer.getAccessKey()), answer.getSecretAccessKey()));
+  }
+
+  /// Asks for one page of access keys, ordered by id.
+  ///
+  /// @param pageSize 1 to 1000, or 0 for the daemon's default
+  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  public Page<AccessKeyMetadata> listAccessKeys(int pageSize, String pageToken) {
+    return calls.call(
+        AccessKeyServiceGrpc.getListAccessKeysMethod(),
+        ListAccessKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
+        answer ->
+            new Page<>(
+                answer.getAccessKeysList().stream().map(Wire::accessKey).toList(),
+                answer.getNextPageToken()));
+  }
+
+  /// Keeps an access key from being used, from the next request on and for good.
+  public void disableAccessKey(String accessKeyId) {
+    calls.call(
+        AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
+        DisableAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
+        Function.identity());
+  }
+
+  /// Deletes an access key; it cannot be used from the next request on.
+  public void deleteAccessKey(String accessKeyId) {
+    calls.call(
+        AccessKeyServiceGrpc.getDeleteAccessKeyMethod(),
+        DeleteAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
+        Function.identity());
   }
 
   /// Lets calls under way end, for at most 5 s, and closes the connections.

@@ -2,6 +2,7 @@ package dev.hmacd.client;
 
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 
 /// A key: everything about it but the key itself.
 ///
@@ -15,6 +16,7 @@ import java.util.List;
 /// @param origin where the key came from
 /// @param currentKeyVersion the version that MACs are made with, 1 or more
 /// @param tokenObject the object on the token behind the current version
+/// @param deletionTime when the key is destroyed; empty unless it is `PENDING_DELETION`
 public record KeyMetadata(
     String keyId,
     String keyArn,
@@ -25,7 +27,8 @@ public record KeyMetadata(
     List<MacAlgorithm> macAlgorithms,
     KeyOrigin origin,
     int currentKeyVersion,
-    TokenObject tokenObject) {
+    TokenObject tokenObject,
+    Optional<Instant> deletionTime) {
   public KeyMetadata {
     macAlgorithms = List.copyOf(macAlgorithms);
   }

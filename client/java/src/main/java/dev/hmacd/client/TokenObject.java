@@ -5,7 +5,7 @@ import java.util.OptionalInt;
 
 /// A PKCS#11 object and the attributes that say how well it is kept (PKCS #11 v3.1, sections 4.9
 /// and 4.11), as they were when the key was created or adopted. Empty is what the token does not
-/// tell.
+/// tell, and all of them while the key is being made.
 ///
 /// @param tokenSerial the token's serial number
 /// @param label CKA_LABEL
@@ -20,8 +20,8 @@ public record TokenObject(
     String tokenSerial,
     String label,
     String idHex,
-    boolean sensitive,
-    boolean extractable,
+    Optional<Boolean> sensitive,
+    Optional<Boolean> extractable,
     Optional<Boolean> alwaysSensitive,
     Optional<Boolean> neverExtractable,
     Optional<Boolean> local,

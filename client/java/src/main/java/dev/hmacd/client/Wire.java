@@ -97,6 +97,8 @@ final class Wire {
         switch (key.getKeyState()) {
           case KEY_STATE_CREATING -> KeyState.CREATING;
           case KEY_STATE_ENABLED -> KeyState.ENABLED;
+          case KEY_STATE_DISABLED -> KeyState.DISABLED;
+          case KEY_STATE_PENDING_DELETION -> KeyState.PENDING_DELETION;
           case KEY_STATE_UNAVAILABLE -> KeyState.UNAVAILABLE;
           case KEY_STATE_UNSPECIFIED, UNRECOGNIZED -> KeyState.UNKNOWN;
         },
@@ -114,7 +116,25 @@ final class Wire {
           case KEY_ORIGIN_UNSPECIFIED, UNRECOGNIZED -> KeyOrigin.UNKNOWN;
         },
         key.getCurrentKeyVersion(),
-        tokenObject(key.getTokenObject()));
+        tokenObject(key.getTokenObject()),
+        key.hasDeletionTime() ? Optional.of(instant(key.getDeletionTime())) : Optional.empty());
+  }
+
+  static List<dev.hmacd.v1.Tag> tags(List<Tag> tags) {
+    return tags.stream()
+        .map(
+            tag ->
+                dev.hmacd.v1.Tag.newBuilder().setTagKey(tag.key()).setTagValue(tag.value()).build())
+        .toList();
+  }
+
+  static Tag tag(dev.hmacd.v1.Tag tag) {
+    return new Tag(tag.getTagKey(), tag.getTagValue());
+  }
+
+  static AccessKeyMetadata accessKey(dev.hmacd.v1.AccessKeyMetadata key) {
+    return new AccessKeyMetadata(
+        key.getAccessKeyId(), key.getPrincipal(), instant(key.getCreationTime()), key.getActive());
   }
 
   static KeyListEntry keyListEntry(dev.hmacd.v1.KeyListEntry key) {
@@ -166,8 +186,8 @@ final class Wire {
         object.getTokenSerial(),
         object.getLabel(),
         HexFormat.of().formatHex(object.getId().toByteArray()),
-        object.getSensitive(),
-        object.getExtractable(),
+        object.hasSensitive() ? Optional.of(object.getSensitive()) : Optional.empty(),
+        object.hasExtractable() ? Optional.of(object.getExtractable()) : Optional.empty(),
         object.hasAlwaysSensitive() ? Optional.of(object.getAlwaysSensitive()) : Optional.empty(),
         object.hasNeverExtractable() ? Optional.of(object.getNeverExtractable()) : Optional.empty(),
         object.hasLocal() ? Optional.of(object.getLocal()) : Optional.empty(),

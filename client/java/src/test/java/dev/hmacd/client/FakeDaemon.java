@@ -7,17 +7,31 @@ import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
 import com.google.rpc.ErrorInfo;
+import dev.hmacd.v1.AccessKeyMetadata;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.AdoptKeyResponse;
 import dev.hmacd.v1.AliasListEntry;
+import dev.hmacd.v1.CancelKeyDeletionRequest;
+import dev.hmacd.v1.CancelKeyDeletionResponse;
+import dev.hmacd.v1.CreateAccessKeyRequest;
+import dev.hmacd.v1.CreateAccessKeyResponse;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateAliasResponse;
 import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.CreateKeyResponse;
+import dev.hmacd.v1.DeleteAccessKeyRequest;
+import dev.hmacd.v1.DeleteAccessKeyResponse;
 import dev.hmacd.v1.DeleteAliasRequest;
 import dev.hmacd.v1.DeleteAliasResponse;
 import dev.hmacd.v1.DescribeKeyRequest;
 import dev.hmacd.v1.DescribeKeyResponse;
+import dev.hmacd.v1.DisableAccessKeyRequest;
+import dev.hmacd.v1.DisableAccessKeyResponse;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.DisableKeyResponse;
+import dev.hmacd.v1.EnableKeyRequest;
+import dev.hmacd.v1.EnableKeyResponse;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.KeyListEntry;
@@ -26,15 +40,28 @@ import dev.hmacd.v1.KeyOrigin;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.KeyState;
+import dev.hmacd.v1.ListAccessKeysRequest;
+import dev.hmacd.v1.ListAccessKeysResponse;
 import dev.hmacd.v1.ListAliasesRequest;
 import dev.hmacd.v1.ListAliasesResponse;
 import dev.hmacd.v1.ListKeysRequest;
 import dev.hmacd.v1.ListKeysResponse;
+import dev.hmacd.v1.ListResourceTagsRequest;
+import dev.hmacd.v1.ListResourceTagsResponse;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import dev.hmacd.v1.ScheduleKeyDeletionResponse;
+import dev.hmacd.v1.Tag;
+import dev.hmacd.v1.TagResourceRequest;
+import dev.hmacd.v1.TagResourceResponse;
 import dev.hmacd.v1.TokenObject;
+import dev.hmacd.v1.UntagResourceRequest;
+import dev.hmacd.v1.UntagResourceResponse;
 import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.UpdateAliasResponse;
+import dev.hmacd.v1.UpdateKeyDescriptionRequest;
+import dev.hmacd.v1.UpdateKeyDescriptionResponse;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.InsecureServerCredentials;
@@ -65,6 +92,7 @@ import java.security.MessageDigest;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -93,6 +121,7 @@ public final class FakeDaemon implements AutoCloseable {
         builder
             .addService(new MacService())
             .addService(new KeyService())
+            .addService(new AccessKeyService())
             .intercept(new Faults())
             .build();
     this.ownEventLoops = eventLoops;
@@ -257,6 +286,7 @@ public final class FakeDaemon implements AutoCloseable {
                 .setLabel("hmacd:orders")
                 .setId(ByteString.fromHex("c0ffee"))
                 .setSensitive(true)
+                .setExtractable(false)
                 .setAlwaysSensitive(true)
                 .setNeverExtractable(true)
                 .setKeyBytes(32));
@@ -333,7 +363,12 @@ public final class FakeDaemon implements AutoCloseable {
           observer,
           CreateKeyResponse.newBuilder()
               .setKeyMetadata(
-                  key().setKeySpec(request.getKeySpec()).setDescription(request.getDescription()))
+                  key()
+                      .setKeySpec(request.getKeySpec())
+                      .setDescription(
+                          request.getTagsCount() == 0
+                              ? request.getDescription()
+                              : request.getTagsCount() + " tags"))
               .build());
     }
 
@@ -373,6 +408,78 @@ public final class FakeDaemon implements AutoCloseable {
                           .setKeyId(keyId(index))
                           .setKeyArn("arn:hmacd:kms:local:000000000000:key/" + keyId(index))));
       answer(observer, answer.build());
+    }
+
+    @Override
+    public void enableKey(EnableKeyRequest request, StreamObserver<EnableKeyResponse> observer) {
+      answer(observer, EnableKeyResponse.newBuilder().setKeyMetadata(key()).build());
+    }
+
+    @Override
+    public void disableKey(DisableKeyRequest request, StreamObserver<DisableKeyResponse> observer) {
+      answer(
+          observer,
+          DisableKeyResponse.newBuilder()
+              .setKeyMetadata(key().setKeyState(KeyState.KEY_STATE_DISABLED))
+              .build());
+    }
+
+    @Override
+    public void scheduleKeyDeletion(
+        ScheduleKeyDeletionRequest request, StreamObserver<ScheduleKeyDeletionResponse> observer) {
+      answer(
+          observer,
+          ScheduleKeyDeletionResponse.newBuilder()
+              .setKeyMetadata(
+                  key()
+                      .setKeyState(KeyState.KEY_STATE_PENDING_DELETION)
+                      .setDeletionTime(
+                          Timestamp.newBuilder()
+                              .setSeconds(request.getPendingWindowInDays() * 86_400L)))
+              .build());
+    }
+
+    @Override
+    public void cancelKeyDeletion(
+        CancelKeyDeletionRequest request, StreamObserver<CancelKeyDeletionResponse> observer) {
+      answer(
+          observer,
+          CancelKeyDeletionResponse.newBuilder()
+              .setKeyMetadata(key().setKeyState(KeyState.KEY_STATE_DISABLED))
+              .build());
+    }
+
+    @Override
+    public void updateKeyDescription(
+        UpdateKeyDescriptionRequest request,
+        StreamObserver<UpdateKeyDescriptionResponse> observer) {
+      answer(
+          observer,
+          UpdateKeyDescriptionResponse.newBuilder()
+              .setKeyMetadata(key().setDescription(request.getDescription()))
+              .build());
+    }
+
+    private final List<Tag> tags = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void tagResource(
+        TagResourceRequest request, StreamObserver<TagResourceResponse> observer) {
+      tags.addAll(request.getTagsList());
+      answer(observer, TagResourceResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void untagResource(
+        UntagResourceRequest request, StreamObserver<UntagResourceResponse> observer) {
+      tags.removeIf(tag -> request.getTagKeysList().contains(tag.getTagKey()));
+      answer(observer, UntagResourceResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void listResourceTags(
+        ListResourceTagsRequest request, StreamObserver<ListResourceTagsResponse> observer) {
+      answer(observer, ListResourceTagsResponse.newBuilder().addAllTags(tags).build());
     }
 
     @Override
@@ -456,6 +563,49 @@ public final class FakeDaemon implements AutoCloseable {
     private static void end(ServerCall<?, ?> call, StatusRuntimeException failure) {
       Metadata trailers = failure.getTrailers();
       call.close(failure.getStatus(), trailers == null ? new Metadata() : trailers);
+    }
+  }
+
+  private static final class AccessKeyService
+      extends AccessKeyServiceGrpc.AccessKeyServiceImplBase {
+    private final List<AccessKeyMetadata> keys = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void createAccessKey(
+        CreateAccessKeyRequest request, StreamObserver<CreateAccessKeyResponse> observer) {
+      var key =
+          AccessKeyMetadata.newBuilder()
+              .setAccessKeyId("HMAKAAAAAAAAAAAAAAAA")
+              .setPrincipal(request.getPrincipal())
+              .setActive(true)
+              .build();
+      keys.add(key);
+      answer(
+          observer,
+          CreateAccessKeyResponse.newBuilder()
+              .setAccessKey(key)
+              .setSecretAccessKey("secret")
+              .build());
+    }
+
+    @Override
+    public void listAccessKeys(
+        ListAccessKeysRequest request, StreamObserver<ListAccessKeysResponse> observer) {
+      answer(observer, ListAccessKeysResponse.newBuilder().addAllAccessKeys(keys).build());
+    }
+
+    @Override
+    public void disableAccessKey(
+        DisableAccessKeyRequest request, StreamObserver<DisableAccessKeyResponse> observer) {
+      keys.replaceAll(key -> key.toBuilder().setActive(false).build());
+      answer(observer, DisableAccessKeyResponse.getDefaultInstance());
+    }
+
+    @Override
+    public void deleteAccessKey(
+        DeleteAccessKeyRequest request, StreamObserver<DeleteAccessKeyResponse> observer) {
+      keys.removeIf(key -> key.getAccessKeyId().equals(request.getAccessKeyId()));
+      answer(observer, DeleteAccessKeyResponse.getDefaultInstance());
     }
   }
 }

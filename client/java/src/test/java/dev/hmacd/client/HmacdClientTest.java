@@ -292,12 +292,50 @@ class HmacdClientTest {
                     "serial",
                     "hmacd:orders",
                     "c0ffee",
-                    true,
-                    false,
+                    Optional.of(true),
+                    Optional.of(false),
                     Optional.of(true),
                     Optional.of(true),
                     Optional.empty(),
-                    OptionalInt.of(32))));
+                    OptionalInt.of(32)),
+                Optional.empty()));
+  }
+
+  @Test
+  void statesAreChangedAsAsked() {
+    String key = FakeDaemon.KEY_ID;
+    assertThat(hmacd.disableKey(key).keyState()).isEqualTo(KeyState.DISABLED);
+    assertThat(hmacd.enableKey(key).keyState()).isEqualTo(KeyState.ENABLED);
+    KeyMetadata doomed = hmacd.scheduleKeyDeletion(key, 7);
+    assertThat(doomed.keyState()).isEqualTo(KeyState.PENDING_DELETION);
+    assertThat(doomed.deletionTime()).contains(Instant.ofEpochSecond(7 * 86_400L));
+    assertThat(hmacd.cancelKeyDeletion(key).keyState()).isEqualTo(KeyState.DISABLED);
+    assertThat(hmacd.updateKeyDescription(key, "other").description()).isEqualTo("other");
+  }
+
+  @Test
+  void tagsGoThereAndBack() {
+    List<Tag> tags = List.of(new Tag("team", "pay"), new Tag("cost", ""));
+    hmacd.tagResource(FakeDaemon.KEY_ID, tags);
+    assertThat(hmacd.listResourceTags(FakeDaemon.KEY_ID, 0, "").items()).isEqualTo(tags);
+    hmacd.untagResource(FakeDaemon.KEY_ID, List.of("team"));
+    assertThat(hmacd.listResourceTags(FakeDaemon.KEY_ID, 0, "").items())
+        .containsExactly(new Tag("cost", ""));
+    assertThat(hmacd.createKey(KeySpec.HMAC_256, "", tags).description()).isEqualTo("2 tags");
+  }
+
+  @Test
+  void accessKeyIsMadeWithASecretThatIsNotPrinted() {
+    CreatedAccessKey made = hmacd.createAccessKey("arn:aws:iam::000000000000:user/ci");
+    assertThat(made.secretAccessKey()).isEqualTo("secret");
+    assertThat(made.toString()).doesNotContain("secret");
+    assertThat(hmacd.listAccessKeys(0, "").items()).containsExactly(made.accessKey());
+    hmacd.disableAccessKey(made.accessKey().accessKeyId());
+    assertThat(hmacd.listAccessKeys(0, "").items())
+        .extracting(AccessKeyMetadata::active)
+        .containsExactly(false);
+    hmacd.deleteAccessKey(made.accessKey().accessKeyId());
+    assertThat(hmacd.listAccessKeys(0, "").items()).isEmpty();
   }
 
   @Test

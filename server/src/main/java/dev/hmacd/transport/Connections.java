@@ -1,9 +1,6 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.grpc.Attributes;
-import io.grpc.Grpc;
-import io.grpc.ServerTransportFilter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
@@ -19,16 +16,16 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Bounds a listener's connections, and tells who is at their other ends.
+/// Bounds a listener's connections.
 ///
 /// Those that have not authenticated yet have a small bound of their own, and one makes room: the
 /// oldest of the address that has most of them. So whoever opens connections and says nothing
 /// cannot fill the daemon's memory, and from one address cannot keep out callers from others.
 @Sharable
-final class Connections extends ChannelInboundHandlerAdapter {
+public final class Connections extends ChannelInboundHandlerAdapter {
   private final int max;
   private final int maxPending;
-  private final @Nullable Tls tls;
+  private final boolean authenticate;
 
   /// Connections that have not authenticated, by where they come from, oldest first; none of the
   /// inner maps is empty. The lock is held for a look at them only.
@@ -45,12 +42,13 @@ final class Connections extends ChannelInboundHandlerAdapter {
   private long refused;
 
   /// @param max open connections
-  /// @param maxPending how many of them may be in their handshake
-  /// @param tls what the listener authenticates with; null on the Unix socket
-  Connections(int max, int maxPending, @Nullable Tls tls) {
+  /// @param maxPending how many of them may not have authenticated yet
+  /// @param authenticate whether they have to: on the Unix socket there is no handshake, and
+  ///   addresses are not unique
+  public Connections(int max, int maxPending, boolean authenticate) {
     this.max = max;
     this.maxPending = maxPending;
-    this.tls = tls;
+    this.authenticate = authenticate;
   }
 
   /// On the listening channel: each message is a new connection.
@@ -64,17 +62,15 @@ final class Connections extends ChannelInboundHandlerAdapter {
       accepted = open < max;
       if (accepted) {
         open++;
-        // On the Unix socket there is no handshake, and addresses are not unique.
-        if (tls != null) {
+        if (authenticate) {
           pending
               .computeIfAbsent(source(remote), _ -> new LinkedHashMap<>())
               .put(remote, connection);
           pendingCount++;
           if (pendingCount > maxPending) {
-            var most = Collections.max(pending.values(), Comparator.comparingInt(Map::size));
-            var eldest = most.entrySet().iterator().next();
-            evicted = eldest.getValue();
-            settle(eldest.getKey(), evicted);
+            var next = next();
+            evicted = next.getValue();
+            settle(next.getKey(), evicted);
           }
         }
       }
@@ -98,10 +94,20 @@ final class Connections extends ChannelInboundHandlerAdapter {
     settle(remote, connection);
   }
 
-  private synchronized void ready(@Nullable SocketAddress remote) {
+  /// Notes that a connection's other end is known from now on.
+  public synchronized void authenticated(@Nullable SocketAddress remote) {
     if (remote != null) {
       settle(remote, null);
     }
+  }
+
+  /// Who makes room: the oldest of the address that has most.
+  @GuardedBy("this")
+  private Map.Entry<SocketAddress, Channel> next() {
+    return Collections.max(pending.values(), Comparator.comparingInt(Map::size))
+        .entrySet()
+        .iterator()
+        .next();
   }
 
   /// It is not pending any more, if it was.
@@ -142,24 +148,35 @@ final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  synchronized int open() {
+  /// Closes a connection that has not authenticated, to make room for what is newer: the oldest of
+  /// the address that has most.
+  ///
+  /// @param newer nothing is closed when it is this one's turn
+  /// @return whether there was one
+  public boolean evictOldestPending(Channel newer) {
+    Channel evicted;
+    synchronized (this) {
+      if (pending.isEmpty()) {
+        return false;
+      }
+      var next = next();
+      evicted = next.getValue();
+      if (evicted.equals(newer)) {
+        return false;
+      }
+      settle(next.getKey(), evicted);
+      refused++;
+    }
+    var _ = evicted.close();
+    return true;
+  }
+
+  public synchronized int open() {
     return open;
   }
 
-  synchronized long refused() {
+  /// Connections that were closed because there were too many.
+  public synchronized long refused() {
     return refused;
-  }
-
-  /// What the server tells of each connection that has authenticated.
-  ServerTransportFilter filter() {
-    return new ServerTransportFilter() {
-      @Override
-      public Attributes transportReady(Attributes attributes) {
-        ready(attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-        return tls == null
-            ? attributes // The Unix socket's negotiator has told who it is.
-            : attributes.toBuilder().set(Peer.KEY, Peer.ofCertificate(attributes, tls)).build();
-      }
-    };
   }
 }

@@ -1,4 +1,4 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import io.netty.handler.ssl.OpenSslCachingX509KeyManagerFactory;
 import io.netty.handler.ssl.util.SimpleKeyManagerFactory;

@@ -1,13 +1,19 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import dev.hmacd.config.TlsConfig;
-import io.grpc.netty.GrpcSslContexts;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.codec.http2.Http2SecurityUtil;
+import io.netty.handler.ssl.ApplicationProtocolConfig;
+import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectedListenerFailureBehavior;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
 import io.netty.handler.ssl.ApplicationProtocolNegotiator;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.CertificateException;
@@ -23,12 +29,13 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
-/// Mutual TLS with certificates that can be replaced while connections last. Each new connection
-/// takes the newest; those that last are checked again against the newest trust, see [Peer].
+/// TLS with certificates that can be replaced while connections last. Each new connection takes the
+/// newest; who lets connections last is to check them again against the newest [#trust].
 public final class Tls {
-  private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");
+  private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
   private final TlsConfig config;
+  private final ApplicationProtocolConfig protocols;
   private volatile @Nullable Material material;
 
   private final FutureTask<Boolean> firstLoad =
@@ -39,12 +46,21 @@ public final class Tls {
           });
 
   /// Files are read by [#startLoading] and [#reload].
-  public Tls(TlsConfig config) {
+  ///
+  /// @param config callers must have a certificate if it names authorities
+  /// @param protocols what is spoken over it, in ALPN's names, the best first
+  public Tls(TlsConfig config, String... protocols) {
     this.config = config;
+    this.protocols =
+        new ApplicationProtocolConfig(
+            Protocol.ALPN,
+            SelectorFailureBehavior.NO_ADVERTISE,
+            SelectedListenerFailureBehavior.ACCEPT,
+            protocols);
   }
 
   /// Whose certificates are accepted.
-  static final class Trust {
+  public static final class Trust {
     private final X509TrustManager manager;
 
     private Trust(X509TrustManager manager) {
@@ -52,7 +68,7 @@ public final class Tls {
     }
 
     /// Whether a client's chain is valid now (RFC 5280, section 6).
-    boolean accepts(X509Certificate[] chain) {
+    public boolean accepts(X509Certificate[] chain) {
       try {
         manager.checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
         return true;
@@ -62,7 +78,7 @@ public final class Tls {
     }
   }
 
-  private record Material(SslContext context, Trust trust, Instant notAfter) {}
+  private record Material(SslContext context, @Nullable Trust trust, Instant notAfter) {}
 
   /// Begins to read the files on a thread of its own: it takes about as long as all the rest of a
   /// start.
@@ -73,7 +89,7 @@ public final class Tls {
   /// Waits until the files have been read.
   ///
   /// @throws IOException when they cannot be used
-  void awaitLoaded() throws IOException {
+  public void awaitLoaded() throws IOException {
     try {
       firstLoad.get();
     } catch (ExecutionException e) {
@@ -94,32 +110,39 @@ public final class Tls {
   public void reload() throws IOException {
     try {
       List<X509Certificate> own = Pem.certificates(config.certificate());
-      List<X509Certificate> roots = Pem.certificates(config.clientCa());
-      TrustManagerFactory factory =
-          TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-      KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-      store.load(null, null);
-      for (int i = 0; i < roots.size(); i++) {
-        store.setCertificateEntry("ca-" + i, roots.get(i));
-      }
-      factory.init(store);
-      var trust = new Trust((X509TrustManager) factory.getTrustManagers()[0]);
       own.getFirst().checkValidity();
-      SslContext context =
-          GrpcSslContexts.configure(
-                  SslContextBuilder.forServer(
-                      OneKeyManager.factory(
-                          Pem.privateKey(config.privateKey(), own.getFirst()), own)))
-              .trustManager(factory)
-              .clientAuth(ClientAuth.REQUIRE)
-              .protocols(PROTOCOLS)
-              .build();
-      material = new Material(context, trust, own.getFirst().getNotAfter().toInstant());
+      SslContextBuilder builder =
+          SslContextBuilder.forServer(
+                  OneKeyManager.factory(Pem.privateKey(config.privateKey(), own.getFirst()), own))
+              .protocols(VERSIONS)
+              .ciphers(Http2SecurityUtil.CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
+              .applicationProtocolConfig(protocols);
+      Trust trust = null;
+      if (config.clientCa().isPresent()) {
+        TrustManagerFactory factory = trustOnly(config.clientCa().get());
+        trust = new Trust((X509TrustManager) factory.getTrustManagers()[0]);
+        builder.trustManager(factory).clientAuth(ClientAuth.REQUIRE);
+      }
+      material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
     } catch (CertificateException e) {
       throw new IOException(config.certificate() + " is not valid now", e);
     } catch (GeneralSecurityException | IllegalArgumentException e) {
       throw new IOException("unusable TLS files: " + e.getMessage(), e);
     }
+  }
+
+  private static TrustManagerFactory trustOnly(Path authorities)
+      throws IOException, GeneralSecurityException {
+    KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+    store.load(null, null);
+    int i = 0;
+    for (X509Certificate each : Pem.certificates(authorities)) {
+      store.setCertificateEntry("ca-" + i++, each);
+    }
+    TrustManagerFactory factory =
+        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    factory.init(store);
+    return factory;
   }
 
   private Material material() {
@@ -130,8 +153,15 @@ public final class Tls {
     return loaded;
   }
 
-  Trust trust() {
-    return material().trust();
+  /// Whom connections are to be checked against now.
+  ///
+  /// @throws IllegalStateException when callers have no certificates here
+  public Trust trust() {
+    Trust trust = material().trust();
+    if (trust == null) {
+      throw new IllegalStateException("callers are not authenticated by TLS");
+    }
+    return trust;
   }
 
   /// When the daemon's own certificate ends.
@@ -142,17 +172,19 @@ public final class Tls {
   /// A new engine, which will tell what trust its handshake was made with.
   private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
     SSLEngine engine = now.context().newEngine(allocator);
-    engine.getSession().putValue(Trust.class.getName(), now.trust());
+    if (now.trust() != null) {
+      engine.getSession().putValue(Trust.class.getName(), now.trust());
+    }
     return engine;
   }
 
   /// The trust that a session's chain was checked against in its handshake.
-  static @Nullable Trust trustOf(SSLSession session) {
+  public static @Nullable Trust trustOf(SSLSession session) {
     return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
   }
 
   /// A context that makes each engine with the newest files.
-  SslContext context() {
+  public SslContext context() {
     return new SslContext() {
       @Override
       public boolean isClient() {

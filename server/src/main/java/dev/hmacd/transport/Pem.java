@@ -1,4 +1,4 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;

@@ -1,0 +1,81 @@
+package dev.hmacd.ctl;
+
+import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.Tag;
+import java.util.List;
+import java.util.Optional;
+
+/// `tag-resource`, `untag-resource` and `list-resource-tags`.
+final class TagCommands {
+  static final Option TAGS =
+      Option.list("--tags", "TAG...", "Tags: TagKey=KEY,TagValue=VALUE each. No secrets.");
+
+  private static final Option KEY_ID =
+      Option.required("--key-id", "KEY", "The key: key id or key ARN.");
+  private static final Option TAG_KEYS =
+      Option.list("--tag-keys", "KEY...", "The keys of the tags to take off.");
+
+  private static final String KEY = "TagKey=";
+  private static final String VALUE = ",TagValue=";
+
+  static final List<Command> ALL =
+      List.of(
+          new Command(
+              "tag-resource",
+              "Puts tags on a key, each in place of one with the same tag key.",
+              List.of(KEY_ID, TAGS),
+              TagCommands::tag),
+          new Command(
+              "untag-resource",
+              "Takes tags off a key.",
+              List.of(KEY_ID, TAG_KEYS),
+              TagCommands::untag),
+          new Command(
+              "list-resource-tags",
+              "Lists a key's tags, in the order in which they were put on it.",
+              Paging.optionsAnd(KEY_ID),
+              TagCommands::list));
+
+  private TagCommands() {}
+
+  private static Optional<Value> tag(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    requireSome(arguments, TAGS);
+    hmacd.tagResource(arguments.get(KEY_ID), tags(arguments));
+    return Optional.empty();
+  }
+
+  private static Optional<Value> untag(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    requireSome(arguments, TAG_KEYS);
+    hmacd.untagResource(arguments.get(KEY_ID), arguments.all(TAG_KEYS));
+    return Optional.empty();
+  }
+
+  private static Optional<Value> list(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    return Optional.of(
+        new Paging(arguments, 50)
+            .list(
+                "Tags",
+                (pageSize, pageToken) ->
+                    hmacd.listResourceTags(arguments.get(KEY_ID), pageSize, pageToken),
+                Answers::tag));
+  }
+
+  private static void requireSome(Arguments arguments, Option option) {
+    if (!arguments.has(option)) {
+      throw new UsageException("missing: " + option.name());
+    }
+  }
+
+  /// In the AWS CLI's shorthand.
+  static List<Tag> tags(Arguments arguments) {
+    return arguments.all(TAGS).stream().map(TagCommands::parse).toList();
+  }
+
+  private static Tag parse(String text) {
+    int value = text.indexOf(VALUE);
+    if (!text.startsWith(KEY) || value < 0) {
+      throw new UsageException("--tags takes TagKey=KEY,TagValue=VALUE: " + text);
+    }
+    return new Tag(text.substring(KEY.length(), value), text.substring(value + VALUE.length()));
+  }
+}

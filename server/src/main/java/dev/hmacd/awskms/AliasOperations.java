@@ -1,0 +1,99 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.AliasService;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.Shape;
+import java.util.List;
+
+/// The operations on aliases.
+final class AliasOperations {
+  private static final Member ALIAS_NAME =
+      Member.text("AliasName", 1, 256).pattern("^[a-zA-Z0-9:/_-]+$").required();
+  private static final Member TARGET_KEY_ID =
+      Member.text("TargetKeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+
+  private final AliasService aliases;
+  private final ArnScope scope;
+
+  AliasOperations(AliasService aliases, ArnScope scope) {
+    this.aliases = aliases;
+    this.scope = scope;
+  }
+
+  List<Operation> all() {
+    return List.of(
+        new Operation("CreateAlias", Members.of(ALIAS_NAME, TARGET_KEY_ID), this::createAlias),
+        new Operation("UpdateAlias", Members.of(ALIAS_NAME, TARGET_KEY_ID), this::updateAlias),
+        new Operation("DeleteAlias", Members.of(ALIAS_NAME), this::deleteAlias),
+        new Operation(
+            "ListAliases",
+            Members.of(
+                Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS), Paging.LIMIT, Paging.MARKER),
+            this::listAliases));
+  }
+
+  private void createAlias(Caller caller, Input input, Answer answer) {
+    aliases.createAlias(caller, alias(input), target(input), answer.empty());
+  }
+
+  private void updateAlias(Caller caller, Input input, Answer answer) {
+    aliases.updateAlias(caller, alias(input), target(input), answer.empty());
+  }
+
+  private void deleteAlias(Caller caller, Input input, Answer answer) {
+    aliases.deleteAlias(caller, alias(input), answer.empty());
+  }
+
+  /// The rules for names are the use case's; here they only have AWS's texts.
+  private static String alias(Input input) {
+    String name = input.text("AliasName");
+    if (!name.startsWith(Alias.PREFIX)) {
+      throw new AwsException(
+          AwsError.validation(
+              "Alias must start with the prefix \"alias/\". Please see"
+                  + " https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"));
+    }
+    if (!Alias.FORM.matcher(name).matches()) {
+      throw new AwsException(
+          AwsError.validation(name + " contains invalid characters for an alias"));
+    }
+    if (new Alias(name).isReserved()) {
+      throw new AwsException(AwsError.of("NotAuthorizedException", null));
+    }
+    return name;
+  }
+
+  private static String target(Input input) {
+    String target = input.text("TargetKeyId");
+    if (target.startsWith(Alias.PREFIX) || target.contains(":" + Alias.PREFIX)) {
+      throw new AwsException(AwsError.validation("Aliases must refer to keys. Not aliases"));
+    }
+    return target;
+  }
+
+  private void listAliases(Caller caller, Input input, Answer answer) {
+    String keyId = input.optionalText("KeyId").orElse("");
+    aliases.listAliases(
+        caller,
+        keyId,
+        Paging.request("aliases of " + keyId, input, 50, 100),
+        answer.json(
+            (json, page) -> {
+              json.writeArrayFieldStart("Aliases");
+              for (AliasEntry entry : page.items()) {
+                json.writeStartObject();
+                json.writeStringField("AliasName", entry.alias().name());
+                json.writeStringField("AliasArn", scope.aliasArn(entry.alias()));
+                json.writeStringField("TargetKeyId", entry.target().value());
+                Json.time(json, "CreationDate", entry.created());
+                Json.time(json, "LastUpdatedDate", entry.updated());
+                json.writeEndObject();
+              }
+              json.writeEndArray();
+              Paging.write(json, page);
+            }));
+  }
+}

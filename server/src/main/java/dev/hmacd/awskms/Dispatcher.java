@@ -1,0 +1,107 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.CallObserver;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.mac.Refusal;
+import dev.hmacd.mac.SigningKey;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/// The way of a request that has come whole: authenticate, find the operation, read its input, hand
+/// it over. All of it on the event loop, unless a signing key has to be waited for.
+final class Dispatcher {
+  private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
+
+  private final SigV4 sigV4;
+  private final AccessKeyService accessKeys;
+  private final Operations operations;
+  private final Failures failures;
+  private final CallObserver observer;
+  private final Duration maxCallTime;
+
+  /// @param maxCallTime the deadline of every request: AWS's clients send none
+  Dispatcher(
+      SigV4 sigV4,
+      AccessKeyService accessKeys,
+      Operations operations,
+      Failures failures,
+      CallObserver observer,
+      Duration maxCallTime) {
+    this.sigV4 = sigV4;
+    this.accessKeys = accessKeys;
+    this.operations = operations;
+    this.failures = failures;
+    this.observer = observer;
+    this.maxCallTime = maxCallTime;
+  }
+
+  /// Takes a request; the exchange is told how it ended. On the event loop of its connection.
+  void take(Request request, Exchange exchange) {
+    Optional<Operation> operation =
+        request.headers().only("x-amz-target").flatMap(operations::find);
+    var answer =
+        new Answer(operation.map(Operation::name).orElse("unknown"), exchange, failures, observer);
+    answering(
+        answer,
+        () -> {
+          requirePost(request);
+          SigV4.Claim claim = sigV4.read(request);
+          long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
+          CompletableFuture<Optional<SigningKey>> key =
+              accessKeys.signingKey(claim.accessKeyId(), claim.day(), deadlineNanos);
+          Runnable next =
+              () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
+          if (key.isDone()) {
+            next.run();
+          } else {
+            var _ = key.whenCompleteAsync((_, _) -> answering(answer, next), exchange.executor());
+          }
+        });
+  }
+
+  private static void requirePost(Request request) {
+    if (!request.path().equals("/")) {
+      throw new AwsException(new AwsError(404, UNKNOWN_OPERATION.code(), null));
+    }
+    if (!request.method().equals("POST")) {
+      throw new AwsException(new AwsError(405, UNKNOWN_OPERATION.code(), null));
+    }
+  }
+
+  private static void proceed(
+      Request request,
+      SigV4.Claim claim,
+      CompletableFuture<Optional<SigningKey>> found,
+      Optional<Operation> operation,
+      long deadlineNanos,
+      Exchange exchange,
+      Answer answer) {
+    SigningKey key = found.join().orElseThrow(() -> new AwsException(SigV4.UNKNOWN_KEY));
+    claim.verify(key);
+    exchange.authenticated();
+    Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
+    Input input = known.input().read(request.body());
+    answer.about(input);
+    known.handler().call(new Caller(key.principal(), deadlineNanos), input, answer);
+  }
+
+  /// Whatever is thrown is an answer too.
+  private static void answering(Answer answer, Runnable work) {
+    try {
+      work.run();
+    } catch (AwsException e) {
+      answer.refuse(e.error());
+    } catch (Refusal e) {
+      answer.fail(e.failure());
+    } catch (CompletionException e) {
+      answer.fail(
+          e.getCause() instanceof Refusal refusal ? refusal.failure() : new Failure.Unforeseen(e));
+    } catch (RuntimeException e) {
+      answer.fail(new Failure.Unforeseen(e));
+    }
+  }
+}

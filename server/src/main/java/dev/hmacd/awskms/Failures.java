@@ -1,0 +1,190 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyName;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.mac.Failure;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// What callers see of a failure: AWS's code and text. Texts are constant but for what the caller
+/// sent and keys' ARNs, and hold nothing of exceptions, paths or the token.
+final class Failures {
+  /// The id of a multi-region key: AWS knows such keys, so it is well-formed.
+  private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
+
+  private static final Pattern ARN =
+      Pattern.compile("arn:([^:]*):kms:([^:]*):([^:]*):(?:key/(.*)|alias/.*)", Pattern.DOTALL);
+
+  private final ArnScope scope;
+
+  Failures(ArnScope scope) {
+    this.scope = scope;
+  }
+
+  // No default branch, on purpose: a new kind of failure does not compile until someone has decided
+  // what callers see of it.
+  AwsError of(Failure failure, String operation, @Nullable Input input) {
+    return switch (failure) {
+      case Failure.Unauthenticated() -> SigV4.UNKNOWN_KEY;
+      case Failure.Denied(var caller, var _) ->
+          AwsError.of(
+              "AccessDeniedException",
+              "User: "
+                  + caller
+                  + " is not authorized to perform: kms:"
+                  + operation
+                  + " on resource: "
+                  + resource(input)
+                  + " because no identity-based policy allows the kms:"
+                  + operation
+                  + " action");
+      case Failure.InvalidField(var field, var rule) -> AwsError.validation(field + ": " + rule);
+      case Failure.UnknownField() -> AwsError.serialization();
+      case Failure.GrantTokensNotServed() -> AwsError.of("InvalidGrantTokenException", null);
+      case Failure.KeyVersionNotServed() -> AwsError.unsupported(null);
+      case Failure.ChecksumMismatch(var field) ->
+          AwsError.validation(field + " does not fit its checksum");
+      case Failure.InvalidPageToken() ->
+          AwsError.of("InvalidMarkerException", "Marker is none that this operation gave.");
+      case Failure.InvalidKeyId(var _, var given) -> notFound(invalidKeyId(given));
+      case Failure.KeyNotFound(var given) -> notFound(missing(given));
+      case Failure.AliasNotFound(var alias) -> notFound(missing(alias));
+      case Failure.AliasExists(var alias) ->
+          AwsError.of(
+              "AlreadyExistsException",
+              "An alias with the name " + scope.aliasArn(alias) + " already exists");
+      case Failure.LimitExceeded(var limit, var maximum) ->
+          AwsError.of("LimitExceededException", limit + ": at most " + maximum);
+      case Failure.KeyNotUsable(var key, var state) -> notUsable(key, state);
+      case Failure.KeyNotPendingDeletion(var key, var _) ->
+          AwsError.of("KMSInvalidStateException", scope.keyArn(key) + " is not pending deletion.");
+      case Failure.InvalidTags(var rule) -> AwsError.of("TagException", rule);
+      case Failure.AlgorithmMismatch(var spec, var algorithm) ->
+          AwsError.of(
+              "InvalidKeyUsageException",
+              "Algorithm " + algorithm + " is incompatible with key spec " + spec + ".");
+      case Failure.InvalidMac() -> AwsError.of("KMSInvalidMacException", null);
+      case Failure.DryRun() ->
+          AwsError.of(
+              "DryRunOperationException",
+              "The request would have succeeded, but the DryRun option is set.");
+      // No operation of this edge adopts keys, or is about access keys.
+      case Failure.AccessKeyNotFound(var _) -> notFound("There is no such access key.");
+      case Failure.ObjectNotFound(),
+          Failure.ObjectAmbiguous(),
+          Failure.ObjectUnfit(var _),
+          Failure.ObjectTaken(),
+          Failure.ObjectReserved() ->
+          AwsError.unsupported(null);
+      case Failure.MechanismNotSupported(var spec) ->
+          AwsError.unsupported("The token has no mechanism for key spec " + spec + ".");
+      // gRPC's own; this edge has other bounds, and other words for them.
+      case Failure.RequestTooLong(var _), Failure.MethodNotFound(), Failure.ServiceNotFound() ->
+          AwsError.unsupported(null);
+      case Failure.TokenBusy(), Failure.RegistryBusy(), Failure.MemoryBusy() ->
+          AwsError.throttled();
+      case Failure.DeadlineExceeded(), Failure.RegistryUnavailable(), Failure.Stopping() ->
+          new AwsError(
+              503,
+              "DependencyTimeoutException",
+              "The system timed out while trying to fulfill the request. You can retry the"
+                  + " request.");
+      case Failure.TokenUnavailable(), Failure.KeyUnavailable(var _) ->
+          new AwsError(
+              500,
+              "KeyUnavailableException",
+              "The request was rejected because the specified KMS key was not available. You can"
+                  + " retry the request.");
+      case Failure.Unforeseen(var _) ->
+          new AwsError(
+              500,
+              "KMSInternalException",
+              "The request was rejected because an internal exception occurred. The request can be"
+                  + " retried.");
+    };
+  }
+
+  private AwsError notUsable(KeyId key, KeyState state) {
+    String arn = scope.keyArn(key);
+    return switch (state) {
+      case ENABLED -> throw new IllegalArgumentException("an enabled key can be used");
+      case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
+      case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
+      case PENDING_DELETION ->
+          AwsError.of("KMSInvalidStateException", arn + " is pending deletion.");
+      case UNAVAILABLE -> AwsError.of("KMSInvalidStateException", arn + " is unavailable.");
+    };
+  }
+
+  private static AwsError notFound(String message) {
+    return AwsError.of("NotFoundException", message);
+  }
+
+  /// What a denied request was about, as the caller named it: an alias is not resolved, which would
+  /// tell that it exists.
+  private String resource(@Nullable Input input) {
+    if (input == null) {
+      return "*";
+    }
+    for (String member : new String[] {"KeyId", "TargetKeyId"}) {
+      if (input.value(member) instanceof String given) {
+        return KeyName.parse(given, scope).map(this::arn).orElse("*");
+      }
+    }
+    return "*";
+  }
+
+  private String arn(KeyName name) {
+    return switch (name) {
+      case KeyName.Id(var id) -> scope.keyArn(id);
+      case KeyName.OfAlias(var alias) -> scope.aliasArn(alias);
+    };
+  }
+
+  private String missing(String given) {
+    Optional<KeyName> name = KeyName.parse(given, scope);
+    if (name.isEmpty()) {
+      return invalidKeyId(given);
+    }
+    return switch (name.get()) {
+      case KeyName.Id(var id) -> missingKey(scope.keyArn(id));
+      case KeyName.OfAlias(var alias) -> missing(alias);
+    };
+  }
+
+  private String missing(Alias alias) {
+    return "Alias " + scope.aliasArn(alias) + " is not found.";
+  }
+
+  private static String missingKey(String arn) {
+    return "Key '" + arn + "' does not exist";
+  }
+
+  /// What is said of a name that no key here can have.
+  private String invalidKeyId(String given) {
+    String id = given;
+    if (given.startsWith("arn:")) {
+      var arn = ARN.matcher(given);
+      if (!arn.matches()) {
+        return "Invalid arn " + given;
+      }
+      if (!arn.group(2).equals(scope.region())) {
+        return "Invalid arn " + arn.group(2);
+      }
+      if (!given.startsWith(scope.prefix())) {
+        return missingKey(given);
+      }
+      if (arn.group(4) == null) {
+        return "Alias " + given + " is not found.";
+      }
+      id = arn.group(4);
+    }
+    return MULTI_REGION_ID.matcher(id).matches()
+        ? missingKey(scope.prefix() + "key/" + id)
+        : "Invalid keyId '" + id + "'";
+  }
+}

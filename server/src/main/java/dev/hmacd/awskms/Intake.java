@@ -1,0 +1,17 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.config.Config;
+import dev.hmacd.transport.Connections;
+
+/// What all connections have in common.
+///
+/// @param watch looks after those that are slow or idle
+record Intake(
+    Config.AwsLimits limits,
+    Dispatcher dispatcher,
+    Room room,
+    Connections connections,
+    Watch watch) {
+  /// More header fields than any client sends; each costs time to look at.
+  static final int MAX_HEADER_FIELDS = 100;
+}

@@ -1,0 +1,72 @@
+package dev.hmacd.awskms;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.util.ByteArrayBuilder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
+import java.time.Instant;
+
+/// JSON as it is spoken here: UTF-8, no name twice, nothing beside what RFC 8259 has, and bounded.
+final class Json {
+  /// Deeper than any model, with members that the model does not have.
+  private static final int MAX_DEPTH = 32;
+
+  private static final int MAX_NUMBER_CHARS = 64;
+  private static final int MAX_NAME_CHARS = 1024;
+
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          // What callers send does not belong in the JVM's table of strings.
+          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+          .streamReadConstraints(
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(MAX_DEPTH)
+                  .maxNumberLength(MAX_NUMBER_CHARS)
+                  .maxNameLength(MAX_NAME_CHARS)
+                  .build())
+          .build();
+
+  private Json() {}
+
+  /// Writes the members of an object.
+  interface Writer {
+    void write(JsonGenerator json) throws IOException;
+  }
+
+  /// Reads a text that must be UTF-8: the library would take UTF-16 and UTF-32 too.
+  ///
+  /// @throws AwsException when it is not
+  static JsonParser parser(byte[] text) throws IOException {
+    boolean utf8 =
+        text.length >= 2 && text[0] > 0 && text[1] > 0; // RFC 4627, section 3; and no mark.
+    if (!utf8) {
+      throw new AwsException(AwsError.serialization());
+    }
+    return FACTORY.createParser(text);
+  }
+
+  /// Writes an object.
+  static byte[] object(Writer members) {
+    try (var bytes = new ByteArrayBuilder(256);
+        JsonGenerator json = FACTORY.createGenerator(bytes)) {
+      json.writeStartObject();
+      members.write(json);
+      json.writeEndObject();
+      json.flush();
+      return bytes.toByteArray();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Writes a time as AWS does: seconds of Unix time, with a fraction.
+  static void time(JsonGenerator json, String name, Instant time) throws IOException {
+    json.writeNumberField(name, BigDecimal.valueOf(time.toEpochMilli(), 3));
+  }
+}

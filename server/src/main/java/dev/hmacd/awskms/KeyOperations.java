@@ -1,0 +1,215 @@
+package dev.hmacd.awskms;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.Shape;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Making, describing and listing keys.
+final class KeyOperations {
+  private static final String USAGE = "GENERATE_VERIFY_MAC";
+
+  /// The values in the order of AWS's message.
+  private static final List<String> SPECS =
+      List.of(
+          "RSA_2048",
+          "ECC_NIST_P384",
+          "ECC_NIST_P256",
+          "ECC_NIST_P521",
+          "HMAC_384",
+          "RSA_3072",
+          "ECC_SECG_P256K1",
+          "RSA_4096",
+          "SYMMETRIC_DEFAULT",
+          "HMAC_256",
+          "HMAC_224",
+          "HMAC_512");
+
+  private static final List<String> USAGES = List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE);
+
+  /// Operations on keys of other kinds, which AWS refuses for a MAC key once it has found it.
+  private static final List<String> OF_OTHER_USAGES =
+      List.of(
+          "DeriveSharedSecret",
+          "Encrypt",
+          "GenerateDataKey",
+          "GenerateDataKeyPair",
+          "GenerateDataKeyPairWithoutPlaintext",
+          "GenerateDataKeyWithoutPlaintext",
+          "Sign",
+          "Verify");
+
+  static final Member KEY_ID = Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+
+  private final KeyService keys;
+
+  KeyOperations(KeyService keys) {
+    this.keys = keys;
+  }
+
+  List<Operation> all() {
+    List<Operation> all =
+        new ArrayList<>(
+            List.of(
+                new Operation("CreateKey", createKeyInput(), this::createKey),
+                new Operation(
+                    "DescribeKey", Members.of(KEY_ID, GrantTokens.MEMBER), this::describeKey),
+                new Operation(
+                    "ListKeys", Members.of(Paging.LIMIT, Paging.MARKER), this::listKeys)));
+    OF_OTHER_USAGES.forEach(
+        name ->
+            all.add(
+                new Operation(
+                    name,
+                    Members.of(KEY_ID),
+                    (caller, input, answer) -> ofOtherUsage(name, caller, input, answer))));
+    return all;
+  }
+
+  private static Members createKeyInput() {
+    return Members.of(
+        Member.unserved("Policy"),
+        Member.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS),
+        Member.oneOf("KeyUsage", USAGES),
+        Member.oneOf("CustomerMasterKeySpec", SPECS),
+        Member.oneOf("KeySpec", SPECS),
+        Member.oneOf(
+            "Origin", List.of("AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")),
+        Member.unserved("CustomKeyStoreId"),
+        Member.bool("BypassPolicyLockoutSafetyCheck"),
+        TagOperations.TAGS,
+        Member.bool("MultiRegion"),
+        Member.unserved("XksKeyId"));
+  }
+
+  private void createKey(Caller caller, Input input, Answer answer) {
+    refuseUnserved(input);
+    keys.createKey(
+        caller,
+        spec(input),
+        input.optionalText("Description").orElse(""),
+        TagOperations.tags(input),
+        answer.json((json, key) -> writeMetadata(json, key)));
+  }
+
+  /// What is served is what nobody needs to ask for.
+  private static void refuseUnserved(Input input) {
+    refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
+    refuseIf(input.bool("MultiRegion"), "MultiRegion");
+    refuseIf(input.bool("BypassPolicyLockoutSafetyCheck"), "BypassPolicyLockoutSafetyCheck");
+  }
+
+  private static void refuseIf(boolean set, String member) {
+    if (set) {
+      throw new AwsException(AwsError.unsupported(member + " is not supported."));
+    }
+  }
+
+  private static KeySpec spec(Input input) {
+    if (input.has("KeySpec") && input.has("CustomerMasterKeySpec")) {
+      throw new AwsException(
+          AwsError.validation(
+              "You cannot specify KeySpec and CustomerMasterKeySpec in the same request."
+                  + " CustomerMasterKeySpec is deprecated."));
+    }
+    String spec =
+        input
+            .optionalText("KeySpec")
+            .or(() -> input.optionalText("CustomerMasterKeySpec"))
+            .orElse("SYMMETRIC_DEFAULT");
+    if (!spec.equals("SYMMETRIC_DEFAULT") && !input.has("KeyUsage")) {
+      throw new AwsException(
+          AwsError.validation(
+              "You must specify a KeyUsage value for all KMS keys except for symmetric encryption"
+                  + " keys."));
+    }
+    String usage = input.optionalText("KeyUsage").orElse("ENCRYPT_DECRYPT");
+    boolean hmac = spec.startsWith("HMAC_");
+    if (hmac != usage.equals(USAGE)) {
+      throw new AwsException(
+          AwsError.validation(
+              "KeyUsage " + usage + " is not compatible with KeySpec " + spec + "."));
+    }
+    refuseIf(!hmac, "KeySpec " + spec);
+    return KeySpec.valueOf(spec);
+  }
+
+  private void describeKey(Caller caller, Input input, Answer answer) {
+    GrantTokens.refuse(input);
+    answer
+        .<KeyEntry>json((json, key) -> writeMetadata(json, key))
+        .succeed(keys.describeKey(caller, input.text("KeyId")));
+  }
+
+  private void listKeys(Caller caller, Input input, Answer answer) {
+    keys.listKeys(
+        caller,
+        Paging.request("keys", input, 100, 1000),
+        answer.json(
+            (json, page) -> {
+              json.writeArrayFieldStart("Keys");
+              for (var id : page.items()) {
+                json.writeStartObject();
+                json.writeStringField("KeyId", id.value());
+                json.writeStringField("KeyArn", keys.scope().keyArn(id));
+                json.writeEndObject();
+              }
+              json.writeEndArray();
+              Paging.write(json, page);
+            }));
+  }
+
+  /// Only who may describe a key gets to know what it is not for.
+  private void ofOtherUsage(String name, Caller caller, Input input, Answer answer) {
+    KeyEntry key = keys.describeKey(caller, input.text("KeyId"));
+    answer.refuse(
+        AwsError.of(
+            "InvalidKeyUsageException",
+            keys.scope().keyArn(key.id())
+                + " key usage is "
+                + USAGE
+                + " which is not valid for "
+                + name
+                + "."));
+  }
+
+  private void writeMetadata(JsonGenerator json, KeyEntry key) throws IOException {
+    json.writeObjectFieldStart("KeyMetadata");
+    json.writeStringField("AWSAccountId", keys.scope().account());
+    json.writeStringField("KeyId", key.id().value());
+    json.writeStringField("Arn", keys.scope().keyArn(key.id()));
+    Json.time(json, "CreationDate", key.created());
+    json.writeBooleanField("Enabled", key.state() == KeyState.ENABLED);
+    json.writeStringField("Description", key.description());
+    json.writeStringField("KeyUsage", USAGE);
+    json.writeStringField("KeyState", state(key.state()));
+    if (key.deletion() != null) {
+      Json.time(json, "DeletionDate", key.deletion());
+    }
+    json.writeStringField("Origin", "AWS_KMS");
+    json.writeStringField("KeyManager", "CUSTOMER");
+    json.writeStringField("CustomerMasterKeySpec", key.spec().name());
+    json.writeStringField("KeySpec", key.spec().name());
+    json.writeArrayFieldStart("MacAlgorithms");
+    json.writeString(key.spec().algorithm().name());
+    json.writeEndArray();
+    json.writeBooleanField("MultiRegion", false);
+    json.writeEndObject();
+  }
+
+  static String state(KeyState state) {
+    return switch (state) {
+      case CREATING -> "Creating";
+      case ENABLED -> "Enabled";
+      case DISABLED -> "Disabled";
+      case PENDING_DELETION -> "PendingDeletion";
+      case UNAVAILABLE -> "Unavailable";
+    };
+  }
+}

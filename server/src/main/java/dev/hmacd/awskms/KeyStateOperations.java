@@ -1,0 +1,83 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.KeyStateService;
+import dev.hmacd.mac.Shape;
+import java.util.List;
+
+/// What may be done with a key, and what is said of it.
+final class KeyStateOperations {
+  private static final String PENDING_WINDOW = "PendingWindowInDays";
+
+  private final KeyStateService states;
+  private final ArnScope scope;
+
+  KeyStateOperations(KeyStateService states, ArnScope scope) {
+    this.states = states;
+    this.scope = scope;
+  }
+
+  List<Operation> all() {
+    return List.of(
+        new Operation("EnableKey", Members.of(KeyOperations.KEY_ID), this::enableKey),
+        new Operation("DisableKey", Members.of(KeyOperations.KEY_ID), this::disableKey),
+        new Operation(
+            "ScheduleKeyDeletion",
+            Members.of(KeyOperations.KEY_ID, Member.integer(PENDING_WINDOW, 1, 365)),
+            this::scheduleKeyDeletion),
+        new Operation(
+            "CancelKeyDeletion", Members.of(KeyOperations.KEY_ID), this::cancelKeyDeletion),
+        new Operation(
+            "UpdateKeyDescription",
+            Members.of(
+                KeyOperations.KEY_ID,
+                Member.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS).required()),
+            this::updateKeyDescription));
+  }
+
+  private void enableKey(Caller caller, Input input, Answer answer) {
+    states.enableKey(caller, input.text("KeyId"), answer.empty());
+  }
+
+  private void disableKey(Caller caller, Input input, Answer answer) {
+    states.disableKey(caller, input.text("KeyId"), answer.empty());
+  }
+
+  private void scheduleKeyDeletion(Caller caller, Input input, Answer answer) {
+    int days = input.number(PENDING_WINDOW).orElse(KeyStateService.MAX_PENDING_DAYS);
+    if (days < KeyStateService.MIN_PENDING_DAYS || days > KeyStateService.MAX_PENDING_DAYS) {
+      throw new AwsException(
+          AwsError.validation(
+              "PendingWindowInDays must be between "
+                  + KeyStateService.MIN_PENDING_DAYS
+                  + " and "
+                  + KeyStateService.MAX_PENDING_DAYS));
+    }
+    states.scheduleKeyDeletion(
+        caller,
+        input.text("KeyId"),
+        days,
+        answer.json(
+            (json, key) -> {
+              json.writeStringField("KeyId", scope.keyArn(key.id()));
+              if (key.deletion() != null) {
+                Json.time(json, "DeletionDate", key.deletion());
+              }
+              json.writeStringField("KeyState", KeyOperations.state(key.state()));
+              json.writeNumberField(PENDING_WINDOW, days);
+            }));
+  }
+
+  private void cancelKeyDeletion(Caller caller, Input input, Answer answer) {
+    states.cancelKeyDeletion(
+        caller,
+        input.text("KeyId"),
+        answer.json((json, key) -> json.writeStringField("KeyId", scope.keyArn(key.id()))));
+  }
+
+  private void updateKeyDescription(Caller caller, Input input, Answer answer) {
+    states.updateKeyDescription(
+        caller, input.text("KeyId"), input.text("Description"), answer.empty());
+  }
+}

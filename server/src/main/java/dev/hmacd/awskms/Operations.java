@@ -1,0 +1,81 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.mac.UseCases;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// All operations of AWS KMS by their names: those that are served, and those that are refused as
+/// not served. What is in neither does not exist.
+final class Operations {
+  private static final String TARGET_PREFIX = "TrentService.";
+
+  /// Those that could be about MAC keys and are not served yet, and those that could not.
+  private static final List<String> UNSUPPORTED =
+      List.of(
+          "CreateGrant",
+          "DeleteImportedKeyMaterial",
+          "GetKeyLastUsage",
+          "GetKeyPolicy",
+          "GetParametersForImport",
+          "ImportKeyMaterial",
+          "ListGrants",
+          "ListKeyPolicies",
+          "ListRetirableGrants",
+          "PutKeyPolicy",
+          "RetireGrant",
+          "RevokeGrant",
+          "ConnectCustomKeyStore",
+          "CreateCustomKeyStore",
+          "Decrypt",
+          "DeleteCustomKeyStore",
+          "DescribeCustomKeyStores",
+          "DisableKeyRotation",
+          "DisconnectCustomKeyStore",
+          "EnableKeyRotation",
+          "GetKeyRotationStatus",
+          "GetPublicKey",
+          "ListKeyRotations",
+          "ReEncrypt",
+          "ReplicateKey",
+          "RotateKeyOnDemand",
+          "UpdateCustomKeyStore",
+          "UpdatePrimaryRegion");
+
+  private final Map<String, Operation> byTarget = new HashMap<>();
+
+  private Operations(List<Operation> served) {
+    served.forEach(this::add);
+    UNSUPPORTED.forEach(name -> add(Operation.unsupported(name)));
+  }
+
+  static Operations of(UseCases useCases) {
+    ArnScope scope = useCases.keys().scope();
+    return new Operations(
+        Stream.of(
+                new MacOperations(useCases.macs()).all(),
+                new KeyOperations(useCases.keys()).all(),
+                new KeyStateOperations(useCases.states(), scope).all(),
+                new AliasOperations(useCases.aliases(), scope).all(),
+                new TagOperations(useCases.tags()).all(),
+                new RandomOperations(useCases.random()).all())
+            .flatMap(List::stream)
+            .toList());
+  }
+
+  private void add(Operation operation) {
+    if (byTarget.put(TARGET_PREFIX + operation.name(), operation) != null) {
+      throw new IllegalStateException(operation.name() + " is in the table twice");
+    }
+  }
+
+  /// The operation that a request is for.
+  ///
+  /// @param target the value of `X-Amz-Target`
+  Optional<Operation> find(String target) {
+    return Optional.ofNullable(byTarget.get(target));
+  }
+}

@@ -1,0 +1,41 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.RandomService;
+import java.util.Base64;
+import java.util.List;
+
+/// `GenerateRandom`.
+final class RandomOperations {
+  private static final String NUMBER_OF_BYTES = "NumberOfBytes";
+
+  private final RandomService random;
+
+  RandomOperations(RandomService random) {
+    this.random = random;
+  }
+
+  List<Operation> all() {
+    return List.of(
+        new Operation(
+            "GenerateRandom",
+            Members.of(
+                Member.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES),
+                Member.unserved("CustomKeyStoreId"),
+                Member.unserved("Recipient")),
+            this::generateRandom));
+  }
+
+  private void generateRandom(Caller caller, Input input, Answer answer) {
+    int count =
+        input
+            .number(NUMBER_OF_BYTES)
+            .orElseThrow(() -> new AwsException(AwsError.validation("NumberOfBytes is required.")));
+    random.generateRandom(
+        caller,
+        count,
+        answer.json(
+            (json, bytes) ->
+                json.writeStringField("Plaintext", Base64.getEncoder().encodeToString(bytes))));
+  }
+}

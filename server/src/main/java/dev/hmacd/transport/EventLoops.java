@@ -1,0 +1,63 @@
+package dev.hmacd.transport;
+
+import io.netty.channel.ChannelFactory;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The threads that all edges take and answer calls on, one a processor: on native epoll where
+/// there is one.
+public final class EventLoops implements AutoCloseable {
+  /// How long what was begun may take to end.
+  private static final Duration LAST_TASKS = Duration.ofSeconds(1);
+
+  private volatile @Nullable EventLoopGroup group;
+
+  public void start() {
+    IoHandlerFactory io = isEpoll() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    group =
+        new MultiThreadIoEventLoopGroup(
+            Runtime.getRuntime().availableProcessors(),
+            new DefaultThreadFactory("hmacd-io", true),
+            io);
+  }
+
+  /// Whether they are Linux's, and so take Unix sockets too.
+  public static boolean isEpoll() {
+    return Epoll.isAvailable();
+  }
+
+  /// What channels are registered with.
+  ///
+  /// @throws IllegalStateException before [#start]
+  public EventLoopGroup group() {
+    EventLoopGroup started = group;
+    if (started == null) {
+      throw new IllegalStateException("event loops are not started");
+    }
+    return started;
+  }
+
+  /// Makes channels that listen on TCP.
+  public static ChannelFactory<ServerChannel> tcp() {
+    return isEpoll() ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
+  }
+
+  @Override
+  public void close() {
+    EventLoopGroup started = group;
+    if (started != null) {
+      var _ = started.shutdownGracefully(0, LAST_TASKS.toMillis(), TimeUnit.MILLISECONDS);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/// What all edges listen with: event loops, bounds on connections, and TLS.
+@NullMarked
+package dev.hmacd.transport;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,38 @@
+package dev.hmacd.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.StartException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The folder of `hmacd dev`: whose it must be.
+final class DevFolderTest {
+  @TempDir Path folder;
+
+  @Test
+  void newFolderIsForItsOwnerAlone() throws Exception {
+    Path dir = folder.resolve("new");
+    new DevFolder(dir).prepare();
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(dir)))
+        .isEqualTo("rwx------");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rwxrwx---", "rwx----w-", "rwxrwxrwx"})
+  void folderThatOthersCanWriteInIsRefusedAndLeftAsItWas(String mode) throws Exception {
+    Path dir = Files.createDirectory(folder.resolve("open"));
+    Path env = Files.writeString(dir.resolve("env"), "of another");
+    Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString(mode));
+    assertThatThrownBy(() -> new DevFolder(dir).prepare())
+        .isInstanceOf(StartException.class)
+        .hasMessageContaining("nobody else may write");
+    assertThat(env).hasContent("of another");
+  }
+}

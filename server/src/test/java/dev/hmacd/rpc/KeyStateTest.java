@@ -1,0 +1,463 @@
+package dev.hmacd.rpc;
+
+import static dev.hmacd.testing.Reasons.failsWith;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.v1.CancelKeyDeletionRequest;
+import dev.hmacd.v1.CreateKeyRequest;
+import dev.hmacd.v1.DeleteAliasRequest;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.EnableKeyRequest;
+import dev.hmacd.v1.KeyListEntry;
+import dev.hmacd.v1.KeyMetadata;
+import dev.hmacd.v1.KeySpec;
+import dev.hmacd.v1.KeyState;
+import dev.hmacd.v1.ListAliasesRequest;
+import dev.hmacd.v1.ListKeysRequest;
+import dev.hmacd.v1.ListResourceTagsRequest;
+import dev.hmacd.v1.MacAlgorithm;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import dev.hmacd.v1.Tag;
+import dev.hmacd.v1.TagResourceRequest;
+import dev.hmacd.v1.UntagResourceRequest;
+import dev.hmacd.v1.UpdateAliasRequest;
+import dev.hmacd.v1.UpdateKeyDescriptionRequest;
+import io.grpc.Status.Code;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What can be done with a key in each of its states: AWS KMS's table ("Key states of AWS KMS
+/// keys"), walked whole.
+final class KeyStateTest {
+  private static final SoftHsm hsm = SoftHsm.shared();
+  private static final FaultyToken token = new FaultyToken(hsm.token());
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.on(hsm).allowingAll("admin").wrapping(_ -> token);
+
+  @SuppressWarnings("NullAway.Init") // By start().
+  private static Caller admin;
+
+  @BeforeAll
+  static void start() {
+    admin = daemon.start().as("admin");
+  }
+
+  @AfterAll
+  static void stop() {
+    daemon.close();
+  }
+
+  /// A state, and how a key gets there.
+  enum State {
+    CREATING("CREATING"),
+    ENABLED("ENABLED"),
+    DISABLED("DISABLED"),
+    PENDING_DELETION("PENDING_DELETION"),
+    UNAVAILABLE("ENABLED");
+
+    /// The state that the registry has.
+    private final String written;
+
+    State(String written) {
+      this.written = written;
+    }
+  }
+
+  private static void inState(State state, BiConsumer<String, String> test) {
+    if (state == State.CREATING) {
+      whileCreating(test);
+      return;
+    }
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String alias = "alias/state-" + UUID.randomUUID();
+    admin.createAlias(alias, key);
+    switch (state) {
+      case ENABLED, CREATING -> {}
+      case DISABLED -> disable(key);
+      case PENDING_DELETION -> schedule(key, 7);
+      case UNAVAILABLE -> {
+        hsm.delete("hmacd/key/" + key + "/1");
+        assertThatThrownBy(() -> admin.generateMac(key, "hello"))
+            .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
+      }
+    }
+    test.accept(key, alias);
+  }
+
+  private static void whileCreating(BiConsumer<String, String> test) {
+    Set<String> before = Set.copyOf(keys());
+    try (var gate = token.blocking(Call.GENERATE)) {
+      var making = CompletableFuture.runAsync(() -> admin.createKey(KeySpec.KEY_SPEC_HMAC_256));
+      gate.awaitEntered();
+      String key = keys().stream().filter(each -> !before.contains(each)).findFirst().orElseThrow();
+      test.accept(key, "");
+      gate.release();
+      making.join();
+      assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
+    }
+  }
+
+  private static List<String> keys() {
+    return admin
+        .keys()
+        .listKeys(ListKeysRequest.newBuilder().setPageSize(1000).build())
+        .getKeysList()
+        .stream()
+        .map(KeyListEntry::getKeyId)
+        .toList();
+  }
+
+  private static KeyMetadata disable(String key) {
+    return admin
+        .keys()
+        .disableKey(DisableKeyRequest.newBuilder().setKeyId(key).build())
+        .getKeyMetadata();
+  }
+
+  private static KeyMetadata enable(String key) {
+    return admin
+        .keys()
+        .enableKey(EnableKeyRequest.newBuilder().setKeyId(key).build())
+        .getKeyMetadata();
+  }
+
+  private static KeyMetadata schedule(String key, int days) {
+    return admin
+        .keys()
+        .scheduleKeyDeletion(
+            ScheduleKeyDeletionRequest.newBuilder()
+                .setKeyId(key)
+                .setPendingWindowInDays(days)
+                .build())
+        .getKeyMetadata();
+  }
+
+  private static KeyMetadata cancel(String key) {
+    return admin
+        .keys()
+        .cancelKeyDeletion(CancelKeyDeletionRequest.newBuilder().setKeyId(key).build())
+        .getKeyMetadata();
+  }
+
+  private static void tag(String key) {
+    var _ =
+        admin
+            .keys()
+            .tagResource(
+                TagResourceRequest.newBuilder()
+                    .setKeyId(key)
+                    .addTags(Tag.newBuilder().setTagKey("team").setTagValue("pay"))
+                    .build());
+  }
+
+  /// An operation, and the states that it is allowed in; in all others it is refused for the state.
+  record Operation(String name, EnumSet<State> allowed, BiConsumer<String, String> call) {}
+
+  private static List<Operation> operations() {
+    var usable = EnumSet.of(State.ENABLED);
+    var kept = EnumSet.of(State.ENABLED, State.DISABLED, State.UNAVAILABLE);
+    var any = EnumSet.allOf(State.class);
+    byte[] mac = new byte[32];
+    byte[] message = "hello".getBytes(StandardCharsets.UTF_8);
+    return List.of(
+        new Operation("GenerateMac", usable, (key, _) -> admin.generateMac(key, "hello")),
+        new Operation(
+            "VerifyMac",
+            usable,
+            (key, _) ->
+                admin.verifyMac(key, message, mac, MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
+        new Operation("EnableKey", kept, (key, _) -> enable(key)),
+        new Operation("DisableKey", kept, (key, _) -> disable(key)),
+        new Operation("ScheduleKeyDeletion", kept, (key, _) -> schedule(key, 7)),
+        new Operation(
+            "CancelKeyDeletion", EnumSet.of(State.PENDING_DELETION), (key, _) -> cancel(key)),
+        new Operation("UpdateKeyDescription", kept, (key, _) -> describeAs(key, "new")),
+        new Operation("TagResource", kept, (key, _) -> tag(key)),
+        new Operation(
+            "UntagResource",
+            kept,
+            (key, _) ->
+                admin
+                    .keys()
+                    .untagResource(
+                        UntagResourceRequest.newBuilder().setKeyId(key).addTagKeys("x").build())),
+        new Operation(
+            "ListResourceTags",
+            any,
+            (key, _) ->
+                admin
+                    .keys()
+                    .listResourceTags(ListResourceTagsRequest.newBuilder().setKeyId(key).build())),
+        new Operation("DescribeKey", any, (key, _) -> admin.describe(key)),
+        new Operation("CreateAlias", kept, (key, _) -> admin.createAlias(freshAlias(), key)),
+        new Operation("UpdateAlias", kept, (key, _) -> updateAlias(key)),
+        new Operation("DeleteAlias", any, (_, alias) -> deleteAlias(alias)),
+        new Operation(
+            "ListAliases",
+            any,
+            (key, _) ->
+                admin.keys().listAliases(ListAliasesRequest.newBuilder().setKeyId(key).build())));
+  }
+
+  private static String freshAlias() {
+    return "alias/fresh-" + UUID.randomUUID();
+  }
+
+  private static void describeAs(String key, String description) {
+    var _ =
+        admin
+            .keys()
+            .updateKeyDescription(
+                UpdateKeyDescriptionRequest.newBuilder()
+                    .setKeyId(key)
+                    .setDescription(description)
+                    .build());
+  }
+
+  private static void updateAlias(String key) {
+    String elsewhere =
+        admin.keys().listKeys(ListKeysRequest.getDefaultInstance()).getKeys(0).getKeyId();
+    String alias = freshAlias();
+    admin.createAlias(alias, anyEnabled(elsewhere));
+    var _ =
+        admin
+            .keys()
+            .updateAlias(
+                UpdateAliasRequest.newBuilder().setAliasName(alias).setTargetKeyId(key).build());
+  }
+
+  private static String anyEnabled(String candidate) {
+    return admin.describe(candidate).getKeyState() == KeyState.KEY_STATE_ENABLED
+        ? candidate
+        : admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+  }
+
+  private static void deleteAlias(String alias) {
+    if (!alias.isEmpty()) { // A key that is being made can have none.
+      var _ = admin.keys().deleteAlias(DeleteAliasRequest.newBuilder().setAliasName(alias).build());
+    }
+  }
+
+  static Stream<Arguments> table() {
+    return operations().stream()
+        .flatMap(
+            operation ->
+                Stream.of(State.values())
+                    .map(
+                        state ->
+                            argumentSet(
+                                operation.name() + " of a key " + state, operation, state)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("table")
+  void operationIsAllowedOrRefusedAsTheTableSays(Operation operation, State state) {
+    inState(
+        state,
+        (key, alias) -> {
+          assertThat(admin.describe(key).getKeyState().name()).isEqualTo("KEY_STATE_" + state);
+          if (operation.name().equals("VerifyMac") && state == State.ENABLED) {
+            // It is done, and the MAC is wrong.
+            assertThatThrownBy(() -> operation.call().accept(key, alias))
+                .satisfies(failsWith(Code.INVALID_ARGUMENT, "KMS_INVALID_MAC"));
+          } else if (operation.allowed().contains(state)) {
+            operation.call().accept(key, alias);
+          } else if (state == State.UNAVAILABLE && operation.name().endsWith("Mac")) {
+            // The token is asked again: the object may be back.
+            assertThatThrownBy(() -> operation.call().accept(key, alias))
+                .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
+          } else {
+            String reason =
+                operation.name().equals("CancelKeyDeletion")
+                    ? "KEY_NOT_PENDING_DELETION"
+                    : "KEY_NOT_USABLE";
+            assertThatThrownBy(() -> operation.call().accept(key, alias))
+                .satisfies(failsWith(Code.FAILED_PRECONDITION, reason, "key_state", state.written));
+          }
+        });
+  }
+
+  @Test
+  void changeIsEffectiveOnTheNextRequest() {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    byte[] mac = admin.generateMac(key, "hello");
+    for (int i = 0; i < 20; i++) {
+      assertThat(disable(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_DISABLED);
+      assertThatThrownBy(() -> admin.generateMac(key, "hello"))
+          .satisfies(failsWith(Code.FAILED_PRECONDITION, "KEY_NOT_USABLE"));
+      assertThat(enable(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
+      assertThat(admin.generateMac(key, "hello")).isEqualTo(mac);
+    }
+  }
+
+  @Test
+  void disabledKeyIsRefusedWithoutTouchingTheToken() {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    var _ = disable(key);
+    int before = token.count(Call.LOAD);
+    assertThatThrownBy(() -> admin.generateMac(key, "hello"))
+        .satisfies(failsWith(Code.FAILED_PRECONDITION, "KEY_NOT_USABLE"));
+    assertThat(token.count(Call.LOAD)).isEqualTo(before);
+  }
+
+  @Test
+  void objectThatIsBackMakesTheKeyAvailableAgain() {
+    byte[] secret = new byte[32];
+    String label = SoftHsm.freshLabel("back");
+    String id = SoftHsm.freshId();
+    hsm.importKey(label, id, secret);
+    String key = admin.adopt(label, KeySpec.KEY_SPEC_HMAC_256).getKeyId();
+    hsm.delete(label);
+    assertThatThrownBy(() -> admin.generateMac(key, "hello"))
+        .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
+    assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_UNAVAILABLE);
+    hsm.importKey(label, id, secret);
+    assertThat(admin.generateMac(key, "hello")).hasSize(32);
+    assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
+  }
+
+  @Test
+  void stateAndDescriptionOutliveARestart() {
+    String disabled = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String doomed = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    describeAs(disabled, "what it is for");
+    var _ = disable(disabled);
+    KeyMetadata scheduled = schedule(doomed, 30);
+    try {
+      admin = daemon.restart().as("admin");
+      KeyMetadata after = admin.describe(disabled);
+      assertThat(after.getKeyState()).isEqualTo(KeyState.KEY_STATE_DISABLED);
+      assertThat(after.getDescription()).isEqualTo("what it is for");
+      assertThat(admin.describe(doomed)).isEqualTo(scheduled);
+    } finally {
+      var _ = cancel(doomed);
+    }
+    assertThat(admin.describe(doomed).hasDeletionTime()).isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 1, 6, 31, 365})
+  void windowOutsideSevenToThirtyDaysIsRefused(int days) {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    assertThatThrownBy(() -> schedule(key, days))
+        .satisfies(
+            failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD", "field", "pending_window_in_days"));
+    assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
+  }
+
+  @Test
+  void windowThatIsNotSetIsThirtyDays() {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    long now = System.currentTimeMillis() / 1000;
+    long deletion = schedule(key, 0).getDeletionTime().getSeconds();
+    assertThat(deletion - now).isBetween(30 * 86_400L - 5, 30 * 86_400L + 60);
+  }
+
+  @Test
+  void aliasNamesNoKeyWhereAStateIsChanged() {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String alias = freshAlias();
+    admin.createAlias(alias, key);
+    assertThatThrownBy(() -> disable(alias))
+        .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_KEY_ID"));
+  }
+
+  @Test
+  void tagsThatAKeyIsMadeWithAreListedInOrder() {
+    var request = CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256);
+    for (int i = 50; i > 0; i--) {
+      request.addTags(Tag.newBuilder().setTagKey("k" + i).setTagValue("v" + i));
+    }
+    String key = admin.keys().createKey(request.build()).getKeyMetadata().getKeyId();
+    var first =
+        admin
+            .keys()
+            .listResourceTags(
+                ListResourceTagsRequest.newBuilder().setKeyId(key).setPageSize(30).build());
+    var rest =
+        admin
+            .keys()
+            .listResourceTags(
+                ListResourceTagsRequest.newBuilder()
+                    .setKeyId(key)
+                    .setPageSize(30)
+                    .setPageToken(first.getNextPageToken())
+                    .build());
+    assertThat(Stream.concat(first.getTagsList().stream(), rest.getTagsList().stream()).toList())
+        .isEqualTo(request.getTagsList());
+    assertThat(rest.getNextPageToken()).isEmpty();
+    assertThatThrownBy(() -> tag(key))
+        .satisfies(failsWith(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED", "maximum", "50"));
+  }
+
+  static Stream<Arguments> badTags() {
+    return Stream.of(
+        argumentSet("the same key twice", List.of("a", "a"), "Duplicate tag keys"),
+        argumentSet("a reserved prefix", List.of("AWS:x"), "Tags beginning with aws: are reserved"),
+        argumentSet(
+            "too many",
+            Stream.iterate(0, i -> i + 1).limit(51).map(i -> "k" + i).toList(),
+            "Too many tags"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("badTags")
+  void tagsThatCannotBeTogetherMakeNoKey(List<String> tagKeys, String rule) {
+    int before = token.count(Call.GENERATE);
+    var request = CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256);
+    tagKeys.forEach(key -> request.addTags(Tag.newBuilder().setTagKey(key)));
+    assertThatThrownBy(() -> admin.keys().createKey(request.build()))
+        .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_TAG", "rule", rule));
+    assertThat(token.count(Call.GENERATE)).isEqualTo(before);
+  }
+
+  @Test
+  void tagIsReplacedByKeyAndTakenOff() {
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    tag(key);
+    var _ =
+        admin
+            .keys()
+            .tagResource(
+                TagResourceRequest.newBuilder()
+                    .setKeyId(key)
+                    .addTags(Tag.newBuilder().setTagKey("cost").setTagValue("7"))
+                    .addTags(Tag.newBuilder().setTagKey("team").setTagValue("ops"))
+                    .build());
+    var list = ListResourceTagsRequest.newBuilder().setKeyId(key).build();
+    assertThat(admin.keys().listResourceTags(list).getTagsList())
+        .extracting(Tag::getTagKey, Tag::getTagValue)
+        .containsExactly(
+            org.assertj.core.groups.Tuple.tuple("team", "ops"),
+            org.assertj.core.groups.Tuple.tuple("cost", "7"));
+    var _ =
+        admin
+            .keys()
+            .untagResource(
+                UntagResourceRequest.newBuilder()
+                    .setKeyId(key)
+                    .addAllTagKeys(List.of("team", "cost", "never"))
+                    .build());
+    assertThat(admin.keys().listResourceTags(list).getTagsList()).isEmpty();
+  }
+}
