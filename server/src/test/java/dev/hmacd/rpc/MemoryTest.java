@@ -5,28 +5,36 @@ import static dev.hmacd.testing.RawHttp2.END_HEADERS;
 import static dev.hmacd.testing.RawHttp2.HEADERS;
 import static dev.hmacd.testing.RawHttp2.callHeaders;
 import static dev.hmacd.testing.RawHttp2.message;
+import static dev.hmacd.testing.Reasons.saysNothingOfTheInside;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.DaemonProcess;
+import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.v1.KeySpec;
+import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -171,6 +179,60 @@ final class MemoryTest {
       for (RawHttp2 each : open) {
         each.close();
       }
+    }
+  }
+
+  /// Half a frame is kept for every connection, and they are many: that fills the memory for
+  /// reading. The log has it, and nobody is told of the inside.
+  @Test
+  void fullMemoryIsLoggedAndNobodyIsToldOfTheInside() throws IOException {
+    byte[] half = Arrays.copyOf(RawHttp2.frameBytes(DATA, 0, 1, new byte[16_384]), 16_000);
+    Queue<End> ends = new ConcurrentLinkedQueue<>();
+    List<RawHttp2> open = new ArrayList<>();
+    try {
+      while (!isFullMemoryLogged()) {
+        assertThat(open).hasSizeLessThan(4000);
+        try {
+          RawHttp2 caller = connected().call(1, PATH).bytes(half);
+          open.add(caller);
+          Thread.startVirtualThread(() -> ends.add(endOf(caller)));
+        } catch (IOException e) {
+          ends.add(new End.Closed());
+        }
+      }
+      Eventually.holds("a connection is closed", () -> !ends.isEmpty());
+      assertThat(ends)
+          .allSatisfy(
+              end -> {
+                assertThat(end).isInstanceOfAny(End.Closed.class, End.GoneAway.class);
+                saysNothingOfTheInside(end.toString());
+                assertThat(end.toString()).doesNotContain("memory", "bytes");
+              });
+    } finally {
+      for (RawHttp2 each : open) {
+        each.close();
+      }
+    }
+    Eventually.holds("others are served", MemoryTest::isServed);
+  }
+
+  private static End endOf(RawHttp2 caller) {
+    try {
+      return caller.end(1);
+    } catch (IOException e) {
+      return new End.Closed(); // By this test.
+    }
+  }
+
+  private static boolean isFullMemoryLogged() {
+    return daemon.warnings().stream().anyMatch(line -> line.contains("memory for reading"));
+  }
+
+  private static boolean isServed() {
+    try (Caller other = daemon.as("admin")) {
+      return Arrays.equals(other.generateMac("alias/there", "hello"), mac);
+    } catch (StatusRuntimeException e) {
+      return false; // The others' connections are not gone yet.
     }
   }
 }

@@ -13,7 +13,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -34,6 +36,7 @@ public final class DaemonProcess implements AutoCloseable {
   private final CompletableFuture<Integer> port = new CompletableFuture<>();
   private final CompletableFuture<Boolean> serving = new CompletableFuture<>();
   private final List<Caller> callers = new ArrayList<>();
+  private final Queue<String> warnings = new ConcurrentLinkedQueue<>();
 
   private DaemonProcess(LoopbackDaemon files, Process process) {
     this.files = files;
@@ -109,6 +112,7 @@ public final class DaemonProcess implements AutoCloseable {
         } else if (line.contains(SERVING)) {
           serving.complete(true);
         } else if (!line.contains(" INFO ")) {
+          warnings.add(line);
           System.out.println("hmacd[" + process.pid() + "] " + line);
         }
       }
@@ -118,6 +122,11 @@ public final class DaemonProcess implements AutoCloseable {
       serving.completeExceptionally(new IllegalStateException("the daemon ended"));
       port.completeExceptionally(new IllegalStateException("the daemon ended"));
     }
+  }
+
+  /// Lines of its log so far that are no mere information.
+  public List<String> warnings() {
+    return List.copyOf(warnings);
   }
 
   public long pid() {
