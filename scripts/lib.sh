@@ -132,7 +132,7 @@ fingerprint() {
   (
     cd "$root" || exit
     {
-      find pom.xml .mvn proto server client \( -name target -o -name node_modules \) -prune -o -type f -print0 |
+      find pom.xml .mvn proto server client/pom.xml client/java client/hmacctl -name target -prune -o -type f -print0 |
         LC_ALL=C sort -z | xargs -0 sha256sum
       sha256sum "$JAVA_HOME/release"
     } | sha256sum

@@ -266,6 +266,11 @@ public final class Daemon implements AutoCloseable {
     log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
   }
 
+  /// What is served, for who starts the daemon.
+  public UseCases useCases() {
+    return useCases;
+  }
+
   /// Where TCP is listened on.
   public Optional<InetSocketAddress> tcpAddress() {
     return server.tcpAddress();

@@ -9,8 +9,11 @@ import java.nio.file.Files;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.security.interfaces.ECPrivateKey;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Base64;
+import java.util.HexFormat;
 
 /// The certificates of `hmacd dev`: an authority, the daemon's and one client's. The authority's
 /// key is thrown away, so nobody can make more.
@@ -22,6 +25,13 @@ final class DevCertificates {
 
   /// How long they must at least last when they are taken again.
   private static final Duration REST = Duration.ofDays(1);
+
+  /// What stands before the 32 bytes of a P-256 key in PKCS #8, and between them and its point.
+  private static final String P256_KEY =
+      "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420";
+
+  private static final String P256_POINT = "a144034200";
+  private static final int POINT_BYTES = 65;
 
   private DevCertificates() {}
 
@@ -54,9 +64,9 @@ final class DevCertificates {
               .addSanUriName(CLIENT)
               .addExtendedKeyUsageClientAuth()
               .buildIssuedBy(authority);
-      folder.write("server-key.pem", server.getPrivateKeyPEM());
+      folder.write("server-key.pem", privateKey(server));
       folder.write("server.pem", server.getCertificatePEM());
-      folder.write("client-key.pem", client.getPrivateKeyPEM());
+      folder.write("client-key.pem", privateKey(client));
       folder.write("client.pem", client.getCertificatePEM());
       folder.write("ca.pem", authority.getCertificatePEM());
     } catch (IOException e) {
@@ -68,6 +78,20 @@ final class DevCertificates {
 
   private static CertificateBuilder leaf(CertificateBuilder base) {
     return base.copy().ecp256().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature);
+  }
+
+  /// The key in PKCS #8, with the public key in it: the JDK leaves that out, as RFC 5915 allows,
+  /// and then TLS libraries of other languages refuse the file.
+  private static String privateKey(X509Bundle bundle) {
+    var key = (ECPrivateKey) bundle.getKeyPair().getPrivate();
+    String scalar = "%064x".formatted(key.getS());
+    byte[] info = bundle.getKeyPair().getPublic().getEncoded();
+    String point = HexFormat.of().formatHex(info, info.length - POINT_BYTES, info.length);
+    byte[] der = HexFormat.of().parseHex(P256_KEY + scalar + P256_POINT + point);
+    var base64 = Base64.getMimeEncoder(64, new byte[] {'\n'});
+    return "-----BEGIN PRIVATE KEY-----\n"
+        + base64.encodeToString(der)
+        + "\n-----END PRIVATE KEY-----\n";
   }
 
   /// Written last, the authority says that all are there.

@@ -42,12 +42,27 @@ final class DevCommand implements Command {
             new StartException(
                 "the token did not give its first MAC", StartException.TEMPORARY, null));
       }
+      DevAccessKeys accessKeys;
       try {
+        accessKeys = DevAccessKeys.make(daemon);
         folder.writeEnv(
-            daemon.tcpAddress().orElseThrow(), config.grpc().unix().orElseThrow().path());
+            daemon.tcpAddress().orElseThrow(),
+            config.grpc().unix().orElseThrow().path(),
+            daemon.awsKmsAddress().orElseThrow(),
+            accessKeys);
       } catch (IOException e) {
         throw running.failed(unwritable(e));
+      } catch (StartException e) {
+        throw running.failed(e);
       }
+      System.err.println(
+          "hmacd dev: AWS KMS endpoint http:/"
+              + daemon.awsKmsAddress().orElseThrow()
+              + ", region "
+              + DevAccessKeys.REGION
+              + ", access key "
+              + accessKeys.admin().key().id()
+              + "; its secret is in the file to source");
       System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
       return running.await();
     } catch (IOException e) {

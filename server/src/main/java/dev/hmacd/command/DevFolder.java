@@ -116,11 +116,12 @@ final class DevFolder {
           reflection: true
         token: {module: %s, label: %s, pin_file: %s}
         registry: {path: registry.db}
-        arn: {region: us-east-1, account: "000000000000"}
+        arn: {region: %s, account: "%s"}
+        aws_kms: {listen: "127.0.0.1:0"}
         metrics: {listen: "127.0.0.1:0"}
         access:
           rules:
-            - principals: [%s, %s]
+            - principals: [%s, %s, %s]
               actions: ["*"]
               keys: ["*"]
         """
@@ -129,8 +130,11 @@ final class DevFolder {
                 quoted(module.toString()),
                 quoted(label),
                 quoted(pin.toString()),
+                DevAccessKeys.REGION,
+                DevAccessKeys.ACCOUNT,
                 quoted(DevCertificates.CLIENT),
-                quoted("uid:" + uid())));
+                quoted("uid:" + uid()),
+                quoted(DevAccessKeys.ADMIN)));
   }
 
   /// A YAML string in single quotes.
@@ -138,7 +142,9 @@ final class DevFolder {
     return "'" + text.replace("'", "''") + "'";
   }
 
-  void writeEnv(InetSocketAddress target, Path socket) throws IOException {
+  void writeEnv(
+      InetSocketAddress target, Path socket, InetSocketAddress awsKms, DevAccessKeys accessKeys)
+      throws IOException {
     StringBuilder env =
         new StringBuilder("# Source this file: it says where hmacd dev is, and who you are.\n");
     export(env, "HMACD_TARGET", target.getAddress().getHostAddress() + ":" + target.getPort());
@@ -146,6 +152,19 @@ final class DevFolder {
     export(env, "HMACD_CA", file("ca.pem").toString());
     export(env, "HMACD_CERT", file("client.pem").toString());
     export(env, "HMACD_KEY", file("client-key.pem").toString());
+    String endpoint = "http://" + awsKms.getAddress().getHostAddress() + ":" + awsKms.getPort();
+    env.append("\n# For AWS's own clients.\n");
+    export(env, "HMACD_AWS_ENDPOINT", endpoint);
+    export(env, "AWS_ENDPOINT_URL_KMS", endpoint);
+    export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().key().id());
+    export(env, "AWS_SECRET_ACCESS_KEY", accessKeys.admin().secret());
+    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // They would be taken before these.
+    export(env, "AWS_REGION", DevAccessKeys.REGION);
+    export(env, "AWS_DEFAULT_REGION", DevAccessKeys.REGION);
+    export(env, "HMACD_AKID2", accessKeys.nobody().key().id());
+    export(env, "HMACD_SECRET2", accessKeys.nobody().secret());
+    export(env, "HMACD_ARN2", DevAccessKeys.NOBODY);
+    env.append('\n');
     for (Path bin : programs()) {
       env.append("case \":$PATH:\" in *:")
           .append(shellQuoted(bin.toString()))

@@ -112,7 +112,7 @@ public final class RawHttp2 implements AutoCloseable {
     return nextStream;
   }
 
-  private static byte[] frameBytes(int type, int flags, int stream, byte[] payload) {
+  public static byte[] frameBytes(int type, int flags, int stream, byte[] payload) {
     return ByteBuffer.allocate(9 + payload.length)
         .putInt((payload.length << 8) | type)
         .put((byte) flags)
@@ -246,6 +246,22 @@ public final class RawHttp2 implements AutoCloseable {
   /// The data of the stream that was asked for last, as a text.
   public String body() {
     return body.toString(UTF_8);
+  }
+
+  /// Reads until a message, or a part of one, has come on a stream.
+  public void awaitMessage(int stream) throws IOException {
+    while (true) {
+      int lengthAndType = in.readInt();
+      in.skipNBytes(1);
+      int on = in.readInt() & 0x7fffffff;
+      byte[] payload = new byte[lengthAndType >>> 8];
+      in.readFully(payload);
+      if ((lengthAndType & 0xff) == HEADERS) {
+        var _ = decode(on, payload); // For the table that headers share.
+      } else if ((lengthAndType & 0xff) == DATA && on == stream) {
+        return;
+      }
+    }
   }
 
   private Map<String, String> decode(int stream, byte[] block) throws IOException {

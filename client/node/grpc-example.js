@@ -1,0 +1,40 @@
+// Makes and verifies a MAC with hmacd: node grpc-example.js [KEY MESSAGE]
+//
+// Without a key it creates one.
+
+import { connect, credentialsFromEnv, reason } from './hmacd-grpc.js';
+
+const hmacd = connect(process.env.HMACD_TARGET, credentialsFromEnv());
+try {
+  let [keyId, text = 'pay 100 EUR to account 4711'] = process.argv.slice(2);
+  if (keyId === undefined) {
+    const { keyMetadata } = await hmacd.createKey({ keySpec: 'KEY_SPEC_HMAC_256' });
+    keyId = keyMetadata.keyId;
+    console.log('key', keyId);
+  }
+
+  // Names are those of the contract in camel case; one that it does not have would be left out without a word.
+  const message = Buffer.from(text);
+  const macAlgorithm = 'MAC_ALGORITHM_HMAC_SHA_256';
+  const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
+  console.log('mac', mac.toString('hex'));
+
+  // An answer says that the MAC is right; a wrong one is an error.
+  await hmacd.verifyMac({ keyId, message, macAlgorithm, mac });
+  console.log('verified');
+
+  const changed = Buffer.from(`not ${text}`);
+  await hmacd.verifyMac({ keyId, message: changed, macAlgorithm, mac }).then(
+    () => {
+      throw new Error('a changed message was not refused');
+    },
+    (error) => {
+      if (reason(error) !== 'KMS_INVALID_MAC') {
+        throw error; // No answer is no verdict.
+      }
+      console.log('refused', reason(error));
+    },
+  );
+} finally {
+  hmacd.close();
+}

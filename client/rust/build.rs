@@ -1,0 +1,7 @@
+//! Generates the stubs from the contract. Wants protoc on PATH, or at PROTOC.
+
+fn main() -> std::io::Result<()> {
+    tonic_prost_build::configure()
+        .build_server(false)
+        .compile_protos(&["hmacd/v1/key_service.proto", "hmacd/v1/mac_service.proto"], &["../../proto"])
+}

@@ -1,0 +1,81 @@
+package dev.hmacd.command;
+
+import dev.hmacd.Daemon;
+import dev.hmacd.StartException;
+import dev.hmacd.access.Principal;
+import dev.hmacd.key.AccessKey;
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.AccessKeyService.Made;
+import dev.hmacd.mac.Caller;
+import dev.hmacd.mac.Failure;
+import dev.hmacd.mac.Page;
+import dev.hmacd.mac.PageRequest;
+import dev.hmacd.mac.Refusal;
+import dev.hmacd.mac.Reply;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+
+/// The access keys of `hmacd dev`: one that may do everything, one that may do nothing. A secret is
+/// shown once, so each start makes them anew, and deletes those of the start before.
+///
+/// @param admin of [#ADMIN]
+/// @param nobody of [#NOBODY]
+record DevAccessKeys(Made admin, Made nobody) {
+  static final String ACCOUNT = "000000000000";
+  static final String REGION = "us-east-1";
+
+  /// May administer and use every key.
+  static final String ADMIN = "arn:aws:iam::" + ACCOUNT + ":user/dev";
+
+  /// Is there for tests of refusal.
+  static final String NOBODY = "arn:aws:iam::" + ACCOUNT + ":user/nobody";
+
+  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final int PAGE = 1000;
+
+  static DevAccessKeys make(Daemon daemon) throws StartException, InterruptedException {
+    AccessKeyService service = daemon.useCases().accessKeys();
+    var caller =
+        new Caller(Principal.spiffe(DevCertificates.CLIENT), System.nanoTime() + LIMIT.toNanos());
+    Page<AccessKey> before =
+        await(
+            reply ->
+                service.listAccessKeys(caller, new PageRequest("access keys", PAGE, ""), reply));
+    for (AccessKey key : before.items()) {
+      if (List.of(ADMIN, NOBODY).contains(key.principal())) {
+        var _ =
+            DevAccessKeys.<AccessKey>await(
+                reply -> service.deleteAccessKey(caller, key.id(), reply));
+      }
+    }
+    return new DevAccessKeys(
+        await(reply -> service.createAccessKey(caller, ADMIN, reply)),
+        await(reply -> service.createAccessKey(caller, NOBODY, reply)));
+  }
+
+  private static <T> T await(Consumer<Reply<T>> call) throws StartException, InterruptedException {
+    var result = new CompletableFuture<T>();
+    call.accept(
+        new Reply<>() {
+          @Override
+          public void succeed(T value) {
+            result.complete(value);
+          }
+
+          @Override
+          public void fail(Failure failure) {
+            result.completeExceptionally(new Refusal(failure));
+          }
+        });
+    try {
+      return result.get(2 * LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new StartException("cannot make access keys: " + e, StartException.TEMPORARY, e);
+    }
+  }
+}
