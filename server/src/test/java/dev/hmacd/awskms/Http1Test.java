@@ -240,22 +240,26 @@ final class Http1Test {
         bad("coding in quotes", HEAD + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
         bad("coding with a parameter", HEAD + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
         bad("coding on a folded line", HEAD + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
-        bad("blank before the coding's colon", HEAD + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "blank before the coding's colon",
+            HEAD + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
         bad("coding after a bare LF", HEAD + "X-A: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad("coding after a bare CR", HEAD + "X-A: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad(
             "two codings in two fields",
-            HEAD
-                + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+            HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
         bad(
             "chunked in two fields",
-            HEAD
-                + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad("length and nonsense", HEAD + "Content-Length: 3 3\r\n\r\nabc"),
         bad("blank before the length's colon", HEAD + "Content-Length : 3\r\n\r\nabc"),
         bad("blank after a chunk's size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n"),
-        bad("blank before a chunk's size", HEAD + "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n"),
-        bad("chunk of a size with a sign", HEAD + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n"),
+        bad(
+            "blank before a chunk's size",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n"),
+        bad(
+            "chunk of a size with a sign",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n"),
         bad("LF after a chunk", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"),
         bad(
             "LF in a chunk's extension",
