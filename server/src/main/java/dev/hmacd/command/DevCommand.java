@@ -61,7 +61,7 @@ final class DevCommand implements Command {
               + ", region "
               + DevAccessKeys.REGION
               + ", access key "
-              + accessKeys.admin().key().id()
+              + accessKeys.admin().id()
               + "; its secret is in the file to source");
       System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
       return running.await();
