@@ -48,7 +48,7 @@ final class StructureTest {
               "access",
               "token",
               "config"),
-          entry("command", "", "transport", "key", "token", "config"));
+          entry("command", "", "transport", "mac", "key", "access", "token", "config"));
 
   private static Map.Entry<String, Set<String>> entry(String name, String... mayKnow) {
     return Map.entry(name, Set.of(mayKnow));

@@ -43,7 +43,9 @@ final class Failures {
                   + operation
                   + " action");
       case Failure.InvalidField(var field, var rule) -> AwsError.validation(field + ": " + rule);
-      case Failure.UnknownField() -> AwsError.serialization();
+      case Failure.UnknownField(), Failure.RequestTooLong _ -> AwsError.serialization();
+      case Failure.MethodNotFound(), Failure.ServiceNotFound() ->
+          AwsError.of("UnknownOperationException", null);
       case Failure.GrantTokensNotServed() -> AwsError.of("InvalidGrantTokenException", null);
       case Failure.KeyVersionNotServed() -> AwsError.unsupported(null);
       case Failure.ChecksumMismatch(var field) ->
@@ -82,7 +84,8 @@ final class Failures {
           AwsError.unsupported(null);
       case Failure.MechanismNotSupported(var spec) ->
           AwsError.unsupported("The token has no mechanism for key spec " + spec + ".");
-      case Failure.TokenBusy(), Failure.RegistryBusy() -> AwsError.throttled();
+      case Failure.TokenBusy(), Failure.RegistryBusy(), Failure.MemoryBusy() ->
+          AwsError.throttled();
       case Failure.DeadlineExceeded(), Failure.RegistryUnavailable(), Failure.Stopping() ->
           new AwsError(
               503,

@@ -51,11 +51,13 @@ public record Config(
   /// What bounds callers.
   ///
   /// @param maxRequestBytes of one message on the wire, fields and framing
+  /// @param maxIncompleteBytes of all requests together that have not come whole
   /// @param maxStreams calls at once on one connection
   /// @param maxWait the deadline of calls that set none, and the longest of those that do
   /// @param drain how long a stop waits for calls under way
   public record Limits(
       int maxRequestBytes,
+      int maxIncompleteBytes,
       int maxMetadataBytes,
       int maxStreams,
       int maxConnections,

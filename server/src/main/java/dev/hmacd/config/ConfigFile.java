@@ -129,6 +129,7 @@ public final class ConfigFile {
     Config.Limits limits =
         new Config.Limits(
             section.number("max_request_bytes", 131_072, 16_384, 1 << 24),
+            section.number("max_incomplete_bytes", 1 << 24, 262_144, 1 << 30),
             section.number("max_metadata_bytes", 8192, 1024, 1 << 20),
             section.number("max_streams_per_connection", 256, 1, 100_000),
             section.number("max_connections", 16_384, 1, 1_000_000),

@@ -20,6 +20,15 @@ public sealed interface Failure {
   /// The request sets a field that nobody knows.
   record UnknownField() implements Failure {}
 
+  /// The request has more bytes than are taken.
+  record RequestTooLong(int maximum) implements Failure {}
+
+  /// There is no such method.
+  record MethodNotFound() implements Failure {}
+
+  /// Nobody can tell the health of such a service.
+  record ServiceNotFound() implements Failure {}
+
   record GrantTokensNotServed() implements Failure {}
 
   record KeyVersionNotServed() implements Failure {}
@@ -86,6 +95,9 @@ public sealed interface Failure {
   record TokenBusy() implements Failure {}
 
   record RegistryBusy() implements Failure {}
+
+  /// Requests that have not come whole fill the memory that there is for them.
+  record MemoryBusy() implements Failure {}
 
   record DeadlineExceeded() implements Failure {}
 

@@ -1,13 +1,18 @@
 package dev.hmacd.rpc;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.access.Principal;
 import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
+import java.time.Instant;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,6 +28,10 @@ final class Answer<A> implements Reply<A> {
   private final long deadlineNanos;
   private final AtomicBoolean ended = new AtomicBoolean();
   private volatile boolean abandoned;
+  private volatile @Nullable Runnable whenEnded;
+
+  @GuardedBy("this")
+  private boolean headersSent;
 
   /// @param deadlineNanos in [System#nanoTime]'s terms
   Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer) {
@@ -64,9 +73,25 @@ final class Answer<A> implements Reply<A> {
     };
   }
 
+  /// Sends one of several messages, when the answer is a stream; none once it has ended.
+  synchronized void send(A message) {
+    if (ended.get()) {
+      return;
+    }
+    try {
+      if (!headersSent) {
+        headersSent = true;
+        call.sendHeaders(new Metadata());
+      }
+      call.sendMessage(message);
+    } catch (RuntimeException e) {
+      log.atDebug().addKeyValue("method", method).setCause(e).log("A message was not sent");
+    }
+  }
+
   @Override
   public void succeed(A message) {
-    if (!ended.compareAndSet(false, true)) {
+    if (!end()) {
       return;
     }
     try {
@@ -81,7 +106,7 @@ final class Answer<A> implements Reply<A> {
 
   @Override
   public void fail(Failure failure) {
-    if (!ended.compareAndSet(false, true)) {
+    if (!end()) {
       return;
     }
     if (failure instanceof Failure.Unforeseen(var cause)) {
@@ -92,7 +117,9 @@ final class Answer<A> implements Reply<A> {
     }
     Statuses.Ending ending = Statuses.of(failure);
     try {
-      call.close(ending.status(), ending.trailers());
+      synchronized (this) { // Somebody may be sending.
+        call.close(ending.status(), ending.trailers());
+      }
       observer.ended(method, ending.reason(), System.nanoTime() - startNanos);
     } catch (RuntimeException e) {
       lost(e);
@@ -103,6 +130,35 @@ final class Answer<A> implements Reply<A> {
   private void lost(RuntimeException e) {
     log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
     observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
+  }
+
+  private boolean end() {
+    if (!ended.compareAndSet(false, true)) {
+      return false;
+    }
+    Runnable action = whenEnded;
+    if (action != null) {
+      action.run();
+    }
+    return true;
+  }
+
+  /// Has something done when the call ends, or at once if it has; perhaps twice.
+  void whenEnded(Runnable action) {
+    whenEnded = action;
+    if (ended.get()) {
+      action.run();
+    }
+  }
+
+  /// The caller, if the connection stands for one now.
+  Optional<Principal> authenticate(Instant now) {
+    Peer peer = call.getAttributes().get(Peer.KEY);
+    return peer == null ? Optional.empty() : peer.authenticate(now);
+  }
+
+  long ageNanos(long nowNanos) {
+    return nowNanos - startNanos;
   }
 
   boolean isExpired(long nowNanos) {
@@ -116,8 +172,15 @@ final class Answer<A> implements Reply<A> {
 
   void abandon() {
     abandoned = true;
-    if (ended.compareAndSet(false, true)) {
+    if (end()) {
       observer.ended(method, "CANCELLED", System.nanoTime() - startNanos);
+    }
+  }
+
+  /// The call has been ended with success by other means.
+  void completed() {
+    if (end()) {
+      observer.ended(method, "OK", System.nanoTime() - startNanos);
     }
   }
 

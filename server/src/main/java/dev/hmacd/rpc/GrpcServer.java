@@ -11,8 +11,9 @@ import io.grpc.Grpc;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServerTransportFilter;
+import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
+import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyServerBuilder;
-import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelOption;
@@ -58,8 +59,10 @@ public final class GrpcServer implements AutoCloseable {
   private final Config.Grpc config;
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
-  private final Arrivals arrivals = new Arrivals();
-  private final Streams streams = new Streams();
+  private final UnknownMethods unknownMethods;
+  private final Arrivals arrivals;
+  private final Health health;
+  private final @Nullable Reflection reflection;
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private final EventLoops loops;
@@ -80,13 +83,18 @@ public final class GrpcServer implements AutoCloseable {
     this.config = config;
     this.loops = loops;
     this.tls = tls;
-    var setting = new UnaryMethod.Setting(clock, config.limits().maxWait(), arrivals, observer);
+    this.health = health;
+    Config.Limits limits = config.limits();
+    this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
+    var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer);
+    this.unknownMethods = new UnknownMethods(setting);
+    this.reflection = config.reflection() ? new Reflection(setting) : null;
     this.services =
         List.of(
             new MacGrpcService(useCases.macs()).definition(setting),
             new KeyGrpcService(useCases).definition(setting),
             new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
-            health.service());
+            health.definition(setting));
   }
 
   /// Listens.
@@ -136,7 +144,7 @@ public final class GrpcServer implements AutoCloseable {
             .bossEventLoopGroup(loops.group())
             .workerEventLoopGroup(loops.group())
             .directExecutor()
-            .intercept(streams)
+            .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(Gzip.REGISTRY)
             .addTransportFilter(new Authenticated(bound, tlsHere))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
@@ -153,16 +161,18 @@ public final class GrpcServer implements AutoCloseable {
             .keepAliveTimeout(limits.keepAliveTimeout().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveTime(limits.minClientKeepAlive().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveWithoutCalls(true);
+    ProtocolNegotiator negotiator;
     if (tlsHere != null) {
-      builder.sslContext(tlsHere.context());
+      negotiator = InternalProtocolNegotiators.serverTls(tlsHere.context());
     } else {
-      builder.protocolNegotiator(new UnixNegotiator());
+      negotiator = new UnixNegotiator();
       // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
+    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals));
     services.forEach(builder::addService);
-    if (config.reflection()) {
-      builder.addService(ProtoReflectionServiceV1.newInstance());
+    if (reflection != null) {
+      builder.addService(reflection.definition());
     }
     Server server = builder.build().start();
     servers.add(server);
@@ -236,7 +246,10 @@ public final class GrpcServer implements AutoCloseable {
   /// @param limit for all of it
   public void drain(Duration limit) {
     servers.forEach(Server::shutdown);
-    streams.stop();
+    health.endWatches();
+    if (reflection != null) {
+      reflection.stop();
+    }
     var _ = isOver(limit);
   }
 

@@ -45,10 +45,12 @@ final class KeyGrpcService {
         .add(
             KeyServiceGrpc.getCreateKeyMethod(),
             CreateKeyRequest.getDefaultInstance(),
+            CreateKeyRequest::getTagsList,
             this::createKey)
         .add(
             KeyServiceGrpc.getAdoptKeyMethod(),
             AdoptKeyRequest.getDefaultInstance(),
+            AdoptKeyRequest::getTagsList,
             this::adoptKey)
         .add(
             KeyServiceGrpc.getDescribeKeyMethod(),

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// code and a text that are not of the contract.
 ///
 /// @param message null when the bytes are no such message
-record Parsed<Q extends Message>(@Nullable Q message) {
+/// @param bytes how many were read, decompressed
+record Parsed<Q extends Message>(@Nullable Q message, int bytes) {
   /// Reads requests of one type.
   static <Q extends Message> Marshaller<Parsed<Q>> marshaller(Q defaultInstance) {
     Marshaller<Q> protobuf = ProtoUtils.marshaller(defaultInstance);
@@ -31,11 +32,12 @@ record Parsed<Q extends Message>(@Nullable Q message) {
 
       @Override
       public Parsed<Q> parse(InputStream in) {
+        CodedInputStream bytes = CodedInputStream.newInstance(in);
         try {
-          return new Parsed<>(parser.parseFrom(CodedInputStream.newInstance(in)));
+          return new Parsed<>(parser.parseFrom(bytes), bytes.getTotalBytesRead());
         } catch (InvalidProtocolBufferException | StatusRuntimeException e) {
           // The latter when it is longer, once decompressed, than a message may be.
-          return new Parsed<>(null);
+          return new Parsed<>(null, 0);
         }
       }
     };

@@ -7,6 +7,7 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /// Puts a generated service's methods together with what they do. The generated base classes would
 /// parse requests and make threads wait in ways that are not ours.
@@ -22,11 +23,22 @@ final class ServiceBuilder {
 
   <Q extends Message, A> ServiceBuilder add(
       MethodDescriptor<Q, A> method, Q defaultInstance, UnaryMethod.Body<Q, A> body) {
+    return add(method, defaultInstance, _ -> List.of(), body);
+  }
+
+  /// Adds a method whose requests have messages in them.
+  ///
+  /// @param parts all of those
+  <Q extends Message, A> ServiceBuilder add(
+      MethodDescriptor<Q, A> method,
+      Q defaultInstance,
+      Function<Q, List<? extends Message>> parts,
+      UnaryMethod.Body<Q, A> body) {
     methods.add(
         ServerMethodDefinition.create(
             method.toBuilder(Parsed.marshaller(defaultInstance), method.getResponseMarshaller())
                 .build(),
-            new UnaryMethod<>(body, setting)));
+            new UnaryMethod<>(body, parts, setting)));
     return this;
   }
 

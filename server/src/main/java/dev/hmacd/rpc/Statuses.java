@@ -53,6 +53,24 @@ final class Statuses {
               ErrorReason.ERROR_REASON_UNKNOWN_FIELD,
               "the request sets a field that this daemon does not know",
               Map.of());
+      case Failure.RequestTooLong(var maximum) ->
+          error(
+              Code.RESOURCE_EXHAUSTED,
+              ErrorReason.ERROR_REASON_REQUEST_TOO_LONG,
+              "the request is longer than " + maximum + " bytes",
+              Map.of("maximum", Integer.toString(maximum)));
+      case Failure.MethodNotFound() ->
+          error(
+              Code.UNIMPLEMENTED,
+              ErrorReason.ERROR_REASON_METHOD_NOT_FOUND,
+              "there is no such method",
+              Map.of());
+      case Failure.ServiceNotFound() ->
+          error(
+              Code.NOT_FOUND,
+              ErrorReason.ERROR_REASON_SERVICE_NOT_FOUND,
+              "there is no such service",
+              Map.of());
       case Failure.GrantTokensNotServed() ->
           error(
               Code.UNIMPLEMENTED,
@@ -196,6 +214,12 @@ final class Statuses {
               Code.RESOURCE_EXHAUSTED,
               ErrorReason.ERROR_REASON_REGISTRY_BUSY,
               "too many changes wait for the registry",
+              Map.of());
+      case Failure.MemoryBusy() ->
+          error(
+              Code.RESOURCE_EXHAUSTED,
+              ErrorReason.ERROR_REASON_MEMORY_BUSY,
+              "too many requests have not come whole",
               Map.of());
       case Failure.DeadlineExceeded() ->
           error(

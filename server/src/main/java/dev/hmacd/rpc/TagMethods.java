@@ -27,6 +27,7 @@ final class TagMethods {
             .add(
                 KeyServiceGrpc.getTagResourceMethod(),
                 TagResourceRequest.getDefaultInstance(),
+                TagResourceRequest::getTagsList,
                 this::tagResource)
             .add(
                 KeyServiceGrpc.getUntagResourceMethod(),

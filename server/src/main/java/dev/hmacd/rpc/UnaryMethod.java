@@ -13,8 +13,10 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and
@@ -31,27 +33,48 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   /// What calls have in common.
   ///
   /// @param maxWait the deadline of calls that set none, and the longest of those that do
-  record Setting(Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer) {}
+  record Setting(Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer) {
+    /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
+    long deadlineNanos() {
+      long limit = maxWait.toNanos();
+      Deadline deadline = Context.current().getDeadline();
+      if (deadline != null) {
+        limit = Math.min(limit, deadline.timeRemaining(TimeUnit.NANOSECONDS));
+      }
+      return System.nanoTime() + limit;
+    }
+  }
 
   private final Body<Q, A> body;
+  private final Function<Q, List<? extends Message>> parts;
   private final Setting setting;
 
-  UnaryMethod(Body<Q, A> body, Setting setting) {
+  /// @param parts the messages in a request; protobuf would need its descriptors to find them,
+  ///   which take long to load
+  UnaryMethod(Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
     this.body = body;
+    this.parts = parts;
     this.setting = setting;
   }
 
   @Override
   public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
-    long deadlineNanos = deadlineNanos();
+    long deadlineNanos = setting.deadlineNanos();
     var answer = new Answer<>(call, deadlineNanos, setting.observer());
-    setting.arrivals().begun(answer);
+    Optional<Principal> principal = answer.authenticate(setting.clock().instant());
+    if (principal.isEmpty()) {
+      answer.fail(new Failure.Unauthenticated());
+      return new ServerCall.Listener<>() {}; // Nothing of the request is asked for.
+    }
+    var caller = new Caller(principal.get(), deadlineNanos);
+    Arrival arrival = setting.arrivals().begun(answer);
     call.request(2); // One message, and the news that there is no second.
     return new ServerCall.Listener<>() {
       private @Nullable Parsed<Q> request;
 
       @Override
       public void onMessage(Parsed<Q> message) {
+        arrival.read(message.bytes());
         if (request != null) {
           answer.fail(new Failure.InvalidField("request", "must be one message"));
         }
@@ -60,13 +83,13 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
       @Override
       public void onHalfClose() {
-        setting.arrivals().ended(answer);
+        arrival.ended();
         if (answer.isEnded()) {
           return; // Refused already: nothing must be done for it.
         }
         Parsed<Q> parsed = request;
         try {
-          handle(call, parsed == null ? null : parsed.message(), deadlineNanos, answer);
+          body.call(caller, checked(parsed == null ? null : parsed.message()), answer);
         } catch (Refusal refusal) {
           answer.fail(refusal.failure());
         } catch (RuntimeException e) {
@@ -76,40 +99,28 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
 
       @Override
       public void onCancel() {
-        setting.arrivals().ended(answer);
+        arrival.ended();
         answer.abandon();
       }
 
       @Override
       public void onComplete() {
-        setting.arrivals().ended(answer);
+        arrival.ended();
       }
     };
   }
 
-  private void handle(
-      ServerCall<Parsed<Q>, A> call, @Nullable Q request, long deadlineNanos, Answer<A> answer) {
-    Peer peer = call.getAttributes().get(Peer.KEY);
-    Optional<Principal> principal =
-        peer == null ? Optional.empty() : peer.authenticate(setting.clock().instant());
-    if (principal.isEmpty()) {
-      throw new Refusal(new Failure.Unauthenticated());
-    }
+  private Q checked(@Nullable Q request) {
     if (request == null) {
       throw new Refusal(new Failure.InvalidField("request", "must be one well-formed message"));
     }
-    if (!request.getUnknownFields().asMap().isEmpty()) {
+    if (hasUnknown(request) || parts.apply(request).stream().anyMatch(UnaryMethod::hasUnknown)) {
       throw new Refusal(new Failure.UnknownField());
     }
-    body.call(new Caller(principal.get(), deadlineNanos), request, answer);
+    return request;
   }
 
-  private long deadlineNanos() {
-    long limit = setting.maxWait().toNanos();
-    Deadline deadline = Context.current().getDeadline();
-    if (deadline != null) {
-      limit = Math.min(limit, deadline.timeRemaining(TimeUnit.NANOSECONDS));
-    }
-    return System.nanoTime() + limit;
+  private static boolean hasUnknown(Message message) {
+    return !message.getUnknownFields().asMap().isEmpty();
   }
 }

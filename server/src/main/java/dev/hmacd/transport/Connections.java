@@ -5,27 +5,35 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// Bounds a listener's connections.
 ///
-/// Those that have not authenticated yet have a small bound of their own, and the oldest of them
-/// makes room: whoever opens connections and says nothing can neither fill the daemon's memory nor
-/// keep out callers who can authenticate, which takes a few milliseconds.
+/// Those that have not authenticated yet have a small bound of their own, and one makes room: the
+/// oldest of the address that has most of them. So whoever opens connections and says nothing
+/// cannot fill the daemon's memory, and from one address cannot keep out callers from others.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
   private final int max;
   private final int maxPending;
   private final boolean authenticate;
 
-  /// Connections that have not authenticated, oldest first. The lock is held for a map operation
-  /// only.
+  /// Connections that have not authenticated, by where they come from, oldest first; none of the
+  /// inner maps is empty. The lock is held for a look at them only.
   @GuardedBy("this")
-  private final SequencedMap<SocketAddress, Channel> pending = new LinkedHashMap<>();
+  private final Map<InetAddress, Map<SocketAddress, Channel>> pending = new LinkedHashMap<>();
+
+  @GuardedBy("this")
+  private int pendingCount;
 
   @GuardedBy("this")
   private int open;
@@ -55,9 +63,12 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       if (accepted) {
         open++;
         if (authenticate) {
-          pending.put(remote, connection);
-          if (pending.size() > maxPending) {
-            evicted = pollOldestPending();
+          pending
+              .computeIfAbsent(source(remote), _ -> new LinkedHashMap<>())
+              .put(remote, connection);
+          pendingCount++;
+          if (pendingCount > maxPending) {
+            evicted = pollPending(connection);
           }
         }
       }
@@ -78,33 +89,82 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   private synchronized void closed(SocketAddress remote, Channel connection) {
     open--;
-    pending.remove(remote, connection);
+    settle(remote, connection);
   }
 
+  /// The oldest of the address that has most of those that are pending; null when that is the one
+  /// for which there is to be room.
   @GuardedBy("this")
-  private @Nullable Channel pollOldestPending() {
-    Map.Entry<SocketAddress, Channel> eldest = pending.pollFirstEntry();
-    return eldest == null ? null : eldest.getValue();
+  private @Nullable Channel pollPending(Channel newer) {
+    if (pending.isEmpty()) {
+      return null;
+    }
+    var most = Collections.max(pending.values(), Comparator.comparingInt(Map::size));
+    var eldest = most.entrySet().iterator().next();
+    if (eldest.getValue().equals(newer)) {
+      return null;
+    }
+    settle(eldest.getKey(), eldest.getValue());
+    return eldest.getValue();
   }
 
   /// Notes that a connection's other end is known from now on.
   public synchronized void authenticated(@Nullable SocketAddress remote) {
-    pending.remove(remote);
+    if (remote != null) {
+      settle(remote, null);
+    }
   }
 
-  /// Closes the oldest connection that has not authenticated, to make room for what is newer.
+  /// It is not pending any more, if it was.
   ///
-  /// @param newer nothing is closed when this is the oldest itself
+  /// @param connection which one, where a newer one may have the same address; else null
+  @GuardedBy("this")
+  private void settle(SocketAddress remote, @Nullable Channel connection) {
+    InetAddress source = source(remote);
+    Map<SocketAddress, Channel> same = pending.get(source);
+    if (same == null) {
+      return;
+    }
+    boolean was =
+        connection == null ? same.remove(remote) != null : same.remove(remote, connection);
+    if (was) {
+      pendingCount--;
+    }
+    if (same.isEmpty()) {
+      pending.remove(source);
+    }
+  }
+
+  /// The address of whoever is there: with IPv6 it is a network of 64 bits that one party has.
+  private static InetAddress source(SocketAddress remote) {
+    InetAddress address =
+        remote instanceof InetSocketAddress inet
+            ? inet.getAddress()
+            : InetAddress.getLoopbackAddress();
+    byte[] bytes = address.getAddress();
+    if (bytes.length == 4 || bytes[0] == 0) { // The latter is an IPv4 address in IPv6's form.
+      return address;
+    }
+    Arrays.fill(bytes, 8, 16, (byte) 0);
+    try {
+      return InetAddress.getByAddress(bytes);
+    } catch (UnknownHostException e) {
+      throw new IllegalStateException(e); // Only of a length that is neither 4 nor 16.
+    }
+  }
+
+  /// Closes a connection that has not authenticated, to make room for what is newer: the oldest of
+  /// the address that has most of them.
+  ///
+  /// @param newer never closed
   /// @return whether there was one
   public boolean evictOldestPending(Channel newer) {
     Channel evicted;
     synchronized (this) {
-      Map.Entry<SocketAddress, Channel> eldest = pending.firstEntry();
-      if (eldest == null || eldest.getValue().equals(newer)) {
+      evicted = pollPending(newer);
+      if (evicted == null) {
         return false;
       }
-      evicted = eldest.getValue();
-      pending.remove(eldest.getKey());
       refused++;
     }
     var _ = evicted.close();

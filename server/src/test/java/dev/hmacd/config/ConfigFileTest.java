@@ -55,6 +55,7 @@ final class ConfigFileTest {
               reflection: true
               limits:
                 max_request_bytes: 16384
+                max_incomplete_bytes: 262144
                 max_metadata_bytes: 1024
                 max_streams_per_connection: 1
                 max_connections: 2
@@ -105,6 +106,7 @@ final class ConfigFileTest {
     var limits =
         new Config.Limits(
             16384,
+            262144,
             1024,
             1,
             2,
@@ -271,8 +273,8 @@ final class ConfigFileTest {
               "grpc.unix_socket.x: is not known; known here: [mode, path]",
               "grpc.limits.x: is not known; known here: [connection_age, connection_idle, drain,"
                   + " handshake_timeout, keep_alive, keep_alive_timeout, max_call_time,"
-                  + " max_connections, max_handshakes, max_metadata_bytes, max_request_bytes,"
-                  + " max_streams_per_connection, min_client_keep_alive]",
+                  + " max_connections, max_handshakes, max_incomplete_bytes, max_metadata_bytes,"
+                  + " max_request_bytes, max_streams_per_connection, min_client_keep_alive]",
               "grpc.x: is not known; known here: [limits, listen, reflection, tls, unix_socket]",
               "aws_kms.tls.client_ca: is not known; known here: [certificate, private_key]",
               "aws_kms.limits.x: is not known; known here: [connection_idle, handshake_timeout,"
@@ -336,6 +338,7 @@ final class ConfigFileTest {
               unix_socket: {path: s}
               limits:
                 max_request_bytes: 16383
+                max_incomplete_bytes: 262143
                 max_metadata_bytes: 1048577
                 max_connections: 1.0
                 max_handshakes: 9223372036854775808
@@ -350,6 +353,7 @@ final class ConfigFileTest {
                 + REST,
             new String[] {
               "grpc.limits.max_request_bytes: must be a whole number from 16384 to 16777216",
+              "grpc.limits.max_incomplete_bytes: must be a whole number from 262144 to 1073741824",
               "grpc.limits.max_metadata_bytes: must be a whole number from 1024 to 1048576",
               "grpc.limits.max_connections: must be a whole number from 1 to 1000000",
               "grpc.limits.max_handshakes: must be a whole number from 1 to 100000",

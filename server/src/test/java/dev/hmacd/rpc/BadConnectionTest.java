@@ -371,6 +371,39 @@ final class BadConnectionTest {
   }
 
   @Test
+  void callerWhoIsSlowKeepsItsPlaceWhileAnotherAddressSaysNothing() throws IOException {
+    List<Socket> silent = new ArrayList<>();
+    try (Socket slow = tcp()) {
+      for (int i = 0; i < 10 * MAX_HANDSHAKES; i++) {
+        silent.add(
+            new Socket(
+                InetAddress.getLoopbackAddress(),
+                daemon.port(),
+                InetAddress.getByName("127.0.0.2"),
+                0));
+      }
+      for (Socket oldest : silent.subList(0, 9 * MAX_HANDSHAKES)) {
+        assertThat(isClosed(oldest)).isTrue();
+      }
+      SSLSocket tls =
+          (SSLSocket)
+              daemon
+                  .ca()
+                  .context(daemon.ca().client("admin"))
+                  .getSocketFactory()
+                  .createSocket(slow, "127.0.0.1", daemon.port(), true);
+      try (RawHttp2 caller = new RawHttp2(tls).preface()) {
+        caller.call(1, PATH).data(1, message(0, good));
+        assertThat(caller.end(1)).isEqualTo(new End.Answered(Code.OK, "", ""));
+      }
+    } finally {
+      for (Socket each : silent) {
+        each.close();
+      }
+    }
+  }
+
+  @Test
   void connectionsThatAreResetInTheHandshakeLeaveNothing() throws IOException {
     for (int i = 0; i < 200; i++) {
       Socket socket = tcp();

@@ -211,19 +211,42 @@ final class BadFrameTest {
         row("reserved bits", "INTERNAL", body(message(0xfe, good))),
         row("length longer than the data", "INTERNAL", body(bytes(0, 0, 0, 0, 100, 1, 2))),
         row("prefix cut short", "INTERNAL", body(bytes(0, 0, 0))),
-        row("length of 4 GiB", "RESOURCE_EXHAUSTED", body(bytes(0, 0xff, 0xff, 0xff, 0xff, 1))),
-        row("length of 2 GiB", "RESOURCE_EXHAUSTED", body(bytes(0, 0x7f, 0xff, 0xff, 0xff, 1))),
-        row("length of a byte too many", "RESOURCE_EXHAUSTED", body(bytes(0, 0, 2, 0, 1))),
+        row(
+            "length of 4 GiB",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
+            body(bytes(0, 0xff, 0xff, 0xff, 0xff, 1))),
+        row(
+            "length of 2 GiB",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
+            body(bytes(0, 0x7f, 0xff, 0xff, 0xff, 1))),
+        row(
+            "length of a byte too many",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
+            body(bytes(0, 0, 2, 0, 1))),
+        row(
+            "length of 4 GiB in two pieces",
+            "RESOURCE_EXHAUSTED",
+            caller ->
+                caller.call(1, PATH).frame(DATA, 0, 1, 0, 0xff).data(1, bytes(0xff, 0xff, 0xff))),
         row(
             "compressed with something else",
             "UNIMPLEMENTED",
             caller -> caller.call(1, PATH, "grpc-encoding", "snappy").data(1, message(1, good))),
-        row("method that there is not", "UNIMPLEMENTED", to("/hmacd.v1.MacService/Sign")),
-        row("service that there is not", "UNIMPLEMENTED", to("/hmacd.v2.MacService/GenerateMac")),
-        row("path without method", "UNIMPLEMENTED", to("/hmacd.v1.MacService/")),
-        row("path of a slash", "UNIMPLEMENTED", to("/")),
+        row(
+            "method that there is not",
+            "UNIMPLEMENTED METHOD_NOT_FOUND",
+            to("/hmacd.v1.MacService/Sign")),
+        row(
+            "service that there is not",
+            "UNIMPLEMENTED METHOD_NOT_FOUND",
+            to("/hmacd.v2.MacService/GenerateMac")),
+        row("path without method", "UNIMPLEMENTED METHOD_NOT_FOUND", to("/hmacd.v1.MacService/")),
+        row("path of a slash", "UNIMPLEMENTED METHOD_NOT_FOUND", to("/")),
         row("path without slash", "UNIMPLEMENTED", to("*")),
-        row("path that climbs", "UNIMPLEMENTED", to("/../../hmacd.v1.MacService/GenerateMac")),
+        row(
+            "path that climbs",
+            "UNIMPLEMENTED METHOD_NOT_FOUND",
+            to("/../../hmacd.v1.MacService/GenerateMac")),
         row("empty path", Http2Error.INTERNAL_ERROR, to("")),
         row(
             "no path",

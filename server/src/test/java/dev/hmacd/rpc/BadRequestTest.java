@@ -7,10 +7,12 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Descriptors.FieldDescriptor;
+import com.google.protobuf.Message;
 import com.google.protobuf.UnknownFieldSet;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Footprint;
 import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
@@ -25,8 +27,10 @@ import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.VerifyMacRequest;
+import io.grpc.CallOptions;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status.Code;
-import io.grpc.protobuf.ProtoMethodDescriptorSupplier;
+import io.grpc.stub.ClientCalls;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -37,7 +41,6 @@ import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -500,20 +503,48 @@ final class BadRequestTest {
                     code, reason.substring(0, blank), "field", reason.substring(blank + 1)));
   }
 
-  /// Unknown fields are looked for in the request itself, which is enough as long as no field of a
-  /// request is a message.
-  @Test
-  void noRequestHasFieldsThatCouldHideUnknownOnes() {
-    for (var service :
-        List.of(MacServiceGrpc.getServiceDescriptor(), KeyServiceGrpc.getServiceDescriptor())) {
-      assertThat(service.getMethods()).isNotEmpty();
-      for (var method : service.getMethods()) {
-        var schema =
-            (ProtoMethodDescriptorSupplier) Objects.requireNonNull(method.getSchemaDescriptor());
-        assertThat(schema.getMethodDescriptor().getInputType().getFields())
-            .isNotEmpty()
-            .noneMatch(field -> field.getJavaType() == FieldDescriptor.JavaType.MESSAGE);
-      }
+  /// Each field of a request, of any method, that is a message.
+  static Stream<Arguments> messagesInRequests() {
+    return Stream.of(
+            MacServiceGrpc.getServiceDescriptor(),
+            KeyServiceGrpc.getServiceDescriptor(),
+            AccessKeyServiceGrpc.getServiceDescriptor())
+        .flatMap(service -> service.getMethods().stream())
+        .flatMap(
+            method ->
+                prototype(method).getDescriptorForType().getFields().stream()
+                    .filter(field -> field.getJavaType() == FieldDescriptor.JavaType.MESSAGE)
+                    .map(
+                        field ->
+                            argumentSet(
+                                method.getBareMethodName() + ": " + field.getName(),
+                                method,
+                                field)));
+  }
+
+  private static Message prototype(MethodDescriptor<?, ?> method) {
+    var marshaller = (MethodDescriptor.PrototypeMarshaller<?>) method.getRequestMarshaller();
+    return (Message) Objects.requireNonNull(marshaller.getMessagePrototype());
+  }
+
+  @ParameterizedTest
+  @MethodSource("messagesInRequests")
+  void fieldThatNobodyKnowsIsFoundInTheMessagesOfARequest(
+      MethodDescriptor<Message, Message> method, FieldDescriptor field) {
+    Message.Builder request = prototype(method).newBuilderForType();
+    Message hiding = request.newBuilderForField(field).setUnknownFields(unknown()).build();
+    assertThat(hiding.getDescriptorForType().getFields())
+        .noneMatch(each -> each.getJavaType() == FieldDescriptor.JavaType.MESSAGE);
+    if (field.isRepeated()) {
+      request.addRepeatedField(field, hiding.getDefaultInstanceForType());
+      request.addRepeatedField(field, hiding);
+    } else {
+      request.setField(field, hiding);
     }
+    assertThatThrownBy(
+            () ->
+                ClientCalls.blockingUnaryCall(
+                    admin.channel(), method, CallOptions.DEFAULT, request.build()))
+        .satisfies(failsWith(Code.INVALID_ARGUMENT, "UNKNOWN_FIELD"));
   }
 }

@@ -1,23 +1,40 @@
 package dev.hmacd.rpc;
 
+import static dev.hmacd.testing.RawHttp2.DATA;
+import static dev.hmacd.testing.RawHttp2.message;
+import static dev.hmacd.testing.Reasons.failsWith;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.testing.Seen;
 import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.testing.TestCa;
 import dev.hmacd.token.FaultyToken;
 import io.grpc.Status.Code;
-import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
+import javax.net.ssl.SSLContext;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What load balancers and orchestrators are told (`grpc.health.v1`).
+@Tag("slow")
 final class HealthTest {
+  private static final String CHECK = "/grpc.health.v1.Health/Check";
+  private static final String WATCH = "/grpc.health.v1.Health/Watch";
+
   private static final List<String> SERVICES =
       List.of("", "hmacd.v1.MacService", "hmacd.v1.KeyService");
 
@@ -50,13 +67,128 @@ final class HealthTest {
   }
 
   @Test
-  void serviceThatThereIsNotIsUnknown() {
+  void checkOfWhatIsNoServiceIsRefused() {
     try (var daemon = LoopbackDaemon.withAdmin().start()) {
       Caller caller = daemon.as("anybody");
       assertThatThrownBy(() -> check(caller, "hmacd.v2.MacService"))
-          .isInstanceOfSatisfying(
-              StatusRuntimeException.class,
-              e -> assertThat(e.getStatus().getCode()).isEqualTo(Code.NOT_FOUND));
+          .satisfies(failsWith(Code.NOT_FOUND, "SERVICE_NOT_FOUND"));
+      assertThatThrownBy(() -> check(caller, "x".repeat(257)))
+          .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD", "field", "service"));
+      assertThatThrownBy(() -> watch(caller, "x".repeat(257)).end())
+          .cause()
+          .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD", "field", "service"));
     }
+  }
+
+  private static Seen<HealthCheckResponse> watch(Caller caller, String service) {
+    var seen = new Seen<HealthCheckResponse>();
+    HealthGrpc.newStub(caller.channel())
+        .watch(HealthCheckRequest.newBuilder().setService(service).build(), seen);
+    return seen;
+  }
+
+  @Test
+  void watchersAreToldEachChangeForAsLongAsTheyAreTrusted() throws Exception {
+    var token = new FaultyToken(SoftHsm.shared().token());
+    try (var daemon = LoopbackDaemon.withAdmin().wrapping(_ -> token)) {
+      daemon.token("probe_interval: 50ms").start();
+      Caller caller = daemon.as("anybody");
+      Seen<HealthCheckResponse> all = watch(caller, "");
+      Seen<HealthCheckResponse> macs = watch(caller, "hmacd.v1.MacService");
+      Seen<HealthCheckResponse> unknown = watch(caller, "hmacd.v2.MacService");
+      assertThat(unknown.next().getStatus()).isEqualTo(ServingStatus.SERVICE_UNKNOWN);
+      assertThat(all.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+      assertThat(macs.next().getStatus()).isEqualTo(ServingStatus.SERVING);
+      token.wrongMacs(true);
+      assertThat(all.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
+      assertThat(macs.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
+
+      daemon.write("ca.pem", new TestCa("another").pem());
+      daemon.daemon().reloadTls();
+      token.wrongMacs(false);
+      for (Seen<HealthCheckResponse> each : List.of(all, macs)) {
+        assertThatThrownBy(each::end)
+            .cause()
+            .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+      }
+      assertThatThrownBy(() -> check(caller, ""))
+          .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+      assertThat(unknown.isOpen()).isTrue();
+    }
+  }
+
+  @Test
+  void watchesAboveTheLimitAreRefusedAndRoomIsUsedAgain() throws IOException {
+    byte[] request = message(0);
+    try (var daemon = LoopbackDaemon.withAdmin().start()) {
+      List<RawHttp2> watchers = new ArrayList<>();
+      for (int open = 0; open < Health.MAX_WATCHES; open += 256) {
+        RawHttp2 watcher = daemon.raw("anybody").preface();
+        watchers.add(watcher);
+        for (int i = 0; i < 256; i++) {
+          watcher.call(1 + 2 * i, WATCH).data(1 + 2 * i, request);
+        }
+        watcher.awaitMessage(511);
+      }
+      try (RawHttp2 late = daemon.raw("late").preface()) {
+        late.call(1, WATCH).data(1, request);
+        assertThat(told(late.end(1)))
+            .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
+      }
+      watchers.removeFirst().close();
+      Caller next = daemon.as("next");
+      Eventually.holds("there is room again", () -> watch(next, "").isServed());
+      for (RawHttp2 each : watchers) {
+        each.close();
+      }
+    }
+  }
+
+  /// The way of each kind of call, with a request that is none and with one that never comes.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {CHECK, WATCH, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"})
+  void badCallEndsAsThoseOfTheContractDo(String path) throws IOException {
+    try (var daemon = LoopbackDaemon.withAdmin().limit("max_call_time: 1s").start();
+        RawHttp2 caller = daemon.raw("anybody").preface()) {
+      caller.call(1, path).data(1, message(0, (byte) 0xff, (byte) 0xff));
+      assertThat(told(caller.end(1))).isEqualTo(answered(Code.INVALID_ARGUMENT, "INVALID_FIELD"));
+      caller.call(3, path).frame(DATA, 0, 3, 0, 0);
+      assertThat(told(caller.end(3)))
+          .isEqualTo(answered(Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"));
+      SSLContext nobody = daemon.ca().context(daemon.ca().issue(b -> b.subject("O=nobody")));
+      try (RawHttp2 stranger =
+          new RawHttp2(nobody.getSocketFactory().createSocket("127.0.0.1", daemon.port()))) {
+        stranger.preface().call(1, path);
+        assertThat(told(stranger.end(1)))
+            .isEqualTo(answered(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+      }
+    }
+  }
+
+  @Test
+  void reflectionIsForAFewAtOnce() throws IOException {
+    String path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    try (var daemon = LoopbackDaemon.withAdmin().start();
+        RawHttp2 caller = daemon.raw("anybody").preface()) {
+      for (int i = 0; i <= Reflection.MAX_CALLS; i++) {
+        caller.call(1 + 2 * i, path);
+      }
+      assertThat(told(caller.end(1 + 2 * Reflection.MAX_CALLS)))
+          .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
+      caller.data(1);
+      assertThat(told(caller.end(1))).isEqualTo(answered(Code.OK, ""));
+      caller.call(999, path).data(999);
+      assertThat(told(caller.end(999))).isEqualTo(answered(Code.OK, ""));
+    }
+  }
+
+  private static End answered(Code code, String reason) {
+    return new End.Answered(code, reason, "");
+  }
+
+  /// Without the text.
+  private static End told(End end) {
+    return end instanceof End.Answered(var code, var reason, var _) ? answered(code, reason) : end;
   }
 }

@@ -9,6 +9,7 @@ import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.RawHttp2.End;
 import dev.hmacd.testing.Reasons;
+import dev.hmacd.testing.Seen;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.v1.KeySpec;
@@ -20,12 +21,9 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
-import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -41,33 +39,6 @@ final class StopTest {
   @AfterEach
   void close() {
     daemon.close();
-  }
-
-  /// What a stream of the server's sends, and how it ends.
-  private static final class Seen<T> implements StreamObserver<T> {
-    private final BlockingQueue<T> messages = new LinkedBlockingQueue<>();
-    private final CompletableFuture<Throwable> end = new CompletableFuture<>();
-
-    @Override
-    public void onNext(T message) {
-      messages.add(message);
-    }
-
-    @Override
-    public void onError(Throwable cause) {
-      end.complete(cause);
-    }
-
-    @Override
-    public void onCompleted() {
-      end.completeExceptionally(new AssertionError("the stream was completed"));
-    }
-
-    T next() throws InterruptedException {
-      T message = messages.poll(20, TimeUnit.SECONDS);
-      assertThat(message).as("a message").isNotNull();
-      return message;
-    }
   }
 
   private Seen<HealthCheckResponse> watching(Caller caller) {
@@ -98,7 +69,8 @@ final class StopTest {
       gate.awaitEntered();
       stop = CompletableFuture.supplyAsync(this::stopped, OWN_THREAD);
       assertThat(watch.next().getStatus()).isEqualTo(ServingStatus.NOT_SERVING);
-      assertThat(watch.end.get(20, TimeUnit.SECONDS))
+      assertThatThrownBy(watch::end)
+          .cause()
           .satisfies(Reasons.failsWith(Code.UNAVAILABLE, "STOPPING"));
       assertThat(call).isNotDone();
       assertThat(stop).isNotDone();
@@ -121,7 +93,8 @@ final class StopTest {
 
     assertThat(stopped()).isLessThan(Duration.ofSeconds(10));
     for (Seen<?> each : new Seen<?>[] {watch, reflection}) {
-      assertThat(each.end.get(20, TimeUnit.SECONDS))
+      assertThatThrownBy(each::end)
+          .cause()
           .satisfies(Reasons.failsWith(Code.UNAVAILABLE, "STOPPING"));
     }
   }

@@ -111,7 +111,7 @@ public final class RawHttp2 implements AutoCloseable {
     return nextStream;
   }
 
-  private static byte[] frameBytes(int type, int flags, int stream, byte[] payload) {
+  public static byte[] frameBytes(int type, int flags, int stream, byte[] payload) {
     return ByteBuffer.allocate(9 + payload.length)
         .putInt((payload.length << 8) | type)
         .put((byte) flags)
@@ -230,6 +230,22 @@ public final class RawHttp2 implements AutoCloseable {
       }
     } catch (EOFException | SocketException | SSLException e) {
       return new End.Closed();
+    }
+  }
+
+  /// Reads until a message, or a part of one, has come on a stream.
+  public void awaitMessage(int stream) throws IOException {
+    while (true) {
+      int lengthAndType = in.readInt();
+      in.skipNBytes(1);
+      int on = in.readInt() & 0x7fffffff;
+      byte[] payload = new byte[lengthAndType >>> 8];
+      in.readFully(payload);
+      if ((lengthAndType & 0xff) == HEADERS) {
+        var _ = decode(on, payload); // For the table that headers share.
+      } else if ((lengthAndType & 0xff) == DATA && on == stream) {
+        return;
+      }
     }
   }
 

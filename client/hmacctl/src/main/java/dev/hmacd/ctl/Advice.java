@@ -29,6 +29,9 @@ record Advice(ExitCode exitCode, String hint) {
           new Advice(ExitCode.DRY_RUN_OPERATION, "Leave out --dry-run to carry it out.");
 
       case INVALID_FIELD -> refused("Mend the option that the message names.");
+      case REQUEST_TOO_LONG -> refused("Send less in one call.");
+      case METHOD_NOT_FOUND, SERVICE_NOT_FOUND ->
+          refused("The daemon is older than this hmacctl: use a newer daemon.");
       case UNKNOWN_FIELD -> refused("The daemon is older than this hmacctl: use a newer daemon.");
       case GRANT_TOKENS_NOT_SUPPORTED -> refused("Leave out --grant-tokens.");
       case KEY_VERSION_NOT_SUPPORTED -> refused("This daemon takes no key version.");
@@ -51,7 +54,7 @@ record Advice(ExitCode exitCode, String hint) {
       case TOKEN_OBJECT_TAKEN -> refused("Use the key that it backs; see 'hmacctl list-keys'.");
       case MECHANISM_NOT_SUPPORTED -> refused("Choose another --key-spec.");
 
-      case TOKEN_BUSY, REGISTRY_BUSY -> unavailable("Try again, less often.");
+      case TOKEN_BUSY, REGISTRY_BUSY, MEMORY_BUSY -> unavailable("Try again, less often.");
       case TOKEN_UNAVAILABLE, REGISTRY_UNAVAILABLE ->
           unavailable("Try again; if it lasts, an operator finds the cause in the daemon's log.");
       case KEY_UNAVAILABLE ->

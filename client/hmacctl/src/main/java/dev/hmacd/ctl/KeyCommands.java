@@ -34,7 +34,7 @@ final class KeyCommands {
               "adopt-key",
               "Takes a key into service that a key ceremony put on the token: the only one with"
                   + " --object-label, --object-id, or both.",
-              List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION),
+              List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION, TagCommands.TAGS),
               KeyCommands::adopt),
           new Command(
               "describe-key",
@@ -67,20 +67,14 @@ final class KeyCommands {
     }
     KeySpec keySpec = keySpec(arguments);
     String description = arguments.find(DESCRIPTION).orElse("");
-    if (arguments.has(OBJECT_LABEL) && arguments.has(OBJECT_ID)) {
-      return Optional.of(
-          Answers.key(
-              hmacd.adoptKey(
-                  arguments.get(OBJECT_LABEL),
-                  objectId(arguments.get(OBJECT_ID)),
-                  keySpec,
-                  description)));
-    }
     return Optional.of(
         Answers.key(
-            arguments.has(OBJECT_LABEL)
-                ? hmacd.adoptKeyByLabel(arguments.get(OBJECT_LABEL), keySpec, description)
-                : hmacd.adoptKeyById(objectId(arguments.get(OBJECT_ID)), keySpec, description)));
+            hmacd.adoptKey(
+                arguments.find(OBJECT_LABEL),
+                arguments.find(OBJECT_ID).map(KeyCommands::objectId),
+                keySpec,
+                description,
+                TagCommands.tags(arguments))));
   }
 
   private static Optional<Value> describe(

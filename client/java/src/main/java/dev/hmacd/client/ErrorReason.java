@@ -66,6 +66,15 @@ public enum ErrorReason {
   /// The token has no mechanism for it. Metadata: `key_spec`.
   MECHANISM_NOT_SUPPORTED,
 
+  /// The request is longer in bytes than the daemon takes. Metadata: `maximum`.
+  REQUEST_TOO_LONG,
+  /// Requests that have come in part fill the daemon's memory for such.
+  MEMORY_BUSY,
+  /// There is no such method. Use a newer daemon.
+  METHOD_NOT_FOUND,
+  /// The health service knows no service of that name.
+  SERVICE_NOT_FOUND,
+
   /// The queue to the token is full. Slow down.
   TOKEN_BUSY,
   /// The registry's queue is full. Slow down.

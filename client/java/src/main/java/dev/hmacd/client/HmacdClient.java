@@ -29,6 +29,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status.Code;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -193,21 +194,24 @@ public final class HmacdClient implements AutoCloseable {
         description);
   }
 
-  /// Takes a key into service that a key ceremony put on the token and that neither its label nor
-  /// its id alone tells from others.
+  /// Takes a key into service that a key ceremony put on the token, with tags. Exactly one secret
+  /// key must have all that is given of label and id.
   ///
-  /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8
+  /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8; one of it and the id must be there
   /// @param objectId CKA_ID, 1 to 256 bytes
   /// @param keySpec what the key is to be used with; it may be of any length
   /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @param tags at most 50, with different keys
   public KeyMetadata adoptKey(
-      String objectLabel, byte[] objectId, KeySpec keySpec, String description) {
-    return adoptKey(
-        AdoptKeyRequest.newBuilder()
-            .setObjectLabel(objectLabel)
-            .setObjectId(ByteString.copyFrom(objectId)),
-        keySpec,
-        description);
+      Optional<String> objectLabel,
+      Optional<byte[]> objectId,
+      KeySpec keySpec,
+      String description,
+      List<Tag> tags) {
+    var request = AdoptKeyRequest.newBuilder().addAllTags(Wire.tags(tags));
+    objectLabel.ifPresent(request::setObjectLabel);
+    objectId.ifPresent(id -> request.setObjectId(ByteString.copyFrom(id)));
+    return adoptKey(request, keySpec, description);
   }
 
   /// Tells everything about a key but the key itself.

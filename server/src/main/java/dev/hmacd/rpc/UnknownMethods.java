@@ -1,0 +1,63 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.mac.Failure;
+import io.grpc.HandlerRegistry;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerMethodDefinition;
+import java.io.InputStream;
+import org.jspecify.annotations.Nullable;
+
+/// Answers calls of methods that there are not as all others: with a reason of the contract, and
+/// only whoever has a principal.
+final class UnknownMethods extends HandlerRegistry {
+  /// Not as it was called: what callers send is no label of metrics.
+  private static final String NAME = "hmacd/unknown";
+
+  private final ServerMethodDefinition<?, ?> method;
+
+  UnknownMethods(UnaryMethod.Setting setting) {
+    MethodDescriptor<InputStream, InputStream> descriptor =
+        MethodDescriptor.newBuilder(Unread.INSTANCE, Unread.INSTANCE)
+            .setType(MethodDescriptor.MethodType.UNKNOWN)
+            .setFullMethodName(NAME)
+            .build();
+    this.method = ServerMethodDefinition.create(descriptor, new Refusing(setting));
+  }
+
+  @Override
+  public ServerMethodDefinition<?, ?> lookupMethod(String name, @Nullable String authority) {
+    return method;
+  }
+
+  private record Refusing(UnaryMethod.Setting setting)
+      implements ServerCallHandler<InputStream, InputStream> {
+    @Override
+    public ServerCall.Listener<InputStream> startCall(
+        ServerCall<InputStream, InputStream> call, Metadata headers) {
+      var answer = new Answer<>(call, setting.deadlineNanos(), setting.observer());
+      answer.fail(
+          answer.authenticate(setting.clock().instant()).isEmpty()
+              ? new Failure.Unauthenticated()
+              : new Failure.MethodNotFound());
+      return new ServerCall.Listener<>() {};
+    }
+  }
+
+  /// No message is asked for, and none is sent.
+  private enum Unread implements MethodDescriptor.Marshaller<InputStream> {
+    INSTANCE;
+
+    @Override
+    public InputStream stream(InputStream value) {
+      return value;
+    }
+
+    @Override
+    public InputStream parse(InputStream stream) {
+      return stream;
+    }
+  }
+}

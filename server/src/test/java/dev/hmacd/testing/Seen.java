@@ -1,0 +1,56 @@
+package dev.hmacd.testing;
+
+import io.grpc.stub.StreamObserver;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/// What a stream of the server's sends, and how it ends.
+public final class Seen<T> implements StreamObserver<T> {
+  private static final long LIMIT_SECONDS = 20;
+
+  private final BlockingQueue<T> messages = new LinkedBlockingQueue<>();
+  private final CompletableFuture<T> end = new CompletableFuture<>();
+
+  @Override
+  public void onNext(T message) {
+    messages.add(message);
+  }
+
+  @Override
+  public void onError(Throwable cause) {
+    end.completeExceptionally(cause);
+  }
+
+  @Override
+  public void onCompleted() {
+    end.completeExceptionally(new AssertionError("the stream was completed"));
+  }
+
+  /// The next message.
+  public T next() throws InterruptedException {
+    T message = messages.poll(LIMIT_SECONDS, TimeUnit.SECONDS);
+    if (message == null) {
+      throw new AssertionError("no message, " + end);
+    }
+    return message;
+  }
+
+  /// Waits for the error that the stream ends with, which is the cause of what is thrown.
+  public void end() throws ExecutionException, InterruptedException, TimeoutException {
+    var _ = end.get(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  public boolean isOpen() {
+    return !end.isDone();
+  }
+
+  /// Whether the first thing that comes is a message, and not the end.
+  public boolean isServed() {
+    Eventually.holds("a message or the end", () -> !messages.isEmpty() || end.isDone());
+    return !messages.isEmpty();
+  }
+}
