@@ -38,6 +38,7 @@ final class Answer {
     this.exchange = exchange;
     this.failures = failures;
     this.observer = observer;
+    exchange.whenGone(this::abandon);
   }
 
   void about(Input read) {
@@ -90,6 +91,12 @@ final class Answer {
     if (ended.compareAndSet(false, true)) {
       exchange.respond(new Response(status, body, requestId, false));
       observer.ended(operation, reason, System.nanoTime() - startNanos);
+    }
+  }
+
+  private void abandon() {
+    if (ended.compareAndSet(false, true)) {
+      observer.ended(operation, "CANCELLED", System.nanoTime() - startNanos);
     }
   }
 

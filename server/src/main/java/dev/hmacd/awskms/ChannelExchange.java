@@ -4,6 +4,7 @@ import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
 
 /// A request on a channel, from its first byte to its answer. Its fields belong to the event loop.
 abstract class ChannelExchange implements Exchange {
@@ -12,6 +13,7 @@ abstract class ChannelExchange implements Exchange {
   private final Body body = new Body();
   private boolean entered;
   private boolean ended;
+  private @Nullable Runnable whenGone;
 
   /// @param channel the request's own: a connection's with HTTP/1.1, a stream's with HTTP/2
   ChannelExchange(Channel channel, Intake intake) {
@@ -48,15 +50,31 @@ abstract class ChannelExchange implements Exchange {
     }
   }
 
-  /// Counts out what this request held; nothing is sent for it, or its answer is now.
-  void end() {
-    if (!ended) {
-      ended = true;
-      intake.room().release(body.length());
-      if (entered) {
-        intake.room().left();
-      }
+  /// Counts out what this request held, since its answer is there or nobody waits for it.
+  ///
+  /// @return whether it was not counted out before
+  private boolean isFirstEnd() {
+    if (ended) {
+      return false;
     }
+    ended = true;
+    intake.room().release(body.length());
+    if (entered) {
+      intake.room().left();
+    }
+    return true;
+  }
+
+  /// The connection, or the stream, has ended before the answer was there.
+  void abandon() {
+    if (isFirstEnd() && whenGone != null) {
+      whenGone.run();
+    }
+  }
+
+  @Override
+  public final void whenGone(Runnable action) {
+    whenGone = action;
   }
 
   @Override
@@ -75,8 +93,9 @@ abstract class ChannelExchange implements Exchange {
   }
 
   private void finish(Response response) {
-    end();
-    send(response);
+    if (isFirstEnd()) {
+      send(response);
+    }
   }
 
   @Override

@@ -10,6 +10,9 @@ interface Exchange {
   /// Whether there is nobody left to answer.
   boolean isGone();
 
+  /// Has something run when nobody is left to answer; a use case need not end then.
+  void whenGone(Runnable action);
+
   /// Notes that the request shows who sent it.
   void authenticated();
 

@@ -123,9 +123,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   public void channelInactive(ChannelHandlerContext context) {
     deaf = true;
     if (incoming != null) {
-      incoming.end();
+      incoming.abandon();
       incoming = null;
     }
+    waiting.forEach(ChannelExchange::abandon);
+    waiting.clear();
   }
 
   @Override
@@ -295,9 +297,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {
-        waiting.forEach(ChannelExchange::end);
-        waiting.clear();
-        return;
+        return; // Nothing was taken after it.
       }
     }
     if (sent) {

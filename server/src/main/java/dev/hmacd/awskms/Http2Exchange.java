@@ -79,9 +79,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   @Override
   public void channelInactive(ChannelHandlerContext context) {
     connection.ended();
-    if (!whole) {
-      way.end();
-    }
+    way.abandon();
     unwatch();
   }
 

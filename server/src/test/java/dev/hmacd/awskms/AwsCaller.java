@@ -1,0 +1,94 @@
+package dev.hmacd.awskms;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.time.Instant;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// A user with an access key, who signs as AWS's SDK does and sends what a test wants.
+final class AwsCaller implements AutoCloseable {
+  private static final Pattern KEY_ID = Pattern.compile("\"KeyId\":\"([^\"]+)\"");
+
+  private final LoopbackDaemon daemon;
+  private final LoopbackDaemon.AccessKey key;
+  private final RawHttp1 connection;
+
+  AwsCaller(LoopbackDaemon daemon, String user) throws IOException {
+    this.daemon = daemon;
+    this.key = daemon.accessKey(user);
+    this.connection = RawHttp1.to(daemon.awsPort());
+  }
+
+  SdkSigner signer(Instant now) {
+    return new SdkSigner(key.id(), key.secret(), now);
+  }
+
+  URI endpoint() {
+    return URI.create("http://127.0.0.1:" + daemon.awsPort() + "/");
+  }
+
+  /// A signed request.
+  Request signed(String operation, String json) {
+    return signer(Instant.now())
+        .sign(endpoint(), SdkSigner.headers(headers(operation)), json.getBytes(UTF_8));
+  }
+
+  static Map<String, String> headers(String operation) {
+    return Map.of(
+        "X-Amz-Target", "TrentService." + operation, "Content-Type", "application/x-amz-json-1.1");
+  }
+
+  /// A request as HTTP/1.1 has it.
+  static byte[] bytes(Request request) {
+    var bytes = new ByteArrayOutputStream();
+    String target = request.path() + (request.query().isEmpty() ? "" : "?" + request.query());
+    bytes.writeBytes((request.method() + " " + target + " HTTP/1.1\r\n").getBytes(ISO_8859_1));
+    request
+        .headers()
+        .forEach(
+            (name, value) -> bytes.writeBytes((name + ": " + value + "\r\n").getBytes(ISO_8859_1)));
+    if (!request.headers().has("content-length")) {
+      bytes.writeBytes(("content-length: " + request.body().length + "\r\n").getBytes(ISO_8859_1));
+    }
+    bytes.writeBytes("\r\n".getBytes(ISO_8859_1));
+    bytes.writeBytes(request.body());
+    return bytes.toByteArray();
+  }
+
+  byte[] bytes(String operation, String json) {
+    return bytes(signed(operation, json));
+  }
+
+  RawHttp1.Answer call(String operation, String json) throws IOException {
+    return call(signed(operation, json));
+  }
+
+  RawHttp1.Answer call(Request request) throws IOException {
+    return connection.write(bytes(request)).read();
+  }
+
+  /// Makes a key and returns its id.
+  String createKey(String spec) throws IOException {
+    String body =
+        call("CreateKey", "{\"KeySpec\":\"" + spec + "\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\"}")
+            .body();
+    Matcher id = KEY_ID.matcher(body);
+    if (!id.find()) {
+      throw new IllegalStateException(body);
+    }
+    return id.group(1);
+  }
+
+  @Override
+  public void close() throws IOException {
+    connection.close();
+  }
+}

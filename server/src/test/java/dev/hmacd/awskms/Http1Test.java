@@ -1,0 +1,369 @@
+package dev.hmacd.awskms;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1;
+import dev.hmacd.testing.RawHttp1.Answer;
+import dev.hmacd.testing.SoftHsm;
+import java.io.EOFException;
+import java.io.IOException;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// HTTP/1.1 as clients speak it, and as those do who would like the daemon to read a request in a
+/// second way: precise answers, closed connections, and nothing that stays behind.
+@Tag("slow")
+final class Http1Test {
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
+  private static AwsCaller admin;
+  private static String key = "";
+
+  @BeforeAll
+  static void start() throws IOException {
+    daemon.start();
+    admin = new AwsCaller(daemon, "admin");
+    key = admin.createKey("HMAC_256");
+  }
+
+  @AfterAll
+  static void stop() throws IOException {
+    admin.close();
+    daemon.close();
+  }
+
+  @AfterEach
+  void callersAreServedAndNothingIsHeld() throws IOException {
+    assertThat(admin.call("GenerateMac", mac("hello")).status()).isEqualTo(200);
+    Eventually.holds(
+        "nothing is held",
+        () ->
+            daemon.metric("hmacd_aws_kms_requests") == 0
+                && daemon.metric("hmacd_aws_kms_buffered_bytes") == 0);
+  }
+
+  private static String mac(String message) {
+    return "{\"KeyId\":\"%s\",\"Message\":\"%s\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
+        .formatted(key, java.util.Base64.getEncoder().encodeToString(message.getBytes(UTF_8)));
+  }
+
+  private static String request(String message) {
+    return new String(admin.bytes("GenerateMac", mac(message)), ISO_8859_1);
+  }
+
+  private static RawHttp1 caller() throws IOException {
+    return RawHttp1.to(daemon.awsPort());
+  }
+
+  @Test
+  void answerHasWhatClientsReadFromIt() throws IOException {
+    Answer answer = admin.call("GenerateMac", mac("hello"));
+    assertThat(answer.headers())
+        .containsOnlyKeys("content-type", "content-length", "date", "x-amzn-requestid")
+        .containsEntry("content-type", "application/x-amz-json-1.1");
+    assertThat(answer.headers().get("x-amzn-requestid"))
+        .matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}");
+    var date =
+        ZonedDateTime.parse(
+            answer.headers().getOrDefault("date", ""),
+            DateTimeFormatter.RFC_1123_DATE_TIME.withLocale(Locale.US));
+    assertThat(date).isBetween(now().minusSeconds(20), now().plusSeconds(20));
+    assertThat(admin.call("GenerateMac", mac("hello")).headers().get("x-amzn-requestid"))
+        .isNotEqualTo(answer.headers().get("x-amzn-requestid"));
+  }
+
+  private static ZonedDateTime now() {
+    return ZonedDateTime.now(ZoneOffset.UTC);
+  }
+
+  @Test
+  void requestsOfOneConnectionAreAnsweredInTheirOrder() throws IOException {
+    var all = new StringBuilder();
+    List<String> expected = new ArrayList<>();
+    for (int i = 0; i < 300; i++) {
+      // Some need the token, some only the event loop.
+      if (i % 3 == 1) {
+        all.append(new String(admin.bytes("ListFoo" + i, "{}"), ISO_8859_1));
+        expected.add("{\"__type\":\"UnknownOperationException\"}");
+      } else {
+        all.append(request("message " + i));
+        expected.add(admin.call("GenerateMac", mac("message " + i)).body());
+      }
+    }
+    try (RawHttp1 caller = caller()) {
+      var writer =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try {
+                      caller.write(all.toString());
+                    } catch (IOException e) {
+                      throw new java.io.UncheckedIOException(e);
+                    }
+                  });
+      for (String body : expected) {
+        assertThat(caller.read().body()).isEqualTo(body);
+      }
+      writer.join();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void requestMayComeByteByByte() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      for (byte b : request("hello").getBytes(ISO_8859_1)) {
+        caller.write(b);
+      }
+      assertThat(caller.read().status()).isEqualTo(200);
+    }
+  }
+
+  private static String chunked(String request, int size) {
+    int end = request.indexOf("\r\n\r\n");
+    String body = request.substring(end + 4);
+    var chunks = new StringBuilder();
+    for (int i = 0; i < body.length(); i += size) {
+      String chunk = body.substring(i, Math.min(i + size, body.length()));
+      chunks
+          .append(Integer.toHexString(chunk.length()))
+          .append("\r\n")
+          .append(chunk)
+          .append("\r\n");
+    }
+    return request
+            .substring(0, end)
+            .replaceFirst("(?i)content-length: \\d+", "transfer-encoding: chunked")
+        + "\r\n\r\n"
+        + chunks
+        + "0\r\n\r\n";
+  }
+
+  @Test
+  void bodyMayComeInChunks() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      for (int size : List.of(1, 7, 1000)) {
+        assertThat(caller.write(chunked(request("hello"), size)).read().status()).isEqualTo(200);
+      }
+      assertThat(caller.write(request("hello")).read().status()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void bodyMayBeAnnounced() throws IOException {
+    String request = request("hello").replaceFirst("\r\n", "\r\nExpect: 100-continue\r\n");
+    int end = request.indexOf("\r\n\r\n") + 4;
+    try (RawHttp1 caller = caller()) {
+      assertThat(caller.write(request.substring(0, end)).read().status()).isEqualTo(100);
+      assertThat(caller.write(request.substring(end)).read().status()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void connectionEndsWhenTheCallerSaysSo() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      String last = request("b").replaceFirst("\r\n", "\r\nConnection: close\r\n");
+      caller.write(request("a") + last + request("c"));
+      assertThat(caller.read().headers()).doesNotContainKey("connection");
+      assertThat(caller.read().headers()).containsEntry("connection", "close");
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  private static final String HEAD = "POST / HTTP/1.1\r\nHost: localhost\r\n";
+
+  static Stream<Arguments> malformed() {
+    return Stream.of(
+        bad(
+            "length and chunks",
+            HEAD + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "chunks and length",
+            HEAD + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+        bad("two lengths", HEAD + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"),
+        bad("the same length twice", HEAD + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+        bad("two lengths in one field", HEAD + "Content-Length: 3, 3\r\n\r\nabc"),
+        bad("negative length", HEAD + "Content-Length: -1\r\n\r\n"),
+        bad("signed length", HEAD + "Content-Length: +3\r\n\r\nabc"),
+        bad("hexadecimal length", HEAD + "Content-Length: 0x3\r\n\r\nabc"),
+        bad("no length", HEAD + "Content-Length: \r\n\r\n"),
+        bad("endless length", HEAD + "Content-Length: 99999999999999999999\r\n\r\n"),
+        bad("chunked twice", HEAD + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        bad("chunked and then gzip", HEAD + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+        bad("another coding", HEAD + "Transfer-Encoding: identity\r\n\r\n"),
+        bad("chunked with a tab", HEAD + "Transfer-Encoding:\u000bchunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "coding that looks like chunked",
+            HEAD + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        bad("chunk of no size", HEAD + "Transfer-Encoding: chunked\r\n\r\n\r\nabc\r\n"),
+        bad("chunk of a negative size", HEAD + "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n"),
+        bad("chunk of a size with 0x", HEAD + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n"),
+        bad(
+            "chunk of an endless size",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"),
+        bad("chunk size with a bare LF", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n"),
+        bad("chunk longer than its size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"),
+        bad(
+            "fields after chunks",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Amz-Target: a\r\n\r\n"),
+        bad("folded line", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n b\r\n\r\n"),
+        bad(
+            "folded line with a tab",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n\tb\r\n\r\n"),
+        bad("blank before the first field", "POST / HTTP/1.1\r\n Host: localhost\r\n\r\n"),
+        bad("lines that end with LF", "POST / HTTP/1.1\nHost: localhost\n\n"),
+        bad("one line that ends with LF", "POST / HTTP/1.1\r\nHost: localhost\nX: a\r\n\r\n"),
+        bad("end of the head with LF", "POST / HTTP/1.1\r\nHost: localhost\r\n\n"),
+        bad("CR inside a line", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\rX-B: b\r\n\r\n"),
+        bad("NUL inside a value", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\0b\r\n\r\n"),
+        bad("blank before the colon", "POST / HTTP/1.1\r\nHost : localhost\r\n\r\n"),
+        bad("no colon", "POST / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n"),
+        bad("no name", "POST / HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n"),
+        bad("a name that is no token", "POST / HTTP/1.1\r\nHost: localhost\r\nX(A): a\r\n\r\n"),
+        bad("no host", "POST / HTTP/1.1\r\n\r\n"),
+        bad("two hosts", "POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        bad("two blanks in the request line", "POST  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("a tab in the request line", "POST\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("four parts in the request line", "POST / x HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("no version", "POST /\r\nHost: a\r\n\r\n"),
+        bad("an empty line first", "\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("another protocol", "SSH-2.0-OpenSSH_9.2\r\n"),
+        bad(
+            "TLS where there is none",
+            "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003\n\r\n"));
+  }
+
+  private static Arguments bad(String name, String request) {
+    return argumentSet(name, request);
+  }
+
+  @ParameterizedTest
+  @MethodSource("malformed")
+  void requestWithMoreThanOneMeaningOrNoneIsRefusedAndTheConnectionClosed(String request)
+      throws IOException {
+    try (RawHttp1 caller = caller()) {
+      // What comes after it must not be taken for a request, though it would be a good one.
+      caller.write(request("before") + request + request("after"));
+      assertThat(caller.read().status()).isEqualTo(200);
+      Answer answer = caller.read();
+      assertThat(answer.status()).as(answer.body()).isEqualTo(400);
+      assertThat(answer.body()).startsWith("{\"__type\":\"BadRequestException\",\"message\":\"");
+      assertThat(answer.headers())
+          .containsEntry("connection", "close")
+          .containsEntry("content-type", "application/x-amz-json-1.1")
+          .containsKeys("date", "x-amzn-requestid");
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  static Stream<Arguments> refused() {
+    return Stream.of(
+        argumentSet("HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\n\r\n", 505),
+        argumentSet("HTTP/1.2", "POST / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
+        argumentSet("another path", "POST /ping HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+        argumentSet("GET", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        argumentSet("CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+        argumentSet("another expectation", HEAD + "Expect: wonders\r\n\r\n", 417),
+        argumentSet("long target", "POST /" + "x".repeat(20_000) + " HTTP/1.1\r\n", 414),
+        argumentSet("long field", HEAD + "X-A: " + "x".repeat(20_000) + "\r\n", 431),
+        argumentSet("long fields", HEAD + ("X-A: " + "x".repeat(1000) + "\r\n").repeat(20), 431),
+        argumentSet("many fields", HEAD + "X-A: x\r\n".repeat(101) + "\r\n", 431),
+        argumentSet("long body by its length", HEAD + "Content-Length: 262145\r\n\r\n", 413),
+        argumentSet(
+            "long body in chunks",
+            HEAD
+                + "Transfer-Encoding: chunked\r\n\r\n"
+                + ("8000\r\n" + "x".repeat(0x8000) + "\r\n").repeat(8)
+                + "1\r\nx\r\n",
+            413));
+  }
+
+  @ParameterizedTest
+  @MethodSource("refused")
+  void whatIsNotServedIsRefusedPrecisely(String request, int status) throws IOException {
+    try (RawHttp1 caller = caller()) {
+      Answer answer = caller.write(request).read();
+      assertThat(answer.status()).as(answer.body()).isEqualTo(status);
+      assertThat(answer.body()).startsWith("{\"__type\":\"");
+      if (status == 405) {
+        assertThat(answer.headers()).containsEntry("allow", "POST");
+      }
+      if (status != 404) {
+        assertThat(answer.headers()).containsEntry("connection", "close");
+        assertThat(caller.isClosedByPeer()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void answerToHeadHasNoBody() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      Answer answer = caller.write("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").read();
+      assertThat(answer.status()).isEqualTo(405);
+      assertThat(answer.body()).isEmpty();
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  /// A caller who is still sending sees the refusal, and not only that the connection is gone.
+  @Test
+  void refusalReachesWhoIsStillSending() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      caller.write(HEAD + "Content-Length: 1000000\r\n\r\n");
+      for (int i = 0; i < 10; i++) {
+        caller.write(new byte[100_000]);
+      }
+      assertThat(caller.read().status()).isEqualTo(413);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void noiseEndsInRefusalOrEnd() throws IOException {
+    var random = new Random(7);
+    for (int i = 0; i < 50; i++) {
+      byte[] noise = new byte[1 + random.nextInt(2000)];
+      random.nextBytes(noise);
+      noise[noise.length - 1] = '\n';
+      try (RawHttp1 caller = caller()) {
+        assertThat(caller.write(noise).read().status()).isEqualTo(400);
+        assertThat(caller.isClosedByPeer()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void callerWhoLeavesInTheMiddleLeavesNothing() throws IOException {
+    String request = request("hello");
+    for (int length = 1; length < request.length(); length += 40) {
+      try (RawHttp1 caller = caller()) {
+        caller.write(request.substring(0, length));
+      }
+    }
+    try (RawHttp1 caller = caller()) {
+      caller.write(request.repeat(20));
+    } catch (EOFException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
