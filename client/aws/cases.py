@@ -15,6 +15,7 @@ a client that does not show it; a "message" is null where the error has no text.
 README.md says what is in a case. Each gets a line: "ok - ", "not ok - " or "left out: ", and its name.
 """
 
+import base64
 import json
 import os
 import re
@@ -34,6 +35,8 @@ CALLERS = {
     "unknown access key": (None, None),
 }
 
+MAKERS = {"letters": lambda number: "a" * number, "zeros": lambda number: base64.b64encode(bytes(number)).decode()}
+
 
 class Mismatch(Exception):
     """What a case says is not so."""
@@ -47,7 +50,9 @@ def main(client, command):
         command, env=os.environ | {"AWS_MAX_ATTEMPTS": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         encoding="utf-8",
     ) as caller:
-        variables = {"run": secrets.token_hex(4)}
+        variables = {
+            "run": secrets.token_hex(4), "region": os.environ["AWS_REGION"], "nobody": os.environ["HMACD_ARN2"]
+        }
         failures = 0
         for case in cases:
             if client in case.get("not", ()):
@@ -131,17 +136,22 @@ def credentials(caller):
 
 
 def filled_in(value, variables):
-    """The value with variables in place of the ${name} in its texts."""
+    """The value with what the ${name} in its texts stand for."""
     if isinstance(value, dict):
         return {name: filled_in(member, variables) for name, member in value.items()}
     if isinstance(value, list):
         return [filled_in(item, variables) for item in value]
     if isinstance(value, str):
-        try:
-            return re.sub(r"\$\{(\w+)}", lambda name: variables[name[1]], value)
-        except KeyError as missing:
-            raise Mismatch(f"nothing was saved as {missing}") from None
+        return re.sub(r"\$\{(\w+)(?::(\d+))?}", lambda found: meaning(*found.groups(), variables), value)
     return value
+
+
+def meaning(name, number, variables):
+    if number is not None:
+        return MAKERS[name](int(number))
+    if name not in variables:
+        raise Mismatch(f"no case saved {name}")
+    return variables[name]
 
 
 def matches(expected, seen):
