@@ -11,6 +11,7 @@ import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.handler.ssl.ApplicationProtocolNames;
 import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
 import io.netty.handler.ssl.SslHandler;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -77,7 +78,11 @@ final class Protocols extends ChannelInitializer<Channel> {
 
     private final Channel channel;
     private final Intake intake;
-    private final long sinceNanos = System.nanoTime();
+
+    /// When the connection was made, and then when its first byte came.
+    private volatile long sinceNanos = System.nanoTime();
+
+    private volatile boolean begun;
 
     FirstBytes(Channel channel, Intake intake) {
       this.channel = channel;
@@ -96,6 +101,10 @@ final class Protocols extends ChannelInitializer<Channel> {
 
     @Override
     protected void decode(ChannelHandlerContext context, ByteBuf buffer, List<Object> out) {
+      if (!begun) {
+        sinceNanos = System.nanoTime();
+        begun = true;
+      }
       int start = buffer.readerIndex();
       for (int i = 0; i < PREFACE.length; i++) {
         if (i == buffer.readableBytes()) {
@@ -113,7 +122,8 @@ final class Protocols extends ChannelInitializer<Channel> {
 
     @Override
     public void look(long nowNanos) {
-      if (nowNanos - sinceNanos > intake.limits().idle().toNanos()) {
+      Duration limit = begun ? intake.limits().request() : intake.limits().idle();
+      if (nowNanos - sinceNanos > limit.toNanos()) {
         var _ = channel.close();
       }
     }

@@ -58,6 +58,7 @@ public final class RawHttp2 implements AutoCloseable {
   private final DefaultHttp2HeadersDecoder decoder = new DefaultHttp2HeadersDecoder(false, 1 << 20);
   private int nextStream = 1;
   private final Map<String, String> received = new HashMap<>();
+  private final ByteArrayOutputStream body = new ByteArrayOutputStream();
 
   public RawHttp2(Socket socket) throws IOException {
     this.socket = socket;
@@ -185,6 +186,7 @@ public final class RawHttp2 implements AutoCloseable {
   /// Reads until a stream has ended.
   public End end(int stream) throws IOException {
     received.clear();
+    body.reset();
     try {
       while (true) {
         int lengthAndType = in.readInt();
@@ -203,6 +205,9 @@ public final class RawHttp2 implements AutoCloseable {
             }
           }
           case DATA -> {
+            if (on == stream) {
+              body.write(payload);
+            }
             if (on == stream && (flags & END_STREAM) != 0) {
               return answered();
             }
@@ -231,6 +236,16 @@ public final class RawHttp2 implements AutoCloseable {
     } catch (EOFException | SocketException | SSLException e) {
       return new End.Closed();
     }
+  }
+
+  /// The headers and trailers of the stream that was asked for last.
+  public Map<String, String> received() {
+    return received;
+  }
+
+  /// The data of the stream that was asked for last, as a text.
+  public String body() {
+    return body.toString(UTF_8);
   }
 
   /// Reads until a message, or a part of one, has come on a stream.

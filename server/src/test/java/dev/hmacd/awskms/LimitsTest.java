@@ -1,0 +1,267 @@
+package dev.hmacd.awskms;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1;
+import dev.hmacd.testing.RawHttp1.Answer;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/// Callers who are slow, silent or too many have a bound, and those who authenticate do not notice.
+@Tag("slow")
+final class LimitsTest {
+  private static final int MAX_CONNECTIONS = 12;
+  private static final int MAX_UNAUTHENTICATED = 4;
+
+  private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private final LoopbackDaemon daemon =
+      LoopbackDaemon.on(SoftHsm.shared())
+          .awsKms()
+          .allowingUserAll("admin")
+          .wrapping(_ -> token)
+          .token("probe_interval: 1h");
+
+  private final List<RawHttp1> callers = new ArrayList<>();
+
+  @AfterEach
+  void close() throws IOException {
+    for (RawHttp1 caller : callers) {
+      caller.close();
+    }
+    daemon.close();
+  }
+
+  private RawHttp1 caller() throws IOException {
+    RawHttp1 caller = RawHttp1.to(daemon.awsPort());
+    callers.add(caller);
+    return caller;
+  }
+
+  private static String mac(String key) {
+    return "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
+        .formatted(key);
+  }
+
+  private static Duration since(long start) {
+    return Duration.ofNanos(System.nanoTime() - start);
+  }
+
+  @Test
+  void requestThatDoesNotComeWholeInTimeIsRefused() throws IOException {
+    daemon.awsLimit("request_timeout: 1s").start();
+    String head = "POST / HTTP/1.1\r\nHost: a\r\n";
+    for (String part :
+        List.of("PO", "POST / HT", head, head + "X-A: a", head + "Content-Length: 3\r\n\r\nab")) {
+      RawHttp1 caller = caller();
+      long start = System.nanoTime();
+      Answer answer = caller.write(part).read();
+      assertThat(answer.status()).as(part).isEqualTo(408);
+      assertThat(since(start)).isBetween(Duration.ofMillis(900), Duration.ofSeconds(8));
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+    // What could be the start of either version of HTTP can be answered in neither.
+    assertThat(caller().write("P").isClosedByPeer()).isTrue();
+  }
+
+  /// Also one that gets on a little all the time.
+  @Test
+  void requestThatComesSlowlyIsRefused() throws Exception {
+    daemon.awsLimit("request_timeout: 1s").start();
+    RawHttp1 caller = caller();
+    var answer =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return caller.read();
+              } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+              }
+            },
+            task -> Thread.ofPlatform().start(task));
+    caller.write("POST / HTTP/1.1\r\nHost: a\r\n");
+    Eventually.holds(
+        "the request is refused",
+        () -> {
+          try {
+            caller.write("X-A: a\r\n");
+          } catch (IOException e) {
+            return true;
+          }
+          return answer.isDone();
+        });
+    assertThat(answer.get(20, TimeUnit.SECONDS).status()).isIn(408, 431);
+  }
+
+  @Test
+  void connectionWithoutRequestsIsClosed() throws IOException {
+    daemon.awsLimit("connection_idle: 1s").start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      RawHttp1 used = caller();
+      RawHttp1 unused = caller();
+      assertThat(used.write(admin.bytes("GenerateMac", mac(key))).read().status()).isEqualTo(200);
+      assertThat(used.isClosedByPeer()).isTrue();
+      assertThat(unused.isClosedByPeer()).isTrue();
+    }
+    Eventually.holds(
+        "all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+  }
+
+  @Test
+  void silentConnectionsDoNotKeepOutWhoAuthenticates() throws IOException {
+    daemon
+        .awsLimit("max_connections: " + MAX_CONNECTIONS)
+        .awsLimit("max_unauthenticated: " + MAX_UNAUTHENTICATED)
+        .start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      List<RawHttp1> silent = new ArrayList<>();
+      for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
+        RawHttp1 caller = caller();
+        silent.add(i % 2 == 0 ? caller : caller.write("POST / HTTP/1.1\r\nHo"));
+      }
+      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      try (var fresh = new AwsCaller(daemon, "admin")) {
+        assertThat(fresh.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      }
+      assertThat(silent.getFirst().isClosedByPeer()).isTrue();
+      assertThat(daemon.metric("hmacd_aws_kms_connections"))
+          .isLessThanOrEqualTo(MAX_UNAUTHENTICATED + 2);
+      assertThat(daemon.metric("hmacd_aws_kms_connections_refused")).isGreaterThan(20);
+    }
+  }
+
+  /// A signature of nobody's does not make a connection one to be kept.
+  @Test
+  void refusedSignaturesDoNotCountAsAuthentication() throws IOException {
+    daemon
+        .awsLimit("max_connections: " + MAX_CONNECTIONS)
+        .awsLimit("max_unauthenticated: " + MAX_UNAUTHENTICATED)
+        .start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      String bad =
+          new String(admin.bytes("GenerateMac", mac(key)), ISO_8859_1).replace("aGVsbG8", "aGVsbG9");
+      for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
+        assertThat(caller().write(bad).read().status()).isEqualTo(400);
+      }
+      assertThat(daemon.metric("hmacd_aws_kms_connections"))
+          .isLessThanOrEqualTo(MAX_UNAUTHENTICATED + 1);
+      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void moreRequestsThanThereIsRoomForAreRefusedAtOnce() throws Exception {
+    daemon.awsLimit("max_requests: 3").token("lanes: 1").start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      byte[] request = admin.bytes("GenerateMac", mac(key));
+      List<RawHttp1> under = new ArrayList<>();
+      try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+        for (int i = 0; i < 3; i++) {
+          under.add(caller().write(request));
+        }
+        gate.awaitEntered();
+        Eventually.holds("all are taken", () -> daemon.metric("hmacd_aws_kms_requests") == 3);
+        Answer refused = caller().write(request).read();
+        assertThat(refused.status()).isEqualTo(400);
+        assertThat(refused.body())
+            .isEqualTo("{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded\"}");
+        // Who leaves makes room.
+        under.removeLast().close();
+        Eventually.holds("one has left", () -> daemon.metric("hmacd_aws_kms_requests") == 2);
+        under.add(caller().write(request));
+        Eventually.holds("another came", () -> daemon.metric("hmacd_aws_kms_requests") == 3);
+      }
+      for (RawHttp1 caller : under) {
+        assertThat(caller.read().status()).isEqualTo(200);
+      }
+    }
+  }
+
+  @Test
+  void connectionWithTooManyRequestsHasToWaitAndLosesNone() throws Exception {
+    daemon.awsLimit("max_requests_per_connection: 2").start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      byte[] request = admin.bytes("GenerateMac", mac(key));
+      RawHttp1 caller = caller();
+      int sent = 2000;
+      try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+        var writer =
+            Thread.ofPlatform()
+                .start(
+                    () -> {
+                      try {
+                        for (int i = 0; i < sent; i++) {
+                          caller.write(request);
+                        }
+                      } catch (IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                      }
+                    });
+        gate.awaitEntered();
+        gate.close();
+        for (int i = 0; i < sent; i++) {
+          assertThat(caller.read().status()).as("request %s", i).isEqualTo(200);
+        }
+        writer.join();
+      }
+    }
+  }
+
+  @Test
+  void bodiesOfMoreBytesThanThereIsRoomForPushOutWhoHasNotAuthenticated() throws IOException {
+    daemon
+        .awsLimit("max_buffered_bytes: 1048576")
+        .awsLimit("request_timeout: 1m")
+        .start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      String head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+      RawHttp1 first = caller().write(head + "x".repeat(190_000));
+      for (int i = 0; i < 20; i++) {
+        caller().write(head + "x".repeat(190_000));
+      }
+      assertThat(first.isClosedByPeer()).isTrue();
+      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      assertThat(daemon.metric("hmacd_aws_kms_buffered_bytes")).isLessThan(1_300_000);
+    }
+  }
+
+  @Test
+  void descriptionOfTheGreatestLengthHasRoom() throws IOException {
+    daemon.start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String description = "\u00fc".repeat(8192);
+      assertThat(description.getBytes(UTF_8)).hasSize(16384);
+      Answer answer =
+          admin.call(
+              "CreateKey",
+              "{\"KeySpec\":\"HMAC_256\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\",\"Description\":\""
+                  + description
+                  + "\"}");
+      assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+      assertThat(answer.body()).contains(description);
+      String message = Base64.getEncoder().encodeToString(new byte[4096]);
+      String key = admin.createKey("HMAC_256");
+      assertThat(admin.call("GenerateMac", mac(key).replace("aGVsbG8=", message)).status())
+          .isEqualTo(200);
+    }
+  }
+}
