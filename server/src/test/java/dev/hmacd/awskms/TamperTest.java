@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.testing.KmsItem;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.SettableClock;
@@ -143,6 +144,7 @@ final class TamperTest {
   }
 
   @Test
+  @KmsItem({"2.1", "2.9"})
   void changedSignatureIsRefused() throws IOException {
     String request = good();
     Matcher signature = Pattern.compile("Signature=([0-9a-f]{64})").matcher(request);
@@ -208,6 +210,7 @@ final class TamperTest {
   }
 
   @Test
+  @KmsItem("2.10")
   void headerOfAwssThatIsNotSignedIsRefused() throws IOException {
     for (String more :
         List.of(
@@ -259,11 +262,13 @@ final class TamperTest {
     Matcher names = Pattern.compile("SignedHeaders=([^,]+),").matcher(request);
     assertThat(names.find()).isTrue();
     assertRefused(changes(request, names.group(1)), MISMATCH, INCOMPLETE);
-    for (String name : names.group(1).split(";")) {
+    for (String name : names.group(1).split(";", -1)) {
       String fewer =
           String.join(
               ";",
-              Arrays.stream(names.group(1).split(";")).filter(each -> !each.equals(name)).toList());
+              Arrays.stream(names.group(1).split(";", -1))
+                  .filter(each -> !each.equals(name))
+                  .toList());
       assertRefused(List.of(request.replace(names.group(1), fewer)), MISMATCH);
     }
     assertRefused(
@@ -352,6 +357,7 @@ final class TamperTest {
   }
 
   @Test
+  @KmsItem({"2.2", "2.3", "2.9"})
   void replayIsRefusedWhenTheWindowIsOver() throws IOException {
     String request = good();
     String early =
@@ -366,7 +372,7 @@ final class TamperTest {
         .contains(
             "Signature not yet current: 20261122T060501Z is still later than 20261122T060500Z"
                 + " (20261122T060000Z + 5 min.)");
-    clock.advance(Duration.ofSeconds(300));
+    clock.advance(Duration.ofMinutes(5));
     try {
       assertThat(answer(request).status()).isEqualTo(200);
       clock.advance(Duration.ofSeconds(1));
