@@ -229,6 +229,18 @@ enter() {
   . "$1/env"
 }
 
+# bench_venv: the programs that hmacd is measured against, in $venv.
+bench_venv() {
+  venv=$root/.tools/bench
+  [ ! -e "$venv/ready" ] || return 0
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  say "Installing moto, awscli and grpcio into .tools/bench"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" -q install 'moto[server,kms]==5.2.5' awscli==1.46.3 grpcio==1.85.1 grpcio-tools==1.85.1
+  "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$venv" --grpc_python_out="$venv" proto/hmacd/v1/*.proto
+  touch "$venv/ready"
+}
+
 # stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit
 # status of a daemon that this script started.
 stop_daemon() {
