@@ -31,6 +31,15 @@ run() {
   "$@"
 }
 
+# The fenced blocks of a document that follow a line <!-- run -->, in order.
+commands_of() {
+  awk '
+    /^<!-- run -->$/ { marked = 1 }
+    /^```/ && shown { shown = 0; next }
+    /^```sh$/ && marked { shown = 1; marked = 0; next }
+    shown' "$1"
+}
+
 # --- The end: nothing is left behind, whether a script succeeds, fails or is interrupted ---
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hmacd.XXXXXX")
