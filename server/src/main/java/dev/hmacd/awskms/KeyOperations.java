@@ -37,7 +37,9 @@ final class KeyOperations {
   /// Operations on keys of other kinds, which AWS refuses for a MAC key once it has found it.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
+          "Decapsulate",
           "DeriveSharedSecret",
+          "Encapsulate",
           "Encrypt",
           "GenerateDataKey",
           "GenerateDataKeyPair",

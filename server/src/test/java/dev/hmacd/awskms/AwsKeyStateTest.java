@@ -91,7 +91,7 @@ final class AwsKeyStateTest {
 
   @ParameterizedTest
   @MethodSource("table")
-  @KmsItem({"9.1", "9.2", "9.3", "9.4", "9.5", "9.6", "3.7", "1.10"})
+  @KmsItem({"9.1", "9.2", "9.3", "9.4", "9.5", "9.6", "3.7", "1.9", "1.10"})
   void operationIsAllowedOrRefusedAsTheTableSays(String operation, State state) {
     states.put(
         state,

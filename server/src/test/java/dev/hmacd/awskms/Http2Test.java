@@ -85,8 +85,7 @@ final class Http2Test {
     var block = new ByteArrayOutputStream();
     block.writeBytes(RawHttp2.headers(":method", request.method(), ":scheme", "http"));
     block.writeBytes(RawHttp2.headers(":path", request.path()));
-    block.writeBytes(
-        RawHttp2.headers(":authority", request.headers().only("host").orElseThrow()));
+    block.writeBytes(RawHttp2.headers(":authority", request.headers().only("host").orElseThrow()));
     request
         .headers()
         .forEach(
@@ -100,9 +99,7 @@ final class Http2Test {
   }
 
   private static RawHttp2 send(RawHttp2 caller, int stream, Request request) throws IOException {
-    return caller
-        .frame(HEADERS, END_HEADERS, stream, fields(request))
-        .data(stream, request.body());
+    return caller.frame(HEADERS, END_HEADERS, stream, fields(request)).data(stream, request.body());
   }
 
   @Test
@@ -124,7 +121,10 @@ final class Http2Test {
   @Test
   void operationWithoutOutputHasAnEmptyBody() throws IOException {
     try (RawHttp2 caller = caller()) {
-      send(caller, 1, admin.signed("DisableKey", "{\"KeyId\":\"" + admin.createKey("HMAC_224") + "\"}"));
+      send(
+          caller,
+          1,
+          admin.signed("DisableKey", "{\"KeyId\":\"" + admin.createKey("HMAC_224") + "\"}"));
       assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
       assertThat(caller.body()).isEmpty();
     }
@@ -153,8 +153,7 @@ final class Http2Test {
         refusal("400", "no host", ":method", "POST", ":path", "/"),
         refusal(
             "400", "two hosts", ":method", "POST", ":path", "/", ":authority", "a", "host", "b"),
-        refusal(
-            "400", "host twice", ":method", "POST", ":path", "/", "host", "b", "host", "b"));
+        refusal("400", "host twice", ":method", "POST", ":path", "/", "host", "b", "host", "b"));
   }
 
   private static Arguments refusal(String status, String name, String... fields) {
@@ -203,8 +202,7 @@ final class Http2Test {
       java.util.Arrays.fill(many, "x");
       caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, fields(good, many));
       assertThat(caller.end(1)).isEqualTo(new End.Http("431"));
-      caller.frame(
-          HEADERS, END_HEADERS | END_STREAM, 3, fields(good, "x-a", "x".repeat(16_000)));
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, fields(good, "x-a", "x".repeat(16_000)));
       assertThat(caller.end(3)).isIn(new End.Http("431"), new End.Reset(Http2Error.PROTOCOL_ERROR));
     }
   }

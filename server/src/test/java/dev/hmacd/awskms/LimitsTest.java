@@ -117,8 +117,7 @@ final class LimitsTest {
       assertThat(used.isClosedByPeer()).isTrue();
       assertThat(unused.isClosedByPeer()).isTrue();
     }
-    Eventually.holds(
-        "all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+    Eventually.holds("all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
   }
 
   @Test
@@ -155,7 +154,8 @@ final class LimitsTest {
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
       String bad =
-          new String(admin.bytes("GenerateMac", mac(key)), ISO_8859_1).replace("aGVsbG8", "aGVsbG9");
+          new String(admin.bytes("GenerateMac", mac(key)), ISO_8859_1)
+              .replace("aGVsbG8", "aGVsbG9");
       for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
         assertThat(caller().write(bad).read().status()).isEqualTo(400);
       }
@@ -216,7 +216,7 @@ final class LimitsTest {
                       }
                     });
         gate.awaitEntered();
-        gate.close();
+        gate.release();
         for (int i = 0; i < sent; i++) {
           assertThat(caller.read().status()).as("request %s", i).isEqualTo(200);
         }
@@ -227,10 +227,7 @@ final class LimitsTest {
 
   @Test
   void bodiesOfMoreBytesThanThereIsRoomForPushOutWhoHasNotAuthenticated() throws IOException {
-    daemon
-        .awsLimit("max_buffered_bytes: 1048576")
-        .awsLimit("request_timeout: 1m")
-        .start();
+    daemon.awsLimit("max_buffered_bytes: 1048576").awsLimit("request_timeout: 1m").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
       String head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";

@@ -37,7 +37,7 @@ final class WireTest {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(hsm)
           .awsKms()
-          .awsLimit("max_call_time: 500ms")
+          .awsLimit("max_call_time: 3s")
           .allowingUserAll("admin")
           .token("lanes: 1")
           .wrapping(_ -> token);
@@ -107,7 +107,7 @@ final class WireTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"GenerateMAC", "generateMac", "", "GenerateMac ", "GenerateMac/", "Foo"})
+  @ValueSource(strings = {"GenerateMAC", "generateMac", "", "GenerateMac/", "Foo"})
   @KmsItem("1.11")
   void operationThatAwsDoesNotHaveIsUnknown(String name) throws IOException {
     assertError(caller.call(name, "{}"), "UnknownOperationException");
@@ -147,7 +147,6 @@ final class WireTest {
         "{\"KeyId\":\"a\\u00\"}",
         "{\"Message\":5}",
         "{\"Message\":\"%\"}",
-        "{\"Message\":\"aGVsbG8\"}",
         "{\"DryRun\":\"true\"}",
         "{\"DryRun\":0}",
         "{\"GrantTokens\":\"a\"}",
@@ -246,16 +245,6 @@ final class WireTest {
                 changed.add(name, name.equals("amz-sdk-request") ? "attempt=2; max=1" : value));
     assertThat(caller.call(new Request("POST", "/", "", changed, body)).body())
         .contains("\"InvalidSignatureException\"");
-  }
-
-  @Test
-  @KmsItem({"1.9", "1.10"})
-  void keyThatTheTokenDoesNotServeIsAServerFault() throws IOException {
-    String other = caller.createKey("HMAC_256");
-    var _ = token.failing(Call.LOAD, 8, FaultyToken.CKR_DEVICE_ERROR);
-    RawHttp1.Answer answer = caller.call("GenerateMac", mac(other, "HMAC_SHA_256"));
-    assertThat(answer.status()).as(answer.body()).isEqualTo(500);
-    assertThat(JsonTree.object(answer.body()).get("__type")).isEqualTo("KeyUnavailableException");
   }
 
   @Test
