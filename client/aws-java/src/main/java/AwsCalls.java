@@ -24,6 +24,7 @@ import software.amazon.awssdk.core.SdkField;
 import software.amazon.awssdk.core.SdkPojo;
 import software.amazon.awssdk.core.protocol.MarshallingType;
 import software.amazon.awssdk.core.traits.ListTrait;
+import software.amazon.awssdk.core.util.SdkAutoConstructList;
 import software.amazon.awssdk.services.kms.KmsClient;
 import software.amazon.awssdk.utils.builder.SdkBuilder;
 
@@ -147,7 +148,7 @@ final class AwsCalls {
   }
 
   private static JsonElement plain(Object value) {
-    if (value == null) {
+    if (value == null || value instanceof SdkAutoConstructList) { // What is there for an absent list.
       return JsonNull.INSTANCE;
     } else if (value instanceof SdkPojo structure) {
       return plain(structure);
