@@ -46,7 +46,6 @@ final class AwsEdge {
   private static final int MESSAGE_BYTES = 64;
   private static final long NANOS = 1_000_000_000L;
 
-  /// How many answers of each server are kept, whose messages and MACs are checked afterwards.
   private static final DateTimeFormatter TIME =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
@@ -487,6 +486,9 @@ final class AwsEdge {
     List<Result> aws = results.entrySet().iterator().next().getValue();
     results.forEach(
         (server, all) -> {
+          if (all == aws) {
+            return;
+          }
           List<Double> ratios = new ArrayList<>();
           for (int i = 0; i < all.size(); i++) {
             ratios.add(aws.get(i).rate() / all.get(i).rate());

@@ -3,6 +3,7 @@ package dev.hmacd.awskms;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -12,6 +13,7 @@ import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
 import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
 import io.netty.handler.codec.http2.Http2DataFrame;
 import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
 import io.netty.util.AsciiString;
@@ -30,7 +32,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   private final Http2Connection connection;
   private final Intake intake;
   private final Headers headers = new Headers();
-  private final Way way = new Way();
+  private final Way way;
   private String method = "";
   private String path = "";
   private boolean headSeen;
@@ -38,19 +40,24 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   /// The request came whole, or is refused: what comes now does not matter.
   private boolean whole;
 
-  /// Whether [#intake]'s watch looks at this stream, because its request is slow.
+  /// Whether [#intake]'s watch looks at this stream, because its request is slow, or because its
+  /// answer is not read.
   private boolean watched;
 
-  private final long sinceNanos = System.nanoTime();
+  /// When the request began, and then when it was answered.
+  private volatile long sinceNanos = System.nanoTime();
+
+  private volatile boolean answered;
 
   Http2Exchange(Channel stream, Http2Connection connection, Intake intake) {
     this.stream = stream;
     this.connection = connection;
     this.intake = intake;
+    this.way = new Way(stream, intake);
   }
 
   private final class Way extends ChannelExchange {
-    Way() {
+    Way(Channel stream, Intake intake) {
       super(stream, intake);
     }
 
@@ -115,16 +122,25 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
       refuse(HttpErrors.HEADERS_TOO_LONG);
       return;
     }
-    method = text(fields.method());
-    path = text(fields.path());
+    if (fields.method() == null || fields.path() == null || fields.scheme() == null) {
+      refuse(HttpErrors.MALFORMED); // RFC 9113, section 8.3.1.
+      return;
+    }
+    method = fields.method().toString();
+    path = fields.path().toString();
     for (Map.Entry<CharSequence, CharSequence> field : fields) {
       String name = field.getKey().toString();
+      String value = field.getValue().toString();
+      if (value.chars().anyMatch(c -> c < ' ' && c != '\t')) {
+        refuse(HttpErrors.MALFORMED); // RFC 9113, section 8.2.1.
+        return;
+      }
       if (!name.startsWith(":")) {
-        headers.add(name, field.getValue().toString());
+        headers.add(name, value);
       }
     }
     if (fields.authority() != null) {
-      String authority = text(fields.authority());
+      String authority = fields.authority().toString();
       if (!headers.has("host")) {
         headers.add("host", authority);
       } else if (!headers.all("host").stream().allMatch(authority::equals)) {
@@ -135,10 +151,6 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     if (headers.only("host").isEmpty()) {
       refuse(HttpErrors.BAD_HOST);
     }
-  }
-
-  private static String text(CharSequence value) {
-    return value == null ? "" : value.toString();
   }
 
   private void content(ByteBuf part) {
@@ -168,11 +180,17 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   @Override
   public void channelReadComplete(ChannelHandlerContext context) {
-    if (!whole && !watched) {
+    if (!whole) {
+      watch();
+    }
+    context.flush();
+  }
+
+  private void watch() {
+    if (!watched) {
       watched = true;
       intake.watch().begin(this);
     }
-    context.flush();
   }
 
   private void unwatch() {
@@ -194,36 +212,55 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     if (response.status() == 405) {
       head.set(HttpHeaderNames.ALLOW, "POST");
     }
+    ChannelFuture sent;
     if (body.length == 0) {
-      var _ = stream.write(new DefaultHttp2HeadersFrame(head, true));
+      sent = stream.write(new DefaultHttp2HeadersFrame(head, true));
     } else {
       var _ = stream.write(new DefaultHttp2HeadersFrame(head, false));
-      var _ = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
+      sent = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
     }
     if (response.last()) {
-      // The rest of the request is not wanted (RFC 9113, section 8.1).
-      var _ = stream.write(new DefaultHttp2ResetFrame(Http2Error.NO_ERROR));
+      // The rest of the request is not wanted (RFC 9113, section 8.1). Before the answer has been
+      // sent this would take it back.
+      var _ = sent.addListener(_ -> reset(Http2Error.NO_ERROR));
     }
     stream.flush();
+    if (!sent.isDone()) {
+      sinceNanos = System.nanoTime();
+      answered = true;
+      watch();
+    }
+  }
+
+  private void reset(Http2Error error) {
+    if (stream.isActive()) {
+      var _ = stream.writeAndFlush(new DefaultHttp2ResetFrame(error));
+    }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     log.atDebug().setCause(cause).log("A stream broke");
-    var _ = context.close();
+    if (!(cause instanceof Http2Exception)) { // Else the codec ends it, and tells the error.
+      var _ = context.close();
+    }
   }
 
   @Override
   public void look(long nowNanos) {
-    if (nowNanos - sinceNanos > intake.limits().request().toNanos()) {
-      stream
-          .eventLoop()
-          .execute(
-              () -> {
-                if (!whole) {
-                  refuse(HttpErrors.TIMEOUT);
-                }
-              });
+    long age = nowNanos - sinceNanos;
+    if (answered) {
+      if (age > intake.limits().idle().toNanos()) {
+        stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // There is no window for it.
+      }
+    } else if (age > intake.limits().request().toNanos()) {
+      stream.eventLoop().execute(this::tooLate);
+    }
+  }
+
+  private void tooLate() {
+    if (!whole) {
+      refuse(HttpErrors.TIMEOUT);
     }
   }
 

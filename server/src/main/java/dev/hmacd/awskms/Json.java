@@ -9,6 +9,9 @@ import com.fasterxml.jackson.core.util.ByteArrayBuilder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
 /// JSON as it is spoken here: UTF-8, no name twice, nothing beside what RFC 8259 has, and bounded.
@@ -39,16 +42,33 @@ final class Json {
     void write(JsonGenerator json) throws IOException;
   }
 
-  /// Reads a text that must be UTF-8: the library would take UTF-16 and UTF-32 too.
+  /// Reads a text that must be UTF-8: the library would take UTF-16 and UTF-32 too, and forms that
+  /// UTF-8 does not have.
   ///
   /// @throws AwsException when it is not
   static JsonParser parser(byte[] text) throws IOException {
-    boolean utf8 =
+    boolean plain =
         text.length >= 2 && text[0] > 0 && text[1] > 0; // RFC 4627, section 3; and no mark.
-    if (!utf8) {
+    if (!plain || !isUtf8(text)) {
       throw new AwsException(AwsError.serialization());
     }
     return FACTORY.createParser(text);
+  }
+
+  private static boolean isUtf8(byte[] text) {
+    int all = 0;
+    for (byte b : text) {
+      all |= b;
+    }
+    if (all >= 0) {
+      return true; // ASCII, as most are.
+    }
+    try {
+      var _ = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(text));
+      return true;
+    } catch (CharacterCodingException e) {
+      return false;
+    }
   }
 
   /// Writes an object.

@@ -89,6 +89,9 @@ final class Member {
         (value, path, broken) -> {
           int i = 1;
           for (Object each : (List<?>) value) {
+            if (broken.size() >= Members.MAX_TOLD) {
+              return;
+            }
             members.check((Input) each, path + "." + i++ + ".member.", broken);
           }
         });
@@ -147,6 +150,9 @@ final class Member {
   private static void checkItems(List<?> items, Member item, String path, List<String> broken) {
     int i = 1;
     for (Object each : items) {
+      if (broken.size() >= Members.MAX_TOLD) {
+        return;
+      }
       String itemPath = path + "." + i++ + ".member";
       item.rules.forEach(rule -> rule.check(each, itemPath, broken));
     }

@@ -15,6 +15,10 @@ import java.util.Map;
 /// model's rules is a `ValidationException` that tells all of it. Members that the model does not
 /// have are ignored, as AWS does: its clients are newer than any server now and then.
 final class Members {
+  /// Of the items of a list no more are looked at once so much was found: a list of a hundred
+  /// thousand bad ones would be answered with a text of many megabytes.
+  static final int MAX_TOLD = 32;
+
   private final Map<String, Member> byName = new LinkedHashMap<>();
 
   private Members(List<Member> members) {

@@ -37,8 +37,12 @@ final class AwsCaller implements AutoCloseable {
 
   /// A signed request.
   Request signed(String operation, String json) {
-    return signer(Instant.now())
-        .sign(endpoint(), SdkSigner.headers(headers(operation)), json.getBytes(UTF_8));
+    return signed(operation, json.getBytes(UTF_8));
+  }
+
+  /// As [#signed(String, String)], with a body that may be no text.
+  Request signed(String operation, byte[] body) {
+    return signer(Instant.now()).sign(endpoint(), SdkSigner.headers(headers(operation)), body);
   }
 
   static Map<String, String> headers(String operation) {

@@ -6,11 +6,14 @@ import static dev.hmacd.testing.RawHttp2.END_HEADERS;
 import static dev.hmacd.testing.RawHttp2.END_STREAM;
 import static dev.hmacd.testing.RawHttp2.HEADERS;
 import static dev.hmacd.testing.RawHttp2.RST_STREAM;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1.Answer;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.RawHttp2.End;
 import dev.hmacd.testing.SoftHsm;
@@ -21,6 +24,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -40,30 +44,35 @@ final class Http2Test {
       LoopbackDaemon.on(SoftHsm.shared())
           .awsKms()
           .awsLimit("request_timeout: 1s")
+          .awsLimit("connection_idle: 2s")
           .awsLimit("max_requests_per_connection: 8")
           .allowingUserAll("admin")
           .wrapping(_ -> token)
           .token("probe_interval: 1h")
           .token("lanes: 1");
   private static AwsCaller admin;
+  private static LogWatch log;
   private static String key = "";
 
   @BeforeAll
   static void start() throws IOException {
     daemon.start();
+    log = LogWatch.start();
     admin = new AwsCaller(daemon, "admin");
-    key = admin.createKey("HMAC_256");
+    key = createKey("HMAC_256");
   }
 
   @AfterAll
   static void stop() throws IOException {
     admin.close();
     daemon.close();
+    log.close();
+    log.assertQuiet();
   }
 
   @AfterEach
   void callersAreServedAndNothingIsHeld() throws IOException {
-    assertThat(admin.call("GenerateMac", mac()).status()).isEqualTo(200);
+    assertThat(call("GenerateMac", mac()).status()).isEqualTo(200);
     Eventually.holds(
         "nothing is held",
         () ->
@@ -74,6 +83,19 @@ final class Http2Test {
   private static String mac() {
     return "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
         .formatted(key);
+  }
+
+  /// On a connection of its own: one that is idle would be closed.
+  private static Answer call(String operation, String json) throws IOException {
+    try (var caller = new AwsCaller(daemon, "admin")) {
+      return caller.call(operation, json);
+    }
+  }
+
+  private static String createKey(String spec) throws IOException {
+    try (var caller = new AwsCaller(daemon, "admin")) {
+      return caller.createKey(spec);
+    }
   }
 
   private static RawHttp2 caller() throws IOException {
@@ -104,7 +126,7 @@ final class Http2Test {
 
   @Test
   void requestsOfOneConnectionAreAnsweredEachOnItsStream() throws IOException {
-    String expected = admin.call("GenerateMac", mac()).body();
+    String expected = call("GenerateMac", mac()).body();
     try (RawHttp2 caller = caller()) {
       for (int stream = 1; stream < 200; stream += 2) {
         send(caller, stream, admin.signed("GenerateMac", mac()));
@@ -124,7 +146,7 @@ final class Http2Test {
       send(
           caller,
           1,
-          admin.signed("DisableKey", "{\"KeyId\":\"" + admin.createKey("HMAC_224") + "\"}"));
+          admin.signed("DisableKey", "{\"KeyId\":\"" + createKey("HMAC_224") + "\"}"));
       assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
       assertThat(caller.body()).isEmpty();
     }
@@ -176,14 +198,109 @@ final class Http2Test {
     }
   }
 
+  static Stream<Arguments> malformed() {
+    return Stream.of(
+        malformed("no method", ":scheme", "http", ":path", "/", ":authority", "a"),
+        malformed("no path", ":method", "POST", ":scheme", "http", ":authority", "a"),
+        malformed("no scheme", ":method", "POST", ":path", "/", ":authority", "a"),
+        malformed("empty path", good(":path", "")),
+        malformed("method twice", good(":method", "GET")),
+        malformed("path twice", good(":path", "/")),
+        malformed("field that HTTP/2 does not have", good(":foo", "a")),
+        malformed("field of an answer", good(":status", "200")),
+        malformed("field of HTTP/2 after others", good("x-a", "a", ":foo", "a")),
+        malformed("method after others", "x-a", "a", ":method", "POST", ":path", "/"),
+        malformed("name in capitals", good("X-Amz-Target", "a")),
+        malformed("no name", good("", "a")),
+        malformed("name with a blank", good("x a", "a")),
+        malformed("name with a line break", good("x-a\r\nx-b", "a")),
+        malformed("value with a line break", good("x-a", "a\r\nx-b: b")),
+        malformed("value with LF", good("x-a", "a\nb")),
+        malformed("value with NUL", good("x-a", "a\0b")),
+        malformed("connection", good("connection", "close")),
+        malformed("chunks", good("transfer-encoding", "chunked")),
+        malformed("upgrade", good("upgrade", "h2c")),
+        malformed("te", good("te", "gzip")),
+        malformed("length that is not the body's", good("content-length", "3")),
+        malformed("two lengths", good("content-length", "0", "content-length", "3")),
+        malformed("length that is none", good("content-length", "x")));
+  }
+
+  private static String[] good(String... more) {
+    return Stream.concat(
+            Stream.of(":method", "POST", ":scheme", "http", ":path", "/", ":authority", "a"),
+            Stream.of(more))
+        .toArray(String[]::new);
+  }
+
+  private static Arguments malformed(String name, String... fields) {
+    return argumentSet(name, (Object) fields);
+  }
+
+  /// RFC 9113, section 8.1.1: an error of the stream, or of the connection.
+  @ParameterizedTest
+  @MethodSource("malformed")
+  void requestThatIsMalformedIsRefused(String[] fields) throws IOException {
+    try (RawHttp2 caller = caller()) {
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, RawHttp2.headers(fields));
+      switch (caller.end(1)) {
+        case End.Http(var status) -> {
+          assertThat(status).isIn("400", "404");
+          assertThat(caller.body()).startsWith("{\"__type\":\"");
+          assertThat(caller.body())
+              .as("nothing was taken for a request")
+              .containsAnyOf("BadRequestException", "UnknownOperationException");
+        }
+        case End.Reset(var error) -> assertThat(error).isEqualTo(Http2Error.PROTOCOL_ERROR);
+        case End.GoneAway(var error, _) -> assertThat(error).isEqualTo(Http2Error.PROTOCOL_ERROR);
+        case End other -> throw new AssertionError(other.toString());
+      }
+    }
+  }
+
+  static Stream<Arguments> brokenConnections() {
+    return Stream.of(
+        argumentSet("frame longer than allowed", DATA, 0, 1, 16_385),
+        argumentSet("data on no stream", DATA, 0, 0, 1),
+        argumentSet("data on a stream that is not open", DATA, 0, 5, 1),
+        argumentSet("fields on no stream", HEADERS, END_HEADERS, 0, 1),
+        argumentSet("a stream of the server's", HEADERS, END_HEADERS, 2, 1),
+        argumentSet("continuation of nothing", CONTINUATION, END_HEADERS, 1, 1),
+        argumentSet("a promise from a client", RawHttp2.PUSH_PROMISE, END_HEADERS, 1, 8),
+        argumentSet("settings on a stream", RawHttp2.SETTINGS, 0, 1, 6),
+        argumentSet("settings of an odd length", RawHttp2.SETTINGS, 0, 0, 5),
+        argumentSet("ping of another length", RawHttp2.PING, 0, 0, 7),
+        argumentSet("reset of no stream", RST_STREAM, 0, 0, 4),
+        argumentSet("reset of an idle stream", RST_STREAM, 0, 7, 4),
+        argumentSet("window of another length", RawHttp2.WINDOW_UPDATE, 0, 0, 3),
+        argumentSet("more padding than frame", DATA, RawHttp2.PADDED, 1, 1));
+  }
+
+  @ParameterizedTest
+  @MethodSource("brokenConnections")
+  void frameThatIsAgainstTheRulesEndsTheConnection(int type, int flags, int stream, int length)
+      throws IOException {
+    byte[] payload = new byte[length];
+    Arrays.fill(payload, (byte) 0xff);
+    try (RawHttp2 caller = caller()) {
+      caller.frame(type, flags, stream, payload);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void whatIsNoPrefaceEndsTheConnection() throws IOException {
+    try (var caller = new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
+      caller.bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\rx".getBytes(ISO_8859_1));
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
   @Test
   void bodyThatIsTooLongOrHasFieldsAfterItIsRefused() throws IOException {
     try (RawHttp2 caller = caller()) {
       Request good = admin.signed("GenerateMac", mac());
-      caller.frame(HEADERS, END_HEADERS, 1, fields(good));
-      for (int i = 0; i < 17; i++) {
-        caller.frame(DATA, 0, 1, new byte[16384]);
-      }
+      caller.frame(HEADERS, END_HEADERS, 1, fields(good)).paced(1, 262_145);
       assertThat(caller.end(1)).isEqualTo(new End.Http("413"));
       caller
           .frame(HEADERS, END_HEADERS, 3, fields(good))
@@ -199,11 +316,15 @@ final class Http2Test {
     Request good = admin.signed("GenerateMac", mac());
     try (RawHttp2 caller = caller()) {
       String[] many = new String[202];
-      java.util.Arrays.fill(many, "x");
+      Arrays.fill(many, "x");
       caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, fields(good, many));
       assertThat(caller.end(1)).isEqualTo(new End.Http("431"));
-      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, fields(good, "x-a", "x".repeat(16_000)));
-      assertThat(caller.end(3)).isIn(new End.Http("431"), new End.Reset(Http2Error.PROTOCOL_ERROR));
+      caller
+          .frame(HEADERS, END_STREAM, 3, fields(good, "x-a", "x".repeat(8000)))
+          .frame(CONTINUATION, END_HEADERS, 3, RawHttp2.headers("x-b", "x".repeat(8000)));
+      assertThat(caller.end(3)).isEqualTo(new End.Http("431"));
+      send(caller, 5, good);
+      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
     }
   }
 
@@ -224,10 +345,12 @@ final class Http2Test {
   void moreStreamsThanAllowedAreRefusedAndTheOthersAnswered() throws Exception {
     try (RawHttp2 caller = caller()) {
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
-        for (int i = 0; i < 9; i++) {
+        for (int i = 0; i < 8; i++) {
           send(caller, 1 + 2 * i, admin.signed("GenerateMac", mac()));
         }
         gate.awaitEntered();
+        caller.frame(
+            HEADERS, END_HEADERS | END_STREAM, 17, fields(admin.signed("GenerateMac", mac())));
         assertThat(caller.end(17)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
       }
       assertThat(caller.end(15)).isEqualTo(new End.Http("200"));
@@ -277,6 +400,76 @@ final class Http2Test {
       for (int i = 0; i < 100_000; i++) {
         try {
           caller.frame(CONTINUATION, 0, 1, RawHttp2.headers("x-a", "x".repeat(100)));
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void manyStreamsThatAreNotFinishedEndInTime() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      for (int stream = 1; stream < 16; stream += 2) {
+        caller
+            .frame(HEADERS, END_HEADERS, stream, fields(admin.signed("GenerateMac", mac())))
+            .frame(DATA, 0, stream, new byte[100]);
+      }
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 17, fields(admin.signed("GenerateMac", "")));
+      assertThat(caller.end(17)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
+      assertThat(caller.end(15)).isEqualTo(new End.Http("408"));
+    }
+  }
+
+  /// An answer that its caller gives no window for is not kept for ever.
+  @Test
+  void answerThatIsNotReadIsGivenUp() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      // Settings: an initial window of nothing.
+      caller.frame(RawHttp2.SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0);
+      send(caller, 1, admin.signed("GenerateMac", mac()));
+      assertThat(caller.end(1)).isEqualTo(new End.Reset(Http2Error.CANCEL));
+      assertThat(caller.received()).containsEntry(":status", "200");
+      assertThat(caller.body()).isEmpty();
+    }
+  }
+
+  static Stream<Arguments> flights() {
+    return Stream.of(
+        argumentSet("pings", RawHttp2.PING, 8),
+        argumentSet("settings", RawHttp2.SETTINGS, 0),
+        argumentSet("windows", RawHttp2.WINDOW_UPDATE, 4));
+  }
+
+  /// What costs the daemon an answer each, by somebody who does not read them.
+  @ParameterizedTest
+  @MethodSource("flights")
+  void flightOfFramesOfTheConnectionKeepsNobodyOut(int type, int length) throws Exception {
+    byte[] payload = new byte[length];
+    if (length == 4) {
+      payload[3] = 1;
+    }
+    try (RawHttp2 caller = caller()) {
+      for (int i = 0; i < 50_000; i++) {
+        try {
+          caller.frame(type, 0, 0, payload);
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(call("GenerateMac", mac()).status()).isEqualTo(200);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void flightOfEmptyDataEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      caller.frame(HEADERS, END_HEADERS, 1, fields(admin.signed("GenerateMac", mac())));
+      for (int i = 0; i < 50_000; i++) {
+        try {
+          caller.frame(DATA, 0, 1, new byte[0]);
         } catch (IOException e) {
           break; // The connection has ended.
         }

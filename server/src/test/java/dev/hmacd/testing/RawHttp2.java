@@ -47,6 +47,9 @@ public final class RawHttp2 implements AutoCloseable {
   /// The largest payload of a frame that a server has to take.
   private static final int MAX_FRAME = 16384;
 
+  /// What may be sent before the other end says more.
+  private static final int DEFAULT_WINDOW = 65_535;
+
   /// How long an answer may take.
   private static final int LIMIT_MILLIS = 20_000;
 
@@ -104,6 +107,35 @@ public final class RawHttp2 implements AutoCloseable {
       frame(DATA, 0, stream, Arrays.copyOfRange(bytes, from, from + MAX_FRAME));
     }
     return frame(DATA, END_STREAM, stream, Arrays.copyOfRange(bytes, from, bytes.length));
+  }
+
+  /// Sends a part of a body of any length, on the first stream that has one: as much at a time as
+  /// the other end lets it (RFC 9113, section 5.2).
+  public RawHttp2 paced(int stream, int length) throws IOException {
+    int ofConnection = DEFAULT_WINDOW;
+    int ofStream = DEFAULT_WINDOW;
+    int left = length;
+    while (left > 0) {
+      int size = Math.min(Math.min(left, MAX_FRAME), Math.min(ofConnection, ofStream));
+      if (size > 0) {
+        frame(DATA, 0, stream, new byte[size]);
+        left -= size;
+        ofConnection -= size;
+        ofStream -= size;
+        continue;
+      }
+      int lengthAndType = in.readInt();
+      in.skipNBytes(1);
+      int on = in.readInt();
+      byte[] payload = new byte[lengthAndType >>> 8];
+      in.readFully(payload);
+      if ((lengthAndType & 0xff) == WINDOW_UPDATE) {
+        int more = ByteBuffer.wrap(payload).getInt();
+        ofConnection += on == 0 ? more : 0;
+        ofStream += on == stream ? more : 0;
+      }
+    }
+    return this;
   }
 
   /// A stream that was not used before.

@@ -1,0 +1,52 @@
+package dev.hmacd.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.AppenderBase;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What this JVM logs that somebody should look at: whatever callers send, a daemon that does as it
+/// should has nothing to say.
+public final class LogWatch implements AutoCloseable {
+  private final List<String> warnings = new CopyOnWriteArrayList<>();
+  private final ch.qos.logback.classic.Logger root;
+  private final AppenderBase<ILoggingEvent> appender =
+      new AppenderBase<>() {
+        @Override
+        protected void append(ILoggingEvent event) {
+          if (event.getLevel().isGreaterOrEqual(Level.WARN)) {
+            warnings.add(event + " " + event.getThrowableProxy());
+          }
+        }
+      };
+
+  private LogWatch() {
+    LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+    root = context.getLogger(Logger.ROOT_LOGGER_NAME);
+    appender.setContext(context);
+  }
+
+  /// Looks from now on.
+  public static LogWatch start() {
+    var watch = new LogWatch();
+    watch.appender.start();
+    watch.root.addAppender(watch.appender);
+    return watch;
+  }
+
+  /// Fails when there was a warning or an error since the start.
+  public void assertQuiet() {
+    assertThat(warnings).as("warnings and errors").isEmpty();
+  }
+
+  @Override
+  public void close() {
+    root.detachAppender(appender);
+  }
+}
