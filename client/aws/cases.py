@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tries the cases of cases.json through a client: cases.py NAME COMMAND...
 
-NAME is the client's in the "not" of cases. COMMAND makes the calls: it reads each as a line of JSON, and answers with one.
+NAME is the client's in the "not" of cases. COMMAND makes the calls: it reads each as a line of JSON, and answers so.
 
     {"call": "GenerateMac", "input": {...}, "credentials": null, "pages": false}
     {"answer": {...}}
