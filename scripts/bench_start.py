@@ -7,12 +7,16 @@ import signal
 import socket
 import statistics
 import struct
+import shutil
 import subprocess
 import sys
 import time
 import urllib.request
 
 import grpc
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hmacd.v1 import key_service_pb2, key_service_pb2_grpc, mac_service_pb2, mac_service_pb2_grpc
 
 FOLDER, HMACD, HMACCTL, VENV_BIN, RUNS = sys.argv[1:5] + [int(sys.argv[5])]
@@ -85,20 +89,60 @@ def hmacd_first(key):
     return seconds
 
 
-def kms(port, operation, body):
-    """One call as an AWS client makes it; moto does not look at the signature."""
-    call = urllib.request.Request(
+def kms(port, operation, body, environment):
+    """One call as an AWS client makes it."""
+    call = AWSRequest(
+        "POST",
         f"http://127.0.0.1:{port}/",
         data=json.dumps(body).encode(),
-        headers={
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": "TrentService." + operation,
-            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/kms/aws4_request,"
-            " SignedHeaders=host, Signature=x",
-        },
+        headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService." + operation},
     )
-    with urllib.request.urlopen(call, timeout=LIMIT) as answer:
+    credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(credentials, "kms", environment["AWS_REGION"]).add_auth(call)
+    signed = urllib.request.Request(call.url, data=call.data, headers=dict(call.headers))
+    with urllib.request.urlopen(signed, timeout=LIMIT) as answer:
         return json.load(answer)
+
+
+def create_and_mac(port, environment):
+    made = kms(port, "CreateKey", {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}, environment)
+    kms(
+        port,
+        "GenerateMac",
+        {
+            "KeyId": made["KeyMetadata"]["KeyId"],
+            "Message": base64.b64encode(b"m" * 64).decode(),
+            "MacAlgorithm": "HMAC_SHA_256",
+        },
+        environment,
+    )
+
+
+def dev_first():
+    """From a folder that is not there: token, certificates, access keys, key, MAC."""
+    folder = FOLDER + "/new"
+    shutil.rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [HMACD, "dev", "--dir", folder],
+        env=dict(os.environ, SOFTHSM2_CONF=""),  # Not the token of the other folder.
+        stdout=subprocess.DEVNULL,
+        stderr=open(FOLDER + "/dev.log", "w"),
+    )
+    end = time.monotonic() + LIMIT
+    while not os.path.exists(folder + "/env"):
+        if process.poll() is not None or time.monotonic() > end:
+            sys.exit("hmacd dev did not start: " + open(FOLDER + "/dev.log").read())
+        time.sleep(0.002)
+    with open(folder + "/env") as env:
+        environment = dict(
+            line.removeprefix("export ").strip().replace("'", "").split("=", 1)
+            for line in env if line.startswith("export ")
+        )
+    create_and_mac(environment["HMACD_AWS_ENDPOINT"].rsplit(":", 1)[1], environment)
+    seconds = time.perf_counter() - start
+    stop(process)
+    return seconds
 
 
 def moto_first():
@@ -108,17 +152,9 @@ def moto_first():
         [VENV_BIN + "/moto_server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wait_for(lambda: socket.create_connection(("127.0.0.1", port)), process)
-    # moto keeps no keys, so one has to be made; that takes a few milliseconds of this.
-    made = kms(port, "CreateKey", {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"})
-    kms(
-        port,
-        "GenerateMac",
-        {
-            "KeyId": made["KeyMetadata"]["KeyId"],
-            "Message": base64.b64encode(b"m" * 64).decode(),
-            "MacAlgorithm": "HMAC_SHA_256",
-        },
-    )
+    # moto keeps no keys, so one has to be made; that takes a few milliseconds of this. Nor does it look at signatures.
+    anybody = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+    create_and_mac(port, anybody)
     seconds = time.perf_counter() - start
     stop(process)
     return seconds
@@ -177,11 +213,13 @@ def main():
     key = made.key_metadata.key_id
     stop(process)
 
-    ours, theirs = [], []
+    ours, new, theirs = [], [], []
     for _ in range(RUNS + 1):
         ours.append(hmacd_first(key))
+        new.append(dev_first())
         theirs.append(moto_first())
     compare("first MAC: hmacd serve against moto_server", ours, theirs)
+    compare("first key and MAC from an empty folder: hmacd dev against moto_server", new, theirs)
 
     process = serve()
     wait_for(unix, process)

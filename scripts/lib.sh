@@ -31,6 +31,15 @@ run() {
   "$@"
 }
 
+# The fenced blocks of a document that follow a line <!-- run -->, in order.
+commands_of() {
+  awk '
+    /^<!-- run -->$/ { marked = 1 }
+    /^```/ && shown { shown = 0; next }
+    /^```sh$/ && marked { shown = 1; marked = 0; next }
+    shown' "$1"
+}
+
 # --- The end: nothing is left behind, whether a script succeeds, fails or is interrupted ---
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hmacd.XXXXXX")
@@ -148,7 +157,7 @@ built() {
 # Builds what has changed since the last build.
 build() {
   need_jdk
-  need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2
+  need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
   step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
   maven -q package -DskipTests
@@ -227,6 +236,18 @@ start_daemon() {
 enter() {
   # shellcheck disable=SC1091 # The daemon writes it.
   . "$1/env"
+}
+
+# bench_venv: the programs that hmacd is measured against, in $venv.
+bench_venv() {
+  venv=$root/.tools/bench
+  [ ! -e "$venv/ready" ] || return 0
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  say "Installing moto, awscli and grpcio into .tools/bench"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" -q install 'moto[server,kms]==5.2.5' awscli==1.46.3 grpcio==1.85.1 grpcio-tools==1.85.1
+  "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$venv" --grpc_python_out="$venv" proto/hmacd/v1/*.proto
+  touch "$venv/ready"
 }
 
 # stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit

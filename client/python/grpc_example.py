@@ -8,7 +8,14 @@ import sys
 
 import grpc
 
-from hmacd.v1 import key_service_pb2, key_service_pb2_grpc, mac_algorithm_pb2, mac_service_pb2, mac_service_pb2_grpc
+from hmacd.v1 import (
+    key_service_pb2,
+    key_service_pb2_grpc,
+    key_spec_pb2,
+    mac_algorithm_pb2,
+    mac_service_pb2,
+    mac_service_pb2_grpc,
+)
 from hmacd_grpc import connect, credentials_from_env, reason
 
 
@@ -20,7 +27,7 @@ def main(arguments):
         if len(arguments) == 2:
             key_id, message = arguments[0], arguments[1].encode()
         else:
-            request = key_service_pb2.CreateKeyRequest(key_spec=mac_algorithm_pb2.KEY_SPEC_HMAC_256)
+            request = key_service_pb2.CreateKeyRequest(key_spec=key_spec_pb2.KEY_SPEC_HMAC_256)
             key_id, message = keys.CreateKey(request).key_metadata.key_id, b"pay 100 EUR to account 4711"
             print("key", key_id)
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import grpc
 
-from hmacd.v1 import key_service_pb2, key_service_pb2_grpc, mac_algorithm_pb2, mac_service_pb2, mac_service_pb2_grpc
+from hmacd.v1 import (
+    key_service_pb2,
+    key_service_pb2_grpc,
+    key_spec_pb2,
+    mac_algorithm_pb2,
+    mac_service_pb2,
+    mac_service_pb2_grpc,
+)
 from hmacd_grpc import connect, credentials_from_env, reason
 
 SHA_256 = mac_algorithm_pb2.MAC_ALGORITHM_HMAC_SHA_256
@@ -22,7 +29,7 @@ class GrpcTest(unittest.TestCase):
         cls.macs = mac_service_pb2_grpc.MacServiceStub(cls.channel)
         cls.key_id = (
             key_service_pb2_grpc.KeyServiceStub(cls.channel)
-            .CreateKey(key_service_pb2.CreateKeyRequest(key_spec=mac_algorithm_pb2.KEY_SPEC_HMAC_256))
+            .CreateKey(key_service_pb2.CreateKeyRequest(key_spec=key_spec_pb2.KEY_SPEC_HMAC_256))
             .key_metadata.key_id
         )
 

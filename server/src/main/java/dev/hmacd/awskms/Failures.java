@@ -6,6 +6,7 @@ import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyName;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.mac.Failure;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -129,7 +130,7 @@ final class Failures {
     if (input == null) {
       return "*";
     }
-    for (String member : new String[] {"KeyId", "TargetKeyId"}) {
+    for (String member : List.of("KeyId", "TargetKeyId", "AliasName")) {
       if (input.value(member) instanceof String given) {
         return KeyName.parse(given, scope).map(this::arn).orElse("*");
       }

@@ -31,12 +31,15 @@ final class KeyOperations {
           "HMAC_224",
           "HMAC_512");
 
-  private static final List<String> USAGES = List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE);
+  private static final List<String> USAGES =
+      List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE, "KEY_AGREEMENT");
 
   /// Operations on keys of other kinds, which AWS refuses for a MAC key once it has found it.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
+          "Decapsulate",
           "DeriveSharedSecret",
+          "Encapsulate",
           "Encrypt",
           "GenerateDataKey",
           "GenerateDataKeyPair",

@@ -15,10 +15,7 @@ record Operation(String name, Members input, Handler handler) {
   }
 
   /// An operation that is not served, whatever the request says.
-  static Operation unsupported(String name) {
-    return new Operation(
-        name,
-        Members.of(),
-        (_, _, answer) -> answer.refuse(AwsError.unsupported(name + " is not supported.")));
+  static Operation refused(String name, AwsError error) {
+    return new Operation(name, Members.of(), (_, _, answer) -> answer.refuse(error));
   }
 }

@@ -13,8 +13,8 @@ import java.util.stream.Stream;
 final class Operations {
   private static final String TARGET_PREFIX = "TrentService.";
 
-  /// Those that could be about MAC keys and are not served yet, and those that could not.
-  private static final List<String> UNSUPPORTED =
+  /// Those that could be about MAC keys.
+  private static final List<String> NOT_YET =
       List.of(
           "CreateGrant",
           "DeleteImportedKeyMaterial",
@@ -27,7 +27,11 @@ final class Operations {
           "ListRetirableGrants",
           "PutKeyPolicy",
           "RetireGrant",
-          "RevokeGrant",
+          "RevokeGrant");
+
+  /// Those that AWS does not have for MAC keys either, and refuses without a word.
+  private static final List<String> NEVER =
+      List.of(
           "ConnectCustomKeyStore",
           "CreateCustomKeyStore",
           "Decrypt",
@@ -49,7 +53,9 @@ final class Operations {
 
   private Operations(List<Operation> served) {
     served.forEach(this::add);
-    UNSUPPORTED.forEach(name -> add(Operation.unsupported(name)));
+    NOT_YET.forEach(
+        name -> add(Operation.refused(name, AwsError.unsupported(name + " is not supported."))));
+    NEVER.forEach(name -> add(Operation.refused(name, AwsError.unsupported(null))));
   }
 
   static Operations of(UseCases useCases) {

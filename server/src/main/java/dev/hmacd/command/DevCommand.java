@@ -29,7 +29,7 @@ final class DevCommand implements Command {
       folder.prepare();
       var token = new DevToken(folder, arguments.path("--module"), label);
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
-      DevCertificates.ensure(folder);
+      new DevCertificates(folder).ensure();
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());

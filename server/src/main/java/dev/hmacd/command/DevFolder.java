@@ -84,7 +84,12 @@ final class DevFolder {
     Files.deleteIfExists(fresh);
     Files.createFile(fresh, OWNER_ONLY_FILE);
     Files.writeString(fresh, text, StandardCharsets.UTF_8);
-    Files.move(fresh, file(name), StandardCopyOption.ATOMIC_MOVE);
+    adopt(name);
+  }
+
+  /// Gives a file that another program wrote whole, `NAME.new`, its name.
+  void adopt(String name) throws IOException {
+    Files.move(file(name + ".new"), file(name), StandardCopyOption.ATOMIC_MOVE);
   }
 
   /// Where the socket goes: in the folder, or beside the user's temporary files where its path

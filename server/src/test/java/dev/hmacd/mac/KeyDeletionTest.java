@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.KmsItem;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SettableClock;
 import dev.hmacd.testing.SoftHsm;
@@ -85,6 +86,7 @@ final class KeyDeletionTest {
   }
 
   @Test
+  @KmsItem("10.3")
   void keyIsDestroyedOnceWithItsAliasesWhenItIsDue() {
     schedule();
     clock.advance(WINDOW);

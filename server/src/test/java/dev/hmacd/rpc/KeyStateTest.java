@@ -8,6 +8,8 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.testing.StateWalk;
+import dev.hmacd.testing.StateWalk.State;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.v1.CancelKeyDeletionRequest;
@@ -15,7 +17,6 @@ import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.DeleteAliasRequest;
 import dev.hmacd.v1.DisableKeyRequest;
 import dev.hmacd.v1.EnableKeyRequest;
-import dev.hmacd.v1.KeyListEntry;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.KeyState;
@@ -31,11 +32,8 @@ import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.UpdateKeyDescriptionRequest;
 import io.grpc.Status.Code;
 import java.nio.charset.StandardCharsets;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -57,74 +55,18 @@ final class KeyStateTest {
   @SuppressWarnings("NullAway.Init") // By start().
   private static Caller admin;
 
+  @SuppressWarnings("NullAway.Init") // By start().
+  private static StateWalk states;
+
   @BeforeAll
   static void start() {
     admin = daemon.start().as("admin");
+    states = new StateWalk(hsm, token, admin);
   }
 
   @AfterAll
   static void stop() {
     daemon.close();
-  }
-
-  /// A state, and how a key gets there.
-  enum State {
-    CREATING("CREATING"),
-    ENABLED("ENABLED"),
-    DISABLED("DISABLED"),
-    PENDING_DELETION("PENDING_DELETION"),
-    UNAVAILABLE("ENABLED");
-
-    /// The state that the registry has.
-    private final String written;
-
-    State(String written) {
-      this.written = written;
-    }
-  }
-
-  private static void inState(State state, BiConsumer<String, String> test) {
-    if (state == State.CREATING) {
-      whileCreating(test);
-      return;
-    }
-    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
-    String alias = "alias/state-" + UUID.randomUUID();
-    admin.createAlias(alias, key);
-    switch (state) {
-      case ENABLED, CREATING -> {}
-      case DISABLED -> disable(key);
-      case PENDING_DELETION -> schedule(key, 7);
-      case UNAVAILABLE -> {
-        hsm.delete("hmacd/key/" + key + "/1");
-        assertThatThrownBy(() -> admin.generateMac(key, "hello"))
-            .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
-      }
-    }
-    test.accept(key, alias);
-  }
-
-  private static void whileCreating(BiConsumer<String, String> test) {
-    Set<String> before = Set.copyOf(keys());
-    try (var gate = token.blocking(Call.GENERATE)) {
-      var making = CompletableFuture.runAsync(() -> admin.createKey(KeySpec.KEY_SPEC_HMAC_256));
-      gate.awaitEntered();
-      String key = keys().stream().filter(each -> !before.contains(each)).findFirst().orElseThrow();
-      test.accept(key, "");
-      gate.release();
-      making.join();
-      assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
-    }
-  }
-
-  private static List<String> keys() {
-    return admin
-        .keys()
-        .listKeys(ListKeysRequest.newBuilder().setPageSize(1000).build())
-        .getKeysList()
-        .stream()
-        .map(KeyListEntry::getKeyId)
-        .toList();
   }
 
   private static KeyMetadata disable(String key) {
@@ -170,32 +112,26 @@ final class KeyStateTest {
                     .build());
   }
 
-  /// An operation, and the states that it is allowed in; in all others it is refused for the state.
-  record Operation(String name, EnumSet<State> allowed, BiConsumer<String, String> call) {}
+  /// An operation, and how it is called: with a key, and an alias of it.
+  record Operation(String name, BiConsumer<String, String> call) {}
 
   private static List<Operation> operations() {
-    var usable = EnumSet.of(State.ENABLED);
-    var kept = EnumSet.of(State.ENABLED, State.DISABLED, State.UNAVAILABLE);
-    var any = EnumSet.allOf(State.class);
     byte[] mac = new byte[32];
     byte[] message = "hello".getBytes(StandardCharsets.UTF_8);
     return List.of(
-        new Operation("GenerateMac", usable, (key, _) -> admin.generateMac(key, "hello")),
+        new Operation("GenerateMac", (key, _) -> admin.generateMac(key, "hello")),
         new Operation(
             "VerifyMac",
-            usable,
             (key, _) ->
                 admin.verifyMac(key, message, mac, MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
-        new Operation("EnableKey", kept, (key, _) -> enable(key)),
-        new Operation("DisableKey", kept, (key, _) -> disable(key)),
-        new Operation("ScheduleKeyDeletion", kept, (key, _) -> schedule(key, 7)),
-        new Operation(
-            "CancelKeyDeletion", EnumSet.of(State.PENDING_DELETION), (key, _) -> cancel(key)),
-        new Operation("UpdateKeyDescription", kept, (key, _) -> describeAs(key, "new")),
-        new Operation("TagResource", kept, (key, _) -> tag(key)),
+        new Operation("EnableKey", (key, _) -> enable(key)),
+        new Operation("DisableKey", (key, _) -> disable(key)),
+        new Operation("ScheduleKeyDeletion", (key, _) -> schedule(key, 7)),
+        new Operation("CancelKeyDeletion", (key, _) -> cancel(key)),
+        new Operation("UpdateKeyDescription", (key, _) -> describeAs(key, "new")),
+        new Operation("TagResource", (key, _) -> tag(key)),
         new Operation(
             "UntagResource",
-            kept,
             (key, _) ->
                 admin
                     .keys()
@@ -203,18 +139,16 @@ final class KeyStateTest {
                         UntagResourceRequest.newBuilder().setKeyId(key).addTagKeys("x").build())),
         new Operation(
             "ListResourceTags",
-            any,
             (key, _) ->
                 admin
                     .keys()
                     .listResourceTags(ListResourceTagsRequest.newBuilder().setKeyId(key).build())),
-        new Operation("DescribeKey", any, (key, _) -> admin.describe(key)),
-        new Operation("CreateAlias", kept, (key, _) -> admin.createAlias(freshAlias(), key)),
-        new Operation("UpdateAlias", kept, (key, _) -> updateAlias(key)),
-        new Operation("DeleteAlias", any, (_, alias) -> deleteAlias(alias)),
+        new Operation("DescribeKey", (key, _) -> admin.describe(key)),
+        new Operation("CreateAlias", (key, _) -> admin.createAlias(freshAlias(), key)),
+        new Operation("UpdateAlias", (key, _) -> updateAlias(key)),
+        new Operation("DeleteAlias", (_, alias) -> deleteAlias(alias)),
         new Operation(
             "ListAliases",
-            any,
             (key, _) ->
                 admin.keys().listAliases(ListAliasesRequest.newBuilder().setKeyId(key).build())));
   }
@@ -258,6 +192,12 @@ final class KeyStateTest {
     }
   }
 
+  @Test
+  void everyOperationOfTheTableIsWalked() {
+    assertThat(operations().stream().map(Operation::name))
+        .containsExactlyInAnyOrderElementsOf(StateWalk.operations());
+  }
+
   static Stream<Arguments> table() {
     return operations().stream()
         .flatMap(
@@ -272,7 +212,7 @@ final class KeyStateTest {
   @ParameterizedTest
   @MethodSource("table")
   void operationIsAllowedOrRefusedAsTheTableSays(Operation operation, State state) {
-    inState(
+    states.put(
         state,
         (key, alias) -> {
           assertThat(admin.describe(key).getKeyState().name()).isEqualTo("KEY_STATE_" + state);
@@ -280,7 +220,7 @@ final class KeyStateTest {
             // It is done, and the MAC is wrong.
             assertThatThrownBy(() -> operation.call().accept(key, alias))
                 .satisfies(failsWith(Code.INVALID_ARGUMENT, "KMS_INVALID_MAC"));
-          } else if (operation.allowed().contains(state)) {
+          } else if (StateWalk.isAllowed(operation.name(), state)) {
             operation.call().accept(key, alias);
           } else if (state == State.UNAVAILABLE && operation.name().endsWith("Mac")) {
             // The token is asked again: the object may be back.
@@ -292,7 +232,8 @@ final class KeyStateTest {
                     ? "KEY_NOT_PENDING_DELETION"
                     : "KEY_NOT_USABLE";
             assertThatThrownBy(() -> operation.call().accept(key, alias))
-                .satisfies(failsWith(Code.FAILED_PRECONDITION, reason, "key_state", state.written));
+                .satisfies(
+                    failsWith(Code.FAILED_PRECONDITION, reason, "key_state", state.written()));
           }
         });
   }

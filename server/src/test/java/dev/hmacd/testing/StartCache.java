@@ -10,9 +10,10 @@ import java.util.List;
 import java.util.spi.ToolProvider;
 
 /// Halves what a daemon's start and first calls cost: a cache of the classes that a training run
-/// needed (JEP 514). Made once in a test JVM, for tests that start a daemon a hundred times.
+/// needed (JEP 514). Made once in each test JVM, for tests that start a daemon a hundred times.
 final class StartCache {
-  private static final Path FOLDER = Path.of("target/start-cache").toAbsolutePath();
+  private static final Path FOLDER =
+      Path.of("target", "start-cache", System.getProperty("hmacd.test.fork", "1")).toAbsolutePath();
 
   private StartCache() {}
 

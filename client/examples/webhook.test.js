@@ -8,15 +8,15 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { sign, verify } from '@octokit/webhooks-methods';
-import { connect, credentialsFromEnv } from './hmacd-grpc.js';
 import { signWebhook, verifyWebhook } from './hmacd-webhook.js';
 
-const { HMACD_SHARED_KEY: key, HMACD_SHARED_SECRET, HMACD_TARGET } = process.env;
+const { HMACD_SHARED_KEY: key, HMACD_SHARED_SECRET } = process.env;
 const secret = readFileSync(HMACD_SHARED_SECRET, 'utf8');
 const body = '{"action":"opened","number":4711}';
 const otherBody = '{"action":"closed","number":4711}';
-const hmacd = connect(HMACD_TARGET, credentialsFromEnv());
+const kms = new KMSClient();
 
 // Receivers: one with the library and the secret, one that asks hmacd.
 const library = receiver(async (request) => {
@@ -24,7 +24,7 @@ const library = receiver(async (request) => {
   return signature !== undefined && (await verify(secret, await text(request), signature));
 });
 const daemon = receiver(async (request) =>
-  verifyWebhook(hmacd, key, await buffer(request), request.headers['x-hub-signature-256']));
+  verifyWebhook(kms, key, await buffer(request), request.headers['x-hub-signature-256']));
 
 function receiver(accepts) {
   return createServer(async (request, response) => {
@@ -40,7 +40,7 @@ before(async () => {
 after(() => {
   library.close();
   daemon.close();
-  hmacd.close();
+  kms.destroy();
 });
 
 /** Sends a webhook, and promises the status that it is answered with. */
@@ -54,12 +54,12 @@ async function deliver(server, sent, signature) {
 }
 
 test('a webhook that hmacd signed is accepted by the library', async () => {
-  const signature = await signWebhook(hmacd, key, Buffer.from(body));
+  const signature = await signWebhook(kms, key, Buffer.from(body));
   assert.equal(await deliver(library, body, signature), 204);
 });
 
 test('a webhook that hmacd signed is refused by the library when its body was changed', async () => {
-  const signature = await signWebhook(hmacd, key, Buffer.from(body));
+  const signature = await signWebhook(kms, key, Buffer.from(body));
   assert.equal(await deliver(library, otherBody, signature), 401);
 });
 

@@ -1,0 +1,79 @@
+"""Checks of cases.py: what a case says must be able to fail."""
+
+import unittest
+
+import cases
+
+ANSWER = {"KeyId": "k", "Limit": 1, "Enabled": True, "Tags": [{"TagKey": "a"}, {"TagKey": "b"}]}
+ERROR = {"error": "NotFoundException", "status": 400, "message": "no such key"}
+
+
+class CasesTest(unittest.TestCase):
+    def test_answer_has_what_is_expected_of_it(self):
+        for expected, wanted in (
+            ({}, True),
+            (ANSWER, True),
+            ({"KeyId": "*", "Tags": "*", "Policy": None}, True),
+            ({"KeyId": "other"}, False),
+            ({"KeyId": None}, False),
+            ({"Policy": "*"}, False),
+            ({"Limit": True}, False),
+            ({"Limit": "1"}, False),
+            ({"Tags": []}, False),
+            ({"Tags": [{"TagKey": "a"}]}, False),
+            ({"Tags": [{"TagKey": "b"}, {"TagKey": "a"}]}, False),
+        ):
+            with self.subTest(expected=expected):
+                self.assertEqual(wanted, cases.matches(expected, ANSWER))
+
+    def test_all_pages_have_the_items_that_are_expected(self):
+        for expected, wanted in (
+            ({"Tags": [{"TagKey": "b"}]}, True),
+            ({"Tags": [{"TagKey": "c"}]}, False),
+            ({"Keys": [{"KeyId": "k"}]}, False),
+        ):
+            with self.subTest(expected=expected):
+                self.assertEqual(wanted, cases.all_listed(expected, ANSWER))
+
+    def test_error_is_the_one_that_is_expected(self):
+        said = {"error": "NotFoundException", "message": "no such ${what}"}
+        for case, seen, wanted in (
+            (said, ERROR, True),
+            ({"error": "NotFoundException"}, ERROR, True),
+            (said, {name: ERROR[name] for name in ("error", "message")}, True),
+            ({"error": "NotFoundException", "message": None}, ERROR, False),
+            (said, ERROR | {"message": None}, False),
+            (said, ERROR | {"message": "no such alias"}, False),
+            (said, ERROR | {"error": "AccessDeniedException"}, False),
+            (said, ERROR | {"status": 404}, False),
+            (said | {"status": 404}, ERROR | {"status": 404}, True),
+            (said, {"answer": {}}, False),
+            (said, {"fault": "no connection"}, False),
+        ):
+            with self.subTest(case=case, seen=seen):
+                self.assertEqual(wanted, self.passes(case, seen))
+
+    def passes(self, case, seen):
+        try:
+            cases.check_error(case, seen, {"what": "key"})
+        except cases.Mismatch:
+            return False
+        return True
+
+    def test_texts_are_filled_in(self):
+        self.assertEqual(["aaa k", "AAA="], cases.filled_in(["${letters:3} ${key}", "${zeros:2}"], {"key": "k"}))
+        with self.assertRaises(cases.Mismatch):
+            cases.filled_in("${key}", {})
+
+    def test_table_with_a_slip_of_the_pen_is_refused(self):
+        case = {"name": "n", "call": "ListKeys", "input": {}, "answer": {}}
+        cases.check_table([case])
+        for slip in (case | {"anwser": {}}, case | {"error": "E"}, case | {"message": "m"}, case | {"not": ["Go"]}):
+            with self.subTest(slip), self.assertRaises(SystemExit):
+                cases.check_table([slip])
+        with self.assertRaises(SystemExit):
+            cases.check_table([case, case])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,40 @@
+// Makes and verifies a MAC with AWS's SDK, as with AWS KMS itself: node aws-example.js [KEY MESSAGE]
+//
+// Without a key it creates one. AWS_ENDPOINT_URL_KMS says that it is hmacd that is called.
+
+import {
+  CreateKeyCommand,
+  GenerateMacCommand,
+  KMSClient,
+  KMSInvalidMacException,
+  VerifyMacCommand,
+} from '@aws-sdk/client-kms';
+
+const client = new KMSClient();
+let [keyId, text = 'pay 100 EUR to account 4711'] = process.argv.slice(2);
+if (keyId === undefined) {
+  const command = new CreateKeyCommand({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
+  keyId = (await client.send(command)).KeyMetadata.KeyId;
+  console.log('key', keyId);
+}
+
+const input = { KeyId: keyId, Message: Buffer.from(text), MacAlgorithm: 'HMAC_SHA_256' };
+const { Mac } = await client.send(new GenerateMacCommand(input));
+console.log('mac', Buffer.from(Mac).toString('hex'));
+
+// An answer says that the MAC is right; a wrong one is an error.
+await client.send(new VerifyMacCommand({ ...input, Mac }));
+console.log('verified');
+
+const changed = new VerifyMacCommand({ ...input, Message: Buffer.from(`not ${text}`), Mac });
+await client.send(changed).then(
+  () => {
+    throw new Error('a changed message was not refused');
+  },
+  (error) => {
+    if (!(error instanceof KMSInvalidMacException)) {
+      throw error; // No answer is no verdict.
+    }
+    console.log('refused', error.name);
+  },
+);

@@ -1,0 +1,119 @@
+package dev.hmacd.awskms;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaMethod;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import dev.hmacd.testing.KmsItem;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// Every item of `kms-semantics.md` that can be, is shown by a case or a test; of every other one
+/// it is said why not.
+///
+/// The items of a section are its bullets, the rows of its tables below their heads, and the other
+/// lines that are not the continuation of a bullet, counted from 1.
+final class CoverageTest {
+  private static final Path SEMANTICS =
+      Path.of(System.getProperty("hmacd.test.semantics", "../../shared/kms-semantics.md"));
+  private static final int LAST_SECTION = 15;
+  private static final Pattern HEADING = Pattern.compile("## (\\d+)\\..*");
+
+  private static final Map<String, String> items = new LinkedHashMap<>();
+  private static final Map<String, String> excluded = new LinkedHashMap<>();
+  private static final Set<String> covered = new TreeSet<>();
+
+  @BeforeAll
+  static void read() throws IOException {
+    readItems();
+    try (var in =
+        Objects.requireNonNull(CoverageTest.class.getResourceAsStream("kms-not-covered.txt"))) {
+      new String(in.readAllBytes(), StandardCharsets.UTF_8)
+          .lines()
+          .map(line -> line.split(" ", 2))
+          .forEach(line -> excluded.put(line[0], line[1]));
+    }
+    Cases.all().forEach(each -> covered.addAll(each.texts("kms")));
+    new ClassFileImporter(List.of(ImportOption.Predefined.ONLY_INCLUDE_TESTS))
+        .importPackages("dev.hmacd").stream()
+            .flatMap(type -> type.getMethods().stream())
+            .filter(method -> method.isAnnotatedWith(KmsItem.class))
+            .map(CoverageTest::value)
+            .forEach(covered::addAll);
+  }
+
+  private static List<String> value(JavaMethod method) {
+    return List.of(method.getAnnotationOfType(KmsItem.class).value());
+  }
+
+  private static void readItems() throws IOException {
+    int section = 0;
+    int number = 0;
+    int row = 0;
+    for (String line : Files.readAllLines(SEMANTICS)) {
+      Matcher heading = HEADING.matcher(line);
+      if (heading.matches()) {
+        section = Integer.parseInt(heading.group(1));
+        number = 0;
+      }
+      row = line.startsWith("|") ? row + 1 : 0;
+      boolean item = !heading.matches() && !line.isBlank() && !line.startsWith(" ");
+      boolean head = row == 1 || row == 2;
+      if (section >= 1 && section <= LAST_SECTION && item && !head) {
+        items.put(section + "." + ++number, line);
+      }
+    }
+  }
+
+  private static Set<String> where(Set<String> numbers, Predicate<String> condition) {
+    return numbers.stream().filter(condition).collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  @Test
+  void everyItemIsShownOrItIsSaidWhyNot() {
+    assertThat(items).hasSizeGreaterThan(100);
+    assertThat(
+            where(items.keySet(), each -> !covered.contains(each) && !excluded.containsKey(each)))
+        .as("items that nothing shows")
+        .isEmpty();
+    assertThat(where(excluded.keySet(), covered::contains)).as("shown after all").isEmpty();
+    assertThat(
+            where(
+                Stream.concat(covered.stream(), excluded.keySet().stream())
+                    .collect(Collectors.toSet()),
+                each -> !items.containsKey(each)))
+        .as("no items")
+        .isEmpty();
+    report();
+  }
+
+  @SuppressWarnings("SystemOut") // Who runs the tests is to see it.
+  private static void report() {
+    PrintStream out = System.out;
+    out.printf(
+        "kms-semantics.md, sections 1 to %d: %d of %d items covered; the others:%n",
+        LAST_SECTION, items.size() - excluded.size(), items.size());
+    Map<String, List<String>> byReason = new LinkedHashMap<>();
+    excluded.forEach(
+        (number, reason) ->
+            byReason.computeIfAbsent(reason, _ -> new java.util.ArrayList<>()).add(number));
+    byReason.forEach((reason, numbers) -> out.printf("  %s: %s%n", reason, numbers));
+  }
+}

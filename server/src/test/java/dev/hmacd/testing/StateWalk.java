@@ -1,0 +1,146 @@
+package dev.hmacd.testing;
+
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.KeyListEntry;
+import dev.hmacd.v1.KeySpec;
+import dev.hmacd.v1.ListKeysRequest;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import io.grpc.StatusRuntimeException;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
+
+/// AWS KMS's table of what can be done with a key in each of its states ("Key states of AWS KMS
+/// keys"), and how a key gets there. Both edges walk it.
+public final class StateWalk {
+  /// A state, and what the registry calls it.
+  public enum State {
+    CREATING("CREATING"),
+    ENABLED("ENABLED"),
+    DISABLED("DISABLED"),
+    PENDING_DELETION("PENDING_DELETION"),
+    UNAVAILABLE("ENABLED");
+
+    private final String written;
+
+    State(String written) {
+      this.written = written;
+    }
+
+    public String written() {
+      return written;
+    }
+  }
+
+  private static final Map<String, EnumSet<State>> TABLE = table();
+
+  private final SoftHsm hsm;
+  private final FaultyToken token;
+  private final Caller admin;
+
+  /// @param token the one that the daemon is on
+  /// @param admin who may do everything
+  public StateWalk(SoftHsm hsm, FaultyToken token, Caller admin) {
+    this.hsm = hsm;
+    this.token = token;
+    this.admin = admin;
+  }
+
+  private static Map<String, EnumSet<State>> table() {
+    Map<String, EnumSet<State>> table = new HashMap<>();
+    for (String name : List.of("GenerateMac", "VerifyMac")) {
+      table.put(name, EnumSet.of(State.ENABLED));
+    }
+    for (String name :
+        List.of(
+            "EnableKey",
+            "DisableKey",
+            "ScheduleKeyDeletion",
+            "UpdateKeyDescription",
+            "TagResource",
+            "UntagResource",
+            "CreateAlias",
+            "UpdateAlias")) {
+      table.put(name, EnumSet.of(State.ENABLED, State.DISABLED, State.UNAVAILABLE));
+    }
+    table.put("CancelKeyDeletion", EnumSet.of(State.PENDING_DELETION));
+    for (String name : List.of("DescribeKey", "ListResourceTags", "ListAliases", "DeleteAlias")) {
+      table.put(name, EnumSet.allOf(State.class));
+    }
+    return table;
+  }
+
+  /// The operations on a key.
+  public static Set<String> operations() {
+    return TABLE.keySet();
+  }
+
+  /// Whether it is done; otherwise it is refused for the state.
+  public static boolean isAllowed(String operation, State state) {
+    return TABLE.getOrDefault(operation, EnumSet.noneOf(State.class)).contains(state);
+  }
+
+  /// Makes a key, puts it into a state, and tries what a test does with it there.
+  ///
+  /// @param test takes the key's id, and an alias of it, empty while it is being made
+  public void put(State state, BiConsumer<String, String> test) {
+    if (state == State.CREATING) {
+      whileCreating(test);
+      return;
+    }
+    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String alias = "alias/state-" + UUID.randomUUID();
+    admin.createAlias(alias, key);
+    switch (state) {
+      case ENABLED, CREATING -> {}
+      case DISABLED -> {
+        var _ = admin.keys().disableKey(DisableKeyRequest.newBuilder().setKeyId(key).build());
+      }
+      case PENDING_DELETION -> {
+        var request = ScheduleKeyDeletionRequest.newBuilder().setKeyId(key);
+        var _ = admin.keys().scheduleKeyDeletion(request.setPendingWindowInDays(7).build());
+      }
+      case UNAVAILABLE -> takeAway(key);
+    }
+    test.accept(key, alias);
+  }
+
+  private void takeAway(String key) {
+    hsm.delete("hmacd/key/" + key + "/1");
+    try {
+      var _ = admin.generateMac(key, "hello"); // So that the daemon sees it.
+    } catch (StatusRuntimeException e) {
+      return;
+    }
+    throw new AssertionError("a key without an object gave a MAC");
+  }
+
+  private void whileCreating(BiConsumer<String, String> test) {
+    Set<String> before = Set.copyOf(keys());
+    try (var gate = token.blocking(Call.GENERATE)) {
+      var making = CompletableFuture.runAsync(() -> admin.createKey(KeySpec.KEY_SPEC_HMAC_256));
+      gate.awaitEntered();
+      String key = keys().stream().filter(each -> !before.contains(each)).findFirst().orElseThrow();
+      test.accept(key, "");
+      gate.release();
+      making.join();
+    }
+  }
+
+  private List<String> keys() {
+    return admin
+        .keys()
+        .listKeys(ListKeysRequest.newBuilder().setPageSize(1000).build())
+        .getKeysList()
+        .stream()
+        .map(KeyListEntry::getKeyId)
+        .toList();
+  }
+}
