@@ -64,8 +64,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
             Function.identity());
     for (AccessKey key : before.items()) {
       if (List.of(ADMIN, NOBODY).contains(key.principal())) {
-        String _ =
-            await(reply -> service.deleteAccessKey(caller, key.id(), reply), AccessKey::id);
+        String _ = await(reply -> service.deleteAccessKey(caller, key.id(), reply), AccessKey::id);
       }
     }
     return new DevAccessKeys(

@@ -196,8 +196,7 @@ final class AccessKeySecretsTest {
   }
 
   private void assertNothingIn(HeapDump where, List<CreateAccessKeyResponse> made) {
-    forbidden(made)
-        .forEach((name, value) -> assertThat(where.formsOf(value)).as(name).isEmpty());
+    forbidden(made).forEach((name, value) -> assertThat(where.formsOf(value)).as(name).isEmpty());
   }
 
   @Test
