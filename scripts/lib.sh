@@ -187,6 +187,7 @@ train() {
   # profiles of this run (AOTRecordTraining): with them the compilers start at once and with everything, and the
   # first answer comes a quarter later.
   local options="-XX:AOTCacheOutput=$output.new -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining"
+  : >"$dir/serve.log" # Looked at before the daemon has begun to write.
   SOFTHSM2_CONF=$dir/softhsm2.conf HMACD_JAVA_OPTS="$options -Dhmacd.halt=false" \
     "$server_home/bin/hmacd" serve --config "$dir/hmacd.yaml" </dev/null >"$dir/serve.log" 2>&1 &
   daemon=$!
