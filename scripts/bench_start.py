@@ -124,12 +124,15 @@ def dev_first():
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
     process = subprocess.Popen(
-        [HMACD, "dev", "--dir", folder], stdout=subprocess.DEVNULL, stderr=open(FOLDER + "/dev.log", "w")
+        [HMACD, "dev", "--dir", folder],
+        env=dict(os.environ, SOFTHSM2_CONF=""),  # Not the token of the other folder.
+        stdout=subprocess.DEVNULL,
+        stderr=open(FOLDER + "/dev.log", "w"),
     )
     end = time.monotonic() + LIMIT
     while not os.path.exists(folder + "/env"):
         if process.poll() is not None or time.monotonic() > end:
-            sys.exit("hmacd dev did not start")
+            sys.exit("hmacd dev did not start: " + open(FOLDER + "/dev.log").read())
         time.sleep(0.002)
     with open(folder + "/env") as env:
         environment = dict(

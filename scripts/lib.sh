@@ -157,7 +157,7 @@ built() {
 # Builds what has changed since the last build.
 build() {
   need_jdk
-  need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2
+  need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
   step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
   maven -q package -DskipTests

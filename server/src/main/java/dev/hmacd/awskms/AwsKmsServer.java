@@ -51,16 +51,18 @@ public final class AwsKmsServer implements AutoCloseable {
     this.tls = tls;
     ArnScope scope = useCases.keys().scope();
     Config.AwsLimits limits = config.limits();
+    var dispatcher =
+        new Dispatcher(
+            new SigV4(scope.region(), SERVICE, clock),
+            useCases.accessKeys(),
+            Operations.of(useCases),
+            new Failures(scope),
+            observer,
+            limits.maxCallTime());
     this.intake =
         new Intake(
             limits,
-            new Dispatcher(
-                new SigV4(scope.region(), SERVICE, clock),
-                useCases.accessKeys(),
-                Operations.of(useCases),
-                new Failures(scope),
-                observer,
-                limits.maxCallTime()),
+            dispatcher::take,
             new Room(limits.maxRequests(), limits.maxBufferedBytes()),
             new Connections(limits.maxConnections(), limits.maxUnauthenticated(), true),
             new Watch());

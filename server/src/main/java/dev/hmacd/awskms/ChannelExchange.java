@@ -44,7 +44,7 @@ abstract class ChannelExchange implements Exchange {
   void begin(Request request) {
     if (intake.room().enter()) {
       entered = true;
-      intake.dispatcher().take(request, this);
+      intake.requests().accept(request, this);
     } else {
       respond(Response.of(AwsError.throttled(), false));
     }

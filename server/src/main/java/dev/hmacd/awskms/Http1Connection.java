@@ -69,6 +69,9 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   /// When the last request ended; 0 while there are some.
   private volatile long idleSinceNanos;
 
+  /// Since when the other end has not read what it was sent; 0 while it does.
+  private volatile long unreadSinceNanos;
+
   Http1Connection(Channel channel, Http1Decoder decoder, Intake intake) {
     this.channel = channel;
     this.decoder = decoder;
@@ -270,6 +273,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
+    unreadSinceNanos = channel.isWritable() ? 0 : now();
     readOnWhileThereIsRoom();
     context.fireChannelWritabilityChanged();
   }
@@ -363,8 +367,12 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     long coming = comingSinceNanos;
     long idle = idleSinceNanos;
     boolean slow = coming != 0 && nowNanos - coming > intake.limits().request().toNanos();
-    boolean silent = idle != 0 && nowNanos - idle > intake.limits().idle().toNanos();
-    if (slow || silent) {
+    long idleLimit = intake.limits().idle().toNanos();
+    boolean silent = idle != 0 && nowNanos - idle > idleLimit;
+    long unread = unreadSinceNanos;
+    if (unread != 0 && nowNanos - unread > idleLimit) {
+      var _ = channel.close();
+    } else if (slow || silent) {
       channel.eventLoop().execute(() -> tooLate(coming, idle));
     }
   }

@@ -86,6 +86,10 @@ final class Http1Decoder extends HttpRequestDecoder {
       if (first == SPACE || first == TAB) {
         throw new MalformedException("a line begins with a blank");
       }
+      if (!requestLineSeen && first >= 0 && first < SPACE) {
+        // Even without the line's end: Netty would skip such bytes.
+        throw new MalformedException("a request begins with a control character");
+      }
       int lineFeed = buffer.indexOf(start, end, LF);
       if (lineFeed < 0) {
         return;

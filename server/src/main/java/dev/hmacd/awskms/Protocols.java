@@ -64,7 +64,8 @@ final class Protocols extends ChannelInitializer<Channel> {
         });
   }
 
-  private static void http1(ChannelPipeline pipeline, Intake intake) {
+  /// Puts HTTP/1.1 on a connection.
+  static void http1(ChannelPipeline pipeline, Intake intake) {
     var decoder = new Http1Decoder(intake.limits().maxHeaderBytes());
     pipeline.addLast(decoder);
     pipeline.addLast(new HttpResponseEncoder());

@@ -12,6 +12,7 @@ import dev.hmacd.mac.Page;
 import dev.hmacd.mac.PageRequest;
 import dev.hmacd.mac.Refusal;
 import dev.hmacd.mac.Reply;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -19,13 +20,27 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /// The access keys of `hmacd dev`: one that may do everything, one that may do nothing. A secret is
 /// shown once, so each start makes them anew, and deletes those of the start before.
 ///
 /// @param admin of [#ADMIN]
 /// @param nobody of [#NOBODY]
-record DevAccessKeys(Made admin, Made nobody) {
+record DevAccessKeys(Shown admin, Shown nobody) {
+  /// An access key, for the file that says how to use it.
+  record Shown(String id, String secret) {
+    static Shown of(Made made) {
+      return new Shown(
+          made.key().id(), new String(made.secret().text(), StandardCharsets.US_ASCII));
+    }
+
+    @Override
+    public String toString() {
+      return id;
+    }
+  }
+
   static final String ACCOUNT = "000000000000";
   static final String REGION = "us-east-1";
 
@@ -45,26 +60,28 @@ record DevAccessKeys(Made admin, Made nobody) {
     Page<AccessKey> before =
         await(
             reply ->
-                service.listAccessKeys(caller, new PageRequest("access keys", PAGE, ""), reply));
+                service.listAccessKeys(caller, new PageRequest("access keys", PAGE, ""), reply),
+            Function.identity());
     for (AccessKey key : before.items()) {
       if (List.of(ADMIN, NOBODY).contains(key.principal())) {
-        var _ =
-            DevAccessKeys.<AccessKey>await(
-                reply -> service.deleteAccessKey(caller, key.id(), reply));
+        String _ =
+            await(reply -> service.deleteAccessKey(caller, key.id(), reply), AccessKey::id);
       }
     }
     return new DevAccessKeys(
-        await(reply -> service.createAccessKey(caller, ADMIN, reply)),
-        await(reply -> service.createAccessKey(caller, NOBODY, reply)));
+        await(reply -> service.createAccessKey(caller, ADMIN, reply), Shown::of),
+        await(reply -> service.createAccessKey(caller, NOBODY, reply), Shown::of));
   }
 
-  private static <T> T await(Consumer<Reply<T>> call) throws StartException, InterruptedException {
-    var result = new CompletableFuture<T>();
+  /// @param read takes what is wanted of an outcome, while it is there
+  private static <T, R> R await(Consumer<Reply<T>> call, Function<T, R> read)
+      throws StartException, InterruptedException {
+    var result = new CompletableFuture<R>();
     call.accept(
         new Reply<>() {
           @Override
           public void succeed(T value) {
-            result.complete(value);
+            result.complete(read.apply(value));
           }
 
           @Override

@@ -1,101 +1,123 @@
 package dev.hmacd.command;
 
 import dev.hmacd.StartException;
-import io.netty.pkitesting.CertificateBuilder;
-import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
-import java.security.interfaces.ECPrivateKey;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Base64;
-import java.util.HexFormat;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 
 /// The certificates of `hmacd dev`: an authority, the daemon's and one client's. The authority's
-/// key is thrown away, so nobody can make more.
+/// key is never in a file and is thrown away, so nobody can make more.
+///
+/// By openssl, 3.0 or newer: a JVM that has just started takes half a second for the authority's
+/// key alone.
 final class DevCertificates {
   /// The principal of the client's certificate.
   static final String CLIENT = "spiffe://dev.hmacd/client";
 
-  private static final Duration LIFE = Duration.ofDays(30);
+  private static final int LIFE_DAYS = 30;
 
   /// How long they must at least last when they are taken again.
   private static final Duration REST = Duration.ofDays(1);
 
-  /// What stands before the 32 bytes of a P-256 key in PKCS #8, and between them and its point.
-  private static final String P256_KEY =
-      "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420";
+  private static final String CONFIG =
+      """
+      [req]
+      distinguished_name = name
+      [name]
+      [authority]
+      basicConstraints = critical, CA:TRUE, pathlen:0
+      keyUsage = critical, keyCertSign
+      subjectKeyIdentifier = hash
+      [server]
+      basicConstraints = critical, CA:FALSE
+      keyUsage = critical, digitalSignature
+      extendedKeyUsage = serverAuth
+      subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
+      authorityKeyIdentifier = keyid
+      [client]
+      basicConstraints = critical, CA:FALSE
+      keyUsage = critical, digitalSignature
+      extendedKeyUsage = clientAuth
+      subjectAltName = URI:%s
+      authorityKeyIdentifier = keyid
+      """
+          .formatted(CLIENT);
 
-  private static final String P256_POINT = "a144034200";
-  private static final int POINT_BYTES = 65;
+  private final DevFolder folder;
+  private final DevTool openssl;
 
-  private DevCertificates() {}
+  DevCertificates(DevFolder folder) {
+    this.folder = folder;
+    this.openssl = new DevTool(folder, "openssl", "openssl");
+  }
 
-  static void ensure(DevFolder folder) throws StartException, IOException {
-    if (lasts(folder)) {
+  /// Makes them unless they are there and last.
+  void ensure() throws StartException, IOException, InterruptedException {
+    if (lasts()) {
       return;
     }
-    try {
-      Instant start = Instant.now().minus(Duration.ofMinutes(5));
-      var base = new CertificateBuilder().notBefore(start).notAfter(start.plus(LIFE));
-      X509Bundle authority =
-          base.copy()
-              // What a JVM that has just started checks fastest, by a tenth of a second each time.
-              .rsa2048()
-              .subject("CN=hmacd development CA")
-              .setIsCertificateAuthority(true)
-              .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign)
-              .buildSelfSigned();
-      X509Bundle server =
-          leaf(base)
-              .subject("CN=hmacd dev")
-              .addSanDnsName("localhost")
-              .addSanIpAddress("127.0.0.1")
-              .addSanIpAddress("::1")
-              .addExtendedKeyUsageServerAuth()
-              .buildIssuedBy(authority);
-      X509Bundle client =
-          leaf(base)
-              .subject("CN=hmacd dev client")
-              .addSanUriName(CLIENT)
-              .addExtendedKeyUsageClientAuth()
-              .buildIssuedBy(authority);
-      folder.write("server-key.pem", privateKey(server));
-      folder.write("server.pem", server.getCertificatePEM());
-      folder.write("client-key.pem", privateKey(client));
-      folder.write("client.pem", client.getCertificatePEM());
-      folder.write("ca.pem", authority.getCertificatePEM());
-    } catch (IOException e) {
-      throw e;
-    } catch (Exception e) { // What the builder declares.
-      throw new StartException("cannot make certificates", StartException.CONFIG, e);
-    }
+    folder.write("openssl.cnf", CONFIG);
+    // RSA is what a JVM that has just started checks fastest, by a tenth of a second each time.
+    String authorityKey =
+        make(
+            "authority",
+            "hmacd development CA",
+            "",
+            List.of("-newkey", "rsa:2048", "-keyout", "/dev/stdout", "-out", path("ca.pem.new")));
+    issue("server", "hmacd dev", authorityKey);
+    issue("client", "hmacd dev client", authorityKey);
+    folder.adopt("ca.pem");
   }
 
-  private static CertificateBuilder leaf(CertificateBuilder base) {
-    return base.copy().ecp256().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature);
+  private void issue(String name, String commonName, String authorityKey)
+      throws StartException, IOException, InterruptedException {
+    var _ =
+        make(
+            name,
+            commonName,
+            authorityKey,
+            List.of(
+                "-CA",
+                path("ca.pem.new"),
+                "-CAkey",
+                "/dev/stdin",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-keyout",
+                path(name + "-key.pem.new"),
+                "-out",
+                path(name + ".pem.new")));
+    folder.adopt(name + "-key.pem");
+    folder.adopt(name + ".pem");
   }
 
-  /// The key in PKCS #8, with the public key in it: the JDK leaves that out, as RFC 5915 allows,
-  /// and then TLS libraries of other languages refuse the file.
-  private static String privateKey(X509Bundle bundle) {
-    var key = (ECPrivateKey) bundle.getKeyPair().getPrivate();
-    String scalar = "%064x".formatted(key.getS());
-    byte[] info = bundle.getKeyPair().getPublic().getEncoded();
-    String point = HexFormat.of().formatHex(info, info.length - POINT_BYTES, info.length);
-    byte[] der = HexFormat.of().parseHex(P256_KEY + scalar + P256_POINT + point);
-    var base64 = Base64.getMimeEncoder(64, new byte[] {'\n'});
-    return "-----BEGIN PRIVATE KEY-----\n"
-        + base64.encodeToString(der)
-        + "\n-----END PRIVATE KEY-----\n";
+  private String make(String extensions, String commonName, String input, List<String> more)
+      throws StartException, IOException, InterruptedException {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("req", "-x509", "-config", path("openssl.cnf"), "-extensions", extensions));
+    arguments.addAll(
+        List.of("-days", "" + LIFE_DAYS, "-sha256", "-noenc", "-subj", "/CN=" + commonName));
+    arguments.addAll(more);
+    return openssl.run(Map.of(), input, arguments);
+  }
+
+  private String path(String name) {
+    return folder.file(name).toString();
   }
 
   /// Written last, the authority says that all are there.
-  private static boolean lasts(DevFolder folder) throws IOException {
+  private boolean lasts() throws IOException {
     if (!Files.exists(folder.file("ca.pem"))) {
       return false;
     }

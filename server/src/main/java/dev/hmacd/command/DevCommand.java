@@ -29,7 +29,7 @@ final class DevCommand implements Command {
       folder.prepare();
       var token = new DevToken(folder, arguments.path("--module"), label);
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
-      DevCertificates.ensure(folder);
+      new DevCertificates(folder).ensure();
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
@@ -61,7 +61,7 @@ final class DevCommand implements Command {
               + ", region "
               + DevAccessKeys.REGION
               + ", access key "
-              + accessKeys.admin().key().id()
+              + accessKeys.admin().id()
               + "; its secret is in the file to source");
       System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
       return running.await();

@@ -84,7 +84,12 @@ final class DevFolder {
     Files.deleteIfExists(fresh);
     Files.createFile(fresh, OWNER_ONLY_FILE);
     Files.writeString(fresh, text, StandardCharsets.UTF_8);
-    Files.move(fresh, file(name), StandardCopyOption.ATOMIC_MOVE);
+    adopt(name);
+  }
+
+  /// Gives a file that another program wrote whole, `NAME.new`, its name.
+  void adopt(String name) throws IOException {
+    Files.move(file(name + ".new"), file(name), StandardCopyOption.ATOMIC_MOVE);
   }
 
   /// Where the socket goes: in the folder, or beside the user's temporary files where its path
@@ -156,12 +161,12 @@ final class DevFolder {
     env.append("\n# For AWS's own clients.\n");
     export(env, "HMACD_AWS_ENDPOINT", endpoint);
     export(env, "AWS_ENDPOINT_URL_KMS", endpoint);
-    export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().key().id());
+    export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().id());
     export(env, "AWS_SECRET_ACCESS_KEY", accessKeys.admin().secret());
     env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // They would be taken before these.
     export(env, "AWS_REGION", DevAccessKeys.REGION);
     export(env, "AWS_DEFAULT_REGION", DevAccessKeys.REGION);
-    export(env, "HMACD_AKID2", accessKeys.nobody().key().id());
+    export(env, "HMACD_AKID2", accessKeys.nobody().id());
     export(env, "HMACD_SECRET2", accessKeys.nobody().secret());
     export(env, "HMACD_ARN2", DevAccessKeys.NOBODY);
     env.append('\n');

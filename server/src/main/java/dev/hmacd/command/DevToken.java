@@ -9,12 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 
 /// Makes the token of `hmacd dev`, once: with `pkcs11-tool`, since the JDK cannot initialise
 /// tokens. PINs reach it through its environment, never on its command line.
 final class DevToken {
-  private static final long TOOL_SECONDS = 30;
   private static final List<String> SOFTHSM =
       List.of(
           "/usr/lib/softhsm/libsofthsm2.so",
@@ -90,31 +88,8 @@ final class DevToken {
 
   private void tool(Map<String, String> environment, String... arguments)
       throws StartException, IOException, InterruptedException {
-    List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", module().toString()));
-    command.addAll(List.of(arguments));
-    ProcessBuilder builder =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(folder.file("pkcs11-tool.log").toFile());
-    builder.environment().putAll(environment);
-    Process process;
-    try {
-      process = builder.start();
-    } catch (IOException e) {
-      throw new StartException(
-          "pkcs11-tool is not installed (Debian: apt-get install opensc)",
-          StartException.CONFIG,
-          e);
-    }
-    boolean ended = process.waitFor(TOOL_SECONDS, TimeUnit.SECONDS);
-    if (!ended) {
-      process.destroyForcibly();
-    }
-    if (!ended || process.exitValue() != 0) {
-      throw new StartException(
-          "pkcs11-tool " + arguments[0] + " failed; see " + folder.file("pkcs11-tool.log"),
-          StartException.TEMPORARY,
-          null);
-    }
+    List<String> all = new ArrayList<>(List.of(arguments));
+    all.addAll(List.of("--module", module().toString()));
+    var _ = new DevTool(folder, "pkcs11-tool", "opensc").run(environment, "", all);
   }
 }

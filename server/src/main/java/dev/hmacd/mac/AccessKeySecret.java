@@ -8,8 +8,8 @@ import java.util.Arrays;
 import java.util.Base64;
 
 /// The secret of an access key, as long as it is needed: to be closed. It is made of what the HSM
-/// answered, and nothing else remembers it.
-final class AccessKeySecret implements AutoCloseable {
+/// answered, and nothing else remembers it. No text is made of it here: nobody could clear that.
+public final class AccessKeySecret implements AutoCloseable {
   private static final String MESSAGE = "hmacd access key secret\n";
   private static final String SERVICE = "kms";
   private static final String TERMINATOR = "aws4_request";
@@ -34,9 +34,11 @@ final class AccessKeySecret implements AutoCloseable {
     return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
   }
 
-  /// For the one time that it is shown.
-  String shown() {
-    return new String(text, StandardCharsets.US_ASCII);
+  /// The 40 characters, in ASCII, for the one time that they are shown.
+  ///
+  /// @return not a copy: not to be changed, and of use until this is closed
+  public byte[] text() {
+    return text;
   }
 
   /// What requests of a day are signed with ("Deriving the signing key", AWS Signature Version 4).
@@ -63,18 +65,25 @@ final class AccessKeySecret implements AutoCloseable {
   /// @param key at most 64 bytes
   private static byte[] hmac(byte[] key, String message) {
     byte[] block = new byte[BLOCK];
+    MessageDigest digest = sha256();
     try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
       pad(block, key, 0x36);
       digest.update(block);
       byte[] inner = digest.digest(message.getBytes(StandardCharsets.UTF_8));
       pad(block, key, 0x5c);
       digest.update(block);
       return digest.digest(inner);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // Every JDK has it.
     } finally {
       Arrays.fill(block, (byte) 0);
+      digest.reset(); // Until then it remembers what it gave.
+    }
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // Every JDK has it.
     }
   }
 

@@ -76,7 +76,9 @@ public final class AccessKeyService {
   }
 
   /// An access key that was made, and its secret, which is not to be had again.
-  public record Made(AccessKey key, String secret) {
+  ///
+  /// @param secret closed when the reply has taken it
+  public record Made(AccessKey key, AccessKeySecret secret) {
     @Override
     public String toString() {
       return key.toString();
@@ -99,14 +101,41 @@ public final class AccessKeyService {
         secret(id, caller.deadlineNanos())
             .thenCompose(
                 secret -> {
-                  String shown = secret.shown();
-                  secret.close();
                   Instant now = Instant.ofEpochMilli(clock.millis());
                   return registry
                       .insert(new AccessKey(id, principal, now, true))
-                      .thenApply(key -> new Made(key, shown));
+                      .thenApply(key -> new Made(key, secret))
+                      .whenComplete(
+                          (_, failure) -> {
+                            if (failure != null) {
+                              secret.close();
+                            }
+                          });
                 });
-    Replies.send(caller, made, reply, Failures::ofToken);
+    Replies.send(caller, made, clearing(made, reply), Failures::ofToken);
+  }
+
+  /// Clears the secret when the reply has taken it, or when it comes too late to be taken.
+  private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
+    return new Reply<>() {
+      @Override
+      public void succeed(Made value) {
+        try (var _ = value.secret()) {
+          reply.succeed(value);
+        }
+      }
+
+      @Override
+      public void fail(Failure failure) {
+        var _ = made.thenAccept(late -> late.secret().close());
+        reply.fail(failure);
+      }
+
+      @Override
+      public boolean isAbandoned() {
+        return reply.isAbandoned();
+      }
+    };
   }
 
   private String newId() {

@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import com.google.protobuf.UnsafeByteOperations;
 import dev.hmacd.mac.AccessKeyService;
 import dev.hmacd.mac.Caller;
 import dev.hmacd.mac.PageRequest;
@@ -26,7 +27,7 @@ final class AccessKeyGrpcService {
   ServerServiceDefinition definition(UnaryMethod.Setting setting) {
     return new ServiceBuilder(AccessKeyServiceGrpc.getServiceDescriptor(), setting)
         .add(
-            AccessKeyServiceGrpc.getCreateAccessKeyMethod(),
+            Cleared.responses(AccessKeyServiceGrpc.getCreateAccessKeyMethod()),
             CreateAccessKeyRequest.getDefaultInstance(),
             this::createAccessKey)
         .add(
@@ -53,7 +54,8 @@ final class AccessKeyGrpcService {
             made ->
                 CreateAccessKeyResponse.newBuilder()
                     .setAccessKey(Values.accessKey(made.key()))
-                    .setSecretAccessKey(made.secret())
+                    .setSecretAccessKeyBytes(
+                        UnsafeByteOperations.unsafeWrap(made.secret().text()))
                     .build()));
   }
 

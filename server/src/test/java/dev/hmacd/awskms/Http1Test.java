@@ -7,12 +7,14 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.KmsItem;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.RawHttp1.Answer;
 import dev.hmacd.testing.SoftHsm;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketException;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
@@ -37,11 +39,13 @@ final class Http1Test {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
   private static AwsCaller admin;
+  private static LogWatch log;
   private static String key = "";
 
   @BeforeAll
   static void start() throws IOException {
     daemon.start();
+    log = LogWatch.start();
     admin = new AwsCaller(daemon, "admin");
     key = admin.createKey("HMAC_256");
   }
@@ -50,6 +54,8 @@ final class Http1Test {
   static void stop() throws IOException {
     admin.close();
     daemon.close();
+    log.close();
+    log.assertQuiet();
   }
 
   @AfterEach
@@ -171,6 +177,21 @@ final class Http1Test {
     }
   }
 
+  /// RFC 9112, section 7.1: what is not understood of a chunk's line is passed over.
+  @Test
+  void chunksMayHaveExtensionsAndSizesOfAnyForm() throws IOException {
+    String request = chunked(request("hello"), 1000);
+    String size = request.substring(request.indexOf("\r\n\r\n") + 4).split("\r\n", 2)[0];
+    try (RawHttp1 caller = caller()) {
+      for (String other : List.of("000" + size, size.toUpperCase(Locale.ROOT), size + ";a=b;c")) {
+        String changed = request.replace("\r\n" + size + "\r\n", "\r\n" + other + "\r\n");
+        assertThat(caller.write(changed).read().status()).as(other).isEqualTo(200);
+      }
+      String capitals = request.replace("transfer-encoding: chunked", "TRANSFER-ENCODING:CHUNKED");
+      assertThat(caller.write(capitals).read().status()).isEqualTo(200);
+    }
+  }
+
   @Test
   void bodyMayBeAnnounced() throws IOException {
     String request = request("hello").replaceFirst("\r\n", "\r\nExpect: 100-continue\r\n");
@@ -217,6 +238,35 @@ final class Http1Test {
         bad(
             "coding that looks like chunked",
             HEAD + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        bad("no coding", HEAD + "Transfer-Encoding: \r\n\r\n0\r\n\r\n"),
+        bad("coding in quotes", HEAD + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+        bad("coding with a parameter", HEAD + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+        bad("coding on a folded line", HEAD + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "blank before the coding's colon",
+            HEAD + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+        bad("coding after a bare LF", HEAD + "X-A: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        bad("coding after a bare CR", HEAD + "X-A: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "two codings in two fields",
+            HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+        bad(
+            "chunked in two fields",
+            HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        bad("length and nonsense", HEAD + "Content-Length: 3 3\r\n\r\nabc"),
+        bad("blank before the length's colon", HEAD + "Content-Length : 3\r\n\r\nabc"),
+        bad("blank after a chunk's size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n"),
+        bad(
+            "blank before a chunk's size",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n"),
+        bad(
+            "chunk of a size with a sign",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n"),
+        bad("LF after a chunk", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"),
+        bad(
+            "LF in a chunk's extension",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n"),
+        bad("end of the chunks with LF", HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\n\n"),
         bad("chunk of no size", HEAD + "Transfer-Encoding: chunked\r\n\r\n\r\nabc\r\n"),
         bad("chunk of a negative size", HEAD + "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n"),
         bad("chunk of a size with 0x", HEAD + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n"),
@@ -248,6 +298,8 @@ final class Http1Test {
         bad("a tab in the request line", "POST\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("four parts in the request line", "POST / x HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("no version", "POST /\r\nHost: a\r\n\r\n"),
+        bad("a CR first", "\rPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("a NUL first", "\0POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("an empty line first", "\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("another protocol", "SSH-2.0-OpenSSH_9.2\r\n"),
         bad(
@@ -274,6 +326,25 @@ final class Http1Test {
           .containsEntry("connection", "close")
           .containsEntry("content-type", "application/x-amz-json-1.1")
           .containsKeys("date", "x-amzn-requestid");
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  /// However its bytes are cut into pieces.
+  @ParameterizedTest
+  @MethodSource("malformed")
+  void requestWithMoreThanOneMeaningOrNoneIsRefusedByteByByte(String request) throws IOException {
+    try (RawHttp1 caller = caller()) {
+      try {
+        for (byte b : (request + request("after")).getBytes(ISO_8859_1)) {
+          caller.write(b);
+        }
+      } catch (SocketException e) {
+        // It was refused before it was whole.
+      }
+      Answer answer = caller.read();
+      assertThat(answer.status()).as(answer.body()).isEqualTo(400);
+      assertThat(answer.body()).startsWith("{\"__type\":\"BadRequestException\"");
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }

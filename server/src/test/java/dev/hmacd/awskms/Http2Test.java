@@ -143,10 +143,7 @@ final class Http2Test {
   @Test
   void operationWithoutOutputHasAnEmptyBody() throws IOException {
     try (RawHttp2 caller = caller()) {
-      send(
-          caller,
-          1,
-          admin.signed("DisableKey", "{\"KeyId\":\"" + createKey("HMAC_224") + "\"}"));
+      send(caller, 1, admin.signed("DisableKey", "{\"KeyId\":\"" + createKey("HMAC_224") + "\"}"));
       assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
       assertThat(caller.body()).isEmpty();
     }
@@ -290,7 +287,8 @@ final class Http2Test {
 
   @Test
   void whatIsNoPrefaceEndsTheConnection() throws IOException {
-    try (var caller = new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
+    try (var caller =
+        new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
       caller.bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\rx".getBytes(ISO_8859_1));
       assertThat(caller.isClosedByPeer()).isTrue();
     }

@@ -3,23 +3,31 @@ package dev.hmacd.awskms;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.RawHttp1.Answer;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import java.io.IOException;
+import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// Callers who are slow, silent or too many have a bound, and those who authenticate do not notice.
 @Tag("slow")
@@ -36,6 +44,7 @@ final class LimitsTest {
           .token("probe_interval: 1h");
 
   private final List<RawHttp1> callers = new ArrayList<>();
+  private final LogWatch log = LogWatch.start();
 
   @AfterEach
   void close() throws IOException {
@@ -43,6 +52,8 @@ final class LimitsTest {
       caller.close();
     }
     daemon.close();
+    log.close();
+    log.assertQuiet();
   }
 
   private RawHttp1 caller() throws IOException {
@@ -77,33 +88,76 @@ final class LimitsTest {
     assertThat(caller().write("P").isClosedByPeer()).isTrue();
   }
 
+  static Stream<Arguments> slow() {
+    String head = "POST / HTTP/1.1\r\nHost: a\r\n";
+    return Stream.of(
+        argumentSet("fields", head, "X-A: a\r\n"),
+        argumentSet("a field", head + "X-A: ", "a"),
+        argumentSet("a target", "POST /", "a"),
+        argumentSet("a body", head + "Content-Length: 200000\r\n\r\n", "a"),
+        argumentSet("chunks", head + "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"),
+        argumentSet("a chunk's line", head + "Transfer-Encoding: chunked\r\n\r\n1;", "a"));
+  }
+
   /// Also one that gets on a little all the time.
-  @Test
-  void requestThatComesSlowlyIsRefused() throws Exception {
+  @ParameterizedTest
+  @MethodSource("slow")
+  void requestThatComesSlowlyIsRefused(String start, String more) throws Exception {
     daemon.awsLimit("request_timeout: 1s").start();
     RawHttp1 caller = caller();
-    var answer =
-        CompletableFuture.supplyAsync(
-            () -> {
-              try {
-                return caller.read();
-              } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-              }
-            },
-            task -> Thread.ofPlatform().start(task));
-    caller.write("POST / HTTP/1.1\r\nHost: a\r\n");
+    var answer = new FutureTask<>(caller::read);
+    Thread.ofPlatform().start(answer);
+    caller.write(start);
     Eventually.holds(
         "the request is refused",
         () -> {
           try {
-            caller.write("X-A: a\r\n");
+            caller.write(more);
           } catch (IOException e) {
             return true;
           }
           return answer.isDone();
         });
-    assertThat(answer.get(20, TimeUnit.SECONDS).status()).isIn(408, 431);
+    assertThat(answer.get(20, TimeUnit.SECONDS).status()).isEqualTo(408);
+    assertThat(caller.isClosedByPeer()).isTrue();
+  }
+
+  @Test
+  void manyRequestsThatComeSlowlyAreRefusedAndOthersServed() throws IOException {
+    daemon.awsLimit("request_timeout: 2s").start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      List<RawHttp1> slow = new ArrayList<>();
+      for (int i = 0; i < 200; i++) {
+        slow.add(caller().write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"));
+        assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      }
+      for (RawHttp1 caller : slow) {
+        assertThat(caller.read().status()).isEqualTo(408);
+      }
+    }
+    Eventually.holds("all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+  }
+
+  /// Whose answers fill the buffers on the way, so that nothing of it is read any more.
+  @Test
+  void callerWhoDoesNotReadIsGivenUp() throws Exception {
+    daemon.awsLimit("connection_idle: 1s").start();
+    RawHttp1 caller = caller();
+    var sending =
+        new FutureTask<>(
+            () -> {
+              // Pieces that no request ends with.
+              String piece = "POST / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(300) + "POST /";
+              caller.write(piece);
+              while (true) {
+                caller.write(piece.substring(6));
+              }
+            });
+    Thread.ofPlatform().start(sending);
+    assertThatThrownBy(() -> sending.get(30, TimeUnit.SECONDS))
+        .hasCauseInstanceOf(SocketException.class);
+    Eventually.holds("it is closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
   }
 
   @Test

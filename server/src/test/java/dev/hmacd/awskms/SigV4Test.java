@@ -31,7 +31,15 @@ final class SigV4Test {
     for (int i = 0; i < 2000; i++) {
       Request request = generated(random, SdkSigner.at(NOW));
       assertThatCode(() -> verify(request)).as("%s", request).doesNotThrowAnyException();
+      assertReferenceAgrees(request);
     }
+  }
+
+  /// What fuzzing compares with is right, too.
+  private static void assertReferenceAgrees(Request request) {
+    var reference = ReferenceSigV4.of(request);
+    assertThat(reference.expected(request, SdkSigner.at(NOW).key("20261122")))
+        .isEqualTo(reference.signature());
   }
 
   @Test
@@ -41,6 +49,7 @@ final class SigV4Test {
       Request request = generated(random, SdkSigner.at(NOW).inQuery());
       assertThat(request.query()).contains("X-Amz-Signature=");
       assertThatCode(() -> verify(request)).as("%s", request).doesNotThrowAnyException();
+      assertReferenceAgrees(request);
     }
   }
 

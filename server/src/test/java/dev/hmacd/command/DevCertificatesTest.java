@@ -5,14 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.Signature;
+import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,9 +28,9 @@ final class DevCertificatesTest {
   @ValueSource(strings = {"client", "server"})
   void privateKeyCarriesThePublicKeyOfItsCertificate(String whose, @TempDir Path dir)
       throws Exception {
-    DevCertificates.ensure(new DevFolder(dir));
+    new DevCertificates(new DevFolder(dir)).ensure();
     byte[] pkcs8 = pem(dir.resolve(whose + "-key.pem"));
-    PublicKey certified = certified(dir.resolve(whose + ".pem"));
+    PublicKey certified = certificate(dir.resolve(whose + ".pem")).getPublicKey();
     byte[] info = certified.getEncoded();
     assertThat(Arrays.copyOfRange(pkcs8, pkcs8.length - POINT_BYTES, pkcs8.length))
         .isEqualTo(Arrays.copyOfRange(info, info.length - POINT_BYTES, info.length));
@@ -41,14 +45,44 @@ final class DevCertificatesTest {
     assertThat(signer.verify(signature)).isTrue();
   }
 
+  @Test
+  void authoritysKeyIsInNoFileAndTheOthersAreTheOwnersAlone(@TempDir Path dir) throws Exception {
+    new DevCertificates(new DevFolder(dir)).ensure();
+    try (var files = Files.list(dir)) {
+      for (Path file : files.toList()) {
+        boolean isKey = Files.readString(file).contains("PRIVATE KEY");
+        assertThat(isKey).as("%s", file).isEqualTo(file.toString().endsWith("-key.pem"));
+        if (isKey) {
+          assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+              .isEqualTo("rw-------");
+        }
+      }
+    }
+    Certificate authority = certificate(dir.resolve("ca.pem"));
+    for (String whose : List.of("client", "server")) {
+      certificate(dir.resolve(whose + ".pem")).verify(authority.getPublicKey());
+    }
+  }
+
+  @Test
+  void certificatesThatLastAreTakenAgain(@TempDir Path dir) throws Exception {
+    new DevCertificates(new DevFolder(dir)).ensure();
+    Certificate before = certificate(dir.resolve("client.pem"));
+    new DevCertificates(new DevFolder(dir)).ensure();
+    assertThat(certificate(dir.resolve("client.pem"))).isEqualTo(before);
+    Files.delete(dir.resolve("ca.pem")); // As when the first start was interrupted.
+    new DevCertificates(new DevFolder(dir)).ensure();
+    assertThat(certificate(dir.resolve("client.pem"))).isNotEqualTo(before);
+  }
+
   private static byte[] pem(Path file) throws Exception {
     String text = Files.readString(file);
     return Base64.getMimeDecoder().decode(text.replaceAll("-----[A-Z ]+-----", ""));
   }
 
-  private static PublicKey certified(Path file) throws Exception {
+  private static Certificate certificate(Path file) throws Exception {
     try (InputStream in = Files.newInputStream(file)) {
-      return CertificateFactory.getInstance("X.509").generateCertificate(in).getPublicKey();
+      return CertificateFactory.getInstance("X.509").generateCertificate(in);
     }
   }
 }

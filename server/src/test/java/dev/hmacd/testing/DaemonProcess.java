@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -27,11 +28,15 @@ public final class DaemonProcess implements AutoCloseable {
   private static final long LIMIT_SECONDS = 60;
   private static final Pattern ADDRESS =
       Pattern.compile("Serving gRPC with mutual TLS .*127\\.0\\.0\\.1:(\\d+)");
+  private static final Pattern AWS_ADDRESS =
+      Pattern.compile("Serving AWS KMS .*127\\.0\\.0\\.1:(\\d+)");
   private static final String SERVING = "known answer: SERVING";
 
   private final LoopbackDaemon files;
   private final Process process;
   private final CompletableFuture<Integer> port = new CompletableFuture<>();
+  private final CompletableFuture<Integer> awsPort = new CompletableFuture<>();
+  private final List<String> output = new CopyOnWriteArrayList<>();
   private final CompletableFuture<Boolean> serving = new CompletableFuture<>();
   private final List<Caller> callers = new ArrayList<>();
 
@@ -103,12 +108,16 @@ public final class DaemonProcess implements AutoCloseable {
   private void follow() {
     try (var lines = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        output.add(line);
         Matcher address = ADDRESS.matcher(line);
+        Matcher awsAddress = AWS_ADDRESS.matcher(line);
         if (address.find()) {
           port.complete(Integer.valueOf(address.group(1)));
+        } else if (awsAddress.find()) {
+          awsPort.complete(Integer.valueOf(awsAddress.group(1)));
         } else if (line.contains(SERVING)) {
           serving.complete(true);
-        } else if (!line.contains(" INFO ")) {
+        } else if (!line.contains(" INFO ") && !line.contains(" DEBUG ")) {
           System.out.println("hmacd[" + process.pid() + "] " + line);
         }
       }
@@ -117,6 +126,7 @@ public final class DaemonProcess implements AutoCloseable {
     } finally {
       serving.completeExceptionally(new IllegalStateException("the daemon ended"));
       port.completeExceptionally(new IllegalStateException("the daemon ended"));
+      awsPort.completeExceptionally(new IllegalStateException("the daemon ended"));
     }
   }
 
@@ -127,6 +137,16 @@ public final class DaemonProcess implements AutoCloseable {
   /// Where it listens on loopback.
   public int port() {
     return port.join();
+  }
+
+  /// Where it listens for AWS's clients.
+  public int awsPort() {
+    return awsPort.join();
+  }
+
+  /// All lines that it has printed.
+  public List<String> output() {
+    return output;
   }
 
   /// Sends it a signal by its name, e.g. `HUP`.

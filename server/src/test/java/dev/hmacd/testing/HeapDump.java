@@ -57,6 +57,11 @@ public final class HeapDump {
     }
   }
 
+  /// Other bytes, to be searched as a heap is.
+  public static HeapDump ofBytes(byte[] bytes) {
+    return new HeapDump(bytes);
+  }
+
   /// In which forms the first or the last bytes of a value are in the heap.
   ///
   /// @param value 15 bytes or more

@@ -45,6 +45,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<String> limits = new ArrayList<>();
   private final List<String> awsLimits = new ArrayList<>();
   private String awsKms = "";
+  private String logLevel = "info";
   private final Map<String, AccessKey> accessKeys = new HashMap<>();
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
@@ -158,6 +159,12 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Has a process of its own log more or less: `debug` is the most.
+  public LoopbackDaemon logging(String level) {
+    logLevel = level;
+    return this;
+  }
+
   /// Allows the user of an access key actions on keys.
   public LoopbackDaemon allowingUser(String name, List<Action> actions, String... keys) {
     return rule(arn(name), actions.toString(), keys);
@@ -229,6 +236,7 @@ public final class LoopbackDaemon implements AutoCloseable {
         registry: {path: registry.db}
         arn: {region: eu-central-1, account: "123456789012"}
         metrics: {listen: "127.0.0.1:0"}
+        logging: {level: %s}
         access:
           rules: [%s]
         """
@@ -239,6 +247,7 @@ public final class LoopbackDaemon implements AutoCloseable {
                 SoftHsm.LABEL,
                 hsm.pinFile(),
                 String.join("\n  ", tokenSettings),
+                logLevel,
                 String.join(", ", rules)));
   }
 

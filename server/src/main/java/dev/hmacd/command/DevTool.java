@@ -1,0 +1,60 @@
+package dev.hmacd.command;
+
+import dev.hmacd.StartException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/// Programs that `hmacd dev` needs beside itself. What they say on standard error is in a file of
+/// the folder, for each the last time.
+final class DevTool {
+  private static final int LIMIT_SECONDS = 30;
+
+  private final DevFolder folder;
+  private final String name;
+  private final String debianPackage;
+
+  /// @param name the program, found on the path
+  DevTool(DevFolder folder, String name, String debianPackage) {
+    this.folder = folder;
+    this.name = name;
+    this.debianPackage = debianPackage;
+  }
+
+  /// Runs it, and returns what it writes to standard output: less than a pipe holds, 64 KiB.
+  ///
+  /// @param environment more of it, for what others may not see in the arguments
+  /// @param input less than a pipe holds, too
+  String run(Map<String, String> environment, String input, List<String> arguments)
+      throws StartException, IOException, InterruptedException {
+    var log = folder.file(name + ".log");
+    ProcessBuilder builder = new ProcessBuilder(name).redirectError(log.toFile());
+    builder.command().addAll(arguments);
+    builder.environment().putAll(environment);
+    Process process;
+    try {
+      process = builder.start();
+    } catch (IOException e) {
+      throw new StartException(
+          name + " is not installed (Debian: apt-get install " + debianPackage + ")",
+          StartException.CONFIG,
+          e);
+    }
+    try (var in = process.getOutputStream()) {
+      in.write(input.getBytes(StandardCharsets.UTF_8));
+    }
+    boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+    if (!ended) {
+      process.destroyForcibly();
+    }
+    if (!ended || process.exitValue() != 0) {
+      throw new StartException(
+          name + " " + arguments.getFirst() + " failed; see " + log,
+          StartException.TEMPORARY,
+          null);
+    }
+    return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+  }
+}

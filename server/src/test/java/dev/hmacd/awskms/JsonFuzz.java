@@ -1,0 +1,265 @@
+package dev.hmacd.awskms;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import dev.hmacd.access.Access;
+import dev.hmacd.key.AccessKeyRegistry;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.RegistryStore;
+import dev.hmacd.mac.AccessKeyService;
+import dev.hmacd.mac.AliasService;
+import dev.hmacd.mac.Availability;
+import dev.hmacd.mac.KeyMaker;
+import dev.hmacd.mac.KeyService;
+import dev.hmacd.mac.KeyStateService;
+import dev.hmacd.mac.MacService;
+import dev.hmacd.mac.RandomService;
+import dev.hmacd.mac.TagService;
+import dev.hmacd.mac.UseCases;
+import dev.hmacd.token.LaneObserver;
+import dev.hmacd.token.Lanes;
+import dev.hmacd.token.Token;
+import dev.hmacd.token.TokenInfo;
+import dev.hmacd.token.TokenSession;
+import java.io.IOException;
+import java.io.StringReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Any bytes as the body of any operation, as a fuzzer's target: what is accepted is JSON to
+/// another library too, when that one is at its strictest, and has the same values; what is JSON to
+/// it is none of ours only for a reason that is known; and only refusals are thrown. An input's
+/// first line is the operation's name.
+public final class JsonFuzz {
+  /// So far within every limit on JSON that it cannot be the reason of a refusal.
+  private static final int PLAIN_DEPTH = 30;
+
+  private static final int PLAIN_NUMBER = 60;
+  private static final int PLAIN_NAME = 500;
+
+  /// An answer with more in it than a body may hold.
+  private static final int MAX_TOLD = 64 * 1024;
+
+  private static final Operations OPERATIONS = operations();
+  private static final Members ANY = Members.of();
+
+  private JsonFuzz() {}
+
+  /// All operations, over use cases that nobody starts.
+  private static Operations operations() {
+    var store = new RegistryStore(Path.of("none"), new ArnScope("aws", "none", "000000000000"));
+    var keys = new KeyRegistry(store, Clock.systemUTC());
+    var access = new Access(List.of());
+    var lanes = new Lanes(new NoToken(), 1, 1, Duration.ZERO, LaneObserver.NONE);
+    var availability = new Availability();
+    var maker = new KeyMaker(keys, lanes, "none");
+    return Operations.of(
+        new UseCases(
+            new MacService(keys, access, lanes, availability),
+            new KeyService(keys, access, maker, lanes, availability, "none", Clock.systemUTC()),
+            new AliasService(keys, access),
+            new KeyStateService(keys, access, Clock.systemUTC()),
+            new TagService(keys, access),
+            new RandomService(keys, access, lanes),
+            new AccessKeyService(
+                keys, new AccessKeyRegistry(store), access, lanes, Clock.systemUTC())));
+  }
+
+  private static final class NoToken implements Token {
+    @Override
+    public TokenInfo info() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public TokenSession open() {
+      throw new UnsupportedOperationException();
+    }
+  }
+
+  /// A number as it is written.
+  private record Literal(String text) {}
+
+  /// What another library reads.
+  private static final class Strict {
+    private final JsonReader json;
+    private boolean plain = true;
+
+    private Strict(String text) {
+      json = new JsonReader(new StringReader(text));
+      json.setStrictness(Strictness.STRICT);
+    }
+
+    /// A whole text; empty when it is not one value.
+    static Optional<Strict.Text> read(byte[] bytes) {
+      try {
+        String text = UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        if (text.startsWith("\ufeff")) {
+          return Optional.empty(); // Not JSON's, but this library takes it.
+        }
+        var reader = new Strict(text);
+        Object value = reader.value(1);
+        return reader.json.peek() == JsonToken.END_DOCUMENT
+            ? Optional.of(new Text(value, reader.plain))
+            : Optional.empty();
+      } catch (CharacterCodingException e) {
+        return Optional.empty();
+      } catch (IOException | IllegalStateException e) {
+        return Optional.empty();
+      }
+    }
+
+    /// A value, and whether nothing in it is near a limit.
+    record Text(@Nullable Object value, boolean plain) {}
+
+    private @Nullable Object value(int depth) throws IOException {
+      plain &= depth <= PLAIN_DEPTH;
+      return switch (json.peek()) {
+        case BEGIN_OBJECT -> object(depth);
+        case BEGIN_ARRAY -> {
+          List<@Nullable Object> items = new ArrayList<>();
+          json.beginArray();
+          while (json.hasNext()) {
+            items.add(value(depth + 1));
+          }
+          json.endArray();
+          yield items;
+        }
+        case STRING -> json.nextString();
+        case NUMBER -> {
+          var literal = new Literal(json.nextString());
+          plain &= literal.text().length() <= PLAIN_NUMBER;
+          yield literal;
+        }
+        case BOOLEAN -> json.nextBoolean();
+        case NULL -> {
+          json.nextNull();
+          yield null;
+        }
+        default -> throw new IOException("nothing");
+      };
+    }
+
+    private Map<String, @Nullable Object> object(int depth) throws IOException {
+      Map<String, @Nullable Object> members = new LinkedHashMap<>();
+      json.beginObject();
+      while (json.hasNext()) {
+        String name = json.nextName();
+        // Half a character in a name is refused, wherever; in a text only where it is read.
+        plain &= name.length() <= PLAIN_NAME && UTF_8.newEncoder().canEncode(name);
+        Object value = value(depth + 1);
+        if (members.containsKey(name)) {
+          throw new IOException("twice");
+        }
+        members.put(name, value);
+      }
+      json.endObject();
+      return members;
+    }
+  }
+
+  private static void check(boolean holds, String otherwise) {
+    if (!holds) {
+      throw new AssertionError(otherwise);
+    }
+  }
+
+  /// What a body says; empty when it is refused, for a reason that a caller is told.
+  private static Optional<Input> read(Members members, byte[] body) {
+    try {
+      return Optional.of(members.read(body));
+    } catch (AwsException e) {
+      AwsError error = e.error();
+      check(
+          error.status() == 400
+              && Set.of(
+                      "SerializationException",
+                      "ValidationException",
+                      "UnsupportedOperationException")
+                  .contains(error.code()),
+          "not a refusal of a body: " + error);
+      check(Response.body(error).length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
+      return Optional.empty();
+    }
+  }
+
+  private static void checkSame(String name, @Nullable Object ours, @Nullable Object theirs) {
+    boolean same =
+        switch (ours) {
+          case null -> true; // Not a member of the operation.
+          case String text -> text.equals(theirs);
+          case byte[] bytes ->
+              theirs instanceof String text
+                  && Arrays.equals(bytes, Base64.getDecoder().decode(text));
+          case Boolean value -> value.equals(theirs);
+          case Integer value ->
+              theirs instanceof Literal literal && literal.text().equals(number(value, literal));
+          case List<?> items ->
+              theirs instanceof List<?> all && all.size() == items.size() && areSame(items, all);
+          case Input input -> {
+            if (theirs instanceof Map<?, ?> members) {
+              members.forEach((member, value) -> checkMember(input, (String) member, value));
+            }
+            yield theirs instanceof Map;
+          }
+          default -> throw new AssertionError("nothing reads a " + ours.getClass());
+        };
+    check(same, name + " is " + theirs + " and is taken for " + ours);
+  }
+
+  private static boolean areSame(List<?> ours, List<?> theirs) {
+    for (int i = 0; i < ours.size(); i++) {
+      checkSame("item " + i, ours.get(i), theirs.get(i));
+    }
+    return true;
+  }
+
+  /// Minus zero is zero.
+  private static String number(Integer value, Literal literal) {
+    return value == 0 && literal.text().equals("-0") ? "-0" : value.toString();
+  }
+
+  private static void checkMember(Input input, String name, @Nullable Object value) {
+    Object ours = input.value(name);
+    check(value != null || ours == null, name + " is null and is taken for " + ours);
+    checkSame(name, ours, value);
+  }
+
+  /// Called by the fuzzer with each input.
+  public static void fuzzerTestOneInput(byte[] bytes) {
+    int end = 0;
+    while (end < bytes.length && bytes[end] != '\n') {
+      end++;
+    }
+    String name = new String(bytes, 0, end, ISO_8859_1);
+    byte[] body = Arrays.copyOfRange(bytes, Math.min(end + 1, bytes.length), bytes.length);
+    Optional<Strict.Text> theirs = Strict.read(body);
+    Optional<Input> any = read(ANY, body);
+    boolean object = theirs.isPresent() && theirs.get().value() instanceof Map;
+    check(!any.isPresent() || object, "not JSON, and accepted");
+    check(any.isPresent() || !object || !theirs.get().plain(), "JSON, and refused");
+    Members members = OPERATIONS.find("TrentService." + name).map(Operation::input).orElse(ANY);
+    Optional<Input> ours = read(members, body);
+    if (ours.isPresent()) {
+      check(object, "not JSON, and accepted by " + name);
+      checkSame("the body", ours.get(), theirs.get().value());
+    }
+  }
+}
