@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// The certificates of `hmacd dev`: an authority, the daemon's and one client's. The authority's
 /// key is never in a file and is thrown away, so nobody can make more.
@@ -53,63 +54,70 @@ final class DevCertificates {
 
   private final DevFolder folder;
   private final DevTool openssl;
+  private DevTool.@Nullable Started authorityKey;
 
   DevCertificates(DevFolder folder) {
     this.folder = folder;
     this.openssl = new DevTool(folder, "openssl", "openssl");
   }
 
-  /// Makes them unless they are there and last.
-  void ensure() throws StartException, IOException, InterruptedException {
+  /// Begins to make them, unless they are there and last.
+  void begin() throws StartException, IOException {
     if (lasts()) {
       return;
     }
     folder.write("openssl.cnf", CONFIG);
     // RSA is what a JVM that has just started checks fastest, by a tenth of a second each time.
-    String authorityKey =
-        make(
+    authorityKey =
+        start(
             "authority",
             "hmacd development CA",
             "",
             List.of("-newkey", "rsa:2048", "-keyout", "/dev/stdout", "-out", path("ca.pem.new")));
-    issue("server", "hmacd dev", authorityKey);
-    issue("client", "hmacd dev client", authorityKey);
+  }
+
+  /// Waits until they are there.
+  void finish() throws StartException, IOException, InterruptedException {
+    if (authorityKey == null) {
+      return;
+    }
+    String key = authorityKey.await();
+    issue("server", "hmacd dev", key);
+    issue("client", "hmacd dev client", key);
     folder.adopt("ca.pem");
   }
 
-  private void issue(String name, String commonName, String authorityKey)
+  private void issue(String name, String commonName, String key)
       throws StartException, IOException, InterruptedException {
-    var _ =
-        make(
-            name,
-            commonName,
-            authorityKey,
-            List.of(
-                "-CA",
-                path("ca.pem.new"),
-                "-CAkey",
-                "/dev/stdin",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-keyout",
-                path(name + "-key.pem.new"),
-                "-out",
-                path(name + ".pem.new")));
+    List<String> arguments =
+        List.of(
+            "-CA",
+            path("ca.pem.new"),
+            "-CAkey",
+            "/dev/stdin",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-keyout",
+            path(name + "-key.pem.new"),
+            "-out",
+            path(name + ".pem.new"));
+    var _ = start(name, commonName, key, arguments).await();
     folder.adopt(name + "-key.pem");
     folder.adopt(name + ".pem");
   }
 
-  private String make(String extensions, String commonName, String input, List<String> more)
-      throws StartException, IOException, InterruptedException {
+  private DevTool.Started start(
+      String extensions, String commonName, String input, List<String> more)
+      throws StartException, IOException {
     List<String> arguments =
         new ArrayList<>(
             List.of("req", "-x509", "-config", path("openssl.cnf"), "-extensions", extensions));
     arguments.addAll(
         List.of("-days", "" + LIFE_DAYS, "-sha256", "-noenc", "-subj", "/CN=" + commonName));
     arguments.addAll(more);
-    return openssl.run(Map.of(), input, arguments);
+    return openssl.start(Map.of(), input, arguments);
   }
 
   private String path(String name) {

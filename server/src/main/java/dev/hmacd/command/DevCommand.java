@@ -28,8 +28,10 @@ final class DevCommand implements Command {
     try {
       folder.prepare();
       var token = new DevToken(folder, arguments.path("--module"), label);
+      var certificates = new DevCertificates(folder);
+      certificates.begin(); // The authority's key takes as long as all of the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
-      new DevCertificates(folder).ensure();
+      certificates.finish();
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());

@@ -3,6 +3,7 @@ package dev.hmacd.command;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -23,13 +24,18 @@ final class DevTool {
     this.debianPackage = debianPackage;
   }
 
-  /// Runs it, and returns what it writes to standard output: less than a pipe holds, 64 KiB.
+  /// Runs it, and returns what it writes to standard output.
   ///
   /// @param environment more of it, for what others may not see in the arguments
-  /// @param input less than a pipe holds, too
   String run(Map<String, String> environment, String input, List<String> arguments)
       throws StartException, IOException, InterruptedException {
-    var log = folder.file(name + ".log");
+    return start(environment, input, arguments).await();
+  }
+
+  /// Starts it. What it reads and writes is less than a pipe holds, 64 KiB.
+  Started start(Map<String, String> environment, String input, List<String> arguments)
+      throws StartException, IOException {
+    Path log = folder.file(name + ".log");
     ProcessBuilder builder = new ProcessBuilder(name).redirectError(log.toFile());
     builder.command().addAll(arguments);
     builder.environment().putAll(environment);
@@ -45,16 +51,21 @@ final class DevTool {
     try (var in = process.getOutputStream()) {
       in.write(input.getBytes(StandardCharsets.UTF_8));
     }
-    boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
-    if (!ended) {
-      process.destroyForcibly();
+    return new Started(process, name + " " + arguments.getFirst(), log);
+  }
+
+  /// One that runs.
+  record Started(Process process, String what, Path log) {
+    /// Waits for its end, and returns what it has written to standard output.
+    String await() throws StartException, IOException, InterruptedException {
+      boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+      if (!ended) {
+        process.destroyForcibly();
+      }
+      if (!ended || process.exitValue() != 0) {
+        throw new StartException(what + " failed; see " + log, StartException.TEMPORARY, null);
+      }
+      return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
-    if (!ended || process.exitValue() != 0) {
-      throw new StartException(
-          name + " " + arguments.getFirst() + " failed; see " + log,
-          StartException.TEMPORARY,
-          null);
-    }
-    return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
   }
 }

@@ -28,7 +28,7 @@ final class DevCertificatesTest {
   @ValueSource(strings = {"client", "server"})
   void privateKeyCarriesThePublicKeyOfItsCertificate(String whose, @TempDir Path dir)
       throws Exception {
-    new DevCertificates(new DevFolder(dir)).ensure();
+    make(dir);
     byte[] pkcs8 = pem(dir.resolve(whose + "-key.pem"));
     PublicKey certified = certificate(dir.resolve(whose + ".pem")).getPublicKey();
     byte[] info = certified.getEncoded();
@@ -47,7 +47,7 @@ final class DevCertificatesTest {
 
   @Test
   void authoritysKeyIsInNoFileAndTheOthersAreTheOwnersAlone(@TempDir Path dir) throws Exception {
-    new DevCertificates(new DevFolder(dir)).ensure();
+    make(dir);
     try (var files = Files.list(dir)) {
       for (Path file : files.toList()) {
         boolean isKey = Files.readString(file).contains("PRIVATE KEY");
@@ -66,13 +66,19 @@ final class DevCertificatesTest {
 
   @Test
   void certificatesThatLastAreTakenAgain(@TempDir Path dir) throws Exception {
-    new DevCertificates(new DevFolder(dir)).ensure();
+    make(dir);
     Certificate before = certificate(dir.resolve("client.pem"));
-    new DevCertificates(new DevFolder(dir)).ensure();
+    make(dir);
     assertThat(certificate(dir.resolve("client.pem"))).isEqualTo(before);
     Files.delete(dir.resolve("ca.pem")); // As when the first start was interrupted.
-    new DevCertificates(new DevFolder(dir)).ensure();
+    make(dir);
     assertThat(certificate(dir.resolve("client.pem"))).isNotEqualTo(before);
+  }
+
+  private static void make(Path dir) throws Exception {
+    var certificates = new DevCertificates(new DevFolder(dir));
+    certificates.begin();
+    certificates.finish();
   }
 
   private static byte[] pem(Path file) throws Exception {
