@@ -1,0 +1,138 @@
+package dev.hmacd.awskms;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.LogWatch;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1;
+import dev.hmacd.testing.SoftHsm;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The AWS edge over TLS, by a client that speaks both versions of HTTP and chooses by ALPN.
+@Tag("slow")
+final class AwsTlsTest {
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.on(SoftHsm.shared())
+          .awsKmsWithTls()
+          .awsLimit("handshake_timeout: 3s")
+          .allowingUserAll("admin");
+  private static LogWatch log;
+
+  @BeforeAll
+  static void start() {
+    daemon.start();
+    log = LogWatch.start();
+  }
+
+  @AfterAll
+  static void stop() {
+    daemon.close();
+    log.close();
+    log.assertQuiet();
+  }
+
+  private static Request signed(String operation, String json) {
+    LoopbackDaemon.AccessKey key = daemon.accessKey("admin");
+    return new SdkSigner(key.id(), key.secret(), Instant.now())
+        .sign(
+            URI.create("https://localhost:" + daemon.awsPort() + "/"),
+            SdkSigner.headers(AwsCaller.headers(operation)),
+            json.getBytes(UTF_8));
+  }
+
+  private static HttpResponse<String> send(HttpClient client, String operation, String json)
+      throws IOException, InterruptedException {
+    Request request = signed(operation, json);
+    var builder =
+        HttpRequest.newBuilder(URI.create("https://localhost:" + daemon.awsPort() + "/"))
+            .timeout(Duration.ofSeconds(20))
+            .POST(BodyPublishers.ofByteArray(request.body()));
+    request
+        .headers()
+        .forEach(
+            (name, value) -> {
+              if (!name.equals("host")) {
+                builder.setHeader(name, value);
+              }
+            });
+    return client.send(builder.build(), BodyHandlers.ofString());
+  }
+
+  @ParameterizedTest
+  @EnumSource(HttpClient.Version.class)
+  void bothVersionsOfHttpAreSpoken(HttpClient.Version version)
+      throws IOException, InterruptedException {
+    try (var client =
+        HttpClient.newBuilder().version(version).sslContext(daemon.ca().context(null)).build()) {
+      HttpResponse<String> created =
+          send(
+              client, "CreateKey", "{\"KeySpec\":\"HMAC_256\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\"}");
+      assertThat(created.statusCode()).as(created.body()).isEqualTo(200);
+      assertThat(created.version()).isEqualTo(version);
+      String key = created.body().replaceFirst("(?s).*\"KeyId\":\"([^\"]+)\".*", "$1");
+      String mac =
+          "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
+              .formatted(key);
+      HttpResponse<String> made = send(client, "GenerateMac", mac);
+      assertThat(made.statusCode()).isEqualTo(200);
+      assertThat(send(client, "GenerateMac", mac).body()).isEqualTo(made.body());
+      HttpResponse<String> refused = send(client, "GenerateMac", "{}");
+      assertThat(refused.statusCode()).isEqualTo(400);
+      assertThat(refused.body()).startsWith("{\"__type\":\"ValidationException\"");
+      HttpResponse<String> disabled = send(client, "DisableKey", "{\"KeyId\":\"" + key + "\"}");
+      assertThat(disabled.statusCode()).isEqualTo(200);
+      assertThat(disabled.body()).isEmpty();
+    }
+  }
+
+  @Test
+  void callerWithoutAlpnIsSpokenToInHttp1() throws IOException {
+    Request request = signed("ListKeys", "{}");
+    var socket =
+        daemon.ca().context(null).getSocketFactory().createSocket("localhost", daemon.awsPort());
+    try (var caller = new RawHttp1(socket)) {
+      assertThat(caller.write(AwsCaller.bytes(request)).read().status()).isEqualTo(200);
+      assertThat(caller.write("POST / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n").read().status())
+          .isEqualTo(400);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "\26",
+        "\26\3\1\2\0\1",
+        "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+      })
+  void connectionThatDoesNotShakeHandsIsClosed(String bytes) throws IOException {
+    long start = System.nanoTime();
+    try (var caller =
+        new RawHttp1(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
+      caller.write(bytes);
+      // An alert may come first.
+      assertThat(caller.isClosedByPeer() || caller.isClosedByPeer()).isTrue();
+    }
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(15));
+  }
+}
