@@ -84,7 +84,9 @@ final class AwsTlsTest {
         HttpClient.newBuilder().version(version).sslContext(daemon.ca().context(null)).build()) {
       HttpResponse<String> created =
           send(
-              client, "CreateKey", "{\"KeySpec\":\"HMAC_256\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\"}");
+              client,
+              "CreateKey",
+              "{\"KeySpec\":\"HMAC_256\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\"}");
       assertThat(created.statusCode()).as(created.body()).isEqualTo(200);
       assertThat(created.version()).isEqualTo(version);
       String key = created.body().replaceFirst("(?s).*\"KeyId\":\"([^\"]+)\".*", "$1");
