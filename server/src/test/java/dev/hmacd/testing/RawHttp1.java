@@ -94,6 +94,18 @@ public final class RawHttp1 implements AutoCloseable {
     }
   }
 
+  /// As [#isClosedByPeer()], whatever it says before.
+  public boolean isClosedByPeerAtLast() throws IOException {
+    try {
+      var _ = in.readAllBytes();
+      return true;
+    } catch (SocketTimeoutException e) {
+      return false;
+    } catch (SocketException e) {
+      return true;
+    }
+  }
+
   @Override
   public void close() throws IOException {
     socket.close();
