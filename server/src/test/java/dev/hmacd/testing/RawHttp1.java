@@ -94,6 +94,18 @@ public final class RawHttp1 implements AutoCloseable {
     }
   }
 
+  /// Whether the other end closes the connection within the limit, whatever it says before.
+  public boolean isClosedByPeerInTheEnd() throws IOException {
+    try {
+      in.readAllBytes();
+      return true;
+    } catch (SocketTimeoutException e) {
+      return false;
+    } catch (SocketException | SSLException e) {
+      return true;
+    }
+  }
+
   @Override
   public void close() throws IOException {
     socket.close();
