@@ -75,6 +75,11 @@ record ReferenceSigV4(String credential, String signedHeaders, String date, Stri
         .map(pair -> new String[] {decode(pair[0]), pair.length == 1 ? "" : decode(pair[1])});
   }
 
+  static boolean hasSessionToken(Request request) {
+    return request.headers().has("x-amz-security-token")
+        || parameters(request).anyMatch(each -> each[0].equals("X-Amz-Security-Token"));
+  }
+
   private static String decode(String text) {
     return URLDecoder.decode(text.replace("+", "%2B"), ISO_8859_1);
   }

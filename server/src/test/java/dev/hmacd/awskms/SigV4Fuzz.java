@@ -7,8 +7,11 @@ import com.fasterxml.jackson.core.JsonParser;
 import dev.hmacd.mac.SigningKey;
 import java.io.IOException;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 
 /// Any bytes as a signed request, as a fuzzer's target: accepted if, and only if, the signature is
@@ -70,6 +73,31 @@ public final class SigV4Fuzz {
     }
   }
 
+  /// What must hold beside the signature: it covers all that has a meaning, and is for here and now.
+  private static void checkCovered(Request request, ReferenceSigV4 reference) {
+    List<String> signed = Arrays.asList(reference.signedHeaders().split(";", -1));
+    request
+        .headers()
+        .forEach(
+            (name, _) ->
+                check(
+                    signed.contains(name) || !(name.equals("host") || name.startsWith("x-amz-")),
+                    "accepted without a signature of " + name,
+                    request));
+    check(
+        reference.credential().endsWith("/20261122/eu-central-1/kms/aws4_request"),
+        "accepted for " + reference.credential(),
+        request);
+    Instant time =
+        Instant.ofEpochSecond(
+            SignatureTime.parseDateHeader(reference.date()).orElseThrow().epochSecond());
+    check(
+        Duration.between(time, NOW).abs().compareTo(Duration.ofMinutes(5)) <= 0,
+        "accepted, signed at " + time,
+        request);
+    check(!ReferenceSigV4.hasSessionToken(request), "accepted with a session token", request);
+  }
+
   /// Called by the fuzzer with each input.
   public static void fuzzerTestOneInput(byte[] bytes) {
     Request request = request(bytes);
@@ -87,6 +115,9 @@ public final class SigV4Fuzz {
         accepted ? "accepted with a wrong signature" : "refused with the right signature",
         request);
     Request signed = ReferenceSigV4.withSignature(request, reference.expected(request, key));
+    if (isAccepted(signed)) {
+      checkCovered(signed, ReferenceSigV4.of(signed));
+    }
     check(
         isAccepted(signed) == isRight(signed, ReferenceSigV4.of(signed), key),
         "another signature is due",
