@@ -36,7 +36,8 @@ final class MacOperations {
             this::generateMac),
         new Operation(
             "VerifyMac",
-            Members.of(MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, MAC, GrantTokens.MEMBER, DRY_RUN),
+            Members.of(
+                MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, MAC, GrantTokens.MEMBER, DRY_RUN),
             this::verifyMac));
   }
 

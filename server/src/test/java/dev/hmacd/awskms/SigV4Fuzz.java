@@ -73,7 +73,8 @@ public final class SigV4Fuzz {
     }
   }
 
-  /// What must hold beside the signature: it covers all that has a meaning, and is for here and now.
+  /// What must hold beside the signature: it covers all that has a meaning, and is for here and
+  /// now.
   private static void checkCovered(Request request, ReferenceSigV4 reference) {
     List<String> signed = Arrays.asList(reference.signedHeaders().split(";", -1));
     request

@@ -294,14 +294,16 @@ final class WireTest {
     "GenerateRandom, numberOfBytes",
   })
   @KmsItem({
-    "4.2", "4.3", "4.5", "4.7", "4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.23", "4.24", "4.25",
-    "4.29", "7.15"
+    "4.2", "4.3", "4.5", "4.7", "4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.23", "4.24",
+    "4.25", "4.29", "7.15"
   })
   void memberThatIsRequiredIsAskedFor(String operation, String missing) throws IOException {
     List<String> members = List.of(missing.split(" ", -1));
     String message =
         members.size()
-            + (members.size() == 1 ? " validation error detected: " : " validation errors detected: ")
+            + (members.size() == 1
+                ? " validation error detected: "
+                : " validation errors detected: ")
             + members.stream()
                 .map(
                     each ->
@@ -342,9 +344,7 @@ final class WireTest {
     String doomed = caller.createKey("HMAC_256");
     long now = Instant.now().getEpochSecond();
     String body =
-        caller
-            .call("ScheduleKeyDeletion", "{\"KeyId\":\"%s\"%s}".formatted(doomed, window))
-            .body();
+        caller.call("ScheduleKeyDeletion", "{\"KeyId\":\"%s\"%s}".formatted(doomed, window)).body();
     var at = (BigDecimal) Objects.requireNonNull(JsonTree.object(body).get("DeletionDate"));
     assertThat(at.longValue() - now).isBetween(days * 86_400L - 1, days * 86_400L + 60);
     assertThat(metadata(doomed).get("DeletionDate")).isEqualTo(at);
