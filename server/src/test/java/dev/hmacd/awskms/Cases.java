@@ -99,7 +99,8 @@ final class Cases {
                   .map(each -> json(each.getKey()) + ":" + json(each.getValue())),
               "{}");
       case List<?> items -> join(items.stream().map(this::json), "[]");
-      case String text -> "\"" + fill(text).replace("\\", "\\\\").replace("\"", "\\\"") + "\"";
+      case String text ->
+          "\"" + fill(text).replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
       case null, default -> String.valueOf(value);
     };
   }

@@ -131,6 +131,7 @@ public final class Http1Fuzz {
     var connection =
         new Connection(
             (request, exchange) -> {
+              exchange.authenticated();
               int number = requests.size();
               requests.add(text(request));
               if (late) {
@@ -172,7 +173,12 @@ public final class Http1Fuzz {
     for (int i = 0; i < piece.length; i++) {
       piece[i] = end[i % end.length];
     }
-    var connection = new Connection((_, exchange) -> exchange.respond(answer(0)));
+    var connection =
+        new Connection(
+            (_, exchange) -> {
+              exchange.authenticated();
+              exchange.respond(answer(0));
+            });
     connection.write(stream, 0, stream.length);
     for (int i = 0; i < 16; i++) {
       connection.write(piece, 0, piece.length);
