@@ -111,12 +111,12 @@ final class Failures {
   private AwsError notUsable(KeyId key, KeyState state) {
     String arn = scope.keyArn(key);
     return switch (state) {
-      case ENABLED -> throw new IllegalArgumentException("an enabled key can be used");
+      case ENABLED, UNAVAILABLE ->
+          throw new IllegalArgumentException("the token is asked for a key that is " + state);
       case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
       case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
       case PENDING_DELETION ->
           AwsError.of("KMSInvalidStateException", arn + " is pending deletion.");
-      case UNAVAILABLE -> AwsError.of("KMSInvalidStateException", arn + " is unavailable.");
     };
   }
 

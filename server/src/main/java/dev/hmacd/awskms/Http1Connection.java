@@ -306,7 +306,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       }
       waiting.remove();
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
-      boolean last = response.last() || next.last || drained;
+      // Who has not shown who they are gets one answer.
+      boolean last = response.last() || next.last || drained || !authenticated;
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {

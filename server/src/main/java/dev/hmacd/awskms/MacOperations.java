@@ -4,7 +4,6 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.mac.Caller;
 import dev.hmacd.mac.MacRequest;
 import dev.hmacd.mac.MacService;
-import dev.hmacd.mac.Shape;
 import java.util.Base64;
 import java.util.List;
 
@@ -13,7 +12,6 @@ final class MacOperations {
   private static final Member MESSAGE =
       Member.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();
   private static final Member MAC = Member.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();
-  private static final Member KEY_ID = Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
 
   /// The values in the order of AWS's message.
   private static final Member MAC_ALGORITHM =
@@ -34,11 +32,12 @@ final class MacOperations {
     return List.of(
         new Operation(
             "GenerateMac",
-            Members.of(MESSAGE, KEY_ID, MAC_ALGORITHM, GrantTokens.MEMBER, DRY_RUN),
+            Members.of(MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, GrantTokens.MEMBER, DRY_RUN),
             this::generateMac),
         new Operation(
             "VerifyMac",
-            Members.of(MESSAGE, KEY_ID, MAC_ALGORITHM, MAC, GrantTokens.MEMBER, DRY_RUN),
+            Members.of(
+                MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, MAC, GrantTokens.MEMBER, DRY_RUN),
             this::verifyMac));
   }
 

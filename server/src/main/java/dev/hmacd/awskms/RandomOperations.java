@@ -20,17 +20,14 @@ final class RandomOperations {
         new Operation(
             "GenerateRandom",
             Members.of(
-                Member.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES),
+                Member.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES).required(),
                 Member.unserved("CustomKeyStoreId"),
                 Member.unserved("Recipient")),
             this::generateRandom));
   }
 
   private void generateRandom(Caller caller, Input input, Answer answer) {
-    int count =
-        input
-            .number(NUMBER_OF_BYTES)
-            .orElseThrow(() -> new AwsException(AwsError.validation("NumberOfBytes is required.")));
+    int count = input.number(NUMBER_OF_BYTES).orElseThrow();
     random.generateRandom(
         caller,
         count,

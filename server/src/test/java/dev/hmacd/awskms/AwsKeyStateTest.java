@@ -105,10 +105,23 @@ final class AwsKeyStateTest {
             assertError(answer, 400, "KMSInvalidMacException", "");
           } else if (StateWalk.isAllowed(operation, state)) {
             assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+            if (operation.equals("DescribeKey")) {
+              assertThat(answer.body()).contains("\"KeyState\":\"" + awsName(state) + "\"");
+            }
           } else {
             assertRefused(answer, operation, state, key);
           }
         });
+  }
+
+  private static String awsName(State state) {
+    return switch (state) {
+      case CREATING -> "Creating";
+      case ENABLED -> "Enabled";
+      case DISABLED -> "Disabled";
+      case PENDING_DELETION -> "PendingDeletion";
+      case UNAVAILABLE -> "Unavailable";
+    };
   }
 
   private static void assertRefused(

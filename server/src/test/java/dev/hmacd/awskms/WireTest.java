@@ -17,9 +17,13 @@ import java.io.IOException;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.Base64;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -268,5 +272,124 @@ final class WireTest {
     assertThat(error.status()).isEqualTo(500);
     assertThat(error.code()).isEqualTo("KMSInternalException");
     assertThat(error.message()).doesNotContain("secret", "IllegalState");
+  }
+
+  /// Each operation with an empty input, and the members that it misses.
+  @ParameterizedTest
+  @CsvSource({
+    "GenerateMac, message keyId macAlgorithm",
+    "VerifyMac, message keyId macAlgorithm mac",
+    "DescribeKey, keyId",
+    "EnableKey, keyId",
+    "DisableKey, keyId",
+    "ScheduleKeyDeletion, keyId",
+    "CancelKeyDeletion, keyId",
+    "UpdateKeyDescription, keyId description",
+    "CreateAlias, aliasName targetKeyId",
+    "UpdateAlias, aliasName targetKeyId",
+    "DeleteAlias, aliasName",
+    "TagResource, keyId tags",
+    "UntagResource, keyId tagKeys",
+    "ListResourceTags, keyId",
+    "GenerateRandom, numberOfBytes",
+  })
+  @KmsItem({
+    "4.2", "4.3", "4.5", "4.7", "4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.23", "4.24",
+    "4.25", "4.29", "7.15"
+  })
+  void memberThatIsRequiredIsAskedFor(String operation, String missing) throws IOException {
+    List<String> members = List.of(missing.split(" ", -1));
+    String message =
+        members.size()
+            + (members.size() == 1
+                ? " validation error detected: "
+                : " validation errors detected: ")
+            + members.stream()
+                .map(
+                    each ->
+                        "Value null at '%s' failed to satisfy constraint: Member must not be null"
+                            .formatted(each))
+                .collect(Collectors.joining("; "));
+    assertError(caller.call(operation, "{}"), "ValidationException", message);
+  }
+
+  @Test
+  @KmsItem("13.2")
+  void memberOfATagThatIsRequiredIsAskedFor() throws IOException {
+    assertError(
+        caller.call("TagResource", "{\"KeyId\":\"%s\",\"Tags\":[{}]}".formatted(key)),
+        "ValidationException",
+        "2 validation errors detected: Value null at 'tags.1.member.tagKey' failed to satisfy"
+            + " constraint: Member must not be null; Value null at 'tags.1.member.tagValue' failed"
+            + " to satisfy constraint: Member must not be null");
+  }
+
+  private static Map<?, ?> metadata(String keyId) throws IOException {
+    String body = caller.call("DescribeKey", "{\"KeyId\":\"%s\"}".formatted(keyId)).body();
+    return (Map<?, ?>) Objects.requireNonNull(JsonTree.object(body).get("KeyMetadata"));
+  }
+
+  @Test
+  @KmsItem("5.5")
+  void keyIdIsAUuidAndTheArnEndsWithIt() throws IOException {
+    String uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
+    assertThat((String) metadata(key).get("Arn"))
+        .matches("arn:aws:kms:eu-central-1:[0-9]{12}:key/" + uuid);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"'', 30", "',\"PendingWindowInDays\":7', 7"})
+  @KmsItem({"10.1", "10.2"})
+  void deletionIsAsManyDaysAwayAsAsked(String window, int days) throws IOException {
+    String doomed = caller.createKey("HMAC_256");
+    long now = Instant.now().getEpochSecond();
+    String body =
+        caller.call("ScheduleKeyDeletion", "{\"KeyId\":\"%s\"%s}".formatted(doomed, window)).body();
+    var at = (BigDecimal) Objects.requireNonNull(JsonTree.object(body).get("DeletionDate"));
+    assertThat(at.longValue() - now).isBetween(days * 86_400L - 1, days * 86_400L + 60);
+    assertThat(metadata(doomed).get("DeletionDate")).isEqualTo(at);
+  }
+
+  @Test
+  @KmsItem({"11.5", "15.1"})
+  void aliasIsOlderThanItsLastChangeAndFiftyAreAPage() throws IOException {
+    String named = caller.createKey("HMAC_256");
+    for (int i = 100; i < 151; i++) {
+      assertThat(caller.call("CreateAlias", page(i, named)).status()).isEqualTo(200);
+    }
+    String list = "{\"KeyId\":\"%s\"%s}";
+    Map<?, ?> first = aliases(list.formatted(named, ""));
+    assertThat((List<?>) first.get("Aliases")).hasSize(50);
+    assertThat(first.get("Truncated")).isEqualTo(true);
+    Map<?, ?> whole = aliases(list.formatted(named, ",\"Limit\":1000"));
+    assertThat((List<?>) whole.get("Aliases")).hasSize(51);
+    assertThat(whole.get("Truncated")).isEqualTo(false);
+
+    assertThat(caller.call("UpdateAlias", page(100, named)).status()).isEqualTo(200);
+    Map<?, ?> changed = aliases(list.formatted(named, ",\"Limit\":1"));
+    var alias = (Map<?, ?>) ((List<?>) Objects.requireNonNull(changed.get("Aliases"))).getFirst();
+    var created = (BigDecimal) Objects.requireNonNull(alias.get("CreationDate"));
+    var updated = (BigDecimal) Objects.requireNonNull(alias.get("LastUpdatedDate"));
+    assertThat(updated).isGreaterThan(created);
+  }
+
+  private static String page(int number, String target) {
+    return "{\"AliasName\":\"alias/page-%d\",\"TargetKeyId\":\"%s\"}".formatted(number, target);
+  }
+
+  private static Map<?, ?> aliases(String input) throws IOException {
+    return JsonTree.object(caller.call("ListAliases", input).body());
+  }
+
+  @Test
+  @KmsItem("4.29")
+  void randomBytesAreAsManyAsAskedAndDiffer() throws IOException {
+    Set<String> seen = new HashSet<>();
+    for (int i = 0; i < 20; i++) {
+      String body = caller.call("GenerateRandom", "{\"NumberOfBytes\":32}").body();
+      var base64 = (String) Objects.requireNonNull(JsonTree.object(body).get("Plaintext"));
+      assertThat(Base64.getDecoder().decode(base64)).hasSize(32);
+      assertThat(seen.add(base64)).isTrue();
+    }
   }
 }
