@@ -20,9 +20,9 @@ import json
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 CLIENTS = {"aws-cli", "boto3", "go", "java", "node", "wire"}
@@ -64,8 +64,11 @@ def main(client, command):
             except Mismatch as mismatch:
                 print(f"not ok - {case['name']}: {mismatch}", flush=True)
                 failures += 1
-        caller.stdin.close()
-        if caller.wait(ANSWER_LIMIT_SECONDS) != 0:
+        try:
+            caller.communicate(timeout=ANSWER_LIMIT_SECONDS)  # Tells it that there is no more, and waits for its end.
+        except subprocess.TimeoutExpired:
+            caller.kill()
+        if caller.wait() != 0:
             print(f"not ok - the caller ended with {caller.returncode}")
             failures += 1
     return min(failures, 1)
@@ -105,8 +108,8 @@ def check(case, caller, variables):
 
 
 def ask(caller, call):
-    signal.signal(signal.SIGALRM, gave_no_answer)
-    signal.alarm(ANSWER_LIMIT_SECONDS)
+    limit = threading.Timer(ANSWER_LIMIT_SECONDS, caller.kill)
+    limit.start()
     try:
         caller.stdin.write(json.dumps(call) + "\n")
         caller.stdin.flush()
@@ -114,14 +117,10 @@ def ask(caller, call):
     except BrokenPipeError:
         line = ""
     finally:
-        signal.alarm(0)
+        limit.cancel()
     if not line:
-        raise Mismatch("the caller has ended")
+        raise Mismatch("the caller has ended, or gave no answer in time and was ended")
     return json.loads(line)
-
-
-def gave_no_answer(*_):
-    raise Mismatch(f"no answer in {ANSWER_LIMIT_SECONDS} s")
 
 
 def check_error(case, seen, variables):

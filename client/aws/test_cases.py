@@ -46,7 +46,6 @@ class CasesTest(unittest.TestCase):
             (said, ERROR | {"message": "no such alias"}, False),
             (said, ERROR | {"error": "AccessDeniedException"}, False),
             (said, ERROR | {"status": 404}, False),
-            (said | {"status": 404}, ERROR | {"status": 404}, True),
             (said, {"answer": {}}, False),
             (said, {"fault": "no connection"}, False),
         ):
