@@ -124,7 +124,8 @@ public final class Http1Fuzz {
   /// Lets a connection read bytes, and returns what it took for requests.
   ///
   /// @param size of the pieces in which the bytes come
-  /// @param late whether answers come only after all bytes, the last one first
+  /// @param late whether answers come only after all bytes, the last one first; each request shows
+  ///   who sent it
   private static List<String> read(byte[] stream, int size, boolean late, int expected) {
     List<String> requests = new ArrayList<>();
     List<Runnable> answers = new ArrayList<>();
@@ -133,6 +134,7 @@ public final class Http1Fuzz {
             (request, exchange) -> {
               int number = requests.size();
               requests.add(text(request));
+              exchange.authenticated();
               if (late) {
                 answers.add(() -> exchange.respond(answer(number)));
               } else {
@@ -172,7 +174,12 @@ public final class Http1Fuzz {
     for (int i = 0; i < piece.length; i++) {
       piece[i] = end[i % end.length];
     }
-    var connection = new Connection((_, exchange) -> exchange.respond(answer(0)));
+    var connection =
+        new Connection(
+            (_, exchange) -> {
+              exchange.authenticated();
+              exchange.respond(answer(0));
+            });
     connection.write(stream, 0, stream.length);
     for (int i = 0; i < 16; i++) {
       connection.write(piece, 0, piece.length);
@@ -180,6 +187,21 @@ public final class Http1Fuzz {
       check(connection.memory() <= MAX_MEMORY + 4L * stream.length, "memory is filled");
       check(connection.room.bytes() <= LIMITS.maxBodyBytes(), "a body is too long");
     }
+    connection.end();
+  }
+
+  /// Lets a connection read bytes of somebody unknown, who gets one answer, whatever was sent.
+  private static void readFromUnknown(byte[] stream, int size) {
+    List<Exchange> exchanges = new ArrayList<>();
+    var connection = new Connection((_, exchange) -> exchanges.add(exchange));
+    connection.writeInPieces(stream, size);
+    for (int i = 0; i < exchanges.size(); i++) {
+      exchanges.get(i).respond(answer(i));
+    }
+    List<Answer> sent = connection.answers();
+    check(sent.size() <= 1, "somebody unknown got more than one answer");
+    check(exchanges.isEmpty() || sent.size() == 1, "somebody unknown got no answer");
+    check(sent.isEmpty() || sent.getFirst().last(), "somebody unknown can go on");
     connection.end();
   }
 
@@ -202,6 +224,7 @@ public final class Http1Fuzz {
     check(
         read(stream, size, true, expected.size()).equals(whole),
         "in pieces of " + size + " bytes it is something else");
+    readFromUnknown(stream, size);
     readWithoutEnd(stream);
   }
 }

@@ -102,6 +102,14 @@ final class Http2Test {
     return new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface();
   }
 
+  /// Somebody whose connection goes on after a refusal: it has sent a good request.
+  private static RawHttp2 knownCaller() throws IOException {
+    RawHttp2 caller = caller();
+    send(caller, 1, admin.signed("GenerateMac", mac()));
+    assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+    return caller;
+  }
+
   /// A request's fields as HTTP/2 has them.
   private static byte[] fields(Request request, String... more) {
     var block = new ByteArrayOutputStream();
@@ -151,17 +159,27 @@ final class Http2Test {
 
   @Test
   void changedRequestIsRefused() throws IOException {
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = knownCaller()) {
       Request good = admin.signed("GenerateMac", mac());
       byte[] body = good.body().clone();
       body[body.length - 3] ^= 1;
-      caller.frame(HEADERS, END_HEADERS, 1, fields(good)).data(1, body);
-      assertThat(caller.end(1)).isEqualTo(new End.Http("400"));
-      assertThat(caller.body()).startsWith("{\"__type\":\"InvalidSignatureException\"");
-      caller.frame(HEADERS, END_HEADERS, 3, fields(good, "x-amz-foo", "1")).data(3, good.body());
+      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).data(3, body);
       assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
-      send(caller, 5, good);
-      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
+      assertThat(caller.body()).startsWith("{\"__type\":\"InvalidSignatureException\"");
+      caller.frame(HEADERS, END_HEADERS, 5, fields(good, "x-amz-foo", "1")).data(5, good.body());
+      assertThat(caller.end(5)).isEqualTo(new End.Http("400"));
+      send(caller, 7, good);
+      assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void callerWhoHasNotShownWhoTheyAreGetsOneAnswer() throws IOException {
+    try (RawHttp2 caller = caller()) {
+      Request good = admin.signed("GenerateMac", mac());
+      caller.frame(HEADERS, END_HEADERS, 1, fields(good, "x-amz-foo", "1")).data(1, good.body());
+      assertThat(caller.end(1)).isEqualTo(new End.Http("400"));
+      assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
@@ -182,16 +200,16 @@ final class Http2Test {
   @ParameterizedTest
   @MethodSource("refused")
   void whatIsNotServedIsRefusedPrecisely(String status, String[] fields) throws IOException {
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = knownCaller()) {
       var block = new ByteArrayOutputStream();
       block.writeBytes(RawHttp2.headers(fields[0], fields[1], ":scheme", "http"));
       for (int i = 2; i < fields.length; i += 2) {
         block.writeBytes(RawHttp2.headers(fields[i], fields[i + 1]));
       }
-      caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, block.toByteArray());
-      assertThat(caller.end(1)).isEqualTo(new End.Http(status));
-      send(caller, 3, admin.signed("GenerateMac", mac()));
-      assertThat(caller.end(3)).isEqualTo(new End.Http("200"));
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, block.toByteArray());
+      assertThat(caller.end(3)).isEqualTo(new End.Http(status));
+      send(caller, 5, admin.signed("GenerateMac", mac()));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
     }
   }
 
@@ -296,15 +314,15 @@ final class Http2Test {
 
   @Test
   void bodyThatIsTooLongOrHasFieldsAfterItIsRefused() throws IOException {
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = knownCaller()) {
       Request good = admin.signed("GenerateMac", mac());
-      caller.frame(HEADERS, END_HEADERS, 1, fields(good)).paced(1, 262_145);
-      assertThat(caller.end(1)).isEqualTo(new End.Http("413"));
+      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).paced(3, 262_145);
+      assertThat(caller.end(3)).isEqualTo(new End.Http("413"));
       caller
-          .frame(HEADERS, END_HEADERS, 3, fields(good))
-          .frame(DATA, 0, 3, good.body())
-          .frame(HEADERS, END_HEADERS | END_STREAM, 3, RawHttp2.headers("x-amz-target", "a"));
-      assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
+          .frame(HEADERS, END_HEADERS, 5, fields(good))
+          .frame(DATA, 0, 5, good.body())
+          .frame(HEADERS, END_HEADERS | END_STREAM, 5, RawHttp2.headers("x-amz-target", "a"));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("400"));
       assertThat(caller.body()).contains("BadRequestException");
     }
   }
@@ -312,30 +330,30 @@ final class Http2Test {
   @Test
   void fieldsThatAreTooLongOrTooManyAreRefused() throws IOException {
     Request good = admin.signed("GenerateMac", mac());
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = knownCaller()) {
       String[] many = new String[202];
       Arrays.fill(many, "x");
-      caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, fields(good, many));
-      assertThat(caller.end(1)).isEqualTo(new End.Http("431"));
-      caller
-          .frame(HEADERS, END_STREAM, 3, fields(good, "x-a", "x".repeat(8000)))
-          .frame(CONTINUATION, END_HEADERS, 3, RawHttp2.headers("x-b", "x".repeat(8000)));
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, fields(good, many));
       assertThat(caller.end(3)).isEqualTo(new End.Http("431"));
-      send(caller, 5, good);
-      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
+      caller
+          .frame(HEADERS, END_STREAM, 5, fields(good, "x-a", "x".repeat(8000)))
+          .frame(CONTINUATION, END_HEADERS, 5, RawHttp2.headers("x-b", "x".repeat(8000)));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("431"));
+      send(caller, 7, good);
+      assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
     }
   }
 
   @Test
   void requestThatDoesNotComeWholeInTimeIsRefused() throws IOException {
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = knownCaller()) {
       Request good = admin.signed("GenerateMac", mac());
-      caller.frame(HEADERS, END_HEADERS, 1, fields(good)).frame(DATA, 0, 1, new byte[] {1});
-      assertThat(caller.end(1)).isEqualTo(new End.Http("408"));
-      caller.frame(HEADERS, END_HEADERS, 3, fields(good));
+      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).frame(DATA, 0, 3, new byte[] {1});
       assertThat(caller.end(3)).isEqualTo(new End.Http("408"));
-      send(caller, 5, admin.signed("GenerateMac", mac()));
-      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
+      caller.frame(HEADERS, END_HEADERS, 5, fields(good));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("408"));
+      send(caller, 7, admin.signed("GenerateMac", mac()));
+      assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
     }
   }
 
