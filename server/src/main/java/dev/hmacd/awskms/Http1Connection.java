@@ -311,7 +311,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {
-        return; // Nothing was taken after it.
+        // What was taken after it is not answered any more.
+        waiting.forEach(ChannelExchange::abandon);
+        waiting.clear();
+        return;
       }
     }
     if (sent) {

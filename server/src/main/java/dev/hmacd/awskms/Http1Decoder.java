@@ -19,6 +19,9 @@ final class Http1Decoder extends HttpRequestDecoder {
   private static final byte LF = '\n';
   private static final byte DELETE = 0x7f;
 
+  /// In capitals (RFC 9112, section 2.3), which the library does not insist on.
+  private static final byte[] PROTOCOL = {'H', 'T', 'T', 'P', '/'};
+
   private boolean inHead = true;
   private boolean requestLineSeen;
   private boolean broken;
@@ -109,6 +112,7 @@ final class Http1Decoder extends HttpRequestDecoder {
 
   private void checkLine(ByteBuf buffer, int start, int end) {
     int blanks = 0;
+    int lastBlank = start;
     for (int i = start; i < end; i++) {
       byte b = buffer.getByte(i);
       boolean control = (b >= 0 && b < SPACE) || b == DELETE;
@@ -117,10 +121,20 @@ final class Http1Decoder extends HttpRequestDecoder {
       }
       if (b == SPACE) {
         blanks++;
+        lastBlank = i;
       }
     }
-    if (!requestLineSeen && blanks != 2) {
+    if (requestLineSeen) {
+      return;
+    }
+    if (blanks != 2) {
       throw new MalformedException("a request line has three parts");
+    }
+    for (int i = 0; i < PROTOCOL.length; i++) {
+      int at = lastBlank + 1 + i;
+      if (at >= end || buffer.getByte(at) != PROTOCOL[i]) {
+        throw new MalformedException("a request line ends with a version of HTTP");
+      }
     }
   }
 }

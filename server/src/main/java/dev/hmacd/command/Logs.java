@@ -56,7 +56,9 @@ public final class Logs extends ContextAwareBase implements Configurator {
     root.setLevel(Level.WARN);
     // It tells each malformed frame with a stack trace: what callers send must not fill the log.
     context.getLogger("io.grpc").setLevel(Level.ERROR);
-    // As it does each connection that made room for another before an event loop had it.
+    // So does the codec, as an error, each connection whose flow control was broken.
+    context.getLogger("io.netty.handler.codec.http2").setLevel(Level.OFF);
+    // And Netty each connection that made room for another before an event loop had it.
     context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
     context.getLogger("dev.hmacd").setLevel(Level.toLevel(logging.level().name()));
   }

@@ -124,7 +124,8 @@ public final class Http1Fuzz {
   /// Lets a connection read bytes, and returns what it took for requests.
   ///
   /// @param size of the pieces in which the bytes come
-  /// @param late whether answers come only after all bytes, the last one first
+  /// @param late whether answers come only after all bytes, the last one first; each request shows
+  ///   who sent it
   private static List<String> read(byte[] stream, int size, boolean late, int expected) {
     List<String> requests = new ArrayList<>();
     List<Runnable> answers = new ArrayList<>();
@@ -134,6 +135,7 @@ public final class Http1Fuzz {
               exchange.authenticated();
               int number = requests.size();
               requests.add(text(request));
+              exchange.authenticated();
               if (late) {
                 answers.add(() -> exchange.respond(answer(number)));
               } else {
@@ -189,6 +191,21 @@ public final class Http1Fuzz {
     connection.end();
   }
 
+  /// Lets a connection read bytes of somebody unknown, who gets one answer, whatever was sent.
+  private static void readFromUnknown(byte[] stream, int size) {
+    List<Exchange> exchanges = new ArrayList<>();
+    var connection = new Connection((_, exchange) -> exchanges.add(exchange));
+    connection.writeInPieces(stream, size);
+    for (int i = 0; i < exchanges.size(); i++) {
+      exchanges.get(i).respond(answer(i));
+    }
+    List<Answer> sent = connection.answers();
+    check(sent.size() <= 1, "somebody unknown got more than one answer");
+    check(exchanges.isEmpty() || sent.size() == 1, "somebody unknown got no answer");
+    check(sent.isEmpty() || sent.getFirst().last(), "somebody unknown can go on");
+    connection.end();
+  }
+
   /// Called by the fuzzer first: what is loaded here does not count as slow.
   public static void fuzzerInitialize() {
     fuzzerTestOneInput("POST / HTTP/1.1\r\nHost: a\r\n\r\n".getBytes(ISO_8859_1));
@@ -208,6 +225,7 @@ public final class Http1Fuzz {
     check(
         read(stream, size, true, expected.size()).equals(whole),
         "in pieces of " + size + " bytes it is something else");
+    readFromUnknown(stream, size);
     readWithoutEnd(stream);
   }
 }

@@ -301,6 +301,9 @@ final class Http1Test {
         bad("two blanks in the request line", "POST  / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("a tab in the request line", "POST\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("four parts in the request line", "POST / x HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("protocol in small letters", "POST / http/1.1\r\nHost: a\r\n\r\n"),
+        bad("version of many digits", "POST / HTTP/01.1\r\nHost: a\r\n\r\n"),
+        bad("version that ends early", "POST / HTT\r\nHost: a\r\n\r\n"),
         bad("no version", "POST /\r\nHost: a\r\n\r\n"),
         bad("a CR first", "\rPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("a NUL first", "\0POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -399,6 +402,24 @@ final class Http1Test {
       assertThat(answer.status()).isEqualTo(405);
       assertThat(answer.body()).isEmpty();
       assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void callerWhoHasNotShownWhoTheyAreGetsOneAnswer() throws IOException {
+    String wrong = request("hello").replaceFirst("Signature=[0-9a-f]{8}", "Signature=00000000");
+    try (RawHttp1 caller = caller()) {
+      caller.write(wrong + request("after") + wrong);
+      Answer answer = caller.read();
+      assertThat(answer.body()).contains("InvalidSignatureException");
+      assertThat(answer.headers()).containsEntry("connection", "close");
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+    try (RawHttp1 caller = caller()) {
+      caller.write(request("before") + wrong + request("after"));
+      assertThat(caller.read().status()).isEqualTo(200);
+      assertThat(caller.read().body()).contains("InvalidSignatureException");
+      assertThat(caller.read().status()).isEqualTo(200);
     }
   }
 

@@ -109,10 +109,10 @@ public final class RawHttp2 implements AutoCloseable {
     return frame(DATA, END_STREAM, stream, Arrays.copyOfRange(bytes, from, bytes.length));
   }
 
-  /// Sends a part of a body of any length, on the first stream that has one: as much at a time as
-  /// the other end lets it (RFC 9113, section 5.2).
+  /// Sends a part of a body of any length: as much at a time as the other end lets it (RFC 9113,
+  /// section 5.2), when no more than some kilobytes were sent on other streams.
   public RawHttp2 paced(int stream, int length) throws IOException {
-    int ofConnection = DEFAULT_WINDOW;
+    int ofConnection = DEFAULT_WINDOW - MAX_FRAME / 2;
     int ofStream = DEFAULT_WINDOW;
     int left = length;
     while (left > 0) {
