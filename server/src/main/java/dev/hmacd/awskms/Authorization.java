@@ -145,7 +145,7 @@ record Authorization(
   private static List<String> names(String text) {
     List<String> names = new ArrayList<>();
     String before = "";
-    for (String name : text.split(";", -1)) {
+    for (String name : text.split(";", Intake.MAX_HEADER_FIELDS + 1)) {
       if (before.compareTo(name) >= 0 || !name.equals(name.toLowerCase(Locale.ROOT))) {
         throw incomplete("'SignedHeaders' must be names in lowercase, sorted, and none twice.");
       }

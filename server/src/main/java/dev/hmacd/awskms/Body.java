@@ -24,6 +24,12 @@ final class Body {
     length += count;
   }
 
+  /// Lets go of what came.
+  void clear() {
+    bytes = EMPTY;
+    length = 0;
+  }
+
   /// What came.
   byte[] toByteArray() {
     return length == bytes.length ? bytes : Arrays.copyOf(bytes, length);

@@ -31,9 +31,12 @@ abstract class ChannelExchange implements Exchange {
     return body;
   }
 
-  /// Takes a part of the body in; whether there was room for it. What is too much is not taken.
+  /// Takes a part of the body in; whether there was room for it. What is too much is not taken: a
+  /// connection that has to go for it may hold nothing, so its going alone makes no room.
   boolean hasRoomFor(int bytes) {
-    if (intake.room().hold(bytes) || intake.connections().evictOldestPending(connection())) {
+    if (intake.room().hold(bytes)
+        || (intake.connections().evictOldestPending(connection())
+            && !intake.room().isReserveUsed())) {
       return true;
     }
     intake.room().release(bytes);
@@ -59,6 +62,7 @@ abstract class ChannelExchange implements Exchange {
     }
     ended = true;
     intake.room().release(body.length());
+    body.clear(); // Its channel may last longer.
     if (entered) {
       intake.room().left();
     }

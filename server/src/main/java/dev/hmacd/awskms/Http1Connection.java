@@ -176,6 +176,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       refuse(HttpErrors.BAD_HOST);
       return;
     }
+    if (pending.headers.has("transfer-encoding") && !isChunked(pending.headers)) {
+      refuse(HttpErrors.MALFORMED);
+      return;
+    }
     if (HttpUtil.getContentLength(request, 0L) > intake.limits().maxBodyBytes()) {
       refuse(HttpErrors.BODY_TOO_LONG);
       return;
@@ -183,6 +187,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     if (pending.headers.has("expect")) {
       expect(pending.headers);
     }
+  }
+
+  /// The decoder passes over what comes before `chunked`, and others might not.
+  private static boolean isChunked(Headers headers) {
+    return headers.only("transfer-encoding").map("chunked"::equalsIgnoreCase).orElse(false);
   }
 
   private void expect(Headers headers) {
@@ -297,7 +306,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       }
       waiting.remove();
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
-      boolean last = response.last() || next.last || drained;
+      // Who has not shown who they are gets one answer.
+      boolean last = response.last() || next.last || drained || !authenticated;
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {

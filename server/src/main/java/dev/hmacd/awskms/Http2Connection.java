@@ -1,5 +1,6 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.transport.Connections;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -9,6 +10,7 @@ import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.util.ReferenceCountUtil;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,6 +20,9 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   /// What a stream may have unread before it is told to wait (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
+  /// How long the last answer may take on its way.
+  private static final long LINGER_MILLIS = 1000;
+
   private static final int MAX_RESETS_PER_WINDOW = 400;
   private static final int RESET_WINDOW_SECONDS = 10;
 
@@ -26,6 +31,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   private final Channel channel;
   private final Intake intake;
   private boolean authenticated;
+  private boolean leaving;
   private int streams;
 
   /// When the last stream ended; 0 while there are some.
@@ -69,6 +75,19 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     if (!authenticated) {
       authenticated = true;
       intake.connections().authenticated(channel.remoteAddress());
+    }
+  }
+
+  /// Who has not shown who they are gets one answer: no more requests are taken, and soon after the
+  /// connection ends, whatever is still open on it.
+  void answered() {
+    if (!authenticated && !leaving) {
+      leaving = true;
+      var _ = channel.close(); // The codec's way: it says so, and waits for streams.
+      var _ =
+          channel
+              .eventLoop()
+              .schedule(() -> Connections.cut(channel), LINGER_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 

@@ -230,6 +230,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
       answered = true;
       watch();
     }
+    connection.answered();
   }
 
   private void reset(Http2Error error) {
@@ -250,7 +251,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   public void look(long nowNanos) {
     long age = nowNanos - sinceNanos;
     if (answered) {
-      if (age > intake.limits().idle().toNanos()) {
+      if (age > intake.limits().request().toNanos()) {
         stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // There is no window for it.
       }
     } else if (age > intake.limits().request().toNanos()) {

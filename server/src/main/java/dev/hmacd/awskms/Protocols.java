@@ -122,6 +122,12 @@ final class Protocols extends ChannelInitializer<Channel> {
     }
 
     @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      log.atDebug().setCause(cause).log("A connection broke");
+      var _ = context.close();
+    }
+
+    @Override
     public void look(long nowNanos) {
       Duration limit = begun ? intake.limits().request() : intake.limits().idle();
       if (nowNanos - sinceNanos > limit.toNanos()) {

@@ -36,6 +36,11 @@ final class Room {
     return bytes.addAndGet(count) <= maxBytes;
   }
 
+  /// Whether even the eighth is used up that there is beyond the bound while others are made to go.
+  boolean isReserveUsed() {
+    return bytes.get() > maxBytes + maxBytes / 8;
+  }
+
   void release(int count) {
     bytes.addAndGet(-count);
   }

@@ -51,6 +51,10 @@ public final class AccessKeyService {
   /// By access key id and day. Two days can be in force at once, around midnight.
   private final Map<String, SigningKey> signingKeys = new ConcurrentHashMap<>();
 
+  /// Those that the token is asked for, by the same names.
+  private final Map<String, CompletableFuture<Optional<SigningKey>>> deriving =
+      new ConcurrentHashMap<>();
+
   private static final int MAX_SIGNING_KEYS = 10_000;
 
   private volatile @Nullable KeyObject master;
@@ -193,23 +197,40 @@ public final class AccessKeyService {
     if (known != null) {
       return CompletableFuture.completedFuture(Optional.of(known));
     }
+    // One request asks the token, however many wait.
+    var mine = new CompletableFuture<Optional<SigningKey>>();
+    CompletableFuture<Optional<SigningKey>> others = deriving.putIfAbsent(name, mine);
+    if (others != null) {
+      return others;
+    }
     var principal = new Principal(found.get().principal());
-    return secret(accessKeyId, deadlineNanos)
-        .thenApply(
-            secret -> {
-              try (secret) {
-                var derived = new SigningKey(principal, secret.signingKey(day, scope));
-                if (signingKeys.size() >= MAX_SIGNING_KEYS) {
-                  signingKeys.clear();
-                }
-                signingKeys.put(name, derived);
-                return Optional.of(derived);
-              }
-            })
-        .exceptionally(
-            e -> {
-              throw new Refusal(Failures.ofToken(e));
-            });
+    var _ =
+        secret(accessKeyId, deadlineNanos)
+            .thenApply(secret -> derive(principal, secret, day, name))
+            .whenComplete(
+                (derived, e) -> {
+                  deriving.remove(name, mine);
+                  if (e == null) {
+                    mine.complete(Optional.of(derived));
+                  } else {
+                    mine.completeExceptionally(new Refusal(Failures.ofToken(e)));
+                  }
+                });
+    return mine;
+  }
+
+  private SigningKey derive(Principal principal, AccessKeySecret secret, String day, String name) {
+    try (secret) {
+      var derived = new SigningKey(principal, secret.signingKey(day, scope));
+      if (signingKeys.size() >= MAX_SIGNING_KEYS) {
+        signingKeys.keySet().removeIf(each -> !each.endsWith('/' + day));
+      }
+      if (signingKeys.size() >= MAX_SIGNING_KEYS) {
+        signingKeys.clear();
+      }
+      signingKeys.put(name, derived);
+      return derived;
+    }
   }
 
   private CompletableFuture<AccessKeySecret> secret(String accessKeyId, long deadlineNanos) {

@@ -77,7 +77,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       }
     }
     if (evicted != null) {
-      var _ = evicted.close();
+      cut(evicted);
     }
     if (!accepted) {
       connection.unsafe().closeForcibly();
@@ -167,8 +167,14 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       }
       refused++;
     }
-    var _ = evicted.close();
+    cut(evicted);
     return true;
+  }
+
+  /// Ends a connection at once: asked to close, the codecs of HTTP/2 would wait for streams.
+  public static void cut(Channel connection) {
+    var first = connection.pipeline().firstContext();
+    var _ = first == null ? connection.close() : first.close();
   }
 
   public synchronized int open() {

@@ -231,6 +231,10 @@ final class Http1Test {
         bad("hexadecimal length", HEAD + "Content-Length: 0x3\r\n\r\nabc"),
         bad("no length", HEAD + "Content-Length: \r\n\r\n"),
         bad("endless length", HEAD + "Content-Length: 99999999999999999999\r\n\r\n"),
+        bad("gzip and then chunked", HEAD + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        bad(
+            "nonsense and then chunked",
+            HEAD + "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad("chunked twice", HEAD + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         bad("chunked and then gzip", HEAD + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
         bad("another coding", HEAD + "Transfer-Encoding: identity\r\n\r\n"),

@@ -355,8 +355,7 @@ final class WireTest {
   void aliasIsOlderThanItsLastChangeAndFiftyAreAPage() throws IOException {
     String named = caller.createKey("HMAC_256");
     for (int i = 100; i < 151; i++) {
-      String input = "{\"AliasName\":\"alias/page-%d\",\"TargetKeyId\":\"%s\"}";
-      assertThat(caller.call("CreateAlias", input.formatted(i, named)).status()).isEqualTo(200);
+      assertThat(caller.call("CreateAlias", page(i, named)).status()).isEqualTo(200);
     }
     String list = "{\"KeyId\":\"%s\"%s}";
     Map<?, ?> first = aliases(list.formatted(named, ""));
@@ -366,13 +365,16 @@ final class WireTest {
     assertThat((List<?>) whole.get("Aliases")).hasSize(51);
     assertThat(whole.get("Truncated")).isEqualTo(false);
 
-    String update = "{\"AliasName\":\"alias/page-100\",\"TargetKeyId\":\"%s\"}";
-    assertThat(caller.call("UpdateAlias", update.formatted(named)).status()).isEqualTo(200);
+    assertThat(caller.call("UpdateAlias", page(100, named)).status()).isEqualTo(200);
     Map<?, ?> changed = aliases(list.formatted(named, ",\"Limit\":1"));
     var alias = (Map<?, ?>) ((List<?>) Objects.requireNonNull(changed.get("Aliases"))).getFirst();
     var created = (BigDecimal) Objects.requireNonNull(alias.get("CreationDate"));
     var updated = (BigDecimal) Objects.requireNonNull(alias.get("LastUpdatedDate"));
     assertThat(updated).isGreaterThan(created);
+  }
+
+  private static String page(int number, String target) {
+    return "{\"AliasName\":\"alias/page-%d\",\"TargetKeyId\":\"%s\"}".formatted(number, target);
   }
 
   private static Map<?, ?> aliases(String input) throws IOException {

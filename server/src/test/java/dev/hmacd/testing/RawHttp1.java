@@ -94,14 +94,14 @@ public final class RawHttp1 implements AutoCloseable {
     }
   }
 
-  /// Whether the other end closes the connection within the limit, whatever it says before.
-  public boolean isClosedByPeerInTheEnd() throws IOException {
+  /// As [#isClosedByPeer()], whatever it says before.
+  public boolean isClosedByPeerAtLast() throws IOException {
     try {
-      in.readAllBytes();
+      var _ = in.readAllBytes();
       return true;
     } catch (SocketTimeoutException e) {
       return false;
-    } catch (SocketException | SSLException e) {
+    } catch (SocketException e) {
       return true;
     }
   }
