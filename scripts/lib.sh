@@ -186,13 +186,13 @@ train() {
   SOFTHSM2_CONF='' HMACD_JAVA_OPTS="$options -Dhmacd.halt=false" start_daemon "$dir" || return
   (
     enter "$dir"
-    key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text) &&
-      "$client_home/lib/train" "$key" || warn "no AOT cache for hmacctl: it works, but starts more slowly"
+    key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text) || return
+    "$client_home/lib/train" "$key" || warn "no AOT cache for hmacctl: it works, but starts more slowly"
     aws_call CreateKey '{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}' |
       grep -q '"KeyState":"Enabled"' || warn "the AWS edge's first answer will take longer"
     aws_call GenerateMac '{"KeyId":"'"$key"'","Message":"aGVsbG8=","MacAlgorithm":"HMAC_SHA_256"}' |
       grep -q '"Mac":' || warn "the AWS edge's first MAC will take longer"
-  )
+  ) || warn "the daemon that is recorded makes no key"
   stop_daemon "$daemon" || true
   if [ ! -s "$output.new" ]; then
     tail -n 20 "$dir/hmacd.log" >&2
@@ -220,7 +220,7 @@ aws_call() {
     "$scope" "$names" \
     "$(printf 'AWS4-HMAC-SHA256\n%s\n%s\n%s' "$time" "$scope" "$hash" | sha256 -mac HMAC -macopt "hexkey:$key")" >&"$connection"
   printf 'Content-Length: %d\r\n\r\n%s' "${#2}" "$2" >&"$connection"
-  cat <&"$connection"
+  timeout 10 cat <&"$connection"
   exec {connection}>&-
 }
 
