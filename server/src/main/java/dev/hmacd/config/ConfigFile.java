@@ -148,7 +148,7 @@ public final class ConfigFile {
 
   private static Config.AwsKms awsKms(Section section) {
     InetSocketAddress listen =
-        section.address("listen", section.string("listen", "127.0.0.1:8080"));
+        section.address("listen", section.string("listen", "127.0.0.1:8553"));
     Optional<TlsConfig> tls =
         section
             .optionalSection("tls")
