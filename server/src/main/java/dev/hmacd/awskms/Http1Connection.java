@@ -228,12 +228,18 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       pending.body().append(part);
     }
     if (content instanceof LastHttpContent end) {
-      if (!end.trailingHeaders().isEmpty()) {
+      if (hasTrailers(pending, end)) {
         refuse(HttpErrors.TRAILERS);
         return;
       }
       whole(pending);
     }
+  }
+
+  /// The decoder drops some fields after chunks, but tells by its object that there were any.
+  private static boolean hasTrailers(Pending pending, LastHttpContent end) {
+    return !end.trailingHeaders().isEmpty()
+        || (pending.headers.has("transfer-encoding") && end != LastHttpContent.EMPTY_LAST_CONTENT);
   }
 
   private void whole(Pending pending) {

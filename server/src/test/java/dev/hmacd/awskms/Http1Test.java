@@ -282,6 +282,12 @@ final class Http1Test {
         bad(
             "fields after chunks",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Amz-Target: a\r\n\r\n"),
+        bad(
+            "coding after chunks",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        bad(
+            "length after chunks",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n"),
         bad("folded line", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n b\r\n\r\n"),
         bad(
             "folded line with a tab",

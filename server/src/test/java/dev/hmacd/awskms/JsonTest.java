@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// What a body may be: signed by somebody who may do everything, and still no JSON, or JSON that
 /// two readers could take for different things.
+@Tag("slow")
 final class JsonTest {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
