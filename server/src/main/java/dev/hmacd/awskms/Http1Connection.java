@@ -237,6 +237,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   /// The decoder drops some fields after chunks, but tells by its object that there were any.
+  @SuppressWarnings("ReferenceEquality") // It is the object that tells.
   private static boolean hasTrailers(Pending pending, LastHttpContent end) {
     return !end.trailingHeaders().isEmpty()
         || (pending.headers.has("transfer-encoding") && end != LastHttpContent.EMPTY_LAST_CONTENT);
