@@ -31,12 +31,12 @@ final class DevCommand implements Command {
       var certificates = new DevCertificates(folder);
       certificates.begin(); // The authority's key takes as long as all of the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
-      certificates.finish();
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
       var daemon = new Daemon(config, Startup.token(config.token()), Clock.systemUTC());
       var running = new Running(daemon);
+      certificates.finish();
       running.watch(folder.config(), config);
       running.start(Daemon.Provision.IF_MISSING);
       if (!daemon.awaitHealthy(FIRST_ANSWER)) {

@@ -29,12 +29,6 @@ final class DevTool {
   /// @param environment more of it, for what others may not see in the arguments
   String run(Map<String, String> environment, String input, List<String> arguments)
       throws StartException, IOException, InterruptedException {
-    return start(environment, input, arguments).await();
-  }
-
-  /// Starts it. What it reads and writes is less than a pipe holds, 64 KiB.
-  Started start(Map<String, String> environment, String input, List<String> arguments)
-      throws StartException, IOException {
     Path log = folder.file(name + ".log");
     ProcessBuilder builder = new ProcessBuilder(name).redirectError(log.toFile());
     builder.command().addAll(arguments);
@@ -48,24 +42,20 @@ final class DevTool {
           StartException.CONFIG,
           e);
     }
+    // What it reads and writes is less than a pipe holds, 64 KiB.
     try (var in = process.getOutputStream()) {
       in.write(input.getBytes(StandardCharsets.UTF_8));
     }
-    return new Started(process, name + " " + arguments.getFirst(), log);
-  }
-
-  /// One that runs.
-  record Started(Process process, String what, Path log) {
-    /// Waits for its end, and returns what it has written to standard output.
-    String await() throws StartException, IOException, InterruptedException {
-      boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
-      if (!ended) {
-        process.destroyForcibly();
-      }
-      if (!ended || process.exitValue() != 0) {
-        throw new StartException(what + " failed; see " + log, StartException.TEMPORARY, null);
-      }
-      return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+    if (!ended) {
+      process.destroyForcibly();
     }
+    if (!ended || process.exitValue() != 0) {
+      throw new StartException(
+          name + " " + arguments.getFirst() + " failed; see " + log,
+          StartException.TEMPORARY,
+          null);
+    }
+    return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
   }
 }

@@ -102,7 +102,7 @@ public final class AccessKeyService {
     keys.requireOnAllKeys(caller.principal(), Action.CREATE_ACCESS_KEY);
     String id = newId();
     CompletableFuture<Made> made =
-        secret(id, caller.deadlineNanos())
+        secret(master(), id, caller.deadlineNanos())
             .thenCompose(
                 secret -> {
                   Instant now = Instant.ofEpochMilli(clock.millis());
@@ -197,7 +197,8 @@ public final class AccessKeyService {
     if (known != null) {
       return CompletableFuture.completedFuture(Optional.of(known));
     }
-    // One request asks the token, however many wait.
+    // One request asks the token, however many wait. Nothing may throw while they do.
+    KeyObject master = master();
     var mine = new CompletableFuture<Optional<SigningKey>>();
     CompletableFuture<Optional<SigningKey>> others = deriving.putIfAbsent(name, mine);
     if (others != null) {
@@ -205,7 +206,7 @@ public final class AccessKeyService {
     }
     var principal = new Principal(found.get().principal());
     var _ =
-        secret(accessKeyId, deadlineNanos)
+        secret(master, accessKeyId, deadlineNanos)
             .thenApply(secret -> derive(principal, secret, day, name))
             .whenComplete(
                 (derived, e) -> {
@@ -233,11 +234,16 @@ public final class AccessKeyService {
     }
   }
 
-  private CompletableFuture<AccessKeySecret> secret(String accessKeyId, long deadlineNanos) {
+  private KeyObject master() {
     KeyObject key = master;
     if (key == null) {
       throw new IllegalStateException("not started");
     }
+    return key;
+  }
+
+  private CompletableFuture<AccessKeySecret> secret(
+      KeyObject key, String accessKeyId, long deadlineNanos) {
     var result = new CompletableFuture<AccessKeySecret>();
     lanes.sign(
         key,

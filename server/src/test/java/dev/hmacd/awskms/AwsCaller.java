@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Instant;
+import java.util.Base64;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -25,6 +26,20 @@ final class AwsCaller implements AutoCloseable {
     this.daemon = daemon;
     this.key = daemon.accessKey(user);
     this.connection = RawHttp1.to(daemon.awsPort());
+  }
+
+  /// The body of a GenerateMac.
+  static String macOf(String keyId) {
+    return macOf(keyId, "hello");
+  }
+
+  static String macOf(String keyId, String message) {
+    return macOf(keyId, message, "HMAC_SHA_256");
+  }
+
+  static String macOf(String keyId, String message, String algorithm) {
+    return "{\"KeyId\":\"%s\",\"Message\":\"%s\",\"MacAlgorithm\":\"%s\"}"
+        .formatted(keyId, Base64.getEncoder().encodeToString(message.getBytes(UTF_8)), algorithm);
   }
 
   SdkSigner signer(Instant now) {

@@ -90,9 +90,7 @@ final class AwsTlsTest {
       assertThat(created.statusCode()).as(created.body()).isEqualTo(200);
       assertThat(created.version()).isEqualTo(version);
       String key = created.body().replaceFirst("(?s).*\"KeyId\":\"([^\"]+)\".*", "$1");
-      String mac =
-          "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
-              .formatted(key);
+      String mac = AwsCaller.macOf(key);
       HttpResponse<String> made = send(client, "GenerateMac", mac);
       assertThat(made.statusCode()).isEqualTo(200);
       assertThat(send(client, "GenerateMac", mac).body()).isEqualTo(made.body());

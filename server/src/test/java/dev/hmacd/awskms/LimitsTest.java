@@ -11,9 +11,12 @@ import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.RawHttp1.Answer;
+import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -60,11 +63,6 @@ final class LimitsTest {
     RawHttp1 caller = RawHttp1.to(daemon.awsPort());
     callers.add(caller);
     return caller;
-  }
-
-  private static String mac(String key) {
-    return "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
-        .formatted(key);
   }
 
   private static Duration since(long start) {
@@ -130,7 +128,7 @@ final class LimitsTest {
       List<RawHttp1> slow = new ArrayList<>();
       for (int i = 0; i < 200; i++) {
         slow.add(caller().write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"));
-        assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+        assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
       }
       for (RawHttp1 caller : slow) {
         assertThat(caller.read().status()).isEqualTo(408);
@@ -167,7 +165,8 @@ final class LimitsTest {
       String key = admin.createKey("HMAC_256");
       RawHttp1 used = caller();
       RawHttp1 unused = caller();
-      assertThat(used.write(admin.bytes("GenerateMac", mac(key))).read().status()).isEqualTo(200);
+      assertThat(used.write(admin.bytes("GenerateMac", AwsCaller.macOf(key))).read().status())
+          .isEqualTo(200);
       assertThat(used.isClosedByPeer()).isTrue();
       assertThat(unused.isClosedByPeer()).isTrue();
     }
@@ -187,14 +186,54 @@ final class LimitsTest {
         RawHttp1 caller = caller();
         silent.add(i % 2 == 0 ? caller : caller.write("POST / HTTP/1.1\r\nHo"));
       }
-      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
       try (var fresh = new AwsCaller(daemon, "admin")) {
-        assertThat(fresh.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+        assertThat(fresh.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
       }
       assertThat(silent.getFirst().isClosedByPeer()).isTrue();
       assertThat(daemon.metric("hmacd_aws_kms_connections"))
           .isLessThanOrEqualTo(MAX_UNAUTHENTICATED + 2);
       assertThat(daemon.metric("hmacd_aws_kms_connections_refused")).isGreaterThan(20);
+    }
+  }
+
+  /// Over HTTP/2, where streams that are open would keep a connection that is only asked to close.
+  @Test
+  void unauthenticatedConnectionsWithOpenStreamsAreCutAtOnce() throws IOException {
+    daemon
+        .awsLimit("max_connections: " + MAX_CONNECTIONS)
+        .awsLimit("max_unauthenticated: " + MAX_UNAUTHENTICATED)
+        .awsLimit("request_timeout: 10m")
+        .awsLimit("connection_idle: 10m")
+        .start();
+    try (var admin = new AwsCaller(daemon, "admin")) {
+      String key = admin.createKey("HMAC_256");
+      byte[] fields =
+          RawHttp2.headers(":method", "POST", ":scheme", "http", ":path", "/", ":authority", "a");
+      List<RawHttp2> open = new ArrayList<>();
+      try {
+        for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
+          var socket = new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort());
+          open.add(
+              new RawHttp2(socket)
+                  .preface()
+                  .frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, 1, fields));
+          // An evicted one that lingered would count, and the next would be refused.
+          assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
+        }
+        for (RawHttp2 evicted : open.subList(0, open.size() - MAX_UNAUTHENTICATED)) {
+          assertThat(evicted.isClosedByPeer()).isTrue();
+        }
+        Eventually.holds(
+            "the others are open",
+            () -> daemon.metric("hmacd_aws_kms_connections") == MAX_UNAUTHENTICATED + 1);
+        assertThat(daemon.metric("hmacd_aws_kms_connections_refused"))
+            .isEqualTo(open.size() - MAX_UNAUTHENTICATED);
+      } finally {
+        for (RawHttp2 caller : open) {
+          caller.close();
+        }
+      }
     }
   }
 
@@ -208,14 +247,14 @@ final class LimitsTest {
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
       String bad =
-          new String(admin.bytes("GenerateMac", mac(key)), ISO_8859_1)
+          new String(admin.bytes("GenerateMac", AwsCaller.macOf(key)), ISO_8859_1)
               .replace("aGVsbG8", "aGVsbG9");
       for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
         assertThat(caller().write(bad).read().status()).isEqualTo(400);
       }
       assertThat(daemon.metric("hmacd_aws_kms_connections"))
           .isLessThanOrEqualTo(MAX_UNAUTHENTICATED + 1);
-      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
     }
   }
 
@@ -224,7 +263,7 @@ final class LimitsTest {
     daemon.awsLimit("max_requests: 3").token("lanes: 1").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
-      byte[] request = admin.bytes("GenerateMac", mac(key));
+      byte[] request = admin.bytes("GenerateMac", AwsCaller.macOf(key));
       List<RawHttp1> under = new ArrayList<>();
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
         for (int i = 0; i < 3; i++) {
@@ -253,7 +292,7 @@ final class LimitsTest {
     daemon.awsLimit("max_requests_per_connection: 2").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
-      byte[] request = admin.bytes("GenerateMac", mac(key));
+      byte[] request = admin.bytes("GenerateMac", AwsCaller.macOf(key));
       RawHttp1 caller = caller();
       int sent = 2000;
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
@@ -290,7 +329,7 @@ final class LimitsTest {
         caller().write(head + "x".repeat(190_000));
       }
       assertThat(first.isClosedByPeer()).isTrue();
-      assertThat(admin.call("GenerateMac", mac(key)).status()).isEqualTo(200);
+      assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
       assertThat(daemon.metric("hmacd_aws_kms_buffered_bytes")).isLessThan(1_300_000);
     }
   }
@@ -311,7 +350,8 @@ final class LimitsTest {
       assertThat(answer.body()).contains(description);
       String message = Base64.getEncoder().encodeToString(new byte[4096]);
       String key = admin.createKey("HMAC_256");
-      assertThat(admin.call("GenerateMac", mac(key).replace("aGVsbG8=", message)).status())
+      assertThat(
+              admin.call("GenerateMac", AwsCaller.macOf(key).replace("aGVsbG8=", message)).status())
           .isEqualTo(200);
     }
   }

@@ -63,9 +63,7 @@ final class TamperTest {
             .body();
     Matcher id = Pattern.compile("\"KeyId\":\"([^\"]+)\"").matcher(created);
     assertThat(id.find()).as(created).isTrue();
-    body =
-        "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"HMAC_SHA_256\"}"
-            .formatted(id.group(1));
+    body = AwsCaller.macOf(id.group(1));
   }
 
   @AfterAll
@@ -377,12 +375,12 @@ final class TamperTest {
   void noByteOfTheHeadCanBeChanged() throws IOException {
     String request = good();
     int end = request.indexOf("\r\n\r\n");
-    for (int i = request.indexOf("\r\n") + 2; i < end; i++) {
+    for (int i = 0; i < end; i++) {
       char c = request.charAt(i);
       if (c != '\r' && c != '\n') {
         String changed = request.substring(0, i) + (char) (c ^ 1) + request.substring(i + 1);
         cases++;
-        assertThat(answer(changed).status()).as(changed).isBetween(400, 431);
+        assertThat(answer(changed).status()).as(changed).isBetween(400, 505);
       }
     }
   }

@@ -65,11 +65,6 @@ final class WireTest {
     daemon.close();
   }
 
-  private static String mac(String keyId, String algorithm) {
-    return "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"MacAlgorithm\":\"%s\"}"
-        .formatted(keyId, algorithm);
-  }
-
   private static void assertError(RawHttp1.Answer answer, int status, Map<String, String> members) {
     assertThat(answer.status()).as(answer.body()).isEqualTo(status);
     assertThat(answer.headers()).containsEntry("content-type", "application/x-amz-json-1.1");
@@ -104,7 +99,9 @@ final class WireTest {
   void macIsAsLongAsItsHash(int bits, int bytes) throws IOException {
     String made =
         caller
-            .call("GenerateMac", mac(caller.createKey("HMAC_" + bits), "HMAC_SHA_" + bits))
+            .call(
+                "GenerateMac",
+                AwsCaller.macOf(caller.createKey("HMAC_" + bits), "hello", "HMAC_SHA_" + bits))
             .body();
     var base64 = (String) Objects.requireNonNull(JsonTree.object(made).get("Mac"));
     assertThat(Base64.getDecoder().decode(base64)).hasSize(bytes);
@@ -169,7 +166,7 @@ final class WireTest {
   @Test
   @KmsItem("4.31")
   void memberThatTheModelDoesNotHaveIsIgnored() throws IOException {
-    String input = mac(key, "HMAC_SHA_256");
+    String input = AwsCaller.macOf(key);
     String more = input.replace("{", "{\"MessageType\":\"DIGEST\",\"New\":{\"a\":[1,null]},");
     RawHttp1.Answer answer = caller.call("GenerateMac", more);
     assertThat(answer.status()).isEqualTo(200);
@@ -235,7 +232,7 @@ final class WireTest {
     headers.put("amz-sdk-invocation-id", "e1a8c6c0-0000-4000-8000-000000000000");
     headers.put("amz-sdk-request", "attempt=1; max=1");
     headers.put("x-amz-user-agent", "aws-sdk-js/3.1162.0");
-    byte[] body = mac(key, "HMAC_SHA_256").getBytes(UTF_8);
+    byte[] body = AwsCaller.macOf(key).getBytes(UTF_8);
     Request request =
         caller.signer(Instant.now()).sign(caller.endpoint(), SdkSigner.headers(headers), body);
     assertThat(request.headers().only("authorization").orElseThrow())
@@ -256,7 +253,7 @@ final class WireTest {
   void answerThatTakesTooLongIsAServerFault() throws IOException {
     String other = caller.createKey("HMAC_256");
     try (var _ = token.blocking(Call.SIGN)) {
-      RawHttp1.Answer answer = caller.call("GenerateMac", mac(other, "HMAC_SHA_256"));
+      RawHttp1.Answer answer = caller.call("GenerateMac", AwsCaller.macOf(other));
       assertThat(answer.status()).as(answer.body()).isEqualTo(503);
       assertThat(JsonTree.object(answer.body()).get("__type"))
           .isEqualTo("DependencyTimeoutException");
