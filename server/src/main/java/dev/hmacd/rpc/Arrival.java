@@ -64,7 +64,7 @@ final class Arrival {
 
   private void hold(int bytes) {
     held += bytes;
-    arrivals.hold(bytes, answer);
+    arrivals.hold(bytes, held, answer);
   }
 
   /// The request is whole, or will never be: nothing is kept of it here.

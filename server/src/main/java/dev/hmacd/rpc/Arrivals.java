@@ -59,9 +59,13 @@ final class Arrivals {
     return arrival;
   }
 
-  /// More is kept of a call; it is refused if that is more than there may be.
-  void hold(int bytes, Answer<?> call) {
-    if (held.addAndGet(bytes) > maxHeldBytes) {
+  /// More is kept of a call; it is refused if that is more than there may be. An eighth beyond the
+  /// bound is for calls of which little is kept: those who fill it with long ones keep nobody out.
+  ///
+  /// @param ofCall what is kept of this call, with these bytes
+  void hold(int bytes, long ofCall, Answer<?> call) {
+    long max = ofCall <= CALL_BYTES ? maxHeldBytes + maxHeldBytes / 8 : maxHeldBytes;
+    if (held.addAndGet(bytes) > max) {
       refuse(call);
     }
   }

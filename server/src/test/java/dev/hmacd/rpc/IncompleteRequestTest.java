@@ -153,6 +153,30 @@ final class IncompleteRequestTest {
     }
   }
 
+  /// Who fills the bound to its last byte keeps out nobody whose request is short.
+  @Test
+  void shortCallHasRoomBesideLongOnesThatFillTheBound() throws IOException {
+    byte[] beginning = new byte[10_005];
+    beginning[2] = 1;
+    int held = beginning.length + 512;
+    int fitting = 262_144 / held;
+    try (RawHttp2 greedy = daemon.raw("greedy").preface();
+        RawHttp2 other = daemon.raw("admin").preface()) {
+      for (int i = 0; i < fitting; i++) {
+        greedy.call(1 + 2 * i, PATH).frame(DATA, 0, 1 + 2 * i, beginning);
+      }
+      int rest = 262_144 - fitting * held - 512;
+      int last = 1 + 2 * fitting;
+      greedy.call(last, PATH).frame(DATA, 0, last, Arrays.copyOf(beginning, rest));
+      greedy.call(last + 2, PATH).frame(DATA, 0, last + 2, beginning);
+      assertThat(told(greedy.end(last + 2))).isEqualTo(BUSY);
+      byte[] whole = message(0, good);
+      other.call(1, PATH).frame(DATA, 0, 1, Arrays.copyOf(whole, 7));
+      other.data(1, Arrays.copyOfRange(whole, 7, whole.length));
+      assertThat(told(other.end(1))).isEqualTo(OK);
+    }
+  }
+
   @Test
   void requestInPiecesOfOneByteIsRefusedWhenItExceedsWhatMayBeKept() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface()) {
