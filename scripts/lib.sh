@@ -95,6 +95,28 @@ need() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
+# at_least NAME WANTED SEEN: whether a version is as new as it must be; says so when it is not.
+at_least() {
+  [ "$(printf '%s\n' "$2" "$3" | sort -V | head -n 1)" = "$2" ] || die "$1 is $3 here; $2 or newer is needed"
+}
+
+rust_version() { rustc --version 2>/dev/null | cut -d ' ' -f 2; }
+
+# need_rust WANTED: a Rust compiler of that version or newer, and cargo.
+need_rust() {
+  local home packages=(cargo rustc)
+  if [ -z "$(rust_version)" ] && home=$(command -v rustup) && home=${home%/.cargo/bin/rustup}/.rustup && [ -d "$home" ]; then
+    export RUSTUP_HOME=$home # rustup is there, and looks for compilers in a HOME that is not the one of its owner.
+  fi
+  if [ -z "$(rust_version)" ]; then
+    PATH=/usr/bin:$PATH # Before a rustup that has no compiler.
+    # Debian keeps a newer compiler beside its first one.
+    [ -z "$(apt-cache pkgnames rustc-web 2>/dev/null)" ] || packages=(cargo-web rustc-web)
+    need "cargo=${packages[0]}" "rustc=${packages[1]}" cc=gcc
+  fi
+  at_least Rust "$1" "$(rust_version)"
+}
+
 # Whether folder $1 holds a JDK of version 25 or newer, as its own file says: starting java takes longer.
 jdk_fits() {
   local version
@@ -265,6 +287,25 @@ bench_venv() {
   "$venv/bin/pip" -q install 'moto[server,kms]==5.2.5' awscli==1.46.3 grpcio==1.85.1 grpcio-tools==1.85.1
   "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$venv" --grpc_python_out="$venv" proto/hmacd/v1/*.proto
   touch "$venv/ready"
+}
+
+# build_benches DIR: what hmacd is measured with and against, of bench/: Java classes in DIR/classes, programs in DIR.
+# Wants the build.
+build_benches() {
+  local dir=$1 program flags
+  need go=golang-go protoc=protobuf-compiler gcc=gcc pkg-config=pkgconf \
+    '/usr/include/p11-kit-1/p11-kit/pkcs11.h=libp11-kit-dev'
+  at_least Go 1.21 "$(go env GOVERSION | sed 's/^go//')" # It fetches the version that go.mod names.
+  mkdir -p "$dir/classes"
+  "$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$dir/classes" -cp "$server_home/lib/*" "$root"/bench/*.java
+  read -ra flags < <(pkg-config --cflags p11-kit-1)
+  flags+=(-O2 -Wall -Wextra -Werror)
+  gcc "${flags[@]}" -fPIC -shared -o "$dir/count.so" "$root/bench/c/count.c"
+  gcc "${flags[@]}" -pthread -o "$dir/macs" "$root/bench/c/macs.c"
+  "$root/bench/go/generate"
+  for program in minimum load; do
+    (cd "$root/bench/go" && CGO_ENABLED=1 go build -o "$dir/$program" "./$program")
+  done
 }
 
 # stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit
