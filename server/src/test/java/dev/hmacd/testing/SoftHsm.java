@@ -131,8 +131,19 @@ public final class SoftHsm {
 
   /// The token as the daemon sees it, in this JVM.
   public Pkcs11Token token() {
+    return token(MODULE, false);
+  }
+
+  /// As [#token()], through a module in front of its own.
+  ///
+  /// @param verify whether MACs are verified before they are released
+  public Pkcs11Token token(Path through, boolean verify) {
     try {
-      return Pkcs11Token.find(MODULE, new TokenSelector.ByLabel(LABEL), new PinFile(pinFile), true);
+      return Pkcs11Token.find(
+          through,
+          new TokenSelector.ByLabel(LABEL),
+          new PinFile(pinFile),
+          new Pkcs11Token.Use(true, verify));
     } catch (TokenException e) {
       throw new IllegalStateException(e);
     }

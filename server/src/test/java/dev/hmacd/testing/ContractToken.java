@@ -1,0 +1,203 @@
+package dev.hmacd.testing;
+
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigException;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The token that the contract is tried on: SoftHSM2 where nothing else is said, else the one that
+/// the system property `hmacd.test.token` names. It names a file of `scripts/tokens`, which has:
+///
+/// - `name`: for people
+/// - `config`: the daemon's configuration file for this token
+/// - `tool.module`: the module by which `pkcs11-tool` reaches the token
+/// - `logged-out.use`: `crashes` where a MAC on an object of the token can end the process while
+///   nobody is logged in
+///
+/// What the module wants in the environment is in the environment of this JVM.
+public final class ContractToken {
+  private static final String PROPERTY = "hmacd.test.token";
+  private static final @Nullable ContractToken CHOSEN = chosenByProperty();
+
+  private final String name;
+  private final Path module;
+  private final Optional<String> initArgs;
+  private final String label;
+  private final Path pinFile;
+  private final String toolModule;
+  private final boolean survivesUseWhenLoggedOut;
+
+  private ContractToken(
+      String name,
+      Path module,
+      Optional<String> initArgs,
+      String label,
+      Path pinFile,
+      String toolModule,
+      boolean survivesUseWhenLoggedOut) {
+    this.name = name;
+    this.module = module;
+    this.initArgs = initArgs;
+    this.label = label;
+    this.pinFile = pinFile;
+    this.toolModule = toolModule;
+    this.survivesUseWhenLoggedOut = survivesUseWhenLoggedOut;
+  }
+
+  /// Whether a token was chosen for this JVM.
+  public static boolean isChosen() {
+    return CHOSEN != null;
+  }
+
+  public static ContractToken ofThisJvm() {
+    return CHOSEN != null ? CHOSEN : SharedSoftHsm.TOKEN;
+  }
+
+  private static final class SharedSoftHsm {
+    private static final ContractToken TOKEN = make();
+
+    private static ContractToken make() {
+      SoftHsm hsm = SoftHsm.shared();
+      return new ContractToken(
+          "SoftHSM2",
+          hsm.module(),
+          Optional.empty(),
+          SoftHsm.LABEL,
+          hsm.pinFile(),
+          hsm.module().toString(),
+          true);
+    }
+  }
+
+  private static @Nullable ContractToken chosenByProperty() {
+    String file = System.getProperty(PROPERTY);
+    if (file == null) {
+      return null;
+    }
+    Properties properties = new Properties();
+    try (var in = Files.newBufferedReader(Path.of(file))) {
+      properties.load(in);
+      Config.TokenSettings settings =
+          ConfigFile.read(Path.of(required(properties, "config"))).token();
+      if (!(settings.selector() instanceof TokenSelector.ByLabel(var label))) {
+        throw new IllegalStateException("the contract wants tokens by their labels");
+      }
+      return new ContractToken(
+          required(properties, "name"),
+          settings.module(),
+          settings.initArgs(),
+          label,
+          settings.pinFile(),
+          required(properties, "tool.module"),
+          !"crashes".equals(properties.getProperty("logged-out.use")));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (ConfigException e) {
+      throw new IllegalStateException(e.problems().toString(), e);
+    }
+  }
+
+  private static String required(Properties properties, String key) {
+    String value = properties.getProperty(key);
+    if (value == null) {
+      throw new IllegalStateException(key + " is missing");
+    }
+    return value;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public Path module() {
+    return module;
+  }
+
+  public String label() {
+    return label;
+  }
+
+  /// Whether a MAC on an object of the token only fails while nobody is logged in.
+  public boolean survivesUseWhenLoggedOut() {
+    return survivesUseWhenLoggedOut;
+  }
+
+  /// The token as the daemon sees it.
+  public Pkcs11Token find(boolean sessionCopies) throws TokenException {
+    return Pkcs11Token.find(
+        module,
+        initArgs,
+        new TokenSelector.ByLabel(label),
+        new PinFile(pinFile),
+        new Pkcs11Token.Use(sessionCopies, false));
+  }
+
+  /// Imports a known key in another process, as a key ceremony does with `pkcs11-tool`.
+  public void importKey(KeyObject object, byte[] key) {
+    try {
+      Path file = Files.createTempFile("key", ".bin");
+      try {
+        Files.write(file, key);
+        tool(
+            List.of(
+                "--write-object",
+                file.toString(),
+                "--type",
+                "secrkey",
+                "--label",
+                object.label(),
+                "--id",
+                object.idHex(),
+                "--sensitive",
+                "--private",
+                "--usage-sign"));
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Destroys the secret keys with this label, in another process.
+  public void delete(String keyLabel) {
+    tool(List.of("--delete-object", "--type", "secrkey", "--label", keyLabel));
+  }
+
+  private void tool(List<String> arguments) {
+    try {
+      List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", toolModule));
+      command.addAll(List.of("--token-label", label, "--login", "--pin", pin()));
+      command.addAll(arguments);
+      Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+        throw new IllegalStateException(arguments + " failed: " + output);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private String pin() throws IOException {
+    return Files.readString(pinFile).strip();
+  }
+}
