@@ -3,7 +3,6 @@ package dev.hmacd.command;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.key.OwnKeys;
@@ -19,7 +18,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.security.MessageDigest;
 import java.time.Clock;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -27,7 +25,8 @@ import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /// `hmacd check`: tries everything that serving needs, from the configuration to a MAC, and says in
-/// a table what it found. Changes nothing.
+/// a table what it found. Leaves nothing behind: the keys that it makes to try the token, it
+/// destroys.
 final class CheckCommand implements Command {
   private final Checklist list = new Checklist();
 
@@ -37,7 +36,7 @@ final class CheckCommand implements Command {
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException {
+  public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
     Config config = Startup.config(arguments.requiredPath("--config"));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
@@ -61,7 +60,9 @@ final class CheckCommand implements Command {
       sessions(info.maxSessions(), config.token().lanes());
       mechanisms(token);
       known = registry(config, info.serial());
-      session(token, config.token(), known);
+      if (session(token, config.token(), known)) {
+        new TokenTrials(token, config.token(), list).run();
+      }
     } catch (StartException e) {
       list.fail("token", String.valueOf(e.getMessage()));
     } catch (TokenException e) {
@@ -122,23 +123,27 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void session(Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
+  /// Whether one could be had.
+  private boolean session(
+      Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
     try (TokenSession session = token.open()) {
       list.ok("login", "with the PIN of " + settings.pinFile());
       if (known.isEmpty()) {
         list.warn(
             "probe key", "its answer is not known here; run hmacd init if that was never done");
-        return;
+        return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
       if (found.size() != 1) {
         list.fail("probe key", found.size() + " objects " + known.get().object().label());
-        return;
+        return true;
       }
-      list.ok("attributes", attributes(found.getFirst().attributes()));
+      list.ok("probe key", TokenTrials.attributes(found.getFirst().attributes()));
       knownAnswer(session, known.get());
+      return true;
     } catch (TokenException e) {
       list.fail("login", String.valueOf(e.getMessage()));
+      return false;
     }
   }
 
@@ -154,15 +159,5 @@ final class CheckCommand implements Command {
     } finally {
       session.unload(handle);
     }
-  }
-
-  private static String attributes(KeyAttributes read) {
-    List<String> told = new ArrayList<>();
-    told.add("sensitive=" + read.sensitive());
-    told.add("extractable=" + read.extractable());
-    told.add("always_sensitive=" + read.alwaysSensitive());
-    told.add("never_extractable=" + read.neverExtractable());
-    told.add("local=" + read.local());
-    return String.join(" ", told);
   }
 }

@@ -9,61 +9,26 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.TokenException.Kind;
 import dev.hmacd.token.TokenSession.Query;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
-import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.function.Consumer;
-import java.util.stream.IntStream;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// What every [Token] does, each way in which the daemon uses one.
+/// Keys are made, found, loaded and used.
 @ParameterizedClass
-@MethodSource("tokens")
-final class TokenContractTest {
-  private static final SoftHsm HSM = SoftHsm.shared();
-
-  static List<Named<Token>> tokens() throws TokenException {
-    return List.of(
-        Named.of("SoftHSM2, session-object copies", HSM.token()),
-        Named.of(
-            "SoftHSM2, token objects",
-            Pkcs11Token.find(
-                HSM.module(),
-                new TokenSelector.ByLabel(SoftHsm.LABEL),
-                new PinFile(HSM.pinFile()),
-                false)),
-        Named.of("between daemon and faults", new FaultyToken(HSM.token())));
-  }
-
-  private final Token token;
-  private TokenSession session;
-
-  @SuppressWarnings("NullAway.Init") // The session is there from open() on.
-  TokenContractTest(Token token) {
-    this.token = token;
-  }
-
-  @BeforeEach
-  void open() throws TokenException {
-    session = token.open();
-  }
-
-  @AfterEach
-  void close() {
-    session.close();
+@MethodSource(TokenContract.VARIANTS)
+final class TokenContractTest extends TokenContract {
+  TokenContractTest(Variant variant) {
+    super(variant);
   }
 
   @ParameterizedTest
@@ -72,14 +37,29 @@ final class TokenContractTest {
     byte[] key = bytes(algorithm.macBytes());
     KeyObject object = imported(key);
     long handle = session.load(object);
-    String jdkName = "HmacSHA" + algorithm.name().substring("HMAC_SHA_".length());
+    if (!has(algorithm)) {
+      refuses(algorithm, handle);
+      return;
+    }
     for (int length : new int[] {1, 63, 64, 65, 127, 128, 129, 4096}) {
-      Mac jdk = Mac.getInstance(jdkName, "SunJCE");
-      jdk.init(new SecretKeySpec(key, jdkName));
       byte[] message = bytes(length);
-      assertThat(session.sign(handle, algorithm, message)).isEqualTo(jdk.doFinal(message));
+      assertThat(session.sign(handle, algorithm, message))
+          .isEqualTo(jdkMac(algorithm, key, message));
     }
     session.unload(handle);
+    note(Behaviour.IMPORTED, "yes");
+  }
+
+  /// The longest of RFC 4231.
+  @Test
+  void importedKeyThatIsLongerThanABlockGivesTheMacThatTheJdkGives() throws Exception {
+    byte[] key = bytes(131);
+    KeyObject object = imported(key);
+    assertThat(session.sign(session.load(object), MacAlgorithm.HMAC_SHA_256, bytes(64)))
+        .isEqualTo(jdkMac(MacAlgorithm.HMAC_SHA_256, key, bytes(64)));
+    Integer told = session.find(new Query.ByBoth(object)).getFirst().attributes().keyBytes();
+    assertThat(told).isIn(null, 0, 131);
+    note(Behaviour.LONGER_KEY, told == null ? "-" : told.toString());
   }
 
   @ParameterizedTest
@@ -87,15 +67,75 @@ final class TokenContractTest {
   void generatedKeyIsKeptAsItMustBeAndWorks(MacAlgorithm algorithm) throws TokenException {
     KeyObject name = fresh();
     KeyAttributes made = session.generate(name, algorithm.macBytes());
+    // NSS alone says of a key that it made itself that it is not local.
     assertThat(made)
-        .isEqualTo(new KeyAttributes(true, false, true, true, true, true, algorithm.macBytes()));
+        .isEqualTo(
+            new KeyAttributes(true, false, true, true, true, made.local(), algorithm.macBytes()));
+    note(Behaviour.GENERATED, told(made));
     assertThat(session.find(new Query.ByBoth(name)))
         .containsExactly(new TokenSession.Found(name, made));
     long handle = session.load(name);
+    if (!has(algorithm)) {
+      refuses(algorithm, handle);
+      return;
+    }
     byte[] mac = session.sign(handle, algorithm, bytes(64));
     assertThat(mac).hasSize(algorithm.macBytes());
     assertThat(session.sign(handle, algorithm, bytes(64))).isEqualTo(mac);
     assertThat(session.sign(handle, algorithm, bytes(65))).isNotEqualTo(mac);
+    note(row(algorithm), "yes");
+  }
+
+  private void refuses(MacAlgorithm algorithm, long handle) {
+    assertThatThrownBy(() -> session.sign(handle, algorithm, bytes(64)))
+        .satisfies(failsWith(Kind.UNSUPPORTED));
+    note(row(algorithm), "UNSUPPORTED");
+  }
+
+  private static Behaviour row(MacAlgorithm algorithm) {
+    return switch (algorithm) {
+      case HMAC_SHA_224 -> Behaviour.SHA_224;
+      case HMAC_SHA_256 -> Behaviour.SHA_256;
+      case HMAC_SHA_384 -> Behaviour.SHA_384;
+      case HMAC_SHA_512 -> Behaviour.SHA_512;
+    };
+  }
+
+  @Test
+  void randomBytesAreAsManyAsAskedForAndOthersEachTime() throws TokenException {
+    for (int count : new int[] {1, 32, 1024}) {
+      assertThat(session.random(count)).hasSize(count);
+    }
+    assertThat(session.random(32)).isNotEqualTo(session.random(32));
+  }
+
+  @Test
+  void manySessionsComputeTheSameMac() throws TokenException {
+    KeyObject name = fresh();
+    session.generate(name, 32);
+    byte[] mac = session.sign(session.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64));
+    List<TokenSession> all = new ArrayList<>();
+    try {
+      for (int i = 0; i < 64; i++) {
+        all.add(token.open());
+      }
+      for (TokenSession each : all) {
+        assertThat(each.sign(each.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64))).isEqualTo(mac);
+      }
+      note(Behaviour.SESSIONS, "yes");
+    } finally {
+      all.forEach(TokenSession::close);
+    }
+  }
+
+  @Test
+  void keyOfAnotherProcessIsSeenAtOnce() throws Exception {
+    KeyObject object = fresh();
+    assertThat(session.find(new Query.ByBoth(object))).isEmpty();
+    CHOSEN.importKey(object, bytes(32));
+    assertThat(session.sign(session.load(object), MacAlgorithm.HMAC_SHA_256, bytes(64)))
+        .isEqualTo(jdkMac(MacAlgorithm.HMAC_SHA_256, bytes(32), bytes(64)));
+    note(Behaviour.OTHER_PROCESS, "is used at once");
   }
 
   @Test
@@ -115,13 +155,17 @@ final class TokenContractTest {
   }
 
   @Test
-  void keyWithoutIdIsFoundAndLoaded() throws TokenException {
+  void keyWithoutIdIsFoundAndLoaded() throws Exception {
     KeyObject object = new KeyObject(SoftHsm.freshLabel("no-id"), "");
-    HSM.importKey(object.label(), "", bytes(32));
-    assertThat(session.find(new Query.ByLabel(object.label())))
-        .extracting(TokenSession.Found::object)
-        .containsExactly(object);
-    assertThat(session.sign(session.load(object), MacAlgorithm.HMAC_SHA_256, bytes(8))).hasSize(32);
+    new RawModule(CHOSEN).create(object, bytes(32), true, false, true);
+    List<TokenSession.Found> found = session.find(new Query.ByLabel(object.label()));
+    assertThat(found).hasSize(1);
+    KeyObject read = found.getFirst().object();
+    assertThat(read.label()).isEqualTo(object.label());
+    assertThat(session.sign(session.load(read), MacAlgorithm.HMAC_SHA_256, bytes(8)))
+        .isEqualTo(jdkMac(MacAlgorithm.HMAC_SHA_256, bytes(32), bytes(8)));
+    assertThat(session.find(new Query.ByBoth(read))).hasSize(1);
+    note(Behaviour.NO_ID, read.idHex().isEmpty() ? "none" : "one of the token's");
   }
 
   @Test
@@ -208,90 +252,17 @@ final class TokenContractTest {
   void keyThatIsThereTwiceIsNotLoaded() throws TokenException {
     KeyObject name = fresh();
     session.generate(name, 32);
+    byte[] first = session.sign(session.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64));
     session.generate(name, 32);
-    assertThatThrownBy(() -> session.load(name)).satisfies(failsWith(Kind.KEY_AMBIGUOUS));
-    assertThat(session.find(new Query.ByBoth(name))).hasSize(2);
-  }
-
-  @Test
-  void extractableKeyIsNotLoadedAndItsAttributesAreTold() throws TokenException {
-    KeyObject object = fresh();
-    HSM.importKey(object.label(), object.idHex(), bytes(32), "--extractable", "--private");
-    assertThatThrownBy(() -> session.load(object)).satisfies(failsWith(Kind.KEY_UNFIT));
-    KeyAttributes told = session.find(new Query.ByBoth(object)).getFirst().attributes();
-    assertThat(told.extractable()).isTrue();
-    assertThat(told.alwaysSensitive()).isFalse();
-    assertThat(told.neverExtractable()).isFalse();
-    assertThat(told.local()).isFalse();
-  }
-
-  @Test
-  void destroyedKeyIsMissing() throws TokenException {
-    KeyObject name = fresh();
-    session.generate(name, 32);
-    HSM.delete(name.label());
-    assertThatThrownBy(() -> session.load(name)).satisfies(failsWith(Kind.KEY_MISSING));
-  }
-
-  @Test
-  void closedSessionSaysSoAndLeavesOthersAlone() throws TokenException {
-    KeyObject name = fresh();
-    TokenSession other = token.open();
-    other.generate(name, 32);
-    long handle = other.load(name);
-    other.close();
-    other.close();
-    assertThatThrownBy(() -> other.sign(handle, MacAlgorithm.HMAC_SHA_256, bytes(1)))
-        .satisfies(failsWith(Kind.UNAVAILABLE))
-        .satisfies(
-            thrown ->
-                assertThat(((TokenException) thrown).fault())
-                    .isEqualTo(TokenException.Fault.SESSION));
-    assertThat(session.load(name)).isPositive();
-  }
-
-  @Test
-  void deadHandleIsAFaultOfTheObject() {
-    assertThatThrownBy(() -> session.sign(0x7fffffffL, MacAlgorithm.HMAC_SHA_256, bytes(1)))
-        .satisfies(
-            thrown ->
-                assertThat(((TokenException) thrown).fault())
-                    .isEqualTo(TokenException.Fault.OBJECT));
-  }
-
-  @Test
-  void sessionWorksOnAfterAFailedCall() throws TokenException {
-    KeyObject name = fresh();
-    session.generate(name, 32);
-    long handle = session.load(name);
-    for (int i = 0; i < 3; i++) {
-      assertThatThrownBy(() -> session.sign(0x7fffffffL, MacAlgorithm.HMAC_SHA_256, bytes(1)))
-          .isInstanceOf(TokenException.class);
-      assertThat(session.sign(handle, MacAlgorithm.HMAC_SHA_256, bytes(1))).hasSize(32);
+    if (session.find(new Query.ByBoth(name)).size() == 1) {
+      // NSS has room for one secret key with an id.
+      byte[] now = session.sign(session.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64));
+      note(Behaviour.TWICE, Arrays.equals(first, now) ? "is not kept" : "replaces the first");
+      return;
     }
-  }
-
-  private static Consumer<Throwable> failsWith(Kind kind) {
-    return thrown ->
-        assertThat(thrown)
-            .isInstanceOfSatisfying(
-                TokenException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
-  }
-
-  private static KeyObject fresh() {
-    return new KeyObject(
-        SoftHsm.freshLabel("contract"), UUID.randomUUID().toString().replace("-", ""));
-  }
-
-  private static KeyObject imported(byte[] key) {
-    KeyObject object = fresh();
-    HSM.importKey(object.label(), object.idHex(), key);
-    return object;
-  }
-
-  private static byte[] bytes(int length) {
-    byte[] bytes = new byte[length];
-    IntStream.range(0, length).forEach(i -> bytes[i] = (byte) (i * 7 + length));
-    return bytes;
+    assertThatThrownBy(() -> session.load(name)).satisfies(failsWith(Kind.KEY_AMBIGUOUS));
+    assertThatThrownBy(() -> session.destroy(name)).satisfies(failsWith(Kind.KEY_AMBIGUOUS));
+    assertThat(session.find(new Query.ByBoth(name))).hasSize(2);
+    note(Behaviour.TWICE, "is made");
   }
 }

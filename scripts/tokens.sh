@@ -1,0 +1,257 @@
+# shellcheck shell=bash
+# Makes tokens to try hmacd on, each from its folder in hsm-config, as an operator would. Sourced after lib.sh.
+#
+# make_token NAME makes one in $tokens/NAME, fresh. There are then:
+#   hmacd.yaml        the daemon's configuration, with the section `token` of hsm-config/NAME/token.yaml
+#   environment       what the module wants in the environment, as hsm-config/NAME/token.conf has it: NAME=VALUE lines
+#   token.properties  for tests: name, config, tool.module (what pkcs11-tool reaches the token by), and env.NAME of each
+# A token's daemon runs until stop_token_daemons, which a script calls in at_exit.
+
+# All of them, in the order of the table. Those in front of SoftHSM2 have a SoftHSM2 of their own.
+# shellcheck disable=SC2034 # For the scripts.
+token_names=(softhsm2 kryoptic nss opencryptoki p11-kit caml-crush)
+
+tokens=$scratch/tokens
+libraries=/usr/lib/$(uname -m)-linux-gnu
+softhsm=/usr/lib/softhsm/libsofthsm2.so
+kryoptic_version=1.5.4
+token_pin=27182818
+token_so_pin=31415926
+token_daemons=()
+
+# --- What they need ---
+
+# need_tokens NAME...: installs what the tokens need, all at once.
+need_tokens() {
+  local name wanted=(pkcs11-tool=opensc softhsm2-util=softhsm2)
+  for name; do
+    case $name in
+      nss) wanted+=("$libraries/libsoftokn3.so=libnss3" certutil=libnss3-tools cc=gcc) ;;
+      opencryptoki) wanted+=(pkcsslotd=opencryptoki) ;;
+      p11-kit) wanted+=(p11-kit=p11-kit "$libraries/pkcs11/p11-kit-client.so=p11-kit-modules") ;;
+      caml-crush) wanted+=(pkcs11proxyd=caml-crush-server "$libraries/caml-crush/*.so=caml-crush-clients") ;;
+    esac
+  done
+  need "${wanted[@]}"
+  [[ " $* " != *' kryoptic '* ]] || need_kryoptic
+}
+
+# kryoptic is in no distribution's packages yet. Built once, it stays in .tools.
+need_kryoptic() {
+  kryoptic=$root/.tools/kryoptic/$kryoptic_version/libkryoptic_pkcs11.so
+  [ ! -e "$kryoptic" ] || return 0
+  local crate=$scratch/kryoptic built
+  need_rust 1.88
+  need cc=gcc pkg-config=pkgconf /usr/include/openssl/evp.h=libssl-dev /usr/include/sqlite3.h=libsqlite3-dev \
+    '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev'
+  say "Building kryoptic $kryoptic_version (this once; about a minute)"
+  mkdir -p "$crate/src" "${kryoptic%/*}"
+  : >"$crate/src/lib.rs"
+  cat >"$crate/Cargo.toml" <<EOF
+[package]
+name = "kryoptic-module"
+version = "0.0.0"
+edition = "2024"
+
+[dependencies]
+kryoptic = { version = "=$kryoptic_version", default-features = false, features = ["minimal"] }
+kryoptic-lib = { version = "=$kryoptic_version", default-features = false, features = ["dynamic"] }
+EOF
+  (cd "$crate" && cargo build --quiet --release) >"$scratch/kryoptic.log" 2>&1 || {
+    tail -n 40 "$scratch/kryoptic.log" >&2
+    die "kryoptic does not build"
+  }
+  built=("$crate"/target/release/deps/libkryoptic_pkcs11-*.so)
+  [ -e "${built[0]}" ] || die "kryoptic built no module"
+  cp "${built[0]}" "$kryoptic.new"
+  mv "$kryoptic.new" "$kryoptic"
+}
+
+# --- One token ---
+
+# make_token NAME
+make_token() {
+  local name=$1 dir=$tokens/$1
+  mkdir -p "$dir"
+  (umask 077 && printf '%s\n' "$token_pin" >"$dir/pin")
+  place "$name" "$root/hsm-config/$name"
+  sed -n 's/^Environment=//p' "$dir/token.conf" >"$dir/environment" 2>/dev/null || : >"$dir/environment"
+  {
+    cat "$dir/token.yaml"
+    cat <<EOF
+grpc: {unix_socket: {path: hmacd.sock}}
+registry: {path: registry.db}
+arn: {region: eu-central-1, account: "000000000000"}
+access: {rules: [{principals: ["uid:$(id -u)"], actions: ["*"], keys: ["*"]}]}
+EOF
+  } >"$dir/hmacd.yaml"
+  token_title=$name
+  token_tool=$(sed -n 's/^  module: //p' "$dir/token.yaml")
+  [ -e "$token_tool" ] || die "$name: there is no $token_tool"
+  "token_${name//-/_}" "$dir"
+  {
+    printf 'name = %s\nconfig = %s\ntool.module = %s\n' "$token_title" "$dir/hmacd.yaml" "$token_tool"
+    sed 's/^\([A-Z0-9_]*\)=/env.\1 = /' "$dir/environment"
+    # It frees what it has not set up yet when the key's value cannot be read.
+    [ "$name" != nss ] || say 'logged-out.use = crashes'
+  } >"$dir/token.properties"
+}
+
+# place NAME FOLDER [FILE]: a folder's files, with the paths of an installed system replaced by those of the token's folder.
+place() {
+  local dir=$tokens/$1 file
+  for file in "$2"/${3-*}; do
+    sed -e "s|/run/credentials/hmacd.service/token-pin|$dir/pin|g" \
+      -e "s#/\(etc\|var/lib\)/hmacd/#$dir/#g; s|/run/hmacd-token/|$dir/|g" \
+      -e "s|/usr/local/lib/libkryoptic_pkcs11.so|${kryoptic-}|g; s|/usr/lib/x86_64-linux-gnu/|$libraries/|g" \
+      "$file" >"$dir/${file##*/}"
+  done
+}
+
+# in_token NAME COMMAND...: runs a command with what the token's module wants in the environment.
+in_token() {
+  local environment
+  mapfile -t environment <"$tokens/$1/environment"
+  shift
+  env "${environment[@]}" "$@"
+}
+
+# quietly COMMAND...: says what it said only when it fails.
+quietly() {
+  "$@" >"$scratch/quietly.log" 2>&1 || {
+    cat "$scratch/quietly.log" >&2
+    die "failed: $*"
+  }
+}
+
+# init_token NAME MODULE [OPTION...]: gives an empty token its label and PINs.
+init_token() {
+  local name=$1 module=$2
+  shift 2
+  quietly in_token "$name" pkcs11-tool --module "$module" "$@" --init-token --label hmacd --so-pin "$token_so_pin"
+  quietly in_token "$name" pkcs11-tool --module "$module" --token-label hmacd --login --login-type so \
+    --so-pin "$token_so_pin" --init-pin --new-pin "$token_pin"
+}
+
+# start_token_daemon DIR COMMAND...: in the background, until stop_token_daemons.
+start_token_daemon() {
+  local dir=$1
+  shift
+  "$@" </dev/null >"$dir/daemon.log" 2>&1 &
+  token_daemons+=("$!")
+}
+
+# until_there DIR COMMAND...: waits until the command succeeds, for a daemon that was just started.
+until_there() {
+  local dir=$1 limit=$((SECONDS + 30))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    kill -0 "${token_daemons[-1]}" 2>/dev/null && [ "$SECONDS" -lt "$limit" ] || {
+      tail -n 20 "$dir/daemon.log" >&2
+      die "the daemon of this token did not start, see above"
+    }
+    sleep 0.05
+  done
+}
+
+stop_token_daemons() {
+  local pid
+  for pid in "${token_daemons[@]}"; do
+    kill "$pid" 2>/dev/null || true
+  done
+  token_daemons=()
+}
+
+# --- Each kind: token_NAME DIR ---
+
+token_softhsm2() {
+  token_title='SoftHSM2'
+  mkdir "$1/tokens"
+  init_token softhsm2 "$softhsm"
+}
+
+token_kryoptic() {
+  token_title='kryoptic'
+  init_token kryoptic "$kryoptic" --slot 1
+}
+
+token_nss() {
+  token_title='NSS'
+  mkdir "$1/nss"
+  quietly certutil -N -d "sql:$1/nss" -f "$1/pin"
+  # pkcs11-tool gives no argument to C_Initialize; a module in front of NSS does.
+  quietly cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -shared -fPIC -o "$1/init_args.so" "$root/server/src/test/c/init_args.c"
+  printf 'INIT_ARGS_MODULE=%s\nINIT_ARGS=%s\n' "$token_tool" "$(sed -n 's/^  init_args: "\(.*\)"$/\1/p' "$1/token.yaml")" \
+    >>"$1/environment"
+  token_tool=$1/init_args.so
+}
+
+# Its tokens are the machine's, and so is its daemon: a token that is not of these tests is left alone.
+token_opencryptoki() {
+  token_title='openCryptoki'
+  sed -i 's/^  label: hmacd$/  label: hmacd-test/' "$1/token.yaml" "$1/hmacd.yaml"
+  if ! pkcsconf -t -c 3 >/dev/null 2>&1; then
+    quietly pkcsslotd
+    token_daemons+=("$(cat /run/pkcsslotd.pid)")
+    until_there "$1" pkcsconf -t -c 3
+  fi
+  # Initialised once more, it would ask for the old PINs, and take none.
+  if [ "$(opencryptoki_label)" = hmacd-test ]; then
+    rm -rf /var/lib/opencryptoki/swtok/{MK_SO,MK_USER,NVTOK.DAT} /var/lib/opencryptoki/swtok/TOK_OBJ/*
+  fi
+  [ "$(opencryptoki_label)" = 'IBM OS PKCS#11' ] ||
+    die "openCryptoki: slot 3 has a token $(opencryptoki_label), which is not touched. Test on a machine without one."
+  quietly pkcsconf -I -c 3 -S 87654321 <<<hmacd-test
+  quietly pkcsconf -P -c 3 -S 87654321 -n "$token_so_pin"
+  quietly pkcsconf -u -c 3 -S "$token_so_pin" -n 12345670
+  quietly pkcsconf -p -c 3 -U 12345670 -n "$token_pin"
+}
+
+opencryptoki_label() {
+  pkcsconf -t -c 3 | sed -n 's/^\t*Label: *\(.*[^ ]\) *$/\1/p'
+}
+
+# softhsm2_behind NAME DIR: a SoftHSM2 for another module to be in front of. Its SOFTHSM2_CONF is not for the daemon.
+softhsm2_behind() {
+  local front=()
+  place "$1" "$root/hsm-config/softhsm2" softhsm2.conf
+  mkdir "$2/tokens"
+  mapfile -t front <"$2/environment"
+  printf 'SOFTHSM2_CONF=%s\n' "$2/softhsm2.conf" >"$2/environment"
+  init_token "$1" "$softhsm"
+  printf '%s\n' "${front[@]}" >"$2/environment"
+}
+
+token_p11_kit() {
+  local server
+  token_title='p11-kit to SoftHSM2'
+  softhsm2_behind p11-kit "$1"
+  server=$(sed -n 's/^ExecStart=//p' "$1/p11-kit-server.service")
+  # shellcheck disable=SC2086 # As systemd splits it.
+  start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" $server
+  until_there "$1" test -S "$1/p11-kit.sock"
+}
+
+token_caml_crush() {
+  local port
+  token_title='Caml Crush to SoftHSM2'
+  softhsm2_behind caml-crush "$1"
+  port=$(free_port)
+  sed -i "s/:4444/:$port/" "$1/environment" "$1/pkcs11proxyd.conf"
+  # Its own user, folders and log, where Debian's has the system's.
+  sed -i -e "s|/etc/pkcs11proxyd/|$1/|; s|/var/lib/pkcs11proxyd/|$1/|; s|type = \"syslog\"|type = \"stderr\"|" \
+    -e "s/Debian-pkcs11proxyd\";/$(id -un)\";/; s/\(group = \"\).*\";/\1$(id -gn)\";/" "$1/pkcs11proxyd.conf"
+  mkdir "$1/.netplex"
+  start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" pkcs11proxyd -fg -conf "$1/pkcs11proxyd.conf"
+  until_there "$1" in_token caml-crush pkcs11-tool --module "$token_tool" --list-token-slots
+}
+
+# A port of this machine that nothing listens on.
+free_port() {
+  local port
+  for ((;;)); do
+    port=$((20000 + RANDOM % 12000))
+    (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  say "$port"
+}

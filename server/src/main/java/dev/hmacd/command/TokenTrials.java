@@ -1,0 +1,151 @@
+package dev.hmacd.command;
+
+import dev.hmacd.StartException;
+import dev.hmacd.config.Config;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.ExtractionTrial;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.SpeedTrial;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/// What `hmacd check` learns of a token by trying: whether keys stay in it, and which settings suit
+/// it. Works on keys that are made for it and destroyed; they are named as the daemon's own, so
+/// nobody can adopt one.
+final class TokenTrials {
+  private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
+  private static final int KEY_BYTES = 32;
+  private static final int ID_BYTES = 16;
+  private static final Duration EACH = Duration.ofMillis(200);
+
+  /// One lane alone would leave none when a call hangs in the module.
+  private static final int FEWEST_LANES = 2;
+
+  /// Copies cost memory of the token and time when a lane first uses a key.
+  private static final double COPIES_ARE_WORTH = 1.1;
+
+  private final Pkcs11Token token;
+  private final Config.TokenSettings settings;
+  private final Checklist list;
+
+  TokenTrials(Pkcs11Token token, Config.TokenSettings settings, Checklist list) {
+    this.token = token;
+    this.settings = settings;
+    this.list = list;
+  }
+
+  void run() throws InterruptedException {
+    try {
+      extraction(token.tryExtraction(fresh()));
+    } catch (TokenException e) {
+      list.fail("key trial", String.valueOf(e.getMessage()));
+    }
+    try {
+      speed();
+    } catch (TokenException | StartException e) {
+      list.fail("speed", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static KeyObject fresh() {
+    byte[] id = new byte[ID_BYTES];
+    new SecureRandom().nextBytes(id);
+    return new KeyObject(LABEL, HexFormat.of().formatHex(id));
+  }
+
+  private void extraction(ExtractionTrial.Result result) {
+    var unfit = result.attributes().unfit();
+    if (unfit.isPresent()) {
+      list.fail("key trial", unfit.get().attribute() + " " + unfit.get().rule());
+    } else {
+      list.ok("key trial", attributes(result.attributes()));
+    }
+    if (result.valueTold()) {
+      list.fail("value", "the token gives out CKA_VALUE of a key that is sensitive");
+    } else {
+      list.ok("value", "the token does not tell the value of a key");
+    }
+    if (result.copyLoosened()) {
+      list.warn("copy", "the token copies a key so that it is extractable; " + consequence());
+    } else {
+      list.ok("copy", "no copy is less protected than its key");
+    }
+    if (!result.wrappedBy().isEmpty()) {
+      list.warn(
+          "wrapping",
+          "the token wraps keys that are not extractable ("
+              + String.join(", ", result.wrappedBy())
+              + "); "
+              + consequence());
+    } else if (result.refusedBy().isEmpty()) {
+      list.ok("wrapping", "the token wraps no keys under an AES key");
+    } else {
+      list.ok(
+          "wrapping",
+          "refused for a key that is not extractable by " + String.join(", ", result.refusedBy()));
+    }
+  }
+
+  private static String consequence() {
+    return "whoever has the PIN can take every key out of it: guard the PIN as the keys themselves";
+  }
+
+  /// Those that tell how a key is kept.
+  static String attributes(KeyAttributes read) {
+    return "sensitive=%s extractable=%s always_sensitive=%s never_extractable=%s local=%s"
+        .formatted(
+            read.sensitive(),
+            read.extractable(),
+            read.alwaysSensitive(),
+            read.neverExtractable(),
+            read.local());
+  }
+
+  private void speed() throws TokenException, StartException, InterruptedException {
+    Pkcs11Token objects = Startup.token(settings, false);
+    Pkcs11Token copies = Startup.token(settings, true);
+    long maxSessions = token.info().maxSessions().orElse(Long.MAX_VALUE);
+    KeyObject key = fresh();
+    try (TokenSession session = token.open()) {
+      session.generate(key, KEY_BYTES);
+      try {
+        var onObjects = SpeedTrial.run(objects, key, maxSessions - 1, EACH);
+        var onCopies = SpeedTrial.run(copies, key, maxSessions - 1, EACH);
+        list.ok("token objects", rates(onObjects));
+        list.ok("session copies", rates(onCopies));
+        recommend(onObjects, onCopies);
+      } finally {
+        session.destroy(key);
+      }
+    }
+  }
+
+  private static String rates(SpeedTrial.Result result) {
+    return result.points().stream()
+            .map(
+                point ->
+                    String.format(
+                        Locale.ROOT,
+                        "%,d with %d %s",
+                        point.macsPerSecond(),
+                        point.sessions(),
+                        point.sessions() == 1 ? "session" : "sessions"))
+            .collect(Collectors.joining(", "))
+        + " (MACs a second of 64 bytes)";
+  }
+
+  private void recommend(SpeedTrial.Result onObjects, SpeedTrial.Result onCopies) {
+    boolean useCopies = onCopies.best() > COPIES_ARE_WORTH * onObjects.best();
+    int lanes = Math.max(FEWEST_LANES, (useCopies ? onCopies : onObjects).sessions());
+    list.ok(
+        "recommended",
+        "lanes: %d, session_copies: %s; configured are %d and %s"
+            .formatted(lanes, useCopies, settings.lanes(), settings.sessionCopies()));
+  }
+}

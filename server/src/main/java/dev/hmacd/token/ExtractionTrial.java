@@ -1,0 +1,188 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.TokenException.Kind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/// Tries to get a key out of the token, as somebody would who has the PIN. What a token says of a
+/// key is no proof: there are tokens that wrap keys which they call not extractable.
+///
+/// The key is made for the trial as every key is made, and destroyed afterwards.
+public final class ExtractionTrial {
+  private static final int KEY_BYTES = 32;
+  private static final int AES_BYTES = 32;
+  private static final int IV_BYTES = 16;
+
+  /// How an AES key wraps another (PKCS #11 v3.1, sections 6.13 and 6.14).
+  private enum Wrapping {
+    CKM_AES_KEY_WRAP(0x2109, false),
+    CKM_AES_KEY_WRAP_PAD(0x210a, false),
+    CKM_AES_KEY_WRAP_KWP(0x210b, false),
+    CKM_AES_CBC_PAD(0x1085, true),
+    CKM_AES_CBC(0x1082, true),
+    CKM_AES_ECB(0x1081, false);
+
+    private final long mechanism;
+    private final boolean withIv;
+
+    Wrapping(long mechanism, boolean withIv) {
+      this.mechanism = mechanism;
+      this.withIv = withIv;
+    }
+
+    private byte[] wrap(Cryptoki module, long session, long wrappingKey, long handle)
+        throws TokenException {
+      // All zero: nobody keeps what is wrapped here.
+      byte[] iv = withIv ? new byte[IV_BYTES] : null;
+      return module.wrap(session, mechanism, iv, wrappingKey, handle);
+    }
+  }
+
+  /// What came of it.
+  ///
+  /// @param attributes what the token says of the key
+  /// @param valueTold the token gave out the key's bytes (CKA_VALUE)
+  /// @param copyLoosened the token made a copy that is extractable, or not sensitive
+  /// @param wrappedBy mechanisms that wrapped the key, though it is not extractable
+  /// @param refusedBy mechanisms that did not, and that wrap a key which is extractable
+  public record Result(
+      KeyAttributes attributes,
+      boolean valueTold,
+      boolean copyLoosened,
+      List<String> wrappedBy,
+      List<String> refusedBy) {
+    /// Whether whoever has the PIN can take a key out of the token, by one of the ways tried.
+    public boolean isExtractable() {
+      return valueTold || copyLoosened || !wrappedBy.isEmpty();
+    }
+  }
+
+  private final Cryptoki module;
+  private final long session;
+
+  private ExtractionTrial(Cryptoki module, long session) {
+    this.module = module;
+    this.session = session;
+  }
+
+  /// @param session logged in, and not in use
+  /// @param name that no object has
+  /// @param mechanisms those that the token has
+  static Result run(Cryptoki module, long session, KeyObject name, Set<Long> mechanisms)
+      throws TokenException {
+    return new ExtractionTrial(module, session).run(name, mechanisms);
+  }
+
+  private Result run(KeyObject name, Set<Long> mechanisms) throws TokenException {
+    long key = module.generateSecretKey(session, name.label(), name.id(), KEY_BYTES);
+    try {
+      List<String> wrappedBy = new ArrayList<>();
+      List<String> refusedBy = new ArrayList<>();
+      if (mechanisms.contains(Cryptoki.CKM_AES_KEY_GEN)) {
+        wrap(key, mechanisms, wrappedBy, refusedBy);
+      }
+      byte[] value = module.bytes(session, key, Cryptoki.CKA_VALUE);
+      return new Result(
+          Pkcs11Session.attributes(module, session, key),
+          value != null && value.length > 0,
+          isLoosenedByCopying(key),
+          List.copyOf(wrappedBy),
+          List.copyOf(refusedBy));
+    } finally {
+      module.destroy(session, key);
+    }
+  }
+
+  private void wrap(long key, Set<Long> mechanisms, List<String> wrappedBy, List<String> refusedBy)
+      throws TokenException {
+    Optional<Long> wrappingKey =
+        tried(
+            () ->
+                module.generateSessionKey(
+                    session,
+                    Cryptoki.CKM_AES_KEY_GEN,
+                    Cryptoki.CKK_AES,
+                    Map.of(
+                        Cryptoki.CKA_VALUE_LEN, (long) AES_BYTES,
+                        Cryptoki.CKA_SENSITIVE, true,
+                        Cryptoki.CKA_EXTRACTABLE, false,
+                        Cryptoki.CKA_WRAP, true)));
+    Optional<Long> extractable =
+        tried(
+            () ->
+                module.generateSessionKey(
+                    session,
+                    Cryptoki.CKM_GENERIC_SECRET_KEY_GEN,
+                    Cryptoki.CKK_GENERIC_SECRET,
+                    Map.of(
+                        Cryptoki.CKA_VALUE_LEN, (long) KEY_BYTES,
+                        Cryptoki.CKA_SENSITIVE, true,
+                        Cryptoki.CKA_EXTRACTABLE, true)));
+    try {
+      if (wrappingKey.isEmpty()) {
+        return;
+      }
+      for (Wrapping wrapping : Wrapping.values()) {
+        if (!mechanisms.contains(wrapping.mechanism)) {
+          continue;
+        }
+        if (wraps(wrapping, wrappingKey.get(), key)) {
+          wrappedBy.add(wrapping.name());
+        } else if (extractable.isPresent()
+            && wraps(wrapping, wrappingKey.get(), extractable.get())) {
+          // Only now the refusal says something of the key, and not of the mechanism.
+          refusedBy.add(wrapping.name());
+        }
+      }
+    } finally {
+      for (Optional<Long> made : List.of(wrappingKey, extractable)) {
+        if (made.isPresent()) {
+          module.destroy(session, made.get());
+        }
+      }
+    }
+  }
+
+  private boolean wraps(Wrapping wrapping, long wrappingKey, long handle) throws TokenException {
+    return tried(() -> wrapping.wrap(module, session, wrappingKey, handle)).isPresent();
+  }
+
+  private boolean isLoosenedByCopying(long key) throws TokenException {
+    Optional<Long> copy =
+        tried(
+            () ->
+                module.copyToSession(
+                    session,
+                    key,
+                    Map.of(Cryptoki.CKA_SENSITIVE, false, Cryptoki.CKA_EXTRACTABLE, true)));
+    if (copy.isEmpty()) {
+      return false;
+    }
+    // A token may also copy, and leave the attributes as they were.
+    KeyAttributes read = Pkcs11Session.attributes(module, session, copy.get());
+    module.destroy(session, copy.get());
+    return !Boolean.TRUE.equals(read.sensitive()) || !Boolean.FALSE.equals(read.extractable());
+  }
+
+  private interface Attempt<T> {
+    T make() throws TokenException;
+  }
+
+  /// What was attempted; empty where the token refused it. With which code does not matter: tokens
+  /// have many for it.
+  private static <T> Optional<T> tried(Attempt<T> attempt) throws TokenException {
+    try {
+      return Optional.of(attempt.make());
+    } catch (TokenException e) {
+      if (e.kind() == Kind.UNAVAILABLE || e.kind() == Kind.UNSUPPORTED) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+}

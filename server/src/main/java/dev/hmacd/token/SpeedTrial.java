@@ -1,0 +1,141 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.TokenException.Fault;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+
+/// Measures how many MACs a token computes with one session, two, four, and so on, until more do
+/// not help. Each session has a thread of its own, as a lane has.
+public final class SpeedTrial {
+  private static final int MESSAGE_BYTES = 64;
+  private static final int MOST_SESSIONS = 64;
+  private static final double WORTH_DOUBLING = 1.1;
+  private static final double NEARLY_BEST = 0.9;
+  private static final Duration LONGEST_CALL = Duration.ofSeconds(30);
+
+  /// A rate.
+  ///
+  /// @param sessions that compute MACs at the same time
+  public record Point(int sessions, long macsPerSecond) {}
+
+  /// What was measured, with rising numbers of sessions.
+  public record Result(List<Point> points) {
+    public long best() {
+      return points.stream().mapToLong(Point::macsPerSecond).max().orElse(0);
+    }
+
+    /// The fewest sessions that are nearly as fast as the best number of them.
+    public int sessions() {
+      return points.stream()
+          .filter(point -> point.macsPerSecond() >= NEARLY_BEST * best())
+          .findFirst()
+          .map(Point::sessions)
+          .orElse(1);
+    }
+  }
+
+  private final Token token;
+  private final KeyObject key;
+  private final Duration each;
+
+  private SpeedTrial(Token token, KeyObject key, Duration each) {
+    this.token = token;
+    this.key = key;
+    this.each = each;
+  }
+
+  /// Measures, which takes at most a few times as long as `each`.
+  ///
+  /// @param key on the token
+  /// @param maxSessions that may be opened
+  /// @param each how long each number of sessions is tried
+  public static Result run(Token token, KeyObject key, long maxSessions, Duration each)
+      throws TokenException, InterruptedException {
+    return new SpeedTrial(token, key, each).run(Math.min(maxSessions, MOST_SESSIONS));
+  }
+
+  private Result run(long maxSessions) throws TokenException, InterruptedException {
+    List<TokenSession> open = new ArrayList<>();
+    ExecutorService threads =
+        Executors.newCachedThreadPool(Thread.ofPlatform().daemon().name("hmacd-trial").factory());
+    try {
+      List<Point> points = new ArrayList<>();
+      long best = 0;
+      for (int sessions = 1; sessions <= maxSessions; sessions *= 2) {
+        while (open.size() < sessions) {
+          open.add(token.open());
+        }
+        if (points.isEmpty()) {
+          // The code is compiled by it, the module's caches filled.
+          measure(threads, open);
+        }
+        long rate = measure(threads, open);
+        points.add(new Point(sessions, rate));
+        if (rate < WORTH_DOUBLING * best) {
+          break;
+        }
+        best = rate;
+      }
+      return new Result(List.copyOf(points));
+    } finally {
+      threads.shutdownNow();
+      open.forEach(TokenSession::close);
+    }
+  }
+
+  /// MACs a second, of all sessions together.
+  private long measure(ExecutorService threads, List<TokenSession> sessions)
+      throws TokenException, InterruptedException {
+    CyclicBarrier all = new CyclicBarrier(sessions.size());
+    List<Callable<Double>> works = new ArrayList<>();
+    for (TokenSession session : sessions) {
+      works.add(() -> rate(session, all));
+    }
+    Duration limit = each.plus(LONGEST_CALL);
+    double sum = 0;
+    for (Future<Double> work : threads.invokeAll(works, limit.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (work.isCancelled()) {
+        throw TokenException.fault(Fault.DEVICE, "the token did not answer within " + limit);
+      }
+      try {
+        sum += work.get();
+      } catch (ExecutionException e) {
+        if (e.getCause() instanceof TokenException failure) {
+          throw failure;
+        }
+        throw new IllegalStateException(e);
+      }
+    }
+    return Math.round(sum);
+  }
+
+  private double rate(TokenSession session, CyclicBarrier all) throws Exception {
+    byte[] message = new byte[MESSAGE_BYTES];
+    long handle = session.load(key);
+    try {
+      all.await(LONGEST_CALL.toSeconds(), TimeUnit.SECONDS);
+      long start = System.nanoTime();
+      long end = start + each.toNanos();
+      long count = 0;
+      long now;
+      do {
+        byte[] mac = session.sign(handle, Probe.ALGORITHM, message);
+        message[0] = mac[0];
+        count++;
+        now = System.nanoTime();
+      } while (now < end);
+      return count * 1e9 / (now - start);
+    } finally {
+      session.unload(handle);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.testing.ContractToken;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.Pkcs11Token.MechanismInfo;
+import dev.hmacd.token.TokenException.Fault;
+import dev.hmacd.token.TokenException.Kind;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Named;
+
+/// What every [Token] does, each way in which the daemon uses one: on SoftHSM2 with all other
+/// tests, and on each token of `scripts/tokens` in a JVM of its own. What tokens may do differently
+/// is noted as a [Behaviour].
+abstract class TokenContract {
+  /// Where the parameters of each test class come from.
+  static final String VARIANTS = "dev.hmacd.token.TokenContract#variants";
+
+  static final ContractToken CHOSEN = ContractToken.ofThisJvm();
+  private static final Pattern CODE = Pattern.compile("answered (?:CKR_)?(.*)");
+  private static final Map<MacAlgorithm, Long> MECHANISMS =
+      new EnumMap<>(
+          Map.of(
+              MacAlgorithm.HMAC_SHA_224, Cryptoki.CKM_SHA224_HMAC,
+              MacAlgorithm.HMAC_SHA_256, Cryptoki.CKM_SHA256_HMAC,
+              MacAlgorithm.HMAC_SHA_384, Cryptoki.CKM_SHA384_HMAC,
+              MacAlgorithm.HMAC_SHA_512, Cryptoki.CKM_SHA512_HMAC));
+
+  /// Finds the token anew.
+  private interface Finder {
+    Token find() throws TokenException;
+  }
+
+  /// A way to use the token. Each test has a [Token] of its own: what one has learned of handles
+  /// that were given up is not for the next.
+  static final class Variant {
+    private final boolean sessionCopies;
+    private final Finder finder;
+
+    private Variant(boolean sessionCopies, Finder finder) {
+      this.sessionCopies = sessionCopies;
+      this.finder = finder;
+    }
+  }
+
+  static List<Named<Variant>> variants() {
+    List<Named<Variant>> all = new ArrayList<>();
+    all.add(
+        Named.of(CHOSEN.name() + ", session copies", new Variant(true, () -> CHOSEN.find(true))));
+    all.add(
+        Named.of(CHOSEN.name() + ", token objects", new Variant(false, () -> CHOSEN.find(false))));
+    if (!ContractToken.isChosen()) {
+      all.add(
+          Named.of(
+              "between daemon and faults",
+              new Variant(true, () -> new FaultyToken(CHOSEN.find(true)))));
+    }
+    return all;
+  }
+
+  private final Finder finder;
+  final boolean sessionCopies;
+  Token token;
+  TokenSession session;
+
+  @SuppressWarnings("NullAway.Init") // Token and session are there from open() on.
+  TokenContract(Variant variant) {
+    this.finder = variant.finder;
+    this.sessionCopies = variant.sessionCopies;
+  }
+
+  @BeforeEach
+  void open() throws TokenException {
+    token = finder.find();
+    session = token.open();
+  }
+
+  @AfterEach
+  void close() {
+    session.close();
+  }
+
+  /// A known key, put on the token as it must be.
+  static KeyObject imported(byte[] key) throws Exception {
+    KeyObject object = fresh();
+    new RawModule(CHOSEN).create(object, key, true, false, true);
+    return object;
+  }
+
+  static void note(Behaviour behaviour, String what) {
+    Behaviours.note(behaviour, what);
+  }
+
+  /// Whether the token has the algorithm, as its mechanism list says.
+  static boolean has(MacAlgorithm algorithm) throws TokenException {
+    Set<Long> usable =
+        CHOSEN.find(false).mechanisms().stream()
+            .filter(MechanismInfo::usable)
+            .map(MechanismInfo::type)
+            .collect(Collectors.toSet());
+    return usable.contains(MECHANISMS.get(algorithm));
+  }
+
+  static byte[] jdkMac(MacAlgorithm algorithm, byte[] key, byte[] message) throws Exception {
+    String name = "HmacSHA" + algorithm.name().substring("HMAC_SHA_".length());
+    Mac mac = Mac.getInstance(name, "SunJCE");
+    mac.init(new SecretKeySpec(key, name));
+    return mac.doFinal(message);
+  }
+
+  static Consumer<Throwable> failsWith(Kind kind) {
+    return thrown ->
+        assertThat(thrown)
+            .isInstanceOfSatisfying(
+                TokenException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
+  }
+
+  static Consumer<Throwable> failsWith(Fault fault) {
+    return thrown ->
+        assertThat(thrown)
+            .isInstanceOfSatisfying(
+                TokenException.class, failure -> assertThat(failure.fault()).isEqualTo(fault));
+  }
+
+  /// What the token said, without the prefix that all codes have.
+  static String code(TokenException failure) {
+    Matcher matcher = CODE.matcher(String.valueOf(failure.getMessage()));
+    assertThat(matcher.find()).as(failure.getMessage()).isTrue();
+    return matcher.group(1);
+  }
+
+  /// In the order in which [Behaviour] names them.
+  static String told(KeyAttributes read) {
+    return String.join(
+        " ",
+        told(read.sensitive()),
+        told(read.extractable()),
+        told(read.alwaysSensitive()),
+        told(read.neverExtractable()),
+        told(read.local()));
+  }
+
+  private static String told(@Nullable Boolean flag) {
+    return flag == null ? "-" : flag ? "1" : "0";
+  }
+
+  static KeyObject fresh() {
+    return new KeyObject(
+        SoftHsm.freshLabel("contract"), UUID.randomUUID().toString().replace("-", ""));
+  }
+
+  static byte[] bytes(int length) {
+    byte[] bytes = new byte[length];
+    IntStream.range(0, length).forEach(i -> bytes[i] = (byte) (i * 7 + length));
+    return bytes;
+  }
+}
