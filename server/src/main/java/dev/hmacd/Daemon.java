@@ -57,6 +57,7 @@ public final class Daemon implements AutoCloseable {
 
   private final Config config;
   private final Token token;
+  private Runnable onLost = () -> {};
   private final Health health = new Health();
   private final Metrics metrics = new Metrics();
   private final Access access;
@@ -82,9 +83,23 @@ public final class Daemon implements AutoCloseable {
     ownKeys = new OwnKeys(store);
     var registry = new KeyRegistry(store, clock);
     var accessKeys = new AccessKeyRegistry(store);
-    lanes = new Lanes(token, settings.lanes(), settings.queue(), HANGING, metrics);
+    Config.Probing probing = settings.probing();
+    lanes =
+        new Lanes(
+            token,
+            new Lanes.Settings(
+                settings.lanes(),
+                settings.queue(),
+                settings.hanging().timeout(),
+                settings.hanging().maxReplaced(),
+                HANGING),
+            metrics);
     probe =
-        new Probe(lanes, settings.probeInterval(), settings.probeTimeout(), this::tokenIsHealthy);
+        new Probe(
+            token,
+            lanes,
+            new Probe.Settings(probing.interval(), probing.timeout(), probing.lostAfter()),
+            new TokenWatch());
     String serial = token.info().serial();
     maker = new KeyMaker(registry, lanes, serial);
     deletion = new KeyDeletion(registry, lanes, serial);
@@ -178,13 +193,43 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private void tokenIsHealthy(boolean healthy) {
-    health.setServing(healthy);
-    if (healthy) {
-      log.atInfo().log("The token gives the known answer: SERVING");
-    } else {
-      log.atError().log("The token does not give the known answer: NOT_SERVING");
+  /// What becomes of the token, for health and for who runs the daemon.
+  private final class TokenWatch implements Probe.Listener {
+    @Override
+    public void healthy(boolean is) {
+      health.setServing(is);
+      if (is) {
+        log.atInfo().log("The token gives the known answer: SERVING");
+      } else {
+        log.atError().log("The token does not give the known answer: NOT_SERVING");
+      }
     }
+
+    @Override
+    public void lost() {
+      boolean exit = config.token().probing().exitWhenLost();
+      log.atError()
+          .addKeyValue("after", config.token().probing().lostAfter())
+          .log(
+              exit
+                  ? "The token does not come back in this process: it ends"
+                  : "The token does not come back; a restart may help (token.exit_when_lost)");
+      if (exit) {
+        onLost.run();
+      }
+    }
+  }
+
+  /// To be called before the start.
+  ///
+  /// @param ending ends the process; called when the token is lost and the configuration says so
+  public void onLost(Runnable ending) {
+    onLost = ending;
+  }
+
+  /// Lets a PIN that the token refused be tried once more. Thread-safe.
+  public void retryPin() {
+    probe.retryPin();
   }
 
   private void measure() {
@@ -192,12 +237,20 @@ public final class Daemon implements AutoCloseable {
     metrics.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
     metrics.gauge(
         "hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
+    metrics.gauge(
+        "hmacd_lanes_replaced",
+        "Lanes that hang in the token and have been replaced.",
+        lanes::hanging);
     metrics.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
     metrics.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
     metrics.gauge(
         "hmacd_token_healthy",
         "1 while the probe gives the known answer.",
         () -> probe.isHealthy() ? 1 : 0);
+    metrics.gauge(
+        "hmacd_token_pin_refused",
+        "1 when the token refused its PIN: nothing is tried until an operator acts.",
+        () -> probe.isPinRefused() ? 1 : 0);
     metrics.gauge("hmacd_connections", "Open connections.", server::openConnections);
     metrics.gauge(
         "hmacd_connections_refused",

@@ -30,12 +30,13 @@ final class StructureTest {
       Map.ofEntries(
           entry("key"),
           entry("access", "key"),
-          entry("token", "key"),
+          entry("log"),
+          entry("token", "key", "log"),
           entry("mac", "key", "access", "token"),
           entry("config", "key", "access", "token"),
           entry("metrics", "mac", "token"),
           entry("transport", "config"),
-          entry("rpc", "v1", "mac", "key", "access", "token", "config", "transport"),
+          entry("rpc", "log", "v1", "mac", "key", "access", "token", "config", "transport"),
           entry("awskms", "mac", "key", "access", "config", "transport"),
           entry(
               "",

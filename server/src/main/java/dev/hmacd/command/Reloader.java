@@ -73,6 +73,9 @@ final class Reloader implements AutoCloseable {
 
   private void reload(boolean told) {
     try {
+      if (told) {
+        daemon.retryPin();
+      }
       List<String> config = look(List.of(file));
       if ((told || !config.equals(lastConfig)) && reloadConfig(told)) {
         lastConfig = config;

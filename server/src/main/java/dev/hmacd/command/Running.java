@@ -32,6 +32,15 @@ final class Running {
 
   Running(Daemon daemon) {
     this.daemon = daemon;
+    daemon.onLost(this::end);
+  }
+
+  /// Ends the process, for its supervisor to start another. On a thread of its own: who calls is
+  /// waited for in a stop.
+  private void end() {
+    exitCode = StartException.TEMPORARY;
+    var _ =
+        Thread.ofPlatform().name("hmacd-end").start(() -> System.exit(StartException.TEMPORARY));
   }
 
   void start(Daemon.Provision provision) throws StartException {

@@ -27,12 +27,20 @@ final class Startup {
   }
 
   static Pkcs11Token token(Config.TokenSettings settings) throws StartException {
+    return token(settings, settings.sessionCopies());
+  }
+
+  /// As [#token(Config.TokenSettings)], with or without session-object copies, whatever is
+  /// configured.
+  static Pkcs11Token token(Config.TokenSettings settings, boolean sessionCopies)
+      throws StartException {
     try {
       return Pkcs11Token.find(
           settings.module(),
+          settings.initArgs(),
           settings.selector(),
           new PinFile(settings.pinFile()),
-          settings.sessionCopies());
+          new Pkcs11Token.Use(sessionCopies, settings.verifyMacs()));
     } catch (TokenException e) {
       throw failed(e);
     }

@@ -100,17 +100,36 @@ public record Config(
 
   /// The token, and how it is used.
   ///
+  /// @param initArgs what the module wants at `C_Initialize`
   /// @param lanes threads with a session each
   /// @param queue how many operations may wait for a lane
+  /// @param verifyMacs whether the token verifies each MAC before it is released
   public record TokenSettings(
       Path module,
+      Optional<String> initArgs,
       TokenSelector selector,
       Path pinFile,
       int lanes,
       int queue,
       boolean sessionCopies,
-      Duration probeInterval,
-      Duration probeTimeout) {}
+      boolean verifyMacs,
+      Probing probing,
+      Hanging hanging) {}
+
+  /// How it is known whether the token works.
+  ///
+  /// @param interval between questions
+  /// @param timeout after which an answer counts as none
+  /// @param lostAfter how long the token may be out of service until it counts as lost
+  /// @param exitWhenLost whether the daemon ends then, for its supervisor to start it anew
+  public record Probing(
+      Duration interval, Duration timeout, Duration lostAfter, boolean exitWhenLost) {}
+
+  /// What is done about calls that do not come back from the token.
+  ///
+  /// @param timeout after which a call's lane is replaced
+  /// @param maxReplaced how many lanes may hang and be replaced at a time
+  public record Hanging(Duration timeout, int maxReplaced) {}
 
   /// How log lines look, and how many there are.
   public record Logging(boolean json, Level level) {}

@@ -203,13 +203,23 @@ public final class ConfigFile {
     Config.TokenSettings token =
         new Config.TokenSettings(
             module,
+            section.optionalString("init_args"),
             selector,
             section.requiredPath("pin_file"),
             section.number("lanes", 2, 1, 1024),
             section.number("queue", 4096, 1, 1_000_000),
             section.bool("session_copies", true),
-            section.duration("probe_interval", Duration.ofSeconds(1), Duration.ofMillis(50), DAY),
-            section.duration("probe_timeout", Duration.ofSeconds(5), Duration.ofMillis(10), DAY));
+            section.bool("verify_macs", false),
+            new Config.Probing(
+                section.duration("probe_interval", SECOND, Duration.ofMillis(50), DAY),
+                section.duration(
+                    "probe_timeout", Duration.ofSeconds(5), Duration.ofMillis(10), DAY),
+                section.duration("lost_after", Duration.ofMinutes(1), SECOND, DAY),
+                section.bool("exit_when_lost", false)),
+            new Config.Hanging(
+                section.duration(
+                    "hang_timeout", Duration.ofSeconds(10), Duration.ofMillis(100), DAY),
+                section.number("max_replaced_lanes", 16, 0, 1024)));
     section.done();
     return token;
   }

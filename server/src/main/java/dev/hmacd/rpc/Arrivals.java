@@ -1,6 +1,7 @@
 package dev.hmacd.rpc;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.log.Seldom;
 import dev.hmacd.mac.Failure;
 import io.netty.util.concurrent.FastThreadLocal;
 import java.util.Comparator;

@@ -2,6 +2,7 @@ package dev.hmacd.rpc;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.hmacd.log.Seldom;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
 import io.netty.buffer.ByteBuf;

@@ -16,6 +16,8 @@ final class Ckr {
   private static final long KEY_TYPE_INCONSISTENT = 0x63;
   private static final long KEY_FUNCTION_NOT_PERMITTED = 0x68;
   static final long USER_ALREADY_LOGGED_IN = 0x100;
+  static final long SIGNATURE_INVALID = 0xc0;
+  static final long SIGNATURE_LEN_RANGE = 0xc1;
 
   private record Code(String name, Fault fault) {}
 
@@ -36,7 +38,7 @@ final class Ckr {
           Map.entry(
               KEY_FUNCTION_NOT_PERMITTED,
               new Code("CKR_KEY_FUNCTION_NOT_PERMITTED", Fault.SESSION)),
-          Map.entry(MECHANISM_INVALID, new Code("CKR_MECHANISM_INVALID", Fault.NONE)),
+          Map.entry(MECHANISM_INVALID, new Code("CKR_MECHANISM_INVALID", Fault.DEVICE)),
           Map.entry(0x82L, new Code("CKR_OBJECT_HANDLE_INVALID", Fault.OBJECT)),
           Map.entry(0x90L, new Code("CKR_OPERATION_ACTIVE", Fault.SESSION)),
           Map.entry(0x91L, new Code("CKR_OPERATION_NOT_INITIALIZED", Fault.SESSION)),
@@ -46,7 +48,7 @@ final class Ckr {
           Map.entry(0xa3L, new Code("CKR_PIN_EXPIRED", Fault.PIN)),
           Map.entry(0xa4L, new Code("CKR_PIN_LOCKED", Fault.PIN)),
           Map.entry(0xb0L, new Code("CKR_SESSION_CLOSED", Fault.SESSION)),
-          Map.entry(0xb1L, new Code("CKR_SESSION_COUNT", Fault.DEVICE)),
+          Map.entry(0xb1L, new Code("CKR_SESSION_COUNT", Fault.CAPACITY)),
           Map.entry(0xb3L, new Code("CKR_SESSION_HANDLE_INVALID", Fault.SESSION)),
           Map.entry(0xe0L, new Code("CKR_TOKEN_NOT_PRESENT", Fault.DEVICE)),
           Map.entry(0xe1L, new Code("CKR_TOKEN_NOT_RECOGNIZED", Fault.DEVICE)),
@@ -54,7 +56,9 @@ final class Ckr {
           Map.entry(USER_ALREADY_LOGGED_IN, new Code("CKR_USER_ALREADY_LOGGED_IN", Fault.NONE)),
           Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
           Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.PIN)),
-          Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.DEVICE)));
+          Map.entry(SIGNATURE_INVALID, new Code("CKR_SIGNATURE_INVALID", Fault.DEVICE)),
+          Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),
+          Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.MODULE)));
 
   /// What the codes by which a token refuses a key for a mechanism say of the key, if they are
   /// true.

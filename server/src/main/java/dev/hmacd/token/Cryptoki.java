@@ -6,8 +6,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import sun.security.pkcs11.wrapper.CK_ATTRIBUTE;
 import sun.security.pkcs11.wrapper.CK_C_INITIALIZE_ARGS;
 import sun.security.pkcs11.wrapper.CK_MECHANISM;
@@ -22,15 +27,21 @@ import sun.security.pkcs11.wrapper.PKCS11Exception;
 /// thread-safe as far as the module is (it is told to use the system's locks).
 final class Cryptoki {
   static final long CKM_GENERIC_SECRET_KEY_GEN = PKCS11Constants.CKM_GENERIC_SECRET_KEY_GEN;
+  static final long CKM_AES_KEY_GEN = PKCS11Constants.CKM_AES_KEY_GEN;
   static final long CKM_SHA224_HMAC = PKCS11Constants.CKM_SHA224_HMAC;
   static final long CKM_SHA256_HMAC = PKCS11Constants.CKM_SHA256_HMAC;
   static final long CKM_SHA384_HMAC = PKCS11Constants.CKM_SHA384_HMAC;
   static final long CKM_SHA512_HMAC = PKCS11Constants.CKM_SHA512_HMAC;
 
+  static final long CKK_AES = PKCS11Constants.CKK_AES;
+  static final long CKK_GENERIC_SECRET = PKCS11Constants.CKK_GENERIC_SECRET;
+
   static final long CKA_LABEL = PKCS11Constants.CKA_LABEL;
   static final long CKA_ID = PKCS11Constants.CKA_ID;
   static final long CKA_SENSITIVE = PKCS11Constants.CKA_SENSITIVE;
   static final long CKA_EXTRACTABLE = PKCS11Constants.CKA_EXTRACTABLE;
+  static final long CKA_WRAP = PKCS11Constants.CKA_WRAP;
+  static final long CKA_VALUE = PKCS11Constants.CKA_VALUE;
   static final long CKA_SIGN = PKCS11Constants.CKA_SIGN;
   static final long CKA_ALWAYS_SENSITIVE = PKCS11Constants.CKA_ALWAYS_SENSITIVE;
   static final long CKA_NEVER_EXTRACTABLE = PKCS11Constants.CKA_NEVER_EXTRACTABLE;
@@ -40,24 +51,66 @@ final class Cryptoki {
   private static final long CKF_USER_PIN_FINAL_TRY = 0x00020000;
   private static final long CKF_USER_PIN_LOCKED = 0x00040000;
 
-  private final PKCS11 module;
+  private static final Logger log = LoggerFactory.getLogger(Cryptoki.class);
 
-  private Cryptoki(PKCS11 module) {
+  private final Path file;
+  private final Optional<String> initArgs;
+  private volatile PKCS11 module;
+
+  /// How often the module was initialised anew. Touched by [#reinitialize] alone.
+  private int incarnation;
+
+  private Cryptoki(Path file, Optional<String> initArgs, PKCS11 module) {
+    this.file = file;
+    this.initArgs = initArgs;
     this.module = module;
   }
 
   /// Loads and initialises a module: `C_GetFunctionList` and `C_Initialize`, once in a process.
-  static Cryptoki load(Path file) throws TokenException {
+  ///
+  /// @param initArgs for `pReserved`, which PKCS#11 has no use for and some modules do
+  static Cryptoki load(Path file, Optional<String> initArgs) throws TokenException {
+    return new Cryptoki(file, initArgs, connect(file.toString(), initArgs));
+  }
+
+  private static PKCS11 connect(String path, Optional<String> initArgs) throws TokenException {
     var arguments = new CK_C_INITIALIZE_ARGS();
+    arguments.pReserved = initArgs.orElse(null);
     arguments.flags = PKCS11Constants.CKF_OS_LOCKING_OK;
     try {
-      return new Cryptoki(
-          PKCS11.getInstance(file.toString(), "C_GetFunctionList", arguments, false));
+      return PKCS11.getInstance(path, "C_GetFunctionList", arguments, false);
     } catch (IOException e) {
-      throw TokenException.fault(Fault.DEVICE, "cannot load the PKCS#11 module " + file, e);
+      throw TokenException.fault(Fault.DEVICE, "cannot load the PKCS#11 module " + path, e);
     } catch (PKCS11Exception e) {
       throw classify("C_Initialize", e);
     }
+  }
+
+  /// `C_Finalize` and `C_Initialize`. No other call may be in the module, and none may follow with
+  /// a handle from before.
+  void reinitialize() throws TokenException {
+    try {
+      module.C_Finalize(null);
+    } catch (PKCS11Exception e) {
+      // What is broken says so here, too, and is finalized all the same.
+      log.atDebug().setCause(e).log("C_Finalize answered an error");
+    }
+    incarnation++;
+    module = connect(spelled(incarnation), initArgs);
+    log.atWarn().log("The PKCS#11 module was finalized and initialised");
+  }
+
+  /// The module's path in a spelling of its own: the wrapper initialises once for each.
+  private String spelled(int number) {
+    var path = new StringBuilder();
+    for (int bits = number; bits != 0; bits >>>= 1) {
+      path.append((bits & 1) == 0 ? "/" : "/.");
+    }
+    return path.append(file.toAbsolutePath()).toString();
+  }
+
+  Path file() {
+    return file;
   }
 
   /// The slots with a token in them.
@@ -175,7 +228,7 @@ final class Cryptoki {
     try {
       return module.C_GenerateKey(session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template);
     } catch (PKCS11Exception e) {
-      throw classify("C_GenerateKey", e);
+      throw classifyMechanism("C_GenerateKey", e);
     }
   }
 
@@ -275,7 +328,71 @@ final class Cryptoki {
       module.C_SignInit(session, new CK_MECHANISM(mechanism), handle);
       return module.C_Sign(session, message);
     } catch (PKCS11Exception e) {
-      throw classify("C_Sign", e);
+      throw classifyMechanism("C_Sign", e);
+    }
+  }
+
+  /// `C_VerifyInit` and `C_Verify`: whether the token finds a MAC right.
+  boolean verify(long session, long mechanism, long handle, byte[] message, byte[] mac)
+      throws TokenException {
+    try {
+      module.C_VerifyInit(session, new CK_MECHANISM(mechanism), handle);
+      module.C_Verify(session, message, mac);
+      return true;
+    } catch (PKCS11Exception e) {
+      if (e.getErrorCode() == Ckr.SIGNATURE_INVALID
+          || e.getErrorCode() == Ckr.SIGNATURE_LEN_RANGE) {
+        return false;
+      }
+      throw classify("C_Verify", e);
+    }
+  }
+
+  /// A session object, private like every key.
+  ///
+  /// @param keyType its CKA_KEY_TYPE, to which the mechanism belongs
+  /// @param more of its attributes: numbers and flags
+  long generateSessionKey(long session, long mechanism, long keyType, Map<Long, Object> more)
+      throws TokenException {
+    Map<Long, Object> attributes = new TreeMap<>(more);
+    attributes.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
+    attributes.put(PKCS11Constants.CKA_KEY_TYPE, keyType);
+    attributes.put(PKCS11Constants.CKA_TOKEN, false);
+    attributes.put(PKCS11Constants.CKA_PRIVATE, true);
+    try {
+      return module.C_GenerateKey(session, new CK_MECHANISM(mechanism), template(attributes));
+    } catch (PKCS11Exception e) {
+      throw classify("C_GenerateKey", e);
+    }
+  }
+
+  /// A session object like another, but for some attributes: flags.
+  long copyToSession(long session, long handle, Map<Long, Object> changed) throws TokenException {
+    Map<Long, Object> attributes = new TreeMap<>(changed);
+    attributes.put(PKCS11Constants.CKA_TOKEN, false);
+    try {
+      return module.C_CopyObject(session, handle, template(attributes));
+    } catch (PKCS11Exception e) {
+      throw classify("C_CopyObject", e);
+    }
+  }
+
+  private static CK_ATTRIBUTE[] template(Map<Long, Object> attributes) {
+    return attributes.entrySet().stream()
+        .map(each -> new CK_ATTRIBUTE(each.getKey(), each.getValue()))
+        .toArray(CK_ATTRIBUTE[]::new);
+  }
+
+  /// @param parameter of the mechanism; null for one that has none
+  byte[] wrap(
+      long session, long mechanism, byte @Nullable [] parameter, long wrappingKey, long handle)
+      throws TokenException {
+    CK_MECHANISM wrapping =
+        parameter == null ? new CK_MECHANISM(mechanism) : new CK_MECHANISM(mechanism, parameter);
+    try {
+      return module.C_WrapKey(session, wrapping, wrappingKey, handle);
+    } catch (PKCS11Exception e) {
+      throw classify("C_WrapKey", e);
     }
   }
 
@@ -286,9 +403,13 @@ final class Cryptoki {
   /// The return code stays in the message, for the log; the fault is what anyone acts on.
   static TokenException classify(String function, long code, Exception cause) {
     String message = function + " answered " + Ckr.name(code);
-    if (code == Ckr.MECHANISM_INVALID) {
-      return TokenException.unsupported(message, cause);
-    }
     return TokenException.fault(Ckr.fault(code), Ckr.unfit(code), message, cause);
+  }
+
+  /// As [#classify], for what takes a mechanism, which the token may lack.
+  private static TokenException classifyMechanism(String function, PKCS11Exception e) {
+    return e.getErrorCode() == Ckr.MECHANISM_INVALID
+        ? TokenException.unsupported(function + " answered " + Ckr.name(e.getErrorCode()), e)
+        : classify(function, e);
   }
 }

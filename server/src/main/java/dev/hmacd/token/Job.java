@@ -25,32 +25,42 @@ abstract class Job<T> {
   /// Whether doing it twice is the same as doing it once.
   abstract boolean isRepeatable();
 
-  /// What the lane forgets when the token says that a handle is not valid.
-  void forgetHandle(Lane lane) {}
-
   static Job<byte[]> sign(
       KeyObject key,
       MacAlgorithm algorithm,
       byte[] message,
       long deadlineNanos,
       Completion<byte[]> completion) {
-    return new Job<>(deadlineNanos, completion) {
-      @Override
-      byte[] perform(Lane lane) throws TokenException {
-        return lane.session().sign(lane.handle(key), algorithm, message);
-      }
+    return new Mac(key, algorithm, message, deadlineNanos, completion);
+  }
 
-      // A MAC is deterministic.
-      @Override
-      boolean isRepeatable() {
-        return true;
-      }
+  private static class Mac extends Job<byte[]> {
+    private final KeyObject key;
+    private final MacAlgorithm algorithm;
+    private final byte[] message;
 
-      @Override
-      void forgetHandle(Lane lane) {
-        lane.forget(key);
-      }
-    };
+    Mac(
+        KeyObject key,
+        MacAlgorithm algorithm,
+        byte[] message,
+        long deadlineNanos,
+        Completion<byte[]> completion) {
+      super(deadlineNanos, completion);
+      this.key = key;
+      this.algorithm = algorithm;
+      this.message = message;
+    }
+
+    @Override
+    byte[] perform(Lane lane) throws TokenException {
+      return lane.session().sign(lane.handle(key), algorithm, message);
+    }
+
+    // A MAC is deterministic.
+    @Override
+    boolean isRepeatable() {
+      return true;
+    }
   }
 
   static <T> Job<T> of(
@@ -64,6 +74,21 @@ abstract class Job<T> {
       @Override
       boolean isRepeatable() {
         return repeatable;
+      }
+    };
+  }
+
+  /// A MAC by which the [Probe] finds out whether a token that is out of service is back.
+  static Job<byte[]> question(
+      KeyObject key,
+      MacAlgorithm algorithm,
+      byte[] message,
+      long deadlineNanos,
+      Completion<byte[]> completion) {
+    return new Mac(key, algorithm, message, deadlineNanos, completion) {
+      @Override
+      boolean isQuestion() {
+        return true;
       }
     };
   }
@@ -89,6 +114,11 @@ abstract class Job<T> {
   }
 
   boolean isStop() {
+    return false;
+  }
+
+  /// Whether it is for a token that is out of service, too.
+  boolean isQuestion() {
     return false;
   }
 

@@ -1,6 +1,8 @@
 package dev.hmacd.token;
 
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.TokenException.Fault;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Queue;
@@ -14,6 +16,9 @@ import org.slf4j.LoggerFactory;
 final class Lane implements Runnable {
   /// Handles that a lane keeps; each may be a session object in the token's memory.
   private static final int MAX_HANDLES = 4096;
+
+  /// Of one job; more than two only when sessions were put in doubt in between.
+  private static final int MAX_ATTEMPTS = 4;
 
   private static final Logger log = LoggerFactory.getLogger(Lane.class);
 
@@ -33,7 +38,15 @@ final class Lane implements Runnable {
   /// What runs now; read by the watch.
   private volatile @Nullable Job<?> current;
 
+  /// When that began.
+  private volatile long startedNanos;
+
   private volatile long lastAnswerNanos = System.nanoTime();
+
+  /// Whether another lane has its place.
+  private volatile boolean retired;
+
+  private volatile @Nullable Thread thread;
 
   Lane(Token token, Lanes lanes, LaneObserver observer) {
     this.token = token;
@@ -46,10 +59,15 @@ final class Lane implements Runnable {
     session();
   }
 
+  /// Starts the lane's thread.
+  void start(String name) {
+    thread = Thread.ofPlatform().name(name).start(this);
+  }
+
   @Override
   public void run() {
     try {
-      while (true) {
+      while (!retired) {
         Job<?> job = lanes.take();
         unloadGone();
         if (job != null && job.isStop()) {
@@ -61,6 +79,7 @@ final class Lane implements Runnable {
       }
     } finally {
       closeSession();
+      lanes.ended(this);
     }
   }
 
@@ -73,6 +92,11 @@ final class Lane implements Runnable {
     if (job.isAnswered() || job.isAbandoned()) {
       return;
     }
+    if (!lanes.mayPerform(job)) {
+      job.failed(Lanes.outOfService());
+      return;
+    }
+    startedNanos = start;
     current = job;
     try {
       T value = attempt(job);
@@ -81,57 +105,60 @@ final class Lane implements Runnable {
       observer.finished(start - job.queuedAtNanos, end - start);
       job.done(value);
     } catch (TokenException e) {
+      if (e.fault() == Fault.CAPACITY && lanes.hasSessionBeside(this)) {
+        current = null;
+        lanes.giveBack(job);
+        lanes.pause();
+        return;
+      }
       observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      lanes.failed(e);
       job.failed(e);
     } catch (RuntimeException | Error e) {
       // Nobody foresaw it, so the session may be in any state. A lane outlives errors, too: memory
       // that a caller's answer did not find is there for the next.
       log.atError().setCause(e).log("A token operation failed in an unforeseen way");
       closeSession();
-      job.failed(TokenException.fault(TokenException.Fault.DEVICE, "unforeseen failure", e));
+      job.failed(TokenException.fault(Fault.DEVICE, "unforeseen failure", e));
     } finally {
       current = null;
     }
   }
 
-  /// Once, and again after healing if doing it twice does no harm: with the key found again, and
-  /// then with a new session, since what shows as a dead handle may be a logout.
+  /// Once, and again on another session if doing it twice does no harm.
   private <T> T attempt(Job<T> job) throws TokenException {
-    boolean refound = false;
-    boolean reopened = false;
-    while (true) {
+    int faults = 0;
+    for (int attempt = 1; ; attempt++) {
       try {
         return job.perform(this);
       } catch (TokenException e) {
-        heal(job, e);
-        boolean healed =
-            switch (e.fault()) {
-              case NONE, PIN -> false;
-              case OBJECT -> !refound && !reopened;
-              case SESSION, LOGIN, DEVICE -> !reopened;
-            };
-        if (!healed || !job.isRepeatable() || job.isExpired(System.nanoTime())) {
+        boolean healed = heal(e);
+        if (e.fault() != Fault.STALE) {
+          faults++;
+        }
+        if (!healed
+            || faults > 1
+            || attempt == MAX_ATTEMPTS
+            || !job.isRepeatable()
+            || job.isExpired(System.nanoTime())) {
           throw e;
         }
-        refound = true;
-        reopened = e.fault() != TokenException.Fault.OBJECT;
       }
     }
   }
 
-  private void heal(Job<?> job, TokenException e) {
-    switch (e.fault()) {
-      case NONE -> {
-        return;
-      }
-      case OBJECT -> job.forgetHandle(this);
-      case SESSION, LOGIN, DEVICE, PIN -> closeSession();
+  /// Whether the next session may do better.
+  private boolean heal(TokenException e) {
+    if (e.fault() == Fault.NONE) {
+      return false;
     }
+    closeSession();
     observer.healed(e.fault().name());
-    log.atWarn()
-        .addKeyValue("fault", e.fault())
-        .addKeyValue("reason", e.getMessage())
-        .log("Token fault");
+    lanes.log(e);
+    return switch (e.fault()) {
+      case NONE, PIN, WRONG_MAC, CAPACITY -> false;
+      case STALE, SESSION, LOGIN, OBJECT, DEVICE, MODULE -> true;
+    };
   }
 
   /// The lane's session; opened anew after a fault closed it.
@@ -184,10 +211,6 @@ final class Lane implements Runnable {
     }
   }
 
-  void forget(KeyObject key) {
-    handles.remove(key);
-  }
-
   private void closeSession() {
     handles.clear();
     TokenSession open = session;
@@ -195,6 +218,28 @@ final class Lane implements Runnable {
     if (open != null) {
       open.close();
     }
+  }
+
+  /// Whether a job runs for longer than a limit.
+  boolean hangs(long nowNanos, long limitNanos) {
+    return current != null && nowNanos - startedNanos > limitNanos;
+  }
+
+  /// Has the lane end when its job does: another has its place.
+  void retire() {
+    retired = true;
+  }
+
+  boolean isRetired() {
+    return retired;
+  }
+
+  /// Waits for the lane's end.
+  ///
+  /// @return whether it came
+  boolean join(Duration limit) throws InterruptedException {
+    Thread running = thread;
+    return running == null || running.join(limit);
   }
 
   /// What runs on this lane and should have ended by then.

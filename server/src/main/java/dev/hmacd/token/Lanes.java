@@ -3,12 +3,15 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.log.Seldom;
+import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -28,25 +31,49 @@ public final class Lanes implements AutoCloseable {
   /// How long a lane without jobs waits until it looks whether it has something to give up.
   static final Duration IDLE_LOOK = Duration.ofSeconds(1);
 
+  /// How long a lane without a session lets others work before it tries for one.
+  private static final Duration CAPACITY_PAUSE = Duration.ofMillis(500);
+
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
 
   /// Without a bound of its own, so that the words to stop always find room; `enqueue` bounds it.
   private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
 
-  private final int maxWaiting;
-  private final List<Lane> lanes = new ArrayList<>();
-  private final List<Thread> threads = new ArrayList<>();
-  private final Duration stopLimit;
+  private final Token token;
+  private final Settings settings;
+  private final LaneObserver observer;
+  private final Circuit circuit = new Circuit();
+
+  /// Those in use, and those that hang in the token and have been replaced.
+  private final List<Lane> lanes = new CopyOnWriteArrayList<>();
+
+  private final Seldom faults = new Seldom(Duration.ofSeconds(1));
+  private final CountDownLatch stop = new CountDownLatch(1);
+  private final Thread watch =
+      Thread.ofPlatform().name("hmacd-lane-watch").daemon().unstarted(this::watch);
+
+  /// Touched by the watch alone, once it runs.
+  private int started;
+
+  private boolean toldOfCap;
   private volatile boolean stopping;
 
+  /// How many lanes, and what bounds them.
+  ///
   /// @param count how many lanes, 1 or more
   /// @param maxWaiting how many operations may wait, 1 or more; exceeded by at most one for each
   ///   thread that hands one over in the same moment
-  /// @param stopLimit how long [#close] waits for what is under way
-  public Lanes(Token token, int count, int maxWaiting, Duration stopLimit, LaneObserver observer) {
-    this.maxWaiting = maxWaiting;
-    this.stopLimit = stopLimit;
-    for (int i = 0; i < count; i++) {
+  /// @param hang how long an operation may take before another lane gets the place of its own
+  /// @param maxReplaced how many lanes may hang in the token and be replaced at a time
+  /// @param stop how long [#close] waits for what is under way
+  public record Settings(
+      int count, int maxWaiting, Duration hang, int maxReplaced, Duration stop) {}
+
+  public Lanes(Token token, Settings settings, LaneObserver observer) {
+    this.token = token;
+    this.settings = settings;
+    this.observer = observer;
+    for (int i = 0; i < settings.count(); i++) {
       lanes.add(new Lane(token, this, observer));
     }
   }
@@ -57,10 +84,19 @@ public final class Lanes implements AutoCloseable {
   /// @throws TokenException when the token does not open a logged-in session
   public void start() throws TokenException {
     lanes.getFirst().open();
-    for (int i = 0; i < lanes.size(); i++) {
-      threads.add(Thread.ofPlatform().name("hmacd-lane-" + i).start(lanes.get(i)));
+    for (Lane lane : lanes) {
+      start(lane);
     }
-    threads.add(Thread.ofPlatform().name("hmacd-lane-watch").daemon().start(this::watch));
+    watch.start();
+  }
+
+  private void start(Lane lane) {
+    lane.start("hmacd-lane-" + started);
+    started++;
+  }
+
+  Circuit circuit() {
+    return circuit;
   }
 
   /// Hands a message to the next free lane and returns at once; the lane calls `completion`.
@@ -86,18 +122,88 @@ public final class Lanes implements AutoCloseable {
     return result;
   }
 
+  /// As [#sign], also while the token is out of service.
+  void ask(
+      KeyObject key,
+      MacAlgorithm algorithm,
+      byte[] message,
+      long deadlineNanos,
+      Completion<byte[]> completion) {
+    enqueue(Job.question(key, algorithm, message, deadlineNanos, completion));
+  }
+
   private void enqueue(Job<?> job) {
     if (stopping) {
-      job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
-    } else if (waiting.size() >= maxWaiting) {
-      job.failed(new TokenException(Kind.BUSY, maxWaiting + " operations wait for the token"));
+      job.failed(stopped());
+    } else if (!mayPerform(job)) {
+      job.failed(outOfService());
+    } else if (waiting.size() >= settings.maxWaiting()) {
+      job.failed(
+          new TokenException(Kind.BUSY, settings.maxWaiting() + " operations wait for the token"));
     } else {
       waiting.add(job);
       // The stop may have passed between the look and the addition.
       if (stopping && waiting.remove(job)) {
-        job.failed(new TokenException(Kind.STOPPED, "the daemon is stopping"));
+        job.failed(stopped());
       }
     }
+  }
+
+  private static TokenException stopped() {
+    return new TokenException(Kind.STOPPED, "the daemon is stopping");
+  }
+
+  static TokenException outOfService() {
+    return new TokenException(Kind.UNAVAILABLE, "the token is out of service");
+  }
+
+  boolean mayPerform(Job<?> job) {
+    return circuit.isInService() || (job.isQuestion() && !circuit.isPinRefused());
+  }
+
+  /// A job that a lane has begun with, and cannot do for want of a session.
+  void giveBack(Job<?> job) {
+    waiting.add(job);
+  }
+
+  /// Lets other lanes work for a while.
+  void pause() {
+    try {
+      boolean _ = stop.await(CAPACITY_PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Whether another lane has a session.
+  boolean hasSessionBeside(Lane lane) {
+    return lanes.stream()
+        .anyMatch(other -> other != lane && !other.isRetired() && other.hasSession());
+  }
+
+  /// Tells the log of a fault: at once, and then how many there were in a second.
+  void log(TokenException e) {
+    if (e.fault() == Fault.STALE || e.fault() == Fault.CAPACITY) {
+      return; // Says nothing new of the token.
+    }
+    long more = faults.happened();
+    if (more > 0) {
+      log.atWarn()
+          .addKeyValue("fault", e.fault())
+          .addKeyValue("reason", e.getMessage())
+          .addKeyValue("times", more)
+          .log("Token fault");
+    }
+  }
+
+  /// A lane could not heal a fault.
+  void failed(TokenException e) {
+    circuit.failed(e);
+  }
+
+  /// A lane's thread has come to its end.
+  void ended(Lane lane) {
+    lanes.remove(lane);
   }
 
   /// The next job, which may be the word to stop; null when none came for a while.
@@ -121,10 +227,12 @@ public final class Lanes implements AutoCloseable {
       while (true) {
         TimeUnit.NANOSECONDS.sleep(WATCH_INTERVAL.toNanos());
         try {
-          answerLate(System.nanoTime());
+          long now = System.nanoTime();
+          answerLate(now);
+          replaceHanging(now);
         } catch (RuntimeException | Error e) {
           // Whoever is told must not end the watch for all others.
-          log.atError().setCause(e).log("A late call was not answered");
+          log.atError().setCause(e).log("The lanes were not looked after");
         }
       }
     } catch (InterruptedException e) {
@@ -134,8 +242,15 @@ public final class Lanes implements AutoCloseable {
 
   private void answerLate(long now) {
     for (Job<?> job : waiting) {
-      if (!job.isStop() && job.isExpired(now) && waiting.remove(job)) {
-        job.late();
+      if (job.isStop()) {
+        continue;
+      }
+      if (job.isExpired(now)) {
+        if (waiting.remove(job)) {
+          job.late();
+        }
+      } else if (!mayPerform(job) && waiting.remove(job)) {
+        job.failed(outOfService());
       }
     }
     for (Lane lane : lanes) {
@@ -146,14 +261,44 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
+  private void replaceHanging(long now) {
+    for (Lane lane : List.copyOf(lanes)) {
+      if (stopping || lane.isRetired() || !lane.hangs(now, settings.hang().toNanos())) {
+        continue;
+      }
+      if (hanging() >= settings.maxReplaced()) {
+        if (!toldOfCap) {
+          toldOfCap = true;
+          log.atError()
+              .addKeyValue("replaced", hanging())
+              .log("Lanes hang in the token, and no more of them are replaced");
+        }
+        return;
+      }
+      lane.retire();
+      var fresh = new Lane(token, this, observer);
+      lanes.add(fresh);
+      start(fresh);
+      toldOfCap = false;
+      log.atWarn()
+          .addKeyValue("hanging", hanging())
+          .log("A lane hangs in the token; another has its place");
+    }
+  }
+
   /// How many operations wait for a lane.
   public int waiting() {
     return waiting.size();
   }
 
-  /// How many lanes there are.
+  /// How many lanes there are to be.
   public int size() {
-    return lanes.size();
+    return settings.count();
+  }
+
+  /// How many lanes hang in the token and have been replaced.
+  public int hanging() {
+    return (int) lanes.stream().filter(Lane::isRetired).count();
   }
 
   /// How many lanes are in a token operation.
@@ -176,7 +321,10 @@ public final class Lanes implements AutoCloseable {
   /// long ago these lanes were made.
   long sinceLastAnswer() {
     long now = System.nanoTime();
-    return lanes.stream().mapToLong(lane -> now - lane.lastAnswerNanos()).min().orElseThrow();
+    return lanes.stream()
+        .mapToLong(lane -> now - lane.lastAnswerNanos())
+        .min()
+        .orElse(Long.MAX_VALUE);
   }
 
   /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on
@@ -184,34 +332,32 @@ public final class Lanes implements AutoCloseable {
   @Override
   public void close() {
     stopping = true;
-    if (threads.isEmpty()) {
-      return;
-    }
-    for (int i = 0; i < lanes.size(); i++) {
+    stop.countDown();
+    List<Lane> all = List.copyOf(lanes);
+    for (int i = 0; i < all.size(); i++) {
       waiting.add(Job.stop());
     }
-    long end = System.nanoTime() + stopLimit.toNanos();
+    long end = System.nanoTime() + settings.stop().toNanos();
     try {
-      for (Thread thread : threads.subList(0, lanes.size())) {
-        if (!thread.join(Duration.ofNanos(Math.max(1, end - System.nanoTime())))) {
-          log.atWarn().addKeyValue("lane", thread.getName()).log("A lane hangs in the token");
+      for (Lane lane : all) {
+        if (!lane.join(Duration.ofNanos(Math.max(1, end - System.nanoTime())))) {
+          log.atWarn().log("A lane hangs in the token");
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    threads.getLast().interrupt();
-    TokenException stopped = new TokenException(Kind.STOPPED, "the daemon is stopping");
+    watch.interrupt();
     for (Job<?> job : waiting) {
       // A lane that hangs is to find its word to stop, should it ever come back.
       if (!job.isStop() && waiting.remove(job)) {
-        job.failed(stopped);
+        job.failed(stopped());
       }
     }
-    for (Lane lane : lanes) {
+    for (Lane lane : all) {
       Job<?> hanging = lane.current();
       if (hanging != null) {
-        hanging.failed(stopped);
+        hanging.failed(stopped());
       }
     }
   }

@@ -32,14 +32,23 @@ public final class TokenException extends Exception {
   enum Fault {
     /// Nothing: the token did not fail.
     NONE,
+    /// The session was opened before something that put all handles in doubt: open another. The
+    /// token was not asked, or its answer is not used.
+    STALE,
     /// The session is gone or unusable: open another.
     SESSION,
     /// Nobody is logged in: log in once.
     LOGIN,
     /// The handle names nothing any more: find the key again.
     OBJECT,
+    /// There are no more sessions: let other lanes do the work.
+    CAPACITY,
     /// The device failed.
     DEVICE,
+    /// The module wants to be finalized and initialised.
+    MODULE,
+    /// The MAC is not the one that the token itself computes a second time.
+    WRONG_MAC,
     /// The PIN was refused: nobody tries it again until an operator acts.
     PIN
   }

@@ -21,8 +21,7 @@ import dev.hmacd.mac.MacService;
 import dev.hmacd.mac.RandomService;
 import dev.hmacd.mac.TagService;
 import dev.hmacd.mac.UseCases;
-import dev.hmacd.token.LaneObserver;
-import dev.hmacd.token.Lanes;
+import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenInfo;
 import dev.hmacd.token.TokenSession;
@@ -41,6 +40,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Any bytes as the body of any operation, as a fuzzer's target: what is accepted is JSON to
@@ -67,7 +67,7 @@ public final class JsonFuzz {
     var store = new RegistryStore(Path.of("none"), new ArnScope("aws", "none", "000000000000"));
     var keys = new KeyRegistry(store, Clock.systemUTC());
     var access = new Access(List.of());
-    var lanes = new Lanes(new NoToken(), 1, 1, Duration.ZERO, LaneObserver.NONE);
+    var lanes = TestLanes.of(new NoToken(), 1, 1, Duration.ZERO);
     var availability = new Availability();
     var maker = new KeyMaker(keys, lanes, "none");
     return Operations.of(
@@ -90,6 +90,16 @@ public final class JsonFuzz {
 
     @Override
     public TokenSession open() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean reinitialize(BooleanSupplier needed) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void retryPin() {
       throw new UnsupportedOperationException();
     }
   }

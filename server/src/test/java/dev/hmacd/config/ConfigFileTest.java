@@ -85,13 +85,19 @@ final class ConfigFileTest {
                 connection_idle: 3s
             token:
               module: /m.so
+              init_args: "a='b c' d="
               serial: "0123"
               pin_file: pin
               lanes: 1024
               queue: 1000000
               session_copies: false
               probe_interval: 50ms
+              verify_macs: true
               probe_timeout: 10ms
+              lost_after: 1s
+              exit_when_lost: true
+              hang_timeout: 100ms
+              max_replaced_lanes: 0
             registry: {path: registry.db}
             arn: {partition: aws-cn, region: cn-north-1, account: "123456789012"}
             metrics: {listen: "[::1]:0"}
@@ -159,13 +165,16 @@ final class ConfigFileTest {
                             Duration.ofSeconds(3)))),
                 new Config.TokenSettings(
                     Path.of("/m.so"),
+                    Optional.of("a='b c' d="),
                     new TokenSelector.BySerial("0123"),
                     folder.resolve("pin"),
                     1024,
                     1_000_000,
                     false,
-                    Duration.ofMillis(50),
-                    Duration.ofMillis(10)),
+                    true,
+                    new Config.Probing(
+                        Duration.ofMillis(50), Duration.ofMillis(10), Duration.ofSeconds(1), true),
+                    new Config.Hanging(Duration.ofMillis(100), 0)),
                 folder.resolve("registry.db"),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
                 Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
@@ -282,8 +291,9 @@ final class ConfigFileTest {
                   + " max_header_bytes, max_requests, max_requests_per_connection,"
                   + " max_unauthenticated, request_timeout]",
               "aws_kms.x: is not known; known here: [limits, listen, tls]",
-              "token.x: is not known; known here: [label, lanes, module, pin_file, probe_interval,"
-                  + " probe_timeout, queue, serial, session_copies]",
+              "token.x: is not known; known here: [exit_when_lost, hang_timeout, init_args, label,"
+                  + " lanes, lost_after, max_replaced_lanes, module, pin_file, probe_interval,"
+                  + " probe_timeout, queue, serial, session_copies, verify_macs]",
               "registry.x: is not known; known here: [path]",
               "arn.x: is not known; known here: [account, partition, region]",
               "metrics.x: is not known; known here: [listen]",

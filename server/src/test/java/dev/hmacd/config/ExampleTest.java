@@ -14,9 +14,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.snakeyaml.engine.v2.api.Dump;
@@ -28,8 +26,9 @@ import org.snakeyaml.engine.v2.api.LoadSettings;
 final class ExampleTest {
   private static final Path FILE = Path.of("src/main/dist/hmacd.example.yaml");
 
-  /// Shown in a comment, since a token is named by its label or its serial.
-  private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial): \"[0-9a-f]+\"$");
+  /// Shown in comments: a token is named by its label or its serial, and few modules want
+  /// arguments.
+  private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial|init_args): \".+\"$");
 
   /// What an operator has to say, or leaves out so as not to have it.
   private static final Set<String> WITHOUT_DEFAULT =
@@ -136,9 +135,10 @@ final class ExampleTest {
   void everyKeyThatTheDaemonKnowsIsShown() throws ConfigException {
     assertThat(ConfigFile.read(FILE)).isEqualTo(read(tree()));
     Map<String, Set<String>> shown = keys("", tree());
-    MatchResult inComment =
-        IN_COMMENT.matcher(text()).results().collect(Collectors.toList()).getFirst();
-    shown.getOrDefault("token", Set.of()).add(inComment.group(1));
+    List<String> inComments =
+        IN_COMMENT.matcher(text()).results().map(match -> match.group(1)).toList();
+    assertThat(inComments).containsExactly("init_args", "serial");
+    shown.getOrDefault("token", Set.of()).addAll(inComments);
 
     Map<String, Set<String>> known = new TreeMap<>();
     assertThatExceptionOfType(ConfigException.class)

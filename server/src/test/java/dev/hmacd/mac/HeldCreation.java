@@ -13,10 +13,10 @@ import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
-import dev.hmacd.token.LaneObserver;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TestLanes;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.time.Clock;
@@ -49,11 +49,14 @@ final class HeldCreation {
     FaultyToken token =
         new FaultyToken(
             Pkcs11Token.find(
-                settings.module(), settings.selector(), new PinFile(settings.pinFile()), true));
+                settings.module(),
+                settings.selector(),
+                new PinFile(settings.pinFile()),
+                new Pkcs11Token.Use(true, false)));
     RegistryStore store = new RegistryStore(config.registry(), config.arn());
     KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
-    Lanes lanes = new Lanes(token, 2, 10, Duration.ofSeconds(1), LaneObserver.NONE);
+    Lanes lanes = TestLanes.of(token, 2, 10, Duration.ofSeconds(1));
     lanes.start();
     KeyService keys =
         new KeyService(

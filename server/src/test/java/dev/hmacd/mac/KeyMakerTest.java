@@ -17,8 +17,8 @@ import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
-import dev.hmacd.token.LaneObserver;
 import dev.hmacd.token.Lanes;
+import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import java.nio.file.Path;
@@ -60,7 +60,7 @@ final class KeyMakerTest {
     registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
     // One lane, so that what was begun first has ended first.
-    lanes = new Lanes(token, 1, 100, Duration.ofSeconds(5), LaneObserver.NONE);
+    lanes = TestLanes.of(token, 1, 100, Duration.ofSeconds(5));
     lanes.start();
     maker = new KeyMaker(registry, lanes, serial());
   }

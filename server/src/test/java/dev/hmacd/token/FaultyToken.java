@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// A real token, and between it and the daemon the faults that a test asks for. Counts calls.
@@ -227,6 +228,16 @@ public final class FaultyToken implements Token {
           sessions.incrementAndGet();
           return new FaultySession(session);
         });
+  }
+
+  @Override
+  public boolean reinitialize(BooleanSupplier needed) throws TokenException {
+    return real.reinitialize(needed);
+  }
+
+  @Override
+  public void retryPin() {
+    real.retryPin();
   }
 
   private final class FaultySession implements TokenSession {

@@ -56,7 +56,7 @@ final class LanesTest {
   }
 
   private Lanes lanes(int count, int queue, Duration stopLimit) throws TokenException {
-    Lanes lanes = new Lanes(token, count, queue, stopLimit, LaneObserver.NONE);
+    Lanes lanes = TestLanes.of(token, count, queue, stopLimit);
     lanes.start();
     opened.add(lanes);
     return lanes;
@@ -185,7 +185,7 @@ final class LanesTest {
   }
 
   @Test
-  void faultOfTheObjectHasTheKeyFoundAgainInTheSameSession() throws TokenException {
+  void faultOfTheObjectHasTheKeyFoundAgainOnANewSession() throws TokenException {
     Lanes lanes = lanes(1, 10);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
@@ -193,7 +193,8 @@ final class LanesTest {
     token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     assertThat(token.count(Call.LOAD)).isEqualTo(2);
-    assertThat(token.count(Call.OPEN)).isEqualTo(1);
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+    assertThat(token.sessions()).isEqualTo(1);
   }
 
   @Test
@@ -203,17 +204,7 @@ final class LanesTest {
     assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
     assertThat(token.count(Call.SIGN)).isEqualTo(2);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
-    assertThat(token.count(Call.OPEN)).isEqualTo(1);
-  }
-
-  @Test
-  void deadHandleThatTurnsOutToBeALogoutIsHealed() throws TokenException {
-    Lanes lanes = lanes(1, 10);
-    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
-    token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
-    token.failing(Call.LOAD, 1, FaultyToken.CKR_USER_NOT_LOGGED_IN);
-    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
-    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+    assertThat(token.sessions()).isEqualTo(1);
   }
 
   @Test
@@ -230,7 +221,7 @@ final class LanesTest {
   @Test
   void startOnATokenThatRefusesThePinFailsAfterOneTry() throws TokenException {
     token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
-    Lanes lanes = new Lanes(token, 4, 10, LONG, LaneObserver.NONE);
+    Lanes lanes = TestLanes.of(token, 4, 10, LONG);
     opened.add(lanes);
     assertThatThrownBy(lanes::start)
         .isInstanceOfSatisfying(TokenException.class, e -> assertThat(e.isPinRefused()).isTrue());
@@ -340,6 +331,45 @@ final class LanesTest {
   }
 
   @Test
+  void laneThatGetsNoSessionLeavesItsCallsToOthers() throws TokenException {
+    token.maxSessions(1);
+    Lanes lanes = lanes(3, 100);
+    List<Outcome> outcomes = new ArrayList<>();
+    IntStream.range(0, 50).forEach(_ -> outcomes.add(sign(lanes, LONG)));
+    for (Outcome each : outcomes) {
+      assertThat(each.mac()).isEqualTo(right);
+    }
+    assertThat(lanes.sessions()).isEqualTo(1);
+    assertThat(lanes.circuit().isInService()).isTrue();
+  }
+
+  @Test
+  void laneThatHangsIsReplacedUpToTheCapAndEndsWhenItComesBack() throws TokenException {
+    Lanes lanes =
+        new Lanes(
+            token, new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG), LaneObserver.NONE);
+    lanes.start();
+    opened.add(lanes);
+    List<Gate> held = new ArrayList<>();
+    for (int i = 1; i <= 3; i++) {
+      Gate gate = blocking(Call.SIGN);
+      held.add(gate);
+      assertThat(hold(lanes, gate, SHORT).failure().kind()).isEqualTo(Kind.LATE);
+      int hanging = Math.min(i, 2);
+      Eventually.holds("replaced", () -> lanes.hanging() == hanging);
+    }
+    // Three hang, of which two have been replaced: nothing is left to answer.
+    assertThat(sign(lanes, Duration.ofMillis(300)).failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(lanes.hanging()).isEqualTo(2);
+    assertThat(token.sessions()).isEqualTo(3);
+    held.getFirst().release();
+    Eventually.holds("the third is replaced", () -> sign(lanes, LONG).mac().length > 0);
+    held.forEach(Gate::release);
+    Eventually.holds("all others have ended", () -> lanes.hanging() == 0 && token.sessions() == 1);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  }
+
+  @Test
   void closeEndsWhatWasTakenAndRefusesWhatIsNew() throws Exception {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
@@ -413,7 +443,7 @@ final class LanesTest {
 
   @Test
   void closeBeforeStartAndTwiceDoesNothing() throws TokenException {
-    Lanes never = new Lanes(token, 1, 1, LONG, LaneObserver.NONE);
+    Lanes never = TestLanes.of(token, 1, 1, LONG);
     never.close();
     assertThat(sign(never, LONG).failure().kind()).isEqualTo(Kind.STOPPED);
     Lanes lanes = lanes(1, 1);
@@ -430,9 +460,9 @@ final class LanesTest {
                     SoftHsm.shared().module(),
                     new TokenSelector.ByLabel(SoftHsm.LABEL),
                     new PinFile(SoftHsm.shared().pinFile()),
-                    false))
+                    new Pkcs11Token.Use(false, false)))
             .everyKeyIs(KEY);
-    Lanes lanes = new Lanes(token, 1, 10, LONG, LaneObserver.NONE);
+    Lanes lanes = TestLanes.of(token, 1, 10, LONG);
     opened.add(lanes);
     lanes.start();
     int most = 4096;

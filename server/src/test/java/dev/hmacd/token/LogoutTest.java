@@ -39,7 +39,7 @@ final class LogoutTest {
           pinsRead.incrementAndGet();
           return file.read();
         },
-        sessionCopies);
+        new Pkcs11Token.Use(sessionCopies, false));
   }
 
   private static KeyObject makeKey(Token token) throws TokenException {
@@ -68,7 +68,7 @@ final class LogoutTest {
   void lanesThatWereLoggedOutLogInOnceAndAnswer(boolean sessionCopies) throws Exception {
     Pkcs11Token token = token(sessionCopies);
     KeyObject key = makeKey(token);
-    try (Lanes lanes = new Lanes(token, LANES, 100, LONG, LaneObserver.NONE)) {
+    try (Lanes lanes = TestLanes.of(token, LANES, 100, LONG)) {
       lanes.start();
       onEveryLane(lanes, key);
       int before = pinsRead.get();
@@ -85,7 +85,7 @@ final class LogoutTest {
   void objectsThatAreHiddenByALogoutAreNotTakenForMissing() throws Exception {
     Pkcs11Token token = token(true);
     KeyObject key = makeKey(token);
-    try (Lanes lanes = new Lanes(token, 1, 100, LONG, LaneObserver.NONE)) {
+    try (Lanes lanes = TestLanes.of(token, 1, 100, LONG)) {
       lanes.start();
       onEveryLane(lanes, key);
       logout();

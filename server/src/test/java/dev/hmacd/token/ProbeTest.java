@@ -50,14 +50,30 @@ final class ProbeTest {
   }
 
   private Lanes lanes(int count, int queue) throws TokenException {
-    Lanes lanes = new Lanes(token, count, queue, Duration.ofMillis(100), LaneObserver.NONE);
+    Lanes lanes = TestLanes.of(token, count, queue, Duration.ofMillis(100));
     lanes.start();
     opened.add(lanes);
     return lanes;
   }
 
+  private Probe probe(Lanes lanes) {
+    return new Probe(
+        token,
+        lanes,
+        new Probe.Settings(INTERVAL, LIMIT, LONG),
+        new Probe.Listener() {
+          @Override
+          public void healthy(boolean is) {
+            told.add(is);
+          }
+
+          @Override
+          public void lost() {}
+        });
+  }
+
   private Probe start(Lanes lanes) {
-    Probe probe = new Probe(lanes, INTERVAL, LIMIT, told::add);
+    Probe probe = probe(lanes);
     probe.start(key);
     opened.add(probe);
     return probe;
@@ -113,7 +129,7 @@ final class ProbeTest {
             OwnKey.Purpose.PROBE,
             new KeyObject(SoftHsm.freshLabel("gone"), "00"),
             key.knownAnswerHex());
-    Probe probe = new Probe(lanes(1, 10), INTERVAL, LIMIT, told::add);
+    Probe probe = probe(lanes(1, 10));
     opened.add(probe);
     probe.start(gone);
     Eventually.holds("told", () -> !told.isEmpty());

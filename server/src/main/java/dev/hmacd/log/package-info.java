@@ -1,0 +1,5 @@
+/// How much is logged.
+@NullMarked
+package dev.hmacd.log;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,378 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.MacLoad;
+import dev.hmacd.testing.SoftHsm;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// A daemon under load loses its sessions, its login, its handles, its token, its module: no wrong
+/// MAC is released, callers are told to come again, and all of it comes back without a restart.
+@Tag("slow")
+final class HealingTest {
+  private static final int LANES = 3;
+  private static final int CALLERS = 6;
+  private static final int KEYS = 4;
+
+  /// What a caller may be told while the token is away.
+  private static final Set<Status.Code> TO_COME_AGAIN =
+      Set.of(
+          Status.Code.UNAVAILABLE, Status.Code.RESOURCE_EXHAUSTED, Status.Code.DEADLINE_EXCEEDED);
+
+  private static final FaultModule module = FaultModule.inFrontOf(SoftHsm.shared());
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.on(SoftHsm.shared())
+          .allowingSocket()
+          .module(module.file())
+          .wrapping(_ -> SoftHsm.shared().token(module.file(), false))
+          .token("lanes: " + LANES)
+          .token("probe_interval: 50ms")
+          .token("probe_timeout: 500ms")
+          .token("hang_timeout: 300ms")
+          .token("max_replaced_lanes: 4");
+  private static final List<Duration> recoveries = new ArrayList<>();
+
+  @SuppressWarnings("NullAway.Init") // By begin().
+  private static MacLoad load;
+
+  private Map<Status.Code, Long> failuresBefore = Map.of();
+
+  @BeforeAll
+  static void begin() {
+    daemon.start();
+    load = new MacLoad(daemon.onSocket(), KEYS, Duration.ofSeconds(2)).start(CALLERS);
+  }
+
+  @AfterAll
+  static void end() {
+    load.close();
+    daemon.close();
+    recoveries.sort(null);
+    System.out.printf(
+        "healing: %d recoveries under load, from the fault's end to SERVING %d ms in the median,"
+            + " %d ms at most; %d MACs right, %d wrong, failed %s%n",
+        recoveries.size(),
+        recoveries.get(recoveries.size() / 2).toMillis(),
+        recoveries.getLast().toMillis(),
+        load.right(),
+        load.wrong(),
+        load.failures());
+  }
+
+  @BeforeEach
+  void calm() {
+    load.awaitCalm(50);
+    module.tell("reset");
+    failuresBefore = load.failures();
+  }
+
+  /// Whatever it was: all lanes are back, with a session each, and nothing is left behind.
+  @AfterEach
+  void nothingIsLostAndNoMacIsWrong() {
+    module.tell("clear");
+    daemon.daemon().retryPin();
+    load.awaitCalm(200);
+    assertThat(load.wrong()).isZero();
+    Map<Status.Code, Long> failures = new HashMap<>(load.failures());
+    failuresBefore.forEach((code, count) -> failures.remove(code, count));
+    assertThat(failures.keySet()).isSubsetOf(TO_COME_AGAIN);
+    Eventually.holds(
+        "every lane has its session, and no more",
+        () ->
+            daemon.metric("hmacd_lanes_replaced") == 0
+                && daemon.metric("hmacd_sessions_open") == LANES
+                && module.count("sessions") == LANES);
+    assertThat(module.count("violations")).isZero();
+    assertThat(lanes()).hasSize(LANES);
+  }
+
+  private static List<String> lanes() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .map(Thread::getName)
+        .filter(name -> name.startsWith("hmacd-lane-") && !name.equals("hmacd-lane-watch"))
+        .toList();
+  }
+
+  private static boolean isServing() {
+    return daemon.metric("hmacd_token_healthy") == 1;
+  }
+
+  private static void awaitOutOfService() {
+    Eventually.holds("out of service", () -> !isServing());
+  }
+
+  /// Ends all faults, and waits until the token is back.
+  private static void awaitRecovery() {
+    long start = System.nanoTime();
+    module.tell("clear");
+    Eventually.holds("back in service", HealingTest::isServing);
+    recoveries.add(Duration.ofNanos(System.nanoTime() - start));
+  }
+
+  private static long since(Map<String, Long> before, String function) {
+    return module.count(function) - before.getOrDefault(function, 0L);
+  }
+
+  /// So that every function is needed.
+  private static void takeLoginAndSessions() {
+    module.tell("invalidate sessions");
+    module.tell("logout");
+  }
+
+  private record Failing(String function, String code) {}
+
+  private static final List<String> FUNCTIONS =
+      List.of("C_OpenSession", "C_Login", "C_FindObjects", "C_SignInit", "C_Sign");
+
+  private static final List<String> CODES =
+      List.of(
+          "CKR_SESSION_HANDLE_INVALID",
+          "CKR_SESSION_CLOSED",
+          "CKR_OPERATION_ACTIVE",
+          "CKR_OPERATION_NOT_INITIALIZED",
+          "CKR_USER_NOT_LOGGED_IN",
+          "CKR_OBJECT_HANDLE_INVALID",
+          "CKR_KEY_HANDLE_INVALID",
+          "CKR_KEY_SIZE_RANGE",
+          "CKR_MECHANISM_INVALID",
+          "CKR_ARGUMENTS_BAD",
+          "CKR_HOST_MEMORY",
+          "CKR_GENERAL_ERROR",
+          "CKR_FUNCTION_FAILED",
+          "CKR_DEVICE_ERROR",
+          "CKR_DEVICE_REMOVED",
+          "CKR_TOKEN_NOT_PRESENT",
+          "CKR_SESSION_COUNT",
+          "CKR_CRYPTOKI_NOT_INITIALIZED",
+          "0xffffffff",
+          "0x80000123");
+
+  private static Stream<Failing> failing() {
+    return FUNCTIONS.stream()
+        .flatMap(function -> CODES.stream().map(code -> new Failing(function, code)));
+  }
+
+  static Stream<Arguments> faults() {
+    return failing().map(each -> Arguments.of(each.function(), each.code()));
+  }
+
+  @ParameterizedTest(name = "{0} answers {1}")
+  @MethodSource("faults")
+  void functionThatFailsUntilTheFaultEnds(String function, String code) {
+    module.tell("fail " + function + " all " + code);
+    takeLoginAndSessions();
+    Eventually.holds(
+        "out of service",
+        () -> {
+          module.tell("logout");
+          return !isServing();
+        });
+    long start = System.nanoTime();
+    module.tell("clear");
+    Map<String, Long> before = module.counts(); // Each try logs in, where no session was left.
+    Eventually.holds("back in service", HealingTest::isServing);
+    recoveries.add(Duration.ofNanos(System.nanoTime() - start));
+    load.awaitCalm(100);
+    assertThat(since(before, "C_Login")).isLessThanOrEqualTo(1 + since(before, "C_Finalize"));
+  }
+
+  @ParameterizedTest(name = "{0} answers {1}")
+  @MethodSource("faults")
+  void functionThatFailsOnceIsTriedAgainAndNoCallFails(String function, String code) {
+    module.tell("fail " + function + " 1 " + code);
+    if (!function.startsWith("C_Sign")) {
+      module.tell("invalidate objects"); // So that it is needed.
+    }
+    long goal = load.right() + 500;
+    Eventually.holds("calls are answered", () -> load.right() >= goal);
+    assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"invalidate sessions", "invalidate objects", "logout"})
+  void whatIsLostOnceComesBackWithOneLoginAtMost(String command) {
+    for (int i = 0; i < 10; i++) {
+      load.awaitCalm(50);
+      module.tell("reset");
+      module.tell(command);
+      long goal = load.right() + 200;
+      Eventually.holds("calls are answered", () -> load.right() >= goal);
+      assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+    }
+  }
+
+  @Test
+  void handlesThatStandForOtherKeysAreNotUsed() {
+    module.tell("reuse on");
+    for (int i = 0; i < 50; i++) {
+      module.tell("invalidate objects");
+      long goal = load.right() + 100;
+      Eventually.holds("calls are answered", () -> load.right() >= goal);
+    }
+    assertThat(load.wrong()).isZero();
+  }
+
+  @Test
+  void tokenThatIsRemovedAndReturned() {
+    module.tell("remove");
+    awaitOutOfService();
+    module.tell("reset");
+    awaitRecovery();
+    load.awaitCalm(100);
+    assertThat(module.count("C_Login")).isEqualTo(1);
+  }
+
+  @Test
+  void moduleThatWantsToBeInitialisedAnew() {
+    module.tell("uninitialize");
+    Eventually.holds("initialised", () -> module.count("C_Initialize") == 1);
+    awaitRecovery();
+    load.awaitCalm(100);
+    assertThat(module.counts()).containsEntry("C_Finalize", 1L).containsEntry("C_Login", 1L);
+  }
+
+  @Test
+  void fewerSessionsThanLanesServeAll() {
+    module.tell("sessions 1");
+    module.tell("invalidate sessions");
+    long goal = load.right() + 1000;
+    Eventually.holds("calls are answered", () -> load.right() >= goal);
+    assertThat(module.count("sessions")).isLessThanOrEqualTo(1);
+    assertThat(isServing()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"C_OpenSession", "C_Login", "C_FindObjects", "C_SignInit", "C_Sign"})
+  void functionThatHangsUntilItIsReleased(String function) {
+    module.tell("hang " + function + " all");
+    takeLoginAndSessions();
+    Eventually.holds("a call hangs", () -> module.count("hanging") > 0);
+    awaitOutOfService();
+    Eventually.holds("lanes were replaced", () -> daemon.metric("hmacd_lanes_replaced") > 0);
+    awaitRecovery();
+    Eventually.holds("they have ended", () -> daemon.metric("hmacd_lanes_replaced") == 0);
+  }
+
+  /// One lane in three: the others serve, and the token stays in service.
+  @Test
+  void callThatHangsAloneTakesNothingOutOfService() {
+    module.tell("hang C_Sign 1");
+    Eventually.holds("it hangs", () -> module.count("hanging") == 1);
+    Eventually.holds("its lane is replaced", () -> daemon.metric("hmacd_lanes_replaced") == 1);
+    load.awaitCalm(500);
+    assertThat(isServing()).isTrue();
+    long before = failuresBefore.values().stream().mapToLong(Long::longValue).sum();
+    assertThat(load.failed() - before).isLessThanOrEqualTo(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"C_SignInit", "C_Sign", "C_OpenSession", "C_FindObjects"})
+  void functionThatIsSlowIsWaitedFor(String function) {
+    module.tell("delay " + function + " 20000");
+    module.tell("invalidate sessions");
+    long goal = load.right() + 50;
+    Eventually.holds("calls are answered", () -> load.right() >= goal);
+    assertThat(isServing()).isTrue();
+  }
+
+  /// Faults of all kinds in a row; `scripts/soak` has a thousand of them.
+  @Test
+  void manyFaultsInARowLoseNothing() {
+    int faults = Integer.getInteger("hmacd.test.faults", 60);
+    long seed = Long.getLong("hmacd.test.seed", 20_261_122L);
+    var random = new Random(seed);
+    List<Failing> failing = failing().toList();
+    int threads = Thread.activeCount();
+    long rightBefore = load.right();
+    for (int i = 0; i < faults; i++) {
+      Failing which = failing.get(random.nextInt(failing.size()));
+      String times = List.of("1", "2", "5", "all").get(random.nextInt(4));
+      module.tell("reuse " + (random.nextBoolean() ? "on" : "off"));
+      module.tell(
+          switch (random.nextInt(10)) {
+            case 0 -> "invalidate sessions";
+            case 1 -> "invalidate objects";
+            case 2 -> "logout";
+            case 3 -> "remove";
+            case 4 -> "uninitialize";
+            case 5 -> "hang " + which.function() + " " + times;
+            case 6 -> "sessions " + (1 + random.nextInt(LANES));
+            default -> "fail " + which.function() + " " + times + " " + which.code();
+          });
+      if (random.nextBoolean()) {
+        module.tell("invalidate sessions");
+      }
+      long goal = load.right() + load.failed() + random.nextInt(200);
+      Eventually.holds("calls end", () -> load.right() + load.failed() >= goal);
+      module.tell("clear");
+      String what = "back after fault " + i + " of seed " + seed;
+      Eventually.holds(what, HealingTest::isServing);
+    }
+    load.awaitCalm(500);
+    assertThat(load.right()).isGreaterThan(rightBefore);
+    Eventually.holds("threads have ended", () -> Thread.activeCount() <= threads);
+    System.out.printf(
+        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong%n",
+        faults, seed, load.right() - rightBefore, load.wrong());
+  }
+
+  static Stream<Arguments> refusals() {
+    return Stream.of("CKR_PIN_INCORRECT", "CKR_PIN_LOCKED", "CKR_PIN_EXPIRED")
+        .flatMap(
+            code ->
+                Stream.of("C_OpenSession", "C_Login", "C_FindObjects", "C_SignInit", "C_Sign")
+                    .map(function -> Arguments.of(function, code)));
+  }
+
+  @ParameterizedTest(name = "{0} answers {1}")
+  @MethodSource("refusals")
+  void pinThatIsRefusedIsNotTriedUntilAnOperatorActs(String function, String code) {
+    module.tell("fail " + function + " all " + code);
+    if (!function.equals("C_Login")) {
+      takeLoginAndSessions();
+    }
+    Eventually.holds(
+        "refused",
+        () -> {
+          if (function.equals("C_Login")) {
+            module.tell("logout"); // There may have been no session to do it in.
+          }
+          return daemon.metric("hmacd_token_pin_refused") == 1;
+        });
+    if (function.equals("C_Login")) {
+      assertThat(module.count("C_Login")).isEqualTo(1);
+    }
+    Eventually.holds("nothing is under way", () -> daemon.metric("hmacd_lanes_busy") == 0);
+    module.tell("clear"); // The token would take it now.
+    module.tell("reset");
+    long goal = load.failed() + 1000;
+    Eventually.holds("calls fail", () -> load.failed() >= goal);
+    assertThat(isServing()).isFalse();
+    assertThat(module.counts()).doesNotContainKeys("C_Login", "C_Sign", "C_OpenSession");
+    daemon.daemon().retryPin();
+    Eventually.holds("back in service", HealingTest::isServing);
+    load.awaitCalm(100);
+    assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+  }
+}
