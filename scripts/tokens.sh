@@ -1,5 +1,6 @@
-# shellcheck shell=bash
-# Makes tokens to try hmacd on, each from its folder in hsm-config, as an operator would. Sourced after lib.sh.
+# shellcheck shell=bash disable=SC2154
+# Makes tokens to try hmacd on, each from its folder in hsm-config, as an operator would. Sourced after lib.sh,
+# which has `root` and `scratch`.
 #
 # make_token NAME makes one in $tokens/NAME, fresh. There are then:
 #   hmacd.yaml        the daemon's configuration, with the section `token` of hsm-config/NAME/token.yaml
@@ -146,10 +147,10 @@ until_there() {
   local dir=$1 limit=$((SECONDS + 30))
   shift
   until "$@" >/dev/null 2>&1; do
-    kill -0 "${token_daemons[-1]}" 2>/dev/null && [ "$SECONDS" -lt "$limit" ] || {
+    if ! kill -0 "${token_daemons[-1]}" 2>/dev/null || [ "$SECONDS" -ge "$limit" ]; then
       tail -n 20 "$dir/daemon.log" >&2
       die "the daemon of this token did not start, see above"
-    }
+    fi
     sleep 0.05
   done
 }
