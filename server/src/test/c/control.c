@@ -3,6 +3,7 @@
 #include "fault.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,12 +225,18 @@ void serve_control(const char *path) {
   }
   strcpy(address.sun_path, path);
   if (is_served(&address)) return;
+  // Signals are for the process that loads this, not for its thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   unlink(path);
   if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || chmod(path, 0600) != 0 ||
       listen(listener, 8) != 0 || pthread_create(&thread, NULL, listen_on, (void *)(intptr_t)listener) != 0) {
     perror("hmacd-fault: no socket for commands");
-    return;
+  } else {
+    pthread_detach(thread);
   }
-  pthread_detach(thread);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

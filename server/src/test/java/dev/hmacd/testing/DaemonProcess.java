@@ -144,6 +144,11 @@ public final class DaemonProcess implements AutoCloseable {
     return awsPort.join();
   }
 
+  /// Whether a line that it has printed has this text in it.
+  public boolean logs(String text) {
+    return output.stream().anyMatch(line -> line.contains(text));
+  }
+
   /// All lines that it has printed.
   public List<String> output() {
     return output;
@@ -178,7 +183,8 @@ public final class DaemonProcess implements AutoCloseable {
     return caller;
   }
 
-  private int exitCode() {
+  /// Waits for its end, and returns what it ended with.
+  public int exitCode() {
     try {
       if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();

@@ -1,0 +1,73 @@
+package dev.hmacd.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.StartException;
+import dev.hmacd.testing.DaemonProcess;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.v1.KeySpec;
+import io.grpc.StatusRuntimeException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A process whose token does not come back.
+@Tag("slow")
+final class LostTokenTest {
+  @TempDir Path folder;
+
+  private DaemonProcess start(FaultModule module, SoftHsm hsm, String exitWhenLost) {
+    return DaemonProcess.start(
+        LoopbackDaemon.on(hsm)
+            .module(module.file())
+            .allowingAll("admin")
+            .token("probe_interval: 50ms")
+            .token("lost_after: 1s")
+            .token("exit_when_lost: " + exitWhenLost),
+        hsm,
+        Map.of());
+  }
+
+  @Test
+  void daemonEndsForItsSupervisorWhenItIsToldTo() {
+    SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
+    FaultModule module = FaultModule.inFrontOf(hsm);
+    DaemonProcess daemon = start(module, hsm, "true");
+    module.tell("remove");
+    assertThat(daemon.exitCode()).isEqualTo(StartException.TEMPORARY);
+    assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
+  }
+
+  @Test
+  void daemonStaysAndRecoversWhenItIsNot() {
+    SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
+    FaultModule module = FaultModule.inFrontOf(hsm);
+    try (DaemonProcess daemon = start(module, hsm, "false")) {
+      var admin = daemon.as("admin");
+      String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+      byte[] mac = admin.generateMac(key, "hello");
+      module.tell("remove");
+      Eventually.holds("it says so", () -> daemon.logs("The token does not come back"));
+      assertThatThrownBy(() -> admin.generateMac(key, "hello"))
+          .isInstanceOf(StatusRuntimeException.class)
+          .hasMessageContaining("UNAVAILABLE");
+      module.tell("return");
+      Eventually.holds(
+          "it serves",
+          () -> {
+            try {
+              return Arrays.equals(admin.generateMac(key, "hello"), mac);
+            } catch (StatusRuntimeException e) {
+              return false;
+            }
+          });
+    }
+  }
+}
