@@ -1,6 +1,7 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 
 /// Whether a token is in service. The [Probe] decides, from what the token answers; lanes tell it
@@ -16,7 +17,7 @@ public final class Circuit {
     PIN_REFUSED
   }
 
-  private volatile State state = State.IN_SERVICE;
+  private final AtomicReference<State> state = new AtomicReference<>(State.IN_SERVICE);
   private volatile Consumer<TokenException> trouble = _ -> {};
 
   /// @param listener is told of what a lane could not heal, on that lane's thread
@@ -26,38 +27,32 @@ public final class Circuit {
 
   /// Whether calls go to the token.
   public boolean isInService() {
-    return state == State.IN_SERVICE;
+    return state.get() == State.IN_SERVICE;
   }
 
   /// Whether the token refused its PIN, so that nothing is tried until an operator acts.
   public boolean isPinRefused() {
-    return state == State.PIN_REFUSED;
+    return state.get() == State.PIN_REFUSED;
   }
 
   /// A lane could not do a job, and healing did not help.
   void failed(TokenException e) {
     if (e.isPinRefused()) {
-      state = State.PIN_REFUSED; // Also before anybody listens.
+      state.set(State.PIN_REFUSED); // Also before anybody listens.
     }
     trouble.accept(e);
   }
 
   void takeOut() {
-    if (state == State.IN_SERVICE) {
-      state = State.OUT;
-    }
+    state.compareAndSet(State.IN_SERVICE, State.OUT);
   }
 
   void bringBack() {
-    if (state == State.OUT) {
-      state = State.IN_SERVICE;
-    }
+    state.compareAndSet(State.OUT, State.IN_SERVICE);
   }
 
   /// An operator has mended the PIN: the probe may ask again.
   void allowPin() {
-    if (state == State.PIN_REFUSED) {
-      state = State.OUT;
-    }
+    state.compareAndSet(State.PIN_REFUSED, State.OUT);
   }
 }

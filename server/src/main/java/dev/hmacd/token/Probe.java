@@ -173,7 +173,10 @@ public final class Probe implements AutoCloseable {
   public void retryPin() {
     token.retryPin();
     if (circuit.isPinRefused()) {
-      circuit.allowPin();
+      synchronized (reporting) {
+        downSinceNanos = System.nanoTime(); // Only from now on can it be lost.
+        circuit.allowPin();
+      }
       later(this::ask, Duration.ZERO);
     }
   }
