@@ -70,4 +70,29 @@ final class LostTokenTest {
           });
     }
   }
+
+  /// A new process would try the PIN once more, and another, until it is locked.
+  @Test
+  void refusedPinNeverEndsTheDaemonAndSighupHasItTriedOnceMore() {
+    SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
+    FaultModule module = FaultModule.inFrontOf(hsm);
+    try (DaemonProcess daemon = start(module, hsm, "true")) {
+      module.tell("reset");
+      module.tell("fail C_Login all CKR_PIN_INCORRECT");
+      Eventually.holds(
+          "the PIN is refused",
+          () -> {
+            module.tell("logout");
+            return daemon.logs("NOT_SERVING");
+          });
+      assertThat(module.count("C_Login")).isEqualTo(1);
+      daemon.signal("HUP");
+      Eventually.holds("once more", () -> module.count("C_Login") == 2);
+      module.tell("clear");
+      daemon.signal("HUP");
+      Eventually.holds("it is taken", () -> module.count("C_Login") == 3);
+      var admin = daemon.as("admin");
+      assertThat(admin.createKey(KeySpec.KEY_SPEC_HMAC_256)).isNotEmpty();
+    }
+  }
 }
