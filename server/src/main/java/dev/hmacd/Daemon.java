@@ -29,12 +29,17 @@ import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.Tokens;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -56,15 +61,13 @@ public final class Daemon implements AutoCloseable {
   }
 
   private final Config config;
-  private final Token token;
   private Runnable onLost = () -> {};
   private final Health health = new Health();
   private final Metrics metrics = new Metrics();
   private final Access access;
   private final RegistryStore store;
   private final OwnKeys ownKeys;
-  private final Lanes lanes;
-  private final Probe probe;
+  private final Tokens tokens;
   private final KeyMaker maker;
   private final KeyDeletion deletion;
   private final UseCases useCases;
@@ -74,45 +77,31 @@ public final class Daemon implements AutoCloseable {
   private final @Nullable Tls awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
-  public Daemon(Config config, Token token, Clock clock) {
+  /// @param tokens in the order of the configuration
+  public Daemon(Config config, List<Token> tokens, Clock clock) {
     this.config = config;
-    this.token = token;
-    Config.TokenSettings settings = config.token();
     access = new Access(config.rules());
     store = new RegistryStore(config.registry(), config.arn());
     ownKeys = new OwnKeys(store);
     var registry = new KeyRegistry(store, clock);
     var accessKeys = new AccessKeyRegistry(store);
-    Config.Probing probing = settings.probing();
-    lanes =
-        new Lanes(
-            token,
-            new Lanes.Settings(
-                settings.lanes(),
-                settings.queue(),
-                settings.hanging().timeout(),
-                settings.hanging().maxReplaced(),
-                HANGING),
-            metrics);
-    probe =
-        new Probe(
-            token,
-            lanes,
-            new Probe.Settings(probing.interval(), probing.timeout(), probing.lostAfter()),
-            new TokenWatch());
-    String serial = token.info().serial();
-    maker = new KeyMaker(registry, lanes, serial);
-    deletion = new KeyDeletion(registry, lanes, serial);
+    List<Tokens.Use> uses = new ArrayList<>();
+    for (int i = 0; i < tokens.size(); i++) {
+      uses.add(new Tokens.Use(tokens.get(i), settings(config.tokens().get(i))));
+    }
+    this.tokens = new Tokens(uses, metrics, new TokenWatch());
+    maker = new KeyMaker(registry, this.tokens);
+    deletion = new KeyDeletion(registry, this.tokens);
     var availability = new Availability();
     useCases =
         new UseCases(
-            new MacService(registry, access, lanes, availability),
-            new KeyService(registry, access, maker, lanes, availability, serial, clock),
+            new MacService(registry, access, this.tokens, availability),
+            new KeyService(registry, access, maker, this.tokens, availability, clock),
             new AliasService(registry, access),
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
-            new RandomService(registry, access, lanes),
-            new AccessKeyService(registry, accessKeys, access, lanes, clock));
+            new RandomService(registry, access, this.tokens),
+            new AccessKeyService(registry, accessKeys, access, this.tokens, clock));
     tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
     server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock);
     awsTls =
@@ -128,6 +117,18 @@ public final class Daemon implements AutoCloseable {
             .orElse(null);
   }
 
+  private static Tokens.Settings settings(Config.TokenSettings token) {
+    Config.Probing probing = token.probing();
+    return new Tokens.Settings(
+        new Lanes.Settings(
+            token.lanes(),
+            token.queue(),
+            token.hanging().timeout(),
+            token.hanging().maxReplaced(),
+            HANGING),
+        new Probe.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
+  }
+
   /// Opens everything and serves. Health says SERVING when the token has given the known answer.
   ///
   /// @throws StartException with what an operator can do
@@ -140,9 +141,12 @@ public final class Daemon implements AutoCloseable {
         awsTls.startLoading();
       }
       store.open();
-      OwnKey probeKey = ownKey(OwnKey.Purpose.PROBE, provision);
-      useCases.accessKeys().start(ownKey(OwnKey.Purpose.ACCESS_KEYS, provision));
-      lanes.start();
+      if (provision == Provision.IF_MISSING) {
+        provision();
+      }
+      Map<String, OwnKey> probeKeys = probeKeys();
+      startAccessKeys();
+      tokens.start();
       maker.settleAll();
       deletion.start();
       loops.start();
@@ -150,7 +154,7 @@ public final class Daemon implements AutoCloseable {
       if (awsKms != null) {
         awsKms.start();
       }
-      probe.start(probeKey);
+      tokens.startProbes(probeKeys);
       measure();
       if (config.metrics().isPresent()) {
         metrics.serve(config.metrics().get());
@@ -171,26 +175,69 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private OwnKey ownKey(OwnKey.Purpose purpose, Provision provision)
-      throws StartException, TokenException {
-    String serial = token.info().serial();
+  /// Makes the daemon's own keys where they are missing.
+  private void provision() throws StartException, TokenException {
     try {
-      Optional<OwnKey> known = ownKeys.find(serial, purpose).join();
-      if (known.isPresent()) {
-        return known.get();
-      }
-      if (provision == Provision.NEVER) {
-        throw new StartException(
-            "the token lacks " + OwnKey.label(purpose) + ": run hmacd init",
-            StartException.CONFIG,
-            null);
-      }
-      try (TokenSession session = token.open()) {
-        return ownKeys.put(serial, Provisioning.ensure(session, purpose, known)).join();
+      for (Tokens.Member member : tokens.members()) {
+        for (OwnKey.Purpose purpose : OwnKey.Purpose.values()) {
+          if (ownKeys.find(member.serial(), purpose).join().isPresent()) {
+            continue;
+          }
+          try (TokenSession session = member.token().open()) {
+            OwnKey made = Provisioning.ensure(session, purpose, Optional.empty());
+            var _ = ownKeys.put(member.serial(), made).join();
+          }
+        }
       }
     } catch (CompletionException e) {
       throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
     }
+  }
+
+  /// By serial number.
+  private Map<String, OwnKey> probeKeys() throws StartException {
+    Map<String, OwnKey> found = new HashMap<>();
+    for (String serial : tokens.serials()) {
+      OwnKey known =
+          known(serial, OwnKey.Purpose.PROBE)
+              .orElseThrow(() -> missing(OwnKey.Purpose.PROBE, "token " + serial));
+      found.put(serial, known);
+    }
+    return found;
+  }
+
+  /// The first token's key for access keys is that of all; the others may have a copy of it.
+  private void startAccessKeys() throws StartException {
+    OwnKey master = null;
+    List<String> holders = new ArrayList<>();
+    for (String serial : tokens.serials()) {
+      Optional<OwnKey> known = known(serial, OwnKey.Purpose.ACCESS_KEYS);
+      if (master == null) {
+        master = known.orElse(null);
+      }
+      if (known.isPresent() && known.get().equals(master)) {
+        holders.add(serial);
+      }
+    }
+    if (master == null) {
+      throw missing(OwnKey.Purpose.ACCESS_KEYS, "registry");
+    }
+    useCases.accessKeys().start(master, holders);
+  }
+
+  private Optional<OwnKey> known(String serial, OwnKey.Purpose purpose) throws StartException {
+    try {
+      return ownKeys.find(serial, purpose).join();
+    } catch (CompletionException e) {
+      throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
+    }
+  }
+
+  private static StartException missing(OwnKey.Purpose purpose, String what) {
+    return new StartException(
+        "the " + what + " lacks " + OwnKey.label(purpose) + ": run hmacd init",
+        StartException.CONFIG,
+        null);
   }
 
   /// What becomes of the token, for health and for who runs the daemon.
@@ -207,13 +254,12 @@ public final class Daemon implements AutoCloseable {
 
     @Override
     public void lost() {
-      boolean exit = config.token().probing().exitWhenLost();
+      boolean exit = config.exitsWhenLost();
       log.atError()
-          .addKeyValue("after", config.token().probing().lostAfter())
           .log(
               exit
                   ? "The token does not come back in this process: it ends"
-                  : "The token does not come back; a restart may help (token.exit_when_lost)");
+                  : "The token does not come back; a restart may help (exit_when_lost)");
       if (exit) {
         onLost.run();
       }
@@ -227,30 +273,13 @@ public final class Daemon implements AutoCloseable {
     onLost = ending;
   }
 
-  /// Lets a PIN that the token refused be tried once more. Thread-safe.
+  /// Lets PINs that were refused be tried once more. Thread-safe.
   public void retryPin() {
-    probe.retryPin();
+    tokens.retryPins();
   }
 
   private void measure() {
-    metrics.gauge("hmacd_lanes", "Threads with a session each.", lanes::size);
-    metrics.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
-    metrics.gauge(
-        "hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
-    metrics.gauge(
-        "hmacd_lanes_replaced",
-        "Lanes that hang in the token and have been replaced.",
-        lanes::hanging);
-    metrics.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
-    metrics.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
-    metrics.gauge(
-        "hmacd_token_healthy",
-        "1 while the probe gives the known answer.",
-        () -> probe.isHealthy() ? 1 : 0);
-    metrics.gauge(
-        "hmacd_token_pin_refused",
-        "1 when the token refused its PIN: nothing is tried until an operator acts.",
-        () -> probe.isPinRefused() ? 1 : 0);
+    tokens.members().forEach(this::measure);
     metrics.gauge("hmacd_connections", "Open connections.", server::openConnections);
     metrics.gauge(
         "hmacd_connections_refused",
@@ -265,6 +294,29 @@ public final class Daemon implements AutoCloseable {
     if (awsKms != null) {
       measure(awsKms);
     }
+  }
+
+  private void measure(Tokens.Member member) {
+    Lanes lanes = member.lanes();
+    Probe probe = member.probe();
+    var gauges = metrics.ofToken(member.serial());
+    gauges.gauge("hmacd_lanes", "Threads with a session each.", lanes::size);
+    gauges.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
+    gauges.gauge("hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
+    gauges.gauge(
+        "hmacd_lanes_replaced",
+        "Lanes that hang in the token and have been replaced.",
+        lanes::hanging);
+    gauges.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
+    gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
+    gauges.gauge(
+        "hmacd_token_healthy",
+        "1 while the probe gives the known answer.",
+        () -> probe.isHealthy() ? 1 : 0);
+    gauges.gauge(
+        "hmacd_token_pin_refused",
+        "1 when the token refused its PIN: nothing is tried until an operator acts.",
+        () -> probe.isPinRefused() ? 1 : 0);
   }
 
   private void measure(AwsKmsServer edge) {
@@ -336,7 +388,7 @@ public final class Daemon implements AutoCloseable {
 
   /// Waits until the probe has given its first answer.
   public boolean awaitHealthy(Duration limit) throws InterruptedException {
-    return probe.awaitHealthy(limit);
+    return tokens.awaitHealthy(limit);
   }
 
   public int metricsPort() {
@@ -348,7 +400,7 @@ public final class Daemon implements AutoCloseable {
   @Override
   public void close() {
     health.stop();
-    probe.close();
+    tokens.stopProbes();
     Duration drain = config.grpc().limits().drain();
     long end = System.nanoTime() + drain.toNanos();
     if (awsKms != null) {
@@ -359,7 +411,7 @@ public final class Daemon implements AutoCloseable {
       awsKms.awaitDrained(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
     }
     deletion.close();
-    lanes.close();
+    tokens.close();
     store.close();
     server.close();
     if (awsKms != null) {

@@ -10,6 +10,7 @@ import dev.hmacd.mac.Shape;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// Making, describing and listing keys.
 final class KeyOperations {
@@ -98,6 +99,7 @@ final class KeyOperations {
         spec(input),
         input.optionalText("Description").orElse(""),
         TagOperations.tags(input),
+        Optional.empty(),
         answer.json((json, key) -> writeMetadata(json, key)));
   }
 

@@ -43,10 +43,17 @@ final class CheckCommand implements Command {
       list.warn("access", "no rules: nobody may do anything");
     }
     config.grpc().tcp().ifPresent(this::tls);
-    Optional<OwnKey> known = Optional.empty();
+    for (Config.TokenSettings settings : config.tokens()) {
+      token(config, settings);
+    }
+    System.out.print(list.table());
+    return list.hasFailed() ? 1 : 0;
+  }
+
+  private void token(Config config, Config.TokenSettings settings) throws InterruptedException {
     try {
-      Pkcs11Token token = Startup.token(config.token());
-      list.ok("module", config.token().module().toString());
+      Pkcs11Token token = Startup.token(settings);
+      list.ok("module", settings.module().toString());
       var info = token.info();
       list.ok(
           "token",
@@ -57,19 +64,17 @@ final class CheckCommand implements Command {
               + info.manufacturer()
               + " "
               + info.model());
-      sessions(info.maxSessions(), config.token().lanes());
+      sessions(info.maxSessions(), settings.lanes());
       mechanisms(token);
-      known = registry(config, info.serial());
-      if (session(token, config.token(), known)) {
-        new TokenTrials(token, config.token(), list).run();
+      Optional<OwnKey> known = registry(config, info.serial());
+      if (session(token, settings, known)) {
+        new TokenTrials(token, settings, list).run();
       }
     } catch (StartException e) {
       list.fail("token", String.valueOf(e.getMessage()));
     } catch (TokenException e) {
       list.fail("token", String.valueOf(e.getMessage()));
     }
-    System.out.print(list.table());
-    return list.hasFailed() ? 1 : 0;
   }
 
   private void tls(Config.Tcp tcp) {

@@ -34,7 +34,7 @@ final class DevCommand implements Command {
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
-      var daemon = new Daemon(config, Startup.token(config.token()), Clock.systemUTC());
+      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
       var running = new Running(daemon);
       certificates.finish();
       running.watch(folder.config(), config);

@@ -3,19 +3,18 @@ package dev.hmacd.command;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.key.RegistryStore;
-import dev.hmacd.token.Pkcs11Token;
-import dev.hmacd.token.Provisioning;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.TokenSession;
-import java.util.Optional;
+import java.time.Clock;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd init`: makes the daemon's own keys on a token. The daemon must not run.
+/// `hmacd init`: makes the daemon's own keys on its tokens, and finds out which of several tokens
+/// hold which keys. The daemon must not run.
 final class InitCommand implements Command {
   @Override
   public Set<String> options() {
@@ -25,25 +24,19 @@ final class InitCommand implements Command {
   @Override
   public int run(Arguments arguments) throws UsageException, StartException {
     Config config = Startup.config(arguments.requiredPath("--config"));
-    Pkcs11Token token = Startup.token(config.token());
+    var modules = new Pkcs11Modules();
     try (var store = new RegistryStore(config.registry(), config.arn());
-        TokenSession session = token.open()) {
+        var tokens = new Ceremony(new OwnKeys(store))) {
+      var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
-      var ownKeys = new OwnKeys(store);
-      String serial = token.info().serial();
-      boolean changed = false;
-      for (OwnKey.Purpose purpose : OwnKey.Purpose.values()) {
-        Optional<OwnKey> known = ownKeys.find(serial, purpose).join();
-        OwnKey key = Provisioning.ensure(session, purpose, known);
-        if (!known.equals(Optional.of(key))) {
-          var _ = ownKeys.put(serial, key).join();
-          changed = true;
-        }
+      for (Config.TokenSettings settings : config.tokens()) {
+        tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
       }
       System.out.println(
-          changed
+          tokens.makeOwnKeys()
               ? "The daemon's own keys are on the token."
               : "The token has the daemon's own keys; nothing was changed.");
+      tokens.find(registry).forEach(System.out::println);
       return 0;
     } catch (TokenException e) {
       throw Startup.failed(e);

@@ -19,7 +19,7 @@ final class ServeCommand implements Command {
   public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
     Path file = arguments.requiredPath("--config");
     Config config = Startup.config(file);
-    var daemon = new Daemon(config, Startup.token(config.token()), Clock.systemUTC());
+    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
     var running = new Running(daemon);
     running.watch(file, config);
     running.start(Daemon.Provision.NEVER);

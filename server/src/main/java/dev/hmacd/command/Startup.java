@@ -5,9 +5,14 @@ import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /// What all commands do first.
 final class Startup {
@@ -26,24 +31,58 @@ final class Startup {
     }
   }
 
+  /// The tokens to serve from. With more than one, any may be away.
+  static List<Token> tokens(Config config) throws StartException {
+    if (config.tokens().size() == 1) {
+      return List.of(token(config.tokens().getFirst()));
+    }
+    var modules = new Pkcs11Modules();
+    List<Token> tokens = new ArrayList<>();
+    for (Config.TokenSettings settings : config.tokens()) {
+      if (!(settings.selector() instanceof TokenSelector.BySerial serial)) {
+        throw new IllegalArgumentException("each of several tokens has a serial number");
+      }
+      try {
+        tokens.add(
+            modules.expect(
+                settings.module(),
+                settings.initArgs(),
+                serial,
+                new PinFile(settings.pinFile()),
+                use(settings, settings.sessionCopies())));
+      } catch (TokenException e) {
+        throw failed(e);
+      }
+    }
+    return tokens;
+  }
+
+  /// A token that has to be there.
   static Pkcs11Token token(Config.TokenSettings settings) throws StartException {
-    return token(settings, settings.sessionCopies());
+    return token(new Pkcs11Modules(), settings, settings.sessionCopies());
   }
 
   /// As [#token(Config.TokenSettings)], with or without session-object copies, whatever is
   /// configured.
-  static Pkcs11Token token(Config.TokenSettings settings, boolean sessionCopies)
+  ///
+  /// @param modules those that have been loaded
+  static Pkcs11Token token(
+      Pkcs11Modules modules, Config.TokenSettings settings, boolean sessionCopies)
       throws StartException {
     try {
-      return Pkcs11Token.find(
+      return modules.find(
           settings.module(),
           settings.initArgs(),
           settings.selector(),
           new PinFile(settings.pinFile()),
-          new Pkcs11Token.Use(sessionCopies, settings.verifyMacs()));
+          use(settings, sessionCopies));
     } catch (TokenException e) {
       throw failed(e);
     }
+  }
+
+  private static Pkcs11Token.Use use(Config.TokenSettings settings, boolean sessionCopies) {
+    return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs());
   }
 
   /// A failure of the token, with the exit code that says whether to try again.

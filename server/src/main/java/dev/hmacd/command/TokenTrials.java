@@ -5,6 +5,7 @@ import dev.hmacd.config.Config;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.ExtractionTrial;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.SpeedTrial;
 import dev.hmacd.token.TokenException;
@@ -108,8 +109,9 @@ final class TokenTrials {
   }
 
   private void speed() throws TokenException, StartException, InterruptedException {
-    Pkcs11Token objects = Startup.token(settings, false);
-    Pkcs11Token copies = Startup.token(settings, true);
+    var modules = new Pkcs11Modules();
+    Pkcs11Token objects = Startup.token(modules, settings, false);
+    Pkcs11Token copies = Startup.token(modules, settings, true);
     long maxSessions = token.info().maxSessions().orElse(Long.MAX_VALUE);
     KeyObject key = fresh();
     try (TokenSession session = token.open()) {

@@ -13,10 +13,12 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /// Everything that an operator decides; `hmacd.example.yaml` says what each means.
+///
+/// @param tokens one or more; keys are made on the first, when a request names no other
 public record Config(
     Grpc grpc,
     Optional<AwsKms> awsKms,
-    TokenSettings token,
+    List<TokenSettings> tokens,
     Path registry,
     ArnScope arn,
     Optional<InetSocketAddress> metrics,
@@ -25,7 +27,12 @@ public record Config(
 
   /// The same with other rules.
   public Config withRules(List<Rule> other) {
-    return new Config(grpc, awsKms, token, registry, arn, metrics, logging, other);
+    return new Config(grpc, awsKms, tokens, registry, arn, metrics, logging, other);
+  }
+
+  /// Whether the daemon ends when no token is in service and one does not come back.
+  public boolean exitsWhenLost() {
+    return tokens.stream().anyMatch(token -> token.probing().exitWhenLost());
   }
 
   /// All files of TLS, of all edges.
@@ -98,7 +105,7 @@ public record Config(
       Duration maxCallTime,
       Duration idle) {}
 
-  /// The token, and how it is used.
+  /// A token, and how it is used.
   ///
   /// @param initArgs what the module wants at `C_Initialize`
   /// @param lanes threads with a session each

@@ -64,7 +64,7 @@ public final class ConfigFile {
         new Config(
             grpc(root.section("grpc")),
             root.optionalSection("aws_kms").map(ConfigFile::awsKms),
-            token(root.section("token")),
+            tokens(root),
             registry(root.section("registry")),
             arn(root.section("arn")),
             metrics(root),
@@ -189,11 +189,32 @@ public final class ConfigFile {
     return limits;
   }
 
-  private static Config.TokenSettings token(Section section) {
+  private static List<Config.TokenSettings> tokens(Section root) {
+    List<Section> several = root.sections("tokens");
+    if (several.isEmpty()) {
+      return List.of(token(root.section("token"), false));
+    }
+    if (root.optionalSection("token").isPresent()) {
+      root.problem("token", "and tokens cannot both be given");
+    }
+    List<Config.TokenSettings> tokens =
+        several.stream().map(section -> token(section, several.size() > 1)).toList();
+    long different = tokens.stream().map(Config.TokenSettings::selector).distinct().count();
+    if (different < tokens.size()) {
+      root.problem("tokens", "must be different tokens");
+    }
+    return tokens;
+  }
+
+  /// @param bySerial whether only a serial number will do: a token that is away is known by nothing
+  ///   else
+  private static Config.TokenSettings token(Section section, boolean bySerial) {
     Path module = section.requiredPath("module");
     Optional<String> label = section.optionalString("label");
     Optional<String> serial = section.optionalString("serial");
-    if (label.isPresent() == serial.isPresent()) {
+    if (bySerial && (label.isPresent() || serial.isEmpty())) {
+      section.problem("serial", "must be given, and no label, where there is more than one token");
+    } else if (label.isPresent() == serial.isPresent()) {
       section.problem("label", "or serial must be given, and not both");
     }
     TokenSelector selector =

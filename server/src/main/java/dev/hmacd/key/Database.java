@@ -35,7 +35,7 @@ final class Database implements AutoCloseable {
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   /// The schema's versions, oldest first; `PRAGMA user_version` says how many have been applied.
-  private static final List<String> MIGRATIONS = List.of("V1.sql", "V2.sql");
+  private static final List<String> MIGRATIONS = List.of("V1.sql", "V2.sql", "V3.sql");
 
   private final Connection connection;
 

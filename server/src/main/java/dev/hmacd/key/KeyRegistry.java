@@ -51,15 +51,34 @@ public final class KeyRegistry {
       newAliases.put(entry.alias().name(), entry);
       byKey.computeIfAbsent(entry.target().value(), _ -> new HashSet<>()).add(entry.alias());
     }
+    Map<String, List<String>> copies = copies(db);
     Map<String, KeyEntry> newKeys = new HashMap<>();
     for (KeyEntry entry :
         db.query(KEYS + " WHERE keys.state <> ?", KeyRegistry::readKey, CONDEMNED)) {
-      newKeys.put(entry.id().value(), entry.with(byKey.getOrDefault(entry.id().value(), Set.of())));
+      newKeys.put(
+          entry.id().value(),
+          entry
+              .with(byKey.getOrDefault(entry.id().value(), Set.of()))
+              .alsoOn(copies.getOrDefault(entry.id().value(), List.of())));
     }
     aliases.keySet().retainAll(newAliases.keySet());
     keys.putAll(newKeys);
     keys.keySet().retainAll(newKeys.keySet());
     aliases.putAll(newAliases);
+  }
+
+  /// By key id, the tokens that hold the current version beside the first one.
+  private static Map<String, List<String>> copies(Database db) throws SQLException {
+    Map<String, List<String>> copies = new HashMap<>();
+    var _ =
+        db.query(
+            "SELECT key_id, token_serial FROM key_copies JOIN keys USING (key_id, version)"
+                + " ORDER BY token_serial",
+            row ->
+                copies
+                    .computeIfAbsent(row.getString(1), _ -> new ArrayList<>())
+                    .add(row.getString(2)));
+    return copies;
   }
 
   /// The key that an id names now.
@@ -123,17 +142,8 @@ public final class KeyRegistry {
   public CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
     return store.change(
         db -> {
-          boolean taken =
-              !db.query(
-                      "SELECT 1 FROM key_versions"
-                          + " WHERE token_serial = ? AND object_label = ? AND object_id = ?",
-                      row -> row.getInt(1),
-                      entry.tokenSerial(),
-                      entry.object().label(),
-                      entry.object().idHex())
-                  .isEmpty();
-          if (taken) {
-            throw new RegistryException(Kind.OBJECT_TAKEN, "the object backs a key already");
+          for (String serial : entry.tokenSerials()) {
+            requireFree(db, serial, entry.object());
           }
           db.update(
               "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version)"
@@ -161,6 +171,11 @@ public final class KeyRegistry {
               read == null ? null : read.neverExtractable(),
               read == null ? null : read.local(),
               read == null ? null : read.keyBytes());
+          for (String serial : entry.tokenSerials()) {
+            if (!serial.equals(entry.tokenSerial())) {
+              putCopy(db, entry, serial);
+            }
+          }
           for (Tag tag : tags) {
             put(db, entry.id(), tag);
           }
@@ -169,6 +184,54 @@ public final class KeyRegistry {
             return entry;
           };
         });
+  }
+
+  private static void requireFree(Database db, String serial, KeyObject object)
+      throws SQLException {
+    List<Integer> taken =
+        db.query(
+            "SELECT 1 FROM key_versions WHERE object_label = ? AND object_id = ?"
+                + " AND (token_serial = ? OR EXISTS (SELECT 1 FROM key_copies"
+                + " WHERE key_copies.key_id = key_versions.key_id"
+                + " AND key_copies.version = key_versions.version"
+                + " AND key_copies.token_serial = ?))",
+            row -> row.getInt(1),
+            object.label(),
+            object.idHex(),
+            serial,
+            serial);
+    if (!taken.isEmpty()) {
+      throw new RegistryException(Kind.OBJECT_TAKEN, "the object backs a key already");
+    }
+  }
+
+  private static void putCopy(Database db, KeyEntry key, String serial) throws SQLException {
+    db.update("INSERT INTO key_copies VALUES (?, ?, ?)", key.id().value(), key.version(), serial);
+  }
+
+  /// Remembers that another token holds a key's object, too.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`, or `OBJECT_TAKEN` when that object backs another key
+  public CompletableFuture<KeyEntry> alsoOn(KeyId id, String serial) {
+    return store.change(
+        db -> {
+          KeyEntry key = require(id);
+          if (key.tokenSerials().contains(serial)) {
+            return () -> key;
+          }
+          requireFree(db, serial, key.object());
+          putCopy(db, key, serial);
+          KeyEntry more = key.alsoOn(List.of(serial));
+          return () -> {
+            keys.put(id.value(), more);
+            return more;
+          };
+        });
+  }
+
+  /// All keys, in no order.
+  public List<KeyEntry> all() {
+    return List.copyOf(keys.values());
   }
 
   /// Ends a key's creation: its object is on the token, with these attributes.
@@ -202,7 +265,7 @@ public final class KeyRegistry {
   public CompletableFuture<KeyId> abandon(KeyId id) {
     return store.change(
         db -> {
-          for (String part : List.of("key_versions", "tags")) {
+          for (String part : List.of("key_copies", "key_versions", "tags")) {
             db.update(
                 "DELETE FROM "
                     + part
@@ -297,14 +360,21 @@ public final class KeyRegistry {
   /// The keys that were condemned and not forgotten yet: their objects may still be on the token.
   public CompletableFuture<List<KeyEntry>> condemned() {
     return store.read(
-        db -> db.query(KEYS + " WHERE keys.state = ?", KeyRegistry::readCondemned, CONDEMNED));
+        db -> {
+          Map<String, List<String>> copies = copies(db);
+          return db
+              .query(KEYS + " WHERE keys.state = ?", KeyRegistry::readCondemned, CONDEMNED)
+              .stream()
+              .map(key -> key.alsoOn(copies.getOrDefault(key.id().value(), List.of())))
+              .toList();
+        });
   }
 
   /// Ends a condemned key's deletion: its object is gone from the token.
   public CompletableFuture<KeyId> forget(KeyId id) {
     return store.change(
         db -> {
-          for (String part : List.of("key_versions", "tags")) {
+          for (String part : List.of("key_copies", "key_versions", "tags")) {
             db.update(
                 "DELETE FROM "
                     + part
@@ -553,7 +623,7 @@ public final class KeyRegistry {
         Instant.ofEpochMilli(row.getLong("created_ms")),
         row.getString("description"),
         row.getInt("version"),
-        row.getString("token_serial"),
+        List.of(row.getString("token_serial")),
         new KeyObject(row.getString("object_label"), row.getString("object_id")),
         read,
         instant(row, "deletion_ms"),

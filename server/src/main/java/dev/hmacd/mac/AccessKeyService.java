@@ -13,11 +13,12 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.token.Completion;
-import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.Tokens;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -43,7 +44,7 @@ public final class AccessKeyService {
 
   private final Keys keys;
   private final AccessKeyRegistry registry;
-  private final Lanes lanes;
+  private final Tokens tokens;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
@@ -57,17 +58,20 @@ public final class AccessKeyService {
 
   private static final int MAX_SIGNING_KEYS = 10_000;
 
-  private volatile @Nullable KeyObject master;
+  private volatile @Nullable Master master;
+
+  /// What secrets are derived under, and the tokens that hold it.
+  private record Master(KeyObject key, List<String> tokenSerials) {}
 
   public AccessKeyService(
       KeyRegistry keyRegistry,
       AccessKeyRegistry registry,
       Access access,
-      Lanes lanes,
+      Tokens tokens,
       Clock clock) {
     this.keys = new Keys(keyRegistry, access);
     this.registry = registry;
-    this.lanes = lanes;
+    this.tokens = tokens;
     this.scope = keyRegistry.scope();
     this.clock = clock;
   }
@@ -75,8 +79,9 @@ public final class AccessKeyService {
   /// To be called before anything is asked.
   ///
   /// @param key the daemon's own, which secrets are derived under
-  public void start(OwnKey key) {
-    master = key.object();
+  /// @param tokenSerials the tokens that hold it
+  public void start(OwnKey key, List<String> tokenSerials) {
+    master = new Master(key.object(), List.copyOf(tokenSerials));
   }
 
   /// An access key that was made, and its secret, which is not to be had again.
@@ -198,7 +203,7 @@ public final class AccessKeyService {
       return CompletableFuture.completedFuture(Optional.of(known));
     }
     // One request asks the token, however many wait. Nothing may throw while they do.
-    KeyObject master = master();
+    Master master = master();
     var mine = new CompletableFuture<Optional<SigningKey>>();
     CompletableFuture<Optional<SigningKey>> others = deriving.putIfAbsent(name, mine);
     if (others != null) {
@@ -234,19 +239,20 @@ public final class AccessKeyService {
     }
   }
 
-  private KeyObject master() {
-    KeyObject key = master;
-    if (key == null) {
+  private Master master() {
+    Master known = master;
+    if (known == null) {
       throw new IllegalStateException("not started");
     }
-    return key;
+    return known;
   }
 
   private CompletableFuture<AccessKeySecret> secret(
-      KeyObject key, String accessKeyId, long deadlineNanos) {
+      Master under, String accessKeyId, long deadlineNanos) {
     var result = new CompletableFuture<AccessKeySecret>();
-    lanes.sign(
-        key,
+    tokens.sign(
+        under.key(),
+        under.tokenSerials(),
         MacAlgorithm.HMAC_SHA_256,
         AccessKeySecret.question(accessKeyId),
         deadlineNanos,

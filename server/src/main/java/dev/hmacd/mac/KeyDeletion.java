@@ -3,7 +3,7 @@ package dev.hmacd.mac;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyRegistry;
-import dev.hmacd.token.Lanes;
+import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -29,8 +29,7 @@ public final class KeyDeletion implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(KeyDeletion.class);
 
   private final KeyRegistry registry;
-  private final Lanes lanes;
-  private final String tokenSerial;
+  private final Tokens tokens;
   private final ScheduledExecutorService schedule =
       new ScheduledThreadPoolExecutor(
           1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
@@ -38,11 +37,9 @@ public final class KeyDeletion implements AutoCloseable {
   /// Of the schedule's thread alone.
   private long nextRetryNanos;
 
-  /// @param tokenSerial the token that the lanes ask
-  public KeyDeletion(KeyRegistry registry, Lanes lanes, String tokenSerial) {
+  public KeyDeletion(KeyRegistry registry, Tokens tokens) {
     this.registry = registry;
-    this.lanes = lanes;
-    this.tokenSerial = tokenSerial;
+    this.tokens = tokens;
   }
 
   /// Ends what was begun, and looks every second what is due. To be called when the lanes run.
@@ -74,18 +71,23 @@ public final class KeyDeletion implements AutoCloseable {
   }
 
   private void destroy(KeyEntry key) throws InterruptedException {
-    if (!key.tokenSerial().equals(tokenSerial)) {
-      log.atWarn()
-          .addKeyValue("key_id", key.id())
-          .addKeyValue("token_serial", key.tokenSerial())
-          .log("Key not destroyed yet: it is on another token");
-      return;
+    for (String serial : key.tokenSerials()) {
+      if (!tokens.has(serial)) {
+        log.atWarn()
+            .addKeyValue("key_id", key.id())
+            .addKeyValue("token_serial", serial)
+            .log("Key not destroyed yet: it is on another token");
+        return;
+      }
     }
     try {
-      long deadline = System.nanoTime() + LIMIT.toNanos();
-      boolean destroyed =
-          await(lanes.submit(session -> session.destroy(key.object()), true, deadline));
-      lanes.evict(key.object());
+      boolean destroyed = false;
+      for (String serial : key.tokenSerials()) {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        destroyed |=
+            await(tokens.submit(serial, session -> session.destroy(key.object()), true, deadline));
+      }
+      tokens.evict(key.object());
       KeyId forgotten = await(registry.forget(key.id()));
       log.atInfo()
           .addKeyValue("key_id", forgotten)

@@ -4,10 +4,10 @@ import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.Tag;
-import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
+import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -35,16 +35,14 @@ public final class KeyMaker {
   }
 
   private final KeyRegistry registry;
-  private final Lanes lanes;
-  private final String tokenSerial;
+  private final Tokens tokens;
 
-  /// @param tokenSerial the token that the lanes ask
-  public KeyMaker(KeyRegistry registry, Lanes lanes, String tokenSerial) {
+  public KeyMaker(KeyRegistry registry, Tokens tokens) {
     this.registry = registry;
-    this.lanes = lanes;
-    this.tokenSerial = tokenSerial;
+    this.tokens = tokens;
   }
 
+  /// Makes a key on the token that the entry names.
   CompletableFuture<KeyEntry> make(KeyEntry key, List<Tag> tags, long deadlineNanos) {
     return registry.insert(key, tags).thenCompose(begun -> generate(begun, deadlineNanos));
   }
@@ -53,8 +51,9 @@ public final class KeyMaker {
     var step = new AtomicReference<>(Step.WAITING);
     var result = new CompletableFuture<KeyEntry>();
     var _ =
-        lanes
+        tokens
             .submit(
+                key.tokenSerial(),
                 session -> {
                   if (!step.compareAndSet(Step.WAITING, Step.BEGUN)) {
                     throw new TokenException(TokenException.Kind.LATE, "given up before it began");
@@ -101,10 +100,10 @@ public final class KeyMaker {
   }
 
   /// Settles what an earlier run of the daemon left begun. What was begun on another token stays:
-  /// that this one has no such object says nothing.
+  /// that those here have no such object says nothing.
   public void settleAll() {
     for (KeyEntry key : registry.creating()) {
-      if (key.tokenSerial().equals(tokenSerial)) {
+      if (tokens.has(key.tokenSerial())) {
         settle(key);
       } else {
         log.atWarn()
@@ -117,7 +116,8 @@ public final class KeyMaker {
 
   private void settle(KeyEntry key) {
     CompletableFuture<List<TokenSession.Found>> search =
-        lanes.submit(
+        tokens.submit(
+            key.tokenSerial(),
             session -> session.find(new Query.ByBoth(key.object())),
             true,
             System.nanoTime() + SETTLE_LIMIT.toNanos());

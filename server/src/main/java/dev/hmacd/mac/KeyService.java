@@ -12,10 +12,8 @@ import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
-import dev.hmacd.token.Lanes;
-import dev.hmacd.token.TokenException;
-import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
+import dev.hmacd.token.Tokens;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
@@ -23,7 +21,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.function.Function;
 
 /// Makes, adopts, describes and names keys. Never blocks: replies come on a lane or on the
@@ -31,50 +28,55 @@ import java.util.function.Function;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class KeyService {
-  private static final byte[] TRIAL = "hmacd adoption".getBytes(StandardCharsets.UTF_8);
-
   private final Keys keys;
   private final KeyRegistry registry;
   private final KeyMaker maker;
-  private final Lanes lanes;
+  private final KeyAdoption adoption;
+  private final Tokens tokens;
   private final Availability availability;
-  private final String tokenSerial;
   private final Clock clock;
 
-  /// @param tokenSerial the token that new keys are made on
   public KeyService(
       KeyRegistry registry,
       Access access,
       KeyMaker maker,
-      Lanes lanes,
+      Tokens tokens,
       Availability availability,
-      String tokenSerial,
       Clock clock) {
     this.keys = new Keys(registry, access);
     this.registry = registry;
     this.maker = maker;
-    this.lanes = lanes;
+    this.adoption = new KeyAdoption(tokens);
+    this.tokens = tokens;
     this.availability = availability;
-    this.tokenSerial = tokenSerial;
     this.clock = clock;
   }
 
   /// Makes a key in the HSM.
+  ///
+  /// @param tokenSerial the token to make it on; empty: the one that the configuration has for that
   public void createKey(
-      Caller caller, KeySpec spec, String description, List<Tag> tags, Reply<KeyEntry> reply) {
+      Caller caller,
+      KeySpec spec,
+      String description,
+      List<Tag> tags,
+      Optional<String> tokenSerial,
+      Reply<KeyEntry> reply) {
     Shape.description(description);
     TagService.requireFit(tags);
     keys.requireOnAllKeys(caller.principal(), Action.CREATE_KEY);
+    String token = tokenSerial.orElseGet(tokens::defaultSerial);
+    Shape.require(tokens.has(token), "token_serial", "must be that of a token of this daemon");
     KeyId id = KeyId.random();
     KeyEntry key =
-        entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), Optional.empty());
+        entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
     Replies.send(caller, maker.make(key, tags, caller.deadlineNanos()), reply, failure(key));
   }
 
   /// Takes a key into service that a key ceremony put on the token.
   ///
   /// The object must have the attributes of a key that may be used, be the only one that fits the
-  /// query, and give a MAC on trial.
+  /// query, and give a MAC on trial, which is the same on all tokens that have it.
   public void adoptKey(
       Caller caller,
       Query query,
@@ -98,26 +100,22 @@ public final class KeyService {
     }
     KeyId id = KeyId.random();
     CompletableFuture<KeyEntry> adopted =
-        lanes
-            .submit(session -> session.find(query), true, caller.deadlineNanos())
-            .exceptionally(
-                e -> {
-                  throw failedTrial(e);
-                })
-            .thenApply(KeyService::only)
-            .thenCompose(found -> tried(found, spec, caller))
+        adoption
+            .find(query, spec, caller.deadlineNanos())
             .thenApply(
-                found ->
+                adoptable ->
                     entry(
-                        id,
-                        spec,
-                        KeyOrigin.ADOPTED,
-                        description,
-                        found.object(),
-                        Optional.of(found)))
+                            id,
+                            spec,
+                            KeyOrigin.ADOPTED,
+                            description,
+                            adoptable.found().object(),
+                            adoptable.tokenSerials())
+                        .enabled(adoptable.found().attributes()))
             .thenCompose(key -> registry.insert(key, tags));
     KeyEntry forFailures =
-        entry(id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), Optional.empty());
+        entry(
+            id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     Replies.send(caller, adopted, reply, failure(forFailures));
   }
 
@@ -139,83 +137,25 @@ public final class KeyService {
     };
   }
 
-  private static TokenSession.Found only(List<TokenSession.Found> found) {
-    // First of all, so that nothing about the daemon's own keys can be learned.
-    if (found.stream().anyMatch(each -> each.object().isReserved())) {
-      throw new Refusal(new Failure.ObjectReserved());
-    }
-    if (found.isEmpty()) {
-      throw new Refusal(new Failure.ObjectNotFound());
-    }
-    if (found.size() > 1) {
-      throw new Refusal(new Failure.ObjectAmbiguous());
-    }
-    TokenSession.Found only = found.getFirst();
-    only.attributes()
-        .unfit()
-        .ifPresent(
-            unfit -> {
-              throw new Refusal(new Failure.ObjectUnfit(unfit));
-            });
-    return only;
-  }
-
-  private CompletableFuture<TokenSession.Found> tried(
-      TokenSession.Found found, KeySpec spec, Caller caller) {
-    return lanes
-        .submit(
-            session -> {
-              long handle = session.load(found.object());
-              try {
-                session.sign(handle, spec.algorithm(), TRIAL);
-              } finally {
-                session.unload(handle);
-              }
-              return found;
-            },
-            true,
-            caller.deadlineNanos())
-        .exceptionally(
-            e -> {
-              throw failedTrial(e);
-            });
-  }
-
-  /// A lane that failed has tried twice, so what the token said of the key holds. There is no key
-  /// yet that could be unavailable: what was found may have gone meanwhile.
-  private static RuntimeException failedTrial(Throwable e) {
-    if (Failures.unwrap(e) instanceof TokenException refused) {
-      if (refused.unfit().isPresent()) {
-        return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
-      }
-      if (refused.kind() == TokenException.Kind.KEY_MISSING) {
-        return new Refusal(new Failure.ObjectNotFound());
-      }
-      if (refused.kind() == TokenException.Kind.KEY_AMBIGUOUS) {
-        return new Refusal(new Failure.ObjectAmbiguous());
-      }
-    }
-    return new CompletionException(Failures.unwrap(e));
-  }
-
+  /// A key whose object is yet to be made, or read.
   private KeyEntry entry(
       KeyId id,
       KeySpec spec,
       KeyOrigin origin,
       String description,
       KeyObject object,
-      Optional<TokenSession.Found> found) {
+      List<String> tokenSerials) {
     return new KeyEntry(
         id,
         spec,
-        found.isPresent() ? KeyState.ENABLED : KeyState.CREATING,
+        KeyState.CREATING,
         origin,
         Instant.ofEpochMilli(clock.millis()),
         description,
         1,
-        tokenSerial,
+        tokenSerials,
         object,
-        found.map(TokenSession.Found::attributes).orElse(null),
+        null,
         null,
         Set.of());
   }

@@ -6,8 +6,8 @@ import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.token.Completion;
-import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.Tokens;
 import java.security.MessageDigest;
 
 /// Computes and verifies MACs: finds the key, decides, and has a lane ask the token.
@@ -16,17 +16,17 @@ import java.security.MessageDigest;
 /// there. Checks come in the order of AWS KMS: look-up, authorization, state, algorithm, then the
 /// token, the comparison, and the dry run last.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // KeyRegistry and Lanes are thread-safe, Access is annotated.
+@SuppressWarnings("ThreadSafe") // KeyRegistry and Tokens are thread-safe, Access is annotated.
 public final class MacService {
   private final Keys keys;
   private final KeyRegistry registry;
-  private final Lanes lanes;
+  private final Tokens tokens;
   private final Availability availability;
 
-  public MacService(KeyRegistry registry, Access access, Lanes lanes, Availability availability) {
+  public MacService(KeyRegistry registry, Access access, Tokens tokens, Availability availability) {
     this.keys = new Keys(registry, access);
     this.registry = registry;
-    this.lanes = lanes;
+    this.tokens = tokens;
     this.availability = availability;
   }
 
@@ -35,8 +35,9 @@ public final class MacService {
   /// @throws Refusal when it ends before the token is asked
   public void generateMac(Caller caller, MacRequest request, Reply<MacAnswer> reply) {
     KeyEntry key = usable(caller, Action.GENERATE_MAC, request);
-    lanes.sign(
+    tokens.sign(
         key.object(),
+        key.tokenSerials(),
         request.algorithm(),
         request.message(),
         caller.deadlineNanos(),
@@ -55,8 +56,9 @@ public final class MacService {
   public void verifyMac(Caller caller, MacRequest request, byte[] mac, Reply<MacAnswer> reply) {
     Shape.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
     KeyEntry key = usable(caller, Action.VERIFY_MAC, request);
-    lanes.sign(
+    tokens.sign(
         key.object(),
+        key.tokenSerials(),
         request.algorithm(),
         request.message(),
         caller.deadlineNanos(),

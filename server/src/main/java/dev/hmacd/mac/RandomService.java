@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyRegistry;
-import dev.hmacd.token.Lanes;
+import dev.hmacd.token.Tokens;
 
 /// Random bytes from the HSM. Never blocks: replies come on a lane.
 @ThreadSafe
@@ -14,11 +14,11 @@ public final class RandomService {
   public static final int MAX_BYTES = 1024;
 
   private final Keys keys;
-  private final Lanes lanes;
+  private final Tokens tokens;
 
-  public RandomService(KeyRegistry registry, Access access, Lanes lanes) {
+  public RandomService(KeyRegistry registry, Access access, Tokens tokens) {
     this.keys = new Keys(registry, access);
-    this.lanes = lanes;
+    this.tokens = tokens;
   }
 
   /// Random bytes of the token's own generator.
@@ -29,7 +29,7 @@ public final class RandomService {
     keys.requireOnAllKeys(caller.principal(), Action.GENERATE_RANDOM);
     Replies.send(
         caller,
-        lanes.submit(session -> session.random(count), true, caller.deadlineNanos()),
+        tokens.submitAny(session -> session.random(count), caller.deadlineNanos()),
         reply,
         Failures::ofToken);
   }

@@ -10,6 +10,9 @@ import io.prometheus.metrics.exporter.httpserver.HTTPServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +43,10 @@ public final class Metrics implements CallObserver, LaneObserver, AutoCloseable 
           .help("Faults of the token that lanes met, by kind.")
           .labelNames("fault")
           .register(registry);
+
+  /// By name, and by token.
+  private final Map<String, Map<String, DoubleSupplier>> tokenGauges = new ConcurrentHashMap<>();
+
   private @Nullable HTTPServer server;
 
   private Histogram histogram(String name, String help, String... labels) {
@@ -78,6 +85,37 @@ public final class Metrics implements CallObserver, LaneObserver, AutoCloseable 
         .help(help)
         .callback(callback -> callback.call(value.getAsDouble()))
         .register(registry);
+  }
+
+  /// Values that each token has, with its serial number for a label.
+  public TokenGauges ofToken(String serial) {
+    return new TokenGauges(serial);
+  }
+
+  /// The values of one token.
+  public final class TokenGauges {
+    private final String serial;
+
+    private TokenGauges(String serial) {
+      this.serial = serial;
+    }
+
+    /// As [Metrics#gauge].
+    public void gauge(String name, String help, DoubleSupplier value) {
+      Map<String, DoubleSupplier> tokens =
+          tokenGauges.computeIfAbsent(name, _ -> new ConcurrentSkipListMap<>());
+      if (tokens.isEmpty()) {
+        GaugeWithCallback.builder()
+            .name(name)
+            .help(help)
+            .labelNames("token")
+            .callback(
+                callback ->
+                    tokens.forEach((token, each) -> callback.call(each.getAsDouble(), token)))
+            .register(registry);
+      }
+      tokens.put(serial, value);
+    }
   }
 
   /// Serves them over HTTP, without authentication: the address must be a loopback one.

@@ -21,6 +21,7 @@ import dev.hmacd.v1.ListKeysRequest;
 import dev.hmacd.v1.ListKeysResponse;
 import io.grpc.ServerServiceDefinition;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /// `hmacd.v1.KeyService`: protobuf to the use cases and back.
 final class KeyGrpcService {
@@ -70,6 +71,7 @@ final class KeyGrpcService {
         Values.spec(request.getKeySpec()),
         request.getDescription(),
         Values.tags(request.getTagsList()),
+        request.hasTokenSerial() ? Optional.of(request.getTokenSerial()) : Optional.empty(),
         answer.from(
             key ->
                 CreateKeyResponse.newBuilder()

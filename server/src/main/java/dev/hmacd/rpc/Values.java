@@ -113,6 +113,7 @@ final class Values {
     var object =
         TokenObject.newBuilder()
             .setTokenSerial(key.tokenSerial())
+            .addAllOtherTokenSerials(key.otherTokenSerials())
             .setLabel(key.object().label())
             .setId(ByteString.copyFrom(key.object().id()));
     KeyAttributes read = key.attributes();

@@ -55,15 +55,17 @@ final class Cryptoki {
 
   private final Path file;
   private final Optional<String> initArgs;
-  private volatile PKCS11 module;
+
+  /// Null until it is initialised for the first time.
+  private volatile @Nullable PKCS11 connected;
 
   /// How often the module was initialised anew. Touched by [#reinitialize] alone.
   private int incarnation;
 
-  private Cryptoki(Path file, Optional<String> initArgs, PKCS11 module) {
+  private Cryptoki(Path file, Optional<String> initArgs, @Nullable PKCS11 module) {
     this.file = file;
     this.initArgs = initArgs;
-    this.module = module;
+    this.connected = module;
   }
 
   /// Loads and initialises a module: `C_GetFunctionList` and `C_Initialize`, once in a process.
@@ -71,6 +73,30 @@ final class Cryptoki {
   /// @param initArgs for `pReserved`, which PKCS#11 has no use for and some modules do
   static Cryptoki load(Path file, Optional<String> initArgs) throws TokenException {
     return new Cryptoki(file, initArgs, connect(file.toString(), initArgs));
+  }
+
+  /// As [#load]; one that cannot be initialised now has every call fail until [#reinitialize].
+  static Cryptoki loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
+    try {
+      return load(file, initArgs);
+    } catch (TokenException e) {
+      if (e.getCause() instanceof IOException) {
+        throw e; // The file is not there, or no module.
+      }
+      log.atWarn()
+          .addKeyValue("module", file)
+          .addKeyValue("reason", e.getMessage())
+          .log("The PKCS#11 module is not initialised yet");
+      return new Cryptoki(file, initArgs, null);
+    }
+  }
+
+  private PKCS11 module() throws TokenException {
+    PKCS11 known = connected;
+    if (known == null) {
+      throw TokenException.fault(Fault.MODULE, "the module is not initialised");
+    }
+    return known;
   }
 
   private static PKCS11 connect(String path, Optional<String> initArgs) throws TokenException {
@@ -89,14 +115,17 @@ final class Cryptoki {
   /// `C_Finalize` and `C_Initialize`. No other call may be in the module, and none may follow with
   /// a handle from before.
   void reinitialize() throws TokenException {
+    PKCS11 old = connected;
     try {
-      module.C_Finalize(null);
+      if (old != null) {
+        old.C_Finalize(null);
+      }
     } catch (PKCS11Exception e) {
       // What is broken says so here, too, and is finalized all the same.
       log.atDebug().setCause(e).log("C_Finalize answered an error");
     }
     incarnation++;
-    module = connect(spelled(incarnation), initArgs);
+    connected = connect(spelled(incarnation), initArgs);
     log.atWarn().log("The PKCS#11 module was finalized and initialised");
   }
 
@@ -116,7 +145,7 @@ final class Cryptoki {
   /// The slots with a token in them.
   long[] slots() throws TokenException {
     try {
-      return module.C_GetSlotList(true);
+      return module().C_GetSlotList(true);
     } catch (PKCS11Exception e) {
       throw classify("C_GetSlotList", e);
     }
@@ -127,7 +156,7 @@ final class Cryptoki {
 
   SlotInfo info(long slot) throws TokenException {
     try {
-      CK_TOKEN_INFO info = module.C_GetTokenInfo(slot);
+      CK_TOKEN_INFO info = module().C_GetTokenInfo(slot);
       boolean limited = info.ulMaxSessionCount > 0 && info.ulMaxSessionCount < Integer.MAX_VALUE;
       return new SlotInfo(
           new TokenInfo(
@@ -155,8 +184,8 @@ final class Cryptoki {
   List<Mechanism> mechanisms(long slot) throws TokenException {
     try {
       List<Mechanism> all = new ArrayList<>();
-      for (long type : module.C_GetMechanismList(slot)) {
-        CK_MECHANISM_INFO info = module.C_GetMechanismInfo(slot, type);
+      for (long type : module().C_GetMechanismList(slot)) {
+        CK_MECHANISM_INFO info = module().C_GetMechanismInfo(slot, type);
         all.add(
             new Mechanism(
                 type,
@@ -175,7 +204,7 @@ final class Cryptoki {
   long openSession(long slot) throws TokenException {
     long flags = PKCS11Constants.CKF_SERIAL_SESSION | PKCS11Constants.CKF_RW_SESSION;
     try {
-      return module.C_OpenSession(slot, flags, null, null);
+      return module().C_OpenSession(slot, flags, null, null);
     } catch (PKCS11Exception e) {
       throw classify("C_OpenSession", e);
     }
@@ -183,7 +212,7 @@ final class Cryptoki {
 
   void closeSession(long session) throws TokenException {
     try {
-      module.C_CloseSession(session);
+      module().C_CloseSession(session);
     } catch (PKCS11Exception e) {
       throw classify("C_CloseSession", e);
     }
@@ -192,7 +221,7 @@ final class Cryptoki {
   /// Whether the application's user is logged in, as this session sees it.
   boolean isLoggedIn(long session) throws TokenException {
     try {
-      long state = module.C_GetSessionInfo(session).state;
+      long state = module().C_GetSessionInfo(session).state;
       return state == PKCS11Constants.CKS_RO_USER_FUNCTIONS
           || state == PKCS11Constants.CKS_RW_USER_FUNCTIONS;
     } catch (PKCS11Exception e) {
@@ -202,7 +231,7 @@ final class Cryptoki {
 
   void login(long session, char[] pin) throws TokenException {
     try {
-      module.C_Login(session, PKCS11Constants.CKU_USER, pin);
+      module().C_Login(session, PKCS11Constants.CKU_USER, pin);
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() != Ckr.USER_ALREADY_LOGGED_IN) {
         throw classify("C_Login", e);
@@ -226,7 +255,8 @@ final class Cryptoki {
       new CK_ATTRIBUTE(CKA_ID, id)
     };
     try {
-      return module.C_GenerateKey(session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template);
+      return module()
+          .C_GenerateKey(session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template);
     } catch (PKCS11Exception e) {
       throw classifyMechanism("C_GenerateKey", e);
     }
@@ -234,8 +264,11 @@ final class Cryptoki {
 
   long copyToSession(long session, long handle) throws TokenException {
     try {
-      return module.C_CopyObject(
-          session, handle, new CK_ATTRIBUTE[] {new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, false)});
+      return module()
+          .C_CopyObject(
+              session,
+              handle,
+              new CK_ATTRIBUTE[] {new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, false)});
     } catch (PKCS11Exception e) {
       throw classify("C_CopyObject", e);
     }
@@ -243,7 +276,7 @@ final class Cryptoki {
 
   void destroy(long session, long handle) throws TokenException {
     try {
-      module.C_DestroyObject(session, handle);
+      module().C_DestroyObject(session, handle);
     } catch (PKCS11Exception e) {
       throw classify("C_DestroyObject", e);
     }
@@ -252,7 +285,7 @@ final class Cryptoki {
   byte[] random(long session, int count) throws TokenException {
     byte[] bytes = new byte[count];
     try {
-      module.C_GenerateRandom(session, bytes);
+      module().C_GenerateRandom(session, bytes);
       return bytes;
     } catch (PKCS11Exception e) {
       throw classify("C_GenerateRandom", e);
@@ -272,11 +305,11 @@ final class Cryptoki {
       template.add(new CK_ATTRIBUTE(CKA_ID, id));
     }
     try {
-      module.C_FindObjectsInit(session, template.toArray(CK_ATTRIBUTE[]::new));
+      module().C_FindObjectsInit(session, template.toArray(CK_ATTRIBUTE[]::new));
       try {
-        return module.C_FindObjects(session, limit);
+        return module().C_FindObjects(session, limit);
       } finally {
-        module.C_FindObjectsFinal(session);
+        module().C_FindObjectsFinal(session);
       }
     } catch (PKCS11Exception e) {
       throw classify("C_FindObjects", e);
@@ -311,7 +344,7 @@ final class Cryptoki {
     // The wrapper does not fill the attribute in; it puts another in its place.
     CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
     try {
-      module.C_GetAttributeValue(session, handle, template);
+      module().C_GetAttributeValue(session, handle, template);
       return template[0];
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() == Ckr.ATTRIBUTE_TYPE_INVALID
@@ -325,8 +358,8 @@ final class Cryptoki {
   /// `C_SignInit` and `C_Sign`: two calls, whatever the message's length.
   byte[] sign(long session, long mechanism, long handle, byte[] message) throws TokenException {
     try {
-      module.C_SignInit(session, new CK_MECHANISM(mechanism), handle);
-      return module.C_Sign(session, message);
+      module().C_SignInit(session, new CK_MECHANISM(mechanism), handle);
+      return module().C_Sign(session, message);
     } catch (PKCS11Exception e) {
       throw classifyMechanism("C_Sign", e);
     }
@@ -336,8 +369,8 @@ final class Cryptoki {
   boolean verify(long session, long mechanism, long handle, byte[] message, byte[] mac)
       throws TokenException {
     try {
-      module.C_VerifyInit(session, new CK_MECHANISM(mechanism), handle);
-      module.C_Verify(session, message, mac);
+      module().C_VerifyInit(session, new CK_MECHANISM(mechanism), handle);
+      module().C_Verify(session, message, mac);
       return true;
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() == Ckr.SIGNATURE_INVALID
@@ -360,7 +393,7 @@ final class Cryptoki {
     attributes.put(PKCS11Constants.CKA_TOKEN, false);
     attributes.put(PKCS11Constants.CKA_PRIVATE, true);
     try {
-      return module.C_GenerateKey(session, new CK_MECHANISM(mechanism), template(attributes));
+      return module().C_GenerateKey(session, new CK_MECHANISM(mechanism), template(attributes));
     } catch (PKCS11Exception e) {
       throw classify("C_GenerateKey", e);
     }
@@ -371,7 +404,7 @@ final class Cryptoki {
     Map<Long, Object> attributes = new TreeMap<>(changed);
     attributes.put(PKCS11Constants.CKA_TOKEN, false);
     try {
-      return module.C_CopyObject(session, handle, template(attributes));
+      return module().C_CopyObject(session, handle, template(attributes));
     } catch (PKCS11Exception e) {
       throw classify("C_CopyObject", e);
     }
@@ -390,7 +423,7 @@ final class Cryptoki {
     CK_MECHANISM wrapping =
         parameter == null ? new CK_MECHANISM(mechanism) : new CK_MECHANISM(mechanism, parameter);
     try {
-      return module.C_WrapKey(session, wrapping, wrappingKey, handle);
+      return module().C_WrapKey(session, wrapping, wrappingKey, handle);
     } catch (PKCS11Exception e) {
       throw classify("C_WrapKey", e);
     }

@@ -3,16 +3,12 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenException.Fault;
-import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
-import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,7 +25,7 @@ final class Handles {
   private static final Logger log = LoggerFactory.getLogger(Handles.class);
 
   /// Held to read while in the module, and to write while it is finalized.
-  private final ReadWriteLock module = new ReentrantReadWriteLock();
+  private final ReadWriteLock module;
 
   private final AtomicInteger epoch = new AtomicInteger();
   private final Map<Long, KeyObject> keys = new ConcurrentHashMap<>();
@@ -43,12 +39,18 @@ final class Handles {
     void close();
   }
 
-  private final Inside leaving = () -> module.readLock().unlock();
+  private final Inside leaving;
 
   private final Inside lookUpEnding = lookUpsEnded::incrementAndGet;
 
   /// Sessions of epochs before this one ended with the module. Written by who is alone in it.
   private volatile int finalizedBefore;
+
+  /// @param module held to write by who finalizes it
+  Handles(ReadWriteLock module) {
+    this.module = module;
+    this.leaving = () -> module.readLock().unlock();
+  }
 
   int epoch() {
     return epoch.get();
@@ -81,34 +83,10 @@ final class Handles {
     return TokenException.fault(Fault.STALE, "the session is from before a recovery");
   }
 
-  /// Runs something while nobody is in the module, if it is needed then; a new epoch begins.
-  ///
-  /// @return false, and nothing was done, when somebody does not leave it in time
-  boolean alone(Duration limit, BooleanSupplier needed, Recovery recovery) throws TokenException {
-    try {
-      if (!module.writeLock().tryLock(limit.toNanos(), TimeUnit.NANOSECONDS)) {
-        return false;
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
-    try {
-      if (!needed.getAsBoolean()) {
-        return true;
-      }
-      distrust(epoch.get());
-      finalizedBefore = epoch.get();
-      recovery.run();
-      return true;
-    } finally {
-      module.writeLock().unlock();
-    }
-  }
-
-  /// What is done to a module.
-  interface Recovery {
-    void run() throws TokenException;
+  /// The module is being finalized, by who is alone in it: a new epoch begins.
+  void finalizing() {
+    distrust(epoch.get());
+    finalizedBefore = epoch.get();
   }
 
   /// Ends an epoch, unless that has been done.

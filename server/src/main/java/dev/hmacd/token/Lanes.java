@@ -42,7 +42,7 @@ public final class Lanes implements AutoCloseable {
   private final Token token;
   private final Settings settings;
   private final LaneObserver observer;
-  private final Circuit circuit = new Circuit();
+  private final Circuit circuit;
 
   /// Those in use, and those that hang in the token and have been replaced.
   private final List<Lane> lanes = new CopyOnWriteArrayList<>();
@@ -73,17 +73,21 @@ public final class Lanes implements AutoCloseable {
     this.token = token;
     this.settings = settings;
     this.observer = observer;
+    this.circuit = token.circuit();
     for (int i = 0; i < settings.count(); i++) {
       lanes.add(new Lane(token, this, observer));
     }
   }
 
-  /// Opens the first lane's session, and starts all lanes; the others open theirs when they are
+  /// Opens the first lane's session, before there is a thread; the others open theirs when they are
   /// needed.
   ///
   /// @throws TokenException when the token does not open a logged-in session
-  public void start() throws TokenException {
+  public void open() throws TokenException {
     lanes.getFirst().open();
+  }
+
+  public void start() {
     for (Lane lane : lanes) {
       start(lane);
     }
@@ -254,9 +258,15 @@ public final class Lanes implements AutoCloseable {
       }
     }
     for (Lane lane : lanes) {
-      Job<?> overdue = lane.overdue(now);
-      if (overdue != null) {
-        overdue.late();
+      Job<?> running = lane.current();
+      if (running == null) {
+        continue;
+      }
+      if (running.isExpired(now)) {
+        running.late();
+      } else if (running.isRepeatable() && !mayPerform(running)) {
+        // It may hang until its deadline, or be done elsewhere meanwhile.
+        running.failed(outOfService());
       }
     }
   }

@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,7 +38,7 @@ final class Pkcs11Session implements TokenSession {
   ///   and other sessions find the key twice
   record Shared(
       Cryptoki module,
-      Set<Long> mechanisms,
+      Supplier<Set<Long>> mechanisms,
       boolean sessionCopies,
       boolean verify,
       Handles handles,
@@ -179,7 +180,7 @@ final class Pkcs11Session implements TokenSession {
 
   /// A mechanism that the token lists is one that it has, whatever it answers now.
   private TokenException listed(long mechanism, TokenException e) {
-    return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().contains(mechanism)
+    return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism)
         ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
         : e;
   }

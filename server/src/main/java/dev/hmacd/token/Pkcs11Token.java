@@ -35,20 +35,26 @@ public final class Pkcs11Token implements Token {
                   Cryptoki.CKM_SHA384_HMAC, "CKM_SHA384_HMAC",
                   Cryptoki.CKM_SHA512_HMAC, "CKM_SHA512_HMAC")));
 
-  /// How long a call may take to leave the module before it is finalized.
-  private static final Duration LEAVING = Duration.ofSeconds(1);
-
   /// How long a lane waits for another's login.
   private static final Duration OTHERS_LOGIN = Duration.ofSeconds(5);
 
-  private final Cryptoki module;
+  /// No slot's number; PKCS#11's are not negative.
+  private static final long UNKNOWN = -1;
+
+  private final Pkcs11Module module;
+  private final Cryptoki cryptoki;
   private final TokenSelector selector;
-  private final SlotInfo info;
   private final PinSource pin;
   private final Pkcs11Session.Shared shared;
+  private final Circuit circuit = new Circuit();
 
-  /// It may be another after the module was initialised anew. Written by who is alone in it.
-  private volatile long slot;
+  /// Unknown until the token was found, and again when the module was initialised anew.
+  private volatile long slot = UNKNOWN;
+
+  /// What the token said of itself when it was found first.
+  private volatile TokenInfo info;
+
+  private volatile Set<Long> mechanisms = Set.of();
 
   /// Login holds for the whole application, so at most one thread tries. Held across `C_Login`, and
   /// that is its purpose: who finds it taken waits for the one try instead of making another.
@@ -56,21 +62,24 @@ public final class Pkcs11Token implements Token {
 
   private volatile boolean pinRefused;
 
-  private Pkcs11Token(
-      Cryptoki module,
-      TokenSelector selector,
-      Slot slot,
-      PinSource pin,
-      Pkcs11Session.Shared shared) {
+  Pkcs11Token(Pkcs11Module module, TokenSelector selector, PinSource pin, Use use) {
     this.module = module;
+    this.cryptoki = module.cryptoki();
     this.selector = selector;
-    this.slot = slot.id();
-    this.info = slot.info();
     this.pin = pin;
-    this.shared = shared;
+    this.info = selector.unseen();
+    this.shared =
+        new Pkcs11Session.Shared(
+            cryptoki,
+            () -> mechanisms,
+            use.sessionCopies(),
+            use.verify(),
+            new Handles(module.inside()),
+            new ReentrantReadWriteLock());
+    module.add(this);
   }
 
-  private record Slot(long id, SlotInfo info) {}
+  private record Slot(long id, TokenInfo info) {}
 
   /// How a token is used.
   ///
@@ -78,47 +87,47 @@ public final class Pkcs11Token implements Token {
   /// @param verify whether each MAC is verified by the token (`C_Verify`) before it is released
   public record Use(boolean sessionCopies, boolean verify) {}
 
-  /// Loads the module and finds the token; does not log in.
+  /// Loads a module and finds a token of it; does not log in.
   ///
   /// @throws TokenException when no token fits the selector, or more than one does
   public static Pkcs11Token find(Path modulePath, TokenSelector selector, PinSource pin, Use use)
       throws TokenException {
-    return find(modulePath, Optional.empty(), selector, pin, use);
+    return new Pkcs11Modules().find(modulePath, Optional.empty(), selector, pin, use);
   }
 
-  /// As [#find(Path, TokenSelector, PinSource, Use)].
-  ///
-  /// @param initArgs what the module is given at `C_Initialize`, for those that want more than
-  ///   PKCS#11 has
-  public static Pkcs11Token find(
-      Path modulePath, Optional<String> initArgs, TokenSelector selector, PinSource pin, Use use)
-      throws TokenException {
-    Cryptoki module = Cryptoki.load(modulePath, initArgs);
-    Slot slot = slot(module, selector);
-    Set<Long> mechanisms =
-        module.mechanisms(slot.id()).stream()
-            .map(Cryptoki.Mechanism::type)
-            .collect(Collectors.toUnmodifiableSet());
-    var shared =
-        new Pkcs11Session.Shared(
-            module,
-            mechanisms,
-            use.sessionCopies(),
-            use.verify(),
-            new Handles(),
-            new ReentrantReadWriteLock());
-    return new Pkcs11Token(module, selector, slot, pin, shared);
+  /// Finds the token's slot, if it is not known; to be called in the module.
+  long locate() throws TokenException {
+    long known = slot;
+    if (known != UNKNOWN) {
+      return known;
+    }
+    Slot found = search(cryptoki, selector);
+    if (mechanisms.isEmpty()) {
+      mechanisms =
+          cryptoki.mechanisms(found.id()).stream()
+              .map(Cryptoki.Mechanism::type)
+              .collect(Collectors.toUnmodifiableSet());
+      info = found.info();
+    }
+    slot = found.id();
+    return found.id();
   }
 
-  private static Slot slot(Cryptoki module, TokenSelector selector) throws TokenException {
+  /// The module is being finalized, by who is alone in it.
+  void finalizing() {
+    shared.handles().finalizing();
+    slot = UNKNOWN;
+  }
+
+  private static Slot search(Cryptoki module, TokenSelector selector) throws TokenException {
     List<Slot> fitting = new ArrayList<>();
     List<String> others = new ArrayList<>();
     for (long id : module.slots()) {
-      SlotInfo info = module.info(id);
-      if (selector.fits(info.token())) {
-        fitting.add(new Slot(id, info));
+      TokenInfo token = module.info(id).token();
+      if (selector.fits(token)) {
+        fitting.add(new Slot(id, token));
       } else {
-        others.add(info.token().label() + " (serial " + info.token().serial() + ")");
+        others.add(token.label() + " (serial " + token.serial() + ")");
       }
     }
     if (fitting.size() != 1) {
@@ -133,12 +142,17 @@ public final class Pkcs11Token implements Token {
 
   @Override
   public TokenInfo info() {
-    return info.token();
+    return info;
+  }
+
+  @Override
+  public Circuit circuit() {
+    return circuit;
   }
 
   /// What the token can do, for the preflight.
   public List<MechanismInfo> mechanisms() throws TokenException {
-    return module.mechanisms(slot).stream()
+    return cryptoki.mechanisms(locate()).stream()
         .map(m -> new MechanismInfo(m.type(), m.minKey(), m.maxKey(), m.sign() || m.generate()))
         .toList();
   }
@@ -153,7 +167,7 @@ public final class Pkcs11Token implements Token {
     Handles handles = shared.handles();
     int epoch = handles.epoch();
     try (var _ = handles.enter(epoch)) {
-      long handle = module.openSession(slot);
+      long handle = cryptoki.openSession(locate());
       var session = new Pkcs11Session(shared, handle, epoch);
       try {
         handles.opened(handle, epoch);
@@ -168,15 +182,7 @@ public final class Pkcs11Token implements Token {
 
   @Override
   public boolean reinitialize(BooleanSupplier needed) throws TokenException {
-    return shared
-        .handles()
-        .alone(
-            LEAVING,
-            needed,
-            () -> {
-              module.reinitialize();
-              slot = slot(module, selector).id();
-            });
+    return module.reinitialize(this, needed, this::locate);
   }
 
   @Override
@@ -189,12 +195,12 @@ public final class Pkcs11Token implements Token {
   /// @param name of the key that is made for it, and destroyed; no object has it
   public ExtractionTrial.Result tryExtraction(KeyObject name) throws TokenException {
     try (var _ = shared.handles().enter()) {
-      long handle = module.openSession(slot);
+      long handle = cryptoki.openSession(locate());
       try {
         ensureLoggedIn(handle);
-        return ExtractionTrial.run(module, handle, name, shared.mechanisms());
+        return ExtractionTrial.run(cryptoki, handle, name, mechanisms);
       } finally {
-        module.closeSession(handle);
+        cryptoki.closeSession(handle);
       }
     }
   }
@@ -209,7 +215,7 @@ public final class Pkcs11Token implements Token {
       throw TokenException.fault(Fault.DEVICE, "interrupted while another lane logs in", e);
     }
     try {
-      if (!module.isLoggedIn(session)) {
+      if (!cryptoki.isLoggedIn(session)) {
         logIn(session);
       }
     } finally {
@@ -221,7 +227,7 @@ public final class Pkcs11Token implements Token {
     if (pinRefused) {
       throw TokenException.fault(Fault.PIN, "the PIN was refused before and is not tried again");
     }
-    SlotInfo now = module.info(slot);
+    SlotInfo now = cryptoki.info(locate());
     if (now.pinLocked() || now.pinFinalTry()) {
       pinRefused = true;
       throw TokenException.fault(
@@ -237,7 +243,7 @@ public final class Pkcs11Token implements Token {
       throw TokenException.fault(Fault.PIN, e.getMessage() == null ? "no PIN" : e.getMessage());
     }
     try {
-      module.login(session, secret);
+      cryptoki.login(session, secret);
     } catch (TokenException e) {
       pinRefused = e.isPinRefused();
       throw e;

@@ -125,6 +125,13 @@ public final class Probe implements AutoCloseable {
   /// Asks at once, and from then on at each interval.
   public void start(OwnKey ownKey) {
     key = ownKey;
+    if (!circuit.isInService()) {
+      synchronized (reporting) {
+        downSinceNanos = System.nanoTime();
+        report(false);
+      }
+      later(this::ask, Duration.ZERO);
+    }
     var _ =
         schedule.scheduleAtFixedRate(
             this::askOnSchedule, 0, settings.interval().toMillis(), TimeUnit.MILLISECONDS);

@@ -43,7 +43,7 @@ final class RuleTest {
         Instant.EPOCH,
         "",
         1,
-        "serial",
+        List.of("serial"),
         KeyObject.of(ID, 1),
         null,
         null,

@@ -21,6 +21,7 @@ import dev.hmacd.mac.MacService;
 import dev.hmacd.mac.RandomService;
 import dev.hmacd.mac.TagService;
 import dev.hmacd.mac.UseCases;
+import dev.hmacd.token.Circuit;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenInfo;
@@ -67,25 +68,30 @@ public final class JsonFuzz {
     var store = new RegistryStore(Path.of("none"), new ArnScope("aws", "none", "000000000000"));
     var keys = new KeyRegistry(store, Clock.systemUTC());
     var access = new Access(List.of());
-    var lanes = TestLanes.of(new NoToken(), 1, 1, Duration.ZERO);
+    var tokens = TestLanes.tokens(new NoToken(), 1, 1, Duration.ZERO);
     var availability = new Availability();
-    var maker = new KeyMaker(keys, lanes, "none");
+    var maker = new KeyMaker(keys, tokens);
     return Operations.of(
         new UseCases(
-            new MacService(keys, access, lanes, availability),
-            new KeyService(keys, access, maker, lanes, availability, "none", Clock.systemUTC()),
+            new MacService(keys, access, tokens, availability),
+            new KeyService(keys, access, maker, tokens, availability, Clock.systemUTC()),
             new AliasService(keys, access),
             new KeyStateService(keys, access, Clock.systemUTC()),
             new TagService(keys, access),
-            new RandomService(keys, access, lanes),
+            new RandomService(keys, access, tokens),
             new AccessKeyService(
-                keys, new AccessKeyRegistry(store), access, lanes, Clock.systemUTC())));
+                keys, new AccessKeyRegistry(store), access, tokens, Clock.systemUTC())));
   }
 
   private static final class NoToken implements Token {
     @Override
     public TokenInfo info() {
       throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Circuit circuit() {
+      return new Circuit();
     }
 
     @Override

@@ -9,6 +9,7 @@ import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
 /// A program whose start fails just when it has been told to stop.
@@ -17,7 +18,7 @@ final class StoppedWhileStarting {
 
   public static void main(String[] arguments) throws Exception {
     Config config = ConfigFile.read(Path.of(arguments[0]));
-    FaultyToken token = new FaultyToken(Startup.token(config.token()));
+    FaultyToken token = new FaultyToken(Startup.token(config.tokens().getFirst()));
     Gate gate = token.blockingThenFailing(Call.OPEN, FaultyToken.CKR_PIN_INCORRECT);
     Thread.ofPlatform()
         .daemon()
@@ -29,7 +30,8 @@ final class StoppedWhileStarting {
               gate.release();
             });
     try {
-      new Running(new Daemon(config, token, Clock.systemUTC())).start(Daemon.Provision.NEVER);
+      new Running(new Daemon(config, List.of(token), Clock.systemUTC()))
+          .start(Daemon.Provision.NEVER);
     } catch (StartException e) {
       System.exit(e.exitCode());
     }

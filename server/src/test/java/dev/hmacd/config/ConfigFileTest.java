@@ -163,18 +163,22 @@ final class ConfigFileTest {
                             Duration.ofSeconds(2),
                             Duration.ofMillis(10),
                             Duration.ofSeconds(3)))),
-                new Config.TokenSettings(
-                    Path.of("/m.so"),
-                    Optional.of("a='b c' d="),
-                    new TokenSelector.BySerial("0123"),
-                    folder.resolve("pin"),
-                    1024,
-                    1_000_000,
-                    false,
-                    true,
-                    new Config.Probing(
-                        Duration.ofMillis(50), Duration.ofMillis(10), Duration.ofSeconds(1), true),
-                    new Config.Hanging(Duration.ofMillis(100), 0)),
+                List.of(
+                    new Config.TokenSettings(
+                        Path.of("/m.so"),
+                        Optional.of("a='b c' d="),
+                        new TokenSelector.BySerial("0123"),
+                        folder.resolve("pin"),
+                        1024,
+                        1_000_000,
+                        false,
+                        true,
+                        new Config.Probing(
+                            Duration.ofMillis(50),
+                            Duration.ofMillis(10),
+                            Duration.ofSeconds(1),
+                            true),
+                        new Config.Hanging(Duration.ofMillis(100), 0))),
                 folder.resolve("registry.db"),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
                 Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
@@ -258,7 +262,7 @@ final class ConfigFileTest {
               "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
               "access.rules[1]: must be a mapping",
               "acess: is not known; known here: [access, arn, aws_kms, grpc, logging, metrics,"
-                  + " registry, token]",
+                  + " registry, token, tokens]",
             }),
         argumentSet(
             "unknown keys of every section are errors",
@@ -300,6 +304,31 @@ final class ConfigFileTest {
               "logging.x: is not known; known here: [format, level]",
               "access.rules[0].x: is not known; known here: [actions, keys, principals]",
               "access.x: is not known; known here: [rules]",
+            }),
+        argumentSet(
+            "several tokens, of which one is known by its label",
+            """
+            tokens:
+              - {module: m.so, label: t, pin_file: pin}
+              - {module: m.so, serial: "01", pin_file: pin}
+            """
+                + REST.replaceFirst("(?m)^token: .*\\n", ""),
+            new String[] {
+              "grpc: is missing",
+              "tokens[0].serial: must be given, and no label, where there is more than one token",
+            }),
+        argumentSet(
+            "one token twice, and once more",
+            """
+            tokens:
+              - {module: m.so, serial: "01", pin_file: pin}
+              - {module: n.so, serial: "01", pin_file: pin}
+            """
+                + REST,
+            new String[] {
+              "grpc: is missing",
+              "token: and tokens cannot both be given",
+              "tokens: must be different tokens",
             }),
         argumentSet(
             "sections that are no mappings",

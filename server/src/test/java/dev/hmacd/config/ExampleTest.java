@@ -30,6 +30,9 @@ final class ExampleTest {
   /// arguments.
   private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial|init_args): \".+\"$");
 
+  /// Likewise: several tokens in place of the one.
+  private static final Pattern SEVERAL = Pattern.compile("(?m)^# (tokens:$|  - )");
+
   /// What an operator has to say, or leaves out so as not to have it.
   private static final Set<String> WITHOUT_DEFAULT =
       Set.of(
@@ -139,6 +142,7 @@ final class ExampleTest {
         IN_COMMENT.matcher(text()).results().map(match -> match.group(1)).toList();
     assertThat(inComments).containsExactly("init_args", "serial");
     shown.getOrDefault("token", Set.of()).addAll(inComments);
+    shown.getOrDefault("", Set.of()).add("tokens");
 
     Map<String, Set<String>> known = new TreeMap<>();
     assertThatExceptionOfType(ConfigException.class)
@@ -154,6 +158,13 @@ final class ExampleTest {
               }
             });
     assertThat(shown).isEqualTo(known);
+  }
+
+  @Test
+  void severalTokensAreShownAsTheyAreWritten() throws ConfigException {
+    String uncommented = SEVERAL.matcher(text()).replaceAll("$1");
+    Object tree = new Load(LoadSettings.builder().build()).loadFromString(uncommented);
+    assertThat(read(without("", "token", tree)).tokens()).hasSize(2);
   }
 
   @Test

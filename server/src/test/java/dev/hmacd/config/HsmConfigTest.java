@@ -40,7 +40,7 @@ final class HsmConfigTest {
   void sectionTokenIsTaken(String name) throws Exception {
     String section = Files.readString(FOLDER.resolve(name).resolve("token.yaml"));
     Path file = Files.writeString(folder.resolve("hmacd.yaml"), section + OTHERS);
-    Config.TokenSettings token = ConfigFile.read(file).token();
+    Config.TokenSettings token = ConfigFile.read(file).tokens().getFirst();
     assertThat(token.selector()).isInstanceOf(TokenSelector.ByLabel.class);
     assertThat(token.module()).isAbsolute();
     assertThat(token.pinFile()).hasToString("/run/credentials/hmacd.service/token-pin");

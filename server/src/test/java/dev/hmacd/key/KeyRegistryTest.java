@@ -91,7 +91,7 @@ final class KeyRegistryTest {
         NOW,
         "what it is for: \u0000 'quotes' and 鍵 \uD83D\uDD11",
         1,
-        "serial",
+        List.of("serial"),
         KeyObject.of(id, 1),
         null,
         null,
@@ -150,6 +150,45 @@ final class KeyRegistryTest {
     assertThat(get(new OwnKeys(store).find("other", OwnKey.Purpose.PROBE))).isEmpty();
   }
 
+  private static KeyEntry named(KeyObject object, String... tokenSerials) {
+    KeyId id = KeyId.random();
+    return new KeyEntry(
+        id,
+        KeySpec.HMAC_384,
+        KeyState.CREATING,
+        KeyOrigin.ADOPTED,
+        NOW,
+        "",
+        1,
+        List.of(tokenSerials),
+        object,
+        null,
+        null,
+        Set.of());
+  }
+
+  @Test
+  void keyIsOnAllTokensThatHoldIt() {
+    var object = new KeyObject("ceremony", "0a");
+    KeyEntry key = get(registry.insert(named(object, "b", "a"), List.of()));
+    assertThat(key.tokenSerial()).isEqualTo("b");
+    KeyEntry more = get(registry.alsoOn(key.id(), "c"));
+    assertThat(more.tokenSerials()).containsExactly("b", "a", "c");
+    assertThat(get(registry.alsoOn(key.id(), "c"))).isEqualTo(more);
+    reopen();
+    assertThat(find(key.id())).isEqualTo(more);
+    assertThat(registry.all()).containsExactly(more);
+    for (String taken : List.of("a", "b", "c")) {
+      assertThatThrownBy(() -> get(registry.insert(named(object, "d", taken), List.of())))
+          .satisfies(failsWith(Kind.OBJECT_TAKEN));
+    }
+    KeyEntry elsewhere = get(registry.insert(named(object, "d"), List.of()));
+    assertThatThrownBy(() -> get(registry.alsoOn(elsewhere.id(), "a")))
+        .satisfies(failsWith(Kind.OBJECT_TAKEN));
+    assertThatThrownBy(() -> get(registry.alsoOn(KeyId.random(), "a")))
+        .satisfies(failsWith(Kind.KEY_NOT_FOUND));
+  }
+
   @Test
   void objectBacksOneKeyOnly() {
     KeyEntry first = begin();
@@ -163,7 +202,7 @@ final class KeyRegistryTest {
             NOW,
             "",
             1,
-            first.tokenSerial(),
+            first.tokenSerials(),
             first.object(),
             null,
             null,

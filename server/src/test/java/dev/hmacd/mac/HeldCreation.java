@@ -13,16 +13,17 @@ import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
-import dev.hmacd.token.Lanes;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TestLanes;
+import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 
 /// A program that makes one key, stops for ever at a seam between token and registry, and says so:
@@ -45,7 +46,7 @@ final class HeldCreation {
   public static void main(String[] arguments) throws Exception {
     Config config = ConfigFile.read(Path.of(arguments[0]));
     Seam seam = Seam.valueOf(arguments[1]);
-    Config.TokenSettings settings = config.token();
+    Config.TokenSettings settings = config.tokens().getFirst();
     FaultyToken token =
         new FaultyToken(
             Pkcs11Token.find(
@@ -56,16 +57,14 @@ final class HeldCreation {
     RegistryStore store = new RegistryStore(config.registry(), config.arn());
     KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
-    Lanes lanes = TestLanes.of(token, 2, 10, Duration.ofSeconds(1));
-    lanes.start();
+    Tokens tokens = TestLanes.startedTokens(token, 2, 10, Duration.ofSeconds(1));
     KeyService keys =
         new KeyService(
             registry,
             access(),
-            new KeyMaker(registry, lanes, token.info().serial()),
-            lanes,
+            new KeyMaker(registry, tokens),
+            tokens,
             new Availability(),
-            token.info().serial(),
             Clock.systemUTC());
     Caller caller =
         new Caller(
@@ -75,7 +74,8 @@ final class HeldCreation {
         try (var other = DriverManager.getConnection("jdbc:sqlite:" + config.registry());
             var statement = other.createStatement()) {
           statement.execute("BEGIN IMMEDIATE");
-          keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), new Unanswered());
+          keys.createKey(
+              caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
           hold();
         }
       }
@@ -88,6 +88,7 @@ final class HeldCreation {
             KeySpec.HMAC_256,
             "held",
             List.of(),
+            Optional.empty(),
             new Unanswered() {
               @Override
               public void succeed(KeyEntry value) {
@@ -102,7 +103,7 @@ final class HeldCreation {
 
   private static void holdAt(Gate gate, KeyService keys, Caller caller)
       throws InterruptedException {
-    keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), new Unanswered());
+    keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
     gate.awaitEntered();
     hold();
   }

@@ -17,10 +17,10 @@ import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
-import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -48,7 +48,7 @@ final class KeyMakerTest {
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private RegistryStore store;
   private KeyRegistry registry;
-  private Lanes lanes;
+  private Tokens tokens;
   private KeyMaker maker;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
@@ -60,14 +60,13 @@ final class KeyMakerTest {
     registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
     // One lane, so that what was begun first has ended first.
-    lanes = TestLanes.of(token, 1, 100, Duration.ofSeconds(5));
-    lanes.start();
-    maker = new KeyMaker(registry, lanes, serial());
+    tokens = TestLanes.startedTokens(token, 1, 100, Duration.ofSeconds(5));
+    maker = new KeyMaker(registry, tokens);
   }
 
   @AfterEach
   void close() {
-    lanes.close();
+    tokens.close();
     store.close();
   }
 
@@ -89,7 +88,7 @@ final class KeyMakerTest {
         Instant.ofEpochMilli(0),
         "",
         1,
-        serial,
+        List.of(serial),
         KeyObject.of(id, 1),
         null,
         null,
@@ -255,7 +254,8 @@ final class KeyMakerTest {
     maker.settleAll();
     Eventually.holds("asked twice", () -> token.count(Call.FIND) == 2);
     // With the lane free again, nothing of that is under way any more.
-    assertThat(lanes.submit(_ -> true, true, System.nanoTime() + LONG.toNanos()).join()).isTrue();
+    assertThat(tokens.submit(serial(), _ -> true, true, System.nanoTime() + LONG.toNanos()).join())
+        .isTrue();
     assertThat(state(made)).contains(KeyState.CREATING);
     maker.settleAll();
     assertEnabled(made);

@@ -5,6 +5,7 @@ import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSelector;
@@ -93,7 +94,7 @@ public final class ContractToken {
     try (var in = Files.newBufferedReader(Path.of(file))) {
       properties.load(in);
       Config.TokenSettings settings =
-          ConfigFile.read(Path.of(required(properties, "config"))).token();
+          ConfigFile.read(Path.of(required(properties, "config"))).tokens().getFirst();
       if (!(settings.selector() instanceof TokenSelector.ByLabel(var label))) {
         throw new IllegalStateException("the contract wants tokens by their labels");
       }
@@ -139,12 +140,13 @@ public final class ContractToken {
 
   /// The token as the daemon sees it.
   public Pkcs11Token find(boolean sessionCopies) throws TokenException {
-    return Pkcs11Token.find(
-        module,
-        initArgs,
-        new TokenSelector.ByLabel(label),
-        new PinFile(pinFile),
-        new Pkcs11Token.Use(sessionCopies, false));
+    return new Pkcs11Modules()
+        .find(
+            module,
+            initArgs,
+            new TokenSelector.ByLabel(label),
+            new PinFile(pinFile),
+            new Pkcs11Token.Use(sessionCopies, false));
   }
 
   /// Imports a known key in another process, as a key ceremony does with `pkcs11-tool`.

@@ -66,6 +66,16 @@ public final class DaemonProcess implements AutoCloseable {
     if (init.exitCode() != 0) {
       throw new IllegalStateException("hmacd init failed");
     }
+    return serve(files, all, jvmOptions);
+  }
+
+  /// Starts a daemon another time, on what an earlier one left.
+  public static DaemonProcess again(LoopbackDaemon files, SoftHsm hsm) {
+    return serve(files, hsm.environment(), List.of());
+  }
+
+  private static DaemonProcess serve(
+      LoopbackDaemon files, Map<String, String> all, List<String> jvmOptions) {
     DaemonProcess daemon =
         new DaemonProcess(files, launch("serve", files.config(), all, jvmOptions));
     Thread.ofPlatform().daemon().name("hmacd-output").start(daemon::follow);

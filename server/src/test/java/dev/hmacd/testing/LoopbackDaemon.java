@@ -6,7 +6,12 @@ import dev.hmacd.access.Action;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
+import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
 import dev.hmacd.v1.CreateAccessKeyRequest;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
@@ -23,6 +28,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
@@ -50,6 +56,12 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
+
+  /// In place of the one token, when there are any.
+  private final List<Several> several = new ArrayList<>();
+
+  private record Several(Path module, SoftHsm hsm) {}
+
   private Clock clock = Clock.systemUTC();
   private Path module;
   private final SoftHsm hsm;
@@ -127,6 +139,53 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Has the daemon use several tokens: this is one of them.
+  public LoopbackDaemon alsoOn(SoftHsm token, Path through) {
+    several.add(new Several(through, token));
+    return this;
+  }
+
+  private List<Token> tokens() {
+    if (several.isEmpty()) {
+      return List.of(wrapping.apply(hsm.token()));
+    }
+    var modules = new Pkcs11Modules();
+    List<Token> tokens = new ArrayList<>();
+    for (Several each : several) {
+      try {
+        tokens.add(
+            modules.expect(
+                each.module(),
+                Optional.empty(),
+                new TokenSelector.BySerial(each.hsm().serial()),
+                new PinFile(each.hsm().pinFile()),
+                new Pkcs11Token.Use(true, false)));
+      } catch (TokenException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return tokens;
+  }
+
+  /// The section `token`, or `tokens`.
+  private String tokenSection() {
+    if (several.isEmpty()) {
+      return "token:\n  module: %s\n  label: %s\n  pin_file: %s\n  %s"
+          .formatted(module, SoftHsm.LABEL, hsm.pinFile(), String.join("\n  ", tokenSettings));
+    }
+    return "tokens:\n"
+        + several.stream()
+            .map(
+                each ->
+                    "  - module: %s\n    serial: '%s'\n    pin_file: %s\n    %s\n"
+                        .formatted(
+                            each.module(),
+                            each.hsm().serial(),
+                            each.hsm().pinFile(),
+                            String.join("\n    ", tokenSettings)))
+            .collect(Collectors.joining());
+  }
+
   /// Adds a line to the section `token`, e.g. `lanes: 1`.
   public LoopbackDaemon token(String line) {
     tokenSettings.add(line);
@@ -193,7 +252,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      var started = new Daemon(config, wrapping.apply(hsm.token()), clock);
+      var started = new Daemon(config, tokens(), clock);
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
     } catch (ConfigException | StartException e) {
@@ -228,11 +287,7 @@ public final class LoopbackDaemon implements AutoCloseable {
           reflection: true
           limits: {%s}
         %s
-        token:
-          module: %s
-          label: %s
-          pin_file: %s
-          %s
+        %s
         registry: {path: registry.db}
         arn: {region: eu-central-1, account: "123456789012"}
         metrics: {listen: "127.0.0.1:0"}
@@ -243,10 +298,7 @@ public final class LoopbackDaemon implements AutoCloseable {
             .formatted(
                 String.join(", ", limits),
                 awsKms.formatted(String.join(", ", awsLimits)),
-                module,
-                SoftHsm.LABEL,
-                hsm.pinFile(),
-                String.join("\n  ", tokenSettings),
+                tokenSection(),
                 logLevel,
                 String.join(", ", rules)));
   }
@@ -314,7 +366,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return folder.resolve("hmacd.sock");
   }
 
-  /// The value of a metric without labels, as an operator would read it.
+  /// The value of a metric, as an operator would read it; the sum of those with labels.
   public double metric(String name) {
     try {
       var connection =
@@ -325,9 +377,9 @@ public final class LoopbackDaemon implements AutoCloseable {
       try (var body = connection.getInputStream()) {
         return new String(body.readAllBytes(), StandardCharsets.UTF_8)
             .lines()
-            .filter(line -> line.startsWith(name + " "))
-            .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
-            .findFirst()
+            .filter(line -> line.startsWith(name + " ") || line.startsWith(name + "{"))
+            .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+            .reduce(Double::sum)
             .orElseThrow(() -> new IllegalStateException("no metric " + name));
       }
     } catch (IOException e) {

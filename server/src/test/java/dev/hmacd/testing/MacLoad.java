@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 
 /// Callers who ask for MACs of known values without a pause, and note what they get.
 public final class MacLoad implements AutoCloseable {
@@ -35,12 +36,20 @@ public final class MacLoad implements AutoCloseable {
   /// @param keys how many are made, and used in turn
   /// @param deadline of each call
   public MacLoad(Caller caller, int keys, Duration deadline) {
+    this(
+        caller,
+        Stream.generate(() -> caller.createKey(KeySpec.KEY_SPEC_HMAC_256)).limit(keys).toList(),
+        deadline);
+  }
+
+  /// @param keyIds used in turn; of spec HMAC_256
+  public MacLoad(Caller caller, List<String> keyIds, Duration deadline) {
     this.caller = caller;
     this.deadline = deadline;
-    for (int i = 0; i < keys; i++) {
+    for (int i = 0; i < keyIds.size(); i++) {
       var request =
           GenerateMacRequest.newBuilder()
-              .setKeyId(caller.createKey(KeySpec.KEY_SPEC_HMAC_256))
+              .setKeyId(keyIds.get(i))
               .setMessage(ByteString.copyFromUtf8("message " + i))
               .setMacAlgorithm(SHA_256)
               .build();

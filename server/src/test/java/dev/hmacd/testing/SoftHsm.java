@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 
 /// A real SoftHSM2 token in a folder of its own, driven from outside with `pkcs11-tool`.
 ///
@@ -28,13 +29,16 @@ public final class SoftHsm {
   private static final String SO_PIN = "13572468";
   private static final Path MODULE =
       Path.of(System.getProperty("hmacd.test.module", "/usr/lib/softhsm/libsofthsm2.so"));
+  private static final Pattern SLOT = Pattern.compile("(?m)^Slot ");
   private static final AtomicInteger NEXT = new AtomicInteger();
 
+  private final String label;
   private final Path conf;
   private final Path pinFile;
   private final String pin;
 
-  private SoftHsm(Path conf, Path pinFile, String pin) {
+  private SoftHsm(String label, Path conf, Path pinFile, String pin) {
+    this.label = label;
     this.conf = conf;
     this.pinFile = pinFile;
     this.pin = pin;
@@ -83,23 +87,50 @@ public final class SoftHsm {
           pinFile,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
       Files.writeString(pinFile, pin + "\n");
-      var token = new SoftHsm(conf.toAbsolutePath(), pinFile, pin);
-      token.tool("--init-token", "--label", LABEL, "--so-pin", SO_PIN);
-      token.tool(
-          "--token-label",
-          LABEL,
-          "--login",
-          "--login-type",
-          "so",
-          "--so-pin",
-          SO_PIN,
-          "--init-pin",
-          "--new-pin",
-          pin);
-      return token;
+      return new SoftHsm(LABEL, conf.toAbsolutePath(), pinFile, pin).initialized();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private SoftHsm initialized() {
+    // The last slot has no token yet; SoftHSM2 adds one more when it has.
+    long slots = SLOT.matcher(tool("--list-slots")).results().count();
+    String free = Long.toString(slots - 1);
+    tool("--init-token", "--slot-index", free, "--label", label, "--so-pin", SO_PIN);
+    tool(
+        "--token-label",
+        label,
+        "--login",
+        "--login-type",
+        "so",
+        "--so-pin",
+        SO_PIN,
+        "--init-pin",
+        "--new-pin",
+        pin);
+    return this;
+  }
+
+  /// One token more beside this one, for who loads the module after this.
+  public SoftHsm another() {
+    return new SoftHsm(freshLabel("token"), conf, pinFile, pin).initialized();
+  }
+
+  /// Takes the token away for good.
+  public void deleteToken() {
+    run(List.of("softhsm2-util", "--delete-token", "--token", label));
+  }
+
+  /// The serial number, which SoftHSM2 chooses.
+  public String serial() {
+    var told = Pattern.compile("token label +: (.*)\n(?:.*\n)*?.*serial num +: (\\w+)");
+    return told.matcher(tool("--list-token-slots"))
+        .results()
+        .filter(match -> match.group(1).strip().equals(label))
+        .findFirst()
+        .orElseThrow()
+        .group(2);
   }
 
   private static void deleteAll(Path folder) throws IOException {
@@ -141,7 +172,7 @@ public final class SoftHsm {
     try {
       return Pkcs11Token.find(
           through,
-          new TokenSelector.ByLabel(LABEL),
+          new TokenSelector.ByLabel(this.label),
           new PinFile(pinFile),
           new Pkcs11Token.Use(true, verify));
     } catch (TokenException e) {
@@ -175,7 +206,7 @@ public final class SoftHsm {
             new ArrayList<>(
                 List.of(
                     "--token-label",
-                    LABEL,
+                    this.label,
                     "--login",
                     "--pin",
                     pin,
@@ -203,7 +234,7 @@ public final class SoftHsm {
   public void delete(String label) {
     tool(
         "--token-label",
-        LABEL,
+        this.label,
         "--login",
         "--pin",
         pin,
@@ -217,7 +248,14 @@ public final class SoftHsm {
   /// What `pkcs11-tool` says of the secret keys on the token.
   public String list() {
     return tool(
-        "--token-label", LABEL, "--login", "--pin", pin, "--list-objects", "--type", "secrkey");
+        "--token-label",
+        this.label,
+        "--login",
+        "--pin",
+        pin,
+        "--list-objects",
+        "--type",
+        "secrkey");
   }
 
   /// Runs `pkcs11-tool` on this token's module, and returns what it printed, without its warnings.

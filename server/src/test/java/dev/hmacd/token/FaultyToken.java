@@ -216,6 +216,11 @@ public final class FaultyToken implements Token {
   }
 
   @Override
+  public Circuit circuit() {
+    return real.circuit();
+  }
+
+  @Override
   public TokenSession open() throws TokenException {
     return through(
         Call.OPEN,

@@ -57,6 +57,7 @@ final class LanesTest {
 
   private Lanes lanes(int count, int queue, Duration stopLimit) throws TokenException {
     Lanes lanes = TestLanes.of(token, count, queue, stopLimit);
+    lanes.open();
     lanes.start();
     opened.add(lanes);
     return lanes;
@@ -223,7 +224,7 @@ final class LanesTest {
     token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
     Lanes lanes = TestLanes.of(token, 4, 10, LONG);
     opened.add(lanes);
-    assertThatThrownBy(lanes::start)
+    assertThatThrownBy(lanes::open)
         .isInstanceOfSatisfying(TokenException.class, e -> assertThat(e.isPinRefused()).isTrue());
     assertThat(token.count(Call.OPEN)).isEqualTo(1);
   }
@@ -348,6 +349,7 @@ final class LanesTest {
     Lanes lanes =
         new Lanes(
             token, new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG), LaneObserver.NONE);
+    lanes.open();
     lanes.start();
     opened.add(lanes);
     List<Gate> held = new ArrayList<>();
@@ -464,6 +466,7 @@ final class LanesTest {
             .everyKeyIs(KEY);
     Lanes lanes = TestLanes.of(token, 1, 10, LONG);
     opened.add(lanes);
+    lanes.open();
     lanes.start();
     int most = 4096;
     for (int i = 0; i < most; i++) {

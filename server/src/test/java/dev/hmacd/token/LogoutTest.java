@@ -69,6 +69,7 @@ final class LogoutTest {
     Pkcs11Token token = token(sessionCopies);
     KeyObject key = makeKey(token);
     try (Lanes lanes = TestLanes.of(token, LANES, 100, LONG)) {
+      lanes.open();
       lanes.start();
       onEveryLane(lanes, key);
       int before = pinsRead.get();
@@ -86,6 +87,7 @@ final class LogoutTest {
     Pkcs11Token token = token(true);
     KeyObject key = makeKey(token);
     try (Lanes lanes = TestLanes.of(token, 1, 100, LONG)) {
+      lanes.open();
       lanes.start();
       onEveryLane(lanes, key);
       logout();

@@ -51,6 +51,7 @@ final class ProbeTest {
 
   private Lanes lanes(int count, int queue) throws TokenException {
     Lanes lanes = TestLanes.of(token, count, queue, Duration.ofMillis(100));
+    lanes.open();
     lanes.start();
     opened.add(lanes);
     return lanes;

@@ -122,6 +122,15 @@ final class Answers {
     if (object.keyBytes().isPresent()) {
       value = value.with("KeyBytes", object.keyBytes().getAsInt());
     }
+    if (!object.otherTokenSerials().isEmpty()) {
+      value =
+          value.with(
+              "OtherTokenSerials",
+              new Value.Items(
+                  object.otherTokenSerials().stream()
+                      .<Value>map(Value.Scalar::new)
+                      .toList()));
+    }
     return value;
   }
 

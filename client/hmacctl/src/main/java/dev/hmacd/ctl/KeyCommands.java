@@ -18,6 +18,8 @@ final class KeyCommands {
           .of(List.of("HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"));
   private static final Option DESCRIPTION =
       Option.optional("--description", "TEXT", "What the key is for. No secrets.");
+  private static final Option TOKEN_SERIAL =
+      Option.optional("--token-serial", "SERIAL", "The token to make it on, if not the usual one.");
   private static final Option OBJECT_LABEL =
       Option.optional("--object-label", "LABEL", "CKA_LABEL of the secret key.");
   private static final Option OBJECT_ID =
@@ -28,7 +30,7 @@ final class KeyCommands {
           new Command(
               "create-key",
               "Makes a key in the HSM.",
-              List.of(KEY_SPEC, DESCRIPTION, TagCommands.TAGS),
+              List.of(KEY_SPEC, DESCRIPTION, TagCommands.TAGS, TOKEN_SERIAL),
               KeyCommands::create),
           new Command(
               "adopt-key",
@@ -58,7 +60,8 @@ final class KeyCommands {
             hmacd.createKey(
                 keySpec(arguments),
                 arguments.find(DESCRIPTION).orElse(""),
-                TagCommands.tags(arguments))));
+                TagCommands.tags(arguments),
+                arguments.find(TOKEN_SERIAL))));
   }
 
   private static Optional<Value> adopt(HmacdClient hmacd, Arguments arguments, Terminal terminal) {

@@ -214,7 +214,10 @@ class HmacctlTest {
                             "Extractable": false,
                             "AlwaysSensitive": true,
                             "NeverExtractable": true,
-                            "KeyBytes": 32
+                            "KeyBytes": 32,
+                            "OtherTokenSerials": [
+                                "second"
+                            ]
                         }
                     }
                 }
@@ -226,6 +229,7 @@ class HmacctlTest {
                 KEYMETADATA\t%s\t2023-11-14T22:13:20.250Z\t1\torders "v1"\t%s\tHMAC_256\tEnabled\tGENERATED
                 MACALGORITHMS\tHMAC_SHA_256
                 TOKENOBJECT\tTrue\tFalse\tc0ffee\t32\thmacd:orders\tTrue\tTrue\tserial
+                OTHERTOKENSERIALS\tsecond
                 """
                     .formatted(FakeDaemon.KEY_ARN, FakeDaemon.KEY_ID)));
     assertThat(ctl("describe-key", "--key-id", "alias/orders", "--output", "table").out())
@@ -237,7 +241,21 @@ class HmacctlTest {
   void keysAreMadeAndAdoptedAsAsked() {
     Result made =
         ctl("create-key", "--key-spec", "HMAC_512", "--description", "--odd", "--output", "text");
-    assertThat(made.out()).contains("\t--odd\t").contains("\tHMAC_512\t");
+    assertThat(made.out())
+        .contains("\t--odd\t")
+        .contains("\tHMAC_512\t")
+        .contains("\tTrue\tserial\n");
+    assertThat(
+            ctl(
+                    "create-key",
+                    "--key-spec",
+                    "HMAC_256",
+                    "--token-serial",
+                    "third",
+                    "--query",
+                    "KeyMetadata.TokenObject.TokenSerial")
+                .out())
+        .isEqualTo("\"third\"\n");
     assertThat(
             ctl("adopt-key", "--key-spec", "HMAC_256", "--object-id", "01FF", "--output", "text")
                 .out())

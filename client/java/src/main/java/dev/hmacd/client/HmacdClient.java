@@ -163,13 +163,23 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param tags at most 50, with different keys
   public KeyMetadata createKey(KeySpec keySpec, String description, List<Tag> tags) {
-    return calls.call(
-        KeyServiceGrpc.getCreateKeyMethod(),
+    return createKey(keySpec, description, tags, Optional.empty());
+  }
+
+  /// As [#createKey(KeySpec, String, List)], on a token of the daemon's.
+  ///
+  /// @param tokenSerial its serial number; empty: the first of the daemon's configuration
+  public KeyMetadata createKey(
+      KeySpec keySpec, String description, List<Tag> tags, Optional<String> tokenSerial) {
+    var request =
         CreateKeyRequest.newBuilder()
             .setKeySpec(Wire.keySpec(keySpec))
             .setDescription(description)
-            .addAllTags(Wire.tags(tags))
-            .build(),
+            .addAllTags(Wire.tags(tags));
+    tokenSerial.ifPresent(request::setTokenSerial);
+    return calls.call(
+        KeyServiceGrpc.getCreateKeyMethod(),
+        request.build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 

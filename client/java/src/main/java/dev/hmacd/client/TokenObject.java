@@ -1,5 +1,6 @@
 package dev.hmacd.client;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -7,7 +8,7 @@ import java.util.OptionalInt;
 /// and 4.11), as they were when the key was created or adopted. Empty is what the token does not
 /// tell, and all of them while the key is being made.
 ///
-/// @param tokenSerial the token's serial number
+/// @param tokenSerial the serial number of the token that it was made or adopted on
 /// @param label CKA_LABEL
 /// @param idHex CKA_ID in lowercase hexadecimal digits
 /// @param sensitive CKA_SENSITIVE: the value cannot be read in the clear
@@ -16,6 +17,7 @@ import java.util.OptionalInt;
 /// @param neverExtractable CKA_NEVER_EXTRACTABLE; false on anything imported
 /// @param local CKA_LOCAL: the key was made on the token
 /// @param keyBytes CKA_VALUE_LEN: the length of the key in bytes
+/// @param otherTokenSerials the daemon's other tokens that are known to hold the same key
 public record TokenObject(
     String tokenSerial,
     String label,
@@ -25,4 +27,10 @@ public record TokenObject(
     Optional<Boolean> alwaysSensitive,
     Optional<Boolean> neverExtractable,
     Optional<Boolean> local,
-    OptionalInt keyBytes) {}
+    OptionalInt keyBytes,
+    List<String> otherTokenSerials) {
+
+  public TokenObject {
+    otherTokenSerials = List.copyOf(otherTokenSerials);
+  }
+}

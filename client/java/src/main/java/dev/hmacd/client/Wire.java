@@ -191,7 +191,8 @@ final class Wire {
         object.hasAlwaysSensitive() ? Optional.of(object.getAlwaysSensitive()) : Optional.empty(),
         object.hasNeverExtractable() ? Optional.of(object.getNeverExtractable()) : Optional.empty(),
         object.hasLocal() ? Optional.of(object.getLocal()) : Optional.empty(),
-        object.hasKeyBytes() ? OptionalInt.of(object.getKeyBytes()) : OptionalInt.empty());
+        object.hasKeyBytes() ? OptionalInt.of(object.getKeyBytes()) : OptionalInt.empty(),
+        object.getOtherTokenSerialsList());
   }
 
   private static Instant instant(Timestamp time) {

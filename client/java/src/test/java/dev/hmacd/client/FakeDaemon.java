@@ -289,7 +289,8 @@ public final class FakeDaemon implements AutoCloseable {
                 .setExtractable(false)
                 .setAlwaysSensitive(true)
                 .setNeverExtractable(true)
-                .setKeyBytes(32));
+                .setKeyBytes(32)
+                .addOtherTokenSerials("second"));
   }
 
   private static String keyId(int index) {
@@ -368,7 +369,13 @@ public final class FakeDaemon implements AutoCloseable {
                       .setDescription(
                           request.getTagsCount() == 0
                               ? request.getDescription()
-                              : request.getTagsCount() + " tags"))
+                              : request.getTagsCount() + " tags")
+                      .setTokenObject(
+                          key().getTokenObject().toBuilder()
+                              .setTokenSerial(
+                                  request.hasTokenSerial()
+                                      ? request.getTokenSerial()
+                                      : key().getTokenObject().getTokenSerial())))
               .build());
     }
 

@@ -297,7 +297,8 @@ class HmacdClientTest {
                     Optional.of(true),
                     Optional.of(true),
                     Optional.empty(),
-                    OptionalInt.of(32)),
+                    OptionalInt.of(32),
+                    List.of("second")),
                 Optional.empty()));
   }
 

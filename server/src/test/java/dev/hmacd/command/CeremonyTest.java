@@ -1,0 +1,165 @@
+package dev.hmacd.command;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.OwnKeys;
+import dev.hmacd.key.RegistryStore;
+import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `hmacd init` on two tokens.
+final class CeremonyTest {
+  private static final byte[] SECRET = new byte[32];
+  private static final byte[] ANOTHER = "another secret than the first one".getBytes(UTF_8);
+
+  @TempDir Path folder;
+  private final SoftHsm one = SoftHsm.shared().another();
+  private final SoftHsm other = SoftHsm.shared().another();
+  private final String first = one.serial();
+  private final String second = other.serial();
+  private RegistryStore store;
+  private KeyRegistry registry;
+  private OwnKeys ownKeys;
+  private Ceremony ceremony;
+
+  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  CeremonyTest() {}
+
+  @BeforeEach
+  void open() throws TokenException {
+    store =
+        new RegistryStore(
+            folder.resolve("registry.db"), new ArnScope("aws", "eu-central-1", "123456789012"));
+    registry = new KeyRegistry(store, Clock.systemUTC());
+    ownKeys = new OwnKeys(store);
+    store.open();
+    ceremony = new Ceremony(ownKeys);
+    var modules = new Pkcs11Modules();
+    Path module = FaultModule.inFrontOf(one).file();
+    for (SoftHsm token : List.of(one, other)) {
+      ceremony.add(
+          modules.find(
+              module,
+              Optional.empty(),
+              new TokenSelector.BySerial(token.serial()),
+              new PinFile(token.pinFile()),
+              new Pkcs11Token.Use(true, false)));
+    }
+  }
+
+  @AfterEach
+  void close() {
+    ceremony.close();
+    store.close();
+  }
+
+  private Optional<OwnKey> known(String serial, OwnKey.Purpose purpose) {
+    return ownKeys.find(serial, purpose).join();
+  }
+
+  @Test
+  void eachTokenHasAProbeKeyAndTheFirstTheOneForAccessKeys() throws TokenException {
+    assertThat(ceremony.makeOwnKeys()).isTrue();
+    assertThat(known(first, OwnKey.Purpose.PROBE)).isPresent();
+    assertThat(known(second, OwnKey.Purpose.PROBE)).isPresent();
+    assertThat(known(second, OwnKey.Purpose.PROBE))
+        .isNotEqualTo(known(first, OwnKey.Purpose.PROBE));
+    assertThat(known(first, OwnKey.Purpose.ACCESS_KEYS)).isPresent();
+    assertThat(known(second, OwnKey.Purpose.ACCESS_KEYS)).isEmpty();
+    assertThat(other.list()).doesNotContain(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS));
+    assertThat(ceremony.makeOwnKeys()).isFalse();
+  }
+
+  @Test
+  void copyOfTheKeyForAccessKeysIsKnownOnTheOtherToken() throws TokenException {
+    String id = SoftHsm.freshId();
+    one.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
+    other.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
+    assertThat(ceremony.makeOwnKeys()).isTrue();
+    assertThat(known(second, OwnKey.Purpose.ACCESS_KEYS))
+        .isEqualTo(known(first, OwnKey.Purpose.ACCESS_KEYS))
+        .isPresent();
+    assertThat(ceremony.makeOwnKeys()).isFalse();
+  }
+
+  private KeyEntry key(SoftHsm... tokens) {
+    KeyId id = KeyId.random();
+    var object = new KeyObject(SoftHsm.freshLabel("key"), SoftHsm.freshId());
+    for (SoftHsm token : tokens) {
+      token.importKey(object.label(), object.idHex(), SECRET);
+    }
+    var attributes = new KeyAttributes(true, false, true, false, false, false, SECRET.length);
+    return registry
+        .insert(
+            new KeyEntry(
+                    id,
+                    KeySpec.HMAC_256,
+                    KeyState.CREATING,
+                    KeyOrigin.ADOPTED,
+                    Instant.EPOCH,
+                    "",
+                    1,
+                    List.of(first),
+                    object,
+                    null,
+                    null,
+                    Set.of())
+                .enabled(attributes),
+            List.of())
+        .join();
+  }
+
+  @Test
+  void keysThatTheOtherTokenHoldsAreFound() throws TokenException {
+    KeyEntry both = key(one, other);
+    KeyEntry onlyFirst = key(one);
+    assertThat(ceremony.find(registry))
+        .containsExactly(
+            "Token " + first + " holds 2 of 2 keys.", "Token " + second + " holds 1 of 2 keys.");
+    assertThat(registry.find(both.id()).orElseThrow().tokenSerials())
+        .containsExactly(first, second);
+    assertThat(registry.find(onlyFirst.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(ceremony.find(registry)).hasSize(2);
+  }
+
+  @Test
+  void anotherKeyOfTheSameNameIsToldAndNotUsed() throws TokenException {
+    KeyEntry key = key(one);
+    other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
+    assertThat(ceremony.find(registry))
+        .contains(
+            "Key "
+                + key.id()
+                + ": token "
+                + second
+                + " has ANOTHER key under the same label and id; it is not used there.",
+            "Token " + second + " holds 0 of 1 keys.");
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+  }
+}

@@ -1,0 +1,81 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.SoftHsm;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/// Two tokens of one module: `C_Finalize` is for both, so neither may be in service.
+final class SharedModuleTest {
+  private static final SoftHsm OTHER = SoftHsm.shared().another();
+  private static final byte[] MESSAGE = "message".getBytes(StandardCharsets.UTF_8);
+
+  private final FaultModule module = FaultModule.inFrontOf(SoftHsm.shared());
+  private final Pkcs11Modules modules = new Pkcs11Modules();
+  private final Pkcs11Token one = find(SoftHsm.shared());
+  private final Pkcs11Token other = find(OTHER);
+
+  private Pkcs11Token find(SoftHsm token) {
+    try {
+      return modules.expect(
+          module.file(),
+          Optional.empty(),
+          new TokenSelector.BySerial(token.serial()),
+          new PinFile(token.pinFile()),
+          new Pkcs11Token.Use(true, false));
+    } catch (TokenException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void moduleIsInitialisedOnceForBoth() {
+    assertThat(module.count("C_Initialize")).isEqualTo(1);
+    assertThat(one.info().serial()).isNotEqualTo(other.info().serial());
+  }
+
+  @Test
+  void moduleIsNotFinalizedWhileAnotherTokenOfItWorks() throws TokenException {
+    one.circuit().takeOut();
+    assertThat(one.reinitialize(() -> true)).isTrue();
+    assertThat(module.count("C_Finalize")).isZero();
+    other.circuit().takeOut();
+    assertThat(one.reinitialize(() -> false)).isTrue();
+    assertThat(module.count("C_Finalize")).isZero();
+    assertThat(one.reinitialize(() -> true)).isTrue();
+    assertThat(module.count("C_Finalize")).isEqualTo(1);
+    assertThat(module.count("violations")).isZero();
+  }
+
+  /// Their numbers may be others' by then.
+  @Test
+  void sessionsOfAllTokensAreOverWhenTheModuleIsFinalized() throws TokenException {
+    var name = new KeyObject(SoftHsm.freshLabel("shared"), SoftHsm.freshId());
+    OTHER.importKey(name.label(), name.idHex(), new byte[32]);
+    TokenSession before = other.open();
+    long handle = before.load(name);
+    one.circuit().takeOut();
+    other.circuit().takeOut();
+    module.tell("uninitialize");
+    assertThat(one.reinitialize(() -> true)).isTrue();
+    assertThat(
+            org.assertj.core.api.Assertions.catchThrowableOfType(
+                    TokenException.class,
+                    () -> before.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE))
+                .fault())
+        .isEqualTo(TokenException.Fault.STALE);
+    before.close();
+    try (TokenSession after = other.open()) {
+      assertThat(after.sign(after.load(name), MacAlgorithm.HMAC_SHA_256, MESSAGE)).hasSize(32);
+    }
+    try (TokenSession after = one.open()) {
+      assertThat(after.random(8)).hasSize(8);
+    }
+    assertThat(module.count("violations")).isZero();
+  }
+}
