@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -45,6 +46,8 @@ final class Reloader implements AutoCloseable {
 
   private String tlsProblem = "";
 
+  private final CountDownLatch started = new CountDownLatch(1);
+
   /// Made before the daemon reads the TLS files, so that no change of theirs is missed.
   ///
   /// @param config as the daemon has it
@@ -54,20 +57,39 @@ final class Reloader implements AutoCloseable {
     this.daemon = daemon;
     this.tlsFiles = config.tlsFiles();
     this.lastTls = look(tlsFiles);
+    // From now on: a signal that nobody handles ends the process.
+    Signal.handle(new Signal("HUP"), _ -> reloadNow());
   }
 
+  /// To be called when the daemon has started.
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(
             () -> reload(false), LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
-    Signal.handle(new Signal("HUP"), _ -> reloadNow());
+    started.countDown();
   }
 
   private void reloadNow() {
     try {
-      schedule.execute(() -> reload(true));
+      schedule.execute(
+          () -> {
+            if (hasStarted()) {
+              reload(true);
+            }
+          });
     } catch (RejectedExecutionException e) {
       log.atDebug().setCause(e).log("Told to reload while stopping");
+    }
+  }
+
+  /// Waits for it, unless this is closed before.
+  private boolean hasStarted() {
+    try {
+      started.await();
+      return true;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
     }
   }
 

@@ -10,6 +10,8 @@ import io.grpc.ServerCall;
 import io.grpc.Status;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +26,7 @@ final class Answer<A> implements Reply<A> {
   private final ServerCall<?, A> call;
   private final String method;
   private final CallObserver observer;
+  private final Executor loop;
   private final long startNanos = System.nanoTime();
   private final long deadlineNanos;
   private final AtomicBoolean ended = new AtomicBoolean();
@@ -34,8 +37,10 @@ final class Answer<A> implements Reply<A> {
   private boolean headersSent;
 
   /// @param deadlineNanos in [System#nanoTime]'s terms
-  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer) {
+  /// @param loop the connection's event loop
+  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer, Executor loop) {
     this.call = call;
+    this.loop = loop;
     this.deadlineNanos = deadlineNanos;
     this.method = method(call);
     this.observer = observer;
@@ -86,6 +91,36 @@ final class Answer<A> implements Reply<A> {
       call.sendMessage(message);
     } catch (RuntimeException e) {
       log.atDebug().addKeyValue("method", method).setCause(e).log("A message was not sent");
+    }
+  }
+
+  /// As [#from], on the connection's event loop: who has the outcome is free for the next. The
+  /// value is taken later than `succeed` returns.
+  <T> Reply<T> onLoopFrom(Function<T, A> encode) {
+    Reply<T> there = from(encode);
+    return new Reply<>() {
+      @Override
+      public void succeed(T value) {
+        onLoop(() -> there.succeed(value));
+      }
+
+      @Override
+      public void fail(Failure failure) {
+        onLoop(() -> there.fail(failure));
+      }
+
+      @Override
+      public boolean isAbandoned() {
+        return Answer.this.isAbandoned();
+      }
+    };
+  }
+
+  private void onLoop(Runnable task) {
+    try {
+      loop.execute(task);
+    } catch (RejectedExecutionException e) {
+      log.atDebug().setCause(e).log("An answer came when the event loops had ended");
     }
   }
 

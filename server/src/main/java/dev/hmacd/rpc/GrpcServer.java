@@ -86,7 +86,7 @@ public final class GrpcServer implements AutoCloseable {
     this.health = health;
     Config.Limits limits = config.limits();
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
-    var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer);
+    var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer, loops);
     this.unknownMethods = new UnknownMethods(setting);
     this.reflection = config.reflection() ? new Reflection(setting) : null;
     this.services =

@@ -72,7 +72,9 @@ final class Reflection
       ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> call,
       Metadata headers) {
     var stream = new Stream(call);
-    var answer = new Answer<>(stream, setting.deadlineNanos(), setting.observer());
+    var answer =
+        new Answer<>(
+            stream, setting.deadlineNanos(), setting.observer(), setting.loops().current());
     if (answer.authenticate(setting.clock().instant()).isEmpty()) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};

@@ -6,6 +6,7 @@ import dev.hmacd.mac.CallObserver;
 import dev.hmacd.mac.Caller;
 import dev.hmacd.mac.Failure;
 import dev.hmacd.mac.Refusal;
+import dev.hmacd.transport.EventLoops;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Metadata;
@@ -33,7 +34,9 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   /// What calls have in common.
   ///
   /// @param maxWait the deadline of calls that set none, and the longest of those that do
-  record Setting(Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer) {
+  /// @param loops those of the connections
+  record Setting(
+      Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer, EventLoops loops) {
     /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
     long deadlineNanos() {
       long limit = maxWait.toNanos();
@@ -60,7 +63,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   @Override
   public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
     long deadlineNanos = setting.deadlineNanos();
-    var answer = new Answer<>(call, deadlineNanos, setting.observer());
+    var answer = new Answer<>(call, deadlineNanos, setting.observer(), setting.loops().current());
     Optional<Principal> principal = answer.authenticate(setting.clock().instant());
     if (principal.isEmpty()) {
       answer.fail(new Failure.Unauthenticated());

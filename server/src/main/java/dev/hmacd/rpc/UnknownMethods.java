@@ -37,7 +37,9 @@ final class UnknownMethods extends HandlerRegistry {
     @Override
     public ServerCall.Listener<InputStream> startCall(
         ServerCall<InputStream, InputStream> call, Metadata headers) {
-      var answer = new Answer<>(call, setting.deadlineNanos(), setting.observer());
+      var answer =
+          new Answer<>(
+              call, setting.deadlineNanos(), setting.observer(), setting.loops().current());
       answer.fail(
           answer.authenticate(setting.clock().instant()).isEmpty()
               ? new Failure.Unauthenticated()

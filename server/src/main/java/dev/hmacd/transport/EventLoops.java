@@ -11,7 +11,11 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -22,14 +26,19 @@ public final class EventLoops implements AutoCloseable {
   private static final Duration LAST_TASKS = Duration.ofSeconds(1);
 
   private volatile @Nullable EventLoopGroup group;
+  private volatile List<Here> here = List.of();
 
   public void start() {
     IoHandlerFactory io = isEpoll() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
-    group =
+    EventLoopGroup started =
         new MultiThreadIoEventLoopGroup(
             Runtime.getRuntime().availableProcessors(),
             new DefaultThreadFactory("hmacd-io", true),
             io);
+    List<Here> loops = new ArrayList<>();
+    started.forEach(loop -> loops.add(new Here(loop)));
+    here = List.copyOf(loops);
+    group = started;
   }
 
   /// Whether they are Linux's, and so take Unix sockets too.
@@ -46,6 +55,30 @@ public final class EventLoops implements AutoCloseable {
       throw new IllegalStateException("event loops are not started");
     }
     return started;
+  }
+
+  /// What has things done on the event loop that this is called on; at once by who is there.
+  ///
+  /// @throws IllegalStateException when this is called elsewhere
+  public Executor current() {
+    for (Here loop : here) {
+      if (loop.executor().inEventLoop()) {
+        return loop;
+      }
+    }
+    throw new IllegalStateException("not on an event loop");
+  }
+
+  /// An event loop that does at once what it is given there.
+  private record Here(EventExecutor executor) implements Executor {
+    @Override
+    public void execute(Runnable task) {
+      if (executor.inEventLoop()) {
+        task.run();
+      } else {
+        executor.execute(task);
+      }
+    }
   }
 
   /// Makes channels that listen on TCP.

@@ -127,9 +127,7 @@ final class Answers {
           value.with(
               "OtherTokenSerials",
               new Value.Items(
-                  object.otherTokenSerials().stream()
-                      .<Value>map(Value.Scalar::new)
-                      .toList()));
+                  object.otherTokenSerials().stream().<Value>map(Value.Scalar::new).toList()));
     }
     return value;
   }
