@@ -182,7 +182,7 @@ build() {
   need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
   step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
-  maven -q package -DskipTests
+  maven -q package -Dmaven.test.skip=true
   finish_build
 }
 
@@ -306,6 +306,21 @@ build_benches() {
   for program in minimum load; do
     (cd "$root/bench/go" && CGO_ENABLED=1 go build -o "$dir/$program" "./$program")
   done
+}
+
+# build_jmh DIR: the JMH benchmarks of bench/jmh, into DIR; sets jmh to where JMH's own jars are. Wants the build.
+build_jmh() {
+  local artifact
+  jmh=$root/.tools/jmh-1.37
+  if [ ! -e "$jmh/ready" ]; then
+    for artifact in org.openjdk.jmh:jmh-core:1.37 org.openjdk.jmh:jmh-generator-annprocess:1.37 \
+      net.sf.jopt-simple:jopt-simple:5.0.4 org.apache.commons:commons-math3:3.6.1; do
+      maven -q -N dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$jmh"
+    done
+    touch "$jmh/ready"
+  fi
+  mkdir -p "$1"
+  "$JAVA_HOME/bin/javac" -proc:full -processorpath "$jmh/*" -d "$1" -cp "$jmh/*:$server_home/lib/*" "$root"/bench/jmh/*.java
 }
 
 # stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit

@@ -134,11 +134,11 @@ init_token() {
     --so-pin "$token_so_pin" --init-pin --new-pin "$token_pin"
 }
 
-# start_token_daemon DIR COMMAND...: in the background, until stop_token_daemons.
+# start_token_daemon DIR COMMAND...: in the background, with a process group of its own, until stop_token_daemons.
 start_token_daemon() {
   local dir=$1
   shift
-  "$@" </dev/null >"$dir/daemon.log" 2>&1 &
+  setsid "$@" </dev/null >>"$dir/daemon.log" 2>&1 &
   token_daemons+=("$!")
 }
 
@@ -155,10 +155,16 @@ until_there() {
   done
 }
 
+# Ends the last one that was started, as a machine ends that loses its power.
+kill_transport() {
+  kill -KILL -- "-${token_daemons[-1]}"
+  unset 'token_daemons[-1]'
+}
+
 stop_token_daemons() {
   local pid
   for pid in "${token_daemons[@]}"; do
-    kill "$pid" 2>/dev/null || true
+    kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null || true
   done
   token_daemons=()
 }
@@ -224,9 +230,15 @@ softhsm2_behind() {
 }
 
 token_p11_kit() {
-  local server
   token_title='p11-kit to SoftHSM2'
   softhsm2_behind p11-kit "$1"
+  transport_p11_kit "$1"
+}
+
+# transport_NAME DIR: starts what is between the daemon and the token.
+transport_p11_kit() {
+  local server
+  rm -f "$1/p11-kit.sock"
   server=$(sed -n 's/^ExecStart=//p' "$1/p11-kit-server.service")
   # shellcheck disable=SC2086 # As systemd splits it.
   start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" $server
@@ -242,7 +254,11 @@ token_caml_crush() {
   # Its own user, folders and log, where Debian's has the system's.
   sed -i -e "s|/etc/pkcs11proxyd/|$1/|; s|/var/lib/pkcs11proxyd/|$1/|; s|type = \"syslog\"|type = \"stderr\"|" \
     -e "s/Debian-pkcs11proxyd\";/$(id -un)\";/; s/\(group = \"\).*\";/\1$(id -gn)\";/" "$1/pkcs11proxyd.conf"
-  mkdir "$1/.netplex"
+  transport_caml_crush "$1"
+}
+
+transport_caml_crush() {
+  mkdir -p "$1/.netplex"
   start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" pkcs11proxyd -fg -conf "$1/pkcs11proxyd.conf"
   until_there "$1" in_token caml-crush pkcs11-tool --module "$token_tool" --list-token-slots
 }

@@ -89,8 +89,9 @@ public final class Daemon implements AutoCloseable {
     for (int i = 0; i < tokens.size(); i++) {
       uses.add(new Tokens.Use(tokens.get(i), settings(config.tokens().get(i))));
     }
-    this.tokens = new Tokens(uses, metrics, new TokenWatch());
+    this.tokens = new Tokens(uses, metrics::ofToken, new TokenWatch());
     maker = new KeyMaker(registry, this.tokens);
+    this.tokens.whenInService(maker::settleOn);
     deletion = new KeyDeletion(registry, this.tokens);
     var availability = new Availability();
     useCases =

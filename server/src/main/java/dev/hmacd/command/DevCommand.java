@@ -21,6 +21,7 @@ final class DevCommand implements Command {
 
   @Override
   public int run(Arguments arguments) throws StartException, InterruptedException {
+    Reloader.outliveSignals();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
     var folder = new DevFolder(arguments.path("--dir").orElse(Path.of(".hmacd")));
     String label = arguments.value("--token-label").orElse("hmacd-dev");

@@ -4,21 +4,28 @@ import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.KeyRegistry;
+import dev.hmacd.key.OwnKey;
 import dev.hmacd.key.OwnKeys;
 import dev.hmacd.key.RegistryException;
 import dev.hmacd.key.RegistryStore;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenException;
 import java.time.Clock;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /// `hmacd init`: makes the daemon's own keys on its tokens, and finds out which of several tokens
-/// hold which keys. The daemon must not run.
+/// hold which keys. The daemon must not run, and all tokens must be there.
+///
+/// `--restored OLD=NEW`: the token with serial number NEW was restored from a backup of OLD, so
+/// that the keys that OLD held are on it. `--discard-access-keys SERIAL`: the token that secrets of
+/// access keys come from is lost for good; a new key is made for them, and access keys have to be,
+/// too.
 final class InitCommand implements Command {
   @Override
   public Set<String> options() {
-    return Set.of("--config");
+    return Set.of("--config", "--restored", "--discard-access-keys");
   }
 
   @Override
@@ -29,6 +36,14 @@ final class InitCommand implements Command {
         var tokens = new Ceremony(new OwnKeys(store))) {
       var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
+      Optional<String> restored = arguments.value("--restored");
+      if (restored.isPresent()) {
+        restored(registry, restored.get());
+      }
+      Optional<String> discarded = arguments.value("--discard-access-keys");
+      if (discarded.isPresent()) {
+        var _ = new OwnKeys(store).forget(discarded.get(), OwnKey.Purpose.ACCESS_KEYS).join();
+      }
       for (Config.TokenSettings settings : config.tokens()) {
         tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
       }
@@ -36,8 +51,9 @@ final class InitCommand implements Command {
           tokens.makeOwnKeys()
               ? "The daemon's own keys are on the token."
               : "The token has the daemon's own keys; nothing was changed.");
-      tokens.find(registry).forEach(System.out::println);
-      return 0;
+      Ceremony.Holdings holdings = tokens.find(registry);
+      holdings.lines().forEach(System.out::println);
+      return holdings.isSound() ? 0 : 1;
     } catch (TokenException e) {
       throw Startup.failed(e);
     } catch (RegistryException e) {
@@ -45,5 +61,14 @@ final class InitCommand implements Command {
     } catch (CompletionException e) {
       throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
     }
+  }
+
+  private static void restored(KeyRegistry registry, String both) throws UsageException {
+    int equals = both.indexOf('=');
+    if (equals < 1 || equals == both.length() - 1) {
+      throw new UsageException("--restored needs OLD=NEW, two serial numbers");
+    }
+    long keys = registry.restored(both.substring(0, equals), both.substring(equals + 1)).join();
+    System.out.println("The restored token is taken to hold " + keys + " keys.");
   }
 }

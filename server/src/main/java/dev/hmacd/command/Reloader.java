@@ -61,6 +61,12 @@ final class Reloader implements AutoCloseable {
     Signal.handle(new Signal("HUP"), _ -> reloadNow());
   }
 
+  /// Keeps SIGHUP from ending the process until there is a reloader, which reads everything anew at
+  /// its first look in any case.
+  static void outliveSignals() {
+    Signal.handle(new Signal("HUP"), _ -> {});
+  }
+
   /// To be called when the daemon has started.
   void start() {
     var _ =

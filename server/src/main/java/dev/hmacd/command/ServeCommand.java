@@ -17,6 +17,7 @@ final class ServeCommand implements Command {
 
   @Override
   public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
+    Reloader.outliveSignals();
     Path file = arguments.requiredPath("--config");
     Config config = Startup.config(file);
     var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());

@@ -57,6 +57,22 @@ public record KeyEntry(
     return copy(state, all, description, attributes, deletion, aliases);
   }
 
+  /// The same key, known not to be on this one of its tokens any more.
+  KeyEntry notOn(String serial) {
+    List<String> rest =
+        tokenSerials.stream()
+            .filter(each -> each.equals(tokenSerial()) || !each.equals(serial))
+            .toList();
+    return copy(state, rest, description, attributes, deletion, aliases);
+  }
+
+  /// The same key, one of whose tokens has another serial number now.
+  KeyEntry restored(String before, String now) {
+    List<String> renamed =
+        tokenSerials.stream().map(each -> each.equals(before) ? now : each).toList();
+    return copy(state, renamed, description, attributes, deletion, aliases);
+  }
+
   /// The same key in another state, without a deletion date.
   public KeyEntry in(KeyState newState) {
     return copy(newState, tokenSerials, description, attributes, null, aliases);

@@ -140,9 +140,18 @@ public final class KeyRegistry {
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
   public CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
+    return insert(entry, tags, entry.tokenSerials());
+  }
+
+  /// As [#insert(KeyEntry, List)].
+  ///
+  /// @param tokenSerials the tokens on which the object's name must back no other key
+  /// @return fails with `OBJECT_TAKEN` when it does
+  public CompletableFuture<KeyEntry> insert(
+      KeyEntry entry, List<Tag> tags, List<String> tokenSerials) {
     return store.change(
         db -> {
-          for (String serial : entry.tokenSerials()) {
+          for (String serial : tokenSerials) {
             requireFree(db, serial, entry.object());
           }
           db.update(
@@ -225,6 +234,46 @@ public final class KeyRegistry {
           return () -> {
             keys.put(id.value(), more);
             return more;
+          };
+        });
+  }
+
+  /// Remembers that a token does not hold a key's object any more; not the one that it was made or
+  /// adopted on.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`
+  public CompletableFuture<KeyEntry> notOn(KeyId id, String serial) {
+    return store.change(
+        db -> {
+          KeyEntry less = require(id).notOn(serial);
+          db.update(
+              "DELETE FROM key_copies WHERE key_id = ? AND version = ? AND token_serial = ?",
+              id.value(),
+              less.version(),
+              serial);
+          return () -> {
+            keys.put(id.value(), less);
+            return less;
+          };
+        });
+  }
+
+  /// Remembers that a token was restored, with all that is on it, and has another serial number
+  /// now.
+  ///
+  /// @param now of which nothing is known
+  /// @return how many keys it is known to hold
+  public CompletableFuture<Long> restored(String before, String now) {
+    return store.change(
+        db -> {
+          db.update("DELETE FROM own_keys WHERE token_serial = ?", now);
+          for (String table : List.of("key_versions", "key_copies", "own_keys")) {
+            db.update(
+                "UPDATE " + table + " SET token_serial = ? WHERE token_serial = ?", now, before);
+          }
+          return () -> {
+            keys.replaceAll((_, key) -> key.restored(before, now));
+            return keys.values().stream().filter(key -> key.tokenSerials().contains(now)).count();
           };
         });
   }

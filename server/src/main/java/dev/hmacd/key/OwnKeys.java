@@ -1,5 +1,6 @@
 package dev.hmacd.key;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -28,6 +29,28 @@ public final class OwnKeys {
                     purpose.name())
                 .stream()
                 .findFirst());
+  }
+
+  /// The tokens that are known to have a key for a purpose.
+  public CompletableFuture<List<String>> tokenSerials(OwnKey.Purpose purpose) {
+    return store.read(
+        db ->
+            db.query(
+                "SELECT token_serial FROM own_keys WHERE purpose = ? ORDER BY token_serial",
+                row -> row.getString(1),
+                purpose.name()));
+  }
+
+  /// Forgets a key of the daemon's own; on its token it stays.
+  public CompletableFuture<Boolean> forget(String tokenSerial, OwnKey.Purpose purpose) {
+    return store.change(
+        db -> {
+          db.update(
+              "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
+              tokenSerial,
+              purpose.name());
+          return () -> true;
+        });
   }
 
   /// Remembers a key of the daemon's own, in place of the one before.

@@ -131,6 +131,9 @@ final class KeyAdoption {
       if (cause instanceof Refusal refusal) {
         throw refusal;
       }
+      if (!(cause instanceof TokenException e) || e.kind() != TokenException.Kind.UNAVAILABLE) {
+        throw new CompletionException(cause); // Asked a second time, it may have an answer.
+      }
       fault = fault == null ? cause : fault;
     }
     if (all.isEmpty()) {

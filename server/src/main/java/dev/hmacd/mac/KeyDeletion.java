@@ -71,34 +71,52 @@ public final class KeyDeletion implements AutoCloseable {
   }
 
   private void destroy(KeyEntry key) throws InterruptedException {
+    boolean gone = true;
     for (String serial : key.tokenSerials()) {
-      if (!tokens.has(serial)) {
-        log.atWarn()
-            .addKeyValue("key_id", key.id())
-            .addKeyValue("token_serial", serial)
-            .log("Key not destroyed yet: it is on another token");
-        return;
-      }
+      gone &= destroyed(key, serial);
+    }
+    if (!gone) {
+      return;
     }
     try {
-      boolean destroyed = false;
-      for (String serial : key.tokenSerials()) {
-        long deadline = System.nanoTime() + LIMIT.toNanos();
-        destroyed |=
-            await(tokens.submit(serial, session -> session.destroy(key.object()), true, deadline));
-      }
-      tokens.evict(key.object());
       KeyId forgotten = await(registry.forget(key.id()));
-      log.atInfo()
-          .addKeyValue("key_id", forgotten)
-          .addKeyValue("object_was_there", destroyed)
-          .log("Key destroyed");
+      log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
     } catch (ExecutionException | TimeoutException e) {
-      log.atError()
-          .addKeyValue("key_id", key.id())
-          .setCause(e)
-          .log("Key out of service but not destroyed; it is tried again");
+      logged(key, e);
     }
+  }
+
+  /// Whether a token does not have it any more.
+  private boolean destroyed(KeyEntry key, String serial) throws InterruptedException {
+    if (!tokens.has(serial)) {
+      log.atWarn()
+          .addKeyValue("key_id", key.id())
+          .addKeyValue("token_serial", serial)
+          .log("Key not destroyed yet: it is on another token");
+      return false;
+    }
+    try {
+      long deadline = System.nanoTime() + LIMIT.toNanos();
+      boolean wasThere =
+          await(tokens.submit(serial, session -> session.destroy(key.object()), true, deadline));
+      tokens.evict(serial, key.object());
+      log.atInfo()
+          .addKeyValue("key_id", key.id())
+          .addKeyValue("token_serial", serial)
+          .addKeyValue("object_was_there", wasThere)
+          .log("Key destroyed on a token");
+      return true;
+    } catch (ExecutionException | TimeoutException e) {
+      logged(key, e);
+      return false;
+    }
+  }
+
+  private static void logged(KeyEntry key, Exception e) {
+    log.atError()
+        .addKeyValue("key_id", key.id())
+        .setCause(e)
+        .log("Key out of service but not destroyed; it is tried again");
   }
 
   private static <T> T await(CompletableFuture<T> work)

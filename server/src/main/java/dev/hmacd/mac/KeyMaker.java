@@ -10,7 +10,11 @@ import dev.hmacd.token.TokenSession.Query;
 import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +40,9 @@ public final class KeyMaker {
 
   private final KeyRegistry registry;
   private final Tokens tokens;
+
+  /// What an earlier run left begun, by the token that it is to be on.
+  private final Map<String, Queue<KeyEntry>> begun = new ConcurrentHashMap<>();
 
   public KeyMaker(KeyRegistry registry, Tokens tokens) {
     this.registry = registry;
@@ -99,17 +106,29 @@ public final class KeyMaker {
             });
   }
 
-  /// Settles what an earlier run of the daemon left begun. What was begun on another token stays:
-  /// that those here have no such object says nothing.
+  /// Settles what an earlier run of the daemon left begun: what was begun on a token that is out of
+  /// service, when it comes back; what was begun on none of these stays, since that they have no
+  /// such object says nothing. To be called before any key is made.
   public void settleAll() {
     for (KeyEntry key : registry.creating()) {
       if (tokens.has(key.tokenSerial())) {
-        settle(key);
+        begun.computeIfAbsent(key.tokenSerial(), _ -> new ConcurrentLinkedQueue<>()).add(key);
       } else {
         log.atWarn()
             .addKeyValue("key_id", key.id())
             .addKeyValue("token_serial", key.tokenSerial())
             .log("Key left in state CREATING: it is on another token");
+      }
+    }
+    tokens.serials().stream().filter(tokens::isInService).forEach(this::settleOn);
+  }
+
+  /// Settles what was left begun on a token that is in service now.
+  public void settleOn(String tokenSerial) {
+    Queue<KeyEntry> left = begun.get(tokenSerial);
+    if (left != null) {
+      for (KeyEntry key = left.poll(); key != null; key = left.poll()) {
+        settle(key);
       }
     }
   }

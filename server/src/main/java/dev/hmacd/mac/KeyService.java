@@ -112,7 +112,7 @@ public final class KeyService {
                             adoptable.found().object(),
                             adoptable.tokenSerials())
                         .enabled(adoptable.found().attributes()))
-            .thenCompose(key -> registry.insert(key, tags));
+            .thenCompose(key -> registry.insert(key, tags, tokens.serials()));
     KeyEntry forFailures =
         entry(
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));

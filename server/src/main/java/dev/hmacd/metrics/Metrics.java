@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// What operators can measure, for Prometheus. Thread-safe.
 ///
 /// Labels have few values: methods and reasons are the contract's, never what callers sent.
-public final class Metrics implements CallObserver, LaneObserver, AutoCloseable {
+public final class Metrics implements CallObserver, AutoCloseable {
   private static final double NANOS = 1e9;
 
   private final PrometheusRegistry registry = new PrometheusRegistry();
@@ -31,17 +31,16 @@ public final class Metrics implements CallObserver, LaneObserver, AutoCloseable 
           .register(registry);
   private final Histogram callSeconds =
       histogram("hmacd_call_seconds", "From a call's arrival to its answer.", "method");
-  private final DistributionDataPoint queueSeconds =
-      histogram("hmacd_token_queue_seconds", "How long operations waited for a lane.")
-          .labelValues();
-  private final DistributionDataPoint tokenSeconds =
-      histogram("hmacd_token_seconds", "How long lanes took for operations, healing included.")
-          .labelValues();
+  private final Histogram queueSeconds =
+      histogram("hmacd_token_queue_seconds", "How long operations waited for a lane.", "token");
+  private final Histogram tokenSeconds =
+      histogram(
+          "hmacd_token_seconds", "How long lanes took for operations, healing included.", "token");
   private final Counter faults =
       Counter.builder()
           .name("hmacd_token_faults_total")
           .help("Faults of the token that lanes met, by kind.")
-          .labelNames("fault")
+          .labelNames("token", "fault")
           .register(registry);
 
   /// By name, and by token.
@@ -67,17 +66,6 @@ public final class Metrics implements CallObserver, LaneObserver, AutoCloseable 
     callSeconds.labelValues(method).observe(nanos / NANOS);
   }
 
-  @Override
-  public void finished(long queuedNanos, long tokenNanos) {
-    queueSeconds.observe(queuedNanos / NANOS);
-    tokenSeconds.observe(tokenNanos / NANOS);
-  }
-
-  @Override
-  public void healed(String fault) {
-    faults.labelValues(fault).inc();
-  }
-
   /// Adds a value that is read when somebody asks.
   public void gauge(String name, String help, DoubleSupplier value) {
     GaugeWithCallback.builder()
@@ -87,17 +75,32 @@ public final class Metrics implements CallObserver, LaneObserver, AutoCloseable 
         .register(registry);
   }
 
-  /// Values that each token has, with its serial number for a label.
-  public TokenGauges ofToken(String serial) {
-    return new TokenGauges(serial);
+  /// What each token has, with its serial number for a label.
+  public OfToken ofToken(String serial) {
+    return new OfToken(serial);
   }
 
-  /// The values of one token.
-  public final class TokenGauges {
+  /// What there is of one token.
+  public final class OfToken implements LaneObserver {
     private final String serial;
+    private final DistributionDataPoint queued;
+    private final DistributionDataPoint taken;
 
-    private TokenGauges(String serial) {
+    private OfToken(String serial) {
       this.serial = serial;
+      this.queued = queueSeconds.labelValues(serial);
+      this.taken = tokenSeconds.labelValues(serial);
+    }
+
+    @Override
+    public void finished(long queuedNanos, long tokenNanos) {
+      queued.observe(queuedNanos / NANOS);
+      taken.observe(tokenNanos / NANOS);
+    }
+
+    @Override
+    public void healed(String fault) {
+      faults.labelValues(serial, fault).inc();
     }
 
     /// As [Metrics#gauge].

@@ -3,12 +3,16 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenException.Fault;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,14 +28,10 @@ import org.slf4j.LoggerFactory;
 final class Handles {
   private static final Logger log = LoggerFactory.getLogger(Handles.class);
 
-  /// Held to read while in the module, and to write while it is finalized.
-  private final ReadWriteLock module;
-
-  private final AtomicInteger epoch = new AtomicInteger();
+  private final OfModule module;
   private final Map<Long, KeyObject> keys = new ConcurrentHashMap<>();
-  private final Set<Long> sessions = ConcurrentHashMap.newKeySet();
-  private final AtomicLong lookUpsBegun = new AtomicLong();
-  private final AtomicLong lookUpsEnded = new AtomicLong();
+  private final Inside leaving;
+  private final Inside lookUpEnding;
 
   /// The end of a stay in the module.
   interface Inside extends AutoCloseable {
@@ -39,31 +39,63 @@ final class Handles {
     void close();
   }
 
-  private final Inside leaving;
+  /// What the sessions of all tokens of a module have in common: a session's number names no token,
+  /// and an object's need not.
+  static final class OfModule {
+    /// Held to read while in the module, and to write while it is finalized.
+    private final ReadWriteLock inside = new ReentrantReadWriteLock();
 
-  private final Inside lookUpEnding = lookUpsEnded::incrementAndGet;
+    private final AtomicInteger epoch = new AtomicInteger();
+    private final Set<Long> sessions = ConcurrentHashMap.newKeySet();
+    private final AtomicLong lookUpsBegun = new AtomicLong();
+    private final AtomicLong lookUpsEnded = new AtomicLong();
+    private final List<Handles> tokens = new CopyOnWriteArrayList<>();
 
-  /// Sessions of epochs before this one ended with the module. Written by who is alone in it.
-  private volatile int finalizedBefore;
+    /// Numbers that more than one token has given to a key.
+    private final Set<Long> common = ConcurrentHashMap.newKeySet();
 
-  /// @param module held to write by who finalizes it
-  Handles(ReadWriteLock module) {
+    /// Sessions of epochs before this one ended with the module. Written by who is alone in it.
+    private volatile int finalizedBefore;
+
+    Lock alone() {
+      return inside.writeLock();
+    }
+
+    /// The module is being finalized, by who is alone in it: a new epoch begins.
+    void finalizing() {
+      distrust(epoch.get());
+      finalizedBefore = epoch.get();
+    }
+
+    private void distrust(int of) {
+      if (epoch.compareAndSet(of, of + 1)) {
+        tokens.forEach(token -> token.keys.clear());
+        sessions.clear();
+        common.clear();
+        log.atInfo().log("Handles may have changed: every session is opened anew");
+      }
+    }
+  }
+
+  Handles(OfModule module) {
     this.module = module;
-    this.leaving = () -> module.readLock().unlock();
+    this.leaving = () -> module.inside.readLock().unlock();
+    this.lookUpEnding = module.lookUpsEnded::incrementAndGet;
+    module.tokens.add(this);
   }
 
   int epoch() {
-    return epoch.get();
+    return module.epoch.get();
   }
 
   /// Whether what was opened in an epoch is gone: its numbers may be others' now.
   boolean isFinalized(int of) {
-    return of < finalizedBefore;
+    return of < module.finalizedBefore;
   }
 
   /// Begins a stay in the module: it is not finalized before the end.
   Inside enter() {
-    module.readLock().lock();
+    module.inside.readLock().lock();
     return leaving;
   }
 
@@ -71,9 +103,9 @@ final class Handles {
   ///
   /// @throws TokenException `STALE` when that is over
   Inside enter(int of) throws TokenException {
-    module.readLock().lock();
-    if (of != epoch.get()) {
-      module.readLock().unlock();
+    module.inside.readLock().lock();
+    if (of != epoch()) {
+      module.inside.readLock().unlock();
       throw stale();
     }
     return leaving;
@@ -83,43 +115,38 @@ final class Handles {
     return TokenException.fault(Fault.STALE, "the session is from before a recovery");
   }
 
-  /// The module is being finalized, by who is alone in it: a new epoch begins.
-  void finalizing() {
-    distrust(epoch.get());
-    finalizedBefore = epoch.get();
-  }
-
   /// Ends an epoch, unless that has been done.
   void distrust(int of) {
-    if (epoch.compareAndSet(of, of + 1)) {
-      keys.clear();
-      sessions.clear();
-      log.atInfo().log("Handles may have changed: every session is opened anew");
-    }
+    module.distrust(of);
   }
 
   /// Notes a new session's handle.
   void opened(long session, int of) throws TokenException {
-    if (!sessions.add(session)) {
+    if (!module.sessions.add(session)) {
       distrust(of);
       throw stale();
     }
   }
 
   void closed(long session, int of) {
-    if (of == epoch.get()) {
-      sessions.remove(session);
+    if (of == epoch()) {
+      module.sessions.remove(session);
     }
   }
 
   /// Begins a look-up, after which the token may have given numbers to keys.
   Inside lookUp() {
-    lookUpsBegun.incrementAndGet();
+    module.lookUpsBegun.incrementAndGet();
     return lookUpEnding;
   }
 
   /// Sees which key the token has given a handle for.
   void seen(long handle, KeyObject key, int of) throws TokenException {
+    for (Handles token : module.tokens) {
+      if (token != this && token.keys.containsKey(handle)) {
+        module.common.add(handle);
+      }
+    }
     KeyObject other = keys.get(handle);
     if (other != null && !other.equals(key)) {
       distrust(of);
@@ -134,19 +161,25 @@ final class Handles {
   }
 
   void gone(long handle, int of) {
-    if (of == epoch.get()) {
+    if (of == epoch()) {
       keys.remove(handle);
     }
   }
 
   /// A moment, to ask later whether there was a look-up since.
   long now() {
-    long ended = lookUpsEnded.get();
-    return ended == lookUpsBegun.get() ? ended : -1;
+    long ended = module.lookUpsEnded.get();
+    return ended == module.lookUpsBegun.get() ? ended : -1;
   }
 
   /// Whether a look-up was under way at any time since a moment from [#now].
   boolean lookedUpSince(long moment) {
-    return lookUpsBegun.get() != moment;
+    return module.lookUpsBegun.get() != moment;
+  }
+
+  /// Whether another token of the module has given the same number to a key: some count for
+  /// themselves, and others would take the one for the other.
+  boolean isCommon(long handle) {
+    return !module.common.isEmpty() && module.common.contains(handle);
   }
 }

@@ -93,19 +93,18 @@ abstract class Job<T> {
     };
   }
 
+  /// Has a lane that waits look whether there is a question.
+  static final Job<Boolean> NUDGE =
+      new Word() {
+        @Override
+        boolean isNudge() {
+          return true;
+        }
+      };
+
   /// Tells one lane that there is nothing more to do.
   static Job<Boolean> stop() {
-    return new Job<>(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>())) {
-      @Override
-      Boolean perform(Lane lane) {
-        return true;
-      }
-
-      @Override
-      boolean isRepeatable() {
-        return true;
-      }
-
+    return new Word() {
       @Override
       boolean isStop() {
         return true;
@@ -113,7 +112,28 @@ abstract class Job<T> {
     };
   }
 
+  /// For a lane, and not for the token.
+  private static class Word extends Job<Boolean> {
+    Word() {
+      super(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>()));
+    }
+
+    @Override
+    Boolean perform(Lane lane) {
+      return true;
+    }
+
+    @Override
+    boolean isRepeatable() {
+      return true;
+    }
+  }
+
   boolean isStop() {
+    return false;
+  }
+
+  boolean isNudge() {
     return false;
   }
 

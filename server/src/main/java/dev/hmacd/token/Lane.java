@@ -41,14 +41,16 @@ final class Lane implements Runnable {
   /// When that began.
   private volatile long startedNanos;
 
-  private volatile long lastAnswerNanos = System.nanoTime();
+  private volatile long lastAnswerNanos;
 
   /// Whether another lane has its place.
   private volatile boolean retired;
 
   private volatile @Nullable Thread thread;
 
-  Lane(Token token, Lanes lanes, LaneObserver observer) {
+  /// @param lastAnswerNanos when the token last did what the lane whose place this has asked it to
+  Lane(Token token, Lanes lanes, LaneObserver observer, long lastAnswerNanos) {
+    this.lastAnswerNanos = lastAnswerNanos;
     this.token = token;
     this.lanes = lanes;
     this.observer = observer;
@@ -89,7 +91,11 @@ final class Lane implements Runnable {
       job.late();
       return;
     }
-    if (job.isAnswered() || job.isAbandoned()) {
+    if (job.isAnswered()) {
+      return;
+    }
+    if (job.isAbandoned()) {
+      job.late(); // Nobody waits for it, but somebody may count it.
       return;
     }
     if (!lanes.mayPerform(job)) {
@@ -111,7 +117,11 @@ final class Lane implements Runnable {
         lanes.pause();
         return;
       }
-      observer.finished(start - job.queuedAtNanos, System.nanoTime() - start);
+      long end = System.nanoTime();
+      if (e.fault() == Fault.NONE) {
+        lastAnswerNanos = end; // The token did not fail: it said no.
+      }
+      observer.finished(start - job.queuedAtNanos, end - start);
       lanes.failed(e);
       job.failed(e);
     } catch (RuntimeException | Error e) {

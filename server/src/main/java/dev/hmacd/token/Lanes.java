@@ -39,6 +39,9 @@ public final class Lanes implements AutoCloseable {
   /// Without a bound of its own, so that the words to stop always find room; `enqueue` bounds it.
   private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
 
+  /// The probe's, which stand in nobody's queue: else callers could keep it from being answered.
+  private final BlockingQueue<Job<?>> questions = new LinkedBlockingQueue<>();
+
   private final Token token;
   private final Settings settings;
   private final LaneObserver observer;
@@ -75,7 +78,7 @@ public final class Lanes implements AutoCloseable {
     this.observer = observer;
     this.circuit = token.circuit();
     for (int i = 0; i < settings.count(); i++) {
-      lanes.add(new Lane(token, this, observer));
+      lanes.add(new Lane(token, this, observer, System.nanoTime()));
     }
   }
 
@@ -141,6 +144,9 @@ public final class Lanes implements AutoCloseable {
       job.failed(stopped());
     } else if (!mayPerform(job)) {
       job.failed(outOfService());
+    } else if (job.isQuestion()) {
+      questions.add(job);
+      waiting.add(Job.NUDGE);
     } else if (waiting.size() >= settings.maxWaiting()) {
       job.failed(
           new TokenException(Kind.BUSY, settings.maxWaiting() + " operations wait for the token"));
@@ -167,7 +173,7 @@ public final class Lanes implements AutoCloseable {
 
   /// A job that a lane has begun with, and cannot do for want of a session.
   void giveBack(Job<?> job) {
-    waiting.add(job);
+    (job.isQuestion() ? questions : waiting).add(job);
   }
 
   /// Lets other lanes work for a while.
@@ -193,6 +199,7 @@ public final class Lanes implements AutoCloseable {
     long more = faults.happened();
     if (more > 0) {
       log.atWarn()
+          .addKeyValue("token_serial", token.info().serial())
           .addKeyValue("fault", e.fault())
           .addKeyValue("reason", e.getMessage())
           .addKeyValue("times", more)
@@ -213,7 +220,12 @@ public final class Lanes implements AutoCloseable {
   /// The next job, which may be the word to stop; null when none came for a while.
   @Nullable Job<?> take() {
     try {
-      return waiting.poll(IDLE_LOOK.toNanos(), TimeUnit.NANOSECONDS);
+      Job<?> question = questions.poll();
+      if (question != null) {
+        return question;
+      }
+      Job<?> next = waiting.poll(IDLE_LOOK.toNanos(), TimeUnit.NANOSECONDS);
+      return next != null && next.isNudge() ? questions.poll() : next;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return Job.stop();
@@ -245,18 +257,8 @@ public final class Lanes implements AutoCloseable {
   }
 
   private void answerLate(long now) {
-    for (Job<?> job : waiting) {
-      if (job.isStop()) {
-        continue;
-      }
-      if (job.isExpired(now)) {
-        if (waiting.remove(job)) {
-          job.late();
-        }
-      } else if (!mayPerform(job) && waiting.remove(job)) {
-        job.failed(outOfService());
-      }
-    }
+    answerLate(waiting, now);
+    answerLate(questions, now);
     for (Lane lane : lanes) {
       Job<?> running = lane.current();
       if (running == null) {
@@ -271,6 +273,21 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
+  private void answerLate(BlockingQueue<Job<?>> queue, long now) {
+    for (Job<?> job : queue) {
+      if (job.isStop() || job.isNudge()) {
+        continue;
+      }
+      if (job.isExpired(now)) {
+        if (queue.remove(job)) {
+          job.late();
+        }
+      } else if (!mayPerform(job) && queue.remove(job)) {
+        job.failed(outOfService());
+      }
+    }
+  }
+
   private void replaceHanging(long now) {
     for (Lane lane : List.copyOf(lanes)) {
       if (stopping || lane.isRetired() || !lane.hangs(now, settings.hang().toNanos())) {
@@ -280,17 +297,19 @@ public final class Lanes implements AutoCloseable {
         if (!toldOfCap) {
           toldOfCap = true;
           log.atError()
+              .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("replaced", hanging())
               .log("Lanes hang in the token, and no more of them are replaced");
         }
         return;
       }
       lane.retire();
-      var fresh = new Lane(token, this, observer);
+      var fresh = new Lane(token, this, observer, lane.lastAnswerNanos());
       lanes.add(fresh);
       start(fresh);
       toldOfCap = false;
       log.atWarn()
+          .addKeyValue("token_serial", token.info().serial())
           .addKeyValue("hanging", hanging())
           .log("A lane hangs in the token; another has its place");
     }
@@ -364,6 +383,7 @@ public final class Lanes implements AutoCloseable {
         job.failed(stopped());
       }
     }
+    questions.forEach(job -> job.failed(stopped()));
     for (Lane lane : all) {
       Job<?> hanging = lane.current();
       if (hanging != null) {

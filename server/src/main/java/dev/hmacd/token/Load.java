@@ -17,7 +17,7 @@ final class Load {
 
   private final AtomicInteger underWay = new AtomicInteger();
 
-  /// Until when, in nanoseconds. As many as there are keys, at most.
+  /// Until when, in nanoseconds. As many as there are keys that were missed, at most.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 
   void begun() {

@@ -7,8 +7,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReadWriteLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 
 /// A PKCS#11 module and the tokens that are used through it. `C_Finalize` ends the sessions of all
@@ -21,9 +19,7 @@ final class Pkcs11Module {
 
   private final Cryptoki cryptoki;
 
-  /// Held to read while in the module, and to write while it is finalized.
-  private final ReadWriteLock inside = new ReentrantReadWriteLock();
-
+  private final Handles.OfModule handles = new Handles.OfModule();
   private final List<Pkcs11Token> tokens = new CopyOnWriteArrayList<>();
 
   private Pkcs11Module(Cryptoki cryptoki) {
@@ -45,9 +41,9 @@ final class Pkcs11Module {
     return cryptoki;
   }
 
-  /// What the handles of a token's sessions are to be entered with.
-  ReadWriteLock inside() {
-    return inside;
+  /// What the sessions of all its tokens have in common.
+  Handles.OfModule handles() {
+    return handles;
   }
 
   void add(Pkcs11Token token) {
@@ -61,8 +57,12 @@ final class Pkcs11Module {
   /// @return false when somebody does not leave the module in time
   boolean reinitialize(Pkcs11Token asking, BooleanSupplier needed, Recovery then)
       throws TokenException {
+    // Before the lock, too: who waits for it holds up the calls of all tokens of the module.
+    if (!needed.getAsBoolean() || worksBeside(asking)) {
+      return true;
+    }
     try {
-      if (!inside.writeLock().tryLock(LEAVING.toNanos(), TimeUnit.NANOSECONDS)) {
+      if (!handles.alone().tryLock(LEAVING.toNanos(), TimeUnit.NANOSECONDS)) {
         return false;
       }
     } catch (InterruptedException e) {
@@ -73,12 +73,13 @@ final class Pkcs11Module {
       if (!needed.getAsBoolean() || worksBeside(asking)) {
         return true;
       }
+      handles.finalizing();
       tokens.forEach(Pkcs11Token::finalizing);
       cryptoki.reinitialize();
       then.run();
       return true;
     } finally {
-      inside.writeLock().unlock();
+      handles.alone().unlock();
     }
   }
 

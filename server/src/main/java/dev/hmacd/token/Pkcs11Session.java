@@ -170,7 +170,8 @@ final class Pkcs11Session implements TokenSession {
 
   /// That the handle stood for its key when it was used.
   private void requireTrust(long handle, long before) throws TokenException {
-    if (handles.lookedUpSince(before) && !name(handle).equals(loaded.get(handle))) {
+    if ((handles.lookedUpSince(before) || handles.isCommon(handle))
+        && !name(handle).equals(loaded.get(handle))) {
       handles.distrust(epoch);
     }
     if (handles.epoch() != epoch) {

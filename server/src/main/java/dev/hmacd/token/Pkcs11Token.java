@@ -74,7 +74,7 @@ public final class Pkcs11Token implements Token {
             () -> mechanisms,
             use.sessionCopies(),
             use.verify(),
-            new Handles(module.inside()),
+            new Handles(module.handles()),
             new ReentrantReadWriteLock());
     module.add(this);
   }
@@ -115,7 +115,6 @@ public final class Pkcs11Token implements Token {
 
   /// The module is being finalized, by who is alone in it.
   void finalizing() {
-    shared.handles().finalizing();
     slot = UNKNOWN;
   }
 
@@ -167,7 +166,7 @@ public final class Pkcs11Token implements Token {
     Handles handles = shared.handles();
     int epoch = handles.epoch();
     try (var _ = handles.enter(epoch)) {
-      long handle = cryptoki.openSession(locate());
+      long handle = opened();
       var session = new Pkcs11Session(shared, handle, epoch);
       try {
         handles.opened(handle, epoch);
@@ -177,6 +176,17 @@ public final class Pkcs11Token implements Token {
         throw e;
       }
       return session;
+    }
+  }
+
+  private long opened() throws TokenException {
+    try {
+      return cryptoki.openSession(locate());
+    } catch (TokenException e) {
+      if (e.fault() == Fault.DEVICE) {
+        slot = UNKNOWN; // It may come back in another.
+      }
+      throw e;
     }
   }
 

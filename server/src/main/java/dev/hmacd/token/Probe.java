@@ -150,6 +150,10 @@ public final class Probe implements AutoCloseable {
     switch (e.fault()) {
       case NONE -> {}
       case PIN -> {
+        log.atError()
+            .addKeyValue("token_serial", token.info().serial())
+            .addKeyValue("reason", e.getMessage())
+            .log("The token refused its PIN: nothing is tried until it is mended, and SIGHUP");
         synchronized (reporting) {
           report(false);
         }
@@ -216,7 +220,9 @@ public final class Probe implements AutoCloseable {
             if (MessageDigest.isEqual(mac, knownAnswer)) {
               right(question);
             } else {
-              log.atError().log("The token computed a wrong MAC under the probe key");
+              log.atError()
+                  .addKeyValue("token_serial", token.info().serial())
+                  .log("The token computed a wrong MAC under the probe key");
               notRight(question, true, null);
             }
           }
@@ -328,10 +334,12 @@ public final class Probe implements AutoCloseable {
                   try {
                     if (!token.reinitialize(() -> !circuit.isInService())) {
                       log.atError()
+                          .addKeyValue("token_serial", token.info().serial())
                           .log("The PKCS#11 module cannot be finalized: a call hangs in it");
                     }
                   } catch (TokenException | RuntimeException e) {
                     log.atError()
+                        .addKeyValue("token_serial", token.info().serial())
                         .addKeyValue("reason", e.getMessage())
                         .log("The PKCS#11 module does not come back");
                   } finally {

@@ -5,6 +5,8 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
+import dev.hmacd.token.TokenException.Fault;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +15,11 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +38,7 @@ public final class Tokens implements AutoCloseable {
   private final Probe.Listener listener;
   private final CountDownLatch firstHealthy = new CountDownLatch(1);
   private final Object reporting = new Object();
+  private volatile Consumer<String> inService = _ -> {};
 
   @GuardedBy("reporting")
   private @Nullable Boolean reported;
@@ -45,12 +52,13 @@ public final class Tokens implements AutoCloseable {
   /// @param uses one or more, of different serial numbers; keys are made on the first of them, when
   ///   nobody names another
   /// @param listener is told of the whole: healthy while one of the tokens is, and lost when one is
-  ///   and none is healthy
-  public Tokens(List<Use> uses, LaneObserver observer, Probe.Listener listener) {
+  ///   and none is healthy or has refused its PIN
+  /// @param observers by serial number
+  public Tokens(List<Use> uses, Function<String, LaneObserver> observers, Probe.Listener listener) {
     this.listener = listener;
     List<Member> all = new ArrayList<>();
     for (Use use : uses) {
-      all.add(new Member(use, observer));
+      all.add(new Member(use, observers.apply(use.token().info().serial())));
     }
     members = List.copyOf(all);
   }
@@ -61,10 +69,12 @@ public final class Tokens implements AutoCloseable {
     private final Lanes lanes;
     private final Probe probe;
     private final Load load = new Load();
+    private final Duration limit;
     private volatile @Nullable Boolean healthy;
 
     private Member(Use use, LaneObserver observer) {
       token = use.token();
+      limit = use.settings().probe().limit();
       lanes = new Lanes(token, use.settings().lanes(), observer);
       probe = new Probe(token, lanes, use.settings().probe(), this);
     }
@@ -98,12 +108,18 @@ public final class Tokens implements AutoCloseable {
             .log(is ? "A token is in service" : "A token is out of service");
       }
       report();
+      if (is) {
+        inService.accept(serial());
+      }
     }
 
     @Override
     public void lost() {
       log.atError().addKeyValue("token_serial", serial()).log("A token does not come back");
-      if (members.stream().noneMatch(member -> Boolean.TRUE.equals(member.healthy))) {
+      // A new process would try a PIN again that was refused.
+      if (members.stream()
+          .noneMatch(
+              member -> Boolean.TRUE.equals(member.healthy) || member.probe.isPinRefused())) {
         listener.lost();
       }
     }
@@ -130,7 +146,7 @@ public final class Tokens implements AutoCloseable {
   }
 
   /// Waits until one of them has given the known answer.
-  public boolean awaitHealthy(java.time.Duration atMost) throws InterruptedException {
+  public boolean awaitHealthy(Duration atMost) throws InterruptedException {
     return firstHealthy.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
   }
 
@@ -143,10 +159,11 @@ public final class Tokens implements AutoCloseable {
     int opened = 0;
     for (Member member : members) {
       try {
-        member.lanes.open();
+        open(member);
         opened++;
       } catch (TokenException e) {
-        failure = e;
+        // What keeps a supervisor from trying that PIN again counts more than that another is away.
+        failure = failure != null && failure.isPinRefused() ? failure : e;
         if (members.size() > 1) {
           log.atError()
               .addKeyValue("token_serial", member.serial())
@@ -161,6 +178,45 @@ public final class Tokens implements AutoCloseable {
       throw failure;
     }
     members.forEach(member -> member.lanes.start());
+  }
+
+  private void open(Member member) throws TokenException {
+    if (members.size() == 1) {
+      member.lanes.open();
+      return;
+    }
+    // A session of its own, that a token which hangs keeps nobody from but itself.
+    CompletableFuture<Boolean> trial = new CompletableFuture<>();
+    Runnable open =
+        () -> {
+          try (TokenSession _ = member.token.open()) {
+            trial.complete(true);
+          } catch (TokenException | RuntimeException e) {
+            trial.completeExceptionally(e);
+          }
+        };
+    var _ = Thread.ofPlatform().name("hmacd-open").daemon().start(open);
+    try {
+      var _ = trial.get(member.limit.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof TokenException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e);
+    } catch (TimeoutException e) {
+      throw TokenException.fault(Fault.DEVICE, "it does not answer", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw TokenException.fault(Fault.DEVICE, "interrupted while it was opened", e);
+    }
+  }
+
+  /// Has something done whenever a token comes into service.
+  ///
+  /// @param action is told the serial number of each token that comes into service, on any thread;
+  ///   to be set before the start
+  public void whenInService(Consumer<String> action) {
+    inService = action;
   }
 
   /// Begins to ask the tokens whether they work.
@@ -190,6 +246,10 @@ public final class Tokens implements AutoCloseable {
     return find(serial).isPresent();
   }
 
+  public boolean isInService(String serial) {
+    return find(serial).map(Member::isInService).orElse(false);
+  }
+
   private Optional<Member> find(String serial) {
     return members.stream().filter(member -> member.serial().equals(serial)).findFirst();
   }
@@ -197,8 +257,7 @@ public final class Tokens implements AutoCloseable {
   /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
   /// `completion`.
   ///
-  /// @param holders serial numbers; of no matter where there is one token only, which may be a
-  ///   restored one
+  /// @param holders serial numbers
   /// @param deadlineNanos in [System#nanoTime]'s terms
   /// @param completion gets the MAC of the algorithm's full length
   public void sign(
@@ -208,11 +267,18 @@ public final class Tokens implements AutoCloseable {
       byte[] message,
       long deadlineNanos,
       Completion<byte[]> completion) {
-    if (members.size() == 1) {
+    if (members.size() > 1) {
+      new Attempts(key, holders, algorithm, message, deadlineNanos, completion).next();
+    } else if (holders.contains(defaultSerial())) {
       members.getFirst().lanes.sign(key, algorithm, message, deadlineNanos, completion);
     } else {
-      new Attempts(key, holders, algorithm, message, deadlineNanos, completion).next();
+      completion.failed(elsewhere());
     }
+  }
+
+  private static TokenException elsewhere() {
+    return new TokenException(
+        TokenException.Kind.KEY_MISSING, "no token that is configured is known to hold the key");
   }
 
   /// One MAC on its way from token to token. Touched by one thread at a time: who was handed the
@@ -244,6 +310,9 @@ public final class Tokens implements AutoCloseable {
           untried.add(member);
         }
       }
+      if (untried.isEmpty()) {
+        failure = elsewhere();
+      }
     }
 
     void next() {
@@ -264,10 +333,20 @@ public final class Tokens implements AutoCloseable {
     }
 
     private TokenException outcome() {
-      TokenException last = failure;
+      TokenException worst = failure;
       // That a token which holds the key is out of service says more than that another lacks it.
-      boolean isTold = last != null && last.kind() != TokenException.Kind.KEY_MISSING;
-      return last == null || (!isTold && !untried.isEmpty()) ? Lanes.outOfService() : last;
+      return worst == null || (!untried.isEmpty() && rank(worst) < rank(Lanes.outOfService()))
+          ? Lanes.outOfService()
+          : worst;
+    }
+
+    /// What may pass says more than what is wrong with a key on one of its tokens.
+    private static int rank(TokenException e) {
+      return switch (e.kind()) {
+        case UNAVAILABLE -> 2;
+        case BUSY -> 1;
+        case LATE, STOPPED, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
+      };
     }
 
     private Load left() {
@@ -292,7 +371,7 @@ public final class Tokens implements AutoCloseable {
         case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> left().missed(key);
         case BUSY, UNAVAILABLE, UNSUPPORTED -> {}
       }
-      if (failure == null || failure.kind() != TokenException.Kind.UNAVAILABLE) {
+      if (failure == null || rank(cause) >= rank(failure)) {
         failure = cause;
       }
       next();
@@ -343,9 +422,14 @@ public final class Tokens implements AutoCloseable {
         };
   }
 
-  /// Has every lane give up its handle to a key, as [Lanes#evict].
-  public void evict(KeyObject key) {
-    members.forEach(member -> member.lanes.evict(key));
+  /// Has the lanes of a token give up their handles to a key, as [Lanes#evict].
+  public void evict(String serial, KeyObject key) {
+    find(serial)
+        .ifPresent(
+            member -> {
+              member.lanes.evict(key);
+              member.load.found(key);
+            });
   }
 
   /// Lets PINs that were refused be tried once more.

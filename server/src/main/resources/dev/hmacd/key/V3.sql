@@ -6,3 +6,5 @@ CREATE TABLE key_copies (
   PRIMARY KEY (key_id, version, token_serial),
   FOREIGN KEY (key_id, version) REFERENCES key_versions
 );
+
+CREATE INDEX key_versions_by_object ON key_versions (object_label, object_id);

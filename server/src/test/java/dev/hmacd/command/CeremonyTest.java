@@ -2,7 +2,9 @@ package dev.hmacd.command;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.StartException;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyEntry;
@@ -84,7 +86,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void eachTokenHasAProbeKeyAndTheFirstTheOneForAccessKeys() throws TokenException {
+  void eachTokenHasAProbeKeyAndTheFirstTheOneForAccessKeys() throws TokenException, StartException {
     assertThat(ceremony.makeOwnKeys()).isTrue();
     assertThat(known(first, OwnKey.Purpose.PROBE)).isPresent();
     assertThat(known(second, OwnKey.Purpose.PROBE)).isPresent();
@@ -97,7 +99,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void copyOfTheKeyForAccessKeysIsKnownOnTheOtherToken() throws TokenException {
+  void copyOfTheKeyForAccessKeysIsKnownOnTheOtherToken() throws TokenException, StartException {
     String id = SoftHsm.freshId();
     one.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
     other.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
@@ -140,25 +142,91 @@ final class CeremonyTest {
     KeyEntry both = key(one, other);
     KeyEntry onlyFirst = key(one);
     assertThat(ceremony.find(registry))
-        .containsExactly(
-            "Token " + first + " holds 2 of 2 keys.", "Token " + second + " holds 1 of 2 keys.");
+        .isEqualTo(
+            new Ceremony.Holdings(
+                List.of(
+                    "Token " + first + " holds 2 of 2 keys.",
+                    "Token " + second + " holds 1 of 2 keys."),
+                true));
     assertThat(registry.find(both.id()).orElseThrow().tokenSerials())
         .containsExactly(first, second);
     assertThat(registry.find(onlyFirst.id()).orElseThrow().tokenSerials()).containsExactly(first);
-    assertThat(ceremony.find(registry)).hasSize(2);
+    assertThat(ceremony.find(registry).lines()).hasSize(2);
+  }
+
+  @Test
+  void keyThatATokenDoesNotHoldAnyMoreIsNotLookedForThere() throws TokenException {
+    KeyEntry key = key(one, other);
+    assertThat(ceremony.find(registry).lines()).hasSize(2);
+    other.delete(key.object().label());
+    assertThat(ceremony.find(registry).lines())
+        .contains("Key " + key.id() + ": token " + second + " does not hold it any more.");
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+  }
+
+  /// Somebody made it there anew.
+  @Test
+  void keyThatWasReplacedOnATokenIsFoundOut() throws TokenException {
+    KeyEntry key = key(one, other);
+    assertThat(ceremony.find(registry).isSound()).isTrue();
+    other.delete(key.object().label());
+    other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
+    Ceremony.Holdings holdings = ceremony.find(registry);
+    assertThat(holdings.isSound()).isFalse();
+    assertThat(holdings.lines()).anyMatch(line -> line.contains("is still asked for it"));
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first, second);
+  }
+
+  /// Once it is the one that it was made on that has lost it, and once the last one.
+  @Test
+  void onlyTokenThatHasAKeyIsNotForgotten() throws TokenException {
+    KeyEntry key = key(one, other);
+    assertThat(ceremony.find(registry).isSound()).isTrue();
+    one.delete(key.object().label());
+    assertThat(ceremony.find(registry).lines())
+        .contains("Key " + key.id() + ": token " + first + " does not hold it any more.");
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
+    other.delete(key.object().label());
+    assertThat(ceremony.find(registry).lines())
+        .contains("Key " + key.id() + ": token " + second + " does not hold it any more.");
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
+  }
+
+  @Test
+  void keyForAccessKeysIsNotReplacedWithoutAWord() throws TokenException, StartException {
+    assertThat(ceremony.makeOwnKeys()).isTrue();
+    assertThat(registry.restored(first, "elsewhere").join()).isZero();
+    assertThatThrownBy(ceremony::makeOwnKeys)
+        .isInstanceOf(StartException.class)
+        .hasMessageContaining("of token elsewhere");
+    assertThat(ownKeys.forget("elsewhere", OwnKey.Purpose.ACCESS_KEYS).join()).isTrue();
+    assertThat(ceremony.makeOwnKeys()).isTrue();
+  }
+
+  @Test
+  void keysOfARestoredTokenAreOnIt() throws TokenException {
+    KeyEntry key = key(one);
+    assertThat(registry.restored(first, "backup").join()).isEqualTo(1);
+    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly("backup");
+    assertThat(ceremony.find(registry).lines())
+        .contains("Key " + key.id() + ": none of its tokens is configured.");
+    assertThat(registry.restored("backup", first).join()).isEqualTo(1);
+    assertThat(ceremony.find(registry).lines()).contains("Token " + first + " holds 1 of 1 keys.");
   }
 
   @Test
   void anotherKeyOfTheSameNameIsToldAndNotUsed() throws TokenException {
     KeyEntry key = key(one);
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
-    assertThat(ceremony.find(registry))
+    Ceremony.Holdings holdings = ceremony.find(registry);
+    assertThat(holdings.isSound()).isFalse();
+    assertThat(holdings.lines())
         .contains(
             "Key "
                 + key.id()
                 + ": token "
                 + second
-                + " has ANOTHER key under the same label and id; it is not used there.",
+                + " has ANOTHER key under the same label and id.",
             "Token " + second + " holds 0 of 1 keys.");
     assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
   }

@@ -8,6 +8,10 @@ import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.MacLoad;
 import dev.hmacd.testing.SoftHsm;
 import io.grpc.Status;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -31,6 +35,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// MAC is released, callers are told to come again, and all of it comes back without a restart.
 @Tag("slow")
 final class HealingTest {
+  /// In the heap, nothing grows with the number of faults; the module and the JVM keep some memory.
+  private static final long MAX_HEAP_GROWTH_KIB = 8 * 1024;
+
+  private static final long MAX_RESIDENT_GROWTH_KIB = 64 * 1024;
   private static final int LANES = 3;
   private static final int CALLERS = 6;
   private static final int KEYS = 4;
@@ -305,7 +313,11 @@ final class HealingTest {
     List<Failing> failing = failing().toList();
     int threads = Thread.activeCount();
     long rightBefore = load.right();
+    Memory early = Memory.now();
     for (int i = 0; i < faults; i++) {
+      if (i == faults / 5) {
+        early = Memory.now(); // What is loaded and compiled once is there by now.
+      }
       Failing which = failing.get(random.nextInt(failing.size()));
       String times = List.of("1", "2", "5", "all").get(random.nextInt(4));
       module.tell("reuse " + (random.nextBoolean() ? "on" : "off"));
@@ -332,9 +344,39 @@ final class HealingTest {
     load.awaitCalm(500);
     assertThat(load.right()).isGreaterThan(rightBefore);
     Eventually.holds("threads have ended", () -> Thread.activeCount() <= threads);
+    Memory late = Memory.now();
     System.out.printf(
-        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong%n",
-        faults, seed, load.right() - rightBefore, load.wrong());
+        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong; heap %d to %d KiB,"
+            + " resident %d to %d KiB%n",
+        faults,
+        seed,
+        load.right() - rightBefore,
+        load.wrong(),
+        early.heapKib(),
+        late.heapKib(),
+        early.residentKib(),
+        late.residentKib());
+    assertThat(late.heapKib()).isLessThan(early.heapKib() + MAX_HEAP_GROWTH_KIB);
+    assertThat(late.residentKib()).isLessThan(early.residentKib() + MAX_RESIDENT_GROWTH_KIB);
+  }
+
+  /// What this process holds on to, tests and all.
+  private record Memory(long heapKib, long residentKib) {
+    static Memory now() {
+      System.gc();
+      Runtime runtime = Runtime.getRuntime();
+      try (var lines = Files.lines(Path.of("/proc/self/status"))) {
+        long resident =
+            lines
+                .filter(line -> line.startsWith("VmRSS:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                .findFirst()
+                .orElseThrow();
+        return new Memory((runtime.totalMemory() - runtime.freeMemory()) / 1024, resident);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
   }
 
   static Stream<Arguments> refusals() {

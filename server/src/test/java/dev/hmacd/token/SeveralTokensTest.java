@@ -221,6 +221,23 @@ final class SeveralTokensTest {
     requireRight(key, label);
   }
 
+  /// Nor in turn, while the other is away.
+  @Test
+  void objectIsNotAdoptedFromEachTokenByItself() {
+    String label = SoftHsm.freshLabel("twice");
+    String id = SoftHsm.freshId();
+    one.importKey(label, id, secret(label));
+    other.importKey(label, id, secret(label));
+    second.tell("remove");
+    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    var _ = caller.adopt(label, SPEC);
+    second.tell("return");
+    Eventually.holds("both are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
+    first.tell("remove");
+    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    requireRefused(label, Code.ALREADY_EXISTS, "TOKEN_OBJECT_TAKEN");
+  }
+
   @Test
   void keyIsMadeOnTheTokenThatIsNamed() {
     assertThat(made("").getTokenObject().getTokenSerial()).isEqualTo(one.serial());

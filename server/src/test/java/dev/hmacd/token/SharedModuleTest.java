@@ -1,12 +1,15 @@
 package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -52,6 +55,59 @@ final class SharedModuleTest {
     assertThat(module.count("violations")).isZero();
   }
 
+  /// A call names a session, and no token.
+  @Test
+  void numberOfAnothersDeadSessionPutsAllInDoubt() throws TokenException {
+    TokenSession dead = one.open();
+    module.tell("invalidate sessions");
+    List<TokenSession> opened = new ArrayList<>();
+    // Until the module gives the dead number to another.
+    assertThat(
+            catchThrowableOfType(
+                    TokenException.class,
+                    () -> {
+                      for (int i = 0; i < 100; i++) {
+                        opened.add(other.open());
+                      }
+                      dead.random(1);
+                    })
+                .fault())
+        .isIn(TokenException.Fault.STALE, TokenException.Fault.SESSION);
+    opened.forEach(TokenSession::close);
+    dead.close();
+  }
+
+  /// The module gives numbers of dead objects to others, whichever their token.
+  @Test
+  void deadNumberThatIsNowAnotherTokensKeyGivesNoMac() throws TokenException {
+    var dead = new KeyObject(SoftHsm.freshLabel("dead"), SoftHsm.freshId());
+    SoftHsm.shared().importKey(dead.label(), dead.idHex(), new byte[32]);
+    byte[] secret = new byte[32];
+    secret[0] = 1;
+    List<TokenSession> sessions = new ArrayList<>();
+    module.tell("reuse on");
+    TokenSession session = one.open();
+    long handle = session.load(dead);
+    byte[] right = session.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE);
+    module.tell("invalidate objects");
+    for (int i = 0; i < 8; i++) {
+      var name = new KeyObject(SoftHsm.freshLabel("next"), SoftHsm.freshId());
+      OTHER.importKey(name.label(), name.idHex(), secret);
+      TokenSession beside = other.open();
+      sessions.add(beside);
+      long given = beside.load(name);
+      try {
+        assertThat(session.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE))
+            .as("handle %d, while %d was given", handle, given)
+            .isEqualTo(right);
+      } catch (TokenException e) {
+        assertThat(e.kind()).isEqualTo(TokenException.Kind.UNAVAILABLE);
+      }
+    }
+    sessions.forEach(TokenSession::close);
+    session.close();
+  }
+
   /// Their numbers may be others' by then.
   @Test
   void sessionsOfAllTokensAreOverWhenTheModuleIsFinalized() throws TokenException {
@@ -64,7 +120,7 @@ final class SharedModuleTest {
     module.tell("uninitialize");
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(
-            org.assertj.core.api.Assertions.catchThrowableOfType(
+            catchThrowableOfType(
                     TokenException.class,
                     () -> before.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE))
                 .fault())

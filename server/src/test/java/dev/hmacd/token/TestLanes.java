@@ -29,7 +29,7 @@ public final class TestLanes {
     var tokens =
         new Tokens(
             List.of(use),
-            LaneObserver.NONE,
+            _ -> LaneObserver.NONE,
             new Probe.Listener() {
               @Override
               public void healthy(boolean is) {}
