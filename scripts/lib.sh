@@ -320,7 +320,7 @@ build_jmh() {
     touch "$jmh/ready"
   fi
   mkdir -p "$1"
-  "$JAVA_HOME/bin/javac" -proc:full -processorpath "$jmh/*" -d "$1" -cp "$jmh/*:$server_home/lib/*" "$root"/bench/jmh/*.java
+  "$JAVA_HOME/bin/javac" -proc:full -d "$1" -cp "$jmh/*:$server_home/lib/*" "$root"/bench/jmh/*.java
 }
 
 # stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit

@@ -157,8 +157,10 @@ until_there() {
 
 # Ends the last one that was started, as a machine ends that loses its power.
 kill_transport() {
-  kill -KILL -- "-${token_daemons[-1]}"
+  local pid=${token_daemons[-1]}
   unset 'token_daemons[-1]'
+  kill -KILL -- "-$pid"
+  wait "$pid" 2>/dev/null || true
 }
 
 stop_token_daemons() {

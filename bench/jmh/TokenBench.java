@@ -1,3 +1,5 @@
+package dev.hmacd.bench;
+
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.Completion;
