@@ -233,8 +233,8 @@ class HmacctlTest {
                 """
                     .formatted(FakeDaemon.KEY_ARN, FakeDaemon.KEY_ID)));
     assertThat(ctl("describe-key", "--key-id", "alias/orders", "--output", "table").out())
-        .contains("\nKeyMetadata.MacAlgorithms                 HMAC_SHA_256\n")
-        .contains("\nKeyMetadata.TokenObject.Id                c0ffee\n");
+        .contains("\nKeyMetadata.MacAlgorithms                  HMAC_SHA_256\n")
+        .contains("\nKeyMetadata.TokenObject.Id                 c0ffee\n");
   }
 
   @Test
