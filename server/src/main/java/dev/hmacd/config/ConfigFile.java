@@ -14,6 +14,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -202,6 +203,14 @@ public final class ConfigFile {
     long different = tokens.stream().map(Config.TokenSettings::selector).distinct().count();
     if (different < tokens.size()) {
       root.problem("tokens", "must be different tokens");
+    }
+    Map<Path, Optional<String>> initArgs = new HashMap<>();
+    for (Config.TokenSettings token : tokens) {
+      Optional<String> known = initArgs.putIfAbsent(token.module(), token.initArgs());
+      if (known != null && !known.equals(token.initArgs())) {
+        root.problem(
+            "tokens", "of one module must have the same init_args: it is initialised once");
+      }
     }
     return tokens;
   }

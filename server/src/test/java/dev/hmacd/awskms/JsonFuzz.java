@@ -40,6 +40,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -84,14 +85,16 @@ public final class JsonFuzz {
   }
 
   private static final class NoToken implements Token {
+    private final Circuit circuit = new Circuit();
+
     @Override
     public TokenInfo info() {
-      throw new UnsupportedOperationException();
+      return new TokenInfo("none", "none", "", "", OptionalLong.empty());
     }
 
     @Override
     public Circuit circuit() {
-      return new Circuit();
+      return circuit;
     }
 
     @Override

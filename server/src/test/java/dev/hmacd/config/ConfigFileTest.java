@@ -318,6 +318,18 @@ final class ConfigFileTest {
               "tokens[0].serial: must be given, and no label, where there is more than one token",
             }),
         argumentSet(
+            "tokens of one module that is to be initialised in two ways",
+            """
+            tokens:
+              - {module: m.so, init_args: "a", serial: "01", pin_file: pin}
+              - {module: m.so, serial: "02", pin_file: pin}
+            """
+                + REST.replaceFirst("(?m)^token: .*\\n", ""),
+            new String[] {
+              "grpc: is missing",
+              "tokens: of one module must have the same init_args: it is initialised once",
+            }),
+        argumentSet(
             "one token twice, and once more",
             """
             tokens:
