@@ -182,7 +182,7 @@ build() {
   need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
   step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
-  maven -q package -Dmaven.test.skip=true
+  maven -q package -DskipTests
   finish_build
 }
 
