@@ -69,7 +69,7 @@ public record KeyEntry(
   /// The same key, one of whose tokens has another serial number now.
   KeyEntry restored(String before, String now) {
     List<String> renamed =
-        tokenSerials.stream().map(each -> each.equals(before) ? now : each).toList();
+        tokenSerials.stream().map(each -> each.equals(before) ? now : each).distinct().toList();
     return copy(state, renamed, description, attributes, deletion, aliases);
   }
 

@@ -145,8 +145,7 @@ public final class Lanes implements AutoCloseable {
     } else if (!mayPerform(job)) {
       job.failed(outOfService());
     } else if (job.isQuestion()) {
-      questions.add(job);
-      waiting.add(Job.NUDGE);
+      askNext(job);
     } else if (waiting.size() >= settings.maxWaiting()) {
       job.failed(
           new TokenException(Kind.BUSY, settings.maxWaiting() + " operations wait for the token"));
@@ -173,7 +172,16 @@ public final class Lanes implements AutoCloseable {
 
   /// A job that a lane has begun with, and cannot do for want of a session.
   void giveBack(Job<?> job) {
-    (job.isQuestion() ? questions : waiting).add(job);
+    if (job.isQuestion()) {
+      askNext(job);
+    } else {
+      waiting.add(job);
+    }
+  }
+
+  private void askNext(Job<?> question) {
+    questions.add(question);
+    waiting.add(Job.NUDGE);
   }
 
   /// Lets other lanes work for a while.

@@ -55,28 +55,6 @@ final class SharedModuleTest {
     assertThat(module.count("violations")).isZero();
   }
 
-  /// A call names a session, and no token.
-  @Test
-  void numberOfAnothersDeadSessionPutsAllInDoubt() throws TokenException {
-    TokenSession dead = one.open();
-    module.tell("invalidate sessions");
-    List<TokenSession> opened = new ArrayList<>();
-    // Until the module gives the dead number to another.
-    assertThat(
-            catchThrowableOfType(
-                    TokenException.class,
-                    () -> {
-                      for (int i = 0; i < 100; i++) {
-                        opened.add(other.open());
-                      }
-                      dead.random(1);
-                    })
-                .fault())
-        .isIn(TokenException.Fault.STALE, TokenException.Fault.SESSION);
-    opened.forEach(TokenSession::close);
-    dead.close();
-  }
-
   /// The module gives numbers of dead objects to others, whichever their token.
   @Test
   void deadNumberThatIsNowAnotherTokensKeyGivesNoMac() throws TokenException {

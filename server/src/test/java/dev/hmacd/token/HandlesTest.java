@@ -1,0 +1,50 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.key.KeyObject;
+import org.junit.jupiter.api.Test;
+
+/// What numbers mean to two tokens of one module.
+final class HandlesTest {
+  private static final KeyObject KEY = new KeyObject("key", "0a");
+  private static final KeyObject OTHER = new KeyObject("other", "0b");
+
+  private final Handles.OfModule module = new Handles.OfModule();
+  private final Handles one = new Handles(module);
+  private final Handles other = new Handles(module);
+
+  /// A call names a session, and no token.
+  @Test
+  void sessionsNumberThatSomebodyStillHasEndsTheEpochOfAllTokens() throws TokenException {
+    one.opened(5, 0);
+    assertThatThrownBy(() -> other.opened(5, 0))
+        .isInstanceOfSatisfying(
+            TokenException.class, e -> assertThat(e.fault()).isEqualTo(TokenException.Fault.STALE));
+    assertThatThrownBy(() -> one.enter(0)).isInstanceOf(TokenException.class);
+    other.opened(5, 1);
+  }
+
+  /// Some modules count for each token: that is no reason to distrust, but to look.
+  @Test
+  void keysNumberOfAnotherTokenIsLookedAt() throws TokenException {
+    one.kept(7, KEY, 0);
+    assertThat(one.isCommon(7)).isFalse();
+    other.seen(7, OTHER, 0);
+    assertThat(one.isCommon(7)).isTrue();
+    assertThat(one.isCommon(8)).isFalse();
+    assertThat(one.epoch()).isZero();
+    one.distrust(0);
+    assertThat(one.isCommon(7)).isFalse();
+  }
+
+  @Test
+  void lookUpOfAnotherTokenIsSeen() {
+    long before = one.now();
+    try (var _ = other.lookUp()) {
+      assertThat(one.lookedUpSince(before)).isTrue();
+    }
+    assertThat(one.lookedUpSince(one.now())).isFalse();
+  }
+}
