@@ -164,8 +164,8 @@ static bool obey(char *line, FILE *answer) {
         for (int i = 0; i < FUNCTION_COUNT; i++) {
           if (counts.calls[i] > 0) fprintf(answer, "%s %lu\n", names[i], counts.calls[i]);
         }
-        fprintf(answer, "sessions %lu\ninside %lu\nhanging %lu\nviolations %lu\n", counts.sessions, counts.inside,
-                counts.hanging, counts.violations);
+        fprintf(answer, "sessions %lu\ninside %lu\nhanging %lu\nviolations %lu\nneedless_logins %lu\n",
+                counts.sessions, counts.inside, counts.hanging, counts.violations, counts.needless_logins);
       } else {
         return false;
       }

@@ -67,6 +67,9 @@ CK_RV finalized(void);
 CK_RV may_initialize(void);
 void initialized(void);
 
+// A C_Login was answered CKR_USER_ALREADY_LOGGED_IN.
+void needless_login(void);
+
 bool token_is_removed(void);
 bool next_mac_is_wrong(void);
 
@@ -99,6 +102,7 @@ struct counts {
   unsigned long inside;     // Calls under way.
   unsigned long hanging;    // Of these, calls that are told to hang.
   unsigned long violations; // C_Finalize while calls were under way.
+  unsigned long needless_logins; // C_Login while the application was logged in.
 };
 void count(struct counts *counts);
 

@@ -1,5 +1,5 @@
-// What happens to calls: the state of all faults, behind one lock that is never held across a call of the real module
-// or a wait, but for closing sessions that nobody uses.
+// What happens to calls: the state of all faults, behind one lock. It is held across a call of the real module only
+// while no other call is in that module: SoftHSM2 can crash when a session is closed beside a search in another one.
 #include "fault.h"
 
 #include <errno.h>
@@ -37,6 +37,10 @@ struct object {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t quiet = PTHREAD_COND_INITIALIZER;
+static bool stopped;         // No call may go on to the real module.
+static unsigned long active; // Calls that may be in the real module.
 static struct rule rules[FUNCTION_COUNT];
 static TABLE(session) sessions;
 static TABLE(object) objects;
@@ -65,6 +69,18 @@ static bool spend(long *times) {
   if (*times == 0) return false;
   if (*times > 0) --*times;
   return true;
+}
+
+// Waits until no call is in the real module, and keeps others from it. The lock is given up meanwhile.
+static void stop_calls(void) {
+  while (stopped) pthread_cond_wait(&resumed, &lock);
+  stopped = true;
+  while (active > 0) pthread_cond_wait(&quiet, &lock);
+}
+
+static void resume_calls(void) {
+  stopped = false;
+  pthread_cond_broadcast(&resumed);
 }
 
 // --- Calls ---
@@ -98,6 +114,8 @@ static CK_RV begin(struct call *call, enum function function, const CK_SESSION_H
     pause_for(micros);
     pthread_mutex_lock(&lock);
   }
+  while (stopped) pthread_cond_wait(&resumed, &lock);
+  active++;
   CK_RV rv = CKR_OK;
   if (uninitialized && function != F_C_Initialize && function != F_C_Finalize) {
     rv = CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -128,6 +146,7 @@ CK_RV enter_session(struct call *call, enum function function, CK_SESSION_HANDLE
   return begin(call, function, &session);
 }
 
+// With calls stopped.
 static void close_unused(struct session *session) {
   if (session->closing && session->users == 0) {
     session->closing = false;
@@ -138,10 +157,15 @@ static void close_unused(struct session *session) {
 CK_RV leave(struct call *call, CK_RV rv) {
   pthread_mutex_lock(&lock);
   counted.inside--;
+  if (--active == 0) pthread_cond_broadcast(&quiet);
   if (call->in_session) {
     struct session *session = &sessions.entries[call->entry];
-    session->users--;
-    close_unused(session);
+    if (--session->users == 0 && session->closing) {
+      stop_calls();
+      session = &sessions.entries[call->entry]; // The table may have moved.
+      close_unused(session);
+      resume_calls();
+    }
     // It was taken away in the middle: what the real module answered is lost.
     if (!session->open && call->function != F_C_CloseSession && rv == CKR_OK) rv = CKR_SESSION_HANDLE_INVALID;
   }
@@ -187,6 +211,7 @@ void session_closed(const struct call *call) {
   pthread_mutex_unlock(&lock);
 }
 
+// With calls stopped if it is to close them.
 static void forget_sessions(bool close) {
   for (size_t i = 0; i < sessions.count; i++) {
     struct session *session = &sessions.entries[i];
@@ -270,6 +295,12 @@ void initialized(void) {
   pthread_mutex_unlock(&lock);
 }
 
+void needless_login(void) {
+  pthread_mutex_lock(&lock);
+  counted.needless_logins++;
+  pthread_mutex_unlock(&lock);
+}
+
 bool token_is_removed(void) {
   pthread_mutex_lock(&lock);
   bool is = removed;
@@ -325,7 +356,9 @@ void fault_delay(enum function function, unsigned long micros) {
 
 void fault_invalidate_sessions(void) {
   pthread_mutex_lock(&lock);
+  stop_calls();
   forget_sessions(true);
+  resume_calls();
   pthread_mutex_unlock(&lock);
 }
 
@@ -343,22 +376,26 @@ void fault_reuse_handles(bool on) {
 
 void fault_log_out(void) {
   pthread_mutex_lock(&lock);
+  stop_calls();
   for (size_t i = 0; i < sessions.count; i++) {
     if (sessions.entries[i].open) {
       real->C_Logout(sessions.entries[i].real);
       break;
     }
   }
+  resume_calls();
   pthread_mutex_unlock(&lock);
 }
 
 void fault_remove(bool away) {
   pthread_mutex_lock(&lock);
+  stop_calls();
   removed = away;
   if (away) {
     forget_sessions(true);
     objects.count = 0;
   }
+  resume_calls();
   pthread_mutex_unlock(&lock);
 }
 
@@ -370,9 +407,11 @@ void fault_max_sessions(long max) {
 
 void fault_uninitialize(void) {
   pthread_mutex_lock(&lock);
+  stop_calls();
   uninitialized = true;
   real_finalized = false;
   forget_sessions(true);
+  resume_calls();
   pthread_mutex_unlock(&lock);
 }
 

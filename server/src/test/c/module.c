@@ -173,7 +173,11 @@ static CK_RV f_C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state,
 }
 
 static CK_RV f_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG length) {
-  PASS_ON_IN(C_Login, session, user, pin, length);
+  struct call call;
+  CK_RV rv = enter_session(&call, F_C_Login, session);
+  if (rv == CKR_OK) rv = real->C_Login(call.session, user, pin, length);
+  if (rv == CKR_USER_ALREADY_LOGGED_IN && !call.injected) needless_login();
+  return leave(&call, rv);
 }
 
 static CK_RV f_C_Logout(CK_SESSION_HANDLE session) { PASS_ON_ALONE(C_Logout, session); }

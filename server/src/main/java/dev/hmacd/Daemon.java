@@ -3,35 +3,37 @@ package dev.hmacd;
 import dev.hmacd.access.Access;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.AccessKeyRegistry;
-import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.key.OwnKeys;
-import dev.hmacd.key.RegistryException;
-import dev.hmacd.key.RegistryStore;
-import dev.hmacd.mac.AccessKeyService;
-import dev.hmacd.mac.AliasService;
-import dev.hmacd.mac.Availability;
-import dev.hmacd.mac.KeyDeletion;
-import dev.hmacd.mac.KeyMaker;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.KeyStateService;
-import dev.hmacd.mac.MacService;
-import dev.hmacd.mac.RandomService;
-import dev.hmacd.mac.TagService;
-import dev.hmacd.mac.UseCases;
 import dev.hmacd.metrics.Metrics;
+import dev.hmacd.registry.AccessKeyRegistry;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.RegistryException;
+import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
+import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
-import dev.hmacd.token.Probe;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.Tokens;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
+import dev.hmacd.usecase.AccessKeyService;
+import dev.hmacd.usecase.AliasService;
+import dev.hmacd.usecase.Availability;
+import dev.hmacd.usecase.KeyDeletion;
+import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.KeyStateService;
+import dev.hmacd.usecase.MacService;
+import dev.hmacd.usecase.RandomService;
+import dev.hmacd.usecase.TagService;
+import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
@@ -46,17 +48,21 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Builds and owns every long-lived object. Not thread-safe but for [#reload] and [#reloadTls].
+/// The daemon: builds and owns every long-lived object. Not thread-safe, except for [#reload],
+/// [#reloadTls] and [#retryPin].
 public final class Daemon implements AutoCloseable {
-  /// How long a stop waits for lanes that are still in the token after the drain: they hang.
+  /// Timeout of a stop for lanes that are still in a token operation after the drain: they hang.
   private static final Duration HANGING = Duration.ofSeconds(1);
 
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
-  /// Whether a start may make the daemon's own keys.
+  /// Whether a start may create the daemon's own keys.
   public enum Provision {
-    /// In production an operator does, with `hmacd init`: a wrong token is not written to.
+    /// In production an operator creates them with `hmacd init`, so that the daemon never writes to
+    /// a wrong token.
     NEVER,
+    /// Creates missing own keys, unless the registry was lost.
+    IF_NOT_LOST,
     IF_MISSING
   }
 
@@ -73,6 +79,7 @@ public final class Daemon implements AutoCloseable {
   private final UseCases useCases;
   private final @Nullable Tls tls;
   private final EventLoops loops = new EventLoops();
+  private final MemoryBudget budget;
   private final GrpcServer server;
   private final @Nullable Tls awsTls;
   private final @Nullable AwsKmsServer awsKms;
@@ -103,18 +110,21 @@ public final class Daemon implements AutoCloseable {
             new TagService(registry, access),
             new RandomService(registry, access, this.tokens),
             new AccessKeyService(registry, accessKeys, access, this.tokens, clock));
-    tls = config.grpc().tcp().map(tcp -> new Tls(tcp.tls(), "h2")).orElse(null);
-    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock);
+    tls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
+    budget =
+        new MemoryBudget(
+            Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
+    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock, budget);
     awsTls =
         config
             .awsKms()
             .flatMap(Config.AwsKms::tls)
-            .map(files -> new Tls(files, "h2", "http/1.1"))
+            .map(files -> new Tls("aws_kms.tls", files, "h2", "http/1.1"))
             .orElse(null);
     awsKms =
         config
             .awsKms()
-            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, metrics, clock))
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, metrics, clock, budget))
             .orElse(null);
   }
 
@@ -127,12 +137,12 @@ public final class Daemon implements AutoCloseable {
             token.hanging().timeout(),
             token.hanging().maxReplaced(),
             HANGING),
-        new Probe.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
+        new HealthCheck.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
   }
 
-  /// Opens everything and serves. Health says SERVING when the token has given the known answer.
+  /// Opens all parts and serves. The health status is SERVING after a token gave the known answer.
   ///
-  /// @throws StartException with what an operator can do
+  /// @throws StartException with the remedy for an operator
   public void start(Provision provision) throws StartException {
     try {
       if (tls != null) {
@@ -142,12 +152,16 @@ public final class Daemon implements AutoCloseable {
         awsTls.startLoading();
       }
       store.open();
-      if (provision == Provision.IF_MISSING) {
+      if (provision == Provision.IF_NOT_LOST) {
+        requireRegistryNotLost("remove the folder of hmacd dev");
+        requireKnownTokens();
+      }
+      if (provision != Provision.NEVER) {
         provision();
       }
       Map<String, OwnKey> probeKeys = probeKeys();
       startAccessKeys();
-      tokens.start();
+      tokens.start(probeKeys);
       maker.settleAll();
       deletion.start();
       loops.start();
@@ -158,25 +172,52 @@ public final class Daemon implements AutoCloseable {
       tokens.startProbes(probeKeys);
       measure();
       if (config.metrics().isPresent()) {
-        metrics.serve(config.metrics().get());
+        serveMetrics(config.metrics().get());
       }
     } catch (TokenException e) {
-      close();
-      throw new StartException(
-          e.getMessage(), e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY, e);
+      throw closed(
+          new StartException(
+              e.getMessage(),
+              e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY,
+              e));
     } catch (RegistryException e) {
-      close();
-      throw StartException.of(e);
-    } catch (IOException | RuntimeException e) {
-      close();
-      throw new StartException(String.valueOf(e.getMessage()), StartException.CONFIG, e);
-    } catch (StartException e) {
-      close();
+      throw closed(StartException.of(e));
+    } catch (CompletionException e) {
+      throw StartException.of(closed(e));
+    } catch (ListenException e) {
+      throw closed(
+          new StartException(
+              e.getMessage(),
+              e.isTemporary() ? StartException.TEMPORARY : StartException.CONFIG,
+              e));
+    } catch (IOException e) {
+      throw closed(new StartException(String.valueOf(e.getMessage()), StartException.CONFIG, e));
+    } catch (StartException | RuntimeException | Error e) {
+      var _ = closed(e);
       throw e;
     }
   }
 
-  /// Makes the daemon's own keys where they are missing.
+  private void serveMetrics(InetSocketAddress address) throws ListenException {
+    try {
+      metrics.serve(address);
+    } catch (IOException e) {
+      throw ListenException.of("metrics.listen", address, e);
+    }
+  }
+
+  /// Closes all parts that the start has opened. If the close fails, too, its exception is added to
+  /// the start's failure as suppressed.
+  private <E extends Throwable> E closed(E failure) {
+    try {
+      close();
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
+    }
+    return failure;
+  }
+
+  /// Creates missing own keys of the daemon.
   private void provision() throws StartException, TokenException {
     try {
       for (Tokens.Member member : tokens.members()) {
@@ -191,23 +232,56 @@ public final class Daemon implements AutoCloseable {
         }
       }
     } catch (CompletionException e) {
-      throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
+      throw StartException.of(e);
     }
   }
 
-  /// By serial number.
-  private Map<String, OwnKey> probeKeys() throws StartException {
+  /// Searches the tokens only if the registry is new.
+  private void requireRegistryNotLost(String otherwise) throws StartException, TokenException {
+    if (!ownKeys.isEmpty().join()) {
+      return;
+    }
+    for (Tokens.Member member : tokens.members()) {
+      try (TokenSession session = member.token().open()) {
+        TokenSession.Count keys = LostRegistry.keysKnownBefore(session);
+        if (!keys.isNone()) {
+          throw LostRegistry.lost(config.registry(), member.serial(), keys, otherwise);
+        }
+      }
+    }
+  }
+
+  /// Refuses a registry with keys of other tokens, if none of these tokens is present.
+  private void requireKnownTokens() throws StartException {
+    List<String> known = others(OwnKey.Purpose.PROBE);
+    if (!known.isEmpty() && tokens.serials().stream().noneMatch(known::contains)) {
+      throw new StartException(
+          "the registry "
+              + config.registry()
+              + " has keys of hmacd on token "
+              + String.join(" and ", known)
+              + ", which is not present: restore that token, or remove the folder of hmacd dev",
+          StartException.CONFIG,
+          null);
+    }
+  }
+
+  /// The probe keys, by serial number of their token.
+  private Map<String, OwnKey> probeKeys() throws StartException, TokenException {
     Map<String, OwnKey> found = new HashMap<>();
     for (String serial : tokens.serials()) {
-      OwnKey known =
-          known(serial, OwnKey.Purpose.PROBE)
-              .orElseThrow(() -> missing(OwnKey.Purpose.PROBE, "token " + serial));
-      found.put(serial, known);
+      Optional<OwnKey> known = known(serial, OwnKey.Purpose.PROBE);
+      if (known.isEmpty()) {
+        requireRegistryNotLost(LostRegistry.INIT);
+        throw missing(OwnKey.Purpose.PROBE, serial);
+      }
+      found.put(serial, known.get());
     }
     return found;
   }
 
-  /// The first token's key for access keys is that of all; the others may have a copy of it.
+  /// The key for access keys is that of the first token with one. The other tokens may have a copy
+  /// of it.
   private void startAccessKeys() throws StartException {
     OwnKey master = null;
     List<String> holders = new ArrayList<>();
@@ -221,7 +295,7 @@ public final class Daemon implements AutoCloseable {
       }
     }
     if (master == null) {
-      throw missing(OwnKey.Purpose.ACCESS_KEYS, "registry");
+      throw missing(OwnKey.Purpose.ACCESS_KEYS, String.join(" or ", tokens.serials()));
     }
     useCases.accessKeys().start(master, holders);
   }
@@ -230,19 +304,46 @@ public final class Daemon implements AutoCloseable {
     try {
       return ownKeys.find(serial, purpose).join();
     } catch (CompletionException e) {
-      throw new StartException("the registry cannot be used", StartException.TEMPORARY, e);
+      throw StartException.of(e);
     }
   }
 
-  private static StartException missing(OwnKey.Purpose purpose, String what) {
+  private StartException missing(OwnKey.Purpose purpose, String serial) throws StartException {
+    List<String> others = others(purpose);
     return new StartException(
-        "the " + what + " lacks " + OwnKey.label(purpose) + ": run hmacd init",
+        "the registry "
+            + config.registry()
+            + " has no "
+            + OwnKey.label(purpose)
+            + " of token "
+            + serial
+            + (others.isEmpty()
+                ? ": run hmacd init"
+                : ", but of token "
+                    + String.join(" and ", others)
+                    + ": configure that token. If token "
+                    + serial
+                    + " was restored from its backup: hmacd init --restored "
+                    + others.getFirst()
+                    + "="
+                    + serial
+                    + ". If token "
+                    + serial
+                    + " was added: hmacd init"),
         StartException.CONFIG,
         null);
   }
 
-  /// What becomes of the token, for health and for who runs the daemon.
-  private final class TokenWatch implements Probe.Listener {
+  private List<String> others(OwnKey.Purpose purpose) throws StartException {
+    try {
+      return ownKeys.tokenSerials(purpose).join();
+    } catch (CompletionException e) {
+      throw StartException.of(e);
+    }
+  }
+
+  /// Reports changes of the tokens' health to the health service and to the log.
+  private final class TokenWatch implements HealthCheck.Listener {
     @Override
     public void healthy(boolean is) {
       health.setServing(is);
@@ -259,37 +360,50 @@ public final class Daemon implements AutoCloseable {
       log.atError()
           .log(
               exit
-                  ? "The token does not come back in this process: it ends"
-                  : "The token does not come back; a restart may help (exit_when_lost)");
+                  ? "Exiting with status 75: no token is in service (exit_when_lost)"
+                  : "No token is in service: a restart may help (exit_when_lost)");
       if (exit) {
         onLost.run();
       }
     }
   }
 
-  /// To be called before the start.
+  /// Sets the action that ends the process. Call it before [#start].
   ///
-  /// @param ending ends the process; called when the token is lost and the configuration says so
+  /// @param ending called when no token is in service and the configuration has `exit_when_lost`
   public void onLost(Runnable ending) {
     onLost = ending;
   }
 
-  /// Lets PINs that were refused be tried once more. Thread-safe.
+  /// Allows one more login with each refused PIN. Thread-safe.
   public void retryPin() {
     tokens.retryPins();
   }
 
   private void measure() {
     tokens.members().forEach(this::measure);
-    metrics.gauge("hmacd_connections", "Open connections.", server::openConnections);
     metrics.gauge(
-        "hmacd_connections_refused",
-        "Connections closed since the start because there were too many.",
+        "hmacd_netty_direct_bytes",
+        "Direct memory in bytes that Netty counts itself; 0 where the JVM counts it.",
+        EventLoops::directMemory);
+    metrics.gauge("hmacd_connections", "Open gRPC connections.", server::openConnections);
+    metrics.counter(
+        "hmacd_connections_refused_total",
+        "gRPC connections closed or refused at a maximum number of connections.",
         server::refusedConnections);
+    metrics.gauge(
+        "hmacd_connection_memory_bytes",
+        "Memory in bytes that connections of both edges hold, as memory.max_connection_percent"
+            + " counts.",
+        budget::held);
+    metrics.counter(
+        "hmacd_connections_cut_for_memory_total",
+        "Connections of both edges cut because a memory bound was exceeded.",
+        budget::evictions);
     if (tls != null) {
       metrics.gauge(
-          "hmacd_certificate_expiry_seconds",
-          "When the daemon's certificate ends, in Unix time.",
+          "hmacd_certificate_expiry_timestamp_seconds",
+          "Expiry of the certificate of the gRPC edge, in seconds since the Unix epoch.",
           () -> tls.notAfter().getEpochSecond());
     }
     if (awsKms != null) {
@@ -299,24 +413,24 @@ public final class Daemon implements AutoCloseable {
 
   private void measure(Tokens.Member member) {
     Lanes lanes = member.lanes();
-    Probe probe = member.probe();
+    HealthCheck probe = member.probe();
     var gauges = metrics.ofToken(member.serial());
-    gauges.gauge("hmacd_lanes", "Threads with a session each.", lanes::size);
+    gauges.gauge("hmacd_lanes", "Lanes: threads with one session each.", lanes::size);
     gauges.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
     gauges.gauge("hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
     gauges.gauge(
         "hmacd_lanes_replaced",
-        "Lanes that hang in the token and have been replaced.",
+        "Lanes that hang in a call into the token, and that another lane replaces.",
         lanes::hanging);
     gauges.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
     gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
     gauges.gauge(
         "hmacd_token_healthy",
-        "1 while the probe gives the known answer.",
+        "1 if the last health check gave the known answer.",
         () -> probe.isHealthy() ? 1 : 0);
     gauges.gauge(
         "hmacd_token_pin_refused",
-        "1 when the token refused its PIN: nothing is tried until an operator acts.",
+        "1 if the token refused the PIN or the PIN file is not usable: no login until SIGHUP.",
         () -> probe.isPinRefused() ? 1 : 0);
   }
 
@@ -325,25 +439,25 @@ public final class Daemon implements AutoCloseable {
         "hmacd_aws_kms_connections",
         "Open connections of the AWS KMS edge.",
         edge::openConnections);
-    metrics.gauge(
-        "hmacd_aws_kms_connections_refused",
-        "Its connections closed since the start because there were too many.",
+    metrics.counter(
+        "hmacd_aws_kms_connections_refused_total",
+        "Connections of the AWS KMS edge closed or refused at a maximum number of connections.",
         edge::refusedConnections);
     metrics.gauge(
-        "hmacd_aws_kms_requests", "Its requests that are not answered yet.", edge::requests);
+        "hmacd_aws_kms_requests", "Requests in flight of the AWS KMS edge.", edge::requests);
     metrics.gauge(
         "hmacd_aws_kms_buffered_bytes",
-        "Bytes of its requests' bodies in memory.",
+        "Bytes of request bodies in memory, of the AWS KMS edge.",
         edge::bufferedBytes);
     if (awsTls != null) {
       metrics.gauge(
-          "hmacd_aws_kms_certificate_expiry_seconds",
-          "When its certificate ends, in Unix time.",
+          "hmacd_aws_kms_certificate_expiry_timestamp_seconds",
+          "Expiry of the certificate of the AWS KMS edge, in seconds since the Unix epoch.",
           () -> awsTls.notAfter().getEpochSecond());
     }
   }
 
-  /// Takes the rules of a configuration that was read anew. Thread-safe.
+  /// Applies the rules of a configuration that was read again. Thread-safe.
   public void reload(Config fresh) {
     access.replace(fresh.rules());
     log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Rules replaced");
@@ -352,9 +466,9 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Reads certificates and trust anew. Thread-safe.
+  /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws IOException for bad ones; what was used before stays
+  /// @throws IOException if files cannot be used; the previous files stay in use
   public void reloadTls() throws IOException {
     try {
       if (tls != null) {
@@ -372,22 +486,24 @@ public final class Daemon implements AutoCloseable {
     log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
   }
 
-  /// What is served, for who starts the daemon.
+  /// The use cases, for the command that starts the daemon.
   public UseCases useCases() {
     return useCases;
   }
 
-  /// Where TCP is listened on.
+  /// Address of the TCP listener of the gRPC edge.
   public Optional<InetSocketAddress> tcpAddress() {
     return server.tcpAddress();
   }
 
-  /// Where the AWS KMS edge listens.
+  /// Address of the AWS KMS edge's listener.
   public Optional<InetSocketAddress> awsKmsAddress() {
     return Optional.ofNullable(awsKms).flatMap(AwsKmsServer::address);
   }
 
-  /// Waits until the probe has given its first answer.
+  /// Waits until a token has given its first known answer.
+  ///
+  /// @return false if the limit was reached before
   public boolean awaitHealthy(Duration limit) throws InterruptedException {
     return tokens.awaitHealthy(limit);
   }
@@ -396,8 +512,9 @@ public final class Daemon implements AutoCloseable {
     return metrics.port();
   }
 
-  /// Ends in the order that loses nothing: callers are told to go elsewhere, calls under way end,
-  /// then lanes and the registry, which answer what is left, and then connections.
+  /// Stops in an order that loses no call. First the health status directs clients elsewhere, and
+  /// calls in flight end. Then lanes and the registry close, and answer the remaining calls.
+  /// Connections close last.
   @Override
   public void close() {
     health.stop();

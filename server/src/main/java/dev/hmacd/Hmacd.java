@@ -3,7 +3,7 @@ package dev.hmacd;
 import dev.hmacd.command.Arguments;
 import dev.hmacd.command.CommandLine;
 
-/// The daemon's program: arguments in, exit code out.
+/// The daemon's main class: runs the command, and ends with its exit code.
 public final class Hmacd {
   private Hmacd() {}
 
@@ -17,6 +17,10 @@ public final class Hmacd {
     } catch (Arguments.UsageException e) {
       System.err.println("hmacd: " + e.getMessage() + "; see hmacd --help");
       code = 2;
+    } catch (RuntimeException | Error e) {
+      System.err.println("hmacd: unexpected error; report it with these lines:");
+      e.printStackTrace();
+      code = StartException.SOFTWARE;
     }
     if (code != 0) {
       System.exit(code);

@@ -1,16 +1,20 @@
 package dev.hmacd;
 
-import dev.hmacd.key.RegistryException;
+import dev.hmacd.registry.RegistryException;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
-/// The daemon cannot start; the message is for the operator.
+/// The daemon cannot start. The message is for the operator.
 public final class StartException extends Exception {
   private static final long serialVersionUID = 1;
 
-  /// sysexits(3) EX_TEMPFAIL: starting again may help.
+  /// sysexits(3) EX_SOFTWARE: an unexpected error.
+  public static final int SOFTWARE = 70;
+
+  /// sysexits(3) EX_TEMPFAIL: a restart may help.
   public static final int TEMPORARY = 75;
 
-  /// sysexits(3) EX_CONFIG: starting again does not help, and could lock the token's PIN.
+  /// sysexits(3) EX_CONFIG: a restart does not help, and could lock the token's PIN.
   public static final int CONFIG = 78;
 
   private final int exitCode;
@@ -20,10 +24,24 @@ public final class StartException extends Exception {
     this.exitCode = exitCode;
   }
 
-  /// The registry cannot be used: now, or ever as it is configured.
+  /// The registry cannot be used: temporarily, or until an operator acts.
   public static StartException of(RegistryException e) {
-    boolean foreign = e.kind() == RegistryException.Kind.FOREIGN;
-    return new StartException(e.getMessage(), foreign ? CONFIG : TEMPORARY, e);
+    return new StartException(e.getMessage(), e.needsOperator() ? CONFIG : TEMPORARY, e);
+  }
+
+  /// A change or read of the registry failed while the daemon started.
+  ///
+  /// @throws CompletionException if the cause is not a registry failure
+  public static StartException of(CompletionException e) {
+    if (e.getCause() instanceof RegistryException cause) {
+      return of(cause);
+    }
+    throw e;
+  }
+
+  /// The exit code of a process that ends after a failure.
+  public static int exitCode(Throwable failure) {
+    return failure instanceof StartException e ? e.exitCode() : SOFTWARE;
   }
 
   public int exitCode() {

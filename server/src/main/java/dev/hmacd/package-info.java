@@ -1,4 +1,4 @@
-/// The daemon: `main`, what it is made of, and how it starts and ends.
+/// The daemon: `main`, its parts, its start and its stop.
 @NullMarked
 package dev.hmacd;
 

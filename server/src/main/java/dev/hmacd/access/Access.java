@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyEntry;
 import java.util.List;
 
-/// Decides who may do what. By default nothing is allowed; rules allow, and none forbids.
+/// Authorization by rules. Without a rule nothing is allowed. Rules only allow; no rule forbids.
 @ThreadSafe
 public final class Access {
   private volatile List<Rule> rules;
@@ -13,12 +13,12 @@ public final class Access {
     this.rules = List.copyOf(rules);
   }
 
-  /// Puts rules in place of those before; the next decision is made by them.
+  /// Replaces the rules, from the next decision on.
   public void replace(List<Rule> newRules) {
     rules = List.copyOf(newRules);
   }
 
-  /// Whether a principal may do this with a key, by whatever name it called the key.
+  /// Whether the rules allow an action on a key, for any name of the key in the request.
   public boolean allows(Principal principal, Action action, KeyEntry key) {
     for (Rule rule : rules) {
       if (isFor(rule, principal, action)) {
@@ -32,7 +32,7 @@ public final class Access {
     return false;
   }
 
-  /// Whether a principal may do this with every key, also with those that do not exist.
+  /// Whether the rules allow an action on all keys, also on keys that do not exist.
   public boolean allowsOnAllKeys(Principal principal, Action action) {
     for (Rule rule : rules) {
       if (isFor(rule, principal, action)) {

@@ -1,6 +1,6 @@
 package dev.hmacd.access;
 
-/// What can be allowed, in the names of AWS KMS where it has them.
+/// An action that a rule can allow, with the name of AWS KMS if it has one.
 public enum Action {
   GENERATE_MAC("GenerateMac", true),
   VERIFY_MAC("VerifyMac", true),
@@ -20,6 +20,9 @@ public enum Action {
   TAG_RESOURCE("TagResource", true),
   UNTAG_RESOURCE("UntagResource", true),
   LIST_RESOURCE_TAGS("ListResourceTags", true),
+  GET_KEY_ROTATION_STATUS("GetKeyRotationStatus", true),
+  GET_KEY_POLICY("GetKeyPolicy", true),
+  LIST_KEY_POLICIES("ListKeyPolicies", true),
   GENERATE_RANDOM("GenerateRandom", false),
   CREATE_ACCESS_KEY("CreateAccessKey", false),
   LIST_ACCESS_KEYS("ListAccessKeys", false),
@@ -34,9 +37,9 @@ public enum Action {
     this.forOneKey = forOneKey;
   }
 
-  /// Whether a rule can allow it for some keys only. The others make, list or name keys: since a
-  /// rule can name keys by alias, whoever moves aliases decides what rules mean, and must be
-  /// trusted with all keys.
+  /// Whether a rule can allow the action for some keys only. The other actions are not about one
+  /// existing key, or change or list aliases. A rule can name keys by alias, so a principal that
+  /// moves aliases controls the meaning of rules. It must be trusted with all keys.
   public boolean isForOneKey() {
     return forOneKey;
   }

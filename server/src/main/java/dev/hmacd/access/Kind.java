@@ -15,7 +15,7 @@ enum Kind {
       "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*"),
   /// The certificate's first DNS SAN.
   DNS("dns:", ".+", ".*", ""),
-  /// The certificate's subject CN, where it has no SAN that names it.
+  /// The certificate's subject CN, if no SAN names the principal.
   COMMON_NAME("cn:", ".+", ".*", ""),
   /// The user id of the process at the other end of the Unix socket (SO_PEERCRED).
   UID("uid:", ".+", ".*", ""),
@@ -31,9 +31,9 @@ enum Kind {
   private final Pattern beforeWildcard;
   private final String rule;
 
-  /// @param name what may come after the prefix
-  /// @param beforeWildcard what may come between the prefix and a wildcard
-  /// @param rule what to tell of those that do not fit
+  /// @param name pattern of the name after the prefix
+  /// @param beforeWildcard pattern of the name between the prefix and a wildcard
+  /// @param rule error text for a name that does not match; empty for the general text
   Kind(String prefix, String name, String beforeWildcard, String rule) {
     this.prefix = prefix;
     this.name = Pattern.compile(name, Pattern.DOTALL);
@@ -41,13 +41,13 @@ enum Kind {
     this.rule = rule;
   }
 
-  /// Refuses what is not a principal's name.
+  /// Refuses a text that is not the name of a principal.
   static void requireName(String text) {
     Kind kind = of(text);
     require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
   }
 
-  /// Refuses what a wildcard may not come after.
+  /// Refuses a prefix that must not precede a wildcard.
   static void requirePrefix(String text) {
     Kind kind = of(text);
     require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());

@@ -1,11 +1,11 @@
 package dev.hmacd.access;
 
-/// Who calls, in the one grammar of all edges: a kind and a name, such as
+/// The identity of a caller, with one grammar for all edges: a kind and a name, such as
 /// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing`, `uid:1000` or
-/// `arn:aws:iam::000000000000:user/billing`. The kind is always written, so that no name of one
-/// kind can pass for another's.
+/// `arn:aws:iam::000000000000:user/billing`. The kind is always part of the text, so that a name of
+/// one kind never equals a name of another.
 public record Principal(String name) {
-  /// How long a name may be; longer ones have no place in a log line.
+  /// Maximum length of a name, for log lines.
   public static final int MAX_LENGTH = 2048;
 
   public Principal {

@@ -6,11 +6,11 @@ import dev.hmacd.key.KeyId;
 import java.util.List;
 import java.util.Set;
 
-/// Allows principals some actions on some keys.
+/// A rule that allows principals some actions on some keys.
 ///
-/// @param principals who
-/// @param actions what
-/// @param keys on which keys
+/// @param principals the principals of the rule
+/// @param actions the allowed actions
+/// @param keys the keys of the rule
 public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<KeyPattern> keys) {
   public Rule {
     principals = List.copyOf(principals);
@@ -27,12 +27,12 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     }
   }
 
-  /// Whom a rule is for: one principal, or all whose names start with a prefix.
+  /// The principals of a rule: one principal, or all with a prefix of their names.
   ///
   /// @param text a principal's name, or a prefix of names
   public record PrincipalPattern(String text, boolean isPrefix) {
-    /// Reads `NAME` or `PREFIX*`. A prefix has its kind, a SPIFFE one its whole trust domain, and
-    /// an ARN its whole account.
+    /// Reads `NAME` or `PREFIX*`. A prefix includes the kind, of a SPIFFE ID also the trust domain,
+    /// and of an ARN also the account.
     public static PrincipalPattern parse(String pattern) {
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
@@ -49,13 +49,13 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     }
   }
 
-  /// Which keys a rule is for.
+  /// The keys of a rule.
   public sealed interface KeyPattern {
     record All() implements KeyPattern {}
 
     record Id(KeyId id) implements KeyPattern {}
 
-    /// Keys that have an alias of this name now, or one that starts with it.
+    /// Keys that now have an alias with this name, or with this prefix.
     record Named(String text, boolean isPrefix) implements KeyPattern {}
 
     /// Reads `*`, a key id, `alias/NAME` or `alias/PREFIX*`.

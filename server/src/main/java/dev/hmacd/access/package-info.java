@@ -1,4 +1,4 @@
-/// Who may do what with which key: decided here and nowhere else.
+/// Authorization of principals, actions and keys. No other package decides it.
 @NullMarked
 package dev.hmacd.access;
 

@@ -3,9 +3,9 @@ package dev.hmacd.awskms;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.AliasService;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Shape;
+import dev.hmacd.usecase.AliasService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Shape;
 import java.util.List;
 
 /// The operations on aliases.
@@ -47,7 +47,8 @@ final class AliasOperations {
     aliases.deleteAlias(caller, alias(input), answer.empty());
   }
 
-  /// The rules for names are the use case's; here they only have AWS's texts.
+  /// Reads an alias name. The use case has the rules for names; this edge has the error texts of
+  /// AWS.
   private static String alias(Input input) {
     String name = input.text("AliasName");
     if (!name.startsWith(Alias.PREFIX)) {

@@ -1,17 +1,17 @@
 package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Reply;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Reply;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The end of a request: sends the answer, or maps the failure. Every request that came whole ends
-/// in one of these, once, on whatever thread has the outcome.
+/// The reply to a request: sends the output, or maps the failure. Every complete request within the
+/// limit on requests ends here once, on any thread.
 final class Answer {
   private static final Logger log = LoggerFactory.getLogger(Answer.class);
   private static final byte[] NO_BODY = {};
@@ -29,10 +29,13 @@ final class Answer {
   private final long startNanos = System.nanoTime();
   private final AtomicBoolean ended = new AtomicBoolean();
 
-  /// What the request says, once it was read.
+  /// The input of the operation; null until it is read.
   private volatile @Nullable Input input;
 
-  /// @param operation its name; `unknown` when there is no such operation
+  /// The next step of a request that waits; null if none waits, or the client is gone.
+  private volatile @Nullable Runnable waiting;
+
+  /// @param operation name of the operation; `unknown` if it does not exist
   Answer(String operation, Exchange exchange, Failures failures, CallObserver observer) {
     this.operation = operation;
     this.exchange = exchange;
@@ -45,7 +48,20 @@ final class Answer {
     input = read;
   }
 
-  /// The end of a use case whose outcome is the operation's output.
+  /// Returns a runnable for a later step, which does nothing if the client is gone. After that it
+  /// has no reference to the request, whose memory no longer counts then. One step at a time.
+  Runnable unlessAbandoned(Runnable step) {
+    waiting = step;
+    return () -> {
+      Runnable next = waiting;
+      waiting = null;
+      if (next != null) {
+        next.run();
+      }
+    };
+  }
+
+  /// The reply of a use case whose result is the output of the operation.
   <T> Reply<T> json(Encoder<T> encoder) {
     return new End<>() {
       @Override
@@ -62,7 +78,7 @@ final class Answer {
     };
   }
 
-  /// The end of a use case of an operation without an output.
+  /// The reply of a use case of an operation without an output.
   <T> Reply<T> empty() {
     return new End<>() {
       @Override
@@ -95,6 +111,7 @@ final class Answer {
   }
 
   private void abandon() {
+    waiting = null;
     if (ended.compareAndSet(false, true)) {
       observer.ended(operation, "CANCELLED", System.nanoTime() - startNanos);
     }

@@ -7,12 +7,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/// What a request gives to show whose it is, in its header `Authorization` or in its query.
+/// The authentication data of a request, from the header `Authorization` or from the query.
 ///
 /// @param credential access key id and scope, separated by slashes
-/// @param signedHeaders names in lowercase, sorted, none twice
-/// @param signature as given; nothing is known of it
-/// @param maxAgeSeconds how old the signature may be, by its own word
+/// @param signedHeaders names in lowercase, sorted, without duplicates
+/// @param signature the signature in the request, not verified
+/// @param maxAgeSeconds maximum age of the signature in the request; [Long#MAX_VALUE] if the
+///   request has none. [SigV4] has a smaller limit of its own.
 record Authorization(
     String credential,
     List<String> signedHeaders,
@@ -22,7 +23,7 @@ record Authorization(
   private static final String HEADER = "authorization";
   private static final long NO_LIMIT = Long.MAX_VALUE;
 
-  /// AWS's longest validity of a signed URL: a week.
+  /// Maximum validity of a signed URL in AWS: one week.
   private static final int MAX_EXPIRES = 604_800;
 
   private static final List<String> QUERY_PARAMETERS =
@@ -33,9 +34,9 @@ record Authorization(
           "X-Amz-SignedHeaders",
           "X-Amz-Date");
 
-  /// Reads it.
+  /// Reads the authentication data.
   ///
-  /// @throws AwsException when there is none, or it is malformed
+  /// @throws AwsException if the data is missing or malformed
   static Authorization of(Headers headers, CanonicalQuery query) {
     List<String> given = headers.all(HEADER);
     boolean inQuery = QUERY_PARAMETERS.stream().anyMatch(query::has);

@@ -2,13 +2,13 @@ package dev.hmacd.awskms;
 
 import org.jspecify.annotations.Nullable;
 
-/// What a caller sees of a request that did not succeed, in AWS's words.
+/// An error response, with the code and the message of AWS.
 ///
-/// @param code AWS's name of it, by which clients tell errors apart
-/// @param message null where AWS sends none
+/// @param code the error code of AWS, by which clients distinguish errors
+/// @param message null if AWS sends no message
 record AwsError(int status, String code, @Nullable String message) {
-  /// What is the caller's doing: AWS answers all of it with 400 on the wire, whatever status its
-  /// model declares.
+  /// An error of the caller. AWS answers it with status 400, also if its model declares another
+  /// status.
   static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
   }
@@ -17,7 +17,7 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("ValidationException", message);
   }
 
-  /// The request's body is not what the operation's model says. AWS sends no text.
+  /// The request's body does not have the types of the operation's model. AWS sends no message.
   static AwsError serialization() {
     return of("SerializationException", null);
   }
@@ -28,5 +28,13 @@ record AwsError(int status, String code, @Nullable String message) {
 
   static AwsError throttled() {
     return of("ThrottlingException", "Rate exceeded");
+  }
+
+  /// Like [#throttled], for a principal whose quota of requests in flight is used up.
+  static AwsError throttledCaller() {
+    return of(
+        "ThrottlingException",
+        "Rate exceeded: too many requests of this client are in flight. Wait for answers before"
+            + " you send more.");
   }
 }

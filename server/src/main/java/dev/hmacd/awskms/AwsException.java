@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
-/// Carries an [AwsError] up to the one place that answers the request. Has no stack trace: it is an
-/// answer, not a fault of the program, and may come at a high rate.
+/// Exception that carries an [AwsError] to the end of the request. It has no stack trace: it is not
+/// a fault of the program, and may occur at a high rate.
 final class AwsException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

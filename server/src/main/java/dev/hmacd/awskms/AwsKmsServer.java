@@ -2,11 +2,13 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.config.Config;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.UseCases;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.UseCases;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -21,12 +23,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The AWS KMS edge: what listens, and what is served there. Requests are taken on event loops and
-/// never wait there.
+/// The server of the AWS KMS edge. Requests run on event loops and never block them.
 public final class AwsKmsServer implements AutoCloseable {
   private static final String SERVICE = "kms";
 
-  /// How long what was answered at the last moment may take to be sent.
+  /// Memory of an idle connection.
+  private static final long IDLE_BYTES = 11 << 10;
+
+  /// Maximum time to send the last replies.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final Logger log = LoggerFactory.getLogger(AwsKmsServer.class);
@@ -37,15 +41,16 @@ public final class AwsKmsServer implements AutoCloseable {
   private final Intake intake;
   private @Nullable Channel listening;
 
-  /// @param loops started before this is
-  /// @param tls with its files read; null to serve without, on loopback
+  /// @param loops event loops, started before this server
+  /// @param tls TLS with loaded files; null for plaintext on loopback
   public AwsKmsServer(
       Config.AwsKms config,
       EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
       CallObserver observer,
-      Clock clock) {
+      Clock clock,
+      MemoryBudget budget) {
     this.config = config;
     this.loops = loops;
     this.tls = tls;
@@ -63,14 +68,20 @@ public final class AwsKmsServer implements AutoCloseable {
         new Intake(
             limits,
             dispatcher::take,
-            new Room(limits.maxRequests(), limits.maxBufferedBytes()),
-            new Connections(limits.maxConnections(), limits.maxUnauthenticated(), true),
+            new Room(limits.maxRequests(), limits.maxBufferedBytes(), limits.maxBodyBytes()),
+            new Connections(
+                new Connections.Settings(
+                    limits.maxConnections(),
+                    limits.maxUnauthenticated(),
+                    IDLE_BYTES,
+                    limits.request()),
+                budget),
             new Watch());
   }
 
-  /// Listens.
+  /// Starts to listen.
   ///
-  /// @throws IOException when the address is taken, or the TLS files cannot be used
+  /// @throws IOException if the address is in use, or the TLS files cannot be used
   public void start() throws IOException {
     if (tls != null) {
       tls.awaitLoaded();
@@ -87,7 +98,7 @@ public final class AwsKmsServer implements AutoCloseable {
             .bind(config.listen())
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
-      throw new IOException("cannot listen on " + config.listen(), bound.cause());
+      throw ListenException.of("aws_kms.listen", config.listen(), bound.cause());
     }
     listening = bound.channel();
     var _ =
@@ -104,7 +115,7 @@ public final class AwsKmsServer implements AutoCloseable {
         .log("Serving AWS KMS");
   }
 
-  /// Where it listens; the port is the kernel's choice if the configuration says 0.
+  /// The listening address. The kernel chooses the port if the configured port is 0.
   public Optional<InetSocketAddress> address() {
     return Optional.ofNullable(listening).map(each -> (InetSocketAddress) each.localAddress());
   }
@@ -113,22 +124,22 @@ public final class AwsKmsServer implements AutoCloseable {
     return intake.connections().open();
   }
 
-  /// Connections that were closed because there were too many.
+  /// Number of connections that were closed because of the bounds on connections.
   public long refusedConnections() {
     return intake.connections().refused();
   }
 
-  /// Requests that came whole and are not answered yet.
+  /// Number of complete requests without an answer.
   public int requests() {
     return intake.room().requests();
   }
 
-  /// Bytes of requests that are coming in or are not answered yet.
+  /// Bytes of the bodies of requests in flight, including partially received ones.
   public long bufferedBytes() {
     return intake.room().bytes();
   }
 
-  /// Takes no new connections, and has those there are end once what they sent has been answered.
+  /// Stops listening, and closes each connection after its requests are answered.
   public void beginDrain() {
     Channel bound = listening;
     if (bound != null) {
@@ -137,9 +148,9 @@ public final class AwsKmsServer implements AutoCloseable {
     }
   }
 
-  /// Waits for the end that [#beginDrain] began.
+  /// Waits until all connections are closed after [#beginDrain].
   ///
-  /// @param limit for all of it
+  /// @param limit maximum wait
   public void awaitDrained(Duration limit) {
     try {
       if (listening != null && !intake.watch().awaitNone(limit)) {
@@ -150,7 +161,7 @@ public final class AwsKmsServer implements AutoCloseable {
     }
   }
 
-  /// Ends whatever is left; the event loops' end closes it.
+  /// Drains within a time limit. The end of the event loops closes the remaining connections.
   @Override
   public void close() {
     beginDrain();

@@ -3,7 +3,7 @@ package dev.hmacd.awskms;
 import io.netty.buffer.ByteBuf;
 import java.util.Arrays;
 
-/// The body of a request that is coming in. On one event loop.
+/// The body of a partially received request. Used on one event loop.
 final class Body {
   private static final byte[] EMPTY = {};
 
@@ -14,24 +14,31 @@ final class Body {
     return length;
   }
 
+  /// Heap of the body, in bytes: more than its length while it grows.
+  int heapBytes() {
+    return bytes.length;
+  }
+
   void append(ByteBuf more) {
     int count = more.readableBytes();
     if (count > bytes.length - length) {
-      // The first piece is all of it, as a rule: no byte more than needed.
+      // The first part is usually the complete body, so the array has its exact length.
       bytes = Arrays.copyOf(bytes, length == 0 ? count : Math.max(2 * length, length + count));
     }
     more.readBytes(bytes, length, count);
     length += count;
   }
 
-  /// Lets go of what came.
+  /// Releases the received bytes.
   void clear() {
     bytes = EMPTY;
     length = 0;
   }
 
-  /// What came.
-  byte[] toByteArray() {
-    return length == bytes.length ? bytes : Arrays.copyOf(bytes, length);
+  /// Returns the received bytes, and keeps only their length.
+  byte[] take() {
+    byte[] taken = length == bytes.length ? bytes : Arrays.copyOf(bytes, length);
+    bytes = EMPTY;
+    return taken;
   }
 }

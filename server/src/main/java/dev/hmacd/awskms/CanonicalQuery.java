@@ -11,7 +11,7 @@ final class CanonicalQuery {
   private static final CanonicalQuery NONE = new CanonicalQuery(List.of());
   private static final char[] HEX = "0123456789ABCDEF".toCharArray();
 
-  /// A parameter: plain, with bytes as characters (ISO 8859-1), and encoded as a signer would.
+  /// A parameter: decoded, with bytes as characters (ISO 8859-1), and in the canonical encoding.
   private record Parameter(String name, String value, String encodedName, String encodedValue) {}
 
   private final List<Parameter> parameters;
@@ -43,9 +43,9 @@ final class CanonicalQuery {
     return parameters.stream().anyMatch(each -> each.name().equals(name));
   }
 
-  /// The value of a parameter; empty when it is not given.
+  /// The value of a parameter; empty if the query does not have it.
   ///
-  /// @throws AwsException when it is given more than once
+  /// @throws AwsException if the query has it more than once
   Optional<String> only(String name) {
     List<Parameter> found = parameters.stream().filter(each -> each.name().equals(name)).toList();
     if (found.size() > 1) {
@@ -55,8 +55,8 @@ final class CanonicalQuery {
     return found.stream().map(Parameter::value).findFirst();
   }
 
-  /// The canonical form: each parameter encoded anew, sorted by name and value, without the
-  /// signature itself.
+  /// The canonical form: each parameter in the canonical encoding, sorted by name and value,
+  /// without the signature itself.
   String text() {
     if (parameters.isEmpty()) {
       return "";

@@ -2,11 +2,11 @@ package dev.hmacd.awskms;
 
 import java.util.List;
 
-/// The text of a request that is signed (AWS Signature Version 4, "Create a canonical request").
+/// The canonical request, which is signed (AWS Signature Version 4, "Create a canonical request").
 final class CanonicalRequest {
   private CanonicalRequest() {}
 
-  /// Writes it. The path needs no canonical form: only `/` is served, and that is its own.
+  /// Creates the text. The path needs no conversion: only `/` is served, and it is canonical.
   ///
   /// @param signedHeaders in lowercase and sorted
   /// @param bodyHash SHA-256 in lowercase hex
@@ -41,7 +41,7 @@ final class CanonicalRequest {
     return text.append('\n').append(bodyHash).toString();
   }
 
-  /// Without blanks at the ends, and with one for several inside.
+  /// Appends a value without blanks at its ends, and with one blank for several inside.
   private static void appendCollapsed(StringBuilder text, String value) {
     boolean blank = false;
     boolean any = false;

@@ -5,12 +5,13 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.ssl.SslHandler;
 import java.util.concurrent.TimeUnit;
 
-/// How a connection ends after its last answer.
+/// Lingering close of a connection after its last answer.
 final class Closing {
   private Closing() {}
 
-  /// Says that nothing more comes, and goes on reading for a while: closed with bytes unread, the
-  /// kernel would send a reset, which takes the answer away from a client that is still sending.
+  /// Closes the output, and reads for a limited time before the close. If the connection were
+  /// closed with unread bytes, the kernel would send a reset. A client that still sends would then
+  /// lose the answer.
   static void lingering(Channel channel, long millis) {
     SslHandler tls = channel.pipeline().get(SslHandler.class);
     if (tls != null) {

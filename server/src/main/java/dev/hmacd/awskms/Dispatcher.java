@@ -1,18 +1,19 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.mac.AccessKeyService;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Refusal;
-import dev.hmacd.mac.SigningKey;
+import dev.hmacd.usecase.AccessKeyService;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.SigningKey;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/// The way of a request that has come whole: authenticate, find the operation, read its input, hand
-/// it over. All of it on the event loop, unless a signing key has to be waited for.
+/// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
+/// the handler. Runs on the event loop; a request that waits for a signing key continues there
+/// later.
 final class Dispatcher {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
@@ -23,7 +24,7 @@ final class Dispatcher {
   private final CallObserver observer;
   private final Duration maxCallTime;
 
-  /// @param maxCallTime the deadline of every request: AWS's clients send none
+  /// @param maxCallTime time limit of every request: clients of AWS send no deadline
   Dispatcher(
       SigV4 sigV4,
       AccessKeyService accessKeys,
@@ -39,7 +40,8 @@ final class Dispatcher {
     this.maxCallTime = maxCallTime;
   }
 
-  /// Takes a request; the exchange is told how it ended. On the event loop of its connection.
+  /// Dispatches a request; the exchange gets the answer. Called on the event loop of the
+  /// connection.
   void take(Request request, Exchange exchange) {
     Optional<Operation> operation =
         request.headers().only("x-amz-target").flatMap(operations::find);
@@ -58,7 +60,9 @@ final class Dispatcher {
           if (key.isDone()) {
             next.run();
           } else {
-            var _ = key.whenCompleteAsync((_, _) -> answering(answer, next), exchange.executor());
+            Runnable waiting = answer.unlessAbandoned(next);
+            var _ =
+                key.whenCompleteAsync((_, _) -> answering(answer, waiting), exchange.executor());
           }
         });
   }
@@ -82,14 +86,16 @@ final class Dispatcher {
       Answer answer) {
     SigningKey key = found.join().orElseThrow(() -> new AwsException(SigV4.UNKNOWN_KEY));
     claim.verify(key);
-    exchange.authenticated();
+    if (!exchange.admit(key.principal())) {
+      throw new AwsException(AwsError.throttledCaller());
+    }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
     Input input = known.input().read(request.body());
     answer.about(input);
     known.handler().call(new Caller(key.principal(), deadlineNanos), input, answer);
   }
 
-  /// Whatever is thrown is an answer too.
+  /// Runs a step, and answers the request with the exception if the step throws one.
   private static void answering(Answer answer, Runnable work) {
     try {
       work.run();

@@ -1,20 +1,24 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.access.Principal;
 import java.util.concurrent.Executor;
 
-/// A request's way back.
+/// The client's side of a request, which gets the answer.
 interface Exchange {
-  /// Answers the request, once, from whatever thread.
+  /// Answers the request, once, on any thread.
   void respond(Response response);
 
-  /// Whether there is nobody left to answer.
+  /// Whether the client is gone.
   boolean isGone();
 
-  /// Has something run when nobody is left to answer; a use case need not end then.
+  /// Sets the action that runs if the client is gone before the answer. The use case need not
+  /// complete its reply then.
   void whenGone(Runnable action);
 
-  /// Notes that the request shows who sent it.
-  void authenticated();
+  /// Reports that the request has a valid signature of this principal.
+  ///
+  /// @return whether the principal may have one more request in flight
+  boolean admit(Principal principal);
 
   /// The event loop of the request's connection.
   Executor executor();

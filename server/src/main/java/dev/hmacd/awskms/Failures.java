@@ -5,14 +5,14 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyName;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.mac.Failure;
+import dev.hmacd.usecase.Failure;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// What callers see of a failure: AWS's code and text. Texts are constant but for what the caller
-/// sent and keys' ARNs, and hold nothing of exceptions, paths or the token.
+/// Maps a [Failure] to the error of AWS. Texts contain only constants, values of the request and
+/// ARNs of keys: no exception texts, no paths, nothing about the token.
 final class Failures {
   /// The id of a multi-region key: AWS knows such keys, so it is well-formed.
   private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
@@ -26,8 +26,7 @@ final class Failures {
     this.scope = scope;
   }
 
-  // No default branch, on purpose: a new kind of failure does not compile until someone has decided
-  // what callers see of it.
+  // No default branch: a new kind of failure does not compile without a decision about its error.
   AwsError of(Failure failure, String operation, @Nullable Input input) {
     return switch (failure) {
       case Failure.Unauthenticated() -> SigV4.UNKNOWN_KEY;
@@ -70,12 +69,15 @@ final class Failures {
           AwsError.of(
               "InvalidKeyUsageException",
               "Algorithm " + algorithm + " is incompatible with key spec " + spec + ".");
+      case Failure.ReservedMessage() ->
+          AwsError.validation(
+              "Message starts with 'hmacd check value v1' and a zero byte, which is reserved");
       case Failure.InvalidMac() -> AwsError.of("KMSInvalidMacException", null);
       case Failure.DryRun() ->
           AwsError.of(
               "DryRunOperationException",
               "The request would have succeeded, but the DryRun option is set.");
-      // No operation of this edge adopts keys, or is about access keys.
+      // No operation of this edge adopts keys or manages access keys.
       case Failure.AccessKeyNotFound(var _) -> notFound("There is no such access key.");
       case Failure.ObjectNotFound(),
           Failure.ObjectAmbiguous(),
@@ -85,8 +87,9 @@ final class Failures {
           AwsError.unsupported(null);
       case Failure.MechanismNotSupported(var spec) ->
           AwsError.unsupported("The token has no mechanism for key spec " + spec + ".");
-      case Failure.TokenBusy(), Failure.RegistryBusy(), Failure.MemoryBusy() ->
-          AwsError.throttled();
+      case Failure.TokenBusy(var bound) -> throttled(bound);
+      case Failure.RegistryBusy(var bound) -> throttled(bound);
+      case Failure.MemoryBusy(var bound) -> throttled(bound);
       case Failure.DeadlineExceeded(), Failure.RegistryUnavailable(), Failure.Stopping() ->
           new AwsError(
               503,
@@ -108,6 +111,13 @@ final class Failures {
     };
   }
 
+  private static AwsError throttled(Failure.Bound bound) {
+    return switch (bound) {
+      case OF_ALL -> AwsError.throttled();
+      case OF_CALLER -> AwsError.throttledCaller();
+    };
+  }
+
   private AwsError notUsable(KeyId key, KeyState state) {
     String arn = scope.keyArn(key);
     return switch (state) {
@@ -124,8 +134,8 @@ final class Failures {
     return AwsError.of("NotFoundException", message);
   }
 
-  /// What a denied request was about, as the caller named it: an alias is not resolved, which would
-  /// tell that it exists.
+  /// The resource of a denied request, as the request names it. An alias is not resolved, because
+  /// this would disclose its existence.
   private String resource(@Nullable Input input) {
     if (input == null) {
       return "*";
@@ -164,7 +174,7 @@ final class Failures {
     return "Key '" + arn + "' does not exist";
   }
 
-  /// What is said of a name that no key here can have.
+  /// The error text for a name that no key can have.
   private String invalidKeyId(String given) {
     String id = given;
     if (given.startsWith("arn:")) {

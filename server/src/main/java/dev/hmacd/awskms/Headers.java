@@ -5,11 +5,15 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 
-/// The header fields of a request, in their order. Names are in lowercase; a character of a value
-/// is a byte of it, as it came (ISO 8859-1).
+/// The header fields of a request, in their order. Names are in lowercase. Each character of a
+/// value is a received byte (ISO 8859-1).
 final class Headers {
+  /// Heap of a field without its characters: two strings with their arrays, and two list entries.
+  private static final int FIELD_BYTES = 120;
+
   private final List<String> names = new ArrayList<>(16);
   private final List<String> values = new ArrayList<>(16);
+  private int heapBytes;
 
   /// Adds a field.
   ///
@@ -17,11 +21,13 @@ final class Headers {
   Headers add(String name, String value) {
     names.add(name);
     values.add(value);
+    heapBytes += FIELD_BYTES + name.length() + value.length();
     return this;
   }
 
-  int size() {
-    return names.size();
+  /// Heap of the fields, in bytes.
+  int heapBytes() {
+    return heapBytes;
   }
 
   boolean has(String name) {
@@ -39,7 +45,7 @@ final class Headers {
     return found;
   }
 
-  /// The value of the one field of a name; empty when there is none, or more than one.
+  /// The value of the one field of a name; empty if there is none, or more than one.
   Optional<String> only(String name) {
     int index = names.indexOf(name);
     return index >= 0 && index == names.lastIndexOf(name)

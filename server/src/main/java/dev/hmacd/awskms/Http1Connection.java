@@ -1,5 +1,6 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.transport.ConnectionMeter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -27,14 +28,15 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/1.1 connection: requests come one after the other, may be under way at once, and are
-/// answered in their order. All on its event loop.
+/// An HTTP/1.1 connection with pipelining: several requests may be in flight, and are answered in
+/// their order. All methods run on its event loop, except [#look] and [#drain].
 final class Http1Connection extends ChannelInboundHandlerAdapter implements Watch.Watched {
-  /// How long a connection that is to be closed is read on, so that its other end sees the last
-  /// answer and not a reset.
+  /// Duration of the lingering close ([Closing]), so that the client gets the last answer and not a
+  /// reset.
   private static final long LINGER_MILLIS = 1000;
 
-  /// How long a stop looks whether a request is already on its way on an idle connection.
+  /// Wait at a stop for requests that are already in the network, before an idle connection is
+  /// closed.
   private static final long LAST_LOOK_MILLIS = 100;
 
   private static final HttpHeadersFactory HEADERS =
@@ -50,45 +52,47 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   private final Channel channel;
   private final Http1Decoder decoder;
   private final Intake intake;
+  private final Holdings holdings;
+  private final ConnectionMeter meter;
   private final ArrayDeque<Pending> waiting = new ArrayDeque<>();
 
-  /// The request that is coming in.
+  /// The partially received request.
   private @Nullable Pending incoming;
 
-  private boolean authenticated;
+  /// Bytes of an unfinished head, counted in [#holdings].
+  private long headBytes;
+
   private boolean draining;
 
-  /// Nothing that comes in matters any more.
+  /// Whether all further input is ignored.
   private boolean deaf;
 
   private boolean reading;
 
-  /// When the request that is coming in began; 0 while there is none.
+  /// Start of the partially received request; 0 if there is none.
   private volatile long comingSinceNanos;
 
-  /// When the last request ended; 0 while there are some.
+  /// Time of the last answer; 0 while an answer is pending.
   private volatile long idleSinceNanos;
-
-  /// Since when the other end has not read what it was sent; 0 while it does.
-  private volatile long unreadSinceNanos;
 
   Http1Connection(Channel channel, Http1Decoder decoder, Intake intake) {
     this.channel = channel;
     this.decoder = decoder;
     this.intake = intake;
+    this.holdings = new Holdings(channel, intake);
+    this.meter = ConnectionMeter.of(channel);
     this.idleSinceNanos = now();
   }
 
   /// A request, from its head to its answer.
   private final class Pending extends ChannelExchange {
-    private final Headers headers = new Headers();
     private String method = "";
     private String target = "";
     private boolean last;
     private @Nullable Response response;
 
     Pending() {
-      super(channel, intake);
+      super(channel, intake, holdings);
     }
 
     @Override
@@ -101,14 +105,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     Channel connection() {
       return channel;
     }
-
-    @Override
-    public void authenticated() {
-      if (!authenticated) {
-        authenticated = true;
-        intake.connections().authenticated(channel.remoteAddress());
-      }
-    }
   }
 
   private static long now() {
@@ -119,7 +115,14 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
     intake.watch().begin(this);
-    var _ = channel.closeFuture().addListener(_ -> intake.watch().end(this));
+    meter.edge(holdings, decoder);
+    var _ =
+        channel
+            .closeFuture()
+            .addListener(
+                _ -> {
+                  intake.watch().end(this);
+                });
   }
 
   @Override
@@ -127,15 +130,25 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     deaf = true;
     if (incoming != null) {
       incoming.abandon();
+      incoming.release();
       incoming = null;
     }
-    waiting.forEach(ChannelExchange::abandon);
+    abandonWaiting();
+  }
+
+  private void abandonWaiting() {
+    waiting.forEach(
+        pending -> {
+          pending.abandon();
+          pending.release();
+        });
     waiting.clear();
   }
 
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     reading = true;
+    meter.decoded();
     try {
       if (!deaf && channel.isActive() && message instanceof HttpRequest request) {
         head(request);
@@ -151,6 +164,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   private void head(HttpRequest request) {
     var pending = new Pending();
     incoming = pending;
+    pending.method = request.method().name();
     if (request.decoderResult().isFailure()) {
       refuse(error(request.decoderResult().cause()));
       return;
@@ -159,24 +173,20 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       refuse(HttpErrors.VERSION);
       return;
     }
-    pending.method = request.method().name();
     pending.target = request.uri();
-    // A refusal of HEAD has no body, and who asks for it is no client of ours.
+    pending.hold(pending.method.length() + (long) pending.target.length());
+    // After another method than POST the connection is closed: clients of AWS KMS send only POST.
     pending.last = !HttpUtil.isKeepAlive(request) || !pending.method.equals("POST");
-    if (request.headers().size() > Intake.MAX_HEADER_FIELDS) {
-      refuse(HttpErrors.HEADERS_TOO_LONG);
-      return;
-    }
     for (var fields = request.headers().iteratorCharSequence(); fields.hasNext(); ) {
       Map.Entry<CharSequence, CharSequence> field = fields.next();
-      pending.headers.add(
+      pending.field(
           AsciiString.of(field.getKey()).toLowerCase().toString(), field.getValue().toString());
     }
-    if (pending.headers.only("host").isEmpty()) {
+    if (pending.headers().only("host").isEmpty()) {
       refuse(HttpErrors.BAD_HOST);
       return;
     }
-    if (pending.headers.has("transfer-encoding") && !isChunked(pending.headers)) {
+    if (pending.headers().has("transfer-encoding") && !isChunked(pending.headers())) {
       refuse(HttpErrors.MALFORMED);
       return;
     }
@@ -184,12 +194,13 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       refuse(HttpErrors.BODY_TOO_LONG);
       return;
     }
-    if (pending.headers.has("expect")) {
-      expect(pending.headers);
+    if (pending.headers().has("expect")) {
+      expect(pending.headers());
     }
   }
 
-  /// The decoder passes over what comes before `chunked`, and others might not.
+  /// Whether `chunked` is the only transfer coding. The decoder ignores other codings before it,
+  /// and other parsers might not.
   private static boolean isChunked(Headers headers) {
     return headers.only("transfer-encoding").map("chunked"::equalsIgnoreCase).orElse(false);
   }
@@ -198,7 +209,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     if (!headers.only("expect").map("100-continue"::equalsIgnoreCase).orElse(false)) {
       refuse(HttpErrors.EXPECTATION);
     } else if (waiting.isEmpty()) {
-      // Else it would come before earlier answers; a client goes on by itself after a while.
+      // Otherwise it would precede earlier answers. A client continues without it after a timeout.
       var _ =
           channel.writeAndFlush(
               new DefaultFullHttpResponse(
@@ -212,7 +223,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       return;
     }
     if (content.decoderResult().isFailure()) {
-      refuse(HttpErrors.MALFORMED);
+      boolean trailer = content.decoderResult().cause() instanceof Http1Decoder.TrailerException;
+      refuse(trailer ? HttpErrors.TRAILERS : HttpErrors.MALFORMED);
       return;
     }
     ByteBuf part = content.content();
@@ -225,22 +237,13 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
         refuse(HttpErrors.NO_ROOM);
         return;
       }
+      int before = pending.body().heapBytes();
       pending.body().append(part);
+      pending.hold(pending.body().heapBytes() - before);
     }
-    if (content instanceof LastHttpContent end) {
-      if (hasTrailers(pending, end)) {
-        refuse(HttpErrors.TRAILERS);
-        return;
-      }
+    if (content instanceof LastHttpContent) {
       whole(pending);
     }
-  }
-
-  /// The decoder drops some fields after chunks, but tells by its object that there were any.
-  @SuppressWarnings("ReferenceEquality") // It is the object that tells.
-  private static boolean hasTrailers(Pending pending, LastHttpContent end) {
-    return !end.trailingHeaders().isEmpty()
-        || (pending.headers.has("transfer-encoding") && end != LastHttpContent.EMPTY_LAST_CONTENT);
   }
 
   private void whole(Pending pending) {
@@ -249,10 +252,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     idleSinceNanos = 0;
     waiting.add(pending);
     if (pending.last) {
-      deaf = true; // What comes after it was not to be sent.
+      deaf = true; // The client must not send more.
     }
     pending.begin(
-        Request.of(pending.method, pending.target, pending.headers, pending.body().toByteArray()));
+        Request.of(pending.method, pending.target, pending.headers(), pending.takeBody()));
   }
 
   private static AwsError error(Throwable cause) {
@@ -264,7 +267,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
         : HttpErrors.MALFORMED;
   }
 
-  /// Answers what is coming in, after all that came before, and listens no more.
+  /// Refuses the partially received request, after the answers to all earlier ones, and ignores
+  /// further input.
   private void refuse(AwsError error) {
     Pending pending = incoming == null ? new Pending() : incoming;
     incoming = null;
@@ -278,6 +282,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   @Override
   public void channelReadComplete(ChannelHandlerContext context) {
     reading = false;
+    holdings.add(decoder.headBytes() - headBytes);
+    headBytes = decoder.headBytes();
     if (!deaf && (incoming != null || decoder.isMidRequest())) {
       if (comingSinceNanos == 0) {
         comingSinceNanos = now();
@@ -289,12 +295,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    unreadSinceNanos = channel.isWritable() ? 0 : now();
     readOnWhileThereIsRoom();
     context.fireChannelWritabilityChanged();
   }
 
-  /// A client that sends faster than it reads, or than is answered, has to wait.
+  /// Pauses reading while the connection has too many requests in flight, or unsent output.
   private void readOnWhileThereIsRoom() {
     boolean room =
         waiting.size() < intake.limits().maxRequestsPerConnection() && channel.isWritable();
@@ -303,7 +308,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     }
   }
 
-  /// Sends the answers that are next.
+  /// Sends the answers that are complete, in the order of their requests.
   private void sendReady() {
     boolean sent = false;
     for (Pending next = waiting.peek(); next != null; next = waiting.peek()) {
@@ -312,15 +317,15 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
         break;
       }
       waiting.remove();
+      next.release(); // From now on the answer counts as outbound bytes of the channel.
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
-      // Who has not shown who they are gets one answer.
-      boolean last = response.last() || next.last || drained || !authenticated;
+      // An unauthenticated connection gets one answer.
+      boolean last = response.last() || next.last || drained || !holdings.isAuthenticated();
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {
-        // What was taken after it is not answered any more.
-        waiting.forEach(ChannelExchange::abandon);
-        waiting.clear();
+        // Later requests of the connection get no answer.
+        abandonWaiting();
         return;
       }
     }
@@ -378,7 +383,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       }
       return;
     }
-    log.atDebug().setCause(cause).log("A connection broke");
+    log.atDebug().setCause(cause).log("Connection failed");
     var _ = context.close();
   }
 
@@ -389,17 +394,14 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     boolean slow = coming != 0 && nowNanos - coming > intake.limits().request().toNanos();
     long idleLimit = intake.limits().idle().toNanos();
     boolean silent = idle != 0 && nowNanos - idle > idleLimit;
-    long unread = unreadSinceNanos;
-    if (unread != 0 && nowNanos - unread > idleLimit) {
-      var _ = channel.close();
-    } else if (slow || silent) {
+    if (slow || silent) {
       channel.eventLoop().execute(() -> tooLate(coming, idle));
     }
   }
 
   private void tooLate(long coming, long idle) {
     if (coming != 0 && coming == comingSinceNanos && !channel.config().isAutoRead()) {
-      comingSinceNanos = now(); // It is here that the rest of it waits.
+      comingSinceNanos = now(); // This daemon has paused the reading.
     } else if (coming != 0 && coming == comingSinceNanos) {
       refuse(HttpErrors.TIMEOUT);
       channel.flush();
@@ -415,7 +417,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private void beginDrain() {
     draining = true;
-    // A request may be on its way already; it was sent to a daemon that served.
+    // A request may be in the network already: the client sent it before the stop.
     var _ =
         channel
             .eventLoop()

@@ -3,15 +3,22 @@ package dev.hmacd.awskms;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpRequestDecoder;
 import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.util.AsciiString;
 import java.util.List;
 
-/// Netty's decoder of HTTP/1.1 requests, which refuses what two parsers could read in two ways:
-/// both a length and chunks, several lengths, bad chunks, lines without CR. In front of it, for
-/// heads: folded lines, control characters, and request lines with anything but single blanks,
-/// which it would let pass.
+/// Netty's decoder of HTTP/1.1 requests, with stricter checks of heads. It refuses requests that
+/// two parsers could read in two ways. Netty refuses a length together with chunks, several
+/// lengths, bad chunks, and lines without CR. Before Netty, this class checks the lines of a head.
+/// It refuses folded lines, control characters, lines without CR LF, and request lines without
+/// exactly two blanks.
+///
+/// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
+/// lengths. So this class counts the fields on arrival, and their heap.
 final class Http1Decoder extends HttpRequestDecoder {
   private static final byte SPACE = ' ';
   private static final byte TAB = '\t';
@@ -19,14 +26,20 @@ final class Http1Decoder extends HttpRequestDecoder {
   private static final byte LF = '\n';
   private static final byte DELETE = 0x7f;
 
-  /// In capitals (RFC 9112, section 2.3), which the library does not insist on.
+  /// In capitals (RFC 9112, section 2.3), which Netty does not require.
   private static final byte[] PROTOCOL = {'H', 'T', 'T', 'P', '/'};
+
+  /// Heap of a field of an unfinished head in addition to its characters: two strings with their
+  /// arrays, and an entry of Netty's map.
+  private static final int FIELD_BYTES = 144;
 
   private boolean inHead = true;
   private boolean requestLineSeen;
   private boolean broken;
+  private int fields;
+  private long headBytes;
 
-  /// @param maxHeadBytes of a request line, and of all header fields together
+  /// @param maxHeadBytes maximum length of a request line, and of all header fields together
   Http1Decoder(int maxHeadBytes) {
     super(
         new HttpDecoderConfig()
@@ -36,7 +49,7 @@ final class Http1Decoder extends HttpRequestDecoder {
             .setInitialBufferSize(256));
   }
 
-  /// A request that has no one meaning; nothing after it on the connection has any either.
+  /// The request is ambiguous, and so is all further input of the connection.
   static final class MalformedException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -45,7 +58,21 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// Whether a request has begun to come and has not come whole. On the event loop.
+  /// A trailer field, after the last chunk.
+  static final class TrailerException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    TrailerException() {
+      super("a field after chunks", null, false, false);
+    }
+  }
+
+  /// Heap of the lines of an unfinished head, in bytes; 0 without one. Called on the event loop.
+  long headBytes() {
+    return headBytes;
+  }
+
+  /// Whether a request is partially received. Called on the event loop.
   boolean isMidRequest() {
     return !broken && (!inHead || requestLineSeen || actualReadableBytes() > 0);
   }
@@ -69,8 +96,13 @@ final class Http1Decoder extends HttpRequestDecoder {
     int before = out.size();
     super.decode(context, buffer, out);
     for (int i = before; i < out.size(); i++) {
+      if (out.get(i) instanceof HttpObject part && part.decoderResult().isFailure()) {
+        broken = true; // Netty ignores the following input.
+      }
       if (out.get(i) instanceof HttpRequest) {
         inHead = false;
+        fields = 0;
+        headBytes = 0;
       }
       if (out.get(i) instanceof LastHttpContent) {
         inHead = true;
@@ -79,8 +111,21 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// Looks at the lines that are there whole. Netty takes all of them at once, so that each is seen
-  /// once, and a line is where the buffer begins.
+  /// Called for each line of a field, before and after the body.
+  @Override
+  protected AsciiString splitHeaderName(byte[] line, int start, int length) {
+    if (!inHead) {
+      throw new TrailerException();
+    }
+    fields++;
+    if (fields > Intake.MAX_HEADER_FIELDS) {
+      throw new TooLongHttpHeaderException("a head has too many fields");
+    }
+    return super.splitHeaderName(line, start, length);
+  }
+
+  /// Checks the complete lines in the buffer. Netty consumes all complete lines at once. So this
+  /// method sees each line once, and the buffer starts with a line.
   private void checkHead(ByteBuf buffer) {
     int start = buffer.readerIndex();
     int end = buffer.writerIndex();
@@ -90,7 +135,7 @@ final class Http1Decoder extends HttpRequestDecoder {
         throw new MalformedException("a line begins with a blank");
       }
       if (!requestLineSeen && first >= 0 && first < SPACE) {
-        // Even without the line's end: Netty would skip such bytes.
+        // Also before the end of the line is received: Netty would skip such bytes.
         throw new MalformedException("a request begins with a control character");
       }
       int lineFeed = buffer.indexOf(start, end, LF);
@@ -105,6 +150,8 @@ final class Http1Decoder extends HttpRequestDecoder {
         return; // The end of the head.
       }
       checkLine(buffer, start, lineFeed - 1);
+      // The line's characters, and at most as many in Netty's line buffer.
+      headBytes += FIELD_BYTES + 2L * length;
       requestLineSeen = true;
       start = lineFeed + 1;
     }

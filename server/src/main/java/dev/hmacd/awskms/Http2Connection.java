@@ -1,27 +1,38 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.transport.ConnectionMeter;
 import dev.hmacd.transport.Connections;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.codec.http2.DefaultHttp2SettingsFrame;
+import io.netty.handler.codec.http2.Http2FrameCodec;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2SettingsAckFrame;
 import io.netty.util.ReferenceCountUtil;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). What is here
-/// belongs to its event loop.
+/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). The event loop
+/// owns its fields.
 final class Http2Connection extends ChannelInboundHandlerAdapter implements Watch.Watched {
-  /// What a stream may have unread before it is told to wait (RFC 9113, section 5.2).
+  /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
-  /// How long the last answer may take on its way.
+  /// Maximum time to send the last answer.
   private static final long LINGER_MILLIS = 1000;
+
+  /// Maximum number of streams until a request of the connection has a valid signature. The daemon
+  /// refuses further streams. A client may send their requests again (RFC 9113, section 8.7).
+  private static final int MAX_UNAUTHENTICATED_STREAMS = 4;
+
+  /// Maximum number of queued acknowledgements. Netty's default is 10,000.
+  private static final int MAX_QUEUED_CONTROL_FRAMES = 1000;
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
   private static final int RESET_WINDOW_SECONDS = 10;
@@ -30,32 +41,47 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private final Channel channel;
   private final Intake intake;
-  private boolean authenticated;
+  private final Http2FrameCodec codec;
+  private final Holdings holdings;
+  private final ConnectionMeter meter;
   private boolean leaving;
+
+  /// Whether the bound on streams is that of an authenticated connection.
+  private boolean raised;
+
   private int streams;
 
-  /// When the last stream ended; 0 while there are some.
+  /// Streams refused before the first valid signature.
+  private int refused;
+
+  /// End of the last stream; 0 while streams are open.
   private volatile long idleSinceNanos = System.nanoTime() | 1;
 
-  private Http2Connection(Channel channel, Intake intake) {
+  private Http2Connection(Channel channel, Http2FrameCodec codec, Intake intake) {
     this.channel = channel;
+    this.codec = codec;
     this.intake = intake;
+    this.holdings = new Holdings(channel, intake);
+    this.meter = ConnectionMeter.of(channel);
   }
 
-  /// Puts HTTP/2 on a connection.
+  /// Adds the HTTP/2 handlers to a connection.
   static void configure(ChannelPipeline pipeline, Intake intake) {
     var limits = intake.limits();
-    var connection = new Http2Connection(pipeline.channel(), intake);
-    pipeline.addLast(
+    Http2FrameCodec codec =
         Http2FrameCodecBuilder.forServer()
             .initialSettings(
                 Http2Settings.defaultSettings()
-                    .maxConcurrentStreams(limits.maxRequestsPerConnection())
+                    .maxConcurrentStreams(
+                        Math.min(MAX_UNAUTHENTICATED_STREAMS, limits.maxRequestsPerConnection()))
                     .maxHeaderListSize(limits.maxHeaderBytes())
                     .initialWindowSize(FLOW_CONTROL_WINDOW))
             .decoderEnforceMaxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, RESET_WINDOW_SECONDS)
+            .encoderEnforceMaxQueuedControlFrames(MAX_QUEUED_CONTROL_FRAMES)
             .gracefulShutdownTimeoutMillis(limits.request().toMillis())
-            .build());
+            .build();
+    var connection = new Http2Connection(pipeline.channel(), codec, intake);
+    pipeline.addLast(codec);
     pipeline.addLast(
         new Http2MultiplexHandler(
             new ChannelInitializer<>() {
@@ -71,19 +97,38 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     return channel;
   }
 
+  /// Reports a complete frame.
+  void decoded() {
+    meter.decoded();
+  }
+
+  Holdings holdings() {
+    return holdings;
+  }
+
+  /// Raises the bound on streams to the configured one, after the first valid signature.
   void authenticated() {
-    if (!authenticated) {
-      authenticated = true;
-      intake.connections().authenticated(channel.remoteAddress());
+    if (!raised) {
+      raised = true;
+      var _ =
+          channel.writeAndFlush(
+              new DefaultHttp2SettingsFrame(
+                  new Http2Settings()
+                      .maxConcurrentStreams(intake.limits().maxRequestsPerConnection())));
     }
   }
 
-  /// Who has not shown who they are gets one answer: no more requests are taken, and soon after the
-  /// connection ends, whatever is still open on it.
+  private int maxStreams() {
+    int max = intake.limits().maxRequestsPerConnection();
+    return raised ? max : Math.min(MAX_UNAUTHENTICATED_STREAMS, max);
+  }
+
+  /// An unauthenticated connection gets one answer. It accepts no further requests, and closes soon
+  /// afterwards, even with open streams.
   void answered() {
-    if (!authenticated && !leaving) {
+    if (!raised && !leaving) {
       leaving = true;
-      var _ = channel.close(); // The codec's way: it says so, and waits for streams.
+      var _ = channel.close(); // The codec sends GOAWAY, and waits for streams.
       var _ =
           channel
               .eventLoop()
@@ -91,9 +136,26 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     }
   }
 
-  void begun() {
+  /// Counts a new stream; [#ended] must follow.
+  ///
+  /// @return whether it is within the limit; otherwise the caller refuses it
+  boolean begun() {
     streams++;
     idleSinceNanos = 0;
+    // The codec's count excludes streams that the client has reset.
+    if (codec.connection().remote().numActiveStreams() <= maxStreams()) {
+      return true;
+    }
+    if (!raised && ++refused > intake.limits().maxRequestsPerConnection()) {
+      Connections.cut(channel);
+    }
+    return false;
+  }
+
+  /// Disables the codec's own limit on streams. The codec has no record of a stream that it
+  /// refused, and closes the connection on later data of this stream.
+  private void countStreamsHere() {
+    codec.connection().remote().maxActiveStreams(Integer.MAX_VALUE);
   }
 
   void ended() {
@@ -104,19 +166,31 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
 
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
+    countStreamsHere();
     intake.watch().begin(this);
-    var _ = channel.closeFuture().addListener(_ -> intake.watch().end(this));
+    meter.edge(holdings);
+    var _ =
+        channel
+            .closeFuture()
+            .addListener(
+                _ -> {
+                  intake.watch().end(this);
+                });
   }
 
-  /// Frames of the connection itself, which the codec has dealt with.
+  /// Frames of the connection itself, which the codec has handled.
   @Override
   public void channelRead(ChannelHandlerContext context, Object frame) {
+    decoded();
+    if (frame instanceof Http2SettingsAckFrame) {
+      countStreamsHere(); // The codec has just applied the limit of the acknowledged settings.
+    }
     ReferenceCountUtil.release(frame);
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("A connection broke");
+    log.atDebug().setCause(cause).log("Connection failed");
     var _ = context.close();
   }
 
@@ -135,8 +209,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     }
   }
 
-  /// The codec tells the other end which streams it will not see answered, and closes once the
-  /// others have been.
+  /// Closes the connection. The codec sends GOAWAY, and closes after the open streams have ended.
   @Override
   public void drain() {
     channel

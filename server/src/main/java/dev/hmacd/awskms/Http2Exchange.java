@@ -1,5 +1,6 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.access.Principal;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -22,8 +23,8 @@ import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A stream of an HTTP/2 connection, which is a request and its answer. On the connection's event
-/// loop.
+/// A stream of an HTTP/2 connection, with one request and its answer. Runs on the connection's
+/// event loop.
 final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.Watched {
   private static final AsciiString REQUEST_ID = AsciiString.of("x-amzn-requestid");
   private static final Logger log = LoggerFactory.getLogger(Http2Exchange.class);
@@ -31,20 +32,22 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   private final Channel stream;
   private final Http2Connection connection;
   private final Intake intake;
-  private final Headers headers = new Headers();
   private final Way way;
   private String method = "";
   private String path = "";
   private boolean headSeen;
 
-  /// The request came whole, or is refused: what comes now does not matter.
+  /// Beyond the connection's limit on streams.
+  private boolean refused;
+
+  /// Whether the request is complete or refused: further frames are ignored.
   private boolean whole;
 
-  /// Whether [#intake]'s watch looks at this stream, because its request is slow, or because its
-  /// answer is not read.
+  /// Whether the [Watch] checks this stream: its request is incomplete, or its answer is not sent
+  /// yet.
   private boolean watched;
 
-  /// When the request began, and then when it was answered.
+  /// Start of the request; later, the time of its answer.
   private volatile long sinceNanos = System.nanoTime();
 
   private volatile boolean answered;
@@ -53,12 +56,12 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     this.stream = stream;
     this.connection = connection;
     this.intake = intake;
-    this.way = new Way(stream, intake);
+    this.way = new Way(stream, intake, connection.holdings());
   }
 
   private final class Way extends ChannelExchange {
-    Way(Channel stream, Intake intake) {
-      super(stream, intake);
+    Way(Channel stream, Intake intake, Holdings holdings) {
+      super(stream, intake, holdings);
     }
 
     @Override
@@ -67,8 +70,10 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     }
 
     @Override
-    public void authenticated() {
+    public boolean admit(Principal principal) {
+      boolean admitted = super.admit(principal);
       connection.authenticated();
+      return admitted;
     }
 
     @Override
@@ -79,7 +84,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   @Override
   public void channelActive(ChannelHandlerContext context) {
-    connection.begun();
+    refused = !connection.begun();
     context.fireChannelActive();
   }
 
@@ -87,16 +92,21 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   public void channelInactive(ChannelHandlerContext context) {
     connection.ended();
     way.abandon();
+    way.release(); // A stream counts until it is closed, after the client has read its answer.
     unwatch();
   }
 
   @Override
   public void channelRead(ChannelHandlerContext context, Object frame) {
+    connection.decoded();
     try {
       if (whole) {
         return;
       }
-      if (frame instanceof Http2HeadersFrame head) {
+      if (refused) {
+        whole = true;
+        reset(Http2Error.REFUSED_STREAM);
+      } else if (frame instanceof Http2HeadersFrame head) {
         if (headSeen) {
           refuse(HttpErrors.TRAILERS);
         } else {
@@ -128,6 +138,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     }
     method = fields.method().toString();
     path = fields.path().toString();
+    way.hold(method.length() + (long) path.length());
     for (Map.Entry<CharSequence, CharSequence> field : fields) {
       String name = field.getKey().toString();
       String value = field.getValue().toString();
@@ -136,19 +147,19 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
         return;
       }
       if (!name.startsWith(":")) {
-        headers.add(name, value);
+        way.field(name, value);
       }
     }
     if (fields.authority() != null) {
       String authority = fields.authority().toString();
-      if (!headers.has("host")) {
-        headers.add("host", authority);
-      } else if (!headers.all("host").stream().allMatch(authority::equals)) {
+      if (!way.headers().has("host")) {
+        way.field("host", authority);
+      } else if (!way.headers().all("host").stream().allMatch(authority::equals)) {
         refuse(HttpErrors.BAD_HOST); // RFC 9113, section 8.3.1.
         return;
       }
     }
-    if (headers.only("host").isEmpty()) {
+    if (way.headers().only("host").isEmpty()) {
       refuse(HttpErrors.BAD_HOST);
     }
   }
@@ -162,14 +173,16 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     } else if (!way.hasRoomFor(part.readableBytes())) {
       refuse(HttpErrors.NO_ROOM);
     } else {
+      int before = way.body().heapBytes();
       way.body().append(part);
+      way.hold(way.body().heapBytes() - before);
     }
   }
 
   private void end() {
     whole = true;
     unwatch();
-    way.begin(Request.of(method, path, headers, way.body().toByteArray()));
+    way.begin(Request.of(method, path, way.headers(), way.takeBody()));
   }
 
   private void refuse(AwsError error) {
@@ -220,8 +233,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
       sent = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
     }
     if (response.last()) {
-      // The rest of the request is not wanted (RFC 9113, section 8.1). Before the answer has been
-      // sent this would take it back.
+      // Stops the client from sending the rest of the request (RFC 9113, section 8.1). An earlier
+      // reset would cancel the answer.
       var _ = sent.addListener(_ -> reset(Http2Error.NO_ERROR));
     }
     stream.flush();
@@ -241,8 +254,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("A stream broke");
-    if (!(cause instanceof Http2Exception)) { // Else the codec ends it, and tells the error.
+    log.atDebug().setCause(cause).log("Stream failed");
+    if (!(cause instanceof Http2Exception)) { // Otherwise the codec resets the stream.
       var _ = context.close();
     }
   }
@@ -252,7 +265,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     long age = nowNanos - sinceNanos;
     if (answered) {
       if (age > intake.limits().request().toNanos()) {
-        stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // There is no window for it.
+        stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // The client does not read.
       }
     } else if (age > intake.limits().request().toNanos()) {
       stream.eventLoop().execute(this::tooLate);
@@ -265,7 +278,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     }
   }
 
-  /// The connection's end waits for it.
+  /// Does nothing: the close of the connection waits for its streams.
   @Override
   public void drain() {}
 }

@@ -1,6 +1,6 @@
 package dev.hmacd.awskms;
 
-/// What is said of requests that are refused before they mean anything.
+/// Errors of HTTP requests that are refused before authentication.
 final class HttpErrors {
   static final AwsError MALFORMED =
       AwsError.of("BadRequestException", "The request is not well-formed HTTP.");

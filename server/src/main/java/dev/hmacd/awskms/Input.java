@@ -6,9 +6,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
-/// What a request's body gives for the members of its operation, after all were found to satisfy
-/// the model. Asking for a member that the model does not have, or has otherwise, is a programming
-/// error.
+/// The input of an operation: the values of its members, valid by the model. Access to a member
+/// that is not in the model, or has another type there, is a programming error.
 final class Input {
   private final Map<String, Object> values;
 
@@ -20,12 +19,12 @@ final class Input {
     return values.containsKey(name);
   }
 
-  /// What was read; null where it is not given.
+  /// The value of a member; null if the request does not set it.
   @Nullable Object value(String name) {
     return values.get(name);
   }
 
-  /// The text of a member that is required.
+  /// The text of a required member.
   String text(String name) {
     return optionalText(name).orElseThrow();
   }
@@ -34,12 +33,12 @@ final class Input {
     return Optional.ofNullable((String) values.get(name));
   }
 
-  /// The bytes of a member that is required; the caller may keep them.
+  /// The bytes of a required member, which the caller may keep.
   byte[] blob(String name) {
     return (byte[]) Optional.ofNullable(values.get(name)).orElseThrow();
   }
 
-  /// False where it is not given.
+  /// The value of a member; false if the request does not set it.
   boolean bool(String name) {
     return Boolean.TRUE.equals(values.get(name));
   }
@@ -48,7 +47,7 @@ final class Input {
     return values.get(name) instanceof Integer value ? OptionalInt.of(value) : OptionalInt.empty();
   }
 
-  /// The items of a list; none where it is not given.
+  /// The items of a list; empty if the request does not set it.
   List<?> list(String name) {
     return values.get(name) instanceof List<?> list ? list : List.of();
   }

@@ -4,16 +4,16 @@ import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import java.util.function.BiConsumer;
 
-/// What all connections have in common.
+/// State that all connections share.
 ///
-/// @param requests takes those that have come whole; on the event loop
-/// @param watch looks after those that are slow or idle
+/// @param requests handler of complete requests, called on the event loop
+/// @param watch watchdog of slow requests and idle connections
 record Intake(
     Config.AwsLimits limits,
     BiConsumer<Request, Exchange> requests,
     Room room,
     Connections connections,
     Watch watch) {
-  /// More header fields than any client sends; each costs time to look at.
+  /// Maximum number of header fields, above that of any client. Each field costs time.
   static final int MAX_HEADER_FIELDS = 100;
 }

@@ -14,9 +14,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
-/// JSON as it is spoken here: UTF-8, no name twice, nothing beside what RFC 8259 has, and bounded.
+/// JSON of requests and responses: RFC 8259 in UTF-8, without duplicate names, of bounded size.
 final class Json {
-  /// Deeper than any model, with members that the model does not have.
+  /// Maximum depth, above that of any model, also for members that are not in the model.
   private static final int MAX_DEPTH = 32;
 
   private static final int MAX_NUMBER_CHARS = 64;
@@ -25,7 +25,7 @@ final class Json {
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          // What callers send does not belong in the JVM's table of strings.
+          // Names in requests must not fill the JVM's string table.
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .streamReadConstraints(
               StreamReadConstraints.builder()
@@ -42,13 +42,12 @@ final class Json {
     void write(JsonGenerator json) throws IOException;
   }
 
-  /// Reads a text that must be UTF-8: the library would take UTF-16 and UTF-32 too, and forms that
-  /// UTF-8 does not have.
+  /// Creates a parser for a text in UTF-8. The library also accepts UTF-16, UTF-32 and invalid
+  /// UTF-8.
   ///
-  /// @throws AwsException when it is not
+  /// @throws AwsException if the text is not UTF-8
   static JsonParser parser(byte[] text) throws IOException {
-    boolean plain =
-        text.length >= 2 && text[0] > 0 && text[1] > 0; // RFC 4627, section 3; and no mark.
+    boolean plain = text.length >= 2 && text[0] > 0 && text[1] > 0; // RFC 4627, section 3; no BOM.
     if (!plain || !isUtf8(text)) {
       throw new AwsException(AwsError.serialization());
     }
@@ -61,7 +60,7 @@ final class Json {
       all |= b;
     }
     if (all >= 0) {
-      return true; // ASCII, as most are.
+      return true; // ASCII, like most texts.
     }
     try {
       var _ = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(text));
@@ -85,7 +84,7 @@ final class Json {
     }
   }
 
-  /// Writes a time as AWS does: seconds of Unix time, with a fraction.
+  /// Writes a time in the format of AWS: seconds of Unix time, with a fraction.
   static void time(JsonGenerator json, String name, Instant time) throws IOException {
     json.writeNumberField(name, BigDecimal.valueOf(time.toEpochMilli(), 3));
   }

@@ -4,15 +4,15 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.Shape;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.Shape;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/// Making, describing and listing keys.
+/// Creates, describes and lists keys, and returns their rotation status.
 final class KeyOperations {
   private static final String USAGE = "GENERATE_VERIFY_MAC";
 
@@ -35,7 +35,7 @@ final class KeyOperations {
   private static final List<String> USAGES =
       List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE, "KEY_AGREEMENT");
 
-  /// Operations on keys of other kinds, which AWS refuses for a MAC key once it has found it.
+  /// Operations on keys of other kinds. AWS refuses them for a MAC key after its look-up.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
           "Decapsulate",
@@ -64,6 +64,8 @@ final class KeyOperations {
                 new Operation("CreateKey", createKeyInput(), this::createKey),
                 new Operation(
                     "DescribeKey", Members.of(KEY_ID, GrantTokens.MEMBER), this::describeKey),
+                new Operation(
+                    "GetKeyRotationStatus", Members.of(KEY_ID), this::getKeyRotationStatus),
                 new Operation(
                     "ListKeys", Members.of(Paging.LIMIT, Paging.MARKER), this::listKeys)));
     OF_OTHER_USAGES.forEach(
@@ -103,7 +105,7 @@ final class KeyOperations {
         answer.json((json, key) -> writeMetadata(json, key)));
   }
 
-  /// What is served is what nobody needs to ask for.
+  /// Refuses values that are not served. The served values are the defaults of AWS.
   private static void refuseUnserved(Input input) {
     refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
     refuseIf(input.bool("MultiRegion"), "MultiRegion");
@@ -152,6 +154,16 @@ final class KeyOperations {
         .succeed(keys.describeKey(caller, input.text("KeyId")));
   }
 
+  private void getKeyRotationStatus(Caller caller, Input input, Answer answer) {
+    answer
+        .<KeyEntry>json(
+            (json, key) -> {
+              json.writeStringField("KeyId", key.id().value());
+              json.writeBooleanField("KeyRotationEnabled", false);
+            })
+        .succeed(keys.getKeyRotationStatus(caller, input.text("KeyId")));
+  }
+
   private void listKeys(Caller caller, Input input, Answer answer) {
     keys.listKeys(
         caller,
@@ -170,7 +182,8 @@ final class KeyOperations {
             }));
   }
 
-  /// Only who may describe a key gets to know what it is not for.
+  /// Refuses an operation of another key usage. The error discloses the key usage, so the caller
+  /// needs DescribeKey.
   private void ofOtherUsage(String name, Caller caller, Input input, Answer answer) {
     KeyEntry key = keys.describeKey(caller, input.text("KeyId"));
     answer.refuse(

@@ -1,12 +1,12 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.KeyStateService;
-import dev.hmacd.mac.Shape;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.KeyStateService;
+import dev.hmacd.usecase.Shape;
 import java.util.List;
 
-/// What may be done with a key, and what is said of it.
+/// The operations on the state and the description of a key.
 final class KeyStateOperations {
   private static final String PENDING_WINDOW = "PendingWindowInDays";
 

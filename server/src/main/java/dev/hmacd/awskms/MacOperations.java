@@ -1,13 +1,13 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.MacRequest;
-import dev.hmacd.mac.MacService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.MacRequest;
+import dev.hmacd.usecase.MacService;
 import java.util.Base64;
 import java.util.List;
 
-/// `GenerateMac` and `VerifyMac`.
+/// The operations `GenerateMac` and `VerifyMac`.
 final class MacOperations {
   private static final Member MESSAGE =
       Member.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();

@@ -8,15 +8,14 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/// A member of an operation's model: how it is read from JSON, and what must hold for it, in AWS's
-/// words.
+/// A member of an operation's model, with its JSON type and its rules, in the words of AWS.
 final class Member {
-  /// How a value is read; the parser is at its first token, and then at its last.
+  /// Reads a value. The parser is at its first token before, and at its last afterwards.
   private interface Reader {
     Object read(JsonParser json) throws IOException;
   }
 
-  /// Adds to the list what a value breaks.
+  /// Adds the violations of a value to a list.
   private interface Rule {
     void check(Object value, String path, List<String> broken);
   }
@@ -36,7 +35,7 @@ final class Member {
     return new Member(name, Member::readText).lengths(min, max);
   }
 
-  /// A text that is one of a set.
+  /// A text with a set of allowed values.
   ///
   /// @param values in the order in which AWS lists them
   static Member oneOf(String name, List<String> values) {
@@ -98,8 +97,7 @@ final class Member {
     return member;
   }
 
-  /// A member that AWS has and that is not served: a request that sets it is refused, whatever its
-  /// value.
+  /// A member of AWS that is not served. A request that sets it is refused, for each value.
   static Member unserved(String name) {
     var member = new Member(name, Member::skip);
     member.served = false;
@@ -170,9 +168,9 @@ final class Member {
     return reader.read(json);
   }
 
-  /// Adds what is wrong with what a request gives for this member.
+  /// Adds the violations of this member in a request.
   ///
-  /// @param prefix of the path, e.g. `tags.1.member.`
+  /// @param prefix prefix of the path, e.g. `tags.1.member.`
   void check(Input input, String prefix, List<String> broken) {
     String path = prefix + Character.toLowerCase(name.charAt(0)) + name.substring(1);
     Object value = input.value(name);
@@ -184,7 +182,8 @@ final class Member {
     }
   }
 
-  /// AWS echoes texts and numbers; not bytes, and here no lists, which hold grant tokens.
+  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd echoes no lists
+  /// either, because they may contain grant tokens.
   private static String violation(Object value, String path, String rule) {
     String echo = value instanceof byte[] || value instanceof List ? "" : " '" + value + "'";
     return "Value" + echo + " at '" + path + "' failed to satisfy constraint: " + rule;
@@ -197,7 +196,7 @@ final class Member {
     return text;
   }
 
-  /// Whether each surrogate has its other half: half characters cannot be stored or sent as UTF-8.
+  /// Whether all surrogates are paired: UTF-8 has no form for an unpaired surrogate.
   private static boolean isWellFormed(String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

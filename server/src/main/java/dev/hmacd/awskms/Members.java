@@ -11,12 +11,13 @@ import java.util.Map;
 
 /// The members of an operation's input, or of a structure in it.
 ///
-/// What is no JSON, or not of the model's types, is a `SerializationException`; what breaks the
-/// model's rules is a `ValidationException` that tells all of it. Members that the model does not
-/// have are ignored, as AWS does: its clients are newer than any server now and then.
+/// A body that is not JSON, or does not have the model's types, gives a `SerializationException`.
+/// Violations of the model's rules give a `ValidationException` that lists them, up to [#MAX_TOLD]
+/// of list items. Members that are not in the model are ignored, like in AWS, because clients may
+/// be newer than the server.
 final class Members {
-  /// Of the items of a list no more are looked at once so much was found: a list of a hundred
-  /// thousand bad ones would be answered with a text of many megabytes.
+  /// Number of violations after which no further items of a list are checked. Otherwise a list of
+  /// 100,000 invalid items would give an error text of many megabytes.
   static final int MAX_TOLD = 32;
 
   private final Map<String, Member> byName = new LinkedHashMap<>();
@@ -31,7 +32,7 @@ final class Members {
 
   /// Reads a request's body.
   ///
-  /// @throws AwsException when it is not what the model says, or sets what is not served
+  /// @throws AwsException if the body violates the model, or sets a member that is not served
   Input read(byte[] body) {
     Input input;
     try (JsonParser json = Json.parser(body)) {
@@ -78,9 +79,9 @@ final class Members {
     return new Input(values);
   }
 
-  /// Adds what is wrong with an input.
+  /// Adds the violations of an input.
   ///
-  /// @param prefix of the paths of its members, e.g. `tags.1.member.`
+  /// @param prefix prefix of the paths of the members, e.g. `tags.1.member.`
   void check(Input input, String prefix, List<String> broken) {
     byName.values().forEach(member -> member.check(input, prefix, broken));
   }

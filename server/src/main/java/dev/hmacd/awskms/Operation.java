@@ -1,20 +1,20 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.mac.Caller;
+import dev.hmacd.usecase.Caller;
 
-/// An operation of AWS KMS: what it takes, and what is done with it.
+/// An operation of AWS KMS, with its input and its handler.
 ///
-/// @param name as AWS has it, e.g. `GenerateMac`
+/// @param name the name in AWS, e.g. `GenerateMac`
 record Operation(String name, Members input, Handler handler) {
-  /// What an operation does with a request.
+  /// The handler of an operation.
   interface Handler {
-    /// Hands it to a use case.
+    /// Calls the use case.
     ///
-    /// @throws AwsException or [dev.hmacd.mac.Refusal], as an answer
+    /// @throws AwsException or [dev.hmacd.usecase.Refusal], for the error of the request
     void call(Caller caller, Input input, Answer answer);
   }
 
-  /// An operation that is not served, whatever the request says.
+  /// An operation that is not served, for each input.
   static Operation refused(String name, AwsError error) {
     return new Operation(name, Members.of(), (_, _, answer) -> answer.refuse(error));
   }

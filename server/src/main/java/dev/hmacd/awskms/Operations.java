@@ -1,35 +1,33 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.UseCases;
+import dev.hmacd.usecase.UseCases;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// All operations of AWS KMS by their names: those that are served, and those that are refused as
-/// not served. What is in neither does not exist.
+/// All operations of AWS KMS by name, served and not served. Any other name is an unknown
+/// operation.
 final class Operations {
   private static final String TARGET_PREFIX = "TrentService.";
 
-  /// Those that could be about MAC keys.
+  /// Operations that AWS has for MAC keys, and that are not served yet.
   private static final List<String> NOT_YET =
       List.of(
           "CreateGrant",
           "DeleteImportedKeyMaterial",
           "GetKeyLastUsage",
-          "GetKeyPolicy",
           "GetParametersForImport",
           "ImportKeyMaterial",
           "ListGrants",
-          "ListKeyPolicies",
           "ListRetirableGrants",
           "PutKeyPolicy",
           "RetireGrant",
           "RevokeGrant");
 
-  /// Those that AWS does not have for MAC keys either, and refuses without a word.
+  /// Operations that AWS refuses for MAC keys, too, without an error message.
   private static final List<String> NEVER =
       List.of(
           "ConnectCustomKeyStore",
@@ -40,7 +38,6 @@ final class Operations {
           "DisableKeyRotation",
           "DisconnectCustomKeyStore",
           "EnableKeyRotation",
-          "GetKeyRotationStatus",
           "GetPublicKey",
           "ListKeyRotations",
           "ReEncrypt",
@@ -64,6 +61,7 @@ final class Operations {
         Stream.of(
                 new MacOperations(useCases.macs()).all(),
                 new KeyOperations(useCases.keys()).all(),
+                new KeyPolicyOperations(useCases.keys()).all(),
                 new KeyStateOperations(useCases.states(), scope).all(),
                 new AliasOperations(useCases.aliases(), scope).all(),
                 new TagOperations(useCases.tags()).all(),
@@ -78,7 +76,7 @@ final class Operations {
     }
   }
 
-  /// The operation that a request is for.
+  /// The operation of a request.
   ///
   /// @param target the value of `X-Amz-Target`
   Optional<Operation> find(String target) {

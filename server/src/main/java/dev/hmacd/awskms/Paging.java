@@ -1,19 +1,20 @@
 package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.hmacd.mac.Page;
-import dev.hmacd.mac.PageRequest;
+import dev.hmacd.usecase.Page;
+import dev.hmacd.usecase.PageRequest;
 import java.io.IOException;
 
-/// Lists in parts: `Limit` and `Marker` in, `Truncated` and `NextMarker` out.
+/// Pagination of lists: `Limit` and `Marker` in the request, `Truncated` and `NextMarker` in the
+/// response.
 final class Paging {
   static final Member LIMIT = Member.integer("Limit", 1, 1000);
   static final Member MARKER = Member.text("Marker", 1, 1024).pattern("[\\u0020-\\u00FF]*");
 
   private Paging() {}
 
-  /// @param list which list, so that a marker of another is refused
-  /// @param maxSize a larger limit, which the model allows, counts as this
+  /// @param list name of the list; a marker of another list is refused
+  /// @param maxSize maximum page size; a larger limit that the model allows is reduced to it
   static PageRequest request(String list, Input input, int defaultSize, int maxSize) {
     return PageRequest.of(
         list,

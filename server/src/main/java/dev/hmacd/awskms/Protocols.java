@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds out what a new connection speaks: HTTP/2 or HTTP/1.1, by ALPN over TLS, and by its first
-/// bytes without.
+/// Protocol detection of a new connection: HTTP/2 or HTTP/1.1, by ALPN with TLS, and by the first
+/// bytes without TLS.
 final class Protocols extends ChannelInitializer<Channel> {
   private static final Logger log = LoggerFactory.getLogger(Protocols.class);
 
@@ -53,7 +53,7 @@ final class Protocols extends ChannelInitializer<Channel> {
 
           @Override
           protected void handshakeFailure(ChannelHandlerContext context, Throwable cause) {
-            log.atDebug().setCause(cause).log("A handshake failed");
+            log.atDebug().setCause(cause).log("TLS handshake failed");
             var _ = context.close();
           }
 
@@ -64,7 +64,7 @@ final class Protocols extends ChannelInitializer<Channel> {
         });
   }
 
-  /// Puts HTTP/1.1 on a connection.
+  /// Adds the HTTP/1.1 handlers to a connection.
   static void http1(ChannelPipeline pipeline, Intake intake) {
     var decoder = new Http1Decoder(intake.limits().maxHeaderBytes());
     pipeline.addLast(decoder);
@@ -72,18 +72,21 @@ final class Protocols extends ChannelInitializer<Channel> {
     pipeline.addLast(new Http1Connection(pipeline.channel(), decoder, intake));
   }
 
-  /// Tells HTTP/2's preface (RFC 9113, section 3.4) from a request line.
+  /// Distinguishes the HTTP/2 preface (RFC 9113, section 3.4) from a request line.
   private static final class FirstBytes extends ByteToMessageDecoder implements Watch.Watched {
-    /// No method of HTTP/1.1 begins so.
+    /// No method of HTTP/1.1 starts with these bytes.
     private static final byte[] PREFACE = {'P', 'R', 'I', ' '};
 
     private final Channel channel;
     private final Intake intake;
 
-    /// When the connection was made, and then when its first byte came.
+    /// Start of the connection; later, the arrival of its first byte.
     private volatile long sinceNanos = System.nanoTime();
 
     private volatile boolean begun;
+
+    /// Whether the protocol of the connection is known. On its event loop.
+    private boolean known;
 
     FirstBytes(Channel channel, Intake intake) {
       this.channel = channel;
@@ -97,6 +100,7 @@ final class Protocols extends ChannelInitializer<Channel> {
 
     @Override
     protected void handlerRemoved0(ChannelHandlerContext context) {
+      known = true;
       intake.watch().end(this);
     }
 
@@ -123,7 +127,7 @@ final class Protocols extends ChannelInitializer<Channel> {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      log.atDebug().setCause(cause).log("A connection broke");
+      log.atDebug().setCause(cause).log("Connection failed");
       var _ = context.close();
     }
 
@@ -131,6 +135,14 @@ final class Protocols extends ChannelInitializer<Channel> {
     public void look(long nowNanos) {
       Duration limit = begun ? intake.limits().request() : intake.limits().idle();
       if (nowNanos - sinceNanos > limit.toNanos()) {
+        // On the event loop, after its current and pending reads: input that the daemon has not
+        // read yet is not late.
+        channel.eventLoop().execute(this::tooLate);
+      }
+    }
+
+    private void tooLate() {
+      if (!known) {
         var _ = channel.close();
       }
     }

@@ -1,11 +1,11 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.RandomService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.RandomService;
 import java.util.Base64;
 import java.util.List;
 
-/// `GenerateRandom`.
+/// The operation `GenerateRandom`.
 final class RandomOperations {
   private static final String NUMBER_OF_BYTES = "NumberOfBytes";
 

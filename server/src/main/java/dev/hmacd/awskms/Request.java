@@ -1,10 +1,10 @@
 package dev.hmacd.awskms;
 
-/// A request that has come whole, over whatever version of HTTP.
+/// A complete request, over HTTP/1.1 or HTTP/2.
 ///
-/// @param path up to the first `?`, as it came
-/// @param query after it, as it came; empty when there is none
-/// @param body not copied: nobody changes it
+/// @param path the target up to the first `?`, not decoded
+/// @param query the target after the first `?`, not decoded; empty if there is none
+/// @param body not copied; must not be changed
 record Request(
     String method,
     String path,

@@ -3,12 +3,12 @@ package dev.hmacd.awskms;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 
-/// What goes back for a request, over whatever version of HTTP.
+/// The response to a request, over HTTP/1.1 or HTTP/2.
 ///
 /// @param body empty for operations without an output
-/// @param requestId told to the caller, and to the log when something unforeseen happened
-/// @param last whether the connection ends with it: what comes after the request cannot be trusted
-///   or is not wanted
+/// @param requestId id for the caller, and for the log of an unexpected error
+/// @param last whether the connection (HTTP/1.1) or the stream (HTTP/2) ends with the response,
+///   because further input is ambiguous or ignored
 record Response(
     int status,
     @SuppressWarnings("ArrayRecordComponent") byte[] body,
@@ -16,7 +16,7 @@ record Response(
     boolean last) {
   static final String CONTENT_TYPE = "application/x-amz-json-1.1";
 
-  /// An answer that has nothing to do with an operation: the request never got that far.
+  /// An error response to a request that did not reach its operation.
   static Response of(AwsError error, boolean last) {
     return new Response(error.status(), body(error), newRequestId(), last);
   }
@@ -31,7 +31,7 @@ record Response(
         });
   }
 
-  /// A UUID: not to be guessed is no property of these, so no secure random numbers are spent.
+  /// A UUID. It need not be unpredictable, so the random numbers are not cryptographically secure.
   static String newRequestId() {
     var random = ThreadLocalRandom.current();
     long high = (random.nextLong() & ~0xf000L) | 0x4000L; // Version 4, RFC 9562.

@@ -1,24 +1,34 @@
 package dev.hmacd.awskms;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Principal;
+import dev.hmacd.limit.OwnerQuota;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// How many requests there may be at once, and how many bytes of their bodies, over all
-/// connections: a bound for each connection alone would let many of them together fill the memory.
+/// Bounds on the requests in flight, and on the bytes of their bodies, over all connections. With
+/// bounds for each connection only, many connections together could fill the memory.
 @ThreadSafe
 final class Room {
   private final int maxRequests;
   private final long maxBytes;
+  private final OwnerQuota requestsOf;
   private final AtomicInteger requests = new AtomicInteger();
+  private final OwnerQuota bytesOf;
   private final AtomicLong bytes = new AtomicLong();
 
-  Room(int maxRequests, long maxBytes) {
+  /// Owner of the bodies of all unauthenticated connections.
+  static final Object NOBODY = "nobody";
+
+  /// @param maxBodyBytes maximum body of one request, which the quota of a principal always allows
+  Room(int maxRequests, long maxBytes, long maxBodyBytes) {
     this.maxRequests = maxRequests;
     this.maxBytes = maxBytes;
+    this.requestsOf = OwnerQuota.halfOf(maxRequests);
+    this.bytesOf = OwnerQuota.halfOf(maxBytes, maxBodyBytes);
   }
 
-  /// Takes in a request that has come whole; [#left] must follow if there is room for it.
+  /// Counts a complete request. [#left] must follow if the result is true.
   boolean enter() {
     if (requests.incrementAndGet() <= maxRequests) {
       return true;
@@ -31,18 +41,39 @@ final class Room {
     requests.decrementAndGet();
   }
 
-  /// Counts bytes in, which [#release] must count out; whether there is room for them.
-  boolean hold(int count) {
-    return bytes.addAndGet(count) <= maxBytes;
+  /// Counts an admitted request for its principal. [#dismiss] must follow if the result is true.
+  ///
+  /// @return false if the quota of the principal is used up
+  boolean admit(Principal principal) {
+    return requestsOf.tryHold(principal, 1);
   }
 
-  /// Whether even the eighth is used up that there is beyond the bound while others are made to go.
+  void dismiss(Principal principal) {
+    requestsOf.release(principal, 1);
+  }
+
+  /// Counts bytes, also if they exceed a bound. [#release] must follow in both cases.
+  ///
+  /// @param owner a principal, or [#NOBODY]
+  /// @return whether the bytes are within the bounds of this owner and of all owners together
+  boolean hold(Object owner, int count) {
+    long ofOwner = bytesOf.hold(owner, count);
+    return bytes.addAndGet(count) <= maxBytes && ofOwner <= bytesOf.max();
+  }
+
+  /// Whether the reserve of all owners together is used up: an eighth above the bound.
   boolean isReserveUsed() {
     return bytes.get() > maxBytes + maxBytes / 8;
   }
 
-  void release(int count) {
+  /// Whether the reserve of this owner, or of all owners together, is used up.
+  boolean isReserveUsed(Object owner) {
+    return isReserveUsed() || bytesOf.held(owner) > bytesOf.max() + bytesOf.max() / 8;
+  }
+
+  void release(Object owner, int count) {
     bytes.addAndGet(-count);
+    bytesOf.release(owner, count);
   }
 
   int requests() {

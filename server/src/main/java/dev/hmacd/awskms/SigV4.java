@@ -1,6 +1,6 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.mac.SigningKey;
+import dev.hmacd.usecase.SigningKey;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -13,16 +13,17 @@ import java.util.regex.Pattern;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// Verifies AWS Signature Version 4, header and query form, with the answers of AWS KMS. Pure: what
-/// it needs beside the request is a clock, and the signing key that the caller finds in between.
+/// Verifier of AWS Signature Version 4, header and query form, with the errors of AWS KMS. It does
+/// no I/O: it needs the request, a clock, and a signing key from the caller.
 ///
-/// Stricter than AWS where that costs no client anything: every `x-amz-*` header must be signed,
-/// nothing may be given twice, and the body is always what was hashed.
+/// It is stricter than AWS in points that affect no client. Every `x-amz-*` header must be signed.
+/// Duplicate authentication data is refused. The signed hash must be that of the body, never
+/// `UNSIGNED-PAYLOAD`.
 final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
   static final String TERMINATOR = "aws4_request";
 
-  /// How far a signature's time may be from now, each way.
+  /// Maximum difference between the time of a signature and now, in each direction.
   private static final long WINDOW_SECONDS = 300;
 
   private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
@@ -35,7 +36,7 @@ final class SigV4 {
               + " your AWS Secret Access Key and signing method. Consult the service documentation"
               + " for details.");
 
-  /// Also what AWS says of an access key that does not exist.
+  /// Also the error of AWS for an access key that does not exist.
   static final AwsError UNKNOWN_KEY =
       AwsError.of(
           "UnrecognizedClientException", "The security token included in the request is invalid.");
@@ -58,8 +59,7 @@ final class SigV4 {
     this.clock = clock;
   }
 
-  /// A signature that has the right form, is for this service, and is of now. Whose it is remains
-  /// to be seen.
+  /// A well-formed and current signature for this service. It is not verified before [#verify].
   static final class Claim {
     private final Request request;
     private final CanonicalQuery query;
@@ -92,9 +92,10 @@ final class SigV4 {
       return time.day();
     }
 
-    /// Compares the signature with the one that the key gives, in constant time.
+    /// Computes the signature under a key, and compares it with that of the request in constant
+    /// time.
     ///
-    /// @throws AwsException when it is another
+    /// @throws AwsException if the signatures differ
     void verify(SigningKey key) {
       String bodyHash = HEX.formatHex(sha256(request.body()));
       if (request.headers().has("x-amz-content-sha256")
@@ -121,9 +122,10 @@ final class SigV4 {
     }
   }
 
-  /// Reads what a request says of its signature.
+  /// Reads the signature of a request.
   ///
-  /// @throws AwsException when that is not enough, or not for here and now
+  /// @throws AwsException if the signature is missing, malformed, not current, or for another
+  ///   service or region
   Claim read(Request request) {
     var query = CanonicalQuery.of(request.query());
     Authorization authorization = Authorization.of(request.headers(), query);
@@ -151,8 +153,8 @@ final class SigV4 {
     return new Claim(request, query, authorization, time, credential[0], scope);
   }
 
-  /// An `x-amz-*` header that is not signed could be put in by anybody, the operation's name among
-  /// them.
+  /// Requires that `host` and all `x-amz-*` headers are signed. Without a signature, an attacker
+  /// could change these headers, such as the name of the operation.
   private static void requireSigned(Headers headers, List<String> signed) {
     headers.forEach(
         (name, _) -> {

@@ -8,16 +8,16 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import java.util.Optional;
 
-/// When a request says that it was signed.
+/// The time of a signature, as the request states it.
 ///
-/// @param text ISO 8601's basic form, e.g. `20261122T060000Z`
+/// @param text the basic format of ISO 8601, e.g. `20261122T060000Z`
 record SignatureTime(String text, long epochSecond) {
   private static final int LENGTH = 16;
 
   private static final DateTimeFormatter BASIC =
       DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
-  /// Reads the basic form; empty when it is none.
+  /// Reads the basic format; empty if the text has another format.
   static Optional<SignatureTime> parse(String text) {
     if (text.length() != LENGTH || text.charAt(8) != 'T' || text.charAt(15) != 'Z') {
       return Optional.empty();
@@ -42,8 +42,7 @@ record SignatureTime(String text, long epochSecond) {
     }
   }
 
-  /// Reads what the header `Date` may hold: the basic form, or that of HTTP (RFC 9110, section
-  /// 5.6.7).
+  /// Reads the header `Date`: the basic format, or that of HTTP (RFC 9110, section 5.6.7).
   static Optional<SignatureTime> parseDateHeader(String text) {
     Optional<SignatureTime> basic = parse(text);
     if (basic.isPresent()) {

@@ -1,8 +1,8 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.Tag;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.TagService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.TagService;
 import java.util.List;
 
 /// The operations on tags.
@@ -43,7 +43,7 @@ final class TagOperations {
             this::listResourceTags));
   }
 
-  /// The tags of a request; none where it gives none.
+  /// The tags of a request; empty if the request has none.
   static List<Tag> tags(Input input) {
     return input.list("Tags").stream()
         .map(Input.class::cast)

@@ -8,21 +8,22 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// Looks at all connections now and then: requests must come whole in time, and connections must
-/// not idle for ever. One look at a volatile field each costs less than a timer for each.
+/// Watchdog of connections and streams, with time limits for partially received requests and idle
+/// connections. One scan of volatile fields costs less than a timer for each connection.
 @ThreadSafe
 final class Watch {
-  /// How late something can be noticed.
+  /// Interval of the checks, and maximum delay of a timeout.
   static final Duration INTERVAL = Duration.ofMillis(250);
 
-  /// What is looked at.
+  /// A connection or a stream with a time limit.
   interface Watched {
-    /// Ends what has taken too long. On any thread; what is to be done belongs on the event loop.
+    /// Ends a request or a connection after its time limit. Called on any thread; the action must
+    /// run on the event loop.
     ///
-    /// @param nowNanos in [System#nanoTime]'s terms
+    /// @param nowNanos in terms of [System#nanoTime]
     void look(long nowNanos);
 
-    /// Ends, once what was begun has been answered. On any thread.
+    /// Closes the connection after its requests are answered. Called on any thread.
     void drain();
   }
 
@@ -53,7 +54,7 @@ final class Watch {
     all.forEach(each -> each.look(nowNanos));
   }
 
-  /// Has all that there are, and those that come, end.
+  /// Drains all present and future connections.
   void drain() {
     draining = true;
     all.forEach(Watched::drain);
@@ -63,9 +64,9 @@ final class Watch {
     return draining;
   }
 
-  /// Waits until none is left, after [#drain].
+  /// Waits for the end of all connections, after [#drain].
   ///
-  /// @return whether there was none before the limit
+  /// @return false if a connection is left at the limit
   boolean awaitNone(Duration limit) throws InterruptedException {
     long left = limit.toNanos();
     lock.lockInterruptibly();
@@ -74,7 +75,7 @@ final class Watch {
         if (left <= 0) {
           return false;
         }
-        // In slices, so that no order of events could have it wait for nothing.
+        // In slices, so that a lost signal cannot delay the end for longer.
         long slice = Math.min(left, TimeUnit.MILLISECONDS.toNanos(50));
         left -= slice - Math.max(0, none.awaitNanos(slice));
       }

@@ -1,4 +1,5 @@
-/// The AWS KMS edge: HTTP, SigV4 and JSON to the domain and back, so that AWS's own clients work.
+/// The AWS KMS edge: HTTP, SigV4 and JSON to the domain and back, compatible with the clients of
+/// AWS.
 @NullMarked
 package dev.hmacd.awskms;
 

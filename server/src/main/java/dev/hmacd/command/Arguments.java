@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/// The options of a command line: `--name value` or `--name=value`, each once. Written by hand,
-/// since a library for it took a quarter of a second of each start.
+/// The options of a command line: `--name value` or `--name=value`, or `--name` alone, each at most
+/// once. No library parses them: a library took a quarter of a second of each start.
 public final class Arguments {
   private final Map<String, String> values;
 
@@ -15,7 +15,7 @@ public final class Arguments {
     this.values = values;
   }
 
-  /// What is wrong with a command line; the message is for the user.
+  /// A fault in a command line. The message is for the user.
   public static final class UsageException extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -26,18 +26,25 @@ public final class Arguments {
 
   /// Reads all arguments from an index on.
   ///
-  /// @param known the names that may occur, with their dashes
-  static Arguments parse(String[] arguments, int from, Set<String> known) throws UsageException {
+  /// @param known names of options with a value, with their dashes
+  /// @param flags names of options without a value
+  static Arguments parse(String[] arguments, int from, Set<String> known, Set<String> flags)
+      throws UsageException {
     Map<String, String> values = new HashMap<>();
     for (int i = from; i < arguments.length; i++) {
       String argument = arguments[i];
       int equals = argument.indexOf('=');
       String name = equals < 0 ? argument : argument.substring(0, equals);
-      if (!known.contains(name)) {
+      boolean flag = flags.contains(name);
+      if (!flag && !known.contains(name)) {
         throw new UsageException("unknown argument " + argument);
       }
       String value;
-      if (equals >= 0) {
+      if (flag && equals >= 0) {
+        throw new UsageException(name + " takes no value");
+      } else if (flag) {
+        value = "";
+      } else if (equals >= 0) {
         value = argument.substring(equals + 1);
       } else if (i + 1 < arguments.length) {
         value = arguments[++i];
@@ -49,6 +56,11 @@ public final class Arguments {
       }
     }
     return new Arguments(values);
+  }
+
+  /// Whether an option without a value is given.
+  boolean has(String name) {
+    return values.containsKey(name);
   }
 
   Optional<String> value(String name) {

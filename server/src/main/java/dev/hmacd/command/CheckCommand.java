@@ -1,16 +1,17 @@
 package dev.hmacd.command;
 
+import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.key.OwnKeys;
-import dev.hmacd.key.RegistryException;
-import dev.hmacd.key.RegistryStore;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.RegistryException;
+import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
-import dev.hmacd.token.Probe;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.transport.Tls;
@@ -24,11 +25,12 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd check`: tries everything that serving needs, from the configuration to a MAC, and says in
-/// a table what it found. Leaves nothing behind: the keys that it makes to try the token, it
-/// destroys.
+/// `hmacd check`: tries every step from the configuration to a MAC, and prints a table of the
+/// results. It destroys the keys that it creates for its trials.
 final class CheckCommand implements Command {
   private final Checklist list = new Checklist();
+  private boolean registryLost;
+  private boolean registryNew = true;
 
   @Override
   public Set<String> options() {
@@ -47,6 +49,9 @@ final class CheckCommand implements Command {
       token(config, settings);
     }
     System.out.print(list.table());
+    if (registryLost) {
+      return StartException.CONFIG;
+    }
     return list.hasFailed() ? 1 : 0;
   }
 
@@ -67,7 +72,7 @@ final class CheckCommand implements Command {
       sessions(info.maxSessions(), settings.lanes());
       mechanisms(token);
       Optional<OwnKey> known = registry(config, info.serial());
-      if (session(token, settings, known)) {
+      if (session(config, token, settings, known)) {
         new TokenTrials(token, settings, list).run();
       }
     } catch (StartException e) {
@@ -78,7 +83,7 @@ final class CheckCommand implements Command {
   }
 
   private void tls(Config.Tcp tcp) {
-    Tls tls = new Tls(tcp.tls(), "h2");
+    Tls tls = new Tls("grpc.tls", tcp.tls(), "h2");
     try {
       tls.reload();
       list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());
@@ -120,25 +125,47 @@ final class CheckCommand implements Command {
       var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
       list.ok("registry", registry.creating().size() + " keys whose creation was not ended");
-      return new OwnKeys(store).find(serial, OwnKey.Purpose.PROBE).join();
-    } catch (RegistryException | CompletionException e) {
+      var ownKeys = new OwnKeys(store);
+      registryNew = ownKeys.isEmpty().join();
+      return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();
+    } catch (RegistryException e) {
+      registryNew = false;
+      if (e.needsOperator()) {
+        list.fail("registry", String.valueOf(e.getMessage()));
+        return Optional.empty();
+      }
+      list.warn(
+          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      return Optional.empty();
+    } catch (CompletionException e) {
+      registryNew = false;
       list.warn(
           "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
       return Optional.empty();
     }
   }
 
-  /// Whether one could be had.
+  /// Checks the login and the probe key. Returns false if the token fails.
   private boolean session(
-      Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
+      Config config, Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
     try (TokenSession session = token.open()) {
       list.ok("login", "with the PIN of " + settings.pinFile());
+      if (registryNew && isRegistryLost(config, token, session)) {
+        return true;
+      }
       if (known.isEmpty()) {
         list.warn(
             "probe key", "its answer is not known here; run hmacd init if that was never done");
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
+      if (found.isEmpty() && LostRegistry.keysOfHmacd(session).isNone()) {
+        list.fail(
+            "probe key",
+            "the registry has keys of hmacd on this token, but the token holds none: it was"
+                + " initialised again, or is another token; restore its backup");
+        return true;
+      }
       if (found.size() != 1) {
         list.fail("probe key", found.size() + " objects " + known.get().object().label());
         return true;
@@ -152,12 +179,27 @@ final class CheckCommand implements Command {
     }
   }
 
+  private boolean isRegistryLost(Config config, Pkcs11Token token, TokenSession session)
+      throws TokenException {
+    TokenSession.Count keys = LostRegistry.keysKnownBefore(session);
+    if (keys.isNone()) {
+      return false;
+    }
+    registryLost = true;
+    list.fail(
+        "registry",
+        String.valueOf(
+            LostRegistry.lost(config.registry(), token.info().serial(), keys, LostRegistry.INIT)
+                .getMessage()));
+    return true;
+  }
+
   private void knownAnswer(TokenSession session, OwnKey probe) throws TokenException {
     long handle = session.load(probe.object());
     try {
-      byte[] mac = session.sign(handle, Probe.ALGORITHM, Probe.message());
+      byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());
       if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
-        list.ok("known answer", Probe.ALGORITHM + " under the probe key is what it was");
+        list.ok("known answer", HealthCheck.ALGORITHM + " under the probe key is what it was");
       } else {
         list.fail("known answer", "the probe key gave another MAC than when it was made");
       }

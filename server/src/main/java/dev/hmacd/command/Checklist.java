@@ -3,7 +3,7 @@ package dev.hmacd.command;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What a preflight found, line by line.
+/// The results of `hmacd check`, one line for each step.
 final class Checklist {
   private enum Result {
     OK,
@@ -31,7 +31,7 @@ final class Checklist {
     return lines.stream().anyMatch(line -> line.result() == Result.FAIL);
   }
 
-  /// Three columns, as wide as they need to be.
+  /// The results as a table of three columns.
   String table() {
     int width = lines.stream().mapToInt(line -> line.what().length()).max().orElse(0);
     var table = new StringBuilder();

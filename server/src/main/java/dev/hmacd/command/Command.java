@@ -6,12 +6,17 @@ import java.util.Set;
 
 /// A command of `hmacd`.
 public interface Command {
-  /// The names of its options, with their dashes.
+  /// The names of the command's options with a value, with their dashes.
   Set<String> options();
 
-  /// Does it.
+  /// The names of the command's options without a value, with their dashes.
+  default Set<String> flags() {
+    return Set.of();
+  }
+
+  /// Runs the command.
   ///
   /// @return the exit code
-  /// @throws StartException with what to say and the exit code
+  /// @throws StartException with the message for the user and the exit code
   int run(Arguments arguments) throws UsageException, StartException, InterruptedException;
 }

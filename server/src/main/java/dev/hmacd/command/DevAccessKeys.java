@@ -4,14 +4,14 @@ import dev.hmacd.Daemon;
 import dev.hmacd.StartException;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.AccessKey;
-import dev.hmacd.mac.AccessKeyService;
-import dev.hmacd.mac.AccessKeyService.Made;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Page;
-import dev.hmacd.mac.PageRequest;
-import dev.hmacd.mac.Refusal;
-import dev.hmacd.mac.Reply;
+import dev.hmacd.usecase.AccessKeyService;
+import dev.hmacd.usecase.AccessKeyService.Made;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Page;
+import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.Reply;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -22,13 +22,13 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/// The access keys of `hmacd dev`: one that may do everything, one that may do nothing. A secret is
-/// shown once, so each start makes them anew, and deletes those of the start before.
+/// The access keys of `hmacd dev`: one with all rights, one without rights. A secret is shown once,
+/// so each start creates new access keys and deletes those of the previous start.
 ///
-/// @param admin of [#ADMIN]
-/// @param nobody of [#NOBODY]
+/// @param admin the access key of [#ADMIN]
+/// @param nobody the access key of [#NOBODY]
 record DevAccessKeys(Shown admin, Shown nobody) {
-  /// An access key, for the file that says how to use it.
+  /// An access key and its secret, for the file that users source.
   record Shown(String id, String secret) {
     static Shown of(Made made) {
       return new Shown(
@@ -44,10 +44,10 @@ record DevAccessKeys(Shown admin, Shown nobody) {
   static final String ACCOUNT = "000000000000";
   static final String REGION = "us-east-1";
 
-  /// May administer and use every key.
+  /// The principal that may administer and use every key.
   static final String ADMIN = "arn:aws:iam::" + ACCOUNT + ":user/dev";
 
-  /// Is there for tests of refusal.
+  /// The principal without rights, for tests of refusals.
   static final String NOBODY = "arn:aws:iam::" + ACCOUNT + ":user/nobody";
 
   private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -72,7 +72,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
         await(reply -> service.createAccessKey(caller, NOBODY, reply), Shown::of));
   }
 
-  /// @param read takes what is wanted of an outcome, while it is there
+  /// @param read extracts the result from an outcome, which is valid only during this call
   private static <T, R> R await(Consumer<Reply<T>> call, Function<T, R> read)
       throws StartException, InterruptedException {
     var result = new CompletableFuture<R>();

@@ -16,18 +16,19 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The certificates of `hmacd dev`: an authority, the daemon's and one client's. The authority's
-/// key is never in a file and is thrown away, so nobody can make more.
+/// The certificates of `hmacd dev`: of an authority, of the daemon and of one client. The
+/// authority's private key is never in a file and is discarded, so nobody can issue more
+/// certificates.
 ///
-/// By openssl, 3.0 or newer: a JVM that has just started takes half a second for the authority's
-/// key alone.
+/// Created by openssl, 3.0 or newer: a JVM that has just started needs half a second for the
+/// authority's key alone.
 final class DevCertificates {
   /// The principal of the client's certificate.
   static final String CLIENT = "spiffe://dev.hmacd/client";
 
   private static final int LIFE_DAYS = 30;
 
-  /// How long they must at least last when they are taken again.
+  /// Minimum remaining validity of certificates that are used again.
   private static final Duration REST = Duration.ofDays(1);
 
   private static final String CONFIG =
@@ -63,7 +64,7 @@ final class DevCertificates {
     this.openssl = new DevTool(folder, "openssl", "openssl");
   }
 
-  /// Begins to make them, unless they are there and last, and returns at once.
+  /// Starts to create the certificates in the background, unless valid ones exist.
   void begin() throws IOException {
     if (lasts()) {
       return;
@@ -73,7 +74,7 @@ final class DevCertificates {
     var _ = Thread.ofPlatform().name("hmacd-dev-certificates").daemon().start(making);
   }
 
-  /// Waits until they are there.
+  /// Waits until the certificates exist.
   void finish() throws StartException, InterruptedException {
     if (making == null) {
       return;
@@ -88,8 +89,8 @@ final class DevCertificates {
   }
 
   private boolean make() throws StartException, IOException, InterruptedException {
-    // RSA is what a JVM that has just started checks fastest, by a tenth of a second each time; of
-    // three primes a key is made in a third of the time.
+    // A JVM that has just started verifies RSA fastest, by a tenth of a second each time. A key of
+    // three primes is generated in a third of the time.
     String key =
         run(
             "authority",
@@ -147,7 +148,8 @@ final class DevCertificates {
     return folder.file(name).toString();
   }
 
-  /// Written last, the authority says that all are there.
+  /// Whether certificates exist that stay valid long enough. The authority's file is written last,
+  /// so if it exists, all others do.
   private boolean lasts() throws IOException {
     if (!Files.exists(folder.file("ca.pem"))) {
       return false;

@@ -4,13 +4,14 @@ import dev.hmacd.Daemon;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 
-/// `hmacd dev`: a daemon for development, with everything it needs in one folder.
+/// `hmacd dev`: a daemon for development, with all of its files in one folder.
 final class DevCommand implements Command {
   private static final Duration FIRST_ANSWER = Duration.ofSeconds(30);
 
@@ -30,7 +31,7 @@ final class DevCommand implements Command {
       folder.prepare();
       var token = new DevToken(folder, arguments.path("--module"), label);
       var certificates = new DevCertificates(folder);
-      certificates.begin(); // The authority's key takes as long as all of the token.
+      certificates.begin(); // In parallel: the certificates take as long as the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
       folder.writeConfig(token.module(), label, pin);
 
@@ -39,7 +40,9 @@ final class DevCommand implements Command {
       var running = new Running(daemon);
       certificates.finish();
       running.watch(folder.config(), config);
-      running.start(Daemon.Provision.IF_MISSING);
+      // The folder has both the registry and the token of hmacd dev.
+      running.start(
+          pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST);
       if (!daemon.awaitHealthy(FIRST_ANSWER)) {
         throw running.failed(
             new StartException(
@@ -55,8 +58,9 @@ final class DevCommand implements Command {
             accessKeys);
       } catch (IOException e) {
         throw running.failed(unwritable(e));
-      } catch (StartException e) {
-        throw running.failed(e);
+      } catch (StartException | RuntimeException | Error e) {
+        var _ = running.failed(e);
+        throw e;
       }
       System.err.println(
           "hmacd dev: AWS KMS endpoint http:/"
@@ -73,9 +77,16 @@ final class DevCommand implements Command {
     }
   }
 
-  /// Says what is wrong with a file: many exceptions have its name for their whole message.
+  /// The failure to write a file, with the exception's type. The message of many exceptions is only
+  /// the path.
   private static StartException unwritable(IOException e) {
+    boolean unusable = e instanceof FileSystemException;
     return new StartException(
-        e.getClass().getSimpleName() + ": " + e.getMessage(), StartException.TEMPORARY, e);
+        e.getClass().getSimpleName()
+            + ": "
+            + e.getMessage()
+            + (unusable ? "; choose another folder with --dir" : ""),
+        unusable ? StartException.CONFIG : StartException.TEMPORARY,
+        e);
   }
 }

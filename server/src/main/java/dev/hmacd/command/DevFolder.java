@@ -2,29 +2,35 @@ package dev.hmacd.command;
 
 import dev.hmacd.StartException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
-/// The folder of `hmacd dev`: what is in it, and the files that are written for people.
+/// The folder of `hmacd dev`: its files, and the content of the files for users.
 final class DevFolder {
   private static final FileAttribute<?> OWNER_ONLY_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
   private static final FileAttribute<?> OWNER_ONLY_FILE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
-  /// Linux: sun_path has 108 bytes, one of them the end.
+  /// Linux: sun_path has 108 bytes, including the terminating 0.
   private static final int MAX_SOCKET_PATH = 107;
+
+  private static final String ENV_START = "# Source this file: ";
+  private static final String CONFIG_START = "# Written by hmacd dev ";
 
   private final Path dir;
 
@@ -44,11 +50,11 @@ final class DevFolder {
     return file("env");
   }
 
-  /// Makes the folder for its owner alone, takes it for this process, and says who runs in it.
+  /// Creates the folder for its owner alone, locks it for this process, and writes the process id.
   void prepare() throws IOException, StartException {
     Files.createDirectories(dir, OWNER_ONLY_FOLDER);
     requireOwn();
-    // Held until the process ends.
+    // The lock is held until the process ends.
     var lock =
         FileChannel.open(
             file("hmacd.lock"),
@@ -57,11 +63,33 @@ final class DevFolder {
     if (lock.tryLock() == null) {
       throw new StartException("another hmacd dev runs in " + dir, StartException.TEMPORARY, null);
     }
+    requireWritten(env(), ENV_START);
+    requireWritten(config(), CONFIG_START);
     Files.deleteIfExists(env());
     write("hmacd.pid", ProcessHandle.current().pid() + "\n");
   }
 
-  /// Whoever else can write here decides what the daemon runs and who may use it.
+  /// Refuses to replace a file of another program with that name, such as `env` of Python.
+  private static void requireWritten(Path file, String start) throws IOException, StartException {
+    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+      try (InputStream in = Files.newInputStream(file)) {
+        byte[] expected = start.getBytes(StandardCharsets.UTF_8);
+        if (Arrays.equals(in.readNBytes(expected.length), expected)) {
+          return;
+        }
+      }
+    }
+    throw new StartException(
+        file + " was not written by hmacd dev: remove it, or choose another folder with --dir",
+        StartException.CONFIG,
+        null);
+  }
+
+  /// Refuses a folder in which another user can write: that user could choose the daemon's programs
+  /// and callers.
   private void requireOwn() throws IOException, StartException {
     var permissions = Files.getPosixFilePermissions(dir);
     if (!Files.getAttribute(dir, "unix:uid").equals(uid())
@@ -78,7 +106,7 @@ final class DevFolder {
     return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
   }
 
-  /// Writes a file for its owner alone, whole or not at all.
+  /// Writes a file for its owner alone. The file is replaced atomically.
   void write(String name, String text) throws IOException {
     Path fresh = file(name + ".new");
     Files.deleteIfExists(fresh);
@@ -87,13 +115,13 @@ final class DevFolder {
     adopt(name);
   }
 
-  /// Gives a file that another program wrote whole, `NAME.new`, its name.
+  /// Renames `NAME.new`, a complete file of another program, to `NAME`.
   void adopt(String name) throws IOException {
     Files.move(file(name + ".new"), file(name), StandardCopyOption.ATOMIC_MOVE);
   }
 
-  /// Where the socket goes: in the folder, or beside the user's temporary files where its path
-  /// would be longer than the kernel takes.
+  /// Path of the socket: in the folder, or in a temporary directory if the path in the folder
+  /// exceeds the kernel's limit.
   private Path socket() throws IOException {
     Path here = file("hmacd.sock");
     if (here.toString().getBytes(StandardCharsets.UTF_8).length <= MAX_SOCKET_PATH) {
@@ -103,7 +131,7 @@ final class DevFolder {
     try {
       Files.createSymbolicLink(link, Files.createTempDirectory("hmacd"));
     } catch (FileAlreadyExistsException e) {
-      // Made by an earlier run.
+      // An earlier run has created the link.
       return link.toRealPath().resolve("hmacd.sock");
     }
     return link.toRealPath().resolve("hmacd.sock");
@@ -151,7 +179,7 @@ final class DevFolder {
       InetSocketAddress target, Path socket, InetSocketAddress awsKms, DevAccessKeys accessKeys)
       throws IOException {
     StringBuilder env =
-        new StringBuilder("# Source this file: it says where hmacd dev is, and who you are.\n");
+        new StringBuilder(ENV_START + "it sets the endpoint and the credentials of hmacd dev.\n");
     export(env, "HMACD_TARGET", target.getAddress().getHostAddress() + ":" + target.getPort());
     export(env, "HMACD_SOCKET", socket.toString());
     export(env, "HMACD_CA", file("ca.pem").toString());
@@ -163,7 +191,7 @@ final class DevFolder {
     export(env, "AWS_ENDPOINT_URL_KMS", endpoint);
     export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().id());
     export(env, "AWS_SECRET_ACCESS_KEY", accessKeys.admin().secret());
-    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // They would be taken before these.
+    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // These would have priority.
     export(env, "AWS_REGION", DevAccessKeys.REGION);
     export(env, "AWS_DEFAULT_REGION", DevAccessKeys.REGION);
     export(env, "HMACD_AKID2", accessKeys.nobody().id());
@@ -188,7 +216,7 @@ final class DevFolder {
     return "'" + text.replace("'", "'\\''") + "'";
   }
 
-  /// The folders with `hmacd` and `hmacctl`: installed side by side, or built in a source tree.
+  /// The folders with `hmacd` and `hmacctl`: of an installation, or of a build in a source tree.
   private static List<Path> programs() {
     String home = System.getProperty("hmacd.home");
     if (home == null) {

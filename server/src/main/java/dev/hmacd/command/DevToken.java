@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Makes the token of `hmacd dev`, once: with `pkcs11-tool`, since the JDK cannot initialise
-/// tokens. PINs reach it through its environment, never on its command line.
+/// Creates the token of `hmacd dev` once, with `pkcs11-tool`: the JDK cannot initialise tokens.
+/// PINs are passed in environment variables, never on the command line.
 final class DevToken {
   private static final List<String> SOFTHSM =
       List.of(
@@ -47,7 +47,7 @@ final class DevToken {
                     null));
   }
 
-  /// Initialises the token unless that has been done, and returns the file with its PIN.
+  /// Initialises the token if it does not exist, and returns the file with its PIN.
   Path provision() throws StartException, IOException, InterruptedException {
     Path pin = folder.file("pin");
     if (Files.exists(pin)) {

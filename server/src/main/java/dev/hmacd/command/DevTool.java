@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// Programs that `hmacd dev` needs beside itself. What they say on standard error is in a file of
-/// the folder, for each the last time.
+/// Runs a program that `hmacd dev` needs. A file in the folder has the standard error of the
+/// program's last run.
 final class DevTool {
   private static final int LIMIT_SECONDS = 30;
 
@@ -24,9 +24,9 @@ final class DevTool {
     this.debianPackage = debianPackage;
   }
 
-  /// Runs it, and returns what it writes to standard output.
+  /// Runs the program, and returns its standard output.
   ///
-  /// @param environment more of it, for what others may not see in the arguments
+  /// @param environment additional variables, for secrets that must not be in the arguments
   String run(Map<String, String> environment, String input, List<String> arguments)
       throws StartException, IOException, InterruptedException {
     Path log = folder.file(name + ".log");
@@ -42,7 +42,7 @@ final class DevTool {
           StartException.CONFIG,
           e);
     }
-    // What it reads and writes is less than a pipe holds, 64 KiB.
+    // Input and output are smaller than a pipe's capacity of 64 KiB.
     try (var in = process.getOutputStream()) {
       in.write(input.getBytes(StandardCharsets.UTF_8));
     }

@@ -3,11 +3,11 @@ package dev.hmacd.command;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.key.OwnKeys;
-import dev.hmacd.key.RegistryException;
-import dev.hmacd.key.RegistryStore;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.RegistryException;
+import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenException;
 import java.time.Clock;
@@ -15,17 +15,22 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd init`: makes the daemon's own keys on its tokens, and finds out which of several tokens
-/// hold which keys. The daemon must not run, and all tokens must be there.
+/// `hmacd init`: creates the daemon's own keys on its tokens, and finds which of several tokens
+/// hold which keys. The daemon must not run, and all tokens must be present.
 ///
-/// `--restored OLD=NEW`: the token with serial number NEW was restored from a backup of OLD, so
-/// that the keys that OLD held are on it. `--discard-access-keys SERIAL`: the token that secrets of
-/// access keys come from is lost for good; a new key is made for them, and access keys have to be,
-/// too.
+/// `--restored OLD=NEW`: the token with serial number NEW was restored from a backup of OLD, and
+/// holds the keys of OLD. `--discard-access-keys SERIAL`: the token with the key for access keys is
+/// lost for good. A new key is created, and access keys must be created again. `--new-registry`:
+/// starts a new registry although tokens hold keys of hmacd.
 final class InitCommand implements Command {
   @Override
   public Set<String> options() {
     return Set.of("--config", "--restored", "--discard-access-keys");
+  }
+
+  @Override
+  public Set<String> flags() {
+    return Set.of("--new-registry");
   }
 
   @Override
@@ -47,6 +52,10 @@ final class InitCommand implements Command {
       for (Config.TokenSettings settings : config.tokens()) {
         tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
       }
+      if (!arguments.has("--new-registry")) {
+        tokens.requireRegistryNotLost(config.registry());
+      }
+      tokens.requireNotInitialisedAnew();
       System.out.println(
           tokens.makeOwnKeys()
               ? "The daemon's own keys are on the token."
@@ -59,7 +68,7 @@ final class InitCommand implements Command {
     } catch (RegistryException e) {
       throw StartException.of(e);
     } catch (CompletionException e) {
-      throw new StartException(e.getMessage(), StartException.TEMPORARY, e);
+      throw StartException.of(e);
     }
   }
 

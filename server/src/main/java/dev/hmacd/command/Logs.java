@@ -16,10 +16,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
-/// Where log lines go, and how they look: standard error, one line an event. Found by Logback as
-/// its configurator, so that no file on the class path decides.
+/// Configures the log: standard error, one line per event. Logback loads this class as its
+/// configurator, so no file on the class path can change the log.
 public final class Logs extends ContextAwareBase implements Configurator {
-  // A caller's words cannot break a line in two.
+  // Line breaks in values from callers cannot split a log line.
   private static final String TEXT =
       "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %msg"
           + " %replace(%kvp){'[\\r\\n]', ' '}%n%ex";
@@ -33,7 +33,7 @@ public final class Logs extends ContextAwareBase implements Configurator {
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
-  /// Takes what the configuration says in place of what was there before.
+  /// Replaces the previous settings of the log with those of the configuration.
   static void apply(Config.Logging logging) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     if (factory instanceof LoggerContext context) {
@@ -54,11 +54,11 @@ public final class Logs extends ContextAwareBase implements Configurator {
     var root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.addAppender(console);
     root.setLevel(Level.WARN);
-    // It tells each malformed frame with a stack trace: what callers send must not fill the log.
+    // gRPC logs each malformed frame with a stack trace. Input from callers must not fill the log.
     context.getLogger("io.grpc").setLevel(Level.ERROR);
-    // So does the codec, as an error, each connection whose flow control was broken.
+    // The HTTP/2 codec logs an error for each connection with broken flow control.
     context.getLogger("io.netty.handler.codec.http2").setLevel(Level.OFF);
-    // And Netty each connection that made room for another before an event loop had it.
+    // Netty logs each connection that was evicted before an event loop had registered it.
     context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
     context.getLogger("dev.hmacd").setLevel(Level.toLevel(logging.level().name()));
   }

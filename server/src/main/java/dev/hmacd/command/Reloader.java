@@ -19,9 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
-/// Sees that the configuration or the TLS files have changed, and has the daemon read them. Looks
-/// once a second: file events do not see what a symbolic link in the path is turned to, which is
-/// how certificates are replaced in many places.
+/// Watches the configuration and the TLS files, and makes the daemon read changed files. It polls
+/// once a second: file events miss a changed symbolic link in the path, and many systems replace
+/// certificates that way.
 final class Reloader implements AutoCloseable {
   private static final long LOOK_MILLIS = 1000;
   private static final Logger log = LoggerFactory.getLogger(Reloader.class);
@@ -33,41 +33,42 @@ final class Reloader implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hmacd-reload").daemon().factory());
 
-  /// What the daemon has. These are touched by the schedule's thread alone, once it runs.
+  /// The daemon's current configuration. After [#start], only the schedule's thread uses this field
+  /// and the next ones.
   private Config used;
 
-  /// Unlike anything seen, at first: the file may have changed since it was read.
+  /// Initially different from every state: the file may have changed since it was read.
   private List<String> lastConfig = List.of();
 
   private List<String> lastTls;
 
-  /// What was wrong last time and is not said again at each look; empty when nothing was.
+  /// The last problem, which later polls do not log again; empty without one.
   private String configProblem = "";
 
   private String tlsProblem = "";
 
   private final CountDownLatch started = new CountDownLatch(1);
 
-  /// Made before the daemon reads the TLS files, so that no change of theirs is missed.
+  /// Create it before the daemon reads the TLS files, so that it misses no change of them.
   ///
-  /// @param config as the daemon has it
+  /// @param config the daemon's current configuration
   Reloader(Path file, Config config, Daemon daemon) {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
     this.tlsFiles = config.tlsFiles();
     this.lastTls = look(tlsFiles);
-    // From now on: a signal that nobody handles ends the process.
+    // Handled from now on: an unhandled SIGHUP ends the process.
     Signal.handle(new Signal("HUP"), _ -> reloadNow());
   }
 
-  /// Keeps SIGHUP from ending the process until there is a reloader, which reads everything anew at
-  /// its first look in any case.
+  /// Ignores SIGHUP until a reloader exists. The reloader's first poll reads the configuration in
+  /// any case.
   static void outliveSignals() {
     Signal.handle(new Signal("HUP"), _ -> {});
   }
 
-  /// To be called when the daemon has started.
+  /// Starts to poll. Call it after the daemon has started.
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(
@@ -84,11 +85,11 @@ final class Reloader implements AutoCloseable {
             }
           });
     } catch (RejectedExecutionException e) {
-      log.atDebug().setCause(e).log("Told to reload while stopping");
+      log.atDebug().setCause(e).log("Reload ignored: the daemon is stopping");
     }
   }
 
-  /// Waits for it, unless this is closed before.
+  /// Waits for [#start]. Returns false if this reloader is closed before.
   private boolean hasStarted() {
     try {
       started.await();
@@ -113,13 +114,13 @@ final class Reloader implements AutoCloseable {
         lastTls = tls;
       }
     } catch (RuntimeException e) {
-      // The schedule would end without a word.
-      log.atError().setCause(e).log("A reload failed in an unforeseen way");
+      // An exception would end the schedule without a log message.
+      log.atError().setCause(e).log("Reload failed: unexpected error");
     }
   }
 
-  /// @return whether it succeeded. Else it is tried at each look: what was wrong may be mended
-  ///   without a change of the file that could be seen, as permissions are
+  /// @return whether it succeeded. A failure is retried at each poll: its cause, such as wrong
+  ///   permissions, may be corrected without a visible change of the file
   private boolean reloadConfig(boolean told) {
     try {
       Config fresh = ConfigFile.read(file);
@@ -154,7 +155,7 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// What changes when a file does: its identity, size and time.
+  /// A value for each file that changes with the file: its identity, size and modification time.
   private static List<String> look(List<Path> files) {
     List<String> seen = new ArrayList<>();
     for (Path each : files) {

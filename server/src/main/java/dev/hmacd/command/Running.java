@@ -14,8 +14,7 @@ import org.slf4j.LoggerFactory;
 final class Running {
   private static final Logger log = LoggerFactory.getLogger(Running.class);
 
-  /// Where it is false, the JVM ends by itself after a clean stop, as it must to write an AOT
-  /// cache.
+  /// If false, the JVM ends by itself after a clean stop. It must do so to write an AOT cache.
   private static final boolean HALT = !"false".equals(System.getProperty("hmacd.halt"));
 
   private final Daemon daemon;
@@ -25,7 +24,7 @@ final class Running {
   @GuardedBy("lifecycle")
   private boolean stopping;
 
-  /// What the process ends with when nobody has told it to stop before.
+  /// The exit code of the process: 0 unless a failure ends it.
   private volatile int exitCode;
 
   private @Nullable Reloader reloader;
@@ -35,8 +34,8 @@ final class Running {
     daemon.onLost(this::end);
   }
 
-  /// Ends the process, for its supervisor to start another. On a thread of its own: who calls is
-  /// waited for in a stop.
+  /// Ends the process, so that its supervisor starts another. Uses a separate thread, because a
+  /// stop waits for the calling thread.
   private void end() {
     exitCode = StartException.TEMPORARY;
     var _ =
@@ -55,8 +54,8 @@ final class Running {
         if (reloader != null) {
           reloader.start();
         }
-      } catch (StartException e) {
-        // It has closed what it opened, and the exit code is to be that of the failure.
+      } catch (StartException | RuntimeException | Error e) {
+        // The daemon has closed its parts. The process must end with the exit code of the failure.
         remove(hook);
         throw e;
       }
@@ -67,20 +66,21 @@ final class Running {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      log.atDebug().setCause(e).log("Told to stop while starting failed");
+      log.atDebug().setCause(e).log("Shutdown hook not removed: the process is stopping");
     }
   }
 
-  /// Has the file's rules and the TLS files read anew when they change, and on SIGHUP.
+  /// Watches the rules in the configuration file and the TLS files. They are read again when they
+  /// change, and on SIGHUP.
   ///
-  /// @param file what the daemon's configuration was read from
+  /// @param file path of the daemon's configuration
   void watch(Path file, Config config) {
     reloader = new Reloader(file, config, daemon);
   }
 
-  /// Has the process end with the exit code of what went wrong after the start.
-  StartException failed(StartException e) {
-    exitCode = e.exitCode();
+  /// Sets the exit code of the process for a failure after the start, and returns the failure.
+  <E extends Throwable> E failed(E e) {
+    exitCode = StartException.exitCode(e);
     return e;
   }
 
@@ -97,8 +97,8 @@ final class Running {
       stopped.countDown();
     }
     if (HALT) {
-      // Modules crash when a JVM ends the usual way while they have threads; all is written, so end
-      // here.
+      // Modules crash if the JVM ends normally while they have threads. All data is written, so the
+      // process ends here.
       Runtime.getRuntime().halt(exitCode);
     }
   }

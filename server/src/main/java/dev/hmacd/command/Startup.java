@@ -14,7 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What all commands do first.
+/// The first steps of all commands.
 final class Startup {
   private Startup() {}
 
@@ -31,7 +31,7 @@ final class Startup {
     }
   }
 
-  /// The tokens to serve from. With more than one, any may be away.
+  /// The tokens to serve from. If there are several, any of them may be absent.
   static List<Token> tokens(Config config) throws StartException {
     if (config.tokens().size() == 1) {
       return List.of(token(config.tokens().getFirst()));
@@ -57,15 +57,15 @@ final class Startup {
     return tokens;
   }
 
-  /// A token that has to be there.
+  /// A token that must be present.
   static Pkcs11Token token(Config.TokenSettings settings) throws StartException {
     return token(new Pkcs11Modules(), settings, settings.sessionCopies());
   }
 
-  /// As [#token(Config.TokenSettings)], with or without session-object copies, whatever is
-  /// configured.
+  /// As [#token(Config.TokenSettings)], with or without session-object copies, regardless of the
+  /// configuration.
   ///
-  /// @param modules those that have been loaded
+  /// @param modules the modules that have been loaded
   static Pkcs11Token token(
       Pkcs11Modules modules, Config.TokenSettings settings, boolean sessionCopies)
       throws StartException {
@@ -85,7 +85,7 @@ final class Startup {
     return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs());
   }
 
-  /// A failure of the token, with the exit code that says whether to try again.
+  /// A failure of the token. The exit code reports whether a restart may help.
   static StartException failed(TokenException e) {
     int code = e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY;
     return new StartException(e.getMessage(), code, e);

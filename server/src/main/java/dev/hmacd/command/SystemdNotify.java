@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Tells systemd what the daemon is up to (sd_notify(3)); does nothing where systemd did not start
-/// it.
+/// Notifies systemd of the daemon's state (sd_notify(3)). Does nothing if systemd did not start the
+/// daemon.
 final class SystemdNotify {
   private static final Logger log = LoggerFactory.getLogger(SystemdNotify.class);
 
@@ -20,13 +20,13 @@ final class SystemdNotify {
     if (path == null || path.isEmpty()) {
       return;
     }
-    // An abstract socket's name is written with @ for its first byte, which is 0.
+    // In the name of an abstract socket, @ stands for the first byte, which is 0.
     String address = path.startsWith("@") ? "\0" + path.substring(1) : path;
     byte[] bytes = state.getBytes(StandardCharsets.UTF_8);
     ByteBuffer datagram = ByteBuffer.allocateDirect(bytes.length).put(bytes);
     try {
       Epoll.ensureAvailability();
-      // The JDK has no datagrams of this family.
+      // The JDK has no datagram sockets of the Unix family.
       Socket socket = Socket.newSocketDomainDgram();
       try {
         int sent =
@@ -39,7 +39,7 @@ final class SystemdNotify {
         socket.close();
       }
     } catch (IOException | LinkageError e) {
-      log.atWarn().addKeyValue("state", state).setCause(e).log("systemd cannot be told");
+      log.atWarn().addKeyValue("state", state).setCause(e).log("systemd not notified");
     }
   }
 }

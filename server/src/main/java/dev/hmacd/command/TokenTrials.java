@@ -16,19 +16,20 @@ import java.util.HexFormat;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/// What `hmacd check` learns of a token by trying: whether keys stay in it, and which settings suit
-/// it. Works on keys that are made for it and destroyed; they are named as the daemon's own, so
-/// nobody can adopt one.
+/// The trials of `hmacd check` on a token: whether keys stay in it, and which settings suit it.
+/// Creates keys for the trials and destroys them. They have the label prefix of the daemon's own
+/// keys, so nobody can adopt them.
 final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int KEY_BYTES = 32;
   private static final int ID_BYTES = 16;
   private static final Duration EACH = Duration.ofMillis(200);
 
-  /// One lane alone would leave none when a call hangs in the module.
+  /// If there were one lane only, a hanging call in the module would leave none.
   private static final int FEWEST_LANES = 2;
 
-  /// Copies cost memory of the token and time when a lane first uses a key.
+  /// Minimum ratio of speeds at which copies are recommended. Copies cost memory of the token, and
+  /// time when a lane first uses a key.
   private static final double COPIES_ARE_WORTH = 1.1;
 
   private final Pkcs11Token token;
@@ -97,7 +98,7 @@ final class TokenTrials {
     return "whoever has the PIN can take every key out of it: guard the PIN as the keys themselves";
   }
 
-  /// Those that tell how a key is kept.
+  /// The attributes that describe a key's protection.
   static String attributes(KeyAttributes read) {
     return "sensitive=%s extractable=%s always_sensitive=%s never_extractable=%s local=%s"
         .formatted(

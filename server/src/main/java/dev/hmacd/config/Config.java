@@ -12,9 +12,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/// Everything that an operator decides; `hmacd.example.yaml` says what each means.
+/// The configuration of the daemon. `hmacd.example.yaml` documents each setting.
 ///
-/// @param tokens one or more; keys are made on the first, when a request names no other
+/// @param tokens one or more; keys are created on the first, unless a request names another
 public record Config(
     Grpc grpc,
     Optional<AwsKms> awsKms,
@@ -22,20 +22,21 @@ public record Config(
     Path registry,
     ArnScope arn,
     Optional<InetSocketAddress> metrics,
+    Memory memory,
     Logging logging,
     List<Rule> rules) {
 
-  /// The same with other rules.
+  /// A copy with other rules.
   public Config withRules(List<Rule> other) {
-    return new Config(grpc, awsKms, tokens, registry, arn, metrics, logging, other);
+    return new Config(grpc, awsKms, tokens, registry, arn, metrics, memory, logging, other);
   }
 
-  /// Whether the daemon ends when no token is in service and one does not come back.
+  /// Whether the daemon exits when no token is in service and none recovers.
   public boolean exitsWhenLost() {
     return tokens.stream().anyMatch(token -> token.probing().exitWhenLost());
   }
 
-  /// All files of TLS, of all edges.
+  /// The TLS files of all edges.
   public List<Path> tlsFiles() {
     return Stream.concat(grpc.tcp().map(Tcp::tls).stream(), awsKms.flatMap(AwsKms::tls).stream())
         .flatMap(TlsConfig::files)
@@ -44,24 +45,25 @@ public record Config(
 
   /// The gRPC edge.
   ///
-  /// @param tcp where to listen with mutual TLS
-  /// @param unix where to listen for processes of this machine
+  /// @param tcp listener with mutual TLS
+  /// @param unix listener for processes of this machine
   public record Grpc(
       Optional<Tcp> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
 
-  /// Listens for callers with a certificate.
+  /// The listener for callers with a certificate.
   public record Tcp(InetSocketAddress listen, TlsConfig tls) {}
 
-  /// Listens for processes of this machine.
+  /// The listener for processes of this machine.
   public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
 
-  /// What bounds callers.
+  /// Limits of the gRPC edge.
   ///
-  /// @param maxRequestBytes of one message on the wire, fields and framing
-  /// @param maxIncompleteBytes of all requests together that have not come whole
-  /// @param maxStreams calls at once on one connection
-  /// @param maxWait the deadline of calls that set none, and the longest of those that do
-  /// @param drain how long a stop waits for calls under way
+  /// @param maxRequestBytes of one message on the wire, with fields and framing
+  /// @param maxIncompleteBytes of all partially received requests together
+  /// @param maxStreams concurrent calls on one connection
+  /// @param transfer timeout of an unfinished frame and of an unread answer
+  /// @param maxWait the deadline of calls that set none, and the maximum for all others
+  /// @param drain timeout of a stop for calls in flight
   public record Limits(
       int maxRequestBytes,
       int maxIncompleteBytes,
@@ -70,6 +72,7 @@ public record Config(
       int maxConnections,
       int maxHandshakes,
       Duration handshake,
+      Duration transfer,
       Duration maxWait,
       Duration idle,
       Duration age,
@@ -80,18 +83,19 @@ public record Config(
 
   /// The AWS KMS edge.
   ///
-  /// @param tls without it, `listen` is a loopback address
+  /// @param tls without it, `listen` must be a loopback address
   public record AwsKms(InetSocketAddress listen, Optional<TlsConfig> tls, AwsLimits limits) {}
 
-  /// What bounds callers of the AWS KMS edge.
+  /// Limits of the AWS KMS edge.
   ///
   /// @param maxHeaderBytes of a request line, and of all header fields of a request
-  /// @param maxBufferedBytes of all bodies of requests that are not answered yet
-  /// @param maxRequests that are not answered yet
-  /// @param maxRequestsPerConnection as before, of one connection
-  /// @param maxUnauthenticated connections that have not sent a request with a valid signature
-  /// @param request how long a request may take to come whole
-  /// @param maxCallTime how long an answer may take from then on
+  /// @param maxBufferedBytes of the bodies of all unanswered requests
+  /// @param maxRequests unanswered requests of all connections
+  /// @param maxRequestsPerConnection unanswered requests of one connection
+  /// @param maxUnauthenticated connections without a request with a valid signature, in addition to
+  ///   `maxConnections`
+  /// @param request time limit for receiving a complete request
+  /// @param maxCallTime time limit for the answer to a complete request
   public record AwsLimits(
       int maxHeaderBytes,
       int maxBodyBytes,
@@ -105,11 +109,11 @@ public record Config(
       Duration maxCallTime,
       Duration idle) {}
 
-  /// A token, and how it is used.
+  /// The settings of one token.
   ///
-  /// @param initArgs what the module wants at `C_Initialize`
+  /// @param initArgs string for the module's `C_Initialize`
   /// @param lanes threads with a session each
-  /// @param queue how many operations may wait for a lane
+  /// @param queue maximum number of operations that wait for a lane
   /// @param verifyMacs whether the token verifies each MAC before it is released
   public record TokenSettings(
       Path module,
@@ -123,25 +127,30 @@ public record Config(
       Probing probing,
       Hanging hanging) {}
 
-  /// How it is known whether the token works.
+  /// Settings of the health check.
   ///
-  /// @param interval between questions
-  /// @param timeout after which an answer counts as none
-  /// @param lostAfter how long the token may be out of service until it counts as lost
-  /// @param exitWhenLost whether the daemon ends then, for its supervisor to start it anew
+  /// @param interval between health checks
+  /// @param timeout after which a health check has failed
+  /// @param lostAfter time out of service after which the token counts as lost
+  /// @param exitWhenLost whether the daemon then exits, so that its supervisor restarts it
   public record Probing(
       Duration interval, Duration timeout, Duration lostAfter, boolean exitWhenLost) {}
 
-  /// What is done about calls that do not come back from the token.
+  /// Settings for operations that hang in the token.
   ///
-  /// @param timeout after which a call's lane is replaced
-  /// @param maxReplaced how many lanes may hang and be replaced at a time
+  /// @param timeout after which the operation's lane is replaced
+  /// @param maxReplaced maximum number of lanes that hang and are replaced at a time
   public record Hanging(Duration timeout, int maxReplaced) {}
 
-  /// How log lines look, and how many there are.
+  /// Memory bounds of the connections of both edges.
+  ///
+  /// @param maxConnectionPercent of the JVM's maximum heap, of all connections together
+  public record Memory(int maxConnectionPercent) {}
+
+  /// Format and level of the log.
   public record Logging(boolean json, Level level) {}
 
-  /// How much is logged.
+  /// Level of the log.
   public enum Level {
     ERROR,
     WARN,

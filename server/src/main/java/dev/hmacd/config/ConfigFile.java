@@ -3,6 +3,7 @@ package dev.hmacd.config;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Rule;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenSelector;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -33,7 +34,7 @@ public final class ConfigFile {
 
   /// Reads a file.
   ///
-  /// @throws ConfigException with every problem of the file
+  /// @throws ConfigException with all problems of the file
   public static Config read(Path file) throws ConfigException {
     Object root;
     try {
@@ -69,6 +70,7 @@ public final class ConfigFile {
             registry(root.section("registry")),
             arn(root.section("arn")),
             metrics(root),
+            memory(root.defaulted("memory")),
             logging(root.defaulted("logging")),
             rules(root.defaulted("access")));
     root.done();
@@ -106,7 +108,7 @@ public final class ConfigFile {
 
   private static Config.UnixSocket unix(Section section) {
     Path path = section.requiredPath("path");
-    // Linux: sun_path has 108 bytes, one of them the end.
+    // Linux: sun_path has 108 bytes, including the terminating 0.
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > 107) {
       section.problem("path", "must be at most 107 bytes long, the kernel's limit: " + path);
     }
@@ -136,6 +138,7 @@ public final class ConfigFile {
             section.number("max_connections", 16_384, 1, 1_000_000),
             section.number("max_handshakes", 512, 1, 100_000),
             section.duration("handshake_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("transfer_timeout", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
             section.duration("connection_idle", Duration.ofMinutes(30), SECOND, DAY),
             section.duration("connection_age", Duration.ofHours(6), SECOND, Duration.ofDays(30)),
@@ -143,6 +146,12 @@ public final class ConfigFile {
             section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
             section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("drain", Duration.ofSeconds(20), Duration.ofMillis(100), DAY));
+    // The overhead of the pieces of a request is an eighth of its size.
+    int longest = limits.maxRequestBytes() + limits.maxRequestBytes() / 8;
+    if (limits.maxIncompleteBytes() < longest) {
+      section.problem(
+          "max_incomplete_bytes", "must be " + longest + " or more: 9/8 of max_request_bytes");
+    }
     section.done();
     return limits;
   }
@@ -186,6 +195,10 @@ public final class ConfigFile {
             section.duration("request_timeout", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
             section.duration("connection_idle", Duration.ofMinutes(5), SECOND, DAY));
+    if (limits.maxBufferedBytes() < limits.maxBodyBytes()) {
+      section.problem(
+          "max_buffered_bytes", "must be max_body_bytes (" + limits.maxBodyBytes() + ") or more");
+    }
     section.done();
     return limits;
   }
@@ -204,9 +217,10 @@ public final class ConfigFile {
     if (different < tokens.size()) {
       root.problem("tokens", "must be different tokens");
     }
-    Map<Path, Optional<String>> initArgs = new HashMap<>();
+    Map<Object, Optional<String>> initArgs = new HashMap<>();
     for (Config.TokenSettings token : tokens) {
-      Optional<String> known = initArgs.putIfAbsent(token.module(), token.initArgs());
+      Optional<String> known =
+          initArgs.putIfAbsent(Pkcs11Modules.identity(token.module()), token.initArgs());
       if (known != null && !known.equals(token.initArgs())) {
         root.problem(
             "tokens", "of one module must have the same init_args: it is initialised once");
@@ -215,8 +229,8 @@ public final class ConfigFile {
     return tokens;
   }
 
-  /// @param bySerial whether only a serial number will do: a token that is away is known by nothing
-  ///   else
+  /// @param bySerial whether the token must be selected by serial number: nothing else identifies
+  ///   an absent token
   private static Config.TokenSettings token(Section section, boolean bySerial) {
     Path module = section.requiredPath("module");
     Optional<String> label = section.optionalString("label");
@@ -261,7 +275,7 @@ public final class ConfigFile {
   }
 
   private static ArnScope arn(Section section) {
-    // Each part is tried with harmless others, so that each has its own problem.
+    // Each part is validated with valid values of the others, so that each has its own problem.
     var none = new ArnScope("aws", "none", "000000000000");
     var partition =
         section.parsed(
@@ -298,6 +312,12 @@ public final class ConfigFile {
     }
     metrics.done();
     return Optional.of(address);
+  }
+
+  private static Config.Memory memory(Section section) {
+    var memory = new Config.Memory(section.number("max_connection_percent", 60, 10, 80));
+    section.done();
+    return memory;
   }
 
   private static Config.Logging logging(Section section) {

@@ -14,11 +14,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// One mapping of the configuration file. Reads typed values and collects every problem, with its
-/// path and what would be valid, instead of stopping at the first.
+/// One mapping of the configuration file. Reads typed values and collects all problems, each with
+/// its path and the valid values.
 ///
-/// A value that is missing or wrong is replaced by a harmless one, which nobody sees: with a
-/// problem there is no configuration.
+/// A valid value replaces each missing or wrong value. It is never used: after a problem there is
+/// no configuration.
 final class Section {
   private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(ms|s|m|h)");
 
@@ -28,7 +28,7 @@ final class Section {
   private final Path folder;
   private final Set<String> known = new HashSet<>();
 
-  /// @param folder that relative paths are relative to
+  /// @param folder the base of relative paths
   Section(String path, Map<?, ?> values, List<String> problems, Path folder) {
     this.path = path;
     this.values = values;
@@ -36,7 +36,7 @@ final class Section {
     this.folder = folder;
   }
 
-  /// Notes what is wrong with a key. Only its first problem counts: others follow from it.
+  /// Records a problem of a key. Only the first problem of a key counts: others follow from it.
   void problem(String key, String text) {
     String start = at(key) + ": ";
     if (problems.stream().noneMatch(known -> known.startsWith(start))) {
@@ -78,7 +78,7 @@ final class Section {
     return Optional.of(empty(key));
   }
 
-  /// As [#section], where a section with nothing but defaults may be left out.
+  /// As [#section], but the section may be missing. All of its values then have their defaults.
   Section defaulted(String key) {
     return optionalSection(key).orElseGet(() -> empty(key));
   }
@@ -105,7 +105,7 @@ final class Section {
     return result;
   }
 
-  /// @param parse may throw [IllegalArgumentException], whose text says what is valid
+  /// @param parse may throw [IllegalArgumentException], whose text has the valid values
   <T> List<T> list(String key, Function<String, T> parse) {
     List<T> result = new ArrayList<>();
     if (!(take(key) instanceof List<?> list) || list.isEmpty()) {
@@ -227,7 +227,7 @@ final class Section {
     return new InetSocketAddress(0);
   }
 
-  /// @param parse may throw [IllegalArgumentException], whose text says what is valid
+  /// @param parse may throw [IllegalArgumentException], whose text has the valid values
   <T> Optional<T> parsed(String key, String text, Function<String, T> parse) {
     try {
       return Optional.of(parse.apply(text));
@@ -237,7 +237,7 @@ final class Section {
     }
   }
 
-  /// Reports the keys that nobody asked for. A typing error must not silently mean a default.
+  /// Reports unknown keys. A typing error must not silently mean a default.
   void done() {
     for (Object key : values.keySet()) {
       if (!known.contains(String.valueOf(key))) {

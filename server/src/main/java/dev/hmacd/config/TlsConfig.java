@@ -4,14 +4,14 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// The files of TLS, all PEM.
+/// The TLS files of an edge, all PEM.
 ///
-/// @param certificate the daemon's own, with the chain after it
+/// @param certificate the daemon's own certificate, followed by its chain
 /// @param privateKey of the certificate, PKCS #8
-/// @param clientCa the authorities whose certificates callers must have; empty where callers
-///   authenticate otherwise
+/// @param clientCa the authorities of callers' certificates; empty if callers authenticate in
+///   another way
 public record TlsConfig(Path certificate, Path privateKey, Optional<Path> clientCa) {
-  /// All of them.
+  /// All files.
   public Stream<Path> files() {
     return Stream.concat(Stream.of(certificate, privateKey), clientCa.stream());
   }

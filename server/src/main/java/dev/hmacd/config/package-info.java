@@ -1,4 +1,4 @@
-/// The one configuration file, read into records.
+/// The configuration file, read into records.
 @NullMarked
 package dev.hmacd.config;
 

@@ -3,13 +3,13 @@ package dev.hmacd.key;
 import java.time.Instant;
 import java.util.regex.Pattern;
 
-/// Lets a principal sign requests, as an AWS access key does. Its secret is nowhere: the HSM
-/// derives it from the id, under a key of the daemon's own.
+/// An access key, with which a principal signs requests as with an AWS access key. Its secret is
+/// not stored: the HSM derives the secret from the id under one of the daemon's own keys.
 ///
-/// @param id 20 characters, `HMAK` first
-/// @param principal in the grammar of access rules
+/// @param id 20 characters that start with `HMAK`
+/// @param principal the principal's name, as in access rules
 /// @param created to the millisecond
-/// @param active whether it can be used
+/// @param active whether it can sign requests
 public record AccessKey(String id, String principal, Instant created, boolean active) {
   public static final String PREFIX = "HMAK";
 
@@ -21,7 +21,7 @@ public record AccessKey(String id, String principal, Instant created, boolean ac
     }
   }
 
-  AccessKey disabled() {
+  public AccessKey disabled() {
     return new AccessKey(id, principal, created, false);
   }
 }

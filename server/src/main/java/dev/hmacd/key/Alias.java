@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 public record Alias(String name) implements Comparable<Alias> {
   public static final String PREFIX = "alias/";
 
-  /// What AWS KMS takes as the name of an alias, `alias/` included: at most 256 characters.
+  /// Names of aliases in AWS KMS, `alias/` included: at most 256 characters.
   public static final Pattern FORM = Pattern.compile("alias/[a-zA-Z0-9/_-]{1,250}");
 
   public Alias {
@@ -15,7 +15,7 @@ public record Alias(String name) implements Comparable<Alias> {
     }
   }
 
-  /// Whether AWS keeps names like this one for itself.
+  /// Whether AWS reserves the name.
   public boolean isReserved() {
     return name.startsWith("alias/aws/");
   }

@@ -26,7 +26,7 @@ public record ArnScope(String partition, String region, String account) {
     return prefix() + alias.name();
   }
 
-  /// What every ARN of this scope starts with.
+  /// The prefix of every ARN of this scope.
   public String prefix() {
     return "arn:" + partition + ":kms:" + region + ":" + account + ":";
   }

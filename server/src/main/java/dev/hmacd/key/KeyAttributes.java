@@ -3,10 +3,10 @@ package dev.hmacd.key;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// What a token says of a secret key (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute that the
-/// token does not tell is null.
+/// Attributes of a secret key (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute that is absent
+/// from the token's answer is null.
 ///
-/// @param keyBytes CKA_VALUE_LEN; some tokens say 0 for an imported key
+/// @param keyBytes CKA_VALUE_LEN; some tokens answer 0 for an imported key
 public record KeyAttributes(
     @Nullable Boolean sensitive,
     @Nullable Boolean extractable,
@@ -16,26 +16,56 @@ public record KeyAttributes(
     @Nullable Boolean local,
     @Nullable Integer keyBytes) {
 
-  /// Why an object is not fit to be a key.
+  /// The rule that makes an object unfit to be a key.
   ///
   /// @param attribute the PKCS#11 name of the attribute, e.g. `CKA_SENSITIVE`
-  /// @param rule what it must be, e.g. `must be true`
-  public record Unfit(String attribute, String rule) {}
+  /// @param rule the required value, e.g. `must be true`
+  /// @param found the actual value, or `unknown`; empty if the token only refused the key
+  public record Unfit(String attribute, String rule, String found) {
+    /// For a rule whose violation the token shows by a refusal only.
+    public Unfit(String attribute, String rule) {
+      this(attribute, rule, "");
+    }
 
-  /// The first rule that the object breaks. An attribute that decides and that the token does not
-  /// tell counts as broken. The three that tell the past (CKA_ALWAYS_SENSITIVE,
-  /// CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are reported and not required: they are false on anything
-  /// imported.
+    /// For the log, and for the caller of AdoptKey.
+    public String text() {
+      return attribute + (found.isEmpty() ? " " : " is " + found + " and ") + rule;
+    }
+
+    /// The `pkcs11-tool` options that make or import a key with the required value.
+    public String remedy() {
+      return switch (attribute) {
+        case "CKA_PRIVATE" -> "make or import the key with pkcs11-tool --private";
+        case "CKA_SENSITIVE" -> "make or import the key with pkcs11-tool --sensitive";
+        case "CKA_EXTRACTABLE" -> "make or import the key with pkcs11-tool without --extractable";
+        case "CKA_SIGN" -> "make or import the key with pkcs11-tool --usage-sign";
+        case "CKA_DERIVE" -> "make or import the key with pkcs11-tool without --usage-derive";
+        case "CKA_KEY_TYPE" -> "make the key with pkcs11-tool --key-type GENERIC:LENGTH";
+        case "CKA_VALUE_LEN" -> "make or import a longer key, or choose another spec";
+        case "CKA_ALLOWED_MECHANISMS" ->
+            "make or import the key with pkcs11-tool without --allowed-mechanisms";
+        default -> "make or import the key with the right attributes";
+      };
+    }
+  }
+
+  /// The first rule that the object breaks. An unknown attribute breaks its rule. The attributes of
+  /// a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are reported and not
+  /// required: they are false on imported keys.
   public Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(sensitive)) {
-      return Optional.of(new Unfit("CKA_SENSITIVE", "must be true"));
+      return Optional.of(new Unfit("CKA_SENSITIVE", "must be true", found(sensitive)));
     }
     if (!Boolean.FALSE.equals(extractable)) {
-      return Optional.of(new Unfit("CKA_EXTRACTABLE", "must be false"));
+      return Optional.of(new Unfit("CKA_EXTRACTABLE", "must be false", found(extractable)));
     }
     if (!Boolean.TRUE.equals(sign)) {
-      return Optional.of(new Unfit("CKA_SIGN", "must be true"));
+      return Optional.of(new Unfit("CKA_SIGN", "must be true", found(sign)));
     }
     return Optional.empty();
+  }
+
+  private static String found(@Nullable Boolean flag) {
+    return flag == null ? "unknown" : flag.toString();
   }
 }

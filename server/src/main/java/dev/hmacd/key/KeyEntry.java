@@ -7,15 +7,18 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// A key as the registry knows it; immutable.
+/// A key with its metadata, as in the registry. Immutable.
 ///
 /// @param created to the millisecond
 /// @param version the current version, 1 or more
-/// @param tokenSerials the tokens that hold the object, one or more; the first is the one that it
-///   was made or adopted on
+/// @param tokenSerials the tokens that hold the object, one or more; the key was made or adopted on
+///   the first
 /// @param attributes as read when the object was made or adopted; null while the key is `CREATING`
-/// @param deletion when the key is to be destroyed; null unless it is `PENDING_DELETION`
-/// @param aliases those that point at this key now
+/// @param check the check value of the current version; null while the key is `CREATING`; also null
+///   until the next use, if the key is older than check values or its token had no mechanism for
+///   them
+/// @param deletion time of the scheduled destruction; null unless the key is `PENDING_DELETION`
+/// @param aliases the aliases that point at this key now
 public record KeyEntry(
     KeyId id,
     KeySpec spec,
@@ -27,6 +30,7 @@ public record KeyEntry(
     List<String> tokenSerials,
     KeyObject object,
     @Nullable KeyAttributes attributes,
+    @Nullable KeyCheck check,
     @Nullable Instant deletion,
     Set<Alias> aliases) {
 
@@ -41,59 +45,67 @@ public record KeyEntry(
     }
   }
 
-  /// The token that the key was made or adopted on.
+  /// The token on which the key was made or adopted.
   public String tokenSerial() {
     return tokenSerials.getFirst();
   }
 
-  /// The tokens that hold it, too.
+  /// The further tokens that hold the key.
   public List<String> otherTokenSerials() {
     return tokenSerials.subList(1, tokenSerials.size());
   }
 
-  /// The same key, known to be on these tokens, too.
-  KeyEntry alsoOn(Collection<String> more) {
+  /// The same key with further tokens.
+  public KeyEntry alsoOn(Collection<String> more) {
     List<String> all = Stream.concat(tokenSerials.stream(), more.stream()).distinct().toList();
-    return copy(state, all, description, attributes, deletion, aliases);
+    return copy(state, all, description, attributes, check, deletion, aliases);
   }
 
-  /// The same key, known not to be on this one of its tokens any more.
-  KeyEntry notOn(String serial) {
+  /// The same key without one of its tokens.
+  public KeyEntry notOn(String serial) {
     List<String> rest =
         tokenSerials.stream()
             .filter(each -> each.equals(tokenSerial()) || !each.equals(serial))
             .toList();
-    return copy(state, rest, description, attributes, deletion, aliases);
+    return copy(state, rest, description, attributes, check, deletion, aliases);
   }
 
-  /// The same key, one of whose tokens has another serial number now.
-  KeyEntry restored(String before, String now) {
+  /// The same key with another serial number of one of its tokens.
+  public KeyEntry restored(String before, String now) {
     List<String> renamed =
         tokenSerials.stream().map(each -> each.equals(before) ? now : each).distinct().toList();
-    return copy(state, renamed, description, attributes, deletion, aliases);
+    return copy(state, renamed, description, attributes, check, deletion, aliases);
   }
 
   /// The same key in another state, without a deletion date.
   public KeyEntry in(KeyState newState) {
-    return copy(newState, tokenSerials, description, attributes, null, aliases);
+    return copy(newState, tokenSerials, description, attributes, check, null, aliases);
   }
 
-  /// The same key, to be destroyed then.
+  /// The same key in state `PENDING_DELETION`, with its deletion date.
   public KeyEntry pendingDeletion(Instant when) {
-    return copy(KeyState.PENDING_DELETION, tokenSerials, description, attributes, when, aliases);
+    return copy(
+        KeyState.PENDING_DELETION, tokenSerials, description, attributes, check, when, aliases);
   }
 
   public KeyEntry describedAs(String newDescription) {
-    return copy(state, tokenSerials, newDescription, attributes, deletion, aliases);
+    return copy(state, tokenSerials, newDescription, attributes, check, deletion, aliases);
   }
 
-  KeyEntry with(Set<Alias> newAliases) {
-    return copy(state, tokenSerials, description, attributes, deletion, newAliases);
+  public KeyEntry with(Set<Alias> newAliases) {
+    return copy(state, tokenSerials, description, attributes, check, deletion, newAliases);
   }
 
-  /// The same key, whose object is there, with these attributes.
-  public KeyEntry enabled(KeyAttributes read) {
-    return copy(KeyState.ENABLED, tokenSerials, description, read, null, aliases);
+  /// The same key in state `ENABLED`, with the attributes of its object.
+  ///
+  /// @param answer the check value; null if the token has no mechanism for it
+  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheck answer) {
+    return copy(KeyState.ENABLED, tokenSerials, description, read, answer, null, aliases);
+  }
+
+  /// The same key with this check value.
+  public KeyEntry recognisedBy(KeyCheck answer) {
+    return copy(state, tokenSerials, description, attributes, answer, deletion, aliases);
   }
 
   private KeyEntry copy(
@@ -101,6 +113,7 @@ public record KeyEntry(
       List<String> newTokenSerials,
       String newDescription,
       @Nullable KeyAttributes newAttributes,
+      @Nullable KeyCheck newCheck,
       @Nullable Instant newDeletion,
       Set<Alias> newAliases) {
     return new KeyEntry(
@@ -114,6 +127,7 @@ public record KeyEntry(
         newTokenSerials,
         object,
         newAttributes,
+        newCheck,
         newDeletion,
         newAliases);
   }

@@ -4,7 +4,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
 
-/// The id of a key: a UUID in its canonical lowercase form, as AWS KMS has it.
+/// The id of a key: a UUID in its canonical lowercase form, like in AWS KMS.
 public record KeyId(String value) implements Comparable<KeyId> {
   private static final Pattern FORM =
       Pattern.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
@@ -15,7 +15,7 @@ public record KeyId(String value) implements Comparable<KeyId> {
     }
   }
 
-  /// An id that was never used before (122 random bits, RFC 9562).
+  /// A new id (UUID with 122 random bits, RFC 9562).
   public static KeyId random() {
     return new KeyId(UUID.randomUUID().toString());
   }

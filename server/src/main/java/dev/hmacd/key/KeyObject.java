@@ -2,24 +2,27 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// Names one object on the token: both its CKA_LABEL and its CKA_ID, so that neither alone can lead
-/// to another key.
+/// The name of an object on a token: its CKA_LABEL and its CKA_ID together. One of them alone could
+/// name another key.
 ///
 /// @param label CKA_LABEL
-/// @param idHex CKA_ID in lowercase hex; empty where a key ceremony gave none
+/// @param idHex CKA_ID in lowercase hex; empty if a key ceremony set none
 public record KeyObject(String label, String idHex) {
-  /// Labels of the daemon's own keys start with it; no caller can adopt, list or name them.
+  /// Label prefix of the daemon's own keys, which no caller can adopt, list or name.
   public static final String RESERVED_PREFIX = "hmacd/own/";
+
+  /// Label prefix of callers' keys that the daemon generated on the token.
+  public static final String MADE_PREFIX = "hmacd/key/";
 
   public KeyObject {
     HexFormat.of().parseHex(idHex);
   }
 
-  /// The object of a key that the daemon makes: label and id carry key id and version, so that a
-  /// token can be read without the registry.
+  /// The object of a key that the daemon generates. Its label and id contain the key id and the
+  /// version, so an operator can identify the object without the registry.
   public static KeyObject of(KeyId key, int version) {
     return new KeyObject(
-        "hmacd/key/" + key.value() + "/" + version,
+        MADE_PREFIX + key.value() + "/" + version,
         key.value().replace("-", "") + HexFormat.of().toHexDigits(version));
   }
 

@@ -1,9 +1,9 @@
 package dev.hmacd.key;
 
-/// Where a key came from.
+/// The origin of a key.
 public enum KeyOrigin {
-  /// The HSM made it at the daemon's request.
+  /// The HSM generated the key for the daemon.
   GENERATED,
-  /// A key ceremony put it on the token.
+  /// A key ceremony put the key on the token.
   ADOPTED
 }

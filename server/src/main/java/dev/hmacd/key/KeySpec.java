@@ -17,7 +17,7 @@ public enum KeySpec {
     return algorithm;
   }
 
-  /// The length in bytes of a key that the daemon makes: the hash's output (RFC 2104, section 3).
+  /// Length in bytes of a key that the daemon generates: the hash's output (RFC 2104, section 3).
   public int keyBytes() {
     return algorithm.macBytes();
   }

@@ -1,14 +1,14 @@
 package dev.hmacd.key;
 
-/// What can be done with a key now, in the names of AWS KMS.
+/// The state of a key, with the names of AWS KMS.
 public enum KeyState {
-  /// The registry knows the key, the token may or may not have its object yet.
+  /// The key is in the registry. Its object may or may not be on the token yet.
   CREATING,
   ENABLED,
   DISABLED,
-  /// The key is destroyed when its deletion date has come.
+  /// The key is destroyed after its deletion date.
   PENDING_DELETION,
-  /// The key is enabled, but its object is missing on the token or is not what it was. Seen when
-  /// the key is used, and never written down.
+  /// The key is enabled, but its object is missing on the token, ambiguous, unfit, or another key.
+  /// The state is observed at use, and never stored.
   UNAVAILABLE
 }

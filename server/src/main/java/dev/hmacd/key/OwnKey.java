@@ -2,16 +2,17 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// A key of the daemon's own on a token.
+/// One of the daemon's own keys on a token.
 ///
-/// @param knownAnswerHex a MAC that the key gave when it was made, in lowercase hex, by which it is
-///   known again
+/// @param knownAnswerHex the known answer: a MAC of the new key, in lowercase hex, that identifies
+///   the key
 public record OwnKey(Purpose purpose, KeyObject object, String knownAnswerHex) {
-  /// What the daemon has keys of its own for.
+  /// The purpose of one of the daemon's own keys.
   public enum Purpose {
-    /// Health: a MAC under it is computed on a schedule and compared with the known answer.
+    /// The probe key: the health check computes a MAC under it and compares the MAC with the known
+    /// answer.
     PROBE,
-    /// Secrets of access keys are MACs under it.
+    /// The key for secrets of access keys, which are MACs under it.
     ACCESS_KEYS
   }
 
@@ -19,7 +20,8 @@ public record OwnKey(Purpose purpose, KeyObject object, String knownAnswerHex) {
     return HexFormat.of().parseHex(knownAnswerHex);
   }
 
-  /// The object's name for a purpose; reserved, so that it can be neither adopted nor named.
+  /// The object's label for a purpose. It is reserved: callers can neither adopt nor name the
+  /// object.
   public static String label(Purpose purpose) {
     return KeyObject.RESERVED_PREFIX + purpose.name().toLowerCase(java.util.Locale.ROOT);
   }

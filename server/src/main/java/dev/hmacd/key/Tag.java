@@ -1,14 +1,14 @@
 package dev.hmacd.key;
 
-/// A label that an administrator puts on a key, for people and their tools; it decides nothing.
+/// A tag of a key, for administrators and their tools. It has no effect on authorization.
 ///
-/// @param key 1 to 128 of Unicode's characters
-/// @param value 0 to 256 of them
+/// @param key 1 to 128 Unicode code points
+/// @param value 0 to 256 Unicode code points
 public record Tag(String key, String value) {
   public static final int MAX_KEY_LENGTH = 128;
   public static final int MAX_VALUE_LENGTH = 256;
 
-  /// AWS KMS's quota of tags for one key.
+  /// Quota of tags for one key in AWS KMS.
   public static final int MAX_PER_KEY = 50;
 
   public Tag {

@@ -1,4 +1,4 @@
-/// Keys as the daemon knows them: names, specs, states, and the registry that remembers them.
+/// Values: names, specs, states and attributes of keys and access keys.
 @NullMarked
 package dev.hmacd.key;
 

@@ -1,4 +1,4 @@
-/// How much is logged.
+/// Rate limits of log messages.
 @NullMarked
 package dev.hmacd.log;
 

@@ -1,9 +1,10 @@
 package dev.hmacd.metrics;
 
-import dev.hmacd.mac.CallObserver;
 import dev.hmacd.token.LaneObserver;
+import dev.hmacd.usecase.CallObserver;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.exporter.httpserver.HTTPServer;
@@ -16,9 +17,9 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// What operators can measure, for Prometheus. Thread-safe.
+/// The daemon's metrics for Prometheus. Thread-safe.
 ///
-/// Labels have few values: methods and reasons are the contract's, never what callers sent.
+/// Labels have few values: methods and reasons of the contract, never values from callers.
 public final class Metrics implements CallObserver, AutoCloseable {
   private static final double NANOS = 1e9;
 
@@ -30,12 +31,18 @@ public final class Metrics implements CallObserver, AutoCloseable {
           .labelNames("method", "reason")
           .register(registry);
   private final Histogram callSeconds =
-      histogram("hmacd_call_seconds", "From a call's arrival to its answer.", "method");
+      histogram(
+          "hmacd_call_duration_seconds",
+          "Duration of calls, from the arrival to the answer.",
+          "method");
   private final Histogram queueSeconds =
-      histogram("hmacd_token_queue_seconds", "How long operations waited for a lane.", "token");
+      histogram(
+          "hmacd_token_queue_duration_seconds", "Time that operations waited for a lane.", "token");
   private final Histogram tokenSeconds =
       histogram(
-          "hmacd_token_seconds", "How long lanes took for operations, healing included.", "token");
+          "hmacd_token_operation_duration_seconds",
+          "Duration of operations on a lane, with recovery from faults.",
+          "token");
   private final Counter faults =
       Counter.builder()
           .name("hmacd_token_faults_total")
@@ -43,10 +50,14 @@ public final class Metrics implements CallObserver, AutoCloseable {
           .labelNames("token", "fault")
           .register(registry);
 
-  /// By name, and by token.
+  /// Gauges by name, and then by the serial number of the token.
   private final Map<String, Map<String, DoubleSupplier>> tokenGauges = new ConcurrentHashMap<>();
 
   private @Nullable HTTPServer server;
+
+  public Metrics() {
+    MemoryMetrics.register(registry);
+  }
 
   private Histogram histogram(String name, String help, String... labels) {
     return Histogram.builder()
@@ -66,7 +77,18 @@ public final class Metrics implements CallObserver, AutoCloseable {
     callSeconds.labelValues(method).observe(nanos / NANOS);
   }
 
-  /// Adds a value that is read when somebody asks.
+  /// Adds a count that only grows. It is read at each scrape.
+  ///
+  /// @param name ends in `_total`
+  public void counter(String name, String help, DoubleSupplier value) {
+    CounterWithCallback.builder()
+        .name(name)
+        .help(help)
+        .callback(callback -> callback.call(value.getAsDouble()))
+        .register(registry);
+  }
+
+  /// Adds a gauge. It is read at each scrape.
   public void gauge(String name, String help, DoubleSupplier value) {
     GaugeWithCallback.builder()
         .name(name)
@@ -75,12 +97,12 @@ public final class Metrics implements CallObserver, AutoCloseable {
         .register(registry);
   }
 
-  /// What each token has, with its serial number for a label.
+  /// The metrics of one token, with its serial number as a label.
   public OfToken ofToken(String serial) {
     return new OfToken(serial);
   }
 
-  /// What there is of one token.
+  /// The metrics of one token.
   public final class OfToken implements LaneObserver {
     private final String serial;
     private final DistributionDataPoint queued;
@@ -121,7 +143,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
     }
   }
 
-  /// Serves them over HTTP, without authentication: the address must be a loopback one.
+  /// Serves the metrics over HTTP, without authentication. The address must be a loopback address.
   public void serve(InetSocketAddress address) throws IOException {
     server =
         HTTPServer.builder()
@@ -131,7 +153,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
             .buildAndStart();
   }
 
-  /// The port that the metrics are served on.
+  /// The port of the metrics server; 0 if it does not run.
   public int port() {
     return server == null ? 0 : server.getPort();
   }

@@ -1,4 +1,4 @@
-/// What operators can measure, in Prometheus's terms.
+/// Metrics for operators, in the format of Prometheus.
 @NullMarked
 package dev.hmacd.metrics;
 

@@ -1,10 +1,10 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.UnsafeByteOperations;
-import dev.hmacd.mac.AccessKeyService;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.PageRequest;
-import dev.hmacd.mac.Shape;
+import dev.hmacd.usecase.AccessKeyService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.CreateAccessKeyRequest;
 import dev.hmacd.v1.CreateAccessKeyResponse;
@@ -16,7 +16,7 @@ import dev.hmacd.v1.ListAccessKeysRequest;
 import dev.hmacd.v1.ListAccessKeysResponse;
 import io.grpc.ServerServiceDefinition;
 
-/// `hmacd.v1.AccessKeyService`: protobuf to the use cases and back.
+/// Converts `hmacd.v1.AccessKeyService` from protobuf to the use cases and back.
 final class AccessKeyGrpcService {
   private final AccessKeyService accessKeys;
 

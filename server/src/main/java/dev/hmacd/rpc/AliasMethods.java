@@ -1,9 +1,9 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.AliasService;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.PageRequest;
+import dev.hmacd.usecase.AliasService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateAliasResponse;
 import dev.hmacd.v1.DeleteAliasRequest;
@@ -14,7 +14,7 @@ import dev.hmacd.v1.ListAliasesResponse;
 import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.UpdateAliasResponse;
 
-/// The methods of `hmacd.v1.KeyService` that name keys.
+/// The methods of `hmacd.v1.KeyService` that manage aliases.
 final class AliasMethods {
   private final AliasService aliases;
   private final ArnScope scope;

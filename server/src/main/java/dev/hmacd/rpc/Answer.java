@@ -1,10 +1,11 @@
 package dev.hmacd.rpc;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import com.google.protobuf.MessageLite;
 import dev.hmacd.access.Principal;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Reply;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
@@ -18,10 +19,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The end of a call: sends the answer, or maps the failure. Every call ends in one of these, once,
-/// on whatever thread has the outcome.
+/// Ends a call: sends the answer, or maps the failure to a status. Every call ends exactly once, on
+/// any thread.
 final class Answer<A> implements Reply<A> {
   private static final Logger log = LoggerFactory.getLogger(Answer.class);
+
+  /// A stream sends its next message when at most this many bytes are unsent: gRPC's threshold of
+  /// `ServerCall.isReady`.
+  private static final int ON_READY_BYTES = 32 << 10;
 
   private final ServerCall<?, A> call;
   private final String method;
@@ -32,6 +37,14 @@ final class Answer<A> implements Reply<A> {
   private final AtomicBoolean ended = new AtomicBoolean();
   private volatile boolean abandoned;
   private volatile @Nullable Runnable whenEnded;
+
+  /// An answer above this size triggers an immediate measurement of the connection's memory.
+  private static final int LARGE_BYTES = 4096;
+
+  /// Upper bound on the bytes of messages that the client may not have read yet.
+  private volatile int untakenBytes;
+
+  private volatile @Nullable Runnable whenLarge;
 
   @GuardedBy("this")
   private boolean headersSent;
@@ -51,7 +64,17 @@ final class Answer<A> implements Reply<A> {
     return name == null ? "unknown" : name;
   }
 
-  /// As this answer, for an outcome that is turned into the message first.
+  /// Size of a message in bytes. Protobuf caches it, and needs it for the encoding.
+  private static int bytes(Object message) {
+    return message instanceof MessageLite protobuf ? protobuf.getSerializedSize() : 0;
+  }
+
+  /// Upper bound on the bytes of messages that the client may not have read yet.
+  int untakenBytes() {
+    return untakenBytes;
+  }
+
+  /// A reply that encodes the outcome as a message, and then completes this answer.
   <T> Reply<T> from(Function<T, A> encode) {
     return new Reply<>() {
       @Override
@@ -78,7 +101,7 @@ final class Answer<A> implements Reply<A> {
     };
   }
 
-  /// Sends one of several messages, when the answer is a stream; none once it has ended.
+  /// Sends one message of a stream. Does nothing after the call has ended.
   synchronized void send(A message) {
     if (ended.get()) {
       return;
@@ -88,14 +111,15 @@ final class Answer<A> implements Reply<A> {
         headersSent = true;
         call.sendHeaders(new Metadata());
       }
+      untakenBytes = ON_READY_BYTES + bytes(message);
       call.sendMessage(message);
     } catch (RuntimeException e) {
       log.atDebug().addKeyValue("method", method).setCause(e).log("A message was not sent");
     }
   }
 
-  /// As [#from], on the connection's event loop: who has the outcome is free for the next. The
-  /// value is taken later than `succeed` returns.
+  /// As [#from], but encodes on the connection's event loop, so that the calling thread can take
+  /// its next operation. `succeed` returns before the value is encoded.
   <T> Reply<T> onLoopFrom(Function<T, A> encode) {
     Reply<T> there = from(encode);
     return new Reply<>() {
@@ -130,12 +154,26 @@ final class Answer<A> implements Reply<A> {
       return;
     }
     try {
+      untakenBytes = bytes(message);
       call.sendHeaders(new Metadata());
       call.sendMessage(message);
       call.close(Status.OK, new Metadata());
+      tellIfLarge();
       observer.ended(method, "OK", System.nanoTime() - startNanos);
     } catch (RuntimeException e) {
       lost(e);
+    }
+  }
+
+  /// Sets an action that runs on the connection's event loop after each large answer.
+  void whenLarge(Runnable action) {
+    whenLarge = action;
+  }
+
+  private void tellIfLarge() {
+    Runnable action = whenLarge;
+    if (action != null && untakenBytes > LARGE_BYTES) {
+      onLoop(action);
     }
   }
 
@@ -152,7 +190,7 @@ final class Answer<A> implements Reply<A> {
     }
     Statuses.Ending ending = Statuses.of(failure);
     try {
-      synchronized (this) { // Somebody may be sending.
+      synchronized (this) { // Another thread may be sending.
         call.close(ending.status(), ending.trailers());
       }
       observer.ended(method, ending.reason(), System.nanoTime() - startNanos);
@@ -161,7 +199,7 @@ final class Answer<A> implements Reply<A> {
     }
   }
 
-  /// The stream ended while the answer was being sent; there is nobody left to tell.
+  /// Counts an answer that was not sent, because the stream had ended.
   private void lost(RuntimeException e) {
     log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
     observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
@@ -178,7 +216,7 @@ final class Answer<A> implements Reply<A> {
     return true;
   }
 
-  /// Has something done when the call ends, or at once if it has; perhaps twice.
+  /// Runs an action when the call ends, or at once if it has ended. The action may run twice.
   void whenEnded(Runnable action) {
     whenEnded = action;
     if (ended.get()) {
@@ -186,7 +224,7 @@ final class Answer<A> implements Reply<A> {
     }
   }
 
-  /// The caller, if the connection stands for one now.
+  /// The caller's principal, if the connection has a valid client identity at this time.
   Optional<Principal> authenticate(Instant now) {
     Peer peer = call.getAttributes().get(Peer.KEY);
     return peer == null ? Optional.empty() : peer.authenticate(now);
@@ -200,7 +238,7 @@ final class Answer<A> implements Reply<A> {
     return nowNanos - deadlineNanos >= 0;
   }
 
-  /// Whether there is an outcome, or nobody left to tell.
+  /// Whether the call has an outcome, or was cancelled by the client.
   boolean isEnded() {
     return ended.get();
   }
@@ -212,10 +250,18 @@ final class Answer<A> implements Reply<A> {
     }
   }
 
-  /// The call has been ended with success by other means.
-  void completed() {
-    if (end()) {
+  /// Ends a stream of messages with success.
+  void finish() {
+    if (!end()) {
+      return;
+    }
+    try {
+      synchronized (this) { // Another thread may be sending.
+        call.close(Status.OK, new Metadata());
+      }
       observer.ended(method, "OK", System.nanoTime() - startNanos);
+    } catch (RuntimeException e) {
+      lost(e);
     }
   }
 

@@ -1,36 +1,55 @@
 package dev.hmacd.rpc;
 
-import dev.hmacd.mac.Failure;
+import dev.hmacd.access.Principal;
+import dev.hmacd.usecase.Failure;
 import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
-/// What has come of one call's request. Used by the event loop of the call's connection alone, but
-/// for what [Arrivals] asks of its answer.
+/// The partially received request of one call. Only the event loop of the connection uses it,
+/// except for the answer and the owner, which [Arrivals] reads on other threads.
 final class Arrival {
-  /// What a piece costs beside its bytes: the objects that hold it until the rest is there.
+  /// Overhead of a buffered piece, in addition to its bytes: the objects that hold it until the
+  /// request is complete.
   private static final int PIECE_BYTES = 512;
 
-  /// A flag, and the message's length.
+  /// Bytes of gRPC's message prefix: a flag, and the length of the message.
   private static final int PREFIX_BYTES = 5;
 
   private final Answer<?> answer;
+  private final Principal owner;
   private final Arrivals arrivals;
   private boolean begun;
   private boolean whole;
   private long held;
 
-  Arrival(Answer<?> answer, Arrivals arrivals) {
+  /// The connection's memory; null until the connection is known.
+  private @Nullable Inflow connection;
+
+  Arrival(Answer<?> answer, Principal owner, Arrivals arrivals) {
     this.answer = answer;
+    this.owner = owner;
     this.arrivals = arrivals;
+  }
+
+  /// Counts the held bytes for the connection, too.
+  void on(Inflow inflow) {
+    connection = inflow;
+    inflow.hold(held);
+    answer.whenLarge(inflow.measurement());
   }
 
   Answer<?> answer() {
     return answer;
   }
 
-  /// Looks at bytes of the request before gRPC gets them.
+  Principal owner() {
+    return owner;
+  }
+
+  /// Checks bytes of the request before gRPC gets them.
   ///
-  /// @param last whether nothing comes after them
-  /// @return whether gRPC needs them; else the call has its answer
+  /// @param last whether these bytes are the last of the request
+  /// @return whether gRPC needs the bytes; false if the call has its answer
   boolean takes(ByteBuf piece, boolean last) {
     whole = last;
     int bytes = piece.readableBytes();
@@ -44,8 +63,8 @@ final class Arrival {
     return !answer.isEnded();
   }
 
-  /// gRPC would refuse it too, but without a reason of the contract. It is left to it when the
-  /// prefix comes in pieces.
+  /// Refuses a message that is too long with a reason of the contract, which gRPC's own refusal
+  /// lacks. If the prefix arrives in several pieces, gRPC refuses the message.
   private void refuseIfTooLong(ByteBuf piece) {
     if (piece.readableBytes() >= PREFIX_BYTES
         && piece.getUnsignedInt(piece.readerIndex() + 1) > arrivals.maxRequestBytes()) {
@@ -53,9 +72,10 @@ final class Arrival {
     }
   }
 
-  /// A message has been read, and is kept until it is known that there is no second one.
+  /// Counts a message that gRPC has read. It is kept until the request is known to have no second
+  /// message.
   ///
-  /// @param bytes its length, decompressed
+  /// @param bytes length of the decompressed message
   void read(int bytes) {
     if (!whole) {
       hold(bytes);
@@ -64,12 +84,18 @@ final class Arrival {
 
   private void hold(int bytes) {
     held += bytes;
-    arrivals.hold(bytes, held, answer);
+    if (connection != null) {
+      connection.hold(bytes);
+    }
+    arrivals.hold(bytes, held, this);
   }
 
-  /// The request is whole, or will never be: nothing is kept of it here.
+  /// Releases the held bytes: the request is complete, or the call was cancelled.
   void ended() {
     arrivals.ended(this, held);
+    if (connection != null) {
+      connection.hold(-held);
+    }
     held = 0;
   }
 }

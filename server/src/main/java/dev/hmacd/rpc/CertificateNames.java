@@ -42,7 +42,7 @@ final class CertificateNames {
     }
     try {
       if (uris.stream().anyMatch(uri -> uri.startsWith(SPIFFE))) {
-        // X509-SVID, section 2: exactly one URI SAN; more of them name nobody.
+        // X509-SVID, section 2: exactly one URI SAN. With several, there is no principal.
         return uris.size() == 1 ? Optional.of(Principal.spiffe(uris.getFirst())) : Optional.empty();
       }
       if (!names.isEmpty()) {
@@ -58,7 +58,7 @@ final class CertificateNames {
     try {
       List<Object> found = new ArrayList<>();
       for (Rdn rdn : new LdapName(certificate.getSubjectX500Principal().getName()).getRdns()) {
-        // One part of a name may have several attributes (RFC 4514, section 2.2).
+        // An RDN may have several attributes (RFC 4514, section 2.2).
         Attribute names = rdn.toAttributes().get("CN");
         for (int i = 0; names != null && i < names.size(); i++) {
           found.add(names.get(i));

@@ -11,14 +11,14 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Arrays;
 
-/// A message's bytes, which are cleared once they are on their way: protobuf's own stream leaves
-/// the array that it writes by to the garbage collector, and a secret in it.
+/// The stream of an encoded message, which is cleared after the transport has copied it. Protobuf's
+/// own stream leaves its array, with a secret in it, to the garbage collector.
 final class Cleared extends ByteArrayInputStream implements Drainable, KnownLength {
   private Cleared(byte[] bytes) {
     super(bytes);
   }
 
-  /// The method, with responses that are sent so.
+  /// A copy of the method whose responses are cleared after they are sent.
   static <Q, A extends MessageLite> MethodDescriptor<Q, A> responses(
       MethodDescriptor<Q, A> method) {
     Marshaller<A> generated = method.getResponseMarshaller();

@@ -1,11 +1,14 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.access.Principal;
 import dev.hmacd.config.Config;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.UseCases;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.UseCases;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.Server;
@@ -19,16 +22,12 @@ import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,18 +38,24 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The gRPC edge: what listens, and what is served there. Calls are taken on event loops and never
-/// wait there.
+/// The gRPC edge: its listeners and services. Calls run on event loops and never wait there.
 public final class GrpcServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
-  /// What one connection may have unread before it is told to wait (RFC 9113, section 5.2).
+  /// Unread bytes of a connection after which flow control stops the client (RFC 9113, section
+  /// 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 18;
 
-  /// How late a call can be told that its request came too late.
+  /// Interval between checks of the deadlines of partially received requests.
   private static final long ARRIVALS_LOOK_MILLIS = 250;
 
-  /// How long what was answered at the last moment may take to be sent.
+  /// Memory of an idle connection.
+  private static final long IDLE_BYTES = 11 << 10;
+
+  /// Owner of the connections whose certificate names no principal.
+  private static final Object NOBODY = "nobody";
+
+  /// Time limit for sending the answers of calls that ended after the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
@@ -66,12 +71,13 @@ public final class GrpcServer implements AutoCloseable {
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private final EventLoops loops;
+  private final MemoryBudget budget;
 
-  /// The socket that this server listens on, and has to remove.
-  private @Nullable Path socket;
+  /// The file of this server's Unix socket, which [#close] removes; null without one.
+  private @Nullable UnixSocketFile socket;
 
-  /// @param loops started before this is
-  /// @param tls with its files read; null when only the Unix socket is served
+  /// @param loops must be started before this server
+  /// @param tls its loading must begin before [#start]; null when only the Unix socket is served
   public GrpcServer(
       Config.Grpc config,
       EventLoops loops,
@@ -79,28 +85,30 @@ public final class GrpcServer implements AutoCloseable {
       UseCases useCases,
       Health health,
       CallObserver observer,
-      Clock clock) {
+      Clock clock,
+      MemoryBudget budget) {
     this.config = config;
     this.loops = loops;
     this.tls = tls;
     this.health = health;
+    this.budget = budget;
     Config.Limits limits = config.limits();
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer, loops);
     this.unknownMethods = new UnknownMethods(setting);
-    this.reflection = config.reflection() ? new Reflection(setting) : null;
     this.services =
         List.of(
             new MacGrpcService(useCases.macs()).definition(setting),
             new KeyGrpcService(useCases).definition(setting),
             new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
             health.definition(setting));
+    this.reflection = config.reflection() ? new Reflection(services, setting) : null;
   }
 
-  /// Listens.
+  /// Opens the listeners.
   ///
-  /// @throws IOException when an address is taken, or a Unix socket is asked for where there is no
-  ///   epoll
+  /// @throws dev.hmacd.transport.ListenException if the daemon cannot listen on an address
+  /// @throws IOException if the TLS files cannot be used
   public void start() throws IOException {
     var _ =
         loops
@@ -111,20 +119,28 @@ public final class GrpcServer implements AutoCloseable {
                 ARRIVALS_LOOK_MILLIS,
                 TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
-      if (!EventLoops.isEpoll()) {
-        throw new IOException("a Unix socket needs Linux's epoll", Epoll.unavailabilityCause());
-      }
       Config.UnixSocket unix = config.unix().get();
-      removeStale(unix.path());
+      if (!EventLoops.isEpoll()) {
+        throw ListenException.unusable(
+            UnixSocketFile.KEY,
+            unix.path(),
+            "a Unix socket needs Linux's epoll",
+            Epoll.unavailabilityCause());
+      }
+      var file = new UnixSocketFile(unix.path());
+      file.removeStale();
       listen(
-          new DomainSocketAddress(unix.path().toFile()), EpollServerDomainSocketChannel::new, null);
-      socket = unix.path();
-      Files.setPosixFilePermissions(unix.path(), unix.mode());
+          UnixSocketFile.KEY,
+          new DomainSocketAddress(file.toBind().toFile()),
+          EpollServerDomainSocketChannel::new,
+          null);
+      socket = file;
+      file.publish(unix.mode());
       log.atInfo().addKeyValue("path", unix.path()).log("Serving gRPC on a Unix socket");
     }
     if (config.tcp().isPresent() && tls != null) {
       tls.awaitLoaded();
-      Server server = listen(config.tcp().get().listen(), EventLoops.tcp(), tls);
+      Server server = listen("grpc.listen", config.tcp().get().listen(), EventLoops.tcp(), tls);
       log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }
@@ -133,11 +149,21 @@ public final class GrpcServer implements AutoCloseable {
     return server.getListenSockets().getFirst();
   }
 
+  /// @param key the configuration key of the address
   private Server listen(
-      SocketAddress address, ChannelFactory<ServerChannel> channels, @Nullable Tls tlsHere)
+      String key,
+      SocketAddress address,
+      ChannelFactory<ServerChannel> channels,
+      @Nullable Tls tlsHere)
       throws IOException {
     Config.Limits limits = config.limits();
-    var bound = new Connections(limits.maxConnections(), limits.maxHandshakes(), tlsHere != null);
+    var bounds =
+        new Connections.Settings(
+            limits.maxConnections(), limits.maxHandshakes(), IDLE_BYTES, limits.transfer());
+    var bound =
+        tlsHere != null
+            ? new Connections(bounds, budget)
+            : new Connections(bounds, budget, GrpcServer::user);
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(address)
             .channelFactory(() -> bounded(channels.newChannel(), bound))
@@ -166,21 +192,27 @@ public final class GrpcServer implements AutoCloseable {
       negotiator = InternalProtocolNegotiators.serverTls(tlsHere.context());
     } else {
       negotiator = new UnixNegotiator();
-      // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
+      // gRPC sets this option on every connection. Netty logs a warning, because a Unix socket does
+      // not have it.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
-    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals));
+    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals, limits.transfer()));
     services.forEach(builder::addService);
     if (reflection != null) {
-      builder.addService(reflection.definition());
+      reflection.definitions().forEach(builder::addService);
     }
-    Server server = builder.build().start();
+    Server server = builder.build();
+    try {
+      server.start();
+    } catch (IOException e) {
+      throw ListenException.of(key, address, e);
+    }
     servers.add(server);
     connections.add(bound);
     return server;
   }
 
-  /// Tells who is at the other end of each connection that has authenticated.
+  /// Sets the principal of each connection that has authenticated.
   private static final class Authenticated extends ServerTransportFilter {
     private final Connections bound;
     private final @Nullable Tls tls;
@@ -192,10 +224,32 @@ public final class GrpcServer implements AutoCloseable {
 
     @Override
     public Attributes transportReady(Attributes attributes) {
-      bound.authenticated(attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-      return tls == null
-          ? attributes // The Unix socket's negotiator has told who it is.
-          : attributes.toBuilder().set(Peer.KEY, Peer.ofCertificate(attributes, tls)).build();
+      // The Unix socket's negotiator has set the principal.
+      Peer peer = tls == null ? attributes.get(Peer.KEY) : Peer.ofCertificate(attributes, tls);
+      Object principal =
+          peer == null ? NOBODY : peer.principal().<Object>map(each -> each).orElse(NOBODY);
+      if (tls != null) {
+        // If no place is free, the connection is cut, and gRPC gets the close event.
+        var route =
+            new Connections.Route(
+                attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
+                attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+        boolean _ = bound.authenticated(route, principal);
+      }
+      var known = attributes.toBuilder();
+      if (peer != null) {
+        known.set(Peer.KEY, peer);
+      }
+      return known.build();
+    }
+  }
+
+  /// The user of the process at the other end of a Unix socket, as a principal.
+  private static Object user(Channel connection) {
+    try {
+      return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
+    } catch (IOException e) {
+      return NOBODY; // The connection is already closed.
     }
   }
 
@@ -204,26 +258,7 @@ public final class GrpcServer implements AutoCloseable {
     return channel;
   }
 
-  /// Removes a socket that a crash left behind; one that somebody listens on stays, and so does
-  /// whatever is no socket.
-  private static void removeStale(Path path) throws IOException {
-    if (!Files.exists(path)) {
-      return;
-    }
-    try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-      if (probe.connect(UnixDomainSocketAddress.of(path))) {
-        throw new IOException("somebody listens on " + path);
-      }
-    } catch (java.net.SocketException e) {
-      // Refused: nobody listens. Only a socket can refuse.
-      if (Files.getAttribute(path, "unix:mode") instanceof Integer mode
-          && (mode & 0xf000) == 0xc000) {
-        Files.delete(path);
-      }
-    }
-  }
-
-  /// Where TCP is listened on; the port is the kernel's choice if the configuration says 0.
+  /// Address of the TCP listener. The kernel chooses the port if the configured port is 0.
   public Optional<InetSocketAddress> tcpAddress() {
     return servers.stream()
         .map(GrpcServer::address)
@@ -236,14 +271,14 @@ public final class GrpcServer implements AutoCloseable {
     return connections.stream().mapToInt(Connections::open).sum();
   }
 
-  /// Connections that were closed because there were too many.
+  /// Connections closed because there were too many.
   public long refusedConnections() {
     return connections.stream().mapToLong(Connections::refused).sum();
   }
 
-  /// Takes no new calls, and waits for those under way to end.
+  /// Accepts no new calls, and waits until the calls in flight have ended.
   ///
-  /// @param limit for all of it
+  /// @param limit for the whole wait
   public void drain(Duration limit) {
     servers.forEach(Server::shutdown);
     health.endWatches();
@@ -268,7 +303,7 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  /// Ends whatever is left.
+  /// Waits [#LAST_ANSWERS] for the last answers, then closes the remaining connections.
   @Override
   public void close() {
     drain(LAST_ANSWERS);
@@ -279,7 +314,7 @@ public final class GrpcServer implements AutoCloseable {
       }
     }
     if (socket != null) {
-      var _ = socket.toFile().delete();
+      socket.remove();
     }
   }
 }

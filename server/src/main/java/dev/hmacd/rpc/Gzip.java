@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.zip.GZIPInputStream;
 
-/// Requests that callers have compressed. gRPC's own decompressor fails outside of the message's
-/// parser when it is given something else, and the caller is told nothing.
+/// Decompresses gzip requests. For data that is not gzip, gRPC's own decompressor fails outside of
+/// the message's parser, and the caller gets no reason.
 final class Gzip implements Decompressor {
   static final DecompressorRegistry REGISTRY =
       DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false).with(new Gzip(), true);
@@ -38,7 +38,7 @@ final class Gzip implements Decompressor {
 
       private void begin() throws IOException {
         if (!begun) {
-          begun = true; // Also when the header, which this reads, is none.
+          begun = true; // Also set if the header, which the next line reads, is invalid.
           in = new GZIPInputStream(in);
         }
       }

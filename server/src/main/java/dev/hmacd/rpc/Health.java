@@ -2,9 +2,13 @@ package dev.hmacd.rpc;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Refusal;
-import dev.hmacd.mac.Shape;
+import com.google.protobuf.DynamicMessage;
+import com.google.protobuf.Empty;
+import dev.hmacd.access.Principal;
+import dev.hmacd.transport.Shares;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.MacServiceGrpc;
@@ -16,20 +20,24 @@ import io.grpc.health.v1.HealthGrpc;
 import java.time.Clock;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Semaphore;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// The standard health service (`grpc.health.v1`), told by those who know. Starts NOT_SERVING.
+/// The standard health service (`grpc.health.v1`). It starts as NOT_SERVING; [#setServing] changes
+/// the status.
 ///
-/// Not gRPC's own implementation, which answers everybody, and keeps whatever name it is asked for.
+/// Unlike gRPC's own implementation, it refuses callers without a principal, and does not store the
+/// service names of requests.
 @ThreadSafe
 public final class Health {
-  /// Calls of Watch at once, of all callers: each costs a few KiB for as long as it lasts.
+  /// Maximum number of concurrent Watch calls, shared between principals. Each needs a few KiB.
   static final int MAX_WATCHES = 4096;
 
   private static final int MAX_NAME_CHARS = 256;
 
-  /// The empty name stands for the whole daemon. All depend on the token, and so serve together.
+  /// The empty name stands for the whole daemon. All services depend on the token, so all have the
+  /// same status.
   private static final Set<String> SERVICES =
       Set.of(
           "",
@@ -38,14 +46,16 @@ public final class Health {
           AccessKeyServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final Semaphore room = new Semaphore(MAX_WATCHES);
+  private final Shares<Watch> shares = new Shares<>(MAX_WATCHES, Watch::refuse);
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
   private volatile boolean over;
 
   @GuardedBy("this")
   private boolean stopping;
 
-  /// Whether the token answers as it should, on which every service depends.
+  /// Sets the status of every service. Does nothing after [#stop].
+  ///
+  /// @param serving whether a token gives the known answer
   public void setServing(boolean serving) {
     synchronized (this) {
       if (stopping) {
@@ -56,8 +66,8 @@ public final class Health {
     watches.forEach(Watch::tell);
   }
 
-  /// NOT_SERVING from here on, whatever [#setServing] says: callers go elsewhere while calls under
-  /// way end.
+  /// Sets NOT_SERVING for good; later calls of [#setServing] have no effect. Clients use another
+  /// daemon while calls in flight end.
   public void stop() {
     synchronized (this) {
       stopping = true;
@@ -66,22 +76,25 @@ public final class Health {
     watches.forEach(Watch::tell);
   }
 
-  /// Ends the calls of those who watch, and those that are yet to come: a stop would wait for them.
+  /// Ends all calls of Watch, and refuses new ones. Otherwise a stop would wait for them.
   void endWatches() {
     over = true;
     watches.forEach(Watch::end);
   }
 
   ServerServiceDefinition definition(UnaryMethod.Setting setting) {
-    return new ServiceBuilder(HealthGrpc.getServiceDescriptor(), setting)
+    return new ServiceBuilder(HealthList.SERVICE, setting)
         .add(
             HealthGrpc.getCheckMethod(),
             HealthCheckRequest.getDefaultInstance(),
             (_, request, answer) -> check(request, answer))
         .add(
+            HealthList.METHOD, Empty.getDefaultInstance(), (_, _, answer) -> answer.succeed(list()))
+        .add(
             HealthGrpc.getWatchMethod(),
             HealthCheckRequest.getDefaultInstance(),
-            (_, request, answer) -> watch(request, answer, setting.clock()))
+            (caller, request, answer) ->
+                watch(caller.principal(), request, answer, setting.clock()))
         .build();
   }
 
@@ -97,22 +110,31 @@ public final class Health {
     answer.succeed(response(status));
   }
 
+  private DynamicMessage list() {
+    HealthCheckResponse each = response(status);
+    return HealthList.response(
+        SERVICES.stream().collect(Collectors.toMap(Function.identity(), _ -> each)));
+  }
+
   private static HealthCheckResponse response(ServingStatus status) {
     return HealthCheckResponse.newBuilder().setStatus(status).build();
   }
 
-  private void watch(HealthCheckRequest request, Answer<HealthCheckResponse> answer, Clock clock) {
-    boolean known = isKnown(request);
-    if (!room.tryAcquire()) {
-      throw new Refusal(new Failure.LimitExceeded("calls of Watch", MAX_WATCHES));
+  private void watch(
+      Principal principal,
+      HealthCheckRequest request,
+      Answer<HealthCheckResponse> answer,
+      Clock clock) {
+    var watch = new Watch(isKnown(request), answer, clock);
+    if (!shares.enter(principal, watch)) {
+      watch.refuse();
+      return;
     }
-    var watch = new Watch(known, answer, clock);
     watches.add(watch);
     answer.whenEnded(
         () -> {
-          if (watches.remove(watch)) {
-            room.release();
-          }
+          watches.remove(watch);
+          boolean _ = shares.leave(principal, watch);
         });
     watch.tell();
     if (over) {
@@ -120,7 +142,7 @@ public final class Health {
     }
   }
 
-  /// One who is told each change.
+  /// One call of Watch, which gets each change of the status.
   private final class Watch {
     private final boolean known;
     private final Answer<HealthCheckResponse> answer;
@@ -135,10 +157,10 @@ public final class Health {
       this.clock = clock;
     }
 
-    /// Tells the status unless it has been told. Whoever is second waits, and then tells what holds
-    /// then: the last that is told is what holds.
+    /// Sends the current status, unless it was the last one sent. A concurrent thread waits for the
+    /// lock, and then reads the status again. So the last status sent is the current one.
     synchronized void tell() {
-      // As the protocol says of names that are not known: they may be one day.
+      // The protocol defines this status for unknown services, which may become known later.
       ServingStatus now = known ? status : ServingStatus.SERVICE_UNKNOWN;
       if (now == told) {
         return;
@@ -153,6 +175,10 @@ public final class Health {
 
     void end() {
       answer.fail(new Failure.Stopping());
+    }
+
+    void refuse() {
+      answer.fail(new Failure.LimitExceeded("calls of Watch", MAX_WATCHES));
     }
   }
 }

@@ -1,14 +1,14 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.PageRequest;
-import dev.hmacd.mac.Refusal;
-import dev.hmacd.mac.Shape;
-import dev.hmacd.mac.UseCases;
 import dev.hmacd.token.TokenSession.Query;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.Shape;
+import dev.hmacd.usecase.UseCases;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.AdoptKeyResponse;
 import dev.hmacd.v1.CreateKeyRequest;
@@ -23,7 +23,7 @@ import io.grpc.ServerServiceDefinition;
 import java.util.HexFormat;
 import java.util.Optional;
 
-/// `hmacd.v1.KeyService`: protobuf to the use cases and back.
+/// Converts `hmacd.v1.KeyService` from protobuf to the use cases and back.
 final class KeyGrpcService {
   private final KeyService keys;
   private final AliasMethods aliases;

@@ -1,8 +1,8 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.KeyStateService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.v1.CancelKeyDeletionRequest;
 import dev.hmacd.v1.CancelKeyDeletionResponse;
 import dev.hmacd.v1.DisableKeyRequest;
@@ -15,8 +15,7 @@ import dev.hmacd.v1.ScheduleKeyDeletionResponse;
 import dev.hmacd.v1.UpdateKeyDescriptionRequest;
 import dev.hmacd.v1.UpdateKeyDescriptionResponse;
 
-/// The methods of `hmacd.v1.KeyService` that change what may be done with a key and what is said of
-/// it.
+/// The methods of `hmacd.v1.KeyService` that change a key's state or description.
 final class KeyStateMethods {
   private final KeyStateService states;
   private final ArnScope scope;

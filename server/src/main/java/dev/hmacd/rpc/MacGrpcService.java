@@ -1,12 +1,12 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.ByteString;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.MacAnswer;
-import dev.hmacd.mac.MacRequest;
-import dev.hmacd.mac.MacService;
-import dev.hmacd.mac.Refusal;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.MacAnswer;
+import dev.hmacd.usecase.MacRequest;
+import dev.hmacd.usecase.MacService;
+import dev.hmacd.usecase.Refusal;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.MacServiceGrpc;
@@ -15,8 +15,8 @@ import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
 import java.util.zip.CRC32C;
 
-/// `hmacd.v1.MacService`: protobuf to the use cases and back, and the checksums, which only gRPC
-/// has.
+/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. Also verifies and
+/// computes the CRC32C checksums, which only gRPC has.
 final class MacGrpcService {
   private final MacService macs;
 

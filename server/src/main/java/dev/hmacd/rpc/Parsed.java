@@ -1,45 +1,82 @@
 package dev.hmacd.rpc;
 
-import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.Parser;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
+import io.grpc.KnownLength;
 import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.StatusRuntimeException;
-import io.grpc.protobuf.ProtoUtils;
+import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// A request as it came: a message, or bytes that are none. gRPC would answer those for us, with a
-/// code and a text that are not of the contract.
+/// The bytes of a request message, which are parsed after the request is complete. A parsed message
+/// may need a hundred times the heap of its bytes.
 ///
-/// @param message null when the bytes are no such message
-/// @param bytes how many were read, decompressed
-record Parsed<Q extends Message>(@Nullable Q message, int bytes) {
+/// For malformed bytes, gRPC itself would answer with a code and a text outside the contract.
+final class Parsed<Q extends Message> {
+  /// Longer messages are searched for unknown fields before they are parsed: unknown fields can
+  /// need much heap. Few requests are longer.
+  private static final int LONG_BYTES = 16_384;
+
+  private final Q defaultInstance;
+  private final byte @Nullable [] bytes;
+
+  /// @param bytes null without a message
+  private Parsed(Q defaultInstance, byte @Nullable [] bytes) {
+    this.defaultInstance = defaultInstance;
+    this.bytes = bytes;
+  }
+
   /// Reads requests of one type.
   static <Q extends Message> Marshaller<Parsed<Q>> marshaller(Q defaultInstance) {
-    Marshaller<Q> protobuf = ProtoUtils.marshaller(defaultInstance);
-    @SuppressWarnings("unchecked") // A message's parser makes messages of its type.
-    Parser<Q> parser = (Parser<Q>) defaultInstance.getParserForType();
     return new Marshaller<>() {
       @Override
       public InputStream stream(Parsed<Q> value) {
-        if (value.message() == null) {
-          throw new IllegalArgumentException("not a message");
-        }
-        return protobuf.stream(value.message());
+        throw new UnsupportedOperationException("requests are not sent");
       }
 
       @Override
       public Parsed<Q> parse(InputStream in) {
-        CodedInputStream bytes = CodedInputStream.newInstance(in);
         try {
-          return new Parsed<>(parser.parseFrom(bytes), bytes.getTotalBytesRead());
-        } catch (InvalidProtocolBufferException | StatusRuntimeException e) {
-          // The latter when it is longer, once decompressed, than a message may be.
-          return new Parsed<>(null, 0);
+          return new Parsed<>(defaultInstance, bytes(in));
+        } catch (IOException | StatusRuntimeException e) {
+          // StatusRuntimeException: the decompressed message is longer than the maximum.
+          return new Parsed<>(defaultInstance, null);
         }
       }
     };
+  }
+
+  /// All bytes of a message. [InputStream#readAllBytes] takes 16 KiB for the shortest message.
+  private static byte[] bytes(InputStream in) throws IOException {
+    return in instanceof KnownLength ? in.readNBytes(in.available()) : in.readAllBytes();
+  }
+
+  /// Length of the decompressed message, in bytes.
+  int length() {
+    return bytes == null ? 0 : bytes.length;
+  }
+
+  /// The message; null if the bytes are malformed.
+  ///
+  /// @throws Refusal [Failure.UnknownField], for long messages; short ones keep unknown fields
+  @Nullable Q message() {
+    if (bytes == null) {
+      return null;
+    }
+    try {
+      if (bytes.length > LONG_BYTES
+          && UnknownFields.areIn(bytes, defaultInstance.getDescriptorForType())) {
+        throw new Refusal(new Failure.UnknownField());
+      }
+      @SuppressWarnings("unchecked") // A message's parser makes messages of its type.
+      Parser<Q> parser = (Parser<Q>) defaultInstance.getParserForType();
+      return parser.parseFrom(bytes);
+    } catch (InvalidProtocolBufferException e) {
+      return null;
+    }
   }
 }

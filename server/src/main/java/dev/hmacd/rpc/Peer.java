@@ -13,8 +13,8 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
-/// Who is at the other end of a connection; told once, when it is made, and checked at each call: a
-/// connection outlives its certificate's end and its authority's removal, its rights do not.
+/// The client identity of a connection. It is read once, at the handshake, and checked at each
+/// call. A connection may outlive its certificate or the trust in the authority; its rights do not.
 final class Peer {
   static final Attributes.Key<Peer> KEY = Attributes.Key.create("hmacd-peer");
 
@@ -25,8 +25,8 @@ final class Peer {
 
   private final @Nullable Tls tls;
 
-  /// The trust that the chain was last checked against: at first none, for the one of the handshake
-  /// may have been replaced since.
+  /// The trust that the chain was last checked against: at first the trust of the handshake. Null
+  /// if that is unknown.
   private volatile Tls.@Nullable Trust checked;
 
   private Peer(@Nullable Principal principal, X509Certificate[] chain, @Nullable Tls tls) {
@@ -35,12 +35,13 @@ final class Peer {
     this.tls = tls;
   }
 
-  /// The process of a user of this machine.
+  /// The peer of a Unix socket: a process of this user.
   static Peer ofUser(int uid) {
     return new Peer(Principal.uid(uid), new X509Certificate[0], null);
   }
 
-  /// A client that has proved to have the private key of its certificate.
+  /// The peer of a TLS connection. The client has proved possession of the certificate's private
+  /// key.
   static Peer ofCertificate(Attributes attributes, Tls tls) {
     SSLSession session = attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
     if (session != null) {
@@ -58,7 +59,12 @@ final class Peer {
     return new Peer(null, new X509Certificate[0], tls);
   }
 
-  /// The principal, if the connection still stands for one.
+  /// The principal at the start of the connection; empty if its certificate names none.
+  Optional<Principal> principal() {
+    return Optional.ofNullable(principal);
+  }
+
+  /// The principal, if the certificates are valid and trusted at this time.
   Optional<Principal> authenticate(Instant now) {
     if (principal == null) {
       return Optional.empty();

@@ -1,8 +1,9 @@
 package dev.hmacd.rpc;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.hmacd.mac.Failure;
-import io.grpc.Attributes;
+import dev.hmacd.access.Principal;
+import dev.hmacd.transport.Shares;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
@@ -10,17 +11,19 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
-import io.grpc.Status;
-import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Semaphore;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/// Server reflection (`grpc.reflection.v1`): gRPC's own, for callers who have a principal, for a
-/// few of them at once, and for each no longer than a call may take.
+/// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. The number of
+/// concurrent calls of both versions is bounded and shared between principals. A call lasts at most
+/// `grpc.limits.max_call_time`.
 final class Reflection
     implements ServerCallHandler<Parsed<ServerReflectionRequest>, ServerReflectionResponse> {
   static final int MAX_CALLS = 64;
@@ -28,170 +31,164 @@ final class Reflection
   private static final MethodDescriptor<ServerReflectionRequest, ServerReflectionResponse> METHOD =
       ServerReflectionGrpc.getServerReflectionInfoMethod();
 
-  private final ServerCallHandler<ServerReflectionRequest, ServerReflectionResponse> grpc;
   private final UnaryMethod.Setting setting;
-  private final Semaphore room = new Semaphore(MAX_CALLS);
+  private final List<ServerServiceDefinition> definitions;
+  private final List<ServerServiceDefinition> services;
+  private final Shares<Answer<?>> shares = new Shares<>(MAX_CALLS, Reflection::refuse);
   private final Set<Answer<?>> open = ConcurrentHashMap.newKeySet();
+  private volatile @Nullable ReflectionIndex index;
   private volatile boolean over;
 
-  @SuppressWarnings("unchecked") // The generated binding has this method's types.
-  Reflection(UnaryMethod.Setting setting) {
-    this.grpc =
-        (ServerCallHandler<ServerReflectionRequest, ServerReflectionResponse>)
-            ProtoReflectionServiceV1.newInstance()
-                .bindService()
-                .getMethod(METHOD.getFullMethodName())
-                .getServerCallHandler();
+  /// @param services the described services, in addition to reflection itself
+  Reflection(List<ServerServiceDefinition> services, UnaryMethod.Setting setting) {
     this.setting = setting;
+    this.definitions =
+        List.of(
+            definition(ServerReflectionGrpc.getServiceDescriptor()),
+            definition(io.grpc.reflection.v1alpha.ServerReflectionGrpc.getServiceDescriptor()));
+    this.services = Stream.concat(services.stream(), definitions.stream()).toList();
   }
 
-  ServerServiceDefinition definition() {
+  /// The services of both versions.
+  List<ServerServiceDefinition> definitions() {
+    return definitions;
+  }
+
+  /// The messages of `v1alpha` have the fields and field numbers of those of `v1`.
+  private ServerServiceDefinition definition(ServiceDescriptor version) {
     var method =
         METHOD.toBuilder(
                 Parsed.marshaller(ServerReflectionRequest.getDefaultInstance()),
                 METHOD.getResponseMarshaller())
+            .setFullMethodName(
+                MethodDescriptor.generateFullMethodName(
+                    version.getName(), String.valueOf(METHOD.getBareMethodName())))
             .build();
     return ServerServiceDefinition.builder(
-            ServiceDescriptor.newBuilder(ServerReflectionGrpc.SERVICE_NAME)
-                .setSchemaDescriptor(
-                    ServerReflectionGrpc.getServiceDescriptor().getSchemaDescriptor())
+            ServiceDescriptor.newBuilder(version.getName())
+                .setSchemaDescriptor(version.getSchemaDescriptor())
                 .addMethod(method)
                 .build())
         .addMethod(ServerMethodDefinition.create(method, this))
         .build();
   }
 
-  /// Ends all calls, and those that are yet to come: a stop would wait for them.
+  /// Ends all calls, and refuses new ones. Otherwise a stop would wait for them.
   void stop() {
     over = true;
     open.forEach(call -> call.fail(new Failure.Stopping()));
+  }
+
+  /// Made at the first call: descriptors take long to load, and a start does not need them.
+  private ReflectionIndex index() {
+    ReflectionIndex made = index;
+    if (made == null) {
+      made = new ReflectionIndex(services);
+      index = made;
+    }
+    return made;
   }
 
   @Override
   public ServerCall.Listener<Parsed<ServerReflectionRequest>> startCall(
       ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> call,
       Metadata headers) {
-    var stream = new Stream(call);
     var answer =
-        new Answer<>(
-            stream, setting.deadlineNanos(), setting.observer(), setting.loops().current());
-    if (answer.authenticate(setting.clock().instant()).isEmpty()) {
+        new Answer<>(call, setting.deadlineNanos(), setting.observer(), setting.loops().current());
+    Optional<Principal> principal = answer.authenticate(setting.clock().instant());
+    if (principal.isEmpty()) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }
-    if (!room.tryAcquire()) {
-      answer.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
+    if (!shares.enter(principal.get(), answer)) {
+      refuse(answer);
       return new ServerCall.Listener<>() {};
     }
+    answer.whenEnded(
+        () -> {
+          boolean _ = shares.leave(principal.get(), answer);
+        });
     open.add(answer);
     if (over) {
       answer.fail(new Failure.Stopping());
     }
-    Arrival arrival = setting.arrivals().begun(answer);
-    ServerCall.Listener<ServerReflectionRequest> listener = grpc.startCall(stream, headers);
-    return new ServerCall.Listener<>() {
-      @Override
-      public void onMessage(Parsed<ServerReflectionRequest> message) {
-        arrival.read(message.bytes());
+    Arrival arrival = setting.arrivals().begun(answer, principal.get());
+    call.request(1);
+    return new Listener(call, answer, arrival);
+  }
+
+  private static void refuse(Answer<?> call) {
+    call.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
+  }
+
+  /// Answers one request after the other. It reads the next request after the connection has sent
+  /// the answers, so a caller that does not read them holds little memory.
+  private final class Listener extends ServerCall.Listener<Parsed<ServerReflectionRequest>> {
+    private final ServerCall<?, ServerReflectionResponse> call;
+    private final Answer<ServerReflectionResponse> answer;
+    private final Arrival arrival;
+    private boolean requestDue;
+
+    Listener(
+        ServerCall<?, ServerReflectionResponse> call,
+        Answer<ServerReflectionResponse> answer,
+        Arrival arrival) {
+      this.call = call;
+      this.answer = answer;
+      this.arrival = arrival;
+    }
+
+    @Override
+    public void onMessage(Parsed<ServerReflectionRequest> message) {
+      arrival.read(message.length());
+      if (answer.isEnded()) {
+        return;
+      }
+      try {
         ServerReflectionRequest request = message.message();
         if (request == null) {
           answer.fail(new Failure.InvalidField("request", "must be a well-formed message"));
-        } else if (!answer.isEnded()) {
-          listener.onMessage(request);
+          return;
         }
+        answer.send(index().answer(request));
+      } catch (Refusal refusal) {
+        answer.fail(refusal.failure());
+        return;
+      } catch (RuntimeException e) {
+        answer.fail(new Failure.Unforeseen(e));
+        return;
       }
-
-      @Override
-      public void onHalfClose() {
-        listener.onHalfClose();
-      }
-
-      @Override
-      public void onReady() {
-        listener.onReady();
-      }
-
-      @Override
-      public void onCancel() {
-        answer.abandon();
-        leave();
-        listener.onCancel();
-      }
-
-      @Override
-      public void onComplete() {
-        answer.completed();
-        leave();
-        listener.onComplete();
-      }
-
-      private void leave() {
-        arrival.ended();
-        if (open.remove(answer)) {
-          room.release();
-        }
-      }
-    };
-  }
-
-  /// A call that may be ended from outside while gRPC's service is sending.
-  private static final class Stream
-      extends ServerCall<ServerReflectionRequest, ServerReflectionResponse> {
-    private final ServerCall<?, ServerReflectionResponse> call;
-
-    @GuardedBy("this")
-    private boolean closed;
-
-    Stream(ServerCall<?, ServerReflectionResponse> call) {
-      this.call = call;
+      requestDue = true;
+      onReady();
     }
 
     @Override
-    public void request(int messages) {
-      call.request(messages);
-    }
-
-    @Override
-    public synchronized void sendHeaders(Metadata headers) {
-      if (!closed) {
-        call.sendHeaders(headers);
+    public void onReady() {
+      if (requestDue && call.isReady()) {
+        requestDue = false;
+        call.request(1);
       }
     }
 
     @Override
-    public synchronized void sendMessage(ServerReflectionResponse message) {
-      if (!closed) {
-        call.sendMessage(message);
-      }
+    public void onHalfClose() {
+      answer.finish();
     }
 
     @Override
-    public synchronized void close(Status status, Metadata trailers) {
-      if (!closed) {
-        closed = true;
-        call.close(status, trailers);
-      }
+    public void onCancel() {
+      answer.abandon();
+      leave();
     }
 
     @Override
-    public boolean isReady() {
-      return call.isReady();
+    public void onComplete() {
+      leave();
     }
 
-    @Override
-    public boolean isCancelled() {
-      return call.isCancelled();
-    }
-
-    @Override
-    public Attributes getAttributes() {
-      return call.getAttributes();
-    }
-
-    @Override
-    public MethodDescriptor<ServerReflectionRequest, ServerReflectionResponse>
-        getMethodDescriptor() {
-      return METHOD;
+    private void leave() {
+      arrival.ended();
+      open.remove(answer);
     }
   }
 }

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 
-/// Puts a generated service's methods together with what they do. The generated base classes would
-/// parse requests and make threads wait in ways that are not ours.
+/// Builds a service from the generated methods and their implementations. The generated base
+/// classes would parse requests and block threads in ways that this edge does not allow.
 final class ServiceBuilder {
   private final ServiceDescriptor generated;
   private final UnaryMethod.Setting setting;
@@ -26,9 +26,9 @@ final class ServiceBuilder {
     return add(method, defaultInstance, _ -> List.of(), body);
   }
 
-  /// Adds a method whose requests have messages in them.
+  /// Adds a method whose requests contain other messages.
   ///
-  /// @param parts all of those
+  /// @param parts returns all contained messages
   <Q extends Message, A> ServiceBuilder add(
       MethodDescriptor<Q, A> method,
       Q defaultInstance,

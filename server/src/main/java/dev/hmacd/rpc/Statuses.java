@@ -4,7 +4,7 @@ import com.google.protobuf.Any;
 import com.google.rpc.Code;
 import com.google.rpc.ErrorInfo;
 import dev.hmacd.key.KeySpec;
-import dev.hmacd.mac.Failure;
+import dev.hmacd.usecase.Failure;
 import dev.hmacd.v1.ErrorReason;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -12,8 +12,8 @@ import io.grpc.StatusException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Map;
 
-/// What callers see of a failure: a status with one [ErrorInfo], whose reason is API. Texts are
-/// constant but for what the caller sent, and hold nothing of exceptions, paths or the token.
+/// Maps a failure to a status with one [ErrorInfo], whose reason is API. Texts are constant, except
+/// for values from the request. They contain no exception text, path or detail of the token.
 final class Statuses {
   static final String DOMAIN = "hmacd.dev";
 
@@ -24,9 +24,7 @@ final class Statuses {
   /// @param reason for metrics
   record Ending(Status status, Metadata trailers, String reason) {}
 
-  // No default branch, on purpose: a new kind of failure does not compile until someone has decided
-  // what
-  // callers see of it.
+  // No default branch, on purpose: a new kind of failure does not compile until it has a status.
   static Ending of(Failure failure) {
     return switch (failure) {
       case Failure.Unauthenticated() ->
@@ -161,6 +159,13 @@ final class Statuses {
               ErrorReason.ERROR_REASON_KMS_INVALID_MAC,
               "the MAC is not that of the message under this key",
               Map.of());
+      case Failure.ReservedMessage() ->
+          error(
+              Code.INVALID_ARGUMENT,
+              ErrorReason.ERROR_REASON_RESERVED_MESSAGE,
+              "the message starts as the messages of check values do, which no caller may have"
+                  + " MACs of",
+              Map.of());
       case Failure.DryRun() ->
           error(
               Code.FAILED_PRECONDITION,
@@ -183,8 +188,8 @@ final class Statuses {
           error(
               Code.FAILED_PRECONDITION,
               ErrorReason.ERROR_REASON_TOKEN_OBJECT_UNFIT,
-              unfit.attribute() + " " + unfit.rule(),
-              Map.of("attribute", unfit.attribute(), "rule", unfit.rule()));
+              unfit.text() + ": " + unfit.remedy(),
+              Map.of("attribute", unfit.attribute(), "rule", unfit.rule(), "found", unfit.found()));
       case Failure.ObjectTaken() ->
           error(
               Code.ALREADY_EXISTS,
@@ -203,23 +208,38 @@ final class Statuses {
               ErrorReason.ERROR_REASON_MECHANISM_NOT_SUPPORTED,
               "the token has no mechanism for key spec " + spec,
               Map.of("key_spec", spec.name()));
-      case Failure.TokenBusy() ->
+      case Failure.TokenBusy(var bound) ->
           error(
               Code.RESOURCE_EXHAUSTED,
               ErrorReason.ERROR_REASON_TOKEN_BUSY,
-              "too many operations wait for the token",
+              switch (bound) {
+                case OF_ALL -> "too many operations wait for the token";
+                case OF_CALLER ->
+                    "too many calls of this client are in flight: wait for answers before you send"
+                        + " more";
+              },
               Map.of());
-      case Failure.RegistryBusy() ->
+      case Failure.RegistryBusy(var bound) ->
           error(
               Code.RESOURCE_EXHAUSTED,
               ErrorReason.ERROR_REASON_REGISTRY_BUSY,
-              "too many changes wait for the registry",
+              switch (bound) {
+                case OF_ALL -> "too many changes wait for the registry";
+                case OF_CALLER ->
+                    "too many calls of this client to the registry are in flight: wait for answers"
+                        + " before you send more";
+              },
               Map.of());
-      case Failure.MemoryBusy() ->
+      case Failure.MemoryBusy(var bound) ->
           error(
               Code.RESOURCE_EXHAUSTED,
               ErrorReason.ERROR_REASON_MEMORY_BUSY,
-              "too many requests have not come whole",
+              switch (bound) {
+                case OF_ALL -> "too many requests have not come whole";
+                case OF_CALLER ->
+                    "too many requests of this client have not come whole: finish them before you"
+                        + " send more";
+              },
               Map.of());
       case Failure.DeadlineExceeded() ->
           error(

@@ -1,10 +1,10 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.Tag;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.PageRequest;
-import dev.hmacd.mac.Shape;
-import dev.hmacd.mac.TagService;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.Shape;
+import dev.hmacd.usecase.TagService;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.ListResourceTagsRequest;
 import dev.hmacd.v1.ListResourceTagsResponse;
@@ -13,7 +13,7 @@ import dev.hmacd.v1.TagResourceResponse;
 import dev.hmacd.v1.UntagResourceRequest;
 import dev.hmacd.v1.UntagResourceResponse;
 
-/// The methods of `hmacd.v1.KeyService` that tag keys.
+/// The methods of `hmacd.v1.KeyService` that manage the tags of keys.
 final class TagMethods {
   private final TagService tags;
 

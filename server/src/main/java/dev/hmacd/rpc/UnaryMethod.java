@@ -2,11 +2,11 @@ package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
 import dev.hmacd.access.Principal;
-import dev.hmacd.mac.CallObserver;
-import dev.hmacd.mac.Caller;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Refusal;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Metadata;
@@ -20,21 +20,21 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// The way of a unary call on the event loop: authenticate, refuse what is not the contract, and
-/// hand the request to the use case, which does not block.
+/// Runs unary calls on the event loop. It authenticates the caller, refuses requests outside of the
+/// contract, and passes the request to the use case, which does not block.
 final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parsed<Q>, A> {
-  /// What a method does with a request.
+  /// The implementation of a method.
   interface Body<Q, A> {
-    /// Hands it to a use case.
+    /// Passes the request to a use case.
     ///
-    /// @throws Refusal as an answer
+    /// @throws Refusal sent to the caller as the answer
     void call(Caller caller, Q request, Answer<A> answer);
   }
 
-  /// What calls have in common.
+  /// Settings that all calls share.
   ///
-  /// @param maxWait the deadline of calls that set none, and the longest of those that do
-  /// @param loops those of the connections
+  /// @param maxWait the deadline of calls that set none, and the maximum for all others
+  /// @param loops the event loops of the connections
   record Setting(
       Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer, EventLoops loops) {
     /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
@@ -52,8 +52,8 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   private final Function<Q, List<? extends Message>> parts;
   private final Setting setting;
 
-  /// @param parts the messages in a request; protobuf would need its descriptors to find them,
-  ///   which take long to load
+  /// @param parts returns the messages in a request. Without it, protobuf would load its
+  ///   descriptors to find them, which takes long
   UnaryMethod(Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
     this.body = body;
     this.parts = parts;
@@ -67,17 +67,17 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
     Optional<Principal> principal = answer.authenticate(setting.clock().instant());
     if (principal.isEmpty()) {
       answer.fail(new Failure.Unauthenticated());
-      return new ServerCall.Listener<>() {}; // Nothing of the request is asked for.
+      return new ServerCall.Listener<>() {}; // The request is not read.
     }
     var caller = new Caller(principal.get(), deadlineNanos);
-    Arrival arrival = setting.arrivals().begun(answer);
-    call.request(2); // One message, and the news that there is no second.
+    Arrival arrival = setting.arrivals().begun(answer, principal.get());
+    call.request(2); // The second detects another message, or the end.
     return new ServerCall.Listener<>() {
       private @Nullable Parsed<Q> request;
 
       @Override
       public void onMessage(Parsed<Q> message) {
-        arrival.read(message.bytes());
+        arrival.read(message.length());
         if (request != null) {
           answer.fail(new Failure.InvalidField("request", "must be one message"));
         }
@@ -88,9 +88,10 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
       public void onHalfClose() {
         arrival.ended();
         if (answer.isEnded()) {
-          return; // Refused already: nothing must be done for it.
+          return; // The call was already refused.
         }
         Parsed<Q> parsed = request;
+        request = null; // Frees memory: a call of Watch lasts long.
         try {
           body.call(caller, checked(parsed == null ? null : parsed.message()), answer);
         } catch (Refusal refusal) {

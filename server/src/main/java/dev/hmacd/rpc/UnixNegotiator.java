@@ -13,9 +13,9 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.util.AsciiString;
 import java.io.IOException;
 
-/// What takes the place of a handshake on the Unix socket: asks the kernel who is at the other end
-/// (SO_PEERCRED), and tells the server as it would tell a certificate. gRPC has no public way to do
-/// so; this is the one its own ALTS and xDS take.
+/// The negotiator of the Unix socket, which has no handshake. It reads the peer's uid from the
+/// kernel (SO_PEERCRED), and sets it as the connection's [Peer]. gRPC has no public API for this;
+/// its own ALTS and xDS code uses the same internal API.
 final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 

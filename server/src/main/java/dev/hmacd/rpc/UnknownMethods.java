@@ -1,6 +1,6 @@
 package dev.hmacd.rpc;
 
-import dev.hmacd.mac.Failure;
+import dev.hmacd.usecase.Failure;
 import io.grpc.HandlerRegistry;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -10,10 +10,10 @@ import io.grpc.ServerMethodDefinition;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// Answers calls of methods that there are not as all others: with a reason of the contract, and
-/// only whoever has a principal.
+/// Answers calls of unknown methods like all other calls: with a reason of the contract. Callers
+/// without a principal get UNAUTHENTICATED.
 final class UnknownMethods extends HandlerRegistry {
-  /// Not as it was called: what callers send is no label of metrics.
+  /// A constant, not the requested name: values from callers must not become labels of metrics.
   private static final String NAME = "hmacd/unknown";
 
   private final ServerMethodDefinition<?, ?> method;
@@ -48,7 +48,7 @@ final class UnknownMethods extends HandlerRegistry {
     }
   }
 
-  /// No message is asked for, and none is sent.
+  /// No message is requested, and none is sent.
   private enum Unread implements MethodDescriptor.Marshaller<InputStream> {
     INSTANCE;
 

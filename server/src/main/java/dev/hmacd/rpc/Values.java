@@ -9,9 +9,9 @@ import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.mac.Failure;
-import dev.hmacd.mac.Refusal;
-import dev.hmacd.mac.Shape;
+import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyMetadata;
 import dev.hmacd.v1.AliasListEntry;
 import dev.hmacd.v1.KeyMetadata;
@@ -22,11 +22,11 @@ import dev.hmacd.v1.TokenObject;
 import java.time.Instant;
 import java.util.List;
 
-/// The contract's values and the domain's, one into the other.
+/// Converts values of the contract to values of the domain, and back.
 final class Values {
   private Values() {}
 
-  /// @throws Refusal for no algorithm, or one that this contract does not have
+  /// @throws Refusal if the algorithm is unspecified, or not in this contract
   static dev.hmacd.key.MacAlgorithm algorithm(MacAlgorithm value) {
     return switch (value) {
       case MAC_ALGORITHM_HMAC_SHA_224 -> dev.hmacd.key.MacAlgorithm.HMAC_SHA_224;
@@ -47,7 +47,7 @@ final class Values {
     };
   }
 
-  /// @throws Refusal for no spec, or one that this contract does not have
+  /// @throws Refusal if the spec is unspecified, or not in this contract
   static dev.hmacd.key.KeySpec spec(KeySpec value) {
     return switch (value) {
       case KEY_SPEC_HMAC_224 -> dev.hmacd.key.KeySpec.HMAC_224;
@@ -156,7 +156,7 @@ final class Values {
         .build();
   }
 
-  /// @throws Refusal for a tag whose shape is not AWS KMS's
+  /// @throws Refusal if a tag does not have the form that AWS KMS requires
   static List<dev.hmacd.key.Tag> tags(List<Tag> tags) {
     for (Tag tag : tags) {
       Shape.text("tag_key", tag.getTagKey(), 1, dev.hmacd.key.Tag.MAX_KEY_LENGTH);

@@ -5,9 +5,9 @@ import dev.hmacd.token.TokenException.Fault;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// PKCS#11 return codes, and what each asks lanes to do. Tokens say "gone", "logged out" and
-/// "closed" with different codes, so they are taken by class; a code that is not here is a fault of
-/// the device.
+/// PKCS#11 return codes, each with the [Fault] that a lane acts on. Tokens report a lost object,
+/// login or session with different codes, so a fault is a class of codes. A code that is not in
+/// this table is a fault of the device.
 final class Ckr {
   static final long ATTRIBUTE_SENSITIVE = 0x11;
   static final long ATTRIBUTE_TYPE_INVALID = 0x12;
@@ -32,7 +32,8 @@ final class Ckr {
           Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
           Map.entry(0x60L, new Code("CKR_KEY_HANDLE_INVALID", Fault.OBJECT)),
-          // What NSS says of any key once it is logged out; lengths are checked before the token.
+          // NSS returns this code for any key after a logout. The daemon checks lengths before the
+          // token.
           Map.entry(KEY_SIZE_RANGE, new Code("CKR_KEY_SIZE_RANGE", Fault.SESSION)),
           Map.entry(KEY_TYPE_INCONSISTENT, new Code("CKR_KEY_TYPE_INCONSISTENT", Fault.SESSION)),
           Map.entry(
@@ -55,13 +56,14 @@ final class Ckr {
           Map.entry(0xe2L, new Code("CKR_TOKEN_WRITE_PROTECTED", Fault.DEVICE)),
           Map.entry(USER_ALREADY_LOGGED_IN, new Code("CKR_USER_ALREADY_LOGGED_IN", Fault.NONE)),
           Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
-          Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.PIN)),
+          // The token is being initialised. This counts as no try of a PIN.
+          Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.DEVICE)),
           Map.entry(SIGNATURE_INVALID, new Code("CKR_SIGNATURE_INVALID", Fault.DEVICE)),
           Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),
           Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.MODULE)));
 
-  /// What the codes by which a token refuses a key for a mechanism say of the key, if they are
-  /// true.
+  /// The rule that a key breaks, by the code with which a token refuses the key for a mechanism.
+  /// The code need not be true.
   private static final Map<Long, Unfit> UNFIT =
       Map.of(
           KEY_SIZE_RANGE,

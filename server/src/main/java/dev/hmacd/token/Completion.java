@@ -1,13 +1,22 @@
 package dev.hmacd.token;
 
-/// Takes the outcome of a token operation, exactly once, on a thread that must not be blocked.
+import org.jspecify.annotations.Nullable;
+
+/// Callback for the outcome of a token operation: called exactly once, on a thread that must not
+/// block.
 public interface Completion<T> {
   void done(T value);
 
   void failed(TokenException cause);
 
-  /// Whether nobody waits for the outcome any more; then the token is not asked.
+  /// Whether the caller is gone. The lane then does not run the operation.
   default boolean isAbandoned() {
     return false;
+  }
+
+  /// The principal of the operation. The number of operations of a principal in flight on a token
+  /// is limited. Null for the daemon's own operations.
+  default @Nullable Object owner() {
+    return null;
   }
 }

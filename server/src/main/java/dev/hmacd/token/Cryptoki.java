@@ -2,13 +2,22 @@ package dev.hmacd.token;
 
 import dev.hmacd.token.TokenException.Fault;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.CharBuffer;
+import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,9 +31,10 @@ import sun.security.pkcs11.wrapper.PKCS11;
 import sun.security.pkcs11.wrapper.PKCS11Constants;
 import sun.security.pkcs11.wrapper.PKCS11Exception;
 
-/// A PKCS#11 module, by way of the JDK's session-level wrapper: the only class that knows it, so
-/// that another binding would be one file. Each method is the PKCS#11 function of its name;
-/// thread-safe as far as the module is (it is told to use the system's locks).
+/// A PKCS#11 module, called through the JDK's session-level wrapper. Only this class uses the
+/// wrapper, so another binding would replace one file. Each method wraps the PKCS#11 functions of
+/// its operation. Thread-safe if the module is: C_Initialize requests the locks of the operating
+/// system (CKF_OS_LOCKING_OK).
 final class Cryptoki {
   static final long CKM_GENERIC_SECRET_KEY_GEN = PKCS11Constants.CKM_GENERIC_SECRET_KEY_GEN;
   static final long CKM_AES_KEY_GEN = PKCS11Constants.CKM_AES_KEY_GEN;
@@ -46,8 +56,17 @@ final class Cryptoki {
   static final long CKA_ALWAYS_SENSITIVE = PKCS11Constants.CKA_ALWAYS_SENSITIVE;
   static final long CKA_NEVER_EXTRACTABLE = PKCS11Constants.CKA_NEVER_EXTRACTABLE;
   static final long CKA_LOCAL = PKCS11Constants.CKA_LOCAL;
+  static final long CKA_PRIVATE = PKCS11Constants.CKA_PRIVATE;
+  static final long CKA_KEY_TYPE = PKCS11Constants.CKA_KEY_TYPE;
+  static final long CKA_ENCRYPT = PKCS11Constants.CKA_ENCRYPT;
+  static final long CKA_DECRYPT = PKCS11Constants.CKA_DECRYPT;
+  static final long CKA_UNWRAP = PKCS11Constants.CKA_UNWRAP;
+  static final long CKA_DERIVE = PKCS11Constants.CKA_DERIVE;
+  static final long CKA_MODIFIABLE = PKCS11Constants.CKA_MODIFIABLE;
+  static final long CKA_ALLOWED_MECHANISMS = PKCS11Constants.CKA_ALLOWED_MECHANISMS;
   static final long CKA_VALUE_LEN = PKCS11Constants.CKA_VALUE_LEN;
 
+  private static final int MAX_UTF8_BYTES_PER_CHAR = 3;
   private static final long CKF_USER_PIN_FINAL_TRY = 0x00020000;
   private static final long CKF_USER_PIN_LOCKED = 0x00040000;
 
@@ -56,10 +75,10 @@ final class Cryptoki {
   private final Path file;
   private final Optional<String> initArgs;
 
-  /// Null until it is initialised for the first time.
+  /// Null until the module is initialised for the first time.
   private volatile @Nullable PKCS11 connected;
 
-  /// How often the module was initialised anew. Touched by [#reinitialize] alone.
+  /// Number of reinitializations. Used by [#reinitialize] only.
   private int incarnation;
 
   private Cryptoki(Path file, Optional<String> initArgs, @Nullable PKCS11 module) {
@@ -70,18 +89,19 @@ final class Cryptoki {
 
   /// Loads and initialises a module: `C_GetFunctionList` and `C_Initialize`, once in a process.
   ///
-  /// @param initArgs for `pReserved`, which PKCS#11 has no use for and some modules do
+  /// @param initArgs the value of `pReserved`, which some vendors' modules read
   static Cryptoki load(Path file, Optional<String> initArgs) throws TokenException {
     return new Cryptoki(file, initArgs, connect(file.toString(), initArgs));
   }
 
-  /// As [#load]; one that cannot be initialised now has every call fail until [#reinitialize].
+  /// Loads a module like [#load]. If the module cannot be initialised now, every call fails until
+  /// [#reinitialize] succeeds.
   static Cryptoki loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
     try {
       return load(file, initArgs);
     } catch (TokenException e) {
       if (e.getCause() instanceof IOException) {
-        throw e; // The file is not there, or no module.
+        throw e; // The file is missing, or is not a module.
       }
       log.atWarn()
           .addKeyValue("module", file)
@@ -112,8 +132,8 @@ final class Cryptoki {
     }
   }
 
-  /// `C_Finalize` and `C_Initialize`. No other call may be in the module, and none may follow with
-  /// a handle from before.
+  /// `C_Finalize` and `C_Initialize`. No other call may be in the module. Later calls must not use
+  /// older handles.
   void reinitialize() throws TokenException {
     PKCS11 old = connected;
     try {
@@ -121,7 +141,7 @@ final class Cryptoki {
         old.C_Finalize(null);
       }
     } catch (PKCS11Exception e) {
-      // What is broken says so here, too, and is finalized all the same.
+      // A broken module may return an error here, too. It is finalized all the same.
       log.atDebug().setCause(e).log("C_Finalize answered an error");
     }
     incarnation++;
@@ -129,7 +149,7 @@ final class Cryptoki {
     log.atWarn().log("The PKCS#11 module was finalized and initialised");
   }
 
-  /// The module's path in a spelling of its own: the wrapper initialises once for each.
+  /// A distinct spelling of the module's path: the wrapper initialises a module once for each path.
   private String spelled(int number) {
     var path = new StringBuilder();
     for (int bits = number; bits != 0; bits >>>= 1) {
@@ -172,13 +192,18 @@ final class Cryptoki {
     }
   }
 
-  private static String text(char @Nullable [] padded) {
-    return padded == null ? "" : new String(padded).strip();
+  /// A string of fixed length in UTF-8. The wrapper returns a char for each byte.
+  static String text(char @Nullable [] padded) {
+    return padded == null
+        ? ""
+        : TokenInfo.unpadded(
+            new String(
+                new String(padded).getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
   }
 
   /// A mechanism of a slot.
   ///
-  /// @param minKey in bits or bytes: tokens differ, and so does PKCS#11 by mechanism
+  /// @param minKey in bits or bytes: the unit depends on the token and on the mechanism
   record Mechanism(long type, long minKey, long maxKey, boolean sign, boolean generate) {}
 
   List<Mechanism> mechanisms(long slot) throws TokenException {
@@ -200,7 +225,7 @@ final class Cryptoki {
     }
   }
 
-  /// A session that can make token objects.
+  /// Opens a read-write session.
   long openSession(long slot) throws TokenException {
     long flags = PKCS11Constants.CKF_SERIAL_SESSION | PKCS11Constants.CKF_RW_SESSION;
     try {
@@ -229,34 +254,55 @@ final class Cryptoki {
     }
   }
 
+  /// @param pin as text; the token gets its UTF-8 bytes
   void login(long session, char[] pin) throws TokenException {
+    byte[] utf8 = new byte[MAX_UTF8_BYTES_PER_CHAR * pin.length];
+    ByteBuffer encoded = ByteBuffer.wrap(utf8);
+    var _ = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(pin), encoded, true);
+    char[] wire = charPerByte(encoded.flip());
     try {
-      module().C_Login(session, PKCS11Constants.CKU_USER, pin);
+      module().C_Login(session, PKCS11Constants.CKU_USER, wire);
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() != Ckr.USER_ALREADY_LOGGED_IN) {
         throw classify("C_Login", e);
       }
+    } finally {
+      Arrays.fill(utf8, (byte) 0);
+      Arrays.fill(wire, '\0');
     }
   }
 
-  long generateSecretKey(long session, String label, byte[] id, int keyBytes)
+  /// The wrapper passes the low byte of each char to the token, so each byte becomes a char.
+  private static char[] charPerByte(ByteBuffer bytes) {
+    char[] chars = new char[bytes.remaining()];
+    for (int i = 0; i < chars.length; i++) {
+      chars[i] = (char) (bytes.get(bytes.position() + i) & 0xff);
+    }
+    return chars;
+  }
+
+  /// A key on the token, private, sensitive and not extractable.
+  ///
+  /// @param more further attributes of the template
+  long generateSecretKey(
+      long session, String label, byte[] id, int keyBytes, Map<Long, Object> more)
       throws TokenException {
-    CK_ATTRIBUTE[] template = {
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY),
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_KEY_TYPE, PKCS11Constants.CKK_GENERIC_SECRET),
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_VALUE_LEN, keyBytes),
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, true),
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_PRIVATE, true),
-      new CK_ATTRIBUTE(CKA_SENSITIVE, true),
-      new CK_ATTRIBUTE(CKA_EXTRACTABLE, false),
-      new CK_ATTRIBUTE(CKA_SIGN, true),
-      new CK_ATTRIBUTE(PKCS11Constants.CKA_VERIFY, true),
-      new CK_ATTRIBUTE(CKA_LABEL, label.getBytes(StandardCharsets.UTF_8)),
-      new CK_ATTRIBUTE(CKA_ID, id)
-    };
+    Map<Long, Object> attributes = new TreeMap<>(more);
+    attributes.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
+    attributes.put(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+    attributes.put(CKA_VALUE_LEN, (long) keyBytes);
+    attributes.put(PKCS11Constants.CKA_TOKEN, true);
+    attributes.put(CKA_PRIVATE, true);
+    attributes.put(CKA_SENSITIVE, true);
+    attributes.put(CKA_EXTRACTABLE, false);
+    attributes.put(CKA_SIGN, true);
+    attributes.put(PKCS11Constants.CKA_VERIFY, true);
+    attributes.put(CKA_LABEL, label.getBytes(StandardCharsets.UTF_8));
+    attributes.put(CKA_ID, id);
     try {
       return module()
-          .C_GenerateKey(session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template);
+          .C_GenerateKey(
+              session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template(attributes));
     } catch (PKCS11Exception e) {
       throw classifyMechanism("C_GenerateKey", e);
     }
@@ -316,46 +362,86 @@ final class Cryptoki {
     }
   }
 
-  /// One attribute, asked for alone, since some tokens lack some: null when this token does not
-  /// tell it.
+  /// Reads one attribute in a call of its own, because some tokens lack some attributes. Null if
+  /// the token does not return the attribute.
   byte @Nullable [] bytes(long session, long handle, long type) throws TokenException {
     CK_ATTRIBUTE attribute = attribute(session, handle, type);
     if (attribute == null || attribute.pValue == null) {
       return null;
     }
-    // The wrapper makes a char of each byte of a label.
+    // The wrapper converts each byte of a label to a char.
     return attribute.pValue instanceof char[] chars
         ? new String(chars).getBytes(StandardCharsets.ISO_8859_1)
         : attribute.getByteArray();
   }
 
-  @Nullable Boolean flag(long session, long handle, long type) throws TokenException {
-    CK_ATTRIBUTE attribute = attribute(session, handle, type);
-    return (attribute != null && attribute.pValue instanceof Boolean value) ? value : null;
+  /// The mechanisms to which a key is restricted (CKA_ALLOWED_MECHANISMS); empty if it is not
+  /// restricted.
+  Set<Long> allowedMechanisms(long session, long handle) throws TokenException {
+    byte[] values = bytes(session, handle, CKA_ALLOWED_MECHANISMS);
+    if (values == null) {
+      return Set.of();
+    }
+    LongBuffer numbers = ByteBuffer.wrap(values).order(ByteOrder.nativeOrder()).asLongBuffer();
+    Set<Long> allowed = new HashSet<>();
+    while (numbers.hasRemaining()) {
+      allowed.add(numbers.get());
+    }
+    return allowed;
   }
 
-  @Nullable Long number(long session, long handle, long type) throws TokenException {
-    CK_ATTRIBUTE attribute = attribute(session, handle, type);
-    return (attribute != null && attribute.pValue instanceof Long value) ? value : null;
+  /// Attributes by type, in one call if the token has all of them. An attribute without a value is
+  /// absent from the map.
+  Map<Long, Object> attributes(long session, long handle, Collection<Long> types)
+      throws TokenException {
+    CK_ATTRIBUTE[] template = types.stream().map(CK_ATTRIBUTE::new).toArray(CK_ATTRIBUTE[]::new);
+    Map<Long, Object> values = new HashMap<>();
+    try {
+      module().C_GetAttributeValue(session, handle, template);
+      for (CK_ATTRIBUTE each : template) {
+        put(values, each);
+      }
+    } catch (PKCS11Exception e) {
+      if (!isNotTold(e)) {
+        throw classify("C_GetAttributeValue", e);
+      }
+      for (long type : types) {
+        CK_ATTRIBUTE alone = attribute(session, handle, type);
+        if (alone != null) {
+          put(values, alone);
+        }
+      }
+    }
+    return values;
+  }
+
+  private static void put(Map<Long, Object> values, CK_ATTRIBUTE attribute) {
+    if (attribute.pValue != null) {
+      values.put(attribute.type, attribute.pValue);
+    }
+  }
+
+  private static boolean isNotTold(PKCS11Exception e) {
+    return e.getErrorCode() == Ckr.ATTRIBUTE_TYPE_INVALID
+        || e.getErrorCode() == Ckr.ATTRIBUTE_SENSITIVE;
   }
 
   private @Nullable CK_ATTRIBUTE attribute(long session, long handle, long type)
       throws TokenException {
-    // The wrapper does not fill the attribute in; it puts another in its place.
+    // The wrapper replaces the element of the array. It does not fill in the given object.
     CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
     try {
       module().C_GetAttributeValue(session, handle, template);
       return template[0];
     } catch (PKCS11Exception e) {
-      if (e.getErrorCode() == Ckr.ATTRIBUTE_TYPE_INVALID
-          || e.getErrorCode() == Ckr.ATTRIBUTE_SENSITIVE) {
+      if (isNotTold(e)) {
         return null;
       }
       throw classify("C_GetAttributeValue", e);
     }
   }
 
-  /// `C_SignInit` and `C_Sign`: two calls, whatever the message's length.
+  /// `C_SignInit` and `C_Sign`: two calls for every length of the message.
   byte[] sign(long session, long mechanism, long handle, byte[] message) throws TokenException {
     try {
       module().C_SignInit(session, new CK_MECHANISM(mechanism), handle);
@@ -365,7 +451,7 @@ final class Cryptoki {
     }
   }
 
-  /// `C_VerifyInit` and `C_Verify`: whether the token finds a MAC right.
+  /// `C_VerifyInit` and `C_Verify`: whether the token accepts a MAC.
   boolean verify(long session, long mechanism, long handle, byte[] message, byte[] mac)
       throws TokenException {
     try {
@@ -381,10 +467,10 @@ final class Cryptoki {
     }
   }
 
-  /// A session object, private like every key.
+  /// Generates a session object with CKA_PRIVATE true.
   ///
-  /// @param keyType its CKA_KEY_TYPE, to which the mechanism belongs
-  /// @param more of its attributes: numbers and flags
+  /// @param keyType CKA_KEY_TYPE of the key, which must fit the mechanism
+  /// @param more further attributes of the template: numbers and flags
   long generateSessionKey(long session, long mechanism, long keyType, Map<Long, Object> more)
       throws TokenException {
     Map<Long, Object> attributes = new TreeMap<>(more);
@@ -399,7 +485,7 @@ final class Cryptoki {
     }
   }
 
-  /// A session object like another, but for some attributes: flags.
+  /// Copies a key to a session object with some changed attributes, all of them flags.
   long copyToSession(long session, long handle, Map<Long, Object> changed) throws TokenException {
     Map<Long, Object> attributes = new TreeMap<>(changed);
     attributes.put(PKCS11Constants.CKA_TOKEN, false);
@@ -416,7 +502,7 @@ final class Cryptoki {
         .toArray(CK_ATTRIBUTE[]::new);
   }
 
-  /// @param parameter of the mechanism; null for one that has none
+  /// @param parameter the parameter of the mechanism; null for a mechanism without one
   byte[] wrap(
       long session, long mechanism, byte @Nullable [] parameter, long wrappingKey, long handle)
       throws TokenException {
@@ -433,13 +519,13 @@ final class Cryptoki {
     return classify(function, e.getErrorCode(), e);
   }
 
-  /// The return code stays in the message, for the log; the fault is what anyone acts on.
+  /// Maps a return code to a fault. The return code is in the message only, for the log.
   static TokenException classify(String function, long code, Exception cause) {
     String message = function + " answered " + Ckr.name(code);
     return TokenException.fault(Ckr.fault(code), Ckr.unfit(code), message, cause);
   }
 
-  /// As [#classify], for what takes a mechanism, which the token may lack.
+  /// Like [#classify], for functions with a mechanism, which the token may lack.
   private static TokenException classifyMechanism(String function, PKCS11Exception e) {
     return e.getErrorCode() == Ckr.MECHANISM_INVALID
         ? TokenException.unsupported(function + " answered " + Ckr.name(e.getErrorCode()), e)

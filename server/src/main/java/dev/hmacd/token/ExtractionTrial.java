@@ -9,16 +9,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/// Tries to get a key out of the token, as somebody would who has the PIN. What a token says of a
-/// key is no proof: there are tokens that wrap keys which they call not extractable.
+/// Tries to extract a key from the token, like an attacker with the PIN. The attributes of a key
+/// are no proof: some tokens wrap keys with CKA_EXTRACTABLE false.
 ///
-/// The key is made for the trial as every key is made, and destroyed afterwards.
+/// The trial generates a key with the usual template, and destroys it afterwards.
 public final class ExtractionTrial {
   private static final int KEY_BYTES = 32;
   private static final int AES_BYTES = 32;
   private static final int IV_BYTES = 16;
 
-  /// How an AES key wraps another (PKCS #11 v3.1, sections 6.13 and 6.14).
+  /// Mechanisms by which an AES key wraps another key (PKCS #11 v3.1, sections 6.13 and 6.14).
   private enum Wrapping {
     CKM_AES_KEY_WRAP(0x2109, false),
     CKM_AES_KEY_WRAP_PAD(0x210a, false),
@@ -37,26 +37,26 @@ public final class ExtractionTrial {
 
     private byte[] wrap(Cryptoki module, long session, long wrappingKey, long handle)
         throws TokenException {
-      // All zero: nobody keeps what is wrapped here.
+      // All zero: the wrapped key is discarded.
       byte[] iv = withIv ? new byte[IV_BYTES] : null;
       return module.wrap(session, mechanism, iv, wrappingKey, handle);
     }
   }
 
-  /// What came of it.
+  /// The result of the trial.
   ///
-  /// @param attributes what the token says of the key
-  /// @param valueTold the token gave out the key's bytes (CKA_VALUE)
-  /// @param copyLoosened the token made a copy that is extractable, or not sensitive
-  /// @param wrappedBy mechanisms that wrapped the key, though it is not extractable
-  /// @param refusedBy mechanisms that did not, and that wrap a key which is extractable
+  /// @param attributes the attributes of the key, as read from the token
+  /// @param valueTold whether the token returned the key's bytes (CKA_VALUE)
+  /// @param copyLoosened whether the token made a copy that is extractable, or not sensitive
+  /// @param wrappedBy mechanisms that wrapped the key, although CKA_EXTRACTABLE is false
+  /// @param refusedBy mechanisms that refused the key, and wrapped an extractable key
   public record Result(
       KeyAttributes attributes,
       boolean valueTold,
       boolean copyLoosened,
       List<String> wrappedBy,
       List<String> refusedBy) {
-    /// Whether whoever has the PIN can take a key out of the token, by one of the ways tried.
+    /// Whether a holder of the PIN can extract a key from the token, in one of the tried ways.
     public boolean isExtractable() {
       return valueTold || copyLoosened || !wrappedBy.isEmpty();
     }
@@ -70,16 +70,18 @@ public final class ExtractionTrial {
     this.session = session;
   }
 
-  /// @param session logged in, and not in use
-  /// @param name that no object has
-  /// @param mechanisms those that the token has
+  /// @param session a session that is logged in and not in use
+  /// @param name a name that no object has
+  /// @param mechanisms the mechanisms of the token
   static Result run(Cryptoki module, long session, KeyObject name, Set<Long> mechanisms)
       throws TokenException {
     return new ExtractionTrial(module, session).run(name, mechanisms);
   }
 
   private Result run(KeyObject name, Set<Long> mechanisms) throws TokenException {
-    long key = module.generateSecretKey(session, name.label(), name.id(), KEY_BYTES);
+    long key =
+        module.generateSecretKey(
+            session, name.label(), name.id(), KEY_BYTES, Pkcs11Session.MACS_ALONE);
     try {
       List<String> wrappedBy = new ArrayList<>();
       List<String> refusedBy = new ArrayList<>();
@@ -88,9 +90,9 @@ public final class ExtractionTrial {
       }
       byte[] value = module.bytes(session, key, Cryptoki.CKA_VALUE);
       return new Result(
-          Pkcs11Session.attributes(module, session, key),
+          Pkcs11Session.read(module, session, name, key).attributes(),
           value != null && value.length > 0,
-          isLoosenedByCopying(key),
+          isLoosenedByCopying(name, key),
           List.copyOf(wrappedBy),
           List.copyOf(refusedBy));
     } finally {
@@ -135,7 +137,7 @@ public final class ExtractionTrial {
           wrappedBy.add(wrapping.name());
         } else if (extractable.isPresent()
             && wraps(wrapping, wrappingKey.get(), extractable.get())) {
-          // Only now the refusal says something of the key, and not of the mechanism.
+          // The mechanism works, so the refusal is about the key.
           refusedBy.add(wrapping.name());
         }
       }
@@ -152,7 +154,7 @@ public final class ExtractionTrial {
     return tried(() -> wrapping.wrap(module, session, wrappingKey, handle)).isPresent();
   }
 
-  private boolean isLoosenedByCopying(long key) throws TokenException {
+  private boolean isLoosenedByCopying(KeyObject name, long key) throws TokenException {
     Optional<Long> copy =
         tried(
             () ->
@@ -163,8 +165,8 @@ public final class ExtractionTrial {
     if (copy.isEmpty()) {
       return false;
     }
-    // A token may also copy, and leave the attributes as they were.
-    KeyAttributes read = Pkcs11Session.attributes(module, session, copy.get());
+    // A token may also copy the key with unchanged attributes.
+    KeyAttributes read = Pkcs11Session.read(module, session, name, copy.get()).attributes();
     module.destroy(session, copy.get());
     return !Boolean.TRUE.equals(read.sensitive()) || !Boolean.FALSE.equals(read.extractable());
   }
@@ -173,8 +175,8 @@ public final class ExtractionTrial {
     T make() throws TokenException;
   }
 
-  /// What was attempted; empty where the token refused it. With which code does not matter: tokens
-  /// have many for it.
+  /// The result of an attempt; empty if the token refused it. The return code does not matter:
+  /// tokens use different codes.
   private static <T> Optional<T> tried(Attempt<T> attempt) throws TokenException {
     try {
       return Optional.of(attempt.make());

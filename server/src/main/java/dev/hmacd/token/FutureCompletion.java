@@ -1,9 +1,11 @@
 package dev.hmacd.token;
 
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
-/// Ends a future with the outcome of a token operation.
-record FutureCompletion<T>(CompletableFuture<T> future) implements Completion<T> {
+/// Completion that completes a future with the outcome of a token operation.
+record FutureCompletion<T>(CompletableFuture<T> future, @Nullable Object owner)
+    implements Completion<T> {
   @Override
   public void done(T value) {
     future.complete(value);

@@ -16,14 +16,14 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What the sessions of one token know of each other, so that no handle stands for another key, or
-/// another session, than its holder thinks.
+/// Object and session handles of all sessions of a token. It detects a handle that stands for
+/// another object, or another session, than its user expects.
 ///
-/// A token may give the number of a handle that it has invalidated to something else. So the first
-/// handle that turns out not to be valid puts all of them in doubt, in every session: they belong
-/// to an epoch that is over. So does a number that is given while somebody else still has it. And a
-/// MAC that was made while any session looked for keys is released only after its own key's name
-/// was read again: the look-up may have given that key's number away.
+/// A token may reuse the number of an invalid handle. So the first invalid handle ends the epoch:
+/// all handles of all sessions are invalid from then on. A number that the token gives out while
+/// another session still uses it ends the epoch, too. A MAC that was computed during a search of
+/// any session is released only after the name of its key was read again: the search may have
+/// reused the number of the key's handle.
 @ThreadSafe
 final class Handles {
   private static final Logger log = LoggerFactory.getLogger(Handles.class);
@@ -33,16 +33,16 @@ final class Handles {
   private final Inside leaving;
   private final Inside lookUpEnding;
 
-  /// The end of a stay in the module.
+  /// Ends a call into the module, or a search.
   interface Inside extends AutoCloseable {
     @Override
     void close();
   }
 
-  /// What the sessions of all tokens of a module have in common: a session's number names no token,
-  /// and an object's need not.
+  /// State that the sessions of all tokens of a module share. A session handle does not identify
+  /// its token, and an object handle need not.
   static final class OfModule {
-    /// Held to read while in the module, and to write while it is finalized.
+    /// Read lock: during a call into the module. Write lock: while the module is finalized.
     private final ReadWriteLock inside = new ReentrantReadWriteLock();
 
     private final AtomicInteger epoch = new AtomicInteger();
@@ -51,17 +51,17 @@ final class Handles {
     private final AtomicLong lookUpsEnded = new AtomicLong();
     private final List<Handles> tokens = new CopyOnWriteArrayList<>();
 
-    /// Numbers that more than one token has given to a key.
+    /// Handles that more than one token has given to a key.
     private final Set<Long> common = ConcurrentHashMap.newKeySet();
 
-    /// Sessions of epochs before this one ended with the module. Written by who is alone in it.
+    /// Sessions of epochs before this one ended with C_Finalize. Written under the write lock.
     private volatile int finalizedBefore;
 
     Lock alone() {
       return inside.writeLock();
     }
 
-    /// The module is being finalized, by who is alone in it: a new epoch begins.
+    /// Starts a new epoch, because the module is finalized. The caller holds the write lock.
     void finalizing() {
       distrust(epoch.get());
       finalizedBefore = epoch.get();
@@ -72,7 +72,7 @@ final class Handles {
         tokens.forEach(token -> token.keys.clear());
         sessions.clear();
         common.clear();
-        log.atInfo().log("Handles may have changed: every session is opened anew");
+        log.atInfo().log("Handles invalidated: all sessions are reopened");
       }
     }
   }
@@ -88,20 +88,20 @@ final class Handles {
     return module.epoch.get();
   }
 
-  /// Whether what was opened in an epoch is gone: its numbers may be others' now.
+  /// Whether C_Finalize ended the sessions of an epoch. Other sessions may have their handles now.
   boolean isFinalized(int of) {
     return of < module.finalizedBefore;
   }
 
-  /// Begins a stay in the module: it is not finalized before the end.
+  /// Begins a call into the module. The module is not finalized before the call ends.
   Inside enter() {
     module.inside.readLock().lock();
     return leaving;
   }
 
-  /// As [#enter()], for handles of an epoch.
+  /// Like [#enter()], for handles of an epoch.
   ///
-  /// @throws TokenException `STALE` when that is over
+  /// @throws TokenException `STALE` if the epoch has ended
   Inside enter(int of) throws TokenException {
     module.inside.readLock().lock();
     if (of != epoch()) {
@@ -115,12 +115,12 @@ final class Handles {
     return TokenException.fault(Fault.STALE, "the session is from before a recovery");
   }
 
-  /// Ends an epoch, unless that has been done.
+  /// Ends an epoch, unless it has ended already.
   void distrust(int of) {
     module.distrust(of);
   }
 
-  /// Notes a new session's handle.
+  /// Records the handle of a new session. Ends the epoch if another session has the same handle.
   void opened(long session, int of) throws TokenException {
     if (!module.sessions.add(session)) {
       distrust(of);
@@ -134,13 +134,14 @@ final class Handles {
     }
   }
 
-  /// Begins a look-up, after which the token may have given numbers to keys.
+  /// Begins a search, in which the token may give handles to keys.
   Inside lookUp() {
     module.lookUpsBegun.incrementAndGet();
     return lookUpEnding;
   }
 
-  /// Sees which key the token has given a handle for.
+  /// Records that the token gave a handle for a key. Ends the epoch if the handle is in use for
+  /// another key.
   void seen(long handle, KeyObject key, int of) throws TokenException {
     for (Handles token : module.tokens) {
       if (token != this && token.keys.containsKey(handle)) {
@@ -154,7 +155,7 @@ final class Handles {
     }
   }
 
-  /// As [#seen], of a handle that is kept until it is [#gone].
+  /// Like [#seen], for a handle that stays in use until [#gone].
   void kept(long handle, KeyObject key, int of) throws TokenException {
     keys.putIfAbsent(handle, key);
     seen(handle, key, of);
@@ -166,19 +167,19 @@ final class Handles {
     }
   }
 
-  /// A moment, to ask later whether there was a look-up since.
+  /// The number of finished searches, for [#lookedUpSince]; -1 while a search is in flight.
   long now() {
     long ended = module.lookUpsEnded.get();
     return ended == module.lookUpsBegun.get() ? ended : -1;
   }
 
-  /// Whether a look-up was under way at any time since a moment from [#now].
+  /// Whether a search was in flight at any time since a value of [#now].
   boolean lookedUpSince(long moment) {
     return module.lookUpsBegun.get() != moment;
   }
 
-  /// Whether another token of the module has given the same number to a key: some count for
-  /// themselves, and others would take the one for the other.
+  /// Whether another token of the module has given the same handle to a key. Some modules number
+  /// the objects of each token on their own. Other modules would confuse the two objects.
   boolean isCommon(long handle) {
     return !module.common.isEmpty() && module.common.contains(handle);
   }

@@ -1,59 +1,72 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.token.TokenException.Kind;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
-/// One operation that waits for a lane, or runs on one. It is answered once, by whoever comes
-/// first: the lane, or the watch that sees its deadline pass.
+/// An operation that waits in the work queue or runs on a lane. It has one outcome: from the lane,
+/// or from the watchdog at its deadline, whichever is first.
 abstract class Job<T> {
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
   private final AtomicBoolean answered = new AtomicBoolean();
 
+  /// The quota that counts this job until it has an outcome; null for none. Set before other
+  /// threads see the job.
+  private @Nullable OwnerQuota quota;
+
   private Job(long deadlineNanos, Completion<T> completion) {
     this.deadlineNanos = deadlineNanos;
     this.completion = completion;
   }
 
-  /// Does the operation with what the lane has.
+  /// Performs the operation in the session of a lane.
   abstract T perform(Lane lane) throws TokenException;
 
-  /// Whether doing it twice is the same as doing it once.
+  /// Whether the operation is idempotent.
   abstract boolean isRepeatable();
 
+  /// @param check the check value, compared before the first MAC of a handle
   static Job<byte[]> sign(
       KeyObject key,
+      @Nullable KeyCheck check,
       MacAlgorithm algorithm,
       byte[] message,
       long deadlineNanos,
       Completion<byte[]> completion) {
-    return new Mac(key, algorithm, message, deadlineNanos, completion);
+    return new Mac(key, check, algorithm, message, deadlineNanos, completion);
   }
 
-  private static class Mac extends Job<byte[]> {
+  private static final class Mac extends Job<byte[]> {
     private final KeyObject key;
+    private final @Nullable KeyCheck check;
     private final MacAlgorithm algorithm;
     private final byte[] message;
 
     Mac(
         KeyObject key,
+        @Nullable KeyCheck check,
         MacAlgorithm algorithm,
         byte[] message,
         long deadlineNanos,
         Completion<byte[]> completion) {
       super(deadlineNanos, completion);
       this.key = key;
+      this.check = check;
       this.algorithm = algorithm;
       this.message = message;
     }
 
     @Override
     byte[] perform(Lane lane) throws TokenException {
-      return lane.session().sign(lane.handle(key), algorithm, message);
+      return lane.session().sign(lane.handle(key, check), algorithm, message);
     }
 
     // A MAC is deterministic.
@@ -68,7 +81,7 @@ abstract class Job<T> {
     return new Job<>(deadlineNanos, completion) {
       @Override
       T perform(Lane lane) throws TokenException {
-        return work.on(lane.session());
+        return work.on(lane.workSession());
       }
 
       @Override
@@ -78,14 +91,19 @@ abstract class Job<T> {
     };
   }
 
-  /// A MAC by which the [Probe] finds out whether a token that is out of service is back.
-  static Job<byte[]> question(
-      KeyObject key,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
-    return new Mac(key, algorithm, message, deadlineNanos, completion) {
+  /// The health check's MAC, also on a token that is out of service.
+  static Job<byte[]> question(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
+    return new Job<>(deadlineNanos, completion) {
+      @Override
+      byte[] perform(Lane lane) throws TokenException {
+        return lane.checkHealth(key);
+      }
+
+      @Override
+      boolean isRepeatable() {
+        return true;
+      }
+
       @Override
       boolean isQuestion() {
         return true;
@@ -93,7 +111,7 @@ abstract class Job<T> {
     };
   }
 
-  /// Has a lane that waits look whether there is a question.
+  /// Wakes an idle lane, so that it takes a health check.
   static final Job<Boolean> NUDGE =
       new Word() {
         @Override
@@ -102,7 +120,7 @@ abstract class Job<T> {
         }
       };
 
-  /// Tells one lane that there is nothing more to do.
+  /// Stops one lane.
   static Job<Boolean> stop() {
     return new Word() {
       @Override
@@ -112,10 +130,10 @@ abstract class Job<T> {
     };
   }
 
-  /// For a lane, and not for the token.
+  /// A control message for a lane, without an operation on the token.
   private static class Word extends Job<Boolean> {
     Word() {
-      super(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>()));
+      super(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>(), null));
     }
 
     @Override
@@ -137,7 +155,7 @@ abstract class Job<T> {
     return false;
   }
 
-  /// Whether it is for a token that is out of service, too.
+  /// Whether this is a health check, which also runs on a token that is out of service.
   boolean isQuestion() {
     return false;
   }
@@ -154,14 +172,40 @@ abstract class Job<T> {
     return completion.isAbandoned();
   }
 
+  /// Counts the job in the quota of its owner until it is answered, also after its caller has gone.
+  ///
+  /// @return false if the quota of the owner is used up
+  boolean enter(OwnerQuota owners) {
+    Object owner = completion.owner();
+    if (owner == null) {
+      return true;
+    }
+    if (!owners.tryHold(owner, 1)) {
+      return false;
+    }
+    quota = owners;
+    return true;
+  }
+
+  private boolean isFirstAnswer() {
+    if (!answered.compareAndSet(false, true)) {
+      return false;
+    }
+    Object owner = completion.owner();
+    if (quota != null && owner != null) {
+      quota.release(owner, 1);
+    }
+    return true;
+  }
+
   void done(T value) {
-    if (answered.compareAndSet(false, true)) {
+    if (isFirstAnswer()) {
       completion.done(value);
     }
   }
 
   void failed(TokenException cause) {
-    if (answered.compareAndSet(false, true)) {
+    if (isFirstAnswer()) {
       completion.failed(cause);
     }
   }

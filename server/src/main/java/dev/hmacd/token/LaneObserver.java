@@ -1,6 +1,7 @@
 package dev.hmacd.token;
 
-/// Is told how long token operations took. Called on lanes; must be quick and must not throw.
+/// Listener for the durations and the faults of token operations. Called on lanes. Must return
+/// quickly and must not throw.
 public interface LaneObserver {
   LaneObserver NONE =
       new LaneObserver() {
@@ -11,14 +12,14 @@ public interface LaneObserver {
         public void healed(String fault) {}
       };
 
-  /// An operation has ended.
+  /// Reports the end of an operation.
   ///
-  /// @param queuedNanos from the hand-over to the moment when a lane began
-  /// @param tokenNanos from there to the outcome
+  /// @param queuedNanos from the arrival in the queue to the start on a lane
+  /// @param tokenNanos from the start to the outcome
   void finished(long queuedNanos, long tokenNanos);
 
-  /// A lane met a fault and set out to heal it.
+  /// Reports a fault. The lane has closed its session, and recovers with a new one if it can.
   ///
-  /// @param fault `SESSION`, `LOGIN`, `OBJECT`, `DEVICE` or `PIN`
+  /// @param fault name of the fault, e.g. `SESSION` or `DEVICE`, never `NONE`
   void healed(String fault);
 }

@@ -1,9 +1,13 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.KeyAttributes.Unfit;
+import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.log.Seldom;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
@@ -14,61 +18,86 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs token operations on lanes: threads that each own one logged-in session.
+/// The lanes of a token, its work queue, and its watchdog. A lane is a thread with one logged-in
+/// session.
 ///
-/// The queue is bounded: a token that cannot keep up shows to callers as [Kind#BUSY] at once, not
-/// as waiting in here. Whatever waits or runs past its deadline is answered [Kind#LATE], also while
-/// a native call hangs: that call keeps its lane busy and nothing else.
+/// The work queue is bounded. If it is full, a call fails with [Kind#BUSY] at once. The watchdog
+/// fails each operation at its deadline with [Kind#LATE], also while a native call hangs, and
+/// replaces a lane that hangs.
+///
+/// One owner may have half as many operations in flight on a token as its work queue has places. An
+/// operation is in flight until it has its outcome, also after its caller has gone: a caller cannot
+/// fill the queue by resets or new connections.
 @ThreadSafe
 public final class Lanes implements AutoCloseable {
-  /// How often deadlines are looked at; an answer is at most that late.
+  /// Interval at which the watchdog checks deadlines; a reply is at most this late.
   private static final Duration WATCH_INTERVAL = Duration.ofMillis(20);
 
-  /// How long a lane without jobs waits until it looks whether it has something to give up.
+  /// Interval at which an idle lane checks for keys to unload and sessions to reopen.
   static final Duration IDLE_LOOK = Duration.ofSeconds(1);
 
-  /// How long a lane without a session lets others work before it tries for one.
+  /// Pause of a lane that got no session (CKR_SESSION_COUNT), while other lanes work.
   private static final Duration CAPACITY_PAUSE = Duration.ofMillis(500);
+
+  /// Searching for the health check's object takes at most a hundredth of the time.
+  private static final int SEARCH_PAUSE_FACTOR = 100;
+
+  private static final Duration LONGEST_SEARCH_PAUSE = Duration.ofSeconds(30);
 
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
 
-  /// Without a bound of its own, so that the words to stop always find room; `enqueue` bounds it.
+  /// Not a bounded queue, so that it always accepts stop jobs; `enqueue` bounds it.
   private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
 
-  /// The probe's, which stand in nobody's queue: else callers could keep it from being answered.
+  /// Health-check jobs bypass the work queue. Otherwise callers could delay them by a full queue.
   private final BlockingQueue<Job<?>> questions = new LinkedBlockingQueue<>();
 
   private final Token token;
   private final Settings settings;
   private final LaneObserver observer;
-  private final Circuit circuit;
+  private final CircuitBreaker circuit;
+  private final OwnerQuota owners;
 
-  /// Those in use, and those that hang in the token and have been replaced.
+  /// Active lanes, and replaced lanes that hang in the token.
   private final List<Lane> lanes = new CopyOnWriteArrayList<>();
 
-  private final Seldom faults = new Seldom(Duration.ofSeconds(1));
+  /// Keys that the last search did not find.
+  private final ReportedKeys missing = new ReportedKeys();
+
+  /// Keys whose attributes were not fit at the last load.
+  private final ReportedKeys unfit = new ReportedKeys();
+
+  private final AtomicInteger reopenings = new AtomicInteger();
+  private volatile @Nullable OwnKey healthCheckKey;
+  private volatile long nextSearchNanos = System.nanoTime();
+
+  /// Keys whose label and id name another key on the token.
+  private final ReportedKeys others = new ReportedKeys();
+
+  private final LogRateLimiter faults = new LogRateLimiter(Duration.ofSeconds(1));
   private final CountDownLatch stop = new CountDownLatch(1);
   private final Thread watch =
       Thread.ofPlatform().name("hmacd-lane-watch").daemon().unstarted(this::watch);
 
-  /// Touched by the watch alone, once it runs.
+  /// Used by the watchdog only, after it has started.
   private int started;
 
-  private boolean toldOfCap;
+  private boolean reportedCap;
   private volatile boolean stopping;
 
-  /// How many lanes, and what bounds them.
+  /// Number of lanes, and their limits.
   ///
-  /// @param count how many lanes, 1 or more
-  /// @param maxWaiting how many operations may wait, 1 or more; exceeded by at most one for each
-  ///   thread that hands one over in the same moment
-  /// @param hang how long an operation may take before another lane gets the place of its own
-  /// @param maxReplaced how many lanes may hang in the token and be replaced at a time
-  /// @param stop how long [#close] waits for what is under way
+  /// @param count number of lanes, 1 or more
+  /// @param maxWaiting maximum number of operations in the queue, 1 or more; exceeded by at most
+  ///   one for each thread that enqueues at the same time
+  /// @param hang duration of an operation after which the watchdog replaces its lane
+  /// @param maxReplaced maximum number of replaced lanes that hang in the token at the same time
+  /// @param stop how long [#close] waits for operations in flight
   public record Settings(
       int count, int maxWaiting, Duration hang, int maxReplaced, Duration stop) {}
 
@@ -77,15 +106,16 @@ public final class Lanes implements AutoCloseable {
     this.settings = settings;
     this.observer = observer;
     this.circuit = token.circuit();
+    this.owners = OwnerQuota.halfOf(settings.maxWaiting());
     for (int i = 0; i < settings.count(); i++) {
       lanes.add(new Lane(token, this, observer, System.nanoTime()));
     }
   }
 
-  /// Opens the first lane's session, before there is a thread; the others open theirs when they are
-  /// needed.
+  /// Opens the session of the first lane, before its thread starts. The other lanes open their
+  /// sessions at their first job.
   ///
-  /// @throws TokenException when the token does not open a logged-in session
+  /// @throws TokenException if the token does not open a logged-in session
   public void open() throws TokenException {
     lanes.getFirst().open();
   }
@@ -102,41 +132,123 @@ public final class Lanes implements AutoCloseable {
     started++;
   }
 
-  Circuit circuit() {
+  CircuitBreaker circuit() {
     return circuit;
   }
 
-  /// Hands a message to the next free lane and returns at once; the lane calls `completion`.
+  /// Queues a MAC for the next free lane and returns at once. A lane or the watchdog calls
+  /// `completion`; a refused call fails on this thread.
   ///
+  /// @param check the check value, compared before a lane releases a MAC of the key; null if the
+  ///   caller checks the MAC itself
   /// @param deadlineNanos in [System#nanoTime]'s terms; a job past it never reaches the token
   /// @param completion gets the MAC of the algorithm's full length
   public void sign(
       KeyObject key,
+      @Nullable KeyCheck check,
       MacAlgorithm algorithm,
       byte[] message,
       long deadlineNanos,
       Completion<byte[]> completion) {
-    enqueue(Job.sign(key, algorithm, message, deadlineNanos, completion));
+    enqueue(Job.sign(key, check, algorithm, message, deadlineNanos, completion));
   }
 
-  /// Hands other work to the next free lane.
+  /// Queues other work for the next free lane.
   ///
-  /// @param repeatable whether a lane may do it a second time after a fault of the token
+  /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
       TokenWork<T> work, boolean repeatable, long deadlineNanos) {
+    return submit(null, work, repeatable, deadlineNanos);
+  }
+
+  /// Like [#submit(TokenWork, boolean, long)].
+  ///
+  /// @param owner as [Completion#owner]
+  public <T> CompletableFuture<T> submit(
+      @Nullable Object owner, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
     CompletableFuture<T> result = new CompletableFuture<>();
-    enqueue(Job.of(work, repeatable, deadlineNanos, new FutureCompletion<>(result)));
+    enqueue(Job.of(work, repeatable, deadlineNanos, new FutureCompletion<>(result, owner)));
     return result;
   }
 
-  /// As [#sign], also while the token is out of service.
-  void ask(
-      KeyObject key,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
-    enqueue(Job.question(key, algorithm, message, deadlineNanos, completion));
+  /// Submits a health check, also while the token is out of service.
+  void ask(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
+    enqueue(Job.question(key, deadlineNanos, completion));
+  }
+
+  /// Sets the health check's key. Lanes then report a key as missing only while the token has this
+  /// key.
+  void believeAbsenceWith(OwnKey key) {
+    healthCheckKey = key;
+  }
+
+  @Nullable OwnKey healthCheckKey() {
+    return healthCheckKey;
+  }
+
+  /// Whether the health check must search for its object again: a working handle does not prove
+  /// that searches find keys.
+  boolean isSearchDue() {
+    return !circuit.isInService() || System.nanoTime() - nextSearchNanos >= 0;
+  }
+
+  /// The health check's object was found.
+  ///
+  /// @param nanos duration of the search
+  void searched(long nanos) {
+    nextSearchNanos = System.nanoTime() + pauseAfterSearch(nanos);
+  }
+
+  /// Makes the next health check search.
+  void searchAgain() {
+    nextSearchNanos = System.nanoTime();
+  }
+
+  static long pauseAfterSearch(long nanos) {
+    return Math.min(nanos * SEARCH_PAUSE_FACTOR, LONGEST_SEARCH_PAUSE.toNanos());
+  }
+
+  /// A key was not found on a token that has its other objects.
+  void missed(KeyObject key) {
+    if (missing.add(key)) {
+      evict(key); // Lanes with a copy would answer otherwise.
+      log.atWarn()
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("label", key.label())
+          .addKeyValue("id", key.idHex())
+          .log("Key not found on the token");
+    }
+  }
+
+  /// A key was found, but its attributes do not allow its use, or several objects could be it.
+  void unfit(KeyObject key, TokenException e) {
+    if (unfit.add(key)) {
+      log.atWarn()
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("label", key.label())
+          .addKeyValue("id", key.idHex())
+          .addKeyValue("reason", e.unfit().map(Unfit::text).orElseGet(e::getMessage))
+          .log(
+              e.kind() == Kind.KEY_AMBIGUOUS
+                  ? "Key not usable: several objects have its label and id"
+                  : "Key not fit for MACs");
+    }
+  }
+
+  /// A key was found and may be used.
+  void loaded(KeyObject key) {
+    missing.remove(key);
+    unfit.remove(key);
+  }
+
+  /// Makes every lane reopen its session before its next job. This also drops the session copies,
+  /// whose token objects may be lost.
+  void reopenSessions() {
+    reopenings.incrementAndGet();
+  }
+
+  int reopenings() {
+    return reopenings.get();
   }
 
   private void enqueue(Job<?> job) {
@@ -149,9 +261,13 @@ public final class Lanes implements AutoCloseable {
     } else if (waiting.size() >= settings.maxWaiting()) {
       job.failed(
           new TokenException(Kind.BUSY, settings.maxWaiting() + " operations wait for the token"));
+    } else if (!job.enter(owners)) {
+      job.failed(
+          new TokenException(
+              Kind.OWNER_BUSY, owners.max() + " operations of one owner are in flight"));
     } else {
       waiting.add(job);
-      // The stop may have passed between the look and the addition.
+      // The stop may have come between the check and the addition.
       if (stopping && waiting.remove(job)) {
         job.failed(stopped());
       }
@@ -162,6 +278,23 @@ public final class Lanes implements AutoCloseable {
     return new TokenException(Kind.STOPPED, "the daemon is stopping");
   }
 
+  /// Reports that another object has the label and id of a key: logs it once until the key is back.
+  void reportAnotherKey(KeyObject object, KeyCheck check) {
+    if (others.add(object)) {
+      log.atError()
+          .addKeyValue("key_id", check.key())
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("object_label", object.label())
+          .log(
+              "Another key is on the token under the label and id of this key; the other key is not used");
+    }
+  }
+
+  /// Reports that an object is the key of its label and id.
+  void reportRecognised(KeyObject object) {
+    others.remove(object);
+  }
+
   static TokenException outOfService() {
     return new TokenException(Kind.UNAVAILABLE, "the token is out of service");
   }
@@ -170,7 +303,7 @@ public final class Lanes implements AutoCloseable {
     return circuit.isInService() || (job.isQuestion() && !circuit.isPinRefused());
   }
 
-  /// A job that a lane has begun with, and cannot do for want of a session.
+  /// Returns a job to the queue, because its lane got no session.
   void giveBack(Job<?> job) {
     if (job.isQuestion()) {
       askNext(job);
@@ -184,7 +317,7 @@ public final class Lanes implements AutoCloseable {
     waiting.add(Job.NUDGE);
   }
 
-  /// Lets other lanes work for a while.
+  /// Waits, so that other lanes take the jobs.
   void pause() {
     try {
       boolean _ = stop.await(CAPACITY_PAUSE.toMillis(), TimeUnit.MILLISECONDS);
@@ -199,10 +332,11 @@ public final class Lanes implements AutoCloseable {
         .anyMatch(other -> other != lane && !other.isRetired() && other.hasSession());
   }
 
-  /// Tells the log of a fault: at once, and then how many there were in a second.
+  /// Logs a fault, with a rate limit: the first at once, then at most one message in a second, with
+  /// a count.
   void log(TokenException e) {
     if (e.fault() == Fault.STALE || e.fault() == Fault.CAPACITY) {
-      return; // Says nothing new of the token.
+      return; // Is not a new fault of the token.
     }
     long more = faults.happened();
     if (more > 0) {
@@ -215,17 +349,17 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// A lane could not heal a fault.
+  /// Reports a fault from which a lane could not recover.
   void failed(TokenException e) {
     circuit.failed(e);
   }
 
-  /// A lane's thread has come to its end.
+  /// Removes a lane whose thread ends.
   void ended(Lane lane) {
     lanes.remove(lane);
   }
 
-  /// The next job, which may be the word to stop; null when none came for a while.
+  /// The next job, which may be a stop job; null if no job arrived within [#IDLE_LOOK].
   @Nullable Job<?> take() {
     try {
       Job<?> question = questions.poll();
@@ -240,8 +374,8 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// Has every lane give up its handle to a key, and its copy of it. To be called when the key is
-  /// gone from the token: until then a lane could load it again.
+  /// Makes every lane unload its handle and its copy of a key. Call it after the key is gone from
+  /// the token: before, a lane could load the key again.
   public void evict(KeyObject key) {
     lanes.forEach(lane -> lane.evict(key));
   }
@@ -255,8 +389,8 @@ public final class Lanes implements AutoCloseable {
           answerLate(now);
           replaceHanging(now);
         } catch (RuntimeException | Error e) {
-          // Whoever is told must not end the watch for all others.
-          log.atError().setCause(e).log("The lanes were not looked after");
+          // One failure must not end the watchdog.
+          log.atError().setCause(e).log("Lane watchdog failed");
         }
       }
     } catch (InterruptedException e) {
@@ -275,7 +409,7 @@ public final class Lanes implements AutoCloseable {
       if (running.isExpired(now)) {
         running.late();
       } else if (running.isRepeatable() && !mayPerform(running)) {
-        // It may hang until its deadline, or be done elsewhere meanwhile.
+        // The job may hang until its deadline. Another token may serve the call meanwhile.
         running.failed(outOfService());
       }
     }
@@ -302,8 +436,8 @@ public final class Lanes implements AutoCloseable {
         continue;
       }
       if (hanging() >= settings.maxReplaced()) {
-        if (!toldOfCap) {
-          toldOfCap = true;
+        if (!reportedCap) {
+          reportedCap = true;
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("replaced", hanging())
@@ -315,7 +449,7 @@ public final class Lanes implements AutoCloseable {
       var fresh = new Lane(token, this, observer, lane.lastAnswerNanos());
       lanes.add(fresh);
       start(fresh);
-      toldOfCap = false;
+      reportedCap = false;
       log.atWarn()
           .addKeyValue("token_serial", token.info().serial())
           .addKeyValue("hanging", hanging())
@@ -323,39 +457,39 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// How many operations wait for a lane.
+  /// Number of operations in the queue.
   public int waiting() {
     return waiting.size();
   }
 
-  /// How many lanes there are to be.
+  /// The configured number of lanes.
   public int size() {
     return settings.count();
   }
 
-  /// How many lanes hang in the token and have been replaced.
+  /// Number of replaced lanes that hang in the token.
   public int hanging() {
     return (int) lanes.stream().filter(Lane::isRetired).count();
   }
 
-  /// How many lanes are in a token operation.
+  /// Number of lanes in a token operation.
   public int busy() {
     return (int) lanes.stream().filter(Lane::isBusy).count();
   }
 
-  /// How many lanes have a session open.
+  /// Number of lanes with an open session.
   public int sessions() {
     return (int) lanes.stream().filter(Lane::hasSession).count();
   }
 
-  /// How many lanes are in an operation whose deadline has passed.
+  /// Number of lanes in an operation whose deadline has passed.
   public int overdue() {
     long now = System.nanoTime();
     return (int) lanes.stream().filter(lane -> lane.overdue(now) != null).count();
   }
 
-  /// How long ago the token last did what it was asked to, in nanoseconds; before it ever did, how
-  /// long ago these lanes were made.
+  /// Nanoseconds since the last answer of the token; before the first, since the creation of these
+  /// lanes. A refusal that is no fault of the token is an answer, too.
   long sinceLastAnswer() {
     long now = System.nanoTime();
     return lanes.stream()
@@ -364,8 +498,9 @@ public final class Lanes implements AutoCloseable {
         .orElse(Long.MAX_VALUE);
   }
 
-  /// Takes no more, ends what was taken, and closes the sessions; past the limit it gives up on
-  /// lanes that hang, and answers [Kind#STOPPED] for them. Such a lane ends when its call does.
+  /// Refuses new operations, finishes the accepted ones, and closes the sessions. After the time
+  /// limit it fails the operations of lanes that hang with [Kind#STOPPED]. Such a lane ends after
+  /// its native call.
   @Override
   public void close() {
     stopping = true;
@@ -386,7 +521,7 @@ public final class Lanes implements AutoCloseable {
     }
     watch.interrupt();
     for (Job<?> job : waiting) {
-      // A lane that hangs is to find its word to stop, should it ever come back.
+      // The stop job stays for a lane that hangs, in case its native call returns.
       if (!job.isStop() && waiting.remove(job)) {
         job.failed(stopped());
       }

@@ -7,17 +7,18 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// What speaks against giving a call to a token: the calls that are under way there, and the keys
-/// that it was seen not to have.
+/// Load-balancing state of a token: the number of calls in flight, and a negative cache (10 s) of
+/// missing keys.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The map is thread-safe.
 final class Load {
-  /// After which a token is asked again for a key that it did not have.
+  /// Lifetime of an entry of the negative cache.
   private static final Duration REMEMBERED = Duration.ofSeconds(10);
 
   private final AtomicInteger underWay = new AtomicInteger();
 
-  /// Until when, in nanoseconds. As many as there are keys that were missed, at most.
+  /// The end of the lifetime of each entry, in terms of [System#nanoTime]. One entry at most for
+  /// each key of the registry.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 
   void begun() {
@@ -33,13 +34,13 @@ final class Load {
   }
 
   void found(KeyObject key) {
-    // One look for all calls while nothing is missing.
+    // Costs one read of a field while no key is missing.
     if (!missing.isEmpty()) {
       missing.remove(key);
     }
   }
 
-  /// Whether a call for a key had better come here.
+  /// Whether this token is better than another for a call with a key.
   boolean isLessThan(Load other, KeyObject key) {
     boolean misses = misses(key);
     if (misses != other.misses(key)) {

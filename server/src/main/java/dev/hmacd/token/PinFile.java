@@ -3,17 +3,19 @@ package dev.hmacd.token;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.Arrays;
 
-/// A file that holds the PIN on one line: made by an operator, or by systemd's `LoadCredential`.
+/// A file with the PIN on one line, in UTF-8. An operator or systemd's `LoadCredential` creates it.
 ///
 /// @param path must not be readable by others
 public record PinFile(Path path) implements PinSource {
   private static final int MAX_BYTES = 1024;
+  private static final char BYTE_ORDER_MARK = '\ufeff';
 
   @Override
   public char[] read() throws IOException {
@@ -24,8 +26,19 @@ public record PinFile(Path path) implements PinSource {
       throw new IOException("the PIN file " + path + " is longer than " + MAX_BYTES + " bytes");
     }
     byte[] bytes = Files.readAllBytes(path);
-    CharBuffer text = StandardCharsets.UTF_8.decode(ByteBuffer.wrap(bytes));
+    CharBuffer text = CharBuffer.allocate(bytes.length);
     try {
+      // Decodes strictly: the token would refuse a PIN with replacement characters, and count a
+      // failure.
+      CoderResult decoded =
+          StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes), text, true);
+      text.flip();
+      if (decoded.isError()) {
+        throw new IOException("the PIN file " + path + " is not UTF-8");
+      }
+      if (text.hasRemaining() && text.get(0) == BYTE_ORDER_MARK) {
+        throw new IOException("the PIN file " + path + " starts with a byte order mark: remove it");
+      }
       int end = text.length();
       while (end > 0 && (text.get(end - 1) == '\n' || text.get(end - 1) == '\r')) {
         end--;

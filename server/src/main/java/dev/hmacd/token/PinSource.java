@@ -2,8 +2,8 @@ package dev.hmacd.token;
 
 import java.io.IOException;
 
-/// Where the PIN comes from when it is needed; never kept.
+/// Source of the PIN, read at each login. The daemon never keeps the PIN.
 public interface PinSource {
-  /// The PIN, which the caller overwrites after use.
+  /// Reads the PIN as text. The caller overwrites the array after use.
   char[] read() throws IOException;
 }

@@ -9,12 +9,12 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
-/// A PKCS#11 module and the tokens that are used through it. `C_Finalize` ends the sessions of all
-/// of them, so it is for the module to decide when that may be.
+/// A PKCS#11 module and its tokens. `C_Finalize` ends the sessions of all tokens of the module, so
+/// this class decides when the module may be finalized.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 final class Pkcs11Module {
-  /// How long a call may take to leave the module before it is finalized.
+  /// Maximum wait for calls in the module to return before it is finalized.
   private static final Duration LEAVING = Duration.ofSeconds(1);
 
   private final Cryptoki cryptoki;
@@ -31,8 +31,8 @@ final class Pkcs11Module {
     return new Pkcs11Module(Cryptoki.load(file, initArgs));
   }
 
-  /// As [#load]; a module that does not let itself be initialised, as those of a network HSM that
-  /// is away, is initialised later, by [#reinitialize].
+  /// Loads a module like [#load]. If `C_Initialize` fails, [#reinitialize] initialises the module
+  /// later. Some modules fail so while a network HSM is unreachable.
   static Pkcs11Module loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
     return new Pkcs11Module(Cryptoki.loadEvenIfAway(file, initArgs));
   }
@@ -41,7 +41,7 @@ final class Pkcs11Module {
     return cryptoki;
   }
 
-  /// What the sessions of all its tokens have in common.
+  /// State that the sessions of all tokens of the module share.
   Handles.OfModule handles() {
     return handles;
   }
@@ -50,14 +50,14 @@ final class Pkcs11Module {
     tokens.add(token);
   }
 
-  /// Finalizes and initialises the module while nobody is in it, if it is needed then, and none of
-  /// its tokens is in service but the one that asks.
+  /// Finalizes and initialises the module while no call is in it. Does nothing if `needed` is
+  /// false, or if another token of the module is in service.
   ///
-  /// @param then done before anybody else is let in
-  /// @return false when somebody does not leave the module in time
+  /// @param then runs before other calls may enter the module
+  /// @return false if a call does not return in time
   boolean reinitialize(Pkcs11Token asking, BooleanSupplier needed, Recovery then)
       throws TokenException {
-    // Before the lock, too: who waits for it holds up the calls of all tokens of the module.
+    // Also checked before the lock: a waiting writer blocks the calls of all tokens of the module.
     if (!needed.getAsBoolean() || worksBeside(asking)) {
       return true;
     }
@@ -87,7 +87,7 @@ final class Pkcs11Module {
     return tokens.stream().anyMatch(other -> other != asking && other.circuit().isInService());
   }
 
-  /// What follows when a module was initialised anew.
+  /// Action after the reinitialization of a module.
   interface Recovery {
     void run() throws TokenException;
   }

@@ -1,26 +1,27 @@
 package dev.hmacd.token;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The modules that tokens are used through, each once, however many of its tokens are. Not
-/// thread-safe: tokens are found before anything runs.
+/// The loaded PKCS#11 modules. Each module is loaded once for all its tokens. Not thread-safe:
+/// tokens are found before other threads start.
 public final class Pkcs11Modules {
   private static final Logger log = LoggerFactory.getLogger(Pkcs11Modules.class);
 
-  private final Map<Path, Pkcs11Module> loaded = new HashMap<>();
+  private final Map<Object, Pkcs11Module> loaded = new HashMap<>();
 
   /// Finds a token; does not log in.
   ///
-  /// @param initArgs what the module is given at `C_Initialize` when it is loaded, for those that
-  ///   want more than PKCS#11 has
-  /// @throws TokenException when the module cannot be loaded, or no token fits the selector, or
-  ///   more than one does
+  /// @param initArgs `pReserved` of `C_Initialize`, which some vendors' modules read
+  /// @throws TokenException if the module cannot be loaded, or if not exactly one token matches the
+  ///   selector
   public Pkcs11Token find(
       Path file,
       Optional<String> initArgs,
@@ -33,10 +34,10 @@ public final class Pkcs11Modules {
     return token;
   }
 
-  /// A token that may be away: it is looked for whenever it is asked for something.
+  /// Finds a token that may be absent. Until it is found, each operation searches for it again.
   ///
-  /// @param serial by which it is known while it is away
-  /// @throws TokenException when the module's file cannot be loaded
+  /// @param serial identifies the token while it is absent
+  /// @throws TokenException if the module's file cannot be loaded
   public Pkcs11Token expect(
       Path file,
       Optional<String> initArgs,
@@ -58,24 +59,28 @@ public final class Pkcs11Modules {
 
   private Pkcs11Module module(Path file, Optional<String> initArgs, boolean evenIfAway)
       throws TokenException {
-    Path name = real(file);
-    Pkcs11Module known = loaded.get(name);
+    Object identity = identity(file);
+    Pkcs11Module known = loaded.get(identity);
     if (known == null) {
       known =
           evenIfAway
               ? Pkcs11Module.loadEvenIfAway(file, initArgs)
               : Pkcs11Module.load(file, initArgs);
-      loaded.put(name, known);
+      loaded.put(identity, known);
     }
     return known;
   }
 
-  /// One name for each file: a module is initialised once in a process, by whatever path.
-  private static Path real(Path file) {
+  /// Device and inode of a module's file. The dynamic linker identifies files in the same way: two
+  /// links to one file are one module, a copy is another module.
+  ///
+  /// @return a value for comparison by `equals`; the path if the file does not exist
+  public static Object identity(Path file) {
     try {
-      return file.toRealPath();
+      Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+      return key == null ? file.toRealPath() : key;
     } catch (IOException e) {
-      return file.toAbsolutePath().normalize(); // Loading it will say what is wrong.
+      return file.toAbsolutePath().normalize(); // The load reports the error.
     }
   }
 }

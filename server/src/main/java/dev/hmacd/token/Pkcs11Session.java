@@ -1,6 +1,7 @@
 package dev.hmacd.token;
 
 import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Fault;
@@ -9,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -16,9 +18,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,21 +32,48 @@ import org.slf4j.LoggerFactory;
 final class Pkcs11Session implements TokenSession {
   private static final long MAX_WAIT_MILLIS = 1000;
   private static final long SHORT_WAIT_MILLIS = 100;
+
+  /// Usage attributes that the template of a new key sets to false.
+  static final Map<Long, Object> MACS_ALONE =
+      Map.of(
+          Cryptoki.CKA_ENCRYPT, false,
+          Cryptoki.CKA_DECRYPT, false,
+          Cryptoki.CKA_WRAP, false,
+          Cryptoki.CKA_UNWRAP, false,
+          Cryptoki.CKA_DERIVE, false);
+
+  /// Attributes that the daemon reads of each key.
+  private static final List<Long> READ =
+      Stream.concat(
+              KeyUse.FLAGS.values().stream().sorted(),
+              Stream.of(
+                  Cryptoki.CKA_SENSITIVE,
+                  Cryptoki.CKA_EXTRACTABLE,
+                  Cryptoki.CKA_SIGN,
+                  Cryptoki.CKA_ALWAYS_SENSITIVE,
+                  Cryptoki.CKA_NEVER_EXTRACTABLE,
+                  Cryptoki.CKA_LOCAL,
+                  Cryptoki.CKA_VALUE_LEN,
+                  Cryptoki.CKA_KEY_TYPE))
+          .toList();
+
   private static final Logger log = LoggerFactory.getLogger(Pkcs11Session.class);
 
-  /// What all sessions of a token share.
+  /// State that all sessions of a token share.
   ///
-  /// @param mechanisms that the token lists
+  /// @param mechanisms the mechanisms that the token lists
   /// @param verify whether a MAC is verified by the token before it is released
-  /// @param copying held to write while a copy is made or destroyed and to read for a search:
-  ///   SoftHSM2 shows a session object for a token object while it is being made as a copy of one,
-  ///   and other sessions find the key twice
+  /// @param modifiable whether the token copies only keys with CKA_MODIFIABLE true
+  /// @param copying write lock for the creation or destruction of a copy, read lock for a search:
+  ///   during a copy SoftHSM2 lists the session object as a token object, and other sessions find
+  ///   the key twice
   record Shared(
       Cryptoki module,
       Supplier<Set<Long>> mechanisms,
       boolean sessionCopies,
       boolean verify,
       Handles handles,
+      AtomicBoolean modifiable,
       ReadWriteLock copying) {}
 
   private final Shared shared;
@@ -50,12 +82,20 @@ final class Pkcs11Session implements TokenSession {
   private final long session;
   private final int epoch;
 
-  /// What was loaded, with its key; and what of it are copies.
-  private final Map<Long, KeyObject> loaded = new HashMap<>();
+  /// Loaded handles.
+  private final Map<Long, Loaded> loaded = new HashMap<>();
 
+  /// The handles that are copies.
   private final Set<Long> copies = new HashSet<>();
 
-  /// @param epoch when it was opened
+  /// Allowed mechanisms of loaded keys with CKA_ALLOWED_MECHANISMS.
+  private final Map<Long, Set<Long>> restricted = new HashMap<>();
+
+  /// A token may give one handle for each search of an object. The handle stays loaded until each
+  /// of its users has unloaded it.
+  private record Loaded(KeyObject key, int uses) {}
+
+  /// @param epoch the epoch in which the session was opened
   Pkcs11Session(Shared shared, long session, int epoch) {
     this.shared = shared;
     this.module = shared.module();
@@ -69,22 +109,66 @@ final class Pkcs11Session implements TokenSession {
     try (var _ = handles.enter(epoch);
         var _ = handles.lookUp()) {
       long handle = found(key);
-      handles.kept(handle, key, epoch);
-      loaded.put(handle, key);
+      Set<Long> allowed = module.allowedMechanisms(session, handle);
+      loaded(handle, key);
+      if (!allowed.isEmpty()) {
+        restricted.put(handle, allowed);
+      }
       return handle;
     }
   }
 
-  private long found(KeyObject key) throws TokenException {
+  @Override
+  public long loadTokenObject(KeyObject key) throws TokenException {
+    try (var _ = handles.enter(epoch);
+        var _ = handles.lookUp()) {
+      long handle = tokenObject(key);
+      loaded(handle, key);
+      return handle;
+    } catch (TokenException e) {
+      if (e.kind() == Kind.KEY_MISSING) {
+        throw new TokenException(Kind.KEY_MISSING, e.getMessage() + "; " + present(key));
+      }
+      throw e;
+    }
+  }
+
+  private void loaded(long handle, KeyObject key) throws TokenException {
+    handles.kept(handle, key, epoch);
+    Loaded before = loaded.get(handle);
+    int others = before != null && before.key().equals(key) ? before.uses() : 0;
+    loaded.put(handle, new Loaded(key, others + 1));
+  }
+
+  /// Describes the objects on a token that lacks a key.
+  private String present(KeyObject missing) throws TokenException {
+    try (var _ = handles.enter(epoch)) {
+      if (handles(missing.label(), null, MAX_FOUND).length > 0) {
+        return "an object with this label has another CKA_ID";
+      }
+      int others = handles(null, null, MAX_FOUND).length;
+      return switch (others) {
+        case 0 -> "the token has no secret keys";
+        case MAX_FOUND -> "the token has " + MAX_FOUND + " or more other secret keys";
+        default -> "the token has other secret keys: " + others;
+      };
+    }
+  }
+
+  private long tokenObject(KeyObject key) throws TokenException {
     long[] found = handles(key);
     if (found.length != 1) {
       throw found.length == 0
           ? new TokenException(Kind.KEY_MISSING, "no object " + key.label() + " on the token")
           : new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
     }
-    long handle = found[0];
-    requireFit(key, handle);
-    handles.seen(handle, key, epoch);
+    requireFit(key, found[0]);
+    handles.seen(found[0], key, epoch);
+    return found[0];
+  }
+
+  private long found(KeyObject key) throws TokenException {
+    long handle = tokenObject(key);
     if (!shared.sessionCopies()) {
       return handle;
     }
@@ -93,7 +177,7 @@ final class Pkcs11Session implements TokenSession {
       return handle;
     }
     try {
-      // The name again, too: a handle that does not name this key is never used.
+      // Checks the name of the copy, too. A handle that does not name this key is never used.
       requireFit(key, copy);
     } catch (TokenException e) {
       destroyCopy(copy);
@@ -106,17 +190,27 @@ final class Pkcs11Session implements TokenSession {
     if (!name(handle).equals(key)) {
       throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
     }
-    var unfit = attributes(handle).unfit();
+    var unfit = read(key, handle).unfit();
     if (unfit.isPresent()) {
-      throw TokenException.unfit(
-          unfit.get(), key.label() + ": " + unfit.get().attribute() + " " + unfit.get().rule());
+      throw TokenException.unfit(unfit.get(), key.label() + ": " + unfit.get().text());
     }
+  }
+
+  @Override
+  public boolean isCopy(long handle) {
+    return copies.contains(handle);
   }
 
   @Override
   public void unload(long handle) throws TokenException {
     try (var _ = handles.enter(epoch)) {
+      Loaded known = loaded.get(handle);
+      if (known != null && known.uses() > 1) {
+        loaded.put(handle, new Loaded(known.key(), known.uses() - 1));
+        return;
+      }
       loaded.remove(handle);
+      restricted.remove(handle);
       destroyCopy(handle);
     }
   }
@@ -128,13 +222,13 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// What happens to session objects.
+  /// A change of session objects.
   private interface Change {
     void make() throws TokenException;
   }
 
-  /// Changes session objects while nobody searches: openCryptoki was seen to crash when it came
-  /// upon one that another thread was destroying. A search that hangs is not waited for.
+  /// Changes session objects while no search runs: openCryptoki crashed in a search that met an
+  /// object during its destruction. It does not wait for a search that hangs.
   private void apart(Change change) throws TokenException {
     boolean held = acquired(shared.copying().writeLock(), SHORT_WAIT_MILLIS);
     try {
@@ -149,6 +243,9 @@ final class Pkcs11Session implements TokenSession {
   @Override
   public byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException {
     long mechanism = mechanism(algorithm);
+    if (!restricted.isEmpty()) {
+      requireAllowed(handle, mechanism, algorithm);
+    }
     try (var _ = handles.enter(epoch)) {
       long before = handles.now();
       byte[] mac = module.sign(session, mechanism, handle, message);
@@ -168,18 +265,39 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// That the handle stood for its key when it was used.
+  /// Refuses an algorithm that CKA_ALLOWED_MECHANISMS excludes. The token's return code would not
+  /// name the attribute.
+  private void requireAllowed(long handle, long mechanism, MacAlgorithm algorithm)
+      throws TokenException {
+    Set<Long> allowed = restricted.get(handle);
+    if (allowed != null && !allowed.contains(mechanism)) {
+      throw TokenException.unfit(
+          new Unfit(
+              "CKA_ALLOWED_MECHANISMS",
+              "must contain the mechanism of " + algorithm + ", or not be set",
+              allowed.stream()
+                  .sorted()
+                  .map(each -> Pkcs11Token.NEEDED_MECHANISMS.getOrDefault(each, "CKM " + each))
+                  .collect(Collectors.joining(", "))),
+          "a key is not allowed for " + algorithm);
+    }
+  }
+
+  /// Checks that the handle was of its key when it was used.
   private void requireTrust(long handle, long before) throws TokenException {
-    if ((handles.lookedUpSince(before) || handles.isCommon(handle))
-        && !name(handle).equals(loaded.get(handle))) {
-      handles.distrust(epoch);
+    if (handles.lookedUpSince(before) || handles.isCommon(handle)) {
+      Loaded known = loaded.get(handle);
+      if (known == null || !name(handle).equals(known.key())) {
+        handles.distrust(epoch);
+      }
     }
     if (handles.epoch() != epoch) {
       throw Handles.stale();
     }
   }
 
-  /// A mechanism that the token lists is one that it has, whatever it answers now.
+  /// Maps CKR_MECHANISM_INVALID for a listed mechanism to a fault: the token supports the
+  /// mechanism.
   private TokenException listed(long mechanism, TokenException e) {
     return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism)
         ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
@@ -199,19 +317,62 @@ final class Pkcs11Session implements TokenSession {
   public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
     try (var _ = handles.enter(epoch);
         var _ = handles.lookUp()) {
-      long handle = module.generateSecretKey(session, name.label(), name.id(), keyBytes);
-      handles.seen(handle, name, epoch);
-      KeyAttributes read = attributes(handle);
-      var unfit = read.unfit();
-      if (unfit.isPresent()) {
+      long handle = generated(name, keyBytes);
+      Found made = read(name, handle);
+      var unfit = made.unfit();
+      if (unfit.isPresent() || !made.use().idleUses().isEmpty()) {
         module.destroy(session, handle);
         throw new TokenException(
-            Kind.KEY_UNFIT, "the token made a key whose " + unfit.get().attribute() + " is wrong");
+            Kind.KEY_UNFIT,
+            "the token made a key with other attributes than requested: "
+                + unfit.map(Unfit::text).orElseGet(() -> made.use().idleUses() + " are true"));
       }
-      return read;
+      return made.attributes();
     } catch (TokenException e) {
       throw listed(Cryptoki.CKM_GENERIC_SECRET_KEY_GEN, e);
     }
+  }
+
+  /// Generates a key with CKA_MODIFIABLE false, unless the token then does not copy it: SoftHSM2
+  /// copies only modifiable keys, and without copies MACs take twice as long there.
+  private long generated(KeyObject name, int keyBytes) throws TokenException {
+    if (shared.modifiable().get()) {
+      return generated(name, keyBytes, true);
+    }
+    long fixed = generated(name, keyBytes, false);
+    if (!shared.sessionCopies() || isCopied(fixed)) {
+      return fixed;
+    }
+    destroyNew(fixed);
+    long modifiable = generated(name, keyBytes, true);
+    if (isCopied(modifiable)) {
+      shared.modifiable().set(true);
+      return modifiable;
+    }
+    destroyNew(modifiable);
+    return generated(name, keyBytes, false);
+  }
+
+  private long generated(KeyObject name, int keyBytes, boolean modifiable) throws TokenException {
+    Map<Long, Object> uses = new HashMap<>(MACS_ALONE);
+    uses.put(Cryptoki.CKA_MODIFIABLE, modifiable);
+    long handle = module.generateSecretKey(session, name.label(), name.id(), keyBytes, uses);
+    handles.seen(handle, name, epoch);
+    return handle;
+  }
+
+  private boolean isCopied(long handle) throws TokenException {
+    long copy = copy(handle);
+    if (copy == handle) {
+      return false;
+    }
+    destroyCopy(copy);
+    return true;
+  }
+
+  private void destroyNew(long handle) throws TokenException {
+    module.destroy(session, handle);
+    handles.gone(handle, epoch);
   }
 
   @Override
@@ -230,7 +391,7 @@ final class Pkcs11Session implements TokenSession {
       }
       handles.seen(found[0], key, epoch);
       module.destroy(session, found[0]);
-      handles.gone(found[0], epoch); // Its number may be another's from now on.
+      handles.gone(found[0], epoch); // The token may reuse the handle from now on.
       return true;
     }
   }
@@ -256,10 +417,34 @@ final class Pkcs11Session implements TokenSession {
       for (long handle : fitting) {
         KeyObject name = name(handle);
         handles.seen(handle, name, epoch);
-        found.add(new Found(name, attributes(handle)));
+        found.add(read(name, handle));
       }
       return found;
     }
+  }
+
+  @Override
+  public Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
+    List<byte[]> prefixes =
+        labelPrefixes.stream().map(prefix -> prefix.getBytes(StandardCharsets.UTF_8)).toList();
+    try (var _ = handles.enter(epoch);
+        var _ = handles.lookUp()) {
+      int count = 0;
+      long[] found = handles(null, null, atMost + 1); // One more shows whether these are all.
+      for (long handle : Arrays.copyOf(found, Math.min(found.length, atMost))) {
+        // Bytes: the labels of other programs need not be UTF-8.
+        byte[] label = module.bytes(session, handle, Cryptoki.CKA_LABEL);
+        if (label != null && prefixes.stream().anyMatch(prefix -> startsWith(label, prefix))) {
+          count++;
+        }
+      }
+      return new Count(count, found.length <= atMost);
+    }
+  }
+
+  private static boolean startsWith(byte[] label, byte[] prefix) {
+    return label.length >= prefix.length
+        && Arrays.equals(label, 0, prefix.length, prefix, 0, prefix.length);
   }
 
   /// The token objects with this label and id.
@@ -267,7 +452,7 @@ final class Pkcs11Session implements TokenSession {
     if (!key.idHex().isEmpty()) {
       return handles(key.label(), key.id(), MAX_FOUND);
     }
-    // Some tokens do not find an object without an id when they are asked for an empty one.
+    // Some tokens do not find an object without an id if the template has an empty CKA_ID.
     List<Long> withoutId = new ArrayList<>();
     for (long handle : handles(key.label(), null, MAX_FOUND)) {
       if (name(handle).idHex().isEmpty()) {
@@ -277,7 +462,7 @@ final class Pkcs11Session implements TokenSession {
     return withoutId.stream().mapToLong(Long::longValue).toArray();
   }
 
-  /// The token objects that fit.
+  /// The token objects that match.
   private long[] handles(@Nullable String label, byte @Nullable [] id, int limit)
       throws TokenException {
     boolean held = acquired(shared.copying().readLock());
@@ -286,7 +471,7 @@ final class Pkcs11Session implements TokenSession {
       if (found.length > 0) {
         return found;
       }
-      // Who is logged out sees no private objects, and no error either.
+      // Without a login a search returns no private objects, and no error.
       if (!module.isLoggedIn(session)) {
         throw TokenException.fault(Fault.LOGIN, "the session was logged out");
       }
@@ -299,8 +484,7 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// The handle of a session object that is a copy; of the token object itself where there can be
-  /// none.
+  /// The handle of a session copy, or of the token object itself if the token does not copy it.
   private long copy(long handle) throws TokenException {
     if (!acquired(shared.copying().writeLock())) {
       return handle;
@@ -311,7 +495,7 @@ final class Pkcs11Session implements TokenSession {
       return copy;
     } catch (TokenException e) {
       if (e.fault() == Fault.DEVICE || e.fault() == Fault.NONE) {
-        log.atDebug().setCause(e).log("The token does not copy this key; its token object is used");
+        log.atDebug().setCause(e).log("Key not copied by the token; the token object is used");
         return handle;
       }
       throw e;
@@ -320,8 +504,8 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// Not for longer than a moment: a call of another lane may hang in there, and must not hold up
-  /// this one.
+  /// Waits for a lock with a short limit: a call of another lane may hang under the lock, and must
+  /// not block this lane.
   private static boolean acquired(Lock lock) {
     return acquired(lock, MAX_WAIT_MILLIS);
   }
@@ -342,31 +526,48 @@ final class Pkcs11Session implements TokenSession {
         label == null ? "" : text(label), id == null ? "" : HexFormat.of().formatHex(id));
   }
 
-  /// Strictly: a label that was decoded with losses would not be found again.
+  /// Decodes strictly: a search would not find a label with replacement characters.
   private static String text(byte[] label) throws TokenException {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(label)).toString();
     } catch (CharacterCodingException e) {
       throw TokenException.unfit(
-          new KeyAttributes.Unfit("CKA_LABEL", "must be UTF-8"), "a label is not UTF-8: " + e);
+          new Unfit("CKA_LABEL", "must be UTF-8"), "a label is not UTF-8: " + e);
     }
   }
 
-  private KeyAttributes attributes(long handle) throws TokenException {
-    return attributes(module, session, handle);
+  private Found read(KeyObject name, long handle) throws TokenException {
+    return read(module, session, name, handle);
   }
 
-  static KeyAttributes attributes(Cryptoki module, long session, long handle)
+  /// Attributes of a key on the token.
+  static Found read(Cryptoki module, long session, KeyObject name, long handle)
       throws TokenException {
-    Long keyBytes = module.number(session, handle, Cryptoki.CKA_VALUE_LEN);
-    return new KeyAttributes(
-        module.flag(session, handle, Cryptoki.CKA_SENSITIVE),
-        module.flag(session, handle, Cryptoki.CKA_EXTRACTABLE),
-        module.flag(session, handle, Cryptoki.CKA_SIGN),
-        module.flag(session, handle, Cryptoki.CKA_ALWAYS_SENSITIVE),
-        module.flag(session, handle, Cryptoki.CKA_NEVER_EXTRACTABLE),
-        module.flag(session, handle, Cryptoki.CKA_LOCAL),
-        keyBytes == null ? null : Math.toIntExact(keyBytes));
+    Map<Long, Object> values = module.attributes(session, handle, READ);
+    Map<String, Boolean> flags = new HashMap<>();
+    KeyUse.FLAGS.forEach(
+        (flag, type) -> {
+          if (values.get(type) instanceof Boolean value) {
+            flags.put(flag, value);
+          }
+        });
+    return new Found(
+        name,
+        new KeyAttributes(
+            flag(values, Cryptoki.CKA_SENSITIVE),
+            flag(values, Cryptoki.CKA_EXTRACTABLE),
+            flag(values, Cryptoki.CKA_SIGN),
+            flag(values, Cryptoki.CKA_ALWAYS_SENSITIVE),
+            flag(values, Cryptoki.CKA_NEVER_EXTRACTABLE),
+            flag(values, Cryptoki.CKA_LOCAL),
+            values.get(Cryptoki.CKA_VALUE_LEN) instanceof Long keyBytes
+                ? Math.toIntExact(keyBytes)
+                : null),
+        new KeyUse(flags, values.get(Cryptoki.CKA_KEY_TYPE) instanceof Long type ? type : null));
+  }
+
+  private static @Nullable Boolean flag(Map<Long, Object> values, long type) {
+    return values.get(type) instanceof Boolean value ? value : null;
   }
 
   @Override
@@ -378,7 +579,7 @@ final class Pkcs11Session implements TokenSession {
         apart(() -> module.closeSession(session));
       }
     } catch (TokenException e) {
-      log.atDebug().setCause(e).log("A session was gone before it was closed");
+      log.atDebug().setCause(e).log("Session not closed: the token has ended it");
     }
   }
 }

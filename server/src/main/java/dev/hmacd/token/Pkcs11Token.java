@@ -16,12 +16,13 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
-/// A token behind a PKCS#11 module.
+/// A token of a PKCS#11 module.
 @ThreadSafe
 public final class Pkcs11Token implements Token {
   /// The mechanisms that the daemon uses, by type, with their names.
@@ -35,10 +36,10 @@ public final class Pkcs11Token implements Token {
                   Cryptoki.CKM_SHA384_HMAC, "CKM_SHA384_HMAC",
                   Cryptoki.CKM_SHA512_HMAC, "CKM_SHA512_HMAC")));
 
-  /// How long a lane waits for another's login.
+  /// Maximum wait of a lane for the login of another lane.
   private static final Duration OTHERS_LOGIN = Duration.ofSeconds(5);
 
-  /// No slot's number; PKCS#11's are not negative.
+  /// Not a slot number: PKCS#11 slot numbers are not negative.
   private static final long UNKNOWN = -1;
 
   private final Pkcs11Module module;
@@ -46,18 +47,18 @@ public final class Pkcs11Token implements Token {
   private final TokenSelector selector;
   private final PinSource pin;
   private final Pkcs11Session.Shared shared;
-  private final Circuit circuit = new Circuit();
+  private final CircuitBreaker circuit = new CircuitBreaker();
 
-  /// Unknown until the token was found, and again when the module was initialised anew.
+  /// Unknown until the token is found, and again after a reinitialization of the module.
   private volatile long slot = UNKNOWN;
 
-  /// What the token said of itself when it was found first.
+  /// C_GetTokenInfo of the first time that the token was found.
   private volatile TokenInfo info;
 
   private volatile Set<Long> mechanisms = Set.of();
 
-  /// Login holds for the whole application, so at most one thread tries. Held across `C_Login`, and
-  /// that is its purpose: who finds it taken waits for the one try instead of making another.
+  /// Held during `C_Login`, so that at most one thread tries a login. A login applies to the whole
+  /// application: other threads wait for its result and do not try again.
   private final ReentrantLock login = new ReentrantLock();
 
   private volatile boolean pinRefused;
@@ -75,6 +76,7 @@ public final class Pkcs11Token implements Token {
             use.sessionCopies(),
             use.verify(),
             new Handles(module.handles()),
+            new AtomicBoolean(),
             new ReentrantReadWriteLock());
     module.add(this);
   }
@@ -84,18 +86,19 @@ public final class Pkcs11Token implements Token {
   /// How a token is used.
   ///
   /// @param sessionCopies whether MACs run on session-object copies of keys
-  /// @param verify whether each MAC is verified by the token (`C_Verify`) before it is released
+  /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
   public record Use(boolean sessionCopies, boolean verify) {}
 
-  /// Loads a module and finds a token of it; does not log in.
+  /// Loads a module and finds one of its tokens; does not log in.
   ///
-  /// @throws TokenException when no token fits the selector, or more than one does
+  /// @throws TokenException if not exactly one token matches the selector
   public static Pkcs11Token find(Path modulePath, TokenSelector selector, PinSource pin, Use use)
       throws TokenException {
     return new Pkcs11Modules().find(modulePath, Optional.empty(), selector, pin, use);
   }
 
-  /// Finds the token's slot, if it is not known; to be called in the module.
+  /// Finds the token's slot, if it is unknown. Call it between [Handles#enter()] and its end, or
+  /// before other threads start.
   long locate() throws TokenException {
     long known = slot;
     if (known != UNKNOWN) {
@@ -113,7 +116,7 @@ public final class Pkcs11Token implements Token {
     return found.id();
   }
 
-  /// The module is being finalized, by who is alone in it.
+  /// Forgets the slot, because the module is finalized. The caller holds the module's write lock.
   void finalizing() {
     slot = UNKNOWN;
   }
@@ -145,20 +148,20 @@ public final class Pkcs11Token implements Token {
   }
 
   @Override
-  public Circuit circuit() {
+  public CircuitBreaker circuit() {
     return circuit;
   }
 
-  /// What the token can do, for the preflight.
+  /// The token's mechanisms, for the preflight.
   public List<MechanismInfo> mechanisms() throws TokenException {
     return cryptoki.mechanisms(locate()).stream()
         .map(m -> new MechanismInfo(m.type(), m.minKey(), m.maxKey(), m.sign() || m.generate()))
         .toList();
   }
 
-  /// A mechanism as the token tells of it (`C_GetMechanismInfo`).
+  /// A mechanism of the token (`C_GetMechanismInfo`).
   ///
-  /// @param usable for signing, or for making keys
+  /// @param usable for signatures, or for key generation
   public record MechanismInfo(long type, long minKey, long maxKey, boolean usable) {}
 
   @Override
@@ -184,7 +187,7 @@ public final class Pkcs11Token implements Token {
       return cryptoki.openSession(locate());
     } catch (TokenException e) {
       if (e.fault() == Fault.DEVICE) {
-        slot = UNKNOWN; // It may come back in another.
+        slot = UNKNOWN; // The token may return in another slot.
       }
       throw e;
     }
@@ -200,9 +203,9 @@ public final class Pkcs11Token implements Token {
     pinRefused = false;
   }
 
-  /// Tries to get a key out of the token, for the preflight.
+  /// Tries to extract a key from the token, for the preflight.
   ///
-  /// @param name of the key that is made for it, and destroyed; no object has it
+  /// @param name name of the trial's key, which is destroyed afterwards; no object has this name
   public ExtractionTrial.Result tryExtraction(KeyObject name) throws TokenException {
     try (var _ = shared.handles().enter()) {
       long handle = cryptoki.openSession(locate());

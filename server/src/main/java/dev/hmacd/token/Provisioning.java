@@ -11,18 +11,18 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
-/// Makes the daemon's own keys on a token, and knows them again. Idempotent.
+/// Creates or finds the daemon's own keys on a token. Idempotent.
 public final class Provisioning {
   private static final int KEY_BYTES = 32;
   private static final int ID_BYTES = 16;
 
   private Provisioning() {}
 
-  /// The daemon's own key for a purpose, with its known answer: the one that is remembered if the
-  /// token has it and it gives the answer, else the one that the token has, else a new one.
+  /// The daemon's own key for a purpose, with its known answer. If the token has an object with the
+  /// label, that is the key. Otherwise this method generates a new key.
   ///
-  /// @throws TokenException also when the remembered key gives another answer than it did: then the
-  ///   token cannot be trusted, and an operator has to look
+  /// @throws TokenException also if the key in the registry computes another MAC than its known
+  ///   answer. The token cannot be trusted then, and an operator must act.
   public static OwnKey ensure(
       TokenSession session, OwnKey.Purpose purpose, Optional<OwnKey> remembered)
       throws TokenException {
@@ -43,7 +43,7 @@ public final class Provisioning {
     long handle = session.load(object);
     byte[] answer;
     try {
-      answer = session.sign(handle, Probe.ALGORITHM, Probe.message());
+      answer = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());
     } finally {
       session.unload(handle);
     }

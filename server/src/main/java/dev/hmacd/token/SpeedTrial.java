@@ -13,8 +13,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
-/// Measures how many MACs a token computes with one session, two, four, and so on, until more do
-/// not help. Each session has a thread of its own, as a lane has.
+/// Benchmark of a token: MACs per second with one session, two, four, and so on, until more
+/// sessions do not help. Each session has a thread of its own, like a lane.
 public final class SpeedTrial {
   private static final int MESSAGE_BYTES = 64;
   private static final int MOST_SESSIONS = 64;
@@ -22,18 +22,18 @@ public final class SpeedTrial {
   private static final double NEARLY_BEST = 0.9;
   private static final Duration LONGEST_CALL = Duration.ofSeconds(30);
 
-  /// A rate.
+  /// A measured rate.
   ///
-  /// @param sessions that compute MACs at the same time
+  /// @param sessions number of sessions that compute MACs at the same time
   public record Point(int sessions, long macsPerSecond) {}
 
-  /// What was measured, with rising numbers of sessions.
+  /// The measured rates, in order of the number of sessions.
   public record Result(List<Point> points) {
     public long best() {
       return points.stream().mapToLong(Point::macsPerSecond).max().orElse(0);
     }
 
-    /// The fewest sessions that are nearly as fast as the best number of them.
+    /// The smallest number of sessions with at least 90 % of the best rate.
     public int sessions() {
       return points.stream()
           .filter(point -> point.macsPerSecond() >= NEARLY_BEST * best())
@@ -53,11 +53,12 @@ public final class SpeedTrial {
     this.each = each;
   }
 
-  /// Measures, which takes at most a few times as long as `each`.
+  /// Runs the benchmark. It takes `each` for every number of sessions, and once more for the
+  /// warm-up.
   ///
-  /// @param key on the token
-  /// @param maxSessions that may be opened
-  /// @param each how long each number of sessions is tried
+  /// @param key a key on the token
+  /// @param maxSessions maximum number of sessions to open
+  /// @param each duration of each measurement
   public static Result run(Token token, KeyObject key, long maxSessions, Duration each)
       throws TokenException, InterruptedException {
     return new SpeedTrial(token, key, each).run(Math.min(maxSessions, MOST_SESSIONS));
@@ -75,7 +76,7 @@ public final class SpeedTrial {
           open.add(token.open());
         }
         if (points.isEmpty()) {
-          // The code is compiled by it, the module's caches filled.
+          // Warm-up: the JIT compiles the code, and the module fills its caches.
           measure(threads, open);
         }
         long rate = measure(threads, open);
@@ -92,7 +93,7 @@ public final class SpeedTrial {
     }
   }
 
-  /// MACs a second, of all sessions together.
+  /// MACs per second of all sessions together.
   private long measure(ExecutorService threads, List<TokenSession> sessions)
       throws TokenException, InterruptedException {
     CyclicBarrier all = new CyclicBarrier(sessions.size());
@@ -128,7 +129,7 @@ public final class SpeedTrial {
       long count = 0;
       long now;
       do {
-        byte[] mac = session.sign(handle, Probe.ALGORITHM, message);
+        byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, message);
         message[0] = mac[0];
         count++;
         now = System.nanoTime();

@@ -2,29 +2,29 @@ package dev.hmacd.token;
 
 import java.util.function.BooleanSupplier;
 
-/// A token that holds HMAC keys. Thread-safe. The seam at which tests inject faults.
+/// A token that holds HMAC keys. Thread-safe. Tests inject faults at this interface.
 public interface Token {
-  /// What the token says of itself; read once, when it was found. Before that, what it is looked
-  /// for by.
+  /// C_GetTokenInfo, read once when the token was found. Before, only the label or serial number of
+  /// the selector.
   TokenInfo info();
 
-  /// Whether it is in service.
-  Circuit circuit();
+  /// The token's circuit breaker.
+  CircuitBreaker circuit();
 
-  /// Opens a session of its own for the caller, logged in. Of all sessions of the process only one
-  /// logs in (`C_Login` holds for the application), and a PIN that was refused is never tried
-  /// again.
+  /// Opens a logged-in session for the caller. Only one session of the process logs in, because
+  /// `C_Login` applies to the application. A refused PIN is not tried again before [#retryPin].
   TokenSession open() throws TokenException;
 
-  /// Finalizes the module and initialises it anew (`C_Finalize`, `C_Initialize`), and finds the
-  /// token again. All sessions are gone then. Does nothing while a call is in the module that does
-  /// not return within a second, nor while another token of the same module is in service.
+  /// Finalizes and initialises the module (`C_Finalize`, `C_Initialize`), and finds the token
+  /// again. This ends all sessions. Does nothing if a call in the module does not return within a
+  /// second, or if another token of the module is in service.
   ///
-  /// @param needed asked when nobody is in the module any more: the token may be back by then
-  /// @return false when a call did not return
-  /// @throws TokenException when the module does not come back, or the token is not there
+  /// @param needed asked before the wait for calls in the module, and again after it: the token may
+  ///   have recovered
+  /// @return false if a call did not return
+  /// @throws TokenException if the module cannot be initialised, or the token is not found
   boolean reinitialize(BooleanSupplier needed) throws TokenException;
 
-  /// Lets a PIN that was refused be tried once more: an operator says that it has been mended.
+  /// Allows another login after a refused PIN, because an operator has corrected the PIN.
   void retryPin();
 }

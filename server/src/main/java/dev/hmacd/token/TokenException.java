@@ -4,52 +4,54 @@ import dev.hmacd.key.KeyAttributes.Unfit;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// Why the token did not do what it was asked to.
+/// Failure of a token operation.
 public final class TokenException extends Exception {
   private static final long serialVersionUID = 1;
 
-  /// What a caller can do about it.
+  /// Kind of the failure, for callers.
   public enum Kind {
-    /// Too much waits for the token; later there may be room.
+    /// The work queue of the token is full; retry later.
     BUSY,
-    /// The deadline passed before the token answered, or before it was asked.
+    /// Too many operations of this owner are in flight on the token.
+    OWNER_BUSY,
+    /// The deadline passed before the token answered, or before the operation started.
     LATE,
     /// The daemon is stopping.
     STOPPED,
-    /// The token, its session or its login failed, and did not heal at once.
+    /// The token, its session or its login failed, and the lane could not recover at once.
     UNAVAILABLE,
     /// The object is not on the token.
     KEY_MISSING,
-    /// More than one object fits.
+    /// More than one object matches.
     KEY_AMBIGUOUS,
-    /// The object's attributes are not those of a key that may be used.
+    /// The object's attributes do not allow its use as a key, or the object is another key.
     KEY_UNFIT,
-    /// The token has no such mechanism.
+    /// The token does not support the mechanism.
     UNSUPPORTED
   }
 
-  /// What lanes can do about it.
+  /// Kind of the fault, for lanes.
   enum Fault {
-    /// Nothing: the token did not fail.
+    /// The token did not fail.
     NONE,
-    /// The session was opened before something that put all handles in doubt: open another. The
-    /// token was not asked, or its answer is not used.
+    /// The session is of an epoch that has ended: open another. The operation did not reach the
+    /// token, or its result is not used.
     STALE,
     /// The session is gone or unusable: open another.
     SESSION,
-    /// Nobody is logged in: log in once.
+    /// The user is not logged in: log in once.
     LOGIN,
-    /// The handle names nothing any more: find the key again.
+    /// The handle is invalid: find the key again.
     OBJECT,
-    /// There are no more sessions: let other lanes do the work.
+    /// The token has no more sessions: give the job to other lanes.
     CAPACITY,
     /// The device failed.
     DEVICE,
-    /// The module wants to be finalized and initialised.
+    /// The module is not initialised: finalize and initialise it.
     MODULE,
-    /// The MAC is not the one that the token itself computes a second time.
+    /// The MAC is wrong: C_Verify refused it, or it is not the known answer of the health check.
     WRONG_MAC,
-    /// The PIN was refused: nobody tries it again until an operator acts.
+    /// The PIN was refused or cannot be read: no retry until an operator acts.
     PIN
   }
 
@@ -65,12 +67,12 @@ public final class TokenException extends Exception {
     this.unfit = unfit;
   }
 
-  /// A failure that is not the token's fault.
+  /// A failure that is not a fault of the token.
   public TokenException(Kind kind, String message) {
     this(kind, Fault.NONE, null, message, null);
   }
 
-  /// An object that is not fit to be a key.
+  /// A failure because an object is not fit to be a key.
   static TokenException unfit(Unfit unfit, String message) {
     return new TokenException(Kind.KEY_UNFIT, Fault.NONE, unfit, message, null);
   }
@@ -95,15 +97,14 @@ public final class TokenException extends Exception {
     return kind;
   }
 
-  /// Whether trying again cannot help until an operator has mended the PIN; each try could lock the
-  /// token.
+  /// Whether an operator must correct the PIN before a retry. Each retry could lock the token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;
   }
 
-  /// What is wrong with the key, if the token's answer is true. It need not be: some tokens say the
-  /// same of any key once nobody is logged in. So believe it only of a key that is on trial, and
-  /// after a second try on a new session.
+  /// The rule that the key breaks, according to the token. The token's answer may be false: some
+  /// tokens refuse any key so after a logout. Use it only for a key in adoption or creation, and
+  /// only after a second attempt in a new session.
   public Optional<Unfit> unfit() {
     return Optional.ofNullable(unfit);
   }

@@ -2,8 +2,20 @@ package dev.hmacd.token;
 
 import java.util.OptionalLong;
 
-/// What a token says of itself (`C_GetTokenInfo`).
+/// Description of a token (`C_GetTokenInfo`).
 ///
-/// @param maxSessions the most sessions it takes; empty when it has no limit or does not tell
+/// @param maxSessions maximum number of sessions; empty if the token has no limit or does not
+///   report it
 public record TokenInfo(
-    String label, String serial, String manufacturer, String model, OptionalLong maxSessions) {}
+    String label, String serial, String manufacturer, String model, OptionalLong maxSessions) {
+
+  /// A string of fixed length without its padding. Padding is on the right only: blanks, and NUL on
+  /// some tokens. A leading blank belongs to the string.
+  static String unpadded(String text) {
+    int end = text.length();
+    while (end > 0 && (text.charAt(end - 1) == ' ' || text.charAt(end - 1) == '\0')) {
+      end--;
+    }
+    return text.substring(0, end);
+  }
+}

@@ -2,12 +2,27 @@ package dev.hmacd.token;
 
 import java.util.OptionalLong;
 
-/// Which of a module's tokens is meant. Slot numbers are no identity: they change with the module's
-/// mood.
+/// Selects one of a module's tokens. Slot numbers do not identify a token: modules may change them.
 public sealed interface TokenSelector {
-  record ByLabel(String label) implements TokenSelector {}
+  /// The token with a label.
+  ///
+  /// @param label as configured; trailing blanks are ignored, because they cannot be distinguished
+  ///   from padding
+  record ByLabel(String label) implements TokenSelector {
+    public ByLabel {
+      label = TokenInfo.unpadded(label);
+    }
+  }
 
-  record BySerial(String serial) implements TokenSelector {}
+  /// The token with a serial number.
+  ///
+  /// @param serial as configured; trailing blanks are ignored, because they cannot be distinguished
+  ///   from padding
+  record BySerial(String serial) implements TokenSelector {
+    public BySerial {
+      serial = TokenInfo.unpadded(serial);
+    }
+  }
 
   default boolean fits(TokenInfo info) {
     return switch (this) {
@@ -16,7 +31,7 @@ public sealed interface TokenSelector {
     };
   }
 
-  /// What is known of a token that has not been seen.
+  /// Description of a token that was not found yet.
   default TokenInfo unseen() {
     return switch (this) {
       case ByLabel(var label) -> new TokenInfo(label, "", "", "", OptionalLong.empty());

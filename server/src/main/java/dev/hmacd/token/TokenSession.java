@@ -4,18 +4,31 @@ import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
-/// A session with the token. One thread at a time: a session takes one operation
-/// (`CKR_OPERATION_ACTIVE`). Handles are valid in the session that gave them, until it is closed.
+/// A session with the token. For one thread at a time: a session takes one operation
+/// (`CKR_OPERATION_ACTIVE`). A handle is valid only in the session that returned it, until the
+/// session is closed.
 public interface TokenSession extends AutoCloseable {
-  /// Makes a handle to a key ready for use: finds the one object with this label and id, checks its
-  /// attributes, and copies it to a session object where the token lets it, which is faster on
-  /// most.
+  /// Finds the one object with this label and id, checks its attributes, and copies it to a session
+  /// object if the token allows it. Session objects are faster on most tokens.
   ///
   /// @throws TokenException `KEY_MISSING`, `KEY_AMBIGUOUS`, `KEY_UNFIT`, or a fault
   long load(KeyObject key) throws TokenException;
 
-  /// Gives up a handle from [#load].
+  /// Finds the one token object with this label and id, and checks its attributes like [#load]. The
+  /// handle is that of the token object, never of a copy: a MAC under a copy does not prove that
+  /// the token has its objects.
+  ///
+  /// @throws TokenException like [#load]; the message of `KEY_MISSING` describes the other objects
+  ///   of the token
+  long loadTokenObject(KeyObject key) throws TokenException;
+
+  /// Whether a handle from [#load] is that of a session object, which no other program can replace.
+  boolean isCopy(long handle);
+
+  /// Releases a handle from [#load] or [#loadTokenObject].
   void unload(long handle) throws TokenException;
 
   /// Computes a MAC of the algorithm's full length: `C_SignInit` and `C_Sign`, nothing else.
@@ -23,15 +36,28 @@ public interface TokenSession extends AutoCloseable {
   /// @param message 1 byte or more
   byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException;
 
-  /// Makes a resident key: CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, not CKA_EXTRACTABLE, CKA_SIGN,
-  /// CKA_VERIFY. Its attributes are read back and must hold, else the object is destroyed.
+  /// Like [#sign], with a handle that it loads before and unloads afterwards.
+  default byte[] signOnce(KeyObject key, MacAlgorithm algorithm, byte[] message)
+      throws TokenException {
+    long handle = load(key);
+    try {
+      return sign(handle, algorithm, message);
+    } finally {
+      unload(handle);
+    }
+  }
+
+  /// Generates a token object for MACs only: CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN and
+  /// CKA_VERIFY are true; CKA_EXTRACTABLE and all other usage attributes are false. CKA_MODIFIABLE
+  /// is false, too, unless the token does not copy such a key. The attributes are read back. An
+  /// object with other values is destroyed.
   ///
   /// @throws TokenException `UNSUPPORTED`, `KEY_UNFIT`, or a fault
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException;
 
   /// Destroys a resident key: the one token object with this label and id (`C_DestroyObject`).
   ///
-  /// @return whether there was one
+  /// @return false if the token has no such object
   /// @throws TokenException `KEY_AMBIGUOUS`, or a fault
   boolean destroy(KeyObject key) throws TokenException;
 
@@ -40,16 +66,39 @@ public interface TokenSession extends AutoCloseable {
   /// @param count 1 or more
   byte[] random(int count) throws TokenException;
 
-  /// The secret keys on the token that fit a query, at most [#MAX_FOUND].
+  /// The secret keys on the token that match a query, at most [#MAX_FOUND].
   List<Found> find(Query query) throws TokenException;
 
-  /// More objects than a query should ever fit.
+  /// Counts the secret keys on the token whose label starts with one of the prefixes. Slow: reads
+  /// the label of each secret key.
+  ///
+  /// @param atMost maximum number of secret keys to read
+  Count count(Set<String> labelPrefixes, int atMost) throws TokenException;
+
+  /// A number of keys.
+  ///
+  /// @param keys number of counted keys
+  /// @param isComplete whether all secret keys of the token were read; otherwise the token may have
+  ///   more
+  record Count(int keys, boolean isComplete) {
+    /// Whether the token certainly has no such key.
+    public boolean isNone() {
+      return keys == 0 && isComplete;
+    }
+  }
+
+  /// Maximum number of objects of one query.
   int MAX_FOUND = 64;
 
   /// A secret key on the token.
-  record Found(KeyObject object, KeyAttributes attributes) {}
+  record Found(KeyObject object, KeyAttributes attributes, KeyUse use) {
+    /// The first rule that the object breaks; empty if it may be used as a key.
+    public Optional<KeyAttributes.Unfit> unfit() {
+      return attributes.unfit().or(use::unfit);
+    }
+  }
 
-  /// What to look for.
+  /// A search for keys.
   sealed interface Query {
     record ByLabel(String label) implements Query {}
 

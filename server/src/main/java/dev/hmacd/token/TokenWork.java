@@ -1,6 +1,6 @@
 package dev.hmacd.token;
 
-/// What a lane does with its session.
+/// An operation that a lane performs with its session.
 public interface TokenWork<T> {
   T on(TokenSession session) throws TokenException;
 }

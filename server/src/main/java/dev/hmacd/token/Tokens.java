@@ -2,6 +2,7 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
@@ -24,18 +25,23 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The tokens of the daemon, each with its lanes and its probe, and which of them a call goes to.
+/// The tokens of the daemon, each with its lanes and its health check. Load balancing and failover
+/// of MACs.
 ///
-/// A MAC goes to the token that has the fewest calls under way, of those that hold its key and are
-/// in service; when it fails there, to the next, as long as its deadline allows. Whatever changes a
-/// token goes to the one that is named, and nowhere else.
+/// A MAC goes to the token with the fewest calls in flight, among the tokens in service that hold
+/// its key. If that token fails, the MAC goes to the next token, within the deadline. An operation
+/// that changes a token goes to the named token only.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class Tokens implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Tokens.class);
 
   private final List<Member> members;
-  private final Probe.Listener listener;
+
+  /// Keys whose tokens are not in the configuration.
+  private final ReportedKeys elsewhere = new ReportedKeys();
+
+  private final HealthCheck.Listener listener;
   private final CountDownLatch firstHealthy = new CountDownLatch(1);
   private final Object reporting = new Object();
   private volatile Consumer<String> inService = _ -> {};
@@ -43,18 +49,19 @@ public final class Tokens implements AutoCloseable {
   @GuardedBy("reporting")
   private @Nullable Boolean reported;
 
-  /// How a token is used.
-  public record Settings(Lanes.Settings lanes, Probe.Settings probe) {}
+  /// The settings of a token.
+  public record Settings(Lanes.Settings lanes, HealthCheck.Settings probe) {}
 
-  /// A token, and how it is used.
+  /// A token with its settings.
   public record Use(Token token, Settings settings) {}
 
-  /// @param uses one or more, of different serial numbers; keys are made on the first of them, when
-  ///   nobody names another
-  /// @param listener is told of the whole: healthy while one of the tokens is, and lost when one is
-  ///   and none is healthy or has refused its PIN
+  /// @param uses one or more tokens with different serial numbers; the first is the default for new
+  ///   keys
+  /// @param listener gets the health of all tokens together: healthy while one token is healthy;
+  ///   lost if one token is lost and no token is healthy or has refused its PIN
   /// @param observers by serial number
-  public Tokens(List<Use> uses, Function<String, LaneObserver> observers, Probe.Listener listener) {
+  public Tokens(
+      List<Use> uses, Function<String, LaneObserver> observers, HealthCheck.Listener listener) {
     this.listener = listener;
     List<Member> all = new ArrayList<>();
     for (Use use : uses) {
@@ -64,10 +71,10 @@ public final class Tokens implements AutoCloseable {
   }
 
   /// One of the tokens.
-  public final class Member implements Probe.Listener {
+  public final class Member implements HealthCheck.Listener {
     private final Token token;
     private final Lanes lanes;
-    private final Probe probe;
+    private final HealthCheck probe;
     private final Load load = new Load();
     private final Duration limit;
     private volatile @Nullable Boolean healthy;
@@ -76,7 +83,7 @@ public final class Tokens implements AutoCloseable {
       token = use.token();
       limit = use.settings().probe().limit();
       lanes = new Lanes(token, use.settings().lanes(), observer);
-      probe = new Probe(token, lanes, use.settings().probe(), this);
+      probe = new HealthCheck(token, lanes, use.settings().probe(), this);
     }
 
     public String serial() {
@@ -91,7 +98,7 @@ public final class Tokens implements AutoCloseable {
       return lanes;
     }
 
-    public Probe probe() {
+    public HealthCheck probe() {
       return probe;
     }
 
@@ -115,8 +122,10 @@ public final class Tokens implements AutoCloseable {
 
     @Override
     public void lost() {
-      log.atError().addKeyValue("token_serial", serial()).log("A token does not come back");
-      // A new process would try a PIN again that was refused.
+      log.atError()
+          .addKeyValue("token_serial", serial())
+          .log("Token lost for longer than lost_after");
+      // A new process would try a refused PIN again.
       if (members.stream()
           .noneMatch(
               member -> Boolean.TRUE.equals(member.healthy) || member.probe.isPinRefused())) {
@@ -125,7 +134,8 @@ public final class Tokens implements AutoCloseable {
     }
   }
 
-  /// Healthy is reported at once, and the contrary when all have said so.
+  /// Reports healthy after the first healthy token, and unhealthy only after each token has
+  /// reported.
   private void report() {
     synchronized (reporting) {
       boolean now = members.stream().anyMatch(member -> Boolean.TRUE.equals(member.healthy));
@@ -140,21 +150,35 @@ public final class Tokens implements AutoCloseable {
     }
   }
 
-  /// Whether one of them gives the known answer.
+  /// Whether a token is healthy.
   public boolean isHealthy() {
     return members.stream().anyMatch(member -> member.probe.isHealthy());
   }
 
-  /// Waits until one of them has given the known answer.
+  /// Waits until the first token is healthy.
   public boolean awaitHealthy(Duration atMost) throws InterruptedException {
     return firstHealthy.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  /// Opens a session with each, and starts the lanes. A token that is away does not keep the others
-  /// from serving.
+  /// Opens a session with each token, and starts the lanes. The start succeeds if one token opens a
+  /// session.
   ///
-  /// @throws TokenException when none opens a logged-in session
+  /// @throws TokenException if no token opens a logged-in session
   public void start() throws TokenException {
+    start(Map.of());
+  }
+
+  /// Like [#start()].
+  ///
+  /// @param healthCheckKeys by serial number; while a token lacks its health check key, none of its
+  ///   keys is reported as missing
+  public void start(Map<String, OwnKey> healthCheckKeys) throws TokenException {
+    for (Member member : members) {
+      OwnKey key = healthCheckKeys.get(member.serial());
+      if (key != null) {
+        member.lanes.believeAbsenceWith(key);
+      }
+    }
     TokenException failure = null;
     int opened = 0;
     for (Member member : members) {
@@ -162,7 +186,7 @@ public final class Tokens implements AutoCloseable {
         open(member);
         opened++;
       } catch (TokenException e) {
-        // What keeps a supervisor from trying that PIN again counts more than that another is away.
+        // A refused PIN has priority: it keeps a supervisor from another try of the PIN.
         failure = failure != null && failure.isPinRefused() ? failure : e;
         if (members.size() > 1) {
           log.atError()
@@ -185,7 +209,7 @@ public final class Tokens implements AutoCloseable {
       member.lanes.open();
       return;
     }
-    // A session of its own, that a token which hangs keeps nobody from but itself.
+    // On a thread of its own, so that a token that hangs does not block the start of others.
     CompletableFuture<Boolean> trial = new CompletableFuture<>();
     Runnable open =
         () -> {
@@ -211,15 +235,14 @@ public final class Tokens implements AutoCloseable {
     }
   }
 
-  /// Has something done whenever a token comes into service.
+  /// Sets the action for each token that comes into service. Call it before the start.
   ///
-  /// @param action is told the serial number of each token that comes into service, on any thread;
-  ///   to be set before the start
+  /// @param action gets the serial number of the token, on any thread
   public void whenInService(Consumer<String> action) {
     inService = action;
   }
 
-  /// Begins to ask the tokens whether they work.
+  /// Starts the health checks.
   ///
   /// @param keys by serial number
   public void startProbes(Map<String, OwnKey> keys) {
@@ -237,7 +260,7 @@ public final class Tokens implements AutoCloseable {
     return members.stream().map(Member::serial).toList();
   }
 
-  /// The token that keys are made on when nobody names another.
+  /// The default token for new keys.
   public String defaultSerial() {
     return members.getFirst().serial();
   }
@@ -257,34 +280,45 @@ public final class Tokens implements AutoCloseable {
   /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
   /// `completion`.
   ///
+  /// @param check the check value, compared by each token before it releases a MAC; null if the
+  ///   caller checks the MAC itself
   /// @param holders serial numbers
   /// @param deadlineNanos in [System#nanoTime]'s terms
   /// @param completion gets the MAC of the algorithm's full length
   public void sign(
       KeyObject key,
+      @Nullable KeyCheck check,
       List<String> holders,
       MacAlgorithm algorithm,
       byte[] message,
       long deadlineNanos,
       Completion<byte[]> completion) {
     if (members.size() > 1) {
-      new Attempts(key, holders, algorithm, message, deadlineNanos, completion).next();
+      new Attempts(key, check, holders, algorithm, message, deadlineNanos, completion).next();
     } else if (holders.contains(defaultSerial())) {
-      members.getFirst().lanes.sign(key, algorithm, message, deadlineNanos, completion);
+      members.getFirst().lanes.sign(key, check, algorithm, message, deadlineNanos, completion);
     } else {
-      completion.failed(elsewhere());
+      completion.failed(elsewhere(key, holders));
     }
   }
 
-  private static TokenException elsewhere() {
+  private TokenException elsewhere(KeyObject key, List<String> holders) {
+    if (elsewhere.add(key)) {
+      log.atWarn()
+          .addKeyValue("label", key.label())
+          .addKeyValue("id", key.idHex())
+          .addKeyValue("token_serials", holders)
+          .log("Key not usable: its tokens are not in the configuration");
+    }
     return new TokenException(
         TokenException.Kind.KEY_MISSING, "no token that is configured is known to hold the key");
   }
 
-  /// One MAC on its way from token to token. Touched by one thread at a time: who was handed the
-  /// call answers it.
+  /// The attempts of one MAC on several tokens. Used by one thread at a time: the thread that
+  /// completes an attempt starts the next.
   private final class Attempts implements Completion<byte[]> {
     private final KeyObject key;
+    private final @Nullable KeyCheck check;
     private final MacAlgorithm algorithm;
     private final byte[] message;
     private final long deadlineNanos;
@@ -295,12 +329,14 @@ public final class Tokens implements AutoCloseable {
 
     Attempts(
         KeyObject key,
+        @Nullable KeyCheck check,
         List<String> holders,
         MacAlgorithm algorithm,
         byte[] message,
         long deadlineNanos,
         Completion<byte[]> completion) {
       this.key = key;
+      this.check = check;
       this.algorithm = algorithm;
       this.message = message;
       this.deadlineNanos = deadlineNanos;
@@ -311,7 +347,7 @@ public final class Tokens implements AutoCloseable {
         }
       }
       if (untried.isEmpty()) {
-        failure = elsewhere();
+        failure = elsewhere(key, holders);
       }
     }
 
@@ -329,22 +365,23 @@ public final class Tokens implements AutoCloseable {
       untried.remove(best);
       asked = best;
       best.load.begun();
-      best.lanes.sign(key, algorithm, message, deadlineNanos, this);
+      best.lanes.sign(key, check, algorithm, message, deadlineNanos, this);
     }
 
     private TokenException outcome() {
       TokenException worst = failure;
-      // That a token which holds the key is out of service says more than that another lacks it.
+      // A token out of service has priority over a token that lacks the key.
       return worst == null || (!untried.isEmpty() && rank(worst) < rank(Lanes.outOfService()))
           ? Lanes.outOfService()
           : worst;
     }
 
-    /// What may pass says more than what is wrong with a key on one of its tokens.
+    /// Rank of a failure: temporary failures have priority over faults of a key on one of its
+    /// tokens.
     private static int rank(TokenException e) {
       return switch (e.kind()) {
         case UNAVAILABLE -> 2;
-        case BUSY -> 1;
+        case BUSY, OWNER_BUSY -> 1;
         case LATE, STOPPED, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
       };
     }
@@ -369,7 +406,7 @@ public final class Tokens implements AutoCloseable {
           return;
         }
         case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> left().missed(key);
-        case BUSY, UNAVAILABLE, UNSUPPORTED -> {}
+        case BUSY, OWNER_BUSY, UNAVAILABLE, UNSUPPORTED -> {}
       }
       if (failure == null || rank(cause) >= rank(failure)) {
         failure = cause;
@@ -381,15 +418,32 @@ public final class Tokens implements AutoCloseable {
     public boolean isAbandoned() {
       return completion.isAbandoned();
     }
+
+    @Override
+    public @Nullable Object owner() {
+      return completion.owner();
+    }
   }
 
-  /// Hands work to a token.
+  /// Queues work for a token.
   ///
-  /// @param repeatable whether a lane may do it a second time after a fault of the token
+  /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
       String serial, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
+    return submit(null, serial, work, repeatable, deadlineNanos);
+  }
+
+  /// Like [#submit(String, TokenWork, boolean, long)].
+  ///
+  /// @param owner as [Completion#owner]
+  public <T> CompletableFuture<T> submit(
+      @Nullable Object owner,
+      String serial,
+      TokenWork<T> work,
+      boolean repeatable,
+      long deadlineNanos) {
     return find(serial)
-        .map(member -> member.lanes.submit(work, repeatable, deadlineNanos))
+        .map(member -> member.lanes.submit(owner, work, repeatable, deadlineNanos))
         .orElseGet(
             () ->
                 CompletableFuture.failedFuture(
@@ -397,19 +451,24 @@ public final class Tokens implements AutoCloseable {
                         TokenException.Kind.UNAVAILABLE, "no token " + serial + " is configured")));
   }
 
-  /// Hands work that any token can do to one after the other, until one has done it.
-  public <T> CompletableFuture<T> submitAny(TokenWork<T> work, long deadlineNanos) {
-    return submitAny(work, deadlineNanos, 0);
+  /// Queues work for the first token. If it fails, queues the work for the next, until a token
+  /// succeeds.
+  ///
+  /// @param owner as [Completion#owner]
+  public <T> CompletableFuture<T> submitAny(Object owner, TokenWork<T> work, long deadlineNanos) {
+    return submitAny(owner, work, deadlineNanos, 0);
   }
 
-  private <T> CompletableFuture<T> submitAny(TokenWork<T> work, long deadlineNanos, int index) {
-    CompletableFuture<T> outcome = members.get(index).lanes.submit(work, true, deadlineNanos);
+  private <T> CompletableFuture<T> submitAny(
+      Object owner, TokenWork<T> work, long deadlineNanos, int index) {
+    CompletableFuture<T> outcome =
+        members.get(index).lanes.submit(owner, work, true, deadlineNanos);
     return index + 1 == members.size()
         ? outcome
         : outcome.exceptionallyCompose(
             failure ->
                 isTheTokens(failure)
-                    ? submitAny(work, deadlineNanos, index + 1)
+                    ? submitAny(owner, work, deadlineNanos, index + 1)
                     : CompletableFuture.failedFuture(failure));
   }
 
@@ -418,11 +477,12 @@ public final class Tokens implements AutoCloseable {
     return cause instanceof TokenException token
         && switch (token.kind()) {
           case LATE, STOPPED -> false;
-          case BUSY, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> true;
+          case BUSY, OWNER_BUSY, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+              true;
         };
   }
 
-  /// Has the lanes of a token give up their handles to a key, as [Lanes#evict].
+  /// Makes the lanes of a token unload their handles of a key, like [Lanes#evict].
   public void evict(String serial, KeyObject key) {
     find(serial)
         .ifPresent(
@@ -432,17 +492,18 @@ public final class Tokens implements AutoCloseable {
             });
   }
 
-  /// Lets PINs that were refused be tried once more.
+  /// Allows another login for tokens that refused their PINs.
   public void retryPins() {
     members.forEach(member -> member.probe.retryPin());
   }
 
-  /// Stops asking whether the tokens work.
+  /// Stops the health checks.
   public void stopProbes() {
     members.forEach(member -> member.probe.close());
   }
 
-  /// Ends all lanes, as [Lanes#close]: at once, so that one that hangs costs no more than its time.
+  /// Ends all lanes, like [Lanes#close]. Closes all tokens concurrently, so that several hanging
+  /// tokens cost one time limit.
   @Override
   public void close() {
     List<Thread> closing = new ArrayList<>();

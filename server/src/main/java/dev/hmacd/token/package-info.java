@@ -1,5 +1,5 @@
-/// The token behind PKCS#11: sessions, lanes, and the probe; the only package that knows the
-/// device.
+/// The tokens behind PKCS#11: sessions, lanes and health checks. The only package that uses
+/// PKCS#11.
 @NullMarked
 package dev.hmacd.token;
 

@@ -9,91 +9,200 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Bounds a listener's connections.
+/// Bounds a listener's number of connections, and adds a [ConnectionMeter] to each.
 ///
-/// Those that have not authenticated yet have a small bound of their own, and one makes room: the
-/// oldest of the address that has most of them. So whoever opens connections and says nothing
-/// cannot fill the daemon's memory, and from one address cannot keep out callers from others.
+/// A connection is pending until it has authenticated. Pending connections have a bound of their
+/// own. Above this bound the address with most pending connections loses its oldest. So silent
+/// connections cannot fill the memory, and one address cannot keep out others. Authenticated
+/// connections are shared between principals ([Shares]).
+///
+/// The event loop of an evicted connection closes it, with a delay if that loop is busy. Until then
+/// the connection has a file descriptor, but does not count against the bounds. When all
+/// descriptors are in use, the listener stops accepting until one of them is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
-  private final int max;
-  private final int maxPending;
-  private final boolean authenticate;
+  private final Settings settings;
+  private final MemoryBudget budget;
+  private final Function<Channel, @Nullable Object> identify;
+  private final Shares<Channel> shares;
+  private final AtomicLong refused = new AtomicLong();
 
-  /// Connections that have not authenticated, by where they come from, oldest first; none of the
-  /// inner maps is empty. The lock is held for a look at them only.
+  /// Unauthenticated connections by source address, oldest first. No inner map is empty. The lock
+  /// is held only for reads and writes of this map.
   @GuardedBy("this")
-  private final Map<InetAddress, Map<SocketAddress, Channel>> pending = new LinkedHashMap<>();
+  private final Map<InetAddress, Map<Route, Channel>> pending = new LinkedHashMap<>();
 
   @GuardedBy("this")
   private int pendingCount;
 
+  /// Connections that are not closed yet, evicted ones included.
   @GuardedBy("this")
   private int open;
 
+  /// The listening channel, while it does not accept.
   @GuardedBy("this")
-  private long refused;
+  private @Nullable Channel paused;
 
-  /// @param max open connections
-  /// @param maxPending how many of them may not have authenticated yet
-  /// @param authenticate whether they have to: on the Unix socket there is no handshake, and
-  ///   addresses are not unique
-  public Connections(int max, int maxPending, boolean authenticate) {
-    this.max = max;
-    this.maxPending = maxPending;
-    this.authenticate = authenticate;
+  /// The two addresses of a connection. One client port may be connected to several addresses of
+  /// this machine.
+  ///
+  /// @param local null if the transport does not know it
+  /// @param remote null likewise
+  public record Route(@Nullable SocketAddress local, @Nullable SocketAddress remote) {
+    static Route of(Channel connection) {
+      return new Route(connection.localAddress(), connection.remoteAddress());
+    }
+  }
+
+  /// Bounds of a listener's connections.
+  ///
+  /// @param max authenticated connections
+  /// @param maxPending unauthenticated connections, in addition to `max`
+  /// @param idleBytes memory of an idle connection
+  /// @param timeout for unfinished frames and unread answers
+  public record Settings(int max, int maxPending, long idleBytes, Duration timeout) {}
+
+  /// Creates bounds for connections that have to authenticate.
+  public Connections(Settings settings, MemoryBudget budget) {
+    this(settings, budget, _ -> null);
+  }
+
+  /// @param identify returns the principal of a new connection if the kernel knows it, as on a Unix
+  ///   socket; null if the connection has to authenticate
+  public Connections(
+      Settings settings, MemoryBudget budget, Function<Channel, @Nullable Object> identify) {
+    this.settings = settings;
+    this.budget = budget;
+    this.identify = identify;
+    this.shares = new Shares<>(settings.max(), this::refuse);
+  }
+
+  private void refuse(Channel connection) {
+    refused.incrementAndGet();
+    cut(connection);
   }
 
   /// On the listening channel: each message is a new connection.
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Channel connection = (Channel) message;
-    SocketAddress remote = connection.remoteAddress();
-    Channel evicted = null;
-    boolean accepted;
-    synchronized (this) {
-      accepted = open < max;
-      if (accepted) {
-        open++;
-        if (authenticate) {
-          pending
-              .computeIfAbsent(source(remote), _ -> new LinkedHashMap<>())
-              .put(remote, connection);
-          pendingCount++;
-          if (pendingCount > maxPending) {
-            evicted = pollPending(connection);
-          }
-        }
-      }
-      if (!accepted || evicted != null) {
-        refused++;
-      }
-    }
-    if (evicted != null) {
-      cut(evicted);
-    }
-    if (!accepted) {
+    Route route = Route.of(connection);
+    Object principal = identify.apply(connection);
+    if (principal != null && !shares.enter(principal, connection)) {
+      refused.incrementAndGet();
       connection.unsafe().closeForcibly();
       return;
     }
-    var _ = connection.closeFuture().addListener(_ -> closed(remote, connection));
+    var account =
+        budget.open(
+            connection, principal == null ? source(route) : principal, settings.idleBytes());
+    var meter =
+        new ConnectionMeter(
+            connection, account, settings.idleBytes(), settings.timeout().toNanos());
+    connection.pipeline().addFirst(meter);
+    if (principal == null) {
+      addPending(route, connection);
+    } else {
+      meter.authenticated(principal);
+    }
+    opened(context.channel());
+    var _ = connection.closeFuture().addListener(_ -> closed(route, connection, meter));
     context.fireChannelRead(message);
   }
 
-  private synchronized void closed(SocketAddress remote, Channel connection) {
-    open--;
-    settle(remote, connection);
+  private synchronized void opened(Channel listening) {
+    open++;
+    if (open >= settings.max() + settings.maxPending() && open > shares.taken() + pendingCount) {
+      paused = listening;
+      // Under the lock, so that a resume follows the pause. The call runs no callback.
+      listening.config().setAutoRead(false);
+    }
   }
 
-  /// The oldest of the address that has most of those that are pending; null when that is the one
-  /// for which there is to be room.
+  private void addPending(Route route, Channel connection) {
+    Channel evicted = null;
+    synchronized (this) {
+      pending.computeIfAbsent(source(route), _ -> new LinkedHashMap<>()).put(route, connection);
+      pendingCount++;
+      if (pendingCount > settings.maxPending()) {
+        evicted = pollPending(connection);
+      }
+    }
+    if (evicted != null) {
+      refuse(evicted);
+    }
+  }
+
+  private void closed(Route route, Channel connection, ConnectionMeter meter) {
+    meter.account().close(); // Also of a connection that was closed before it was registered.
+    Object principal = meter.principal();
+    if (principal != null) {
+      boolean _ = shares.leave(principal, connection);
+    }
+    Channel listening;
+    synchronized (this) {
+      open--;
+      removePending(route, connection);
+      listening = paused;
+      paused = null;
+    }
+    if (listening != null && listening.isOpen()) {
+      listening.config().setAutoRead(true);
+    }
+  }
+
+  /// Records the principal of a pending connection. Call it on the connection's event loop.
+  ///
+  /// @return whether a place was free; otherwise the connection is cut
+  public boolean authenticated(Route route, Object principal) {
+    Channel connection;
+    synchronized (this) {
+      var same = pending.get(source(route));
+      connection = same == null ? null : same.get(route);
+    }
+    return connection != null && authenticated(connection, principal);
+  }
+
+  /// Records a connection's principal, which may differ from the previous one. Call it on the
+  /// connection's event loop.
+  ///
+  /// @return whether a place was free; otherwise the connection is cut
+  public boolean authenticated(Channel connection, Object principal) {
+    if (!connection.isOpen()) {
+      return false;
+    }
+    ConnectionMeter meter = ConnectionMeter.of(connection);
+    Object before = meter.principal();
+    if (principal.equals(before)) {
+      return true;
+    }
+    if (before == null) {
+      synchronized (this) {
+        removePending(Route.of(connection), connection);
+      }
+    } else {
+      boolean _ = shares.leave(before, connection);
+    }
+    if (!shares.enter(principal, connection)) {
+      refuse(connection);
+      return false;
+    }
+    meter.authenticated(principal);
+    return true;
+  }
+
+  /// Removes the oldest pending connection of the address with most pending connections; null if
+  /// that is `newer`.
   @GuardedBy("this")
   private @Nullable Channel pollPending(Channel newer) {
     if (pending.isEmpty()) {
@@ -104,30 +213,19 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     if (eldest.getValue().equals(newer)) {
       return null;
     }
-    settle(eldest.getKey(), eldest.getValue());
+    removePending(eldest.getKey(), eldest.getValue());
     return eldest.getValue();
   }
 
-  /// Notes that a connection's other end is known from now on.
-  public synchronized void authenticated(@Nullable SocketAddress remote) {
-    if (remote != null) {
-      settle(remote, null);
-    }
-  }
-
-  /// It is not pending any more, if it was.
-  ///
-  /// @param connection which one, where a newer one may have the same address; else null
+  /// Removes a connection from the pending connections, if it is one of them.
   @GuardedBy("this")
-  private void settle(SocketAddress remote, @Nullable Channel connection) {
-    InetAddress source = source(remote);
-    Map<SocketAddress, Channel> same = pending.get(source);
+  private void removePending(Route route, Channel connection) {
+    InetAddress source = source(route);
+    Map<Route, Channel> same = pending.get(source);
     if (same == null) {
       return;
     }
-    boolean was =
-        connection == null ? same.remove(remote) != null : same.remove(remote, connection);
-    if (was) {
+    if (same.remove(route, connection)) {
       pendingCount--;
     }
     if (same.isEmpty()) {
@@ -135,54 +233,66 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// The address of whoever is there: with IPv6 it is a network of 64 bits that one party has.
-  private static InetAddress source(SocketAddress remote) {
+  /// The peer's address. For IPv6, its network of 64 bits, which one party usually has.
+  private static InetAddress source(Route route) {
     InetAddress address =
-        remote instanceof InetSocketAddress inet
+        route.remote() instanceof InetSocketAddress inet
             ? inet.getAddress()
             : InetAddress.getLoopbackAddress();
     byte[] bytes = address.getAddress();
-    if (bytes.length == 4 || bytes[0] == 0) { // The latter is an IPv4 address in IPv6's form.
+    if (bytes.length == 4 || bytes[0] == 0) { // The latter is an IPv4-mapped IPv6 address.
       return address;
     }
     Arrays.fill(bytes, 8, 16, (byte) 0);
     try {
       return InetAddress.getByAddress(bytes);
     } catch (UnknownHostException e) {
-      throw new IllegalStateException(e); // Only of a length that is neither 4 nor 16.
+      throw new IllegalStateException(e); // Only for a length other than 4 and 16.
     }
   }
 
-  /// Closes a connection that has not authenticated, to make room for what is newer: the oldest of
-  /// the address that has most of them.
+  /// Evicts an unauthenticated connection in favour of a newer one: the oldest of the address with
+  /// most pending connections.
   ///
-  /// @param newer never closed
-  /// @return whether there was one
+  /// @param newer never cut
+  /// @return whether a connection was evicted
   public boolean evictOldestPending(Channel newer) {
     Channel evicted;
     synchronized (this) {
       evicted = pollPending(newer);
-      if (evicted == null) {
-        return false;
-      }
-      refused++;
     }
-    cut(evicted);
+    if (evicted == null) {
+      return false;
+    }
+    refuse(evicted);
     return true;
   }
 
-  /// Ends a connection at once: asked to close, the codecs of HTTP/2 would wait for streams.
+  /// Closes a connection at once. A normal close would let the HTTP/2 codec wait for streams.
+  /// Thread-safe.
   public static void cut(Channel connection) {
+    Channel listening = connection.parent();
+    if (connection.isRegistered() || listening == null) {
+      close(connection);
+    } else {
+      // On the listener's event loop, which is about to register the connection: it has no event
+      // loop yet.
+      listening.eventLoop().execute(() -> close(connection));
+    }
+  }
+
+  private static void close(Channel connection) {
     var first = connection.pipeline().firstContext();
     var _ = first == null ? connection.close() : first.close();
   }
 
+  /// Connections that are not closed yet, evicted ones included.
   public synchronized int open() {
     return open;
   }
 
-  /// Connections that were closed because there were too many.
-  public synchronized long refused() {
-    return refused;
+  /// Connections cut because a bound on their number was exceeded.
+  public long refused() {
+    return refused.get();
   }
 }

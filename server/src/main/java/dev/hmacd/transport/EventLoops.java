@@ -12,6 +12,7 @@ import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.internal.PlatformDependent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,10 +20,10 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The threads that all edges take and answer calls on, one a processor: on native epoll where
-/// there is one.
+/// The event-loop threads of all edges, one per processor. They use native epoll where it is
+/// available.
 public final class EventLoops implements AutoCloseable {
-  /// How long what was begun may take to end.
+  /// Timeout of the graceful shutdown.
   private static final Duration LAST_TASKS = Duration.ofSeconds(1);
 
   private volatile @Nullable EventLoopGroup group;
@@ -41,12 +42,12 @@ public final class EventLoops implements AutoCloseable {
     group = started;
   }
 
-  /// Whether they are Linux's, and so take Unix sockets too.
+  /// Whether the event loops use Linux's epoll, and so support Unix sockets.
   public static boolean isEpoll() {
     return Epoll.isAvailable();
   }
 
-  /// What channels are registered with.
+  /// The group that channels are registered with.
   ///
   /// @throws IllegalStateException before [#start]
   public EventLoopGroup group() {
@@ -57,9 +58,10 @@ public final class EventLoops implements AutoCloseable {
     return started;
   }
 
-  /// What has things done on the event loop that this is called on; at once by who is there.
+  /// An executor of the event loop that the calling thread runs. A task that this event loop
+  /// submits runs at once.
   ///
-  /// @throws IllegalStateException when this is called elsewhere
+  /// @throws IllegalStateException if the calling thread is no event loop
   public Executor current() {
     for (Here loop : here) {
       if (loop.executor().inEventLoop()) {
@@ -69,7 +71,7 @@ public final class EventLoops implements AutoCloseable {
     throw new IllegalStateException("not on an event loop");
   }
 
-  /// An event loop that does at once what it is given there.
+  /// The executor of one event loop. A task that the event loop itself submits runs at once.
   private record Here(EventExecutor executor) implements Executor {
     @Override
     public void execute(Runnable task) {
@@ -81,7 +83,12 @@ public final class EventLoops implements AutoCloseable {
     }
   }
 
-  /// Makes channels that listen on TCP.
+  /// Direct memory in bytes, if Netty counts it; 0 if the JVM counts it.
+  public static long directMemory() {
+    return Math.max(0, PlatformDependent.usedDirectMemory());
+  }
+
+  /// The factory of TCP server channels.
   public static ChannelFactory<ServerChannel> tcp() {
     return isEpoll() ? EpollServerSocketChannel::new : NioServerSocketChannel::new;
   }

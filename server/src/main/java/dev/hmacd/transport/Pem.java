@@ -8,7 +8,10 @@ import io.netty.internal.tcnative.SSLContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
@@ -25,7 +28,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// Reads PEM files (RFC 7468) with the JDK alone: Netty would use Bouncy Castle where it finds it,
+/// Reads PEM files (RFC 7468) with the JDK alone. Netty would use Bouncy Castle if it is present,
 /// which takes a second to start.
 final class Pem {
   private static final int MAX_BYTES = 1 << 20;
@@ -34,7 +37,7 @@ final class Pem {
 
   private Pem() {}
 
-  /// The certificates of a file, at least one, in its order.
+  /// The certificates of a file in their order, at least one.
   static List<X509Certificate> certificates(Path file) throws IOException {
     try {
       Collection<? extends Certificate> all =
@@ -51,7 +54,7 @@ final class Pem {
 
   /// The private key of a certificate.
   ///
-  /// @throws IOException also when it is the key of another certificate
+  /// @throws IOException also if the key belongs to another certificate
   static PrivateKey privateKey(Path file, X509Certificate certificate) throws IOException {
     Matcher matcher = PRIVATE_KEY.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
     if (!matcher.find()) {
@@ -70,8 +73,8 @@ final class Pem {
     }
   }
 
-  /// Asks the TLS library, as a handshake would: the JDK's elliptic curves take a tenth of a second
-  /// of a start.
+  /// Checks with the TLS library, as a handshake would. The JDK's elliptic curves would add a tenth
+  /// of a second to the start.
   private static void requireBelonging(byte[] key, X509Certificate certificate)
       throws GeneralSecurityException {
     OpenSsl.ensureAvailability();
@@ -89,7 +92,7 @@ final class Pem {
       parsedKey = SSL.parsePrivateKey(keyBio, null);
       parsedChain = SSL.parseX509Chain(chainBio);
       SSL.setKeyMaterial(connection, parsedChain, parsedKey);
-    } catch (Exception e) { // What the library declares: KEY_VALUES_MISMATCH and its like.
+    } catch (Exception e) { // Declared by the library, for example for KEY_VALUES_MISMATCH.
       throw new GeneralSecurityException(e);
     } finally {
       if (parsedKey != 0) {
@@ -138,9 +141,23 @@ final class Pem {
   }
 
   private static byte[] read(Path file) throws IOException {
-    if (Files.size(file) > MAX_BYTES) {
-      throw new IOException(file + " is longer than " + MAX_BYTES + " bytes");
+    try {
+      if (Files.size(file) > MAX_BYTES) {
+        throw new IOException(file + " is longer than " + MAX_BYTES + " bytes");
+      }
+      return Files.readAllBytes(file);
+    } catch (FileSystemException e) {
+      throw new IOException("cannot read " + file + ": " + reason(e), e);
     }
-    return Files.readAllBytes(file);
+  }
+
+  /// The reason of a file error. The JDK's message is only the path if the exception's type has the
+  /// reason.
+  private static String reason(FileSystemException e) {
+    return switch (e) {
+      case NoSuchFileException _ -> "no such file";
+      case AccessDeniedException _ -> "no read permission for the daemon's user";
+      default -> String.valueOf(e.getReason());
+    };
   }
 }

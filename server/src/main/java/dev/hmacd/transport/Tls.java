@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.security.PrivateKey;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
@@ -29,11 +30,12 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
-/// TLS with certificates that can be replaced while connections last. Each new connection takes the
-/// newest; who lets connections last is to check them again against the newest [#trust].
+/// TLS with certificates that can be replaced while connections are open. Each new connection uses
+/// the newest files. Owners of open connections must check them against the newest [#trust].
 public final class Tls {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
+  private final String section;
   private final TlsConfig config;
   private final ApplicationProtocolConfig protocols;
   private volatile @Nullable Material material;
@@ -45,11 +47,13 @@ public final class Tls {
             return true;
           });
 
-  /// Files are read by [#startLoading] and [#reload].
+  /// Reads no file. [#startLoading] and [#reload] read them.
   ///
+  /// @param section of the configuration, for error messages
   /// @param config callers must have a certificate if it names authorities
-  /// @param protocols what is spoken over it, in ALPN's names, the best first
-  public Tls(TlsConfig config, String... protocols) {
+  /// @param protocols ALPN names of the protocols, the preferred one first
+  public Tls(String section, TlsConfig config, String... protocols) {
+    this.section = section;
     this.config = config;
     this.protocols =
         new ApplicationProtocolConfig(
@@ -59,7 +63,7 @@ public final class Tls {
             protocols);
   }
 
-  /// Whose certificates are accepted.
+  /// The authorities whose client certificates are accepted.
   public static final class Trust {
     private final X509TrustManager manager;
 
@@ -80,15 +84,15 @@ public final class Tls {
 
   private record Material(SslContext context, @Nullable Trust trust, Instant notAfter) {}
 
-  /// Begins to read the files on a thread of its own: it takes about as long as all the rest of a
-  /// start.
+  /// Starts to read the files on a separate thread, because this takes about as long as the rest of
+  /// the start.
   public void startLoading() {
     Thread.ofPlatform().name("hmacd-tls").daemon().start(firstLoad);
   }
 
   /// Waits until the files have been read.
   ///
-  /// @throws IOException when they cannot be used
+  /// @throws IOException if the files cannot be used
   public void awaitLoaded() throws IOException {
     try {
       firstLoad.get();
@@ -103,17 +107,18 @@ public final class Tls {
     }
   }
 
-  /// Reads the files and, if all is well with them, uses them from the next connection on.
+  /// Reads the files and, if all are valid, uses them for new connections.
   ///
-  /// @throws IOException when a file cannot be read or does not fit the others; what was used
-  ///   before stays
+  /// @throws IOException if a file cannot be read or does not fit the others; the previous files
+  ///   stay in use
   public void reload() throws IOException {
     try {
-      List<X509Certificate> own = Pem.certificates(config.certificate());
+      List<X509Certificate> own = read("certificate", () -> Pem.certificates(config.certificate()));
       own.getFirst().checkValidity();
+      PrivateKey key =
+          read("private_key", () -> Pem.privateKey(config.privateKey(), own.getFirst()));
       SslContextBuilder builder =
-          SslContextBuilder.forServer(
-                  OneKeyManager.factory(Pem.privateKey(config.privateKey(), own.getFirst()), own))
+          SslContextBuilder.forServer(OneKeyManager.factory(key, own))
               .protocols(VERSIONS)
               .ciphers(Http2SecurityUtil.CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
               .applicationProtocolConfig(protocols);
@@ -125,18 +130,32 @@ public final class Tls {
       }
       material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
     } catch (CertificateException e) {
-      throw new IOException(config.certificate() + " is not valid now", e);
+      throw new IOException(
+          section + ".certificate: " + config.certificate() + " is not valid now", e);
     } catch (GeneralSecurityException | IllegalArgumentException e) {
       throw new IOException("unusable TLS files: " + e.getMessage(), e);
     }
   }
 
-  private static TrustManagerFactory trustOnly(Path authorities)
+  private interface Reading<T> {
+    T read() throws IOException;
+  }
+
+  /// Reads the file of a configuration key.
+  private <T> T read(String key, Reading<T> reading) throws IOException {
+    try {
+      return reading.read();
+    } catch (IOException e) {
+      throw new IOException(section + "." + key + ": " + e.getMessage(), e);
+    }
+  }
+
+  private TrustManagerFactory trustOnly(Path authorities)
       throws IOException, GeneralSecurityException {
     KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
     store.load(null, null);
     int i = 0;
-    for (X509Certificate each : Pem.certificates(authorities)) {
+    for (X509Certificate each : read("client_ca", () -> Pem.certificates(authorities))) {
       store.setCertificateEntry("ca-" + i++, each);
     }
     TrustManagerFactory factory =
@@ -153,9 +172,9 @@ public final class Tls {
     return loaded;
   }
 
-  /// Whom connections are to be checked against now.
+  /// The current trust, against which connections must be checked.
   ///
-  /// @throws IllegalStateException when callers have no certificates here
+  /// @throws IllegalStateException if callers do not authenticate by certificate here
   public Trust trust() {
     Trust trust = material().trust();
     if (trust == null) {
@@ -164,12 +183,12 @@ public final class Tls {
     return trust;
   }
 
-  /// When the daemon's own certificate ends.
+  /// The end of validity of the daemon's own certificate.
   public Instant notAfter() {
     return material().notAfter();
   }
 
-  /// A new engine, which will tell what trust its handshake was made with.
+  /// A new engine, whose session stores the trust of its handshake.
   private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
     SSLEngine engine = now.context().newEngine(allocator);
     if (now.trust() != null) {
@@ -178,7 +197,7 @@ public final class Tls {
     return engine;
   }
 
-  /// The trust that a session's chain was checked against in its handshake.
+  /// The trust against which a session's chain was checked in its handshake; null if unknown.
   public static @Nullable Trust trustOf(SSLSession session) {
     return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
   }

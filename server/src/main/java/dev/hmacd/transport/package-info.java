@@ -1,4 +1,4 @@
-/// What all edges listen with: event loops, bounds on connections, and TLS.
+/// Shared parts of all edges: event loops, bounds on connections, and TLS.
 @NullMarked
 package dev.hmacd.transport;
 

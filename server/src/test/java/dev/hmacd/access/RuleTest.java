@@ -47,6 +47,7 @@ final class RuleTest {
         KeyObject.of(ID, 1),
         null,
         null,
+        null,
         Arrays.stream(aliases).map(Alias::new).collect(Collectors.toSet()));
   }
 

@@ -27,18 +27,15 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 
-/// Every item of `kms-semantics.md` that can be, is shown by a case or a test; of every other one
-/// it is said why not.
+/// Every item of `docs/aws-kms-semantics.md` is shown by a case or a test, or is excluded with a
+/// reason.
 ///
-/// The items of a section are its bullets, the rows of its tables below their heads, and the other
-/// lines that are not the continuation of a bullet, counted from 1.
+/// An item is a bullet or a table row that begins with its id in bold, e.g. `**ALIAS-2**`.
 final class CoverageTest {
-  private static final Path SEMANTICS =
-      Path.of(System.getProperty("hmacd.test.semantics", "../../shared/kms-semantics.md"));
+  private static final Path SEMANTICS = Path.of("..", "docs", "aws-kms-semantics.md");
   private static final List<Class<? extends Annotation>> TESTS =
       List.of(Test.class, ParameterizedTest.class);
-  private static final int LAST_SECTION = 15;
-  private static final Pattern HEADING = Pattern.compile("## (\\d+)\\..*");
+  private static final Pattern ITEM = Pattern.compile("(?:- |\\| )\\*\\*([A-Z]+-\\d+)\\*\\*.*");
 
   private static final Map<String, String> items = new LinkedHashMap<>();
   private static final Map<String, String> excluded = new LinkedHashMap<>();
@@ -69,20 +66,12 @@ final class CoverageTest {
   }
 
   private static void readItems() throws IOException {
-    int section = 0;
-    int number = 0;
-    int row = 0;
     for (String line : Files.readAllLines(SEMANTICS)) {
-      Matcher heading = HEADING.matcher(line);
-      if (heading.matches()) {
-        section = Integer.parseInt(heading.group(1));
-        number = 0;
-      }
-      row = line.startsWith("|") ? row + 1 : 0;
-      boolean item = !heading.matches() && !line.isBlank() && !line.startsWith(" ");
-      boolean head = row == 1 || row == 2;
-      if (section >= 1 && section <= LAST_SECTION && item && !head) {
-        items.put(section + "." + ++number, line);
+      Matcher item = ITEM.matcher(line);
+      if (item.matches()) {
+        assertThat(items.put(item.group(1), line)).as("another %s", item.group(1)).isNull();
+      } else {
+        assertThat(line).as("an item without an id").doesNotStartWith("- ");
       }
     }
   }
@@ -93,7 +82,7 @@ final class CoverageTest {
 
   @Test
   void everyItemIsShownOrItIsSaidWhyNot() {
-    assertThat(items).hasSizeGreaterThan(100);
+    assertThat(items).hasSizeGreaterThan(150);
     assertThat(
             where(items.keySet(), each -> !covered.contains(each) && !excluded.containsKey(each)))
         .as("items that nothing shows")
@@ -113,8 +102,8 @@ final class CoverageTest {
   private static void report() {
     PrintStream out = System.out;
     out.printf(
-        "kms-semantics.md, sections 1 to %d: %d of %d items covered; the others:%n",
-        LAST_SECTION, items.size() - excluded.size(), items.size());
+        "aws-kms-semantics.md: %d of %d items covered; the others:%n",
+        items.size() - excluded.size(), items.size());
     Map<String, List<String>> byReason = new LinkedHashMap<>();
     excluded.forEach(
         (number, reason) ->

@@ -2,8 +2,10 @@ package dev.hmacd.awskms;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import dev.hmacd.access.Principal;
 import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.MemoryBudget;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -22,6 +24,7 @@ import java.util.regex.Pattern;
 /// [ReferenceHttp1] reads, however the bytes are cut into pieces; answers come in order; nothing is
 /// thrown, nothing is left behind, and no memory is filled.
 public final class Http1Fuzz {
+  private static final Principal CALLER = Principal.uid(1);
   private static final Duration LONG = Duration.ofDays(1);
 
   /// Small, so that short inputs reach them.
@@ -54,11 +57,15 @@ public final class Http1Fuzz {
     private final EmbeddedChannel channel =
         EmbeddedChannel.builder().ticker(Ticker.newMockTicker()).build();
 
-    private final Room room = new Room(LIMITS.maxRequests(), LIMITS.maxBufferedBytes());
+    private final Room room =
+        new Room(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes());
 
     Connection(BiConsumer<Request, Exchange> requests) {
       channel.config().setAllocator(allocator);
-      var connections = new Connections(1, 1, false);
+      var connections =
+          new Connections(
+              new Connections.Settings(1, 1, 0, Duration.ofSeconds(1)), new MemoryBudget(1 << 30));
+      var _ = new EmbeddedChannel(connections).writeInbound(channel); // Gives it its meter.
       Protocols.http1(
           channel.pipeline(), new Intake(LIMITS, requests, room, connections, new Watch()));
     }
@@ -139,7 +146,7 @@ public final class Http1Fuzz {
             (request, exchange) -> {
               int number = requests.size();
               requests.add(text(request));
-              exchange.authenticated();
+              var _ = exchange.admit(CALLER);
               if (late) {
                 answers.add(() -> exchange.respond(answer(number)));
               } else {
@@ -182,7 +189,7 @@ public final class Http1Fuzz {
     var connection =
         new Connection(
             (_, exchange) -> {
-              exchange.authenticated();
+              var _ = exchange.admit(CALLER);
               exchange.respond(answer(0));
             });
     connection.write(stream, 0, stream.length);

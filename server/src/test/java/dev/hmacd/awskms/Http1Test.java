@@ -35,7 +35,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("slow")
 final class Http1Test {
   private static final LoopbackDaemon daemon =
-      LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
+      LoopbackDaemon.on(SoftHsm.shared())
+          .awsKms()
+          // So long that each connection that ends does so for another reason.
+          .awsLimit("request_timeout: 10m")
+          .awsLimit("connection_idle: 10m")
+          .allowingUserAll("admin");
   private static AwsCaller admin;
   private static LogWatch log;
   private static String key = "";
@@ -75,7 +80,7 @@ final class Http1Test {
   }
 
   @Test
-  @KmsItem({"1.1", "1.4", "1.5", "1.8"})
+  @KmsItem({"WIRE-1", "WIRE-4", "WIRE-5", "WIRE-8"})
   void answerHasWhatClientsReadFromIt() throws IOException {
     Answer answer = admin.call("GenerateMac", AwsCaller.macOf(key, "hello"));
     assertThat(answer.headers())
@@ -373,6 +378,11 @@ final class Http1Test {
         argumentSet("long field", HEAD + "X-A: " + "x".repeat(20_000) + "\r\n", 431),
         argumentSet("long fields", HEAD + ("X-A: " + "x".repeat(1000) + "\r\n").repeat(20), 431),
         argumentSet("many fields", HEAD + "X-A: x\r\n".repeat(101) + "\r\n", 431),
+        argumentSet("a field too many, and no end", HEAD + "a:\r\n".repeat(100), 431),
+        argumentSet(
+            "a field after chunks, and no end",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\na:\r\n",
+            400),
         argumentSet("long body by its length", HEAD + "Content-Length: 262145\r\n\r\n", 413),
         argumentSet(
             "long body in chunks",
@@ -397,6 +407,31 @@ final class Http1Test {
         assertThat(answer.headers()).containsEntry("connection", "close");
         assertThat(caller.isClosedByPeer()).isTrue();
       }
+    }
+  }
+
+  @Test
+  void requestMayHaveAsManyFieldsAsAreCounted() throws IOException {
+    String request = request("hello");
+    long fields = request.substring(0, request.indexOf("\r\n\r\n")).lines().count() - 1;
+    String more = "\r\n" + "a:\r\n".repeat(Math.toIntExact(100 - fields));
+    try (RawHttp1 caller = caller()) {
+      for (int i = 0; i < 3; i++) {
+        caller.write(request.replaceFirst("\r\n", more));
+        assertThat(caller.read().status()).isEqualTo(200);
+      }
+      caller.write(request.replaceFirst("\r\n", more + "a:\r\n"));
+      assertThat(caller.read().status()).isEqualTo(431);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void answerToHeadOfTooManyFieldsHasNoBody() throws IOException {
+    try (RawHttp1 caller = caller()) {
+      Answer answer = caller.write("HEAD / HTTP/1.1\r\n" + "a:\r\n".repeat(101)).read();
+      assertThat(answer.status()).isEqualTo(431);
+      assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 

@@ -7,25 +7,25 @@ import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import dev.hmacd.access.Access;
-import dev.hmacd.key.AccessKeyRegistry;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyRegistry;
-import dev.hmacd.key.RegistryStore;
-import dev.hmacd.mac.AccessKeyService;
-import dev.hmacd.mac.AliasService;
-import dev.hmacd.mac.Availability;
-import dev.hmacd.mac.KeyMaker;
-import dev.hmacd.mac.KeyService;
-import dev.hmacd.mac.KeyStateService;
-import dev.hmacd.mac.MacService;
-import dev.hmacd.mac.RandomService;
-import dev.hmacd.mac.TagService;
-import dev.hmacd.mac.UseCases;
-import dev.hmacd.token.Circuit;
+import dev.hmacd.registry.AccessKeyRegistry;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.token.CircuitBreaker;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenInfo;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.usecase.AccessKeyService;
+import dev.hmacd.usecase.AliasService;
+import dev.hmacd.usecase.Availability;
+import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.KeyStateService;
+import dev.hmacd.usecase.MacService;
+import dev.hmacd.usecase.RandomService;
+import dev.hmacd.usecase.TagService;
+import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.ByteBuffer;
@@ -85,7 +85,7 @@ public final class JsonFuzz {
   }
 
   private static final class NoToken implements Token {
-    private final Circuit circuit = new Circuit();
+    private final CircuitBreaker circuit = new CircuitBreaker();
 
     @Override
     public TokenInfo info() {
@@ -93,7 +93,7 @@ public final class JsonFuzz {
     }
 
     @Override
-    public Circuit circuit() {
+    public CircuitBreaker circuit() {
       return circuit;
     }
 

@@ -12,6 +12,8 @@ import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1.Answer;
 import dev.hmacd.testing.SoftHsm;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.charset.Charset;
 import java.time.Duration;
 import java.util.stream.Stream;
@@ -175,6 +177,16 @@ final class JsonTest {
     assertRefused(describe(body.replace("KEY\",\"X\":\"", ""), charset));
   }
 
+  /// How much of the processor the event loops have had, whatever else the machine does.
+  private static Duration onEventLoops() {
+    ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+    return Duration.ofNanos(
+        Thread.getAllStackTraces().keySet().stream()
+            .filter(thread -> thread.getName().startsWith("hmacd-io"))
+            .mapToLong(thread -> Math.max(0, threads.getThreadCpuTime(thread.threadId())))
+            .sum());
+  }
+
   /// A quarter of a megabyte, and all of it wrong.
   @Test
   void answerToVeryManyMistakesIsShortAndComesSoon() throws IOException {
@@ -185,13 +197,13 @@ final class JsonTest {
               + "{\"TagKey\":\"\",\"TagValue\":\"\"},".repeat(8000)
               + "{}]}"
         }) {
-      long start = System.nanoTime();
+      Duration before = onEventLoops();
       Answer answer = admin.call("TagResource", body.replace("KEY", key));
       assertThat(answer.body())
           .startsWith("{\"__type\":\"ValidationException\",\"message\":\"3")
           .contains("validation errors detected", "tags.1.member.tagKey")
           .hasSizeLessThan(8192);
-      assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+      assertThat(onEventLoops().minus(before)).isLessThan(Duration.ofSeconds(5));
     }
     Answer answer =
         admin.call(

@@ -18,9 +18,9 @@ final class ReferenceHttp1 {
       Pattern.compile("(" + TOKEN + ") ([^\\x00-\\x20\\x7f]+) HTTP/1\\.1");
   private static final Pattern FIELD =
       Pattern.compile("(" + TOKEN + "):[ \\t]*([^\\x00-\\x08\\x0a-\\x1f\\x7f]*)");
-  private static final Pattern LENGTH = Pattern.compile("[0-9]{1,9}");
+  private static final Pattern LENGTH = Pattern.compile("0*[0-9]{1,9}");
   private static final Pattern CHUNK =
-      Pattern.compile("([0-9a-fA-F]{1,8})([ \\t]*;[^\\x00-\\x08\\x0a-\\x1f\\x7f]*)?");
+      Pattern.compile("(0*[0-9a-fA-F]{1,8})([ \\t]*;[^\\x00-\\x08\\x0a-\\x1f\\x7f]*)?");
 
   private final String text;
   private int at;

@@ -2,7 +2,7 @@ package dev.hmacd.awskms;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
-import dev.hmacd.mac.SigningKey;
+import dev.hmacd.usecase.SigningKey;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.security.GeneralSecurityException;

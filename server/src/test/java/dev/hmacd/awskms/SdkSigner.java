@@ -3,7 +3,7 @@ package dev.hmacd.awskms;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hmacd.access.Principal;
-import dev.hmacd.mac.SigningKey;
+import dev.hmacd.usecase.SigningKey;
 import java.net.URI;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;

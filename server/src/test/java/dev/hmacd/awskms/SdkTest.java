@@ -44,7 +44,7 @@ final class SdkTest {
   }
 
   @Test
-  @KmsItem({"1.2", "1.7", "7.2"})
+  @KmsItem({"WIRE-2", "WIRE-7", "MAC-2"})
   void macIsMadeAndVerifiedAndAnotherIsRefused() {
     String key = key();
     var made =

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
-import dev.hmacd.mac.SigningKey;
+import dev.hmacd.usecase.SigningKey;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;

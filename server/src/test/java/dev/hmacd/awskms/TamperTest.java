@@ -71,7 +71,6 @@ final class TamperTest {
     admin.close();
     daemon.close();
     System.out.println("TamperTest: " + cases + " changes of a signed request, each refused");
-    assertThat(cases).isGreaterThan(200);
   }
 
   private static String signed(String operation, String json) {
@@ -143,7 +142,7 @@ final class TamperTest {
   }
 
   @Test
-  @KmsItem({"2.1", "2.9"})
+  @KmsItem({"AUTH-1", "AUTH-9"})
   void changedSignatureIsRefused() throws IOException {
     String request = good();
     Matcher signature = Pattern.compile("Signature=([0-9a-f]{64})").matcher(request);
@@ -209,7 +208,7 @@ final class TamperTest {
   }
 
   @Test
-  @KmsItem("2.10")
+  @KmsItem("AUTH-10")
   void headerOfAwssThatIsNotSignedIsRefused() throws IOException {
     for (String more :
         List.of(
@@ -374,6 +373,7 @@ final class TamperTest {
   @Test
   void noByteOfTheHeadCanBeChanged() throws IOException {
     String request = good();
+    int before = cases;
     int end = request.indexOf("\r\n\r\n");
     for (int i = 0; i < end; i++) {
       char c = request.charAt(i);
@@ -383,10 +383,11 @@ final class TamperTest {
         assertThat(answer(changed).status()).as(changed).isBetween(400, 505);
       }
     }
+    assertThat(cases - before).isGreaterThan(200);
   }
 
   @Test
-  @KmsItem({"2.2", "2.3", "2.9"})
+  @KmsItem({"AUTH-2", "AUTH-3", "AUTH-9"})
   void replayIsRefusedWhenTheWindowIsOver() throws IOException {
     String request = good();
     String early =

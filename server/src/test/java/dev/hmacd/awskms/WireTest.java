@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.mac.Failure;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.KmsItem;
 import dev.hmacd.testing.LoopbackDaemon;
@@ -13,6 +12,7 @@ import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.usecase.Failure;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.time.Instant;
@@ -41,9 +41,12 @@ final class WireTest {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(hsm)
           .awsKms()
-          .awsLimit("max_call_time: 3s")
+          .awsLimit("max_call_time: 8s")
           .allowingUserAll("admin")
           .token("lanes: 1")
+          // The token stays in service while a call takes longer than max_call_time.
+          .token("probe_timeout: 5m")
+          .token("hang_timeout: 5m")
           .wrapping(_ -> token);
 
   @SuppressWarnings("NullAway.Init") // By start().
@@ -80,7 +83,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("1.3")
+  @KmsItem("WIRE-3")
   void timesAreSecondsWithAFraction() throws IOException {
     long now = Instant.now().getEpochSecond();
     String body =
@@ -90,12 +93,12 @@ final class WireTest {
     assertThat(body).containsPattern("\"CreationDate\":[0-9]{10}\\.[0-9]{3},");
     var metadata = (Map<?, ?>) JsonTree.object(body).get("KeyMetadata");
     var created = (BigDecimal) Objects.requireNonNull(metadata).get("CreationDate");
-    assertThat(Objects.requireNonNull(created).longValue()).isBetween(now - 1, now + 20);
+    assertThat(Objects.requireNonNull(created).longValue()).isBetween(now - 1, now + 120);
   }
 
   @ParameterizedTest
   @CsvSource({"224,28", "256,32", "384,48", "512,64"})
-  @KmsItem("5.6")
+  @KmsItem("META-6")
   void macIsAsLongAsItsHash(int bits, int bytes) throws IOException {
     String made =
         caller
@@ -109,13 +112,13 @@ final class WireTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"GenerateMAC", "generateMac", "", "GenerateMac/", "Foo"})
-  @KmsItem("1.11")
+  @KmsItem("WIRE-11")
   void operationThatAwsDoesNotHaveIsUnknown(String name) throws IOException {
     assertError(caller.call(name, "{}"), "UnknownOperationException");
   }
 
   @Test
-  @KmsItem("1.11")
+  @KmsItem("WIRE-11")
   void operationOfAnotherServiceIsUnknown() throws IOException {
     var headers = SdkSigner.headers(Map.of("X-Amz-Target", "DynamoDB_20120810.ListTables"));
     Request request =
@@ -158,13 +161,13 @@ final class WireTest {
         "// comment\n{}",
         "\u0000{}",
       })
-  @KmsItem("1.12")
+  @KmsItem("WIRE-12")
   void bodyThatIsNotOfTheModelIsNotRead(String body) throws IOException {
     assertError(caller.call("GenerateMac", body), "SerializationException");
   }
 
   @Test
-  @KmsItem("4.31")
+  @KmsItem("OP-31")
   void memberThatTheModelDoesNotHaveIsIgnored() throws IOException {
     String input = AwsCaller.macOf(key);
     String more = input.replace("{", "{\"MessageType\":\"DIGEST\",\"New\":{\"a\":[1,null]},");
@@ -174,7 +177,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("7.16")
+  @KmsItem("MAC-16")
   void signatureIsLookedAtBeforeAnythingElse() throws IOException {
     Request request = caller.signed("GenerateMac", "{");
     var changed =
@@ -185,7 +188,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("2.5")
+  @KmsItem("AUTH-5")
   void requestWithoutAuthorizationIsRefused() throws IOException {
     var headers = new Headers().add("host", "localhost").add("x-amz-target", "TrentService.Foo");
     assertError(
@@ -216,7 +219,7 @@ final class WireTest {
 
   @ParameterizedTest
   @MethodSource("malformed")
-  @KmsItem("2.6")
+  @KmsItem("AUTH-6")
   void authorizationThatIsMalformedIsRefused(String header, String message) throws IOException {
     var headers = new Headers().add("host", "localhost").add("authorization", header);
     assertError(
@@ -226,7 +229,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("2.11")
+  @KmsItem("AUTH-11")
   void whateverIsListedAsSignedIsVerified() throws IOException {
     Map<String, String> headers = new LinkedHashMap<>(AwsCaller.headers("GenerateMac"));
     headers.put("amz-sdk-invocation-id", "e1a8c6c0-0000-4000-8000-000000000000");
@@ -249,7 +252,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem({"1.9", "1.10"})
+  @KmsItem({"WIRE-9", "WIRE-10"})
   void answerThatTakesTooLongIsAServerFault() throws IOException {
     String other = caller.createKey("HMAC_256");
     try (var _ = token.blocking(Call.SIGN)) {
@@ -261,7 +264,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem({"1.9", "1.10"})
+  @KmsItem({"WIRE-9", "WIRE-10"})
   void defectIsAServerFaultThatTellsNothing() {
     var failures = new Failures(new ArnScope("aws", "eu-central-1", "123456789012"));
     AwsError error =
@@ -288,11 +291,14 @@ final class WireTest {
     "TagResource, keyId tags",
     "UntagResource, keyId tagKeys",
     "ListResourceTags, keyId",
+    "GetKeyRotationStatus, keyId",
+    "GetKeyPolicy, keyId",
+    "ListKeyPolicies, keyId",
     "GenerateRandom, numberOfBytes",
   })
   @KmsItem({
-    "4.2", "4.3", "4.5", "4.7", "4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.23", "4.24",
-    "4.25", "4.29", "7.15"
+    "OP-2", "OP-3", "OP-5", "OP-7", "OP-8", "OP-9", "OP-10", "OP-11", "OP-12", "OP-13", "OP-23",
+    "OP-24", "OP-25", "OP-29", "MAC-15"
   })
   void memberThatIsRequiredIsAskedFor(String operation, String missing) throws IOException {
     List<String> members = List.of(missing.split(" ", -1));
@@ -311,7 +317,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("13.2")
+  @KmsItem("TAG-2")
   void memberOfATagThatIsRequiredIsAskedFor() throws IOException {
     assertError(
         caller.call("TagResource", "{\"KeyId\":\"%s\",\"Tags\":[{}]}".formatted(key)),
@@ -327,7 +333,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("5.5")
+  @KmsItem("META-5")
   void keyIdIsAUuidAndTheArnEndsWithIt() throws IOException {
     String uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
     assertThat((String) metadata(key).get("Arn"))
@@ -336,19 +342,19 @@ final class WireTest {
 
   @ParameterizedTest
   @CsvSource({"'', 30", "',\"PendingWindowInDays\":7', 7"})
-  @KmsItem({"10.1", "10.2"})
+  @KmsItem({"DEL-1", "DEL-2"})
   void deletionIsAsManyDaysAwayAsAsked(String window, int days) throws IOException {
     String doomed = caller.createKey("HMAC_256");
     long now = Instant.now().getEpochSecond();
     String body =
         caller.call("ScheduleKeyDeletion", "{\"KeyId\":\"%s\"%s}".formatted(doomed, window)).body();
     var at = (BigDecimal) Objects.requireNonNull(JsonTree.object(body).get("DeletionDate"));
-    assertThat(at.longValue() - now).isBetween(days * 86_400L - 1, days * 86_400L + 60);
+    assertThat(at.longValue() - now).isBetween(days * 86_400L - 1, days * 86_400L + 120);
     assertThat(metadata(doomed).get("DeletionDate")).isEqualTo(at);
   }
 
   @Test
-  @KmsItem({"11.5", "11.6", "15.1"})
+  @KmsItem({"ALIAS-5", "ALIAS-6", "PAGE-1"})
   void keyHasFiftyAliasesAndAPageToo() throws IOException {
     String named = caller.createKey("HMAC_256");
     for (int i = 100; i < 150; i++) {
@@ -383,7 +389,7 @@ final class WireTest {
   }
 
   @Test
-  @KmsItem("4.29")
+  @KmsItem("OP-29")
   void randomBytesAreAsManyAsAskedAndDiffer() throws IOException {
     Set<String> seen = new HashSet<>();
     for (int i = 0; i < 20; i++) {

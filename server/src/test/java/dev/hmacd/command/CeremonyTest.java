@@ -11,12 +11,12 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
-import dev.hmacd.key.KeyRegistry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.key.OwnKeys;
-import dev.hmacd.key.RegistryStore;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.PinFile;
@@ -131,8 +131,9 @@ final class CeremonyTest {
                     object,
                     null,
                     null,
+                    null,
                     Set.of())
-                .enabled(attributes),
+                .enabled(attributes, null),
             List.of())
         .join();
   }
@@ -160,7 +161,7 @@ final class CeremonyTest {
     assertThat(ceremony.find(registry).lines()).hasSize(2);
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
-        .contains("Key " + key.id() + ": token " + second + " does not hold it any more.");
+        .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
     assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
   }
 
@@ -173,7 +174,7 @@ final class CeremonyTest {
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
     Ceremony.Holdings holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
-    assertThat(holdings.lines()).anyMatch(line -> line.contains("is still asked for it"));
+    assertThat(holdings.lines()).anyMatch(line -> line.contains("stays a token of this key"));
     assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first, second);
   }
 
@@ -184,11 +185,11 @@ final class CeremonyTest {
     assertThat(ceremony.find(registry).isSound()).isTrue();
     one.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
-        .contains("Key " + key.id() + ": token " + first + " does not hold it any more.");
+        .contains("Key " + key.id() + ": token " + first + " does not hold the key any more.");
     assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
-        .contains("Key " + key.id() + ": token " + second + " does not hold it any more.");
+        .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
     assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
   }
 

@@ -7,9 +7,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.NullSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What the script `bin/hmacd` gives the JVM beside its flags.
 final class LauncherTest {
@@ -24,23 +29,44 @@ final class LauncherTest {
     return Files.setPosixFilePermissions(written, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
+  /// The launcher with a program in the place of Java.
+  private Path launcher() throws IOException {
+    write("install/lib/hmacd-server-1.jar", "");
+    write("jdk/release", "JAVA_VERSION=\"25\"\n");
+    return write("install/bin/hmacd", Files.readString(SCRIPT));
+  }
+
+  private static String output(ProcessBuilder command, Path java) throws Exception {
+    command.environment().put("HMACD_JAVA", java.toString());
+    Process process = command.start();
+    assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
+    return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+  }
+
   /// The JVM's flag does not keep the kernel from writing one when a module aborts.
   @Test
   void coreFilesAreOffWhateverTheShellAllows() throws Exception {
-    write("install/lib/hmacd-server-1.jar", "");
-    write("jdk/release", "JAVA_VERSION=\"25\"\n");
+    Path script = launcher();
     Path java = write("jdk/bin/java", "#!/bin/sh\nulimit -c; ulimit -H -c\n");
-    Path script = write("install/bin/hmacd", Files.readString(SCRIPT));
     var shell =
         new ProcessBuilder(
-            "sh",
-            "-c",
-            "ulimit -S -c \"$(ulimit -H -c)\"; ulimit -c; exec \"$0\"",
-            script.toString());
-    shell.environment().put("HMACD_JAVA", java.toString());
-    Process process = shell.start();
-    assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(output).isNotEqualTo("0\n0\n0\n").endsWith("\n0\n0\n");
+            "sh", "-c", "ulimit -S -c \"$(ulimit -H -c)\"; exec \"$0\"", script.toString());
+    assertThat(output(shell, java)).isEqualTo("0\n0\n");
+  }
+
+  /// A service of systemd has no locale: paths and the log would be ASCII. In another language,
+  /// errors of the kernel would not be recognised.
+  @ParameterizedTest
+  @NullSource
+  @ValueSource(strings = {"C", "POSIX", "de_DE.UTF-8"})
+  void localeIsUtf8AndEnglish(@Nullable String locale) throws Exception {
+    Path script = launcher();
+    Path java = write("jdk/bin/java", "#!/bin/sh\necho \"${LC_ALL-}\"\n");
+    var command = new ProcessBuilder(script.toString());
+    command.environment().keySet().removeAll(Set.of("LC_ALL", "LC_CTYPE", "LANG"));
+    if (locale != null) {
+      command.environment().put("LC_ALL", locale);
+    }
+    assertThat(output(command, java)).isEqualTo("C.UTF-8\n");
   }
 }

@@ -26,6 +26,7 @@ import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
@@ -223,7 +224,8 @@ final class ReloadTest {
     daemon.write("hmacd.yaml", good.replace("access:", "acc%ss:"));
     Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
     FileTime changed = Files.getLastModifiedTime(daemon.config());
-    Files.writeString(daemon.config(), good);
+    // It has the same length, and is never seen without its end.
+    Files.writeString(daemon.config(), good, StandardOpenOption.WRITE);
     Files.setLastModifiedTime(daemon.config(), changed);
     Eventually.holds("billing is allowed", () -> isAllowed(daemon.as("billing")));
     assertThat(errors.told).hasSize(1);

@@ -66,7 +66,7 @@ final class ServeTest {
     }
 
     String next() throws InterruptedException {
-      return String.valueOf(told.poll(30, TimeUnit.SECONDS));
+      return String.valueOf(told.poll(2, TimeUnit.MINUTES));
     }
 
     @Override

@@ -61,6 +61,7 @@ final class ConfigFileTest {
                 max_connections: 2
                 max_handshakes: 3
                 handshake_timeout: 1s
+                transfer_timeout: 4s
                 max_call_time: 10ms
                 connection_idle: 24h
                 connection_age: 720h
@@ -101,6 +102,7 @@ final class ConfigFileTest {
             registry: {path: registry.db}
             arn: {partition: aws-cn, region: cn-north-1, account: "123456789012"}
             metrics: {listen: "[::1]:0"}
+            memory: {max_connection_percent: 80}
             logging: {format: json, level: debug}
             access:
               rules:
@@ -118,6 +120,7 @@ final class ConfigFileTest {
             2,
             3,
             Duration.ofSeconds(1),
+            Duration.ofSeconds(4),
             Duration.ofMillis(10),
             Duration.ofHours(24),
             Duration.ofDays(30),
@@ -182,6 +185,7 @@ final class ConfigFileTest {
                 folder.resolve("registry.db"),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
                 Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
+                new Config.Memory(80),
                 new Config.Logging(true, Config.Level.DEBUG),
                 List.of(
                     new Rule(
@@ -261,8 +265,8 @@ final class ConfigFileTest {
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
               "access.rules[1]: must be a mapping",
-              "acess: is not known; known here: [access, arn, aws_kms, grpc, logging, metrics,"
-                  + " registry, token, tokens]",
+              "acess: is not known; known here: [access, arn, aws_kms, grpc, logging, memory,"
+                  + " metrics, registry, token, tokens]",
             }),
         argumentSet(
             "unknown keys of every section are errors",
@@ -287,7 +291,8 @@ final class ConfigFileTest {
               "grpc.limits.x: is not known; known here: [connection_age, connection_idle, drain,"
                   + " handshake_timeout, keep_alive, keep_alive_timeout, max_call_time,"
                   + " max_connections, max_handshakes, max_incomplete_bytes, max_metadata_bytes,"
-                  + " max_request_bytes, max_streams_per_connection, min_client_keep_alive]",
+                  + " max_request_bytes, max_streams_per_connection, min_client_keep_alive,"
+                  + " transfer_timeout]",
               "grpc.x: is not known; known here: [limits, listen, reflection, tls, unix_socket]",
               "aws_kms.tls.client_ca: is not known; known here: [certificate, private_key]",
               "aws_kms.limits.x: is not known; known here: [connection_idle, handshake_timeout,"
@@ -417,6 +422,20 @@ final class ConfigFileTest {
               "grpc.limits.min_client_keep_alive: " + duration("1s", "86400s"),
             }),
         argumentSet(
+            "bounds of all requests below the longest request",
+            """
+            grpc:
+              unix_socket: {path: s}
+              limits: {max_request_bytes: 16777216, max_incomplete_bytes: 18874367}
+            aws_kms:
+              limits: {max_body_bytes: 16777216, max_buffered_bytes: 16777215}
+            """
+                + REST,
+            new String[] {
+              "grpc.limits.max_incomplete_bytes: must be 18874368 or more: 9/8 of max_request_bytes",
+              "aws_kms.limits.max_buffered_bytes: must be max_body_bytes (16777216) or more",
+            }),
+        argumentSet(
             "rules that mean nothing, too much, or what they do not say",
             SMALLEST
                 + """
@@ -457,6 +476,32 @@ final class ConfigFileTest {
 
   private static String duration(String min, String max) {
     return "must be a duration such as 500ms, 30s, 5m or 1h, from " + min + " to " + max;
+  }
+
+  /// The dynamic linker takes two links to one file for one module.
+  @Test
+  void linksToOneModuleMustHaveTheSameInitArgs() throws IOException {
+    Path module = Files.createFile(folder.resolve("m.so"));
+    Files.createLink(folder.resolve("hard.so"), module);
+    Files.createSymbolicLink(folder.resolve("soft.so"), module);
+    for (String link : List.of("hard.so", "soft.so")) {
+      String yaml =
+          """
+          grpc: {unix_socket: {path: s}}
+          tokens:
+            - {module: m.so, init_args: "a", serial: "01", pin_file: pin}
+            - {module: %s, init_args: "b", serial: "02", pin_file: pin}
+          """
+              .formatted(link);
+      assertThatExceptionOfType(ConfigException.class)
+          .isThrownBy(() -> read(yaml + REST.replaceFirst("(?m)^token: .*\n", "")))
+          .satisfies(
+              e ->
+                  assertThat(e.problems())
+                      .containsExactly(
+                          "tokens: of one module must have the same init_args: it is initialised"
+                              + " once"));
+    }
   }
 
   @ParameterizedTest

@@ -31,7 +31,7 @@ final class ExampleTest {
   private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial|init_args): \".+\"$");
 
   /// Likewise: several tokens in place of the one.
-  private static final Pattern SEVERAL = Pattern.compile("(?m)^# (tokens:$|  - )");
+  private static final Pattern SEVERAL = Pattern.compile("(?m)^# (tokens:$| {2}- | {4}[a-z_]+: )");
 
   /// What an operator has to say, or leaves out so as not to have it.
   private static final Set<String> WITHOUT_DEFAULT =

@@ -57,7 +57,7 @@ final class BadFrameTest {
   private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
 
   private static final LoopbackDaemon daemon =
-      LoopbackDaemon.withAdmin().limit("max_call_time: 1s");
+      LoopbackDaemon.withAdmin().limit("max_call_time: 4s");
   private static Caller admin;
   private static byte[] mac = {};
   private static byte[] good = {};

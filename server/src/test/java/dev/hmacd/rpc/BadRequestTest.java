@@ -48,6 +48,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// Well-formed requests that break a rule of the contract: each gets the error that the contract
 /// says, and the next caller is served as if nothing had been.
 final class BadRequestTest {
+  private static final ByteString RESERVED_MESSAGE =
+      ByteString.copyFromUtf8("hmacd check value v1\0");
   private static final ByteString MESSAGE = ByteString.copyFromUtf8("hello");
   private static final String ARN = "arn:aws:kms:eu-central-1:123456789012:";
   private static final String UNKNOWN = "00000000-0000-0000-0000-000000000000";
@@ -159,6 +161,16 @@ final class BadRequestTest {
             "INVALID_FIELD mac_algorithm",
             b -> b.setMacAlgorithmValue(-1)),
         generate(
+            "message of a check value",
+            invalid,
+            "RESERVED_MESSAGE",
+            b -> b.setMessage(RESERVED_MESSAGE)),
+        generate(
+            "message of a check value in a dry run",
+            invalid,
+            "RESERVED_MESSAGE",
+            b -> b.setMessage(RESERVED_MESSAGE).setDryRun(true)),
+        generate(
             "CRC32C of another message",
             invalid,
             "CHECKSUM_MISMATCH message",
@@ -227,6 +239,16 @@ final class BadRequestTest {
             invalid,
             "KMS_INVALID_MAC",
             b -> b.setDryRun(true).setMac(ByteString.copyFrom(new byte[32]))),
+        verify(
+            "message of a check value",
+            invalid,
+            "RESERVED_MESSAGE",
+            b -> b.setMessage(RESERVED_MESSAGE)),
+        verify(
+            "message of a check value in a dry run",
+            invalid,
+            "RESERVED_MESSAGE",
+            b -> b.setMessage(RESERVED_MESSAGE).setDryRun(true)),
         verify("dry run", Code.FAILED_PRECONDITION, "DRY_RUN_OPERATION", b -> b.setDryRun(true)),
         verify(
             "CRC32C of another message",

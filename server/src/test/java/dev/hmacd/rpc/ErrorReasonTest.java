@@ -12,7 +12,7 @@ import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.mac.Failure;
+import dev.hmacd.usecase.Failure;
 import dev.hmacd.v1.ErrorReason;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -55,6 +56,7 @@ final class ErrorReasonTest {
           Map.entry(KeySpec.class, KeySpec.HMAC_256),
           Map.entry(MacAlgorithm.class, MacAlgorithm.HMAC_SHA_512),
           Map.entry(KeyAttributes.Unfit.class, new KeyAttributes.Unfit("CKA_SIGN", "must be true")),
+          Map.entry(Failure.Bound.class, Failure.Bound.OF_CALLER),
           Map.entry(Throwable.class, new IllegalStateException("not for callers")));
 
   /// What the contract says of a reason.
@@ -110,6 +112,21 @@ final class ErrorReasonTest {
     assertThat(Statuses.of(sample(type)).status().getDescription())
         .isNotBlank()
         .doesNotContain("not for callers", "Exception", "CKR_", "dev.hmacd");
+  }
+
+  /// Only a caller at its own bound can do something about it.
+  @Test
+  void callerAtItsOwnBoundIsToldSo() {
+    for (Function<Failure.Bound, Failure> kind :
+        List.<Function<Failure.Bound, Failure>>of(
+            Failure.TokenBusy::new, Failure.RegistryBusy::new, Failure.MemoryBusy::new)) {
+      Statuses.Ending ofAll = Statuses.of(kind.apply(Failure.Bound.OF_ALL));
+      Statuses.Ending ofCaller = Statuses.of(kind.apply(Failure.Bound.OF_CALLER));
+      assertThat(ofCaller.reason()).isEqualTo(ofAll.reason());
+      assertThat(ofAll.status().getDescription()).doesNotContain("this client");
+      assertThat(ofCaller.status().getDescription())
+          .contains("of this client", "before you send more");
+    }
   }
 
   private static ErrorInfo info(Statuses.Ending ending) {

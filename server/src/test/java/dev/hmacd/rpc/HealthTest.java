@@ -34,6 +34,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class HealthTest {
   private static final String CHECK = "/grpc.health.v1.Health/Check";
   private static final String WATCH = "/grpc.health.v1.Health/Watch";
+  private static final String LIST = "/grpc.health.v1.Health/List";
+  private static final String REFLECTION =
+      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  private static final String REFLECTION_ALPHA =
+      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
   private static final List<String> SERVICES =
       List.of("", "hmacd.v1.MacService", "hmacd.v1.KeyService");
@@ -118,7 +123,7 @@ final class HealthTest {
   }
 
   @Test
-  void watchesAboveTheLimitAreRefusedAndRoomIsUsedAgain() throws IOException {
+  void watchesAreSharedBetweenPrincipalsAndRoomIsUsedAgain() throws IOException {
     byte[] request = message(0);
     try (var daemon = LoopbackDaemon.withAdmin().start()) {
       List<RawHttp2> watchers = new ArrayList<>();
@@ -130,9 +135,15 @@ final class HealthTest {
         }
         watcher.awaitMessage(511);
       }
-      try (RawHttp2 late = daemon.raw("late").preface()) {
+      try (RawHttp2 late = daemon.raw("anybody").preface()) {
         late.call(1, WATCH).data(1, request);
         assertThat(told(late.end(1)))
+            .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
+      }
+      try (RawHttp2 other = daemon.raw("other").preface()) {
+        other.call(1, WATCH).data(1, request);
+        other.awaitMessage(1);
+        assertThat(told(watchers.getFirst().end(1)))
             .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       }
       watchers.removeFirst().close();
@@ -146,8 +157,7 @@ final class HealthTest {
 
   /// The way of each kind of call, with a request that is none and with one that never comes.
   @ParameterizedTest
-  @ValueSource(
-      strings = {CHECK, WATCH, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"})
+  @ValueSource(strings = {CHECK, WATCH, LIST, REFLECTION, REFLECTION_ALPHA})
   void badCallEndsAsThoseOfTheContractDo(String path) throws IOException {
     try (var daemon = LoopbackDaemon.withAdmin().limit("max_call_time: 1s").start();
         RawHttp2 caller = daemon.raw("anybody").preface()) {
@@ -168,17 +178,22 @@ final class HealthTest {
 
   @Test
   void reflectionIsForAFewAtOnce() throws IOException {
-    String path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
     try (var daemon = LoopbackDaemon.withAdmin().start();
         RawHttp2 caller = daemon.raw("anybody").preface()) {
       for (int i = 0; i <= Reflection.MAX_CALLS; i++) {
-        caller.call(1 + 2 * i, path);
+        caller.call(1 + 2 * i, i % 2 == 0 ? REFLECTION : REFLECTION_ALPHA);
       }
       assertThat(told(caller.end(1 + 2 * Reflection.MAX_CALLS)))
           .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
-      caller.data(1);
-      assertThat(told(caller.end(1))).isEqualTo(answered(Code.OK, ""));
-      caller.call(999, path).data(999);
+      try (RawHttp2 other = daemon.raw("other").preface()) {
+        other.call(1, REFLECTION).data(1);
+        assertThat(told(other.end(1))).isEqualTo(answered(Code.OK, ""));
+        assertThat(told(caller.end(1)))
+            .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
+      }
+      caller.data(3);
+      assertThat(told(caller.end(3))).isEqualTo(answered(Code.OK, ""));
+      caller.call(999, REFLECTION_ALPHA).data(999);
       assertThat(told(caller.end(999))).isEqualTo(answered(Code.OK, ""));
     }
   }

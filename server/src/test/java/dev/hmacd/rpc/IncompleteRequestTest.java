@@ -34,14 +34,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// What the daemon keeps of requests that have not come whole is bounded for all callers together,
-/// whatever they are cut into; requests that come whole are served all the same.
+/// What the daemon keeps of requests that have not come whole is bounded for all callers together
+/// and for each, whatever they are cut into; requests that come whole are served all the same.
 final class IncompleteRequestTest {
   private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
 
   /// Longer than any of these tests may take: no call ends because it is late.
   private static final LoopbackDaemon daemon =
-      LoopbackDaemon.withAdmin().limit("max_incomplete_bytes: 262144").limit("max_call_time: 60s");
+      LoopbackDaemon.withAdmin().limit("max_incomplete_bytes: 524288").limit("max_call_time: 10m");
+
+  /// Half of what all callers together have.
+  private static final int SHARE = 262_144;
 
   private static final End BUSY = new End.Answered(Code.RESOURCE_EXHAUSTED, "MEMORY_BUSY", "");
   private static final End OK = new End.Answered(Code.OK, "", "");
@@ -153,27 +156,60 @@ final class IncompleteRequestTest {
     }
   }
 
-  /// Who fills the bound to its last byte keeps out nobody whose request is short.
-  @Test
-  void shortCallHasRoomBesideLongOnesThatFillTheBound() throws IOException {
+  /// Fills what one principal may have to the last byte, and one call more.
+  ///
+  /// @return how the last call ended
+  private static End fill(RawHttp2 greedy) throws IOException {
     byte[] beginning = new byte[10_005];
     beginning[2] = 1;
     int held = beginning.length + 512;
-    int fitting = 262_144 / held;
+    int fitting = SHARE / held;
+    for (int i = 0; i < fitting; i++) {
+      greedy.call(1 + 2 * i, PATH).frame(DATA, 0, 1 + 2 * i, beginning);
+    }
+    int rest = SHARE - fitting * held - 512;
+    int last = 1 + 2 * fitting;
+    greedy.call(last, PATH).frame(DATA, 0, last, Arrays.copyOf(beginning, rest));
+    greedy.call(last + 2, PATH).frame(DATA, 0, last + 2, beginning);
+    return greedy.end(last + 2);
+  }
+
+  @Test
+  void principalHasHalfAndOthersTheRest() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface();
         RawHttp2 other = daemon.raw("admin").preface()) {
-      for (int i = 0; i < fitting; i++) {
-        greedy.call(1 + 2 * i, PATH).frame(DATA, 0, 1 + 2 * i, beginning);
-      }
-      int rest = 262_144 - fitting * held - 512;
-      int last = 1 + 2 * fitting;
-      greedy.call(last, PATH).frame(DATA, 0, last, Arrays.copyOf(beginning, rest));
-      greedy.call(last + 2, PATH).frame(DATA, 0, last + 2, beginning);
-      assertThat(told(greedy.end(last + 2))).isEqualTo(BUSY);
+      End refused = fill(greedy);
+      assertThat(told(refused)).isEqualTo(BUSY);
+      assertThat(((End.Answered) refused).told())
+          .startsWith(
+              "too many requests of this client have not come whole: finish them before you send"
+                  + " more");
+      byte[] longest = message(0, request(ByteString.copyFrom(new byte[120_000])));
+      other.call(1, PATH).data(1, longest);
+      assertThat(told(other.end(1)))
+          .isEqualTo(new End.Answered(Code.INVALID_ARGUMENT, "INVALID_FIELD", ""));
+    }
+  }
+
+  /// Who fills the bound to its last byte keeps out nobody whose request is short.
+  @Test
+  void shortCallHasRoomBesideLongOnesThatFillTheBound() throws IOException {
+    try (RawHttp2 greedy = daemon.raw("greedy").preface();
+        RawHttp2 second = daemon.raw("second").preface();
+        RawHttp2 other = daemon.raw("admin").preface()) {
+      assertThat(told(fill(greedy))).isEqualTo(BUSY);
+      assertThat(told(fill(second))).isEqualTo(BUSY);
+      byte[] beginning = new byte[10_005];
+      beginning[2] = 1;
+      other.call(3, PATH).frame(DATA, 0, 3, beginning);
+      End refused = other.end(3);
+      assertThat(told(refused)).isEqualTo(BUSY);
+      assertThat(((End.Answered) refused).told())
+          .startsWith("too many requests have not come whole");
       byte[] whole = message(0, good);
-      other.call(1, PATH).frame(DATA, 0, 1, Arrays.copyOf(whole, 7));
-      other.data(1, Arrays.copyOfRange(whole, 7, whole.length));
-      assertThat(told(other.end(1))).isEqualTo(OK);
+      other.call(5, PATH).frame(DATA, 0, 5, Arrays.copyOf(whole, 7));
+      other.data(5, Arrays.copyOfRange(whole, 7, whole.length));
+      assertThat(told(other.end(5))).isEqualTo(OK);
     }
   }
 
@@ -197,6 +233,21 @@ final class IncompleteRequestTest {
       assertThat(told(greedy.end(1))).isEqualTo(BUSY);
       greedy.data(199, message(0, good));
       assertThat(told(greedy.end(199))).isEqualTo(OK);
+    }
+  }
+
+  /// Also where another's are older.
+  @Test
+  void callsThatAreHeadersOnlyAreRefusedToWhoHasTooMany() throws IOException {
+    try (RawHttp2 modest = daemon.raw("admin").preface();
+        RawHttp2 greedy = daemon.raw("greedy").preface()) {
+      modest.call(1, PATH);
+      for (int i = 0; i < 200; i++) {
+        greedy.call(1 + 2 * i, PATH);
+      }
+      assertThat(told(greedy.end(1))).isEqualTo(BUSY);
+      modest.data(1, message(0, good));
+      assertThat(told(modest.end(1))).isEqualTo(OK);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.hmacd.rpc;
 import static dev.hmacd.testing.RawHttp2.DATA;
 import static dev.hmacd.testing.RawHttp2.END_HEADERS;
 import static dev.hmacd.testing.RawHttp2.HEADERS;
+import static dev.hmacd.testing.RawHttp2.SETTINGS;
 import static dev.hmacd.testing.RawHttp2.callHeaders;
 import static dev.hmacd.testing.RawHttp2.message;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -19,6 +20,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -49,7 +51,7 @@ final class MemoryTest {
   @BeforeAll
   static void start() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("hsm/softhsm2.conf"));
-    files = LoopbackDaemon.on(hsm).allowingAll("admin").limit("max_call_time: 60s");
+    files = LoopbackDaemon.on(hsm).allowingAll("admin").limit("max_call_time: 10m");
     daemon =
         DaemonProcess.start(
             files,
@@ -92,7 +94,34 @@ final class MemoryTest {
         joined(
             Collections.nCopies(1800, RawHttp2.frameBytes(DATA, 0, 1, new byte[0]))
                 .toArray(byte[][]::new));
+    byte[] groups = new byte[131_000]; // Field 15: groups within groups, and none of their ends.
+    Arrays.fill(groups, (byte) 0x7b);
+    byte[] unfinished = Arrays.copyOf(RawHttp2.frameBytes(DATA, 0, 1, new byte[16_384]), 16_392);
     return Stream.of(
+        row(
+            "half-open calls of nested unknown groups",
+            1,
+            caller -> {
+              for (int stream = 1; stream < 120; stream += 2) {
+                caller.call(stream, PATH);
+                byte[] whole = message(0, groups);
+                for (int from = 0; from < whole.length; from += 16_384) {
+                  byte[] piece =
+                      Arrays.copyOfRange(whole, from, Math.min(whole.length, from + 16_384));
+                  caller.frame(DATA, 0, stream, piece);
+                }
+              }
+            }),
+        row(
+            "answers that nobody takes",
+            60,
+            caller -> {
+              caller.frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // No window for them.
+              for (int stream = 1; stream < 500; stream += 2) {
+                caller.call(stream, "/grpc.health.v1.Health/Check").data(stream, message(0));
+              }
+            }),
+        row("frames less their last byte", 300, caller -> caller.call(1, PATH).bytes(unfinished)),
         row(
             "watches of services with long names",
             4,
@@ -161,7 +190,11 @@ final class MemoryTest {
       for (int i = 0; i < connections; i++) {
         RawHttp2 caller = connected();
         open.add(caller);
-        flood.write(caller);
+        try {
+          flood.write(caller);
+        } catch (IOException e) {
+          // It held too much, and has been cut.
+        }
       }
       assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
       try (Caller other = daemon.as("admin")) {

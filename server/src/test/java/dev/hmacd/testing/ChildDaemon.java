@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// `hmacd` in processes of its own, on a token and a registry of its own: what a test may kill. One
 /// process at a time serves, on a Unix socket, for this user.
 public final class ChildDaemon implements AutoCloseable {
-  private static final long LIMIT_SECONDS = 60;
+  private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
   private static final Pattern KEY_LABEL = Pattern.compile("label: +(hmacd/key/\\S+)");
 
   private final Path folder;
@@ -73,7 +73,7 @@ public final class ChildDaemon implements AutoCloseable {
   }
 
   /// The class path and other arguments of JVMs that are started from here on.
-  void jvm(List<String> arguments) {
+  public void jvm(List<String> arguments) {
     jvm = arguments;
   }
 
@@ -139,12 +139,21 @@ public final class ChildDaemon implements AutoCloseable {
   public record Result(int exitCode, String output) {}
 
   /// Runs a command of `hmacd` with this configuration, to its end.
-  public Result run(String command) {
+  ///
+  /// @param options more of them
+  public Result run(String command, String... options) {
+    List<String> all = new ArrayList<>(List.of(command, "--config", config().toString()));
+    all.addAll(List.of(options));
+    return hmacd(all.toArray(String[]::new));
+  }
+
+  /// Runs `hmacd` with these arguments alone, to its end.
+  public Result hmacd(String... arguments) {
     Path log = nextLog();
-    Process run = launch(log, "dev.hmacd.Hmacd", command, "--config", config().toString());
+    Process run = launch(log, "dev.hmacd.Hmacd", arguments);
     try {
       if (!run.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-        throw new AssertionError("hmacd " + command + " does not end: " + text(log));
+        throw new AssertionError("hmacd " + List.of(arguments) + " does not end: " + text(log));
       }
       return new Result(run.exitValue(), text(log));
     } catch (InterruptedException e) {
@@ -287,7 +296,8 @@ public final class ChildDaemon implements AutoCloseable {
         Statement statement = database.createStatement();
         ResultSet rows =
             statement.executeQuery(
-                "SELECT object_label, state FROM keys LEFT JOIN key_versions USING (key_id, version)")) {
+                "SELECT object_label, state FROM keys LEFT JOIN key_versions USING (key_id,"
+                    + " version)")) {
       Map<String, String> states = new HashMap<>();
       while (rows.next()) {
         states.put(rows.getString(1), rows.getString(2));
@@ -312,7 +322,11 @@ public final class ChildDaemon implements AutoCloseable {
   ///
   /// @return the labels
   public Set<String> settledObjects() {
-    Eventually.holds("settled", () -> !registeredObjects().containsValue("CREATING"));
+    try {
+      Eventually.holds("settled", () -> !registeredObjects().containsValue("CREATING"));
+    } catch (AssertionError e) {
+      throw new AssertionError(output(), e); // It says why.
+    }
     Set<String> registered = registeredObjects().keySet();
     assertThat(tokenObjects()).containsExactlyInAnyOrderElementsOf(registered);
     return registered;

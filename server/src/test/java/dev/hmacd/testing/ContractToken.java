@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// - `name`: for people
 /// - `config`: the daemon's configuration file for this token
 /// - `tool.module`: the module by which `pkcs11-tool` reaches the token
+/// - `storage`: the file or folder in which the token keeps its keys
 /// - `logged-out.use`: `crashes` where a MAC on an object of the token can end the process while
 ///   nobody is logged in
 ///
@@ -42,6 +43,7 @@ public final class ContractToken {
   private final Path pinFile;
   private final String toolModule;
   private final boolean survivesUseWhenLoggedOut;
+  private final @Nullable Storage storage;
 
   private ContractToken(
       String name,
@@ -50,7 +52,8 @@ public final class ContractToken {
       String label,
       Path pinFile,
       String toolModule,
-      boolean survivesUseWhenLoggedOut) {
+      boolean survivesUseWhenLoggedOut,
+      @Nullable Storage storage) {
     this.name = name;
     this.module = module;
     this.initArgs = initArgs;
@@ -58,6 +61,7 @@ public final class ContractToken {
     this.pinFile = pinFile;
     this.toolModule = toolModule;
     this.survivesUseWhenLoggedOut = survivesUseWhenLoggedOut;
+    this.storage = storage;
   }
 
   /// Whether a token was chosen for this JVM.
@@ -81,7 +85,8 @@ public final class ContractToken {
           SoftHsm.LABEL,
           hsm.pinFile(),
           hsm.module().toString(),
-          true);
+          true,
+          null);
     }
   }
 
@@ -105,7 +110,8 @@ public final class ContractToken {
           label,
           settings.pinFile(),
           required(properties, "tool.module"),
-          !"crashes".equals(properties.getProperty("logged-out.use")));
+          !"crashes".equals(properties.getProperty("logged-out.use")),
+          new Storage(Path.of(required(properties, "storage"))));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (ConfigException e) {
@@ -136,6 +142,14 @@ public final class ContractToken {
   /// Whether a MAC on an object of the token only fails while nobody is logged in.
   public boolean survivesUseWhenLoggedOut() {
     return survivesUseWhenLoggedOut;
+  }
+
+  /// Where the token keeps its keys.
+  public Storage storage() {
+    if (storage == null) {
+      throw new IllegalStateException("other tests of this JVM use this token");
+    }
+    return storage;
   }
 
   /// The token as the daemon sees it.
@@ -188,7 +202,8 @@ public final class ContractToken {
       command.addAll(arguments);
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
       String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+      if (!process.waitFor(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS)
+          || process.exitValue() != 0) {
         throw new IllegalStateException(arguments + " failed: " + output);
       }
     } catch (IOException e) {

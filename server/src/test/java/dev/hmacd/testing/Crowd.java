@@ -37,6 +37,9 @@ public final class Crowd {
   /// As many as are in their handshake at once.
   private static final int AT_ONCE = 64;
 
+  /// How long one of them may take on a busy machine.
+  private static final int LIMIT_MILLIS = 600_000;
+
   private static final byte[] PREFACE =
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0".getBytes(StandardCharsets.US_ASCII);
 
@@ -111,7 +114,7 @@ public final class Crowd {
     return new Bootstrap()
         .group(loop)
         .channel(EpollSocketChannel.class)
-        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 60_000)
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, LIMIT_MILLIS)
         .handler(
             new ChannelInitializer<SocketChannel>() {
               @Override
@@ -120,7 +123,7 @@ public final class Crowd {
                   channel.pipeline().addLast(new ChannelInboundHandlerAdapter());
                 } else {
                   SslHandler handler = tls.newHandler(channel.alloc(), "localhost", port);
-                  handler.setHandshakeTimeoutMillis(60_000);
+                  handler.setHandshakeTimeoutMillis(LIMIT_MILLIS);
                   channel.pipeline().addLast(handler);
                 }
               }

@@ -25,7 +25,7 @@ import java.util.regex.Pattern;
 ///
 /// For tests that need a token, an environment or a heap that no other test has touched.
 public final class DaemonProcess implements AutoCloseable {
-  private static final long LIMIT_SECONDS = 60;
+  private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
   private static final Pattern ADDRESS =
       Pattern.compile("Serving gRPC with mutual TLS .*127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern AWS_ADDRESS =

@@ -5,8 +5,7 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
-/// What of AWS KMS's behaviour a test shows: items of `kms-semantics.md`, by section and place in
-/// it, e.g. `2.9`.
+/// The items of `docs/aws-kms-semantics.md` that a test shows, by id, e.g. `AUTH-9`.
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.METHOD)
 public @interface KmsItem {

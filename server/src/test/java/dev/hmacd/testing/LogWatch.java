@@ -6,8 +6,10 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,13 +17,20 @@ import org.slf4j.LoggerFactory;
 /// should has nothing to say.
 public final class LogWatch implements AutoCloseable {
   private final List<String> warnings = new CopyOnWriteArrayList<>();
+  private final List<String> lines = new CopyOnWriteArrayList<>();
   private final ch.qos.logback.classic.Logger root;
   private final AppenderBase<ILoggingEvent> appender =
       new AppenderBase<>() {
         @Override
         protected void append(ILoggingEvent event) {
+          lines.add(
+              event.getLevel()
+                  + " "
+                  + event.getFormattedMessage()
+                  + " "
+                  + event.getKeyValuePairs());
           if (event.getLevel().isGreaterOrEqual(Level.WARN)) {
-            warnings.add(event + " " + event.getThrowableProxy());
+            warnings.add(event + " " + event.getKeyValuePairs() + " " + event.getThrowableProxy());
           }
         }
       };
@@ -43,6 +52,16 @@ public final class LogWatch implements AutoCloseable {
   /// Fails when there was a warning or an error since the start.
   public void assertQuiet() {
     assertThat(warnings).as("warnings and errors").isEmpty();
+  }
+
+  /// How many warnings and errors since the start have these texts in them.
+  public long count(String... texts) {
+    return warnings.stream().filter(line -> Arrays.stream(texts).allMatch(line::contains)).count();
+  }
+
+  /// What was logged since the start and has all of these words, as level, message and fields.
+  public List<String> lines(String... words) {
+    return lines.stream().filter(line -> Stream.of(words).allMatch(line::contains)).toList();
   }
 
   @Override

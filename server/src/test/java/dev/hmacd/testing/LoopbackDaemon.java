@@ -20,8 +20,8 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -52,6 +52,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<String> awsLimits = new ArrayList<>();
   private String awsKms = "";
   private String logLevel = "info";
+  private int memoryPercent = 60;
   private final Map<String, AccessKey> accessKeys = new HashMap<>();
   private final Map<String, SSLContext> rawContexts = new HashMap<>();
   private final List<Caller> callers = new ArrayList<>();
@@ -170,8 +171,8 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// The section `token`, or `tokens`.
   private String tokenSection() {
     if (several.isEmpty()) {
-      return "token:\n  module: %s\n  label: %s\n  pin_file: %s\n  %s"
-          .formatted(module, SoftHsm.LABEL, hsm.pinFile(), String.join("\n  ", tokenSettings));
+      return "token:\n  module: %s\n  label: '%s'\n  pin_file: %s\n  %s"
+          .formatted(module, hsm.label(), hsm.pinFile(), String.join("\n  ", tokenSettings));
     }
     return "tokens:\n"
         + several.stream()
@@ -218,6 +219,12 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Sets what connections may hold, in percent of the heap.
+  public LoopbackDaemon memory(int percent) {
+    memoryPercent = percent;
+    return this;
+  }
+
   /// Has a process of its own log more or less: `debug` is the most.
   public LoopbackDaemon logging(String level) {
     logLevel = level;
@@ -237,7 +244,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   public LoopbackDaemon start() {
     open();
     try {
-      if (!daemon().awaitHealthy(Duration.ofSeconds(30))) {
+      if (!daemon().awaitHealthy(Eventually.LIMIT)) {
         throw new IllegalStateException("the daemon is not healthy");
       }
     } catch (InterruptedException e) {
@@ -275,6 +282,15 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeConfig();
   }
 
+  /// The first handshake in a JVM takes longer than 10 s on a busy machine.
+  private static String patient(List<String> limits) {
+    List<String> all = new ArrayList<>(limits);
+    if (limits.stream().noneMatch(line -> line.startsWith("handshake_timeout:"))) {
+      all.add("handshake_timeout: 10m");
+    }
+    return String.join(", ", all);
+  }
+
   /// Writes the configuration as it stands now, with rules that were added since.
   public void writeConfig() {
     write(
@@ -291,14 +307,16 @@ public final class LoopbackDaemon implements AutoCloseable {
         registry: {path: registry.db}
         arn: {region: eu-central-1, account: "123456789012"}
         metrics: {listen: "127.0.0.1:0"}
+        memory: {max_connection_percent: %d}
         logging: {level: %s}
         access:
           rules: [%s]
         """
             .formatted(
-                String.join(", ", limits),
-                awsKms.formatted(String.join(", ", awsLimits)),
+                patient(limits),
+                awsKms.formatted(patient(awsLimits)),
                 tokenSection(),
+                memoryPercent,
                 logLevel,
                 String.join(", ", rules)));
   }
@@ -309,10 +327,13 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Writes a file of the daemon's folder.
+  /// Writes a file of the daemon's folder. A daemon that looks meanwhile sees the one before, or
+  /// all of the new one.
   public void write(String name, String text) {
     try {
-      Files.writeString(folder.resolve(name), text);
+      Path whole = Files.createTempFile(folder, name, ".new");
+      Files.writeString(whole, text);
+      Files.move(whole, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

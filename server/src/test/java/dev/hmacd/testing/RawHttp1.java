@@ -20,7 +20,7 @@ import javax.net.ssl.SSLException;
 /// A client that writes HTTP/1.1 as it is told to, and not as a library would.
 public final class RawHttp1 implements AutoCloseable {
   /// How long an answer may take.
-  private static final int LIMIT_MILLIS = 20_000;
+  private static final int LIMIT_MILLIS = Math.toIntExact(Eventually.LIMIT.toMillis());
 
   private final Socket socket;
   private final InputStream in;

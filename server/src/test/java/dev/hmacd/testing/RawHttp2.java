@@ -51,7 +51,7 @@ public final class RawHttp2 implements AutoCloseable {
   private static final int DEFAULT_WINDOW = 65_535;
 
   /// How long an answer may take.
-  private static final int LIMIT_MILLIS = 20_000;
+  private static final int LIMIT_MILLIS = Math.toIntExact(Eventually.LIMIT.toMillis());
 
   private static final byte[] MAGIC = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(UTF_8);
 

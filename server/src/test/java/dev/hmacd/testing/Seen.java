@@ -10,7 +10,7 @@ import java.util.concurrent.TimeoutException;
 
 /// What a stream of the server's sends, and how it ends.
 public final class Seen<T> implements StreamObserver<T> {
-  private static final long LIMIT_SECONDS = 20;
+  private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
 
   private final BlockingQueue<T> messages = new LinkedBlockingQueue<>();
   private final CompletableFuture<T> end = new CompletableFuture<>();

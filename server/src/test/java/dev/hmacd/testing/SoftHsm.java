@@ -70,6 +70,11 @@ public final class SoftHsm {
 
   /// As [#create(Path)], with another PIN than all the other tokens.
   public static SoftHsm create(Path conf, String pin) {
+    return create(conf, LABEL, pin);
+  }
+
+  /// As [#create(Path, String)], with another label, too.
+  public static SoftHsm create(Path conf, String label, String pin) {
     try {
       Path folder = conf.toAbsolutePath().getParent();
       if (folder == null) {
@@ -87,7 +92,7 @@ public final class SoftHsm {
           pinFile,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
       Files.writeString(pinFile, pin + "\n");
-      return new SoftHsm(LABEL, conf.toAbsolutePath(), pinFile, pin).initialized();
+      return new SoftHsm(label, conf.toAbsolutePath(), pinFile, pin).initialized();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -122,6 +127,35 @@ public final class SoftHsm {
     run(List.of("softhsm2-util", "--delete-token", "--token", label));
   }
 
+  /// The folder of this token. SoftHSM2 names it by a UUID, of which the serial number is the end.
+  public Path storage() {
+    String serial = serial();
+    try (var folders = Files.list(conf.resolveSibling("tokens"))) {
+      return folders
+          .filter(folder -> folder.toString().replace("-", "").endsWith(serial))
+          .findFirst()
+          .orElseThrow();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Initialises the token anew, with the same label and PIN: its objects are gone.
+  public void initializeAnew() {
+    run(
+        List.of(
+            "softhsm2-util",
+            "--init-token",
+            "--token",
+            label,
+            "--label",
+            label,
+            "--so-pin",
+            SO_PIN,
+            "--pin",
+            pin));
+  }
+
   /// The serial number, which SoftHSM2 chooses.
   public String serial() {
     var told = Pattern.compile("token label +: (.*)\n(?:.*\n)*?.*serial num +: (\\w+)");
@@ -147,6 +181,10 @@ public final class SoftHsm {
     return MODULE;
   }
 
+  public String label() {
+    return label;
+  }
+
   public String pin() {
     return pin;
   }
@@ -169,12 +207,18 @@ public final class SoftHsm {
   ///
   /// @param verify whether MACs are verified before they are released
   public Pkcs11Token token(Path through, boolean verify) {
+    return token(through, new Pkcs11Token.Use(true, verify));
+  }
+
+  /// As [#token()], without session copies of keys.
+  public Pkcs11Token tokenWithoutCopies() {
+    return token(MODULE, new Pkcs11Token.Use(false, false));
+  }
+
+  private Pkcs11Token token(Path through, Pkcs11Token.Use use) {
     try {
       return Pkcs11Token.find(
-          through,
-          new TokenSelector.ByLabel(this.label),
-          new PinFile(pinFile),
-          new Pkcs11Token.Use(true, verify));
+          through, new TokenSelector.ByLabel(this.label), new PinFile(pinFile), use);
     } catch (TokenException e) {
       throw new IllegalStateException(e);
     }
@@ -274,7 +318,8 @@ public final class SoftHsm {
       builder.environment().put("SOFTHSM2_CONF", conf.toString());
       Process process = builder.start();
       String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+      if (!process.waitFor(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS)
+          || process.exitValue() != 0) {
         throw new IllegalStateException(
             command + " failed: " + output + Files.readString(warnings));
       }

@@ -10,6 +10,7 @@ import dev.hmacd.v1.ScheduleKeyDeletionRequest;
 import io.grpc.StatusRuntimeException;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,6 +39,10 @@ public final class StateWalk {
       return written;
     }
   }
+
+  /// Operations of AWS KMS that the contract of gRPC does not have.
+  private static final Set<String> ONLY_AWS =
+      Set.of("GetKeyRotationStatus", "GetKeyPolicy", "ListKeyPolicies");
 
   private static final Map<String, EnumSet<State>> TABLE = table();
 
@@ -74,11 +79,19 @@ public final class StateWalk {
     for (String name : List.of("DescribeKey", "ListResourceTags", "ListAliases", "DeleteAlias")) {
       table.put(name, EnumSet.allOf(State.class));
     }
+    ONLY_AWS.forEach(name -> table.put(name, EnumSet.allOf(State.class)));
     return table;
   }
 
-  /// The operations on a key.
+  /// The operations on a key that both edges have.
   public static Set<String> operations() {
+    Set<String> both = new HashSet<>(TABLE.keySet());
+    both.removeAll(ONLY_AWS);
+    return both;
+  }
+
+  /// The operations on a key that the AWS KMS edge has.
+  public static Set<String> operationsOfAws() {
     return TABLE.keySet();
   }
 

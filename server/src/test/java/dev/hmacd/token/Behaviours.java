@@ -39,7 +39,8 @@ final class Behaviours {
 
   @GuardedBy("Behaviours.class")
   private static void write(Path file) {
-    Properties all = new Properties();
+    // What another JVM has seen of the token stays.
+    Properties all = Files.exists(file) ? read(file.toString()) : new Properties();
     all.setProperty(NAME, ContractToken.ofThisJvm().name());
     SEEN.forEach((behaviour, what) -> all.setProperty(behaviour.name(), what));
     try (var out = Files.newBufferedWriter(file)) {
@@ -58,7 +59,10 @@ final class Behaviours {
     System.out.println(row("---", tokens, _ -> "---"));
     for (Behaviour behaviour : Behaviour.values()) {
       System.out.println(
-          row(behaviour.title(), tokens, token -> token.getProperty(behaviour.name(), "not seen")));
+          row(
+              behaviour.title(),
+              tokens,
+              token -> token.getProperty(behaviour.name(), "not tried")));
     }
   }
 

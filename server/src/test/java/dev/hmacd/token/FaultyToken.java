@@ -3,11 +3,13 @@ package dev.hmacd.token;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.testing.Eventually;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -20,6 +22,7 @@ public final class FaultyToken implements Token {
   public static final long CKR_GENERAL_ERROR = 0x05;
   public static final long CKR_DEVICE_ERROR = 0x30;
   public static final long CKR_DEVICE_REMOVED = 0x32;
+  public static final long CKR_KEY_SIZE_RANGE = 0x62;
   public static final long CKR_OBJECT_HANDLE_INVALID = 0x82;
   public static final long CKR_PIN_INCORRECT = 0xa0;
   public static final long CKR_SESSION_COUNT = 0xb1;
@@ -30,6 +33,7 @@ public final class FaultyToken implements Token {
   public enum Call {
     OPEN,
     LOAD,
+    LOAD_TOKEN_OBJECT,
     UNLOAD,
     SIGN,
     GENERATE,
@@ -41,7 +45,7 @@ public final class FaultyToken implements Token {
   /// A call that is held up until a test lets it go.
   public static final class Gate implements AutoCloseable {
     /// A test that forgets a gate must not hang the build.
-    private static final long LIMIT_SECONDS = 30;
+    private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
 
     private final CountDownLatch entered = new CountDownLatch(1);
     private final CountDownLatch released = new CountDownLatch(1);
@@ -106,6 +110,8 @@ public final class FaultyToken implements Token {
   private final AtomicInteger sessions = new AtomicInteger();
   private volatile int maxSessions = Integer.MAX_VALUE;
   private volatile boolean wrongMacs;
+  private volatile int maxCounted = Integer.MAX_VALUE;
+  private volatile boolean nothingIsLocal;
   private volatile @Nullable KeyObject everyKey;
 
   public FaultyToken(Token real) {
@@ -157,6 +163,27 @@ public final class FaultyToken implements Token {
     wrongMacs = wrong;
   }
 
+  /// CKA_LOCAL of all keys is false, as of a key that the token did not generate, or whose
+  /// generation was cut off.
+  public void nothingIsLocal() {
+    nothingIsLocal = true;
+  }
+
+  private static TokenSession.Found notLocal(TokenSession.Found found) {
+    KeyAttributes told = found.attributes();
+    return new TokenSession.Found(
+        found.object(),
+        new KeyAttributes(
+            told.sensitive(),
+            told.extractable(),
+            told.sign(),
+            told.alwaysSensitive(),
+            told.neverExtractable(),
+            false,
+            told.keyBytes()),
+        found.use());
+  }
+
   /// Opening one session more fails as on a token that has no more.
   public void maxSessions(int max) {
     maxSessions = max;
@@ -167,6 +194,11 @@ public final class FaultyToken implements Token {
   public FaultyToken everyKeyIs(KeyObject key) {
     everyKey = key;
     return this;
+  }
+
+  /// Has sessions look at no more keys when they count: as if the token had very many.
+  public void countingAtMost(int keys) {
+    maxCounted = keys;
   }
 
   /// How many calls of a kind there were, those that failed included.
@@ -216,7 +248,7 @@ public final class FaultyToken implements Token {
   }
 
   @Override
-  public Circuit circuit() {
+  public CircuitBreaker circuit() {
     return real.circuit();
   }
 
@@ -258,6 +290,11 @@ public final class FaultyToken implements Token {
       return through(Call.LOAD, () -> everyKey == null ? session.load(key) : everyHandle(everyKey));
     }
 
+    @Override
+    public long loadTokenObject(KeyObject key) throws TokenException {
+      return through(Call.LOAD_TOKEN_OBJECT, () -> session.loadTokenObject(key));
+    }
+
     private long everyHandle(KeyObject key) throws TokenException {
       Long known = everyHandle;
       if (known == null) {
@@ -265,6 +302,11 @@ public final class FaultyToken implements Token {
         everyHandle = known;
       }
       return known;
+    }
+
+    @Override
+    public boolean isCopy(long handle) {
+      return session.isCopy(handle);
     }
 
     @Override
@@ -303,8 +345,14 @@ public final class FaultyToken implements Token {
     }
 
     @Override
+    public Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
+      return through(Call.FIND, () -> session.count(labelPrefixes, Math.min(atMost, maxCounted)));
+    }
+
+    @Override
     public List<Found> find(Query query) throws TokenException {
-      return through(Call.FIND, () -> session.find(query));
+      List<Found> found = through(Call.FIND, () -> session.find(query));
+      return nothingIsLocal ? found.stream().map(FaultyToken::notLocal).toList() : found;
     }
 
     @Override

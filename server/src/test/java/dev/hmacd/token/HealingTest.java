@@ -6,12 +6,9 @@ import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.MacLoad;
+import dev.hmacd.testing.MemoryInUse;
 import dev.hmacd.testing.SoftHsm;
 import io.grpc.Status;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -35,10 +32,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// MAC is released, callers are told to come again, and all of it comes back without a restart.
 @Tag("slow")
 final class HealingTest {
-  /// In the heap, nothing grows with the number of faults; the module and the JVM keep some memory.
-  private static final long MAX_HEAP_GROWTH_KIB = 8 * 1024;
+  /// Nothing that is in use grows with the number of faults. What is in use otherwise differs from
+  /// moment to moment, so it is looked at until it is below the bound: a leak never is.
+  private static final long MAX_HEAP_GROWTH_KIB = 1024;
 
-  private static final long MAX_RESIDENT_GROWTH_KIB = 64 * 1024;
+  /// The JVM compiles all the while, and keeps memory for it: 9 MiB more were seen after 20 faults
+  /// in a JVM that had just started.
+  private static final long MAX_NATIVE_GROWTH_KIB = 32 * 1024;
+
+  /// What heals a fault logs in once. Where the session that did it is one of those that another
+  /// lane's dead handle puts in doubt, all of them are closed, and the next to be opened logs in
+  /// once more: a token forgets a login with its last session.
+  private static final int MAX_LOGINS = 2;
+
   private static final int LANES = 3;
   private static final int CALLERS = 6;
   private static final int KEYS = 4;
@@ -56,7 +62,8 @@ final class HealingTest {
           .wrapping(_ -> SoftHsm.shared().token(module.file(), false))
           .token("lanes: " + LANES)
           .token("probe_interval: 50ms")
-          .token("probe_timeout: 500ms")
+          // Longer than a busy machine keeps a thread from running.
+          .token("probe_timeout: 3s")
           .token("hang_timeout: 300ms")
           .token("max_replaced_lanes: 4");
   private static final List<Duration> recoveries = new ArrayList<>();
@@ -69,7 +76,7 @@ final class HealingTest {
   @BeforeAll
   static void begin() {
     daemon.start();
-    load = new MacLoad(daemon.onSocket(), KEYS, Duration.ofSeconds(2)).start(CALLERS);
+    load = new MacLoad(daemon.onSocket(), KEYS, Duration.ofSeconds(10)).start(CALLERS);
   }
 
   @AfterAll
@@ -115,6 +122,7 @@ final class HealingTest {
                 && daemon.metric("hmacd_sessions_open") == LANES
                 && module.count("sessions") == LANES);
     assertThat(module.count("violations")).isZero();
+    assertThat(module.count("needless_logins")).isZero();
     assertThat(lanes()).hasSize(LANES);
   }
 
@@ -205,7 +213,8 @@ final class HealingTest {
     Eventually.holds("back in service", HealingTest::isServing);
     recoveries.add(Duration.ofNanos(System.nanoTime() - start));
     load.awaitCalm(100);
-    assertThat(since(before, "C_Login")).isLessThanOrEqualTo(1 + since(before, "C_Finalize"));
+    assertThat(since(before, "C_Login"))
+        .isLessThanOrEqualTo(MAX_LOGINS + since(before, "C_Finalize"));
   }
 
   @ParameterizedTest(name = "{0} answers {1}")
@@ -217,19 +226,21 @@ final class HealingTest {
     }
     long goal = load.right() + 500;
     Eventually.holds("calls are answered", () -> load.right() >= goal);
-    assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+    assertThat(module.count("C_Login")).isLessThanOrEqualTo(MAX_LOGINS);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"invalidate sessions", "invalidate objects", "logout"})
-  void whatIsLostOnceComesBackWithOneLoginAtMost(String command) {
+  void whatIsLostOnceComesBackWithoutNeedlessLogins(String command) {
+    // A token that logs out takes handles away too: a login, and what puts it in doubt.
+    int most = command.equals("logout") ? MAX_LOGINS : 1;
     for (int i = 0; i < 10; i++) {
       load.awaitCalm(50);
       module.tell("reset");
       module.tell(command);
       long goal = load.right() + 200;
       Eventually.holds("calls are answered", () -> load.right() >= goal);
-      assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+      assertThat(module.count("C_Login")).isLessThanOrEqualTo(most);
     }
   }
 
@@ -316,10 +327,10 @@ final class HealingTest {
     List<Failing> failing = failing().toList();
     long threads = daemonThreads();
     long rightBefore = load.right();
-    Memory early = Memory.now();
+    MemoryInUse early = MemoryInUse.least();
     for (int i = 0; i < faults; i++) {
       if (i == faults / 5) {
-        early = Memory.now(); // What is loaded and compiled once is there by now.
+        early = MemoryInUse.least(); // What is loaded and compiled once is there by now.
       }
       Failing which = failing.get(random.nextInt(failing.size()));
       String times = List.of("1", "2", "5", "all").get(random.nextInt(4));
@@ -347,45 +358,18 @@ final class HealingTest {
     load.awaitCalm(500);
     assertThat(load.right()).isGreaterThan(rightBefore);
     Eventually.holds("threads have ended", () -> daemonThreads() <= threads);
-    Memory late = Memory.now();
+    MemoryInUse bound = early.plusKib(MAX_HEAP_GROWTH_KIB, MAX_NATIVE_GROWTH_KIB);
+    MemoryInUse late = bound.awaitWithin();
     System.out.printf(
-        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong; heap %d to %d KiB,"
-            + " resident %d to %d KiB%n",
-        faults,
-        seed,
-        load.right() - rightBefore,
-        load.wrong(),
-        early.heapKib(),
-        late.heapKib(),
-        early.residentKib(),
-        late.residentKib());
-    assertThat(late.heapKib()).isLessThan(early.heapKib() + MAX_HEAP_GROWTH_KIB);
-    assertThat(late.residentKib()).isLessThan(early.residentKib() + MAX_RESIDENT_GROWTH_KIB);
+        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong; in use %s, then"
+            + " %s%n",
+        faults, seed, load.right() - rightBefore, load.wrong(), early, late);
   }
 
   private static long daemonThreads() {
     return Thread.getAllStackTraces().keySet().stream()
         .filter(thread -> thread.getName().startsWith("hmacd-"))
         .count();
-  }
-
-  /// What this process holds on to, tests and all.
-  private record Memory(long heapKib, long residentKib) {
-    static Memory now() {
-      System.gc();
-      Runtime runtime = Runtime.getRuntime();
-      try (var lines = Files.lines(Path.of("/proc/self/status"))) {
-        long resident =
-            lines
-                .filter(line -> line.startsWith("VmRSS:"))
-                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
-                .findFirst()
-                .orElseThrow();
-        return new Memory((runtime.totalMemory() - runtime.freeMemory()) / 1024, resident);
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
   }
 
   static Stream<Arguments> refusals() {
@@ -424,6 +408,6 @@ final class HealingTest {
     daemon.daemon().retryPin();
     Eventually.holds("back in service", HealingTest::isServing);
     load.awaitCalm(100);
-    assertThat(module.count("C_Login")).isLessThanOrEqualTo(1);
+    assertThat(module.count("C_Login")).isLessThanOrEqualTo(MAX_LOGINS);
   }
 }

@@ -101,7 +101,7 @@ final class LogoutTest {
   private static Outcome sign(Lanes lanes, KeyObject key) {
     Outcome outcome = new Outcome();
     lanes.sign(
-        key, MacAlgorithm.HMAC_SHA_256, MESSAGE, System.nanoTime() + LONG.toNanos(), outcome);
+        key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, System.nanoTime() + LONG.toNanos(), outcome);
     return outcome;
   }
 

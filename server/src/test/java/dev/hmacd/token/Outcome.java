@@ -2,20 +2,38 @@ package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.testing.Eventually;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /// Waits for what a lane answers, and counts: there is to be one answer.
 final class Outcome implements Completion<byte[]> {
-  private static final Duration LIMIT = Duration.ofSeconds(20);
+  private static final Duration LIMIT = Eventually.LIMIT;
 
   private final CompletableFuture<byte[]> future = new CompletableFuture<>();
   private final AtomicInteger answers = new AtomicInteger();
+  private final @Nullable Object owner;
   private volatile boolean abandoned;
+
+  Outcome() {
+    this(null);
+  }
+
+  /// @param owner whose operation it is
+  Outcome(@Nullable Object owner) {
+    this.owner = owner;
+  }
+
+  @Override
+  public @Nullable Object owner() {
+    return owner;
+  }
 
   @Override
   public void done(byte[] value) {
@@ -46,6 +64,23 @@ final class Outcome implements Completion<byte[]> {
     return future.isCompletedExceptionally()
         && future.exceptionNow() instanceof TokenException failure
         && failure.kind() == kind;
+  }
+
+  /// The MAC; empty when there is a failure in its place, which must be of this kind.
+  Optional<byte[]> macUnless(TokenException.Kind kind) {
+    try {
+      return Optional.of(future.get(LIMIT.toNanos(), TimeUnit.NANOSECONDS));
+    } catch (ExecutionException e) {
+      assertThat(e.getCause())
+          .isInstanceOfSatisfying(
+              TokenException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
+      return Optional.empty();
+    } catch (TimeoutException e) {
+      throw new AssertionError("no answer", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
   }
 
   int answers() {

@@ -1,12 +1,15 @@
 package dev.hmacd.token;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.testing.ContractToken;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.StringJoiner;
+import java.util.TreeMap;
 import sun.security.pkcs11.wrapper.CK_ATTRIBUTE;
 import sun.security.pkcs11.wrapper.CK_MECHANISM;
 import sun.security.pkcs11.wrapper.PKCS11;
@@ -23,7 +26,7 @@ final class RawModule {
     module = PKCS11.getInstance(token.module().toString(), "C_GetFunctionList", null, false);
     long found = -1;
     for (long each : module.C_GetSlotList(true)) {
-      if (new String(module.C_GetTokenInfo(each).label).strip().equals(token.label())) {
+      if (Cryptoki.text(module.C_GetTokenInfo(each).label).equals(token.label())) {
         found = each;
       }
     }
@@ -74,23 +77,132 @@ final class RawModule {
   /// protection.
   void create(KeyObject name, byte[] key, boolean sensitive, boolean extractable, boolean sign)
       throws Exception {
-    List<CK_ATTRIBUTE> template = new ArrayList<>();
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY));
-    template.add(
-        new CK_ATTRIBUTE(PKCS11Constants.CKA_KEY_TYPE, PKCS11Constants.CKK_GENERIC_SECRET));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, true));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_PRIVATE, true));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_SENSITIVE, sensitive));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_EXTRACTABLE, extractable));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_SIGN, sign));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_VERIFY, true));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_LABEL, name.label().getBytes(UTF_8)));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_VALUE, key));
+    create(
+        name,
+        key,
+        Map.of(
+            PKCS11Constants.CKA_SENSITIVE, Optional.of(sensitive),
+            PKCS11Constants.CKA_EXTRACTABLE, Optional.of(extractable),
+            PKCS11Constants.CKA_SIGN, Optional.of(sign)));
+  }
+
+  /// As [#create(KeyObject, byte[], boolean, boolean, boolean)], with a template that differs from
+  /// that of a key as it must be.
+  ///
+  /// @param flags by type; an empty one is left out of the template
+  void create(KeyObject name, byte[] key, Map<Long, Optional<Boolean>> flags) throws Exception {
+    Map<Long, Object> template = new TreeMap<>();
+    template.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
+    template.put(PKCS11Constants.CKA_KEY_TYPE, PKCS11Constants.CKK_GENERIC_SECRET);
+    template.put(PKCS11Constants.CKA_TOKEN, true);
+    template.put(PKCS11Constants.CKA_PRIVATE, true);
+    template.put(PKCS11Constants.CKA_SENSITIVE, true);
+    template.put(PKCS11Constants.CKA_EXTRACTABLE, false);
+    template.put(PKCS11Constants.CKA_SIGN, true);
+    template.put(PKCS11Constants.CKA_VERIFY, true);
+    template.put(PKCS11Constants.CKA_LABEL, name.label().getBytes(UTF_8));
+    template.put(PKCS11Constants.CKA_VALUE, key);
     if (!name.idHex().isEmpty()) {
-      template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_ID, name.id()));
+      template.put(PKCS11Constants.CKA_ID, name.id());
     }
+    flags.forEach(
+        (type, value) ->
+            value.ifPresentOrElse(flag -> template.put(type, flag), () -> template.remove(type)));
+    CK_ATTRIBUTE[] attributes =
+        template.entrySet().stream()
+            .map(each -> new CK_ATTRIBUTE(each.getKey(), each.getValue()))
+            .toArray(CK_ATTRIBUTE[]::new);
+    var _ = inSession(session -> module.C_CreateObject(session, attributes));
+    if (!flags.containsKey(PKCS11Constants.CKA_DERIVE)) {
+      forbidDerivation(name);
+    }
+  }
+
+  /// Forbids derivation, which `pkcs11-tool` cannot: openCryptoki allows it where nothing is said.
+  void forbidDerivation(KeyObject name) throws Exception {
     var _ =
-        inSession(session -> module.C_CreateObject(session, template.toArray(CK_ATTRIBUTE[]::new)));
+        inSession(
+            session -> {
+              CK_ATTRIBUTE[] wanted = {
+                new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, true),
+                new CK_ATTRIBUTE(PKCS11Constants.CKA_LABEL, name.label().getBytes(UTF_8))
+              };
+              module.C_FindObjectsInit(session, wanted);
+              long[] found = module.C_FindObjects(session, 10);
+              module.C_FindObjectsFinal(session);
+              for (long each : found) {
+                if (mayDerive(session, each)) {
+                  CK_ATTRIBUTE[] forbidden = {new CK_ATTRIBUTE(PKCS11Constants.CKA_DERIVE, false)};
+                  module.C_SetAttributeValue(session, each, forbidden);
+                }
+              }
+              return true;
+            });
+  }
+
+  private boolean mayDerive(long session, long handle) {
+    CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(PKCS11Constants.CKA_DERIVE)};
+    try {
+      module.C_GetAttributeValue(session, handle, template);
+      return template[0].getBoolean();
+    } catch (PKCS11Exception e) {
+      return false; // It does not tell.
+    }
+  }
+
+  /// What the token says of a flag of the one object with this name; empty when it does not tell.
+  Optional<Boolean> flag(KeyObject name, long type) throws Exception {
+    return inSession(
+        session -> {
+          CK_ATTRIBUTE[] wanted = {
+            new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, true),
+            new CK_ATTRIBUTE(PKCS11Constants.CKA_LABEL, name.label().getBytes(UTF_8)),
+            new CK_ATTRIBUTE(PKCS11Constants.CKA_ID, name.id())
+          };
+          module.C_FindObjectsInit(session, wanted);
+          long[] found = module.C_FindObjects(session, 2);
+          module.C_FindObjectsFinal(session);
+          assertThat(found).hasSize(1);
+          CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
+          try {
+            module.C_GetAttributeValue(session, found[0], template);
+            return Optional.of(template[0].getBoolean());
+          } catch (PKCS11Exception e) {
+            return Optional.empty();
+          }
+        });
+  }
+
+  /// What the token says of flags of any object that the process can see: 1, 0, or - each.
+  String flags(long handle, long... types) throws Exception {
+    return inSession(
+        session -> {
+          StringJoiner told = new StringJoiner(" ");
+          for (long type : types) {
+            CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
+            try {
+              module.C_GetAttributeValue(session, handle, template);
+              told.add(template[0].getBoolean() ? "1" : "0");
+            } catch (PKCS11Exception e) {
+              told.add("-");
+            }
+          }
+          return told.toString();
+        });
+  }
+
+  /// What comes of an AES encryption under a key: `works`, or what the module answers.
+  String encrypt(long handle) throws Exception {
+    return inSession(
+        session -> {
+          try {
+            var mechanism = new CK_MECHANISM(PKCS11Constants.CKM_AES_ECB);
+            module.C_EncryptInit(session, mechanism, handle);
+            return "works";
+          } catch (PKCS11Exception e) {
+            return Ckr.name(e.getErrorCode()).replace("CKR_", "");
+          }
+        });
   }
 
   /// What the token says of any object that the process can see.

@@ -7,7 +7,10 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -24,9 +27,13 @@ final class SharedModuleTest {
   private final Pkcs11Token other = find(OTHER);
 
   private Pkcs11Token find(SoftHsm token) {
+    return find(module.file(), token);
+  }
+
+  private Pkcs11Token find(Path file, SoftHsm token) {
     try {
       return modules.expect(
-          module.file(),
+          file,
           Optional.empty(),
           new TokenSelector.BySerial(token.serial()),
           new PinFile(token.pinFile()),
@@ -53,6 +60,19 @@ final class SharedModuleTest {
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(module.count("C_Finalize")).isEqualTo(1);
     assertThat(module.count("violations")).isZero();
+  }
+
+  /// The dynamic linker tells files apart by device and inode.
+  @Test
+  void moduleUnderAnotherNameIsTheSameModule() throws IOException, TokenException {
+    Path folder = Files.createTempDirectory("hmacd-module");
+    var _ = find(Files.createLink(folder.resolve("hard-link.so"), module.file()), OTHER);
+    var _ = find(Files.createSymbolicLink(folder.resolve("link.so"), module.file()), OTHER);
+    assertThat(module.count("C_Initialize")).isEqualTo(1);
+    one.circuit().takeOut();
+    other.circuit().takeOut();
+    assertThat(one.reinitialize(() -> true)).isTrue();
+    assertThat(module.count("C_Finalize")).isZero();
   }
 
   /// The module gives numbers of dead objects to others, whichever their token.

@@ -24,13 +24,13 @@ public final class TestLanes {
 
   /// One token, which nobody asks whether it works.
   public static Tokens tokens(Token token, int count, int maxWaiting, Duration stop) {
-    var probe = new Probe.Settings(stop, stop, stop);
+    var probe = new HealthCheck.Settings(stop, stop, stop);
     var use = new Tokens.Use(token, new Tokens.Settings(settings(count, maxWaiting, stop), probe));
     var tokens =
         new Tokens(
             List.of(use),
             _ -> LaneObserver.NONE,
-            new Probe.Listener() {
+            new HealthCheck.Listener() {
               @Override
               public void healthy(boolean is) {}
 

@@ -94,6 +94,11 @@ abstract class TokenContract {
     session = token.open();
   }
 
+  /// The token as a daemon has it that was started after this one.
+  Token anew() throws TokenException {
+    return finder.find();
+  }
+
   @AfterEach
   void close() {
     session.close();

@@ -72,8 +72,11 @@ final class TokenContractTest extends TokenContract {
         .isEqualTo(
             new KeyAttributes(true, false, true, true, true, made.local(), algorithm.macBytes()));
     note(Behaviour.GENERATED, told(made));
-    assertThat(session.find(new Query.ByBoth(name)))
-        .containsExactly(new TokenSession.Found(name, made));
+    List<TokenSession.Found> found = session.find(new Query.ByBoth(name));
+    assertThat(found).hasSize(1);
+    assertThat(found.getFirst().object()).isEqualTo(name);
+    assertThat(found.getFirst().attributes()).isEqualTo(made);
+    assertThat(found.getFirst().unfit()).isEmpty();
     long handle = session.load(name);
     if (!has(algorithm)) {
       refuses(algorithm, handle);
@@ -133,6 +136,8 @@ final class TokenContractTest extends TokenContract {
     KeyObject object = fresh();
     assertThat(session.find(new Query.ByBoth(object))).isEmpty();
     CHOSEN.importKey(object, bytes(32));
+    assertThat(session.find(new Query.ByBoth(object))).hasSize(1);
+    new RawModule(CHOSEN).forbidDerivation(object);
     assertThat(session.sign(session.load(object), MacAlgorithm.HMAC_SHA_256, bytes(64)))
         .isEqualTo(jdkMac(MacAlgorithm.HMAC_SHA_256, bytes(32), bytes(64)));
     note(Behaviour.OTHER_PROCESS, "is used at once");

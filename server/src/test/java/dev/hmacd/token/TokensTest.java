@@ -8,14 +8,19 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken.Call;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /// What several tokens do that a daemon shows only by accident.
 final class TokensTest {
   private static final Duration LONG = Duration.ofSeconds(30);
-  private static final Duration SHORT = Duration.ofMillis(200);
+
+  /// What a token that answers keeps to on a busy machine; a test waits for it once.
+  private static final Duration LIMIT = Duration.ofSeconds(5);
+
   private static final KeyObject KEY = new KeyObject(SoftHsm.freshLabel("tokens"), "0a");
 
   private final FaultyToken first = new FaultyToken(SoftHsm.shared().token());
@@ -25,7 +30,7 @@ final class TokensTest {
       new Tokens(
           List.of(use(first), use(second)),
           _ -> LaneObserver.NONE,
-          new Probe.Listener() {
+          new HealthCheck.Listener() {
             @Override
             public void healthy(boolean is) {}
 
@@ -39,7 +44,38 @@ final class TokensTest {
     return new Tokens.Use(
         token,
         new Tokens.Settings(
-            new Lanes.Settings(1, 10, LONG, 0, LONG), new Probe.Settings(LONG, SHORT, LONG)));
+            new Lanes.Settings(1, 10, LONG, 0, LONG), new HealthCheck.Settings(LONG, LIMIT, LONG)));
+  }
+
+  /// The bound is of each token's queue: half of all queues together could be all of one.
+  @Test
+  void ownerHasHalfOfTheQueueOfOneToken() throws Exception {
+    tokens.start();
+    long deadline = System.nanoTime() + LONG.toNanos();
+    String serial = tokens.defaultSerial();
+    try (tokens;
+        FaultyToken.Gate gate = first.blocking(Call.RANDOM)) {
+      List<CompletableFuture<byte[]>> greedy = new ArrayList<>();
+      for (int i = 0; i < 5; i++) {
+        greedy.add(tokens.submit("greedy", serial, each -> each.random(1), true, deadline));
+      }
+      gate.awaitEntered();
+      assertThat(tokens.submit("greedy", serial, each -> each.random(1), true, deadline))
+          .failsWithin(LONG)
+          .withThrowableThat()
+          .havingCause()
+          .isInstanceOfSatisfying(
+              TokenException.class,
+              e -> assertThat(e.kind()).isEqualTo(TokenException.Kind.OWNER_BUSY));
+      var other = tokens.submit("other", serial, each -> each.random(1), true, deadline);
+      // What any token can do goes to the next one.
+      assertThat(tokens.submitAny("greedy", each -> each.random(1), deadline)).succeedsWithin(LONG);
+      gate.release();
+      assertThat(other).succeedsWithin(LONG);
+      for (CompletableFuture<byte[]> each : greedy) {
+        assertThat(each).succeedsWithin(LONG);
+      }
+    }
   }
 
   /// A supervisor must not start the daemon again, and try that PIN, because another token is away.
@@ -87,6 +123,7 @@ final class TokensTest {
       var outcome = new Outcome();
       tokens.sign(
           KEY,
+          null,
           List.of("elsewhere"),
           MacAlgorithm.HMAC_SHA_256,
           new byte[1],

@@ -28,7 +28,7 @@ final class WrongMacTest {
 
   private void start(boolean verify) {
     daemon.wrapping(_ -> SoftHsm.shared().token(module.file(), verify)).start();
-    load = new MacLoad(daemon.onSocket(), 2, Duration.ofSeconds(5)).start(4);
+    load = new MacLoad(daemon.onSocket(), 2, Duration.ofSeconds(60)).start(4);
     load.awaitCalm(200);
   }
 

@@ -1,0 +1,86 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.Page;
+import java.util.List;
+
+/// Reads key policies. Every key has AWS's default key policy, which delegates all decisions to
+/// identity policies. In hmacd these are the access rules of the configuration. Other policies are
+/// not served.
+final class KeyPolicyOperations {
+  private static final String POLICY_NAME = "PolicyName";
+  private static final String DEFAULT = "default";
+  private static final int MAX_PAGE = 1000;
+
+  private final KeyService keys;
+  private final String defaultPolicy;
+
+  KeyPolicyOperations(KeyService keys) {
+    this.keys = keys;
+    this.defaultPolicy = defaultPolicy(keys.scope());
+  }
+
+  /// The bytes are AWS's own, spaces included: some clients compare policies as text.
+  private static String defaultPolicy(ArnScope scope) {
+    return """
+        {
+          "Version" : "2012-10-17",
+          "Id" : "key-default-1",
+          "Statement" : [ {
+            "Sid" : "Enable IAM User Permissions",
+            "Effect" : "Allow",
+            "Principal" : {
+              "AWS" : "arn:%s:iam::%s:root"
+            },
+            "Action" : "kms:*",
+            "Resource" : "*"
+          } ]
+        }"""
+        .formatted(scope.partition(), scope.account());
+  }
+
+  List<Operation> all() {
+    return List.of(
+        new Operation(
+            "GetKeyPolicy",
+            Members.of(KeyOperations.KEY_ID, Member.text(POLICY_NAME, 1, 128).pattern("[\\w]+")),
+            this::getKeyPolicy),
+        new Operation(
+            "ListKeyPolicies",
+            Members.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
+            this::listKeyPolicies));
+  }
+
+  private void getKeyPolicy(Caller caller, Input input, Answer answer) {
+    keys.getKeyPolicy(caller, input.text("KeyId"));
+    String name = input.optionalText(POLICY_NAME).orElse(DEFAULT);
+    if (!name.equals(DEFAULT)) {
+      throw new AwsException(AwsError.of("NotFoundException", "No such policy exists"));
+    }
+    answer
+        .<String>json(
+            (json, policy) -> {
+              json.writeStringField("Policy", policy);
+              json.writeStringField(POLICY_NAME, DEFAULT);
+            })
+        .succeed(defaultPolicy);
+  }
+
+  private void listKeyPolicies(Caller caller, Input input, Answer answer) {
+    String keyId = input.text("KeyId");
+    var page = Paging.request("policies of " + keyId, input, 100, MAX_PAGE);
+    answer
+        .<Page<String>>json(
+            (json, names) -> {
+              json.writeArrayFieldStart("PolicyNames");
+              for (String name : names.items()) {
+                json.writeString(name);
+              }
+              json.writeEndArray();
+              Paging.write(json, names);
+            })
+        .succeed(keys.listKeyPolicies(caller, keyId, page));
+  }
+}

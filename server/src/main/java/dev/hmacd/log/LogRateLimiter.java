@@ -1,0 +1,40 @@
+package dev.hmacd.log;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Rate limit of a log message: the first event is logged at once, then at most one message per
+/// interval, with the number of events. For events that callers, or a broken token, can cause at
+/// any rate.
+@ThreadSafe
+public final class LogRateLimiter {
+  private final long intervalNanos;
+  private final AtomicLong next = new AtomicLong(System.nanoTime());
+  private final AtomicLong times = new AtomicLong();
+
+  /// At most one message in ten seconds.
+  public LogRateLimiter() {
+    this(Duration.ofSeconds(10));
+  }
+
+  /// At most one message per interval.
+  ///
+  /// @param interval between messages
+  public LogRateLimiter(Duration interval) {
+    intervalNanos = interval.toNanos();
+  }
+
+  /// Counts an event.
+  ///
+  /// @return the number of events since the last message, if the caller must log one now; else 0
+  public long happened() {
+    times.incrementAndGet();
+    long now = System.nanoTime();
+    long due = next.get();
+    if (now - due < 0 || !next.compareAndSet(due, now + intervalNanos)) {
+      return 0;
+    }
+    return times.getAndSet(0);
+  }
+}

@@ -1,0 +1,147 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.transport.ListenException;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The file of a Unix socket that the daemon listens on. Only a socket is ever removed from its
+/// path.
+///
+/// The socket is bound under another name and then linked to its path. So no client can connect
+/// before the file has its mode, and a file that appears at the path in the meantime is not
+/// replaced. At the close Netty removes the file of the name that it bound, and no other file.
+final class UnixSocketFile {
+  static final String KEY = "grpc.unix_socket.path";
+
+  private static final Logger log = LoggerFactory.getLogger(UnixSocketFile.class);
+
+  /// The mask of the file type in `st_mode`, and the types (inode(7)).
+  private static final int TYPE_MASK = 0xf000;
+
+  private static final int SOCKET = 0xc000;
+  private static final Map<Integer, String> OTHER_TYPES =
+      Map.of(
+          0x1000, "a FIFO",
+          0x2000, "a character device",
+          0x4000, "a folder",
+          0x6000, "a block device",
+          0x8000, "a regular file",
+          0xa000, "a symbolic link");
+
+  private static final String SUFFIX = ".new";
+
+  private final Path path;
+  private final Path bound;
+
+  /// Identity of the daemon's own socket file.
+  private @Nullable String own;
+
+  UnixSocketFile(Path path) {
+    this.path = path;
+    this.bound = path.resolveSibling(path.getFileName() + SUFFIX);
+  }
+
+  /// The path to bind.
+  Path toBind() {
+    return bound;
+  }
+
+  /// Removes a socket that a crash left behind.
+  ///
+  /// @throws ListenException if another process listens on it, or if the file is not a socket
+  void removeStale() throws ListenException {
+    removeStale(path);
+    removeStale(bound);
+  }
+
+  private static void removeStale(Path path) throws ListenException {
+    try {
+      int type = (int) attribute(path, "unix:mode") & TYPE_MASK;
+      if (type != SOCKET) {
+        throw ListenException.unusable(
+            KEY,
+            path,
+            OTHER_TYPES.getOrDefault(type, "a file that is not a socket")
+                + " is there; remove it, or configure another path",
+            null);
+      }
+      if (isListenedOn(path)) {
+        throw ListenException.taken(KEY, path);
+      }
+      Files.delete(path);
+    } catch (NoSuchFileException e) {
+      // The path is free, or its folder is missing: then bind fails.
+    } catch (ListenException e) {
+      throw e;
+    } catch (IOException e) {
+      throw ListenException.unusable(
+          KEY, path, "the existing socket cannot be tested or removed: " + e.getMessage(), e);
+    }
+  }
+
+  /// Only a socket without a listener refuses a connection. A pending connection means that a
+  /// process is slow to accept.
+  private static boolean isListenedOn(Path path) throws IOException {
+    try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+      probe.configureBlocking(false);
+      probe.connect(UnixDomainSocketAddress.of(path));
+      return true;
+    } catch (ConnectException e) {
+      return false;
+    }
+  }
+
+  /// Links the socket of [#toBind] to its path.
+  ///
+  /// @param mode file mode: the users that may connect
+  void publish(Set<PosixFilePermission> mode) throws ListenException {
+    try {
+      Files.setPosixFilePermissions(bound, mode);
+      Files.createLink(path, bound);
+      Files.delete(bound);
+      own = identity();
+    } catch (IOException e) {
+      throw ListenException.unusable(
+          KEY, path, "the socket cannot be linked to this path: " + e.getMessage(), e);
+    }
+  }
+
+  /// Inode numbers are reused. The time of the last change distinguishes the files.
+  private String identity() throws IOException {
+    return attribute(path, "unix:mode")
+        + " "
+        + attribute(path, "unix:ino")
+        + " "
+        + attribute(path, "unix:ctime");
+  }
+
+  /// Removes the daemon's own socket, but no other file at its path.
+  void remove() {
+    try {
+      if (own != null && own.equals(identity())) {
+        Files.delete(path);
+      }
+    } catch (NoSuchFileException e) {
+      // The file was already removed.
+    } catch (IOException e) {
+      log.atWarn().addKeyValue("path", path).setCause(e).log("Unix socket not removed");
+    }
+  }
+
+  private static Object attribute(Path path, String name) throws IOException {
+    return Files.getAttribute(path, name, LinkOption.NOFOLLOW_LINKS);
+  }
+}

@@ -1,0 +1,88 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyAttributes.Unfit;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Usage attributes of a secret key other than CKA_SIGN: the operations that a token allows with
+/// the key, and the sessions that see it. The daemon reads them at each load and does not store
+/// them.
+///
+/// @param flags by PKCS#11 name; an attribute that is absent from the token's answer is absent here
+/// @param keyType CKA_KEY_TYPE; null if it is absent from the token's answer
+public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
+
+  static final String PRIVATE = "CKA_PRIVATE";
+  static final String DERIVE = "CKA_DERIVE";
+
+  /// All flags that the daemon reads, by PKCS#11 name.
+  static final Map<String, Long> FLAGS =
+      Map.of(
+          PRIVATE,
+          Cryptoki.CKA_PRIVATE,
+          DERIVE,
+          Cryptoki.CKA_DERIVE,
+          "CKA_ENCRYPT",
+          Cryptoki.CKA_ENCRYPT,
+          "CKA_DECRYPT",
+          Cryptoki.CKA_DECRYPT,
+          "CKA_WRAP",
+          Cryptoki.CKA_WRAP,
+          "CKA_UNWRAP",
+          Cryptoki.CKA_UNWRAP);
+
+  /// Usage attributes without a PKCS#11 mechanism for a key of a type in [#HMAC_TYPES].
+  private static final List<String> IDLE_USES =
+      List.of("CKA_ENCRYPT", "CKA_DECRYPT", "CKA_WRAP", "CKA_UNWRAP");
+
+  /// CKK_GENERIC_SECRET, and the types of HMAC keys with SHA-2 (PKCS #11 v3.1, section 6.20 on).
+  private static final Set<Long> HMAC_TYPES = Set.of(0x10L, 0x2bL, 0x2cL, 0x2dL, 0x2eL);
+
+  public KeyUse {
+    flags = Map.copyOf(flags);
+  }
+
+  /// The first rule that the object breaks. An unknown CKA_PRIVATE and an unknown type break their
+  /// rules. An unknown CKA_DERIVE does not: NSS omits the attribute for a key that may not derive.
+  ///
+  /// A key that is not private signs in any session, without a login. Derivation can disclose the
+  /// bytes of a key, some at a time. The other usage attributes are harmless with a key type for
+  /// MACs: every mechanism that encrypts or wraps requires a key type of its own. They are
+  /// accepted, because tokens set them by default and `pkcs11-tool` cannot clear them.
+  Optional<Unfit> unfit() {
+    if (!Boolean.TRUE.equals(flags.get(PRIVATE))) {
+      return Optional.of(new Unfit(PRIVATE, "must be true", found(PRIVATE)));
+    }
+    if (Boolean.TRUE.equals(flags.get(DERIVE))) {
+      return Optional.of(new Unfit(DERIVE, "must be false", found(DERIVE)));
+    }
+    if (keyType == null || !HMAC_TYPES.contains(keyType)) {
+      return Optional.of(
+          new Unfit(
+              "CKA_KEY_TYPE",
+              "must be CKK_GENERIC_SECRET, or the type of an HMAC key with SHA-2",
+              foundType(keyType)));
+    }
+    return Optional.empty();
+  }
+
+  private static String foundType(@Nullable Long keyType) {
+    if (keyType == null) {
+      return "unknown";
+    }
+    return keyType == Cryptoki.CKK_AES ? "CKK_AES" : "another (CKK " + keyType + ")";
+  }
+
+  private String found(String flag) {
+    Boolean value = flags.get(flag);
+    return value == null ? "unknown" : value.toString();
+  }
+
+  /// Usage attributes of the key that are true and that MACs do not need, by PKCS#11 name.
+  public List<String> idleUses() {
+    return IDLE_USES.stream().filter(use -> Boolean.TRUE.equals(flags.get(use))).toList();
+  }
+}

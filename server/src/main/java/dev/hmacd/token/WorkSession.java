@@ -1,0 +1,99 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.token.TokenException.Kind;
+import java.util.List;
+import java.util.Set;
+
+/// A lane's session, for work other than MACs. It reports an object as missing only while the token
+/// has the health check's key. Otherwise the registry would lose keys of a token whose storage is
+/// temporarily absent.
+final class WorkSession implements TokenSession {
+  private final TokenSession session;
+  private final Lane lane;
+
+  WorkSession(TokenSession session, Lane lane) {
+    this.session = session;
+    this.lane = lane;
+  }
+
+  @Override
+  public long load(KeyObject key) throws TokenException {
+    try {
+      return session.load(key);
+    } catch (TokenException e) {
+      if (e.kind() == Kind.KEY_MISSING) {
+        lane.requireObjects();
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public long loadTokenObject(KeyObject key) throws TokenException {
+    try {
+      return session.loadTokenObject(key);
+    } catch (TokenException e) {
+      if (e.kind() == Kind.KEY_MISSING) {
+        lane.requireObjects();
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public boolean isCopy(long handle) {
+    return session.isCopy(handle);
+  }
+
+  @Override
+  public void unload(long handle) throws TokenException {
+    session.unload(handle);
+  }
+
+  @Override
+  public byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException {
+    return session.sign(handle, algorithm, message);
+  }
+
+  @Override
+  public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
+    return session.generate(name, keyBytes);
+  }
+
+  @Override
+  public boolean destroy(KeyObject key) throws TokenException {
+    boolean wasThere = session.destroy(key);
+    if (!wasThere) {
+      lane.requireObjects();
+    }
+    return wasThere;
+  }
+
+  @Override
+  public byte[] random(int count) throws TokenException {
+    return session.random(count);
+  }
+
+  @Override
+  public List<Found> find(Query query) throws TokenException {
+    List<Found> found = session.find(query);
+    if (found.isEmpty()) {
+      lane.requireObjects();
+    }
+    return found;
+  }
+
+  /// A result of zero needs no check of the health check's key: the caller only counts, and removes
+  /// no key.
+  @Override
+  public Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
+    return session.count(labelPrefixes, atMost);
+  }
+
+  /// Does nothing: the lane closes its session.
+  @Override
+  public void close() {}
+}

@@ -1,0 +1,269 @@
+package dev.hmacd.transport;
+
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.handler.codec.http2.DefaultHttp2FrameReader;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Measures the memory of one connection, publishes it to the [MemoryBudget], and enforces the
+/// transfer timeout. The first handler of its connection. All methods run on the connection's event
+/// loop.
+///
+/// It measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection holds more
+/// than an idle one. The sum is the edge's memory ([Held]), inbound bytes in decoders, and outbound
+/// bytes that wait for the socket. If the peer does not read its answers, the daemon does not read
+/// the connection, so answers cannot accumulate.
+///
+/// One time limit applies to an unfinished TLS record or frame (from its first byte), to outbound
+/// bytes without progress, and to a connection that is not writable.
+public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
+  /// The interval between measurements of a connection that is not idle.
+  public static final int SWEEP_MILLIS = 250;
+
+  private static final Logger log = LoggerFactory.getLogger(ConnectionMeter.class);
+
+  /// Assumed memory of an unfinished header block. Netty bounds the decoded fields only.
+  private static final long HEADER_BLOCK_BYTES = 16_384;
+
+  /// Heap for each byte of an HPACK table, whose size counts 32 bytes for an entry.
+  private static final long HEADER_TABLE_WEIGHT = 4;
+
+  private final Channel channel;
+  private final MemoryBudget.Account account;
+  private final long idleBytes;
+  private final long timeoutNanos;
+  private List<ByteToMessageDecoder> decoders = List.of();
+  private boolean decodersKnown;
+  private @Nullable ByteToMessageDecoder timed;
+  private @Nullable DefaultHttp2FrameReader frameReader;
+  private @Nullable Held edge;
+  private @Nullable Object principal;
+  private boolean sweepScheduled;
+
+  /// Complete frames so far; [#framesSeen] at the last sweep.
+  private int frames;
+
+  private int framesSeen;
+  private final Since undecodedSince = new Since();
+  private final Since unwritableSince = new Since();
+  private final Since unsentSince = new Since();
+  private @Nullable Object unsent;
+  private long unsentProgress;
+
+  /// Memory that an edge holds for a connection. Called on the connection's event loop.
+  public interface Held {
+    /// Bytes of heap, beyond those of an idle connection: streams, headers, requests.
+    long heapBytes();
+
+    /// Whether a request or an answer is held, so that time limits apply.
+    boolean isActive();
+
+    /// Bytes of direct memory, such as answers that flow control holds back.
+    long directBytes();
+
+    /// Enforces the edge's time limits. Called every [#SWEEP_MILLIS] while the connection is not
+    /// idle.
+    void sweep(long nowNanos);
+  }
+
+  /// The time since which a condition holds; 0 while it does not hold.
+  private static final class Since {
+    private long nanos;
+
+    boolean exceeds(boolean holds, long now, long limit) {
+      if (!holds) {
+        nanos = 0;
+      } else if (nanos == 0) {
+        nanos = now | 1;
+      }
+      return holds && now - nanos > limit;
+    }
+  }
+
+  /// @param idleBytes memory of an idle connection
+  ConnectionMeter(
+      Channel channel, MemoryBudget.Account account, long idleBytes, long timeoutNanos) {
+    this.channel = channel;
+    this.account = account;
+    this.idleBytes = idleBytes;
+    this.timeoutNanos = timeoutNanos;
+  }
+
+  /// The meter of a connection that [Connections] has accepted.
+  public static ConnectionMeter of(Channel connection) {
+    ConnectionMeter meter = connection.pipeline().get(ConnectionMeter.class);
+    if (meter == null) {
+      throw new IllegalStateException("a connection without a meter");
+    }
+    return meter;
+  }
+
+  /// Sets the edge, which counts decoded data. Call it after the last handler was added: the meter
+  /// reads the list of handlers here for the last time.
+  public void edge(Held held) {
+    edge = held;
+    decoders = findDecoders();
+    decodersKnown = true;
+    for (ByteToMessageDecoder decoder : decoders) {
+      if (decoder instanceof Http2ConnectionHandler http2) {
+        frameReader = NettyState.frameReader(http2);
+      }
+    }
+  }
+
+  /// As [#edge(Held)], for an edge that itself enforces the timeout of `timedByEdge`. The edge
+  /// sends an answer then. A cut by the meter would lose this answer.
+  public void edge(Held held, ByteToMessageDecoder timedByEdge) {
+    edge(held);
+    timed = timedByEdge;
+  }
+
+  /// Reports that a complete frame, or the head of a request, was decoded.
+  public void decoded() {
+    frames++;
+  }
+
+  /// Sets the connection's principal. Called by [Connections].
+  void authenticated(Object known) {
+    principal = known;
+    account.authenticated(known);
+  }
+
+  /// Null while the connection is pending.
+  @Nullable Object principal() {
+    return principal;
+  }
+
+  MemoryBudget.Account account() {
+    return account;
+  }
+
+  private List<ByteToMessageDecoder> findDecoders() {
+    List<ByteToMessageDecoder> found = new ArrayList<>();
+    for (Map.Entry<String, ChannelHandler> entry : channel.pipeline()) {
+      if (entry.getValue() instanceof ByteToMessageDecoder decoder) {
+        found.add(decoder);
+      }
+    }
+    return found;
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext context) {
+    context.fireChannelReadComplete();
+    measure();
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext context) {
+    channel.config().setAutoRead(channel.isWritable());
+    context.fireChannelWritabilityChanged();
+    measure();
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    account.close();
+    context.fireChannelInactive();
+  }
+
+  /// Measures and publishes. The edge may call it when its memory has grown without a read.
+  public void measure() {
+    if (!channel.isActive()) {
+      return;
+    }
+    long undecoded = undecodedBytes();
+    ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+    long unsentBytes = outbound == null ? 0 : outbound.totalPendingWriteBytes();
+    Held held = edge;
+    long heap = held == null ? 0 : held.heapBytes();
+    long direct = undecoded + unsentBytes + (held == null ? 0 : held.directBytes());
+    account.set(idleBytes + heap + headerTableBytes() + MemoryBudget.DIRECT_WEIGHT * direct);
+    boolean active = direct > 0 || (held != null && held.isActive());
+    if (active && !sweepScheduled) {
+      sweepScheduled = true;
+      var _ = channel.eventLoop().schedule(this::sweep, SWEEP_MILLIS, TimeUnit.MILLISECONDS);
+    }
+  }
+
+  /// Heap of the decoder's HPACK table; 0 without HTTP/2.
+  private long headerTableBytes() {
+    return frameReader == null ? 0 : HEADER_TABLE_WEIGHT * NettyState.headerTableBytes(frameReader);
+  }
+
+  /// Memory of unfinished records, frames and header blocks in decoders.
+  private long undecodedBytes() {
+    long bytes = 0;
+    for (ByteToMessageDecoder decoder : decodersKnown ? decoders : findDecoders()) {
+      bytes += NettyState.undecodedBytes(decoder);
+    }
+    if (frameReader != null && NettyState.isInHeaderBlock(frameReader)) {
+      bytes += HEADER_BLOCK_BYTES;
+    }
+    return bytes;
+  }
+
+  /// Whether the transfer timeout applies to an unfinished record or frame. It does not apply while
+  /// the edge does not read the connection.
+  private boolean isRestAwaited() {
+    long timedBytes = timed == null ? 0 : NettyState.undecodedBytes(timed);
+    return channel.config().isAutoRead() && undecodedBytes() > timedBytes;
+  }
+
+  private void sweep() {
+    sweepScheduled = false;
+    if (!channel.isActive()) {
+      return;
+    }
+    long now = System.nanoTime();
+    if (edge != null) {
+      edge.sweep(now);
+    }
+    boolean progress = frames != framesSeen;
+    framesSeen = frames;
+    if (progress) {
+      boolean _ = undecodedSince.exceeds(false, now, timeoutNanos);
+    }
+    if (undecodedSince.exceeds(isRestAwaited(), now, timeoutNanos)) {
+      cut("unfinished frame");
+    } else if (unwritableSince.exceeds(!channel.isWritable(), now, timeoutNanos)
+        || unsentSince.exceeds(isUnsentTheSame(), now, timeoutNanos)) {
+      cut("unsent bytes");
+    } else {
+      measure();
+    }
+  }
+
+  /// Whether outbound bytes wait and the peer has read none of them since the last sweep.
+  @SuppressWarnings("ReferenceEquality") // Identity, not equality: the same message object.
+  private boolean isUnsentTheSame() {
+    ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+    Object current = outbound == null ? null : outbound.current();
+    long progress = outbound == null ? 0 : outbound.currentProgress();
+    boolean same = current != null && current == unsent && progress == unsentProgress;
+    unsent = current;
+    unsentProgress = progress;
+    return same;
+  }
+
+  private void cut(String late) {
+    log.atDebug()
+        .addKeyValue("remote_address", channel.remoteAddress())
+        .addKeyValue("late", late)
+        .addKeyValue("limit_ms", TimeUnit.NANOSECONDS.toMillis(timeoutNanos))
+        .log("Connection cut: transfer timeout exceeded");
+    account.close();
+    Connections.cut(channel);
+  }
+}

@@ -1,0 +1,74 @@
+package dev.hmacd.transport;
+
+import java.io.IOException;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// The daemon cannot listen on an address. The message has the address, the configuration key, the
+/// reason and the remedy.
+public final class ListenException extends IOException {
+  private static final long serialVersionUID = 1;
+
+  /// EADDRINUSE and EADDRNOTAVAIL: another process may end, and an interface may come up. The JDK
+  /// and Netty report the error number as text only.
+  private static final Pattern TEMPORARY =
+      Pattern.compile("Address already in use|annot assign requested address");
+
+  private final boolean temporary;
+
+  private ListenException(String message, boolean temporary, @Nullable Throwable cause) {
+    super(message, cause);
+    this.temporary = temporary;
+  }
+
+  /// The kernel refused to bind.
+  ///
+  /// @param key the configuration key of the address
+  public static ListenException of(String key, Object address, Throwable failure) {
+    String reason = reason(failure);
+    boolean temporary = TEMPORARY.matcher(reason).find();
+    return new ListenException(
+        "cannot listen on "
+            + address
+            + ": "
+            + reason
+            + (temporary
+                ? "; end the process that listens there, or change " + key
+                : "; change " + key),
+        temporary,
+        failure);
+  }
+
+  /// Another process listens on the address.
+  public static ListenException taken(String key, Object address) {
+    return new ListenException(
+        "another process listens on " + address + "; end that process, or change " + key,
+        true,
+        null);
+  }
+
+  /// The daemon cannot listen on the address until an operator acts.
+  ///
+  /// @param reason the fault and the remedy
+  public static ListenException unusable(
+      String key, Object address, String reason, @Nullable Throwable cause) {
+    return new ListenException(
+        "cannot listen on " + address + " (" + key + "): " + reason, false, cause);
+  }
+
+  /// The innermost cause has the kernel's message.
+  private static String reason(Throwable failure) {
+    String reason = String.valueOf(failure);
+    for (Throwable each = failure; each != null; each = each.getCause()) {
+      if (each.getMessage() != null) {
+        reason = each.getMessage();
+      }
+    }
+    return reason;
+  }
+
+  /// Whether a later try may succeed without an operator.
+  public boolean isTemporary() {
+    return temporary;
+  }
+}

@@ -1,0 +1,270 @@
+package dev.hmacd.transport;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.log.LogRateLimiter;
+import io.netty.channel.Channel;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Bounds the memory that all connections of the process hold, in bytes of heap.
+///
+/// Four bounds: of the process, of one owner (a half), of all owners that have not authenticated (a
+/// quarter), and of one connection (an eighth). Above a bound, the owner that holds most loses its
+/// largest connections, until an eighth of the bound is free.
+@ThreadSafe
+public final class MemoryBudget {
+  /// The weight of a byte of direct memory: the process has less of it than of heap.
+  public static final int DIRECT_WEIGHT = 4;
+
+  private static final Logger log = LoggerFactory.getLogger(MemoryBudget.class);
+
+  private final long maxBytes;
+  private final AtomicLong held = new AtomicLong();
+  private final AtomicLong heldUnauthenticated = new AtomicLong();
+  private final ConcurrentHashMap<Object, Owner> owners = new ConcurrentHashMap<>();
+  private final AtomicLong evictions = new AtomicLong();
+  private final LogRateLimiter lines = new LogRateLimiter();
+
+  /// @param maxBytes of all connections together
+  public MemoryBudget(long maxBytes) {
+    this.maxBytes = maxBytes;
+  }
+
+  /// Opens a connection's account.
+  ///
+  /// @param source the source address, or the uid of a Unix socket: the owner until the connection
+  ///   has authenticated
+  /// @param bytes initial memory of the connection
+  public Account open(Channel connection, Object source, long bytes) {
+    var account = new Account(connection, source);
+    account.set(bytes);
+    return account;
+  }
+
+  /// Bytes that all connections hold.
+  public long held() {
+    return held.get();
+  }
+
+  /// Connections cut since the start because a bound was exceeded.
+  public long evictions() {
+    return evictions.get();
+  }
+
+  /// A principal or source address, whose connections are counted together.
+  private static final class Owner {
+    final Object name;
+    final boolean authenticated;
+    final AtomicLong held = new AtomicLong();
+    final Set<Account> accounts = ConcurrentHashMap.newKeySet();
+
+    Owner(Object name, boolean authenticated) {
+      this.name = name;
+      this.authenticated = authenticated;
+    }
+  }
+
+  private Owner join(Account account, Object name, boolean authenticated) {
+    Owner joined =
+        owners.compute(
+            name,
+            (_, known) -> {
+              Owner owner = known == null ? new Owner(name, authenticated) : known;
+              owner.accounts.add(account);
+              return owner;
+            });
+    return joined;
+  }
+
+  private void leave(Account account, Owner owner) {
+    owners.computeIfPresent(
+        owner.name,
+        (_, known) -> {
+          known.accounts.remove(account);
+          return known.accounts.isEmpty() ? null : known;
+        });
+  }
+
+  private long add(Owner owner, long delta) {
+    held.addAndGet(delta);
+    if (!owner.authenticated) {
+      heldUnauthenticated.addAndGet(delta);
+    }
+    return owner.held.addAndGet(delta);
+  }
+
+  /// The memory of one connection.
+  @ThreadSafe
+  public final class Account implements AutoCloseable {
+    private final Channel connection;
+
+    @GuardedBy("this")
+    private Owner owner;
+
+    @GuardedBy("this")
+    private long bytes;
+
+    @GuardedBy("this")
+    private boolean closed;
+
+    private Account(Channel connection, Object source) {
+      this.connection = connection;
+      this.owner = join(this, source, false);
+    }
+
+    /// Moves the account to the authenticated principal of the connection.
+    public void authenticated(Object principal) {
+      synchronized (this) {
+        if (closed || (owner.authenticated && owner.name.equals(principal))) {
+          return;
+        }
+        add(owner, -bytes);
+        leave(this, owner);
+        owner = join(this, principal, true);
+        add(owner, bytes);
+      }
+      requireBounds();
+    }
+
+    /// Publishes the current memory of the connection.
+    public void set(long now) {
+      boolean more;
+      synchronized (this) {
+        if (closed || now == bytes) {
+          return;
+        }
+        more = now > bytes;
+        add(owner, now - bytes);
+        bytes = now;
+      }
+      if (more) {
+        requireBounds();
+      }
+    }
+
+    private void requireBounds() {
+      Owner mine;
+      boolean tooMuch;
+      synchronized (this) {
+        mine = owner;
+        tooMuch = bytes > maxBytes / 8;
+      }
+      if (tooMuch) {
+        if (isFirstClose()) {
+          cut(this, "connection", maxBytes / 8);
+        }
+      }
+      if (mine.held.get() > maxBytes / 2) {
+        makeRoom("owner", maxBytes / 2, mine.held::get, owner -> owner == mine);
+      }
+      if (!mine.authenticated && heldUnauthenticated.get() > maxBytes / 4) {
+        makeRoom(
+            "unauthenticated", maxBytes / 4, heldUnauthenticated::get, each -> !each.authenticated);
+      }
+      if (held.get() > maxBytes) {
+        makeRoom("process", maxBytes, held::get, _ -> true);
+      }
+    }
+
+    private synchronized long bytes() {
+      return bytes;
+    }
+
+    @Override
+    public void close() {
+      boolean _ = isFirstClose();
+    }
+
+    private synchronized boolean isFirstClose() {
+      if (closed) {
+        return false;
+      }
+      closed = true;
+      add(owner, -bytes);
+      leave(this, owner);
+      return true;
+    }
+  }
+
+  private record Holding(Account account, long bytes) {}
+
+  private void makeRoom(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
+    // Without the lock: closing a channel runs its handlers.
+    for (Account each : closeLargest(max, heldNow, among)) {
+      cut(each, bound, max);
+    }
+  }
+
+  /// One thread at a time: a second thread would close accounts for the same bytes.
+  ///
+  /// @return the closed accounts
+  private synchronized List<Account> closeLargest(
+      long max, LongSupplier heldNow, Predicate<Owner> among) {
+    List<Account> closed = new ArrayList<>();
+    if (heldNow.getAsLong() <= max) {
+      return closed;
+    }
+    long enough = max - max / 8;
+    while (heldNow.getAsLong() > enough) {
+      List<Owner> most =
+          owners.values().stream()
+              .filter(among)
+              .sorted(Comparator.comparingLong((Owner owner) -> owner.held.get()).reversed())
+              .limit(2)
+              .toList();
+      if (most.isEmpty()) {
+        return closed;
+      }
+      long next = most.size() < 2 ? 0 : most.get(1).held.get();
+      List<Holding> largest =
+          most.getFirst().accounts.stream()
+              .map(account -> new Holding(account, account.bytes()))
+              .sorted(Comparator.comparingLong(Holding::bytes).reversed())
+              .toList();
+      int before = closed.size();
+      for (Holding each : largest) {
+        if (each.account().isFirstClose()) {
+          closed.add(each.account());
+        }
+        if (heldNow.getAsLong() <= enough || most.getFirst().held.get() < next) {
+          break;
+        }
+      }
+      if (closed.size() == before) {
+        return closed; // All accounts of the owner are already closed.
+      }
+    }
+    return closed;
+  }
+
+  /// Cuts the connection of a closed account.
+  private void cut(Account account, String bound, long max) {
+    Object owner;
+    long bytes;
+    synchronized (account) {
+      owner = account.owner.name;
+      bytes = account.bytes;
+    }
+    evictions.incrementAndGet();
+    long times = lines.happened();
+    if (times > 0) {
+      log.atWarn()
+          .addKeyValue("bound", bound)
+          .addKeyValue("max_bytes", max)
+          .addKeyValue("owner", owner)
+          .addKeyValue("connection_bytes", bytes)
+          .addKeyValue("times", times)
+          .log("Connections cut: memory bound exceeded");
+    }
+    Connections.cut(account.connection);
+  }
+}

@@ -1,0 +1,122 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryException;
+import java.util.Optional;
+import java.util.function.Function;
+
+/// Use cases of aliases. Never blocks: replies come on the registry's thread.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class AliasService {
+  private final Keys keys;
+  private final KeyRegistry registry;
+
+  public AliasService(KeyRegistry registry, Access access) {
+    this.keys = new Keys(registry, access);
+    this.registry = registry;
+  }
+
+  /// A page of aliases, ordered by name.
+  ///
+  /// @param givenKeyId the key whose aliases are listed; empty for all aliases
+  public void listAliases(
+      Caller caller, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
+    keys.requireOnAllKeys(caller.principal(), Action.LIST_ALIASES);
+    Optional<KeyId> target =
+        givenKeyId.isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                keys.requireById(caller.principal(), Action.LIST_ALIASES, "key_id", givenKeyId)
+                    .id());
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () ->
+                registry
+                    .listAliases(target, page.after(), page.size() + 1)
+                    .thenApply(found -> Page.of(found, page, entry -> entry.alias().name()))),
+        reply,
+        Failures::ofRegistry);
+  }
+
+  /// Creates an alias that points at a key.
+  public void createAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
+    KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
+    Replies.send(
+        caller,
+        registry.forOwner(caller.principal(), () -> registry.createAlias(alias, target.id())),
+        reply,
+        aliasFailure(alias, targetKeyId));
+  }
+
+  /// Points an alias at another key.
+  public void updateAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
+    KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
+    Replies.send(
+        caller,
+        registry.forOwner(caller.principal(), () -> registry.updateAlias(alias, target.id())),
+        reply,
+        aliasFailure(alias, targetKeyId));
+  }
+
+  public void deleteAlias(Caller caller, String name, Reply<Alias> reply) {
+    Alias alias = Shape.alias("alias_name", name);
+    keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
+    Replies.send(
+        caller,
+        registry.forOwner(caller.principal(), () -> registry.deleteAlias(alias)),
+        reply,
+        aliasFailure(alias, ""));
+  }
+
+  private KeyEntry target(Caller caller, Action action, String given) {
+    KeyEntry key = keys.requireById(caller.principal(), action, "target_key_id", given);
+    // A key in state CREATING may still be removed from the registry. An alias would prevent this.
+    StateTable.require(action, key);
+    return key;
+  }
+
+  private static Function<Throwable, Failure> aliasFailure(Alias alias, String target) {
+    return e -> {
+      if (Failures.unwrap(e) instanceof RegistryException registry) {
+        switch (registry.kind()) {
+          case ALIAS_EXISTS -> {
+            return new Failure.AliasExists(alias);
+          }
+          case ALIAS_NOT_FOUND -> {
+            return new Failure.AliasNotFound(alias);
+          }
+          case KEY_NOT_FOUND -> {
+            return new Failure.KeyNotFound(target);
+          }
+          case TOO_MANY_ALIASES -> {
+            return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
+          }
+          case BUSY,
+              OWNER_BUSY,
+              UNAVAILABLE,
+              UNUSABLE,
+              FOREIGN,
+              OBJECT_TAKEN,
+              TOO_MANY_TAGS,
+              ACCESS_KEY_NOT_FOUND,
+              REFUSED -> {}
+        }
+      }
+      return Failures.ofRegistry(e);
+    };
+  }
+}

@@ -1,0 +1,128 @@
+package dev.hmacd.usecase;
+
+import dev.hmacd.access.Action;
+import dev.hmacd.access.Principal;
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.MacAlgorithm;
+
+/// All kinds of failure of a request, independent of the edge.
+public sealed interface Failure {
+  /// A field breaks a rule of the contract.
+  ///
+  /// @param field name of the field in the contract, e.g. `message`
+  /// @param rule the rule, e.g. `length must be 1 to 4096 bytes`
+  record InvalidField(String field, String rule) implements Failure {}
+
+  /// The request sets a field that is not in the contract.
+  record UnknownField() implements Failure {}
+
+  /// The request is longer than the maximum, in bytes.
+  record RequestTooLong(int maximum) implements Failure {}
+
+  /// The method does not exist.
+  record MethodNotFound() implements Failure {}
+
+  /// The health service does not know the service.
+  record ServiceNotFound() implements Failure {}
+
+  record GrantTokensNotServed() implements Failure {}
+
+  record KeyVersionNotServed() implements Failure {}
+
+  /// A CRC32C does not match its field.
+  record ChecksumMismatch(String field) implements Failure {}
+
+  record InvalidPageToken() implements Failure {}
+
+  /// The field has none of the forms of a key's name that it allows.
+  record InvalidKeyId(String field, String given) implements Failure {}
+
+  /// The key does not exist. Only for callers with DescribeKey on all keys.
+  ///
+  /// @param given the name in the request
+  record KeyNotFound(String given) implements Failure {}
+
+  record AliasNotFound(Alias alias) implements Failure {}
+
+  record AliasExists(Alias alias) implements Failure {}
+
+  /// A quota is reached.
+  ///
+  /// @param limit the limited quantity, e.g. `aliases of one key`
+  record LimitExceeded(String limit, int maximum) implements Failure {}
+
+  /// The connection has no valid client identity (expired or no longer trusted).
+  record Unauthenticated() implements Failure {}
+
+  /// No rule allows the action. A key that does not exist gives the same failure.
+  record Denied(Principal caller, Action action) implements Failure {}
+
+  record KeyNotUsable(KeyId key, KeyState state) implements Failure {}
+
+  record KeyNotPendingDeletion(KeyId key, KeyState state) implements Failure {}
+
+  /// The tags are not valid, or not valid together.
+  ///
+  /// @param rule the broken rule, in the text of AWS KMS
+  record InvalidTags(String rule) implements Failure {}
+
+  record AccessKeyNotFound(String accessKeyId) implements Failure {}
+
+  record AlgorithmMismatch(KeySpec spec, MacAlgorithm algorithm) implements Failure {}
+
+  record InvalidMac() implements Failure {}
+
+  /// The message could be that of a check value.
+  record ReservedMessage() implements Failure {}
+
+  /// The call would have succeeded, but the caller requested a dry run.
+  record DryRun() implements Failure {}
+
+  record ObjectNotFound() implements Failure {}
+
+  record ObjectAmbiguous() implements Failure {}
+
+  record ObjectUnfit(KeyAttributes.Unfit unfit) implements Failure {}
+
+  record ObjectTaken() implements Failure {}
+
+  record ObjectReserved() implements Failure {}
+
+  /// The token cannot generate or use a key of this spec.
+  record MechanismNotSupported(KeySpec spec) implements Failure {}
+
+  /// The bound that is reached: that of all callers, or that of one caller.
+  enum Bound {
+    /// The bound that all callers share.
+    OF_ALL,
+    /// The bound of one caller.
+    OF_CALLER
+  }
+
+  record TokenBusy(Bound bound) implements Failure {}
+
+  record RegistryBusy(Bound bound) implements Failure {}
+
+  /// The memory for partially received requests is full.
+  record MemoryBusy(Bound bound) implements Failure {}
+
+  record DeadlineExceeded() implements Failure {}
+
+  record TokenUnavailable() implements Failure {}
+
+  /// The key's object is missing on the token, ambiguous, unfit, or another key.
+  record KeyUnavailable(KeyId key) implements Failure {}
+
+  record RegistryUnavailable() implements Failure {}
+
+  record Stopping() implements Failure {}
+
+  /// An unexpected error.
+  ///
+  /// @param cause for the log, never for the caller
+  record Unforeseen(Throwable cause) implements Failure {}
+}

@@ -1,0 +1,202 @@
+package dev.hmacd.usecase;
+
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.TokenSession.Query;
+import dev.hmacd.token.Tokens;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Finds the object of a key ceremony on the tokens, and computes its check value on each token
+/// that has it. One label and id must be the same key on all tokens. Otherwise a MAC would depend
+/// on the selected token.
+final class KeyAdoption {
+  private static final int FIRST_VERSION = 1;
+  private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
+
+  private final Tokens tokens;
+
+  KeyAdoption(Tokens tokens) {
+    this.tokens = tokens;
+  }
+
+  /// An object that may be adopted.
+  ///
+  /// @param check its check value
+  /// @param tokenSerials the tokens that have it, one or more
+  record Adoptable(TokenSession.Found found, KeyCheck check, List<String> tokenSerials) {}
+
+  /// The object of one token.
+  ///
+  /// @param check the check value that this token computed
+  private record Tried(String tokenSerial, TokenSession.Found found, KeyCheck check) {}
+
+  /// Finds the object of a query. Its attributes must allow its use as a key. It must be the only
+  /// match on each token, and have the same check value on all tokens that have it.
+  ///
+  /// @param id id of the new key
+  /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the
+  ///   object
+  CompletableFuture<Adoptable> find(Caller caller, Query query, KeyId id, KeySpec spec) {
+    List<CompletableFuture<Optional<Tried>>> trials =
+        tokens.serials().stream().map(serial -> tried(caller, serial, query, id, spec)).toList();
+    return CompletableFuture.allOf(trials.toArray(CompletableFuture[]::new))
+        .handle((_, _) -> judged(trials));
+  }
+
+  private CompletableFuture<Optional<Tried>> tried(
+      Caller caller, String serial, Query query, KeyId id, KeySpec spec) {
+    return tokens
+        .submit(
+            caller.principal(),
+            serial,
+            session -> session.find(query),
+            true,
+            caller.deadlineNanos())
+        .thenApply(KeyAdoption::only)
+        .thenCompose(
+            found ->
+                found.isPresent()
+                    ? trial(caller, serial, found.get(), id, spec).thenApply(Optional::of)
+                    : CompletableFuture.completedFuture(Optional.<Tried>empty()))
+        .exceptionally(
+            e -> {
+              RuntimeException failure = failed(e);
+              logUnfit(serial, query, failure);
+              throw failure;
+            });
+  }
+
+  private static Optional<TokenSession.Found> only(List<TokenSession.Found> found) {
+    // Before the other checks, so that a caller learns nothing about the daemon's own keys.
+    if (found.stream().anyMatch(each -> each.object().isReserved())) {
+      throw new Refusal(new Failure.ObjectReserved());
+    }
+    if (found.size() > 1) {
+      throw new Refusal(new Failure.ObjectAmbiguous());
+    }
+    for (TokenSession.Found each : found) {
+      each.unfit()
+          .ifPresent(
+              unfit -> {
+                throw new Refusal(new Failure.ObjectUnfit(unfit));
+              });
+    }
+    return found.stream().findFirst();
+  }
+
+  private CompletableFuture<Tried> trial(
+      Caller caller, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
+    return tokens.submit(
+        caller.principal(),
+        serial,
+        session -> {
+          byte[] mac =
+              session.signOnce(
+                  found.object(), spec.algorithm(), KeyCheck.message(id, FIRST_VERSION));
+          return new Tried(serial, found, KeyCheck.of(id, FIRST_VERSION, spec.algorithm(), mac));
+        },
+        true,
+        caller.deadlineNanos());
+  }
+
+  private static String name(Query query) {
+    return switch (query) {
+      case Query.ByLabel(var label) -> "label " + label;
+      case Query.ById(var idHex) -> "id " + idHex;
+      case Query.ByBoth(var object) -> "label " + object.label() + ", id " + object.idHex();
+    };
+  }
+
+  private static void logUnfit(String serial, Query query, RuntimeException failure) {
+    if (failure instanceof Refusal refusal
+        && refusal.failure() instanceof Failure.ObjectUnfit(var unfit)) {
+      log.atWarn()
+          .addKeyValue("token_serial", serial)
+          .addKeyValue("object", name(query))
+          .addKeyValue("attribute", unfit.attribute())
+          .addKeyValue("found", unfit.found())
+          .addKeyValue("rule", unfit.rule())
+          .log("Object not adopted: attribute not fit for a key");
+    }
+  }
+
+  /// A failed lane has tried twice, so the token's answer about the key is final. KEY_UNAVAILABLE
+  /// does not apply, because the key does not exist yet. The object may have been removed in the
+  /// meantime.
+  private static RuntimeException failed(Throwable e) {
+    if (Failures.unwrap(e) instanceof Refusal refusal) {
+      return refusal;
+    }
+    if (Failures.unwrap(e) instanceof TokenException refused) {
+      if (refused.unfit().isPresent()) {
+        return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
+      }
+      if (refused.kind() == TokenException.Kind.KEY_MISSING) {
+        return new Refusal(new Failure.ObjectNotFound());
+      }
+      if (refused.kind() == TokenException.Kind.KEY_AMBIGUOUS) {
+        return new Refusal(new Failure.ObjectAmbiguous());
+      }
+    }
+    return new CompletionException(Failures.unwrap(e));
+  }
+
+  /// Combines the results of all tokens. A failed token is ignored if another token has the key.
+  private static Adoptable judged(List<CompletableFuture<Optional<Tried>>> trials) {
+    List<Tried> all = new ArrayList<>();
+    Throwable fault = null;
+    for (CompletableFuture<Optional<Tried>> trial : trials) {
+      if (!trial.isCompletedExceptionally()) {
+        trial.join().ifPresent(all::add);
+        continue;
+      }
+      Throwable cause = Failures.unwrap(trial.exceptionNow());
+      if (cause instanceof Refusal refusal) {
+        throw refusal;
+      }
+      if (!(cause instanceof TokenException e) || e.kind() != TokenException.Kind.UNAVAILABLE) {
+        throw new CompletionException(cause); // A retry may succeed.
+      }
+      fault = fault == null ? cause : fault;
+    }
+    if (all.isEmpty()) {
+      throw fault == null
+          ? new Refusal(new Failure.ObjectNotFound())
+          : new CompletionException(fault);
+    }
+    if (fault != null) {
+      log.atWarn()
+          .setCause(fault)
+          .log(
+              "Key adopted while a token is out of service; run hmacd init later to search that token");
+    }
+    Tried first = all.getFirst();
+    for (Tried other : all) {
+      if (!other.found().object().equals(first.found().object())
+          || !other.check().equals(first.check())) {
+        log.atWarn()
+            .addKeyValue("token_serials", all.stream().map(Tried::tokenSerial).toList())
+            .log("Object not adopted: tokens have different keys under the same label and id");
+        throw new Refusal(new Failure.ObjectAmbiguous());
+      }
+    }
+    List<String> idleUses = first.found().use().idleUses();
+    if (!idleUses.isEmpty()) {
+      log.atWarn()
+          .addKeyValue("object_label", first.found().object().label())
+          .addKeyValue("attributes", idleUses)
+          .log("Adopted key allows other operations than MACs; make keys without these attributes");
+    }
+    return new Adoptable(
+        first.found(), first.check(), all.stream().map(Tried::tokenSerial).toList());
+  }
+}

@@ -1,0 +1,174 @@
+package dev.hmacd.usecase;
+
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.Tokens;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Destroys keys whose deletion is due, in three steps. First the registry marks the key as
+/// condemned, for good. Then its tokens destroy the object. Then the registry deletes the key.
+/// After a crash between two steps, the next start continues.
+public final class KeyDeletion implements AutoCloseable {
+  private static final Duration INTERVAL = Duration.ofSeconds(1);
+
+  /// Maximum interval between attempts to destroy a key.
+  private static final Duration RETRY = Duration.ofMinutes(1);
+
+  private static final Duration LIMIT = Duration.ofSeconds(30);
+  private static final int AT_ONCE = 64;
+  private static final Logger log = LoggerFactory.getLogger(KeyDeletion.class);
+
+  private final KeyRegistry registry;
+  private final Tokens tokens;
+  private final ScheduledExecutorService schedule =
+      new ScheduledThreadPoolExecutor(
+          1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
+
+  /// Used by the schedule's thread only.
+  private long nextRetryNanos;
+
+  public KeyDeletion(KeyRegistry registry, Tokens tokens) {
+    this.registry = registry;
+    this.tokens = tokens;
+  }
+
+  /// Continues unfinished deletions, and checks every second for due ones. Call it after the start
+  /// of the lanes.
+  public void start() {
+    nextRetryNanos = System.nanoTime();
+    var _ =
+        schedule.scheduleWithFixedDelay(this::look, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  private void look() {
+    try {
+      List<KeyEntry> due = await(registry.condemnDue(AT_ONCE));
+      boolean retry = System.nanoTime() - nextRetryNanos >= 0;
+      if (due.isEmpty() && !retry) {
+        return;
+      }
+      nextRetryNanos = System.nanoTime() + RETRY.toNanos();
+      for (KeyEntry key : await(registry.condemned())) {
+        destroy(key);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException | TimeoutException e) {
+      log.atWarn().setCause(e).log("Keys that are due were not looked for");
+    } catch (RuntimeException e) {
+      // Otherwise the schedule would end silently.
+      log.atError().setCause(e).log("Key deletion failed: unexpected error");
+    }
+  }
+
+  private void destroy(KeyEntry key) throws InterruptedException {
+    boolean gone = true;
+    for (String serial : key.tokenSerials()) {
+      gone &= destroyed(key, serial);
+    }
+    if (!gone) {
+      return;
+    }
+    try {
+      KeyId forgotten = await(registry.forget(key.id()));
+      log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
+    } catch (ExecutionException | TimeoutException e) {
+      logged(key, e);
+    }
+  }
+
+  /// Destroys the key's object on a token. Returns whether the token no longer has the key.
+  private boolean destroyed(KeyEntry key, String serial) throws InterruptedException {
+    if (!tokens.has(serial)) {
+      log.atWarn()
+          .addKeyValue("key_id", key.id())
+          .addKeyValue("token_serial", serial)
+          .log("Key not destroyed yet: it is on another token");
+      return false;
+    }
+    try {
+      long deadline = System.nanoTime() + LIMIT.toNanos();
+      Outcome outcome =
+          await(tokens.submit(serial, session -> destroy(session, key), true, deadline));
+      tokens.evict(serial, key.object());
+      (outcome == Outcome.ANOTHER_KEY ? log.atError() : log.atInfo())
+          .addKeyValue("key_id", key.id())
+          .addKeyValue("token_serial", serial)
+          .addKeyValue("object_label", key.object().label())
+          .log(outcome.message);
+      return true;
+    } catch (ExecutionException | TimeoutException e) {
+      logged(key, e);
+      return false;
+    }
+  }
+
+  private enum Outcome {
+    DESTROYED("Key destroyed on a token"),
+    ABSENT("Key already absent from a token"),
+    ANOTHER_KEY("Object not destroyed: another key has the label and id of the deleted key");
+
+    private final String message;
+
+    Outcome(String message) {
+      this.message = message;
+    }
+  }
+
+  /// Destroys the object of a key, unless the check value shows that the object is another key: an
+  /// operator put it in the place of this key, or the registry is older than the token.
+  private static Outcome destroy(TokenSession session, KeyEntry key) throws TokenException {
+    KeyCheck check = key.check();
+    if (check != null) {
+      try {
+        byte[] mac = session.signOnce(key.object(), check.algorithm(), check.message());
+        if (!check.isAnsweredBy(mac)) {
+          return Outcome.ANOTHER_KEY;
+        }
+      } catch (TokenException e) {
+        if (e.kind() == TokenException.Kind.KEY_MISSING) {
+          return Outcome.ABSENT;
+        }
+        throw e;
+      }
+    }
+    return session.destroy(key.object()) ? Outcome.DESTROYED : Outcome.ABSENT;
+  }
+
+  private static void logged(KeyEntry key, Exception e) {
+    log.atError()
+        .addKeyValue("key_id", key.id())
+        .setCause(e)
+        .log("Key out of service but not destroyed; it is tried again");
+  }
+
+  private static <T> T await(CompletableFuture<T> work)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    return work.get(2 * LIMIT.toSeconds(), TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void close() {
+    schedule.shutdownNow();
+    try {
+      if (!schedule.awaitTermination(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        log.atWarn().log("Deletion did not end in time");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

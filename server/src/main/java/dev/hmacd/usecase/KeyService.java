@@ -1,0 +1,229 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.Tag;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.token.TokenSession.Query;
+import dev.hmacd.token.Tokens;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+
+/// Use cases that create, adopt, describe and list keys. Never blocks: replies come on a lane or on
+/// the registry's thread.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class KeyService {
+  private static final String DEFAULT_POLICY = "default";
+
+  private final Keys keys;
+  private final KeyRegistry registry;
+  private final KeyMaker maker;
+  private final KeyAdoption adoption;
+  private final Tokens tokens;
+  private final Availability availability;
+  private final Clock clock;
+
+  public KeyService(
+      KeyRegistry registry,
+      Access access,
+      KeyMaker maker,
+      Tokens tokens,
+      Availability availability,
+      Clock clock) {
+    this.keys = new Keys(registry, access);
+    this.registry = registry;
+    this.maker = maker;
+    this.adoption = new KeyAdoption(tokens);
+    this.tokens = tokens;
+    this.availability = availability;
+    this.clock = clock;
+  }
+
+  /// Creates a key in the HSM.
+  ///
+  /// @param tokenSerial the token for the key; empty for the default token of the configuration
+  public void createKey(
+      Caller caller,
+      KeySpec spec,
+      String description,
+      List<Tag> tags,
+      Optional<String> tokenSerial,
+      Reply<KeyEntry> reply) {
+    Shape.description(description);
+    TagService.requireFit(tags);
+    keys.requireOnAllKeys(caller.principal(), Action.CREATE_KEY);
+    String token = tokenSerial.orElseGet(tokens::defaultSerial);
+    Shape.require(tokens.has(token), "token_serial", "must be that of a token of this daemon");
+    KeyId id = KeyId.random();
+    KeyEntry key =
+        entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
+    Replies.send(
+        caller,
+        registry.forOwner(caller.principal(), () -> maker.make(caller, key, tags)),
+        reply,
+        failure(key));
+  }
+
+  /// Registers a key that a key ceremony put on the token.
+  ///
+  /// The object's attributes must allow its use as a key. It must be the only match of the query on
+  /// each token. Its check value must be the same on all tokens that have it.
+  public void adoptKey(
+      Caller caller,
+      Query query,
+      KeySpec spec,
+      String description,
+      List<Tag> tags,
+      Reply<KeyEntry> reply) {
+    TagService.requireFit(tags);
+    switch (query) {
+      case Query.ByLabel(var label) -> requireLabel(label);
+      case Query.ById(var idHex) -> requireId(idHex);
+      case Query.ByBoth(var object) -> {
+        requireLabel(object.label());
+        requireId(object.idHex());
+      }
+    }
+    Shape.description(description);
+    keys.requireOnAllKeys(caller.principal(), Action.ADOPT_KEY);
+    if (asksForReserved(query)) {
+      throw new Refusal(new Failure.ObjectReserved());
+    }
+    KeyId id = KeyId.random();
+    KeyEntry forFailures =
+        entry(
+            id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(), () -> adopt(caller, id, query, spec, description, tags)),
+        reply,
+        failure(forFailures));
+  }
+
+  private CompletableFuture<KeyEntry> adopt(
+      Caller caller, KeyId id, Query query, KeySpec spec, String description, List<Tag> tags) {
+    return adoption
+        .find(caller, query, id, spec)
+        .thenApply(
+            adoptable ->
+                entry(
+                        id,
+                        spec,
+                        KeyOrigin.ADOPTED,
+                        description,
+                        adoptable.found().object(),
+                        adoptable.tokenSerials())
+                    .enabled(adoptable.found().attributes(), adoptable.check()))
+        .thenCompose(key -> registry.insert(key, tags, tokens.serials()));
+  }
+
+  private static void requireLabel(String label) {
+    int length = label.getBytes(StandardCharsets.UTF_8).length;
+    Shape.bytes("object_label", length, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  private static void requireId(String idHex) {
+    Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
+  }
+
+  /// Whether the name is reserved for the daemon's own keys, even if no such key exists.
+  private static boolean asksForReserved(Query query) {
+    return switch (query) {
+      case Query.ByLabel(var label) -> new KeyObject(label, "").isReserved();
+      case Query.ByBoth(var object) -> object.isReserved();
+      case Query.ById(var _) -> false;
+    };
+  }
+
+  /// A key whose object is not generated or read yet.
+  private KeyEntry entry(
+      KeyId id,
+      KeySpec spec,
+      KeyOrigin origin,
+      String description,
+      KeyObject object,
+      List<String> tokenSerials) {
+    return new KeyEntry(
+        id,
+        spec,
+        KeyState.CREATING,
+        origin,
+        Instant.ofEpochMilli(clock.millis()),
+        description,
+        1,
+        tokenSerials,
+        object,
+        null,
+        null,
+        null,
+        Set.of());
+  }
+
+  /// Returns the metadata of a key.
+  public KeyEntry describeKey(Caller caller, String given) {
+    Shape.keyId("key_id", given);
+    return availability.told(keys.require(caller.principal(), Action.DESCRIBE_KEY, given));
+  }
+
+  /// Authorizes GetKeyRotationStatus and returns the key. MAC keys do not rotate.
+  public KeyEntry getKeyRotationStatus(Caller caller, String keyId) {
+    return requireById(caller, Action.GET_KEY_ROTATION_STATUS, keyId);
+  }
+
+  /// Authorizes GetKeyPolicy and returns the key. Every key has the default policy.
+  public KeyEntry getKeyPolicy(Caller caller, String keyId) {
+    return requireById(caller, Action.GET_KEY_POLICY, keyId);
+  }
+
+  /// A page of the policy names of a key. The only name is `default`.
+  public Page<String> listKeyPolicies(Caller caller, String keyId, PageRequest page) {
+    var _ = requireById(caller, Action.LIST_KEY_POLICIES, keyId);
+    if (!page.after().isEmpty()) {
+      throw new Refusal(new Failure.InvalidPageToken()); // There is only one page.
+    }
+    return Page.of(List.of(DEFAULT_POLICY), page, name -> name);
+  }
+
+  private KeyEntry requireById(Caller caller, Action action, String keyId) {
+    return keys.requireById(caller.principal(), action, "key_id", keyId);
+  }
+
+  /// A page of keys, ordered by id.
+  public void listKeys(Caller caller, PageRequest page, Reply<Page<KeyId>> reply) {
+    keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () ->
+                registry
+                    .listKeys(page.after(), page.size() + 1)
+                    .thenApply(found -> Page.of(found, page, KeyId::value))),
+        reply,
+        Failures::ofRegistry);
+  }
+
+  public ArnScope scope() {
+    return registry.scope();
+  }
+
+  private static Function<Throwable, Failure> failure(KeyEntry key) {
+    return e -> Failures.of(e, key);
+  }
+}

@@ -1,0 +1,120 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+
+/// Use cases that change the state and the description of a key. A change is effective on the next
+/// request. Never blocks: replies come on the registry's thread.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class KeyStateService {
+  /// Limits of the waiting period in AWS KMS, in days.
+  public static final int MIN_PENDING_DAYS = 7;
+
+  public static final int MAX_PENDING_DAYS = 30;
+
+  private final Keys keys;
+  private final KeyRegistry registry;
+  private final Clock clock;
+
+  public KeyStateService(KeyRegistry registry, Access access, Clock clock) {
+    this.keys = new Keys(registry, access);
+    this.registry = registry;
+    this.clock = clock;
+  }
+
+  /// Enables a key.
+  public void enableKey(Caller caller, String keyId, Reply<KeyEntry> reply) {
+    change(caller, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
+  }
+
+  /// Disables a key until EnableKey.
+  public void disableKey(Caller caller, String keyId, Reply<KeyEntry> reply) {
+    change(caller, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
+  }
+
+  /// Takes a key out of service now, and schedules its destruction in the HSM for the end of the
+  /// waiting period.
+  ///
+  /// @param days the waiting period, from [#MIN_PENDING_DAYS] to [#MAX_PENDING_DAYS]
+  public void scheduleKeyDeletion(Caller caller, String keyId, int days, Reply<KeyEntry> reply) {
+    Shape.require(
+        days >= MIN_PENDING_DAYS && days <= MAX_PENDING_DAYS,
+        "pending_window_in_days",
+        "must be " + MIN_PENDING_DAYS + " to " + MAX_PENDING_DAYS);
+    Instant when = Instant.ofEpochMilli(clock.millis()).plus(Duration.ofDays(days));
+    change(caller, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
+  }
+
+  /// Cancels the deletion of a key. The key is disabled afterwards.
+  public void cancelKeyDeletion(Caller caller, String keyId, Reply<KeyEntry> reply) {
+    change(caller, Action.CANCEL_KEY_DELETION, keyId, key -> key.in(KeyState.DISABLED), reply);
+  }
+
+  /// Replaces the description of a key.
+  ///
+  /// @param description 0 to [Shape#MAX_DESCRIPTION_CHARS] characters
+  public void updateKeyDescription(
+      Caller caller, String keyId, String description, Reply<KeyEntry> reply) {
+    Shape.description(description);
+    change(
+        caller, Action.UPDATE_KEY_DESCRIPTION, keyId, key -> key.describedAs(description), reply);
+  }
+
+  private void change(
+      Caller caller,
+      Action action,
+      String given,
+      UnaryOperator<KeyEntry> change,
+      Reply<KeyEntry> reply) {
+    KeyId id = require(keys, caller, action, given);
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () ->
+                registry.update(
+                    id,
+                    key ->
+                        StateTable.allows(action, key)
+                            ? Optional.of(change.apply(key))
+                            : Optional.empty())),
+        reply,
+        e -> failure(registry, action, id, given, e));
+  }
+
+  /// The id of a key that a caller names by id or ARN, after a check of authorization and key
+  /// state.
+  static KeyId require(Keys keys, Caller caller, Action action, String given) {
+    KeyEntry key = keys.requireById(caller.principal(), action, "key_id", given);
+    StateTable.require(action, key);
+    return key.id();
+  }
+
+  /// Maps the refusal of a change, after an earlier change of the same key.
+  static Failure failure(KeyRegistry registry, Action action, KeyId id, String given, Throwable e) {
+    if (Failures.unwrap(e) instanceof RegistryException refused) {
+      if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {
+        return new Failure.KeyNotFound(given);
+      }
+      if (refused.kind() == RegistryException.Kind.REFUSED) {
+        return registry
+            .find(id)
+            .flatMap(key -> StateTable.refusal(action, key))
+            .orElseGet(() -> new Failure.KeyNotFound(given));
+      }
+    }
+    return Failures.ofRegistry(e);
+  }
+}

@@ -1,0 +1,37 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.token.Tokens;
+
+/// Use case that returns random bytes from the HSM. Never blocks: replies come on a lane.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class RandomService {
+  /// Limit of one call in AWS KMS.
+  public static final int MAX_BYTES = 1024;
+
+  private final Keys keys;
+  private final Tokens tokens;
+
+  public RandomService(KeyRegistry registry, Access access, Tokens tokens) {
+    this.keys = new Keys(registry, access);
+    this.tokens = tokens;
+  }
+
+  /// Returns random bytes of the token's own generator.
+  ///
+  /// @param count 1 to [#MAX_BYTES]
+  public void generateRandom(Caller caller, int count, Reply<byte[]> reply) {
+    Shape.require(count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
+    keys.requireOnAllKeys(caller.principal(), Action.GENERATE_RANDOM);
+    Replies.send(
+        caller,
+        tokens.submitAny(
+            caller.principal(), session -> session.random(count), caller.deadlineNanos()),
+        reply,
+        Failures::ofToken);
+  }
+}

@@ -1,0 +1,18 @@
+package dev.hmacd.usecase;
+
+/// Exception that carries a [Failure] to the end of the call. It has no stack trace: a refusal is
+/// not a fault of the program, and may occur at a high rate.
+public final class Refusal extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  private final transient Failure failure;
+
+  public Refusal(Failure failure) {
+    super(failure.getClass().getSimpleName(), null, false, false);
+    this.failure = failure;
+  }
+
+  public Failure failure() {
+    return failure;
+  }
+}

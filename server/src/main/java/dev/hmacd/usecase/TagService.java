@@ -1,0 +1,104 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.Tag;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyRegistry.PlacedTag;
+import dev.hmacd.registry.RegistryException;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+
+/// Use cases of tags. Never blocks: replies come on the registry's thread.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class TagService {
+  private static final String RESERVED = "aws:";
+
+  private final Keys keys;
+  private final KeyRegistry registry;
+
+  public TagService(KeyRegistry registry, Access access) {
+    this.keys = new Keys(registry, access);
+    this.registry = registry;
+  }
+
+  /// Adds tags to a key. A tag replaces an existing tag with the same tag key.
+  public void tagResource(Caller caller, String keyId, List<Tag> tags, Reply<KeyId> reply) {
+    requireFit(tags);
+    Action action = Action.TAG_RESOURCE;
+    KeyId id = KeyStateService.require(keys, caller, action, keyId);
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () -> registry.tag(id, key -> StateTable.allows(action, key), tags)),
+        reply,
+        e ->
+            Failures.unwrap(e) instanceof RegistryException refused
+                    && refused.kind() == RegistryException.Kind.TOO_MANY_TAGS
+                ? new Failure.LimitExceeded("tags of one key", Tag.MAX_PER_KEY)
+                : KeyStateService.failure(registry, action, id, keyId, e));
+  }
+
+  /// Removes tags from a key. Ignores tag keys that the key does not have.
+  public void untagResource(Caller caller, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
+    Action action = Action.UNTAG_RESOURCE;
+    KeyId id = KeyStateService.require(keys, caller, action, keyId);
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () -> registry.untag(id, key -> StateTable.allows(action, key), tagKeys)),
+        reply,
+        e -> KeyStateService.failure(registry, action, id, keyId, e));
+  }
+
+  /// A page of a key's tags, in the order of their first addition.
+  public void listResourceTags(
+      Caller caller, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
+    KeyEntry key = keys.requireById(caller.principal(), Action.LIST_RESOURCE_TAGS, "key_id", keyId);
+    Replies.send(
+        caller,
+        registry.forOwner(
+            caller.principal(),
+            () ->
+                registry
+                    .listTags(key.id(), position(page), page.size() + 1)
+                    .thenApply(
+                        found ->
+                            Page.of(found, page, placed -> Integer.toString(placed.position()))
+                                .map(PlacedTag::tag))),
+        reply,
+        Failures::ofRegistry);
+  }
+
+  private static int position(PageRequest page) {
+    try {
+      return page.after().isEmpty() ? 0 : Integer.parseInt(page.after());
+    } catch (NumberFormatException e) {
+      throw new Refusal(new Failure.InvalidPageToken());
+    }
+  }
+
+  /// @throws Refusal [Failure.InvalidTags] for tags that are not valid, or not valid together
+  static void requireFit(List<Tag> tags) {
+    Set<String> seen = new HashSet<>();
+    for (Tag tag : tags) {
+      if (!seen.add(tag.key())) {
+        throw new Refusal(new Failure.InvalidTags("Duplicate tag keys"));
+      }
+      if (tag.key().toLowerCase(Locale.ROOT).startsWith(RESERVED)) {
+        throw new Refusal(new Failure.InvalidTags("Tags beginning with aws: are reserved"));
+      }
+    }
+    if (tags.size() > Tag.MAX_PER_KEY) {
+      throw new Refusal(new Failure.InvalidTags("Too many tags"));
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package dev.hmacd.command;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.StartException;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSelector;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A token that has more keys than are looked at: that no key of hmacd was seen does not mean that
+/// there is none.
+final class ManyKeysTest {
+  private static final int FOREIGN_KEYS = 3;
+
+  @TempDir Path folder;
+  private final SoftHsm hsm = SoftHsm.shared().another();
+  private FaultyToken token;
+  private RegistryStore store;
+  private Ceremony ceremony;
+
+  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  ManyKeysTest() {}
+
+  @BeforeEach
+  void open() throws TokenException {
+    store = new RegistryStore(file(), new ArnScope("aws", "eu-central-1", "123456789012"));
+    var ownKeys = new OwnKeys(store);
+    store.open();
+    for (int i = 0; i < FOREIGN_KEYS; i++) {
+      hsm.importKey("billing" + i, SoftHsm.freshId(), new byte[32]);
+    }
+    token =
+        new FaultyToken(
+            new Pkcs11Modules()
+                .find(
+                    FaultModule.inFrontOf(hsm).file(), // Initialised when the token is there.
+                    Optional.empty(),
+                    new TokenSelector.BySerial(hsm.serial()),
+                    new PinFile(hsm.pinFile()),
+                    new Pkcs11Token.Use(true, false)));
+    ceremony = new Ceremony(ownKeys);
+    ceremony.add(token);
+  }
+
+  @AfterEach
+  void close() {
+    ceremony.close();
+    store.close();
+  }
+
+  private Path file() {
+    return folder.resolve("registry.db");
+  }
+
+  @Test
+  void tokenWhoseKeysWereAllLookedAtIsNew() {
+    token.countingAtMost(FOREIGN_KEYS);
+    assertThatCode(() -> ceremony.requireRegistryNotLost(file())).doesNotThrowAnyException();
+  }
+
+  @Test
+  void tokenWithMoreKeysThanAreLookedAtIsNotTakenForANewOne() {
+    token.countingAtMost(FOREIGN_KEYS - 1);
+    assertThatThrownBy(() -> ceremony.requireRegistryNotLost(file()))
+        .isInstanceOf(StartException.class)
+        .hasMessageContainingAll(
+            "is new, but token " + hsm.serial() + " has more than 10000 secret keys",
+            "may be keys of hmacd",
+            "restore the backup of the registry",
+            "hmacd init --new-registry");
+  }
+
+  @Test
+  void ownKeysAreSearchedForByNameWhereNotAllKeysAreLookedAt() throws Exception {
+    boolean _ = ceremony.makeOwnKeys();
+    token.countingAtMost(0);
+    assertThatCode(ceremony::requireNotInitialisedAnew).doesNotThrowAnyException();
+    hsm.delete("hmacd/own/probe");
+    assertThatCode(ceremony::requireNotInitialisedAnew).doesNotThrowAnyException();
+    hsm.delete("hmacd/own/access_keys");
+    assertThatThrownBy(ceremony::requireNotInitialisedAnew)
+        .isInstanceOf(StartException.class)
+        .hasMessageContainingAll(
+            "the registry has keys of hmacd on token " + hsm.serial(),
+            "none was found among its many keys",
+            "Restore the backup of the token");
+  }
+}

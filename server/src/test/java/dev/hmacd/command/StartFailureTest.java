@@ -1,0 +1,376 @@
+package dev.hmacd.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.ChildDaemon;
+import dev.hmacd.testing.ChildDaemon.Result;
+import dev.hmacd.testing.TestCa;
+import io.netty.pkitesting.X509Bundle;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Exit codes of failed starts: 75 for a temporary failure, 78 if an operator has to act, 70 for an
+/// unexpected error.
+@Tag("slow")
+final class StartFailureTest {
+  private static final int SOFTWARE = 70;
+  private static final int TEMPORARY = 75;
+  private static final int CONFIG = 78;
+
+  private final ChildDaemon daemon = ChildDaemon.initialised();
+  private final ServerSocket taken = listening();
+
+  private static ServerSocket listening() {
+    try {
+      return new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @BeforeEach
+  void writeCertificate() throws Exception {
+    var ca = new TestCa("callers");
+    X509Bundle server = ca.issue(certificate -> certificate.subject("CN=server"));
+    daemon.write("ca.pem", ca.pem());
+    daemon.write("server.pem", server.getCertificatePathPEM());
+    daemon.write("key.pem", server.getPrivateKeyPEM());
+    Files.setPosixFilePermissions(
+        daemon.folder().resolve("key.pem"), PosixFilePermissions.fromString("rw-------"));
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    taken.close();
+    daemon.close();
+  }
+
+  private void replace(String line, String fresh) throws IOException {
+    String config = Files.readString(daemon.config());
+    assertThat(config).contains(line);
+    daemon.write("hmacd.yaml", config.replace(line, fresh));
+  }
+
+  /// TCP listeners of `serve`: the configuration key, and the lines that configure it.
+  enum Listener {
+    GRPC("grpc.listen") {
+      @Override
+      void configure(StartFailureTest test, String address) throws IOException {
+        test.replace(
+            "grpc: {",
+            "grpc: {listen: '"
+                + address
+                + "', tls: {certificate: server.pem, private_key: key.pem, client_ca: ca.pem}, ");
+      }
+    },
+    AWS_KMS("aws_kms.listen") {
+      @Override
+      void configure(StartFailureTest test, String address) throws IOException {
+        test.replace("registry:", "aws_kms: {listen: '" + address + "'}\nregistry:");
+      }
+    },
+    METRICS("metrics.listen") {
+      @Override
+      void configure(StartFailureTest test, String address) throws IOException {
+        test.replace("registry:", "metrics: {listen: '" + address + "'}\nregistry:");
+      }
+    };
+
+    private final String key;
+
+    Listener(String key) {
+      this.key = key;
+    }
+
+    abstract void configure(StartFailureTest test, String address) throws IOException;
+  }
+
+  private void assertFails(Result result, int exitCode, String... said) {
+    assertThat(result.exitCode()).as(result.output()).isEqualTo(exitCode);
+    assertThat(result.output()).contains(said).doesNotContain("\tat ");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void portInUseIsTemporary(Listener listener) throws IOException {
+    String address = "127.0.0.1:" + taken.getLocalPort();
+    listener.configure(this, address);
+    assertFails(daemon.run("serve"), TEMPORARY, address, listener.key, "already in use");
+    assertThat(daemon.folder().resolve("hmacd.sock")).doesNotExist();
+    taken.close();
+    daemon.serve();
+  }
+
+  /// 192.0.2.1 is of a documentation network (RFC 5737). The metrics are on loopback addresses
+  /// only.
+  @ParameterizedTest
+  @EnumSource(names = "METRICS", mode = EnumSource.Mode.EXCLUDE)
+  void addressOfAMissingInterfaceIsTemporary(Listener listener) throws IOException {
+    if (listener == Listener.AWS_KMS) {
+      replace(
+          "registry:",
+          "aws_kms: {listen: '192.0.2.1:0', tls: {certificate: server.pem, private_key: key.pem}}\n"
+              + "registry:");
+    } else {
+      listener.configure(this, "192.0.2.1:0");
+    }
+    assertFails(daemon.run("serve"), TEMPORARY, "192.0.2.1", listener.key, "assign requested");
+  }
+
+  /// Files at the path of the Unix socket that must be kept.
+  enum Obstacle {
+    FILE("a regular file") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.writeString(path, "precious");
+      }
+    },
+    FOLDER("a folder") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.createDirectory(path);
+      }
+    },
+    LINK("a symbolic link") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.writeString(path.resolveSibling("precious"), "precious");
+        Files.createSymbolicLink(path, path.resolveSibling("precious"));
+      }
+    },
+    DANGLING_LINK("a symbolic link") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.createSymbolicLink(path, path.resolveSibling("nowhere"));
+      }
+    },
+    FIFO("a FIFO") {
+      @Override
+      void put(Path path) throws IOException {
+        makeFifo(path);
+      }
+    };
+
+    private final String name;
+
+    Obstacle(String name) {
+      this.name = name;
+    }
+
+    abstract void put(Path path) throws IOException;
+  }
+
+  private static void makeFifo(Path path) throws IOException {
+    try {
+      assertThat(new ProcessBuilder("mkfifo", path.toString()).inheritIO().start().waitFor())
+          .isZero();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+
+  private static String identity(Path path) throws IOException {
+    return Files.readAttributes(path, "unix:ino,mode,ctime,size", LinkOption.NOFOLLOW_LINKS)
+        .toString();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void otherFileAtThePathOfTheSocketIsKept(Obstacle obstacle) throws IOException {
+    Path path = daemon.folder().resolve("hmacd.sock");
+    obstacle.put(path);
+    String before = identity(path);
+    assertFails(
+        daemon.run("serve"), CONFIG, path.toString(), "grpc.unix_socket.path", obstacle.name);
+    assertThat(identity(path)).isEqualTo(before);
+    Files.delete(path);
+    daemon.serve();
+  }
+
+  @Test
+  void socketOfAnotherProcessIsKept() throws IOException {
+    Path path = daemon.folder().resolve("hmacd.sock");
+    try (var other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      other.bind(UnixDomainSocketAddress.of(path));
+      String before = identity(path);
+      assertFails(
+          daemon.run("serve"), TEMPORARY, path.toString(), "grpc.unix_socket.path", "listens on");
+      assertThat(identity(path)).isEqualTo(before);
+    }
+    // No process listens on the socket now.
+    assertThat(path).exists();
+    daemon.serve();
+  }
+
+  @Test
+  void missingFolderOfTheSocketNeedsAnOperator() throws IOException {
+    replace("path: hmacd.sock", "path: missing/hmacd.sock");
+    assertFails(daemon.run("serve"), CONFIG, "missing/hmacd.sock", "grpc.unix_socket.path");
+  }
+
+  @Test
+  void socketThatReplacedTheDaemonsIsKeptAtAStop() throws IOException {
+    daemon.serve();
+    Path path = daemon.folder().resolve("hmacd.sock");
+    Files.delete(path);
+    Files.writeString(path, "precious");
+    assertThat(daemon.stop()).isZero();
+    assertThat(path).hasContent("precious");
+  }
+
+  /// Unusable registries, by the configured path.
+  enum BadRegistry {
+    MISSING_FOLDER("missing/registry.db") {
+      @Override
+      void put(Path path) {}
+    },
+    FILE_FOR_A_FOLDER("hmacd.yaml/registry.db") {
+      @Override
+      void put(Path path) {}
+    },
+    FOLDER("folder.db") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.createDirectory(path);
+      }
+    },
+    FIFO("fifo.db") {
+      @Override
+      void put(Path path) throws IOException {
+        makeFifo(path);
+      }
+    },
+    LOCK_IS_A_FIFO("locked.db") {
+      @Override
+      void put(Path path) throws IOException {
+        makeFifo(path.resolveSibling("locked.db.lock"));
+      }
+    },
+    NO_DATABASE("text.db") {
+      @Override
+      void put(Path path) throws IOException {
+        Files.writeString(path, "x".repeat(8192));
+      }
+    };
+
+    private final String path;
+
+    BadRegistry(String path) {
+      this.path = path;
+    }
+
+    abstract void put(Path path) throws IOException;
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void unusableRegistryNeedsAnOperator(BadRegistry registry) throws IOException {
+    replace("path: registry.db", "path: " + registry.path);
+    registry.put(daemon.folder().resolve(registry.path));
+    for (String command : new String[] {"serve", "init"}) {
+      assertFails(daemon.run(command), CONFIG, daemon.folder().toString(), "registry");
+    }
+  }
+
+  /// The folder is correct in this case, and a change of it is no remedy.
+  @Test
+  void damagedRegistryNeedsARestore() throws IOException {
+    Path registry = daemon.folder().resolve("registry.db");
+    byte[] content = Files.readAllBytes(registry);
+    // The first page says what tables there are, and is left; an SQLite page has 4096 bytes here.
+    Arrays.fill(content, 4096, content.length, (byte) 0xff);
+    Files.write(registry, content);
+    Result result = daemon.run("serve");
+    assertFails(result, CONFIG, registry.toString(), "restore the backup of the registry");
+    assertThat(result.output()).doesNotContain("must exist");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GRPC, server.pem, grpc.tls.certificate",
+    "GRPC, key.pem, grpc.tls.private_key",
+    "GRPC, ca.pem, grpc.tls.client_ca",
+    "AWS_KMS, server.pem, aws_kms.tls.certificate",
+    "AWS_KMS, key.pem, aws_kms.tls.private_key"
+  })
+  void missingTlsFileNeedsAnOperator(Listener listener, String file, String key)
+      throws IOException {
+    if (listener == Listener.AWS_KMS) {
+      replace(
+          "registry:",
+          "aws_kms: {listen: '127.0.0.1:0', tls: {certificate: server.pem, private_key: key.pem}}\n"
+              + "registry:");
+    } else {
+      listener.configure(this, "127.0.0.1:0");
+    }
+    Files.delete(daemon.folder().resolve(file));
+    assertFails(
+        daemon.run("serve"),
+        CONFIG,
+        key + ": cannot read " + daemon.folder().resolve(file) + ": no such file");
+  }
+
+  /// For example, an installation without a library.
+  @Test
+  void unexpectedErrorShowsItsStackTrace() {
+    String libraries =
+        Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+            .filter(path -> !path.contains("sqlite-jdbc"))
+            .collect(Collectors.joining(File.pathSeparator));
+    daemon.jvm(List.of("-cp", libraries));
+    for (String command : List.of("serve", "init", "check")) {
+      Result result = daemon.run(command);
+      assertThat(result.exitCode()).as(result.output()).isEqualTo(SOFTWARE);
+      assertThat(result.output())
+          .contains("unexpected error", "NoClassDefFoundError", "\tat dev.hmacd.");
+    }
+    assertThat(daemon.folder().resolve("hmacd.sock")).doesNotExist();
+  }
+
+  /// Such as `env` of a project in Python.
+  @ParameterizedTest
+  @ValueSource(strings = {"env", "hmacd.yaml"})
+  void fileOfAnotherProgramIsKeptByDev(String name) throws IOException {
+    Path dir =
+        Files.createDirectory(
+            daemon.folder().resolve("dev"),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    Path file = dir.resolve(name);
+    Files.writeString(file, "precious");
+    assertFails(daemon.hmacd("dev", "--dir", dir.toString()), CONFIG, file.toString(), "--dir");
+    assertThat(file).hasContent("precious");
+    Files.delete(file);
+    Files.createDirectory(file);
+    assertFails(daemon.hmacd("dev", "--dir", dir.toString()), CONFIG, file.toString(), "--dir");
+    assertThat(file).isEmptyDirectory();
+  }
+
+  @Test
+  void fileAtThePathOfTheFolderOfDevIsKept() throws IOException {
+    Path path = daemon.folder().resolve("dev");
+    Files.writeString(path, "precious");
+    assertFails(daemon.hmacd("dev", "--dir", path.toString()), CONFIG, path.toString(), "--dir");
+    assertThat(path).hasContent("precious");
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.limit;
+
+import org.jspecify.annotations.NullMarked;

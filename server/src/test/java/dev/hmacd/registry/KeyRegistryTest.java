@@ -1,0 +1,720 @@
+package dev.hmacd.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.testing.SettableClock;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class KeyRegistryTest {
+  private static final Duration LIMIT = Duration.ofSeconds(30);
+  private static final ArnScope SCOPE = new ArnScope("aws", "eu-central-1", "123456789012");
+  private static final Instant NOW = Instant.parse("2026-01-02T03:04:05.678Z");
+  private static final Clock CLOCK = Clock.fixed(NOW, ZoneOffset.UTC);
+  private static final KeyAttributes READ =
+      new KeyAttributes(true, false, true, null, false, true, 32);
+  private static final OwnKey OWN =
+      new OwnKey(OwnKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
+
+  @TempDir Path folder;
+  private final List<RegistryStore> opened = new ArrayList<>();
+  private KeyRegistry registry;
+  private RegistryStore store;
+
+  @SuppressWarnings("NullAway.Init") // They are there from openFirst() on.
+  KeyRegistryTest() {}
+
+  @BeforeEach
+  @SuppressWarnings("NullAway.Init") // open(SCOPE) makes the store, too.
+  void openFirst() {
+    registry = open(SCOPE);
+  }
+
+  @AfterEach
+  void close() {
+    opened.forEach(RegistryStore::close);
+  }
+
+  private Path file() {
+    return folder.resolve("registry.db");
+  }
+
+  private KeyRegistry open(ArnScope scope) {
+    store = new RegistryStore(file(), scope);
+    opened.add(store);
+    KeyRegistry fresh = new KeyRegistry(store, CLOCK);
+    store.open();
+    return fresh;
+  }
+
+  private void reopen() {
+    store.close();
+    registry = open(SCOPE);
+  }
+
+  private static KeyEntry entry(KeyId id) {
+    return new KeyEntry(
+        id,
+        KeySpec.HMAC_384,
+        KeyState.CREATING,
+        KeyOrigin.GENERATED,
+        NOW,
+        "what it is for: \u0000 'quotes' and 鍵 \uD83D\uDD11",
+        1,
+        List.of("serial"),
+        KeyObject.of(id, 1),
+        null,
+        null,
+        null,
+        Set.of());
+  }
+
+  private KeyEntry begin() {
+    return get(registry.insert(entry(KeyId.random()), List.of()));
+  }
+
+  private KeyEntry make() {
+    return get(registry.enable(begin().id(), READ, null));
+  }
+
+  private KeyEntry find(KeyId id) {
+    return registry.find(id).orElseThrow();
+  }
+
+  private static KeyCheck check(KeyId id, int first) {
+    byte[] mac = new byte[48];
+    mac[0] = (byte) first;
+    return KeyCheck.of(id, 1, KeySpec.HMAC_384.algorithm(), mac);
+  }
+
+  @Test
+  void checkValueThatIsStoredFirstHoldsForGood() {
+    KeyEntry key = make();
+    assertThat(key.check()).isNull();
+    KeyCheck first = check(key.id(), 1);
+    assertThat(get(registry.recognise(key.id(), first)).check()).isEqualTo(first);
+    assertThat(get(registry.recognise(key.id(), check(key.id(), 2))).check()).isEqualTo(first);
+    assertThat(find(key.id()).check()).isEqualTo(first);
+    reopen();
+    assertThat(find(key.id())).isEqualTo(get(registry.recognise(key.id(), check(key.id(), 2))));
+    assertThat(find(key.id()).check()).isEqualTo(first);
+  }
+
+  @Test
+  void checkValueOfANewKeyIsKept() {
+    KeyEntry begun = begin();
+    KeyCheck check = check(begun.id(), 3);
+    assertThat(get(registry.enable(begun.id(), READ, check)).check()).isEqualTo(check);
+    reopen();
+    assertThat(find(begun.id()).check()).isEqualTo(check);
+  }
+
+  private static Alias alias(String name) {
+    return new Alias("alias/" + name);
+  }
+
+  private static <T> T get(CompletableFuture<T> future) {
+    try {
+      return future.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof RegistryException failure) {
+        throw failure;
+      }
+      throw new AssertionError(e);
+    } catch (InterruptedException | TimeoutException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static Consumer<Throwable> failsWith(Kind kind) {
+    return thrown ->
+        assertThat(thrown)
+            .isInstanceOfSatisfying(
+                RegistryException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
+  }
+
+  @Test
+  void keysAliasesAndOwnKeysAreTheSameAfterARestart() {
+    KeyEntry made = make();
+    KeyEntry begun = begin();
+    AliasEntry named = get(registry.createAlias(alias("orders"), made.id()));
+    get(new OwnKeys(store).put("serial", OWN));
+    reopen();
+    assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
+    assertThat(find(begun.id())).isEqualTo(begun);
+    assertThat(registry.creating()).containsExactly(begun);
+    assertThat(registry.alias(alias("orders"))).contains(named);
+    assertThat(registry.find(alias("orders"))).contains(find(made.id()));
+    assertThat(get(new OwnKeys(store).find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
+    assertThat(get(new OwnKeys(store).find("other", OwnKey.Purpose.PROBE))).isEmpty();
+  }
+
+  private static KeyEntry named(KeyObject object, String... tokenSerials) {
+    KeyId id = KeyId.random();
+    return new KeyEntry(
+        id,
+        KeySpec.HMAC_384,
+        KeyState.CREATING,
+        KeyOrigin.ADOPTED,
+        NOW,
+        "",
+        1,
+        List.of(tokenSerials),
+        object,
+        null,
+        null,
+        null,
+        Set.of());
+  }
+
+  @Test
+  void keyIsOnAllTokensThatHoldIt() {
+    var object = new KeyObject("ceremony", "0a");
+    KeyEntry key = get(registry.insert(named(object, "b", "a"), List.of()));
+    assertThat(key.tokenSerial()).isEqualTo("b");
+    KeyEntry more = get(registry.alsoOn(key.id(), "c"));
+    assertThat(more.tokenSerials()).containsExactly("b", "a", "c");
+    assertThat(get(registry.alsoOn(key.id(), "c"))).isEqualTo(more);
+    reopen();
+    assertThat(find(key.id())).isEqualTo(more);
+    assertThat(registry.all()).containsExactly(more);
+    for (String taken : List.of("a", "b", "c")) {
+      assertThatThrownBy(() -> get(registry.insert(named(object, "d", taken), List.of())))
+          .satisfies(failsWith(Kind.OBJECT_TAKEN));
+    }
+    KeyEntry elsewhere = get(registry.insert(named(object, "d"), List.of()));
+    assertThatThrownBy(() -> get(registry.alsoOn(elsewhere.id(), "a")))
+        .satisfies(failsWith(Kind.OBJECT_TAKEN));
+    assertThatThrownBy(() -> get(registry.alsoOn(KeyId.random(), "a")))
+        .satisfies(failsWith(Kind.KEY_NOT_FOUND));
+  }
+
+  @Test
+  void objectBacksOneKeyOnly() {
+    KeyEntry first = begin();
+    KeyEntry second = entry(KeyId.random());
+    KeyEntry same =
+        new KeyEntry(
+            second.id(),
+            second.spec(),
+            second.state(),
+            second.origin(),
+            NOW,
+            "",
+            1,
+            first.tokenSerials(),
+            first.object(),
+            null,
+            null,
+            null,
+            Set.of());
+    assertThatThrownBy(() -> get(registry.insert(same, List.of())))
+        .satisfies(failsWith(Kind.OBJECT_TAKEN));
+    assertThat(registry.find(same.id())).isEmpty();
+    reopen();
+    assertThat(registry.find(same.id())).isEmpty();
+  }
+
+  @Test
+  void abandonedKeyIsForgottenAndEnabledOneIsNot() {
+    KeyEntry begun = begin();
+    KeyEntry made = make();
+    get(registry.abandon(begun.id()));
+    get(registry.abandon(made.id()));
+    assertThat(registry.find(begun.id())).isEmpty();
+    assertThat(registry.find(made.id())).contains(made);
+    reopen();
+    assertThat(registry.find(begun.id())).isEmpty();
+    assertThat(registry.find(made.id())).contains(made);
+  }
+
+  @Test
+  void aliasMovesAndOneKeyLosesItWhenTheOtherGetsIt() {
+    KeyEntry from = make();
+    KeyEntry to = make();
+    get(registry.createAlias(alias("stays"), from.id()));
+    get(registry.createAlias(alias("moves"), from.id()));
+    assertThat(find(from.id()).aliases()).containsExactlyInAnyOrder(alias("stays"), alias("moves"));
+    AliasEntry moved = get(registry.updateAlias(alias("moves"), to.id()));
+    assertThat(moved).isEqualTo(new AliasEntry(alias("moves"), to.id(), NOW, NOW));
+    for (int i = 0; i < 2; i++) {
+      assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
+      assertThat(find(to.id()).aliases()).containsExactly(alias("moves"));
+      assertThat(registry.find(alias("moves")).orElseThrow().id()).isEqualTo(to.id());
+      reopen();
+    }
+    get(registry.deleteAlias(alias("moves")));
+    assertThat(find(to.id()).aliases()).isEmpty();
+    assertThat(registry.find(alias("moves"))).isEmpty();
+    assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
+  }
+
+  @Test
+  void aliasThatIsPointedAtItsOwnKeyKeepsIt() {
+    KeyEntry key = make();
+    get(registry.createAlias(alias("same"), key.id()));
+    get(registry.updateAlias(alias("same"), key.id()));
+    assertThat(find(key.id()).aliases()).containsExactly(alias("same"));
+  }
+
+  @Test
+  void fiftyOneAliasesOfOneKeyAreTooMany() {
+    KeyEntry key = make();
+    KeyEntry other = make();
+    IntStream.rangeClosed(1, 50)
+        .forEach(i -> get(registry.createAlias(alias("name-" + i), key.id())));
+    get(registry.createAlias(alias("other"), other.id()));
+    assertThatThrownBy(() -> get(registry.createAlias(alias("name-51"), key.id())))
+        .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
+    assertThatThrownBy(() -> get(registry.updateAlias(alias("other"), key.id())))
+        .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
+    // One of its own can be set again, and one that goes makes room.
+    get(registry.updateAlias(alias("name-50"), key.id()));
+    get(registry.deleteAlias(alias("name-50")));
+    get(registry.updateAlias(alias("other"), key.id()));
+    assertThat(find(key.id()).aliases()).hasSize(50);
+    assertThat(find(other.id()).aliases()).isEmpty();
+  }
+
+  @Test
+  void aliasIsCreatedOnceAndOnlyForAKeyThatThereIs() {
+    KeyEntry key = make();
+    get(registry.createAlias(alias("once"), key.id()));
+    assertThatThrownBy(() -> get(registry.createAlias(alias("once"), key.id())))
+        .satisfies(failsWith(Kind.ALIAS_EXISTS));
+    assertThatThrownBy(() -> get(registry.createAlias(alias("none"), KeyId.random())))
+        .satisfies(failsWith(Kind.KEY_NOT_FOUND));
+    assertThatThrownBy(() -> get(registry.updateAlias(alias("none"), key.id())))
+        .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
+    assertThatThrownBy(() -> get(registry.deleteAlias(alias("none"))))
+        .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
+  }
+
+  @Test
+  void everyChangeBumpsTheRevisionAndARefusedOneDoesNot() throws SQLException {
+    long before = revision();
+    KeyEntry key = make();
+    get(registry.createAlias(alias("a"), key.id()));
+    assertThat(revision()).isEqualTo(before + 3);
+    assertThatThrownBy(() -> get(registry.createAlias(alias("a"), key.id())))
+        .isInstanceOf(RegistryException.class);
+    assertThat(revision()).isEqualTo(before + 3);
+  }
+
+  private long revision() throws SQLException {
+    try (Connection other = connect();
+        Statement statement = other.createStatement();
+        var rows = statement.executeQuery("SELECT revision FROM registry")) {
+      return rows.getLong(1);
+    }
+  }
+
+  private Connection connect() throws SQLException {
+    return DriverManager.getConnection("jdbc:sqlite:" + file());
+  }
+
+  @Test
+  void scopeCanBeChangedUntilThereAreKeys() {
+    ArnScope other = new ArnScope("aws", "us-east-1", "000000000000");
+    store.close();
+    registry = open(other);
+    make();
+    store.close();
+    assertThatThrownBy(() -> open(SCOPE))
+        .satisfies(failsWith(Kind.FOREIGN))
+        .hasMessageContaining("arn:aws:kms:us-east-1:000000000000:");
+    opened.getLast().close();
+    registry = open(other);
+  }
+
+  @Test
+  void listIsInOrderAndHasEveryKeyThatWasThereThroughout() {
+    Set<KeyId> before = Set.copyOf(IntStream.range(0, 25).mapToObj(_ -> make().id()).toList());
+    List<KeyId> listed = new ArrayList<>();
+    String after = "";
+    while (true) {
+      List<KeyId> page = get(registry.listKeys(after, 4));
+      if (page.isEmpty()) {
+        break;
+      }
+      listed.addAll(page);
+      after = page.getLast().value();
+      make();
+    }
+    assertThat(listed).isSorted().doesNotHaveDuplicates().containsAll(before);
+  }
+
+  @Test
+  void thousandKeysAreReadAndListed() {
+    Set<KeyId> made = Set.copyOf(IntStream.range(0, 1000).mapToObj(_ -> begin().id()).toList());
+    reopen();
+    assertThat(registry.creating()).hasSize(1000);
+    List<KeyId> listed = get(registry.listKeys("", 2000));
+    assertThat(listed).isSorted().hasSize(1000).containsAll(made);
+  }
+
+  @Test
+  void aliasesAreListedInOrderAlsoForOneKey() {
+    KeyEntry one = make();
+    KeyEntry two = make();
+    for (String name : List.of("c", "a", "e")) {
+      get(registry.createAlias(alias(name), one.id()));
+    }
+    get(registry.createAlias(alias("b"), two.id()));
+    assertThat(names(get(registry.listAliases(Optional.empty(), "", 10))))
+        .containsExactly("a", "b", "c", "e");
+    assertThat(names(get(registry.listAliases(Optional.of(one.id()), "alias/a", 1))))
+        .containsExactly("c");
+    assertThat(names(get(registry.listAliases(Optional.of(KeyId.random()), "", 10)))).isEmpty();
+  }
+
+  private static List<String> names(List<AliasEntry> entries) {
+    return entries.stream().map(entry -> entry.alias().name().substring(6)).toList();
+  }
+
+  @Test
+  void secondOpeningIsRefusedAndTheFirstGoesOn() {
+    assertThatThrownBy(() -> open(SCOPE))
+        .satisfies(failsWith(Kind.UNAVAILABLE))
+        .hasMessageContaining("uses the registry");
+    assertThat(make().state()).isEqualTo(KeyState.ENABLED);
+  }
+
+  @Test
+  void filesAreForTheirOwnerAlone() throws Exception {
+    make();
+    try (var files = Files.list(folder)) {
+      for (Path each : files.toList()) {
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(each)))
+            .as(each.toString())
+            .isEqualTo("rw-------");
+      }
+    }
+    assertThat(folder.resolve("registry.db-wal")).exists();
+  }
+
+  @Test
+  void permissionsThatAnOperatorChoseStay() throws Exception {
+    store.close();
+    Files.setPosixFilePermissions(file(), PosixFilePermissions.fromString("rw-r-----"));
+    registry = open(SCOPE);
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
+        .isEqualTo("rw-r-----");
+  }
+
+  @Test
+  void fileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws Exception {
+    store.close();
+    byte[] text =
+        "no database, but somebody's only copy of it".repeat(100).getBytes(StandardCharsets.UTF_8);
+    Files.write(file(), text);
+    assertThatThrownBy(() -> open(SCOPE)).satisfies(failsWith(Kind.FOREIGN));
+    assertThat(Files.readAllBytes(file())).isEqualTo(text);
+  }
+
+  @Test
+  void databaseOfAnotherProgramIsRefusedAndLeftAsItIs() throws Exception {
+    store.close();
+    Files.delete(file());
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("CREATE TABLE theirs (a)");
+    }
+    byte[] before = Files.readAllBytes(file());
+    assertThatThrownBy(() -> open(SCOPE))
+        .satisfies(failsWith(Kind.FOREIGN))
+        .hasMessageContaining(file().toString());
+    assertThat(Files.readAllBytes(file())).isEqualTo(before);
+  }
+
+  @Test
+  void registryOfANewerVersionIsRefusedAndLeftAsItIs() throws Exception {
+    store.close();
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("PRAGMA user_version = 99");
+    }
+    byte[] before = Files.readAllBytes(file());
+    assertThatThrownBy(() -> open(SCOPE))
+        .satisfies(failsWith(Kind.FOREIGN))
+        .hasMessageContaining("newer");
+    assertThat(Files.readAllBytes(file())).isEqualTo(before);
+  }
+
+  @Test
+  void damagedDatabaseIsRefused() throws Exception {
+    make();
+    store.close();
+    byte[] bytes = Files.readAllBytes(file());
+    Arrays.fill(bytes, 4096, bytes.length, (byte) 0x5a);
+    Files.write(file(), bytes);
+    assertThatThrownBy(() -> open(SCOPE))
+        .satisfies(failsWith(Kind.UNUSABLE))
+        .hasMessageContaining("malformed");
+  }
+
+  @Test
+  void aliasThatMovesLeadsAtEveryMomentToAKeyThatHasItsName() {
+    KeyEntry one = make();
+    KeyEntry two = make();
+    get(registry.createAlias(alias("moving"), one.id()));
+    var moves =
+        CompletableFuture.runAsync(
+            () -> {
+              for (int i = 0; i < 500; i++) {
+                get(registry.updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
+              }
+            });
+    int looks = 0;
+    while (!moves.isDone() || looks == 0) {
+      KeyEntry found = registry.resolve("alias/moving").orElseThrow();
+      assertThat(found.aliases()).contains(alias("moving"));
+      looks++;
+    }
+    moves.join();
+  }
+
+  @Test
+  void keyIsDueWhenItsTimeHasComeAndNotASecondBefore() {
+    var time = new SettableClock(NOW);
+    KeyRegistry timed = with(time);
+    KeyEntry key = get(timed.insert(entry(KeyId.random()), List.of()));
+    get(timed.enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48), null));
+    Instant due = NOW.plusSeconds(1000);
+    get(timed.update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
+    time.advance(Duration.ofSeconds(999));
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(timed.find(key.id())).isPresent();
+    time.advance(Duration.ofSeconds(1));
+    assertThat(get(timed.condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
+    assertThat(timed.find(key.id())).isEmpty();
+    assertThat(get(timed.condemnDue(10))).isEmpty();
+    assertThat(get(timed.condemned())).extracting(KeyEntry::object).containsExactly(key.object());
+    get(timed.forget(key.id()));
+    assertThat(get(timed.condemned())).isEmpty();
+  }
+
+  private KeyRegistry with(Clock clock) {
+    store.close();
+    store = new RegistryStore(file(), SCOPE);
+    opened.add(store);
+    var fresh = new KeyRegistry(store, clock);
+    store.open();
+    return fresh;
+  }
+
+  @Test
+  void fileThatIsGoneOrOlderIsNotTakenForTheRegistryAndMemoryStays() throws IOException {
+    KeyEntry first = make();
+    store.close();
+    Path backup = folder.resolve("backup.db");
+    Files.copy(file(), backup);
+    registry = open(SCOPE);
+    KeyEntry second = make();
+
+    Path aside = Files.createDirectory(folder.resolve("aside"));
+    moveRegistry(folder, aside);
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.UNAVAILABLE));
+    assertThat(file()).doesNotExist();
+    assertThat(registry.find(first.id())).contains(first);
+
+    Files.copy(backup, file());
+    assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.FOREIGN));
+    assertThat(registry.find(second.id())).contains(second);
+
+    Files.delete(file());
+    moveRegistry(aside, folder);
+    KeyEntry third = make();
+    assertThat(registry.find(second.id())).contains(second);
+    assertThat(registry.find(third.id())).contains(third);
+  }
+
+  private static void moveRegistry(Path from, Path to) throws IOException {
+    for (String name : List.of("registry.db", "registry.db-wal", "registry.db-shm")) {
+      if (Files.exists(from.resolve(name))) {
+        Files.move(from.resolve(name), to.resolve(name));
+      }
+    }
+  }
+
+  @Test
+  void folderThatIsNotThereIsNamed() {
+    Path nowhere = folder.resolve("nowhere/registry.db");
+    RegistryStore other = new RegistryStore(nowhere, SCOPE);
+    opened.add(other);
+    assertThatThrownBy(other::open)
+        .satisfies(failsWith(Kind.UNUSABLE))
+        .hasMessageContaining(nowhere.toString())
+        .hasMessageContaining("NoSuchFile");
+  }
+
+  @Test
+  void changeThatCannotBeWrittenIsUndoneInMemoryToo() throws Exception {
+    KeyEntry key = make();
+    get(registry.createAlias(alias("a"), key.id()));
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      assertThatThrownBy(() -> get(registry.deleteAlias(alias("a"))))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
+      // What is known is answered meanwhile, and nothing of it has changed.
+      assertThat(registry.find(alias("a"))).contains(find(key.id()));
+      assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
+      statement.execute("ROLLBACK");
+    }
+    get(registry.deleteAlias(alias("a")));
+    assertThat(find(key.id()).aliases()).isEmpty();
+  }
+
+  /// ROLLBACK ends the transaction behind the driver's back, as a failed write to the disk does.
+  @ParameterizedTest
+  @ValueSource(strings = {"ABORT", "FAIL", "ROLLBACK"})
+  void changeThatFailsHalfwayLeavesNothingBehindAndTheNextOneWorks(String how) throws Exception {
+    KeyEntry key = make();
+    KeyEntry half = entry(KeyId.random());
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      // A key is two rows; this is about the second.
+      statement.execute(
+          "CREATE TRIGGER fault BEFORE INSERT ON key_versions"
+              + (" BEGIN SELECT RAISE(" + how + ", 'the test wants it'); END"));
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
+      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+          .satisfies(failsWith(Kind.UNAVAILABLE));
+      statement.execute("DROP TRIGGER fault");
+    }
+    KeyEntry next = make();
+    for (int i = 0; i < 2; i++) {
+      assertThat(registry.find(half.id())).isEmpty();
+      assertThat(registry.find(key.id())).contains(key);
+      assertThat(registry.find(next.id())).contains(next);
+      reopen();
+    }
+  }
+
+  @Test
+  void changeAfterAFailedOneIsMadeToWhatOthersHaveWrittenSince() throws Exception {
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      assertThatThrownBy(this::begin).satisfies(failsWith(Kind.UNAVAILABLE));
+      statement.execute("UPDATE registry SET revision = revision + 1");
+      statement.execute("COMMIT");
+    }
+    assertThat(make().state()).isEqualTo(KeyState.ENABLED);
+  }
+
+  @Test
+  void changeWaitsForAnothersShortLock() throws Exception {
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()), List.of());
+      assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
+          .isInstanceOf(TimeoutException.class);
+      statement.execute("ROLLBACK");
+      assertThat(get(begun).state()).isEqualTo(KeyState.CREATING);
+    }
+  }
+
+  @Test
+  void moreChangesThanMayWaitAreBusyAtOnce() throws Exception {
+    List<CompletableFuture<OwnKey>> changes = new ArrayList<>();
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      // One waits for the lock, 256 wait for that one.
+      for (int i = 0; i < 258; i++) {
+        changes.add(new OwnKeys(store).put("serial " + i, OWN));
+      }
+      assertThat(changes.getLast()).isCompletedExceptionally();
+      assertThatThrownBy(() -> get(changes.getLast())).satisfies(failsWith(Kind.BUSY));
+      statement.execute("ROLLBACK");
+    }
+    for (CompletableFuture<OwnKey> each : changes.subList(0, 256)) {
+      assertThat(get(each)).isEqualTo(OWN);
+    }
+  }
+
+  @Test
+  void ownerMayHaveHalfAsMuchInFlightAsMayWait() {
+    List<CompletableFuture<String>> begun = new ArrayList<>();
+    for (int i = 0; i < 128; i++) {
+      var work = new CompletableFuture<String>();
+      begun.add(work);
+      var _ = registry.forOwner("greedy", () -> work);
+    }
+    assertThatThrownBy(() -> get(registry.forOwner("greedy", () -> registry.listKeys("", 1))))
+        .satisfies(failsWith(Kind.OWNER_BUSY));
+    assertThat(registry.forOwner("other", () -> registry.listKeys("", 1))).succeedsWithin(LIMIT);
+    begun.get(0).complete("done");
+    begun.get(1).completeExceptionally(new IllegalStateException());
+    for (int i = 0; i < 2; i++) {
+      assertThat(registry.forOwner("greedy", () -> new CompletableFuture<>())).isNotDone();
+    }
+    assertThatThrownBy(() -> get(registry.forOwner("greedy", CompletableFuture::new)))
+        .satisfies(failsWith(Kind.OWNER_BUSY));
+    // What did not begin does not count.
+    begun.get(2).complete("done");
+    assertThatThrownBy(
+            () ->
+                registry.forOwner(
+                    "greedy",
+                    () -> {
+                      throw new IllegalArgumentException("refused");
+                    }))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(registry.forOwner("greedy", () -> registry.listKeys("", 1))).succeedsWithin(LIMIT);
+  }
+
+  @Test
+  void closedRegistryTakesNothing() {
+    store.close();
+    store.close();
+    assertThatThrownBy(() -> get(registry.listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
+  }
+}

@@ -1,0 +1,90 @@
+package dev.hmacd.testing;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/// The folder or file with the keys of a token. A test removes and restores it under a running
+/// daemon, like a volume that is unmounted and mounted again.
+public final class Storage {
+  private final Path folder;
+  private final Path aside;
+
+  /// @param folder of the token
+  public Storage(Path folder) {
+    this.folder = folder;
+    this.aside = folder.resolveSibling(folder.getFileName() + ".away");
+  }
+
+  public static Storage of(SoftHsm hsm) {
+    Path folder = hsm.storage();
+    // Not in the folder of tokens: SoftHSM2 takes each folder in there for a token.
+    return new Storage(folder, folder.resolve("../../away-" + hsm.serial()).normalize());
+  }
+
+  private Storage(Path folder, Path aside) {
+    this.folder = folder;
+    this.aside = aside;
+  }
+
+  /// Moves the folder to another place.
+  public void takeAway() {
+    move(folder, aside);
+  }
+
+  /// Moves it back; what is in its place is deleted.
+  public void giveBack() {
+    delete(folder);
+    move(aside, folder);
+  }
+
+  /// Moves it back, if it is away.
+  public void restore() {
+    if (Files.exists(aside)) {
+      giveBack();
+    }
+  }
+
+  /// Copies the folder.
+  ///
+  /// @return the copy
+  public Path copy() {
+    Path copy = aside.resolveSibling(aside.getFileName() + ".copy");
+    delete(copy);
+    run("cp", "-a", folder.toString(), copy.toString());
+    return copy;
+  }
+
+  /// Puts a copy in the place of the folder, which has been taken away.
+  public void replaceBy(Path copy) {
+    move(copy, folder);
+  }
+
+  private static void move(Path from, Path to) {
+    try {
+      Files.move(from, to);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void delete(Path folder) {
+    run("rm", "-rf", folder.toString());
+  }
+
+  private static void run(String... command) {
+    try {
+      Process process = new ProcessBuilder(command).inheritIO().start();
+      if (process.waitFor() != 0) {
+        throw new IllegalStateException(List.of(command) + " failed");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// A PIN file is text in UTF-8. Other files are refused before a login: a wrong PIN costs a try.
+final class PinFileTest {
+  @TempDir private Path folder;
+
+  private PinFile file(String text, Charset charset) throws IOException {
+    Path path = folder.resolve("pin");
+    Files.createFile(
+        path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.write(path, text.getBytes(charset));
+    return new PinFile(path);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"1234", "pünktlich€9", "鍵 鍵", "a\uD83D\uDD11b", " 1234 "})
+  void pinIsReadUnchanged(String pin) throws IOException {
+    assertThat(file(pin + "\n", StandardCharsets.UTF_8).read()).isEqualTo(pin.toCharArray());
+  }
+
+  @Test
+  void pinThatIsNotUtf8IsRefused() throws IOException {
+    PinFile latin = file("pünktlich\n", StandardCharsets.ISO_8859_1);
+    assertThatThrownBy(latin::read).isInstanceOf(IOException.class).hasMessageEndingWith("UTF-8");
+  }
+
+  @Test
+  void pinThatEndsWithinACharacterIsRefused() throws IOException {
+    PinFile cut = file("pin\u00e2\u0082", StandardCharsets.ISO_8859_1);
+    assertThatThrownBy(cut::read).isInstanceOf(IOException.class).hasMessageEndingWith("UTF-8");
+  }
+
+  @Test
+  void byteOrderMarkIsRefused() throws IOException {
+    PinFile marked = file("\ufeff1234\n", StandardCharsets.UTF_8);
+    assertThatThrownBy(marked::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("byte order mark");
+  }
+}

@@ -1,0 +1,47 @@
+package dev.hmacd.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.util.OptionalLong;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// Labels and serial numbers of tokens are UTF-8, padded on the right.
+final class TokenSelectorTest {
+  /// Decodes the bytes of a token as the JDK's wrapper does.
+  private static TokenInfo told(String label, String serial) {
+    return new TokenInfo(
+        Cryptoki.text(chars(label)), Cryptoki.text(chars(serial)), "", "", OptionalLong.empty());
+  }
+
+  private static char[] chars(String text) {
+    String unescaped = text.replace("0", "\0");
+    return new String(unescaped.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1)
+        .toCharArray();
+  }
+
+  /// In labels that tokens tell, a 0 stands for NUL.
+  @ParameterizedTest(name = "{0} fits {1}: {2}")
+  @CsvSource(
+      ignoreLeadingAndTrailingWhitespace = false,
+      value = {
+        "hmacd,hmacd,true",
+        "hmacd   ,hmacd,true",
+        "hmacd000,hmacd,true",
+        "hmacd0  ,hmacd,true",
+        "hmacd,hmacd  ,true",
+        "schlüssel 鍵 ,schlüssel 鍵,true",
+        " hmacd , hmacd,true",
+        " hmacd ,hmacd,false",
+        "hmacd , hmacd,false",
+        "0hmacd,hmacd,false",
+        "hm acd,hmacd,false",
+        "hmacd ,HMACD,false",
+        "schlussel,schlüssel,false",
+      })
+  void labelAndSerialMatchWithoutPadding(String told, String configured, boolean fits) {
+    assertThat(new TokenSelector.ByLabel(configured).fits(told(told, "1"))).isEqualTo(fits);
+    assertThat(new TokenSelector.BySerial(configured).fits(told("l", told))).isEqualTo(fits);
+  }
+}

@@ -1,0 +1,157 @@
+package dev.hmacd.transport;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.RawHttp1;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The bounds hold in any order of the event loops: one accepts connections, another closes those
+/// that are evicted.
+final class ConnectionsTest {
+  private static final int MAX = 4;
+  private static final int MAX_PENDING = 2;
+  private static final long LIMIT_SECONDS = 120;
+
+  private final Connections connections =
+      new Connections(
+          new Connections.Settings(MAX, MAX_PENDING, 0, Duration.ofHours(1)),
+          new MemoryBudget(Long.MAX_VALUE));
+  private final List<RawHttp1> callers = new ArrayList<>();
+  private final List<EventLoopGroup> loops = new ArrayList<>();
+
+  @AfterEach
+  void close() throws IOException {
+    for (RawHttp1 caller : callers) {
+      caller.close();
+    }
+    for (EventLoopGroup loop : loops) {
+      var _ = loop.shutdownGracefully(0, LIMIT_SECONDS, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+  }
+
+  private EventLoopGroup loop(boolean epoll) {
+    IoHandlerFactory io = epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+    EventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, io);
+    loops.add(loop);
+    return loop;
+  }
+
+  /// Listens, with one event loop that accepts and another that has the connections.
+  ///
+  /// @param after on the listening channel, between [Connections] and what gives a connection its
+  ///   event loop
+  private Channel listen(
+      EventLoopGroup working, boolean epoll, ChannelInboundHandlerAdapter after) {
+    return new ServerBootstrap()
+        .group(loop(epoll), working)
+        .channelFactory(epoll ? EventLoops.tcp() : NioServerSocketChannel::new)
+        .handler(
+            new ChannelInitializer<>() {
+              @Override
+              protected void initChannel(Channel listening) {
+                listening.pipeline().addLast(connections, after);
+              }
+            })
+        .childHandler(
+            new ChannelInitializer<>() {
+              @Override
+              protected void initChannel(Channel connection) {
+                connection.pipeline().addLast(new ChannelInboundHandlerAdapter());
+              }
+            })
+        .bind(InetAddress.getLoopbackAddress(), 0)
+        .syncUninterruptibly()
+        .channel();
+  }
+
+  private void connect(Channel listening) throws IOException {
+    callers.add(RawHttp1.to(((InetSocketAddress) listening.localAddress()).getPort()));
+  }
+
+  /// An event loop that is busy closes nothing. On a busy machine that is every event loop.
+  @ParameterizedTest(name = "epoll: {0}")
+  @ValueSource(booleans = {true, false})
+  void newcomerIsNotRefusedWhileEvictedConnectionsAreOpen(boolean epoll) throws Exception {
+    EventLoopGroup working = loop(epoll);
+    Channel listening = listen(working, epoll, new ChannelInboundHandlerAdapter());
+    var free = new CountDownLatch(1);
+    working.execute(
+        () -> {
+          try {
+            boolean _ = free.await(LIMIT_SECONDS, TimeUnit.SECONDS);
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
+    int newcomers = 10 * MAX;
+    for (int i = 0; i < newcomers; i++) {
+      connect(listening);
+    }
+    Eventually.holds("all places are taken", () -> connections.open() >= MAX + MAX_PENDING);
+    if (epoll) { // NIO accepts up to 16 at a time.
+      assertThat(connections.open()).isEqualTo(MAX + MAX_PENDING);
+    }
+    free.countDown();
+    for (RawHttp1 evicted : callers.subList(0, newcomers - MAX_PENDING)) {
+      assertThat(evicted.isClosedByPeer()).isTrue();
+    }
+    Eventually.holds("the last are open", () -> connections.open() == MAX_PENDING);
+    assertThat(connections.refused()).isEqualTo(newcomers - MAX_PENDING);
+  }
+
+  /// Any event loop may evict a connection, also after the connection was counted and before it has
+  /// an event loop.
+  @ParameterizedTest(name = "epoll: {0}")
+  @ValueSource(booleans = {true, false})
+  void connectionWithoutAnEventLoopCanBeEvicted(boolean epoll) throws Exception {
+    var accepting = new CountDownLatch(1);
+    var evicted = new CountDownLatch(1);
+    Channel listening =
+        listen(
+            loop(epoll),
+            epoll,
+            new ChannelInboundHandlerAdapter() {
+              @Override
+              public void channelRead(ChannelHandlerContext context, Object connection) {
+                accepting.countDown();
+                try {
+                  boolean _ = evicted.await(LIMIT_SECONDS, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+                context.fireChannelRead(connection);
+              }
+            });
+    connect(listening);
+    assertThat(accepting.await(LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
+    try {
+      assertThat(connections.evictOldestPending(listening)).isTrue();
+    } finally {
+      evicted.countDown();
+    }
+    assertThat(callers.getFirst().isClosedByPeer()).isTrue();
+    Eventually.holds("it is counted out", () -> connections.open() == 0);
+  }
+}

@@ -1,0 +1,136 @@
+package dev.hmacd.usecase;
+
+import dev.hmacd.access.Access;
+import dev.hmacd.access.Action;
+import dev.hmacd.access.Principal;
+import dev.hmacd.access.Rule;
+import dev.hmacd.config.Config;
+import dev.hmacd.config.ConfigFile;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.token.FaultyToken.Gate;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TestLanes;
+import dev.hmacd.token.Tokens;
+import java.nio.file.Path;
+import java.sql.DriverManager;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+
+/// A program that makes one key, stops for ever at a seam between token and registry, and says so:
+/// to be killed there.
+final class HeldCreation {
+  /// Where a creation can be cut off.
+  enum Seam {
+    /// The registry has been asked to insert the key and cannot yet.
+    BEFORE_INSERT,
+    /// The registry knows the key, the token has not been asked.
+    BEFORE_GENERATE,
+    /// The token has the key, the registry has not been told.
+    AFTER_GENERATE,
+    /// The registry knows that the token has it, the caller has not been told.
+    BEFORE_ANSWER
+  }
+
+  private HeldCreation() {}
+
+  public static void main(String[] arguments) throws Exception {
+    Config config = ConfigFile.read(Path.of(arguments[0]));
+    Seam seam = Seam.valueOf(arguments[1]);
+    Config.TokenSettings settings = config.tokens().getFirst();
+    FaultyToken token =
+        new FaultyToken(
+            Pkcs11Token.find(
+                settings.module(),
+                settings.selector(),
+                new PinFile(settings.pinFile()),
+                new Pkcs11Token.Use(true, false)));
+    RegistryStore store = new RegistryStore(config.registry(), config.arn());
+    KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
+    store.open();
+    Tokens tokens = TestLanes.startedTokens(token, 2, 10, Duration.ofSeconds(1));
+    KeyService keys =
+        new KeyService(
+            registry,
+            access(),
+            new KeyMaker(registry, tokens),
+            tokens,
+            new Availability(),
+            Clock.systemUTC());
+    Caller caller =
+        new Caller(
+            Principal.commonName("test"), System.nanoTime() + Duration.ofMinutes(1).toNanos());
+    switch (seam) {
+      case BEFORE_INSERT -> {
+        try (var other = DriverManager.getConnection("jdbc:sqlite:" + config.registry());
+            var statement = other.createStatement()) {
+          statement.execute("BEGIN IMMEDIATE");
+          keys.createKey(
+              caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
+          hold();
+        }
+      }
+      case BEFORE_GENERATE -> holdAt(token.blocking(Call.GENERATE), keys, caller);
+      case AFTER_GENERATE -> holdAt(token.blockingAnswer(Call.GENERATE), keys, caller);
+      case BEFORE_ANSWER -> {
+        CountDownLatch enabled = new CountDownLatch(1);
+        keys.createKey(
+            caller,
+            KeySpec.HMAC_256,
+            "held",
+            List.of(),
+            Optional.empty(),
+            new Unanswered() {
+              @Override
+              public void succeed(KeyEntry value) {
+                enabled.countDown();
+              }
+            });
+        enabled.await();
+        hold();
+      }
+    }
+  }
+
+  private static void holdAt(Gate gate, KeyService keys, Caller caller)
+      throws InterruptedException {
+    keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
+    gate.awaitEntered();
+    hold();
+  }
+
+  private static void hold() throws InterruptedException {
+    System.out.println("AT THE SEAM");
+    new CountDownLatch(1).await();
+  }
+
+  private static Access access() {
+    return new Access(
+        List.of(
+            new Rule(
+                List.of(Rule.PrincipalPattern.parse("cn:*")),
+                EnumSet.allOf(Action.class),
+                List.of(new Rule.KeyPattern.All()))));
+  }
+
+  private static class Unanswered implements Reply<KeyEntry> {
+    @Override
+    public void succeed(KeyEntry value) {
+      throw new AssertionError("answered past the seam");
+    }
+
+    @Override
+    public void fail(Failure failure) {
+      throw new AssertionError(failure.toString());
+    }
+  }
+}

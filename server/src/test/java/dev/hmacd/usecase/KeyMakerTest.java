@@ -1,0 +1,320 @@
+package dev.hmacd.usecase;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hmacd.access.Principal;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import dev.hmacd.token.FaultyToken.Call;
+import dev.hmacd.token.FaultyToken.Gate;
+import dev.hmacd.token.TestLanes;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.Tokens;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// However the making of a key goes wrong, token and registry end up saying the same of it.
+final class KeyMakerTest {
+  private static final Duration LONG = Duration.ofSeconds(30);
+  private static final Duration SHORT = Duration.ofMillis(50);
+
+  /// Long enough for a call to reach the token on a busy machine, and waited for to its end.
+  private static final Duration REACHES_THE_TOKEN = Duration.ofSeconds(3);
+
+  @TempDir Path folder;
+  private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private RegistryStore store;
+  private KeyRegistry registry;
+  private Tokens tokens;
+  private KeyMaker maker;
+
+  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  KeyMakerTest() {}
+
+  @BeforeEach
+  void open() throws TokenException {
+    store = new RegistryStore(file(), new ArnScope("aws", "eu-central-1", "123456789012"));
+    registry = new KeyRegistry(store, Clock.systemUTC());
+    store.open();
+    // One lane, so that what was begun first has ended first.
+    tokens = TestLanes.startedTokens(token, 1, 100, Duration.ofSeconds(5));
+    maker = new KeyMaker(registry, tokens);
+  }
+
+  @AfterEach
+  void close() {
+    tokens.close();
+    store.close();
+  }
+
+  private Path file() {
+    return folder.resolve("registry.db");
+  }
+
+  private String serial() {
+    return token.info().serial();
+  }
+
+  private static KeyEntry entry(String serial) {
+    KeyId id = KeyId.random();
+    return new KeyEntry(
+        id,
+        KeySpec.HMAC_256,
+        KeyState.CREATING,
+        KeyOrigin.GENERATED,
+        Instant.ofEpochMilli(0),
+        "",
+        1,
+        List.of(serial),
+        KeyObject.of(id, 1),
+        null,
+        null,
+        null,
+        Set.of());
+  }
+
+  private CompletableFuture<KeyEntry> make(KeyEntry key, Duration limit) {
+    var caller = new Caller(Principal.uid(0), System.nanoTime() + limit.toNanos());
+    return maker.make(caller, key, List.of());
+  }
+
+  private Optional<KeyState> state(KeyEntry key) {
+    return registry.find(key.id()).map(KeyEntry::state);
+  }
+
+  private int objects(KeyEntry key) throws TokenException {
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      return session.find(new TokenSession.Query.ByBoth(key.object())).size();
+    }
+  }
+
+  private void assertForgotten(KeyEntry key) throws TokenException {
+    Eventually.holds("forgotten", () -> state(key).isEmpty());
+    assertThat(objects(key)).isZero();
+  }
+
+  private void assertEnabled(KeyEntry key) throws TokenException {
+    Eventually.holds("enabled", () -> state(key).equals(Optional.of(KeyState.ENABLED)));
+    assertThat(objects(key)).isEqualTo(1);
+  }
+
+  private static Consumer<Throwable> failsWith(TokenException.Kind kind) {
+    return thrown ->
+        assertThat(thrown)
+            .isInstanceOf(CompletionException.class)
+            .cause()
+            .isInstanceOfSatisfying(
+                TokenException.class, failure -> assertThat(failure.kind()).isEqualTo(kind));
+  }
+
+  @Test
+  void keyIsOnTheTokenAndEnabledWhenItIsAnswered() throws TokenException {
+    KeyEntry key = entry(serial());
+    assertThat(make(key, LONG).join().state()).isEqualTo(KeyState.ENABLED);
+    assertThat(state(key)).contains(KeyState.ENABLED);
+    assertThat(objects(key)).isEqualTo(1);
+  }
+
+  @Test
+  void keyThatTheTokenDoesNotMakeIsForgotten() throws TokenException {
+    KeyEntry key = entry(serial());
+    token.failing(Call.GENERATE, 1, FaultyToken.CKR_DEVICE_ERROR);
+    assertThatThrownBy(() -> make(key, LONG).join())
+        .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
+    assertForgotten(key);
+    assertThat(token.count(Call.GENERATE)).isEqualTo(1);
+  }
+
+  @Test
+  void keyThatTheTokenMadeAndDidNotTellIsEnabled() throws TokenException {
+    KeyEntry key = entry(serial());
+    token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
+    assertThatThrownBy(() -> make(key, LONG).join())
+        .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
+    assertEnabled(key);
+  }
+
+  @Test
+  void callerWhoIsLateWhileTheTokenMakesTheKeyIsToldAndTheKeyIsSeenThrough() throws TokenException {
+    KeyEntry key = entry(serial());
+    try (Gate gate = token.blocking(Call.GENERATE)) {
+      CompletableFuture<KeyEntry> making = make(key, REACHES_THE_TOKEN);
+      gate.awaitEntered();
+      assertThatThrownBy(making::join).satisfies(failsWith(TokenException.Kind.LATE));
+      assertThat(state(key)).contains(KeyState.CREATING);
+    }
+    assertEnabled(key);
+  }
+
+  @Test
+  void callerWhoIsLateInTheQueueLeavesNothing() throws TokenException {
+    KeyEntry key = entry(serial());
+    try (Gate gate = token.blocking(Call.GENERATE)) {
+      var _ = make(entry(serial()), LONG);
+      gate.awaitEntered();
+      assertThatThrownBy(() -> make(key, SHORT).join())
+          .satisfies(failsWith(TokenException.Kind.LATE));
+      assertForgotten(key);
+    }
+    assertThat(objects(key)).isZero();
+  }
+
+  @Test
+  void keyWhoseRowCannotBeWrittenIsNotMade() throws Exception {
+    KeyEntry key = entry(serial());
+    try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+        Statement statement = other.createStatement()) {
+      statement.execute("BEGIN IMMEDIATE");
+      assertThatThrownBy(() -> make(key, LONG).join()).isInstanceOf(CompletionException.class);
+      statement.execute("ROLLBACK");
+    }
+    assertThat(token.count(Call.GENERATE)).isZero();
+    assertForgotten(key);
+  }
+
+  @Test
+  void keyThatTheRegistryCannotEnableIsNotAnsweredAndEnabledAtTheNextStart() throws Exception {
+    KeyEntry key = entry(serial());
+    try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
+        Statement statement = other.createStatement();
+        Gate gate = token.blockingAnswer(Call.GENERATE)) {
+      CompletableFuture<KeyEntry> making = make(key, LONG);
+      gate.awaitEntered();
+      statement.execute("BEGIN IMMEDIATE");
+      gate.release();
+      assertThatThrownBy(making::join).isInstanceOf(CompletionException.class);
+      statement.execute("ROLLBACK");
+    }
+    assertThat(state(key)).contains(KeyState.CREATING);
+    maker.settleAll();
+    assertEnabled(key);
+  }
+
+  @Test
+  void settlingForgetsWhatIsNotOnTheTokenAndEnablesWhatIs() throws TokenException {
+    KeyEntry made = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry notMade = registry.insert(entry(serial()), List.of()).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(made.object(), 32);
+    }
+    maker.settleAll();
+    assertEnabled(made);
+    assertForgotten(notMade);
+  }
+
+  @Test
+  void settlingLeavesAKeyAloneThatIsThereTwice() throws TokenException {
+    KeyEntry twice = registry.insert(entry(serial()), List.of()).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(twice.object(), 32);
+      session.generate(twice.object(), 32);
+    }
+    maker.settleAll();
+    settleAnother();
+    assertThat(state(twice)).contains(KeyState.CREATING);
+    assertThat(objects(twice)).isEqualTo(2);
+  }
+
+  @Test
+  void settlingLeavesAKeyAloneThatIsOnAnotherToken() throws TokenException {
+    KeyEntry elsewhere = registry.insert(entry("another"), List.of()).join();
+    maker.settleAll();
+    settleAnother();
+    assertThat(state(elsewhere)).contains(KeyState.CREATING);
+  }
+
+  @Test
+  void settlingForgetsNothingWhileTheTokenFails() throws TokenException {
+    KeyEntry made = begunAndOnTheToken();
+    token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
+    assertSettlingLeavesAlone(made, Call.FIND);
+  }
+
+  /// SoftHSM2 leaves such an object when its process is killed while it makes a key.
+  @Test
+  void settlingDestroysAnObjectWithoutAValue() throws TokenException {
+    KeyEntry halfMade = begunAndOnTheToken();
+    token.nothingIsLocal();
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
+    maker.settleAll();
+    assertForgotten(halfMade);
+  }
+
+  @Test
+  void settlingDestroysNoObjectThatTheTokenGeneratedToTheEnd() throws TokenException {
+    KeyEntry made = begunAndOnTheToken();
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
+    assertSettlingLeavesAlone(made, Call.SIGN);
+  }
+
+  @Test
+  void settlingDestroysNoObjectThatTheTokenRefusesOnce() throws TokenException {
+    KeyEntry made = begunAndOnTheToken();
+    token.nothingIsLocal();
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
+    maker.settleAll();
+    assertEnabled(made);
+  }
+
+  @Test
+  void settlingDestroysNoObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
+    KeyEntry made = begunAndOnTheToken();
+    token.nothingIsLocal();
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
+    assertSettlingLeavesAlone(made, Call.SIGN);
+  }
+
+  /// With a token that fails two calls of a kind, and then none.
+  private void assertSettlingLeavesAlone(KeyEntry made, Call failing) throws TokenException {
+    maker.settleAll();
+    Eventually.holds("asked twice", () -> token.count(failing) == 2);
+    // With the lane free again, nothing of that is under way any more.
+    assertThat(tokens.submit(serial(), _ -> true, true, System.nanoTime() + LONG.toNanos()).join())
+        .isTrue();
+    assertThat(state(made)).contains(KeyState.CREATING);
+    maker.settleOn(serial());
+    assertEnabled(made);
+  }
+
+  private KeyEntry begunAndOnTheToken() throws TokenException {
+    KeyEntry begun = registry.insert(entry(serial()), List.of()).join();
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      session.generate(begun.object(), 32);
+    }
+    return begun;
+  }
+
+  /// Returns once another key has been settled after those before.
+  private void settleAnother() throws TokenException {
+    KeyEntry last = registry.insert(entry(serial()), List.of()).join();
+    maker.settleAll();
+    assertForgotten(last);
+  }
+}
