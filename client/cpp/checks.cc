@@ -9,6 +9,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "error_info.pb.h"
 #include "hmacd/v1/key_service.grpc.pb.h"
 #include "hmacd/v1/mac_service.grpc.pb.h"
 #include "hmacd_grpc.h"
@@ -103,7 +104,21 @@ class SilentServer {
   sockaddr_in address_{};
 };
 
+// A reason decides whether a MAC is wrong: nothing is read out of what is not whole.
+static void check_reason() {
+  google::rpc::ErrorInfo info;
+  info.set_reason("KMS_INVALID_MAC");
+  info.set_domain("hmacd.dev");
+  google::rpc::Status details;
+  details.add_details()->PackFrom(info);
+  const std::string bytes = details.SerializeAsString();
+  check("a reason is read", reason({grpc::INVALID_ARGUMENT, "", bytes}) == "KMS_INVALID_MAC", "none");
+  check("a reason is not read from details that are cut off",
+        reason({grpc::INVALID_ARGUMENT, "", bytes + '\x1a'}) == "", "one");
+}
+
 static void run() {
+  check_reason();
   Calls hmacd;
   std::string mac;
   bool valid = false;
@@ -117,6 +132,15 @@ static void run() {
   check_refused("a wrong MAC is refused", status, grpc::INVALID_ARGUMENT, "KMS_INVALID_MAC");
 
   auto request = hmacd.request();
+  std::string of_all, of_start;
+  request.set_message(std::string("pay 1\0 00 EUR", 13));
+  grpc::Status all = hmacd.generate(request, &of_all);
+  request.set_message("pay 1");
+  grpc::Status start_only = hmacd.generate(request, &of_start);
+  check("a message does not end at a NUL", all.ok() && start_only.ok() && of_all != of_start,
+        all.error_message());
+
+  request = hmacd.request();
   request.set_key_id("00000000-0000-4000-8000-000000000000");
   check_refused("an unknown key is refused", hmacd.generate(request), grpc::NOT_FOUND, "KEY_NOT_FOUND");
 

@@ -41,7 +41,7 @@ std::shared_ptr<grpc::Channel> connect(const std::string &target,
 
 std::string reason(const grpc::Status &status) {
   google::rpc::Status details;
-  details.ParseFromString(status.error_details());
+  if (!details.ParseFromString(status.error_details())) return "";
   for (const auto &detail : details.details()) {
     google::rpc::ErrorInfo info;
     if (detail.UnpackTo(&info) && info.domain() == "hmacd.dev") return info.reason();

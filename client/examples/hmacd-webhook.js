@@ -7,17 +7,34 @@ import { GenerateMacCommand, KMSInvalidMacException, VerifyMacCommand } from '@a
 const MAX_BODY_BYTES = 4096;
 const MacAlgorithm = 'HMAC_SHA_256';
 
+/** Refuses text: text that was decoded from another encoding than UTF-8 would have another MAC. */
+function requireBytes(body) {
+  if (!(body instanceof Uint8Array)) {
+    throw new TypeError('the body must be a Buffer with the sent or received bytes');
+  }
+}
+
 /** The value of X-Hub-Signature-256 for the body, a Buffer. */
 export async function signWebhook(kms, KeyId, body) {
+  requireBytes(body);
   const { Mac } = await kms.send(new GenerateMacCommand({ KeyId, Message: body, MacAlgorithm }));
   return `sha256=${Buffer.from(Mac).toString('hex')}`;
 }
 
-/** Whether the header is the signature of the body, a Buffer with the very bytes that arrived. */
+/**
+ * Whether the header is the signature of the body, a Buffer with the received bytes.
+ *
+ * An exception does not mean that the signature is wrong: a RangeError is for a body of an unsupported
+ * length, the SDK's error for an outage.
+ */
 export async function verifyWebhook(kms, KeyId, body, header) {
-  const [, hex] = /^sha256=([0-9a-f]{64})$/.exec(header ?? '') ?? [];
-  if (hex === undefined || body.length === 0 || body.length > MAX_BODY_BYTES) {
-    return false; // hmacd calls such a request wrong, but it is the webhook that is.
+  requireBytes(body);
+  const [, hex] = (typeof header === 'string' && /^sha256=([0-9a-f]{64})$/.exec(header)) || [];
+  if (hex === undefined) {
+    return false;
+  }
+  if (body.length === 0 || body.length > MAX_BODY_BYTES) {
+    throw new RangeError(`a body has 1 to ${MAX_BODY_BYTES} bytes, this one ${body.length}`);
   }
   const Mac = Buffer.from(hex, 'hex');
   try {

@@ -1,11 +1,18 @@
 """Lets PyJWT make and check HS256 tokens under a key in the HSM.
 
-After `use_hmacd(boto3.client("kms"))`, `jwt.encode` and `jwt.decode` take the key's name where they take a secret
-otherwise:
+    tokens = hmacd_jwt(boto3.client("kms"))
+    key = HsmKey("alias/tokens")
+    token = tokens.encode({"sub": "4711", "exp": ...}, key, algorithm="HS256")
+    claims = tokens.decode(token, key, algorithms=["HS256"])
 
-    token = jwt.encode({"sub": "4711", "exp": ...}, "alias/tokens", algorithm="HS256")
-    claims = jwt.decode(token, "alias/tokens", algorithms=["HS256"])
+The algorithm belongs to that object alone. Other code in the process that calls `jwt.encode` and
+`jwt.decode` under secrets of its own does not reach hmacd.
+
+The caller says which key a token is checked with. Where tokens name one of several keys in `kid`,
+look `kid` up in a table of your own: the maker of a token writes its header.
 """
+
+from dataclasses import dataclass
 
 import jwt
 
@@ -13,10 +20,23 @@ MAC_BYTES = 32
 MAX_MESSAGE_BYTES = 4096  # As of AWS KMS: a longer token cannot be made or checked.
 
 
-def use_hmacd(kms):
-    """From now on HS256 is hmacd's matter, in this process: `kms` is boto3's client."""
-    jwt.unregister_algorithm("HS256")
-    jwt.register_algorithm("HS256", _Hs256(kms))
+@dataclass(frozen=True)
+class HsmKey:
+    """The name of a key in the HSM: key id, ARN or alias.
+
+    It is not text, so that code cannot confuse a name and a secret.
+    """
+
+    key_id: str
+
+
+def hmacd_jwt(kms):
+    """A PyJWT with the algorithm HS256 only, under keys in the HSM. `kms` is boto3's client."""
+    tokens = jwt.PyJWT()
+    # PyJWT has no public method for this. Without _jws, its own algorithms refuse every HsmKey.
+    tokens._jws = jwt.PyJWS(algorithms=[])
+    tokens._jws.register_algorithm("HS256", _Hs256(kms))
+    return tokens
 
 
 class _Hs256(jwt.algorithms.Algorithm):
@@ -24,14 +44,19 @@ class _Hs256(jwt.algorithms.Algorithm):
         self._kms = kms
 
     def prepare_key(self, key):
-        return key  # Its name. The key itself stays in the HSM.
+        if not isinstance(key, HsmKey):
+            # The key may be a secret: it is neither sent nor shown.
+            raise jwt.InvalidKeyError("the key must be an HsmKey")
+        return key.key_id
 
     def sign(self, msg, key):
         return self._kms.generate_mac(KeyId=key, Message=msg, MacAlgorithm="HMAC_SHA_256")["Mac"]
 
     def verify(self, msg, key, sig):
-        if len(sig) != MAC_BYTES or len(msg) > MAX_MESSAGE_BYTES:
-            return False  # hmacd calls such a request wrong, but it is the token that is.
+        if len(sig) != MAC_BYTES:
+            return False  # Not a signature of that algorithm. hmacd would refuse the request.
+        if len(msg) > MAX_MESSAGE_BYTES:
+            raise jwt.InvalidTokenError("the token is too long for a check")  # Not a result of a check.
         try:
             self._kms.verify_mac(KeyId=key, Message=msg, MacAlgorithm="HMAC_SHA_256", Mac=sig)
         except self._kms.exceptions.KMSInvalidMacException:

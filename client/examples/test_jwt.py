@@ -5,14 +5,17 @@ HMACD_SHARED_KEY names the key in hmacd, HMACD_SHARED_SECRET the file with its b
 
 import base64
 import os
+import socket
 import time
 import unittest
 from pathlib import Path
 
 import boto3
 import jwt
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from hmacd_jwt import use_hmacd
+from hmacd_jwt import HsmKey, hmacd_jwt
 
 
 def tampered(token):
@@ -25,44 +28,93 @@ def tampered(token):
 class JwtTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        use_hmacd(boto3.client("kms"))
-        cls.key = os.environ["HMACD_SHARED_KEY"]
+        cls.hmacd = hmacd_jwt(boto3.client("kms"))
+        cls.key = HsmKey(os.environ["HMACD_SHARED_KEY"])
         cls.secret = Path(os.environ["HMACD_SHARED_SECRET"]).read_bytes()
-        cls.plain = jwt.PyJWT()  # An instance has algorithms of its own, which use_hmacd leaves alone.
         cls.claims = {"sub": "4711", "exp": int(time.time()) + 60}
 
     def hmacd_decodes(self, token):
-        return jwt.decode(token, self.key, algorithms=["HS256"])
+        return self.hmacd.decode(token, self.key, algorithms=["HS256"])
 
     def plain_decodes(self, token):
-        return self.plain.decode(token, self.secret, algorithms=["HS256"])
+        return jwt.decode(token, self.secret, algorithms=["HS256"])
 
     def test_token_of_hmacd_is_accepted_by_the_library(self):
-        token = jwt.encode(self.claims, self.key, algorithm="HS256")
+        token = self.hmacd.encode(self.claims, self.key, algorithm="HS256")
         self.assertEqual(self.claims, self.plain_decodes(token))
 
     def test_token_of_hmacd_with_other_claims_is_refused_by_the_library(self):
-        token = jwt.encode(self.claims, self.key, algorithm="HS256")
+        token = self.hmacd.encode(self.claims, self.key, algorithm="HS256")
         with self.assertRaises(jwt.InvalidSignatureError):
             self.plain_decodes(tampered(token))
 
     def test_token_of_the_library_is_accepted_through_hmacd(self):
-        token = self.plain.encode(self.claims, self.secret, algorithm="HS256")
+        token = jwt.encode(self.claims, self.secret, algorithm="HS256")
         self.assertEqual(self.claims, self.hmacd_decodes(token))
 
     def test_token_of_the_library_that_was_changed_is_refused_through_hmacd(self):
-        token = self.plain.encode(self.claims, self.secret, algorithm="HS256")
+        token = jwt.encode(self.claims, self.secret, algorithm="HS256")
         unsigned = token.rsplit(".", 1)[0] + "."
-        long = self.plain.encode({"sub": "4711" * 1024}, self.secret, algorithm="HS256")
-        expired = self.plain.encode({"exp": int(time.time()) - 60}, self.secret, algorithm="HS256")
+        none = jwt.encode(self.claims, None, algorithm="none")
+        hs384 = jwt.encode(self.claims, self.secret * 2, algorithm="HS384")
+        long = jwt.encode({"sub": "4711" * 1024}, self.secret, algorithm="HS256")
+        expired = jwt.encode({"exp": int(time.time()) - 60}, self.secret, algorithm="HS256")
         for name, refused, error in (
             ("other claims", tampered(token), jwt.InvalidSignatureError),
             ("no signature", unsigned, jwt.InvalidSignatureError),
-            ("longer than hmacd takes", long, jwt.InvalidSignatureError),
+            ("a signature with a byte more", token + "A", jwt.InvalidSignatureError),
+            ("a signature with what is no base64", token + "!", jwt.DecodeError),
+            ("longer than hmacd takes", long, jwt.InvalidTokenError),
+            ("no algorithm", none, jwt.InvalidAlgorithmError),
+            ("another algorithm", hs384, jwt.InvalidAlgorithmError),
             ("expired", expired, jwt.ExpiredSignatureError),
         ):
-            with self.subTest(name), self.assertRaises(error):
-                self.hmacd_decodes(refused)
+            with self.subTest(name):
+                with self.assertRaises(jwt.InvalidTokenError) as caught:
+                    self.hmacd_decodes(refused)
+                self.assertIs(error, type(caught.exception))
+
+    def test_algorithm_of_the_token_is_not_followed(self):
+        hs384 = jwt.encode(self.claims, self.secret * 2, algorithm="HS384")
+        none = jwt.encode(self.claims, None, algorithm="none")
+        for name, token in (("none", none), ("HS384", hs384)):
+            with self.subTest(name), self.assertRaises(jwt.InvalidAlgorithmError):
+                self.hmacd.decode(token, self.key, algorithms=["HS256", "HS384", "none"])
+            with self.subTest("encode " + name), self.assertRaises(NotImplementedError):
+                self.hmacd.encode(self.claims, self.key, algorithm=name)
+
+    def test_no_answer_is_no_verdict_on_the_signature(self):
+        token = jwt.encode(self.claims, self.secret, algorithm="HS256")
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        once = Config(retries={"total_max_attempts": 1})
+        nobody = boto3.client("kms", endpoint_url=f"http://127.0.0.1:{port}", config=once)
+        with self.assertRaises(EndpointConnectionError):
+            hmacd_jwt(nobody).decode(token, self.key, algorithms=["HS256"])
+        with self.assertRaises(ClientError) as caught:
+            self.hmacd.decode(token, HsmKey("alias/no-such-key"), algorithms=["HS256"])
+        self.assertEqual("NotFoundException", caught.exception.response["Error"]["Code"])
+
+    def test_other_tokens_of_the_process_do_not_reach_hmacd(self):
+        secret = "alias/secret-of-another-library-in-this-process"  # It could be the name of a key.
+        token = jwt.encode(self.claims, secret, algorithm="HS256")
+        self.assertEqual(self.claims, jwt.decode(token, secret, algorithms=["HS256"]))
+        with self.assertRaises(jwt.InvalidSignatureError):
+            self.plain_decodes(token)
+
+    def test_secret_is_not_taken_for_the_name_of_a_key(self):
+        token = jwt.encode(self.claims, self.secret, algorithm="HS256")
+        tokens = hmacd_jwt(None)  # A call would fail by another error.
+        for secret in (self.secret, self.secret.decode(), self.key.key_id):
+            with self.assertRaises(jwt.InvalidKeyError) as caught:
+                tokens.decode(token, secret, algorithms=["HS256"])
+            self.assertNotIn(self.secret.decode(), str(caught.exception))
+            with self.assertRaises(jwt.InvalidKeyError):
+                tokens.encode(self.claims, secret, algorithm="HS256")
+
+    def test_name_of_a_key_is_not_taken_for_a_secret(self):
+        with self.assertRaises(TypeError):
+            jwt.encode(self.claims, self.key, algorithm="HS256")
 
 
 if __name__ == "__main__":

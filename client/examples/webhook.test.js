@@ -28,7 +28,11 @@ const daemon = receiver(async (request) =>
 
 function receiver(accepts) {
   return createServer(async (request, response) => {
-    response.writeHead(await accepts(request).then((accepted) => (accepted ? 204 : 401), () => 503)).end();
+    const status = await accepts(request).then(
+      (accepted) => (accepted ? 204 : 401),
+      (error) => (error instanceof RangeError ? 413 : 503),
+    );
+    response.writeHead(status).end();
   });
 }
 
@@ -70,8 +74,6 @@ test('a webhook that the library signed is accepted through hmacd', async () => 
 const longBody = 'b'.repeat(4097);
 for (const [name, sent, signature] of [
   ['its body was changed', otherBody, () => sign(secret, body)],
-  ['its body is longer than hmacd takes', longBody, () => sign(secret, longBody)],
-  ['it has no body', '', () => sign(secret, body)],
   ['it has no signature', body, () => undefined],
   ['its signature has lost a byte', body, async () => (await sign(secret, body)).slice(0, -2)],
 ]) {
@@ -79,3 +81,35 @@ for (const [name, sent, signature] of [
     assert.equal(await deliver(daemon, sent, await signature()), 401);
   });
 }
+
+for (const [name, sent] of [
+  ['is too long', longBody],
+  ['is empty', ''],
+]) {
+  test(`a webhook whose body ${name} is not reported as a wrong signature`, async () => {
+    assert.equal(await deliver(daemon, sent, await sign(secret, body)), 413);
+    assert.equal(await deliver(daemon, sent, undefined), 401);
+  });
+}
+
+test('an outage is not reported as a wrong signature', async () => {
+  const closed = createServer();
+  await once(closed.listen(0, '127.0.0.1'), 'listening');
+  const endpoint = `http://127.0.0.1:${closed.address().port}`;
+  await new Promise((done) => closed.close(done));
+  const nobody = new KMSClient({ endpoint, maxAttempts: 1 });
+  const signature = await sign(secret, body);
+  await assert.rejects(verifyWebhook(nobody, key, Buffer.from(body), signature));
+  nobody.destroy();
+  const unknown = verifyWebhook(kms, 'alias/no-such-key', Buffer.from(body), signature);
+  await assert.rejects(unknown, { name: 'NotFoundException' });
+});
+
+test('a body that is not bytes is refused: its MAC would be of other bytes', async () => {
+  const signature = await sign(secret, body);
+  const others = [body, JSON.parse(body), [...Buffer.from(body)], new Uint16Array(1), undefined];
+  for (const other of others) {
+    await assert.rejects(signWebhook(kms, key, other), TypeError);
+    await assert.rejects(verifyWebhook(kms, key, other, signature), TypeError);
+  }
+});

@@ -18,7 +18,7 @@ if (keyId === undefined) {
   console.log('key', keyId);
 }
 
-const input = { KeyId: keyId, Message: Buffer.from(text), MacAlgorithm: 'HMAC_SHA_256' };
+const input = { KeyId: keyId, Message: Buffer.from(text, 'utf8'), MacAlgorithm: 'HMAC_SHA_256' };
 const { Mac } = await client.send(new GenerateMacCommand(input));
 console.log('mac', Buffer.from(Mac).toString('hex'));
 
@@ -26,8 +26,8 @@ console.log('mac', Buffer.from(Mac).toString('hex'));
 await client.send(new VerifyMacCommand({ ...input, Mac }));
 console.log('verified');
 
-const changed = new VerifyMacCommand({ ...input, Message: Buffer.from(`not ${text}`), Mac });
-await client.send(changed).then(
+const changed = { ...input, Message: Buffer.from(`not ${text}`, 'utf8'), Mac };
+await client.send(new VerifyMacCommand(changed)).then(
   () => {
     throw new Error('a changed message was not refused');
   },

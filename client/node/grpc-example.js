@@ -13,8 +13,8 @@ try {
     console.log('key', keyId);
   }
 
-  // Names are those of the contract in camel case; one that it does not have would be left out without a word.
-  const message = Buffer.from(text);
+  // Names are those of the contract in camel case. A message is bytes: of text, its UTF-8.
+  const message = Buffer.from(text, 'utf8');
   const macAlgorithm = 'MAC_ALGORITHM_HMAC_SHA_256';
   const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
   console.log('mac', mac.toString('hex'));
@@ -23,7 +23,7 @@ try {
   await hmacd.verifyMac({ keyId, message, macAlgorithm, mac });
   console.log('verified');
 
-  const changed = Buffer.from(`not ${text}`);
+  const changed = Buffer.from(`not ${text}`, 'utf8');
   await hmacd.verifyMac({ keyId, message: changed, macAlgorithm, mac }).then(
     () => {
       throw new Error('a changed message was not refused');

@@ -49,6 +49,69 @@ for (const [name, change, code, expected] of [
     isRefused(hmacd.generateMac({ keyId, message, macAlgorithm, ...change }), code, expected));
 }
 
+// proto-loader alone would take these strings for base64, with the same bytes.
+test('a message that is text is refused, since it would be sent as other bytes', async () => {
+  for (const text of ['order4711amount100', 'order4711amount101', 'aGVsbG8=', '', 'pay 100 EUR']) {
+    const request = { keyId, message: text, macAlgorithm };
+    await assert.rejects(hmacd.generateMac(request), TypeError, text);
+    await assert.rejects(hmacd.verifyMac({ ...request, mac: Buffer.alloc(32) }), TypeError, text);
+  }
+});
+
+test('a MAC that is text is refused: it would be told as a wrong MAC', async () => {
+  const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
+  for (const encoding of ['hex', 'base64', 'latin1']) {
+    const request = { keyId, message, macAlgorithm, mac: mac.toString(encoding) };
+    await assert.rejects(hmacd.verifyMac(request), TypeError, encoding);
+  }
+});
+
+test('bytes of every kind are sent as they are', async () => {
+  const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
+  const all = Buffer.from('[hello]');
+  const view = new Uint8Array(all.buffer, all.byteOffset + 1, 5);
+  for (const bytes of [new Uint8Array(message), all.subarray(1, 6), view]) {
+    assert.deepEqual((await hmacd.generateMac({ keyId, message: bytes, macAlgorithm })).mac, mac);
+  }
+});
+
+for (const [name, change] of [
+  ['a message in a misspelt field', { message: undefined, mesage: message }],
+  ['a field that is spelt as in the contract, not in camel case', { dry_run: true }],
+  ['a misspelt dry run that is false', { dryrun: false }],
+  ['a flag that is text', { dryRun: 'false' }],
+  ['a message of 16-bit numbers', { message: new Uint16Array([0x0168, 0x0165]) }],
+  ['a message that is a list of numbers', { message: [104, 357] }],
+  ['a message that is an ArrayBuffer', { message: new ArrayBuffer(5) }],
+  ['a misspelt algorithm', { macAlgorithm: 'HMAC_SHA_256' }],
+  ['a key id that is no text', { keyId: 4711 }],
+  ['a key id that is an array', { keyId: ['alias/orders'] }],
+  ['a checksum of other bytes than its type has', { messageCrc32c: 2 ** 32 + 1 }],
+]) {
+  test(`${name} is refused`, () =>
+    assert.rejects(hmacd.generateMac({ keyId, message, macAlgorithm, ...change }), TypeError));
+}
+
+test('a misspelt field of a tag is refused', async () => {
+  const tags = [{ tagKey: 'team', tagvalue: 'pay' }];
+  await assert.rejects(hmacd.createKey({ keySpec: 'KEY_SPEC_HMAC_256', tags }), TypeError);
+});
+
+test('a request with all kinds of fields is sent', async () => {
+  const tags = [{ tagKey: 'team', tagValue: 'pay' }, { tagKey: 'cost', tagValue: '' }];
+  const spec = { keySpec: 'KEY_SPEC_HMAC_256', description: 'of a test', tags };
+  const created = await hmacd.createKey(spec);
+  const target = created.keyMetadata.keyId;
+  assert.deepEqual((await hmacd.listResourceTags({ keyId: target, pageSize: 50 })).tags, [
+    { tagKey: 'team', tagValue: 'pay' },
+    { tagKey: 'cost' },
+  ]);
+  const messageCrc32c = 0x9a71bb4c;
+  const optional = { grantTokens: [], messageCrc32c, dryRun: true };
+  const dryRun = hmacd.generateMac({ keyId: target, message, macAlgorithm, ...optional });
+  await isRefused(dryRun, 'FAILED_PRECONDITION', 'DRY_RUN_OPERATION');
+});
+
 test('a caller without a certificate is not let in', async (t) => {
   const nobody = connect(HMACD_TARGET, grpc.credentials.createSsl(readFileSync(HMACD_CA)));
   t.after(() => nobody.close());

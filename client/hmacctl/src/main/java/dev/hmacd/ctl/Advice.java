@@ -2,11 +2,11 @@ package dev.hmacd.ctl;
 
 import dev.hmacd.client.ErrorReason;
 
-/// What an error means for who called `hmacctl`.
+/// The exit code and the hint for an error.
 ///
-/// @param hint what to do about it
+/// @param hint the remedy
 record Advice(ExitCode exitCode, String hint) {
-  // No default branch, so that a new reason does not compile until someone has thought of its hint.
+  // No default branch: a new reason does not compile until it has a hint.
   static Advice on(ErrorReason reason) {
     return switch (reason) {
       case UNAUTHENTICATED ->
@@ -50,7 +50,10 @@ record Advice(ExitCode exitCode, String hint) {
       case TOKEN_OBJECT_AMBIGUOUS ->
           refused("Name the object by the one of label and id that no other has.");
       case TOKEN_OBJECT_UNFIT ->
-          refused("Import the key again: sensitive, not extractable, allowed to sign.");
+          refused(
+              "Import the key again: private, sensitive, not extractable, allowed to sign and not to"
+                  + " derive.");
+      case RESERVED_MESSAGE -> refused("Send another message.");
       case TOKEN_OBJECT_TAKEN -> refused("Use the key that it backs; see 'hmacctl list-keys'.");
       case MECHANISM_NOT_SUPPORTED -> refused("Choose another --key-spec.");
 

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The options that a command was given: known, complete, each once.
+/// The options of one command line: known, complete, each at most once.
 final class Arguments {
   private final Map<Option, List<String>> values;
 
@@ -14,7 +14,7 @@ final class Arguments {
     this.values = values;
   }
 
-  /// @throws UsageException when they are not what the options say
+  /// @throws UsageException if the arguments do not fit the options
   static Arguments parse(List<String> arguments, List<Option> options) {
     var byName = new HashMap<String, Option>();
     options.forEach(option -> byName.put(option.name(), option));
@@ -32,7 +32,7 @@ final class Arguments {
       if (equals >= 0) {
         given.add(argument.substring(equals + 1));
       } else if (option.kind() != Option.Kind.FLAG) {
-        // The name of an option is no value, else `--key-id --dry-run` would not be a dry run.
+        // An option's name is never a value. Otherwise `--key-id --dry-run` would not be a dry run.
         while (i < arguments.size()
             && !byName.containsKey(arguments.get(i))
             && (given.isEmpty() || option.kind() == Option.Kind.LIST)) {
@@ -85,7 +85,7 @@ final class Arguments {
         return number;
       }
     } catch (NumberFormatException e) {
-      // said below
+      // The exception below has the error message.
     }
     throw new UsageException(option.name() + " must be a whole number, 1 or more: " + value);
   }

@@ -7,9 +7,9 @@ import java.util.stream.Stream;
 
 /// A command that calls the daemon.
 ///
-/// @param ownOptions those that not every command has
+/// @param ownOptions options that are not common to all commands
 record Command(String name, String summary, List<Option> ownOptions, Action action) {
-  /// Every command, as help lists them.
+  /// All commands, in the order of the help.
   static final List<Command> ALL =
       Stream.of(
               MacCommands.ALL,
@@ -25,9 +25,9 @@ record Command(String name, String summary, List<Option> ownOptions, Action acti
     return Stream.of(ownOptions, Connection.OPTIONS, Output.OPTIONS).flatMap(List::stream).toList();
   }
 
-  /// What a command does.
+  /// The implementation of a command.
   interface Action {
-    /// Answers nothing where there is nothing to tell but that it is done.
+    /// Returns the answer; empty if the command has no output.
     Optional<Value> run(HmacdClient hmacd, Arguments arguments, Terminal terminal);
   }
 }

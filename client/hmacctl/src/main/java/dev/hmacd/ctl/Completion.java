@@ -35,7 +35,7 @@ final class Completion {
                         .formatted(option.name(), String.join(" ", option.choices())))
             .distinct()
             .collect(Collectors.joining());
-    // Where a word is none of these, it is the shell's to complete: the name of a file.
+    // The shell completes all other words, such as file names.
     return """
            # Completion of hmacctl for bash and zsh: source <(hmacctl completion)
            if [ -n "${ZSH_VERSION-}" ]; then

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Which daemon is called and how: by the options, for which the environment has defaults.
+/// The settings of the connection: options, with defaults in the environment.
 final class Connection {
   private static final Option TARGET =
       Option.optional(
@@ -48,9 +48,9 @@ final class Connection {
     this.environment = environment;
   }
 
-  /// Makes the client, which connects when it is first used.
+  /// Creates the client, which connects at its first call.
   ///
-  /// @throws UsageException when the options do not go together
+  /// @throws UsageException if the options do not fit each other
   HmacdClient open() {
     HmacdClientBuilder client = HmacdClient.builder();
     String target = target();
@@ -98,7 +98,7 @@ final class Connection {
         return Duration.ofNanos(nanos.longValue());
       }
     } catch (NumberFormatException e) {
-      // said below
+      // The exception below has the error message.
     }
     throw new UsageException("--timeout must be seconds, more than 0: " + seconds);
   }

@@ -1,7 +1,7 @@
 package dev.hmacd.ctl;
 
-/// The request would have succeeded, which is no success: as with the AWS CLI, a script that
-/// expects an answer must not go on without one.
+/// A successful dry run, which is an error as in the AWS CLI: a script that expects an answer must
+/// not continue without one.
 final class DryRunSucceeded extends RuntimeException {
   private static final long serialVersionUID = 1;
 

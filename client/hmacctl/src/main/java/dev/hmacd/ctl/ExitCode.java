@@ -1,6 +1,6 @@
 package dev.hmacd.ctl;
 
-/// What scripts branch on. Never renumbered.
+/// The exit codes, on which scripts branch. Never renumbered.
 enum ExitCode {
   OK(0, "The request succeeded."),
   MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC is not that of the message."),

@@ -2,7 +2,7 @@ package dev.hmacd.ctl;
 
 import java.util.List;
 
-/// What `--help` writes.
+/// The texts of `--help`.
 final class Help {
   private static final int WIDTH = 80;
   private static final int INDENT = 28;
@@ -69,7 +69,7 @@ final class Help {
     wrapped(help, text, 0);
   }
 
-  /// Appends words, of which the first stands at the indentation already.
+  /// Appends words and wraps lines. The first word starts at the current column, the indentation.
   private static void wrapped(StringBuilder help, String text, int indent) {
     int column = indent;
     for (String word : text.split(" ", -1)) {

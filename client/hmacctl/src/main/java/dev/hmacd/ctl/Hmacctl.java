@@ -15,23 +15,27 @@ import java.util.List;
 import java.util.Optional;
 import java.util.logging.LogManager;
 
-/// The command line: finds the command, runs it, and turns what goes wrong into one line, a hint
-/// and an exit code. No library parses it: the one that was tried took longer than the call to the
-/// daemon.
+/// The main class of `hmacctl`: finds and runs the command, and reports a failure as one line, a
+/// hint and an exit code. No library parses the command line: a library took longer than the call
+/// to the daemon.
 public final class Hmacctl {
   private Hmacctl() {}
 
   /// Runs the command and ends the process.
   public static void main(String[] args) {
-    LogManager.getLogManager().reset(); // what gRPC and Netty would log is told in the error
+    LogManager.getLogManager().reset(); // The errors have what gRPC and Netty would log.
     var out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, UTF_8);
     var err = new PrintStream(new FileOutputStream(FileDescriptor.err), false, UTF_8);
     int exitCode = run(new Terminal(System.getenv(), System.in, out, err), args);
-    // Nothing is left to do, and an orderly end of the JVM would wait for Netty's threads.
+    if (exitCode == ExitCode.MAC_DOES_NOT_MATCH.code) {
+      // The launcher has a code of its own, because a JVM that cannot start also ends with 1.
+      exitCode = Integer.getInteger("hmacctl.mac_does_not_match", exitCode);
+    }
+    // No work is left, and a normal end of the JVM would wait for Netty's threads.
     Runtime.getRuntime().halt(exitCode);
   }
 
-  /// Runs the command and answers its exit code.
+  /// Runs the command and returns its exit code.
   static int run(Terminal terminal, String... args) {
     ExitCode exitCode = answered(terminal, List.of(args));
     if (terminal.out().checkError()) { // which flushes, too
@@ -69,7 +73,7 @@ public final class Hmacctl {
   }
 
   private static ExitCode answered(Terminal terminal, Command command, List<String> args) {
-    // Only here: as the value of an option, it is a message like any other.
+    // Only as the first argument: as the value of an option, `--help` is a message.
     if (!args.isEmpty() && List.of("-h", "--help").contains(args.get(0))) {
       return tell(terminal, Help.of(command));
     }
@@ -91,9 +95,9 @@ public final class Hmacctl {
       return fail(terminal, advice.exitCode(), message(e), advice.hint());
     } catch (UncheckedIOException e) {
       return fail(terminal, ExitCode.USAGE, "cannot read " + unreadable(e), "");
-    } catch (IllegalArgumentException e) { // from the client: a target or a PEM file that is none
+    } catch (IllegalArgumentException e) { // From the client: an invalid target or PEM file.
       return fail(terminal, ExitCode.USAGE, message(e), "");
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) { // Uncaught, the exit code would be 1: a wrong MAC.
       return fail(terminal, ExitCode.INTERNAL, e.toString(), "This is a fault of hmacctl.");
     }
   }
@@ -115,7 +119,8 @@ public final class Hmacctl {
     return String.valueOf(e.getMessage());
   }
 
-  /// The exceptions of `java.nio.file` have the path for a message, and the reason in their class.
+  /// The reason of an unreadable file. Exceptions of `java.nio.file` have the path as their
+  /// message; their class has the reason.
   private static String unreadable(UncheckedIOException e) {
     Throwable cause = e.getCause();
     String text = String.valueOf(cause == null ? e.getMessage() : cause.getMessage());

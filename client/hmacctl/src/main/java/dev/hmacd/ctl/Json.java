@@ -4,8 +4,7 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
 
-/// JSON (RFC 8259), indented by four spaces as the AWS CLI does. A library would cost the start
-/// more than these lines.
+/// JSON (RFC 8259), indented by four spaces as in the AWS CLI. A library would slow the start.
 final class Json {
   private Json() {}
 
@@ -73,7 +72,7 @@ final class Json {
     json.append('"');
   }
 
-  /// Whether a surrogate stands alone: UTF-8 has no form for it.
+  /// Whether a surrogate is unpaired: UTF-8 cannot encode it.
   private static boolean unpaired(String text, int i) {
     char c = text.charAt(i);
     if (Character.isHighSurrogate(c)) {

@@ -3,7 +3,7 @@ package dev.hmacd.ctl;
 import java.util.List;
 import java.util.Optional;
 
-/// The commands that change what may be done with a key and what is said of it.
+/// The commands that change a key's state or description.
 final class KeyStateCommands {
   private static final Option KEY_ID =
       Option.required("--key-id", "KEY", "The key: key id or key ARN.");

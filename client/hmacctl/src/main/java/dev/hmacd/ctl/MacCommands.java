@@ -16,7 +16,8 @@ import java.util.Optional;
 
 /// `generate-mac` and `verify-mac`.
 final class MacCommands {
-  // What the contract allows and one byte more, with which the daemon refuses it: it has the rule.
+  // One byte more than the contract allows. The daemon refuses the longer input, because it has the
+  // rule.
   private static final int MESSAGE_BYTES = 4096 + 1;
   private static final int MAC_BYTES = 6144 + 1;
   private static final String FILE_BYTES = "fileb://";
@@ -80,7 +81,7 @@ final class MacCommands {
     String keyId = arguments.get(KeyCommands.KEY_ID);
     byte[] message = message(arguments.get(MESSAGE), terminal);
     var algorithm = MacAlgorithm.valueOf(arguments.get(MAC_ALGORITHM));
-    byte[] mac = mac(arguments.get(MAC));
+    byte[] mac = mac(arguments.get(MAC), algorithm);
     HmacdClient client = hmacd.withGrantTokens(arguments.all(KeyCommands.GRANT_TOKENS));
     if (arguments.has(DRY_RUN)) {
       client.dryRunVerifyMac(keyId, message, algorithm, mac);
@@ -96,11 +97,11 @@ final class MacCommands {
     if (message.startsWith(FILE_BYTES)) {
       return file(message, MESSAGE_BYTES);
     }
-    if (message.startsWith("file://")) { // else a MAC of the path, taken for one of the file
+    if (message.startsWith("file://")) { // Otherwise the MAC would be of the path.
       throw new UsageException("--message takes the bytes of a file as fileb://PATH");
     }
-    // The JVM has decoded the argument; where that was not from UTF-8, this would be another
-    // message.
+    // The JVM has decoded the argument. If its encoding is not UTF-8, the message would have other
+    // bytes.
     boolean utf8 = System.getProperty("sun.jnu.encoding", "").equalsIgnoreCase("UTF-8");
     if (message.contains("\ufffd") || (!utf8 && !message.matches("[\\x00-\\x7f&&[^?]]*"))) {
       throw new UsageException(
@@ -109,17 +110,42 @@ final class MacCommands {
     return message.getBytes(UTF_8);
   }
 
-  private static byte[] mac(String mac) {
+  private static byte[] mac(String mac, MacAlgorithm algorithm) {
     if (mac.startsWith(FILE_BYTES)) {
       return file(mac, MAC_BYTES);
     }
+    // Hexadecimal digits decode to other bytes as base64, and a correct MAC would be reported as
+    // wrong.
+    if (mac.length() == 2 * macBytes(algorithm) && mac.matches("[0-9a-fA-F]*")) {
+      throw new UsageException("--mac has hexadecimal digits: add the prefix hex:");
+    }
     try {
-      return mac.startsWith("hex:") // no base64, which has no colon
+      return mac.startsWith("hex:") // Base64 has no colon.
           ? HexFormat.of().parseHex(mac, "hex:".length(), mac.length())
-          : Base64.getDecoder().decode(mac);
+          : base64(mac);
     } catch (IllegalArgumentException e) {
       throw new UsageException("--mac takes base64, hex: and hexadecimal digits, or fileb://PATH");
     }
+  }
+
+  /// Decodes canonical base64. The JDK's decoder ignores the bits after the last byte, so 4 texts
+  /// would be one MAC.
+  private static byte[] base64(String text) {
+    byte[] bytes = Base64.getDecoder().decode(text);
+    if (!Base64.getEncoder().encodeToString(bytes).startsWith(text)) {
+      throw new IllegalArgumentException("not canonical base64");
+    }
+    return bytes;
+  }
+
+  private static int macBytes(MacAlgorithm algorithm) {
+    return switch (algorithm) {
+      case HMAC_SHA_224 -> 28;
+      case HMAC_SHA_256 -> 32;
+      case HMAC_SHA_384 -> 48;
+      case HMAC_SHA_512 -> 64;
+      case UNKNOWN -> throw new IllegalArgumentException("no option has it");
+    };
   }
 
   private static byte[] file(String fileb, int maxBytes) {

@@ -4,11 +4,11 @@ import java.util.List;
 
 /// An option of a command: `--name VALUE` or `--name=VALUE`, or `--name` alone for a flag.
 ///
-/// @param label what stands for the value in help; empty for a flag
-/// @param choices the values that it takes; empty for any
+/// @param label placeholder of the value in the help; empty for a flag
+/// @param choices the allowed values; empty for any
 record Option(String name, String label, Kind kind, List<String> choices, String description) {
   enum Kind {
-    /// There, or not.
+    /// Present or absent, without a value.
     FLAG,
     /// At most one value.
     OPTIONAL,
@@ -34,7 +34,7 @@ record Option(String name, String label, Kind kind, List<String> choices, String
     return new Option(name, label, Kind.LIST, List.of(), description);
   }
 
-  /// This option, taking these values only.
+  /// This option with these allowed values.
   Option of(List<String> choices) {
     return new Option(
         name, label, kind, choices, description + " " + String.join(", ", choices) + ".");

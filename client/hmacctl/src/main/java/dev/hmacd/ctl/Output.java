@@ -3,7 +3,7 @@ package dev.hmacd.ctl;
 import java.util.List;
 import java.util.Optional;
 
-/// How the answer is written, and how much of it.
+/// The output format, and the query that selects a part of the answer.
 final class Output {
   private static final Option FORMAT =
       Option.optional("--output", "FORMAT", "Default: json. text has tabs, as that of the AWS CLI.")

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
-/// How much of a list is asked for, and from where.
+/// The paging of a list: the number of items, and the start.
 final class Paging {
   private static final Option MAX_ITEMS =
       Option.optional(
@@ -25,7 +25,7 @@ final class Paging {
   private final int pageSize;
   private final String startingToken;
 
-  /// @param maxPageSize what the contract allows
+  /// @param maxPageSize maximum of the contract
   Paging(Arguments arguments, int maxPageSize) {
     this.maxItems = arguments.number(MAX_ITEMS, Integer.MAX_VALUE);
     this.pageSize = arguments.number(PAGE_SIZE, maxPageSize);
@@ -36,14 +36,15 @@ final class Paging {
     return Stream.concat(Stream.of(option), OPTIONS.stream()).toList();
   }
 
-  /// Asks for pages until there is enough.
+  /// Requests pages until there are enough items, or the list ends.
   ///
   /// @param name of the list in the answer
   <T> Value list(String name, PageSource<T> pages, Function<T, Value> answer) {
     var items = new ArrayList<Value>();
     String token = startingToken;
     do {
-      // The last page is no larger than what is left, so that its token goes on right after it.
+      // The last page has at most the number of missing items, so that its token continues after
+      // them.
       Page<T> page = pages.page(Math.min(pageSize, maxItems - items.size()), token);
       page.items().forEach(item -> items.add(answer.apply(item)));
       token = page.nextPageToken();
@@ -51,7 +52,7 @@ final class Paging {
     return Answers.list(name, items, token);
   }
 
-  /// Asks the daemon for a page.
+  /// Requests a page from the daemon.
   interface PageSource<T> {
     Page<T> page(int pageSize, String pageToken);
   }

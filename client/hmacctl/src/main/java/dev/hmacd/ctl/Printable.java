@@ -1,6 +1,6 @@
 package dev.hmacd.ctl;
 
-/// Text that stays on its line, and cannot take control of a terminal.
+/// Makes text safe for a terminal: it stays on its line, and has no control characters.
 final class Printable {
   private Printable() {}
 

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/// The part of the AWS CLI's `--query` that scripts live on: member names with dots between them,
-/// and `[]` for each of a list, as in `Keys[].KeyId`.
+/// The part of the AWS CLI's `--query` that scripts use most: member names with dots between them,
+/// and `[]` for each item of a list, as in `Keys[].KeyId`.
 record Query(List<String> steps) {
   private static final Pattern FORM = Pattern.compile("[A-Za-z]+(\\[])?(\\.[A-Za-z]+(\\[])?)*");
 
@@ -17,7 +17,7 @@ record Query(List<String> steps) {
     return new Query(List.of(query.replace("[]", ".[]").split("\\.", -1)));
   }
 
-  /// Selects; empty where there is nothing of that name.
+  /// Selects a part of a value; empty if there is no member of that name.
   Optional<Value> of(Value value) {
     return select(value, steps);
   }

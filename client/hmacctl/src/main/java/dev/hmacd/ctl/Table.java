@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// For people: one line for each member, and lists of objects as columns under their names.
+/// The table format, for people: one line for each member, and lists of objects as columns under
+/// their names.
 final class Table {
   private static final String GAP = "  ";
 
@@ -30,7 +31,7 @@ final class Table {
     return table.toString();
   }
 
-  /// Writes the lists of objects, and gathers everything else under names like `TokenObject.Label`.
+  /// Writes the lists of objects, and collects other values under names like `TokenObject.Label`.
   private static void flatten(
       String path, Value.Members object, Map<String, String> scalars, StringBuilder table) {
     object

@@ -66,7 +66,7 @@ final class TagCommands {
     }
   }
 
-  /// In the AWS CLI's shorthand.
+  /// Parses tags in the AWS CLI's shorthand.
   static List<Tag> tags(Arguments arguments) {
     return arguments.all(TAGS).stream().map(TagCommands::parse).toList();
   }

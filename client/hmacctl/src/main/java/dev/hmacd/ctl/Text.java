@@ -8,8 +8,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/// The AWS CLI's text format: a line for each object, its scalars in the order of their names with
-/// tabs between them, after the upper-case name of the member that it stands in.
+/// The AWS CLI's text format: one line for each object. The line has the upper-case name of the
+/// object's member, and then its scalars in the order of their names, separated by tabs.
 final class Text {
   private Text() {}
 
@@ -31,7 +31,7 @@ final class Text {
 
   private static void writeList(String name, List<Value> items, StringBuilder text) {
     List<Value.Members> objects = only(Value.Members.class, items);
-    // Objects of one list have the same columns, so that a script can count on them.
+    // Objects of one list have the same columns, so that scripts can rely on them.
     SortedSet<String> columns = scalarNames(objects);
     objects.forEach(object -> writeObject(name, object, columns, text));
     List<String> scalars = only(Value.Scalar.class, items).stream().map(Text::scalar).toList();

@@ -9,12 +9,12 @@ import java.util.Arrays;
 import java.util.logging.LogManager;
 import java.util.stream.Stream;
 
-/// The training run for the AOT cache (`lib/train`): does what `hmacctl` is mostly used for, in one
-/// process that ends in an orderly way, which is when the JVM makes the cache.
+/// The training run for the AOT cache (`lib/train`). It runs the most frequent commands of
+/// `hmacctl` in one process that ends normally, because the JVM then writes the cache.
 final class Train {
   private Train() {}
 
-  /// Trains.
+  /// Runs the training.
   ///
   /// @param args the name of a key of spec HMAC_256
   public static void main(String[] args) {
@@ -35,7 +35,7 @@ final class Train {
     run(ExitCode.OK, "describe-key", new String[] {"--key-id", key});
   }
 
-  /// Runs a command, and ends the training when it does not go as it should.
+  /// Runs a command. Ends the training if the exit code is not the expected one.
   private static String run(ExitCode expected, String command, String[] options, String... more) {
     var out = new ByteArrayOutputStream();
     var terminal =

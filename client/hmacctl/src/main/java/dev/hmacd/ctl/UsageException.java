@@ -1,6 +1,6 @@
 package dev.hmacd.ctl;
 
-/// The command line is wrong.
+/// An error in the command line.
 final class UsageException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

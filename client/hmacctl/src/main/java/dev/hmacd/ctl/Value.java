@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// What a command answers, before it takes an output format.
+/// The answer of a command, independent of the output format.
 sealed interface Value {
   /// A string, a number or a boolean.
   record Scalar(Object value) implements Value {
@@ -16,14 +16,14 @@ sealed interface Value {
     }
   }
 
-  /// Values in an order.
+  /// An ordered list of values.
   record Items(List<Value> items) implements Value {
     public Items {
       items = List.copyOf(items);
     }
   }
 
-  /// Values with names, in an order. The names are those of AWS where AWS has one.
+  /// Named values, in an order. The names are those of AWS where AWS has one.
   record Members(Map<String, Value> members) implements Value {
     public Members {
       members = Collections.unmodifiableMap(new LinkedHashMap<>(members));

@@ -15,10 +15,13 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.AbstractMap;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -28,6 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(30)
 class HmacctlTest {
@@ -161,6 +165,64 @@ class HmacctlTest {
     assertThat(verify("AAAA")).isEqualTo(wrong);
     assertThat(verify(MAC, "--message", "another").exitCode()).isEqualTo(2); // given twice
     assertThat(verify("hex:" + MAC_HEX.replace('5', '6'))).isEqualTo(wrong);
+  }
+
+  @Test
+  void macInHexadecimalDigitsWithoutHexIsNotToldAsAWrongMac() {
+    for (String digits : new String[] {MAC_HEX, MAC_HEX.toUpperCase(Locale.ROOT)}) {
+      assertThat(verify(digits))
+          .isEqualTo(
+              failed(
+                  2,
+                  "--mac has hexadecimal digits: add the prefix hex:",
+                  "See 'hmacctl verify-mac --help'."));
+    }
+    assertThat(daemon.calls()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEN=", // bits after the last byte
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=!",
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM= ",
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=\n",
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=AAAA",
+        "hex:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843 ",
+        "hex:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec384",
+        "hex:0x5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+      })
+  void macWithMoreThanItsBytesIsRefused(String mac) {
+    assertThat(verify(mac).exitCode()).isEqualTo(2);
+    assertThat(daemon.calls()).isEmpty();
+  }
+
+  @Test
+  void errorOfTheJvmIsNotToldAsAWrongMac() {
+    environment.clear();
+    var broken =
+        new AbstractMap<String, String>() {
+          @Override
+          public String get(Object name) {
+            throw new NoClassDefFoundError("dev/hmacd/Missing");
+          }
+
+          @Override
+          public Set<Map.Entry<String, String>> entrySet() {
+            return Set.of();
+          }
+        };
+    var err = new ByteArrayOutputStream();
+    int exitCode =
+        Hmacctl.run(
+            new Terminal(
+                broken,
+                InputStream.nullInputStream(),
+                new PrintStream(OutputStream.nullOutputStream(), false, UTF_8),
+                new PrintStream(err, false, UTF_8)),
+            verifyArgs(MAC));
+    assertThat(exitCode).isEqualTo(9);
+    assertThat(err.toString(UTF_8)).contains("This is a fault of hmacctl.");
   }
 
   @Test
@@ -518,6 +580,10 @@ class HmacctlTest {
   }
 
   private Result verify(String mac, String... more) {
+    return ctl(joined(verifyArgs(mac), more));
+  }
+
+  private static String[] verifyArgs(String mac) {
     String[] args = {
       "verify-mac",
       "--key-id",
@@ -528,7 +594,7 @@ class HmacctlTest {
       MESSAGE,
       "--mac"
     };
-    return ctl(joined(joined(args, mac), more));
+    return joined(args, mac);
   }
 
   private Result ctl(String... args) {

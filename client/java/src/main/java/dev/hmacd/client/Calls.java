@@ -18,10 +18,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/// Makes calls: gives each its deadline, and turns what goes wrong into an [HmacdException].
+/// Makes calls: sets a deadline for each, and converts failures to [HmacdException].
 ///
-/// Those with checksums are made once more, within the same deadline, when something was damaged on
-/// its way: they are of methods that may be repeated. Other retries are the channel's
+/// A call with checksums is repeated once, within the same deadline, if data was damaged in
+/// transit. Only methods that may be repeated have checksums. The channel makes all other retries
 /// ([Connection]).
 record Calls(Channel channel, Duration deadlineAfter) {
   Calls {
@@ -30,7 +30,7 @@ record Calls(Channel channel, Duration deadlineAfter) {
     }
   }
 
-  /// Calls and waits.
+  /// Makes a call, and waits.
   ///
   /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
   <Q, A, R> R call(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
@@ -52,7 +52,7 @@ record Calls(Channel channel, Duration deadlineAfter) {
     }
   }
 
-  /// Makes a call with checksums without waiting. When the future is cancelled, so is the call.
+  /// Makes a call with checksums without waiting. Cancelling the future cancels the call.
   <Q, A, R> CompletableFuture<R> checkedCallAsync(
       MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
     CallOptions options = options();

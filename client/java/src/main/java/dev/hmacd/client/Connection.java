@@ -18,17 +18,18 @@ import java.net.UnixDomainSocketAddress;
 import java.util.List;
 import java.util.Map;
 
-/// The channel to the daemons, and how it retries, balances and keeps its connections alive.
+/// The channel to the daemons, with retries, load balancing and keep-alive.
 final class Connection implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 30;
   private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
   private static final long CLOSE_SECONDS = 5;
 
-  /// Sends a call again, with back-off, when the daemon could not take it, and only one that may be
-  /// sent twice: a second `CreateKey` would make a second key, and a second `CreateAlias` fail.
+  /// Retries a call, with back-off, if the daemon could not accept it. Only methods that may be
+  /// repeated are retried: a second `CreateKey` would create a second key, and a second
+  /// `CreateAlias` would fail.
   ///
-  /// The budget (`retryThrottling`) ends retries while one answer in ten or more is such a failure,
-  /// so that clients do not hold down a daemon that is struggling.
+  /// The budget (`retryThrottling`) stops retries while one answer in ten or more is such a
+  /// failure, so that clients do not overload a daemon that recovers.
   private static final Map<String, ?> SERVICE_CONFIG =
       Map.of(
           "loadBalancingConfig",
@@ -66,16 +67,15 @@ final class Connection implements AutoCloseable {
           "retryThrottling",
           Map.of("maxTokens", 100.0, "tokenRatio", 0.1));
 
-  // One thread does the I/O of a client, over either transport: a daemon is busy long before it is.
-  // NIO is
-  // the JDK's own, Unix sockets included, and needs no native library.
+  // One thread does the I/O of a client over both transports: a daemon is busy long before this
+  // thread is. NIO is part of the JDK, supports Unix sockets, and needs no native library.
   private final EventLoopGroup eventLoops =
       new MultiThreadIoEventLoopGroup(
           1, new DefaultThreadFactory("hmacd-client", true), NioIoHandler.newFactory());
   private final Runnable afterwards;
   private final ManagedChannel channel;
 
-  /// @param afterwards releases what only this channel uses
+  /// @param afterwards releases resources that only this channel uses
   private Connection(NettyChannelBuilder builder, Runnable afterwards) {
     this.afterwards = afterwards;
     this.channel =
@@ -88,7 +88,7 @@ final class Connection implements AutoCloseable {
             .build();
   }
 
-  /// Connects to daemons on the network, as soon as the first call needs it.
+  /// A connection to daemons on the network. It connects at the first call.
   static Connection overTls(List<Target.HostPort> targets, TlsFiles tls) {
     var resolvers = new NameResolverRegistry();
     resolvers.register(new Targets(targets));
@@ -98,14 +98,14 @@ final class Connection implements AutoCloseable {
     return new Connection(builder.channelType(NioSocketChannel.class), tls::close);
   }
 
-  /// Connects to the daemon on a Unix domain socket, as soon as the first call needs it.
+  /// A connection to the daemon on a Unix domain socket. It connects at the first call.
   static Connection overUnixSocket(Target.UnixSocket target) {
     return new Connection(
         NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())
             .overrideAuthority("localhost")
             .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class)
-            // Takes back what gRPC sets on every socket; a Unix socket has none, and Netty would
-            // log that.
+            // Removes the option that gRPC sets on every socket. A Unix socket does not have it,
+            // and Netty would log that.
             .withOption(ChannelOption.SO_KEEPALIVE, null),
         () -> {});
   }
@@ -114,7 +114,7 @@ final class Connection implements AutoCloseable {
     return channel;
   }
 
-  /// Lets calls under way end, for 5 s, then breaks them off.
+  /// Waits up to 5 s for calls in flight, then cancels them.
   @Override
   public void close() {
     channel.shutdown();
@@ -126,8 +126,8 @@ final class Connection implements AutoCloseable {
       channel.shutdownNow();
       Thread.currentThread().interrupt();
     }
-    // Until its thread has ended: the JVM waits 0.3 s at its own end for a thread that polls for
-    // I/O.
+    // Waits until the thread has ended. Otherwise the JVM waits 0.3 s at its end for a thread that
+    // polls for I/O.
     eventLoops
         .shutdownGracefully(0, CLOSE_SECONDS, SECONDS)
         .awaitUninterruptibly(CLOSE_SECONDS, SECONDS);

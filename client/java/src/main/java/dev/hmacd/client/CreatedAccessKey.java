@@ -1,8 +1,8 @@
 package dev.hmacd.client;
 
-/// An access key that was made, and its secret, which is not to be had again.
+/// A new access key and its secret. The secret cannot be read again.
 ///
-/// @param accessKey all about it but the secret
+/// @param accessKey the metadata, without the secret
 /// @param secretAccessKey 40 characters; keep it as you keep a password
 public record CreatedAccessKey(AccessKeyMetadata accessKey, String secretAccessKey) {
   @Override

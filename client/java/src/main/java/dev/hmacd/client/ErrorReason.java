@@ -1,12 +1,13 @@
 package dev.hmacd.client;
 
-/// Why a call failed. Branch on it: status codes and texts may grow more exact, reasons never
-/// change their meaning.
+/// Why a call failed. Branch on the reason: status codes and texts may become more exact, but a
+/// reason never changes its meaning.
 ///
 /// All but the last five are the reasons of the contract (`hmacd.v1.ErrorReason`), sent by the
 /// daemon.
 public enum ErrorReason {
-  /// No principal could be told from the connection. Get a certificate that names one; reconnect.
+  /// The connection has no valid client identity. Get a certificate that names a principal;
+  /// reconnect.
   UNAUTHENTICATED,
   /// No rule allows the caller this action on this key; also the answer for keys that do not exist.
   /// Metadata: `action`, `principal`.
@@ -20,13 +21,13 @@ public enum ErrorReason {
   GRANT_TOKENS_NOT_SUPPORTED,
   /// The request sets a key version, which this daemon does not serve yet.
   KEY_VERSION_NOT_SUPPORTED,
-  /// The request was damaged on its way, also when it was sent again. Metadata: `field`.
+  /// The request was damaged in transit, also at the second attempt. Metadata: `field`.
   CHECKSUM_MISMATCH,
-  /// The page token is none that this method gave. Start at the first page.
+  /// The page token is not from this method. Start at the first page.
   INVALID_PAGE_TOKEN,
 
-  /// The name of the key is none of this daemon's, or an alias where none is taken. Metadata:
-  /// `field`.
+  /// The key name is not one of this daemon's, or is an alias although the method takes none.
+  /// Metadata: `field`.
   INVALID_KEY_ID,
   /// There is no such key. Metadata: `key_id`.
   KEY_NOT_FOUND,
@@ -37,7 +38,7 @@ public enum ErrorReason {
   /// A quota is reached. Metadata: `limit`, `maximum`.
   LIMIT_EXCEEDED,
 
-  /// The key does not wait for its deletion. Metadata: `key_id`, `key_state`.
+  /// The key is not pending deletion. Metadata: `key_id`, `key_state`.
   KEY_NOT_PENDING_DELETION,
   /// The tags cannot be put on a key together. Metadata: `rule`.
   INVALID_TAG,
@@ -48,27 +49,30 @@ public enum ErrorReason {
   KEY_NOT_USABLE,
   /// The algorithm is not the one of the key's spec. Metadata: `key_spec`, `mac_algorithm`.
   INVALID_KEY_USAGE,
-  /// The MAC is not that of the message under this key. Do not trust the message.
+  /// The MAC does not match the message under this key. Do not trust the message.
   KMS_INVALID_MAC,
   /// The request would have succeeded, but was a dry run.
   DRY_RUN_OPERATION,
 
+  /// The message has the prefix of messages by whose MACs the daemon recognises its keys.
+  RESERVED_MESSAGE,
+
   /// No secret key on the token has that label or id.
   TOKEN_OBJECT_NOT_FOUND,
-  /// More than one secret key on the token fits.
+  /// More than one secret key on the token matches.
   TOKEN_OBJECT_AMBIGUOUS,
-  /// The object's attributes do not make it fit to be a key. Metadata: `attribute`, `rule`.
+  /// The object's attributes do not allow its use as a key. Metadata: `attribute`, `rule`, `found`.
   TOKEN_OBJECT_UNFIT,
-  /// The object backs a key already.
+  /// The object already backs a key.
   TOKEN_OBJECT_TAKEN,
   /// The label is reserved for the daemon's own keys.
   TOKEN_OBJECT_RESERVED,
-  /// The token has no mechanism for it. Metadata: `key_spec`.
+  /// The token has no mechanism for the key spec. Metadata: `key_spec`.
   MECHANISM_NOT_SUPPORTED,
 
-  /// The request is longer in bytes than the daemon takes. Metadata: `maximum`.
+  /// The request is longer than the daemon allows. Metadata: `maximum`, in bytes.
   REQUEST_TOO_LONG,
-  /// Requests that have come in part fill the daemon's memory for such.
+  /// Partially received requests fill the daemon's memory for them.
   MEMORY_BUSY,
   /// There is no such method. Use a newer daemon.
   METHOD_NOT_FOUND,
@@ -79,29 +83,29 @@ public enum ErrorReason {
   TOKEN_BUSY,
   /// The registry's queue is full. Slow down.
   REGISTRY_BUSY,
-  /// The deadline passed before the answer was there: the daemon's, or the one that this client
-  /// set.
+  /// The deadline passed before the answer: that of the daemon, or that of this client.
   DEADLINE_EXCEEDED,
-  /// The token does not answer as it should.
+  /// The token fails or does not give the expected answers.
   TOKEN_UNAVAILABLE,
-  /// The key's object is missing on the token or is not what it was. Metadata: `key_id`.
+  /// The key's object is missing on the token, or has changed. Metadata: `key_id`.
   KEY_UNAVAILABLE,
   /// The registry cannot be read or written now.
   REGISTRY_UNAVAILABLE,
-  /// The daemon is stopping. Ask another one.
+  /// The daemon is stopping. Use another one.
   STOPPING,
-  /// A fault of the daemon's that nobody foresaw; it is in the daemon's log.
+  /// An unexpected error of the daemon. The daemon's log has its stack trace.
   INTERNAL,
 
   /// From this client: no daemon could be reached, or the connection broke before the answer.
   UNREACHABLE,
-  /// From this client: the answer was damaged on its way (a CRC32C does not fit, or the daemon did
-  /// not check one that was sent), also when asked again.
+  /// From this client: the answer was damaged in transit, also at the second attempt. A CRC32C does
+  /// not match, or the daemon did not check one of the request.
   ANSWER_DAMAGED,
   /// From this client: the daemon did not honour `dry_run` and carried the request out.
   DRY_RUN_IGNORED,
   /// From this client: the calling thread was interrupted, or the call was cancelled.
   CANCELLED,
-  /// A reason that a newer daemon has, or an error without one; the status code says more.
+  /// A reason of a newer daemon, or an error without a reason. The status code has more
+  /// information.
   UNKNOWN
 }

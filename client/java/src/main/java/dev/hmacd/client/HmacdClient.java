@@ -34,8 +34,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
-/// Calls hmacd. Make one and share it: it keeps its connections, and all of its methods may be
-/// called by many threads at once.
+/// A client of hmacd. Create one and share it: it keeps its connections, and all of its methods are
+/// thread-safe.
 ///
 /// ```java
 /// try (var hmacd =
@@ -47,11 +47,11 @@ import java.util.stream.Stream;
 ///
 /// - A `keyId` is a key id, key ARN, alias name (`alias/...`) or alias ARN, unless its method says
 ///   less.
-/// - Every call has a deadline, and whatever goes wrong is an [HmacdException].
-/// - Calls that may be repeated are: up to three times, with back-off, when the daemon is
-///   unavailable or busy; and once when a checksum shows that a message or MAC was damaged on its
-///   way.
-/// - The daemon checks arguments; this library passes them on, so that the rules live once.
+/// - Every call has a deadline. Every failure of a call is an [HmacdException].
+/// - Methods that may be repeated are retried: up to three times, with back-off, if the daemon is
+///   unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
+///   transit.
+/// - The daemon validates arguments. This library passes them on, so that the rules exist once.
 @ThreadSafe
 public final class HmacdClient implements AutoCloseable {
   private final Connection connection;
@@ -64,7 +64,7 @@ public final class HmacdClient implements AutoCloseable {
     this.grantTokens = grantTokens;
   }
 
-  /// Starts a client.
+  /// A builder for a client.
   public static HmacdClientBuilder builder() {
     return new HmacdClientBuilder();
   }
@@ -75,14 +75,14 @@ public final class HmacdClient implements AutoCloseable {
 
   /// This client with another deadline, over the same connections; closing either closes both.
   ///
-  /// @param deadlineAfter how long a call may take in all, with its retries
-  /// @throws IllegalArgumentException when it is not positive
+  /// @param deadlineAfter time limit for a call, with its retries
+  /// @throws IllegalArgumentException if it is not positive
   public HmacdClient withDeadlineAfter(Duration deadlineAfter) {
     return new HmacdClient(connection, new Calls(calls.channel(), deadlineAfter), grantTokens);
   }
 
-  /// This client with grant tokens in every request that takes some, over the same connections;
-  /// closing either closes both.
+  /// This client with grant tokens in every request that has a field for them, over the same
+  /// connections; closing either closes both.
   ///
   /// @param grantTokens at most 10
   public HmacdClient withGrantTokens(List<String> grantTokens) {
@@ -110,21 +110,21 @@ public final class HmacdClient implements AutoCloseable {
         Wire::mac);
   }
 
-  /// Returns if [#generateMac] would succeed; throws what it would throw if not.
+  /// Returns if [#generateMac] would succeed; otherwise throws the exception of [#generateMac].
   public void dryRunGenerateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
     dryRun(
         MacServiceGrpc.getGenerateMacMethod(),
         Wire.generateMac(keyId, message, algorithm, grantTokens, true));
   }
 
-  /// Returns if `mac` is the MAC of `message`. If it is not, throws [ErrorReason#KMS_INVALID_MAC]:
-  /// there is no answer that a caller could forget to look at. The comparison is the daemon's, of
-  /// the full length; a truncated MAC does not match.
+  /// Returns if `mac` is the MAC of `message`. Otherwise throws [ErrorReason#KMS_INVALID_MAC], so
+  /// that a caller cannot ignore the result. The daemon compares the full length; a truncated MAC
+  /// does not match.
   ///
   /// @param message 1 to 4096 bytes
   /// @param algorithm the one of the key's spec
   /// @param mac 1 to 6144 bytes
-  /// @return what the MAC was verified with
+  /// @return the key, the algorithm and the key version of the verification
   @CanIgnoreReturnValue
   public Verification verifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     return calls.checkedCall(
@@ -133,8 +133,8 @@ public final class HmacdClient implements AutoCloseable {
         Wire::verification);
   }
 
-  /// [#verifyMac], without waiting. A MAC that does not match makes the future fail, as every error
-  /// does, with an [HmacdException]; cancelling it cancels the call.
+  /// [#verifyMac], without waiting. The future fails with an [HmacdException] after every error,
+  /// also if the MAC does not match. Cancelling it cancels the call.
   public CompletableFuture<Verification> verifyMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     return calls.checkedCallAsync(
@@ -143,16 +143,16 @@ public final class HmacdClient implements AutoCloseable {
         Wire::verification);
   }
 
-  /// Returns if [#verifyMac] would succeed, for which the MAC must match; throws what it would
-  /// throw if not.
+  /// Returns if [#verifyMac] would succeed, which requires that the MAC matches; otherwise throws
+  /// the exception of [#verifyMac].
   public void dryRunVerifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     dryRun(
         MacServiceGrpc.getVerifyMacMethod(),
         Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, true));
   }
 
-  /// Makes a key in the HSM. Never repeated: each call makes a key of its own. After an error that
-  /// leaves open whether the key was made (a deadline, a broken connection), look with [#listKeys].
+  /// Creates a key in the HSM. Never retried: each call creates another key. After an error that
+  /// leaves the outcome open (a deadline, a broken connection), check with [#listKeys].
   ///
   /// @param description what the key is for, 0 to 8192 characters; no secrets
   public KeyMetadata createKey(KeySpec keySpec, String description) {
@@ -166,9 +166,10 @@ public final class HmacdClient implements AutoCloseable {
     return createKey(keySpec, description, tags, Optional.empty());
   }
 
-  /// As [#createKey(KeySpec, String, List)], on a token of the daemon's.
+  /// As [#createKey(KeySpec, String, List)], on a chosen token.
   ///
-  /// @param tokenSerial its serial number; empty: the first of the daemon's configuration
+  /// @param tokenSerial serial number of the token; empty: the first token of the daemon's
+  ///   configuration
   public KeyMetadata createKey(
       KeySpec keySpec, String description, List<Tag> tags, Optional<String> tokenSerial) {
     var request =
@@ -183,19 +184,19 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Takes a key into service that a key ceremony put on the token. For administrators.
+  /// Registers a key that a key ceremony put on the token. For administrators.
   ///
   /// @param objectLabel CKA_LABEL of exactly one secret key, 1 to 256 bytes of UTF-8
-  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param keySpec spec for the use of the key; the key may have any length
   /// @param description what the key is for, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyByLabel(String objectLabel, KeySpec keySpec, String description) {
     return adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(objectLabel), keySpec, description);
   }
 
-  /// Takes a key into service that a key ceremony put on the token. For administrators.
+  /// Registers a key that a key ceremony put on the token. For administrators.
   ///
   /// @param objectId CKA_ID of exactly one secret key, 1 to 256 bytes
-  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param keySpec spec for the use of the key; the key may have any length
   /// @param description what the key is for, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
     return adoptKey(
@@ -204,12 +205,12 @@ public final class HmacdClient implements AutoCloseable {
         description);
   }
 
-  /// Takes a key into service that a key ceremony put on the token, with tags. Exactly one secret
-  /// key must have all that is given of label and id.
+  /// Registers a key that a key ceremony put on the token, with tags. Exactly one secret key must
+  /// match the given label and id.
   ///
-  /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8; one of it and the id must be there
+  /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8; label or id must be present
   /// @param objectId CKA_ID, 1 to 256 bytes
-  /// @param keySpec what the key is to be used with; it may be of any length
+  /// @param keySpec spec for the use of the key; the key may have any length
   /// @param description what the key is for, 0 to 8192 characters; no secrets
   /// @param tags at most 50, with different keys
   public KeyMetadata adoptKey(
@@ -224,7 +225,7 @@ public final class HmacdClient implements AutoCloseable {
     return adoptKey(request, keySpec, description);
   }
 
-  /// Tells everything about a key but the key itself.
+  /// Returns the metadata of a key.
   public KeyMetadata describeKey(String keyId) {
     return calls.call(
         KeyServiceGrpc.getDescribeKeyMethod(),
@@ -232,13 +233,13 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Lists all keys, ordered by key id. Pages are asked for as the stream gets there, each with a
-  /// deadline of its own.
+  /// Lists all keys, ordered by key id. The stream requests a page when it reaches it. Each page
+  /// has its own deadline.
   public Stream<KeyListEntry> listKeys() {
     return PagedIterator.stream(pageToken -> listKeys(0, pageToken));
   }
 
-  /// Asks for one page of keys.
+  /// Requests one page of keys.
   ///
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
@@ -252,7 +253,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getNextPageToken()));
   }
 
-  /// Points a new alias at a key. Never repeated.
+  /// Points a new alias at a key. Never retried.
   ///
   /// @param aliasName `alias/` followed by letters, digits, `/`, `_` or `-`; at most 256 characters
   /// @param targetKeyId key id or key ARN
@@ -263,7 +264,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Points an existing alias at another key. Never repeated.
+  /// Points an existing alias at another key. Never retried.
   ///
   /// @param targetKeyId key id or key ARN
   public void updateAlias(String aliasName, String targetKeyId) {
@@ -273,7 +274,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Deletes an alias; the key stays. Never repeated.
+  /// Deletes an alias; the key stays. Never retried.
   public void deleteAlias(String aliasName) {
     calls.call(
         KeyServiceGrpc.getDeleteAliasMethod(),
@@ -281,8 +282,8 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Lists all aliases, ordered by name. Pages are asked for as the stream gets there, each with a
-  /// deadline of its own.
+  /// Lists all aliases, ordered by name. The stream requests a page when it reaches it. Each page
+  /// has its own deadline.
   public Stream<AliasListEntry> listAliases() {
     return listAliases("");
   }
@@ -294,7 +295,7 @@ public final class HmacdClient implements AutoCloseable {
     return PagedIterator.stream(pageToken -> listAliases(keyId, 0, pageToken));
   }
 
-  /// Asks for one page of aliases.
+  /// Requests one page of aliases.
   ///
   /// @param keyId key id or key ARN; empty for the aliases of all keys
   /// @param pageSize 1 to 100, or 0 for the daemon's default
@@ -313,7 +314,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getNextPageToken()));
   }
 
-  /// Lets a key be used again, from the next request on.
+  /// Enables a key, from the next request on.
   ///
   /// @param keyId key id or key ARN
   /// @return the key as it is now
@@ -325,7 +326,7 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Keeps a key from being used, from the next request on.
+  /// Disables a key, from the next request on.
   ///
   /// @param keyId key id or key ARN
   /// @return the key as it is now
@@ -337,8 +338,9 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Takes a key out of service now, and destroys it in the HSM when the window is over, with all
-  /// its aliases: what was MACed under it can never be verified again. Never repeated.
+  /// Schedules the deletion of a key. The key is out of service at once. At the end of the window
+  /// the daemon destroys it in the HSM and deletes its aliases. Then its MACs can never be verified
+  /// again. Never retried.
   ///
   /// @param keyId key id or key ARN
   /// @param pendingWindowInDays 7 to 30, or 0 for 30
@@ -354,7 +356,7 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Keeps a key that waits for its deletion; it is disabled then. Never repeated.
+  /// Cancels the deletion of a key; the key is then disabled. Never retried.
   ///
   /// @param keyId key id or key ARN
   /// @return the key as it is now
@@ -382,7 +384,7 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Puts tags on a key, each in place of one with the same key; the others stay.
+  /// Puts tags on a key. Each replaces a tag with the same tag key; the others stay.
   ///
   /// @param keyId key id or key ARN
   /// @param tags 1 to 50, with different keys
@@ -393,7 +395,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Takes tags off a key; those that it does not have are passed over.
+  /// Removes tags from a key; tag keys that the key does not have are ignored.
   ///
   /// @param keyId key id or key ARN
   /// @param tagKeys 1 to 50
@@ -404,7 +406,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Asks for one page of a key's tags, in the order in which they were first put on it.
+  /// Requests one page of a key's tags, in the order in which they were first put on it.
   ///
   /// @param keyId key id or key ARN
   /// @param pageSize 1 to 50, or 0 for the daemon's default
@@ -422,8 +424,8 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getTagsList().stream().map(Wire::tag).toList(), answer.getNextPageToken()));
   }
 
-  /// Makes an access key for a principal of the daemon's AWS edge. Never repeated: each call makes
-  /// one of its own.
+  /// Creates an access key for a principal of the daemon's AWS edge. Never retried: each call
+  /// creates another access key.
   ///
   /// @param principal `arn:<partition>:iam::<account>:user/<name>`
   public CreatedAccessKey createAccessKey(String principal) {
@@ -435,7 +437,7 @@ public final class HmacdClient implements AutoCloseable {
                 Wire.accessKey(answer.getAccessKey()), answer.getSecretAccessKey()));
   }
 
-  /// Asks for one page of access keys, ordered by id.
+  /// Requests one page of access keys, ordered by id.
   ///
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
@@ -449,7 +451,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getNextPageToken()));
   }
 
-  /// Keeps an access key from being used, from the next request on and for good.
+  /// Disables an access key for good, from the next request on.
   public void disableAccessKey(String accessKeyId) {
     calls.call(
         AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
@@ -465,7 +467,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Lets calls under way end, for at most 5 s, and closes the connections.
+  /// Waits up to 5 s for calls in flight, and closes the connections.
   @Override
   public void close() {
     connection.close();

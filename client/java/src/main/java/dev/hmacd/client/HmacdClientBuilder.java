@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Says which daemons to call and how, then builds the [HmacdClient].
+/// Builds an [HmacdClient] for chosen daemons, with their TLS files and a deadline.
 public final class HmacdClientBuilder {
   private static final Duration DEFAULT_DEADLINE_AFTER = Duration.ofSeconds(5);
   private static final Duration TLS_FILES_PERIOD = Duration.ofMinutes(1);
@@ -19,20 +19,20 @@ public final class HmacdClientBuilder {
 
   HmacdClientBuilder() {}
 
-  /// The daemons to call: one or several `host:port`, whose addresses all take turns (round robin);
-  /// or one `unix:/path`, the socket of a daemon on this machine. Required.
+  /// The daemons to call: one or more `host:port`, or one `unix:/path`, the socket of a daemon on
+  /// this machine. Calls go to all addresses of all daemons in turn (round robin). Required.
   ///
-  /// @throws IllegalArgumentException when a target has none of these forms
+  /// @throws IllegalArgumentException if a target has none of these forms
   @CanIgnoreReturnValue
   public HmacdClientBuilder target(String... targets) {
     this.targets = Arrays.stream(targets).map(Target::parse).toList();
     return this;
   }
 
-  /// Mutual TLS, from PEM files: required for every `host:port`, as there is no call without it.
-  /// The files are looked at every minute, and new connections use what they hold then.
+  /// Mutual TLS, with PEM files. Required for every `host:port`: there are no calls without TLS.
+  /// The files are checked every minute, and new connections use their current content.
   ///
-  /// @param ca the certificates that the daemons' certificates must lead to
+  /// @param ca the authorities of the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
   /// @param key its private key, PKCS #8, not encrypted
   @CanIgnoreReturnValue
@@ -41,20 +41,21 @@ public final class HmacdClientBuilder {
     return this;
   }
 
-  /// How long a call may take in all, with its retries; 5 s unless set.
-  /// [HmacdClient#withDeadlineAfter] sets it for single calls.
+  /// Time limit for a call, with its retries; 5 s by default. [HmacdClient#withDeadlineAfter] sets
+  /// it for single calls.
   ///
-  /// @throws IllegalArgumentException when it is not positive
+  /// @throws IllegalArgumentException if it is not positive
   @CanIgnoreReturnValue
   public HmacdClientBuilder deadlineAfter(Duration deadlineAfter) {
     this.deadlineAfter = deadlineAfter;
     return this;
   }
 
-  /// Builds the client and reads the PEM files. Connects only when the first call needs it.
+  /// Builds the client and reads the PEM files. Connects at the first call.
   ///
-  /// @throws IllegalArgumentException when what was set does not go together or a PEM file is none
-  /// @throws UncheckedIOException when a PEM file cannot be read
+  /// @throws IllegalArgumentException if the settings do not fit each other, or if a file is not
+  ///   PEM
+  /// @throws UncheckedIOException if a PEM file cannot be read
   public HmacdClient build() {
     return HmacdClient.over(connection(), deadlineAfter);
   }

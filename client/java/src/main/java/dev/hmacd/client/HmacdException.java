@@ -12,16 +12,16 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// A call that failed: the one exception of this library. Branch on [#reason()].
+/// The failure of a call. Branch on [#reason()].
 ///
-/// The message is for people and has the reason first; it never holds messages or MACs.
+/// The message is for people and starts with the reason. It never contains messages or MACs.
 public final class HmacdException extends RuntimeException {
   private static final long serialVersionUID = 1;
   private static final String DOMAIN = "hmacd.dev";
 
   private final ErrorReason reason;
   private final Code code;
-  // A HashMap, which can be serialized as exceptions must be; never changed.
+  // A HashMap, because exceptions must be serializable. It is never changed.
   private final HashMap<String, String> metadata;
 
   HmacdException(ErrorReason reason, Code code, String text) {
@@ -63,13 +63,13 @@ public final class HmacdException extends RuntimeException {
     return code;
   }
 
-  /// `ErrorInfo.metadata`, unmodifiable; [ErrorReason] says which keys a reason has.
+  /// `ErrorInfo.metadata`, unmodifiable. [ErrorReason] documents the metadata keys of each reason.
   public Map<String, String> metadata() {
     return Map.copyOf(metadata);
   }
 
-  /// Whether the same request may succeed later, with back-off. That is not to say that it may be
-  /// sent twice: a `createKey` that was not answered may have made a key.
+  /// Whether the same request may succeed later, with back-off. A repetition is not always safe: a
+  /// `createKey` without an answer may have created a key.
   public boolean retryable() {
     return switch (reason) {
       case CHECKSUM_MISMATCH,
@@ -88,7 +88,7 @@ public final class HmacdException extends RuntimeException {
     };
   }
 
-  /// Whether request or answer was damaged on its way, so that asking again at once is the remedy.
+  /// Whether request or answer was damaged in transit, so that an immediate retry is the remedy.
   boolean damagedOnItsWay() {
     return reason == ErrorReason.CHECKSUM_MISMATCH || reason == ErrorReason.ANSWER_DAMAGED;
   }
@@ -106,7 +106,7 @@ public final class HmacdException extends RuntimeException {
             return Optional.of(info);
           }
         } catch (InvalidProtocolBufferException e) {
-          return Optional.empty(); // as good as none: the status code is still told
+          return Optional.empty(); // The status code is still reported.
         }
       }
     }
@@ -121,8 +121,7 @@ public final class HmacdException extends RuntimeException {
     }
   }
 
-  /// The reason of an error that did not come from the daemon, or from none that follows the
-  /// contract.
+  /// The reason of an error that has no [ErrorInfo] of a daemon.
   private static ErrorReason reason(Code code) {
     return switch (code) {
       case UNAVAILABLE -> ErrorReason.UNREACHABLE;
@@ -132,8 +131,8 @@ public final class HmacdException extends RuntimeException {
     };
   }
 
-  /// What a failed connection is described as has the gist in its first line and in the last cause;
-  /// between them stands Netty's pipeline.
+  /// The description of a failed connection has the cause in its first line and in its innermost
+  /// exception. Netty's pipeline stands between them.
   private static String text(Status status) {
     String text =
         status.getDescription() == null ? status.getCode().name() : status.getDescription();

@@ -1,6 +1,6 @@
 package dev.hmacd.client;
 
-/// What kind of key it is. A key that the daemon makes is as long as the hash's output.
+/// The kind of a key. A key that the daemon creates is as long as the hash's output.
 public enum KeySpec {
   /// For [MacAlgorithm#HMAC_SHA_224].
   HMAC_224,
@@ -10,6 +10,6 @@ public enum KeySpec {
   HMAC_384,
   /// For [MacAlgorithm#HMAC_SHA_512].
   HMAC_512,
-  /// One that a newer daemon has and this client does not know. Refused as an argument.
+  /// A value of a newer daemon that this client does not know. Refused as an argument.
   UNKNOWN
 }

@@ -1,8 +1,8 @@
 package dev.hmacd.client;
 
-/// What can be done with a key now.
+/// The state of a key, which decides the possible operations.
 public enum KeyState {
-  /// The key is being made on the token; it cannot be used yet.
+  /// The daemon is creating the key on the token; it cannot be used yet.
   CREATING,
   /// The key can be used.
   ENABLED,
@@ -10,8 +10,8 @@ public enum KeyState {
   DISABLED,
   /// The key cannot be used, and is destroyed at its deletion time.
   PENDING_DELETION,
-  /// The key's object is missing on the token, or is not what it was: the key cannot be used now.
+  /// The key's object is missing on the token, or has changed: the key cannot be used now.
   UNAVAILABLE,
-  /// One that a newer daemon has and this client does not know.
+  /// A value of a newer daemon that this client does not know.
   UNKNOWN
 }

@@ -5,10 +5,10 @@ import com.google.protobuf.ByteString;
 import java.security.MessageDigest;
 import java.util.Objects;
 
-/// The MAC of a message, and what made it.
+/// The MAC of a message, with its key and algorithm.
 ///
-/// Equality compares the MAC in constant time. `toString` leaves it out: whoever has it can pass
-/// the message off as signed.
+/// Equality compares the MAC in constant time. `toString` omits the MAC: a reader of the MAC can
+/// pass the message off as signed.
 @Immutable
 public final class Mac {
   private final ByteString mac;
@@ -28,7 +28,7 @@ public final class Mac {
     return mac.toByteArray();
   }
 
-  /// The key's ARN, however the request named the key.
+  /// The key's ARN, even if the request named the key in another way.
   public String keyArn() {
     return keyArn;
   }

@@ -10,6 +10,6 @@ public enum MacAlgorithm {
   HMAC_SHA_384,
   /// MACs of 64 bytes, under keys of spec [KeySpec#HMAC_512].
   HMAC_SHA_512,
-  /// One that a newer daemon has and this client does not know. Refused as an argument.
+  /// A value of a newer daemon that this client does not know. Refused as an argument.
   UNKNOWN
 }

@@ -5,7 +5,7 @@ import java.util.List;
 /// A page of a list.
 ///
 /// @param items in the order of the whole list
-/// @param nextPageToken asks for the next page; empty when this is the last
+/// @param nextPageToken token of the next page; empty if this is the last
 public record Page<T>(List<T> items, String nextPageToken) {
   public Page {
     items = List.copyOf(items);

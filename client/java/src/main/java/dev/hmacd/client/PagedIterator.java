@@ -9,7 +9,7 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/// Goes through a list that is answered in pages, and asks for a page when it gets there.
+/// Iterates over a list in pages, and requests each page when it reaches it.
 final class PagedIterator<T> implements Iterator<T> {
   private final Function<String, Page<T>> pageAt;
   private Iterator<T> page = List.<T>of().iterator();
@@ -20,7 +20,7 @@ final class PagedIterator<T> implements Iterator<T> {
     this.pageAt = pageAt;
   }
 
-  /// @param pageAt asks for the page of a token; the empty token is the first page's
+  /// @param pageAt requests the page of a token; the empty token is that of the first page
   static <T> Stream<T> stream(Function<String, Page<T>> pageAt) {
     return StreamSupport.stream(
         Spliterators.spliteratorUnknownSize(

@@ -8,7 +8,7 @@ import java.net.UnknownHostException;
 import java.util.Arrays;
 import java.util.List;
 
-/// Where a daemon listens.
+/// The address of a daemon.
 sealed interface Target {
   /// Parses `host:port` or `unix:/path`.
   static Target parse(String target) {
@@ -21,7 +21,7 @@ sealed interface Target {
         return new HostPort(name);
       }
     } catch (IllegalArgumentException e) {
-      // said better below
+      // The exception below has the error message.
     }
     throw new IllegalArgumentException("target must be host:port or unix:/path: " + target);
   }
@@ -33,7 +33,7 @@ sealed interface Target {
       return name.toString();
     }
 
-    /// All addresses of the name, looked up anew.
+    /// Resolves all addresses of the name.
     List<InetSocketAddress> addresses() throws UnknownHostException {
       return Arrays.stream(InetAddress.getAllByName(name.getHost()))
           .map(address -> new InetSocketAddress(address, name.getPort()))
@@ -41,6 +41,6 @@ sealed interface Target {
     }
   }
 
-  /// A daemon on this machine, which tells its callers apart by the socket's peer credentials.
+  /// A daemon on this machine, which identifies its callers by the socket's peer credentials.
   record UnixSocket(UnixDomainSocketAddress address) implements Target {}
 }

@@ -20,13 +20,12 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
-/// Resolves the daemons that a client was built for, all of their addresses, each to be checked
-/// under its own name in TLS. gRPC's own resolvers take one name only.
+/// Resolves all addresses of a client's daemons. TLS checks each address under its own name. gRPC's
+/// own resolvers take one name only.
 ///
-/// gRPC asks again when a connection breaks; the JDK's cache of names keeps that from being a
-/// burden.
+/// gRPC resolves again when a connection breaks. The JDK's cache of names limits the cost.
 final class Targets extends NameResolverProvider {
-  /// What the channel is built for; the provider knows the rest.
+  /// The target of the channel. The provider itself has the daemons' names.
   static final String CHANNEL_TARGET = "hmacd:///";
 
   private final List<Target.HostPort> targets;
@@ -82,7 +81,7 @@ final class Targets extends NameResolverProvider {
         : StatusOr.fromValue(addresses);
   }
 
-  /// Used within the channel's synchronization context only, but for the look-up itself.
+  /// Used only within the channel's synchronization context, except for the name lookup.
   private final class Resolver extends NameResolver {
     private final SynchronizationContext context;
     private final Executor executor;
@@ -91,7 +90,7 @@ final class Targets extends NameResolverProvider {
 
     Resolver(Args args) {
       this.context = args.getSynchronizationContext();
-      // A channel always gives one; the type allows for resolvers used elsewhere.
+      // A channel always has one. The type is nullable for resolvers outside of a channel.
       this.executor = requireNonNull(args.getOffloadExecutor());
     }
 

@@ -18,23 +18,22 @@ import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 
-/// The PEM files of mutual TLS, read again when they change, so that a new connection uses a
-/// renewed certificate. Where they cannot be read any more, that is logged, and what was read
-/// before stays in use.
+/// The PEM files of mutual TLS. Changed files are read again, so that a new connection uses a
+/// renewed certificate. If they cannot be read, the failure is logged, and the previous content
+/// stays in use.
 final class TlsFiles implements AutoCloseable {
   private final Path ca;
   private final Path cert;
   private final Path key;
   private final AdvancedTlsX509TrustManager trustManager;
-  // Not what TlsChannelCredentials makes of files: that is a KeyStore, which derives a key of a
-  // password.
+  // TlsChannelCredentials would put the files into a KeyStore, which derives a key from a password.
   private final AdvancedTlsX509KeyManager keyManager = new AdvancedTlsX509KeyManager();
   private final ScheduledExecutorService reader;
   private List<FileTime> read;
 
-  /// @param period how often to look for changes
-  /// @throws IllegalArgumentException when a file is no PEM file of what it should hold
-  /// @throws UncheckedIOException when a file cannot be read
+  /// @param period interval between checks for changes
+  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content
+  /// @throws UncheckedIOException if a file cannot be read
   TlsFiles(Path ca, Path cert, Path key, Duration period) {
     this.ca = ca;
     this.cert = cert;
@@ -73,7 +72,7 @@ final class TlsFiles implements AutoCloseable {
     try {
       List<FileTime> now = lastModified();
       if (!now.equals(read)) {
-        read = now; // before reading, so that what changes while it is read is read again
+        read = now; // Before the read, so that a change during the read is found later.
         read();
       }
     } catch (IOException | GeneralSecurityException | RuntimeException e) {

@@ -4,17 +4,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/// A PKCS#11 object and the attributes that say how well it is kept (PKCS #11 v3.1, sections 4.9
-/// and 4.11), as they were when the key was created or adopted. Empty is what the token does not
-/// tell, and all of them while the key is being made.
+/// A PKCS#11 object and the attributes that describe its protection (PKCS #11 v3.1, sections 4.9
+/// and 4.11). They were read when the key was created or adopted. An attribute is empty if the
+/// token does not report it. All are empty while the key is being created.
 ///
-/// @param tokenSerial the serial number of the token that it was made or adopted on
+/// @param tokenSerial serial number of the token on which the key was created or adopted
 /// @param label CKA_LABEL
 /// @param idHex CKA_ID in lowercase hexadecimal digits
 /// @param sensitive CKA_SENSITIVE: the value cannot be read in the clear
 /// @param extractable CKA_EXTRACTABLE: the key can leave the token wrapped
-/// @param alwaysSensitive CKA_ALWAYS_SENSITIVE; false on anything imported
-/// @param neverExtractable CKA_NEVER_EXTRACTABLE; false on anything imported
+/// @param alwaysSensitive CKA_ALWAYS_SENSITIVE; false for imported keys
+/// @param neverExtractable CKA_NEVER_EXTRACTABLE; false for imported keys
 /// @param local CKA_LOCAL: the key was made on the token
 /// @param keyBytes CKA_VALUE_LEN: the length of the key in bytes
 /// @param otherTokenSerials the daemon's other tokens that are known to hold the same key

@@ -15,7 +15,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.zip.CRC32C;
 
-/// Between the types of this library and the messages of the contract.
+/// Converts the types of this library to the messages of the contract, and back.
 final class Wire {
   private Wire() {}
 
@@ -25,7 +25,7 @@ final class Wire {
       MacAlgorithm algorithm,
       List<String> grantTokens,
       boolean dryRun) {
-    // The sum is of the caller's bytes, not of the copy, so that it covers the copying too.
+    // The checksum is of the caller's bytes, not of the copy, so that it also covers the copying.
     return GenerateMacRequest.newBuilder()
         .setKeyId(keyId)
         .setMessageCrc32C(crc32c(message))
@@ -74,7 +74,7 @@ final class Wire {
   }
 
   static Verification verification(VerifyMacResponse answer) {
-    if (!answer.getMacValid()) { // never sent, but nothing else may be taken for "valid"
+    if (!answer.getMacValid()) { // Never sent, but only `true` means valid.
       throw new HmacdException(
           ErrorReason.KMS_INVALID_MAC, Code.INVALID_ARGUMENT, "the MAC does not match");
     }

@@ -1,4 +1,4 @@
-/// A client of hmacd: MACs under keys that live in an HSM. Start at [dev.hmacd.client.HmacdClient].
+/// A client of hmacd, for MACs under keys in an HSM. Start at [dev.hmacd.client.HmacdClient].
 @NullMarked
 package dev.hmacd.client;
 

@@ -192,7 +192,7 @@ public final class FakeDaemon implements AutoCloseable {
 
   /// Waits until a call that hangs is cancelled.
   boolean awaitCancelled() throws InterruptedException {
-    return cancelled.await(10, SECONDS);
+    return cancelled.await(120, SECONDS);
   }
 
   /// Changes the answers of GenerateMac on their way.
@@ -209,7 +209,7 @@ public final class FakeDaemon implements AutoCloseable {
   public void close() {
     server.shutdownNow();
     try {
-      server.awaitTermination(10, SECONDS);
+      server.awaitTermination(120, SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -449,7 +449,7 @@ class HmacdClientTest {
     var target = (Target.HostPort) Target.parse(daemon.target());
     var tls = new TlsFiles(CLIENT.ca(), cert, key, Duration.ofMillis(10));
     Connection connection = Connection.overTls(List.of(target), tls);
-    try (var client = HmacdClient.over(connection, Duration.ofSeconds(5))) {
+    try (var client = HmacdClient.over(connection, Duration.ofMinutes(2))) {
       assertThat(failure(() -> client.createKey(KeySpec.HMAC_256, "")).reason())
           .isEqualTo(ErrorReason.UNREACHABLE);
       Files.copy(CLIENT.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
