@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// attack is so many connections that do the same.
+type attack struct {
+	name, what  string
+	dial        dialer
+	connections int
+	// act does it on one connection. What it writes may be cut short: that is the daemon's defence.
+	act func(w *world, p *peer) error
+	// deaf leaves unread what the daemon sends.
+	deaf bool
+	// otherUID tells that the modest caller must be another user to be told from the attacker.
+	otherUID bool
+}
+
+const (
+	rampLimit = 150 * time.Second // How long connections are made.
+	dialers   = 32
+	perShard  = 15_000 // Connections of one process: fewer than it may have files.
+)
+
+func (w *world) sized(a attack) int {
+	return max(2, int(math.Ceil(float64(a.connections)*w.Size)))
+}
+
+// stats of an attack.
+type stats struct{ Opened, Failed, Cut int }
+
+// runAttack is one process's share; NAME/SHARD/SHARDS.
+func runAttack(w *world, name string) {
+	parts := strings.Split(name, "/")
+	var shard, shards int
+	_, _ = fmt.Sscan(parts[1], &shard)
+	_, _ = fmt.Sscan(parts[2], &shards)
+	var limit syscall.Rlimit
+	check(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	a := find(parts[0])
+	count := w.sized(a) / shards
+	if most := int(limit.Cur) - 200; count > most {
+		log.Printf("%s: %d connections in place of %d, by the limit of open files", a.name, most, count)
+		count = most
+	}
+	ended := untilInputEnds()
+	var opened, failed atomic.Int64
+	peers := make(chan *peer, count)
+	numbers := make(chan struct{}, count)
+	for range count {
+		numbers <- struct{}{}
+	}
+	close(numbers)
+	end := time.Now().Add(rampLimit)
+	var wait sync.WaitGroup
+	for range dialers {
+		wait.Go(func() {
+			for range numbers {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				if time.Now().After(end) {
+					return
+				}
+				conn, err := a.dial(w, shard)
+				if err != nil {
+					failed.Add(1)
+					continue
+				}
+				opened.Add(1)
+				p := newPeer(conn)
+				peers <- p
+				if a.deaf {
+					// What it writes can wait for as long as the daemon reads no more.
+					go func() {
+						p.note(a.act(w, p))
+					}()
+				} else {
+					p.note(a.act(w, p))
+					go p.drain()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	fmt.Println() // All is there.
+	<-ended
+	close(peers)
+	s := stats{Opened: int(opened.Load()), Failed: int(failed.Load())}
+	for p := range peers {
+		if p.closed.Load() {
+			s.Cut++
+		}
+		p.reset()
+	}
+	printJSON(s)
+}
+
+func find(name string) attack {
+	for _, a := range attacks {
+		if a.name == name {
+			return a
+		}
+	}
+	log.Fatalf("no attack %s; there are: %s", name, strings.Join(names(), " "))
+	return attack{}
+}
+
+func names() []string {
+	var all []string
+	for _, a := range attacks {
+		all = append(all, a.name)
+	}
+	return all
+}
+
+var attacks = []attack{
+	{name: "aws-headers", connections: 300, dial: toAWS,
+		what: "126 streams each, a HEADERS frame of 15 kB each, unsigned, without END_STREAM",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			fields := block(plain([2]string{"x-filler", strings.Repeat("~", 14_900)})...)
+			for _, stream := range streams(126) {
+				p.headers(stream, false, fields)
+			}
+			return p.flush()
+		}},
+	{name: "aws-hpack", connections: 500, dial: toAWS,
+		what: "126 streams each, 95 indexed fields each, unsigned",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			name, value := strings.Repeat("n", 30), strings.Repeat("v", 100)
+			pseudo := append([]byte{0x83, 0x86, 0x84, 0x01, 9}, "localhost"...)
+			// Literal with incremental indexing (RFC 7541, section 6.2.1); it is entry 62 then.
+			first := append(append(bytes.Clone(pseudo), 0x40, 30), name...)
+			first = append(append(first, 100), value...)
+			next := append(pseudo, bytes.Repeat([]byte{0x80 | 62}, 95)...)
+			for i, stream := range streams(126) {
+				if i == 0 {
+					p.headers(stream, false, first)
+				} else {
+					p.headers(stream, false, next)
+				}
+			}
+			return p.flush()
+		}},
+	{name: "aws-untaken", connections: 2200, dial: toAWS,
+		what: "128 signed requests each, whose answers have no window",
+		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.Key, 128) }},
+	{name: "aws-large-untaken", connections: 300, dial: toAWS,
+		what: "128 signed requests each for a description of 16 kB, whose answers have no window",
+		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.LongKey, 128) }},
+	{name: "aws-partial", connections: 6000, dial: toAWS,
+		what: "a DATA frame of 16 KiB each, less its last byte",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			p.headers(1, false, block(plain()...))
+			return partialData(p)
+		}},
+	{name: "aws-heads", connections: 4000, dial: toAWS,
+		what: "HTTP/1.1, authenticated; then a head of 16 kB each, less its end",
+		act: func(w *world, p *peer) error {
+			p.out.Write(w.greedyMac().http1())
+			p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\nx-filler: " + strings.Repeat("~", 16_000))
+			return p.flush()
+		}},
+	{name: "aws-bodies", connections: 1000, dial: toAWS,
+		what: "HTTP/1.1, authenticated; then a body of 260 kB each, less its end",
+		act: func(w *world, p *peer) error {
+			p.out.Write(w.greedyMac().http1())
+			p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 260000\r\n\r\n")
+			p.out.Write(make([]byte, 259_999))
+			return p.flush()
+		}},
+	{name: "aws-pipeline", connections: 500, dial: toAWS, deaf: true,
+		what: "HTTP/1.1, signed requests for 16 kB one after the other, no answer read",
+		act: func(w *world, p *peer) error {
+			return p.pump(bytes.Repeat(w.describe(w.LongKey).http1(), 16), 64)
+		}},
+	{name: "aws-controls", connections: 500, dial: toAWS, deaf: true,
+		what: "authenticated; then SETTINGS and PING frames, no answer read",
+		act: func(w *world, p *peer) error {
+			p.preface(1 << 30)
+			s := w.greedyMac()
+			p.request(1, block(s.http2Fields()...), []byte(s.body))
+			if err := p.flush(); err != nil {
+				return err
+			}
+			return p.pump(controls(), 64)
+		}},
+	{name: "aws-connections", connections: 4500, dial: toAWS,
+		what: "one access key, a signed request on each connection, which it keeps",
+		act: func(w *world, p *peer) error {
+			p.out.Write(w.greedyMac().http1())
+			return p.flush()
+		}},
+	{name: "aws-greedy", connections: 64, dial: toAWS, deaf: true,
+		what: "100 GenerateMac under way on each, all the time",
+		act: func(w *world, p *peer) error {
+			s := w.greedyMac()
+			return p.loop(100, block(s.http2Fields()...), []byte(s.body))
+		}},
+
+	{name: "grpc-groups", connections: 60, dial: toGRPC("none"),
+		what: "a principal without a rule: a half-open call each of 131 kB of nested unknown groups",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			nested := append(bytes.Repeat([]byte{15<<3 | 3}, 90), bytes.Repeat([]byte{15<<3 | 4}, 90)...)
+			message := grpcFrame(bytes.Repeat(nested, 131_000/len(nested)))
+			p.headers(1, false, grpcBlock("hmacd.v1.MacService/GenerateMac"))
+			if err := p.flush(); err != nil {
+				return err
+			}
+			if err := p.settle(); err != nil {
+				return err
+			}
+			for ; len(message) > 0; message = message[min(maxFrame, len(message)):] {
+				_ = p.framer.WriteData(1, false, message[:min(maxFrame, len(message))])
+			}
+			return p.flush()
+		}},
+	{name: "grpc-untaken", connections: 2200, dial: toGRPC("none"),
+		what: "256 Health/Check each, whose answers have no window",
+		act: func(_ *world, p *peer) error {
+			p.preface(0)
+			call := grpcBlock("grpc.health.v1.Health/Check")
+			for _, stream := range streams(256) {
+				p.request(stream, call, grpcFrame(nil))
+			}
+			return p.flush()
+		}},
+	{name: "grpc-large-untaken", connections: 300, dial: toGRPC("greedy"),
+		what: "256 DescribeKey each for a description of 16 kB, whose answers have no window",
+		act: func(w *world, p *peer) error {
+			p.preface(0)
+			call := grpcBlock("hmacd.v1.KeyService/DescribeKey")
+			for _, stream := range streams(256) {
+				p.request(stream, call, grpcFrame(field(nil, 1, []byte(w.LongKey))))
+			}
+			return p.flush()
+		}},
+	{name: "grpc-partial", connections: 6000, dial: toGRPC("none"),
+		what: "a DATA frame of 16 KiB each, less its last byte",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			p.headers(1, false, grpcBlock("hmacd.v1.MacService/GenerateMac"))
+			return partialData(p)
+		}},
+	{name: "grpc-record", connections: 6000, dial: toGRPC("none"),
+		what: "a TLS record of 16 KiB each, less its last byte",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			if err := p.flush(); err != nil {
+				return err
+			}
+			cut(p)
+			_ = p.framer.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, maxFrame-9))
+			return p.flush()
+		}},
+	{name: "socket-partial", connections: 6000, dial: toSocket, otherUID: true,
+		what: "Unix socket: a DATA frame of 16 KiB each, less its last byte",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			p.headers(1, false, grpcBlock("hmacd.v1.MacService/GenerateMac"))
+			return partialData(p)
+		}},
+	{name: "grpc-refused", connections: 500, dial: toGRPC("none"), deaf: true,
+		what: "calls of a method that does not exist, no answer read",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			if err := p.flush(); err != nil {
+				return err
+			}
+			call := grpcBlock("hmacd.v1.MacService/" + strings.Repeat("x", 200))
+			for i := range 64 {
+				for _, stream := range streams(100) {
+					p.headers(stream+uint32(200*i), true, call)
+				}
+				if err := p.flush(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	{name: "grpc-controls", connections: 500, dial: toGRPC("none"), deaf: true,
+		what: "SETTINGS and PING frames, no answer read",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			if err := p.flush(); err != nil {
+				return err
+			}
+			return p.pump(controls(), 64)
+		}},
+	{name: "grpc-connections", connections: 17_000, dial: toGRPC("none"),
+		what: "one certificate, more connections than there may be",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			return p.flush()
+		}},
+	{name: "socket-connections", connections: 17_000, dial: toSocket, otherUID: true,
+		what: "Unix socket: one user, more connections than there may be",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			return p.flush()
+		}},
+	{name: "grpc-watches", connections: 20, dial: toGRPC("none"),
+		what: "250 Health/Watch on each connection, more than there may be",
+		act:  openCalls("grpc.health.v1.Health/Watch", grpcFrame(nil), true)},
+	{name: "grpc-reflection", connections: 20, dial: toGRPC("none"),
+		what: "250 calls of reflection on each connection, left open",
+		act:  openCalls("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", grpcFrame(field(nil, 7, nil)), false)},
+	{name: "grpc-greedy", connections: 64, dial: toGRPC("greedy"), deaf: true,
+		what: "100 GenerateMac under way on each, all the time",
+		act: func(w *world, p *peer) error {
+			return p.loop(100, grpcBlock("hmacd.v1.MacService/GenerateMac"), w.generateMac())
+		}},
+}
+
+func (w *world) greedyMac() signed {
+	return w.sign(w.GreedyID, w.GreedyPw, "GenerateMac", w.macJSON())
+}
+
+func (w *world) describe(key string) signed {
+	return w.sign(w.GreedyID, w.GreedyPw, "DescribeKey", `{"KeyId":"`+key+`"}`)
+}
+
+func untakenAWS(w *world, p *peer, key string, count int) error {
+	p.preface(0)
+	s := w.describe(key)
+	fields := block(s.http2Fields()...)
+	all := streams(count)
+	p.request(all[0], fields, []byte(s.body))
+	if err := p.flush(); err != nil {
+		return err
+	}
+	time.Sleep(200 * time.Millisecond) // So that it has authenticated.
+	for _, stream := range all[1:] {
+		p.request(stream, fields, []byte(s.body))
+	}
+	return p.flush()
+}
+
+// partialData is DATA of stream 1 whose last byte is missing.
+func partialData(p *peer) error {
+	_ = p.framer.WriteData(1, false, make([]byte, maxFrame))
+	p.out.Truncate(p.out.Len() - 1)
+	return p.flush()
+}
+
+func openCalls(method string, body []byte, half bool) func(*world, *peer) error {
+	return func(_ *world, p *peer) error {
+		p.preface(1 << 30)
+		call := grpcBlock(method)
+		for _, stream := range streams(250) {
+			p.headers(stream, false, call)
+			_ = p.framer.WriteData(stream, half, body)
+		}
+		return p.flush()
+	}
+}
+
+func controls() []byte {
+	var b bytes.Buffer
+	framer := http2.NewFramer(&b, nil)
+	for range 500 {
+		_ = framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 65535})
+		_ = framer.WritePing(false, [8]byte{1})
+	}
+	return b.Bytes()
+}
+
+// pump writes the same bytes so often, or until the daemon reads no more.
+func (p *peer) pump(piece []byte, times int) error {
+	for range times {
+		p.out.Write(piece)
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits for the daemon's first frames: with them comes the window for what is sent next.
+func (p *peer) settle() error {
+	_ = p.SetReadDeadline(time.Now().Add(modestLimit))
+	_, err := p.Read(make([]byte, 4096))
+	_ = p.SetReadDeadline(time.Time{})
+	time.Sleep(50 * time.Millisecond)
+	return err
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+const (
+	maxFrame   = 16384
+	writeLimit = 5 * time.Second
+)
+
+// dialer makes a connection to one of the edges.
+type dialer func(w *world, source int) (net.Conn, error)
+
+func toAWS(w *world, source int) (net.Conn, error) {
+	return fromSource(source).Dial("tcp", w.AWS)
+}
+
+func toSocket(w *world, _ int) (net.Conn, error) {
+	return net.DialTimeout("unix", w.Socket, modestLimit)
+}
+
+// toGRPC has a certificate of that name.
+func toGRPC(name string) dialer {
+	return func(w *world, source int) (net.Conn, error) {
+		raw, err := fromSource(source).Dial("tcp", w.GRPC)
+		if err != nil {
+			return nil, err
+		}
+		config := w.tlsOf(name).Clone()
+		config.ServerName = "127.0.0.1"
+		config.DynamicRecordSizingDisabled = true
+		conn := tls.Client(&cutting{Conn: raw}, config)
+		_ = raw.SetDeadline(time.Now().Add(2 * modestLimit))
+		if err := conn.Handshake(); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+		_ = raw.SetDeadline(time.Time{})
+		return conn, nil
+	}
+}
+
+func fromSource(source int) *net.Dialer {
+	return &net.Dialer{Timeout: modestLimit, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+source))}}
+}
+
+// cutting withholds the last byte of what is written once it is told to: of a TLS record.
+type cutting struct {
+	net.Conn
+	cut bool
+}
+
+func (c *cutting) Write(b []byte) (int, error) {
+	if !c.cut {
+		return c.Conn.Write(b)
+	}
+	if _, err := c.Conn.Write(b[:len(b)-1]); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// peer writes HTTP/2 frames (RFC 9113) as it is told to, and not as a library would.
+type peer struct {
+	net.Conn
+	out    bytes.Buffer
+	framer *http2.Framer
+	closed atomic.Bool // By the daemon.
+}
+
+func newPeer(conn net.Conn) *peer {
+	p := &peer{Conn: conn}
+	p.framer = http2.NewFramer(&p.out, nil)
+	p.framer.AllowIllegalWrites = true
+	return p
+}
+
+// preface begins HTTP/2, and gives the daemon no window on streams, or all of it.
+func (p *peer) preface(window uint32) {
+	p.out.WriteString(http2.ClientPreface)
+	_ = p.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+	if window > 0 {
+		_ = p.framer.WriteWindowUpdate(0, 1<<30)
+	}
+}
+
+func (p *peer) headers(stream uint32, end bool, block []byte) {
+	_ = p.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: block, EndHeaders: true, EndStream: end,
+	})
+}
+
+// request is a whole one.
+func (p *peer) request(stream uint32, block, body []byte) {
+	p.headers(stream, len(body) == 0, block)
+	if len(body) > 0 {
+		_ = p.framer.WriteData(stream, true, body)
+	}
+}
+
+// flush sends what was written; the daemon may refuse to read it.
+func (p *peer) flush() error {
+	_ = p.SetWriteDeadline(time.Now().Add(writeLimit))
+	_, err := p.Write(p.out.Bytes())
+	p.out.Reset()
+	return err
+}
+
+// note tells whether the daemon has ended the connection; one that is only not read lasts.
+func (p *peer) note(err error) {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		p.closed.Store(true)
+	}
+}
+
+// drain reads what comes and forgets it, until the connection ends.
+func (p *peer) drain() {
+	_, _ = io.Copy(io.Discard, p.Conn)
+	p.closed.Store(true)
+}
+
+// reset ends the connection without leaving its port in use.
+func (p *peer) reset() {
+	conn := p.Conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn().(*cutting).Conn
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// block encodes fields without referring to earlier ones.
+func block(fields ...[2]string) []byte {
+	var b bytes.Buffer
+	encoder := hpack.NewEncoder(&b)
+	encoder.SetMaxDynamicTableSize(0)
+	for _, f := range fields {
+		check(encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+	}
+	return b.Bytes()
+}
+
+// plain are the fields of a request that nobody signed.
+func plain(more ...[2]string) [][2]string {
+	return append([][2]string{
+		{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "localhost"},
+	}, more...)
+}
+
+func grpcBlock(method string) []byte {
+	return block([][2]string{
+		{":method", "POST"}, {":scheme", "http"}, {":path", "/" + method}, {":authority", "localhost"},
+		{"content-type", "application/grpc"}, {"te", "trailers"},
+	}...)
+}
+
+// streams are the numbers of a client's first streams.
+func streams(count int) []uint32 {
+	all := make([]uint32, count)
+	for i := range all {
+		all[i] = uint32(2*i + 1)
+	}
+	return all
+}
+
+// loop keeps so many requests under way until the connection ends; reads every answer.
+func (p *peer) loop(count int, block, body []byte) error {
+	p.preface(1 << 30)
+	next := uint32(1)
+	for range count {
+		p.request(next, block, body)
+		next += 2
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	reader := http2.NewFramer(&p.out, p.Conn)
+	for {
+		frame, err := reader.ReadFrame()
+		if err != nil {
+			return fmt.Errorf("reading answers: %w", err)
+		}
+		header := frame.Header()
+		switch {
+		case header.Type == http2.FrameSettings && !header.Flags.Has(http2.FlagSettingsAck):
+			_ = p.framer.WriteSettingsAck()
+		case header.Type == http2.FramePing && !header.Flags.Has(http2.FlagPingAck):
+			_ = p.framer.WritePing(true, [8]byte{})
+		case header.Type == http2.FrameRSTStream,
+			header.Flags.Has(http2.FlagDataEndStream) && (header.Type == http2.FrameData || header.Type == http2.FrameHeaders):
+			p.request(next, block, body)
+			next += 2
+		default:
+			continue
+		}
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// cut has the connection withhold the last byte of the next TLS record.
+func cut(p *peer) {
+	p.Conn.(*tls.Conn).NetConn().(*cutting).cut = true
+}

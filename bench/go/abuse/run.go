@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	warmUp     = 2 * time.Second
+	hold       = 12 * time.Second // How long all of an attack is there: longer than a request may take to come.
+	settleDown = time.Second
+)
+
+// attackAll runs one attack after the other and prints a table.
+func attackAll(o options) {
+	w := makeWorld(o)
+	list := o.names
+	if len(list) == 0 {
+		list = names()
+	}
+	for _, name := range list {
+		find(name)
+	}
+	fmt.Printf("Size: %g. A cell of a caller: answered/asked, p99 in ms. Memory in MiB: heap used, heap after a collection, "+
+		"direct, resident.\n\n", w.Size)
+	fmt.Println("| attack | connections | cut | alive | AWS | gRPC | socket | heap | live | direct | held | RSS | " +
+		"turned away | calls refused | log kB |")
+	fmt.Println("| --- |" + strings.Repeat(" ---: |", 14))
+	var d *daemon
+	failed := false
+	for _, name := range list {
+		// A short run has no time to start a daemon for each.
+		if d == nil || !d.alive() || !o.short {
+			if d != nil {
+				d.end()
+			}
+			d = w.startDaemon(o)
+		}
+		if w.Key == "" {
+			w.makeKeys()
+		}
+		failed = !w.attackOnce(d, find(name)) || failed
+	}
+	d.end()
+	if failed {
+		log.Fatal("the daemon ended, or did not answer all calls of the modest caller")
+	}
+}
+
+// pause is a second at most in a short run.
+func (w *world) pause(full time.Duration) time.Duration {
+	if w.Size < 1 {
+		return min(full/2, time.Second)
+	}
+	return full
+}
+
+// attackOnce prints a row; whether the daemon lives and the modest caller got every answer.
+func (w *world) attackOnce(d *daemon, a attack) bool {
+	world := w.write()
+	uid := -1
+	if w.OtherUID {
+		uid = nobody
+	}
+	caller := startChild("modest", world, uid)
+	time.Sleep(w.pause(warmUp))
+	connectionsBefore, callsBefore := d.turnedAway()
+	logBefore := d.logBytes()
+	d.mutex.Lock()
+	d.peaks = usage{}
+	d.mutex.Unlock()
+	began := time.Since(d.started)
+
+	count := w.sized(a)
+	shards := (count + perShard - 1) / perShard
+	var attackers []*attacker
+	for shard := range shards {
+		attackers = append(attackers, startAttacker(world, fmt.Sprintf("%s/%d/%d", a.name, shard, shards)))
+	}
+	for _, each := range attackers {
+		each.awaitAll()
+	}
+	time.Sleep(w.pause(hold))
+	connections, calls := d.turnedAway()
+	alive := d.alive()
+	var sum stats
+	for _, each := range attackers {
+		s := each.end()
+		sum.Opened += s.Opened
+		sum.Failed += s.Failed
+		sum.Cut += s.Cut
+	}
+	time.Sleep(w.pause(settleDown))
+	outcomes := map[string]*outcome{}
+	caller.end(w.Patience+5*time.Second, &outcomes)
+
+	good := alive
+	cells := ""
+	for _, edge := range []string{"AWS", "gRPC", "socket"} {
+		got := outcomes[edge]
+		if got == nil {
+			got = &outcome{}
+		}
+		if edge == "socket" && a.otherUID && !w.OtherUID {
+			cells += " (one user) |" // Nothing tells the two callers apart.
+			continue
+		}
+		good = good && got.Asked > 0 && got.Answered == got.Asked
+		cells += fmt.Sprintf(" %d/%d %d |", got.Answered, got.Asked, got.p99().Milliseconds())
+		for text, times := range got.Errors {
+			log.Printf("%s: %s: %d times: %s", a.name, edge, times, text)
+		}
+	}
+	peak := d.peak()
+	live, _ := d.liveHeap(began)
+	text := "yes"
+	if !alive {
+		text = fmt.Sprintf("**no: %v**", d.state)
+	}
+	const mib = 1 << 20
+	fmt.Printf("| %s | %d | %d | %s |%s %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f |\n",
+		a.name, sum.Opened, sum.Cut+sum.Failed, text, cells, peak.heap/mib, live, peak.direct/mib, peak.held/mib, peak.rss/mib,
+		max(0, connections-connectionsBefore), max(0, calls-callsBefore), float64(d.logBytes()-logBefore)/1000)
+	return good
+}
+
+// attacker is a process of a lower priority than the daemon and the modest caller.
+type attacker struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	stop  func()
+}
+
+func startAttacker(world, name string) *attacker {
+	self, err := os.Executable()
+	check(err)
+	cmd := exec.Command("nice", "-n", "10", self, "-role", "attack", "-world", world, name)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := cmd.StdinPipe()
+	check(err)
+	out, err := cmd.StdoutPipe()
+	check(err)
+	check(cmd.Start())
+	return &attacker{cmd, bufio.NewScanner(out), func() { _ = in.Close() }}
+}
+
+// awaitAll waits until the attacker has made all its connections.
+func (a *attacker) awaitAll() {
+	a.lines.Scan()
+}
+
+func (a *attacker) end() (s stats) {
+	a.stop()
+	if a.lines.Scan() {
+		_, _ = fmt.Sscanf(a.lines.Text(), `{"Opened":%d,"Failed":%d,"Cut":%d}`, &s.Opened, &s.Failed, &s.Cut)
+	}
+	_ = a.cmd.Wait()
+	return
+}

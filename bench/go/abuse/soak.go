@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"log"
+	"math/rand"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+const (
+	soakers = 40
+	// What may be left when the hostile traffic has ended, beyond what there was before it.
+	descriptorsLeft = 30
+	threadsLeft     = 6
+	heapLeft        = 24 // MiB
+	directLeft      = 24
+	calmDown        = 3 * time.Second
+)
+
+// soak sends random hostile traffic to one daemon, and then looks whether anything is left of it.
+func soak(o options) {
+	w := makeWorld(o)
+	d := w.startDaemon(o)
+	w.makeKeys()
+	// What is loaded and pooled at first use is no growth.
+	seconds := time.Duration(o.soak) * time.Second
+	w.hostile(o.seed, max(2*time.Second, seconds/5))
+	time.Sleep(calmDown)
+	before := d.usage()
+	_, heapBefore := d.liveHeap(0)
+
+	uid := -1
+	if w.OtherUID {
+		uid = nobody
+	}
+	caller := startChild("modest", w.write(), uid)
+	attempts := w.hostile(o.seed+1, seconds)
+	outcomes := map[string]*outcome{}
+	caller.end(w.Patience+5*time.Second, &outcomes)
+	time.Sleep(calmDown)
+	after := d.usage()
+	_, heapAfter := d.liveHeap(0)
+
+	const mib = 1 << 20
+	fmt.Printf("Seed %d, %d s, %d hostile connections.\n\n", o.seed, o.soak, attempts)
+	fmt.Println("| | before | after |\n| --- | ---: | ---: |")
+	fmt.Printf("| live heap, MiB | %.0f | %.0f |\n", heapBefore, heapAfter)
+	fmt.Printf("| direct memory, MiB | %.0f | %.0f |\n", before.direct/mib, after.direct/mib)
+	fmt.Printf("| held for callers, bytes | %.0f | %.0f |\n", before.held, after.held)
+	fmt.Printf("| resident at most, MiB | %.0f | %.0f |\n", before.rss/mib, after.rss/mib)
+	fmt.Printf("| file descriptors | %.0f | %.0f |\n", before.descriptors, after.descriptors)
+	fmt.Printf("| threads | %.0f | %.0f |\n", before.threads, after.threads)
+	fmt.Println("\n| modest caller | asked | answered | p99, ms |\n| --- | ---: | ---: | ---: |")
+	var faults []string
+	if !d.alive() {
+		faults = append(faults, fmt.Sprintf("the daemon ended: %v", d.state))
+	}
+	for _, edge := range []string{"AWS", "gRPC", "socket"} {
+		got := outcomes[edge]
+		if got == nil {
+			got = &outcome{}
+		}
+		fmt.Printf("| %s | %d | %d | %d |\n", edge, got.Asked, got.Answered, got.p99().Milliseconds())
+		if got.Asked == 0 || got.Answered != got.Asked {
+			faults = append(faults, fmt.Sprintf("%s: %d of %d answered: %v", edge, got.Answered, got.Asked, got.Errors))
+		}
+	}
+	for _, each := range []struct {
+		what                string
+		before, after, most float64
+	}{
+		{"file descriptors", before.descriptors, after.descriptors, descriptorsLeft},
+		{"threads", before.threads, after.threads, threadsLeft},
+		{"MiB of live heap", heapBefore, heapAfter, heapLeft},
+		{"MiB of direct memory", before.direct / mib, after.direct / mib, directLeft},
+	} {
+		if each.after > each.before+each.most {
+			faults = append(faults, fmt.Sprintf("%.0f %s before, %.0f after", each.before, each.what, each.after))
+		}
+	}
+	d.end()
+	if len(faults) > 0 {
+		log.Fatalf("seed %d: %s", o.seed, strings.Join(faults, "\n"))
+	}
+}
+
+// hostile has many do what they like for so long; how many connections there were.
+func (w *world) hostile(seed int64, duration time.Duration) int64 {
+	var attempts atomic.Int64
+	var wait sync.WaitGroup
+	end := time.Now().Add(duration)
+	for i := range soakers {
+		random := rand.New(rand.NewSource(seed*1000 + int64(i)))
+		wait.Go(func() {
+			for time.Now().Before(end) {
+				attempts.Add(1)
+				w.misbehave(random)
+				time.Sleep(time.Duration(random.Intn(20)) * time.Millisecond)
+			}
+		})
+	}
+	wait.Wait()
+	return attempts.Load()
+}
+
+// misbehave is one hostile connection.
+func (w *world) misbehave(random *rand.Rand) {
+	dials := []dialer{toAWS, toAWS, toAWS, toSocket, toSocket, toGRPC("none"), toGRPC("greedy"), rawGRPC}
+	edge := random.Intn(len(dials))
+	conn, err := dials[edge](w, random.Intn(8))
+	if err != nil {
+		return
+	}
+	p := newPeer(conn)
+	defer p.reset()
+	if random.Intn(3) > 0 {
+		go p.drain()
+	}
+	aws := edge < 3
+	s := w.greedyMac()
+	fields, body := block(s.http2Fields()...), []byte(s.body)
+	if !aws {
+		fields, body = grpcBlock("hmacd.v1.MacService/GenerateMac"), w.generateMac()
+	}
+	switch random.Intn(12) {
+	case 0: // Garbage.
+		garbage := make([]byte, 1+random.Intn(5000))
+		random.Read(garbage)
+		p.out.Write(garbage)
+	case 1: // Half a request of HTTP/1.1.
+		request := s.http1()
+		p.out.Write(request[:random.Intn(len(request))])
+	case 2: // Requests one after the other, unsigned and signed.
+		p.out.Write(bytes.Repeat(s.http1(), 1+random.Intn(50)))
+		p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\n\r\n")
+	case 3: // No window.
+		p.preface(0)
+		for _, stream := range streams(1 + random.Intn(100)) {
+			p.request(stream, fields, body)
+		}
+	case 4: // Streams that do not end.
+		p.preface(1 << 30)
+		for _, stream := range streams(1 + random.Intn(300)) {
+			p.headers(stream, false, fields)
+		}
+	case 5: // Long fields.
+		p.preface(1 << 30)
+		long := block(plain([2]string{"x-filler", strings.Repeat("~", random.Intn(15_000))})...)
+		for _, stream := range streams(1 + random.Intn(20)) {
+			p.headers(stream, random.Intn(2) == 0, long)
+		}
+	case 6: // A frame, and a TLS record, without their ends.
+		p.preface(1 << 30)
+		p.headers(1, false, fields)
+		if _, ok := conn.(*tls.Conn); ok && random.Intn(2) == 0 {
+			if p.flush() != nil {
+				return
+			}
+			cut(p)
+		}
+		_ = p.framer.WriteData(1, false, make([]byte, random.Intn(maxFrame)))
+		p.out.Truncate(p.out.Len() - 1)
+	case 7: // Requests that are taken back.
+		p.preface(1 << 30)
+		for _, stream := range streams(1 + random.Intn(500)) {
+			p.request(stream, fields, body)
+			_ = p.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
+		}
+	case 8: // Frames of the connection.
+		p.preface(1 << 30)
+		p.out.Write(bytes.Repeat(controls(), 1+random.Intn(8)))
+	case 9: // Empty DATA, and windows of one byte.
+		p.preface(1 << 30)
+		p.headers(1, false, fields)
+		for range random.Intn(2000) {
+			_ = p.framer.WriteData(1, false, nil)
+			_ = p.framer.WriteWindowUpdate(0, 1)
+		}
+	case 10: // Fields that go on.
+		p.preface(1 << 30)
+		_ = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields})
+		for range random.Intn(200) {
+			_ = p.framer.WriteContinuation(1, false, block([2]string{"x-more", "1"}))
+		}
+	case 11: // Random frames.
+		p.preface(uint32(random.Intn(100_000)))
+		for range random.Intn(200) {
+			payload := make([]byte, random.Intn(200))
+			random.Read(payload)
+			_ = p.framer.WriteRawFrame(http2.FrameType(random.Intn(11)), http2.Flags(random.Intn(256)), uint32(random.Intn(20)), payload)
+		}
+	}
+	if p.flush() == nil {
+		time.Sleep(time.Duration(random.Intn(1000)) * time.Millisecond)
+	}
+}
+
+// rawGRPC is the port of TLS without TLS.
+func rawGRPC(w *world, source int) (net.Conn, error) {
+	return fromSource(source).Dial("tcp", w.GRPC)
+}
