@@ -1,10 +1,9 @@
 """Called by scripts/bench: MADE SCRATCH TOOLS OUTPUT short|full ROUNDS SECONDS.
 
-MADE is the folder of a daemon that has ended, with the key in its token; TOOLS a JSON file that says where the
-programs are.
+MADE is the folder of a daemon that has ended, with the key in its token; TOOLS a file with the paths of the programs,
+as lines NAME=PATH.
 """
 
-import json
 import os
 import signal
 import sys
@@ -37,8 +36,8 @@ class Bench:
 
     # --- What runs ---
 
-    def add(self, kind, name, *arguments):
-        server = kind(name, self.made, self.scratch, self.tools, *arguments)
+    def add(self, kind, name, *arguments, made=None):
+        server = kind(name, made or self.made, self.scratch, self.tools, *arguments)
         self.running.append(server)
         server.start()
         return server
@@ -230,10 +229,14 @@ class Bench:
         }
 
 
+def read_tools(path):
+    with open(path) as file:
+        return dict(line.rstrip("\n").split("=", 1) for line in file)
+
+
 def main():
     made, scratch, tools, output, mode, rounds, seconds = sys.argv[1:]
-    with open(tools) as file:
-        tools = json.load(file)
+    tools = read_tools(tools)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     start = time.monotonic()

@@ -147,8 +147,9 @@ class Hmacd(Server):
 
     warm_up = 400_000
 
-    def __init__(self, name, made, scratch, tools, lanes):
+    def __init__(self, name, made, scratch, tools, lanes, launcher="hmacd"):
         super().__init__(name, made, scratch, tools)
+        self.launcher = tools[launcher]
         with open(self.file("hmacd.yaml")) as file:
             text = file.read()
         client = re.search(r"principals: \['([^']+)'", text).group(1)
@@ -171,7 +172,7 @@ access:
             )
 
     def command(self):
-        return [self.tools["hmacd"], "serve", "--config", self.file("hmacd.yaml")]
+        return [self.launcher, "serve", "--config", self.file("hmacd.yaml")]
 
     def tls_target(self):
         """HOST:PORT; the kernel chose the port, and the log tells."""

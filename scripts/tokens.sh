@@ -5,7 +5,8 @@
 # make_token NAME makes one in $tokens/NAME, fresh. There are then:
 #   hmacd.yaml        the daemon's configuration, with the section `token` of hsm-config/NAME/token.yaml
 #   environment       what the module wants in the environment, as hsm-config/NAME/token.conf has it: NAME=VALUE lines
-#   token.properties  for tests: name, config, tool.module (what pkcs11-tool reaches the token by), and env.NAME of each
+#   token.properties  for tests: name, config, tool.module (what pkcs11-tool reaches the token by), storage (where the
+#                     token keeps its keys), and env.NAME of each
 # A token's daemon runs until stop_token_daemons, which a script calls in at_exit.
 
 # All of them, in the order of the table. Those in front of SoftHSM2 have a SoftHSM2 of their own.
@@ -16,8 +17,12 @@ tokens=$scratch/tokens
 libraries=/usr/lib/$(uname -m)-linux-gnu
 softhsm=/usr/lib/softhsm/libsofthsm2.so
 kryoptic_version=1.5.4
-token_pin=27182818
+# Labels and PINs of PKCS#11 are UTF-8, and a blank on the left belongs to a label. 8 bytes are openCryptoki's longest PIN.
+token_label=' hmacd-ü'
+token_uri_label=%20hmacd-%C3%BC # The same, as URIs have it (RFC 7512).
+token_pin='pün€1'
 token_so_pin=31415926
+export LC_ALL=C.UTF-8 # Else Java passes no such text to the programs that it starts.
 token_daemons=()
 
 # --- What they need ---
@@ -27,7 +32,9 @@ need_tokens() {
   local name wanted=(pkcs11-tool=opensc softhsm2-util=softhsm2)
   for name; do
     case $name in
-      nss) wanted+=("$libraries/libsoftokn3.so=libnss3" certutil=libnss3-tools cc=gcc) ;;
+      nss)
+        wanted+=("$libraries/libsoftokn3.so=libnss3" certutil=libnss3-tools cc=gcc /usr/include/stdio.h=libc6-dev)
+        ;;
       opencryptoki) wanted+=(pkcsslotd=opencryptoki) ;;
       p11-kit) wanted+=(p11-kit=p11-kit "$libraries/pkcs11/p11-kit-client.so=p11-kit-modules") ;;
       caml-crush) wanted+=(pkcs11proxyd=caml-crush-server "$libraries/caml-crush/*.so=caml-crush-clients") ;;
@@ -37,14 +44,29 @@ need_tokens() {
   [[ " $* " != *' kryoptic '* ]] || need_kryoptic
 }
 
+# The folder of a libclang, for bindgen. Not every library of that name is one: libclang-cpp is clang's C++ interface.
+libclang_folder() {
+  local file
+  for file in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* \
+    "$libraries"/libclang.so* "$libraries"/libclang-[0-9]*.so*; do
+    if [ -e "$file" ]; then # Not so for a link to a file of a package that is not installed.
+      say "${file%/*}"
+      return
+    fi
+  done
+  return 1
+}
+
 # kryoptic is in no distribution's packages yet. Built once, it stays in .tools.
 need_kryoptic() {
   kryoptic=$root/.tools/kryoptic/$kryoptic_version/libkryoptic_pkcs11.so
   [ ! -e "$kryoptic" ] || return 0
-  local crate=$scratch/kryoptic built
+  local crate=$scratch/kryoptic built libclang
   need_rust 1.88
-  need cc=gcc pkg-config=pkgconf /usr/include/openssl/evp.h=libssl-dev /usr/include/sqlite3.h=libsqlite3-dev \
-    '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev'
+  need cc=gcc /usr/include/stdio.h=libc6-dev pkg-config=pkgconf /usr/include/openssl/evp.h=libssl-dev \
+    /usr/include/sqlite3.h=libsqlite3-dev
+  libclang_folder >/dev/null || apt_install libclang1
+  libclang=$(libclang_folder) || die "no libclang in /usr/lib/llvm-*/lib or $libraries; bindgen wants it, to build kryoptic"
   say "Building kryoptic $kryoptic_version (this once; about a minute)"
   mkdir -p "$crate/src" "${kryoptic%/*}"
   : >"$crate/src/lib.rs"
@@ -58,7 +80,12 @@ edition = "2024"
 kryoptic = { version = "=$kryoptic_version", default-features = false, features = ["minimal"] }
 kryoptic-lib = { version = "=$kryoptic_version", default-features = false, features = ["dynamic"] }
 EOF
-  (cd "$crate" && cargo build --quiet --release) >"$scratch/kryoptic.log" 2>&1 || {
+  # libclang without clang has no headers of its own (stddef.h): it gets gcc's.
+  (
+    cd "$crate"
+    export "LIBCLANG_PATH=$libclang" "BINDGEN_EXTRA_CLANG_ARGS=-I$(cc -print-file-name=include)"
+    cargo build --quiet --release
+  ) >"$scratch/kryoptic.log" 2>&1 || {
     tail -n 40 "$scratch/kryoptic.log" >&2
     die "kryoptic does not build"
   }
@@ -78,7 +105,7 @@ make_token() {
   place "$name" "$root/hsm-config/$name"
   sed -n 's/^Environment=//p' "$dir/token.conf" >"$dir/environment" 2>/dev/null || : >"$dir/environment"
   {
-    cat "$dir/token.yaml"
+    sed "s/^  label: hmacd\$/  label: '$token_label'/" "$dir/token.yaml"
     cat <<EOF
 grpc: {unix_socket: {path: hmacd.sock}}
 registry: {path: registry.db}
@@ -87,11 +114,13 @@ access: {rules: [{principals: ["uid:$(id -u)"], actions: ["*"], keys: ["*"]}]}
 EOF
   } >"$dir/hmacd.yaml"
   token_title=$name
+  token_storage=$dir/tokens
   token_tool=$(sed -n 's/^  module: //p' "$dir/token.yaml")
   [ -e "$token_tool" ] || die "$name: there is no $token_tool"
   "token_${name//-/_}" "$dir"
   {
     printf 'name = %s\nconfig = %s\ntool.module = %s\n' "$token_title" "$dir/hmacd.yaml" "$token_tool"
+    printf 'storage = %s\n' "$token_storage"
     sed 's/^\([A-Z0-9_]*\)=/env.\1 = /' "$dir/environment"
     # It frees what it has not set up yet when the key's value cannot be read.
     [ "$name" != nss ] || say 'logged-out.use = crashes'
@@ -129,8 +158,8 @@ quietly() {
 init_token() {
   local name=$1 module=$2
   shift 2
-  quietly in_token "$name" pkcs11-tool --module "$module" "$@" --init-token --label hmacd --so-pin "$token_so_pin"
-  quietly in_token "$name" pkcs11-tool --module "$module" --token-label hmacd --login --login-type so \
+  quietly in_token "$name" pkcs11-tool --module "$module" "$@" --init-token --label "$token_label" --so-pin "$token_so_pin"
+  quietly in_token "$name" pkcs11-tool --module "$module" --token-label "$token_label" --login --login-type so \
     --so-pin "$token_so_pin" --init-pin --new-pin "$token_pin"
 }
 
@@ -171,23 +200,32 @@ stop_token_daemons() {
   token_daemons=()
 }
 
-# --- Each kind: token_NAME DIR ---
+# --- Each kind: token_NAME DIR; storage_NAME DIR makes its storage alone, empty, where there is none ---
 
 token_softhsm2() {
   token_title='SoftHSM2'
+  storage_softhsm2 "$1"
+}
+
+storage_softhsm2() {
   mkdir "$1/tokens"
   init_token softhsm2 "$softhsm"
 }
 
 token_kryoptic() {
   token_title='kryoptic'
+  token_storage=$1/token.sql
+  storage_kryoptic "$1"
+}
+
+storage_kryoptic() {
   init_token kryoptic "$kryoptic" --slot 1
 }
 
 token_nss() {
   token_title='NSS'
-  mkdir "$1/nss"
-  quietly certutil -N -d "sql:$1/nss" -f "$1/pin"
+  token_storage=$1/nss
+  storage_nss "$1"
   # pkcs11-tool gives no argument to C_Initialize; a module in front of NSS does.
   quietly cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -shared -fPIC -o "$1/init_args.so" "$root/server/src/test/c/init_args.c"
   printf 'INIT_ARGS_MODULE=%s\nINIT_ARGS=%s\n' "$token_tool" "$(sed -n 's/^  init_args: "\(.*\)"$/\1/p' "$1/token.yaml")" \
@@ -195,22 +233,45 @@ token_nss() {
   token_tool=$1/init_args.so
 }
 
+storage_nss() {
+  mkdir "$1/nss"
+  quietly certutil -N -d "sql:$1/nss" -f "$1/pin"
+}
+
+opencryptoki_token=hmacd-tést
+
 # Its tokens are the machine's, and so is its daemon: a token that is not of these tests is left alone.
 token_opencryptoki() {
   token_title='openCryptoki'
-  sed -i 's/^  label: hmacd$/  label: hmacd-test/' "$1/token.yaml" "$1/hmacd.yaml"
+  token_storage=/var/lib/opencryptoki/swtok
+  sed -i "s/^  label: .*/  label: '$opencryptoki_token'/" "$1/token.yaml" "$1/hmacd.yaml"
   if ! pkcsconf -t -c 3 >/dev/null 2>&1; then
+    if pgrep -x pkcsslotd >/dev/null; then
+      die "openCryptoki: pkcsslotd is running, and slot 3 has no token. Test on a machine without a pkcsslotd."
+    fi
+    rm -f /run/pkcsslotd.pid # A file of an earlier daemon. The new daemon writes its own late.
     quietly pkcsslotd
+    # pkcsslotd forks: its pid is in the file only.
+    timeout 30 sh -c 'until [ -s /run/pkcsslotd.pid ]; do sleep 0.05; done' || die "openCryptoki: pkcsslotd did not start"
     token_daemons+=("$(cat /run/pkcsslotd.pid)")
     until_there "$1" pkcsconf -t -c 3
   fi
   # Initialised once more, it would ask for the old PINs, and take none.
-  if [ "$(opencryptoki_label)" = hmacd-test ]; then
+  if [[ "$(opencryptoki_label)" =~ ^(hmacd-test|"$opencryptoki_token")$ ]]; then # The first is an earlier name.
     rm -rf /var/lib/opencryptoki/swtok/{MK_SO,MK_USER,NVTOK.DAT} /var/lib/opencryptoki/swtok/TOK_OBJ/*
   fi
   [ "$(opencryptoki_label)" = 'IBM OS PKCS#11' ] ||
     die "openCryptoki: slot 3 has a token $(opencryptoki_label), which is not touched. Test on a machine without one."
-  quietly pkcsconf -I -c 3 -S 87654321 <<<hmacd-test
+  storage_opencryptoki
+}
+
+storage_opencryptoki() {
+  if [ ! -d "$token_storage" ]; then
+    mkdir -p "$token_storage/TOK_OBJ"
+    chmod 770 "$token_storage" "$token_storage/TOK_OBJ"
+    chown root:pkcs11 "$token_storage" "$token_storage/TOK_OBJ"
+  fi
+  quietly pkcsconf -I -c 3 -S 87654321 <<<"$opencryptoki_token"
   quietly pkcsconf -P -c 3 -S 87654321 -n "$token_so_pin"
   quietly pkcsconf -u -c 3 -S "$token_so_pin" -n 12345670
   quietly pkcsconf -p -c 3 -U 12345670 -n "$token_pin"
@@ -242,6 +303,7 @@ transport_p11_kit() {
   local server
   rm -f "$1/p11-kit.sock"
   server=$(sed -n 's/^ExecStart=//p' "$1/p11-kit-server.service")
+  server=${server/token=hmacd/token=$token_uri_label}
   # shellcheck disable=SC2086 # As systemd splits it.
   start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" $server
   until_there "$1" test -S "$1/p11-kit.sock"
