@@ -23,6 +23,8 @@ type attack struct {
 	act func(w *world, p *peer) error
 	// deaf leaves unread what the daemon sends.
 	deaf bool
+	// burst makes all connections before it acts on all of them at once.
+	burst bool
 	// otherUID tells that the modest caller must be another user to be told from the attacker.
 	otherUID bool
 }
@@ -83,6 +85,9 @@ func runAttack(w *world, name string) {
 				opened.Add(1)
 				p := newPeer(conn)
 				peers <- p
+				if a.burst {
+					continue
+				}
 				if a.deaf {
 					// What it writes can wait for as long as the daemon reads no more.
 					go func() {
@@ -96,6 +101,17 @@ func runAttack(w *world, name string) {
 		})
 	}
 	wait.Wait()
+	if a.burst {
+		for range len(peers) {
+			p := <-peers
+			peers <- p
+			wait.Go(func() {
+				p.note(a.act(w, p))
+				go p.drain()
+			})
+		}
+		wait.Wait()
+	}
 	fmt.Println() // All is there.
 	<-ended
 	close(peers)
@@ -162,6 +178,9 @@ var attacks = []attack{
 		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.Key, 128) }},
 	{name: "aws-large-untaken", connections: 300, dial: toAWS,
 		what: "128 signed requests each for a description of 16 kB, whose answers have no window",
+		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.LongKey, 128) }},
+	{name: "aws-large-burst", connections: 300, dial: toAWS, burst: true,
+		what: "as aws-large-untaken, on all connections at once",
 		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.LongKey, 128) }},
 	{name: "aws-partial", connections: 6000, dial: toAWS,
 		what: "a DATA frame of 16 KiB each, less its last byte",
@@ -244,14 +263,10 @@ var attacks = []attack{
 		}},
 	{name: "grpc-large-untaken", connections: 300, dial: toGRPC("greedy"),
 		what: "256 DescribeKey each for a description of 16 kB, whose answers have no window",
-		act: func(w *world, p *peer) error {
-			p.preface(0)
-			call := grpcBlock("hmacd.v1.KeyService/DescribeKey")
-			for _, stream := range streams(256) {
-				p.request(stream, call, grpcFrame(field(nil, 1, []byte(w.LongKey))))
-			}
-			return p.flush()
-		}},
+		act:  untakenGRPC},
+	{name: "grpc-large-burst", connections: 300, dial: toGRPC("greedy"), burst: true,
+		what: "as grpc-large-untaken, on all connections at once",
+		act:  untakenGRPC},
 	{name: "grpc-partial", connections: 6000, dial: toGRPC("none"),
 		what: "a DATA frame of 16 KiB each, less its last byte",
 		act: func(_ *world, p *peer) error {
@@ -400,4 +415,14 @@ func (p *peer) settle() error {
 	_ = p.SetReadDeadline(time.Time{})
 	time.Sleep(50 * time.Millisecond)
 	return err
+}
+
+// untakenGRPC makes 256 calls whose answers of 16 kB have no window.
+func untakenGRPC(w *world, p *peer) error {
+	p.preface(0)
+	call := grpcBlock("hmacd.v1.KeyService/DescribeKey")
+	for _, stream := range streams(256) {
+		p.request(stream, call, grpcFrame(field(nil, 1, []byte(w.LongKey))))
+	}
+	return p.flush()
 }

@@ -9,10 +9,9 @@ import dev.hmacd.usecase.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
+import io.netty.util.internal.OutOfDirectMemoryError;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -31,29 +30,27 @@ final class Answer<A> implements Reply<A> {
   private final ServerCall<?, A> call;
   private final String method;
   private final CallObserver observer;
-  private final Executor loop;
+  private final EncodeQueue queue;
   private final long startNanos = System.nanoTime();
   private final long deadlineNanos;
   private final AtomicBoolean ended = new AtomicBoolean();
   private volatile boolean abandoned;
   private volatile @Nullable Runnable whenEnded;
 
-  /// An answer above this size triggers an immediate measurement of the connection's memory.
-  private static final int LARGE_BYTES = 4096;
-
   /// Upper bound on the bytes of messages that the client may not have read yet.
   private volatile int untakenBytes;
 
-  private volatile @Nullable Runnable whenLarge;
+  /// Only the event loop uses it.
+  private Runnable measurement = () -> {};
 
   @GuardedBy("this")
   private boolean headersSent;
 
   /// @param deadlineNanos in [System#nanoTime]'s terms
-  /// @param loop the connection's event loop
-  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer, Executor loop) {
+  /// @param queue of the connection's event loop
+  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer, EncodeQueue queue) {
     this.call = call;
-    this.loop = loop;
+    this.queue = queue;
     this.deadlineNanos = deadlineNanos;
     this.method = method(call);
     this.observer = observer;
@@ -74,24 +71,18 @@ final class Answer<A> implements Reply<A> {
     return untakenBytes;
   }
 
-  /// A reply that encodes the outcome as a message, and then completes this answer.
+  /// A reply that encodes the outcome as a message on the connection's event loop, and then
+  /// completes this answer. Its methods return before that on other threads.
   <T> Reply<T> from(Function<T, A> encode) {
     return new Reply<>() {
       @Override
       public void succeed(T value) {
-        A message;
-        try {
-          message = encode.apply(value);
-        } catch (RuntimeException e) {
-          Answer.this.fail(new Failure.Unforeseen(e));
-          return;
-        }
-        Answer.this.succeed(message);
+        queue.submit(new Encoding<>(value, encode));
       }
 
       @Override
       public void fail(Failure failure) {
-        Answer.this.fail(failure);
+        queue.execute(() -> Answer.this.fail(failure));
       }
 
       @Override
@@ -99,6 +90,49 @@ final class Answer<A> implements Reply<A> {
         return Answer.this.isAbandoned();
       }
     };
+  }
+
+  @Override
+  public void succeed(A message) {
+    queue.submit(new Encoding<>(message, Function.identity()));
+  }
+
+  private abstract class Turn implements EncodeQueue.Answering {
+    @Override
+    public void exhausted() {
+      close(Statuses.of(new Failure.MemoryBusy(Failure.Bound.OF_ALL)));
+    }
+
+    @Override
+    public Runnable measurement() {
+      return measurement;
+    }
+  }
+
+  /// A successful outcome that waits for its turn in the [EncodeQueue].
+  private final class Encoding<T> extends Turn {
+    private final T value;
+    private final Function<T, A> encode;
+
+    Encoding(T value, Function<T, A> encode) {
+      this.value = value;
+      this.encode = encode;
+    }
+
+    @Override
+    public int encode() {
+      if (ended.get()) {
+        return -1;
+      }
+      A message;
+      try {
+        message = encode.apply(value);
+      } catch (RuntimeException e) {
+        fail(new Failure.Unforeseen(e));
+        return -1;
+      }
+      return sendLast(message);
+    }
   }
 
   /// Sends one message of a stream. Does nothing after the call has ended.
@@ -115,66 +149,50 @@ final class Answer<A> implements Reply<A> {
       call.sendMessage(message);
     } catch (RuntimeException e) {
       log.atDebug().addKeyValue("method", method).setCause(e).log("A message was not sent");
+    } catch (OutOfDirectMemoryError e) {
+      fail(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
     }
   }
 
-  /// As [#from], but encodes on the connection's event loop, so that the calling thread can take
-  /// its next operation. `succeed` returns before the value is encoded.
-  <T> Reply<T> onLoopFrom(Function<T, A> encode) {
-    Reply<T> there = from(encode);
-    return new Reply<>() {
-      @Override
-      public void succeed(T value) {
-        onLoop(() -> there.succeed(value));
-      }
-
-      @Override
-      public void fail(Failure failure) {
-        onLoop(() -> there.fail(failure));
-      }
-
-      @Override
-      public boolean isAbandoned() {
-        return Answer.this.isAbandoned();
-      }
-    };
+  /// As [#send], in the turn of the [EncodeQueue]. Messages are sent in the order of the calls of
+  /// this method, if all calls are on the event loop.
+  void sendInTurn(A message) {
+    queue.submit(
+        new Turn() {
+          @Override
+          public int encode() {
+            send(message);
+            return bytes(message);
+          }
+        });
   }
 
-  private void onLoop(Runnable task) {
-    try {
-      loop.execute(task);
-    } catch (RejectedExecutionException e) {
-      log.atDebug().setCause(e).log("An answer came when the event loops had ended");
-    }
+  /// Runs a task on the connection's event loop: at once if the caller is on it.
+  void onLoop(Runnable task) {
+    queue.execute(task);
   }
 
-  @Override
-  public void succeed(A message) {
+  /// @return size of the message in bytes; -1 if the call has already ended
+  private int sendLast(A message) {
     if (!end()) {
-      return;
+      return -1;
     }
     try {
       untakenBytes = bytes(message);
       call.sendHeaders(new Metadata());
       call.sendMessage(message);
       call.close(Status.OK, new Metadata());
-      tellIfLarge();
       observer.ended(method, "OK", System.nanoTime() - startNanos);
     } catch (RuntimeException e) {
       lost(e);
     }
+    return untakenBytes;
   }
 
-  /// Sets an action that runs on the connection's event loop after each large answer.
-  void whenLarge(Runnable action) {
-    whenLarge = action;
-  }
-
-  private void tellIfLarge() {
-    Runnable action = whenLarge;
-    if (action != null && untakenBytes > LARGE_BYTES) {
-      onLoop(action);
-    }
+  /// Sets an action that measures the connection's memory. It runs on the connection's event loop
+  /// after the answer was written. Called on the event loop.
+  void measurement(Runnable action) {
+    measurement = action;
   }
 
   @Override
@@ -188,7 +206,10 @@ final class Answer<A> implements Reply<A> {
           .setCause(cause)
           .log("Unforeseen failure of a call");
     }
-    Statuses.Ending ending = Statuses.of(failure);
+    close(Statuses.of(failure));
+  }
+
+  private void close(Statuses.Ending ending) {
     try {
       synchronized (this) { // Another thread may be sending.
         call.close(ending.status(), ending.trailers());

@@ -35,7 +35,7 @@ final class Arrival {
   void on(Inflow inflow) {
     connection = inflow;
     inflow.hold(held);
-    answer.whenLarge(inflow.measurement());
+    answer.measurement(inflow.measurement());
   }
 
   Answer<?> answer() {

@@ -94,7 +94,9 @@ public final class GrpcServer implements AutoCloseable {
     this.budget = budget;
     Config.Limits limits = config.limits();
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
-    var setting = new UnaryMethod.Setting(clock, limits.maxWait(), arrivals, observer, loops);
+    var setting =
+        new UnaryMethod.Setting(
+            clock, limits.maxWait(), arrivals, observer, EncodeQueue.ofLoops(loops));
     this.unknownMethods = new UnknownMethods(setting);
     this.services =
         List.of(

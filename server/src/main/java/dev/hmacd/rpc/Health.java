@@ -148,7 +148,7 @@ public final class Health {
     private final Answer<HealthCheckResponse> answer;
     private final Clock clock;
 
-    @GuardedBy("this")
+    /// Only the event loop uses it.
     private @Nullable ServingStatus told;
 
     Watch(boolean known, Answer<HealthCheckResponse> answer, Clock clock) {
@@ -157,9 +157,13 @@ public final class Health {
       this.clock = clock;
     }
 
-    /// Sends the current status, unless it was the last one sent. A concurrent thread waits for the
-    /// lock, and then reads the status again. So the last status sent is the current one.
-    synchronized void tell() {
+    /// Sends the current status, unless it was the last one sent. A status that changes before the
+    /// event loop runs this is sent once.
+    void tell() {
+      answer.onLoop(this::tellOnLoop);
+    }
+
+    private void tellOnLoop() {
       // The protocol defines this status for unknown services, which may become known later.
       ServingStatus now = known ? status : ServingStatus.SERVICE_UNKNOWN;
       if (now == told) {
@@ -169,7 +173,7 @@ public final class Health {
       if (answer.authenticate(clock.instant()).isEmpty()) {
         answer.fail(new Failure.Unauthenticated());
       } else {
-        answer.send(response(now));
+        answer.sendInTurn(response(now));
       }
     }
 

@@ -48,9 +48,6 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
   /// Memory of gRPC and Netty for a stream until it is closed, with its headers and its answer.
   private static final long STREAM_BYTES = 4096;
 
-  /// gRPC writes each answer to a buffer of at least this size.
-  private static final long ANSWER_BYTES = 4096;
-
   /// The largest dynamic table of the encoder (RFC 7541, section 4.1).
   private static final int TABLE_BYTES = 4096;
 
@@ -138,14 +135,14 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  /// Measures the memory of the connection at once: large answers could exhaust the memory before
-  /// the next sweep.
+  /// Measures the memory of the connection if answers wait for the client's flow-control windows:
+  /// they could exhaust the memory before the next sweep.
   Runnable measurement() {
     return measurement;
   }
 
   private void measure() {
-    if (meter != null) {
+    if (meter != null && NettyState.heldBackBytes(handler.encoder().flowController()) > 0) {
       meter.measure();
     }
   }
@@ -181,7 +178,7 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
   /// Bytes of the whole answer: sent and unsent bytes are in the same buffer.
   private long answerBytes(Http2Stream stream) {
     @Nullable Arrival arrival = stream.getProperty(key);
-    return Math.max(ANSWER_BYTES, arrival == null ? 0 : arrival.answer().untakenBytes());
+    return EncodeQueue.bufferBytes(arrival == null ? 0 : arrival.answer().untakenBytes());
   }
 
   private void forEachStream(Consumer<Http2Stream> action) {

@@ -51,7 +51,7 @@ final class MacGrpcService {
     if (checked) {
       check("message", request.getMessageCrc32C(), message);
     }
-    macs.generateMac(caller, domain, answer.onLoopFrom(made -> generated(made, checked)));
+    macs.generateMac(caller, domain, answer.from(made -> generated(made, checked)));
   }
 
   private static GenerateMacResponse generated(MacAnswer made, boolean checked) {
@@ -88,7 +88,7 @@ final class MacGrpcService {
         caller,
         domain,
         mac,
-        answer.onLoopFrom(
+        answer.from(
             made ->
                 VerifyMacResponse.newBuilder()
                     .setKeyId(made.keyArn())

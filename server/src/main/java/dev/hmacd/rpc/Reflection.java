@@ -94,7 +94,8 @@ final class Reflection
       ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> call,
       Metadata headers) {
     var answer =
-        new Answer<>(call, setting.deadlineNanos(), setting.observer(), setting.loops().current());
+        new Answer<>(
+            call, setting.deadlineNanos(), setting.observer(), setting.encodeQueue().get());
     Optional<Principal> principal = answer.authenticate(setting.clock().instant());
     if (principal.isEmpty()) {
       answer.fail(new Failure.Unauthenticated());

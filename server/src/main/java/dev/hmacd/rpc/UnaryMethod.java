@@ -2,7 +2,6 @@ package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.EventLoops;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Caller;
 import dev.hmacd.usecase.Failure;
@@ -18,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Runs unary calls on the event loop. It authenticates the caller, refuses requests outside of the
@@ -34,9 +34,13 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   /// Settings that all calls share.
   ///
   /// @param maxWait the deadline of calls that set none, and the maximum for all others
-  /// @param loops the event loops of the connections
+  /// @param encodeQueue gives the queue of the event loop that calls it
   record Setting(
-      Clock clock, Duration maxWait, Arrivals arrivals, CallObserver observer, EventLoops loops) {
+      Clock clock,
+      Duration maxWait,
+      Arrivals arrivals,
+      CallObserver observer,
+      Supplier<EncodeQueue> encodeQueue) {
     /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
     long deadlineNanos() {
       long limit = maxWait.toNanos();
@@ -63,7 +67,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   @Override
   public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
     long deadlineNanos = setting.deadlineNanos();
-    var answer = new Answer<>(call, deadlineNanos, setting.observer(), setting.loops().current());
+    var answer = new Answer<>(call, deadlineNanos, setting.observer(), setting.encodeQueue().get());
     Optional<Principal> principal = answer.authenticate(setting.clock().instant());
     if (principal.isEmpty()) {
       answer.fail(new Failure.Unauthenticated());

@@ -39,7 +39,7 @@ final class UnknownMethods extends HandlerRegistry {
         ServerCall<InputStream, InputStream> call, Metadata headers) {
       var answer =
           new Answer<>(
-              call, setting.deadlineNanos(), setting.observer(), setting.loops().current());
+              call, setting.deadlineNanos(), setting.observer(), setting.encodeQueue().get());
       answer.fail(
           answer.authenticate(setting.clock().instant()).isEmpty()
               ? new Failure.Unauthenticated()

@@ -14,9 +14,6 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.internal.PlatformDependent;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -26,19 +23,13 @@ public final class EventLoops implements AutoCloseable {
   /// Timeout of the graceful shutdown.
   private static final Duration LAST_TASKS = Duration.ofSeconds(1);
 
+  private final int count = Runtime.getRuntime().availableProcessors();
   private volatile @Nullable EventLoopGroup group;
-  private volatile List<Here> here = List.of();
 
   public void start() {
     IoHandlerFactory io = isEpoll() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
     EventLoopGroup started =
-        new MultiThreadIoEventLoopGroup(
-            Runtime.getRuntime().availableProcessors(),
-            new DefaultThreadFactory("hmacd-io", true),
-            io);
-    List<Here> loops = new ArrayList<>();
-    started.forEach(loop -> loops.add(new Here(loop)));
-    here = List.copyOf(loops);
+        new MultiThreadIoEventLoopGroup(count, new DefaultThreadFactory("hmacd-io", true), io);
     group = started;
   }
 
@@ -58,29 +49,21 @@ public final class EventLoops implements AutoCloseable {
     return started;
   }
 
-  /// An executor of the event loop that the calling thread runs. A task that this event loop
-  /// submits runs at once.
+  /// The event loop that the calling thread runs.
   ///
   /// @throws IllegalStateException if the calling thread is no event loop
-  public Executor current() {
-    for (Here loop : here) {
-      if (loop.executor().inEventLoop()) {
+  public EventExecutor current() {
+    for (EventExecutor loop : group()) {
+      if (loop.inEventLoop()) {
         return loop;
       }
     }
     throw new IllegalStateException("not on an event loop");
   }
 
-  /// The executor of one event loop. A task that the event loop itself submits runs at once.
-  private record Here(EventExecutor executor) implements Executor {
-    @Override
-    public void execute(Runnable task) {
-      if (executor.inEventLoop()) {
-        task.run();
-      } else {
-        executor.execute(task);
-      }
-    }
+  /// The number of event loops.
+  public int count() {
+    return count;
   }
 
   /// Direct memory in bytes, if Netty counts it; 0 if the JVM counts it.

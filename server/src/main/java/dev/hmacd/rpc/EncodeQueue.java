@@ -1,0 +1,171 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.log.LogRateLimiter;
+import dev.hmacd.transport.EventLoops;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.FastThreadLocal;
+import io.netty.util.internal.OutOfDirectMemoryError;
+import java.util.ArrayDeque;
+import java.util.LinkedHashSet;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Encodes the answers of all connections of one event loop, and bounds the encoded bytes that no
+/// connection counts yet.
+///
+/// gRPC encodes an answer to a buffer of direct memory at once, and writes it to the connection in
+/// a later task of the event loop. One pass of an event loop reads all ready connections before it
+/// runs tasks. Without a bound, their answers together could exhaust the direct memory before the
+/// memory of any connection is measured. Above the bound, an answer waits unencoded. The wait does
+/// not depend on a client: a write hands the answer to the connection's flow control.
+///
+/// All methods except [#execute] and [#submit] run on the event loop.
+final class EncodeQueue {
+  /// The bound of all event loops together, in bytes of direct memory.
+  static final long MAX_BYTES = 8 << 20;
+
+  /// gRPC encodes each answer to a buffer of at least this size.
+  private static final int MIN_BYTES = 4096;
+
+  /// Bytes of gRPC's message prefix: a flag, and the length of the message.
+  private static final int PREFIX_BYTES = 5;
+
+  private static final Logger log = LoggerFactory.getLogger(EncodeQueue.class);
+  private static final LogRateLimiter exhaustions = new LogRateLimiter();
+
+  /// An answer that is not encoded yet.
+  interface Answering {
+    /// Encodes and sends the answer, on the event loop.
+    ///
+    /// @return size of the message in bytes; -1 if the call has already ended
+    int encode();
+
+    /// Ends the call: no direct memory is left for its answer.
+    void exhausted();
+
+    /// Measures the memory of the connection.
+    Runnable measurement();
+  }
+
+  private final EventExecutor loop;
+  private final long maxBytes;
+  private final Queue<Answering> waiting = new ArrayDeque<>();
+
+  /// Encoded bytes that are not written yet.
+  private long unwritten;
+
+  /// The measurements of the connections of these bytes.
+  private Set<Runnable> measurements = new LinkedHashSet<>();
+
+  private boolean writeAwaited;
+
+  /// The queue of the event loop that the calling thread runs. It throws [IllegalStateException] if
+  /// the calling thread is no event loop.
+  static Supplier<EncodeQueue> ofLoops(EventLoops loops) {
+    var queues =
+        new FastThreadLocal<EncodeQueue>() {
+          @Override
+          protected EncodeQueue initialValue() {
+            return new EncodeQueue(loops.current(), MAX_BYTES / loops.count());
+          }
+        };
+    return queues::get;
+  }
+
+  /// @param maxBytes of this event loop; an answer is encoded whenever fewer bytes are unwritten
+  EncodeQueue(EventExecutor loop, long maxBytes) {
+    this.loop = loop;
+    this.maxBytes = maxBytes;
+  }
+
+  /// Runs a task on the event loop: at once if the caller is on it.
+  void execute(Runnable task) {
+    if (loop.inEventLoop()) {
+      task.run();
+      return;
+    }
+    try {
+      loop.execute(task);
+    } catch (RejectedExecutionException e) {
+      log.atDebug().setCause(e).log("An answer came after the event loops had ended");
+    }
+  }
+
+  /// Encodes an answer on the event loop, as soon as the bound permits.
+  void submit(Answering answer) {
+    execute(
+        () -> {
+          if (unwritten < maxBytes && waiting.isEmpty()) {
+            encode(answer);
+          } else {
+            waiting.add(answer);
+          }
+        });
+  }
+
+  /// Size of the buffer of an encoded message. Netty has four sizes for each power of two.
+  ///
+  /// @param message its size in bytes
+  static int bufferBytes(int message) {
+    int bytes = Math.max(MIN_BYTES, message + PREFIX_BYTES);
+    int step = Integer.highestOneBit(bytes - 1) / 4;
+    return (bytes + step - 1) / step * step;
+  }
+
+  private void encode(Answering answer) {
+    int bytes = -1;
+    try {
+      bytes = answer.encode();
+    } catch (OutOfDirectMemoryError e) {
+      long times = exhaustions.happened();
+      if (times > 0) {
+        log.atError()
+            .addKeyValue("times", times)
+            .addKeyValue("reason", e.getMessage())
+            .log("Calls failed: no direct memory for their answers");
+      }
+      answer.exhausted();
+    }
+    if (bytes >= 0) {
+      unwritten += bufferBytes(bytes);
+      boolean _ = measurements.add(answer.measurement());
+      awaitWrite();
+    }
+  }
+
+  /// gRPC has queued the write of each encoded answer on the event loop. The first task runs after
+  /// the writes of the answers so far, or between them: answers of other connections may have been
+  /// encoded since. The second runs after all writes that were queued before the first.
+  private void awaitWrite() {
+    if (!writeAwaited) {
+      writeAwaited = true;
+      loop.execute(
+          () -> {
+            long bytes = unwritten;
+            Set<Runnable> connections = measurements;
+            measurements = new LinkedHashSet<>();
+            loop.execute(() -> written(bytes, connections));
+          });
+    }
+  }
+
+  private void written(long bytes, Set<Runnable> connections) {
+    unwritten -= bytes;
+    writeAwaited = false;
+    connections.forEach(Runnable::run);
+    while (unwritten < maxBytes) {
+      Answering next = waiting.poll();
+      if (next == null) {
+        break;
+      }
+      encode(next);
+    }
+    if (unwritten > 0) {
+      awaitWrite();
+    }
+  }
+}
