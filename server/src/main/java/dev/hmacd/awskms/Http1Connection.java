@@ -1,6 +1,7 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.transport.ConnectionMeter;
+import dev.hmacd.transport.Reading;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -293,19 +294,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     readOnWhileThereIsRoom();
   }
 
-  @Override
-  public void channelWritabilityChanged(ChannelHandlerContext context) {
-    readOnWhileThereIsRoom();
-    context.fireChannelWritabilityChanged();
-  }
-
-  /// Pauses reading while the connection has too many requests in flight, or unsent output.
+  /// Pauses reading while the connection has too many requests in flight.
   private void readOnWhileThereIsRoom() {
-    boolean room =
-        waiting.size() < intake.limits().maxRequestsPerConnection() && channel.isWritable();
-    if (channel.config().isAutoRead() != room) {
-      channel.config().setAutoRead(room);
-    }
+    meter
+        .reading()
+        .pause(Reading.Reason.FULL, waiting.size() >= intake.limits().maxRequestsPerConnection());
   }
 
   /// Sends the answers that are complete, in the order of their requests.
@@ -367,7 +360,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     idleSinceNanos = 0;
     var _ =
         channel.writeAndFlush(answer).addListener(_ -> Closing.lingering(channel, LINGER_MILLIS));
-    channel.config().setAutoRead(true);
+    meter.reading().pause(Reading.Reason.FULL, false);
   }
 
   private boolean isMidRequest() {

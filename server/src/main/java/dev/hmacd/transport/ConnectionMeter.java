@@ -43,12 +43,15 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private final MemoryBudget.Account account;
   private final long idleBytes;
   private final long timeoutNanos;
+  private final Reading reading;
+  private final FairInput input;
   private List<ByteToMessageDecoder> decoders = List.of();
   private boolean decodersKnown;
   private @Nullable ByteToMessageDecoder timed;
   private @Nullable DefaultHttp2FrameReader frameReader;
   private @Nullable Held edge;
   private @Nullable Object principal;
+  private Object owner;
   private boolean sweepScheduled;
 
   /// Complete frames so far; [#framesSeen] at the last sweep.
@@ -91,11 +94,19 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /// @param source the owner until the connection has authenticated
   /// @param idleBytes memory of an idle connection
   ConnectionMeter(
-      Channel channel, MemoryBudget.Account account, long idleBytes, long timeoutNanos) {
+      Channel channel,
+      MemoryBudget.Account account,
+      Object source,
+      long idleBytes,
+      long timeoutNanos) {
     this.channel = channel;
     this.account = account;
+    this.owner = source;
+    this.reading = new Reading(channel);
+    this.input = new FairInput(this);
     this.idleBytes = idleBytes;
     this.timeoutNanos = timeoutNanos;
   }
@@ -137,12 +148,27 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// Sets the connection's principal. Called by [Connections].
   void authenticated(Object known) {
     principal = known;
+    owner = known;
     account.authenticated(known);
   }
 
   /// Null while the connection is pending.
   @Nullable Object principal() {
     return principal;
+  }
+
+  /// The principal; the source of the connection while it is pending.
+  Object owner() {
+    return owner;
+  }
+
+  /// Passes the connection's input on. It is the next handler after this.
+  FairInput input() {
+    return input;
+  }
+
+  public Reading reading() {
+    return reading;
   }
 
   MemoryBudget.Account account() {
@@ -167,7 +193,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    channel.config().setAutoRead(channel.isWritable());
+    reading.pause(Reading.Reason.UNWRITABLE, !channel.isWritable());
     context.fireChannelWritabilityChanged();
     measure();
   }
@@ -189,7 +215,9 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     Held held = edge;
     long heap = held == null ? 0 : held.heapBytes();
     long direct = undecoded + unsentBytes + (held == null ? 0 : held.directBytes());
-    account.set(idleBytes + heap + headerTableBytes() + MemoryBudget.DIRECT_WEIGHT * direct);
+    long waiting = input.waitingBytes();
+    account.set(
+        idleBytes + heap + waiting + headerTableBytes() + MemoryBudget.DIRECT_WEIGHT * direct);
     boolean active = direct > 0 || (held != null && held.isActive());
     if (active && !sweepScheduled) {
       sweepScheduled = true;

@@ -5,6 +5,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ServerChannelRecvByteBufAllocator;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -31,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 /// descriptors are in use, the listener stops accepting until one of them is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
+  /// Maximum of connections that a listener accepts in one pass of its event loop.
+  private static final int MAX_ACCEPTS = 64;
+
   private final Settings settings;
   private final MemoryBudget budget;
   private final Function<Channel, @Nullable Object> identify;
@@ -92,6 +96,19 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     cut(connection);
   }
 
+  /// On the listening channel. Netty accepts one connection in each pass of the event loop by
+  /// default: callers would wait behind a flood of connections.
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    context
+        .channel()
+        .config()
+        .setRecvByteBufAllocator(
+            new ServerChannelRecvByteBufAllocator()
+                .respectMaybeMoreData(false)
+                .maxMessagesPerRead(MAX_ACCEPTS));
+  }
+
   /// On the listening channel: each message is a new connection.
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
@@ -103,13 +120,12 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       connection.unsafe().closeForcibly();
       return;
     }
-    var account =
-        budget.open(
-            connection, principal == null ? source(route) : principal, settings.idleBytes());
+    Object owner = principal == null ? source(route) : principal;
+    var account = budget.open(connection, owner, settings.idleBytes());
     var meter =
         new ConnectionMeter(
-            connection, account, settings.idleBytes(), settings.timeout().toNanos());
-    connection.pipeline().addFirst(meter);
+            connection, account, owner, settings.idleBytes(), settings.timeout().toNanos());
+    connection.pipeline().addFirst(meter, meter.input());
     if (principal == null) {
       addPending(route, connection);
     } else {

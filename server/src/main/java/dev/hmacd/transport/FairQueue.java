@@ -1,0 +1,163 @@
+package dev.hmacd.transport;
+
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.FastThreadLocal;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.TimeUnit;
+
+/// Fair queueing of the input of one event loop: round robin over the owners of the connections, in
+/// bytes. All methods run on the event loop.
+///
+/// An event loop reads all ready connections in one pass. Without this queue, a caller would wait
+/// until the input of all other callers is decoded. An owner may have [#QUANTUM_BYTES] decoded in
+/// each pass. The rest of its input waits for later passes. Input of an owner that has none waiting
+/// is decoded at once.
+final class FairQueue {
+  /// Bytes of one owner in each pass of the event loop.
+  static final int QUANTUM_BYTES = 8 << 10;
+
+  /// Bytes of waiting input in each pass, of all owners.
+  private static final int ROUND_BYTES = 4 * QUANTUM_BYTES;
+
+  /// Bytes of one connection before the next connection of the same owner.
+  static final int SLICE_BYTES = 4 << 10;
+
+  private static final FastThreadLocal<FairQueue> HERE = new FastThreadLocal<>();
+
+  private final EventLoop loop;
+  private final Map<Object, Owner> owners = new HashMap<>();
+
+  /// Owners with waiting connections, the next one first.
+  private final Queue<Owner> rounds = new ArrayDeque<>();
+
+  private long pass;
+  private boolean roundDue;
+
+  private FairQueue(EventLoop loop) {
+    this.loop = loop;
+  }
+
+  /// The queue of the event loop that the calling thread runs.
+  static FairQueue of(EventLoop loop) {
+    FairQueue queue = HERE.get();
+    if (queue == null) {
+      queue = new FairQueue(loop);
+      HERE.set(queue);
+    }
+    return queue;
+  }
+
+  /// A connection with input that waits.
+  interface Waiting {
+    /// Decodes waiting input.
+    ///
+    /// @param maxBytes at least 1
+    /// @return the decoded bytes
+    int decode(int maxBytes);
+
+    boolean hasInput();
+  }
+
+  /// The owner of connections of this event loop.
+  final class Owner {
+    private final Object name;
+    private final Queue<Waiting> waiting = new ArrayDeque<>();
+    private int connections;
+    private long pass;
+    private int left;
+
+    private Owner(Object name) {
+      this.name = name;
+    }
+
+    boolean isNamed(Object other) {
+      return name.equals(other);
+    }
+
+    /// Takes bytes that may be decoded at once.
+    ///
+    /// @return at most `wanted`; 0 if input of this owner already waits
+    int take(int wanted) {
+      beginPass();
+      if (!waiting.isEmpty() || left < Math.min(wanted, SLICE_BYTES)) {
+        return 0;
+      }
+      int taken = Math.min(wanted, left);
+      left -= taken;
+      return taken;
+    }
+
+    private void beginPass() {
+      if (pass != FairQueue.this.pass) {
+        pass = FairQueue.this.pass;
+        left = QUANTUM_BYTES;
+      }
+      if (!roundDue) {
+        roundDue = true;
+        loop.execute(FairQueue.this::round);
+      }
+    }
+
+    /// Puts a connection behind the others of this owner.
+    void await(Waiting connection) {
+      if (waiting.isEmpty()) {
+        rounds.add(this);
+      }
+      waiting.add(connection);
+    }
+
+    /// Decodes input of the next connections.
+    ///
+    /// @return the decoded bytes
+    private int decodeNext() {
+      beginPass();
+      int before = left;
+      while (left > 0) {
+        Waiting next = waiting.poll();
+        if (next == null) {
+          break;
+        }
+        left -= next.decode(Math.min(SLICE_BYTES, left));
+        if (next.hasInput()) {
+          waiting.add(next);
+        }
+      }
+      return before - left;
+    }
+  }
+
+  /// Opens the account of a connection. Each call needs a [#leave].
+  Owner join(Object name) {
+    Owner owner = owners.computeIfAbsent(name, Owner::new);
+    owner.connections++;
+    return owner;
+  }
+
+  void leave(Owner owner) {
+    owner.connections--;
+    if (owner.connections == 0) {
+      var _ = owners.remove(owner.name);
+    }
+  }
+
+  /// Begins the next pass, after the event loop has read all ready connections.
+  private void round() {
+    pass++;
+    int left = ROUND_BYTES;
+    for (int i = rounds.size(); i > 0 && left > 0; i--) {
+      Owner owner = rounds.remove();
+      left -= owner.decodeNext();
+      if (!owner.waiting.isEmpty()) {
+        rounds.add(owner);
+      }
+    }
+    roundDue = !rounds.isEmpty();
+    if (roundDue) {
+      // The event loop reads ready connections before it runs a scheduled task.
+      var _ = loop.schedule(this::round, 0, TimeUnit.NANOSECONDS);
+    }
+  }
+}
