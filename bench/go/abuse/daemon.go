@@ -141,6 +141,11 @@ func (d *daemon) usage() usage {
 	return u
 }
 
+// resetResident has the kernel take the peak of the resident memory anew (proc_pid_clear_refs(5)).
+func (d *daemon) resetResident() {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.cmd.Process.Pid), []byte("5"), 0)
+}
+
 func statusValue(status []byte, name string) float64 {
 	m := regexp.MustCompile(`(?m)^` + name + `:\s*(\d+)`).FindSubmatch(status)
 	if m == nil {

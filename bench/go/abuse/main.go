@@ -1,6 +1,6 @@
 // Command abuse attacks a daemon of its own on all its edges, and tells whether others notice.
 //
-//	abuse [-short] [-times N] -hmacd BIN -dir DIR [ATTACK...]  each attack on a fresh daemon; prints a Markdown table
+//	abuse [-short] [-times N] -hmacd BIN -dir DIR [ATTACK...]  each attack; prints a Markdown table
 //	abuse -soak SECONDS [-seed N] -hmacd BIN -dir DIR          random hostile traffic on one daemon
 //
 // DIR is a folder of `hmacd dev` that is stopped: its token, registry and access keys are used. All connections are to

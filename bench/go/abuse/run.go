@@ -2,22 +2,28 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 const (
-	warmUp     = 2 * time.Second
+	before     = 2 * time.Second
 	hold       = 12 * time.Second // How long all of an attack is there: longer than a request may take to come.
 	settleDown = time.Second
+
+	warmUpCalls   = 400_000
+	warmUpWorkers = 8 // On each edge.
 )
 
-// attackAll runs one attack after the other and prints a table.
+// attackAll runs one attack after the other, all on one daemon as long as it lives, and prints a table.
 func attackAll(o options) {
 	w := makeWorld(o)
 	list := o.names
@@ -35,15 +41,17 @@ func attackAll(o options) {
 	var d *daemon
 	failed := false
 	for _, name := range list {
-		// A short run has no time to start a daemon for each.
-		if d == nil || !d.alive() || !o.short {
+		if d == nil || !d.alive() {
 			if d != nil {
 				d.end()
 			}
 			d = w.startDaemon(o)
-		}
-		if w.Key == "" {
-			w.makeKeys()
+			if w.Key == "" {
+				w.makeKeys()
+			}
+			if !o.short {
+				w.warmUp()
+			}
 		}
 		failed = !w.attackOnce(d, find(name)) || failed
 	}
@@ -51,6 +59,28 @@ func attackAll(o options) {
 	if failed {
 		log.Fatal("the daemon ended, or did not answer all calls of the modest caller")
 	}
+}
+
+// warmUp makes the calls after which a JVM has compiled what it runs often.
+func (w *world) warmUp() {
+	var wait sync.WaitGroup
+	for _, edge := range edges(w) {
+		var begun atomic.Int64
+		for range warmUpWorkers {
+			wait.Go(func() {
+				for i := begun.Add(1); i <= warmUpCalls/3; i = begun.Add(1) {
+					index := int(2 * i) // An even one is on a kept connection.
+					if i%50 == 0 {
+						index++
+					}
+					ctx, cancel := context.WithTimeout(context.Background(), modestLimit)
+					check(edge.call(ctx, index))
+					cancel()
+				}
+			})
+		}
+	}
+	wait.Wait()
 }
 
 // pause is a second at most in a short run.
@@ -69,11 +99,12 @@ func (w *world) attackOnce(d *daemon, a attack) bool {
 		uid = nobody
 	}
 	caller := startChild("modest", world, uid)
-	time.Sleep(w.pause(warmUp))
+	time.Sleep(w.pause(before))
 	connectionsBefore, callsBefore := d.turnedAway()
 	logBefore := d.logBytes()
 	d.mutex.Lock()
 	d.peaks = usage{}
+	d.resetResident()
 	d.mutex.Unlock()
 	began := time.Since(d.started)
 
