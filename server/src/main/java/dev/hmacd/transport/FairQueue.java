@@ -36,14 +36,14 @@ final class FairQueue {
   private long pass;
   private boolean roundDue;
 
-  private FairQueue(EventLoop loop) {
+  FairQueue(EventLoop loop) {
     this.loop = loop;
   }
 
-  /// The queue of the event loop that the calling thread runs.
+  /// The queue of the event loop that the calling thread runs. Only in tests a thread runs several.
   static FairQueue of(EventLoop loop) {
     FairQueue queue = HERE.get();
-    if (queue == null) {
+    if (queue == null || !queue.loop.equals(loop)) {
       queue = new FairQueue(loop);
       HERE.set(queue);
     }
@@ -66,7 +66,7 @@ final class FairQueue {
     private final Object name;
     private final Queue<Waiting> waiting = new ArrayDeque<>();
     private int connections;
-    private long pass;
+    private long pass = -1;
     private int left;
 
     private Owner(Object name) {

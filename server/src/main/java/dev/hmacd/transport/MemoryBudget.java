@@ -19,8 +19,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Four bounds: of the process, of one owner (a half), of all owners that have not authenticated (a
 /// quarter), and of one connection (an eighth). Above a bound, the owner that holds most loses its
-/// largest connections, until a 32nd of the bound is free. More at once would occupy the event
-/// loop: the close of a connection with 256 streams takes milliseconds.
+/// largest connections, until an eighth of the bound is free.
 @ThreadSafe
 public final class MemoryBudget {
   /// The weight of a byte of direct memory: the process has less of it than of heap.
@@ -214,7 +213,7 @@ public final class MemoryBudget {
     if (heldNow.getAsLong() <= max) {
       return closed;
     }
-    long enough = max - max / 32;
+    long enough = max - max / 8;
     while (heldNow.getAsLong() > enough) {
       List<Owner> most =
           owners.values().stream()
