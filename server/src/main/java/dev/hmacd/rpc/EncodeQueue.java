@@ -28,6 +28,10 @@ final class EncodeQueue {
   /// The bound of all event loops together, in bytes of direct memory.
   static final long MAX_BYTES = 8 << 20;
 
+  /// Up to this many bytes may be written without the queue's notice: a task for each answer would
+  /// cost an unloaded caller some percent. It is an eighth of the bound of an event loop at most.
+  private static final int UNCOUNTED_BYTES = 64 << 10;
+
   /// gRPC encodes each answer to a buffer of at least this size.
   private static final int MIN_BYTES = 4096;
 
@@ -55,7 +59,7 @@ final class EncodeQueue {
   private final long maxBytes;
   private final Queue<Answering> waiting = new ArrayDeque<>();
 
-  /// Encoded bytes that are not written yet.
+  /// Encoded bytes that are not known to be written.
   private long unwritten;
 
   /// The measurements of the connections of these bytes.
@@ -70,7 +74,8 @@ final class EncodeQueue {
         new FastThreadLocal<EncodeQueue>() {
           @Override
           protected EncodeQueue initialValue() {
-            return new EncodeQueue(loops.current(), MAX_BYTES / loops.count());
+            return new EncodeQueue(
+                loops.current(), Math.max(8 * UNCOUNTED_BYTES, MAX_BYTES / loops.count()));
           }
         };
     return queues::get;
@@ -133,7 +138,9 @@ final class EncodeQueue {
     if (bytes >= 0) {
       unwritten += bufferBytes(bytes);
       boolean _ = measurements.add(answer.measurement());
-      awaitWrite();
+      if (unwritten > UNCOUNTED_BYTES) {
+        awaitWrite();
+      }
     }
   }
 
@@ -164,7 +171,7 @@ final class EncodeQueue {
       }
       encode(next);
     }
-    if (unwritten > 0) {
+    if (unwritten > UNCOUNTED_BYTES) {
       awaitWrite();
     }
   }

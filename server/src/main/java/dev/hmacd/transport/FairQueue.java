@@ -87,6 +87,10 @@ final class FairQueue {
       }
       int taken = Math.min(wanted, left);
       left -= taken;
+      // Little input needs no new pass: the task would cost an unloaded caller some percent.
+      if (left < QUANTUM_BYTES / 2) {
+        dueRound();
+      }
       return taken;
     }
 
@@ -95,16 +99,13 @@ final class FairQueue {
         pass = FairQueue.this.pass;
         left = QUANTUM_BYTES;
       }
-      if (!roundDue) {
-        roundDue = true;
-        loop.execute(FairQueue.this::round);
-      }
     }
 
     /// Puts a connection behind the others of this owner.
     void await(Waiting connection) {
       if (waiting.isEmpty()) {
         rounds.add(this);
+        dueRound();
       }
       waiting.add(connection);
     }
@@ -140,6 +141,13 @@ final class FairQueue {
     owner.connections--;
     if (owner.connections == 0) {
       var _ = owners.remove(owner.name);
+    }
+  }
+
+  private void dueRound() {
+    if (!roundDue) {
+      roundDue = true;
+      loop.execute(this::round);
     }
   }
 
