@@ -163,7 +163,14 @@ final class EncodeQueue {
   private void written(long bytes, Set<Runnable> connections) {
     unwritten -= bytes;
     writeAwaited = false;
-    connections.forEach(Runnable::run);
+    try {
+      connections.forEach(Runnable::run);
+    } finally { // An unforeseen exception must not stop the answers that wait.
+      encodeWaiting();
+    }
+  }
+
+  private void encodeWaiting() {
     while (unwritten < maxBytes) {
       Answering next = waiting.poll();
       if (next == null) {

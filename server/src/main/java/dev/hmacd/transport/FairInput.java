@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.util.internal.OutOfDirectMemoryError;
 import org.jspecify.annotations.Nullable;
 
 /// Passes the input of one connection on in the turns of the [FairQueue]. While input waits, the
@@ -101,7 +102,15 @@ final class FairInput extends ChannelDuplexHandler implements FairQueue.Waiting 
     if (here == null || bytes == 0) {
       return 0; // The connection was closed.
     }
-    ByteBuf slice = here.alloc().buffer(bytes).writeBytes(rest, bytes);
+    ByteBuf slice;
+    try {
+      slice = here.alloc().buffer(bytes).writeBytes(rest, bytes);
+    } catch (OutOfDirectMemoryError e) {
+      rest = Unpooled.EMPTY_BUFFER;
+      here.fireExceptionCaught(e);
+      Connections.cut(here.channel());
+      return 0;
+    }
     if (!rest.isReadable()) {
       rest = Unpooled.EMPTY_BUFFER;
     }

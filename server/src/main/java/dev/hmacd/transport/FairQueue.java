@@ -155,17 +155,26 @@ final class FairQueue {
   private void round() {
     pass++;
     int left = ROUND_BYTES;
-    for (int i = rounds.size(); i > 0 && left > 0; i--) {
-      Owner owner = rounds.remove();
-      left -= owner.decodeNext();
+    try {
+      for (int i = rounds.size(); i > 0 && left > 0; i--) {
+        left -= serve(rounds.remove());
+      }
+    } finally { // An unforeseen exception must not stop the other connections.
+      roundDue = !rounds.isEmpty();
+      if (roundDue) {
+        // The event loop reads ready connections before it runs a scheduled task.
+        var _ = loop.schedule(this::round, 0, TimeUnit.NANOSECONDS);
+      }
+    }
+  }
+
+  private int serve(Owner owner) {
+    try {
+      return owner.decodeNext();
+    } finally {
       if (!owner.waiting.isEmpty()) {
         rounds.add(owner);
       }
-    }
-    roundDue = !rounds.isEmpty();
-    if (roundDue) {
-      // The event loop reads ready connections before it runs a scheduled task.
-      var _ = loop.schedule(this::round, 0, TimeUnit.NANOSECONDS);
     }
   }
 }

@@ -140,6 +140,30 @@ class FairQueueTest {
   }
 
   @Test
+  void failureOfAConnectionStopsNoOther() throws InterruptedException {
+    onLoop(
+        () -> {
+          FairQueue.Owner owner = queue.join("a");
+          owner.await(
+              new FairQueue.Waiting() {
+                @Override
+                public int decode(int maxBytes) {
+                  throw new IllegalStateException("unforeseen");
+                }
+
+                @Override
+                public boolean hasInput() {
+                  return false;
+                }
+              });
+          owner.await(new Connection("a1", 2 * QUANTUM));
+          queue.join("b").await(new Connection("b1", 1));
+        });
+    awaitDecoded();
+    assertThat(slices).contains("a1", "b1");
+  }
+
+  @Test
   void ownerIsForgottenWithItsLastConnection() {
     onLoop(
         () -> {
