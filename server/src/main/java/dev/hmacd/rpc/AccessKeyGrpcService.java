@@ -50,7 +50,7 @@ final class AccessKeyGrpcService {
     accessKeys.createAccessKey(
         caller,
         request.getPrincipal(),
-        answer.from(
+        answer.atOnceFrom(
             made ->
                 CreateAccessKeyResponse.newBuilder()
                     .setAccessKey(Values.accessKey(made.key()))

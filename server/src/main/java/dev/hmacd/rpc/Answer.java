@@ -92,6 +92,32 @@ final class Answer<A> implements Reply<A> {
     };
   }
 
+  /// As [#from], but encodes and sends the message before `succeed` returns, on the calling thread:
+  /// for a secret that its owner then clears.
+  <T> Reply<T> atOnceFrom(Function<T, A> encode) {
+    return new Reply<>() {
+      @Override
+      public void succeed(T value) {
+        var encoding = new Encoding<>(value, encode);
+        try {
+          int _ = encoding.encode();
+        } catch (OutOfDirectMemoryError e) {
+          encoding.exhausted();
+        }
+      }
+
+      @Override
+      public void fail(Failure failure) {
+        Answer.this.fail(failure);
+      }
+
+      @Override
+      public boolean isAbandoned() {
+        return Answer.this.isAbandoned();
+      }
+    };
+  }
+
   @Override
   public void succeed(A message) {
     queue.submit(new Encoding<>(message, Function.identity()));
