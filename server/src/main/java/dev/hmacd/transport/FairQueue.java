@@ -7,6 +7,8 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Fair queueing of the input of one event loop: round robin over the owners of the connections, in
 /// bytes. All methods run on the event loop.
@@ -25,6 +27,7 @@ final class FairQueue {
   /// Bytes of one connection before the next connection of the same owner.
   static final int SLICE_BYTES = 4 << 10;
 
+  private static final Logger log = LoggerFactory.getLogger(FairQueue.class);
   private static final FastThreadLocal<FairQueue> HERE = new FastThreadLocal<>();
 
   private final EventLoop loop;
@@ -155,26 +158,21 @@ final class FairQueue {
   private void round() {
     pass++;
     int left = ROUND_BYTES;
-    try {
-      for (int i = rounds.size(); i > 0 && left > 0; i--) {
-        left -= serve(rounds.remove());
+    for (int i = rounds.size(); i > 0 && left > 0; i--) {
+      Owner owner = rounds.remove();
+      try {
+        left -= owner.decodeNext();
+      } catch (RuntimeException e) { // It must not stop the other connections.
+        log.atError().setCause(e).log("Input of a connection was not decoded");
       }
-    } finally { // An unforeseen exception must not stop the other connections.
-      roundDue = !rounds.isEmpty();
-      if (roundDue) {
-        // The event loop reads ready connections before it runs a scheduled task.
-        var _ = loop.schedule(this::round, 0, TimeUnit.NANOSECONDS);
-      }
-    }
-  }
-
-  private int serve(Owner owner) {
-    try {
-      return owner.decodeNext();
-    } finally {
       if (!owner.waiting.isEmpty()) {
         rounds.add(owner);
       }
+    }
+    roundDue = !rounds.isEmpty();
+    if (roundDue) {
+      // The event loop reads ready connections before it runs a scheduled task.
+      var _ = loop.schedule(this::round, 0, TimeUnit.NANOSECONDS);
     }
   }
 }
