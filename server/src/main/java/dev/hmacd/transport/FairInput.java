@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// Passes the input of one connection on in the turns of the [FairQueue]. While input waits, the
 /// daemon does not read the connection. All methods run on the connection's event loop.
 final class FairInput extends ChannelDuplexHandler implements FairQueue.Waiting {
-  /// Maximum of waiting input. The daemon exceeds it only if the peer has closed the connection:
-  /// the event loop then reads all that is left.
+  /// Maximum of waiting input. If the peer closes, the event loop reads all that is left; above the
+  /// maximum the connection is cut.
   private static final int MAX_WAITING_BYTES = 128 << 10;
 
   private final ConnectionMeter meter;

@@ -92,7 +92,7 @@ final class FairQueue {
       left -= taken;
       // Little input needs no new pass: the task would cost an unloaded caller some percent.
       if (left < QUANTUM_BYTES / 2) {
-        dueRound();
+        requestRound();
       }
       return taken;
     }
@@ -108,7 +108,7 @@ final class FairQueue {
     void await(Waiting connection) {
       if (waiting.isEmpty()) {
         rounds.add(this);
-        dueRound();
+        requestRound();
       }
       waiting.add(connection);
     }
@@ -147,7 +147,7 @@ final class FairQueue {
     }
   }
 
-  private void dueRound() {
+  private void requestRound() {
     if (!roundDue) {
       roundDue = true;
       loop.execute(this::round);
