@@ -170,8 +170,10 @@ final class CrowdTest {
             "-Xms32m",
             "-Xmn" + YOUNG_MIB + "m",
             "-Xmx" + (YOUNG_MIB + OLD_MIB) + "m",
-            "-XX:MaxDirectMemorySize=96m",
-            "-Dio.netty.maxDirectMemory=67108864",
+            "-XX:MaxDirectMemorySize=16m",
+            "-Dio.netty.maxDirectMemory=83886080",
+            "-Dio.netty.tryReflectionSetAccessible=true",
+            "--add-opens=java.base/java.nio=ALL-UNNAMED", // As in the manifest of the jar.
             "-Xss512k",
             "-XX:+ExitOnOutOfMemoryError");
     try (var daemon = DaemonProcess.start(files, hsm, Map.of(), memory)) {

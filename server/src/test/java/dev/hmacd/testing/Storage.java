@@ -34,13 +34,18 @@ public final class Storage {
     move(folder, aside);
   }
 
-  /// Moves it back; what is in its place is deleted.
+  /// Moves the folder back. Moves a folder in its place aside: the daemon may write files into it,
+  /// so it cannot be deleted yet.
   public void giveBack() {
-    delete(folder);
+    if (Files.exists(folder)) {
+      Path replaced = aside.resolveSibling(aside.getFileName() + ".replaced");
+      delete(replaced);
+      move(folder, replaced);
+    }
     move(aside, folder);
   }
 
-  /// Moves it back, if it is away.
+  /// Moves the folder back, if it is away.
   public void restore() {
     if (Files.exists(aside)) {
       giveBack();
