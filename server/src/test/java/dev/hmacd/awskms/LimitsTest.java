@@ -420,19 +420,33 @@ final class LimitsTest {
     daemon.awsLimit("max_buffered_bytes: 1048576").awsLimit("request_timeout: 10m").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String mac = AwsCaller.macOf(admin.createKey("HMAC_256"));
-      for (int i = 0; i < 90; i++) {
-        RawHttp1 _ =
-            caller()
-                .write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n")
-                .write("x".repeat(7900));
+      String head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n";
+      int bytes = 7900;
+      int fitting = ((1 << 19) + (1 << 16)) / bytes; // Half of the buffer, and its reserve.
+      // One body after the other: bodies that arrive together are decoded in turns.
+      for (int i = 1; i <= fitting; i++) {
+        RawHttp1 _ = caller().write(head + "x".repeat(bytes));
+        int held = i * bytes;
+        Eventually.holds(
+            "the body is held", () -> daemon.metric("hmacd_aws_kms_buffered_bytes") == held);
+      }
+      int evicting = 16;
+      for (int i = 1; i <= evicting; i++) {
+        RawHttp1 _ = caller().write(head + "x".repeat(bytes));
+        int evicted = i;
+        Eventually.holds(
+            "the body has evicted one connection",
+            () -> daemon.metric("hmacd_aws_kms_connections_refused_total") == evicted);
       }
       // A body in many pieces evicts one connection, and not one for each piece.
-      RawHttp1 slow = caller().write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n");
+      RawHttp1 slow = caller().write(head);
       for (int i = 0; i < 70; i++) {
         slow.write("x".repeat(100));
       }
       Eventually.holds(
-          "the reserve is used", () -> daemon.metric("hmacd_aws_kms_buffered_bytes") > 570_000);
+          "all pieces are held",
+          () -> daemon.metric("hmacd_aws_kms_buffered_bytes") == (fitting - 1) * bytes + 7000);
+      assertThat(daemon.metric("hmacd_aws_kms_connections_refused_total")).isEqualTo(evicting + 1);
       for (int i = 0; i < 10; i++) {
         try (var newcomer = new AwsCaller(daemon, "admin")) {
           assertThat(newcomer.call("GenerateMac", mac).status()).isEqualTo(200);
