@@ -249,12 +249,11 @@ final class Lane implements Runnable {
 
   private long load(KeyObject key) throws TokenException {
     try {
-      long loaded = session().load(key);
+      long loaded = workSession().load(key);
       lanes.loaded(key);
       return loaded;
     } catch (TokenException e) {
       if (e.kind() == Kind.KEY_MISSING) {
-        requireObjects();
         lanes.missed(key);
       } else if (e.kind() == Kind.KEY_UNFIT || e.kind() == Kind.KEY_AMBIGUOUS) {
         lanes.unfit(key, e);

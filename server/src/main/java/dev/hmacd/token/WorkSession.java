@@ -7,9 +7,12 @@ import dev.hmacd.token.TokenException.Kind;
 import java.util.List;
 import java.util.Set;
 
-/// A lane's session, for work other than MACs. It reports an object as missing only while the token
-/// has the health check's key. Otherwise the registry would lose keys of a token whose storage is
-/// temporarily absent.
+/// A lane's session, for work other than the computation of MACs. It reports an object as missing
+/// only while the token has the health check's key. Otherwise the registry would lose keys of a
+/// token whose storage is temporarily absent.
+///
+/// The storage may return between the search for the object and the search for the health check's
+/// key. So the object is searched again after the health check's key was found.
 final class WorkSession implements TokenSession {
   private final TokenSession session;
   private final Lane lane;
@@ -24,10 +27,11 @@ final class WorkSession implements TokenSession {
     try {
       return session.load(key);
     } catch (TokenException e) {
-      if (e.kind() == Kind.KEY_MISSING) {
-        lane.requireObjects();
+      if (e.kind() != Kind.KEY_MISSING) {
+        throw e;
       }
-      throw e;
+      lane.requireObjects();
+      return session.load(key);
     }
   }
 
@@ -36,10 +40,11 @@ final class WorkSession implements TokenSession {
     try {
       return session.loadTokenObject(key);
     } catch (TokenException e) {
-      if (e.kind() == Kind.KEY_MISSING) {
-        lane.requireObjects();
+      if (e.kind() != Kind.KEY_MISSING) {
+        throw e;
       }
-      throw e;
+      lane.requireObjects();
+      return session.loadTokenObject(key);
     }
   }
 
@@ -65,11 +70,11 @@ final class WorkSession implements TokenSession {
 
   @Override
   public boolean destroy(KeyObject key) throws TokenException {
-    boolean wasThere = session.destroy(key);
-    if (!wasThere) {
-      lane.requireObjects();
+    if (session.destroy(key)) {
+      return true;
     }
-    return wasThere;
+    lane.requireObjects();
+    return session.destroy(key);
   }
 
   @Override
@@ -80,10 +85,11 @@ final class WorkSession implements TokenSession {
   @Override
   public List<Found> find(Query query) throws TokenException {
     List<Found> found = session.find(query);
-    if (found.isEmpty()) {
-      lane.requireObjects();
+    if (!found.isEmpty()) {
+      return found;
     }
-    return found;
+    lane.requireObjects();
+    return session.find(query);
   }
 
   /// A result of zero needs no check of the health check's key: the caller only counts, and removes

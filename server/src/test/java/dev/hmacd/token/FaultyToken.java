@@ -88,6 +88,13 @@ public final class FaultyToken implements Token {
 
     record Waits(Gate gate, boolean afterwards) implements Fault {}
 
+    record FindsNothing() implements Fault {
+      @Override
+      public boolean afterwards() {
+        return false;
+      }
+    }
+
     record WaitsAndFails(Gate gate, long code) implements Fault {
       @Override
       public boolean afterwards() {
@@ -126,6 +133,14 @@ public final class FaultyToken implements Token {
     for (int i = 0; i < times; i++) {
       kind(call).faults().add(new Fault.Fails(code, false));
     }
+    return this;
+  }
+
+  /// The next search of a kind finds nothing, and does not reach the token.
+  ///
+  /// @param call `LOAD`, `LOAD_TOKEN_OBJECT`, `FIND` or `DESTROY`
+  public FaultyToken findingNothing(Call call) {
+    kind(call).faults().add(new Fault.FindsNothing());
     return this;
   }
 
@@ -235,6 +250,8 @@ public final class FaultyToken implements Token {
       case Fault.Fails(var code, var _) ->
           throw Cryptoki.classify(call.name(), code, new IllegalStateException("injected"));
       case Fault.Waits(var gate, var _) -> gate.pass();
+      case Fault.FindsNothing() ->
+          throw new TokenException(TokenException.Kind.KEY_MISSING, "injected");
       case Fault.WaitsAndFails(var gate, var code) -> {
         gate.pass();
         strike(call, new Fault.Fails(code, false));
@@ -336,7 +353,19 @@ public final class FaultyToken implements Token {
 
     @Override
     public boolean destroy(KeyObject key) throws TokenException {
-      return through(Call.DESTROY, () -> session.destroy(key));
+      try {
+        return through(Call.DESTROY, () -> session.destroy(key));
+      } catch (TokenException e) {
+        return found(e);
+      }
+    }
+
+    /// @return false if the search found nothing
+    private static boolean found(TokenException e) throws TokenException {
+      if (e.kind() == TokenException.Kind.KEY_MISSING) {
+        return false;
+      }
+      throw e;
     }
 
     @Override
@@ -351,7 +380,13 @@ public final class FaultyToken implements Token {
 
     @Override
     public List<Found> find(Query query) throws TokenException {
-      List<Found> found = through(Call.FIND, () -> session.find(query));
+      List<Found> found;
+      try {
+        found = through(Call.FIND, () -> session.find(query));
+      } catch (TokenException e) {
+        boolean _ = found(e);
+        return List.of();
+      }
       return nothingIsLocal ? found.stream().map(FaultyToken::notLocal).toList() : found;
     }
 

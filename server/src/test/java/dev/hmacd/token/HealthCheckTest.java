@@ -2,6 +2,7 @@ package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
@@ -18,9 +19,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// Health comes from what the token answers, and from nothing else.
 final class HealthCheckTest {
@@ -222,6 +227,44 @@ final class HealthCheckTest {
       done.set(true);
       others.join();
     }
+  }
+
+  static Stream<Arguments> searches() {
+    return Stream.of(
+        arguments(Call.LOAD, (Search) (session, object) -> session.load(object) > 0),
+        arguments(
+            Call.LOAD_TOKEN_OBJECT,
+            (Search) (session, object) -> session.loadTokenObject(object) > 0),
+        arguments(
+            Call.FIND,
+            (Search)
+                (session, object) ->
+                    !session.find(new TokenSession.Query.ByBoth(object)).isEmpty()),
+        arguments(Call.DESTROY, (Search) (session, object) -> session.destroy(object)));
+  }
+
+  interface Search {
+    boolean finds(TokenSession session, KeyObject object) throws TokenException;
+  }
+
+  /// The storage of a token can return between the search for a key and the search for the health
+  /// check's key.
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("searches")
+  void keyIsNotMissingIfTheStorageReturnsDuringTheSearch(Call call, Search search)
+      throws Exception {
+    Lanes lanes = lanes(1, 10);
+    lanes.believeAbsenceWith(key);
+    var object = new KeyObject(SoftHsm.freshLabel("returns"), SoftHsm.freshId());
+    TokenWork<Boolean> work =
+        session -> {
+          var _ = session.generate(object, 32);
+          token.findingNothing(call);
+          return search.finds(session, object);
+        };
+    long deadline = System.nanoTime() + Eventually.LIMIT.toNanos();
+    assertThat(lanes.submit(work, false, deadline).get()).isTrue();
+    assertThat(token.count(call)).isGreaterThanOrEqualTo(2);
   }
 
   /// Each search walks all objects of some tokens.
