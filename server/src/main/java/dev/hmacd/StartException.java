@@ -1,6 +1,9 @@
 package dev.hmacd;
 
 import dev.hmacd.registry.RegistryException;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.transport.ListenException;
+import java.io.IOException;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +25,17 @@ public final class StartException extends Exception {
   public StartException(@Nullable String message, int exitCode, @Nullable Throwable cause) {
     super(message, cause);
     this.exitCode = exitCode;
+  }
+
+  /// The token cannot be used: temporarily, or until an operator corrects the PIN.
+  public static StartException of(TokenException e) {
+    return new StartException(e.getMessage(), e.isPinRefused() ? CONFIG : TEMPORARY, e);
+  }
+
+  /// An address or a file cannot be used. Only an address may become usable without an operator.
+  static StartException of(IOException e) {
+    boolean temporary = e instanceof ListenException listen && listen.isTemporary();
+    return new StartException(String.valueOf(e.getMessage()), temporary ? TEMPORARY : CONFIG, e);
   }
 
   /// The registry cannot be used: temporarily, or until an operator acts.

@@ -4,6 +4,7 @@ import dev.hmacd.Daemon;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -22,7 +23,7 @@ final class DevCommand implements Command {
 
   @Override
   public int run(Arguments arguments) throws StartException, InterruptedException {
-    Reloader.outliveSignals();
+    Reloader.ignoreHangup();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
     var folder = new DevFolder(arguments.path("--dir").orElse(Path.of(".hmacd")));
     String label = arguments.value("--token-label").orElse("hmacd-dev");
@@ -36,45 +37,47 @@ final class DevCommand implements Command {
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
-      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
-      var running = new Running(daemon);
+      var exit = new ProcessExit();
+      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+      var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
-      running.watch(folder.config(), config);
       // The folder has both the registry and the token of hmacd dev.
-      running.start(
-          pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST);
-      if (!daemon.awaitHealthy(FIRST_ANSWER)) {
-        throw running.failed(
-            new StartException(
-                "the token did not give its first MAC", StartException.TEMPORARY, null));
-      }
-      DevAccessKeys accessKeys;
-      try {
-        accessKeys = DevAccessKeys.make(daemon);
-        folder.writeEnv(
-            daemon.tcpAddress().orElseThrow(),
-            config.grpc().unix().orElseThrow().path(),
-            daemon.awsKmsAddress().orElseThrow(),
-            accessKeys);
-      } catch (IOException e) {
-        throw running.failed(unwritable(e));
-      } catch (StartException | RuntimeException | Error e) {
-        var _ = running.failed(e);
-        throw e;
-      }
-      System.err.println(
-          "hmacd dev: AWS KMS endpoint http:/"
-              + daemon.awsKmsAddress().orElseThrow()
-              + ", region "
-              + DevAccessKeys.REGION
-              + ", access key "
-              + accessKeys.admin().id()
-              + "; its secret is in the file to source");
-      System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
-      return running.await();
+      return new Running(daemon, reloader, exit)
+          .run(
+              pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST,
+              () -> announce(daemon, folder, config));
     } catch (IOException e) {
       throw unwritable(e);
     }
+  }
+
+  /// Waits until the daemon is healthy, then writes the file to source and prints its path.
+  private static void announce(Daemon daemon, DevFolder folder, Config config)
+      throws StartException, InterruptedException {
+    if (!daemon.awaitHealthy(FIRST_ANSWER)) {
+      throw new StartException(
+          "the token did not give its first MAC", StartException.TEMPORARY, null);
+    }
+    InetSocketAddress awsKms = daemon.awsKmsAddress().orElseThrow();
+    DevAccessKeys accessKeys = DevAccessKeys.make(daemon);
+    try {
+      folder.writeEnv(
+          daemon.tcpAddress().orElseThrow(),
+          config.grpc().unix().orElseThrow().path(),
+          awsKms,
+          accessKeys);
+    } catch (IOException e) {
+      throw unwritable(e);
+    }
+    System.err.println(
+        "hmacd dev: AWS KMS endpoint http:/"
+            + awsKms
+            + ", region "
+            + DevAccessKeys.REGION
+            + ", access key "
+            + accessKeys.admin().id()
+            + "; its secret is in the file to source");
+    System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
   }
 
   /// The failure to write a file, with the exception's type. The message of many exceptions is only

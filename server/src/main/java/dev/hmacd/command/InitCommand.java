@@ -64,7 +64,7 @@ final class InitCommand implements Command {
       holdings.lines().forEach(System.out::println);
       return holdings.isSound() ? 0 : 1;
     } catch (TokenException e) {
-      throw Startup.failed(e);
+      throw StartException.of(e);
     } catch (RegistryException e) {
       throw StartException.of(e);
     } catch (CompletionException e) {

@@ -17,14 +17,12 @@ final class ServeCommand implements Command {
 
   @Override
   public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
-    Reloader.outliveSignals();
+    Reloader.ignoreHangup();
     Path file = arguments.requiredPath("--config");
     Config config = Startup.config(file);
-    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
-    var running = new Running(daemon);
-    running.watch(file, config);
-    running.start(Daemon.Provision.NEVER);
-    SystemdNotify.send("READY=1");
-    return running.await();
+    var exit = new ProcessExit();
+    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+    var running = new Running(daemon, new Reloader(file, config, daemon), exit);
+    return running.run(Daemon.Provision.NEVER, () -> SystemdNotify.send("READY=1"));
   }
 }
