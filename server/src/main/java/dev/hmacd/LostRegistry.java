@@ -57,8 +57,7 @@ public final class LostRegistry {
             + holds(keys)
             + ": restore the backup of the registry. If there is none, "
             + otherwise,
-        StartException.CONFIG,
-        null);
+        ExitCode.CONFIG);
   }
 
   private static String holds(Count keys) {

@@ -123,8 +123,7 @@ final class OwnKeySetup {
               + " has keys of hmacd on token "
               + String.join(" and ", known)
               + ", which is not present: restore that token, or remove the folder of hmacd dev",
-          StartException.CONFIG,
-          null);
+          ExitCode.CONFIG);
     }
   }
 
@@ -158,7 +157,6 @@ final class OwnKeySetup {
                     + ". If token "
                     + serial
                     + " was added: hmacd init"),
-        StartException.CONFIG,
-        null);
+        ExitCode.CONFIG);
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
 import dev.hmacd.key.KeyCheck;
@@ -83,8 +84,7 @@ final class Ceremony implements AutoCloseable {
                         + " or be another token.")
                 + " Restore the backup of the token. If its keys are lost for good, move the"
                 + " registry away and run hmacd init",
-            StartException.CONFIG,
-            null);
+            ExitCode.CONFIG);
       }
       if (master.isPresent() && !holds(serial, master.get().object())) {
         throw new StartException(
@@ -96,8 +96,7 @@ final class Ceremony implements AutoCloseable {
                 + " Without a backup, use --discard-access-keys "
                 + serial
                 + " and make all access keys again",
-            StartException.CONFIG,
-            null);
+            ExitCode.CONFIG);
       }
     }
   }
@@ -118,8 +117,7 @@ final class Ceremony implements AutoCloseable {
               + String.join(" or ", holders)
               + ", which is not configured: use --restored OLD=NEW if it was restored, else"
               + " --discard-access-keys SERIAL and make all access keys again",
-          StartException.CONFIG,
-          null);
+          ExitCode.CONFIG);
     }
     boolean changed = false;
     for (String serial : sessions.keySet()) {

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
@@ -38,7 +39,8 @@ final class CheckCommand implements Command {
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
+  public ExitCode run(Arguments arguments)
+      throws UsageException, StartException, InterruptedException {
     Config config = Startup.config(arguments.requiredPath("--config"));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
@@ -50,9 +52,9 @@ final class CheckCommand implements Command {
     }
     System.out.print(list.table());
     if (registryLost) {
-      return StartException.CONFIG;
+      return ExitCode.CONFIG;
     }
-    return list.hasFailed() ? 1 : 0;
+    return list.hasFailed() ? ExitCode.FAULT_FOUND : ExitCode.OK;
   }
 
   private void token(Config config, Config.TokenSettings settings) throws InterruptedException {

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import java.util.Set;
@@ -16,7 +17,6 @@ public interface Command {
 
   /// Runs the command.
   ///
-  /// @return the exit code
   /// @throws StartException with the message for the user and the exit code
-  int run(Arguments arguments) throws UsageException, StartException, InterruptedException;
+  ExitCode run(Arguments arguments) throws UsageException, StartException, InterruptedException;
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import java.util.Arrays;
@@ -38,18 +39,16 @@ public final class CommandLine {
   private CommandLine() {}
 
   /// Runs the command of a command line.
-  ///
-  /// @return the exit code
-  public static int run(String[] arguments)
+  public static ExitCode run(String[] arguments)
       throws UsageException, StartException, InterruptedException {
     if (arguments.length == 0 || isHelp(arguments)) {
       System.out.print(HELP);
-      return arguments.length == 0 ? 2 : 0;
+      return arguments.length == 0 ? ExitCode.USAGE : ExitCode.OK;
     }
     if (arguments[0].equals("--version") || arguments[0].equals("-V")) {
       String version = CommandLine.class.getPackage().getImplementationVersion();
       System.out.println("hmacd " + (version == null ? "development" : version));
-      return 0;
+      return ExitCode.OK;
     }
     Command command =
         switch (arguments[0]) {

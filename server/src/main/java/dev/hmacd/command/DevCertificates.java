@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -82,9 +83,12 @@ final class DevCertificates {
     try {
       var _ = making.get();
     } catch (ExecutionException e) {
-      throw e.getCause() instanceof StartException known
-          ? known
-          : new StartException("cannot make certificates", StartException.TEMPORARY, e.getCause());
+      switch (e.getCause()) {
+        case StartException known -> throw known;
+        case IOException io ->
+            throw new StartException("cannot make certificates: " + io, ExitCode.TEMPORARY, io);
+        case null, default -> throw new IllegalStateException("cannot make certificates", e);
+      }
     }
   }
 

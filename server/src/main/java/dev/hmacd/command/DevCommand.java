@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import java.io.IOException;
@@ -22,7 +23,7 @@ final class DevCommand implements Command {
   }
 
   @Override
-  public int run(Arguments arguments) throws StartException, InterruptedException {
+  public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
     Reloader.ignoreHangup();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
     var folder = new DevFolder(arguments.path("--dir").orElse(Path.of(".hmacd")));
@@ -55,8 +56,7 @@ final class DevCommand implements Command {
   private static void announce(Daemon daemon, DevFolder folder, Config config)
       throws StartException, InterruptedException {
     if (!daemon.awaitHealthy(FIRST_ANSWER)) {
-      throw new StartException(
-          "the token did not give its first MAC", StartException.TEMPORARY, null);
+      throw new StartException("the token did not give its first MAC", ExitCode.TEMPORARY);
     }
     InetSocketAddress awsKms = daemon.awsKmsAddress().orElseThrow();
     DevAccessKeys accessKeys = DevAccessKeys.make(daemon);
@@ -89,7 +89,7 @@ final class DevCommand implements Command {
             + ": "
             + e.getMessage()
             + (unusable ? "; choose another folder with --dir" : ""),
-        unusable ? StartException.CONFIG : StartException.TEMPORARY,
+        unusable ? ExitCode.CONFIG : ExitCode.TEMPORARY,
         e);
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
@@ -34,7 +35,7 @@ final class InitCommand implements Command {
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException {
+  public ExitCode run(Arguments arguments) throws UsageException, StartException {
     Config config = Startup.config(arguments.requiredPath("--config"));
     var modules = new Pkcs11Modules();
     try (var store = new RegistryStore(config.registry(), config.arn());
@@ -62,7 +63,7 @@ final class InitCommand implements Command {
               : "The token has the daemon's own keys; nothing was changed.");
       Ceremony.Holdings holdings = tokens.find(registry);
       holdings.lines().forEach(System.out::println);
-      return holdings.isSound() ? 0 : 1;
+      return holdings.isSound() ? ExitCode.OK : ExitCode.FAULT_FOUND;
     } catch (TokenException e) {
       throw StartException.of(e);
     } catch (RegistryException e) {

@@ -2,6 +2,7 @@ package dev.hmacd.command;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
@@ -37,7 +38,8 @@ final class Running {
   /// Starts the daemon, does the work of the command, and waits for the stop of the daemon.
   ///
   /// @return the exit code of the process
-  int run(Daemon.Provision provision, Started started) throws StartException, InterruptedException {
+  ExitCode run(Daemon.Provision provision, Started started)
+      throws StartException, InterruptedException {
     if (hasStarted(provision)) {
       try {
         started.run();
@@ -47,7 +49,7 @@ final class Running {
       }
     }
     stopped.await();
-    return 0;
+    return ExitCode.OK;
   }
 
   /// Starts the daemon. Returns false if the process is stopping.

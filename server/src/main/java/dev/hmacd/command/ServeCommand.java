@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
@@ -16,7 +17,8 @@ final class ServeCommand implements Command {
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
+  public ExitCode run(Arguments arguments)
+      throws UsageException, StartException, InterruptedException {
     Reloader.ignoreHangup();
     Path file = arguments.requiredPath("--config");
     Config config = Startup.config(file);

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
@@ -26,7 +27,7 @@ final class Startup {
     } catch (ConfigException e) {
       throw new StartException(
           "the configuration cannot be used:\n  " + String.join("\n  ", e.problems()),
-          StartException.CONFIG,
+          ExitCode.CONFIG,
           e);
     }
   }

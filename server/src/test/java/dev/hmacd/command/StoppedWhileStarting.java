@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigFile;
@@ -33,11 +34,11 @@ final class StoppedWhileStarting {
     var exit = new ProcessExit();
     var daemon = new Daemon(config, List.of(token), Clock.systemUTC(), exit::restart);
     try {
-      int _ =
+      ExitCode _ =
           new Running(daemon, new Reloader(file, config, daemon), exit)
               .run(Daemon.Provision.NEVER, () -> {});
     } catch (StartException e) {
-      System.exit(e.exitCode());
+      System.exit(e.exitCode().code());
     }
   }
 
