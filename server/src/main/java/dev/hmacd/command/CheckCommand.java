@@ -3,7 +3,6 @@ package dev.hmacd.command;
 import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
-import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.registry.KeyRegistry;
@@ -23,7 +22,6 @@ import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /// `hmacd check`: tries every step from the configuration to a MAC, and prints a table of the
@@ -34,14 +32,18 @@ final class CheckCommand implements Command {
   private boolean registryNew = true;
 
   @Override
-  public Set<String> options() {
-    return Set.of("--config");
+  public String description() {
+    return "Tests all prerequisites of serve, and prints a table of the results.";
   }
 
   @Override
-  public ExitCode run(Arguments arguments)
-      throws UsageException, StartException, InterruptedException {
-    Config config = Startup.config(arguments.requiredPath("--config"));
+  public List<Option> options() {
+    return List.of(CONFIG);
+  }
+
+  @Override
+  public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
+    Config config = Startup.config(arguments.getPath(CONFIG));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
       list.warn("access", "no rules: nobody may do anything");

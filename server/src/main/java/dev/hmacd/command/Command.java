@@ -3,17 +3,18 @@ package dev.hmacd.command;
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
-import java.util.Set;
+import java.util.List;
 
 /// A command of `hmacd`.
-public interface Command {
-  /// The names of the command's options with a value, with their dashes.
-  Set<String> options();
+interface Command {
+  /// The option of all commands that read a configuration.
+  Option CONFIG = Option.required("--config", "FILE", "Configuration file.");
 
-  /// The names of the command's options without a value, with their dashes.
-  default Set<String> flags() {
-    return Set.of();
-  }
+  /// Sentences for the help.
+  String description();
+
+  /// All options, in the order of the help.
+  List<Option> options();
 
   /// Runs the command.
   ///

@@ -10,28 +10,49 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /// `hmacd dev`: a daemon for development, with all of its files in one folder.
 final class DevCommand implements Command {
   private static final Duration FIRST_ANSWER = Duration.ofSeconds(30);
 
+  private static final Option DIR =
+      Option.withDefault("--dir", "DIR", ".hmacd", "Folder of all files.");
+  private static final Option MODULE =
+      Option.optional(
+          "--module", "FILE", "PKCS#11 module. Without it, the installed module of SoftHSM2.");
+  private static final Option TOKEN_LABEL =
+      Option.withDefault("--token-label", "LABEL", "hmacd-dev", "Label of the token.");
+  private static final Option PIN_FILE =
+      Option.optional(
+          "--pin-file",
+          "FILE",
+          "File with the PIN of an initialised token. Without it, a new SoftHSM2 token is"
+              + " initialised once.");
+
   @Override
-  public Set<String> options() {
-    return Set.of("--dir", "--module", "--token-label", "--pin-file");
+  public String description() {
+    return "Serves for development: creates a SoftHSM2 token, a certificate authority and a"
+        + " configuration in DIR, listens on loopback and on a Unix socket, and writes DIR/env, a"
+        + " file to source. Read permission on DIR permits use of the keys.";
+  }
+
+  @Override
+  public List<Option> options() {
+    return List.of(DIR, MODULE, TOKEN_LABEL, PIN_FILE);
   }
 
   @Override
   public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
     Reloader.ignoreHangup();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
-    var folder = new DevFolder(arguments.path("--dir").orElse(Path.of(".hmacd")));
-    String label = arguments.value("--token-label").orElse("hmacd-dev");
-    Optional<Path> pinFile = arguments.path("--pin-file").map(Path::toAbsolutePath);
+    var folder = new DevFolder(arguments.getPath(DIR));
+    String label = arguments.get(TOKEN_LABEL);
+    Optional<Path> pinFile = arguments.findPath(PIN_FILE).map(Path::toAbsolutePath);
     try {
       folder.prepare();
-      var token = new DevToken(folder, arguments.path("--module"), label);
+      var token = new DevToken(folder, arguments.findPath(MODULE), label);
       var certificates = new DevCertificates(folder);
       certificates.begin(); // In parallel: the certificates take as long as the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
