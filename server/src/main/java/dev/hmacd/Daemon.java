@@ -206,7 +206,7 @@ public final class Daemon implements AutoCloseable {
     access.replace(fresh.rules());
     log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Rules replaced");
     if (!fresh.withRules(config.rules()).equals(config)) {
-      log.atWarn().log("The configuration has changes beside its rules; they need a restart");
+      log.atWarn().log("Configuration changed beside its rules: restart to apply the changes");
     }
   }
 

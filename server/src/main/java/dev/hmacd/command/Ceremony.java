@@ -65,8 +65,8 @@ final class Ceremony implements AutoCloseable {
                 + serial
                 + (keys.isComplete()
                     ? ", but the token holds none: it was initialised again, or is another token."
-                    : ", but none was found among its many keys: it may have been initialised again,"
-                        + " or be another token.")
+                    : ", but none was found among its many keys: it may have been initialised"
+                        + " again, or be another token.")
                 + " Restore the backup of the token. If its keys are lost for good, move the"
                 + " registry away and run hmacd init",
             ExitCode.CONFIG);
@@ -77,10 +77,10 @@ final class Ceremony implements AutoCloseable {
                 + serial
                 + " lacks "
                 + OwnKey.label(OwnKey.Purpose.ACCESS_KEYS)
-                + ", from which secrets of access keys are derived: restore the backup of the token."
-                + " Without a backup, use --discard-access-keys "
+                + ", from which secrets of access keys are derived: restore the backup of the"
+                + " token. Without a backup, use --discard-access-keys "
                 + serial
-                + " and make all access keys again",
+                + " and create all access keys again",
             ExitCode.CONFIG);
       }
     }
@@ -101,7 +101,7 @@ final class Ceremony implements AutoCloseable {
           "secrets of access keys are derived from a key of token "
               + String.join(" or ", holders)
               + ", which is not configured: use --restored OLD=NEW if it was restored, else"
-              + " --discard-access-keys SERIAL and make all access keys again",
+              + " --discard-access-keys SERIAL and create all access keys again",
           ExitCode.CONFIG);
     }
     boolean changed = false;

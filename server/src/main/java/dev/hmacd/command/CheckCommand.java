@@ -46,7 +46,7 @@ final class CheckCommand implements Command {
     Config config = Startup.config(arguments.getPath(CONFIG));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
-      list.warn("access", "no rules: nobody may do anything");
+      list.warn("access", "no rules: no caller has any permission");
     }
     config.grpc().tcp().ifPresent(this::tls);
     for (Config.TokenSettings settings : config.tokens()) {
@@ -98,9 +98,10 @@ final class CheckCommand implements Command {
 
   private void sessions(OptionalLong max, int lanes) {
     if (max.isEmpty()) {
-      list.ok("sessions", lanes + " lanes; the token tells no limit");
+      list.ok("sessions", lanes + " lanes; the token reports no limit");
     } else if (max.getAsLong() < lanes + 1) {
-      list.fail("sessions", lanes + " lanes, but the token takes " + max.getAsLong());
+      list.fail(
+          "sessions", lanes + " lanes, but the token allows " + max.getAsLong() + " sessions");
     } else {
       list.ok("sessions", lanes + " lanes of " + max.getAsLong());
     }
@@ -115,20 +116,22 @@ final class CheckCommand implements Command {
         MechanismInfo m = found.get();
         list.ok(needed.getValue(), "key sizes " + m.minKey() + " to " + m.maxKey());
       } else {
-        list.warn(needed.getValue(), "not on this token: keys that need it cannot be made or used");
+        list.warn(
+            needed.getValue(),
+            "not supported by the token: keys that need it cannot be created or used");
       }
     }
   }
 
   private Optional<OwnKey> registry(Config config, String serial) {
     if (!Files.exists(config.registry())) {
-      list.warn("registry", "not there yet; hmacd init makes it");
+      list.warn("registry", "does not exist yet; hmacd init creates it");
       return Optional.empty();
     }
     try (var store = new RegistryStore(config.registry(), config.arn())) {
       var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
-      list.ok("registry", registry.creating().size() + " keys whose creation was not ended");
+      list.ok("registry", registry.creating().size() + " keys in state CREATING");
       var ownKeys = new OwnKeys(store);
       registryNew = ownKeys.isEmpty().join();
       return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();
@@ -138,13 +141,11 @@ final class CheckCommand implements Command {
         list.fail("registry", String.valueOf(e.getMessage()));
         return Optional.empty();
       }
-      list.warn(
-          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
       return Optional.empty();
     } catch (CompletionException e) {
       registryNew = false;
-      list.warn(
-          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
       return Optional.empty();
     }
   }
@@ -159,7 +160,8 @@ final class CheckCommand implements Command {
       }
       if (known.isEmpty()) {
         list.warn(
-            "probe key", "its answer is not known here; run hmacd init if that was never done");
+            "probe key",
+            "its known answer is not in the registry; if hmacd init never ran, run it");
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
@@ -203,9 +205,9 @@ final class CheckCommand implements Command {
     try {
       byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());
       if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
-        list.ok("known answer", HealthCheck.ALGORITHM + " under the probe key is what it was");
+        list.ok("known answer", HealthCheck.ALGORITHM + " under the probe key is correct");
       } else {
-        list.fail("known answer", "the probe key gave another MAC than when it was made");
+        list.fail("known answer", "the probe key gave another MAC than at its creation");
       }
     } finally {
       session.unload(handle);

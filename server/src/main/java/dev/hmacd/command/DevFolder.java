@@ -140,7 +140,7 @@ final class DevFolder {
     write(
         "hmacd.yaml",
         """
-        # Written by hmacd dev at each start; what you change here is lost.
+        # Written by hmacd dev at each start; changes in this file are lost.
         grpc:
           listen: 127.0.0.1:0
           tls: {certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}

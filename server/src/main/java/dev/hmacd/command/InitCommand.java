@@ -94,6 +94,6 @@ final class InitCommand implements Command {
       throw new UsageException("--restored needs OLD=NEW, two serial numbers");
     }
     long keys = registry.restored(both.substring(0, equals), both.substring(equals + 1)).join();
-    System.out.println("The restored token is taken to hold " + keys + " keys.");
+    System.out.println(keys + " keys recorded for the restored token.");
   }
 }

@@ -143,7 +143,10 @@ final class KeyHoldings {
         if (e.getCause() instanceof RegistryException refused
             && refused.kind() == RegistryException.Kind.OBJECT_TAKEN) {
           lines.add(
-              about(key, serial, "holds the key's object as another key, which was adopted there"));
+              about(
+                  key,
+                  serial,
+                  "holds the key's object, but the object was adopted as another key"));
           return false;
         }
         throw e;

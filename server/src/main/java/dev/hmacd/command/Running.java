@@ -85,7 +85,7 @@ final class Running {
     synchronized (lifecycle) {
       stopping = true;
       SystemdNotify.send("STOPPING=1");
-      log.atInfo().log("Stopping: no new calls, those under way end");
+      log.atInfo().log("Stopping: draining calls in flight");
       reloader.close();
       try {
         daemon.close();

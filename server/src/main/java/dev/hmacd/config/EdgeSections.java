@@ -22,12 +22,12 @@ final class EdgeSections {
     Optional<Config.Tcp> tcp =
         section.has("listen") ? Optional.of(tcp(section, listen)) : Optional.empty();
     if (tcp.isEmpty() && section.optionalSection("tls").isPresent()) {
-      section.problem("tls", "is of no use without listen");
+      section.problem("tls", "requires listen");
     }
     Optional<Config.UnixSocket> unix =
         section.optionalSection("unix_socket").map(EdgeSections::unix);
     if (tcp.isEmpty() && unix.isEmpty()) {
-      section.problem("listen", "is missing, and so is unix_socket; one of them is needed");
+      section.problem("listen", "is missing; configure listen or unix_socket");
     }
     Config.Grpc grpc =
         new Config.Grpc(
@@ -65,7 +65,7 @@ final class EdgeSections {
     try {
       return PosixFilePermissions.fromString(text);
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException("must be written like rw-rw----", e);
+      throw new IllegalArgumentException("must have the form rw-rw----", e);
     }
   }
 

@@ -23,13 +23,13 @@ final class TokenSections {
       return List.of(token(root.section("token"), false));
     }
     if (root.optionalSection("token").isPresent()) {
-      root.problem("token", "and tokens cannot both be given");
+      root.problem("token", "configure either token or tokens");
     }
     List<Config.TokenSettings> tokens =
         several.stream().map(section -> token(section, several.size() > 1)).toList();
     long different = tokens.stream().map(Config.TokenSettings::selector).distinct().count();
     if (different < tokens.size()) {
-      root.problem("tokens", "must be different tokens");
+      root.problem("tokens", "two entries select the same token");
     }
     Map<Object, Optional<String>> initArgs = new HashMap<>();
     for (Config.TokenSettings token : tokens) {
@@ -37,7 +37,7 @@ final class TokenSections {
           initArgs.putIfAbsent(Pkcs11Modules.identity(token.module()), token.initArgs());
       if (known != null && !known.equals(token.initArgs())) {
         root.problem(
-            "tokens", "of one module must have the same init_args: it is initialised once");
+            "tokens", "tokens of one module must have the same init_args: it is initialised once");
       }
     }
     return tokens;
@@ -50,9 +50,9 @@ final class TokenSections {
     Optional<String> label = section.optionalString("label");
     Optional<String> serial = section.optionalString("serial");
     if (bySerial && (label.isPresent() || serial.isEmpty())) {
-      section.problem("serial", "must be given, and no label, where there is more than one token");
+      section.problem("serial", "is required with several tokens, and label is not allowed");
     } else if (label.isPresent() == serial.isPresent()) {
-      section.problem("label", "or serial must be given, and not both");
+      section.problem("label", "configure either label or serial");
     }
     TokenSelector selector =
         serial
