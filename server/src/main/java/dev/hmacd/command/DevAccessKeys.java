@@ -92,7 +92,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
     try {
       return result.get(2 * LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException | TimeoutException e) {
-      throw new StartException("cannot make access keys: " + e, ExitCode.TEMPORARY, e);
+      throw new StartException("cannot create access keys: " + e, ExitCode.TEMPORARY, e);
     }
   }
 }

@@ -86,8 +86,8 @@ final class DevCertificates {
       switch (e.getCause()) {
         case StartException known -> throw known;
         case IOException io ->
-            throw new StartException("cannot make certificates: " + io, ExitCode.TEMPORARY, io);
-        case null, default -> throw new IllegalStateException("cannot make certificates", e);
+            throw new StartException("cannot create certificates: " + io, ExitCode.TEMPORARY, io);
+        case null, default -> throw new IllegalStateException("cannot create certificates", e);
       }
     }
   }

@@ -77,7 +77,9 @@ final class DevCommand implements Command {
   private static void announce(Daemon daemon, DevFolder folder, Config config)
       throws StartException, InterruptedException {
     if (!daemon.awaitHealthy(FIRST_ANSWER)) {
-      throw new StartException("the token did not give its first MAC", ExitCode.TEMPORARY);
+      throw new StartException(
+          "the token gave no MAC within " + FIRST_ANSWER.toSeconds() + " s; see the log",
+          ExitCode.TEMPORARY);
     }
     InetSocketAddress awsKms = daemon.awsKmsAddress().orElseThrow();
     DevAccessKeys accessKeys = DevAccessKeys.make(daemon);
@@ -98,7 +100,7 @@ final class DevCommand implements Command {
             + ", access key "
             + accessKeys.admin().id()
             + "; its secret is in the file to source");
-    System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
+    System.err.println("hmacd dev: ready; source " + folder.env() + " in the shell of a client");
   }
 
   /// The failure to write a file, with the exception's type. The message of many exceptions is only

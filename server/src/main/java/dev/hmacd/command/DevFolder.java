@@ -62,7 +62,9 @@ final class DevFolder {
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
             OWNER_ONLY_FILE);
     if (lock.tryLock() == null) {
-      throw new StartException("another hmacd dev runs in " + dir, ExitCode.TEMPORARY);
+      throw new StartException(
+          "another hmacd dev runs in " + dir + "; stop it, or choose another folder with --dir",
+          ExitCode.TEMPORARY);
     }
     requireWritten(env(), ENV_START);
     requireWritten(config(), CONFIG_START);
