@@ -2,28 +2,42 @@ package dev.hmacd;
 
 import dev.hmacd.command.Arguments;
 import dev.hmacd.command.CommandLine;
+import java.io.PrintStream;
 
-/// The daemon's main class: runs the command, and ends with its exit code.
+/// The daemon's main class: runs the command, and ends the process with its exit code.
 public final class Hmacd {
   private Hmacd() {}
 
-  public static void main(String[] arguments) throws InterruptedException {
-    int code;
+  public static void main(String[] arguments) {
+    ExitCode exitCode;
     try {
-      code = CommandLine.run(arguments);
-    } catch (StartException e) {
-      System.err.println("hmacd: " + e.getMessage());
-      code = e.exitCode();
-    } catch (Arguments.UsageException e) {
-      System.err.println("hmacd: " + e.getMessage() + "; see hmacd --help");
-      code = 2;
-    } catch (RuntimeException | Error e) {
-      System.err.println("hmacd: unexpected error; report it with these lines:");
-      e.printStackTrace();
-      code = StartException.SOFTWARE;
+      exitCode = CommandLine.run(arguments);
+    } catch (StartException
+        | Arguments.UsageException
+        | InterruptedException
+        | RuntimeException
+        | Error e) {
+      exitCode = report(e, System.err);
     }
-    if (code != 0) {
-      System.exit(code);
+    if (exitCode != ExitCode.OK) {
+      System.exit(exitCode.code());
     }
+  }
+
+  /// Prints a failure: one message for a known failure, the stack trace for an unexpected one.
+  ///
+  /// @return the exit code of the process
+  static ExitCode report(Throwable failure, PrintStream out) {
+    if (failure instanceof Arguments.UsageException e) {
+      out.println("hmacd: " + e.getMessage() + "; see hmacd --help");
+      return ExitCode.USAGE;
+    }
+    if (failure instanceof StartException e) {
+      out.println("hmacd: " + e.getMessage());
+    } else {
+      out.println("hmacd: unexpected error; report it with these lines:");
+      failure.printStackTrace(out);
+    }
+    return StartException.exitCode(failure);
   }
 }

@@ -22,8 +22,8 @@ public final class LostRegistry {
   private static final Set<String> KNOWN_BEFORE =
       Set.of(OwnKey.label(OwnKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
 
-  /// Maximum of secret keys of a token that are counted. If the token has more, the other keys may
-  /// be keys of hmacd. Such a token does not count as a token without keys of hmacd.
+  /// Maximum number of secret keys of a token that are counted. If the token has more, the other
+  /// keys may be keys of hmacd. Such a token does not count as a token without keys of hmacd.
   static final int MAX_COUNTED = 10_000;
 
   /// The operator's way to continue without the lost registry.
@@ -57,15 +57,14 @@ public final class LostRegistry {
             + holds(keys)
             + ": restore the backup of the registry. If there is none, "
             + otherwise,
-        StartException.CONFIG,
-        null);
+        ExitCode.CONFIG);
   }
 
   private static String holds(Count keys) {
     if (keys.keys() == 0) {
       return " has more than "
           + MAX_COUNTED
-          + " secret keys, and those that were not looked at may be keys of hmacd";
+          + " secret keys, and the uncounted ones may be keys of hmacd";
     }
     return (keys.isComplete() ? " holds " : " holds at least ")
         + keys.keys()

@@ -1,6 +1,9 @@
 package dev.hmacd;
 
 import dev.hmacd.registry.RegistryException;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.transport.ListenException;
+import java.io.IOException;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
@@ -8,30 +11,42 @@ import org.jspecify.annotations.Nullable;
 public final class StartException extends Exception {
   private static final long serialVersionUID = 1;
 
-  /// sysexits(3) EX_SOFTWARE: an unexpected error.
-  public static final int SOFTWARE = 70;
+  private final ExitCode exitCode;
 
-  /// sysexits(3) EX_TEMPFAIL: a restart may help.
-  public static final int TEMPORARY = 75;
+  public StartException(String message, ExitCode exitCode) {
+    this(message, exitCode, null);
+  }
 
-  /// sysexits(3) EX_CONFIG: a restart does not help, and could lock the token's PIN.
-  public static final int CONFIG = 78;
-
-  private final int exitCode;
-
-  public StartException(@Nullable String message, int exitCode, @Nullable Throwable cause) {
+  public StartException(String message, ExitCode exitCode, @Nullable Throwable cause) {
     super(message, cause);
     this.exitCode = exitCode;
   }
 
+  private static StartException of(Exception cause, boolean needsOperator) {
+    return new StartException(
+        String.valueOf(cause.getMessage()),
+        needsOperator ? ExitCode.CONFIG : ExitCode.TEMPORARY,
+        cause);
+  }
+
+  /// The token cannot be used: temporarily, or until an operator corrects the PIN.
+  public static StartException of(TokenException e) {
+    return of(e, e.isPinRefused());
+  }
+
+  /// An address or a file cannot be used. Only an address may become usable without an operator.
+  static StartException of(IOException e) {
+    return of(e, !(e instanceof ListenException listen && listen.isTemporary()));
+  }
+
   /// The registry cannot be used: temporarily, or until an operator acts.
   public static StartException of(RegistryException e) {
-    return new StartException(e.getMessage(), e.needsOperator() ? CONFIG : TEMPORARY, e);
+    return of(e, e.needsOperator());
   }
 
   /// A change or read of the registry failed while the daemon started.
   ///
-  /// @throws CompletionException if the cause is not a registry failure
+  /// @throws CompletionException if the cause is not a failure of the registry
   public static StartException of(CompletionException e) {
     if (e.getCause() instanceof RegistryException cause) {
       return of(cause);
@@ -39,12 +54,13 @@ public final class StartException extends Exception {
     throw e;
   }
 
-  /// The exit code of a process that ends after a failure.
-  public static int exitCode(Throwable failure) {
-    return failure instanceof StartException e ? e.exitCode() : SOFTWARE;
+  /// The exit code of a process that ends after a failure. All failures except a [StartException]
+  /// are unexpected.
+  public static ExitCode exitCode(Throwable failure) {
+    return failure instanceof StartException e ? e.exitCode() : ExitCode.SOFTWARE;
   }
 
-  public int exitCode() {
+  public ExitCode exitCode() {
     return exitCode;
   }
 }

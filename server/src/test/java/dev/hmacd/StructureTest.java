@@ -163,6 +163,22 @@ final class StructureTest {
   }
 
   @Test
+  void onlyTheProgramAndItsExitEndTheProcess() {
+    noClasses()
+        .that()
+        .doNotHaveFullyQualifiedName("dev.hmacd.Hmacd")
+        .and()
+        .doNotHaveFullyQualifiedName("dev.hmacd.command.ProcessExit")
+        .should()
+        .callMethod(System.class, "exit", int.class)
+        .orShould()
+        .callMethod(Runtime.class, "exit", int.class)
+        .orShould()
+        .callMethod(Runtime.class, "halt", int.class)
+        .check(MAIN);
+  }
+
+  @Test
   void everyPackageIsNullMarked() {
     assertThat(MAIN.stream().map(JavaClass::getPackage).collect(Collectors.toSet()))
         .hasSize(PACKAGES.size())

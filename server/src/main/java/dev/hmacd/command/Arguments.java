@@ -2,16 +2,19 @@ package dev.hmacd.command;
 
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
-/// The options of a command line: `--name value` or `--name=value`, or `--name` alone, each at most
-/// once. No library parses them: a library took a quarter of a second of each start.
+/// The options of one command line: all are known, each is given at most once, and no required one
+/// is missing. No library parses them: a library took a quarter of a second of each start.
 public final class Arguments {
-  private final Map<String, String> values;
+  private final List<Option> options;
+  private final Map<Option, String> values;
 
-  private Arguments(Map<String, String> values) {
+  private Arguments(List<Option> options, Map<Option, String> values) {
+    this.options = options;
     this.values = values;
   }
 
@@ -26,22 +29,20 @@ public final class Arguments {
 
   /// Reads all arguments from an index on.
   ///
-  /// @param known names of options with a value, with their dashes
-  /// @param flags names of options without a value
-  static Arguments parse(String[] arguments, int from, Set<String> known, Set<String> flags)
-      throws UsageException {
-    Map<String, String> values = new HashMap<>();
+  /// @param options all options of the command
+  static Arguments parse(String[] arguments, int from, List<Option> options) throws UsageException {
+    Map<Option, String> values = new HashMap<>();
     for (int i = from; i < arguments.length; i++) {
       String argument = arguments[i];
       int equals = argument.indexOf('=');
-      String name = equals < 0 ? argument : argument.substring(0, equals);
-      boolean flag = flags.contains(name);
-      if (!flag && !known.contains(name)) {
+      Option option = find(options, equals < 0 ? argument : argument.substring(0, equals));
+      if (option == null) {
         throw new UsageException("unknown argument " + argument);
       }
+      boolean flag = option.kind() == Option.Kind.FLAG;
       String value;
       if (flag && equals >= 0) {
-        throw new UsageException(name + " takes no value");
+        throw new UsageException(option.name() + " takes no value");
       } else if (flag) {
         value = "";
       } else if (equals >= 0) {
@@ -49,29 +50,58 @@ public final class Arguments {
       } else if (i + 1 < arguments.length) {
         value = arguments[++i];
       } else {
-        throw new UsageException(name + " needs a value");
+        throw new UsageException(option.name() + " needs a value");
       }
-      if (values.put(name, value) != null) {
-        throw new UsageException(name + " is given twice");
+      if (values.put(option, value) != null) {
+        throw new UsageException(option.name() + " is given twice");
       }
     }
-    return new Arguments(values);
+    for (Option option : options) {
+      if (option.kind() == Option.Kind.REQUIRED && !values.containsKey(option)) {
+        throw new UsageException(option.name() + " is missing");
+      }
+    }
+    return new Arguments(options, values);
   }
 
-  /// Whether an option without a value is given.
-  boolean has(String name) {
-    return values.containsKey(name);
+  private static @Nullable Option find(List<Option> options, String name) {
+    for (Option option : options) {
+      if (option.name().equals(name)) {
+        return option;
+      }
+    }
+    return null;
   }
 
-  Optional<String> value(String name) {
-    return Optional.ofNullable(values.get(name));
+  /// Whether a flag is given.
+  boolean has(Option flag) {
+    return find(flag).isPresent();
   }
 
-  Optional<Path> path(String name) {
-    return value(name).map(Path::of);
+  /// The value of an option; its default if the option is not given; empty without a default.
+  ///
+  /// @throws IllegalStateException if the command does not declare the option
+  Optional<String> find(Option option) {
+    if (!options.contains(option)) {
+      throw new IllegalStateException("the command does not declare " + option.name());
+    }
+    String value = values.get(option);
+    if (value == null && !option.defaultValue().isEmpty()) {
+      return Optional.of(option.defaultValue());
+    }
+    return Optional.ofNullable(value);
   }
 
-  Path requiredPath(String name) throws UsageException {
-    return path(name).orElseThrow(() -> new UsageException(name + " is missing"));
+  Optional<Path> findPath(Option option) {
+    return find(option).map(Path::of);
+  }
+
+  /// The value of an option that is required or has a default.
+  String get(Option option) {
+    return find(option).orElseThrow();
+  }
+
+  Path getPath(Option option) {
+    return Path.of(get(option));
   }
 }

@@ -1,8 +1,8 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
-import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.registry.KeyRegistry;
@@ -22,7 +22,6 @@ import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /// `hmacd check`: tries every step from the configuration to a MAC, and prints a table of the
@@ -33,16 +32,21 @@ final class CheckCommand implements Command {
   private boolean registryNew = true;
 
   @Override
-  public Set<String> options() {
-    return Set.of("--config");
+  public String description() {
+    return "Tests all prerequisites of serve, and prints a table of the results.";
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
-    Config config = Startup.config(arguments.requiredPath("--config"));
+  public List<Option> options() {
+    return List.of(CONFIG);
+  }
+
+  @Override
+  public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
+    Config config = Startup.config(arguments.getPath(CONFIG));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
-      list.warn("access", "no rules: nobody may do anything");
+      list.warn("access", "no rules: no caller has any permission");
     }
     config.grpc().tcp().ifPresent(this::tls);
     for (Config.TokenSettings settings : config.tokens()) {
@@ -50,9 +54,9 @@ final class CheckCommand implements Command {
     }
     System.out.print(list.table());
     if (registryLost) {
-      return StartException.CONFIG;
+      return ExitCode.CONFIG;
     }
-    return list.hasFailed() ? 1 : 0;
+    return list.hasFailed() ? ExitCode.FAULT_FOUND : ExitCode.OK;
   }
 
   private void token(Config config, Config.TokenSettings settings) throws InterruptedException {
@@ -94,9 +98,10 @@ final class CheckCommand implements Command {
 
   private void sessions(OptionalLong max, int lanes) {
     if (max.isEmpty()) {
-      list.ok("sessions", lanes + " lanes; the token tells no limit");
+      list.ok("sessions", lanes + " lanes; the token reports no limit");
     } else if (max.getAsLong() < lanes + 1) {
-      list.fail("sessions", lanes + " lanes, but the token takes " + max.getAsLong());
+      list.fail(
+          "sessions", lanes + " lanes, but the token allows " + max.getAsLong() + " sessions");
     } else {
       list.ok("sessions", lanes + " lanes of " + max.getAsLong());
     }
@@ -111,20 +116,22 @@ final class CheckCommand implements Command {
         MechanismInfo m = found.get();
         list.ok(needed.getValue(), "key sizes " + m.minKey() + " to " + m.maxKey());
       } else {
-        list.warn(needed.getValue(), "not on this token: keys that need it cannot be made or used");
+        list.warn(
+            needed.getValue(),
+            "not supported by the token: keys that need it cannot be created or used");
       }
     }
   }
 
   private Optional<OwnKey> registry(Config config, String serial) {
     if (!Files.exists(config.registry())) {
-      list.warn("registry", "not there yet; hmacd init makes it");
+      list.warn("registry", "does not exist yet; hmacd init creates it");
       return Optional.empty();
     }
     try (var store = new RegistryStore(config.registry(), config.arn())) {
       var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
-      list.ok("registry", registry.creating().size() + " keys whose creation was not ended");
+      list.ok("registry", registry.creating().size() + " keys in state CREATING");
       var ownKeys = new OwnKeys(store);
       registryNew = ownKeys.isEmpty().join();
       return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();
@@ -134,13 +141,11 @@ final class CheckCommand implements Command {
         list.fail("registry", String.valueOf(e.getMessage()));
         return Optional.empty();
       }
-      list.warn(
-          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
       return Optional.empty();
     } catch (CompletionException e) {
       registryNew = false;
-      list.warn(
-          "registry", String.valueOf(e.getMessage()) + "; the probe's answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
       return Optional.empty();
     }
   }
@@ -155,7 +160,8 @@ final class CheckCommand implements Command {
       }
       if (known.isEmpty()) {
         list.warn(
-            "probe key", "its answer is not known here; run hmacd init if that was never done");
+            "probe key",
+            "its known answer is not in the registry; if hmacd init never ran, run it");
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
@@ -199,9 +205,9 @@ final class CheckCommand implements Command {
     try {
       byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());
       if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
-        list.ok("known answer", HealthCheck.ALGORITHM + " under the probe key is what it was");
+        list.ok("known answer", HealthCheck.ALGORITHM + " under the probe key is correct");
       } else {
-        list.fail("known answer", "the probe key gave another MAC than when it was made");
+        list.fail("known answer", "the probe key gave another MAC than at its creation");
       }
     } finally {
       session.unload(handle);

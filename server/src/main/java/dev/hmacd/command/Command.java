@@ -1,22 +1,23 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
-import java.util.Set;
+import java.util.List;
 
 /// A command of `hmacd`.
-public interface Command {
-  /// The names of the command's options with a value, with their dashes.
-  Set<String> options();
+interface Command {
+  /// The option of all commands that read a configuration.
+  Option CONFIG = Option.required("--config", "FILE", "Configuration file.");
 
-  /// The names of the command's options without a value, with their dashes.
-  default Set<String> flags() {
-    return Set.of();
-  }
+  /// Sentences for the help.
+  String description();
+
+  /// All options, in the order of the help.
+  List<Option> options();
 
   /// Runs the command.
   ///
-  /// @return the exit code
   /// @throws StartException with the message for the user and the exit code
-  int run(Arguments arguments) throws UsageException, StartException, InterruptedException;
+  ExitCode run(Arguments arguments) throws UsageException, StartException, InterruptedException;
 }

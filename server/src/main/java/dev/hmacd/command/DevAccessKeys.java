@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.AccessKey;
@@ -91,7 +92,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
     try {
       return result.get(2 * LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException | TimeoutException e) {
-      throw new StartException("cannot make access keys: " + e, StartException.TEMPORARY, e);
+      throw new StartException("cannot create access keys: " + e, ExitCode.TEMPORARY, e);
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,10 +27,10 @@ final class DevCertificates {
   /// The principal of the client's certificate.
   static final String CLIENT = "spiffe://dev.hmacd/client";
 
-  private static final int LIFE_DAYS = 30;
+  private static final int VALIDITY_DAYS = 30;
 
   /// Minimum remaining validity of certificates that are used again.
-  private static final Duration REST = Duration.ofDays(1);
+  private static final Duration MIN_REMAINING = Duration.ofDays(1);
 
   private static final String CONFIG =
       """
@@ -66,7 +67,7 @@ final class DevCertificates {
 
   /// Starts to create the certificates in the background, unless valid ones exist.
   void begin() throws IOException {
-    if (lasts()) {
+    if (areValid()) {
       return;
     }
     folder.write("openssl.cnf", CONFIG);
@@ -82,9 +83,12 @@ final class DevCertificates {
     try {
       var _ = making.get();
     } catch (ExecutionException e) {
-      throw e.getCause() instanceof StartException known
-          ? known
-          : new StartException("cannot make certificates", StartException.TEMPORARY, e.getCause());
+      switch (e.getCause()) {
+        case StartException known -> throw known;
+        case IOException io ->
+            throw new StartException("cannot create certificates: " + io, ExitCode.TEMPORARY, io);
+        case null, default -> throw new IllegalStateException("cannot create certificates", e);
+      }
     }
   }
 
@@ -139,7 +143,7 @@ final class DevCertificates {
         new ArrayList<>(
             List.of("req", "-x509", "-config", path("openssl.cnf"), "-extensions", extensions));
     arguments.addAll(
-        List.of("-days", "" + LIFE_DAYS, "-sha256", "-noenc", "-subj", "/CN=" + commonName));
+        List.of("-days", "" + VALIDITY_DAYS, "-sha256", "-noenc", "-subj", "/CN=" + commonName));
     arguments.addAll(List.of(more));
     return openssl.run(Map.of(), input, arguments);
   }
@@ -150,14 +154,14 @@ final class DevCertificates {
 
   /// Whether certificates exist that stay valid long enough. The authority's file is written last,
   /// so if it exists, all others do.
-  private boolean lasts() throws IOException {
+  private boolean areValid() throws IOException {
     if (!Files.exists(folder.file("ca.pem"))) {
       return false;
     }
     try (InputStream in = Files.newInputStream(folder.file("ca.pem"))) {
       var certificate =
           (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(in);
-      return Instant.now().plus(REST).isBefore(certificate.getNotAfter().toInstant());
+      return Instant.now().plus(MIN_REMAINING).isBefore(certificate.getNotAfter().toInstant());
     } catch (CertificateException e) {
       return false;
     }

@@ -1,80 +1,106 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /// `hmacd dev`: a daemon for development, with all of its files in one folder.
 final class DevCommand implements Command {
   private static final Duration FIRST_ANSWER = Duration.ofSeconds(30);
 
+  private static final Option DIR =
+      Option.withDefault("--dir", "DIR", ".hmacd", "Folder of all files.");
+  private static final Option MODULE =
+      Option.optional(
+          "--module", "FILE", "PKCS#11 module. Without it, the installed module of SoftHSM2.");
+  private static final Option TOKEN_LABEL =
+      Option.withDefault("--token-label", "LABEL", "hmacd-dev", "Label of the token.");
+  private static final Option PIN_FILE =
+      Option.optional(
+          "--pin-file",
+          "FILE",
+          "File with the PIN of an initialised token. Without it, a new SoftHSM2 token is"
+              + " initialised once.");
+
   @Override
-  public Set<String> options() {
-    return Set.of("--dir", "--module", "--token-label", "--pin-file");
+  public String description() {
+    return "Serves for development: creates a SoftHSM2 token, a certificate authority and a"
+        + " configuration in DIR, listens on loopback and on a Unix socket, and writes DIR/env, a"
+        + " file to source. Read permission on DIR permits use of the keys.";
   }
 
   @Override
-  public int run(Arguments arguments) throws StartException, InterruptedException {
-    Reloader.outliveSignals();
+  public List<Option> options() {
+    return List.of(DIR, MODULE, TOKEN_LABEL, PIN_FILE);
+  }
+
+  @Override
+  public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
+    Reloader.ignoreHangup();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
-    var folder = new DevFolder(arguments.path("--dir").orElse(Path.of(".hmacd")));
-    String label = arguments.value("--token-label").orElse("hmacd-dev");
-    Optional<Path> pinFile = arguments.path("--pin-file").map(Path::toAbsolutePath);
+    var folder = new DevFolder(arguments.getPath(DIR));
+    String label = arguments.get(TOKEN_LABEL);
+    Optional<Path> pinFile = arguments.findPath(PIN_FILE).map(Path::toAbsolutePath);
     try {
       folder.prepare();
-      var token = new DevToken(folder, arguments.path("--module"), label);
+      var token = new DevToken(folder, arguments.findPath(MODULE), label);
       var certificates = new DevCertificates(folder);
       certificates.begin(); // In parallel: the certificates take as long as the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
       folder.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
-      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
-      var running = new Running(daemon);
+      var exit = new ProcessExit();
+      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+      var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
-      running.watch(folder.config(), config);
       // The folder has both the registry and the token of hmacd dev.
-      running.start(
-          pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST);
-      if (!daemon.awaitHealthy(FIRST_ANSWER)) {
-        throw running.failed(
-            new StartException(
-                "the token did not give its first MAC", StartException.TEMPORARY, null));
-      }
-      DevAccessKeys accessKeys;
-      try {
-        accessKeys = DevAccessKeys.make(daemon);
-        folder.writeEnv(
-            daemon.tcpAddress().orElseThrow(),
-            config.grpc().unix().orElseThrow().path(),
-            daemon.awsKmsAddress().orElseThrow(),
-            accessKeys);
-      } catch (IOException e) {
-        throw running.failed(unwritable(e));
-      } catch (StartException | RuntimeException | Error e) {
-        var _ = running.failed(e);
-        throw e;
-      }
-      System.err.println(
-          "hmacd dev: AWS KMS endpoint http:/"
-              + daemon.awsKmsAddress().orElseThrow()
-              + ", region "
-              + DevAccessKeys.REGION
-              + ", access key "
-              + accessKeys.admin().id()
-              + "; its secret is in the file to source");
-      System.err.println("hmacd dev: ready; source " + folder.env() + " in a shell that calls it");
-      return running.await();
+      return new Running(daemon, reloader, exit)
+          .run(
+              pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST,
+              () -> announce(daemon, folder, config));
     } catch (IOException e) {
       throw unwritable(e);
     }
+  }
+
+  /// Waits until the daemon is healthy, then writes the file to source and prints its path.
+  private static void announce(Daemon daemon, DevFolder folder, Config config)
+      throws StartException, InterruptedException {
+    if (!daemon.awaitHealthy(FIRST_ANSWER)) {
+      throw new StartException(
+          "the token gave no MAC within " + FIRST_ANSWER.toSeconds() + " s; see the log",
+          ExitCode.TEMPORARY);
+    }
+    InetSocketAddress awsKms = daemon.awsKmsAddress().orElseThrow();
+    DevAccessKeys accessKeys = DevAccessKeys.make(daemon);
+    try {
+      folder.writeEnv(
+          daemon.tcpAddress().orElseThrow(),
+          config.grpc().unix().orElseThrow().path(),
+          awsKms,
+          accessKeys);
+    } catch (IOException e) {
+      throw unwritable(e);
+    }
+    System.err.println(
+        "hmacd dev: AWS KMS endpoint http:/"
+            + awsKms
+            + ", region "
+            + DevAccessKeys.REGION
+            + ", access key "
+            + accessKeys.admin().id()
+            + "; its secret is in the file to source");
+    System.err.println("hmacd dev: ready; source " + folder.env() + " in the shell of a client");
   }
 
   /// The failure to write a file, with the exception's type. The message of many exceptions is only
@@ -86,7 +112,7 @@ final class DevCommand implements Command {
             + ": "
             + e.getMessage()
             + (unusable ? "; choose another folder with --dir" : ""),
-        unusable ? StartException.CONFIG : StartException.TEMPORARY,
+        unusable ? ExitCode.CONFIG : ExitCode.TEMPORARY,
         e);
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -61,7 +62,9 @@ final class DevFolder {
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
             OWNER_ONLY_FILE);
     if (lock.tryLock() == null) {
-      throw new StartException("another hmacd dev runs in " + dir, StartException.TEMPORARY, null);
+      throw new StartException(
+          "another hmacd dev runs in " + dir + "; stop it, or choose another folder with --dir",
+          ExitCode.TEMPORARY);
     }
     requireWritten(env(), ENV_START);
     requireWritten(config(), CONFIG_START);
@@ -84,8 +87,7 @@ final class DevFolder {
     }
     throw new StartException(
         file + " was not written by hmacd dev: remove it, or choose another folder with --dir",
-        StartException.CONFIG,
-        null);
+        ExitCode.CONFIG);
   }
 
   /// Refuses a folder in which another user can write: that user could choose the daemon's programs
@@ -97,8 +99,7 @@ final class DevFolder {
         || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
       throw new StartException(
           dir + " must belong to the user who runs hmacd dev, and nobody else may write in it",
-          StartException.CONFIG,
-          null);
+          ExitCode.CONFIG);
     }
   }
 
@@ -141,7 +142,7 @@ final class DevFolder {
     write(
         "hmacd.yaml",
         """
-        # Written by hmacd dev at each start; what you change here is lost.
+        # Written by hmacd dev at each start; changes in this file are lost.
         grpc:
           listen: 127.0.0.1:0
           tls: {certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,8 +44,7 @@ final class DevToken {
             () ->
                 new StartException(
                     "SoftHSM2 is not installed (Debian: apt-get install softhsm2 opensc)",
-                    StartException.CONFIG,
-                    null));
+                    ExitCode.CONFIG));
   }
 
   /// Initialises the token if it does not exist, and returns the file with its PIN.

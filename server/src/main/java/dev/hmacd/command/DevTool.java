@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -39,7 +40,7 @@ final class DevTool {
     } catch (IOException e) {
       throw new StartException(
           name + " is not installed (Debian: apt-get install " + debianPackage + ")",
-          StartException.CONFIG,
+          ExitCode.CONFIG,
           e);
     }
     // Input and output are smaller than a pipe's capacity of 64 KiB.
@@ -52,9 +53,7 @@ final class DevTool {
     }
     if (!ended || process.exitValue() != 0) {
       throw new StartException(
-          name + " " + arguments.getFirst() + " failed; see " + log,
-          StartException.TEMPORARY,
-          null);
+          name + " " + arguments.getFirst() + " failed; see " + log, ExitCode.TEMPORARY);
     }
     return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
   }

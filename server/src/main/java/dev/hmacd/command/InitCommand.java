@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
@@ -11,48 +12,63 @@ import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenException;
 import java.time.Clock;
+import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /// `hmacd init`: creates the daemon's own keys on its tokens, and finds which of several tokens
 /// hold which keys. The daemon must not run, and all tokens must be present.
-///
-/// `--restored OLD=NEW`: the token with serial number NEW was restored from a backup of OLD, and
-/// holds the keys of OLD. `--discard-access-keys SERIAL`: the token with the key for access keys is
-/// lost for good. A new key is created, and access keys must be created again. `--new-registry`:
-/// starts a new registry although tokens hold keys of hmacd.
 final class InitCommand implements Command {
+  private static final Option NEW_REGISTRY =
+      Option.flag(
+          "--new-registry",
+          "Start a new registry although a token holds keys of hmacd. Aliases, tags, access keys"
+              + " and adoptions of the lost registry are discarded.");
+  private static final Option RESTORED =
+      Option.optional(
+          "--restored",
+          "OLD=NEW",
+          "Record that token NEW was restored from a backup of token OLD, and holds its keys. Both"
+              + " are serial numbers.");
+  private static final Option DISCARD_ACCESS_KEYS =
+      Option.optional(
+          "--discard-access-keys",
+          "SERIAL",
+          "Create a new key for the secrets of access keys, because the token with this serial"
+              + " number is lost. All access keys become invalid.");
+
   @Override
-  public Set<String> options() {
-    return Set.of("--config", "--restored", "--discard-access-keys");
+  public String description() {
+    return "Creates the daemon's own keys on its tokens, and stores the known answer of the health"
+        + " check. With several tokens, it records which token holds which key. A second run"
+        + " changes nothing.";
   }
 
   @Override
-  public Set<String> flags() {
-    return Set.of("--new-registry");
+  public List<Option> options() {
+    return List.of(CONFIG, NEW_REGISTRY, RESTORED, DISCARD_ACCESS_KEYS);
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException {
-    Config config = Startup.config(arguments.requiredPath("--config"));
+  public ExitCode run(Arguments arguments) throws UsageException, StartException {
+    Config config = Startup.config(arguments.getPath(CONFIG));
     var modules = new Pkcs11Modules();
     try (var store = new RegistryStore(config.registry(), config.arn());
         var tokens = new Ceremony(new OwnKeys(store))) {
       var registry = new KeyRegistry(store, Clock.systemUTC());
       store.open();
-      Optional<String> restored = arguments.value("--restored");
+      Optional<String> restored = arguments.find(RESTORED);
       if (restored.isPresent()) {
         restored(registry, restored.get());
       }
-      Optional<String> discarded = arguments.value("--discard-access-keys");
+      Optional<String> discarded = arguments.find(DISCARD_ACCESS_KEYS);
       if (discarded.isPresent()) {
         var _ = new OwnKeys(store).forget(discarded.get(), OwnKey.Purpose.ACCESS_KEYS).join();
       }
       for (Config.TokenSettings settings : config.tokens()) {
         tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
       }
-      if (!arguments.has("--new-registry")) {
+      if (!arguments.has(NEW_REGISTRY)) {
         tokens.requireRegistryNotLost(config.registry());
       }
       tokens.requireNotInitialisedAnew();
@@ -62,9 +78,9 @@ final class InitCommand implements Command {
               : "The token has the daemon's own keys; nothing was changed.");
       Ceremony.Holdings holdings = tokens.find(registry);
       holdings.lines().forEach(System.out::println);
-      return holdings.isSound() ? 0 : 1;
+      return holdings.isSound() ? ExitCode.OK : ExitCode.FAULT_FOUND;
     } catch (TokenException e) {
-      throw Startup.failed(e);
+      throw StartException.of(e);
     } catch (RegistryException e) {
       throw StartException.of(e);
     } catch (CompletionException e) {
@@ -78,6 +94,6 @@ final class InitCommand implements Command {
       throw new UsageException("--restored needs OLD=NEW, two serial numbers");
     }
     long keys = registry.restored(both.substring(0, equals), both.substring(equals + 1)).join();
-    System.out.println("The restored token is taken to hold " + keys + " keys.");
+    System.out.println(keys + " keys recorded for the restored token.");
   }
 }

@@ -23,7 +23,7 @@ import sun.misc.Signal;
 /// once a second: file events miss a changed symbolic link in the path, and many systems replace
 /// certificates that way.
 final class Reloader implements AutoCloseable {
-  private static final long LOOK_MILLIS = 1000;
+  private static final long POLL_MILLIS = 1000;
   private static final Logger log = LoggerFactory.getLogger(Reloader.class);
 
   private final Path file;
@@ -33,14 +33,16 @@ final class Reloader implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hmacd-reload").daemon().factory());
 
-  /// The daemon's current configuration. After [#start], only the schedule's thread uses this field
-  /// and the next ones.
+  /// The daemon's current configuration. After [#start], only the schedule's thread uses the fields
+  /// that are not final.
   private Config used;
 
-  /// Initially different from every state: the file may have changed since it was read.
+  /// The last seen state of the configuration file. Initially different from every state: the file
+  /// may have changed since it was read.
   private List<String> lastConfig = List.of();
 
-  private List<String> lastTls;
+  /// The last seen state of the TLS files.
+  private List<String> lastTls = List.of();
 
   /// The last problem, which later polls do not log again; empty without one.
   private String configProblem = "";
@@ -49,38 +51,40 @@ final class Reloader implements AutoCloseable {
 
   private final CountDownLatch started = new CountDownLatch(1);
 
-  /// Create it before the daemon reads the TLS files, so that it misses no change of them.
-  ///
   /// @param config the daemon's current configuration
   Reloader(Path file, Config config, Daemon daemon) {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
     this.tlsFiles = config.tlsFiles();
-    this.lastTls = look(tlsFiles);
-    // Handled from now on: an unhandled SIGHUP ends the process.
-    Signal.handle(new Signal("HUP"), _ -> reloadNow());
   }
 
-  /// Ignores SIGHUP until a reloader exists. The reloader's first poll reads the configuration in
-  /// any case.
-  static void outliveSignals() {
+  /// Ignores SIGHUP until [#watch], because an unhandled SIGHUP ends the process. The first poll
+  /// reads the configuration in any case.
+  static void ignoreHangup() {
     Signal.handle(new Signal("HUP"), _ -> {});
+  }
+
+  /// Handles SIGHUP, and records the state of the TLS files. Call it before the daemon reads the
+  /// TLS files, so that no change of them is missed.
+  void watch() {
+    lastTls = states(tlsFiles);
+    Signal.handle(new Signal("HUP"), _ -> hangup());
   }
 
   /// Starts to poll. Call it after the daemon has started.
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(
-            () -> reload(false), LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+            () -> reload(false), POLL_MILLIS, POLL_MILLIS, TimeUnit.MILLISECONDS);
     started.countDown();
   }
 
-  private void reloadNow() {
+  private void hangup() {
     try {
       schedule.execute(
           () -> {
-            if (hasStarted()) {
+            if (awaitStarted()) {
               reload(true);
             }
           });
@@ -90,7 +94,7 @@ final class Reloader implements AutoCloseable {
   }
 
   /// Waits for [#start]. Returns false if this reloader is closed before.
-  private boolean hasStarted() {
+  private boolean awaitStarted() {
     try {
       started.await();
       return true;
@@ -100,20 +104,21 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private void reload(boolean told) {
+  /// @param forced whether SIGHUP forces a reload of unchanged files
+  private void reload(boolean forced) {
     try {
-      if (told) {
+      if (forced) {
         daemon.retryPin();
       }
-      List<String> config = look(List.of(file));
-      if ((told || !config.equals(lastConfig)) && reloadConfig(told)) {
+      List<String> config = states(List.of(file));
+      if ((forced || !config.equals(lastConfig)) && reloadConfig(forced)) {
         lastConfig = config;
       }
-      List<String> tls = look(tlsFiles);
-      if ((told || !tls.equals(lastTls)) && reloadTls(told)) {
+      List<String> tls = states(tlsFiles);
+      if ((forced || !tls.equals(lastTls)) && reloadTls(forced)) {
         lastTls = tls;
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       // An exception would end the schedule without a log message.
       log.atError().setCause(e).log("Reload failed: unexpected error");
     }
@@ -121,10 +126,10 @@ final class Reloader implements AutoCloseable {
 
   /// @return whether it succeeded. A failure is retried at each poll: its cause, such as wrong
   ///   permissions, may be corrected without a visible change of the file
-  private boolean reloadConfig(boolean told) {
+  private boolean reloadConfig(boolean forced) {
     try {
       Config fresh = ConfigFile.read(file);
-      if (told || !fresh.equals(used)) {
+      if (forced || !fresh.equals(used)) {
         used = fresh;
         daemon.reload(fresh);
       }
@@ -132,7 +137,7 @@ final class Reloader implements AutoCloseable {
       return true;
     } catch (ConfigException e) {
       String problem = e.problems().toString();
-      if (told || !problem.equals(configProblem)) {
+      if (forced || !problem.equals(configProblem)) {
         log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
       }
       configProblem = problem;
@@ -140,14 +145,14 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private boolean reloadTls(boolean told) {
+  private boolean reloadTls(boolean forced) {
     try {
       daemon.reloadTls();
       tlsProblem = "";
       return true;
     } catch (IOException e) {
       String problem = String.valueOf(e.getMessage());
-      if (told || !problem.equals(tlsProblem)) {
+      if (forced || !problem.equals(tlsProblem)) {
         log.atError().addKeyValue("reason", problem).log("TLS files not replaced");
       }
       tlsProblem = problem;
@@ -155,19 +160,19 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// A value for each file that changes with the file: its identity, size and modification time.
-  private static List<String> look(List<Path> files) {
-    List<String> seen = new ArrayList<>();
+  /// The state of each file: its identity, size and modification time.
+  private static List<String> states(List<Path> files) {
+    List<String> states = new ArrayList<>();
     for (Path each : files) {
       try {
         var attributes = Files.readAttributes(each, BasicFileAttributes.class);
-        seen.add(
+        states.add(
             attributes.fileKey() + " " + attributes.size() + " " + attributes.lastModifiedTime());
       } catch (IOException e) {
-        seen.add("unreadable");
+        states.add("unreadable");
       }
     }
-    return seen;
+    return states;
   }
 
   @Override

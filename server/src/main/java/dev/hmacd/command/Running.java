@@ -2,11 +2,9 @@ package dev.hmacd.command;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
-import dev.hmacd.config.Config;
-import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,46 +12,59 @@ import org.slf4j.LoggerFactory;
 final class Running {
   private static final Logger log = LoggerFactory.getLogger(Running.class);
 
-  /// If false, the JVM ends by itself after a clean stop. It must do so to write an AOT cache.
-  private static final boolean HALT = !"false".equals(System.getProperty("hmacd.halt"));
-
   private final Daemon daemon;
+  private final Reloader reloader;
+  private final ProcessExit exit;
   private final CountDownLatch stopped = new CountDownLatch(1);
   private final Object lifecycle = new Object();
 
   @GuardedBy("lifecycle")
   private boolean stopping;
 
-  /// The exit code of the process: 0 unless a failure ends it.
-  private volatile int exitCode;
-
-  private @Nullable Reloader reloader;
-
-  Running(Daemon daemon) {
+  /// @param reloader of the daemon
+  /// @param exit of this process
+  Running(Daemon daemon, Reloader reloader, ProcessExit exit) {
     this.daemon = daemon;
-    daemon.onLost(this::end);
+    this.reloader = reloader;
+    this.exit = exit;
   }
 
-  /// Ends the process, so that its supervisor starts another. Uses a separate thread, because a
-  /// stop waits for the calling thread.
-  private void end() {
-    exitCode = StartException.TEMPORARY;
-    var _ =
-        Thread.ofPlatform().name("hmacd-end").start(() -> System.exit(StartException.TEMPORARY));
+  /// The work of a command between the start and the stop of its daemon.
+  interface Started {
+    /// A failure ends the process.
+    void run() throws StartException, InterruptedException;
   }
 
-  void start(Daemon.Provision provision) throws StartException {
+  /// Starts the daemon, does the work of the command, and waits for the stop of the daemon.
+  ///
+  /// @return the exit code of the process
+  ExitCode run(Daemon.Provision provision, Started started)
+      throws StartException, InterruptedException {
+    if (hasStarted(provision)) {
+      try {
+        started.run();
+      } catch (StartException | InterruptedException | RuntimeException | Error e) {
+        exit.failed(e);
+        throw e;
+      }
+    }
+    stopped.await();
+    return ExitCode.OK;
+  }
+
+  /// Starts the daemon. Returns false if the process is stopping.
+  private boolean hasStarted(Daemon.Provision provision) throws StartException {
     Thread hook = new Thread(this::stop, "hmacd-stop");
     Runtime.getRuntime().addShutdownHook(hook);
     synchronized (lifecycle) {
       if (stopping) {
-        return;
+        return false;
       }
       try {
+        reloader.watch();
         daemon.start(provision);
-        if (reloader != null) {
-          reloader.start();
-        }
+        reloader.start();
+        return true;
       } catch (StartException | RuntimeException | Error e) {
         // The daemon has closed its parts. The process must end with the exit code of the failure.
         remove(hook);
@@ -70,41 +81,21 @@ final class Running {
     }
   }
 
-  /// Watches the rules in the configuration file and the TLS files. They are read again when they
-  /// change, and on SIGHUP.
-  ///
-  /// @param file path of the daemon's configuration
-  void watch(Path file, Config config) {
-    reloader = new Reloader(file, config, daemon);
-  }
-
-  /// Sets the exit code of the process for a failure after the start, and returns the failure.
-  <E extends Throwable> E failed(E e) {
-    exitCode = StartException.exitCode(e);
-    return e;
-  }
-
   private void stop() {
     synchronized (lifecycle) {
       stopping = true;
       SystemdNotify.send("STOPPING=1");
-      log.atInfo().log("Stopping: no new calls, those under way end");
-      if (reloader != null) {
-        reloader.close();
+      log.atInfo().log("Stopping: draining calls in flight");
+      reloader.close();
+      try {
+        daemon.close();
+        log.atInfo().log("Stopped");
+      } catch (RuntimeException | Error e) {
+        log.atError().setCause(e).log("Daemon not stopped cleanly: unexpected error");
+        exit.failed(e);
       }
-      daemon.close();
-      log.atInfo().log("Stopped");
       stopped.countDown();
     }
-    if (HALT) {
-      // Modules crash if the JVM ends normally while they have threads. All data is written, so the
-      // process ends here.
-      Runtime.getRuntime().halt(exitCode);
-    }
-  }
-
-  int await() throws InterruptedException {
-    stopped.await();
-    return 0;
+    exit.halt();
   }
 }

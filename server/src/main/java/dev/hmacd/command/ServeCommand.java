@@ -1,30 +1,33 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
-import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.Set;
+import java.util.List;
 
 /// `hmacd serve`: the daemon in production.
 final class ServeCommand implements Command {
   @Override
-  public Set<String> options() {
-    return Set.of("--config");
+  public String description() {
+    return "Serves until SIGTERM. SIGHUP reloads the access rules and the TLS files.";
   }
 
   @Override
-  public int run(Arguments arguments) throws UsageException, StartException, InterruptedException {
-    Reloader.outliveSignals();
-    Path file = arguments.requiredPath("--config");
+  public List<Option> options() {
+    return List.of(CONFIG);
+  }
+
+  @Override
+  public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
+    Reloader.ignoreHangup();
+    Path file = arguments.getPath(CONFIG);
     Config config = Startup.config(file);
-    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC());
-    var running = new Running(daemon);
-    running.watch(file, config);
-    running.start(Daemon.Provision.NEVER);
-    SystemdNotify.send("READY=1");
-    return running.await();
+    var exit = new ProcessExit();
+    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+    var running = new Running(daemon, new Reloader(file, config, daemon), exit);
+    return running.run(Daemon.Provision.NEVER, () -> SystemdNotify.send("READY=1"));
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
@@ -26,7 +27,7 @@ final class Startup {
     } catch (ConfigException e) {
       throw new StartException(
           "the configuration cannot be used:\n  " + String.join("\n  ", e.problems()),
-          StartException.CONFIG,
+          ExitCode.CONFIG,
           e);
     }
   }
@@ -51,7 +52,7 @@ final class Startup {
                 new PinFile(settings.pinFile()),
                 use(settings, settings.sessionCopies())));
       } catch (TokenException e) {
-        throw failed(e);
+        throw StartException.of(e);
       }
     }
     return tokens;
@@ -77,17 +78,11 @@ final class Startup {
           new PinFile(settings.pinFile()),
           use(settings, sessionCopies));
     } catch (TokenException e) {
-      throw failed(e);
+      throw StartException.of(e);
     }
   }
 
   private static Pkcs11Token.Use use(Config.TokenSettings settings, boolean sessionCopies) {
     return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs());
-  }
-
-  /// A failure of the token. The exit code reports whether a restart may help.
-  static StartException failed(TokenException e) {
-    int code = e.isPinRefused() ? StartException.CONFIG : StartException.TEMPORARY;
-    return new StartException(e.getMessage(), code, e);
   }
 }

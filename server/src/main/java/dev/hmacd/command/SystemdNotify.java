@@ -33,7 +33,7 @@ final class SystemdNotify {
             socket.sendToDomainSocket(
                 datagram, 0, bytes.length, address.getBytes(StandardCharsets.UTF_8));
         if (sent != bytes.length) {
-          log.atWarn().addKeyValue("state", state).log("systemd took no datagram");
+          log.atWarn().addKeyValue("state", state).log("systemd did not accept the notification");
         }
       } finally {
         socket.close();

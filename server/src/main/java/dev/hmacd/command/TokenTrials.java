@@ -23,14 +23,14 @@ final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int KEY_BYTES = 32;
   private static final int ID_BYTES = 16;
-  private static final Duration EACH = Duration.ofMillis(200);
+  private static final Duration TRIAL_DURATION = Duration.ofMillis(200);
 
   /// If there were one lane only, a hanging call in the module would leave none.
-  private static final int FEWEST_LANES = 2;
+  private static final int MIN_LANES = 2;
 
   /// Minimum ratio of speeds at which copies are recommended. Copies cost memory of the token, and
   /// time when a lane first uses a key.
-  private static final double COPIES_ARE_WORTH = 1.1;
+  private static final double MIN_SPEEDUP_OF_COPIES = 1.1;
 
   private final Pkcs11Token token;
   private final Config.TokenSettings settings;
@@ -44,7 +44,7 @@ final class TokenTrials {
 
   void run() throws InterruptedException {
     try {
-      extraction(token.tryExtraction(fresh()));
+      extraction(token.tryExtraction(newObject()));
     } catch (TokenException e) {
       list.fail("key trial", String.valueOf(e.getMessage()));
     }
@@ -55,7 +55,7 @@ final class TokenTrials {
     }
   }
 
-  private static KeyObject fresh() {
+  private static KeyObject newObject() {
     byte[] id = new byte[ID_BYTES];
     new SecureRandom().nextBytes(id);
     return new KeyObject(LABEL, HexFormat.of().formatHex(id));
@@ -69,12 +69,12 @@ final class TokenTrials {
       list.ok("key trial", attributes(result.attributes()));
     }
     if (result.valueTold()) {
-      list.fail("value", "the token gives out CKA_VALUE of a key that is sensitive");
+      list.fail("value", "the token reveals CKA_VALUE of a sensitive key");
     } else {
-      list.ok("value", "the token does not tell the value of a key");
+      list.ok("value", "the token does not reveal the value of a key");
     }
     if (result.copyLoosened()) {
-      list.warn("copy", "the token copies a key so that it is extractable; " + consequence());
+      list.warn("copy", "a copy of a key can be extractable; " + consequence());
     } else {
       list.ok("copy", "no copy is less protected than its key");
     }
@@ -95,7 +95,7 @@ final class TokenTrials {
   }
 
   private static String consequence() {
-    return "whoever has the PIN can take every key out of it: guard the PIN as the keys themselves";
+    return "anyone with the PIN can extract every key: protect the PIN like the keys";
   }
 
   /// The attributes that describe a key's protection.
@@ -114,12 +114,12 @@ final class TokenTrials {
     Pkcs11Token objects = Startup.token(modules, settings, false);
     Pkcs11Token copies = Startup.token(modules, settings, true);
     long maxSessions = token.info().maxSessions().orElse(Long.MAX_VALUE);
-    KeyObject key = fresh();
+    KeyObject key = newObject();
     try (TokenSession session = token.open()) {
       session.generate(key, KEY_BYTES);
       try {
-        var onObjects = SpeedTrial.run(objects, key, maxSessions - 1, EACH);
-        var onCopies = SpeedTrial.run(copies, key, maxSessions - 1, EACH);
+        var onObjects = SpeedTrial.run(objects, key, maxSessions - 1, TRIAL_DURATION);
+        var onCopies = SpeedTrial.run(copies, key, maxSessions - 1, TRIAL_DURATION);
         list.ok("token objects", rates(onObjects));
         list.ok("session copies", rates(onCopies));
         recommend(onObjects, onCopies);
@@ -140,12 +140,12 @@ final class TokenTrials {
                         point.sessions(),
                         point.sessions() == 1 ? "session" : "sessions"))
             .collect(Collectors.joining(", "))
-        + " (MACs a second of 64 bytes)";
+        + " (MACs of 64 bytes per second)";
   }
 
   private void recommend(SpeedTrial.Result onObjects, SpeedTrial.Result onCopies) {
-    boolean useCopies = onCopies.best() > COPIES_ARE_WORTH * onObjects.best();
-    int lanes = Math.max(FEWEST_LANES, (useCopies ? onCopies : onObjects).sessions());
+    boolean useCopies = onCopies.best() > MIN_SPEEDUP_OF_COPIES * onObjects.best();
+    int lanes = Math.max(MIN_LANES, (useCopies ? onCopies : onObjects).sessions());
     list.ok(
         "recommended",
         "lanes: %d, session_copies: %s; configured are %d and %s"

@@ -131,7 +131,7 @@ final class Section {
     if (value instanceof String text && !text.isEmpty()) {
       return Optional.of(text);
     }
-    problem(key, "must be a string that is not empty; quote it");
+    problem(key, "must be a non-empty string; quote it");
     return Optional.empty();
   }
 
@@ -142,7 +142,7 @@ final class Section {
   Path requiredPath(String key) {
     if (!has(key)) {
       known.add(key);
-      problem(key, "is missing; it is a file's path");
+      problem(key, "is missing; configure the path of a file");
       return folder;
     }
     return optionalString(key).flatMap(text -> parsed(key, text, this::resolve)).orElse(folder);
@@ -223,7 +223,7 @@ final class Section {
         problem(key, "must be HOST:PORT, with a port from 0 to 65535");
       }
     }
-    problem(key, "must be HOST:PORT, with a host of this machine");
+    problem(key, "must be HOST:PORT, with an IP address or a known host name");
     return new InetSocketAddress(0);
   }
 
@@ -242,7 +242,7 @@ final class Section {
     for (Object key : values.keySet()) {
       if (!known.contains(String.valueOf(key))) {
         problem(
-            String.valueOf(key), "is not known; known here: " + known.stream().sorted().toList());
+            String.valueOf(key), "unknown key; known keys: " + known.stream().sorted().toList());
       }
     }
   }

@@ -100,7 +100,7 @@ public final class Tls {
       if (e.getCause() instanceof IOException cause) {
         throw cause;
       }
-      throw new IOException("unusable TLS files", e.getCause());
+      throw new IllegalStateException("TLS files not read: unexpected error", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while TLS files were read", e);

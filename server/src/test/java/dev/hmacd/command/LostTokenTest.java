@@ -3,7 +3,7 @@ package dev.hmacd.command;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.hmacd.StartException;
+import dev.hmacd.ExitCode;
 import dev.hmacd.testing.DaemonProcess;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.FaultModule;
@@ -43,7 +43,7 @@ final class LostTokenTest {
     FaultModule module = FaultModule.inFrontOf(hsm);
     DaemonProcess daemon = start(module, hsm, "1s", "true");
     module.tell("remove");
-    assertThat(daemon.exitCode()).isEqualTo(StartException.TEMPORARY);
+    assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
     assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
   }
 
@@ -54,7 +54,7 @@ final class LostTokenTest {
     Storage storage = Storage.of(hsm);
     DaemonProcess daemon = start(FaultModule.inFrontOf(hsm), hsm, "1s", "true");
     storage.takeAway();
-    assertThat(daemon.exitCode()).isEqualTo(StartException.TEMPORARY);
+    assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
     assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
   }
 

@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.Daemon;
+import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigFile;
@@ -17,7 +18,8 @@ final class StoppedWhileStarting {
   private StoppedWhileStarting() {}
 
   public static void main(String[] arguments) throws Exception {
-    Config config = ConfigFile.read(Path.of(arguments[0]));
+    Path file = Path.of(arguments[0]);
+    Config config = ConfigFile.read(file);
     FaultyToken token = new FaultyToken(Startup.token(config.tokens().getFirst()));
     Gate gate = token.blockingThenFailing(Call.OPEN, FaultyToken.CKR_PIN_INCORRECT);
     Thread.ofPlatform()
@@ -29,11 +31,14 @@ final class StoppedWhileStarting {
               awaitShutdown();
               gate.release();
             });
+    var exit = new ProcessExit();
+    var daemon = new Daemon(config, List.of(token), Clock.systemUTC(), exit::restart);
     try {
-      new Running(new Daemon(config, List.of(token), Clock.systemUTC()))
-          .start(Daemon.Provision.NEVER);
+      ExitCode _ =
+          new Running(daemon, new Reloader(file, config, daemon), exit)
+              .run(Daemon.Provision.NEVER, () -> {});
     } catch (StartException e) {
-      System.exit(e.exitCode());
+      System.exit(e.exitCode().code());
     }
   }
 

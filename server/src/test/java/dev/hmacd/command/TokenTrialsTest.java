@@ -40,7 +40,7 @@ final class TokenTrialsTest {
     assertThat(table.lines())
         .noneMatch(line -> line.startsWith("WARN"))
         .anyMatch(line -> line.matches("OK +key trial +sensitive=true extractable=false .*"))
-        .anyMatch(line -> line.matches("OK +value +the token does not tell .*"))
+        .anyMatch(line -> line.matches("OK +value +the token does not reveal .*"))
         .anyMatch(line -> line.matches("OK +copy +no copy is less protected .*"))
         .anyMatch(line -> line.matches("OK +wrapping +refused for a key .* CKM_AES_KEY_WRAP.*"))
         .anyMatch(line -> line.matches("OK +token objects +[\\d,]+ with 1 session, .*"))

@@ -236,10 +236,10 @@ final class ConfigFileTest {
             acess: {}
             """,
             new String[] {
-              "grpc.listen: must be HOST:PORT, with a host of this machine",
-              "grpc.tls.certificate: must be a string that is not empty; quote it",
-              "grpc.tls.private_key: is missing; it is a file's path",
-              "grpc.tls.client_ca: is missing; it is a file's path",
+              "grpc.listen: must be HOST:PORT, with an IP address or a known host name",
+              "grpc.tls.certificate: must be a non-empty string; quote it",
+              "grpc.tls.private_key: is missing; configure the path of a file",
+              "grpc.tls.client_ca: is missing; configure the path of a file",
               "grpc.limits.drain: must be a duration such as 500ms, 30s, 5m or 1h, from 100ms to"
                   + " 86400s",
               "grpc.limits.max_streams_per_connection: must be a whole number from 1 to 100000",
@@ -248,15 +248,15 @@ final class ConfigFileTest {
               "aws_kms.limits.max_body_bytes: must be a whole number from 16384 to 16777216",
               "aws_kms.limits.request_timeout: must be a duration such as 500ms, 30s, 5m or 1h,"
                   + " from 1s to 86400s",
-              "token.module: is missing; it is a file's path",
-              "token.label: or serial must be given, and not both",
-              "token.pin_file: is missing; it is a file's path",
+              "token.module: is missing; configure the path of a file",
+              "token.label: configure either label or serial",
+              "token.pin_file: is missing; configure the path of a file",
               "token.lanes: must be a whole number from 1 to 1024",
               "token.session_copies: must be true or false",
-              "registry.path: must be a string that is not empty; quote it",
+              "registry.path: must be a non-empty string; quote it",
               "arn.partition: a partition is 1 to 32 lowercase letters or dashes",
-              "arn.region: must be a string that is not empty; quote it",
-              "arn.account: must be a string that is not empty; quote it",
+              "arn.region: must be a non-empty string; quote it",
+              "arn.account: must be a non-empty string; quote it",
               "metrics.listen: must be a loopback address: metrics are not authenticated",
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
@@ -265,7 +265,7 @@ final class ConfigFileTest {
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
               "access.rules[1]: must be a mapping",
-              "acess: is not known; known here: [access, arn, aws_kms, grpc, logging, memory,"
+              "acess: unknown key; known keys: [access, arn, aws_kms, grpc, logging, memory,"
                   + " metrics, registry, token, tokens]",
             }),
         argumentSet(
@@ -286,29 +286,29 @@ final class ConfigFileTest {
             access: {rules: [{principals: [uid:0], actions: ["*"], keys: ["*"], x: 1}], x: 1}
             """,
             new String[] {
-              "grpc.tls.x: is not known; known here: [certificate, client_ca, private_key]",
-              "grpc.unix_socket.x: is not known; known here: [mode, path]",
-              "grpc.limits.x: is not known; known here: [connection_age, connection_idle, drain,"
+              "grpc.tls.x: unknown key; known keys: [certificate, client_ca, private_key]",
+              "grpc.unix_socket.x: unknown key; known keys: [mode, path]",
+              "grpc.limits.x: unknown key; known keys: [connection_age, connection_idle, drain,"
                   + " handshake_timeout, keep_alive, keep_alive_timeout, max_call_time,"
                   + " max_connections, max_handshakes, max_incomplete_bytes, max_metadata_bytes,"
                   + " max_request_bytes, max_streams_per_connection, min_client_keep_alive,"
                   + " transfer_timeout]",
-              "grpc.x: is not known; known here: [limits, listen, reflection, tls, unix_socket]",
-              "aws_kms.tls.client_ca: is not known; known here: [certificate, private_key]",
-              "aws_kms.limits.x: is not known; known here: [connection_idle, handshake_timeout,"
+              "grpc.x: unknown key; known keys: [limits, listen, reflection, tls, unix_socket]",
+              "aws_kms.tls.client_ca: unknown key; known keys: [certificate, private_key]",
+              "aws_kms.limits.x: unknown key; known keys: [connection_idle, handshake_timeout,"
                   + " max_body_bytes, max_buffered_bytes, max_call_time, max_connections,"
                   + " max_header_bytes, max_requests, max_requests_per_connection,"
                   + " max_unauthenticated, request_timeout]",
-              "aws_kms.x: is not known; known here: [limits, listen, tls]",
-              "token.x: is not known; known here: [exit_when_lost, hang_timeout, init_args, label,"
+              "aws_kms.x: unknown key; known keys: [limits, listen, tls]",
+              "token.x: unknown key; known keys: [exit_when_lost, hang_timeout, init_args, label,"
                   + " lanes, lost_after, max_replaced_lanes, module, pin_file, probe_interval,"
                   + " probe_timeout, queue, serial, session_copies, verify_macs]",
-              "registry.x: is not known; known here: [path]",
-              "arn.x: is not known; known here: [account, partition, region]",
-              "metrics.x: is not known; known here: [listen]",
-              "logging.x: is not known; known here: [format, level]",
-              "access.rules[0].x: is not known; known here: [actions, keys, principals]",
-              "access.x: is not known; known here: [rules]",
+              "registry.x: unknown key; known keys: [path]",
+              "arn.x: unknown key; known keys: [account, partition, region]",
+              "metrics.x: unknown key; known keys: [listen]",
+              "logging.x: unknown key; known keys: [format, level]",
+              "access.rules[0].x: unknown key; known keys: [actions, keys, principals]",
+              "access.x: unknown key; known keys: [rules]",
             }),
         argumentSet(
             "several tokens, of which one is known by its label",
@@ -320,7 +320,7 @@ final class ConfigFileTest {
                 + REST.replaceFirst("(?m)^token: .*\\n", ""),
             new String[] {
               "grpc: is missing",
-              "tokens[0].serial: must be given, and no label, where there is more than one token",
+              "tokens[0].serial: is required with several tokens, and label is not allowed",
             }),
         argumentSet(
             "tokens of one module that is to be initialised in two ways",
@@ -332,7 +332,7 @@ final class ConfigFileTest {
                 + REST.replaceFirst("(?m)^token: .*\\n", ""),
             new String[] {
               "grpc: is missing",
-              "tokens: of one module must have the same init_args: it is initialised once",
+              "tokens: tokens of one module must have the same init_args: it is initialised once",
             }),
         argumentSet(
             "one token twice, and once more",
@@ -344,8 +344,8 @@ final class ConfigFileTest {
                 + REST,
             new String[] {
               "grpc: is missing",
-              "token: and tokens cannot both be given",
-              "tokens: must be different tokens",
+              "token: configure either token or tokens",
+              "tokens: two entries select the same token",
             }),
         argumentSet(
             "sections that are no mappings",
@@ -363,8 +363,8 @@ final class ConfigFileTest {
             "nothing to listen on",
             "grpc: {tls: {certificate: c, private_key: k, client_ca: a}}\n" + REST,
             new String[] {
-              "grpc.tls: is of no use without listen",
-              "grpc.listen: is missing, and so is unix_socket; one of them is needed",
+              "grpc.tls: requires listen",
+              "grpc.listen: is missing; configure listen or unix_socket",
             }),
         argumentSet(
             "TCP without certificates",
@@ -381,7 +381,7 @@ final class ConfigFileTest {
             new String[] {
               "grpc.unix_socket.path: must be at most 107 bytes long, the kernel's limit: /"
                   + "x".repeat(107),
-              "grpc.unix_socket.mode: must be written like rw-rw----",
+              "grpc.unix_socket.mode: must have the form rw-rw----",
             }),
         argumentSet(
             "a path with a character that no path has",
@@ -499,8 +499,8 @@ final class ConfigFileTest {
               e ->
                   assertThat(e.problems())
                       .containsExactly(
-                          "tokens: of one module must have the same init_args: it is initialised"
-                              + " once"));
+                          "tokens: tokens of one module must have the same init_args: it is"
+                              + " initialised once"));
     }
   }
 
@@ -544,11 +544,15 @@ final class ConfigFileTest {
     Path missing = folder.resolve("none.yaml");
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> ConfigFile.read(missing))
-        .satisfies(e -> assertThat(e.problems()).containsExactly(missing + ": cannot be read"));
+        .satisfies(
+            e ->
+                assertThat(e.problems())
+                    .containsExactly(missing + ": cannot be read: no such file"));
     Path latin1 = folder.resolve("latin1.yaml");
     Files.write(latin1, "# Schlüssel".getBytes(StandardCharsets.ISO_8859_1));
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> ConfigFile.read(latin1))
-        .satisfies(e -> assertThat(e.problems()).containsExactly(latin1 + ": cannot be read"));
+        .satisfies(
+            e -> assertThat(e.problems()).containsExactly(latin1 + ": cannot be read: not UTF-8"));
   }
 }

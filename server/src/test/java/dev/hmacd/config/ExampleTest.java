@@ -62,7 +62,7 @@ final class ExampleTest {
           "access.rules");
 
   private static final Pattern UNKNOWN =
-      Pattern.compile("(?:(.*)\\.)?nonsense: is not known; known here: \\[(.*)]");
+      Pattern.compile("(?:(.*)\\.)?nonsense: unknown key; known keys: \\[(.*)]");
 
   @TempDir Path folder;
 

@@ -259,7 +259,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      var started = new Daemon(config, tokens(), clock);
+      var started = new Daemon(config, tokens(), clock, () -> {});
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
     } catch (ConfigException | StartException e) {

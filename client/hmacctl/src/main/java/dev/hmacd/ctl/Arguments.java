@@ -8,9 +8,11 @@ import java.util.Optional;
 
 /// The options of one command line: known, complete, each at most once.
 final class Arguments {
+  private final List<Option> options;
   private final Map<Option, List<String>> values;
 
-  private Arguments(Map<Option, List<String>> values) {
+  private Arguments(List<Option> options, Map<Option, List<String>> values) {
+    this.options = options;
     this.values = values;
   }
 
@@ -53,10 +55,11 @@ final class Arguments {
     if (!missing.isEmpty()) {
       throw new UsageException("missing: " + String.join(", ", missing));
     }
-    return new Arguments(values);
+    return new Arguments(options, values);
   }
 
   boolean has(Option option) {
+    requireDeclared(option);
     return values.containsKey(option);
   }
 
@@ -69,8 +72,19 @@ final class Arguments {
     return all(option).stream().findFirst();
   }
 
+  /// All values of an option; empty if it is not given.
+  ///
+  /// @throws IllegalStateException if the command does not declare the option: its help would not
+  ///   have it
   List<String> all(Option option) {
+    requireDeclared(option);
     return values.getOrDefault(option, List.of());
+  }
+
+  private void requireDeclared(Option option) {
+    if (!options.contains(option)) {
+      throw new IllegalStateException("the command does not declare " + option.name());
+    }
   }
 
   /// A number of 1 or more.

@@ -548,6 +548,10 @@ class HmacctlTest {
       assertThat(help.out())
           .startsWith("usage: hmacctl " + command.name())
           .contains(command.options().stream().map(Option::name).toList());
+      assertThat(help.out().lines().map(String::strip).filter(line -> line.startsWith("--")))
+          .allMatch(
+              line ->
+                  command.options().stream().anyMatch(option -> line.startsWith(option.name())));
     }
     assertThat(ctl("--help").out().lines()).allMatch(line -> line.length() <= 80);
     assertThat(ctl("--version").out()).startsWith("hmacctl ");

@@ -1,0 +1,97 @@
+package dev.hmacd;
+
+import dev.hmacd.awskms.AwsKmsServer;
+import dev.hmacd.metrics.Metrics;
+import dev.hmacd.rpc.GrpcServer;
+import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.Lanes;
+import dev.hmacd.token.Tokens;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.MemoryBudget;
+import dev.hmacd.transport.Tls;
+import org.jspecify.annotations.Nullable;
+
+/// Registers the metrics that are read from the parts of the daemon at each scrape.
+final class DaemonMetrics {
+  private final Metrics metrics;
+
+  DaemonMetrics(Metrics metrics) {
+    this.metrics = metrics;
+  }
+
+  void registerToken(Tokens.Member member) {
+    Lanes lanes = member.lanes();
+    HealthCheck probe = member.probe();
+    var gauges = metrics.ofToken(member.serial());
+    gauges.gauge("hmacd_lanes", "Lanes: threads with one session each.", lanes::size);
+    gauges.gauge("hmacd_lanes_busy", "Lanes in a token operation.", lanes::busy);
+    gauges.gauge("hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
+    gauges.gauge(
+        "hmacd_lanes_replaced",
+        "Lanes that hang in a call into the token, and that another lane replaces.",
+        lanes::hanging);
+    gauges.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
+    gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
+    gauges.gauge(
+        "hmacd_token_healthy",
+        "1 if the last health check gave the known answer.",
+        () -> probe.isHealthy() ? 1 : 0);
+    gauges.gauge(
+        "hmacd_token_pin_refused",
+        "1 if the token refused the PIN or the PIN file is not usable: no login until SIGHUP.",
+        () -> probe.isPinRefused() ? 1 : 0);
+  }
+
+  void registerMemory(MemoryBudget budget) {
+    metrics.gauge(
+        "hmacd_netty_direct_bytes",
+        "Direct memory in bytes that Netty counts itself; 0 where the JVM counts it.",
+        EventLoops::directMemory);
+    metrics.gauge(
+        "hmacd_connection_memory_bytes",
+        "Memory in bytes that connections of both edges hold, as memory.max_connection_percent"
+            + " counts.",
+        budget::held);
+    metrics.counter(
+        "hmacd_connections_cut_for_memory_total",
+        "Connections of both edges cut because a memory bound was exceeded.",
+        budget::evictions);
+  }
+
+  void registerGrpc(GrpcServer edge, @Nullable Tls tls) {
+    metrics.gauge("hmacd_connections", "Open gRPC connections.", edge::openConnections);
+    metrics.counter(
+        "hmacd_connections_refused_total",
+        "gRPC connections closed or refused at a maximum number of connections.",
+        edge::refusedConnections);
+    if (tls != null) {
+      metrics.gauge(
+          "hmacd_certificate_expiry_timestamp_seconds",
+          "Expiry of the certificate of the gRPC edge, in seconds since the Unix epoch.",
+          () -> tls.notAfter().getEpochSecond());
+    }
+  }
+
+  void registerAwsKms(AwsKmsServer edge, @Nullable Tls tls) {
+    metrics.gauge(
+        "hmacd_aws_kms_connections",
+        "Open connections of the AWS KMS edge.",
+        edge::openConnections);
+    metrics.counter(
+        "hmacd_aws_kms_connections_refused_total",
+        "Connections of the AWS KMS edge closed or refused at a maximum number of connections.",
+        edge::refusedConnections);
+    metrics.gauge(
+        "hmacd_aws_kms_requests", "Requests in flight of the AWS KMS edge.", edge::requests);
+    metrics.gauge(
+        "hmacd_aws_kms_buffered_bytes",
+        "Bytes of request bodies in memory, of the AWS KMS edge.",
+        edge::bufferedBytes);
+    if (tls != null) {
+      metrics.gauge(
+          "hmacd_aws_kms_certificate_expiry_timestamp_seconds",
+          "Expiry of the certificate of the AWS KMS edge, in seconds since the Unix epoch.",
+          () -> tls.notAfter().getEpochSecond());
+    }
+  }
+}

@@ -1,0 +1,134 @@
+package dev.hmacd;
+
+import dev.hmacd.awskms.AwsKmsServer;
+import dev.hmacd.config.Config;
+import dev.hmacd.rpc.GrpcServer;
+import dev.hmacd.rpc.Health;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.MemoryBudget;
+import dev.hmacd.transport.Tls;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.UseCases;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The edges of the daemon (gRPC and AWS KMS) on their event loops, with their TLS files.
+final class Edges {
+  private static final Logger log = LoggerFactory.getLogger(Edges.class);
+
+  private final EventLoops loops = new EventLoops();
+  private final MemoryBudget budget;
+  private final @Nullable Tls grpcTls;
+  private final GrpcServer grpc;
+  private final @Nullable Tls awsTls;
+  private final @Nullable AwsKmsServer awsKms;
+
+  Edges(Config config, UseCases useCases, Health health, CallObserver observer, Clock clock) {
+    budget =
+        new MemoryBudget(
+            Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
+    grpcTls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
+    grpc = new GrpcServer(config.grpc(), loops, grpcTls, useCases, health, observer, clock, budget);
+    awsTls =
+        config
+            .awsKms()
+            .flatMap(Config.AwsKms::tls)
+            .map(files -> new Tls("aws_kms.tls", files, "h2", "http/1.1"))
+            .orElse(null);
+    awsKms =
+        config
+            .awsKms()
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, observer, clock, budget))
+            .orElse(null);
+  }
+
+  /// Starts to read the TLS files on separate threads.
+  void startLoadingTls() {
+    if (grpcTls != null) {
+      grpcTls.startLoading();
+    }
+    if (awsTls != null) {
+      awsTls.startLoading();
+    }
+  }
+
+  /// Opens the listeners. Call [#startLoadingTls] before.
+  ///
+  /// @throws IOException if an address or the TLS files cannot be used
+  void start() throws IOException {
+    loops.start();
+    grpc.start();
+    if (awsKms != null) {
+      awsKms.start();
+    }
+  }
+
+  /// Reads the TLS files again. Thread-safe.
+  ///
+  /// @throws IOException if files cannot be used; the previous files stay in use
+  void reloadTls() throws IOException {
+    try {
+      if (grpcTls != null) {
+        reload(grpcTls);
+      }
+    } finally {
+      if (awsTls != null) {
+        reload(awsTls);
+      }
+    }
+  }
+
+  private static void reload(Tls files) throws IOException {
+    files.reload();
+    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
+  }
+
+  void register(DaemonMetrics metrics) {
+    metrics.registerMemory(budget);
+    metrics.registerGrpc(grpc, grpcTls);
+    if (awsKms != null) {
+      metrics.registerAwsKms(awsKms, awsTls);
+    }
+  }
+
+  /// Address of the TCP listener of the gRPC edge.
+  Optional<InetSocketAddress> grpcAddress() {
+    return grpc.tcpAddress();
+  }
+
+  /// Address of the listener of the AWS KMS edge.
+  Optional<InetSocketAddress> awsKmsAddress() {
+    return Optional.ofNullable(awsKms).flatMap(AwsKmsServer::address);
+  }
+
+  /// Accepts no new calls, and waits for the calls in flight of both edges.
+  ///
+  /// @param limit for the whole wait
+  void drain(Duration limit) {
+    long end = System.nanoTime() + limit.toNanos();
+    if (awsKms != null) {
+      awsKms.beginDrain();
+    }
+    grpc.drain(limit);
+    if (awsKms != null) {
+      awsKms.awaitDrained(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+    }
+  }
+
+  /// Registers the parts: the connections close first, then the event loops.
+  ///
+  /// @param limit for each part
+  void register(Closer closer, Duration limit) {
+    closer.register("event-loops", limit, loops);
+    if (awsKms != null) {
+      closer.register("aws-kms", limit, awsKms);
+    }
+    closer.register("grpc", limit, grpc);
+  }
+}

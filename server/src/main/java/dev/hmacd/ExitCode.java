@@ -1,0 +1,34 @@
+package dev.hmacd;
+
+/// The exit codes of `hmacd`. Codes from 70 on are those of sysexits(3).
+public enum ExitCode {
+  OK(0, "Success, or stopped by a signal."),
+  FAULT_FOUND(
+      1,
+      "hmacd check found a fault, or hmacd init found another key under the label and id of a"
+          + " key."),
+  USAGE(2, "Error in the command line."),
+  /// EX_SOFTWARE. The stack trace is printed.
+  SOFTWARE(70, "Unexpected error."),
+  /// EX_TEMPFAIL.
+  TEMPORARY(75, "A later start may succeed."),
+  /// EX_CONFIG. Another start with a refused PIN could lock the PIN.
+  CONFIG(78, "An operator must act; until then, no start can succeed.");
+
+  private final int code;
+  private final String meaning;
+
+  ExitCode(int code, String meaning) {
+    this.code = code;
+    this.meaning = meaning;
+  }
+
+  public int code() {
+    return code;
+  }
+
+  /// A sentence for the help.
+  public String meaning() {
+    return meaning;
+  }
+}

@@ -1,0 +1,182 @@
+package dev.hmacd.command;
+
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.RegistryException;
+import dev.hmacd.token.TokenException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Finds which of several tokens hold which keys of the registry, for `hmacd init`.
+final class KeyHoldings {
+  private static final Logger log = LoggerFactory.getLogger(KeyHoldings.class);
+
+  private final TokenSessions sessions;
+  private final KeyRegistry registry;
+
+  KeyHoldings(TokenSessions sessions, KeyRegistry registry) {
+    this.sessions = sessions;
+    this.registry = registry;
+  }
+
+  /// Finds which of several tokens hold which keys, and checks recorded tokens, too. A token holds
+  /// a key if its object has the same label and id, is fit for use, and gives the known check
+  /// value. Without a known check value, the first recorded token that gives a MAC defines the
+  /// check value. The registry stores it.
+  Ceremony.Holdings find() throws TokenException {
+    List<String> lines = new ArrayList<>();
+    boolean sound = true;
+    if (sessions.serials().size() < 2) {
+      return new Ceremony.Holdings(lines, sound);
+    }
+    Map<String, Integer> held = new LinkedHashMap<>();
+    sessions.serials().forEach(serial -> held.put(serial, 0));
+    int all = 0;
+    for (KeyEntry key : registry.all()) {
+      if (key.state() == KeyState.CREATING) {
+        continue;
+      }
+      all++;
+      if (key.tokenSerials().stream().noneMatch(sessions::has)) {
+        lines.add("Key " + key.id() + ": none of its tokens is configured.");
+        continue;
+      }
+      Optional<KeyCheck> check = check(key);
+      boolean isElsewhere = check.isPresent() && hasHolder(key, check.get());
+      for (String serial : sessions.serials()) {
+        Holding holding = holding(key, serial, check, lines);
+        sound &= holding == Holding.SAME || holding == Holding.NONE;
+        if (recorded(key, serial, holding, isElsewhere, lines)) {
+          held.merge(serial, 1, Integer::sum);
+        }
+      }
+    }
+    for (var token : held.entrySet()) {
+      lines.add("Token " + token.getKey() + " holds " + token.getValue() + " of " + all + " keys.");
+    }
+    return new Ceremony.Holdings(lines, sound);
+  }
+
+  private enum Holding {
+    SAME,
+    NONE,
+    ANOTHER,
+    UNKNOWN
+  }
+
+  /// The check value of a key: that of the registry, otherwise that of the first recorded token of
+  /// the key that gives a MAC.
+  private Optional<KeyCheck> check(KeyEntry key) {
+    if (key.check() != null) {
+      return Optional.of(key.check());
+    }
+    for (String serial : key.tokenSerials()) {
+      if (sessions.has(serial)) {
+        try {
+          KeyEntry recognised = registry.recognise(key.id(), checkValue(serial, key)).join();
+          log.atInfo()
+              .addKeyValue("key_id", key.id())
+              .addKeyValue("token_serial", serial)
+              .log("Check value stored for a key without one");
+          return Optional.ofNullable(recognised.check());
+        } catch (TokenException e) {
+          log.atDebug().setCause(e).log("MAC not computed by a token of the key");
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  /// Whether one of the recorded tokens of a key holds it.
+  private boolean hasHolder(KeyEntry key, KeyCheck check) {
+    for (String serial : key.tokenSerials()) {
+      if (sessions.has(serial)) {
+        try {
+          if (checkValue(serial, key).equals(check)) {
+            return true;
+          }
+        } catch (TokenException e) {
+          log.atDebug().setCause(e).log("MAC not computed by a token of the key");
+        }
+      }
+    }
+    return false;
+  }
+
+  private Holding holding(
+      KeyEntry key, String serial, Optional<KeyCheck> expected, List<String> lines) {
+    try {
+      if (!sessions.holds(serial, key.object())) {
+        return Holding.NONE;
+      }
+      KeyCheck computed = checkValue(serial, key);
+      if (expected.isEmpty() || computed.equals(expected.get())) {
+        return expected.isEmpty() ? Holding.UNKNOWN : Holding.SAME;
+      }
+      lines.add(about(key, serial, "has ANOTHER key under the same label and id"));
+      return Holding.ANOTHER;
+    } catch (TokenException e) {
+      lines.add(about(key, serial, "cannot use the key: " + e.getMessage()));
+      return Holding.UNKNOWN;
+    }
+  }
+
+  /// Records the result in the registry. A recorded token is removed only if it lacks the object
+  /// and another token has the key. If two tokens have different keys, an operator must decide.
+  ///
+  /// @return whether the token holds the key
+  private boolean recorded(
+      KeyEntry key, String serial, Holding holding, boolean isElsewhere, List<String> lines) {
+    boolean known = key.tokenSerials().contains(serial);
+    if (holding == Holding.SAME && !known) {
+      try {
+        var _ = registry.alsoOn(key.id(), serial).join();
+      } catch (CompletionException e) {
+        if (e.getCause() instanceof RegistryException refused
+            && refused.kind() == RegistryException.Kind.OBJECT_TAKEN) {
+          lines.add(
+              about(
+                  key,
+                  serial,
+                  "holds the key's object, but the object was adopted as another key"));
+          return false;
+        }
+        throw e;
+      }
+    } else if (holding == Holding.NONE && known) {
+      lines.add(about(key, serial, "does not hold the key any more"));
+      if (isElsewhere) {
+        var _ = registry.notOn(key.id(), serial).join();
+      }
+    } else if (holding == Holding.ANOTHER && known) {
+      lines.add(
+          about(
+              key,
+              serial,
+              "stays a token of this key, and gives no MAC of it until the other key is removed"));
+    }
+    return holding == Holding.SAME;
+  }
+
+  private static String about(KeyEntry key, String serial, String what) {
+    return "Key " + key.id() + ": token " + serial + " " + what + ".";
+  }
+
+  /// The check value that a token computes.
+  private KeyCheck checkValue(String serial, KeyEntry key) throws TokenException {
+    byte[] mac =
+        sessions
+            .get(serial)
+            .signOnce(
+                key.object(), key.spec().algorithm(), KeyCheck.message(key.id(), key.version()));
+    return KeyCheck.of(key.id(), key.version(), key.spec().algorithm(), mac);
+  }
+}

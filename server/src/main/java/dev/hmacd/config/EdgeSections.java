@@ -1,0 +1,147 @@
+package dev.hmacd.config;
+
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.Set;
+
+/// Reads the sections of the edges.
+final class EdgeSections {
+  private static final Duration SECOND = Duration.ofSeconds(1);
+  private static final Duration DAY = Duration.ofHours(24);
+
+  private EdgeSections() {}
+
+  /// Reads the section `grpc`.
+  static Config.Grpc grpc(Section section) {
+    String listen = section.string("listen", "");
+    Optional<Config.Tcp> tcp =
+        section.has("listen") ? Optional.of(tcp(section, listen)) : Optional.empty();
+    if (tcp.isEmpty() && section.optionalSection("tls").isPresent()) {
+      section.problem("tls", "requires listen");
+    }
+    Optional<Config.UnixSocket> unix =
+        section.optionalSection("unix_socket").map(EdgeSections::unix);
+    if (tcp.isEmpty() && unix.isEmpty()) {
+      section.problem("listen", "is missing; configure listen or unix_socket");
+    }
+    Config.Grpc grpc =
+        new Config.Grpc(
+            tcp, unix, section.bool("reflection", false), limits(section.defaulted("limits")));
+    section.done();
+    return grpc;
+  }
+
+  private static Config.Tcp tcp(Section section, String listen) {
+    Section tls = section.section("tls");
+    TlsConfig files =
+        new TlsConfig(
+            tls.requiredPath("certificate"),
+            tls.requiredPath("private_key"),
+            Optional.of(tls.requiredPath("client_ca")));
+    tls.done();
+    return new Config.Tcp(section.address("listen", listen), files);
+  }
+
+  private static Config.UnixSocket unix(Section section) {
+    Path path = section.requiredPath("path");
+    // Linux: sun_path has 108 bytes, including the terminating 0.
+    if (path.toString().getBytes(StandardCharsets.UTF_8).length > 107) {
+      section.problem("path", "must be at most 107 bytes long, the kernel's limit: " + path);
+    }
+    Set<PosixFilePermission> mode =
+        section
+            .parsed("mode", section.string("mode", "rw-rw----"), EdgeSections::mode)
+            .orElse(Set.of());
+    section.done();
+    return new Config.UnixSocket(path, mode);
+  }
+
+  private static Set<PosixFilePermission> mode(String text) {
+    try {
+      return PosixFilePermissions.fromString(text);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("must have the form rw-rw----", e);
+    }
+  }
+
+  private static Config.Limits limits(Section section) {
+    Config.Limits limits =
+        new Config.Limits(
+            section.number("max_request_bytes", 131_072, 16_384, 1 << 24),
+            section.number("max_incomplete_bytes", 1 << 24, 262_144, 1 << 30),
+            section.number("max_metadata_bytes", 8192, 1024, 1 << 20),
+            section.number("max_streams_per_connection", 256, 1, 100_000),
+            section.number("max_connections", 16_384, 1, 1_000_000),
+            section.number("max_handshakes", 512, 1, 100_000),
+            section.duration("handshake_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("transfer_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
+            section.duration("connection_idle", Duration.ofMinutes(30), SECOND, DAY),
+            section.duration("connection_age", Duration.ofHours(6), SECOND, Duration.ofDays(30)),
+            section.duration("keep_alive", Duration.ofSeconds(60), SECOND, DAY),
+            section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
+            section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("drain", Duration.ofSeconds(20), Duration.ofMillis(100), DAY));
+    // The overhead of the pieces of a request is an eighth of its size.
+    int longest = limits.maxRequestBytes() + limits.maxRequestBytes() / 8;
+    if (limits.maxIncompleteBytes() < longest) {
+      section.problem(
+          "max_incomplete_bytes", "must be " + longest + " or more: 9/8 of max_request_bytes");
+    }
+    section.done();
+    return limits;
+  }
+
+  /// Reads the section `aws_kms`.
+  static Config.AwsKms awsKms(Section section) {
+    InetSocketAddress listen =
+        section.address("listen", section.string("listen", "127.0.0.1:8553"));
+    Optional<TlsConfig> tls =
+        section
+            .optionalSection("tls")
+            .map(
+                files -> {
+                  var config =
+                      new TlsConfig(
+                          files.requiredPath("certificate"),
+                          files.requiredPath("private_key"),
+                          Optional.empty());
+                  files.done();
+                  return config;
+                });
+    if (tls.isEmpty() && !listen.getAddress().isLoopbackAddress()) {
+      section.problem(
+          "listen", "must be a loopback address without tls: messages and MACs would be readable");
+    }
+    Config.AwsKms awsKms = new Config.AwsKms(listen, tls, awsLimits(section.defaulted("limits")));
+    section.done();
+    return awsKms;
+  }
+
+  private static Config.AwsLimits awsLimits(Section section) {
+    Config.AwsLimits limits =
+        new Config.AwsLimits(
+            section.number("max_header_bytes", 16_384, 2048, 1 << 20),
+            section.number("max_body_bytes", 262_144, 16_384, 1 << 24),
+            section.number("max_buffered_bytes", 1 << 25, 1 << 20, 1 << 30),
+            section.number("max_requests", 4096, 1, 1_000_000),
+            section.number("max_requests_per_connection", 128, 1, 100_000),
+            section.number("max_connections", 4096, 1, 1_000_000),
+            section.number("max_unauthenticated", 512, 1, 100_000),
+            section.duration("handshake_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("request_timeout", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("max_call_time", Duration.ofSeconds(10), Duration.ofMillis(10), DAY),
+            section.duration("connection_idle", Duration.ofMinutes(5), SECOND, DAY));
+    if (limits.maxBufferedBytes() < limits.maxBodyBytes()) {
+      section.problem(
+          "max_buffered_bytes", "must be max_body_bytes (" + limits.maxBodyBytes() + ") or more");
+    }
+    section.done();
+    return limits;
+  }
+}
