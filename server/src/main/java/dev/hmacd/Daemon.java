@@ -5,11 +5,9 @@ import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.metrics.Metrics;
-import dev.hmacd.registry.AccessKeyRegistry;
-import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.Health;
 import dev.hmacd.token.HealthCheck;
@@ -71,7 +69,7 @@ public final class Daemon implements AutoCloseable {
   private final Health health = new Health();
   private final Metrics metrics = new Metrics();
   private final Access access;
-  private final RegistryStore store;
+  private final Registry registry;
   private final OwnKeys ownKeys;
   private final Tokens tokens;
   private final KeyMaker maker;
@@ -88,10 +86,8 @@ public final class Daemon implements AutoCloseable {
   public Daemon(Config config, List<Token> tokens, Clock clock) {
     this.config = config;
     access = new Access(config.rules());
-    store = new RegistryStore(config.registry(), config.arn());
-    ownKeys = new OwnKeys(store);
-    var registry = new KeyRegistry(store, clock);
-    var accessKeys = new AccessKeyRegistry(store);
+    registry = new Registry(config.registry(), config.arn(), clock);
+    ownKeys = registry.ownKeys();
     List<Tokens.Use> uses = new ArrayList<>();
     for (int i = 0; i < tokens.size(); i++) {
       uses.add(new Tokens.Use(tokens.get(i), settings(config.tokens().get(i))));
@@ -109,7 +105,7 @@ public final class Daemon implements AutoCloseable {
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
             new RandomService(registry, access, this.tokens),
-            new AccessKeyService(registry, accessKeys, access, this.tokens, clock));
+            new AccessKeyService(registry, access, this.tokens, clock));
     tls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
     budget =
         new MemoryBudget(
@@ -151,7 +147,7 @@ public final class Daemon implements AutoCloseable {
       if (awsTls != null) {
         awsTls.startLoading();
       }
-      store.open();
+      registry.open();
       if (provision == Provision.IF_NOT_LOST) {
         requireRegistryNotLost("remove the folder of hmacd dev");
         requireKnownTokens();
@@ -530,7 +526,7 @@ public final class Daemon implements AutoCloseable {
     }
     deletion.close();
     tokens.close();
-    store.close();
+    registry.close();
     server.close();
     if (awsKms != null) {
       awsKms.close();

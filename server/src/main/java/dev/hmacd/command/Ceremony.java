@@ -7,8 +7,9 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
@@ -194,7 +195,7 @@ final class Ceremony implements AutoCloseable {
   /// a key if its object has the same label and id, is fit for use, and gives the known check
   /// value. Without a known check value, the first recorded token that gives a MAC defines the
   /// check value. The registry stores it.
-  Holdings find(KeyRegistry registry) throws TokenException {
+  Holdings find(Registry registry) throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;
     if (sessions.size() < 2) {
@@ -203,7 +204,7 @@ final class Ceremony implements AutoCloseable {
     Map<String, Integer> held = new LinkedHashMap<>();
     sessions.keySet().forEach(serial -> held.put(serial, 0));
     int all = 0;
-    for (KeyEntry key : registry.all()) {
+    for (KeyEntry key : registry.lists().all()) {
       if (key.state() == KeyState.CREATING) {
         continue;
       }
@@ -212,12 +213,12 @@ final class Ceremony implements AutoCloseable {
         lines.add("Key " + key.id() + ": none of its tokens is configured.");
         continue;
       }
-      Optional<KeyCheck> check = check(registry, key);
+      Optional<KeyCheck> check = check(registry.writer(), key);
       boolean isElsewhere = check.isPresent() && hasHolder(key, check.get());
       for (String serial : sessions.keySet()) {
         Holding holding = holding(key, serial, check, lines);
         sound &= holding == Holding.SAME || holding == Holding.NONE;
-        if (remembered(registry, key, serial, holding, isElsewhere, lines)) {
+        if (remembered(registry.writer(), key, serial, holding, isElsewhere, lines)) {
           held.merge(serial, 1, Integer::sum);
         }
       }
@@ -237,7 +238,7 @@ final class Ceremony implements AutoCloseable {
 
   /// The check value of a key: that of the registry, otherwise that of the first recorded token of
   /// the key that gives a MAC.
-  private Optional<KeyCheck> check(KeyRegistry registry, KeyEntry key) {
+  private Optional<KeyCheck> check(KeyWriter registry, KeyEntry key) {
     if (key.check() != null) {
       return Optional.of(key.check());
     }
@@ -297,7 +298,7 @@ final class Ceremony implements AutoCloseable {
   ///
   /// @return whether the token holds the key
   private static boolean remembered(
-      KeyRegistry registry,
+      KeyWriter registry,
       KeyEntry key,
       String serial,
       Holding holding,

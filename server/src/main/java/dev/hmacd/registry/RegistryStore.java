@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -31,14 +30,14 @@ import org.slf4j.LoggerFactory;
 /// Operations run one after the other, from a bounded queue. A change is on the disk first, then in
 /// memory, then answered. Futures complete on the store's thread and fail with a
 /// [RegistryException].
-public final class RegistryStore implements AutoCloseable {
+final class RegistryStore implements AutoCloseable {
   private static final int MAX_WAITING = 256;
   private static final long CLOSE_SECONDS = 10;
   private static final Logger log = LoggerFactory.getLogger(RegistryStore.class);
 
   private final Path file;
   private final ArnScope scope;
-  private final List<Memory> memories = new ArrayList<>();
+  private final List<Memory> memories;
   private final ThreadPoolExecutor executor =
       new ThreadPoolExecutor(
           1,
@@ -64,13 +63,12 @@ public final class RegistryStore implements AutoCloseable {
   private boolean opened;
 
   /// Opens no file: [#open] does.
-  public RegistryStore(Path file, ArnScope scope) {
+  ///
+  /// @param memories loaded in this order whenever the file is opened or reopened
+  RegistryStore(Path file, ArnScope scope, List<Memory> memories) {
     this.file = file;
     this.scope = scope;
-  }
-
-  public ArnScope scope() {
-    return scope;
+    this.memories = List.copyOf(memories);
   }
 
   /// A part of the file's content in memory.
@@ -79,17 +77,11 @@ public final class RegistryStore implements AutoCloseable {
     void load(Database db) throws SQLException;
   }
 
-  /// Registers a part, which is loaded whenever the file is opened or reopened. Call it before
-  /// [#open].
-  void remember(Memory memory) {
-    memories.add(memory);
-  }
-
   /// Opens or creates the database, and loads all parts into memory.
   ///
   /// @throws RegistryException `UNAVAILABLE` if it is in use by another daemon or cannot be read,
   ///   `FOREIGN` if it is not this daemon's, `UNUSABLE` if the file or its folder cannot be used
-  public void open() {
+  void open() {
     try {
       requireRegularFile(file);
       requireRegularFile(lockFile());
