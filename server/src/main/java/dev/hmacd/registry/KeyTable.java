@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// Both maps lead to whole keys, so each look-up is one read of one map. A change publishes a new
 /// key under each of its names, one name after the other. Each read sees a name's key from before
 /// or from after the change, and the change is answered after the last name.
-final class KeyTable implements KeyReader, RegistryStore.Memory {
+final class KeyTable implements KeyReader, RegistryFile.Memory {
   private final ArnScope scope;
   private final String arnPrefix;
   private final Map<String, KeyEntry> byId = new ConcurrentHashMap<>();

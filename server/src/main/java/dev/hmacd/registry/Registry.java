@@ -19,7 +19,7 @@ public final class Registry implements AutoCloseable {
   public Registry(Path file, ArnScope scope, Clock clock) {
     keys = new KeyTable(scope);
     var accessKeyTable = new AccessKeyTable();
-    store = new RegistryStore(file, scope, List.of(keys, accessKeyTable));
+    store = new RegistryStore(new RegistryFile(file, scope, List.of(keys, accessKeyTable)));
     writer = new SqliteKeyWriter(store, keys, clock);
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);
