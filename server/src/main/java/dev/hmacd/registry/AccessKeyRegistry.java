@@ -51,8 +51,10 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> disable(String id) {
     return store.change(
         db -> {
-          AccessKey disabled = require(id).disabled();
-          db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id);
+          AccessKey disabled = find(id).orElseThrow(AccessKeyRegistry::notFound).disabled();
+          if (db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id) == 0) {
+            throw notFound();
+          }
           return () -> table.put(disabled);
         });
   }
@@ -63,8 +65,10 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> delete(String id) {
     return store.change(
         db -> {
-          AccessKey deleted = require(id);
-          db.update("DELETE FROM access_keys WHERE access_key_id = ?", id);
+          AccessKey deleted = find(id).orElseThrow(AccessKeyRegistry::notFound);
+          if (db.update("DELETE FROM access_keys WHERE access_key_id = ?", id) == 0) {
+            throw notFound();
+          }
           return () -> {
             table.remove(id);
             return deleted;
@@ -72,9 +76,8 @@ public final class AccessKeyRegistry {
         });
   }
 
-  private AccessKey require(String id) {
-    return find(id)
-        .orElseThrow(() -> new RegistryException(Kind.ACCESS_KEY_NOT_FOUND, "no such access key"));
+  private static RegistryException notFound() {
+    return new RegistryException(Kind.ACCESS_KEY_NOT_FOUND, "no such access key");
   }
 
   /// The access keys after an id (empty: from the start), ordered by id.

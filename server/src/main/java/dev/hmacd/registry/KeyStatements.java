@@ -43,6 +43,28 @@ final class KeyStatements {
     }
   }
 
+  /// Changes the state of a key.
+  ///
+  /// @param key the key in its present state
+  static void setState(Database db, KeyEntry key, String state) throws SQLException {
+    requireChanged(
+        db.update(
+            "UPDATE keys SET state = ? WHERE key_id = ? AND state = ?",
+            state,
+            key.id().value(),
+            key.state().name()));
+  }
+
+  /// Checks the result of a conditional statement about one key.
+  ///
+  /// @param rows number of changed rows
+  /// @throws RegistryException `REFUSED` if the condition did not hold
+  static void requireChanged(int rows) {
+    if (rows != 1) {
+      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+    }
+  }
+
   /// Stores the attributes and the check value of a key's current version.
   static void putAttributes(Database db, KeyEntry key, KeyAttributes read) throws SQLException {
     KeyCheck check = key.check();

@@ -42,9 +42,11 @@ public interface KeyWriter {
   /// @return fails with `OBJECT_TAKEN` if it does
   CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags, List<String> tokenSerials);
 
-  /// Enables a new key, after its object was generated with these attributes.
+  /// Enables a key in state CREATING, after its object was generated with these attributes. A key
+  /// in another state stays as it is.
   ///
   /// @param check the check value; null if the token cannot compute it
+  /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
   CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheck check);
 
   /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.

@@ -7,7 +7,6 @@ import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
 import java.time.Clock;
-import java.time.Instant;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -28,20 +27,26 @@ final class SqliteAliases {
   CompletableFuture<AliasEntry> create(Alias alias, KeyId target) {
     return store.change(
         db -> {
-          if (!find(db, alias).isEmpty()) {
+          long now = clock.millis();
+          int inserted =
+              db.update(
+                  "INSERT INTO aliases (name, key_id, created_ms, updated_ms)"
+                      + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state <> ?"
+                      + " ON CONFLICT (name) DO NOTHING",
+                  alias.name(),
+                  now,
+                  now,
+                  target.value(),
+                  KeyRows.CONDEMNED);
+          if (inserted == 0 && !find(db, alias).isEmpty()) {
             throw new RegistryException(Kind.ALIAS_EXISTS, "the alias exists");
           }
-          KeyEntry key = roomyTarget(target);
-          Instant now = Instant.ofEpochMilli(clock.millis());
-          db.update(
-              "INSERT INTO aliases (name, key_id, created_ms, updated_ms) VALUES (?, ?, ?, ?)",
-              alias.name(),
-              target.value(),
-              now.toEpochMilli(),
-              now.toEpochMilli());
+          KeyEntry key = table.require(target);
+          requireQuota(db, target);
+          AliasEntry created = find(db, alias).getFirst();
           return () -> {
             table.put(with(key, alias));
-            return new AliasEntry(alias, target, now, now);
+            return created;
           };
         });
   }
@@ -49,27 +54,27 @@ final class SqliteAliases {
   CompletableFuture<AliasEntry> update(Alias alias, KeyId target) {
     return store.change(
         db -> {
-          List<AliasEntry> found = find(db, alias);
-          if (found.isEmpty()) {
+          KeyEntry from = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          KeyEntry to = table.require(target);
+          int updated =
+              db.update(
+                  "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?",
+                  target.value(),
+                  clock.millis(),
+                  alias.name(),
+                  from.id().value());
+          if (updated == 0) {
             throw notFound();
           }
-          AliasEntry old = found.getFirst();
-          boolean moves = !old.target().equals(target);
-          KeyEntry from = table.require(old.target());
-          KeyEntry to = moves ? roomyTarget(target) : from;
-          Instant now = Instant.ofEpochMilli(clock.millis());
-          db.update(
-              "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ?",
-              target.value(),
-              now.toEpochMilli(),
-              alias.name());
+          requireQuota(db, target);
+          AliasEntry moved = find(db, alias).getFirst();
           return () -> {
-            if (moves) {
+            if (!from.id().equals(to.id())) {
               // In this order, so that the alias leads to a key at every moment.
               table.put(with(to, alias));
               table.put(without(from, alias));
             }
-            return new AliasEntry(alias, target, old.created(), now);
+            return moved;
           };
         });
   }
@@ -77,12 +82,15 @@ final class SqliteAliases {
   CompletableFuture<Alias> delete(Alias alias) {
     return store.change(
         db -> {
-          List<AliasEntry> found = find(db, alias);
-          if (found.isEmpty()) {
+          KeyEntry key = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          int deleted =
+              db.update(
+                  "DELETE FROM aliases WHERE name = ? AND key_id = ?",
+                  alias.name(),
+                  key.id().value());
+          if (deleted == 0) {
             throw notFound();
           }
-          KeyEntry key = table.require(found.getFirst().target());
-          db.update("DELETE FROM aliases WHERE name = ?", alias.name());
           return () -> {
             table.put(without(key, alias));
             return alias;
@@ -90,6 +98,7 @@ final class SqliteAliases {
         });
   }
 
+  /// The alias, or nothing.
   private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
     return db.query(KeyRows.SELECT_ALIASES + " WHERE name = ?", KeyRows::alias, alias.name());
   }
@@ -98,13 +107,17 @@ final class SqliteAliases {
     return new RegistryException(Kind.ALIAS_NOT_FOUND, "no such alias");
   }
 
-  /// The key with an id, which has room for one more alias.
-  private KeyEntry roomyTarget(KeyId target) {
-    KeyEntry key = table.require(target);
-    if (key.aliases().size() >= KeyWriter.MAX_ALIASES_PER_KEY) {
+  /// Refuses a change after which a key has too many aliases.
+  private static void requireQuota(Database db, KeyId key) throws SQLException {
+    int count =
+        db.query(
+                "SELECT count(*) AS aliases FROM aliases WHERE key_id = ?",
+                row -> row.getInt("aliases"),
+                key.value())
+            .getFirst();
+    if (count > KeyWriter.MAX_ALIASES_PER_KEY) {
       throw new RegistryException(Kind.TOO_MANY_ALIASES, "the key has its most aliases");
     }
-    return key;
   }
 
   private static KeyEntry with(KeyEntry key, Alias alias) {

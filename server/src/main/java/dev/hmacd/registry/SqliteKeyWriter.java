@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
 /// Changes run one after the other on the store's thread, the only thread that changes the
-/// [KeyTable]. So the table is what the database has when a change starts.
+/// [KeyTable]. So the table is what the database has when a change starts. The statements have the
+/// expected state as a condition, and a change whose condition does not hold is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
   private final KeyTable table;
@@ -62,9 +63,12 @@ final class SqliteKeyWriter implements KeyWriter {
       KeyId id, KeyAttributes read, @Nullable KeyCheck check) {
     return store.change(
         db -> {
-          KeyEntry enabled = table.require(id).enabled(read, check);
-          db.update(
-              "UPDATE keys SET state = ? WHERE key_id = ?", enabled.state().name(), id.value());
+          KeyEntry key = table.require(id);
+          if (key.state() != KeyState.CREATING) {
+            return () -> key;
+          }
+          KeyEntry enabled = key.enabled(read, check);
+          KeyStatements.setState(db, key, enabled.state().name());
           KeyStatements.putAttributes(db, enabled, read);
           return () -> table.put(enabled);
         });
@@ -92,11 +96,13 @@ final class SqliteKeyWriter implements KeyWriter {
           if (entry.check() != null) {
             return () -> entry;
           }
-          db.update(
-              "UPDATE key_versions SET check_value = ? WHERE key_id = ? AND version = ?",
-              check.macHex(),
-              id.value(),
-              entry.version());
+          KeyStatements.requireChanged(
+              db.update(
+                  "UPDATE key_versions SET check_value = ?"
+                      + " WHERE key_id = ? AND version = ? AND check_value IS NULL",
+                  check.macHex(),
+                  id.value(),
+                  entry.version()));
           return () -> table.put(entry.recognisedBy(check));
         });
   }
@@ -106,18 +112,22 @@ final class SqliteKeyWriter implements KeyWriter {
       KeyId id, Function<KeyEntry, Optional<KeyEntry>> change) {
     return store.change(
         db -> {
+          KeyEntry key = table.require(id);
           KeyEntry changed =
               change
-                  .apply(table.require(id))
+                  .apply(key)
                   .orElseThrow(
                       () -> new RegistryException(Kind.REFUSED, "the key is not as it was"));
           Instant deletion = changed.deletion();
-          db.update(
-              "UPDATE keys SET state = ?, deletion_ms = ?, description = ? WHERE key_id = ?",
-              changed.state().name(),
-              deletion == null ? null : deletion.toEpochMilli(),
-              changed.description(),
-              id.value());
+          KeyStatements.requireChanged(
+              db.update(
+                  "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
+                      + " WHERE key_id = ? AND state = ?",
+                  changed.state().name(),
+                  deletion == null ? null : deletion.toEpochMilli(),
+                  changed.description(),
+                  id.value(),
+                  key.state().name()));
           return () -> table.put(changed);
         });
   }
@@ -140,10 +150,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   .toList();
           for (KeyEntry key : due) {
             db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
-            db.update(
-                "UPDATE keys SET state = ? WHERE key_id = ?",
-                KeyRows.CONDEMNED,
-                key.id().value());
+            KeyStatements.setState(db, key, KeyRows.CONDEMNED);
           }
           return () -> {
             due.forEach(key -> table.remove(key.id()));

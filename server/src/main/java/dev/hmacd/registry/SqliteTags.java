@@ -56,16 +56,21 @@ final class SqliteTags {
   }
 
   /// Adds tags to a key, without a check of the quota.
+  ///
+  /// @param key the key in its present state
   static void put(Database db, KeyEntry key, List<Tag> tags) throws SQLException {
     for (Tag tag : tags) {
-      db.update(
-          "INSERT INTO tags (key_id, tag_key, tag_value, position) VALUES (?, ?, ?,"
-              + " (SELECT coalesce(max(position), 0) + 1 FROM tags WHERE key_id = ?))"
-              + " ON CONFLICT (key_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
-          key.id().value(),
-          tag.key(),
-          tag.value(),
-          key.id().value());
+      KeyStatements.requireChanged(
+          db.update(
+              "INSERT INTO tags (key_id, tag_key, tag_value, position) SELECT key_id, ?, ?,"
+                  + " (SELECT coalesce(max(position), 0) + 1 FROM tags"
+                  + " WHERE tags.key_id = keys.key_id)"
+                  + " FROM keys WHERE key_id = ? AND state = ?"
+                  + " ON CONFLICT (key_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
+              tag.key(),
+              tag.value(),
+              key.id().value(),
+              key.state().name()));
     }
   }
 }
