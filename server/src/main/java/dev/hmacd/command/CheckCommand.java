@@ -122,7 +122,7 @@ final class CheckCommand implements Command {
     }
     try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC())) {
       registry.open();
-      list.ok("registry", registry.lists().creating().size() + " keys whose creation was not ended");
+      list.ok("registry", registry.lists().creating().join().size() + " keys whose creation was not ended");
       OwnKeys ownKeys = registry.ownKeys();
       registryNew = ownKeys.isEmpty().join();
       return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();

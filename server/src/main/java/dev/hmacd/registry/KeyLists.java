@@ -3,7 +3,6 @@ package dev.hmacd.registry;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
-import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,8 +35,8 @@ public final class KeyLists {
   }
 
   /// The keys in state CREATING.
-  public List<KeyEntry> creating() {
-    return table.all().stream().filter(key -> key.state() == KeyState.CREATING).toList();
+  public CompletableFuture<List<Creation>> creating() {
+    return store.read(KeyRows::creating);
   }
 
   /// The condemned keys. Their objects may still be on a token.

@@ -27,11 +27,12 @@ final class KeyRows {
   /// State of a key during its destruction: on the disk only, never in memory.
   static final String CONDEMNED = "CONDEMNED";
 
-  private static final String SELECT_KEYS =
-      "SELECT key_id, spec, state, origin, created_ms, description, version, deletion_ms,"
+  private static final String KEY_COLUMNS =
+      "key_id, spec, state, origin, created_ms, description, version, deletion_ms,"
           + " token_serial, object_label, object_id, attributes_read, sensitive, extractable, sign,"
-          + " always_sensitive, never_extractable, local, key_bytes, check_value"
-          + " FROM keys JOIN key_versions USING (key_id, version)";
+          + " always_sensitive, never_extractable, local, key_bytes, check_value";
+
+  private static final String FROM_KEYS = " FROM keys JOIN key_versions USING (key_id, version)";
 
   /// For [#alias].
   static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
@@ -53,14 +54,29 @@ final class KeyRows {
       throws SQLException {
     Map<String, List<String>> copies = copies(db);
     return db.query(
-        SELECT_KEYS + " WHERE " + condition,
+        "SELECT " + KEY_COLUMNS + FROM_KEYS + " WHERE " + condition,
         row -> {
           String id = row.getString("key_id");
-          KeyEntry key = key(row, aliases.getOrDefault(id, Set.of()));
-          List<String> others = copies.get(id);
-          return others == null ? key : key.alsoOn(others);
+          return key(row, copies, aliases.getOrDefault(id, Set.of()));
         },
         state);
+  }
+
+  /// The keys in state CREATING. They have no aliases.
+  static List<Creation> creating(Database db) throws SQLException {
+    Map<String, List<String>> copies = copies(db);
+    return db.query(
+        "SELECT "
+            + KEY_COLUMNS
+            + ", creating_owner, creating_attempt"
+            + FROM_KEYS
+            // A literal: with a parameter, SQLite does not use the partial index.
+            + " WHERE state = 'CREATING'",
+        row ->
+            new Creation(
+                key(row, copies, Set.of()),
+                row.getString("creating_owner"),
+                row.getInt("creating_attempt")));
   }
 
   /// By key id, the aliases of a key.
@@ -97,24 +113,28 @@ final class KeyRows {
         Instant.ofEpochMilli(row.getLong("updated_ms")));
   }
 
-  private static KeyEntry key(ResultSet row, Set<Alias> aliases) throws SQLException {
+  private static KeyEntry key(
+      ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases) throws SQLException {
     KeyId id = new KeyId(row.getString("key_id"));
     KeySpec spec = KeySpec.valueOf(row.getString("spec"));
     int version = row.getInt("version");
-    return new KeyEntry(
-        id,
-        spec,
-        state(row),
-        KeyOrigin.valueOf(row.getString("origin")),
-        Instant.ofEpochMilli(row.getLong("created_ms")),
-        row.getString("description"),
-        version,
-        List.of(row.getString("token_serial")),
-        new KeyObject(row.getString("object_label"), row.getString("object_id")),
-        attributes(row),
-        check(row, id, version, spec),
-        instant(row, "deletion_ms"),
-        aliases);
+    var key =
+        new KeyEntry(
+            id,
+            spec,
+            state(row),
+            KeyOrigin.valueOf(row.getString("origin")),
+            Instant.ofEpochMilli(row.getLong("created_ms")),
+            row.getString("description"),
+            version,
+            List.of(row.getString("token_serial")),
+            new KeyObject(row.getString("object_label"), row.getString("object_id")),
+            attributes(row),
+            check(row, id, version, spec),
+            instant(row, "deletion_ms"),
+            aliases);
+    List<String> others = copies.get(id.value());
+    return others == null ? key : key.alsoOn(others);
   }
 
   private static KeyState state(ResultSet row) throws SQLException {

@@ -5,6 +5,7 @@ import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyState;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
 import java.util.List;
@@ -14,17 +15,22 @@ final class KeyStatements {
   private KeyStatements() {}
 
   /// Inserts all rows of a new key, without tags and aliases.
-  static void insert(Database db, KeyEntry key) throws SQLException {
+  ///
+  /// @param owner id of the process that makes the key; stored for a key in state CREATING
+  static void insert(Database db, KeyEntry key, String owner) throws SQLException {
+    boolean creating = key.state() == KeyState.CREATING;
     db.update(
-        "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version)"
-            + " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version,"
+            + " creating_owner, creating_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key.id().value(),
         key.spec().name(),
         key.state().name(),
         key.origin().name(),
         key.created().toEpochMilli(),
         key.description(),
-        key.version());
+        key.version(),
+        creating ? owner : null,
+        creating ? 1 : null);
     db.update(
         "INSERT INTO key_versions"
             + " (key_id, version, token_serial, object_label, object_id, attributes_read)"
@@ -43,13 +49,14 @@ final class KeyStatements {
     }
   }
 
-  /// Changes the state of a key.
+  /// Changes the state of a key. The new state is not CREATING, so the key has no creating process.
   ///
   /// @param key the key in its present state
   static void setState(Database db, KeyEntry key, String state) throws SQLException {
     requireChanged(
         db.update(
-            "UPDATE keys SET state = ? WHERE key_id = ? AND state = ?",
+            "UPDATE keys SET state = ?, creating_owner = NULL, creating_attempt = NULL"
+                + " WHERE key_id = ? AND state = ?",
             state,
             key.id().value(),
             key.state().name()));

@@ -29,7 +29,8 @@ public interface KeyWriter {
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
 
-  /// Stores a new key. After this a crash cannot orphan its object on the token.
+  /// Stores a new key. After this a crash cannot orphan its object on the token. A key in state
+  /// CREATING is stored as the first attempt of this process ([Creation]).
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
   default CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {

@@ -4,6 +4,7 @@ import dev.hmacd.key.ArnScope;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
+import java.util.UUID;
 
 /// The registry of a daemon: builds the parts that share one database file. Thread-safe after
 /// [#open].
@@ -20,7 +21,7 @@ public final class Registry implements AutoCloseable {
     keys = new KeyTable(scope);
     var accessKeyTable = new AccessKeyTable();
     store = new RegistryStore(new RegistryFile(file, scope, List.of(keys, accessKeyTable)));
-    writer = new SqliteKeyWriter(store, keys, clock);
+    writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);
     ownKeys = new OwnKeys(store);

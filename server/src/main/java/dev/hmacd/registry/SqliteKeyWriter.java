@@ -28,13 +28,16 @@ final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
   private final KeyTable table;
   private final Clock clock;
+  private final String processId;
   private final SqliteAliases aliases;
   private final SqliteTags tags;
 
-  SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock) {
+  /// @param processId id of this process, the owner of the keys that it makes
+  SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock, String processId) {
     this.store = store;
     this.table = table;
     this.clock = clock;
+    this.processId = processId;
     this.aliases = new SqliteAliases(store, table, clock);
     this.tags = new SqliteTags(store, table);
   }
@@ -52,7 +55,7 @@ final class SqliteKeyWriter implements KeyWriter {
           for (String serial : tokenSerials) {
             KeyStatements.requireFree(db, serial, entry.object());
           }
-          KeyStatements.insert(db, entry);
+          KeyStatements.insert(db, entry, processId);
           SqliteTags.put(db, entry, newTags);
           return () -> table.put(entry);
         });

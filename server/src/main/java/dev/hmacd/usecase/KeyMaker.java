@@ -5,6 +5,7 @@ import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.Tag;
+import dev.hmacd.registry.Creation;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
@@ -174,7 +175,8 @@ public final class KeyMaker {
   /// recovery runs after its return. If the token is not configured, the key stays `CREATING`:
   /// other tokens show nothing about its object. Call it before the creation of any key.
   public void settleAll() {
-    for (KeyEntry key : lists.creating()) {
+    for (Creation creation : lists.creating().join()) {
+      KeyEntry key = creation.key();
       if (tokens.has(key.tokenSerial())) {
         later(key);
       } else {

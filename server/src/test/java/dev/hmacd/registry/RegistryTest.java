@@ -186,7 +186,7 @@ final class RegistryTest {
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
     assertThat(find(begun.id())).isEqualTo(begun);
-    assertThat(registry.lists().creating()).containsExactly(begun);
+    assertThat(get(registry.lists().creating())).extracting(Creation::key).containsExactly(begun);
     assertThat(get(registry.lists().listAliases(Optional.of(made.id()), "", 10)))
         .containsExactly(named);
     assertThat(registry.keys().find(alias("orders"))).contains(find(made.id()));
@@ -258,6 +258,44 @@ final class RegistryTest {
     assertThat(registry.keys().find(same.id())).isEmpty();
     reopen();
     assertThat(registry.keys().find(same.id())).isEmpty();
+  }
+
+  @Test
+  void keyInCreationHasItsProcessAsOwner() {
+    KeyEntry first = begin();
+    KeyEntry second = begin();
+    KeyEntry made = make();
+    List<Creation> creations = get(registry.lists().creating());
+    assertThat(creations).extracting(Creation::key).containsExactlyInAnyOrder(first, second);
+    assertThat(creations).extracting(Creation::attempt).containsExactly(1, 1);
+    String owner = Objects.requireNonNull(creations.getFirst().owner());
+    assertThat(creations).extracting(Creation::owner).containsOnly(owner);
+    reopen();
+    assertThat(get(registry.lists().creating())).containsExactlyInAnyOrderElementsOf(creations);
+    KeyEntry third = begin();
+    assertThat(get(registry.lists().creating()))
+        .filteredOn(creation -> creation.key().equals(third))
+        .singleElement()
+        .satisfies(creation -> assertThat(creation.owner()).isNotNull().isNotEqualTo(owner));
+    assertThat(find(made.id())).isEqualTo(made);
+  }
+
+  @Test
+  void keyThatIsNotInCreationHasNoOwner() throws SQLException {
+    get(registry.writer().enable(begin().id(), READ, null));
+    KeyEntry adopted =
+        named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
+    get(registry.writer().insert(adopted, List.of()));
+    assertThat(get(registry.lists().creating())).isEmpty();
+    try (Connection other = connect();
+        Statement statement = other.createStatement();
+        var rows =
+            statement.executeQuery(
+                "SELECT count(*), count(creating_owner), count(creating_attempt) FROM keys")) {
+      assertThat(rows.getInt(1)).isEqualTo(2);
+      assertThat(rows.getInt(2)).isZero();
+      assertThat(rows.getInt(3)).isZero();
+    }
   }
 
   @Test
@@ -393,7 +431,7 @@ final class RegistryTest {
   void thousandKeysAreReadAndListed() {
     Set<KeyId> made = Set.copyOf(IntStream.range(0, 1000).mapToObj(_ -> begin().id()).toList());
     reopen();
-    assertThat(registry.lists().creating()).hasSize(1000);
+    assertThat(get(registry.lists().creating())).hasSize(1000);
     List<KeyId> listed = get(registry.lists().listKeys("", 2000));
     assertThat(listed).isSorted().hasSize(1000).containsAll(made);
   }
