@@ -4,11 +4,8 @@ import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.metrics.Metrics;
-import dev.hmacd.registry.AccessKeyRegistry;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.rpc.Health;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
@@ -64,7 +61,7 @@ public final class Daemon implements AutoCloseable {
   private final Closer closer = new Closer();
   private final Metrics metrics = new Metrics();
   private final Access access;
-  private final RegistryStore store;
+  private final Registry registry;
   private final Tokens tokens;
   private final KeyMaker maker;
   private final KeyDeletion deletion;
@@ -78,10 +75,7 @@ public final class Daemon implements AutoCloseable {
     this.config = config;
     access = new Access(config.rules());
     var health = new Health();
-    store = new RegistryStore(config.registry(), config.arn());
-    var ownKeyRegistry = new OwnKeys(store);
-    var registry = new KeyRegistry(store, clock);
-    var accessKeys = new AccessKeyRegistry(store);
+    registry = new Registry(config.registry(), config.arn(), clock);
     this.tokens =
         new Tokens(
             uses(config.tokens(), tokens),
@@ -99,8 +93,8 @@ public final class Daemon implements AutoCloseable {
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
             new RandomService(registry, access, this.tokens),
-            new AccessKeyService(registry, accessKeys, access, this.tokens, clock));
-    ownKeys = new OwnKeySetup(config.registry(), ownKeyRegistry, this.tokens);
+            new AccessKeyService(registry, access, this.tokens, clock));
+    ownKeys = new OwnKeySetup(config.registry(), registry.ownKeys(), this.tokens);
     edges = new Edges(config, useCases, health, metrics, clock);
     register(health);
   }
@@ -132,7 +126,7 @@ public final class Daemon implements AutoCloseable {
     Duration drain = config.grpc().limits().drain();
     closer.register("metrics", CLOSE_LIMIT, metrics);
     edges.register(closer, CLOSE_LIMIT);
-    closer.register("registry", CLOSE_LIMIT, store);
+    closer.register("registry", CLOSE_LIMIT, registry);
     closer.register("tokens", CLOSE_LIMIT, tokens);
     closer.register("key-deletion", CLOSE_LIMIT, deletion);
     closer.register("drain", drain.plus(CLOSE_LIMIT), () -> edges.drain(drain));
@@ -147,7 +141,7 @@ public final class Daemon implements AutoCloseable {
   public void start(Provision provision) throws StartException {
     try {
       edges.startLoadingTls();
-      store.open();
+      registry.open();
       ownKeys.createMissing(provision);
       Map<String, OwnKey> probeKeys = ownKeys.probeKeys();
       OwnKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();

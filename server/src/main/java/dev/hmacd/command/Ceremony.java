@@ -4,8 +4,8 @@ import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
@@ -164,7 +164,7 @@ final class Ceremony implements AutoCloseable {
   record Holdings(List<String> lines, boolean isSound) {}
 
   /// Finds which of several tokens hold which keys, and records it in the registry.
-  Holdings find(KeyRegistry registry) throws TokenException {
+  Holdings find(Registry registry) throws TokenException {
     return new KeyHoldings(sessions, registry).find();
   }
 

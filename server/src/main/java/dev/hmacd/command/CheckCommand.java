@@ -5,10 +5,9 @@ import dev.hmacd.LostRegistry;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
@@ -128,11 +127,10 @@ final class CheckCommand implements Command {
       list.warn("registry", "does not exist yet; hmacd init creates it");
       return Optional.empty();
     }
-    try (var store = new RegistryStore(config.registry(), config.arn())) {
-      var registry = new KeyRegistry(store, Clock.systemUTC());
-      store.open();
-      list.ok("registry", registry.creating().size() + " keys in state CREATING");
-      var ownKeys = new OwnKeys(store);
+    try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC())) {
+      registry.open();
+      list.ok("registry", registry.lists().creating().join().size() + " keys in state CREATING");
+      OwnKeys ownKeys = registry.ownKeys();
       registryNew = ownKeys.isEmpty().join();
       return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();
     } catch (RegistryException e) {

@@ -5,10 +5,8 @@ import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenException;
 import java.time.Clock;
@@ -53,17 +51,16 @@ final class InitCommand implements Command {
   public ExitCode run(Arguments arguments) throws UsageException, StartException {
     Config config = Startup.config(arguments.getPath(CONFIG));
     var modules = new Pkcs11Modules();
-    try (var store = new RegistryStore(config.registry(), config.arn());
-        var tokens = new Ceremony(new OwnKeys(store))) {
-      var registry = new KeyRegistry(store, Clock.systemUTC());
-      store.open();
+    try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
+        var tokens = new Ceremony(registry.ownKeys())) {
+      registry.open();
       Optional<String> restored = arguments.find(RESTORED);
       if (restored.isPresent()) {
         restored(registry, restored.get());
       }
       Optional<String> discarded = arguments.find(DISCARD_ACCESS_KEYS);
       if (discarded.isPresent()) {
-        var _ = new OwnKeys(store).forget(discarded.get(), OwnKey.Purpose.ACCESS_KEYS).join();
+        var _ = registry.ownKeys().forget(discarded.get(), OwnKey.Purpose.ACCESS_KEYS).join();
       }
       for (Config.TokenSettings settings : config.tokens()) {
         tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
@@ -88,12 +85,13 @@ final class InitCommand implements Command {
     }
   }
 
-  private static void restored(KeyRegistry registry, String both) throws UsageException {
+  private static void restored(Registry registry, String both) throws UsageException {
     int equals = both.indexOf('=');
     if (equals < 1 || equals == both.length() - 1) {
       throw new UsageException("--restored needs OLD=NEW, two serial numbers");
     }
-    long keys = registry.restored(both.substring(0, equals), both.substring(equals + 1)).join();
+    long keys =
+        registry.writer().restored(both.substring(0, equals), both.substring(equals + 1)).join();
     System.out.println(keys + " keys recorded for the restored token.");
   }
 }

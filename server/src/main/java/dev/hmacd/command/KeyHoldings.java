@@ -3,7 +3,7 @@ package dev.hmacd.command;
 import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
 import java.util.ArrayList;
@@ -20,9 +20,9 @@ final class KeyHoldings {
   private static final Logger log = LoggerFactory.getLogger(KeyHoldings.class);
 
   private final TokenSessions sessions;
-  private final KeyRegistry registry;
+  private final Registry registry;
 
-  KeyHoldings(TokenSessions sessions, KeyRegistry registry) {
+  KeyHoldings(TokenSessions sessions, Registry registry) {
     this.sessions = sessions;
     this.registry = registry;
   }
@@ -40,7 +40,7 @@ final class KeyHoldings {
     Map<String, Integer> held = new LinkedHashMap<>();
     sessions.serials().forEach(serial -> held.put(serial, 0));
     int all = 0;
-    for (KeyEntry key : registry.all()) {
+    for (KeyEntry key : registry.lists().all()) {
       if (key.state() == KeyState.CREATING) {
         continue;
       }
@@ -81,7 +81,7 @@ final class KeyHoldings {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
         try {
-          KeyEntry recognised = registry.recognise(key.id(), checkValue(serial, key)).join();
+          KeyEntry recognised = registry.writer().recognise(key.id(), checkValue(serial, key)).join();
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)
@@ -138,7 +138,7 @@ final class KeyHoldings {
     boolean known = key.tokenSerials().contains(serial);
     if (holding == Holding.SAME && !known) {
       try {
-        var _ = registry.alsoOn(key.id(), serial).join();
+        var _ = registry.writer().alsoOn(key.id(), serial).join();
       } catch (CompletionException e) {
         if (e.getCause() instanceof RegistryException refused
             && refused.kind() == RegistryException.Kind.OBJECT_TAKEN) {
@@ -154,7 +154,7 @@ final class KeyHoldings {
     } else if (holding == Holding.NONE && known) {
       lines.add(about(key, serial, "does not hold the key any more"));
       if (isElsewhere) {
-        var _ = registry.notOn(key.id(), serial).join();
+        var _ = registry.writer().notOn(key.id(), serial).join();
       }
     } else if (holding == Holding.ANOTHER && known) {
       lines.add(

@@ -2,45 +2,30 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.registry.RegistryException.Kind;
-import java.sql.ResultSet;
-import java.sql.SQLException;
-import java.time.Instant;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
-/// Registry of access keys. Thread-safe. Look-ups are answered from memory, like those of
-/// [KeyRegistry].
+/// Registry of access keys. Thread-safe.
+///
+/// [#find] reads memory only. Changes and lists run on the store's thread, and fail like the store.
 public final class AccessKeyRegistry {
   private final RegistryStore store;
-  private final Map<String, AccessKey> keys = new ConcurrentHashMap<>();
+  private final AccessKeyTable table;
 
-  /// @param store a store that is not open yet
-  public AccessKeyRegistry(RegistryStore store) {
+  AccessKeyRegistry(RegistryStore store, AccessKeyTable table) {
     this.store = store;
-    store.remember(this::load);
+    this.table = table;
   }
 
-  /// Like [RegistryStore#forOwner].
+  /// Like [KeyWriter#forOwner].
   public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
 
-  private void load(Database db) throws SQLException {
-    Map<String, AccessKey> read = new HashMap<>();
-    for (AccessKey key : db.query("SELECT * FROM access_keys", AccessKeyRegistry::readKey)) {
-      read.put(key.id(), key);
-    }
-    keys.putAll(read);
-    keys.keySet().retainAll(read.keySet());
-  }
-
   public Optional<AccessKey> find(String id) {
-    return Optional.ofNullable(keys.get(id));
+    return table.find(id);
   }
 
   /// Stores a new access key.
@@ -56,10 +41,7 @@ public final class AccessKeyRegistry {
               key.principal(),
               key.created().toEpochMilli(),
               key.active());
-          return () -> {
-            keys.put(key.id(), key);
-            return key;
-          };
+          return () -> table.put(key);
         });
   }
 
@@ -69,12 +51,11 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> disable(String id) {
     return store.change(
         db -> {
-          AccessKey disabled = require(id).disabled();
-          db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id);
-          return () -> {
-            keys.put(id, disabled);
-            return disabled;
-          };
+          AccessKey disabled = find(id).orElseThrow(AccessKeyRegistry::notFound).disabled();
+          if (db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id) == 0) {
+            throw notFound();
+          }
+          return () -> table.put(disabled);
         });
   }
 
@@ -84,18 +65,19 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> delete(String id) {
     return store.change(
         db -> {
-          AccessKey deleted = require(id);
-          db.update("DELETE FROM access_keys WHERE access_key_id = ?", id);
+          AccessKey deleted = find(id).orElseThrow(AccessKeyRegistry::notFound);
+          if (db.update("DELETE FROM access_keys WHERE access_key_id = ?", id) == 0) {
+            throw notFound();
+          }
           return () -> {
-            keys.remove(id);
+            table.remove(id);
             return deleted;
           };
         });
   }
 
-  private AccessKey require(String id) {
-    return find(id)
-        .orElseThrow(() -> new RegistryException(Kind.ACCESS_KEY_NOT_FOUND, "no such access key"));
+  private static RegistryException notFound() {
+    return new RegistryException(Kind.ACCESS_KEY_NOT_FOUND, "no such access key");
   }
 
   /// The access keys after an id (empty: from the start), ordered by id.
@@ -103,17 +85,10 @@ public final class AccessKeyRegistry {
     return store.read(
         db ->
             db.query(
-                "SELECT * FROM access_keys WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
-                AccessKeyRegistry::readKey,
+                AccessKeyTable.SELECT
+                    + " WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
+                AccessKeyTable::read,
                 after,
                 limit));
-  }
-
-  private static AccessKey readKey(ResultSet row) throws SQLException {
-    return new AccessKey(
-        row.getString("access_key_id"),
-        row.getString("principal"),
-        Instant.ofEpochMilli(row.getLong("created_ms")),
-        row.getBoolean("active"));
   }
 }

@@ -10,7 +10,7 @@ import java.util.concurrent.CompletableFuture;
 public final class OwnKeys {
   private final RegistryStore store;
 
-  public OwnKeys(RegistryStore store) {
+  OwnKeys(RegistryStore store) {
     this.store = store;
   }
 
@@ -20,7 +20,8 @@ public final class OwnKeys {
         db ->
             db
                 .query(
-                    "SELECT * FROM own_keys WHERE token_serial = ? AND purpose = ?",
+                    "SELECT object_label, object_id, known_answer FROM own_keys"
+                        + " WHERE token_serial = ? AND purpose = ?",
                     row ->
                         new OwnKey(
                             purpose,
@@ -39,7 +40,7 @@ public final class OwnKeys {
         db ->
             db.query(
                 "SELECT token_serial FROM own_keys WHERE purpose = ? ORDER BY token_serial",
-                row -> row.getString(1),
+                row -> row.getString("token_serial"),
                 purpose.name()));
   }
 
@@ -71,7 +72,8 @@ public final class OwnKeys {
               tokenSerial,
               key.purpose().name());
           db.update(
-              "INSERT INTO own_keys VALUES (?, ?, ?, ?, ?)",
+              "INSERT INTO own_keys (token_serial, purpose, object_label, object_id, known_answer)"
+                  + " VALUES (?, ?, ?, ?, ?)",
               tokenSerial,
               key.purpose().name(),
               key.object().label(),

@@ -1,5 +1,19 @@
 /// The registry: key ids, aliases, tags, states and access keys, in a SQLite database. No key
 /// material.
+///
+/// [Registry] builds all parts. Users of the package see these:
+///
+/// - [KeyReader] finds the key of a call. [KeyTable] implements it, with all keys in memory.
+/// - [KeyWriter] changes keys, aliases and tags. [SqliteKeyWriter] implements it, with
+///   [SqliteAliases] and [SqliteTags].
+/// - [KeyLists] lists keys, aliases and tags.
+/// - [AccessKeyRegistry] has the access keys, and [AccessKeyTable] their copy in memory.
+/// - [OwnKeys] has the daemon's own keys.
+///
+/// [RegistryStore] runs all operations on one thread. [RegistryFile] is the file that it works on,
+/// and [Database] the SQLite connection.
+/// [KeyRows] and [KeyStatements] have the SQL that several parts use. [Unusable] classifies
+/// failures of the file.
 @NullMarked
 package dev.hmacd.registry;
 

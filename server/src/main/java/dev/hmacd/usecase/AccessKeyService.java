@@ -11,7 +11,7 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.registry.AccessKeyRegistry;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
@@ -70,15 +70,14 @@ public final class AccessKeyService {
   private record Master(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
 
   public AccessKeyService(
-      KeyRegistry keyRegistry,
-      AccessKeyRegistry registry,
+      Registry registry,
       Access access,
       Tokens tokens,
       Clock clock) {
-    this.keys = new Keys(keyRegistry, access);
-    this.registry = registry;
+    this.keys = new Keys(registry.keys(), access);
+    this.registry = registry.accessKeys();
     this.tokens = tokens;
-    this.scope = keyRegistry.scope();
+    this.scope = registry.keys().scope();
     this.clock = clock;
   }
 

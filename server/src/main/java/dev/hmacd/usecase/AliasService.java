@@ -7,7 +7,9 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import java.util.Optional;
 import java.util.function.Function;
@@ -17,11 +19,13 @@ import java.util.function.Function;
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AliasService {
   private final Keys keys;
-  private final KeyRegistry registry;
+  private final KeyWriter writer;
+  private final KeyLists lists;
 
-  public AliasService(KeyRegistry registry, Access access) {
-    this.keys = new Keys(registry, access);
-    this.registry = registry;
+  public AliasService(Registry registry, Access access) {
+    this.keys = new Keys(registry.keys(), access);
+    this.writer = registry.writer();
+    this.lists = registry.lists();
   }
 
   /// A page of aliases, ordered by name.
@@ -38,10 +42,10 @@ public final class AliasService {
                     .id());
     Replies.send(
         caller,
-        registry.forOwner(
+        lists.forOwner(
             caller.principal(),
             () ->
-                registry
+                lists
                     .listAliases(target, page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, entry -> entry.alias().name()))),
         reply,
@@ -55,7 +59,7 @@ public final class AliasService {
     KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
     Replies.send(
         caller,
-        registry.forOwner(caller.principal(), () -> registry.createAlias(alias, target.id())),
+        writer.forOwner(caller.principal(), () -> writer.createAlias(alias, target.id())),
         reply,
         aliasFailure(alias, targetKeyId));
   }
@@ -67,7 +71,7 @@ public final class AliasService {
     KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
     Replies.send(
         caller,
-        registry.forOwner(caller.principal(), () -> registry.updateAlias(alias, target.id())),
+        writer.forOwner(caller.principal(), () -> writer.updateAlias(alias, target.id())),
         reply,
         aliasFailure(alias, targetKeyId));
   }
@@ -77,7 +81,7 @@ public final class AliasService {
     keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
     Replies.send(
         caller,
-        registry.forOwner(caller.principal(), () -> registry.deleteAlias(alias)),
+        writer.forOwner(caller.principal(), () -> writer.deleteAlias(alias)),
         reply,
         aliasFailure(alias, ""));
   }
@@ -103,7 +107,7 @@ public final class AliasService {
             return new Failure.KeyNotFound(target);
           }
           case TOO_MANY_ALIASES -> {
-            return new Failure.LimitExceeded("aliases of one key", KeyRegistry.MAX_ALIASES_PER_KEY);
+            return new Failure.LimitExceeded("aliases of one key", KeyWriter.MAX_ALIASES_PER_KEY);
           }
           case BUSY,
               OWNER_BUSY,

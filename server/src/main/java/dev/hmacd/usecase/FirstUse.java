@@ -5,7 +5,7 @@ import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.limit.OwnerQuota;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.TokenException;
@@ -36,7 +36,7 @@ final class FirstUse {
   /// waiting call takes memory until the check value is stored, also after its caller has gone.
   private static final int MAX_WAITING = 1024;
 
-  private final KeyRegistry registry;
+  private final KeyWriter registry;
   private final Tokens tokens;
   private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
   private final AtomicInteger waitingOfAll = new AtomicInteger();
@@ -44,7 +44,7 @@ final class FirstUse {
   /// One computation for each key, for any number of waiting calls.
   private final Map<KeyId, CompletableFuture<KeyEntry>> underWay = new ConcurrentHashMap<>();
 
-  FirstUse(KeyRegistry registry, Tokens tokens) {
+  FirstUse(KeyWriter registry, Tokens tokens) {
     this.registry = registry;
     this.tokens = tokens;
   }

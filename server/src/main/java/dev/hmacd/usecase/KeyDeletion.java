@@ -3,7 +3,9 @@ package dev.hmacd.usecase;
 import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.Tokens;
@@ -31,7 +33,8 @@ public final class KeyDeletion implements AutoCloseable {
   private static final int AT_ONCE = 64;
   private static final Logger log = LoggerFactory.getLogger(KeyDeletion.class);
 
-  private final KeyRegistry registry;
+  private final KeyWriter writer;
+  private final KeyLists lists;
   private final Tokens tokens;
   private final ScheduledExecutorService schedule =
       new ScheduledThreadPoolExecutor(
@@ -40,8 +43,9 @@ public final class KeyDeletion implements AutoCloseable {
   /// Used by the schedule's thread only.
   private long nextRetryNanos;
 
-  public KeyDeletion(KeyRegistry registry, Tokens tokens) {
-    this.registry = registry;
+  public KeyDeletion(Registry registry, Tokens tokens) {
+    this.writer = registry.writer();
+    this.lists = registry.lists();
     this.tokens = tokens;
   }
 
@@ -55,13 +59,13 @@ public final class KeyDeletion implements AutoCloseable {
 
   private void look() {
     try {
-      List<KeyEntry> due = await(registry.condemnDue(AT_ONCE));
+      List<KeyEntry> due = await(writer.condemnDue(AT_ONCE));
       boolean retry = System.nanoTime() - nextRetryNanos >= 0;
       if (due.isEmpty() && !retry) {
         return;
       }
       nextRetryNanos = System.nanoTime() + RETRY.toNanos();
-      for (KeyEntry key : await(registry.condemned())) {
+      for (KeyEntry key : await(lists.condemned())) {
         destroy(key);
       }
     } catch (InterruptedException e) {
@@ -83,7 +87,7 @@ public final class KeyDeletion implements AutoCloseable {
       return;
     }
     try {
-      KeyId forgotten = await(registry.forget(key.id()));
+      KeyId forgotten = await(writer.forget(key.id()));
       log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
     } catch (ExecutionException | TimeoutException e) {
       logged(key, e);

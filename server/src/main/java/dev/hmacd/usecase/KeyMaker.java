@@ -5,7 +5,10 @@ import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.Tag;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Creation;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
@@ -46,20 +49,22 @@ public final class KeyMaker {
     GIVEN_UP
   }
 
-  private final KeyRegistry registry;
+  private final KeyWriter writer;
+  private final KeyLists lists;
   private final Tokens tokens;
 
   /// Keys that an earlier run left `CREATING`, by the serial number of their token.
   private final Map<String, Queue<KeyEntry>> begun = new ConcurrentHashMap<>();
 
-  public KeyMaker(KeyRegistry registry, Tokens tokens) {
-    this.registry = registry;
+  public KeyMaker(Registry registry, Tokens tokens) {
+    this.writer = registry.writer();
+    this.lists = registry.lists();
     this.tokens = tokens;
   }
 
   /// Creates a key on the token of the entry.
   CompletableFuture<KeyEntry> make(Caller caller, KeyEntry key, List<Tag> tags) {
-    return registry.insert(key, tags).thenCompose(begun -> generate(caller, begun));
+    return writer.insert(key, tags).thenCompose(begun -> generate(caller, begun));
   }
 
   private CompletableFuture<KeyEntry> generate(Caller caller, KeyEntry key) {
@@ -85,7 +90,7 @@ public final class KeyMaker {
                     return;
                   }
                   if (step.compareAndSet(Step.WAITING, Step.GIVEN_UP)) {
-                    logged(key, registry.abandon(key.id()));
+                    logged(key, writer.abandon(key.id()));
                   }
                   result.completeExceptionally(failure);
                 });
@@ -104,7 +109,7 @@ public final class KeyMaker {
       settle(key);
       throw e;
     }
-    CompletableFuture<KeyEntry> enabled = registry.enable(key.id(), made, check);
+    CompletableFuture<KeyEntry> enabled = writer.enable(key.id(), made, check);
     logged(key, enabled);
     var _ =
         enabled.whenComplete(
@@ -170,7 +175,8 @@ public final class KeyMaker {
   /// recovery runs after its return. If the token is not configured, the key stays `CREATING`:
   /// other tokens show nothing about its object. Call it before the creation of any key.
   public void settleAll() {
-    for (KeyEntry key : registry.creating()) {
+    for (Creation creation : lists.creating().join()) {
+      KeyEntry key = creation.key();
       if (tokens.has(key.tokenSerial())) {
         later(key);
       } else {
@@ -228,14 +234,14 @@ public final class KeyMaker {
     List<TokenSession.Found> found = left.found();
     if (found.isEmpty()) {
       log.atWarn().addKeyValue("key_id", key.id()).log("Key forgotten that the token had not made");
-      return registry.abandon(key.id());
+      return writer.abandon(key.id());
     }
     if (found.size() > 1 || found.getFirst().unfit().isPresent()) {
       log.atError().addKeyValue("key_id", key.id()).log("Key left in state CREATING: unfit object");
       return CompletableFuture.completedFuture(key.id());
     }
     log.atWarn().addKeyValue("key_id", key.id()).log("Key enabled that the token had made");
-    return registry.enable(key.id(), found.getFirst().attributes(), left.check());
+    return writer.enable(key.id(), found.getFirst().attributes(), left.check());
   }
 
   private static void logged(KeyEntry key, CompletableFuture<?> work) {

@@ -11,7 +11,10 @@ import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyReader;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenSession.Query;
 import dev.hmacd.token.Tokens;
 import java.nio.charset.StandardCharsets;
@@ -31,7 +34,9 @@ public final class KeyService {
   private static final String DEFAULT_POLICY = "default";
 
   private final Keys keys;
-  private final KeyRegistry registry;
+  private final KeyReader reader;
+  private final KeyWriter writer;
+  private final KeyLists lists;
   private final KeyMaker maker;
   private final KeyAdoption adoption;
   private final Tokens tokens;
@@ -39,14 +44,16 @@ public final class KeyService {
   private final Clock clock;
 
   public KeyService(
-      KeyRegistry registry,
+      Registry registry,
       Access access,
       KeyMaker maker,
       Tokens tokens,
       Availability availability,
       Clock clock) {
-    this.keys = new Keys(registry, access);
-    this.registry = registry;
+    this.keys = new Keys(registry.keys(), access);
+    this.reader = registry.keys();
+    this.writer = registry.writer();
+    this.lists = registry.lists();
     this.maker = maker;
     this.adoption = new KeyAdoption(tokens);
     this.tokens = tokens;
@@ -74,7 +81,7 @@ public final class KeyService {
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
     Replies.send(
         caller,
-        registry.forOwner(caller.principal(), () -> maker.make(caller, key, tags)),
+        writer.forOwner(caller.principal(), () -> maker.make(caller, key, tags)),
         reply,
         failure(key));
   }
@@ -110,7 +117,7 @@ public final class KeyService {
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     Replies.send(
         caller,
-        registry.forOwner(
+        writer.forOwner(
             caller.principal(), () -> adopt(caller, id, query, spec, description, tags)),
         reply,
         failure(forFailures));
@@ -130,7 +137,7 @@ public final class KeyService {
                         adoptable.found().object(),
                         adoptable.tokenSerials())
                     .enabled(adoptable.found().attributes(), adoptable.check()))
-        .thenCompose(key -> registry.insert(key, tags, tokens.serials()));
+        .thenCompose(key -> writer.insert(key, tags, tokens.serials()));
   }
 
   private static void requireLabel(String label) {
@@ -209,10 +216,10 @@ public final class KeyService {
     keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
     Replies.send(
         caller,
-        registry.forOwner(
+        lists.forOwner(
             caller.principal(),
             () ->
-                registry
+                lists
                     .listKeys(page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, KeyId::value))),
         reply,
@@ -220,7 +227,7 @@ public final class KeyService {
   }
 
   public ArnScope scope() {
-    return registry.scope();
+    return reader.scope();
   }
 
   private static Function<Throwable, Failure> failure(KeyEntry key) {

@@ -6,7 +6,9 @@ import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.KeyReader;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import java.time.Clock;
 import java.time.Duration;
@@ -25,12 +27,14 @@ public final class KeyStateService {
   public static final int MAX_PENDING_DAYS = 30;
 
   private final Keys keys;
-  private final KeyRegistry registry;
+  private final KeyReader reader;
+  private final KeyWriter writer;
   private final Clock clock;
 
-  public KeyStateService(KeyRegistry registry, Access access, Clock clock) {
-    this.keys = new Keys(registry, access);
-    this.registry = registry;
+  public KeyStateService(Registry registry, Access access, Clock clock) {
+    this.keys = new Keys(registry.keys(), access);
+    this.reader = registry.keys();
+    this.writer = registry.writer();
     this.clock = clock;
   }
 
@@ -81,17 +85,17 @@ public final class KeyStateService {
     KeyId id = require(keys, caller, action, given);
     Replies.send(
         caller,
-        registry.forOwner(
+        writer.forOwner(
             caller.principal(),
             () ->
-                registry.update(
+                writer.update(
                     id,
                     key ->
                         StateTable.allows(action, key)
                             ? Optional.of(change.apply(key))
                             : Optional.empty())),
         reply,
-        e -> failure(registry, action, id, given, e));
+        e -> failure(reader, action, id, given, e));
   }
 
   /// The id of a key that a caller names by id or ARN, after a check of authorization and key
@@ -103,13 +107,13 @@ public final class KeyStateService {
   }
 
   /// Maps the refusal of a change, after an earlier change of the same key.
-  static Failure failure(KeyRegistry registry, Action action, KeyId id, String given, Throwable e) {
+  static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (Failures.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {
         return new Failure.KeyNotFound(given);
       }
       if (refused.kind() == RegistryException.Kind.REFUSED) {
-        return registry
+        return reader
             .find(id)
             .flatMap(key -> StateTable.refusal(action, key))
             .orElseGet(() -> new Failure.KeyNotFound(given));

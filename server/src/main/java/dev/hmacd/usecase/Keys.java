@@ -5,16 +5,16 @@ import dev.hmacd.access.Action;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyName;
-import dev.hmacd.registry.KeyRegistry;
-import java.util.Optional;
+import dev.hmacd.registry.KeyReader;
+import org.jspecify.annotations.Nullable;
 
 /// Look-up and authorization of the key in a request. Every use case finds its key here.
 final class Keys {
-  private final KeyRegistry registry;
+  private final KeyReader reader;
   private final Access access;
 
-  Keys(KeyRegistry registry, Access access) {
-    this.registry = registry;
+  Keys(KeyReader reader, Access access) {
+    this.reader = reader;
     this.access = access;
   }
 
@@ -24,28 +24,29 @@ final class Keys {
   ///   [Failure.Denied] for a key that the caller may not use, and for a key that does not exist;
   ///   [Failure.KeyNotFound] instead for callers with DescribeKey on all keys
   KeyEntry require(Principal caller, Action action, String given) {
-    return require(caller, action, "key_id", given, registry.resolve(given));
+    // The registry holds all keys in memory, so a key that it does not resolve does not exist.
+    return require(caller, action, "key_id", given, reader.resolve(given));
   }
 
   /// Like [#require(Principal, Action, String)], but accepts only a key id or a key ARN.
   KeyEntry requireById(Principal caller, Action action, String field, String given) {
     Shape.keyId(field, given);
-    var name = KeyName.parse(given, registry.scope());
+    var name = KeyName.parse(given, reader.scope());
     if (name.isEmpty() || !(name.get() instanceof KeyName.Id(var id))) {
       throw new Refusal(new Failure.InvalidKeyId(field, given));
     }
-    return require(caller, action, field, given, registry.find(id));
+    return require(caller, action, field, given, reader.find(id).orElse(null));
   }
 
   private KeyEntry require(
-      Principal caller, Action action, String field, String given, Optional<KeyEntry> found) {
-    if (found.isPresent()) {
-      if (!access.allows(caller, action, found.get())) {
+      Principal caller, Action action, String field, String given, @Nullable KeyEntry found) {
+    if (found != null) {
+      if (!access.allows(caller, action, found)) {
         throw new Refusal(new Failure.Denied(caller, action));
       }
-      return found.get();
+      return found;
     }
-    if (KeyName.parse(given, registry.scope()).isEmpty()) {
+    if (KeyName.parse(given, reader.scope()).isEmpty()) {
       throw new Refusal(new Failure.InvalidKeyId(field, given));
     }
     if (access.allowsOnAllKeys(caller, Action.DESCRIBE_KEY)) {

@@ -3,8 +3,9 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
+import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyEntry;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.Tokens;
@@ -17,20 +18,20 @@ import java.util.concurrent.TimeUnit;
 /// reply. Checks are in the order of AWS KMS: look-up, authorization, state, algorithm, token,
 /// comparison, dry run.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // KeyRegistry and Tokens are thread-safe, Access is annotated.
+@SuppressWarnings("ThreadSafe") // The registry and Tokens are thread-safe, Access is annotated.
 public final class MacService {
   private final Keys keys;
-  private final KeyRegistry registry;
+  private final ArnScope scope;
   private final Tokens tokens;
   private final Availability availability;
   private final FirstUse firstUse;
 
-  public MacService(KeyRegistry registry, Access access, Tokens tokens, Availability availability) {
-    this.keys = new Keys(registry, access);
-    this.registry = registry;
+  public MacService(Registry registry, Access access, Tokens tokens, Availability availability) {
+    this.keys = new Keys(registry.keys(), access);
+    this.scope = registry.keys().scope();
     this.tokens = tokens;
     this.availability = availability;
-    this.firstUse = new FirstUse(registry, tokens);
+    this.firstUse = new FirstUse(registry.writer(), tokens);
   }
 
   /// Computes a MAC.
@@ -164,8 +165,7 @@ public final class MacService {
         reply.fail(new Failure.DryRun());
       } else {
         reply.succeed(
-            new MacAnswer(
-                registry.scope().keyArn(key.id()), key.version(), request.algorithm(), mac));
+            new MacAnswer(scope.keyArn(key.id()), key.version(), request.algorithm(), mac));
       }
     }
 

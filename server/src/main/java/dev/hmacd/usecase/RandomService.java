@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Tokens;
 
 /// Use case that returns random bytes from the HSM. Never blocks: replies come on a lane.
@@ -16,8 +16,8 @@ public final class RandomService {
   private final Keys keys;
   private final Tokens tokens;
 
-  public RandomService(KeyRegistry registry, Access access, Tokens tokens) {
-    this.keys = new Keys(registry, access);
+  public RandomService(Registry registry, Access access, Tokens tokens) {
+    this.keys = new Keys(registry.keys(), access);
     this.tokens = tokens;
   }
 

@@ -6,8 +6,11 @@ import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.KeyRegistry.PlacedTag;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyReader;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.PlacedTag;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import java.util.HashSet;
 import java.util.List;
@@ -21,11 +24,15 @@ public final class TagService {
   private static final String RESERVED = "aws:";
 
   private final Keys keys;
-  private final KeyRegistry registry;
+  private final KeyReader reader;
+  private final KeyWriter writer;
+  private final KeyLists lists;
 
-  public TagService(KeyRegistry registry, Access access) {
-    this.keys = new Keys(registry, access);
-    this.registry = registry;
+  public TagService(Registry registry, Access access) {
+    this.keys = new Keys(registry.keys(), access);
+    this.reader = registry.keys();
+    this.writer = registry.writer();
+    this.lists = registry.lists();
   }
 
   /// Adds tags to a key. A tag replaces an existing tag with the same tag key.
@@ -35,15 +42,15 @@ public final class TagService {
     KeyId id = KeyStateService.require(keys, caller, action, keyId);
     Replies.send(
         caller,
-        registry.forOwner(
+        writer.forOwner(
             caller.principal(),
-            () -> registry.tag(id, key -> StateTable.allows(action, key), tags)),
+            () -> writer.tag(id, key -> StateTable.allows(action, key), tags)),
         reply,
         e ->
             Failures.unwrap(e) instanceof RegistryException refused
                     && refused.kind() == RegistryException.Kind.TOO_MANY_TAGS
                 ? new Failure.LimitExceeded("tags of one key", Tag.MAX_PER_KEY)
-                : KeyStateService.failure(registry, action, id, keyId, e));
+                : KeyStateService.failure(reader, action, id, keyId, e));
   }
 
   /// Removes tags from a key. Ignores tag keys that the key does not have.
@@ -52,11 +59,11 @@ public final class TagService {
     KeyId id = KeyStateService.require(keys, caller, action, keyId);
     Replies.send(
         caller,
-        registry.forOwner(
+        writer.forOwner(
             caller.principal(),
-            () -> registry.untag(id, key -> StateTable.allows(action, key), tagKeys)),
+            () -> writer.untag(id, key -> StateTable.allows(action, key), tagKeys)),
         reply,
-        e -> KeyStateService.failure(registry, action, id, keyId, e));
+        e -> KeyStateService.failure(reader, action, id, keyId, e));
   }
 
   /// A page of a key's tags, in the order of their first addition.
@@ -65,10 +72,10 @@ public final class TagService {
     KeyEntry key = keys.requireById(caller.principal(), Action.LIST_RESOURCE_TAGS, "key_id", keyId);
     Replies.send(
         caller,
-        registry.forOwner(
+        lists.forOwner(
             caller.principal(),
             () ->
-                registry
+                lists
                     .listTags(key.id(), position(page), page.size() + 1)
                     .thenApply(
                         found ->

@@ -8,9 +8,7 @@ import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import dev.hmacd.access.Access;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.registry.AccessKeyRegistry;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.CircuitBreaker;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.Token;
@@ -66,22 +64,22 @@ public final class JsonFuzz {
 
   /// All operations, over use cases that nobody starts.
   private static Operations operations() {
-    var store = new RegistryStore(Path.of("none"), new ArnScope("aws", "none", "000000000000"));
-    var keys = new KeyRegistry(store, Clock.systemUTC());
+    var registry =
+        new Registry(
+            Path.of("none"), new ArnScope("aws", "none", "000000000000"), Clock.systemUTC());
     var access = new Access(List.of());
     var tokens = TestLanes.tokens(new NoToken(), 1, 1, Duration.ZERO);
     var availability = new Availability();
-    var maker = new KeyMaker(keys, tokens);
+    var maker = new KeyMaker(registry, tokens);
     return Operations.of(
         new UseCases(
-            new MacService(keys, access, tokens, availability),
-            new KeyService(keys, access, maker, tokens, availability, Clock.systemUTC()),
-            new AliasService(keys, access),
-            new KeyStateService(keys, access, Clock.systemUTC()),
-            new TagService(keys, access),
-            new RandomService(keys, access, tokens),
-            new AccessKeyService(
-                keys, new AccessKeyRegistry(store), access, tokens, Clock.systemUTC())));
+            new MacService(registry, access, tokens, availability),
+            new KeyService(registry, access, maker, tokens, availability, Clock.systemUTC()),
+            new AliasService(registry, access),
+            new KeyStateService(registry, access, Clock.systemUTC()),
+            new TagService(registry, access),
+            new RandomService(registry, access, tokens),
+            new AccessKeyService(registry, access, tokens, Clock.systemUTC())));
   }
 
   private static final class NoToken implements Token {

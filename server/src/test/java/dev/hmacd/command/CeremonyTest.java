@@ -14,9 +14,8 @@ import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.OwnKeys;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.PinFile;
@@ -45,8 +44,7 @@ final class CeremonyTest {
   private final SoftHsm other = SoftHsm.shared().another();
   private final String first = one.serial();
   private final String second = other.serial();
-  private RegistryStore store;
-  private KeyRegistry registry;
+  private Registry registry;
   private OwnKeys ownKeys;
   private Ceremony ceremony;
 
@@ -55,12 +53,13 @@ final class CeremonyTest {
 
   @BeforeEach
   void open() throws TokenException {
-    store =
-        new RegistryStore(
-            folder.resolve("registry.db"), new ArnScope("aws", "eu-central-1", "123456789012"));
-    registry = new KeyRegistry(store, Clock.systemUTC());
-    ownKeys = new OwnKeys(store);
-    store.open();
+    registry =
+        new Registry(
+            folder.resolve("registry.db"),
+            new ArnScope("aws", "eu-central-1", "123456789012"),
+            Clock.systemUTC());
+    ownKeys = registry.ownKeys();
+    registry.open();
     ceremony = new Ceremony(ownKeys);
     var modules = new Pkcs11Modules();
     Path module = FaultModule.inFrontOf(one).file();
@@ -78,7 +77,7 @@ final class CeremonyTest {
   @AfterEach
   void close() {
     ceremony.close();
-    store.close();
+    registry.close();
   }
 
   private Optional<OwnKey> known(String serial, OwnKey.Purpose purpose) {
@@ -117,8 +116,7 @@ final class CeremonyTest {
       token.importKey(object.label(), object.idHex(), SECRET);
     }
     var attributes = new KeyAttributes(true, false, true, false, false, false, SECRET.length);
-    return registry
-        .insert(
+    return registry.writer().insert(
             new KeyEntry(
                     id,
                     KeySpec.HMAC_256,
@@ -149,9 +147,9 @@ final class CeremonyTest {
                     "Token " + first + " holds 2 of 2 keys.",
                     "Token " + second + " holds 1 of 2 keys."),
                 true));
-    assertThat(registry.find(both.id()).orElseThrow().tokenSerials())
+    assertThat(registry.keys().find(both.id()).orElseThrow().tokenSerials())
         .containsExactly(first, second);
-    assertThat(registry.find(onlyFirst.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(registry.keys().find(onlyFirst.id()).orElseThrow().tokenSerials()).containsExactly(first);
     assertThat(ceremony.find(registry).lines()).hasSize(2);
   }
 
@@ -162,7 +160,7 @@ final class CeremonyTest {
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
   }
 
   /// Somebody made it there anew.
@@ -175,7 +173,7 @@ final class CeremonyTest {
     Ceremony.Holdings holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
     assertThat(holdings.lines()).anyMatch(line -> line.contains("stays a token of this key"));
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first, second);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first, second);
   }
 
   /// Once it is the one that it was made on that has lost it, and once the last one.
@@ -186,17 +184,17 @@ final class CeremonyTest {
     one.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + first + " does not hold the key any more.");
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).contains(second);
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).contains(second);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).contains(second);
   }
 
   @Test
   void keyForAccessKeysIsNotReplacedWithoutAWord() throws TokenException, StartException {
     assertThat(ceremony.makeOwnKeys()).isTrue();
-    assertThat(registry.restored(first, "elsewhere").join()).isZero();
+    assertThat(registry.writer().restored(first, "elsewhere").join()).isZero();
     assertThatThrownBy(ceremony::makeOwnKeys)
         .isInstanceOf(StartException.class)
         .hasMessageContaining("of token elsewhere");
@@ -207,11 +205,11 @@ final class CeremonyTest {
   @Test
   void keysOfARestoredTokenAreOnIt() throws TokenException {
     KeyEntry key = key(one);
-    assertThat(registry.restored(first, "backup").join()).isEqualTo(1);
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly("backup");
+    assertThat(registry.writer().restored(first, "backup").join()).isEqualTo(1);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly("backup");
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": none of its tokens is configured.");
-    assertThat(registry.restored("backup", first).join()).isEqualTo(1);
+    assertThat(registry.writer().restored("backup", first).join()).isEqualTo(1);
     assertThat(ceremony.find(registry).lines()).contains("Token " + first + " holds 1 of 1 keys.");
   }
 
@@ -229,6 +227,6 @@ final class CeremonyTest {
                 + second
                 + " has ANOTHER key under the same label and id.",
             "Token " + second + " holds 0 of 1 keys.");
-    assertThat(registry.find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
   }
 }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hmacd.StartException;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.registry.OwnKeys;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
@@ -16,6 +16,7 @@ import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSelector;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -30,7 +31,7 @@ final class ManyKeysTest {
   @TempDir Path folder;
   private final SoftHsm hsm = SoftHsm.shared().another();
   private FaultyToken token;
-  private RegistryStore store;
+  private Registry registry;
   private Ceremony ceremony;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
@@ -38,9 +39,11 @@ final class ManyKeysTest {
 
   @BeforeEach
   void open() throws TokenException {
-    store = new RegistryStore(file(), new ArnScope("aws", "eu-central-1", "123456789012"));
-    var ownKeys = new OwnKeys(store);
-    store.open();
+    registry =
+        new Registry(
+            file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
+    OwnKeys ownKeys = registry.ownKeys();
+    registry.open();
     for (int i = 0; i < FOREIGN_KEYS; i++) {
       hsm.importKey("billing" + i, SoftHsm.freshId(), new byte[32]);
     }
@@ -60,7 +63,7 @@ final class ManyKeysTest {
   @AfterEach
   void close() {
     ceremony.close();
-    store.close();
+    registry.close();
   }
 
   private Path file() {

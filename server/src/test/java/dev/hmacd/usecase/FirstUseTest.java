@@ -10,9 +10,8 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
@@ -40,8 +39,7 @@ final class FirstUseTest {
 
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
-  private RegistryStore store;
-  private KeyRegistry registry;
+  private Registry registry;
   private Tokens tokens;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
@@ -49,18 +47,19 @@ final class FirstUseTest {
 
   @BeforeEach
   void open() throws TokenException {
-    store =
-        new RegistryStore(
-            folder.resolve("registry.db"), new ArnScope("aws", "eu-central-1", "123456789012"));
-    registry = new KeyRegistry(store, Clock.systemUTC());
-    store.open();
+    registry =
+        new Registry(
+            folder.resolve("registry.db"),
+            new ArnScope("aws", "eu-central-1", "123456789012"),
+            Clock.systemUTC());
+    registry.open();
     tokens = TestLanes.startedTokens(token, 1, 2 * SHARE, LONG);
   }
 
   @AfterEach
   void close() {
     tokens.close();
-    store.close();
+    registry.close();
   }
 
   /// A key of which the registry has no check value.
@@ -81,9 +80,9 @@ final class FirstUseTest {
             null,
             null,
             Set.of());
-    var _ = registry.insert(key, List.of()).join();
+    var _ = registry.writer().insert(key, List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      return registry.enable(id, session.generate(key.object(), 32), null).join();
+      return registry.writer().enable(id, session.generate(key.object(), 32), null).join();
     }
   }
 
@@ -91,7 +90,7 @@ final class FirstUseTest {
   void firstUseCountsForTheCallerWhoBeginsIt() throws TokenException {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
-    var firstUse = new FirstUse(registry, tokens);
+    var firstUse = new FirstUse(registry.writer(), tokens);
     KeyEntry key = key();
     long deadline = System.nanoTime() + LONG.toNanos();
     try (var gate = token.blocking(Call.RANDOM)) {
@@ -121,14 +120,14 @@ final class FirstUseTest {
   void waitingCallerBeginsAnewIfTheQuotaOfTheFirstIsUsedUp() throws TokenException {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
-    var firstUse = new FirstUse(registry, tokens);
+    var firstUse = new FirstUse(registry.writer(), tokens);
     KeyEntry key = key();
     try (var gate = token.blocking(Call.SIGN)) {
       var mine = firstUse.recognised(key, greedy);
       gate.awaitEntered();
       var others = firstUse.recognised(key, other);
       var unfinished = new CompletableFuture<Void>();
-      while (!registry.forOwner(greedy, () -> unfinished).isCompletedExceptionally()) {}
+      while (!registry.writer().forOwner(greedy, () -> unfinished).isCompletedExceptionally()) {}
       gate.release();
       assertThat(mine)
           .failsWithin(LONG)
@@ -140,12 +139,12 @@ final class FirstUseTest {
       assertThat(others).succeedsWithin(LONG);
       unfinished.complete(null);
     }
-    assertThat(registry.find(key.id()).orElseThrow().check()).isNotNull();
+    assertThat(registry.keys().find(key.id()).orElseThrow().check()).isNotNull();
   }
 
   @Test
   void waitingCallsHaveABoundForEachOwnerAndForAll() throws TokenException {
-    var firstUse = new FirstUse(registry, tokens);
+    var firstUse = new FirstUse(registry.writer(), tokens);
     KeyEntry key = key();
     List<CompletableFuture<KeyEntry>> taken = new ArrayList<>();
     try (var gate = token.blocking(Call.SIGN)) {

@@ -8,8 +8,7 @@ import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
@@ -54,9 +53,8 @@ final class HeldCreation {
                 settings.selector(),
                 new PinFile(settings.pinFile()),
                 new Pkcs11Token.Use(true, false)));
-    RegistryStore store = new RegistryStore(config.registry(), config.arn());
-    KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
-    store.open();
+    Registry registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
+    registry.open();
     Tokens tokens = TestLanes.startedTokens(token, 2, 10, Duration.ofSeconds(1));
     KeyService keys =
         new KeyService(

@@ -11,8 +11,7 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.registry.KeyRegistry;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
@@ -50,8 +49,7 @@ final class KeyMakerTest {
 
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
-  private RegistryStore store;
-  private KeyRegistry registry;
+  private Registry registry;
   private Tokens tokens;
   private KeyMaker maker;
 
@@ -60,9 +58,10 @@ final class KeyMakerTest {
 
   @BeforeEach
   void open() throws TokenException {
-    store = new RegistryStore(file(), new ArnScope("aws", "eu-central-1", "123456789012"));
-    registry = new KeyRegistry(store, Clock.systemUTC());
-    store.open();
+    registry =
+        new Registry(
+            file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
+    registry.open();
     // One lane, so that what was begun first has ended first.
     tokens = TestLanes.startedTokens(token, 1, 100, Duration.ofSeconds(5));
     maker = new KeyMaker(registry, tokens);
@@ -71,7 +70,7 @@ final class KeyMakerTest {
   @AfterEach
   void close() {
     tokens.close();
-    store.close();
+    registry.close();
   }
 
   private Path file() {
@@ -106,7 +105,7 @@ final class KeyMakerTest {
   }
 
   private Optional<KeyState> state(KeyEntry key) {
-    return registry.find(key.id()).map(KeyEntry::state);
+    return registry.keys().find(key.id()).map(KeyEntry::state);
   }
 
   private int objects(KeyEntry key) throws TokenException {
@@ -219,8 +218,8 @@ final class KeyMakerTest {
 
   @Test
   void settlingForgetsWhatIsNotOnTheTokenAndEnablesWhatIs() throws TokenException {
-    KeyEntry made = registry.insert(entry(serial()), List.of()).join();
-    KeyEntry notMade = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry made = registry.writer().insert(entry(serial()), List.of()).join();
+    KeyEntry notMade = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(made.object(), 32);
     }
@@ -231,7 +230,7 @@ final class KeyMakerTest {
 
   @Test
   void settlingLeavesAKeyAloneThatIsThereTwice() throws TokenException {
-    KeyEntry twice = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry twice = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(twice.object(), 32);
       session.generate(twice.object(), 32);
@@ -244,7 +243,7 @@ final class KeyMakerTest {
 
   @Test
   void settlingLeavesAKeyAloneThatIsOnAnotherToken() throws TokenException {
-    KeyEntry elsewhere = registry.insert(entry("another"), List.of()).join();
+    KeyEntry elsewhere = registry.writer().insert(entry("another"), List.of()).join();
     maker.settleAll();
     settleAnother();
     assertThat(state(elsewhere)).contains(KeyState.CREATING);
@@ -304,7 +303,7 @@ final class KeyMakerTest {
   }
 
   private KeyEntry begunAndOnTheToken() throws TokenException {
-    KeyEntry begun = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry begun = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(begun.object(), 32);
     }
@@ -313,7 +312,7 @@ final class KeyMakerTest {
 
   /// Returns once another key has been settled after those before.
   private void settleAnother() throws TokenException {
-    KeyEntry last = registry.insert(entry(serial()), List.of()).join();
+    KeyEntry last = registry.writer().insert(entry(serial()), List.of()).join();
     maker.settleAll();
     assertForgotten(last);
   }

@@ -33,6 +33,7 @@ import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -48,7 +49,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-final class KeyRegistryTest {
+final class RegistryTest {
   private static final Duration LIMIT = Duration.ofSeconds(30);
   private static final ArnScope SCOPE = new ArnScope("aws", "eu-central-1", "123456789012");
   private static final Instant NOW = Instant.parse("2026-01-02T03:04:05.678Z");
@@ -59,38 +60,39 @@ final class KeyRegistryTest {
       new OwnKey(OwnKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
 
   @TempDir Path folder;
-  private final List<RegistryStore> opened = new ArrayList<>();
-  private KeyRegistry registry;
-  private RegistryStore store;
+  private final List<Registry> opened = new ArrayList<>();
+  private Registry registry;
 
-  @SuppressWarnings("NullAway.Init") // They are there from openFirst() on.
-  KeyRegistryTest() {}
+  @SuppressWarnings("NullAway.Init") // It is there from openFirst() on.
+  RegistryTest() {}
 
   @BeforeEach
-  @SuppressWarnings("NullAway.Init") // open(SCOPE) makes the store, too.
   void openFirst() {
     registry = open(SCOPE);
   }
 
   @AfterEach
   void close() {
-    opened.forEach(RegistryStore::close);
+    opened.forEach(Registry::close);
   }
 
   private Path file() {
     return folder.resolve("registry.db");
   }
 
-  private KeyRegistry open(ArnScope scope) {
-    store = new RegistryStore(file(), scope);
-    opened.add(store);
-    KeyRegistry fresh = new KeyRegistry(store, CLOCK);
-    store.open();
+  private Registry open(ArnScope scope) {
+    return open(scope, CLOCK);
+  }
+
+  private Registry open(ArnScope scope, Clock clock) {
+    var fresh = new Registry(file(), scope, clock);
+    opened.add(fresh);
+    fresh.open();
     return fresh;
   }
 
   private void reopen() {
-    store.close();
+    registry.close();
     registry = open(SCOPE);
   }
 
@@ -112,15 +114,15 @@ final class KeyRegistryTest {
   }
 
   private KeyEntry begin() {
-    return get(registry.insert(entry(KeyId.random()), List.of()));
+    return get(registry.writer().insert(entry(KeyId.random()), List.of()));
   }
 
   private KeyEntry make() {
-    return get(registry.enable(begin().id(), READ, null));
+    return get(registry.writer().enable(begin().id(), READ, null));
   }
 
   private KeyEntry find(KeyId id) {
-    return registry.find(id).orElseThrow();
+    return registry.keys().find(id).orElseThrow();
   }
 
   private static KeyCheck check(KeyId id, int first) {
@@ -134,11 +136,11 @@ final class KeyRegistryTest {
     KeyEntry key = make();
     assertThat(key.check()).isNull();
     KeyCheck first = check(key.id(), 1);
-    assertThat(get(registry.recognise(key.id(), first)).check()).isEqualTo(first);
-    assertThat(get(registry.recognise(key.id(), check(key.id(), 2))).check()).isEqualTo(first);
+    assertThat(get(registry.writer().recognise(key.id(), first)).check()).isEqualTo(first);
+    assertThat(get(registry.writer().recognise(key.id(), check(key.id(), 2))).check()).isEqualTo(first);
     assertThat(find(key.id()).check()).isEqualTo(first);
     reopen();
-    assertThat(find(key.id())).isEqualTo(get(registry.recognise(key.id(), check(key.id(), 2))));
+    assertThat(find(key.id())).isEqualTo(get(registry.writer().recognise(key.id(), check(key.id(), 2))));
     assertThat(find(key.id()).check()).isEqualTo(first);
   }
 
@@ -146,7 +148,7 @@ final class KeyRegistryTest {
   void checkValueOfANewKeyIsKept() {
     KeyEntry begun = begin();
     KeyCheck check = check(begun.id(), 3);
-    assertThat(get(registry.enable(begun.id(), READ, check)).check()).isEqualTo(check);
+    assertThat(get(registry.writer().enable(begun.id(), READ, check)).check()).isEqualTo(check);
     reopen();
     assertThat(find(begun.id()).check()).isEqualTo(check);
   }
@@ -179,16 +181,17 @@ final class KeyRegistryTest {
   void keysAliasesAndOwnKeysAreTheSameAfterARestart() {
     KeyEntry made = make();
     KeyEntry begun = begin();
-    AliasEntry named = get(registry.createAlias(alias("orders"), made.id()));
-    get(new OwnKeys(store).put("serial", OWN));
+    AliasEntry named = get(registry.writer().createAlias(alias("orders"), made.id()));
+    get(registry.ownKeys().put("serial", OWN));
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
     assertThat(find(begun.id())).isEqualTo(begun);
-    assertThat(registry.creating()).containsExactly(begun);
-    assertThat(registry.alias(alias("orders"))).contains(named);
-    assertThat(registry.find(alias("orders"))).contains(find(made.id()));
-    assertThat(get(new OwnKeys(store).find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
-    assertThat(get(new OwnKeys(store).find("other", OwnKey.Purpose.PROBE))).isEmpty();
+    assertThat(get(registry.lists().creating())).extracting(Creation::key).containsExactly(begun);
+    assertThat(get(registry.lists().listAliases(Optional.of(made.id()), "", 10)))
+        .containsExactly(named);
+    assertThat(registry.keys().find(alias("orders"))).contains(find(made.id()));
+    assertThat(get(registry.ownKeys().find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
+    assertThat(get(registry.ownKeys().find("other", OwnKey.Purpose.PROBE))).isEmpty();
   }
 
   private static KeyEntry named(KeyObject object, String... tokenSerials) {
@@ -212,22 +215,22 @@ final class KeyRegistryTest {
   @Test
   void keyIsOnAllTokensThatHoldIt() {
     var object = new KeyObject("ceremony", "0a");
-    KeyEntry key = get(registry.insert(named(object, "b", "a"), List.of()));
+    KeyEntry key = get(registry.writer().insert(named(object, "b", "a"), List.of()));
     assertThat(key.tokenSerial()).isEqualTo("b");
-    KeyEntry more = get(registry.alsoOn(key.id(), "c"));
+    KeyEntry more = get(registry.writer().alsoOn(key.id(), "c"));
     assertThat(more.tokenSerials()).containsExactly("b", "a", "c");
-    assertThat(get(registry.alsoOn(key.id(), "c"))).isEqualTo(more);
+    assertThat(get(registry.writer().alsoOn(key.id(), "c"))).isEqualTo(more);
     reopen();
     assertThat(find(key.id())).isEqualTo(more);
-    assertThat(registry.all()).containsExactly(more);
+    assertThat(registry.lists().all()).containsExactly(more);
     for (String taken : List.of("a", "b", "c")) {
-      assertThatThrownBy(() -> get(registry.insert(named(object, "d", taken), List.of())))
+      assertThatThrownBy(() -> get(registry.writer().insert(named(object, "d", taken), List.of())))
           .satisfies(failsWith(Kind.OBJECT_TAKEN));
     }
-    KeyEntry elsewhere = get(registry.insert(named(object, "d"), List.of()));
-    assertThatThrownBy(() -> get(registry.alsoOn(elsewhere.id(), "a")))
+    KeyEntry elsewhere = get(registry.writer().insert(named(object, "d"), List.of()));
+    assertThatThrownBy(() -> get(registry.writer().alsoOn(elsewhere.id(), "a")))
         .satisfies(failsWith(Kind.OBJECT_TAKEN));
-    assertThatThrownBy(() -> get(registry.alsoOn(KeyId.random(), "a")))
+    assertThatThrownBy(() -> get(registry.writer().alsoOn(KeyId.random(), "a")))
         .satisfies(failsWith(Kind.KEY_NOT_FOUND));
   }
 
@@ -250,52 +253,90 @@ final class KeyRegistryTest {
             null,
             null,
             Set.of());
-    assertThatThrownBy(() -> get(registry.insert(same, List.of())))
+    assertThatThrownBy(() -> get(registry.writer().insert(same, List.of())))
         .satisfies(failsWith(Kind.OBJECT_TAKEN));
-    assertThat(registry.find(same.id())).isEmpty();
+    assertThat(registry.keys().find(same.id())).isEmpty();
     reopen();
-    assertThat(registry.find(same.id())).isEmpty();
+    assertThat(registry.keys().find(same.id())).isEmpty();
+  }
+
+  @Test
+  void keyInCreationHasItsProcessAsOwner() {
+    KeyEntry first = begin();
+    KeyEntry second = begin();
+    KeyEntry made = make();
+    List<Creation> creations = get(registry.lists().creating());
+    assertThat(creations).extracting(Creation::key).containsExactlyInAnyOrder(first, second);
+    assertThat(creations).extracting(Creation::attempt).containsExactly(1, 1);
+    String owner = Objects.requireNonNull(creations.getFirst().owner());
+    assertThat(creations).extracting(Creation::owner).containsOnly(owner);
+    reopen();
+    assertThat(get(registry.lists().creating())).containsExactlyInAnyOrderElementsOf(creations);
+    KeyEntry third = begin();
+    assertThat(get(registry.lists().creating()))
+        .filteredOn(creation -> creation.key().equals(third))
+        .singleElement()
+        .satisfies(creation -> assertThat(creation.owner()).isNotNull().isNotEqualTo(owner));
+    assertThat(find(made.id())).isEqualTo(made);
+  }
+
+  @Test
+  void keyThatIsNotInCreationHasNoOwner() throws SQLException {
+    get(registry.writer().enable(begin().id(), READ, null));
+    KeyEntry adopted =
+        named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
+    get(registry.writer().insert(adopted, List.of()));
+    assertThat(get(registry.lists().creating())).isEmpty();
+    try (Connection other = connect();
+        Statement statement = other.createStatement();
+        var rows =
+            statement.executeQuery(
+                "SELECT count(*), count(creating_owner), count(creating_attempt) FROM keys")) {
+      assertThat(rows.getInt(1)).isEqualTo(2);
+      assertThat(rows.getInt(2)).isZero();
+      assertThat(rows.getInt(3)).isZero();
+    }
   }
 
   @Test
   void abandonedKeyIsForgottenAndEnabledOneIsNot() {
     KeyEntry begun = begin();
     KeyEntry made = make();
-    get(registry.abandon(begun.id()));
-    get(registry.abandon(made.id()));
-    assertThat(registry.find(begun.id())).isEmpty();
-    assertThat(registry.find(made.id())).contains(made);
+    get(registry.writer().abandon(begun.id()));
+    get(registry.writer().abandon(made.id()));
+    assertThat(registry.keys().find(begun.id())).isEmpty();
+    assertThat(registry.keys().find(made.id())).contains(made);
     reopen();
-    assertThat(registry.find(begun.id())).isEmpty();
-    assertThat(registry.find(made.id())).contains(made);
+    assertThat(registry.keys().find(begun.id())).isEmpty();
+    assertThat(registry.keys().find(made.id())).contains(made);
   }
 
   @Test
   void aliasMovesAndOneKeyLosesItWhenTheOtherGetsIt() {
     KeyEntry from = make();
     KeyEntry to = make();
-    get(registry.createAlias(alias("stays"), from.id()));
-    get(registry.createAlias(alias("moves"), from.id()));
+    get(registry.writer().createAlias(alias("stays"), from.id()));
+    get(registry.writer().createAlias(alias("moves"), from.id()));
     assertThat(find(from.id()).aliases()).containsExactlyInAnyOrder(alias("stays"), alias("moves"));
-    AliasEntry moved = get(registry.updateAlias(alias("moves"), to.id()));
+    AliasEntry moved = get(registry.writer().updateAlias(alias("moves"), to.id()));
     assertThat(moved).isEqualTo(new AliasEntry(alias("moves"), to.id(), NOW, NOW));
     for (int i = 0; i < 2; i++) {
       assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
       assertThat(find(to.id()).aliases()).containsExactly(alias("moves"));
-      assertThat(registry.find(alias("moves")).orElseThrow().id()).isEqualTo(to.id());
+      assertThat(registry.keys().find(alias("moves")).orElseThrow().id()).isEqualTo(to.id());
       reopen();
     }
-    get(registry.deleteAlias(alias("moves")));
+    get(registry.writer().deleteAlias(alias("moves")));
     assertThat(find(to.id()).aliases()).isEmpty();
-    assertThat(registry.find(alias("moves"))).isEmpty();
+    assertThat(registry.keys().find(alias("moves"))).isEmpty();
     assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
   }
 
   @Test
   void aliasThatIsPointedAtItsOwnKeyKeepsIt() {
     KeyEntry key = make();
-    get(registry.createAlias(alias("same"), key.id()));
-    get(registry.updateAlias(alias("same"), key.id()));
+    get(registry.writer().createAlias(alias("same"), key.id()));
+    get(registry.writer().updateAlias(alias("same"), key.id()));
     assertThat(find(key.id()).aliases()).containsExactly(alias("same"));
   }
 
@@ -304,16 +345,16 @@ final class KeyRegistryTest {
     KeyEntry key = make();
     KeyEntry other = make();
     IntStream.rangeClosed(1, 50)
-        .forEach(i -> get(registry.createAlias(alias("name-" + i), key.id())));
-    get(registry.createAlias(alias("other"), other.id()));
-    assertThatThrownBy(() -> get(registry.createAlias(alias("name-51"), key.id())))
+        .forEach(i -> get(registry.writer().createAlias(alias("name-" + i), key.id())));
+    get(registry.writer().createAlias(alias("other"), other.id()));
+    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("name-51"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
-    assertThatThrownBy(() -> get(registry.updateAlias(alias("other"), key.id())))
+    assertThatThrownBy(() -> get(registry.writer().updateAlias(alias("other"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
     // One of its own can be set again, and one that goes makes room.
-    get(registry.updateAlias(alias("name-50"), key.id()));
-    get(registry.deleteAlias(alias("name-50")));
-    get(registry.updateAlias(alias("other"), key.id()));
+    get(registry.writer().updateAlias(alias("name-50"), key.id()));
+    get(registry.writer().deleteAlias(alias("name-50")));
+    get(registry.writer().updateAlias(alias("other"), key.id()));
     assertThat(find(key.id()).aliases()).hasSize(50);
     assertThat(find(other.id()).aliases()).isEmpty();
   }
@@ -321,14 +362,14 @@ final class KeyRegistryTest {
   @Test
   void aliasIsCreatedOnceAndOnlyForAKeyThatThereIs() {
     KeyEntry key = make();
-    get(registry.createAlias(alias("once"), key.id()));
-    assertThatThrownBy(() -> get(registry.createAlias(alias("once"), key.id())))
+    get(registry.writer().createAlias(alias("once"), key.id()));
+    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("once"), key.id())))
         .satisfies(failsWith(Kind.ALIAS_EXISTS));
-    assertThatThrownBy(() -> get(registry.createAlias(alias("none"), KeyId.random())))
+    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("none"), KeyId.random())))
         .satisfies(failsWith(Kind.KEY_NOT_FOUND));
-    assertThatThrownBy(() -> get(registry.updateAlias(alias("none"), key.id())))
+    assertThatThrownBy(() -> get(registry.writer().updateAlias(alias("none"), key.id())))
         .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
-    assertThatThrownBy(() -> get(registry.deleteAlias(alias("none"))))
+    assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("none"))))
         .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
   }
 
@@ -336,9 +377,9 @@ final class KeyRegistryTest {
   void everyChangeBumpsTheRevisionAndARefusedOneDoesNot() throws SQLException {
     long before = revision();
     KeyEntry key = make();
-    get(registry.createAlias(alias("a"), key.id()));
+    get(registry.writer().createAlias(alias("a"), key.id()));
     assertThat(revision()).isEqualTo(before + 3);
-    assertThatThrownBy(() -> get(registry.createAlias(alias("a"), key.id())))
+    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("a"), key.id())))
         .isInstanceOf(RegistryException.class);
     assertThat(revision()).isEqualTo(before + 3);
   }
@@ -358,10 +399,10 @@ final class KeyRegistryTest {
   @Test
   void scopeCanBeChangedUntilThereAreKeys() {
     ArnScope other = new ArnScope("aws", "us-east-1", "000000000000");
-    store.close();
+    registry.close();
     registry = open(other);
     make();
-    store.close();
+    registry.close();
     assertThatThrownBy(() -> open(SCOPE))
         .satisfies(failsWith(Kind.FOREIGN))
         .hasMessageContaining("arn:aws:kms:us-east-1:000000000000:");
@@ -375,7 +416,7 @@ final class KeyRegistryTest {
     List<KeyId> listed = new ArrayList<>();
     String after = "";
     while (true) {
-      List<KeyId> page = get(registry.listKeys(after, 4));
+      List<KeyId> page = get(registry.lists().listKeys(after, 4));
       if (page.isEmpty()) {
         break;
       }
@@ -390,8 +431,8 @@ final class KeyRegistryTest {
   void thousandKeysAreReadAndListed() {
     Set<KeyId> made = Set.copyOf(IntStream.range(0, 1000).mapToObj(_ -> begin().id()).toList());
     reopen();
-    assertThat(registry.creating()).hasSize(1000);
-    List<KeyId> listed = get(registry.listKeys("", 2000));
+    assertThat(get(registry.lists().creating())).hasSize(1000);
+    List<KeyId> listed = get(registry.lists().listKeys("", 2000));
     assertThat(listed).isSorted().hasSize(1000).containsAll(made);
   }
 
@@ -400,14 +441,14 @@ final class KeyRegistryTest {
     KeyEntry one = make();
     KeyEntry two = make();
     for (String name : List.of("c", "a", "e")) {
-      get(registry.createAlias(alias(name), one.id()));
+      get(registry.writer().createAlias(alias(name), one.id()));
     }
-    get(registry.createAlias(alias("b"), two.id()));
-    assertThat(names(get(registry.listAliases(Optional.empty(), "", 10))))
+    get(registry.writer().createAlias(alias("b"), two.id()));
+    assertThat(names(get(registry.lists().listAliases(Optional.empty(), "", 10))))
         .containsExactly("a", "b", "c", "e");
-    assertThat(names(get(registry.listAliases(Optional.of(one.id()), "alias/a", 1))))
+    assertThat(names(get(registry.lists().listAliases(Optional.of(one.id()), "alias/a", 1))))
         .containsExactly("c");
-    assertThat(names(get(registry.listAliases(Optional.of(KeyId.random()), "", 10)))).isEmpty();
+    assertThat(names(get(registry.lists().listAliases(Optional.of(KeyId.random()), "", 10)))).isEmpty();
   }
 
   private static List<String> names(List<AliasEntry> entries) {
@@ -437,7 +478,7 @@ final class KeyRegistryTest {
 
   @Test
   void permissionsThatAnOperatorChoseStay() throws Exception {
-    store.close();
+    registry.close();
     Files.setPosixFilePermissions(file(), PosixFilePermissions.fromString("rw-r-----"));
     registry = open(SCOPE);
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
@@ -446,7 +487,7 @@ final class KeyRegistryTest {
 
   @Test
   void fileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws Exception {
-    store.close();
+    registry.close();
     byte[] text =
         "no database, but somebody's only copy of it".repeat(100).getBytes(StandardCharsets.UTF_8);
     Files.write(file(), text);
@@ -456,7 +497,7 @@ final class KeyRegistryTest {
 
   @Test
   void databaseOfAnotherProgramIsRefusedAndLeftAsItIs() throws Exception {
-    store.close();
+    registry.close();
     Files.delete(file());
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
@@ -471,7 +512,7 @@ final class KeyRegistryTest {
 
   @Test
   void registryOfANewerVersionIsRefusedAndLeftAsItIs() throws Exception {
-    store.close();
+    registry.close();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("PRAGMA user_version = 99");
@@ -486,7 +527,7 @@ final class KeyRegistryTest {
   @Test
   void damagedDatabaseIsRefused() throws Exception {
     make();
-    store.close();
+    registry.close();
     byte[] bytes = Files.readAllBytes(file());
     Arrays.fill(bytes, 4096, bytes.length, (byte) 0x5a);
     Files.write(file(), bytes);
@@ -499,17 +540,17 @@ final class KeyRegistryTest {
   void aliasThatMovesLeadsAtEveryMomentToAKeyThatHasItsName() {
     KeyEntry one = make();
     KeyEntry two = make();
-    get(registry.createAlias(alias("moving"), one.id()));
+    get(registry.writer().createAlias(alias("moving"), one.id()));
     var moves =
         CompletableFuture.runAsync(
             () -> {
               for (int i = 0; i < 500; i++) {
-                get(registry.updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
+                get(registry.writer().updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
               }
             });
     int looks = 0;
     while (!moves.isDone() || looks == 0) {
-      KeyEntry found = registry.resolve("alias/moving").orElseThrow();
+      KeyEntry found = Objects.requireNonNull(registry.keys().resolve("alias/moving"));
       assertThat(found.aliases()).contains(alias("moving"));
       looks++;
     }
@@ -519,36 +560,28 @@ final class KeyRegistryTest {
   @Test
   void keyIsDueWhenItsTimeHasComeAndNotASecondBefore() {
     var time = new SettableClock(NOW);
-    KeyRegistry timed = with(time);
-    KeyEntry key = get(timed.insert(entry(KeyId.random()), List.of()));
-    get(timed.enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48), null));
+    registry.close();
+    Registry timed = open(SCOPE, time);
+    KeyEntry key = get(timed.writer().insert(entry(KeyId.random()), List.of()));
+    get(timed.writer().enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48), null));
     Instant due = NOW.plusSeconds(1000);
-    get(timed.update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
+    get(timed.writer().update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
     time.advance(Duration.ofSeconds(999));
-    assertThat(get(timed.condemnDue(10))).isEmpty();
-    assertThat(timed.find(key.id())).isPresent();
+    assertThat(get(timed.writer().condemnDue(10))).isEmpty();
+    assertThat(timed.keys().find(key.id())).isPresent();
     time.advance(Duration.ofSeconds(1));
-    assertThat(get(timed.condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
-    assertThat(timed.find(key.id())).isEmpty();
-    assertThat(get(timed.condemnDue(10))).isEmpty();
-    assertThat(get(timed.condemned())).extracting(KeyEntry::object).containsExactly(key.object());
-    get(timed.forget(key.id()));
-    assertThat(get(timed.condemned())).isEmpty();
-  }
-
-  private KeyRegistry with(Clock clock) {
-    store.close();
-    store = new RegistryStore(file(), SCOPE);
-    opened.add(store);
-    var fresh = new KeyRegistry(store, clock);
-    store.open();
-    return fresh;
+    assertThat(get(timed.writer().condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
+    assertThat(timed.keys().find(key.id())).isEmpty();
+    assertThat(get(timed.writer().condemnDue(10))).isEmpty();
+    assertThat(get(timed.lists().condemned())).extracting(KeyEntry::object).containsExactly(key.object());
+    get(timed.writer().forget(key.id()));
+    assertThat(get(timed.lists().condemned())).isEmpty();
   }
 
   @Test
   void fileThatIsGoneOrOlderIsNotTakenForTheRegistryAndMemoryStays() throws IOException {
     KeyEntry first = make();
-    store.close();
+    registry.close();
     Path backup = folder.resolve("backup.db");
     Files.copy(file(), backup);
     registry = open(SCOPE);
@@ -558,17 +591,17 @@ final class KeyRegistryTest {
     moveRegistry(folder, aside);
     assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.UNAVAILABLE));
     assertThat(file()).doesNotExist();
-    assertThat(registry.find(first.id())).contains(first);
+    assertThat(registry.keys().find(first.id())).contains(first);
 
     Files.copy(backup, file());
     assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.FOREIGN));
-    assertThat(registry.find(second.id())).contains(second);
+    assertThat(registry.keys().find(second.id())).contains(second);
 
     Files.delete(file());
     moveRegistry(aside, folder);
     KeyEntry third = make();
-    assertThat(registry.find(second.id())).contains(second);
-    assertThat(registry.find(third.id())).contains(third);
+    assertThat(registry.keys().find(second.id())).contains(second);
+    assertThat(registry.keys().find(third.id())).contains(third);
   }
 
   private static void moveRegistry(Path from, Path to) throws IOException {
@@ -582,7 +615,7 @@ final class KeyRegistryTest {
   @Test
   void folderThatIsNotThereIsNamed() {
     Path nowhere = folder.resolve("nowhere/registry.db");
-    RegistryStore other = new RegistryStore(nowhere, SCOPE);
+    Registry other = new Registry(nowhere, SCOPE, CLOCK);
     opened.add(other);
     assertThatThrownBy(other::open)
         .satisfies(failsWith(Kind.UNUSABLE))
@@ -593,18 +626,18 @@ final class KeyRegistryTest {
   @Test
   void changeThatCannotBeWrittenIsUndoneInMemoryToo() throws Exception {
     KeyEntry key = make();
-    get(registry.createAlias(alias("a"), key.id()));
+    get(registry.writer().createAlias(alias("a"), key.id()));
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      assertThatThrownBy(() -> get(registry.deleteAlias(alias("a"))))
+      assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("a"))))
           .satisfies(failsWith(Kind.UNAVAILABLE));
       // What is known is answered meanwhile, and nothing of it has changed.
-      assertThat(registry.find(alias("a"))).contains(find(key.id()));
-      assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
+      assertThat(registry.keys().find(alias("a"))).contains(find(key.id()));
+      assertThat(get(registry.lists().listKeys("", 10))).containsExactly(key.id());
       statement.execute("ROLLBACK");
     }
-    get(registry.deleteAlias(alias("a")));
+    get(registry.writer().deleteAlias(alias("a")));
     assertThat(find(key.id()).aliases()).isEmpty();
   }
 
@@ -620,18 +653,18 @@ final class KeyRegistryTest {
       statement.execute(
           "CREATE TRIGGER fault BEFORE INSERT ON key_versions"
               + (" BEGIN SELECT RAISE(" + how + ", 'the test wants it'); END"));
-      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+      assertThatThrownBy(() -> get(registry.writer().insert(half, List.of())))
           .satisfies(failsWith(Kind.UNAVAILABLE));
-      assertThat(get(registry.listKeys("", 10))).containsExactly(key.id());
-      assertThatThrownBy(() -> get(registry.insert(half, List.of())))
+      assertThat(get(registry.lists().listKeys("", 10))).containsExactly(key.id());
+      assertThatThrownBy(() -> get(registry.writer().insert(half, List.of())))
           .satisfies(failsWith(Kind.UNAVAILABLE));
       statement.execute("DROP TRIGGER fault");
     }
     KeyEntry next = make();
     for (int i = 0; i < 2; i++) {
-      assertThat(registry.find(half.id())).isEmpty();
-      assertThat(registry.find(key.id())).contains(key);
-      assertThat(registry.find(next.id())).contains(next);
+      assertThat(registry.keys().find(half.id())).isEmpty();
+      assertThat(registry.keys().find(key.id())).contains(key);
+      assertThat(registry.keys().find(next.id())).contains(next);
       reopen();
     }
   }
@@ -653,7 +686,7 @@ final class KeyRegistryTest {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> begun = registry.insert(entry(KeyId.random()), List.of());
+      CompletableFuture<KeyEntry> begun = registry.writer().insert(entry(KeyId.random()), List.of());
       assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);
       statement.execute("ROLLBACK");
@@ -669,7 +702,7 @@ final class KeyRegistryTest {
       statement.execute("BEGIN IMMEDIATE");
       // One waits for the lock, 256 wait for that one.
       for (int i = 0; i < 258; i++) {
-        changes.add(new OwnKeys(store).put("serial " + i, OWN));
+        changes.add(registry.ownKeys().put("serial " + i, OWN));
       }
       assertThat(changes.getLast()).isCompletedExceptionally();
       assertThatThrownBy(() -> get(changes.getLast())).satisfies(failsWith(Kind.BUSY));
@@ -686,35 +719,35 @@ final class KeyRegistryTest {
     for (int i = 0; i < 128; i++) {
       var work = new CompletableFuture<String>();
       begun.add(work);
-      var _ = registry.forOwner("greedy", () -> work);
+      var _ = registry.writer().forOwner("greedy", () -> work);
     }
-    assertThatThrownBy(() -> get(registry.forOwner("greedy", () -> registry.listKeys("", 1))))
+    assertThatThrownBy(() -> get(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
-    assertThat(registry.forOwner("other", () -> registry.listKeys("", 1))).succeedsWithin(LIMIT);
+    assertThat(registry.writer().forOwner("other", () -> registry.lists().listKeys("", 1))).succeedsWithin(LIMIT);
     begun.get(0).complete("done");
     begun.get(1).completeExceptionally(new IllegalStateException());
     for (int i = 0; i < 2; i++) {
-      assertThat(registry.forOwner("greedy", () -> new CompletableFuture<>())).isNotDone();
+      assertThat(registry.writer().forOwner("greedy", () -> new CompletableFuture<>())).isNotDone();
     }
-    assertThatThrownBy(() -> get(registry.forOwner("greedy", CompletableFuture::new)))
+    assertThatThrownBy(() -> get(registry.writer().forOwner("greedy", CompletableFuture::new)))
         .satisfies(failsWith(Kind.OWNER_BUSY));
     // What did not begin does not count.
     begun.get(2).complete("done");
     assertThatThrownBy(
             () ->
-                registry.forOwner(
+                registry.writer().forOwner(
                     "greedy",
                     () -> {
                       throw new IllegalArgumentException("refused");
                     }))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThat(registry.forOwner("greedy", () -> registry.listKeys("", 1))).succeedsWithin(LIMIT);
+    assertThat(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))).succeedsWithin(LIMIT);
   }
 
   @Test
   void closedRegistryTakesNothing() {
-    store.close();
-    store.close();
-    assertThatThrownBy(() -> get(registry.listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
+    registry.close();
+    registry.close();
+    assertThatThrownBy(() -> get(registry.lists().listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
   }
 }

@@ -1,0 +1,93 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.Tag;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/// Lists of keys, aliases and tags. Thread-safe.
+///
+/// Lists that complete later are read from the database, on the store's thread. They fail like the
+/// store.
+public final class KeyLists {
+  private final RegistryStore store;
+  private final KeyTable table;
+
+  KeyLists(RegistryStore store, KeyTable table) {
+    this.store = store;
+    this.table = table;
+  }
+
+  /// Like [KeyWriter#forOwner].
+  public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
+    return store.forOwner(owner, work);
+  }
+
+  /// All keys, in any order.
+  public List<KeyEntry> all() {
+    return List.copyOf(table.all());
+  }
+
+  /// The keys in state CREATING.
+  public CompletableFuture<List<Creation>> creating() {
+    return store.read(KeyRows::creating);
+  }
+
+  /// The condemned keys. Their objects may still be on a token.
+  public CompletableFuture<List<KeyEntry>> condemned() {
+    return store.read(KeyRows::condemned);
+  }
+
+  /// The keys after an id (empty: from the start), ordered by id.
+  public CompletableFuture<List<KeyId>> listKeys(String after, int limit) {
+    return store.read(
+        db ->
+            db.query(
+                "SELECT key_id FROM keys WHERE key_id > ? AND state <> ? ORDER BY key_id LIMIT ?",
+                row -> new KeyId(row.getString("key_id")),
+                after,
+                KeyRows.CONDEMNED,
+                limit));
+  }
+
+  /// The aliases after a name (empty: from the start), ordered by name.
+  ///
+  /// @param target the key whose aliases are listed; empty for all aliases
+  public CompletableFuture<List<AliasEntry>> listAliases(
+      Optional<KeyId> target, String after, int limit) {
+    return store.read(
+        db -> {
+          String where = target.isPresent() ? " WHERE key_id = ? AND" : " WHERE";
+          List<@Nullable Object> arguments = new ArrayList<>();
+          target.ifPresent(id -> arguments.add(id.value()));
+          arguments.add(after);
+          arguments.add(limit);
+          return db.query(
+              KeyRows.SELECT_ALIASES + where + " name > ? ORDER BY name LIMIT ?",
+              KeyRows::alias,
+              arguments.toArray());
+        });
+  }
+
+  /// A key's tags after a position (0: from the start), in the order of their first addition.
+  public CompletableFuture<List<PlacedTag>> listTags(KeyId id, int after, int limit) {
+    return store.read(
+        db ->
+            db.query(
+                "SELECT tag_key, tag_value, position FROM tags"
+                    + " WHERE key_id = ? AND position > ? ORDER BY position LIMIT ?",
+                row ->
+                    new PlacedTag(
+                        new Tag(row.getString("tag_key"), row.getString("tag_value")),
+                        row.getInt("position")),
+                id.value(),
+                after,
+                limit));
+  }
+}

@@ -1,0 +1,181 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyOrigin;
+import dev.hmacd.key.KeySpec;
+import dev.hmacd.key.KeyState;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Reads rows of the registry as [KeyEntry] and [AliasEntry].
+final class KeyRows {
+  /// State of a key during its destruction: on the disk only, never in memory.
+  static final String CONDEMNED = "CONDEMNED";
+
+  private static final String KEY_COLUMNS =
+      "key_id, spec, state, origin, created_ms, description, version, deletion_ms,"
+          + " token_serial, object_label, object_id, attributes_read, sensitive, extractable, sign,"
+          + " always_sensitive, never_extractable, local, key_bytes, check_value";
+
+  private static final String FROM_KEYS = " FROM keys JOIN key_versions USING (key_id, version)";
+
+  /// For [#alias].
+  static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
+
+  private KeyRows() {}
+
+  /// All keys but the condemned ones, with their aliases.
+  static List<KeyEntry> all(Database db) throws SQLException {
+    return keys(db, aliases(db), "state <> ?", CONDEMNED);
+  }
+
+  /// The condemned keys, as [KeyState#PENDING_DELETION]. They have no aliases.
+  static List<KeyEntry> condemned(Database db) throws SQLException {
+    return keys(db, Map.of(), "state = ?", CONDEMNED);
+  }
+
+  private static List<KeyEntry> keys(
+      Database db, Map<String, Set<Alias>> aliases, String condition, String state)
+      throws SQLException {
+    Map<String, List<String>> copies = copies(db);
+    return db.query(
+        "SELECT " + KEY_COLUMNS + FROM_KEYS + " WHERE " + condition,
+        row -> {
+          String id = row.getString("key_id");
+          return key(row, copies, aliases.getOrDefault(id, Set.of()));
+        },
+        state);
+  }
+
+  /// The keys in state CREATING. They have no aliases.
+  static List<Creation> creating(Database db) throws SQLException {
+    Map<String, List<String>> copies = copies(db);
+    return db.query(
+        "SELECT "
+            + KEY_COLUMNS
+            + ", creating_owner, creating_attempt"
+            + FROM_KEYS
+            // A literal: with a parameter, SQLite does not use the partial index.
+            + " WHERE state = 'CREATING'",
+        row ->
+            new Creation(
+                key(row, copies, Set.of()),
+                row.getString("creating_owner"),
+                row.getInt("creating_attempt")));
+  }
+
+  /// By key id, the aliases of a key.
+  private static Map<String, Set<Alias>> aliases(Database db) throws SQLException {
+    Map<String, Set<Alias>> aliases = new HashMap<>();
+    for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRows::alias)) {
+      aliases
+          .computeIfAbsent(entry.target().value(), _ -> new HashSet<>())
+          .add(entry.alias());
+    }
+    return aliases;
+  }
+
+  /// By key id, the further tokens that hold the current version.
+  private static Map<String, List<String>> copies(Database db) throws SQLException {
+    Map<String, List<String>> copies = new HashMap<>();
+    var _ =
+        db.query(
+            "SELECT key_id, token_serial FROM key_copies JOIN keys USING (key_id, version)"
+                + " ORDER BY token_serial",
+            row ->
+                copies
+                    .computeIfAbsent(row.getString("key_id"), _ -> new ArrayList<>())
+                    .add(row.getString("token_serial")));
+    return copies;
+  }
+
+  /// The alias in a row of [#SELECT_ALIASES].
+  static AliasEntry alias(ResultSet row) throws SQLException {
+    return new AliasEntry(
+        new Alias(row.getString("name")),
+        new KeyId(row.getString("key_id")),
+        Instant.ofEpochMilli(row.getLong("created_ms")),
+        Instant.ofEpochMilli(row.getLong("updated_ms")));
+  }
+
+  private static KeyEntry key(
+      ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases) throws SQLException {
+    KeyId id = new KeyId(row.getString("key_id"));
+    KeySpec spec = KeySpec.valueOf(row.getString("spec"));
+    int version = row.getInt("version");
+    var key =
+        new KeyEntry(
+            id,
+            spec,
+            state(row),
+            KeyOrigin.valueOf(row.getString("origin")),
+            Instant.ofEpochMilli(row.getLong("created_ms")),
+            row.getString("description"),
+            version,
+            List.of(row.getString("token_serial")),
+            new KeyObject(row.getString("object_label"), row.getString("object_id")),
+            attributes(row),
+            check(row, id, version, spec),
+            instant(row, "deletion_ms"),
+            aliases);
+    List<String> others = copies.get(id.value());
+    return others == null ? key : key.alsoOn(others);
+  }
+
+  private static KeyState state(ResultSet row) throws SQLException {
+    String state = row.getString("state");
+    return state.equals(CONDEMNED) ? KeyState.PENDING_DELETION : KeyState.valueOf(state);
+  }
+
+  private static @Nullable KeyAttributes attributes(ResultSet row) throws SQLException {
+    if (!row.getBoolean("attributes_read")) {
+      return null;
+    }
+    return new KeyAttributes(
+        flag(row, "sensitive"),
+        flag(row, "extractable"),
+        flag(row, "sign"),
+        flag(row, "always_sensitive"),
+        flag(row, "never_extractable"),
+        flag(row, "local"),
+        number(row, "key_bytes"));
+  }
+
+  private static @Nullable KeyCheck check(ResultSet row, KeyId id, int version, KeySpec spec)
+      throws SQLException {
+    String macHex = row.getString("check_value");
+    return macHex == null
+        ? null
+        : KeyCheck.of(id, version, spec.algorithm(), HexFormat.of().parseHex(macHex));
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    long value = row.getLong(column);
+    return row.wasNull() ? null : Instant.ofEpochMilli(value);
+  }
+
+  private static @Nullable Boolean flag(ResultSet row, String column) throws SQLException {
+    boolean value = row.getBoolean(column);
+    return row.wasNull() ? null : value;
+  }
+
+  private static @Nullable Integer number(ResultSet row, String column) throws SQLException {
+    int value = row.getInt(column);
+    return row.wasNull() ? null : value;
+  }
+}

@@ -1,0 +1,143 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.sql.SQLException;
+import java.util.List;
+
+/// SQL statements that write the rows of a key: `keys`, `key_versions` and `key_copies`.
+final class KeyStatements {
+  private KeyStatements() {}
+
+  /// Inserts all rows of a new key, without tags and aliases.
+  ///
+  /// @param owner id of the process that makes the key; stored for a key in state CREATING
+  static void insert(Database db, KeyEntry key, String owner) throws SQLException {
+    boolean creating = key.state() == KeyState.CREATING;
+    db.update(
+        "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version,"
+            + " creating_owner, creating_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.id().value(),
+        key.spec().name(),
+        key.state().name(),
+        key.origin().name(),
+        key.created().toEpochMilli(),
+        key.description(),
+        key.version(),
+        creating ? owner : null,
+        creating ? 1 : null);
+    db.update(
+        "INSERT INTO key_versions"
+            + " (key_id, version, token_serial, object_label, object_id, attributes_read)"
+            + " VALUES (?, ?, ?, ?, ?, FALSE)",
+        key.id().value(),
+        key.version(),
+        key.tokenSerial(),
+        key.object().label(),
+        key.object().idHex());
+    KeyAttributes read = key.attributes();
+    if (read != null) {
+      putAttributes(db, key, read);
+    }
+    for (String serial : key.otherTokenSerials()) {
+      insertCopy(db, key, serial);
+    }
+  }
+
+  /// Changes the state of a key. The new state is not CREATING, so the key has no creating process.
+  ///
+  /// @param key the key in its present state
+  static void setState(Database db, KeyEntry key, String state) throws SQLException {
+    requireChanged(
+        db.update(
+            "UPDATE keys SET state = ?, creating_owner = NULL, creating_attempt = NULL"
+                + " WHERE key_id = ? AND state = ?",
+            state,
+            key.id().value(),
+            key.state().name()));
+  }
+
+  /// Checks the result of a conditional statement about one key.
+  ///
+  /// @param rows number of changed rows
+  /// @throws RegistryException `REFUSED` if the condition did not hold
+  static void requireChanged(int rows) {
+    if (rows != 1) {
+      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+    }
+  }
+
+  /// Stores the attributes and the check value of a key's current version.
+  static void putAttributes(Database db, KeyEntry key, KeyAttributes read) throws SQLException {
+    KeyCheck check = key.check();
+    db.update(
+        "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
+            + " always_sensitive = ?, never_extractable = ?, local = ?, key_bytes = ?,"
+            + " check_value = ? WHERE key_id = ? AND version = ?",
+        read.sensitive(),
+        read.extractable(),
+        read.sign(),
+        read.alwaysSensitive(),
+        read.neverExtractable(),
+        read.local(),
+        read.keyBytes(),
+        check == null ? null : check.macHex(),
+        key.id().value(),
+        key.version());
+  }
+
+  /// @throws RegistryException `OBJECT_TAKEN` if an object of this name on a token backs a key
+  static void requireFree(Database db, String serial, KeyObject object) throws SQLException {
+    List<Integer> taken =
+        db.query(
+            "SELECT 1 FROM key_versions WHERE object_label = ? AND object_id = ?"
+                + " AND (token_serial = ? OR EXISTS (SELECT 1 FROM key_copies"
+                + " WHERE key_copies.key_id = key_versions.key_id"
+                + " AND key_copies.version = key_versions.version"
+                + " AND key_copies.token_serial = ?))",
+            row -> row.getInt(1),
+            object.label(),
+            object.idHex(),
+            serial,
+            serial);
+    if (!taken.isEmpty()) {
+      throw new RegistryException(Kind.OBJECT_TAKEN, "the object backs a key already");
+    }
+  }
+
+  static void insertCopy(Database db, KeyEntry key, String serial) throws SQLException {
+    db.update(
+        "INSERT INTO key_copies (key_id, version, token_serial) VALUES (?, ?, ?)",
+        key.id().value(),
+        key.version(),
+        serial);
+  }
+
+  static void deleteCopy(Database db, KeyEntry key, String serial) throws SQLException {
+    db.update(
+        "DELETE FROM key_copies WHERE key_id = ? AND version = ? AND token_serial = ?",
+        key.id().value(),
+        key.version(),
+        serial);
+  }
+
+  /// Deletes all rows of a key that is in a state.
+  ///
+  /// @return whether the key was in that state
+  static boolean delete(Database db, KeyId id, String state) throws SQLException {
+    for (String part : List.of("key_copies", "key_versions", "tags")) {
+      db.update(
+          "DELETE FROM "
+              + part
+              + " WHERE key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
+          id.value(),
+          state);
+    }
+    return db.update("DELETE FROM keys WHERE key_id = ? AND state = ?", id.value(), state) > 0;
+  }
+}

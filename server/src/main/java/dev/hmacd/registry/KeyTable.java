@@ -1,0 +1,129 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.sql.SQLException;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/// All keys of the registry in memory, by id and by alias. Reads are thread-safe. Changes run on
+/// the store's thread.
+///
+/// Both maps lead to whole keys, so each look-up is one read of one map. A change publishes a new
+/// key under each of its names, one name after the other. Each read sees a name's key from before
+/// or from after the change, and the change is answered after the last name.
+final class KeyTable implements KeyReader, RegistryFile.Memory {
+  private final ArnScope scope;
+  private final String arnPrefix;
+  private final Map<String, KeyEntry> byId = new ConcurrentHashMap<>();
+
+  /// Invariant: the key at an alias has the alias among its aliases.
+  private final Map<String, KeyEntry> byAlias = new ConcurrentHashMap<>();
+
+  KeyTable(ArnScope scope) {
+    this.scope = scope;
+    this.arnPrefix = scope.prefix();
+  }
+
+  @Override
+  public void load(Database db) throws SQLException {
+    Map<String, KeyEntry> newById = new HashMap<>();
+    Map<String, KeyEntry> newByAlias = new HashMap<>();
+    for (KeyEntry key : KeyRows.all(db)) {
+      newById.put(key.id().value(), key);
+      key.aliases().forEach(alias -> newByAlias.put(alias.name(), key));
+    }
+    replace(byId, newById);
+    replace(byAlias, newByAlias);
+  }
+
+  /// Replaces the content name by name. A name in both contents never disappears in between.
+  private static void replace(Map<String, KeyEntry> map, Map<String, KeyEntry> content) {
+    map.putAll(content);
+    map.keySet().retainAll(content.keySet());
+  }
+
+  @Override
+  public @Nullable KeyEntry resolve(String given) {
+    String name = given.startsWith(arnPrefix) ? given.substring(arnPrefix.length()) : given;
+    if (name.startsWith(Alias.PREFIX)) {
+      return byAlias.get(name);
+    }
+    if (name.startsWith("key/") && name.length() != given.length()) {
+      name = name.substring("key/".length());
+    } else if (name.length() != given.length()) {
+      return null;
+    }
+    return byId.get(name);
+  }
+
+  @Override
+  public Optional<KeyEntry> find(KeyId id) {
+    return Optional.ofNullable(byId.get(id.value()));
+  }
+
+  @Override
+  public Optional<KeyEntry> find(Alias alias) {
+    return Optional.ofNullable(byAlias.get(alias.name()));
+  }
+
+  @Override
+  public CompletableFuture<Optional<KeyEntry>> load(String given) {
+    return CompletableFuture.completedFuture(Optional.ofNullable(resolve(given)));
+  }
+
+  @Override
+  public ArnScope scope() {
+    return scope;
+  }
+
+  /// The key with an id.
+  ///
+  /// @throws RegistryException `KEY_NOT_FOUND`
+  KeyEntry require(KeyId id) {
+    return find(id)
+        .orElseThrow(() -> new RegistryException(Kind.KEY_NOT_FOUND, "no such key"));
+  }
+
+  /// All keys, in any order. A view of the present content.
+  Collection<KeyEntry> all() {
+    return Collections.unmodifiableCollection(byId.values());
+  }
+
+  /// Publishes a new or changed key under its id and its aliases, and then removes the aliases that
+  /// it had before.
+  ///
+  /// An alias moves by two calls: first with its new key, then with its old key. An alias of another
+  /// key is not removed, so the alias leads to a key at every moment.
+  KeyEntry put(KeyEntry key) {
+    KeyEntry before = byId.put(key.id().value(), key);
+    for (Alias alias : key.aliases()) {
+      byAlias.put(alias.name(), key);
+    }
+    if (before != null) {
+      for (Alias alias : before.aliases()) {
+        if (!key.aliases().contains(alias)) {
+          byAlias.remove(alias.name(), before);
+        }
+      }
+    }
+    return key;
+  }
+
+  /// Removes a key and its aliases.
+  void remove(KeyId id) {
+    KeyEntry removed = byId.remove(id.value());
+    if (removed != null) {
+      removed.aliases().forEach(alias -> byAlias.remove(alias.name()));
+    }
+  }
+}

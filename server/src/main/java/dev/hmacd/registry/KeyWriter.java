@@ -1,0 +1,119 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.Tag;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/// Changes of keys, aliases and tags. Thread-safe.
+///
+/// A change is on the disk first, then in memory, then answered. It fails with a
+/// [RegistryException] and then changes nothing.
+public interface KeyWriter {
+  /// Quota of aliases for one key in AWS KMS.
+  int MAX_ALIASES_PER_KEY = 50;
+
+  /// Starts work for an owner, whose share of the registry it uses until it completes.
+  ///
+  /// @param owner the caller's principal
+  /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
+  <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
+
+  /// Stores a new key. After this a crash cannot orphan its object on the token. A key in state
+  /// CREATING is stored as the first attempt of this process ([Creation]).
+  ///
+  /// @param tags at most [Tag#MAX_PER_KEY], with different keys
+  default CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
+    return insert(entry, tags, entry.tokenSerials());
+  }
+
+  /// Like [#insert(KeyEntry, List)].
+  ///
+  /// @param tokenSerials the tokens on which the object's name must not belong to another key
+  /// @return fails with `OBJECT_TAKEN` if it does
+  CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags, List<String> tokenSerials);
+
+  /// Enables a key in state CREATING, after its object was generated with these attributes. A key
+  /// in another state stays as it is.
+  ///
+  /// @param check the check value; null if the token cannot compute it
+  /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
+  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheck check);
+
+  /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.
+  CompletableFuture<KeyId> abandon(KeyId id);
+
+  /// Stores the check value of a key that has none. A stored check value never changes.
+  ///
+  /// @return the key with the stored check value; fails with `KEY_NOT_FOUND`
+  CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check);
+
+  /// Changes a key's state, deletion date or description.
+  ///
+  /// @param change gets the key in its state at that time; empty refuses the change
+  /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` refused
+  CompletableFuture<KeyEntry> update(KeyId id, Function<KeyEntry, Optional<KeyEntry>> change);
+
+  /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
+  /// name these keys any more. Their rows stay until [#forget].
+  ///
+  /// @param limit maximum number of keys
+  CompletableFuture<List<KeyEntry>> condemnDue(int limit);
+
+  /// Deletes a condemned key, after its object is gone from its tokens.
+  CompletableFuture<KeyId> forget(KeyId id);
+
+  /// Stores that another token holds a key's object, too.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`, or `OBJECT_TAKEN` if the object belongs to another key
+  CompletableFuture<KeyEntry> alsoOn(KeyId id, String serial);
+
+  /// Stores that a token no longer holds a key's object. Not for the token on which the key was
+  /// made or adopted.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`
+  CompletableFuture<KeyEntry> notOn(KeyId id, String serial);
+
+  /// Stores that a token was restored from a backup, with all its objects, under another serial
+  /// number.
+  ///
+  /// @param now the new serial number, without keys in the registry; its own keys in the registry
+  ///   are replaced
+  /// @return number of keys that the registry knows on the token
+  CompletableFuture<Long> restored(String before, String now);
+
+  /// Creates an alias that points at a key.
+  ///
+  /// @return fails with `ALIAS_EXISTS`, `KEY_NOT_FOUND` or `TOO_MANY_ALIASES`
+  CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target);
+
+  /// Points an alias at another key.
+  ///
+  /// @return fails with `ALIAS_NOT_FOUND`, `KEY_NOT_FOUND` or `TOO_MANY_ALIASES`
+  CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target);
+
+  /// Deletes an alias.
+  ///
+  /// @return fails with `ALIAS_NOT_FOUND`
+  CompletableFuture<Alias> deleteAlias(Alias alias);
+
+  /// Adds tags to a key. A tag replaces an existing tag with the same tag key.
+  ///
+  /// @return fails with `KEY_NOT_FOUND`, `REFUSED`, or `TOO_MANY_TAGS`
+  CompletableFuture<KeyId> tag(KeyId id, Predicate<KeyEntry> allowed, List<Tag> tags);
+
+  /// Removes tags from a key. Ignores tag keys that the key does not have.
+  ///
+  /// @return fails with `KEY_NOT_FOUND` or `REFUSED`
+  CompletableFuture<KeyId> untag(KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys);
+}

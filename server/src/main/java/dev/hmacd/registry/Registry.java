@@ -1,0 +1,65 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.ArnScope;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.UUID;
+
+/// The registry of a daemon: builds the parts that share one database file. Thread-safe after
+/// [#open].
+public final class Registry implements AutoCloseable {
+  private final RegistryStore store;
+  private final KeyTable keys;
+  private final KeyWriter writer;
+  private final KeyLists lists;
+  private final AccessKeyRegistry accessKeys;
+  private final OwnKeys ownKeys;
+
+  /// Opens no file: [#open] does.
+  public Registry(Path file, ArnScope scope, Clock clock) {
+    keys = new KeyTable(scope);
+    var accessKeyTable = new AccessKeyTable();
+    store = new RegistryStore(new RegistryFile(file, scope, List.of(keys, accessKeyTable)));
+    writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
+    lists = new KeyLists(store, keys);
+    accessKeys = new AccessKeyRegistry(store, accessKeyTable);
+    ownKeys = new OwnKeys(store);
+  }
+
+  /// Opens or creates the database, and loads the parts that are in memory.
+  ///
+  /// @throws RegistryException `UNAVAILABLE` if it is in use by another daemon or cannot be read,
+  ///   `FOREIGN` if it is not this daemon's, `UNUSABLE` if the file or its folder cannot be used
+  public void open() {
+    store.open();
+  }
+
+  /// Look-up of the key of a call.
+  public KeyReader keys() {
+    return keys;
+  }
+
+  public KeyWriter writer() {
+    return writer;
+  }
+
+  public KeyLists lists() {
+    return lists;
+  }
+
+  public AccessKeyRegistry accessKeys() {
+    return accessKeys;
+  }
+
+  /// The daemon's own keys.
+  public OwnKeys ownKeys() {
+    return ownKeys;
+  }
+
+  /// Finishes the accepted work, within a time limit, and closes the file.
+  @Override
+  public void close() {
+    store.close();
+  }
+}

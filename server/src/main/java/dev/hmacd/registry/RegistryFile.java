@@ -1,0 +1,212 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.ArnScope;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// The registry's database file, with its lock and its connection.
+///
+/// Keeps memory equal to the file: loads all parts in memory when it opens a connection, and never
+/// accepts a file that is older than memory. Not thread-safe: [#open] runs before the store's
+/// thread starts, [#close] after it ended, all else on it.
+final class RegistryFile implements AutoCloseable {
+  private final Path file;
+  private final ArnScope scope;
+  private final List<Memory> memories;
+  private @Nullable FileChannel lock;
+  private @Nullable Database database;
+
+  /// Identity of the open file.
+  private @Nullable Object identity;
+
+  /// Revision of the content in memory. A file with a smaller revision is not the file from which
+  /// memory was loaded.
+  private long revision;
+
+  private boolean opened;
+
+  /// Opens no file: [#open] does.
+  ///
+  /// @param memories loaded in this order whenever a connection is opened
+  RegistryFile(Path file, ArnScope scope, List<Memory> memories) {
+    this.file = file;
+    this.scope = scope;
+    this.memories = List.copyOf(memories);
+  }
+
+  /// A part of the file's content in memory.
+  interface Memory {
+    /// Replaces the part in memory by that of the file.
+    void load(Database db) throws SQLException;
+  }
+
+  /// Opens or creates the database, and loads all parts into memory.
+  ///
+  /// @throws RegistryException `UNAVAILABLE` if it is in use by another daemon or cannot be read,
+  ///   `FOREIGN` if it is not this daemon's, `UNUSABLE` if the file or its folder cannot be used
+  void open() {
+    try {
+      requireRegularFile(file);
+      requireRegularFile(lockFile());
+      lock =
+          FileChannel.open(
+              lockFile(),
+              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+              Database.OWNER_ONLY);
+      if (lock.tryLock() == null) {
+        throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
+      }
+      Database fresh = Database.open(file);
+      database = fresh;
+      identity = identity();
+      adoptScope(fresh);
+      load(fresh);
+      opened = true;
+    } catch (OverlappingFileLockException e) {
+      throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
+    } catch (IOException | SQLException e) {
+      boolean unusable = Unusable.is(e);
+      throw new RegistryException(
+          unusable ? Kind.UNUSABLE : Kind.UNAVAILABLE,
+          "cannot open the registry "
+              + file
+              + ": "
+              + e
+              + (unusable ? "; " + Unusable.remedy(e) : ""),
+          e);
+    }
+  }
+
+  private Path lockFile() {
+    return file.resolveSibling(file.getFileName() + ".lock");
+  }
+
+  /// Refuses other types of file: the open of a FIFO would wait for another process.
+  private static void requireRegularFile(Path file) {
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new RegistryException(
+          Kind.UNUSABLE, file + " is not a regular file; change registry.path");
+    }
+  }
+
+  private void adoptScope(Database db) throws SQLException {
+    db.update(
+        "INSERT INTO registry (singleton, revision, arn_prefix) VALUES (1, 0, ?)"
+            + " ON CONFLICT (singleton) DO NOTHING",
+        scope.prefix());
+    // After the first key, callers have ARNs. Before, the configured scope may change.
+    db.update(
+        "UPDATE registry SET arn_prefix = ? WHERE NOT EXISTS (SELECT 1 FROM keys)", scope.prefix());
+    db.commit();
+    requireScope(db);
+  }
+
+  private void requireScope(Database db) throws SQLException {
+    String fixed =
+        db.query("SELECT arn_prefix FROM registry", row -> row.getString("arn_prefix")).getFirst();
+    if (!fixed.equals(scope.prefix())) {
+      throw new RegistryException(
+          Kind.FOREIGN, "the registry's keys have ARNs that start with " + fixed);
+    }
+  }
+
+  /// Identity of the file, which differs for a file that replaces it.
+  private @Nullable Object identity() throws IOException {
+    return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+  }
+
+  private static long revision(Database db) throws SQLException {
+    return db.query("SELECT revision FROM registry", row -> row.getLong("revision")).getFirst();
+  }
+
+  private void load(Database db) throws SQLException {
+    revision = revision(db);
+    for (Memory memory : memories) {
+      memory.load(db);
+    }
+    // Ends the read transaction. Otherwise the next change would apply to an old snapshot.
+    db.rollback();
+  }
+
+  /// The connection. After a failure it is a new connection, and memory is loaded from it again.
+  Database database() throws SQLException, IOException {
+    Database open = database;
+    if (open != null) {
+      if (!Objects.equals(identity(), identity)) {
+        throw new IOException("another file is in the place of the registry " + file);
+      }
+      return open;
+    }
+    if (!opened) {
+      throw new RegistryException(Kind.UNAVAILABLE, "not open");
+    }
+    Database fresh = Database.reopen(file);
+    try {
+      requireScope(fresh);
+      if (revision(fresh) < revision) {
+        throw new RegistryException(
+            Kind.FOREIGN, "the registry " + file + " is older than what was answered from it");
+      }
+      identity = identity();
+      load(fresh);
+    } catch (SQLException | RuntimeException e) {
+      fresh.close();
+      throw e;
+    }
+    database = fresh;
+    return fresh;
+  }
+
+  /// Starts a change: increments the revision.
+  ///
+  /// The write comes first in a transaction: after a read, SQLite does not wait for the lock of
+  /// another process.
+  void beginChange(Database db) throws SQLException {
+    db.update("UPDATE registry SET revision = revision + 1");
+  }
+
+  /// Commits a change. The caller then applies it to memory.
+  void commitChange(Database db) throws SQLException {
+    long changed = revision(db);
+    db.commit();
+    revision = changed;
+  }
+
+  /// Replaces the connection after a failure, because its state is unknown. SQLite may have ended
+  /// the transaction by itself, and would then commit each statement alone. Only the file has the
+  /// true state.
+  void reopen(RegistryException failure) {
+    try {
+      Database failed = database;
+      database = null;
+      if (failed != null) {
+        failed.close();
+      }
+      var _ = database();
+    } catch (SQLException | IOException | RegistryException e) {
+      // Memory stays as it is, and the next call tries again.
+      failure.addSuppressed(e);
+    }
+  }
+
+  @Override
+  public void close() throws SQLException, IOException {
+    if (database != null) {
+      database.close();
+    }
+    if (lock != null) {
+      lock.close();
+    }
+  }
+}

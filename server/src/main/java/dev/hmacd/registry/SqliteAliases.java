@@ -1,0 +1,134 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+
+/// Changes of aliases in the SQLite database, for [SqliteKeyWriter].
+final class SqliteAliases {
+  private final RegistryStore store;
+  private final KeyTable table;
+  private final Clock clock;
+
+  SqliteAliases(RegistryStore store, KeyTable table, Clock clock) {
+    this.store = store;
+    this.table = table;
+    this.clock = clock;
+  }
+
+  CompletableFuture<AliasEntry> create(Alias alias, KeyId target) {
+    return store.change(
+        db -> {
+          long now = clock.millis();
+          int inserted =
+              db.update(
+                  "INSERT INTO aliases (name, key_id, created_ms, updated_ms)"
+                      + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state <> ?"
+                      + " ON CONFLICT (name) DO NOTHING",
+                  alias.name(),
+                  now,
+                  now,
+                  target.value(),
+                  KeyRows.CONDEMNED);
+          if (inserted == 0 && !find(db, alias).isEmpty()) {
+            throw new RegistryException(Kind.ALIAS_EXISTS, "the alias exists");
+          }
+          KeyEntry key = table.require(target);
+          requireQuota(db, target);
+          AliasEntry created = find(db, alias).getFirst();
+          return () -> {
+            table.put(with(key, alias));
+            return created;
+          };
+        });
+  }
+
+  CompletableFuture<AliasEntry> update(Alias alias, KeyId target) {
+    return store.change(
+        db -> {
+          KeyEntry from = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          KeyEntry to = table.require(target);
+          int updated =
+              db.update(
+                  "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?",
+                  target.value(),
+                  clock.millis(),
+                  alias.name(),
+                  from.id().value());
+          if (updated == 0) {
+            throw notFound();
+          }
+          requireQuota(db, target);
+          AliasEntry moved = find(db, alias).getFirst();
+          return () -> {
+            if (!from.id().equals(to.id())) {
+              // In this order, so that the alias leads to a key at every moment.
+              table.put(with(to, alias));
+              table.put(without(from, alias));
+            }
+            return moved;
+          };
+        });
+  }
+
+  CompletableFuture<Alias> delete(Alias alias) {
+    return store.change(
+        db -> {
+          KeyEntry key = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          int deleted =
+              db.update(
+                  "DELETE FROM aliases WHERE name = ? AND key_id = ?",
+                  alias.name(),
+                  key.id().value());
+          if (deleted == 0) {
+            throw notFound();
+          }
+          return () -> {
+            table.put(without(key, alias));
+            return alias;
+          };
+        });
+  }
+
+  /// The alias, or nothing.
+  private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
+    return db.query(KeyRows.SELECT_ALIASES + " WHERE name = ?", KeyRows::alias, alias.name());
+  }
+
+  private static RegistryException notFound() {
+    return new RegistryException(Kind.ALIAS_NOT_FOUND, "no such alias");
+  }
+
+  /// Refuses a change after which a key has too many aliases.
+  private static void requireQuota(Database db, KeyId key) throws SQLException {
+    int count =
+        db.query(
+                "SELECT count(*) AS aliases FROM aliases WHERE key_id = ?",
+                row -> row.getInt("aliases"),
+                key.value())
+            .getFirst();
+    if (count > KeyWriter.MAX_ALIASES_PER_KEY) {
+      throw new RegistryException(Kind.TOO_MANY_ALIASES, "the key has its most aliases");
+    }
+  }
+
+  private static KeyEntry with(KeyEntry key, Alias alias) {
+    Set<Alias> aliases = new HashSet<>(key.aliases());
+    aliases.add(alias);
+    return key.with(aliases);
+  }
+
+  private static KeyEntry without(KeyEntry key, Alias alias) {
+    Set<Alias> aliases = new HashSet<>(key.aliases());
+    aliases.remove(alias);
+    return key.with(aliases);
+  }
+}

@@ -1,0 +1,241 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.Alias;
+import dev.hmacd.key.AliasEntry;
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyState;
+import dev.hmacd.key.Tag;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/// Changes of keys, aliases and tags in the SQLite database.
+///
+/// Changes run one after the other on the store's thread, the only thread that changes the
+/// [KeyTable]. So the table is what the database has when a change starts. The statements have the
+/// expected state as a condition, and a change whose condition does not hold is rolled back.
+final class SqliteKeyWriter implements KeyWriter {
+  private final RegistryStore store;
+  private final KeyTable table;
+  private final Clock clock;
+  private final String processId;
+  private final SqliteAliases aliases;
+  private final SqliteTags tags;
+
+  /// @param processId id of this process, the owner of the keys that it makes
+  SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock, String processId) {
+    this.store = store;
+    this.table = table;
+    this.clock = clock;
+    this.processId = processId;
+    this.aliases = new SqliteAliases(store, table, clock);
+    this.tags = new SqliteTags(store, table);
+  }
+
+  @Override
+  public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
+    return store.forOwner(owner, work);
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> insert(
+      KeyEntry entry, List<Tag> newTags, List<String> tokenSerials) {
+    return store.change(
+        db -> {
+          for (String serial : tokenSerials) {
+            KeyStatements.requireFree(db, serial, entry.object());
+          }
+          KeyStatements.insert(db, entry, processId);
+          SqliteTags.put(db, entry, newTags);
+          return () -> table.put(entry);
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> enable(
+      KeyId id, KeyAttributes read, @Nullable KeyCheck check) {
+    return store.change(
+        db -> {
+          KeyEntry key = table.require(id);
+          if (key.state() != KeyState.CREATING) {
+            return () -> key;
+          }
+          KeyEntry enabled = key.enabled(read, check);
+          KeyStatements.setState(db, key, enabled.state().name());
+          KeyStatements.putAttributes(db, enabled, read);
+          return () -> table.put(enabled);
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyId> abandon(KeyId id) {
+    return store.change(
+        db -> {
+          boolean deleted = KeyStatements.delete(db, id, KeyState.CREATING.name());
+          return () -> {
+            if (deleted) {
+              table.remove(id);
+            }
+            return id;
+          };
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check) {
+    return store.change(
+        db -> {
+          KeyEntry entry = table.require(id);
+          if (entry.check() != null) {
+            return () -> entry;
+          }
+          KeyStatements.requireChanged(
+              db.update(
+                  "UPDATE key_versions SET check_value = ?"
+                      + " WHERE key_id = ? AND version = ? AND check_value IS NULL",
+                  check.macHex(),
+                  id.value(),
+                  entry.version()));
+          return () -> table.put(entry.recognisedBy(check));
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> update(
+      KeyId id, Function<KeyEntry, Optional<KeyEntry>> change) {
+    return store.change(
+        db -> {
+          KeyEntry key = table.require(id);
+          KeyEntry changed =
+              change
+                  .apply(key)
+                  .orElseThrow(
+                      () -> new RegistryException(Kind.REFUSED, "the key is not as it was"));
+          Instant deletion = changed.deletion();
+          KeyStatements.requireChanged(
+              db.update(
+                  "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
+                      + " WHERE key_id = ? AND state = ?",
+                  changed.state().name(),
+                  deletion == null ? null : deletion.toEpochMilli(),
+                  changed.description(),
+                  id.value(),
+                  key.state().name()));
+          return () -> table.put(changed);
+        });
+  }
+
+  @Override
+  public CompletableFuture<List<KeyEntry>> condemnDue(int limit) {
+    return store.change(
+        db -> {
+          List<KeyEntry> due =
+              db
+                  .query(
+                      "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
+                          + " ORDER BY deletion_ms LIMIT ?",
+                      row -> new KeyId(row.getString("key_id")),
+                      KeyState.PENDING_DELETION.name(),
+                      clock.millis(),
+                      limit)
+                  .stream()
+                  .map(table::require)
+                  .toList();
+          for (KeyEntry key : due) {
+            db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
+            KeyStatements.setState(db, key, KeyRows.CONDEMNED);
+          }
+          return () -> {
+            due.forEach(key -> table.remove(key.id()));
+            return due;
+          };
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyId> forget(KeyId id) {
+    return store.change(
+        db -> {
+          KeyStatements.delete(db, id, KeyRows.CONDEMNED);
+          return () -> id;
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> alsoOn(KeyId id, String serial) {
+    return store.change(
+        db -> {
+          KeyEntry key = table.require(id);
+          if (key.tokenSerials().contains(serial)) {
+            return () -> key;
+          }
+          KeyStatements.requireFree(db, serial, key.object());
+          KeyStatements.insertCopy(db, key, serial);
+          return () -> table.put(key.alsoOn(List.of(serial)));
+        });
+  }
+
+  @Override
+  public CompletableFuture<KeyEntry> notOn(KeyId id, String serial) {
+    return store.change(
+        db -> {
+          KeyEntry key = table.require(id);
+          KeyStatements.deleteCopy(db, key, serial);
+          return () -> table.put(key.notOn(serial));
+        });
+  }
+
+  @Override
+  public CompletableFuture<Long> restored(String before, String now) {
+    return store.change(
+        db -> {
+          db.update("DELETE FROM own_keys WHERE token_serial = ?", now);
+          for (String each : List.of("key_versions", "key_copies", "own_keys")) {
+            db.update(
+                "UPDATE " + each + " SET token_serial = ? WHERE token_serial = ?", now, before);
+          }
+          return () -> {
+            table.all().stream()
+                .filter(key -> key.tokenSerials().contains(before))
+                .forEach(key -> table.put(key.restored(before, now)));
+            return table.all().stream().filter(key -> key.tokenSerials().contains(now)).count();
+          };
+        });
+  }
+
+  @Override
+  public CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target) {
+    return aliases.create(alias, target);
+  }
+
+  @Override
+  public CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target) {
+    return aliases.update(alias, target);
+  }
+
+  @Override
+  public CompletableFuture<Alias> deleteAlias(Alias alias) {
+    return aliases.delete(alias);
+  }
+
+  @Override
+  public CompletableFuture<KeyId> tag(KeyId id, Predicate<KeyEntry> allowed, List<Tag> newTags) {
+    return tags.add(id, allowed, newTags);
+  }
+
+  @Override
+  public CompletableFuture<KeyId> untag(
+      KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys) {
+    return tags.remove(id, allowed, tagKeys);
+  }
+}

@@ -1,0 +1,76 @@
+package dev.hmacd.registry;
+
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.Tag;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
+
+/// Changes of tags in the SQLite database, for [SqliteKeyWriter]. Tags are not in memory.
+final class SqliteTags {
+  private final RegistryStore store;
+  private final KeyTable table;
+
+  SqliteTags(RegistryStore store, KeyTable table) {
+    this.store = store;
+    this.table = table;
+  }
+
+  CompletableFuture<KeyId> add(KeyId id, Predicate<KeyEntry> allowed, List<Tag> tags) {
+    return store.change(
+        db -> {
+          put(db, requireAllowed(id, allowed), tags);
+          int count =
+              db.query(
+                      "SELECT count(*) FROM tags WHERE key_id = ?",
+                      row -> row.getInt(1),
+                      id.value())
+                  .getFirst();
+          if (count > Tag.MAX_PER_KEY) {
+            throw new RegistryException(Kind.TOO_MANY_TAGS, "the key has its most tags");
+          }
+          return () -> id;
+        });
+  }
+
+  CompletableFuture<KeyId> remove(KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys) {
+    return store.change(
+        db -> {
+          requireAllowed(id, allowed);
+          for (String tagKey : tagKeys) {
+            db.update("DELETE FROM tags WHERE key_id = ? AND tag_key = ?", id.value(), tagKey);
+          }
+          return () -> id;
+        });
+  }
+
+  private KeyEntry requireAllowed(KeyId id, Predicate<KeyEntry> allowed) {
+    KeyEntry key = table.require(id);
+    if (!allowed.test(key)) {
+      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+    }
+    return key;
+  }
+
+  /// Adds tags to a key, without a check of the quota.
+  ///
+  /// @param key the key in its present state
+  static void put(Database db, KeyEntry key, List<Tag> tags) throws SQLException {
+    for (Tag tag : tags) {
+      KeyStatements.requireChanged(
+          db.update(
+              "INSERT INTO tags (key_id, tag_key, tag_value, position) SELECT key_id, ?, ?,"
+                  + " (SELECT coalesce(max(position), 0) + 1 FROM tags"
+                  + " WHERE tags.key_id = keys.key_id)"
+                  + " FROM keys WHERE key_id = ? AND state = ?"
+                  + " ON CONFLICT (key_id, tag_key) DO UPDATE SET tag_value = excluded.tag_value",
+              tag.key(),
+              tag.value(),
+              key.id().value(),
+              key.state().name()));
+    }
+  }
+}
