@@ -1,22 +1,25 @@
 package dev.hmacd.token;
 
-import dev.hmacd.key.KeyCheck;
-import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.token.TokenException.Kind;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /// An operation that waits in the work queue or runs on a lane. It has one outcome: from the lane,
 /// or from the watchdog at its deadline, whichever is first.
 abstract class Job<T> {
+  /// Sets [#answered] once. A field, not an object: each MAC has a job.
+  private static final VarHandle ANSWERED = answeredField();
+
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
-  private final AtomicBoolean answered = new AtomicBoolean();
+
+  /// Written by [#ANSWERED] only.
+  private volatile boolean answered;
 
   /// The quota that counts this job until it has an outcome; null for none. Set before other
   /// threads see the job.
@@ -27,46 +30,36 @@ abstract class Job<T> {
     this.completion = completion;
   }
 
+  private static VarHandle answeredField() {
+    try {
+      return MethodHandles.lookup().findVarHandle(Job.class, "answered", boolean.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
   /// Performs the operation in the session of a lane.
   abstract T perform(Lane lane) throws TokenException;
 
   /// Whether the operation is idempotent.
   abstract boolean isRepeatable();
 
-  /// @param check the check value, compared before the first MAC of a handle
-  static Job<byte[]> sign(
-      KeyObject key,
-      @Nullable KeyCheck check,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
-    return new Mac(key, check, algorithm, message, deadlineNanos, completion);
+  static Job<byte[]> sign(SignRequest request, Completion<byte[]> completion) {
+    return new Mac(request, completion);
   }
 
   private static final class Mac extends Job<byte[]> {
-    private final KeyObject key;
-    private final @Nullable KeyCheck check;
-    private final MacAlgorithm algorithm;
-    private final byte[] message;
+    private final SignRequest request;
 
-    Mac(
-        KeyObject key,
-        @Nullable KeyCheck check,
-        MacAlgorithm algorithm,
-        byte[] message,
-        long deadlineNanos,
-        Completion<byte[]> completion) {
-      super(deadlineNanos, completion);
-      this.key = key;
-      this.check = check;
-      this.algorithm = algorithm;
-      this.message = message;
+    Mac(SignRequest request, Completion<byte[]> completion) {
+      super(request.deadlineNanos(), completion);
+      this.request = request;
     }
 
     @Override
     byte[] perform(Lane lane) throws TokenException {
-      return lane.session().sign(lane.handle(key, check), algorithm, message);
+      long handle = lane.handle(request.key(), request.check());
+      return lane.session().sign(handle, request.algorithm(), request.message());
     }
 
     // A MAC is deterministic.
@@ -161,7 +154,7 @@ abstract class Job<T> {
   }
 
   boolean isAnswered() {
-    return answered.get();
+    return answered;
   }
 
   boolean isExpired(long nowNanos) {
@@ -188,7 +181,7 @@ abstract class Job<T> {
   }
 
   private boolean isFirstAnswer() {
-    if (!answered.compareAndSet(false, true)) {
+    if (!ANSWERED.compareAndSet(this, false, true)) {
       return false;
     }
     Object owner = completion.owner();

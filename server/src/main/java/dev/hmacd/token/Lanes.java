@@ -4,7 +4,6 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.log.LogRateLimiter;
@@ -139,18 +138,9 @@ public final class Lanes implements AutoCloseable {
   /// Queues a MAC for the next free lane and returns at once. A lane or the watchdog calls
   /// `completion`; a refused call fails on this thread.
   ///
-  /// @param check the check value, compared before a lane releases a MAC of the key; null if the
-  ///   caller checks the MAC itself
-  /// @param deadlineNanos in [System#nanoTime]'s terms; a job past it never reaches the token
-  /// @param completion gets the MAC of the algorithm's full length
-  public void sign(
-      KeyObject key,
-      @Nullable KeyCheck check,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
-    enqueue(Job.sign(key, check, algorithm, message, deadlineNanos, completion));
+  /// @param completion gets the MAC
+  public void sign(SignRequest request, Completion<byte[]> completion) {
+    enqueue(Job.sign(request, completion));
   }
 
   /// Queues other work for the next free lane.

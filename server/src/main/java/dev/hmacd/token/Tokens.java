@@ -2,9 +2,7 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
@@ -280,25 +278,15 @@ public final class Tokens implements AutoCloseable {
   /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
   /// `completion`.
   ///
-  /// @param check the check value, compared by each token before it releases a MAC; null if the
-  ///   caller checks the MAC itself
   /// @param holders serial numbers
-  /// @param deadlineNanos in [System#nanoTime]'s terms
-  /// @param completion gets the MAC of the algorithm's full length
-  public void sign(
-      KeyObject key,
-      @Nullable KeyCheck check,
-      List<String> holders,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
+  /// @param completion gets the MAC
+  public void sign(List<String> holders, SignRequest request, Completion<byte[]> completion) {
     if (members.size() > 1) {
-      new Attempts(key, check, holders, algorithm, message, deadlineNanos, completion).next();
+      new Attempts(holders, request, completion).next();
     } else if (holders.contains(defaultSerial())) {
-      members.getFirst().lanes.sign(key, check, algorithm, message, deadlineNanos, completion);
+      members.getFirst().lanes.sign(request, completion);
     } else {
-      completion.failed(elsewhere(key, holders));
+      completion.failed(elsewhere(request.key(), holders));
     }
   }
 
@@ -317,29 +305,14 @@ public final class Tokens implements AutoCloseable {
   /// The attempts of one MAC on several tokens. Used by one thread at a time: the thread that
   /// completes an attempt starts the next.
   private final class Attempts implements Completion<byte[]> {
-    private final KeyObject key;
-    private final @Nullable KeyCheck check;
-    private final MacAlgorithm algorithm;
-    private final byte[] message;
-    private final long deadlineNanos;
+    private final SignRequest request;
     private final Completion<byte[]> completion;
     private final List<Member> untried = new ArrayList<>();
     private @Nullable Member asked;
     private @Nullable TokenException failure;
 
-    Attempts(
-        KeyObject key,
-        @Nullable KeyCheck check,
-        List<String> holders,
-        MacAlgorithm algorithm,
-        byte[] message,
-        long deadlineNanos,
-        Completion<byte[]> completion) {
-      this.key = key;
-      this.check = check;
-      this.algorithm = algorithm;
-      this.message = message;
-      this.deadlineNanos = deadlineNanos;
+    Attempts(List<String> holders, SignRequest request, Completion<byte[]> completion) {
+      this.request = request;
       this.completion = completion;
       for (Member member : members) {
         if (holders.contains(member.serial())) {
@@ -347,14 +320,15 @@ public final class Tokens implements AutoCloseable {
         }
       }
       if (untried.isEmpty()) {
-        failure = elsewhere(key, holders);
+        failure = elsewhere(request.key(), holders);
       }
     }
 
     void next() {
       Member best = null;
       for (Member member : untried) {
-        if (member.isInService() && (best == null || member.load.isLessThan(best.load, key))) {
+        if (member.isInService()
+            && (best == null || member.load.isLessThan(best.load, request.key()))) {
           best = member;
         }
       }
@@ -365,7 +339,7 @@ public final class Tokens implements AutoCloseable {
       untried.remove(best);
       asked = best;
       best.load.begun();
-      best.lanes.sign(key, check, algorithm, message, deadlineNanos, this);
+      best.lanes.sign(request, this);
     }
 
     private TokenException outcome() {
@@ -393,7 +367,7 @@ public final class Tokens implements AutoCloseable {
     @Override
     public void done(byte[] mac) {
       left().ended();
-      left().found(key);
+      left().found(request.key());
       completion.done(mac);
     }
 
@@ -405,7 +379,7 @@ public final class Tokens implements AutoCloseable {
           completion.failed(cause);
           return;
         }
-        case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> left().missed(key);
+        case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> left().missed(request.key());
         case BUSY, OWNER_BUSY, UNAVAILABLE, UNSUPPORTED -> {}
       }
       if (failure == null || rank(cause) >= rank(failure)) {

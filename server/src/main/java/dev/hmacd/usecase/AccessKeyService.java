@@ -15,6 +15,7 @@ import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.Tokens;
 import java.security.SecureRandom;
@@ -286,12 +287,13 @@ public final class AccessKeyService {
       Master under, String accessKeyId, long deadlineNanos, @Nullable Object owner) {
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(
-        under.key(),
-        under.check(),
         under.tokenSerials(),
-        MacAlgorithm.HMAC_SHA_256,
-        AccessKeySecret.question(accessKeyId),
-        deadlineNanos,
+        new SignRequest(
+            under.key(),
+            under.check(),
+            MacAlgorithm.HMAC_SHA_256,
+            AccessKeySecret.question(accessKeyId),
+            deadlineNanos),
         new Completion<>() {
           @Override
           public void done(byte[] mac) {

@@ -8,6 +8,7 @@ import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.Tokens;
 import java.time.Duration;
@@ -125,12 +126,13 @@ final class FirstUse {
   private CompletableFuture<KeyCheck> checkValue(KeyEntry key, Object owner) {
     var result = new CompletableFuture<KeyCheck>();
     tokens.sign(
-        key.object(),
-        null,
         key.tokenSerials(),
-        key.spec().algorithm(),
-        KeyCheck.message(key.id(), key.version()),
-        System.nanoTime() + LIMIT.toNanos(),
+        new SignRequest(
+            key.object(),
+            null,
+            key.spec().algorithm(),
+            KeyCheck.message(key.id(), key.version()),
+            System.nanoTime() + LIMIT.toNanos()),
         new Completion<>() {
           @Override
           public void done(byte[] mac) {

@@ -6,6 +6,7 @@ import dev.hmacd.access.Action;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.Tokens;
 import java.security.MessageDigest;
@@ -122,12 +123,13 @@ public final class MacService {
 
   private void compute(Caller caller, KeyEntry key, MacRequest request, MacCompletion completion) {
     tokens.sign(
-        key.object(),
-        key.check(),
         key.tokenSerials(),
-        request.algorithm(),
-        request.message(),
-        caller.deadlineNanos(),
+        new SignRequest(
+            key.object(),
+            key.check(),
+            request.algorithm(),
+            request.message(),
+            caller.deadlineNanos()),
         completion);
   }
 

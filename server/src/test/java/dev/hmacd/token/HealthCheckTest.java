@@ -106,11 +106,12 @@ final class HealthCheckTest {
   private Outcome sign(Lanes lanes, Duration limit) {
     Outcome outcome = new Outcome();
     lanes.sign(
-        key.object(),
-        null,
-        MacAlgorithm.HMAC_SHA_256,
-        HealthCheck.message(),
-        System.nanoTime() + limit.toNanos(),
+        new SignRequest(
+            key.object(),
+            null,
+            MacAlgorithm.HMAC_SHA_256,
+            HealthCheck.message(),
+            System.nanoTime() + limit.toNanos()),
         outcome);
     return outcome;
   }

@@ -81,7 +81,7 @@ final class LanesTest {
 
   private static Outcome sign(Lanes lanes, Duration limit, Outcome outcome) {
     long deadline = System.nanoTime() + limit.toNanos();
-    lanes.sign(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline, outcome);
+    lanes.sign(new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline), outcome);
     return outcome;
   }
 
@@ -359,11 +359,7 @@ final class LanesTest {
     for (int i = 0; i < 3; i++) {
       var told = new CountDownLatch(1);
       lanes.sign(
-          KEY,
-          null,
-          MacAlgorithm.HMAC_SHA_256,
-          MESSAGE,
-          System.nanoTime() + LONG.toNanos(),
+          new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)),
           new Completion<>() {
             @Override
             public void done(byte[] mac) {
@@ -583,14 +579,16 @@ final class LanesTest {
 
   private static Outcome signUnder(Lanes lanes, KeyObject key) {
     Outcome outcome = new Outcome();
-    lanes.sign(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG), outcome);
+    lanes.sign(
+        new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     return outcome;
   }
 
   private static void signUnder(Lanes lanes, int number) {
     KeyObject key = new KeyObject("key " + number, "");
     Outcome outcome = new Outcome();
-    lanes.sign(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG), outcome);
+    lanes.sign(
+        new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     assertThat(outcome.mac()).isEqualTo(right);
   }
 }

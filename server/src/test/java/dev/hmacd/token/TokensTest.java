@@ -122,12 +122,13 @@ final class TokensTest {
     try (tokens) {
       var outcome = new Outcome();
       tokens.sign(
-          KEY,
-          null,
           List.of("elsewhere"),
-          MacAlgorithm.HMAC_SHA_256,
-          new byte[1],
-          System.nanoTime() + LONG.toNanos(),
+          new SignRequest(
+              KEY,
+              null,
+              MacAlgorithm.HMAC_SHA_256,
+              new byte[1],
+              System.nanoTime() + LONG.toNanos()),
           outcome);
       assertThat(outcome.failure().kind()).isEqualTo(TokenException.Kind.KEY_MISSING);
       assertThat(first.count(Call.LOAD) + second.count(Call.LOAD)).isZero();
