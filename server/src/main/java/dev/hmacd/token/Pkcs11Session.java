@@ -107,7 +107,7 @@ final class Pkcs11Session implements TokenSession {
   @Override
   public long load(KeyObject key) throws TokenException {
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       long handle = found(key);
       Set<Long> allowed = module.allowedMechanisms(session, handle);
       loaded(handle, key);
@@ -121,7 +121,7 @@ final class Pkcs11Session implements TokenSession {
   @Override
   public long loadTokenObject(KeyObject key) throws TokenException {
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       long handle = tokenObject(key);
       loaded(handle, key);
       return handle;
@@ -134,7 +134,7 @@ final class Pkcs11Session implements TokenSession {
   }
 
   private void loaded(long handle, KeyObject key) throws TokenException {
-    handles.kept(handle, key, epoch);
+    handles.recordInUse(handle, key, epoch);
     Loaded before = loaded.get(handle);
     int others = before != null && before.key().equals(key) ? before.uses() : 0;
     loaded.put(handle, new Loaded(key, others + 1));
@@ -163,7 +163,7 @@ final class Pkcs11Session implements TokenSession {
           : new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
     }
     requireFit(key, found[0]);
-    handles.seen(found[0], key, epoch);
+    handles.recordHandle(found[0], key, epoch);
     return found[0];
   }
 
@@ -217,7 +217,7 @@ final class Pkcs11Session implements TokenSession {
 
   private void destroyCopy(long handle) throws TokenException {
     if (copies.remove(handle)) {
-      handles.gone(handle, epoch);
+      handles.release(handle, epoch);
       apart(() -> module.destroy(session, handle));
     }
   }
@@ -247,7 +247,7 @@ final class Pkcs11Session implements TokenSession {
       requireAllowed(handle, mechanism, algorithm);
     }
     try (var _ = handles.enter(epoch)) {
-      long before = handles.now();
+      long before = handles.finishedSearches();
       byte[] mac = module.sign(session, mechanism, handle, message);
       if (mac.length != algorithm.macBytes()) {
         throw TokenException.fault(Fault.DEVICE, "C_Sign gave a MAC of " + mac.length + " bytes");
@@ -259,7 +259,7 @@ final class Pkcs11Session implements TokenSession {
       return mac;
     } catch (TokenException e) {
       if (e.fault() == Fault.OBJECT) {
-        handles.distrust(epoch);
+        handles.endEpoch(epoch);
       }
       throw listed(mechanism, e);
     }
@@ -285,10 +285,10 @@ final class Pkcs11Session implements TokenSession {
 
   /// Checks that the handle was of its key when it was used.
   private void requireTrust(long handle, long before) throws TokenException {
-    if (handles.lookedUpSince(before) || handles.isCommon(handle)) {
+    if (handles.searchedSince(before) || handles.isShared(handle)) {
       Loaded known = loaded.get(handle);
       if (known == null || !name(handle).equals(known.key())) {
-        handles.distrust(epoch);
+        handles.endEpoch(epoch);
       }
     }
     if (handles.epoch() != epoch) {
@@ -316,7 +316,7 @@ final class Pkcs11Session implements TokenSession {
   @Override
   public KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       long handle = generated(name, keyBytes);
       Found made = read(name, handle);
       var unfit = made.unfit();
@@ -357,7 +357,7 @@ final class Pkcs11Session implements TokenSession {
     Map<Long, Object> uses = new HashMap<>(MACS_ALONE);
     uses.put(Cryptoki.CKA_MODIFIABLE, modifiable);
     long handle = module.generateSecretKey(session, name.label(), name.id(), keyBytes, uses);
-    handles.seen(handle, name, epoch);
+    handles.recordHandle(handle, name, epoch);
     return handle;
   }
 
@@ -372,13 +372,13 @@ final class Pkcs11Session implements TokenSession {
 
   private void destroyNew(long handle) throws TokenException {
     module.destroy(session, handle);
-    handles.gone(handle, epoch);
+    handles.release(handle, epoch);
   }
 
   @Override
   public boolean destroy(KeyObject key) throws TokenException {
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       long[] found = handles(key);
       if (found.length == 0) {
         return false;
@@ -389,9 +389,9 @@ final class Pkcs11Session implements TokenSession {
       if (!name(found[0]).equals(key)) {
         throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
       }
-      handles.seen(found[0], key, epoch);
+      handles.recordHandle(found[0], key, epoch);
       module.destroy(session, found[0]);
-      handles.gone(found[0], epoch); // The token may reuse the handle from now on.
+      handles.release(found[0], epoch); // The token may reuse the handle from now on.
       return true;
     }
   }
@@ -406,7 +406,7 @@ final class Pkcs11Session implements TokenSession {
   @Override
   public List<Found> find(Query query) throws TokenException {
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       long[] fitting =
           switch (query) {
             case Query.ByLabel(var label) -> handles(label, null, MAX_FOUND);
@@ -416,7 +416,7 @@ final class Pkcs11Session implements TokenSession {
       List<Found> found = new ArrayList<>();
       for (long handle : fitting) {
         KeyObject name = name(handle);
-        handles.seen(handle, name, epoch);
+        handles.recordHandle(handle, name, epoch);
         found.add(read(name, handle));
       }
       return found;
@@ -428,7 +428,7 @@ final class Pkcs11Session implements TokenSession {
     List<byte[]> prefixes =
         labelPrefixes.stream().map(prefix -> prefix.getBytes(StandardCharsets.UTF_8)).toList();
     try (var _ = handles.enter(epoch);
-        var _ = handles.lookUp()) {
+        var _ = handles.beginSearch()) {
       int count = 0;
       long[] found = handles(null, null, atMost + 1); // One more shows whether these are all.
       for (long handle : Arrays.copyOf(found, Math.min(found.length, atMost))) {
@@ -572,8 +572,8 @@ final class Pkcs11Session implements TokenSession {
 
   @Override
   public void close() {
-    copies.forEach(copy -> handles.gone(copy, epoch));
-    handles.closed(session, epoch);
+    copies.forEach(copy -> handles.release(copy, epoch));
+    handles.sessionClosed(session, epoch);
     try (var _ = handles.enter()) {
       if (!handles.isFinalized(epoch)) {
         apart(() -> module.closeSession(session));

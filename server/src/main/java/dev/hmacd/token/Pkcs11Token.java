@@ -172,7 +172,7 @@ public final class Pkcs11Token implements Token {
       long handle = opened();
       var session = new Pkcs11Session(shared, handle, epoch);
       try {
-        handles.opened(handle, epoch);
+        handles.sessionOpened(handle, epoch);
         ensureLoggedIn(handle);
       } catch (TokenException e) {
         session.close();
