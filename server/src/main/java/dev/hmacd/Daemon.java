@@ -17,8 +17,9 @@ import dev.hmacd.token.Lanes;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
@@ -73,7 +74,7 @@ public final class Daemon implements AutoCloseable {
   private final Access access;
   private final RegistryStore store;
   private final OwnKeys ownKeys;
-  private final Tokens tokens;
+  private final TokenPool tokens;
   private final KeyMaker maker;
   private final KeyDeletion deletion;
   private final UseCases useCases;
@@ -92,24 +93,24 @@ public final class Daemon implements AutoCloseable {
     ownKeys = new OwnKeys(store);
     var registry = new KeyRegistry(store, clock);
     var accessKeys = new AccessKeyRegistry(store);
-    List<Tokens.Use> uses = new ArrayList<>();
+    List<TokenPool.Use> uses = new ArrayList<>();
     for (int i = 0; i < tokens.size(); i++) {
-      uses.add(new Tokens.Use(tokens.get(i), settings(config.tokens().get(i))));
+      uses.add(new TokenPool.Use(tokens.get(i), settings(config.tokens().get(i))));
     }
-    this.tokens = new Tokens(uses, metrics::ofToken, new TokenWatch());
-    maker = new KeyMaker(registry, this.tokens);
-    this.tokens.whenInService(maker::settleOn);
-    deletion = new KeyDeletion(registry, this.tokens);
+    this.tokens = new TokenPool(uses, metrics::ofToken, new TokenWatch());
+    var router = new TokenRouter(this.tokens);
+    maker = new KeyMaker(registry, router);
+    deletion = new KeyDeletion(registry, router);
     var availability = new Availability();
     useCases =
         new UseCases(
-            new MacService(registry, access, this.tokens, availability),
-            new KeyService(registry, access, maker, this.tokens, availability, clock),
+            new MacService(registry, access, router, availability),
+            new KeyService(registry, access, maker, router, availability, clock),
             new AliasService(registry, access),
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
-            new RandomService(registry, access, this.tokens),
-            new AccessKeyService(registry, accessKeys, access, this.tokens, clock));
+            new RandomService(registry, access, router),
+            new AccessKeyService(registry, accessKeys, access, router, clock));
     tls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
     budget =
         new MemoryBudget(
@@ -128,9 +129,9 @@ public final class Daemon implements AutoCloseable {
             .orElse(null);
   }
 
-  private static Tokens.Settings settings(Config.TokenSettings token) {
+  private static TokenPool.Settings settings(Config.TokenSettings token) {
     Config.Probing probing = token.probing();
-    return new Tokens.Settings(
+    return new TokenPool.Settings(
         new Lanes.Settings(
             token.lanes(),
             token.queue(),
@@ -220,7 +221,7 @@ public final class Daemon implements AutoCloseable {
   /// Creates missing own keys of the daemon.
   private void provision() throws StartException, TokenException {
     try {
-      for (Tokens.Member member : tokens.members()) {
+      for (TokenPool.Member member : tokens.members()) {
         for (OwnKey.Purpose purpose : OwnKey.Purpose.values()) {
           if (ownKeys.find(member.serial(), purpose).join().isPresent()) {
             continue;
@@ -241,7 +242,7 @@ public final class Daemon implements AutoCloseable {
     if (!ownKeys.isEmpty().join()) {
       return;
     }
-    for (Tokens.Member member : tokens.members()) {
+    for (TokenPool.Member member : tokens.members()) {
       try (TokenSession session = member.token().open()) {
         TokenSession.Count keys = LostRegistry.keysKnownBefore(session);
         if (!keys.isNone()) {
@@ -343,7 +344,7 @@ public final class Daemon implements AutoCloseable {
   }
 
   /// Reports changes of the tokens' health to the health service and to the log.
-  private final class TokenWatch implements HealthCheck.Listener {
+  private final class TokenWatch implements TokenPool.Listener {
     @Override
     public void healthy(boolean is) {
       health.setServing(is);
@@ -352,6 +353,11 @@ public final class Daemon implements AutoCloseable {
       } else {
         log.atError().log("The token does not give the known answer: NOT_SERVING");
       }
+    }
+
+    @Override
+    public void inService(String serial) {
+      maker.settleOn(serial);
     }
 
     @Override
@@ -411,7 +417,7 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private void measure(Tokens.Member member) {
+  private void measure(TokenPool.Member member) {
     Lanes lanes = member.lanes();
     HealthCheck probe = member.probe();
     var gauges = metrics.ofToken(member.serial());

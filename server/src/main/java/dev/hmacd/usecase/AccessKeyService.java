@@ -17,7 +17,7 @@ import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
@@ -48,7 +48,7 @@ public final class AccessKeyService {
 
   private final Keys keys;
   private final AccessKeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
@@ -74,7 +74,7 @@ public final class AccessKeyService {
       KeyRegistry keyRegistry,
       AccessKeyRegistry registry,
       Access access,
-      Tokens tokens,
+      TokenRouter tokens,
       Clock clock) {
     this.keys = new Keys(keyRegistry, access);
     this.registry = registry;

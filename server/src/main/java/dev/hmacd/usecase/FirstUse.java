@@ -10,7 +10,7 @@ import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -38,14 +38,14 @@ final class FirstUse {
   private static final int MAX_WAITING = 1024;
 
   private final KeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
   private final AtomicInteger waitingOfAll = new AtomicInteger();
 
   /// One computation for each key, for any number of waiting calls.
   private final Map<KeyId, CompletableFuture<KeyEntry>> underWay = new ConcurrentHashMap<>();
 
-  FirstUse(KeyRegistry registry, Tokens tokens) {
+  FirstUse(KeyRegistry registry, TokenRouter tokens) {
     this.registry = registry;
     this.tokens = tokens;
   }

@@ -5,8 +5,8 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -32,7 +32,7 @@ public final class KeyDeletion implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(KeyDeletion.class);
 
   private final KeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final ScheduledExecutorService schedule =
       new ScheduledThreadPoolExecutor(
           1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
@@ -40,7 +40,7 @@ public final class KeyDeletion implements AutoCloseable {
   /// Used by the schedule's thread only.
   private long nextRetryNanos;
 
-  public KeyDeletion(KeyRegistry registry, Tokens tokens) {
+  public KeyDeletion(KeyRegistry registry, TokenRouter tokens) {
     this.registry = registry;
     this.tokens = tokens;
   }

@@ -7,9 +7,9 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -47,12 +47,12 @@ public final class KeyMaker {
   }
 
   private final KeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
 
   /// Keys that an earlier run left `CREATING`, by the serial number of their token.
   private final Map<String, Queue<KeyEntry>> begun = new ConcurrentHashMap<>();
 
-  public KeyMaker(KeyRegistry registry, Tokens tokens) {
+  public KeyMaker(KeyRegistry registry, TokenRouter tokens) {
     this.registry = registry;
     this.tokens = tokens;
   }

@@ -12,8 +12,8 @@ import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyRegistry;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.token.Tokens;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
@@ -34,7 +34,7 @@ public final class KeyService {
   private final KeyRegistry registry;
   private final KeyMaker maker;
   private final KeyAdoption adoption;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final Availability availability;
   private final Clock clock;
 
@@ -42,7 +42,7 @@ public final class KeyService {
       KeyRegistry registry,
       Access access,
       KeyMaker maker,
-      Tokens tokens,
+      TokenRouter tokens,
       Availability availability,
       Clock clock) {
     this.keys = new Keys(registry, access);

@@ -8,7 +8,7 @@ import dev.hmacd.registry.KeyRegistry;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.security.MessageDigest;
 import java.util.concurrent.TimeUnit;
 
@@ -18,15 +18,16 @@ import java.util.concurrent.TimeUnit;
 /// reply. Checks are in the order of AWS KMS: look-up, authorization, state, algorithm, token,
 /// comparison, dry run.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // KeyRegistry and Tokens are thread-safe, Access is annotated.
+@SuppressWarnings("ThreadSafe") // KeyRegistry and TokenRouter are thread-safe, Access is annotated.
 public final class MacService {
   private final Keys keys;
   private final KeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final Availability availability;
   private final FirstUse firstUse;
 
-  public MacService(KeyRegistry registry, Access access, Tokens tokens, Availability availability) {
+  public MacService(
+      KeyRegistry registry, Access access, TokenRouter tokens, Availability availability) {
     this.keys = new Keys(registry, access);
     this.registry = registry;
     this.tokens = tokens;

@@ -69,7 +69,7 @@ public final class JsonFuzz {
     var store = new RegistryStore(Path.of("none"), new ArnScope("aws", "none", "000000000000"));
     var keys = new KeyRegistry(store, Clock.systemUTC());
     var access = new Access(List.of());
-    var tokens = TestLanes.tokens(new NoToken(), 1, 1, Duration.ZERO);
+    var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
     var availability = new Availability();
     var maker = new KeyMaker(keys, tokens);
     return Operations.of(

@@ -18,8 +18,9 @@ import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -42,7 +43,8 @@ final class FirstUseTest {
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private RegistryStore store;
   private KeyRegistry registry;
-  private Tokens tokens;
+  private TokenPool pool;
+  private TokenRouter tokens;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
   FirstUseTest() {}
@@ -54,12 +56,13 @@ final class FirstUseTest {
             folder.resolve("registry.db"), new ArnScope("aws", "eu-central-1", "123456789012"));
     registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
-    tokens = TestLanes.startedTokens(token, 1, 2 * SHARE, LONG);
+    pool = TestLanes.startedPool(token, 1, 2 * SHARE, LONG);
+    tokens = new TokenRouter(pool);
   }
 
   @AfterEach
   void close() {
-    tokens.close();
+    pool.close();
     store.close();
   }
 

@@ -16,7 +16,7 @@ import dev.hmacd.token.FaultyToken.Gate;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TestLanes;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.time.Clock;
@@ -57,7 +57,8 @@ final class HeldCreation {
     RegistryStore store = new RegistryStore(config.registry(), config.arn());
     KeyRegistry registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
-    Tokens tokens = TestLanes.startedTokens(token, 2, 10, Duration.ofSeconds(1));
+    TokenRouter tokens =
+        new TokenRouter(TestLanes.startedPool(token, 2, 10, Duration.ofSeconds(1)));
     KeyService keys =
         new KeyService(
             registry,

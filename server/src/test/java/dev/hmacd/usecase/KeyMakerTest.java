@@ -20,8 +20,9 @@ import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -52,7 +53,8 @@ final class KeyMakerTest {
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private RegistryStore store;
   private KeyRegistry registry;
-  private Tokens tokens;
+  private TokenPool pool;
+  private TokenRouter tokens;
   private KeyMaker maker;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
@@ -64,13 +66,14 @@ final class KeyMakerTest {
     registry = new KeyRegistry(store, Clock.systemUTC());
     store.open();
     // One lane, so that what was begun first has ended first.
-    tokens = TestLanes.startedTokens(token, 1, 100, Duration.ofSeconds(5));
+    pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
+    tokens = new TokenRouter(pool);
     maker = new KeyMaker(registry, tokens);
   }
 
   @AfterEach
   void close() {
-    tokens.close();
+    pool.close();
     store.close();
   }
 
