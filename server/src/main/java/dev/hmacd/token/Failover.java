@@ -57,8 +57,8 @@ final class Failover implements Completion<byte[]> {
   private TokenException outcome() {
     TokenException worst = failure;
     // A token out of service has priority over a token that lacks the key.
-    return worst == null || (!untried.isEmpty() && rank(worst) < rank(Lanes.outOfService()))
-        ? Lanes.outOfService()
+    return worst == null || (!untried.isEmpty() && rank(worst) < rank(WorkQueue.outOfService()))
+        ? WorkQueue.outOfService()
         : worst;
   }
 

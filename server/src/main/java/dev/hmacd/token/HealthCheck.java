@@ -129,7 +129,7 @@ public final class HealthCheck implements AutoCloseable {
   /// Starts the checks: the first at once, then one in each interval.
   public void start(OwnKey ownKey) {
     key = ownKey;
-    lanes.believeAbsenceWith(ownKey);
+    lanes.useHealthCheckKey(ownKey);
     if (!circuit.isInService()) {
       synchronized (reporting) {
         downSinceNanos = System.nanoTime();
@@ -181,7 +181,7 @@ public final class HealthCheck implements AutoCloseable {
   }
 
   private void askSoon() {
-    lanes.searchAgain();
+    lanes.searches().makeDue();
     if (key != null && suspected.compareAndSet(false, true)) {
       later(this::ask, Duration.ZERO);
     }
@@ -216,7 +216,7 @@ public final class HealthCheck implements AutoCloseable {
       question = asked;
     }
     suspected.set(false);
-    lanes.ask(
+    lanes.checkHealth(
         probeKey,
         System.nanoTime() + settings.limit().toNanos(),
         new Completion<>() {

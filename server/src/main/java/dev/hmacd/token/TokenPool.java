@@ -172,7 +172,7 @@ public final class TokenPool implements AutoCloseable {
     for (Member member : members) {
       OwnKey key = healthCheckKeys.get(member.serial());
       if (key != null) {
-        member.lanes.believeAbsenceWith(key);
+        member.lanes.useHealthCheckKey(key);
       }
     }
     TokenException failure = null;

@@ -12,9 +12,9 @@ import java.util.Set;
 /// temporarily absent.
 final class WorkSession implements TokenSession {
   private final TokenSession session;
-  private final Lane lane;
+  private final LaneSession lane;
 
-  WorkSession(TokenSession session, Lane lane) {
+  WorkSession(TokenSession session, LaneSession lane) {
     this.session = session;
     this.lane = lane;
   }

@@ -195,7 +195,7 @@ final class HealthCheckTest {
   @Test
   void keyIsMissingOnlyWhenTheLaneItselfFindsTheHealthChecksKey() throws Exception {
     Lanes lanes = lanes(1, 10);
-    lanes.believeAbsenceWith(key);
+    lanes.useHealthCheckKey(key);
     var missing = new KeyObject(SoftHsm.freshLabel("missing"), "00");
     var done = new AtomicBoolean();
     Thread others =
@@ -203,7 +203,7 @@ final class HealthCheckTest {
             .start(
                 () -> {
                   while (!done.get()) {
-                    lanes.searched(LONG.toNanos());
+                    lanes.searches().found(LONG.toNanos());
                   }
                 });
     try {
@@ -228,9 +228,9 @@ final class HealthCheckTest {
   /// Each search walks all objects of some tokens.
   @Test
   void searchingTakesAHundredthOfTheTimeAndIsDoneEachHalfMinute() {
-    assertThat(Lanes.pauseAfterSearch(Duration.ofMillis(1).toNanos()))
+    assertThat(SearchSchedule.pauseAfter(Duration.ofMillis(1).toNanos()))
         .isEqualTo(Duration.ofMillis(100).toNanos());
-    assertThat(Lanes.pauseAfterSearch(Duration.ofSeconds(2).toNanos()))
+    assertThat(SearchSchedule.pauseAfter(Duration.ofSeconds(2).toNanos()))
         .isEqualTo(Duration.ofSeconds(30).toNanos());
   }
 

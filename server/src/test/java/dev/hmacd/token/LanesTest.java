@@ -157,7 +157,7 @@ final class LanesTest {
     Outcome waiting = sign(lanes, LONG);
     Outcome question = new Outcome();
     long deadline = System.nanoTime() + LONG.toNanos();
-    lanes.ask(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, question);
+    lanes.checkHealth(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, question);
     assertThat(question.isAnswered()).isFalse();
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
