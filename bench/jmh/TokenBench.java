@@ -3,6 +3,7 @@ package dev.hmacd.bench;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.FaultListener;
 import dev.hmacd.token.LaneObserver;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.PinFile;
@@ -110,7 +111,8 @@ public class TokenBench {
           new Lanes(
               keyed.token,
               new Lanes.Settings(count, 2 * UNDER_WAY, limit, 0, limit),
-              LaneObserver.NONE);
+              LaneObserver.NONE,
+              FaultListener.NONE);
       lanes.open();
       lanes.start();
     }

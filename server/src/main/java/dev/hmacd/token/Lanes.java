@@ -22,6 +22,7 @@ public final class Lanes implements AutoCloseable {
   private final Token token;
   private final Settings settings;
   private final LaneObserver observer;
+  private final FaultListener listener;
   private final WorkQueue queue;
   private final LaneWatchdog watchdog;
   private final FaultLog faults;
@@ -47,10 +48,11 @@ public final class Lanes implements AutoCloseable {
   public record Settings(
       int count, int maxWaiting, Duration hang, int maxReplaced, Duration stop) {}
 
-  public Lanes(Token token, Settings settings, LaneObserver observer) {
+  public Lanes(Token token, Settings settings, LaneObserver observer, FaultListener listener) {
     this.token = token;
     this.settings = settings;
     this.observer = observer;
+    this.listener = listener;
     queue = new WorkQueue(settings.maxWaiting(), token.circuit());
     watchdog = new LaneWatchdog(token, this, queue, settings.hang(), settings.maxReplaced());
     faults = new FaultLog(token);
@@ -164,7 +166,7 @@ public final class Lanes implements AutoCloseable {
 
   /// Reports a fault from which a lane could not recover.
   void failed(TokenException e) {
-    token.circuit().failed(e);
+    listener.failed(e);
   }
 
   /// All lanes, also replaced lanes that hang in the token.

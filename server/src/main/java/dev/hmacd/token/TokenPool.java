@@ -78,7 +78,7 @@ public final class TokenPool implements AutoCloseable {
     private Member(Use use, LaneObserver observer) {
       token = use.token();
       limit = use.settings().probe().limit();
-      lanes = new Lanes(token, use.settings().lanes(), observer);
+      lanes = new Lanes(token, use.settings().lanes(), observer, this::laneFailed);
       probe = new HealthCheck(token, lanes, use.settings().probe(), this);
     }
 
@@ -100,6 +100,10 @@ public final class TokenPool implements AutoCloseable {
 
     boolean isInService() {
       return token.circuit().isInService();
+    }
+
+    private void laneFailed(TokenException e) {
+      probe.laneFailed(e);
     }
 
     @Override
@@ -190,8 +194,7 @@ public final class TokenPool implements AutoCloseable {
               .addKeyValue("reason", e.getMessage())
               .log("A token does not open a session");
         }
-        member.token.circuit().takeOut();
-        member.token.circuit().failed(e);
+        member.probe.openFailed(e);
       }
     }
     if (opened == 0 && failure != null) {

@@ -33,6 +33,7 @@ final class HealthCheckTest {
 
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private final List<Boolean> told = new CopyOnWriteArrayList<>();
+  private final List<HealthCheck> probes = new CopyOnWriteArrayList<>();
   private final List<AutoCloseable> opened = new ArrayList<>();
   private OwnKey key;
 
@@ -54,7 +55,13 @@ final class HealthCheckTest {
   }
 
   private Lanes lanes(int count, int queue) throws TokenException {
-    Lanes lanes = TestLanes.of(token, count, queue, Duration.ofMillis(100));
+    Lanes lanes =
+        TestLanes.of(
+            token,
+            count,
+            queue,
+            Duration.ofMillis(100),
+            e -> probes.forEach(probe -> probe.laneFailed(e)));
     lanes.open();
     lanes.start();
     opened.add(lanes);
@@ -66,19 +73,22 @@ final class HealthCheckTest {
   }
 
   private HealthCheck probe(Lanes lanes, Duration limit) {
-    return new HealthCheck(
-        token,
-        lanes,
-        new HealthCheck.Settings(INTERVAL, limit, LONG),
-        new HealthCheck.Listener() {
-          @Override
-          public void healthy(boolean is) {
-            told.add(is);
-          }
+    var probe =
+        new HealthCheck(
+            token,
+            lanes,
+            new HealthCheck.Settings(INTERVAL, limit, LONG),
+            new HealthCheck.Listener() {
+              @Override
+              public void healthy(boolean is) {
+                told.add(is);
+              }
 
-          @Override
-          public void lost() {}
-        });
+              @Override
+              public void lost() {}
+            });
+    probes.add(probe);
+    return probe;
   }
 
   private HealthCheck start(Lanes lanes) {

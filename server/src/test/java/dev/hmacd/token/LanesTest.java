@@ -410,7 +410,10 @@ final class LanesTest {
   void laneThatHangsIsReplacedUpToTheCapAndEndsWhenItComesBack() throws TokenException {
     Lanes lanes =
         new Lanes(
-            token, new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG), LaneObserver.NONE);
+            token,
+            new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG),
+            LaneObserver.NONE,
+            FaultListener.NONE);
     lanes.open();
     lanes.start();
     opened.add(lanes);

@@ -11,7 +11,11 @@ public final class TestLanes {
   ///
   /// @param stop how long a close waits
   public static Lanes of(Token token, int count, int maxWaiting, Duration stop) {
-    return new Lanes(token, settings(count, maxWaiting, stop), LaneObserver.NONE);
+    return of(token, count, maxWaiting, stop, FaultListener.NONE);
+  }
+
+  static Lanes of(Token token, int count, int maxWaiting, Duration stop, FaultListener listener) {
+    return new Lanes(token, settings(count, maxWaiting, stop), LaneObserver.NONE, listener);
   }
 
   /// As [#pool], whose lanes are started.

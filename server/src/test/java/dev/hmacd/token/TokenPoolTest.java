@@ -114,7 +114,7 @@ final class TokenPoolTest {
       refused.healthy(false);
       away.lost();
       assertThat(lost).hasValue(0);
-      refused.token().circuit().allowPin();
+      refused.probe().retryPin();
       away.lost();
       assertThat(lost).hasValue(1);
     }
