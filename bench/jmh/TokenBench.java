@@ -3,10 +3,12 @@ package dev.hmacd.bench;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.FaultListener;
 import dev.hmacd.token.LaneObserver;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSelector;
 import dev.hmacd.token.TokenSession;
@@ -109,7 +111,8 @@ public class TokenBench {
           new Lanes(
               keyed.token,
               new Lanes.Settings(count, 2 * UNDER_WAY, limit, 0, limit),
-              LaneObserver.NONE);
+              LaneObserver.NONE,
+              FaultListener.NONE);
       lanes.open();
       lanes.start();
     }
@@ -155,7 +158,8 @@ public class TokenBench {
     long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
     for (int i = 0; i < UNDER_WAY; i++) {
       // Without a check value: a lane compares it once for each handle, not for each MAC.
-      running.lanes.sign(KEY, null, MacAlgorithm.HMAC_SHA_256, keyed.message, deadline, completion);
+      running.lanes.sign(
+          new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, keyed.message, deadline), completion);
     }
     if (!left.await(1, TimeUnit.MINUTES)) {
       throw new IllegalStateException("MACs were not answered");

@@ -11,7 +11,8 @@ import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
@@ -62,7 +63,7 @@ public final class Daemon implements AutoCloseable {
   private final Metrics metrics = new Metrics();
   private final Access access;
   private final Registry registry;
-  private final Tokens tokens;
+  private final TokenPool tokens;
   private final KeyMaker maker;
   private final KeyDeletion deletion;
   private final UseCases useCases;
@@ -77,39 +78,44 @@ public final class Daemon implements AutoCloseable {
     var health = new Health();
     registry = new Registry(config.registry(), config.arn(), clock);
     this.tokens =
-        new Tokens(
+        new TokenPool(
             uses(config.tokens(), tokens),
             metrics::ofToken,
-            new HealthReporter(health, config.exitsWhenLost(), onLost));
-    maker = new KeyMaker(registry, this.tokens);
-    this.tokens.whenInService(maker::settleOn);
-    deletion = new KeyDeletion(registry, this.tokens);
+            new HealthReporter(health, this::inService, config.exitsWhenLost(), onLost));
+    var router = new TokenRouter(this.tokens);
+    maker = new KeyMaker(registry, router);
+    deletion = new KeyDeletion(registry, router);
     var availability = new Availability();
     useCases =
         new UseCases(
-            new MacService(registry, access, this.tokens, availability),
-            new KeyService(registry, access, maker, this.tokens, availability, clock),
+            new MacService(registry, access, router, availability),
+            new KeyService(registry, access, maker, router, availability, clock),
             new AliasService(registry, access),
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
-            new RandomService(registry, access, this.tokens),
-            new AccessKeyService(registry, access, this.tokens, clock));
+            new RandomService(registry, access, router),
+            new AccessKeyService(registry, access, router, clock));
     ownKeys = new OwnKeySetup(config.registry(), registry.ownKeys(), this.tokens);
     edges = new Edges(config, useCases, health, metrics, clock);
     register(health);
   }
 
-  private static List<Tokens.Use> uses(List<Config.TokenSettings> settings, List<Token> tokens) {
-    List<Tokens.Use> uses = new ArrayList<>();
+  private void inService(String serial) {
+    maker.settleOn(serial);
+  }
+
+  private static List<TokenPool.Use> uses(
+      List<Config.TokenSettings> settings, List<Token> tokens) {
+    List<TokenPool.Use> uses = new ArrayList<>();
     for (int i = 0; i < tokens.size(); i++) {
-      uses.add(new Tokens.Use(tokens.get(i), settings(settings.get(i))));
+      uses.add(new TokenPool.Use(tokens.get(i), settings(settings.get(i))));
     }
     return uses;
   }
 
-  private static Tokens.Settings settings(Config.TokenSettings token) {
+  private static TokenPool.Settings settings(Config.TokenSettings token) {
     Config.Probing probing = token.probing();
-    return new Tokens.Settings(
+    return new TokenPool.Settings(
         new Lanes.Settings(
             token.lanes(),
             token.queue(),

@@ -5,7 +5,7 @@ import dev.hmacd.metrics.Metrics;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenPool;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
@@ -19,7 +19,7 @@ final class DaemonMetrics {
     this.metrics = metrics;
   }
 
-  void registerToken(Tokens.Member member) {
+  void registerToken(TokenPool.Member member) {
     Lanes lanes = member.lanes();
     HealthCheck probe = member.probe();
     var gauges = metrics.ofToken(member.serial());

@@ -1,21 +1,26 @@
 package dev.hmacd;
 
 import dev.hmacd.rpc.Health;
-import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.TokenPool;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Reports changes of the tokens' health to the health service and to the log.
-final class HealthReporter implements HealthCheck.Listener {
+final class HealthReporter implements TokenPool.Listener {
   private static final Logger log = LoggerFactory.getLogger(HealthReporter.class);
 
   private final Health health;
+  private final Consumer<String> inService;
   private final boolean exitWhenLost;
   private final Runnable onLost;
 
+  /// @param inService called for each token that comes into service, with its serial number
   /// @param onLost called when no token is in service, if `exitWhenLost`
-  HealthReporter(Health health, boolean exitWhenLost, Runnable onLost) {
+  HealthReporter(
+      Health health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
     this.health = health;
+    this.inService = inService;
     this.exitWhenLost = exitWhenLost;
     this.onLost = onLost;
   }
@@ -28,6 +33,11 @@ final class HealthReporter implements HealthCheck.Listener {
     } else {
       log.atError().log("The token does not give the known answer: NOT_SERVING");
     }
+  }
+
+  @Override
+  public void inService(String serial) {
+    inService.accept(serial);
   }
 
   @Override

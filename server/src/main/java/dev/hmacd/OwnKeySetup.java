@@ -5,7 +5,7 @@ import dev.hmacd.registry.OwnKeys;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenPool;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,10 +21,10 @@ import java.util.Optional;
 final class OwnKeySetup {
   private final Path registry;
   private final OwnKeys ownKeys;
-  private final Tokens tokens;
+  private final TokenPool tokens;
 
   /// @param registry its path, for error messages
-  OwnKeySetup(Path registry, OwnKeys ownKeys, Tokens tokens) {
+  OwnKeySetup(Path registry, OwnKeys ownKeys, TokenPool tokens) {
     this.registry = registry;
     this.ownKeys = ownKeys;
     this.tokens = tokens;
@@ -51,7 +51,7 @@ final class OwnKeySetup {
   }
 
   private void createMissing() throws TokenException {
-    for (Tokens.Member member : tokens.members()) {
+    for (TokenPool.Member member : tokens.members()) {
       for (OwnKey.Purpose purpose : OwnKey.Purpose.values()) {
         if (find(member.serial(), purpose).isPresent()) {
           continue;
@@ -103,7 +103,7 @@ final class OwnKeySetup {
     if (!ownKeys.isEmpty().join()) {
       return;
     }
-    for (Tokens.Member member : tokens.members()) {
+    for (TokenPool.Member member : tokens.members()) {
       try (TokenSession session = member.token().open()) {
         TokenSession.Count keys = LostRegistry.keysKnownBefore(session);
         if (!keys.isNone()) {

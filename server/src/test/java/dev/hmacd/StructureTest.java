@@ -152,6 +152,19 @@ final class StructureTest {
   }
 
   @Test
+  void healthMachineUsesNoThreadClockOrLog() {
+    noClasses()
+        .that()
+        .haveNameMatching("dev\\.hmacd\\.token\\.Health(Machine|State|Event|Effect)(\\$.*)?")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("java.util.concurrent..", "org.slf4j..", "java.io..", "java.nio..")
+        .orShould()
+        .callMethod(System.class, "nanoTime")
+        .check(MAIN);
+  }
+
+  @Test
   void onlyCommandsKnowTheJdksLogger() {
     noClasses()
         .that()

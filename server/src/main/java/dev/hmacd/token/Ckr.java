@@ -75,6 +75,12 @@ final class Ckr {
 
   private Ckr() {}
 
+  /// The failure of a function. The return code is in the message only, for the log.
+  static TokenException exception(String function, long code, Exception cause) {
+    return TokenException.fault(
+        fault(code), unfit(code), function + " answered " + name(code), cause);
+  }
+
   static Fault fault(long code) {
     Code known = CODES.get(code);
     return known == null ? Fault.DEVICE : known.fault();

@@ -2,23 +2,16 @@ package dev.hmacd.token;
 
 import dev.hmacd.token.TokenException.Fault;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.CharBuffer;
-import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,37 +29,6 @@ import sun.security.pkcs11.wrapper.PKCS11Exception;
 /// its operation. Thread-safe if the module is: C_Initialize requests the locks of the operating
 /// system (CKF_OS_LOCKING_OK).
 final class Cryptoki {
-  static final long CKM_GENERIC_SECRET_KEY_GEN = PKCS11Constants.CKM_GENERIC_SECRET_KEY_GEN;
-  static final long CKM_AES_KEY_GEN = PKCS11Constants.CKM_AES_KEY_GEN;
-  static final long CKM_SHA224_HMAC = PKCS11Constants.CKM_SHA224_HMAC;
-  static final long CKM_SHA256_HMAC = PKCS11Constants.CKM_SHA256_HMAC;
-  static final long CKM_SHA384_HMAC = PKCS11Constants.CKM_SHA384_HMAC;
-  static final long CKM_SHA512_HMAC = PKCS11Constants.CKM_SHA512_HMAC;
-
-  static final long CKK_AES = PKCS11Constants.CKK_AES;
-  static final long CKK_GENERIC_SECRET = PKCS11Constants.CKK_GENERIC_SECRET;
-
-  static final long CKA_LABEL = PKCS11Constants.CKA_LABEL;
-  static final long CKA_ID = PKCS11Constants.CKA_ID;
-  static final long CKA_SENSITIVE = PKCS11Constants.CKA_SENSITIVE;
-  static final long CKA_EXTRACTABLE = PKCS11Constants.CKA_EXTRACTABLE;
-  static final long CKA_WRAP = PKCS11Constants.CKA_WRAP;
-  static final long CKA_VALUE = PKCS11Constants.CKA_VALUE;
-  static final long CKA_SIGN = PKCS11Constants.CKA_SIGN;
-  static final long CKA_ALWAYS_SENSITIVE = PKCS11Constants.CKA_ALWAYS_SENSITIVE;
-  static final long CKA_NEVER_EXTRACTABLE = PKCS11Constants.CKA_NEVER_EXTRACTABLE;
-  static final long CKA_LOCAL = PKCS11Constants.CKA_LOCAL;
-  static final long CKA_PRIVATE = PKCS11Constants.CKA_PRIVATE;
-  static final long CKA_KEY_TYPE = PKCS11Constants.CKA_KEY_TYPE;
-  static final long CKA_ENCRYPT = PKCS11Constants.CKA_ENCRYPT;
-  static final long CKA_DECRYPT = PKCS11Constants.CKA_DECRYPT;
-  static final long CKA_UNWRAP = PKCS11Constants.CKA_UNWRAP;
-  static final long CKA_DERIVE = PKCS11Constants.CKA_DERIVE;
-  static final long CKA_MODIFIABLE = PKCS11Constants.CKA_MODIFIABLE;
-  static final long CKA_ALLOWED_MECHANISMS = PKCS11Constants.CKA_ALLOWED_MECHANISMS;
-  static final long CKA_VALUE_LEN = PKCS11Constants.CKA_VALUE_LEN;
-
-  private static final int MAX_UTF8_BYTES_PER_CHAR = 3;
   private static final long CKF_USER_PIN_FINAL_TRY = 0x00020000;
   private static final long CKF_USER_PIN_LOCKED = 0x00040000;
 
@@ -180,25 +142,16 @@ final class Cryptoki {
       boolean limited = info.ulMaxSessionCount > 0 && info.ulMaxSessionCount < Integer.MAX_VALUE;
       return new SlotInfo(
           new TokenInfo(
-              text(info.label),
-              text(info.serialNumber),
-              text(info.manufacturerID),
-              text(info.model),
+              CkStrings.text(info.label),
+              CkStrings.text(info.serialNumber),
+              CkStrings.text(info.manufacturerID),
+              CkStrings.text(info.model),
               limited ? OptionalLong.of(info.ulMaxSessionCount) : OptionalLong.empty()),
           (info.flags & CKF_USER_PIN_FINAL_TRY) != 0,
           (info.flags & CKF_USER_PIN_LOCKED) != 0);
     } catch (PKCS11Exception e) {
       throw classify("C_GetTokenInfo", e);
     }
-  }
-
-  /// A string of fixed length in UTF-8. The wrapper returns a char for each byte.
-  static String text(char @Nullable [] padded) {
-    return padded == null
-        ? ""
-        : TokenInfo.unpadded(
-            new String(
-                new String(padded).getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
   }
 
   /// A mechanism of a slot.
@@ -256,10 +209,7 @@ final class Cryptoki {
 
   /// @param pin as text; the token gets its UTF-8 bytes
   void login(long session, char[] pin) throws TokenException {
-    byte[] utf8 = new byte[MAX_UTF8_BYTES_PER_CHAR * pin.length];
-    ByteBuffer encoded = ByteBuffer.wrap(utf8);
-    var _ = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(pin), encoded, true);
-    char[] wire = charPerByte(encoded.flip());
+    char[] wire = CkStrings.pin(pin);
     try {
       module().C_Login(session, PKCS11Constants.CKU_USER, wire);
     } catch (PKCS11Exception e) {
@@ -267,57 +217,36 @@ final class Cryptoki {
         throw classify("C_Login", e);
       }
     } finally {
-      Arrays.fill(utf8, (byte) 0);
       Arrays.fill(wire, '\0');
     }
   }
 
-  /// The wrapper passes the low byte of each char to the token, so each byte becomes a char.
-  private static char[] charPerByte(ByteBuffer bytes) {
-    char[] chars = new char[bytes.remaining()];
-    for (int i = 0; i < chars.length; i++) {
-      chars[i] = (char) (bytes.get(bytes.position() + i) & 0xff);
-    }
-    return chars;
-  }
-
-  /// A key on the token, private, sensitive and not extractable.
+  /// Generates a key.
   ///
-  /// @param more further attributes of the template
-  long generateSecretKey(
-      long session, String label, byte[] id, int keyBytes, Map<Long, Object> more)
-      throws TokenException {
-    Map<Long, Object> attributes = new TreeMap<>(more);
-    attributes.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
-    attributes.put(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
-    attributes.put(CKA_VALUE_LEN, (long) keyBytes);
-    attributes.put(PKCS11Constants.CKA_TOKEN, true);
-    attributes.put(CKA_PRIVATE, true);
-    attributes.put(CKA_SENSITIVE, true);
-    attributes.put(CKA_EXTRACTABLE, false);
-    attributes.put(CKA_SIGN, true);
-    attributes.put(PKCS11Constants.CKA_VERIFY, true);
-    attributes.put(CKA_LABEL, label.getBytes(StandardCharsets.UTF_8));
-    attributes.put(CKA_ID, id);
+  /// @param template attributes by type: numbers, flags and bytes
+  long generateKey(long session, long mechanism, Map<Long, Object> template) throws TokenException {
     try {
-      return module()
-          .C_GenerateKey(
-              session, new CK_MECHANISM(CKM_GENERIC_SECRET_KEY_GEN), template(attributes));
+      return module().C_GenerateKey(session, new CK_MECHANISM(mechanism), attributes(template));
     } catch (PKCS11Exception e) {
       throw classifyMechanism("C_GenerateKey", e);
     }
   }
 
-  long copyToSession(long session, long handle) throws TokenException {
+  /// Copies a key.
+  ///
+  /// @param template attributes that differ from those of the key
+  long copy(long session, long handle, Map<Long, Object> template) throws TokenException {
     try {
-      return module()
-          .C_CopyObject(
-              session,
-              handle,
-              new CK_ATTRIBUTE[] {new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, false)});
+      return module().C_CopyObject(session, handle, attributes(template));
     } catch (PKCS11Exception e) {
       throw classify("C_CopyObject", e);
     }
+  }
+
+  private static CK_ATTRIBUTE[] attributes(Map<Long, Object> template) {
+    return template.entrySet().stream()
+        .map(each -> new CK_ATTRIBUTE(each.getKey(), each.getValue()))
+        .toArray(CK_ATTRIBUTE[]::new);
   }
 
   void destroy(long session, long handle) throws TokenException {
@@ -338,20 +267,10 @@ final class Cryptoki {
     }
   }
 
-  /// The secret keys on the token (not session objects) with this label, id, or both.
-  long[] findSecretKeys(long session, @Nullable String label, byte @Nullable [] id, int limit)
-      throws TokenException {
-    List<CK_ATTRIBUTE> template = new ArrayList<>();
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY));
-    template.add(new CK_ATTRIBUTE(PKCS11Constants.CKA_TOKEN, true));
-    if (label != null) {
-      template.add(new CK_ATTRIBUTE(CKA_LABEL, label.getBytes(StandardCharsets.UTF_8)));
-    }
-    if (id != null) {
-      template.add(new CK_ATTRIBUTE(CKA_ID, id));
-    }
+  /// The objects that match a template.
+  long[] find(long session, Map<Long, Object> template, int limit) throws TokenException {
     try {
-      module().C_FindObjectsInit(session, template.toArray(CK_ATTRIBUTE[]::new));
+      module().C_FindObjectsInit(session, attributes(template));
       try {
         return module().C_FindObjects(session, limit);
       } finally {
@@ -375,21 +294,6 @@ final class Cryptoki {
         : attribute.getByteArray();
   }
 
-  /// The mechanisms to which a key is restricted (CKA_ALLOWED_MECHANISMS); empty if it is not
-  /// restricted.
-  Set<Long> allowedMechanisms(long session, long handle) throws TokenException {
-    byte[] values = bytes(session, handle, CKA_ALLOWED_MECHANISMS);
-    if (values == null) {
-      return Set.of();
-    }
-    LongBuffer numbers = ByteBuffer.wrap(values).order(ByteOrder.nativeOrder()).asLongBuffer();
-    Set<Long> allowed = new HashSet<>();
-    while (numbers.hasRemaining()) {
-      allowed.add(numbers.get());
-    }
-    return allowed;
-  }
-
   /// Attributes by type, in one call if the token has all of them. An attribute without a value is
   /// absent from the map.
   Map<Long, Object> attributes(long session, long handle, Collection<Long> types)
@@ -402,7 +306,7 @@ final class Cryptoki {
         put(values, each);
       }
     } catch (PKCS11Exception e) {
-      if (!isNotTold(e)) {
+      if (!isWithheld(e)) {
         throw classify("C_GetAttributeValue", e);
       }
       for (long type : types) {
@@ -421,7 +325,7 @@ final class Cryptoki {
     }
   }
 
-  private static boolean isNotTold(PKCS11Exception e) {
+  private static boolean isWithheld(PKCS11Exception e) {
     return e.getErrorCode() == Ckr.ATTRIBUTE_TYPE_INVALID
         || e.getErrorCode() == Ckr.ATTRIBUTE_SENSITIVE;
   }
@@ -434,7 +338,7 @@ final class Cryptoki {
       module().C_GetAttributeValue(session, handle, template);
       return template[0];
     } catch (PKCS11Exception e) {
-      if (isNotTold(e)) {
+      if (isWithheld(e)) {
         return null;
       }
       throw classify("C_GetAttributeValue", e);
@@ -467,41 +371,6 @@ final class Cryptoki {
     }
   }
 
-  /// Generates a session object with CKA_PRIVATE true.
-  ///
-  /// @param keyType CKA_KEY_TYPE of the key, which must fit the mechanism
-  /// @param more further attributes of the template: numbers and flags
-  long generateSessionKey(long session, long mechanism, long keyType, Map<Long, Object> more)
-      throws TokenException {
-    Map<Long, Object> attributes = new TreeMap<>(more);
-    attributes.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
-    attributes.put(PKCS11Constants.CKA_KEY_TYPE, keyType);
-    attributes.put(PKCS11Constants.CKA_TOKEN, false);
-    attributes.put(PKCS11Constants.CKA_PRIVATE, true);
-    try {
-      return module().C_GenerateKey(session, new CK_MECHANISM(mechanism), template(attributes));
-    } catch (PKCS11Exception e) {
-      throw classify("C_GenerateKey", e);
-    }
-  }
-
-  /// Copies a key to a session object with some changed attributes, all of them flags.
-  long copyToSession(long session, long handle, Map<Long, Object> changed) throws TokenException {
-    Map<Long, Object> attributes = new TreeMap<>(changed);
-    attributes.put(PKCS11Constants.CKA_TOKEN, false);
-    try {
-      return module().C_CopyObject(session, handle, template(attributes));
-    } catch (PKCS11Exception e) {
-      throw classify("C_CopyObject", e);
-    }
-  }
-
-  private static CK_ATTRIBUTE[] template(Map<Long, Object> attributes) {
-    return attributes.entrySet().stream()
-        .map(each -> new CK_ATTRIBUTE(each.getKey(), each.getValue()))
-        .toArray(CK_ATTRIBUTE[]::new);
-  }
-
   /// @param parameter the parameter of the mechanism; null for a mechanism without one
   byte[] wrap(
       long session, long mechanism, byte @Nullable [] parameter, long wrappingKey, long handle)
@@ -516,13 +385,7 @@ final class Cryptoki {
   }
 
   private static TokenException classify(String function, PKCS11Exception e) {
-    return classify(function, e.getErrorCode(), e);
-  }
-
-  /// Maps a return code to a fault. The return code is in the message only, for the log.
-  static TokenException classify(String function, long code, Exception cause) {
-    String message = function + " answered " + Ckr.name(code);
-    return TokenException.fault(Ckr.fault(code), Ckr.unfit(code), message, cause);
+    return Ckr.exception(function, e.getErrorCode(), e);
   }
 
   /// Like [#classify], for functions with a mechanism, which the token may lack.

@@ -80,17 +80,19 @@ public final class ExtractionTrial {
 
   private Result run(KeyObject name, Set<Long> mechanisms) throws TokenException {
     long key =
-        module.generateSecretKey(
-            session, name.label(), name.id(), KEY_BYTES, Pkcs11Session.MACS_ALONE);
+        module.generateKey(
+            session,
+            CkConstants.CKM_GENERIC_SECRET_KEY_GEN,
+            KeyTemplates.tokenKey(name.label(), name.id(), KEY_BYTES, KeyTemplates.MACS_ALONE));
     try {
       List<String> wrappedBy = new ArrayList<>();
       List<String> refusedBy = new ArrayList<>();
-      if (mechanisms.contains(Cryptoki.CKM_AES_KEY_GEN)) {
+      if (mechanisms.contains(CkConstants.CKM_AES_KEY_GEN)) {
         wrap(key, mechanisms, wrappedBy, refusedBy);
       }
-      byte[] value = module.bytes(session, key, Cryptoki.CKA_VALUE);
+      byte[] value = module.bytes(session, key, CkConstants.CKA_VALUE);
       return new Result(
-          Pkcs11Session.read(module, session, name, key).attributes(),
+          new KeyReader(module, session).read(name, key).attributes(),
           value != null && value.length > 0,
           isLoosenedByCopying(name, key),
           List.copyOf(wrappedBy),
@@ -105,26 +107,28 @@ public final class ExtractionTrial {
     Optional<Long> wrappingKey =
         tried(
             () ->
-                module.generateSessionKey(
+                module.generateKey(
                     session,
-                    Cryptoki.CKM_AES_KEY_GEN,
-                    Cryptoki.CKK_AES,
-                    Map.of(
-                        Cryptoki.CKA_VALUE_LEN, (long) AES_BYTES,
-                        Cryptoki.CKA_SENSITIVE, true,
-                        Cryptoki.CKA_EXTRACTABLE, false,
-                        Cryptoki.CKA_WRAP, true)));
+                    CkConstants.CKM_AES_KEY_GEN,
+                    KeyTemplates.sessionKey(
+                        CkConstants.CKK_AES,
+                        Map.of(
+                            CkConstants.CKA_VALUE_LEN, (long) AES_BYTES,
+                            CkConstants.CKA_SENSITIVE, true,
+                            CkConstants.CKA_EXTRACTABLE, false,
+                            CkConstants.CKA_WRAP, true))));
     Optional<Long> extractable =
         tried(
             () ->
-                module.generateSessionKey(
+                module.generateKey(
                     session,
-                    Cryptoki.CKM_GENERIC_SECRET_KEY_GEN,
-                    Cryptoki.CKK_GENERIC_SECRET,
-                    Map.of(
-                        Cryptoki.CKA_VALUE_LEN, (long) KEY_BYTES,
-                        Cryptoki.CKA_SENSITIVE, true,
-                        Cryptoki.CKA_EXTRACTABLE, true)));
+                    CkConstants.CKM_GENERIC_SECRET_KEY_GEN,
+                    KeyTemplates.sessionKey(
+                        CkConstants.CKK_GENERIC_SECRET,
+                        Map.of(
+                            CkConstants.CKA_VALUE_LEN, (long) KEY_BYTES,
+                            CkConstants.CKA_SENSITIVE, true,
+                            CkConstants.CKA_EXTRACTABLE, true))));
     try {
       if (wrappingKey.isEmpty()) {
         return;
@@ -158,15 +162,17 @@ public final class ExtractionTrial {
     Optional<Long> copy =
         tried(
             () ->
-                module.copyToSession(
+                module.copy(
                     session,
                     key,
-                    Map.of(Cryptoki.CKA_SENSITIVE, false, Cryptoki.CKA_EXTRACTABLE, true)));
+                    KeyTemplates.sessionCopy(
+                        Map.of(
+                            CkConstants.CKA_SENSITIVE, false, CkConstants.CKA_EXTRACTABLE, true))));
     if (copy.isEmpty()) {
       return false;
     }
     // A token may also copy the key with unchanged attributes.
-    KeyAttributes read = Pkcs11Session.read(module, session, name, copy.get()).attributes();
+    KeyAttributes read = new KeyReader(module, session).read(name, copy.get()).attributes();
     module.destroy(session, copy.get());
     return !Boolean.TRUE.equals(read.sensitive()) || !Boolean.FALSE.equals(read.extractable());
   }

@@ -30,11 +30,11 @@ final class Handles {
 
   private final OfModule module;
   private final Map<Long, KeyObject> keys = new ConcurrentHashMap<>();
-  private final Inside leaving;
-  private final Inside lookUpEnding;
+  private final Scope leaving;
+  private final Scope searchEnding;
 
   /// Ends a call into the module, or a search.
-  interface Inside extends AutoCloseable {
+  interface Scope extends AutoCloseable {
     @Override
     void close();
   }
@@ -47,31 +47,31 @@ final class Handles {
 
     private final AtomicInteger epoch = new AtomicInteger();
     private final Set<Long> sessions = ConcurrentHashMap.newKeySet();
-    private final AtomicLong lookUpsBegun = new AtomicLong();
-    private final AtomicLong lookUpsEnded = new AtomicLong();
+    private final AtomicLong searchesBegun = new AtomicLong();
+    private final AtomicLong searchesEnded = new AtomicLong();
     private final List<Handles> tokens = new CopyOnWriteArrayList<>();
 
     /// Handles that more than one token has given to a key.
-    private final Set<Long> common = ConcurrentHashMap.newKeySet();
+    private final Set<Long> shared = ConcurrentHashMap.newKeySet();
 
     /// Sessions of epochs before this one ended with C_Finalize. Written under the write lock.
     private volatile int finalizedBefore;
 
-    Lock alone() {
+    Lock exclusiveLock() {
       return inside.writeLock();
     }
 
     /// Starts a new epoch, because the module is finalized. The caller holds the write lock.
     void finalizing() {
-      distrust(epoch.get());
+      endEpoch(epoch.get());
       finalizedBefore = epoch.get();
     }
 
-    private void distrust(int of) {
+    private void endEpoch(int of) {
       if (epoch.compareAndSet(of, of + 1)) {
         tokens.forEach(token -> token.keys.clear());
         sessions.clear();
-        common.clear();
+        shared.clear();
         log.atInfo().log("Handles invalidated: all sessions are reopened");
       }
     }
@@ -80,7 +80,7 @@ final class Handles {
   Handles(OfModule module) {
     this.module = module;
     this.leaving = () -> module.inside.readLock().unlock();
-    this.lookUpEnding = module.lookUpsEnded::incrementAndGet;
+    this.searchEnding = module.searchesEnded::incrementAndGet;
     module.tokens.add(this);
   }
 
@@ -94,7 +94,7 @@ final class Handles {
   }
 
   /// Begins a call into the module. The module is not finalized before the call ends.
-  Inside enter() {
+  Scope enter() {
     module.inside.readLock().lock();
     return leaving;
   }
@@ -102,7 +102,7 @@ final class Handles {
   /// Like [#enter()], for handles of an epoch.
   ///
   /// @throws TokenException `STALE` if the epoch has ended
-  Inside enter(int of) throws TokenException {
+  Scope enter(int of) throws TokenException {
     module.inside.readLock().lock();
     if (of != epoch()) {
       module.inside.readLock().unlock();
@@ -116,71 +116,71 @@ final class Handles {
   }
 
   /// Ends an epoch, unless it has ended already.
-  void distrust(int of) {
-    module.distrust(of);
+  void endEpoch(int of) {
+    module.endEpoch(of);
   }
 
   /// Records the handle of a new session. Ends the epoch if another session has the same handle.
-  void opened(long session, int of) throws TokenException {
+  void sessionOpened(long session, int of) throws TokenException {
     if (!module.sessions.add(session)) {
-      distrust(of);
+      endEpoch(of);
       throw stale();
     }
   }
 
-  void closed(long session, int of) {
+  void sessionClosed(long session, int of) {
     if (of == epoch()) {
       module.sessions.remove(session);
     }
   }
 
   /// Begins a search, in which the token may give handles to keys.
-  Inside lookUp() {
-    module.lookUpsBegun.incrementAndGet();
-    return lookUpEnding;
+  Scope beginSearch() {
+    module.searchesBegun.incrementAndGet();
+    return searchEnding;
   }
 
   /// Records that the token gave a handle for a key. Ends the epoch if the handle is in use for
   /// another key.
-  void seen(long handle, KeyObject key, int of) throws TokenException {
+  void recordHandle(long handle, KeyObject key, int of) throws TokenException {
     for (Handles token : module.tokens) {
       if (token != this && token.keys.containsKey(handle)) {
-        module.common.add(handle);
+        module.shared.add(handle);
       }
     }
     KeyObject other = keys.get(handle);
     if (other != null && !other.equals(key)) {
-      distrust(of);
+      endEpoch(of);
       throw stale();
     }
   }
 
-  /// Like [#seen], for a handle that stays in use until [#gone].
-  void kept(long handle, KeyObject key, int of) throws TokenException {
+  /// Like [#recordHandle], for a handle that stays in use until [#release].
+  void recordInUse(long handle, KeyObject key, int of) throws TokenException {
     keys.putIfAbsent(handle, key);
-    seen(handle, key, of);
+    recordHandle(handle, key, of);
   }
 
-  void gone(long handle, int of) {
+  void release(long handle, int of) {
     if (of == epoch()) {
       keys.remove(handle);
     }
   }
 
-  /// The number of finished searches, for [#lookedUpSince]; -1 while a search is in flight.
-  long now() {
-    long ended = module.lookUpsEnded.get();
-    return ended == module.lookUpsBegun.get() ? ended : -1;
+  /// The number of finished searches, for [#searchedSince]; -1 while a search is in flight.
+  long finishedSearches() {
+    long ended = module.searchesEnded.get();
+    return ended == module.searchesBegun.get() ? ended : -1;
   }
 
-  /// Whether a search was in flight at any time since a value of [#now].
-  boolean lookedUpSince(long moment) {
-    return module.lookUpsBegun.get() != moment;
+  /// Whether a search was in flight at any time since a value of [#finishedSearches].
+  boolean searchedSince(long moment) {
+    return module.searchesBegun.get() != moment;
   }
 
   /// Whether another token of the module has given the same handle to a key. Some modules number
   /// the objects of each token on their own. Other modules would confuse the two objects.
-  boolean isCommon(long handle) {
-    return !module.common.isEmpty() && module.common.contains(handle);
+  boolean isShared(long handle) {
+    return !module.shared.isEmpty() && module.shared.contains(handle);
   }
 }

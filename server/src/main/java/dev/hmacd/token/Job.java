@@ -1,22 +1,25 @@
 package dev.hmacd.token;
 
-import dev.hmacd.key.KeyCheck;
-import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.token.TokenException.Kind;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /// An operation that waits in the work queue or runs on a lane. It has one outcome: from the lane,
 /// or from the watchdog at its deadline, whichever is first.
 abstract class Job<T> {
+  /// Sets [#completed] once. A field, not an object: each MAC has a job.
+  private static final VarHandle COMPLETED = completedField();
+
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
-  private final AtomicBoolean answered = new AtomicBoolean();
+
+  /// Written by [#COMPLETED] only.
+  private volatile boolean completed;
 
   /// The quota that counts this job until it has an outcome; null for none. Set before other
   /// threads see the job.
@@ -27,46 +30,36 @@ abstract class Job<T> {
     this.completion = completion;
   }
 
-  /// Performs the operation in the session of a lane.
-  abstract T perform(Lane lane) throws TokenException;
+  private static VarHandle completedField() {
+    try {
+      return MethodHandles.lookup().findVarHandle(Job.class, "completed", boolean.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  /// Performs the operation in a lane's session.
+  abstract T perform(LaneSession session) throws TokenException;
 
   /// Whether the operation is idempotent.
   abstract boolean isRepeatable();
 
-  /// @param check the check value, compared before the first MAC of a handle
-  static Job<byte[]> sign(
-      KeyObject key,
-      @Nullable KeyCheck check,
-      MacAlgorithm algorithm,
-      byte[] message,
-      long deadlineNanos,
-      Completion<byte[]> completion) {
-    return new Mac(key, check, algorithm, message, deadlineNanos, completion);
+  static Job<byte[]> sign(SignRequest request, Completion<byte[]> completion) {
+    return new Mac(request, completion);
   }
 
   private static final class Mac extends Job<byte[]> {
-    private final KeyObject key;
-    private final @Nullable KeyCheck check;
-    private final MacAlgorithm algorithm;
-    private final byte[] message;
+    private final SignRequest request;
 
-    Mac(
-        KeyObject key,
-        @Nullable KeyCheck check,
-        MacAlgorithm algorithm,
-        byte[] message,
-        long deadlineNanos,
-        Completion<byte[]> completion) {
-      super(deadlineNanos, completion);
-      this.key = key;
-      this.check = check;
-      this.algorithm = algorithm;
-      this.message = message;
+    Mac(SignRequest request, Completion<byte[]> completion) {
+      super(request.deadlineNanos(), completion);
+      this.request = request;
     }
 
     @Override
-    byte[] perform(Lane lane) throws TokenException {
-      return lane.session().sign(lane.handle(key, check), algorithm, message);
+    byte[] perform(LaneSession session) throws TokenException {
+      long handle = session.handle(request.key(), request.check());
+      return session.session().sign(handle, request.algorithm(), request.message());
     }
 
     // A MAC is deterministic.
@@ -80,8 +73,8 @@ abstract class Job<T> {
       TokenWork<T> work, boolean repeatable, long deadlineNanos, Completion<T> completion) {
     return new Job<>(deadlineNanos, completion) {
       @Override
-      T perform(Lane lane) throws TokenException {
-        return work.on(lane.workSession());
+      T perform(LaneSession session) throws TokenException {
+        return work.on(session.workSession());
       }
 
       @Override
@@ -92,11 +85,11 @@ abstract class Job<T> {
   }
 
   /// The health check's MAC, also on a token that is out of service.
-  static Job<byte[]> question(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
+  static Job<byte[]> healthCheck(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
     return new Job<>(deadlineNanos, completion) {
       @Override
-      byte[] perform(Lane lane) throws TokenException {
-        return lane.checkHealth(key);
+      byte[] perform(LaneSession session) throws TokenException {
+        return session.checkHealth(key);
       }
 
       @Override
@@ -105,24 +98,24 @@ abstract class Job<T> {
       }
 
       @Override
-      boolean isQuestion() {
+      boolean isHealthCheck() {
         return true;
       }
     };
   }
 
   /// Wakes an idle lane, so that it takes a health check.
-  static final Job<Boolean> NUDGE =
-      new Word() {
+  static final Job<Boolean> WAKE_UP =
+      new ControlMessage() {
         @Override
-        boolean isNudge() {
+        boolean isWakeUp() {
           return true;
         }
       };
 
   /// Stops one lane.
   static Job<Boolean> stop() {
-    return new Word() {
+    return new ControlMessage() {
       @Override
       boolean isStop() {
         return true;
@@ -131,13 +124,13 @@ abstract class Job<T> {
   }
 
   /// A control message for a lane, without an operation on the token.
-  private static class Word extends Job<Boolean> {
-    Word() {
+  private static class ControlMessage extends Job<Boolean> {
+    ControlMessage() {
       super(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>(), null));
     }
 
     @Override
-    Boolean perform(Lane lane) {
+    Boolean perform(LaneSession session) {
       return true;
     }
 
@@ -151,31 +144,37 @@ abstract class Job<T> {
     return false;
   }
 
-  boolean isNudge() {
+  boolean isWakeUp() {
     return false;
   }
 
   /// Whether this is a health check, which also runs on a token that is out of service.
-  boolean isQuestion() {
+  boolean isHealthCheck() {
     return false;
   }
 
-  boolean isAnswered() {
-    return answered.get();
+  boolean isCompleted() {
+    return completed;
   }
 
   boolean isExpired(long nowNanos) {
     return nowNanos - deadlineNanos >= 0;
   }
 
+  /// Whether the job may run in the state of the token's circuit breaker.
+  boolean mayRun(CircuitBreaker circuit) {
+    return circuit.isInService() || (isHealthCheck() && !circuit.isPinRefused());
+  }
+
   boolean isAbandoned() {
     return completion.isAbandoned();
   }
 
-  /// Counts the job in the quota of its owner until it is answered, also after its caller has gone.
+  /// Counts the job in the quota of its owner until it is completed, also after its caller has
+  /// gone.
   ///
   /// @return false if the quota of the owner is used up
-  boolean enter(OwnerQuota owners) {
+  boolean enterQuota(OwnerQuota owners) {
     Object owner = completion.owner();
     if (owner == null) {
       return true;
@@ -187,8 +186,8 @@ abstract class Job<T> {
     return true;
   }
 
-  private boolean isFirstAnswer() {
-    if (!answered.compareAndSet(false, true)) {
+  private boolean complete() {
+    if (!COMPLETED.compareAndSet(this, false, true)) {
       return false;
     }
     Object owner = completion.owner();
@@ -199,13 +198,13 @@ abstract class Job<T> {
   }
 
   void done(T value) {
-    if (isFirstAnswer()) {
+    if (complete()) {
       completion.done(value);
     }
   }
 
   void failed(TokenException cause) {
-    if (isFirstAnswer()) {
+    if (complete()) {
       completion.failed(cause);
     }
   }

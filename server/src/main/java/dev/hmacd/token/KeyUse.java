@@ -22,17 +22,17 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
   static final Map<String, Long> FLAGS =
       Map.of(
           PRIVATE,
-          Cryptoki.CKA_PRIVATE,
+          CkConstants.CKA_PRIVATE,
           DERIVE,
-          Cryptoki.CKA_DERIVE,
+          CkConstants.CKA_DERIVE,
           "CKA_ENCRYPT",
-          Cryptoki.CKA_ENCRYPT,
+          CkConstants.CKA_ENCRYPT,
           "CKA_DECRYPT",
-          Cryptoki.CKA_DECRYPT,
+          CkConstants.CKA_DECRYPT,
           "CKA_WRAP",
-          Cryptoki.CKA_WRAP,
+          CkConstants.CKA_WRAP,
           "CKA_UNWRAP",
-          Cryptoki.CKA_UNWRAP);
+          CkConstants.CKA_UNWRAP);
 
   /// Usage attributes without a PKCS#11 mechanism for a key of a type in [#HMAC_TYPES].
   private static final List<String> IDLE_USES =
@@ -73,7 +73,7 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
     if (keyType == null) {
       return "unknown";
     }
-    return keyType == Cryptoki.CKK_AES ? "CKK_AES" : "another (CKK " + keyType + ")";
+    return keyType == CkConstants.CKK_AES ? "CKK_AES" : "another (CKK " + keyType + ")";
   }
 
   private String found(String flag) {

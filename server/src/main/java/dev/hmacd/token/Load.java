@@ -13,24 +13,24 @@ import java.util.concurrent.atomic.AtomicInteger;
 @SuppressWarnings("ThreadSafe") // The map is thread-safe.
 final class Load {
   /// Lifetime of an entry of the negative cache.
-  private static final Duration REMEMBERED = Duration.ofSeconds(10);
+  private static final Duration MISSING_LIFETIME = Duration.ofSeconds(10);
 
-  private final AtomicInteger underWay = new AtomicInteger();
+  private final AtomicInteger inFlight = new AtomicInteger();
 
   /// The end of the lifetime of each entry, in terms of [System#nanoTime]. One entry at most for
   /// each key of the registry.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 
-  void begun() {
-    underWay.incrementAndGet();
+  void begin() {
+    inFlight.incrementAndGet();
   }
 
-  void ended() {
-    underWay.decrementAndGet();
+  void end() {
+    inFlight.decrementAndGet();
   }
 
-  void missed(KeyObject key) {
-    missing.put(key, System.nanoTime() + REMEMBERED.toNanos());
+  void missing(KeyObject key) {
+    missing.put(key, System.nanoTime() + MISSING_LIFETIME.toNanos());
   }
 
   void found(KeyObject key) {
@@ -42,14 +42,14 @@ final class Load {
 
   /// Whether this token is better than another for a call with a key.
   boolean isLessThan(Load other, KeyObject key) {
-    boolean misses = misses(key);
-    if (misses != other.misses(key)) {
-      return !misses;
+    boolean isMissing = isMissing(key);
+    if (isMissing != other.isMissing(key)) {
+      return !isMissing;
     }
-    return underWay.get() < other.underWay.get();
+    return inFlight.get() < other.inFlight.get();
   }
 
-  private boolean misses(KeyObject key) {
+  private boolean isMissing(KeyObject key) {
     if (missing.isEmpty()) {
       return false;
     }

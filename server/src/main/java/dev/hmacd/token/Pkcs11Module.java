@@ -58,11 +58,11 @@ final class Pkcs11Module {
   boolean reinitialize(Pkcs11Token asking, BooleanSupplier needed, Recovery then)
       throws TokenException {
     // Also checked before the lock: a waiting writer blocks the calls of all tokens of the module.
-    if (!needed.getAsBoolean() || worksBeside(asking)) {
+    if (!needed.getAsBoolean() || isAnotherInService(asking)) {
       return true;
     }
     try {
-      if (!handles.alone().tryLock(LEAVING.toNanos(), TimeUnit.NANOSECONDS)) {
+      if (!handles.exclusiveLock().tryLock(LEAVING.toNanos(), TimeUnit.NANOSECONDS)) {
         return false;
       }
     } catch (InterruptedException e) {
@@ -70,7 +70,7 @@ final class Pkcs11Module {
       return false;
     }
     try {
-      if (!needed.getAsBoolean() || worksBeside(asking)) {
+      if (!needed.getAsBoolean() || isAnotherInService(asking)) {
         return true;
       }
       handles.finalizing();
@@ -79,11 +79,11 @@ final class Pkcs11Module {
       then.run();
       return true;
     } finally {
-      handles.alone().unlock();
+      handles.exclusiveLock().unlock();
     }
   }
 
-  private boolean worksBeside(Pkcs11Token asking) {
+  private boolean isAnotherInService(Pkcs11Token asking) {
     return tokens.stream().anyMatch(other -> other != asking && other.circuit().isInService());
   }
 

@@ -18,7 +18,6 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
@@ -30,11 +29,11 @@ public final class Pkcs11Token implements Token {
       Collections.unmodifiableMap(
           new TreeMap<>(
               Map.of(
-                  Cryptoki.CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN",
-                  Cryptoki.CKM_SHA224_HMAC, "CKM_SHA224_HMAC",
-                  Cryptoki.CKM_SHA256_HMAC, "CKM_SHA256_HMAC",
-                  Cryptoki.CKM_SHA384_HMAC, "CKM_SHA384_HMAC",
-                  Cryptoki.CKM_SHA512_HMAC, "CKM_SHA512_HMAC")));
+                  CkConstants.CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN",
+                  CkConstants.CKM_SHA224_HMAC, "CKM_SHA224_HMAC",
+                  CkConstants.CKM_SHA256_HMAC, "CKM_SHA256_HMAC",
+                  CkConstants.CKM_SHA384_HMAC, "CKM_SHA384_HMAC",
+                  CkConstants.CKM_SHA512_HMAC, "CKM_SHA512_HMAC")));
 
   /// Maximum wait of a lane for the login of another lane.
   private static final Duration OTHERS_LOGIN = Duration.ofSeconds(5);
@@ -77,7 +76,7 @@ public final class Pkcs11Token implements Token {
             use.verify(),
             new Handles(module.handles()),
             new AtomicBoolean(),
-            new ReentrantReadWriteLock());
+            new CopyLock());
     module.add(this);
   }
 
@@ -172,7 +171,7 @@ public final class Pkcs11Token implements Token {
       long handle = opened();
       var session = new Pkcs11Session(shared, handle, epoch);
       try {
-        handles.opened(handle, epoch);
+        handles.sessionOpened(handle, epoch);
         ensureLoggedIn(handle);
       } catch (TokenException e) {
         session.close();

@@ -15,9 +15,9 @@ import java.util.Set;
 /// key. So the object is searched again after the health check's key was found.
 final class WorkSession implements TokenSession {
   private final TokenSession session;
-  private final Lane lane;
+  private final LaneSession lane;
 
-  WorkSession(TokenSession session, Lane lane) {
+  WorkSession(TokenSession session, LaneSession lane) {
     this.session = session;
     this.lane = lane;
   }

@@ -15,8 +15,9 @@ import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
@@ -47,7 +48,7 @@ public final class AccessKeyService {
 
   private final Keys keys;
   private final AccessKeyRegistry registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
@@ -72,7 +73,7 @@ public final class AccessKeyService {
   public AccessKeyService(
       Registry registry,
       Access access,
-      Tokens tokens,
+      TokenRouter tokens,
       Clock clock) {
     this.keys = new Keys(registry.keys(), access);
     this.registry = registry.accessKeys();
@@ -285,12 +286,13 @@ public final class AccessKeyService {
       Master under, String accessKeyId, long deadlineNanos, @Nullable Object owner) {
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(
-        under.key(),
-        under.check(),
         under.tokenSerials(),
-        MacAlgorithm.HMAC_SHA_256,
-        AccessKeySecret.question(accessKeyId),
-        deadlineNanos,
+        new SignRequest(
+            under.key(),
+            under.check(),
+            MacAlgorithm.HMAC_SHA_256,
+            AccessKeySecret.question(accessKeyId),
+            deadlineNanos),
         new Completion<>() {
           @Override
           public void done(byte[] mac) {

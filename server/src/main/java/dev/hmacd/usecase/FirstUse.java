@@ -8,8 +8,9 @@ import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -37,14 +38,14 @@ final class FirstUse {
   private static final int MAX_WAITING = 1024;
 
   private final KeyWriter registry;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
   private final AtomicInteger waitingOfAll = new AtomicInteger();
 
   /// One computation for each key, for any number of waiting calls.
   private final Map<KeyId, CompletableFuture<KeyEntry>> underWay = new ConcurrentHashMap<>();
 
-  FirstUse(KeyWriter registry, Tokens tokens) {
+  FirstUse(KeyWriter registry, TokenRouter tokens) {
     this.registry = registry;
     this.tokens = tokens;
   }
@@ -125,12 +126,13 @@ final class FirstUse {
   private CompletableFuture<KeyCheck> checkValue(KeyEntry key, Object owner) {
     var result = new CompletableFuture<KeyCheck>();
     tokens.sign(
-        key.object(),
-        null,
         key.tokenSerials(),
-        key.spec().algorithm(),
-        KeyCheck.message(key.id(), key.version()),
-        System.nanoTime() + LIMIT.toNanos(),
+        new SignRequest(
+            key.object(),
+            null,
+            key.spec().algorithm(),
+            KeyCheck.message(key.id(), key.version()),
+            System.nanoTime() + LIMIT.toNanos()),
         new Completion<>() {
           @Override
           public void done(byte[] mac) {

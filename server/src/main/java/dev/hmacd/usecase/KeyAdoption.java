@@ -4,9 +4,9 @@ import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.token.Tokens;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -22,9 +22,9 @@ final class KeyAdoption {
   private static final int FIRST_VERSION = 1;
   private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
 
-  private final Tokens tokens;
+  private final TokenRouter tokens;
 
-  KeyAdoption(Tokens tokens) {
+  KeyAdoption(TokenRouter tokens) {
     this.tokens = tokens;
   }
 

@@ -7,8 +7,8 @@ import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -35,7 +35,7 @@ public final class KeyDeletion implements AutoCloseable {
 
   private final KeyWriter writer;
   private final KeyLists lists;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final ScheduledExecutorService schedule =
       new ScheduledThreadPoolExecutor(
           1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
@@ -43,7 +43,7 @@ public final class KeyDeletion implements AutoCloseable {
   /// Used by the schedule's thread only.
   private long nextRetryNanos;
 
-  public KeyDeletion(Registry registry, Tokens tokens) {
+  public KeyDeletion(Registry registry, TokenRouter tokens) {
     this.writer = registry.writer();
     this.lists = registry.lists();
     this.tokens = tokens;

@@ -10,9 +10,9 @@ import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.token.Tokens;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -51,12 +51,12 @@ public final class KeyMaker {
 
   private final KeyWriter writer;
   private final KeyLists lists;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
 
   /// Keys that an earlier run left `CREATING`, by the serial number of their token.
   private final Map<String, Queue<KeyEntry>> begun = new ConcurrentHashMap<>();
 
-  public KeyMaker(Registry registry, Tokens tokens) {
+  public KeyMaker(Registry registry, TokenRouter tokens) {
     this.writer = registry.writer();
     this.lists = registry.lists();
     this.tokens = tokens;

@@ -15,8 +15,8 @@ import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.token.Tokens;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Instant;
@@ -39,7 +39,7 @@ public final class KeyService {
   private final KeyLists lists;
   private final KeyMaker maker;
   private final KeyAdoption adoption;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final Availability availability;
   private final Clock clock;
 
@@ -47,7 +47,7 @@ public final class KeyService {
       Registry registry,
       Access access,
       KeyMaker maker,
-      Tokens tokens,
+      TokenRouter tokens,
       Availability availability,
       Clock clock) {
     this.keys = new Keys(registry.keys(), access);

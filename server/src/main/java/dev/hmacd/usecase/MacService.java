@@ -7,8 +7,9 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.security.MessageDigest;
 import java.util.concurrent.TimeUnit;
 
@@ -18,15 +19,15 @@ import java.util.concurrent.TimeUnit;
 /// reply. Checks are in the order of AWS KMS: look-up, authorization, state, algorithm, token,
 /// comparison, dry run.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // The registry and Tokens are thread-safe, Access is annotated.
+@SuppressWarnings("ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
 public final class MacService {
   private final Keys keys;
   private final ArnScope scope;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
   private final Availability availability;
   private final FirstUse firstUse;
 
-  public MacService(Registry registry, Access access, Tokens tokens, Availability availability) {
+  public MacService(Registry registry, Access access, TokenRouter tokens, Availability availability) {
     this.keys = new Keys(registry.keys(), access);
     this.scope = registry.keys().scope();
     this.tokens = tokens;
@@ -123,12 +124,13 @@ public final class MacService {
 
   private void compute(Caller caller, KeyEntry key, MacRequest request, MacCompletion completion) {
     tokens.sign(
-        key.object(),
-        key.check(),
         key.tokenSerials(),
-        request.algorithm(),
-        request.message(),
-        caller.deadlineNanos(),
+        new SignRequest(
+            key.object(),
+            key.check(),
+            request.algorithm(),
+            request.message(),
+            caller.deadlineNanos()),
         completion);
   }
 

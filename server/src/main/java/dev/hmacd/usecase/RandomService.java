@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.registry.Registry;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 
 /// Use case that returns random bytes from the HSM. Never blocks: replies come on a lane.
 @ThreadSafe
@@ -14,9 +14,9 @@ public final class RandomService {
   public static final int MAX_BYTES = 1024;
 
   private final Keys keys;
-  private final Tokens tokens;
+  private final TokenRouter tokens;
 
-  public RandomService(Registry registry, Access access, Tokens tokens) {
+  public RandomService(Registry registry, Access access, TokenRouter tokens) {
     this.keys = new Keys(registry.keys(), access);
     this.tokens = tokens;
   }

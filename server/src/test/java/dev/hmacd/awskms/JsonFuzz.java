@@ -68,7 +68,7 @@ public final class JsonFuzz {
         new Registry(
             Path.of("none"), new ArnScope("aws", "none", "000000000000"), Clock.systemUTC());
     var access = new Access(List.of());
-    var tokens = TestLanes.tokens(new NoToken(), 1, 1, Duration.ZERO);
+    var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
     var availability = new Availability();
     var maker = new KeyMaker(registry, tokens);
     return Operations.of(

@@ -248,7 +248,7 @@ public final class FaultyToken implements Token {
   private static void strike(Call call, Fault fault) throws TokenException {
     switch (fault) {
       case Fault.Fails(var code, var _) ->
-          throw Cryptoki.classify(call.name(), code, new IllegalStateException("injected"));
+          throw Ckr.exception(call.name(), code, new IllegalStateException("injected"));
       case Fault.Waits(var gate, var _) -> gate.pass();
       case Fault.FindsNothing() ->
           throw new TokenException(TokenException.Kind.KEY_MISSING, "injected");
@@ -275,8 +275,7 @@ public final class FaultyToken implements Token {
         Call.OPEN,
         () -> {
           if (sessions.get() >= maxSessions) {
-            throw Cryptoki.classify(
-                "OPEN", CKR_SESSION_COUNT, new IllegalStateException("injected"));
+            throw Ckr.exception("OPEN", CKR_SESSION_COUNT, new IllegalStateException("injected"));
           }
           TokenSession session = real.open();
           sessions.incrementAndGet();

@@ -18,33 +18,33 @@ final class HandlesTest {
   /// A call names a session, and no token.
   @Test
   void sessionsNumberThatSomebodyStillHasEndsTheEpochOfAllTokens() throws TokenException {
-    one.opened(5, 0);
-    assertThatThrownBy(() -> other.opened(5, 0))
+    one.sessionOpened(5, 0);
+    assertThatThrownBy(() -> other.sessionOpened(5, 0))
         .isInstanceOfSatisfying(
             TokenException.class, e -> assertThat(e.fault()).isEqualTo(TokenException.Fault.STALE));
     assertThatThrownBy(() -> one.enter(0)).isInstanceOf(TokenException.class);
-    other.opened(5, 1);
+    other.sessionOpened(5, 1);
   }
 
   /// Some modules count for each token: that is no reason to distrust, but to look.
   @Test
   void keysNumberOfAnotherTokenIsLookedAt() throws TokenException {
-    one.kept(7, KEY, 0);
-    assertThat(one.isCommon(7)).isFalse();
-    other.seen(7, OTHER, 0);
-    assertThat(one.isCommon(7)).isTrue();
-    assertThat(one.isCommon(8)).isFalse();
+    one.recordInUse(7, KEY, 0);
+    assertThat(one.isShared(7)).isFalse();
+    other.recordHandle(7, OTHER, 0);
+    assertThat(one.isShared(7)).isTrue();
+    assertThat(one.isShared(8)).isFalse();
     assertThat(one.epoch()).isZero();
-    one.distrust(0);
-    assertThat(one.isCommon(7)).isFalse();
+    one.endEpoch(0);
+    assertThat(one.isShared(7)).isFalse();
   }
 
   @Test
   void lookUpOfAnotherTokenIsSeen() {
-    long before = one.now();
-    try (var _ = other.lookUp()) {
-      assertThat(one.lookedUpSince(before)).isTrue();
+    long before = one.finishedSearches();
+    try (var _ = other.beginSearch()) {
+      assertThat(one.searchedSince(before)).isTrue();
     }
-    assertThat(one.lookedUpSince(one.now())).isFalse();
+    assertThat(one.searchedSince(one.finishedSearches())).isFalse();
   }
 }

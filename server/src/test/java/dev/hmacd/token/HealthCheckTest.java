@@ -38,6 +38,7 @@ final class HealthCheckTest {
 
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private final List<Boolean> told = new CopyOnWriteArrayList<>();
+  private final List<HealthCheck> probes = new CopyOnWriteArrayList<>();
   private final List<AutoCloseable> opened = new ArrayList<>();
   private OwnKey key;
 
@@ -59,7 +60,13 @@ final class HealthCheckTest {
   }
 
   private Lanes lanes(int count, int queue) throws TokenException {
-    Lanes lanes = TestLanes.of(token, count, queue, Duration.ofMillis(100));
+    Lanes lanes =
+        TestLanes.of(
+            token,
+            count,
+            queue,
+            Duration.ofMillis(100),
+            e -> probes.forEach(probe -> probe.laneFailed(e)));
     lanes.open();
     lanes.start();
     opened.add(lanes);
@@ -71,19 +78,22 @@ final class HealthCheckTest {
   }
 
   private HealthCheck probe(Lanes lanes, Duration limit) {
-    return new HealthCheck(
-        token,
-        lanes,
-        new HealthCheck.Settings(INTERVAL, limit, LONG),
-        new HealthCheck.Listener() {
-          @Override
-          public void healthy(boolean is) {
-            told.add(is);
-          }
+    var probe =
+        new HealthCheck(
+            token,
+            lanes,
+            new HealthCheck.Settings(INTERVAL, limit, LONG),
+            new HealthCheck.Listener() {
+              @Override
+              public void healthy(boolean is) {
+                told.add(is);
+              }
 
-          @Override
-          public void lost() {}
-        });
+              @Override
+              public void lost() {}
+            });
+    probes.add(probe);
+    return probe;
   }
 
   private HealthCheck start(Lanes lanes) {
@@ -111,11 +121,12 @@ final class HealthCheckTest {
   private Outcome sign(Lanes lanes, Duration limit) {
     Outcome outcome = new Outcome();
     lanes.sign(
-        key.object(),
-        null,
-        MacAlgorithm.HMAC_SHA_256,
-        HealthCheck.message(),
-        System.nanoTime() + limit.toNanos(),
+        new SignRequest(
+            key.object(),
+            null,
+            MacAlgorithm.HMAC_SHA_256,
+            HealthCheck.message(),
+            System.nanoTime() + limit.toNanos()),
         outcome);
     return outcome;
   }
@@ -199,7 +210,7 @@ final class HealthCheckTest {
   @Test
   void keyIsMissingOnlyWhenTheLaneItselfFindsTheHealthChecksKey() throws Exception {
     Lanes lanes = lanes(1, 10);
-    lanes.believeAbsenceWith(key);
+    lanes.useHealthCheckKey(key);
     var missing = new KeyObject(SoftHsm.freshLabel("missing"), "00");
     var done = new AtomicBoolean();
     Thread others =
@@ -207,7 +218,7 @@ final class HealthCheckTest {
             .start(
                 () -> {
                   while (!done.get()) {
-                    lanes.searched(LONG.toNanos());
+                    lanes.searches().found(LONG.toNanos());
                   }
                 });
     try {
@@ -270,9 +281,9 @@ final class HealthCheckTest {
   /// Each search walks all objects of some tokens.
   @Test
   void searchingTakesAHundredthOfTheTimeAndIsDoneEachHalfMinute() {
-    assertThat(Lanes.pauseAfterSearch(Duration.ofMillis(1).toNanos()))
+    assertThat(SearchSchedule.pauseAfter(Duration.ofMillis(1).toNanos()))
         .isEqualTo(Duration.ofMillis(100).toNanos());
-    assertThat(Lanes.pauseAfterSearch(Duration.ofSeconds(2).toNanos()))
+    assertThat(SearchSchedule.pauseAfter(Duration.ofSeconds(2).toNanos()))
         .isEqualTo(Duration.ofSeconds(30).toNanos());
   }
 

@@ -81,7 +81,7 @@ final class LanesTest {
 
   private static Outcome sign(Lanes lanes, Duration limit, Outcome outcome) {
     long deadline = System.nanoTime() + limit.toNanos();
-    lanes.sign(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline, outcome);
+    lanes.sign(new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline), outcome);
     return outcome;
   }
 
@@ -157,7 +157,7 @@ final class LanesTest {
     Outcome waiting = sign(lanes, LONG);
     Outcome question = new Outcome();
     long deadline = System.nanoTime() + LONG.toNanos();
-    lanes.ask(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, question);
+    lanes.checkHealth(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, question);
     assertThat(question.isAnswered()).isFalse();
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
@@ -359,11 +359,7 @@ final class LanesTest {
     for (int i = 0; i < 3; i++) {
       var told = new CountDownLatch(1);
       lanes.sign(
-          KEY,
-          null,
-          MacAlgorithm.HMAC_SHA_256,
-          MESSAGE,
-          System.nanoTime() + LONG.toNanos(),
+          new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)),
           new Completion<>() {
             @Override
             public void done(byte[] mac) {
@@ -414,7 +410,10 @@ final class LanesTest {
   void laneThatHangsIsReplacedUpToTheCapAndEndsWhenItComesBack() throws TokenException {
     Lanes lanes =
         new Lanes(
-            token, new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG), LaneObserver.NONE);
+            token,
+            new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG),
+            LaneObserver.NONE,
+            FaultListener.NONE);
     lanes.open();
     lanes.start();
     opened.add(lanes);
@@ -583,14 +582,16 @@ final class LanesTest {
 
   private static Outcome signUnder(Lanes lanes, KeyObject key) {
     Outcome outcome = new Outcome();
-    lanes.sign(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG), outcome);
+    lanes.sign(
+        new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     return outcome;
   }
 
   private static void signUnder(Lanes lanes, int number) {
     KeyObject key = new KeyObject("key " + number, "");
     Outcome outcome = new Outcome();
-    lanes.sign(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG), outcome);
+    lanes.sign(
+        new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     assertThat(outcome.mac()).isEqualTo(right);
   }
 }

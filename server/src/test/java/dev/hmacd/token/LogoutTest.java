@@ -100,8 +100,8 @@ final class LogoutTest {
 
   private static Outcome sign(Lanes lanes, KeyObject key) {
     Outcome outcome = new Outcome();
-    lanes.sign(
-        key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, System.nanoTime() + LONG.toNanos(), outcome);
+    long deadline = System.nanoTime() + LONG.toNanos();
+    lanes.sign(new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline), outcome);
     return outcome;
   }
 

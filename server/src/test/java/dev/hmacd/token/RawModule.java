@@ -26,7 +26,7 @@ final class RawModule {
     module = PKCS11.getInstance(token.module().toString(), "C_GetFunctionList", null, false);
     long found = -1;
     for (long each : module.C_GetSlotList(true)) {
-      if (Cryptoki.text(module.C_GetTokenInfo(each).label).equals(token.label())) {
+      if (CkStrings.text(module.C_GetTokenInfo(each).label).equals(token.label())) {
         found = each;
       }
     }

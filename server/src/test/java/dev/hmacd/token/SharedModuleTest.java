@@ -51,10 +51,10 @@ final class SharedModuleTest {
 
   @Test
   void moduleIsNotFinalizedWhileAnotherTokenOfItWorks() throws TokenException {
-    one.circuit().takeOut();
+    one.circuit().set(CircuitBreaker.State.OUT);
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(module.count("C_Finalize")).isZero();
-    other.circuit().takeOut();
+    other.circuit().set(CircuitBreaker.State.OUT);
     assertThat(one.reinitialize(() -> false)).isTrue();
     assertThat(module.count("C_Finalize")).isZero();
     assertThat(one.reinitialize(() -> true)).isTrue();
@@ -69,8 +69,8 @@ final class SharedModuleTest {
     var _ = find(Files.createLink(folder.resolve("hard-link.so"), module.file()), OTHER);
     var _ = find(Files.createSymbolicLink(folder.resolve("link.so"), module.file()), OTHER);
     assertThat(module.count("C_Initialize")).isEqualTo(1);
-    one.circuit().takeOut();
-    other.circuit().takeOut();
+    one.circuit().set(CircuitBreaker.State.OUT);
+    other.circuit().set(CircuitBreaker.State.OUT);
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(module.count("C_Finalize")).isZero();
   }
@@ -113,8 +113,8 @@ final class SharedModuleTest {
     OTHER.importKey(name.label(), name.idHex(), new byte[32]);
     TokenSession before = other.open();
     long handle = before.load(name);
-    one.circuit().takeOut();
-    other.circuit().takeOut();
+    one.circuit().set(CircuitBreaker.State.OUT);
+    other.circuit().set(CircuitBreaker.State.OUT);
     module.tell("uninitialize");
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(

@@ -11,33 +11,44 @@ public final class TestLanes {
   ///
   /// @param stop how long a close waits
   public static Lanes of(Token token, int count, int maxWaiting, Duration stop) {
-    return new Lanes(token, settings(count, maxWaiting, stop), LaneObserver.NONE);
+    return of(token, count, maxWaiting, stop, FaultListener.NONE);
   }
 
-  /// As [#tokens], whose lanes are started.
-  public static Tokens startedTokens(Token token, int count, int maxWaiting, Duration stop)
+  static Lanes of(Token token, int count, int maxWaiting, Duration stop, FaultListener listener) {
+    return new Lanes(token, settings(count, maxWaiting, stop), LaneObserver.NONE, listener);
+  }
+
+  /// As [#pool], whose lanes are started.
+  public static TokenPool startedPool(Token token, int count, int maxWaiting, Duration stop)
       throws TokenException {
-    Tokens tokens = tokens(token, count, maxWaiting, stop);
-    tokens.start();
-    return tokens;
+    TokenPool pool = pool(token, count, maxWaiting, stop);
+    pool.start();
+    return pool;
   }
 
-  /// One token, which nobody asks whether it works.
-  public static Tokens tokens(Token token, int count, int maxWaiting, Duration stop) {
-    var probe = new HealthCheck.Settings(stop, stop, stop);
-    var use = new Tokens.Use(token, new Tokens.Settings(settings(count, maxWaiting, stop), probe));
-    var tokens =
-        new Tokens(
-            List.of(use),
-            _ -> LaneObserver.NONE,
-            new HealthCheck.Listener() {
-              @Override
-              public void healthy(boolean is) {}
+  /// A router of [#pool].
+  public static TokenRouter router(Token token, int count, int maxWaiting, Duration stop) {
+    return new TokenRouter(pool(token, count, maxWaiting, stop));
+  }
 
-              @Override
-              public void lost() {}
-            });
-    return tokens;
+  /// One token without health checks.
+  private static TokenPool pool(Token token, int count, int maxWaiting, Duration stop) {
+    var probe = new HealthCheck.Settings(stop, stop, stop);
+    var use =
+        new TokenPool.Use(token, new TokenPool.Settings(settings(count, maxWaiting, stop), probe));
+    return new TokenPool(
+        List.of(use),
+        _ -> LaneObserver.NONE,
+        new TokenPool.Listener() {
+          @Override
+          public void healthy(boolean is) {}
+
+          @Override
+          public void lost() {}
+
+          @Override
+          public void inService(String serial) {}
+        });
   }
 
   private static Lanes.Settings settings(int count, int maxWaiting, Duration stop) {

@@ -40,10 +40,10 @@ abstract class TokenContract {
   private static final Map<MacAlgorithm, Long> MECHANISMS =
       new EnumMap<>(
           Map.of(
-              MacAlgorithm.HMAC_SHA_224, Cryptoki.CKM_SHA224_HMAC,
-              MacAlgorithm.HMAC_SHA_256, Cryptoki.CKM_SHA256_HMAC,
-              MacAlgorithm.HMAC_SHA_384, Cryptoki.CKM_SHA384_HMAC,
-              MacAlgorithm.HMAC_SHA_512, Cryptoki.CKM_SHA512_HMAC));
+              MacAlgorithm.HMAC_SHA_224, CkConstants.CKM_SHA224_HMAC,
+              MacAlgorithm.HMAC_SHA_256, CkConstants.CKM_SHA256_HMAC,
+              MacAlgorithm.HMAC_SHA_384, CkConstants.CKM_SHA384_HMAC,
+              MacAlgorithm.HMAC_SHA_512, CkConstants.CKM_SHA512_HMAC));
 
   /// Finds the token anew.
   private interface Finder {

@@ -62,7 +62,8 @@ final class TokenRecognitionContractTest extends TokenContract {
 
   private Outcome mac(Lanes lanes) {
     var outcome = new Outcome();
-    lanes.sign(name, check, SHA_256, MESSAGE, System.nanoTime() + LONG.toNanos(), outcome);
+    long deadline = System.nanoTime() + LONG.toNanos();
+    lanes.sign(new SignRequest(name, check, SHA_256, MESSAGE, deadline), outcome);
     return outcome;
   }
 

@@ -12,7 +12,7 @@ final class TokenSelectorTest {
   /// Decodes the bytes of a token as the JDK's wrapper does.
   private static TokenInfo told(String label, String serial) {
     return new TokenInfo(
-        Cryptoki.text(chars(label)), Cryptoki.text(chars(serial)), "", "", OptionalLong.empty());
+        CkStrings.text(chars(label)), CkStrings.text(chars(serial)), "", "", OptionalLong.empty());
   }
 
   private static char[] chars(String text) {

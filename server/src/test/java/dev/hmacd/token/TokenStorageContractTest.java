@@ -52,7 +52,7 @@ final class TokenStorageContractTest {
   void close() throws TokenException {
     storage.restore();
     session.close();
-    token.circuit().takeOut();
+    token.circuit().set(CircuitBreaker.State.OUT);
     assertThat(token.reinitialize(() -> true)).isTrue();
   }
 
@@ -90,7 +90,7 @@ final class TokenStorageContractTest {
 
   /// Finds the key as after a start, and checks its MAC.
   private static String initialised(KeyObject name, byte[] mac) throws TokenException {
-    token.circuit().takeOut();
+    token.circuit().set(CircuitBreaker.State.OUT);
     assertThat(token.reinitialize(() -> true)).isTrue();
     return outcome(own -> used(own, own.loadTokenObject(name), mac));
   }

@@ -17,8 +17,9 @@ import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -40,7 +41,8 @@ final class FirstUseTest {
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private Registry registry;
-  private Tokens tokens;
+  private TokenPool pool;
+  private TokenRouter tokens;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
   FirstUseTest() {}
@@ -53,12 +55,13 @@ final class FirstUseTest {
             new ArnScope("aws", "eu-central-1", "123456789012"),
             Clock.systemUTC());
     registry.open();
-    tokens = TestLanes.startedTokens(token, 1, 2 * SHARE, LONG);
+    pool = TestLanes.startedPool(token, 1, 2 * SHARE, LONG);
+    tokens = new TokenRouter(pool);
   }
 
   @AfterEach
   void close() {
-    tokens.close();
+    pool.close();
     registry.close();
   }
 

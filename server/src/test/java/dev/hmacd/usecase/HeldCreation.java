@@ -15,7 +15,7 @@ import dev.hmacd.token.FaultyToken.Gate;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TestLanes;
-import dev.hmacd.token.Tokens;
+import dev.hmacd.token.TokenRouter;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.time.Clock;
@@ -55,7 +55,8 @@ final class HeldCreation {
                 new Pkcs11Token.Use(true, false)));
     Registry registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
     registry.open();
-    Tokens tokens = TestLanes.startedTokens(token, 2, 10, Duration.ofSeconds(1));
+    TokenRouter tokens =
+        new TokenRouter(TestLanes.startedPool(token, 2, 10, Duration.ofSeconds(1)));
     KeyService keys =
         new KeyService(
             registry,

@@ -19,8 +19,9 @@ import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.token.Tokens;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -50,7 +51,8 @@ final class KeyMakerTest {
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private Registry registry;
-  private Tokens tokens;
+  private TokenPool pool;
+  private TokenRouter tokens;
   private KeyMaker maker;
 
   @SuppressWarnings("NullAway.Init") // They are there from open() on.
@@ -63,13 +65,14 @@ final class KeyMakerTest {
             file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
     registry.open();
     // One lane, so that what was begun first has ended first.
-    tokens = TestLanes.startedTokens(token, 1, 100, Duration.ofSeconds(5));
+    pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
+    tokens = new TokenRouter(pool);
     maker = new KeyMaker(registry, tokens);
   }
 
   @AfterEach
   void close() {
-    tokens.close();
+    pool.close();
     registry.close();
   }
 

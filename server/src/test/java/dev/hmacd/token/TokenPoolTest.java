@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /// What several tokens do that a daemon shows only by accident.
-final class TokensTest {
+final class TokenPoolTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 
   /// What a token that answers keeps to on a busy machine; a test waits for it once.
@@ -26,11 +26,11 @@ final class TokensTest {
   private final FaultyToken first = new FaultyToken(SoftHsm.shared().token());
   private final FaultyToken second = new FaultyToken(SoftHsm.shared().token());
   private final AtomicInteger lost = new AtomicInteger();
-  private final Tokens tokens =
-      new Tokens(
+  private final TokenPool pool =
+      new TokenPool(
           List.of(use(first), use(second)),
           _ -> LaneObserver.NONE,
-          new HealthCheck.Listener() {
+          new TokenPool.Listener() {
             @Override
             public void healthy(boolean is) {}
 
@@ -38,22 +38,26 @@ final class TokensTest {
             public void lost() {
               lost.incrementAndGet();
             }
-          });
 
-  private static Tokens.Use use(Token token) {
-    return new Tokens.Use(
+            @Override
+            public void inService(String serial) {}
+          });
+  private final TokenRouter tokens = new TokenRouter(pool);
+
+  private static TokenPool.Use use(Token token) {
+    return new TokenPool.Use(
         token,
-        new Tokens.Settings(
+        new TokenPool.Settings(
             new Lanes.Settings(1, 10, LONG, 0, LONG), new HealthCheck.Settings(LONG, LIMIT, LONG)));
   }
 
   /// The bound is of each token's queue: half of all queues together could be all of one.
   @Test
   void ownerHasHalfOfTheQueueOfOneToken() throws Exception {
-    tokens.start();
+    pool.start();
     long deadline = System.nanoTime() + LONG.toNanos();
     String serial = tokens.defaultSerial();
-    try (tokens;
+    try (pool;
         FaultyToken.Gate gate = first.blocking(Call.RANDOM)) {
       List<CompletableFuture<byte[]>> greedy = new ArrayList<>();
       for (int i = 0; i < 5; i++) {
@@ -83,34 +87,34 @@ final class TokensTest {
   void refusedPinIsWhatAStartFailsWith() {
     first.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
     second.failing(Call.OPEN, 1, FaultyToken.CKR_DEVICE_REMOVED);
-    assertThatThrownBy(tokens::start)
+    assertThatThrownBy(pool::start)
         .isInstanceOfSatisfying(TokenException.class, e -> assertThat(e.isPinRefused()).isTrue());
   }
 
   @Test
   void tokenThatHangsKeepsNobodyFromStarting() throws TokenException {
     try (FaultyToken.Gate gate = first.blocking(Call.OPEN)) {
-      tokens.start();
+      pool.start();
       gate.awaitEntered();
       assertThat(first.circuit().isInService()).isFalse();
       assertThat(second.circuit().isInService()).isTrue();
     }
-    tokens.close();
+    pool.close();
   }
 
   @Test
   void daemonIsNotLostWhileATokenHasRefusedItsPin() throws TokenException {
     second.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
-    tokens.start();
-    try (tokens) {
-      Tokens.Member away = tokens.members().getFirst();
-      Tokens.Member refused = tokens.members().get(1);
+    pool.start();
+    try (pool) {
+      TokenPool.Member away = pool.members().getFirst();
+      TokenPool.Member refused = pool.members().get(1);
       assertThat(refused.probe().isPinRefused()).isTrue();
       away.healthy(false);
       refused.healthy(false);
       away.lost();
       assertThat(lost).hasValue(0);
-      refused.token().circuit().allowPin();
+      refused.probe().retryPin();
       away.lost();
       assertThat(lost).hasValue(1);
     }
@@ -118,16 +122,17 @@ final class TokensTest {
 
   @Test
   void keyOfNoTokenThatIsConfiguredIsMissing() throws TokenException {
-    tokens.start();
-    try (tokens) {
+    pool.start();
+    try (pool) {
       var outcome = new Outcome();
       tokens.sign(
-          KEY,
-          null,
           List.of("elsewhere"),
-          MacAlgorithm.HMAC_SHA_256,
-          new byte[1],
-          System.nanoTime() + LONG.toNanos(),
+          new SignRequest(
+              KEY,
+              null,
+              MacAlgorithm.HMAC_SHA_256,
+              new byte[1],
+              System.nanoTime() + LONG.toNanos()),
           outcome);
       assertThat(outcome.failure().kind()).isEqualTo(TokenException.Kind.KEY_MISSING);
       assertThat(first.count(Call.LOAD) + second.count(Call.LOAD)).isZero();

@@ -1,0 +1,111 @@
+package dev.hmacd.token;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// The attempts of one MAC on several tokens: failover to the next token if one fails. Used by one
+/// thread at a time: the thread that completes an attempt starts the next.
+final class Failover implements Completion<byte[]> {
+  private final SignRequest request;
+  private final Completion<byte[]> completion;
+  private final List<TokenRouter.Route> untried = new ArrayList<>();
+  private TokenRouter.@Nullable Route current;
+  private @Nullable TokenException failure;
+
+  /// @param routes all tokens
+  /// @param holders serial numbers of the tokens that hold the key
+  Failover(
+      List<TokenRouter.Route> routes,
+      List<String> holders,
+      SignRequest request,
+      Completion<byte[]> completion) {
+    this.request = request;
+    this.completion = completion;
+    for (TokenRouter.Route route : routes) {
+      if (holders.contains(route.member().serial())) {
+        untried.add(route);
+      }
+    }
+  }
+
+  /// Whether a token is left to try.
+  boolean hasNext() {
+    return !untried.isEmpty();
+  }
+
+  /// Starts an attempt on the token with the least load, among the untried ones in service.
+  void next() {
+    TokenRouter.Route best = null;
+    for (TokenRouter.Route route : untried) {
+      if (route.member().isInService()
+          && (best == null || route.load().isLessThan(best.load(), request.key()))) {
+        best = route;
+      }
+    }
+    if (best == null) {
+      completion.failed(outcome());
+      return;
+    }
+    untried.remove(best);
+    current = best;
+    best.load().begin();
+    best.member().lanes().sign(request, this);
+  }
+
+  private TokenException outcome() {
+    TokenException worst = failure;
+    // A token out of service has priority over a token that lacks the key.
+    return worst == null || (!untried.isEmpty() && rank(worst) < rank(WorkQueue.outOfService()))
+        ? WorkQueue.outOfService()
+        : worst;
+  }
+
+  /// Rank of a failure: temporary failures have priority over faults of a key on one of its tokens.
+  private static int rank(TokenException e) {
+    return switch (e.kind()) {
+      case UNAVAILABLE -> 2;
+      case BUSY, OWNER_BUSY -> 1;
+      case LATE, STOPPED, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
+    };
+  }
+
+  private Load currentLoad() {
+    return Objects.requireNonNull(current).load();
+  }
+
+  @Override
+  public void done(byte[] mac) {
+    currentLoad().end();
+    currentLoad().found(request.key());
+    completion.done(mac);
+  }
+
+  @Override
+  public void failed(TokenException cause) {
+    currentLoad().end();
+    switch (cause.kind()) {
+      case LATE, STOPPED -> {
+        completion.failed(cause);
+        return;
+      }
+      case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> currentLoad().missing(request.key());
+      case BUSY, OWNER_BUSY, UNAVAILABLE, UNSUPPORTED -> {}
+    }
+    if (failure == null || rank(cause) >= rank(failure)) {
+      failure = cause;
+    }
+    next();
+  }
+
+  @Override
+  public boolean isAbandoned() {
+    return completion.isAbandoned();
+  }
+
+  @Override
+  public @Nullable Object owner() {
+    return completion.owner();
+  }
+}

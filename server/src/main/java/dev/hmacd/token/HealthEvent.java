@@ -1,0 +1,39 @@
+package dev.hmacd.token;
+
+import dev.hmacd.token.TokenException.Fault;
+
+/// An event that may change the health of a token. Instants are in [System#nanoTime]'s terms.
+sealed interface HealthEvent {
+  /// The health check's key is known: checks may run from now on.
+  record ChecksStarted(long nowNanos) implements HealthEvent {}
+
+  /// The interval between checks of a token in service has elapsed.
+  record IntervalElapsed(long nowNanos) implements HealthEvent {}
+
+  /// The pause of [HealthEffect.ScheduleCheck] has elapsed.
+  record CheckDue() implements HealthEvent {}
+
+  /// A check gave the known answer.
+  record CheckSucceeded(long number) implements HealthEvent {}
+
+  /// A check failed, or gave another answer ([Fault#WRONG_MAC]).
+  record CheckFailed(long number, Fault fault, String reason, long nowNanos)
+      implements HealthEvent {}
+
+  /// A check had no answer at its deadline.
+  ///
+  /// @param othersAnswered whether the token answered another call within the time limit
+  record CheckTimedOut(long number, boolean othersAnswered, long nowNanos) implements HealthEvent {}
+
+  /// A lane could not recover from a fault. The cause may be the token, or the operation.
+  record LaneFailed(Fault fault, String reason, long nowNanos) implements HealthEvent {}
+
+  /// The first session could not be opened.
+  record OpenFailed(Fault fault, String reason, long nowNanos) implements HealthEvent {}
+
+  /// An operator has corrected the PIN.
+  record PinCorrected(long nowNanos) implements HealthEvent {}
+
+  /// The reinitialization of the module has ended, with any result.
+  record ReinitializationEnded() implements HealthEvent {}
+}

@@ -1,0 +1,237 @@
+package dev.hmacd.token;
+
+import com.google.errorprone.annotations.Immutable;
+import dev.hmacd.token.TokenException.Fault;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/// State machine of a token's health: a pure function of a state and an event to the next state and
+/// its effects.
+///
+/// A failed check takes the token out of service. Then checks run one after the other, with a
+/// growing pause, until the token recovers. After several failures, the module is finalized and
+/// initialised.
+@Immutable
+final class HealthMachine {
+  /// Pause between a failed check and the next check: doubles up to [#LONGEST_PAUSE].
+  static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+
+  static final Duration LONGEST_PAUSE = Duration.ofMillis(500);
+
+  /// Number of consecutive failed checks after which the module is initialised again.
+  private static final int FAILURES_BEFORE_REINITIALIZING = 5;
+
+  private static final int MAX_DOUBLINGS = 10;
+
+  private final long lostAfterNanos;
+
+  /// @param lostAfter how long the token may be out of service until it is reported lost
+  HealthMachine(Duration lostAfter) {
+    lostAfterNanos = lostAfter.toNanos();
+  }
+
+  /// The next state, and the effects in the order of their application.
+  record Transition(HealthState state, List<HealthEffect> effects) {
+    Transition {
+      effects = List.copyOf(effects);
+    }
+  }
+
+  Transition next(HealthState state, HealthEvent event) {
+    List<HealthEffect> effects = new ArrayList<>();
+    HealthState next =
+        switch (event) {
+          case HealthEvent.ChecksStarted(var now) -> started(state, now, effects);
+          case HealthEvent.IntervalElapsed(var now) -> intervalElapsed(state, now, effects);
+          case HealthEvent.CheckDue() -> check(state, effects);
+          case HealthEvent.CheckSucceeded(var number) -> succeeded(state, number, effects);
+          case HealthEvent.CheckFailed failed -> failed(state, failed, effects);
+          case HealthEvent.CheckTimedOut timedOut -> timedOut(state, timedOut, effects);
+          case HealthEvent.LaneFailed(var fault, var reason, var now) ->
+              laneFailed(state, fault, reason, now, effects);
+          case HealthEvent.OpenFailed(var fault, var reason, var now) ->
+              laneFailed(
+                  state.isInService() ? state.with(CircuitBreaker.State.OUT) : state,
+                  fault,
+                  reason,
+                  now,
+                  effects);
+          case HealthEvent.PinCorrected(var now) -> pinCorrected(state, now, effects);
+          case HealthEvent.ReinitializationEnded() -> {
+            effects.add(new HealthEffect.ScheduleCheck(LONGEST_PAUSE));
+            yield state.withReinitializing(false);
+          }
+        };
+    return new Transition(next, effects);
+  }
+
+  private static HealthState started(HealthState state, long now, List<HealthEffect> effects) {
+    HealthState next = state.with(state.checks().start());
+    if (next.isInService()) {
+      return next;
+    }
+    next = reportHealth(next.with(next.outage().since(now)), false, effects);
+    effects.add(new HealthEffect.ScheduleCheck(Duration.ZERO));
+    return next;
+  }
+
+  private HealthState intervalElapsed(HealthState state, long now, List<HealthEffect> effects) {
+    if (state.isInService()) {
+      return check(state, effects);
+    }
+    HealthState.Outage outage = state.outage();
+    // A refused PIN is never a loss: a new process would only try the PIN again.
+    if (outage.isReportedLost()
+        || state.isPinRefused()
+        || now - outage.sinceNanos() < lostAfterNanos) {
+      return state;
+    }
+    effects.add(new HealthEffect.ReportLost());
+    return state.with(outage.reportLost());
+  }
+
+  private static HealthState check(HealthState state, List<HealthEffect> effects) {
+    if (!state.checks().isStarted()) {
+      return state;
+    }
+    HealthState next = state.with(state.checks().next());
+    effects.add(new HealthEffect.Check(next.checks().latest()));
+    return next;
+  }
+
+  private static HealthState succeeded(HealthState state, long number, List<HealthEffect> effects) {
+    if (state.checks().isOld(number)) {
+      return state;
+    }
+    HealthState next = state.with(state.checks().complete(number));
+    if (next.isPinRefused()) {
+      return next;
+    }
+    next = next.with(next.checks().succeed());
+    if (next.checks().required() > 0) {
+      if (next.checks().isLatest(number)) {
+        effects.add(new HealthEffect.ScheduleCheck(FIRST_PAUSE));
+      }
+      return next;
+    }
+    next = next.with(next.outage().end()).with(CircuitBreaker.State.IN_SERVICE);
+    return reportHealth(next, true, effects);
+  }
+
+  private static HealthState timedOut(
+      HealthState state, HealthEvent.CheckTimedOut event, List<HealthEffect> effects) {
+    if (state.isInService() && event.othersAnswered()) {
+      return state; // Is no fault of the token while it answers other calls.
+    }
+    return failed(
+        state,
+        new HealthEvent.CheckFailed(event.number(), Fault.NONE, "timed out", event.nowNanos()),
+        effects);
+  }
+
+  private static HealthState failed(
+      HealthState state, HealthEvent.CheckFailed event, List<HealthEffect> effects) {
+    if (state.checks().isOld(event.number())) {
+      return state;
+    }
+    boolean wrong = event.fault() == Fault.WRONG_MAC;
+    HealthState.Checks checks = state.checks().complete(event.number()).fail();
+    HealthState next = state.with(wrong ? checks.requireAfterWrongMac() : checks);
+    next = takeOut(next, event.nowNanos(), effects);
+    if (event.fault() == Fault.OBJECT) {
+      next = objectFault(next, event.reason(), effects);
+    }
+    if (next.isPinRefused() || !checks.isLatest(event.number())) {
+      return next; // No check may run, or one is in flight.
+    }
+    boolean broken = event.fault() == Fault.MODULE;
+    if (!wrong && (broken || checks.failures() % FAILURES_BEFORE_REINITIALIZING == 0)) {
+      return reinitialize(next, effects);
+    }
+    effects.add(new HealthEffect.ScheduleCheck(pause(checks.failures())));
+    return next;
+  }
+
+  private static Duration pause(int failures) {
+    Duration doubled = FIRST_PAUSE.multipliedBy(1L << Math.min(failures - 1, MAX_DOUBLINGS));
+    return doubled.compareTo(LONGEST_PAUSE) < 0 ? doubled : LONGEST_PAUSE;
+  }
+
+  /// The end of a reinitialization schedules the next check.
+  private static HealthState reinitialize(HealthState state, List<HealthEffect> effects) {
+    if (state.reinitializing()) {
+      return state;
+    }
+    effects.add(new HealthEffect.Reinitialize());
+    return state.withReinitializing(true);
+  }
+
+  /// The token has lost its objects, or has other objects. Session copies of keys would still work
+  /// after its recovery, even without their token objects.
+  private static HealthState objectFault(
+      HealthState state, String reason, List<HealthEffect> effects) {
+    String known = state.outage().objectFault();
+    if (known == null) {
+      effects.add(new HealthEffect.ReopenSessions());
+    }
+    if (reason.equals(known)) {
+      return state;
+    }
+    effects.add(new HealthEffect.LogObjectFault(reason));
+    return state.with(state.outage().withObjectFault(reason));
+  }
+
+  private static HealthState laneFailed(
+      HealthState state, Fault fault, String reason, long now, List<HealthEffect> effects) {
+    return switch (fault) {
+      case NONE -> state;
+      case PIN -> {
+        effects.add(new HealthEffect.LogPinRefused(reason));
+        yield reportHealth(state.with(CircuitBreaker.State.PIN_REFUSED), false, effects);
+      }
+      case WRONG_MAC ->
+          requestCheck(
+              takeOut(state.with(state.checks().requireAfterWrongMac()), now, effects), effects);
+      case STALE, SESSION, LOGIN, OBJECT, CAPACITY, DEVICE, MODULE ->
+          // Out of service, a check is scheduled already, and the fault is that of a check.
+          state.isInService() ? requestCheck(state, effects) : state;
+    };
+  }
+
+  private static HealthState requestCheck(HealthState state, List<HealthEffect> effects) {
+    effects.add(new HealthEffect.SearchForObject());
+    if (!state.checks().isStarted() || state.checks().isRequested()) {
+      return state;
+    }
+    effects.add(new HealthEffect.ScheduleCheck(Duration.ZERO));
+    return state.with(state.checks().request());
+  }
+
+  /// The time limit of the outage counts from now on.
+  private static HealthState pinCorrected(HealthState state, long now, List<HealthEffect> effects) {
+    if (!state.isPinRefused()) {
+      return state;
+    }
+    effects.add(new HealthEffect.ScheduleCheck(Duration.ZERO));
+    return state.with(state.outage().since(now)).with(CircuitBreaker.State.OUT);
+  }
+
+  private static HealthState takeOut(HealthState state, long now, List<HealthEffect> effects) {
+    HealthState next =
+        state.isInService()
+            ? state.with(state.outage().since(now)).with(CircuitBreaker.State.OUT)
+            : state;
+    return reportHealth(next, false, effects);
+  }
+
+  private static HealthState reportHealth(
+      HealthState state, boolean isHealthy, List<HealthEffect> effects) {
+    if (Objects.equals(state.healthy(), isHealthy)) {
+      return state;
+    }
+    effects.add(new HealthEffect.ReportHealth(isHealthy));
+    return state.withHealthy(isHealthy);
+  }
+}

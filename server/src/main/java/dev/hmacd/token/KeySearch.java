@@ -1,0 +1,92 @@
+package dev.hmacd.token;
+
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.TokenException.Fault;
+import dev.hmacd.token.TokenSession.Count;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Searches for secret keys on the token in a session (`C_FindObjects`). A caller that uses a
+/// handle surrounds the search with [Handles#beginSearch].
+final class KeySearch {
+  private final Cryptoki module;
+  private final long session;
+  private final KeyReader reader;
+  private final CopyLock copying;
+
+  KeySearch(Cryptoki module, long session, KeyReader reader, CopyLock copying) {
+    this.module = module;
+    this.session = session;
+    this.reader = reader;
+    this.copying = copying;
+  }
+
+  /// The token objects with this label and id.
+  long[] find(KeyObject key) throws TokenException {
+    if (!key.idHex().isEmpty()) {
+      return find(key.label(), key.id(), TokenSession.MAX_FOUND);
+    }
+    // Some tokens do not find an object without an id if the template has an empty CKA_ID.
+    List<Long> withoutId = new ArrayList<>();
+    for (long handle : find(key.label(), null, TokenSession.MAX_FOUND)) {
+      if (reader.name(handle).idHex().isEmpty()) {
+        withoutId.add(handle);
+      }
+    }
+    return withoutId.stream().mapToLong(Long::longValue).toArray();
+  }
+
+  /// The token objects with this label, id, or both; all secret keys without either.
+  long[] find(@Nullable String label, byte @Nullable [] id, int limit) throws TokenException {
+    try (var _ = copying.forSearch()) {
+      long[] found = module.find(session, KeyTemplates.search(label, id), limit);
+      if (found.length > 0) {
+        return found;
+      }
+      // Without a login a search returns no private objects, and no error.
+      if (!module.isLoggedIn(session)) {
+        throw TokenException.fault(Fault.LOGIN, "the session was logged out");
+      }
+      // Another session may have logged in since the search.
+      return module.find(session, KeyTemplates.search(label, id), limit);
+    }
+  }
+
+  /// Describes the objects on a token that lacks a key.
+  String describeOthers(KeyObject missing) throws TokenException {
+    if (find(missing.label(), null, TokenSession.MAX_FOUND).length > 0) {
+      return "an object with this label has another CKA_ID";
+    }
+    int others = find(null, null, TokenSession.MAX_FOUND).length;
+    return switch (others) {
+      case 0 -> "the token has no secret keys";
+      case TokenSession.MAX_FOUND ->
+          "the token has " + TokenSession.MAX_FOUND + " or more other secret keys";
+      default -> "the token has other secret keys: " + others;
+    };
+  }
+
+  /// Counts the secret keys, like [TokenSession#count].
+  Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
+    List<byte[]> prefixes =
+        labelPrefixes.stream().map(prefix -> prefix.getBytes(StandardCharsets.UTF_8)).toList();
+    int count = 0;
+    long[] found = find(null, null, atMost + 1); // One more shows whether these are all.
+    for (long handle : Arrays.copyOf(found, Math.min(found.length, atMost))) {
+      byte[] label = reader.label(handle);
+      if (label != null && prefixes.stream().anyMatch(prefix -> startsWith(label, prefix))) {
+        count++;
+      }
+    }
+    return new Count(count, found.length <= atMost);
+  }
+
+  private static boolean startsWith(byte[] label, byte[] prefix) {
+    return label.length >= prefix.length
+        && Arrays.equals(label, 0, prefix.length, prefix, 0, prefix.length);
+  }
+}

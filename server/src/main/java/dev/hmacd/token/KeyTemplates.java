@@ -1,0 +1,75 @@
+package dev.hmacd.token;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// Templates of secret keys: attributes by type, in the order of their types.
+final class KeyTemplates {
+  /// Usage attributes that the template of a new key sets to false.
+  static final Map<Long, Object> MACS_ALONE =
+      Map.of(
+          CkConstants.CKA_ENCRYPT, false,
+          CkConstants.CKA_DECRYPT, false,
+          CkConstants.CKA_WRAP, false,
+          CkConstants.CKA_UNWRAP, false,
+          CkConstants.CKA_DERIVE, false);
+
+  private KeyTemplates() {}
+
+  /// A key on the token, private, sensitive and not extractable.
+  ///
+  /// @param more further attributes
+  static Map<Long, Object> tokenKey(String label, byte[] id, int keyBytes, Map<Long, Object> more) {
+    Map<Long, Object> attributes = new TreeMap<>(more);
+    attributes.put(CkConstants.CKA_CLASS, CkConstants.CKO_SECRET_KEY);
+    attributes.put(CkConstants.CKA_KEY_TYPE, CkConstants.CKK_GENERIC_SECRET);
+    attributes.put(CkConstants.CKA_VALUE_LEN, (long) keyBytes);
+    attributes.put(CkConstants.CKA_TOKEN, true);
+    attributes.put(CkConstants.CKA_PRIVATE, true);
+    attributes.put(CkConstants.CKA_SENSITIVE, true);
+    attributes.put(CkConstants.CKA_EXTRACTABLE, false);
+    attributes.put(CkConstants.CKA_SIGN, true);
+    attributes.put(CkConstants.CKA_VERIFY, true);
+    attributes.put(CkConstants.CKA_LABEL, label.getBytes(StandardCharsets.UTF_8));
+    attributes.put(CkConstants.CKA_ID, id);
+    return attributes;
+  }
+
+  /// A session object with CKA_PRIVATE true.
+  ///
+  /// @param keyType CKA_KEY_TYPE of the key, which must fit the mechanism
+  /// @param more further attributes: numbers and flags
+  static Map<Long, Object> sessionKey(long keyType, Map<Long, Object> more) {
+    Map<Long, Object> attributes = new TreeMap<>(more);
+    attributes.put(CkConstants.CKA_CLASS, CkConstants.CKO_SECRET_KEY);
+    attributes.put(CkConstants.CKA_KEY_TYPE, keyType);
+    attributes.put(CkConstants.CKA_TOKEN, false);
+    attributes.put(CkConstants.CKA_PRIVATE, true);
+    return attributes;
+  }
+
+  /// A copy of a key as a session object.
+  ///
+  /// @param changed attributes that differ from those of the key, all of them flags
+  static Map<Long, Object> sessionCopy(Map<Long, Object> changed) {
+    Map<Long, Object> attributes = new TreeMap<>(changed);
+    attributes.put(CkConstants.CKA_TOKEN, false);
+    return attributes;
+  }
+
+  /// The secret keys on the token (not session objects) with this label, id, or both.
+  static Map<Long, Object> search(@Nullable String label, byte @Nullable [] id) {
+    Map<Long, Object> attributes = new TreeMap<>();
+    attributes.put(CkConstants.CKA_CLASS, CkConstants.CKO_SECRET_KEY);
+    attributes.put(CkConstants.CKA_TOKEN, true);
+    if (label != null) {
+      attributes.put(CkConstants.CKA_LABEL, label.getBytes(StandardCharsets.UTF_8));
+    }
+    if (id != null) {
+      attributes.put(CkConstants.CKA_ID, id);
+    }
+    return attributes;
+  }
+}

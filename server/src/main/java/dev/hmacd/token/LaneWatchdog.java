@@ -1,0 +1,104 @@
+package dev.hmacd.token;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Watchdog of the lanes of a token, with a thread of its own. It fails each operation at its
+/// deadline with `LATE`, also while a native call hangs, and replaces a lane that hangs.
+final class LaneWatchdog {
+  /// Interval of the checks; a reply is at most this late.
+  private static final Duration INTERVAL = Duration.ofMillis(20);
+
+  private static final Logger log = LoggerFactory.getLogger(LaneWatchdog.class);
+
+  private final Token token;
+  private final Lanes lanes;
+  private final WorkQueue queue;
+  private final Duration hang;
+  private final int maxReplaced;
+  private final Thread thread =
+      Thread.ofPlatform().name("hmacd-lane-watch").daemon().unstarted(this::run);
+
+  /// Whether the message about the maximum number of replaced lanes was logged. Used by the
+  /// watchdog's thread only.
+  private boolean maximumLogged;
+
+  /// @param hang duration of an operation after which its lane is replaced
+  /// @param maxReplaced maximum number of replaced lanes that hang in the token at the same time
+  LaneWatchdog(Token token, Lanes lanes, WorkQueue queue, Duration hang, int maxReplaced) {
+    this.token = token;
+    this.lanes = lanes;
+    this.queue = queue;
+    this.hang = hang;
+    this.maxReplaced = maxReplaced;
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  void stop() {
+    thread.interrupt();
+  }
+
+  private void run() {
+    try {
+      while (true) {
+        TimeUnit.NANOSECONDS.sleep(INTERVAL.toNanos());
+        try {
+          long now = System.nanoTime();
+          queue.failExpired(now);
+          failRunning(now);
+          replaceHanging(now);
+        } catch (RuntimeException | Error e) {
+          // One failure must not end the watchdog.
+          log.atError().setCause(e).log("Lane watchdog failed");
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void failRunning(long now) {
+    for (Lane lane : lanes.all()) {
+      Job<?> running = lane.current();
+      if (running == null) {
+        continue;
+      }
+      if (running.isExpired(now)) {
+        running.late();
+      } else if (running.isRepeatable() && !running.mayRun(token.circuit())) {
+        // The job may hang until its deadline. Another token may serve the call meanwhile.
+        running.failed(WorkQueue.outOfService());
+      }
+    }
+  }
+
+  private void replaceHanging(long now) {
+    for (Lane lane : List.copyOf(lanes.all())) {
+      if (queue.isStopping() || lane.isRetired() || !lane.hangs(now, hang.toNanos())) {
+        continue;
+      }
+      if (lanes.hanging() >= maxReplaced) {
+        if (!maximumLogged) {
+          maximumLogged = true;
+          log.atError()
+              .addKeyValue("token_serial", token.info().serial())
+              .addKeyValue("replaced", lanes.hanging())
+              .log("Lanes hang in the token, and no more of them are replaced");
+        }
+        return;
+      }
+      lanes.replace(lane);
+      maximumLogged = false;
+      log.atWarn()
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("hanging", lanes.hanging())
+          .log("A lane hangs in the token; another has its place");
+    }
+  }
+}

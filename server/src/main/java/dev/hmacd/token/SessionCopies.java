@@ -1,0 +1,80 @@
+package dev.hmacd.token;
+
+import dev.hmacd.token.TokenException.Fault;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The session objects that a session copied from token objects (`C_CopyObject`), because MACs are
+/// faster under them.
+final class SessionCopies {
+  private static final Logger log = LoggerFactory.getLogger(SessionCopies.class);
+
+  private final Cryptoki module;
+  private final long session;
+  private final Handles handles;
+  private final int epoch;
+  private final CopyLock copying;
+
+  /// Handles of the copies.
+  private final Set<Long> copies = new HashSet<>();
+
+  SessionCopies(Cryptoki module, long session, Handles handles, int epoch, CopyLock copying) {
+    this.module = module;
+    this.session = session;
+    this.handles = handles;
+    this.epoch = epoch;
+    this.copying = copying;
+  }
+
+  boolean contains(long handle) {
+    return copies.contains(handle);
+  }
+
+  /// The handle of a session copy, or of the token object itself if the token does not copy it.
+  long copy(long handle) throws TokenException {
+    Optional<CopyLock.Hold> held = copying.forCopy();
+    if (held.isEmpty()) {
+      return handle;
+    }
+    try (var _ = held.get()) {
+      long copy = module.copy(session, handle, KeyTemplates.sessionCopy(Map.of()));
+      copies.add(copy);
+      return copy;
+    } catch (TokenException e) {
+      if (e.fault() == Fault.DEVICE || e.fault() == Fault.NONE) {
+        log.atDebug().setCause(e).log("Key not copied by the token; the token object is used");
+        return handle;
+      }
+      throw e;
+    }
+  }
+
+  /// Whether the token copies a key. The copy is destroyed.
+  boolean canCopy(long handle) throws TokenException {
+    long copy = copy(handle);
+    if (copy == handle) {
+      return false;
+    }
+    destroy(copy);
+    return true;
+  }
+
+  /// Destroys a copy. Does nothing if the handle is not that of a copy.
+  void destroy(long handle) throws TokenException {
+    if (copies.remove(handle)) {
+      handles.release(handle, epoch);
+      try (var _ = copying.forDestruction()) {
+        module.destroy(session, handle);
+      }
+    }
+  }
+
+  /// Records that the copies end with their session.
+  void end() {
+    copies.forEach(copy -> handles.release(copy, epoch));
+  }
+}

@@ -1,0 +1,285 @@
+package dev.hmacd.token;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.token.TokenException.Fault;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The tokens of the daemon, each with its lanes and its health check: their start, their stop, and
+/// the health of all together. [TokenRouter] distributes work over them.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
+public final class TokenPool implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(TokenPool.class);
+
+  private final List<Member> members;
+  private final Listener listener;
+  private final CountDownLatch firstHealthy = new CountDownLatch(1);
+  private final OrderedTasks reports = new OrderedTasks();
+  private final Object reporting = new Object();
+
+  @GuardedBy("reporting")
+  private @Nullable Boolean reported;
+
+  /// The settings of a token.
+  public record Settings(Lanes.Settings lanes, HealthCheck.Settings probe) {}
+
+  /// A token with its settings.
+  public record Use(Token token, Settings settings) {}
+
+  /// Gets changes of the tokens' health. Called on any thread, under no lock; must be quick.
+  public interface Listener {
+    /// Reports the first known health of all tokens together, and each change, in order: healthy
+    /// while one token is healthy.
+    void healthy(boolean is);
+
+    /// A token is lost, and no token is healthy or has refused its PIN.
+    void lost();
+
+    /// A token comes into service.
+    void inService(String serial);
+  }
+
+  /// @param uses one or more tokens with different serial numbers; the first is the default for new
+  ///   keys
+  /// @param observers by serial number
+  public TokenPool(List<Use> uses, Function<String, LaneObserver> observers, Listener listener) {
+    this.listener = listener;
+    List<Member> all = new ArrayList<>();
+    for (Use use : uses) {
+      all.add(new Member(use, observers.apply(use.token().info().serial())));
+    }
+    members = List.copyOf(all);
+  }
+
+  /// One of the tokens.
+  public final class Member implements HealthCheck.Listener {
+    private final Token token;
+    private final Lanes lanes;
+    private final HealthCheck probe;
+    private final Duration limit;
+    private volatile @Nullable Boolean healthy;
+
+    private Member(Use use, LaneObserver observer) {
+      token = use.token();
+      limit = use.settings().probe().limit();
+      lanes = new Lanes(token, use.settings().lanes(), observer, this::laneFailed);
+      probe = new HealthCheck(token, lanes, use.settings().probe(), this);
+    }
+
+    public String serial() {
+      return token.info().serial();
+    }
+
+    public Token token() {
+      return token;
+    }
+
+    public Lanes lanes() {
+      return lanes;
+    }
+
+    public HealthCheck probe() {
+      return probe;
+    }
+
+    boolean isInService() {
+      return token.circuit().isInService();
+    }
+
+    private void laneFailed(TokenException e) {
+      probe.laneFailed(e);
+    }
+
+    @Override
+    public void healthy(boolean is) {
+      healthy = is;
+      if (members.size() > 1) {
+        (is ? log.atInfo() : log.atError())
+            .addKeyValue("token_serial", serial())
+            .log(is ? "A token is in service" : "A token is out of service");
+      }
+      report();
+      if (is) {
+        listener.inService(serial());
+      }
+    }
+
+    @Override
+    public void lost() {
+      log.atError()
+          .addKeyValue("token_serial", serial())
+          .log("Token lost for longer than lost_after");
+      // A new process would try a refused PIN again.
+      if (members.stream()
+          .noneMatch(
+              member -> Boolean.TRUE.equals(member.healthy) || member.probe.isPinRefused())) {
+        listener.lost();
+      }
+    }
+  }
+
+  /// Reports healthy after the first healthy token, and unhealthy only after each token has
+  /// reported.
+  private void report() {
+    synchronized (reporting) {
+      boolean now = members.stream().anyMatch(member -> Boolean.TRUE.equals(member.healthy));
+      boolean isKnown = now || members.stream().allMatch(member -> member.healthy != null);
+      if (isKnown && !Objects.equals(reported, now)) {
+        reported = now;
+        reports.add(() -> report(now));
+      }
+    }
+    reports.run();
+  }
+
+  private void report(boolean healthy) {
+    listener.healthy(healthy);
+    if (healthy) {
+      firstHealthy.countDown();
+    }
+  }
+
+  /// Waits until the first token is healthy.
+  public boolean awaitHealthy(Duration atMost) throws InterruptedException {
+    return firstHealthy.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /// Opens a session with each token, and starts the lanes. The start succeeds if one token opens a
+  /// session.
+  ///
+  /// @throws TokenException if no token opens a logged-in session
+  public void start() throws TokenException {
+    start(Map.of());
+  }
+
+  /// Like [#start()].
+  ///
+  /// @param healthCheckKeys by serial number; while a token lacks its health check key, none of its
+  ///   keys is reported as missing
+  public void start(Map<String, OwnKey> healthCheckKeys) throws TokenException {
+    for (Member member : members) {
+      OwnKey key = healthCheckKeys.get(member.serial());
+      if (key != null) {
+        member.lanes.useHealthCheckKey(key);
+      }
+    }
+    TokenException failure = null;
+    int opened = 0;
+    for (Member member : members) {
+      try {
+        open(member);
+        opened++;
+      } catch (TokenException e) {
+        // A refused PIN has priority: it keeps a supervisor from another try of the PIN.
+        failure = failure != null && failure.isPinRefused() ? failure : e;
+        if (members.size() > 1) {
+          log.atError()
+              .addKeyValue("token_serial", member.serial())
+              .addKeyValue("reason", e.getMessage())
+              .log("A token does not open a session");
+        }
+        member.probe.openFailed(e);
+      }
+    }
+    if (opened == 0 && failure != null) {
+      throw failure;
+    }
+    members.forEach(member -> member.lanes.start());
+  }
+
+  private void open(Member member) throws TokenException {
+    if (members.size() == 1) {
+      member.lanes.open();
+      return;
+    }
+    // On a thread of its own, so that a token that hangs does not block the start of others.
+    CompletableFuture<Boolean> trial = new CompletableFuture<>();
+    Runnable open =
+        () -> {
+          try (TokenSession _ = member.token.open()) {
+            trial.complete(true);
+          } catch (TokenException | RuntimeException e) {
+            trial.completeExceptionally(e);
+          }
+        };
+    var _ = Thread.ofPlatform().name("hmacd-open").daemon().start(open);
+    try {
+      var _ = trial.get(member.limit.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof TokenException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException(e);
+    } catch (TimeoutException e) {
+      throw TokenException.fault(Fault.DEVICE, "it does not answer", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw TokenException.fault(Fault.DEVICE, "interrupted while it was opened", e);
+    }
+  }
+
+  /// Starts the health checks.
+  ///
+  /// @param keys by serial number
+  public void startProbes(Map<String, OwnKey> keys) {
+    for (Member member : members) {
+      member.probe.start(Objects.requireNonNull(keys.get(member.serial())));
+    }
+  }
+
+  public List<Member> members() {
+    return members;
+  }
+
+  /// Serial numbers, in the order of the configuration.
+  public List<String> serials() {
+    return members.stream().map(Member::serial).toList();
+  }
+
+  Optional<Member> find(String serial) {
+    return members.stream().filter(member -> member.serial().equals(serial)).findFirst();
+  }
+
+  /// Allows another login for tokens that refused their PINs.
+  public void retryPins() {
+    members.forEach(member -> member.probe.retryPin());
+  }
+
+  /// Stops the health checks.
+  public void stopProbes() {
+    members.forEach(member -> member.probe.close());
+  }
+
+  /// Ends all lanes, like [Lanes#close]. Closes all tokens concurrently, so that several hanging
+  /// tokens cost one time limit.
+  @Override
+  public void close() {
+    List<Thread> closing = new ArrayList<>();
+    for (Member member : members) {
+      closing.add(Thread.ofPlatform().name("hmacd-close").start(member.lanes::close));
+    }
+    try {
+      for (Thread each : closing) {
+        each.join();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
