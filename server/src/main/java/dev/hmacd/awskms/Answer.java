@@ -1,6 +1,8 @@
 package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.hmacd.http.Exchange;
+import dev.hmacd.http.Response;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Reply;

@@ -6,10 +6,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param code the error code of AWS, by which clients distinguish errors
 /// @param message null if AWS sends no message
-record AwsError(int status, String code, @Nullable String message) {
+public record AwsError(int status, String code, @Nullable String message) {
   /// An error of the caller. AWS answers it with status 400, also if its model declares another
   /// status.
-  static AwsError of(String code, @Nullable String message) {
+  public static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
   }
 
@@ -26,7 +26,7 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("UnsupportedOperationException", message);
   }
 
-  static AwsError throttled() {
+  public static AwsError throttled() {
     return of("ThrottlingException", "Rate exceeded");
   }
 

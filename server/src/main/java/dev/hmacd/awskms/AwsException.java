@@ -2,17 +2,17 @@ package dev.hmacd.awskms;
 
 /// Exception that carries an [AwsError] to the end of the request. It has no stack trace: it is not
 /// a fault of the program, and may occur at a high rate.
-final class AwsException extends RuntimeException {
+public final class AwsException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
   private final transient AwsError error;
 
-  AwsException(AwsError error) {
+  public AwsException(AwsError error) {
     super(error.code(), null, false, false);
     this.error = error;
   }
 
-  AwsError error() {
+  public AwsError error() {
     return error;
   }
 }

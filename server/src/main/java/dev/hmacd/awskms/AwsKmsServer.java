@@ -1,7 +1,12 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.config.Config;
+import dev.hmacd.http.Intake;
+import dev.hmacd.http.Protocols;
+import dev.hmacd.http.Room;
+import dev.hmacd.http.Watch;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;

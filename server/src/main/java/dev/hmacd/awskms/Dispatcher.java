@@ -1,5 +1,8 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.http.Exchange;
+import dev.hmacd.http.Request;
+import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Caller;

@@ -5,6 +5,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyName;
 import dev.hmacd.key.KeyState;
+import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.usecase.Failure;
 import java.util.List;
 import java.util.Optional;

@@ -7,6 +7,7 @@ import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import dev.hmacd.access.Access;
+import dev.hmacd.http.Response;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.KeyRegistry;

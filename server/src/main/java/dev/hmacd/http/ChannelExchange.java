@@ -1,0 +1,218 @@
+package dev.hmacd.http;
+
+import dev.hmacd.access.Principal;
+import dev.hmacd.awskms.AwsError;
+import io.netty.channel.Channel;
+import io.netty.util.concurrent.EventExecutor;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
+
+/// A request on a channel, from its first byte to its answer. The event loop owns its fields.
+abstract class ChannelExchange implements Exchange {
+  /// Heap and direct memory of a request, without its fields, body and answer: its channel, its
+  /// pipeline, the codec's stream and the objects of this package.
+  static final int REQUEST_BYTES = 4096;
+
+  /// Heap of an answer without its body: its fields, its frames and their promises.
+  static final int ANSWER_BYTES = 1024;
+
+  /// Sufficient for most requests: a message of 4096 bytes in base64, with the other members.
+  private static final int SHORT_BODY_BYTES = 8192;
+
+  private final Channel channel;
+  private final Intake intake;
+  private final Holdings holdings;
+  private final Body body = new Body();
+
+  /// The owner of the body: that of the connection at the start of the request.
+  private final Object owner;
+
+  private Headers headers = new Headers();
+  private long held;
+
+  /// The principal whose quota counts this request; null if none does.
+  private @Nullable Principal admitted;
+
+  /// Whether a connection was evicted in favour of this request.
+  private boolean hasEvicted;
+
+  private boolean entered;
+  private boolean ended;
+  private @Nullable Runnable whenGone;
+
+  /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
+  ///   HTTP/2
+  ChannelExchange(Channel channel, Intake intake, Holdings holdings) {
+    this.channel = channel;
+    this.intake = intake;
+    this.holdings = holdings;
+    this.owner = holdings.owner();
+    hold(REQUEST_BYTES);
+  }
+
+  /// Sends the answer. Called on the event loop.
+  abstract void send(Response response);
+
+  /// The TCP connection.
+  abstract Channel connection();
+
+  Body body() {
+    return body;
+  }
+
+  /// Returns the complete body and gives up this object's reference, so that no second copy is
+  /// kept.
+  byte[] takeBody() {
+    int before = body.heapBytes();
+    byte[] taken = body.take();
+    hold((long) taken.length - before);
+    return taken;
+  }
+
+  /// The header fields; empty after the request is answered.
+  Headers headers() {
+    return headers;
+  }
+
+  /// Counts bytes as held, until [#release].
+  final void hold(long bytes) {
+    held += bytes;
+    holdings.add(bytes);
+  }
+
+  /// Releases the bytes of this request and its answer: the answer is written, or the client is
+  /// gone.
+  final void release() {
+    hold(-held);
+  }
+
+  /// Adds a header field.
+  ///
+  /// @param name in lowercase
+  void field(String name, String value) {
+    int before = headers.heapBytes();
+    headers.add(name, value);
+    hold(headers.heapBytes() - before);
+  }
+
+  /// Counts a part of the body against the bounds. Returns false, and does not count the part, if
+  /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
+  /// memory, because the connection may hold nothing.
+  boolean hasRoomFor(int bytes) {
+    if (intake.room().hold(owner, bytes)) {
+      return true;
+    }
+    // The reserve is for short bodies, and for a body after the eviction of a connection. Long
+    // bodies of one principal neither keep others out nor end their connections.
+    boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
+    if (isShort && !intake.room().isReserveUsed(owner)) {
+      return true;
+    }
+    // One eviction is enough for a short body in any number of pieces.
+    boolean isEvictedFor = isShort && hasEvicted;
+    if (!holdings.isAuthenticated()
+        && (isEvictedFor || intake.connections().evictOldestPending(connection()))) {
+      hasEvicted = true;
+      // Short bodies that are never finished use up the reserve of all unauthenticated callers.
+      // The evicted connection may release its bytes later, on its event loop: a short body is
+      // admitted at once. max_unauthenticated bounds the number of such bodies.
+      boolean isFull = isShort ? intake.room().isReserveUsed() : intake.room().isReserveUsed(owner);
+      if (!isFull) {
+        return true;
+      }
+    }
+    intake.room().release(owner, bytes);
+    return false;
+  }
+
+  /// Passes on a complete request.
+  void begin(Request request) {
+    if (intake.room().enter()) {
+      entered = true;
+      intake.requests().accept(request, this);
+    } else {
+      respond(Response.of(AwsError.throttled(), false));
+    }
+  }
+
+  /// Releases the counts of this request, because it has its answer, or its client is gone.
+  ///
+  /// @return false if they were released before
+  private boolean isFirstEnd() {
+    if (ended) {
+      return false;
+    }
+    ended = true;
+    intake.room().release(owner, body.length());
+    body.clear(); // The channel may live longer.
+    headers = new Headers();
+    if (entered) {
+      intake.room().left();
+    }
+    if (admitted != null) {
+      intake.room().dismiss(admitted);
+    }
+    return true;
+  }
+
+  /// Ends the request, because its connection or stream was closed before the answer.
+  void abandon() {
+    Runnable action = whenGone;
+    if (isFirstEnd() && action != null) {
+      action.run();
+    }
+    whenGone = null;
+  }
+
+  @Override
+  public final void whenGone(Runnable action) {
+    whenGone = action;
+  }
+
+  @Override
+  public boolean admit(Principal principal) {
+    holdings.authenticated(principal);
+    if (ended) {
+      return false; // The client is gone.
+    }
+    if (intake.room().admit(principal)) {
+      admitted = principal;
+      return true;
+    }
+    return false;
+  }
+
+  @Override
+  public final void respond(Response response) {
+    EventExecutor loop = channel.eventLoop();
+    if (loop.inEventLoop()) {
+      finish(response);
+    } else {
+      try {
+        loop.execute(() -> finish(response));
+      } catch (RejectedExecutionException e) {
+        // The event loops have ended, and all connections are closed.
+        return;
+      }
+    }
+  }
+
+  private void finish(Response response) {
+    if (isFirstEnd()) {
+      whenGone = null; // The runnable has a reference to the request.
+      hold(REQUEST_BYTES + ANSWER_BYTES + (long) response.body().length - held);
+      send(response);
+    }
+  }
+
+  @Override
+  public final boolean isGone() {
+    return !channel.isActive();
+  }
+
+  @Override
+  public final Executor executor() {
+    return channel.eventLoop();
+  }
+}

@@ -1,0 +1,282 @@
+package dev.hmacd.sigv4;
+
+import dev.hmacd.awskms.AwsError;
+import dev.hmacd.awskms.AwsException;
+import dev.hmacd.http.Headers;
+import dev.hmacd.http.Request;
+import dev.hmacd.usecase.SigningKey;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Clock;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+/// Verifier of AWS Signature Version 4, header and query form, with the errors of AWS KMS. It does
+/// no I/O: it needs the request, a clock, and a signing key from the caller.
+///
+/// It is stricter than AWS in points that affect no client. Every `x-amz-*` header must be signed.
+/// Duplicate authentication data is refused. The signed hash must be that of the body, never
+/// `UNSIGNED-PAYLOAD`.
+public final class SigV4 {
+  static final String ALGORITHM = "AWS4-HMAC-SHA256";
+  static final String TERMINATOR = "aws4_request";
+
+  /// Maximum difference between the time of a signature and now, in each direction.
+  private static final long WINDOW_SECONDS = 300;
+
+  private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
+  private static final HexFormat HEX = HexFormat.of();
+
+  private static final AwsError MISMATCH =
+      AwsError.of(
+          "InvalidSignatureException",
+          "The request signature we calculated does not match the signature you provided. Check"
+              + " your AWS Secret Access Key and signing method. Consult the service documentation"
+              + " for details.");
+
+  /// Also the error of AWS for an access key that does not exist.
+  public static final AwsError UNKNOWN_KEY =
+      AwsError.of(
+          "UnrecognizedClientException", "The security token included in the request is invalid.");
+
+  private static final AwsError SESSION_TOKEN =
+      AwsError.of(
+          UNKNOWN_KEY.code(),
+          UNKNOWN_KEY.message()
+              + " Session tokens are not accepted here: use a long-lived access key.");
+
+  private final String region;
+  private final String service;
+  private final Clock clock;
+
+  /// @param region the region of all scopes
+  /// @param service e.g. `kms`
+  public SigV4(String region, String service, Clock clock) {
+    this.region = region;
+    this.service = service;
+    this.clock = clock;
+  }
+
+  /// A well-formed and current signature for this service. It is not verified before [#verify].
+  public static final class Claim {
+    private final Request request;
+    private final CanonicalQuery query;
+    private final Authorization authorization;
+    private final SignatureTime time;
+    private final String accessKeyId;
+    private final String scope;
+
+    private Claim(
+        Request request,
+        CanonicalQuery query,
+        Authorization authorization,
+        SignatureTime time,
+        String accessKeyId,
+        String scope) {
+      this.request = request;
+      this.query = query;
+      this.authorization = authorization;
+      this.time = time;
+      this.accessKeyId = accessKeyId;
+      this.scope = scope;
+    }
+
+    public String accessKeyId() {
+      return accessKeyId;
+    }
+
+    /// The day of the signing key, yyyymmdd.
+    public String day() {
+      return time.day();
+    }
+
+    /// Computes the signature under a key, and compares it with that of the request in constant
+    /// time.
+    ///
+    /// @throws AwsException if the signatures differ
+    public void verify(SigningKey key) {
+      String bodyHash = HEX.formatHex(sha256(request.body()));
+      if (request.headers().has("x-amz-content-sha256")
+          && !request.headers().only("x-amz-content-sha256").equals(Optional.of(bodyHash))) {
+        throw new AwsException(MISMATCH);
+      }
+      String canonical =
+          CanonicalRequest.of(request, query.text(), authorization.signedHeaders(), bodyHash);
+      String stringToSign =
+          ALGORITHM
+              + '\n'
+              + time.text()
+              + '\n'
+              + scope
+              + '\n'
+              + HEX.formatHex(sha256(canonical.getBytes(StandardCharsets.ISO_8859_1)));
+      byte[] expected =
+          HEX.formatHex(hmac(key.key(), stringToSign.getBytes(StandardCharsets.ISO_8859_1)))
+              .getBytes(StandardCharsets.ISO_8859_1);
+      if (!MessageDigest.isEqual(
+          expected, authorization.signature().getBytes(StandardCharsets.ISO_8859_1))) {
+        throw new AwsException(MISMATCH);
+      }
+    }
+  }
+
+  /// Reads the signature of a request.
+  ///
+  /// @throws AwsException if the signature is missing, malformed, not current, or for another
+  ///   service or region
+  public Claim read(Request request) {
+    var query = CanonicalQuery.of(request.query());
+    Authorization authorization = Authorization.of(request.headers(), query);
+    if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
+      throw new AwsException(SESSION_TOKEN);
+    }
+    requireSigned(request.headers(), authorization.signedHeaders());
+    SignatureTime time = authorization.time();
+    String[] credential = authorization.credential().split("/", -1);
+    if (credential.length != 5) {
+      throw new AwsException(
+          AwsError.of(
+              "IncompleteSignatureException",
+              "Credential must have exactly 5 slash-delimited elements, e.g."
+                  + " keyid/date/region/service/term, got '"
+                  + authorization.credential()
+                  + "'"));
+    }
+    requireScope(credential, time);
+    requireNow(time, authorization.maxAgeSeconds());
+    if (!ACCESS_KEY_ID.matcher(credential[0]).matches()) {
+      throw new AwsException(UNKNOWN_KEY);
+    }
+    String scope = authorization.credential().substring(credential[0].length() + 1);
+    return new Claim(request, query, authorization, time, credential[0], scope);
+  }
+
+  /// Requires that `host` and all `x-amz-*` headers are signed. Without a signature, an attacker
+  /// could change these headers, such as the name of the operation.
+  private static void requireSigned(Headers headers, List<String> signed) {
+    headers.forEach(
+        (name, _) -> {
+          if (signed.contains(name)) {
+            return;
+          }
+          if (name.equals("host")) {
+            throw new AwsException(
+                AwsError.of(
+                    "InvalidSignatureException",
+                    "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
+          }
+          if (name.startsWith("x-amz-")) {
+            throw new AwsException(
+                AwsError.of(
+                    "InvalidSignatureException",
+                    "'" + name + "' must be a 'SignedHeader' in the AWS Authorization."));
+          }
+        });
+    for (String name : signed) {
+      if (!headers.has(name)) {
+        throw new AwsException(MISMATCH);
+      }
+    }
+  }
+
+  private void requireScope(String[] credential, SignatureTime time) {
+    var wrong = new StringBuilder();
+    if (!credential[1].equals(time.day())) {
+      wrong
+          .append("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date")
+          .append(" from HTTP: '")
+          .append(credential[1])
+          .append("' != '")
+          .append(time.day())
+          .append("', from '")
+          .append(time.text())
+          .append("'. ");
+    }
+    if (!credential[2].equals(region)) {
+      wrong
+          .append("Credential should be scoped to a valid region, not '")
+          .append(credential[2])
+          .append("'. ");
+    }
+    if (!credential[3].equals(service)) {
+      wrong
+          .append("Credential should be scoped to correct service: '")
+          .append(service)
+          .append("'. ");
+    }
+    if (!credential[4].equals(TERMINATOR)) {
+      wrong
+          .append("Credential should be scoped with a valid terminator: '")
+          .append(TERMINATOR)
+          .append("', not '")
+          .append(credential[4])
+          .append("'. ");
+    }
+    if (!wrong.isEmpty()) {
+      throw new AwsException(
+          AwsError.of("InvalidSignatureException", wrong.toString().stripTrailing()));
+    }
+  }
+
+  private void requireNow(SignatureTime time, long maxAgeSeconds) {
+    long now = Math.floorDiv(clock.millis(), 1000);
+    long signed = time.epochSecond();
+    long maxAge = Math.min(maxAgeSeconds, WINDOW_SECONDS);
+    if (signed < now - maxAge) {
+      throw new AwsException(
+          AwsError.of(
+              "InvalidSignatureException",
+              "Signature expired: "
+                  + time.text()
+                  + " is now earlier than "
+                  + SignatureTime.format(now - maxAge)
+                  + " ("
+                  + SignatureTime.format(now)
+                  + " - "
+                  + length(maxAge)
+                  + ".)"));
+    }
+    if (signed > now + WINDOW_SECONDS) {
+      throw new AwsException(
+          AwsError.of(
+              "InvalidSignatureException",
+              "Signature not yet current: "
+                  + time.text()
+                  + " is still later than "
+                  + SignatureTime.format(now + WINDOW_SECONDS)
+                  + " ("
+                  + SignatureTime.format(now)
+                  + " + "
+                  + length(WINDOW_SECONDS)
+                  + ".)"));
+    }
+  }
+
+  private static String length(long seconds) {
+    return seconds % 60 == 0 ? seconds / 60 + " min" : seconds + " sec";
+  }
+
+  private static byte[] hmac(byte[] key, byte[] message) {
+    try {
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(key, "HmacSHA256"));
+      return mac.doFinal(message);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("every JDK has HmacSHA256", e);
+    }
+  }
+
+  private static byte[] sha256(byte[] bytes) {
+    try {
+      return MessageDigest.getInstance("SHA-256").digest(bytes);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+  }
+}
