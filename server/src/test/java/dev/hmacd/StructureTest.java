@@ -54,7 +54,7 @@ final class StructureTest {
               "config",
               "transport"),
           entry("http", "access", "config", "limit", "transport", "awskms"),
-          entry("sigv4", "http", "usecase", "awskms"),
+          entry("sigv4", "http", "usecase"),
           entry("awskms", "usecase", "key", "config", "transport", "http", "sigv4"),
           entry(
               "",

@@ -3,6 +3,7 @@ package dev.hmacd.awskms;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.Request;
 import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Caller;
@@ -87,7 +88,7 @@ final class Dispatcher {
       long deadlineNanos,
       Exchange exchange,
       Answer answer) {
-    SigningKey key = found.join().orElseThrow(() -> new AwsException(SigV4.UNKNOWN_KEY));
+    SigningKey key = found.join().orElseThrow(SigV4Exception::unknownKey);
     claim.verify(key);
     if (!exchange.admit(key.principal())) {
       throw new AwsException(AwsError.throttledCaller());
@@ -104,6 +105,8 @@ final class Dispatcher {
       work.run();
     } catch (AwsException e) {
       answer.refuse(e.error());
+    } catch (SigV4Exception e) {
+      answer.refuse(SignatureErrors.of(e));
     } catch (Refusal e) {
       answer.fail(e.failure());
     } catch (CompletionException e) {

@@ -1,9 +1,6 @@
 package dev.hmacd.sigv4;
 
-import dev.hmacd.awskms.AwsError;
-import dev.hmacd.awskms.AwsException;
 import dev.hmacd.http.Headers;
-import dev.hmacd.http.Intake;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +24,9 @@ record Authorization(
   private static final String HEADER = "authorization";
   private static final long NO_LIMIT = Long.MAX_VALUE;
 
+  /// Above that of any client. Each name costs time.
+  private static final int MAX_SIGNED_HEADERS = 100;
+
   /// Maximum validity of a signed URL in AWS: one week.
   private static final int MAX_EXPIRES = 604_800;
 
@@ -40,19 +40,18 @@ record Authorization(
 
   /// Reads the authentication data.
   ///
-  /// @throws AwsException if the data is missing or malformed
+  /// @throws SigV4Exception if the data is missing or malformed
   static Authorization of(Headers headers, CanonicalQuery query) {
     List<String> given = headers.all(HEADER);
     boolean inQuery = QUERY_PARAMETERS.stream().anyMatch(query::has);
     if (given.isEmpty()) {
       if (!inQuery) {
-        throw new AwsException(
-            AwsError.of("MissingAuthenticationTokenException", "Missing Authentication Token"));
+        throw SigV4Exception.missing();
       }
       return ofQuery(query);
     }
     if (given.size() > 1 || inQuery) {
-      throw incomplete("Authorization is given more than once.");
+      throw SigV4Exception.incomplete("Authorization is given more than once.");
     }
     return ofHeader(given.getFirst(), headers);
   }
@@ -77,7 +76,7 @@ record Authorization(
           "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
     }
     if (!missing.isEmpty()) {
-      throw incomplete(missing.append("Authorization=").append(header).toString());
+      throw SigV4Exception.incomplete(missing.append("Authorization=").append(header).toString());
     }
     requireAlgorithm(algorithm);
     return new Authorization(
@@ -90,7 +89,7 @@ record Authorization(
       String pair = piece.strip();
       int equals = pair.indexOf('=');
       if (equals <= 0) {
-        throw incomplete(
+        throw SigV4Exception.incomplete(
             "'"
                 + pair
                 + "' not a valid key=value pair (missing equal-sign) in Authorization header: '"
@@ -98,7 +97,7 @@ record Authorization(
                 + "'.");
       }
       if (pairs.put(pair.substring(0, equals), pair.substring(equals + 1)) != null) {
-        throw incomplete(
+        throw SigV4Exception.incomplete(
             "'" + pair.substring(0, equals) + "' is given more than once in Authorization header.");
       }
     }
@@ -118,7 +117,8 @@ record Authorization(
     requireInQuery(missing, "'X-Amz-SignedHeaders'", signedHeaders);
     requireInQuery(missing, "'X-Amz-Date'", date);
     if (!missing.isEmpty()) {
-      throw incomplete(missing.append("Re-examine the query-string parameters.").toString());
+      throw SigV4Exception.incomplete(
+          missing.append("Re-examine the query-string parameters.").toString());
     }
     requireAlgorithm(algorithm);
     return new Authorization(
@@ -143,16 +143,17 @@ record Authorization(
 
   private static void requireAlgorithm(String algorithm) {
     if (!algorithm.equals(SigV4.ALGORITHM)) {
-      throw incomplete("Unsupported AWS 'algorithm': '" + algorithm + "'.");
+      throw SigV4Exception.incomplete("Unsupported AWS 'algorithm': '" + algorithm + "'.");
     }
   }
 
   private static List<String> names(String text) {
     List<String> names = new ArrayList<>();
     String before = "";
-    for (String name : text.split(";", Intake.MAX_HEADER_FIELDS + 1)) {
+    for (String name : text.split(";", MAX_SIGNED_HEADERS + 1)) {
       if (before.compareTo(name) >= 0 || !name.equals(name.toLowerCase(Locale.ROOT))) {
-        throw incomplete("'SignedHeaders' must be names in lowercase, sorted, and none twice.");
+        throw SigV4Exception.incomplete(
+            "'SignedHeaders' must be names in lowercase, sorted, and none twice.");
       }
       names.add(name);
       before = name;
@@ -167,8 +168,8 @@ record Authorization(
         .orElseThrow(() -> badDate(text));
   }
 
-  private static AwsException badDate(String text) {
-    return incomplete(
+  private static SigV4Exception badDate(String text) {
+    return SigV4Exception.incomplete(
         "Date must be in ISO-8601 'basic format'. Got '"
             + text
             + "'. See http://en.wikipedia.org/wiki/ISO_8601");
@@ -181,10 +182,7 @@ record Authorization(
         return seconds;
       }
     }
-    throw incomplete("X-Amz-Expires must be a whole number from 1 to " + MAX_EXPIRES + ".");
-  }
-
-  private static AwsException incomplete(String message) {
-    return new AwsException(AwsError.of("IncompleteSignatureException", message));
+    throw SigV4Exception.incomplete(
+        "X-Amz-Expires must be a whole number from 1 to " + MAX_EXPIRES + ".");
   }
 }

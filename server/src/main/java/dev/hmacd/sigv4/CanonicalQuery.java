@@ -1,7 +1,5 @@
 package dev.hmacd.sigv4;
 
-import dev.hmacd.awskms.AwsError;
-import dev.hmacd.awskms.AwsException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -24,7 +22,7 @@ final class CanonicalQuery {
 
   /// Reads a query.
   ///
-  /// @throws AwsException for a percent sign without two hex digits
+  /// @throws SigV4Exception for a percent sign without two hex digits
   static CanonicalQuery of(String query) {
     if (query.isEmpty()) {
       return NONE;
@@ -47,12 +45,11 @@ final class CanonicalQuery {
 
   /// The value of a parameter; empty if the query does not have it.
   ///
-  /// @throws AwsException if the query has it more than once
+  /// @throws SigV4Exception if the query has it more than once
   Optional<String> only(String name) {
     List<Parameter> found = parameters.stream().filter(each -> each.name().equals(name)).toList();
     if (found.size() > 1) {
-      throw new AwsException(
-          AwsError.of("IncompleteSignatureException", "'" + name + "' is given more than once."));
+      throw SigV4Exception.incomplete("'" + name + "' is given more than once.");
     }
     return found.stream().map(Parameter::value).findFirst();
   }
@@ -88,10 +85,8 @@ final class CanonicalQuery {
         int high = i + 2 < text.length() ? Character.digit(text.charAt(i + 1), 16) : -1;
         int low = i + 2 < text.length() ? Character.digit(text.charAt(i + 2), 16) : -1;
         if (high < 0 || low < 0) {
-          throw new AwsException(
-              AwsError.of(
-                  "IncompleteSignatureException",
-                  "The query has a percent sign without two hexadecimal digits."));
+          throw SigV4Exception.incomplete(
+              "The query has a percent sign without two hexadecimal digits.");
         }
         plain.append((char) (high << 4 | low));
         i += 2;

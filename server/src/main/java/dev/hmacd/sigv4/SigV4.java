@@ -1,7 +1,5 @@
 package dev.hmacd.sigv4;
 
-import dev.hmacd.awskms.AwsError;
-import dev.hmacd.awskms.AwsException;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
 import dev.hmacd.usecase.SigningKey;
@@ -17,8 +15,8 @@ import java.util.regex.Pattern;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// Verifier of AWS Signature Version 4, header and query form, with the errors of AWS KMS. It does
-/// no I/O: it needs the request, a clock, and a signing key from the caller.
+/// Verifier of AWS Signature Version 4, header and query form, with the messages of AWS. It does no
+/// I/O: it needs the request, a clock, and a signing key from the caller.
 ///
 /// It is stricter than AWS in points that affect no client. Every `x-amz-*` header must be signed.
 /// Duplicate authentication data is refused. The signed hash must be that of the body, never
@@ -32,24 +30,6 @@ public final class SigV4 {
 
   private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
   private static final HexFormat HEX = HexFormat.of();
-
-  private static final AwsError MISMATCH =
-      AwsError.of(
-          "InvalidSignatureException",
-          "The request signature we calculated does not match the signature you provided. Check"
-              + " your AWS Secret Access Key and signing method. Consult the service documentation"
-              + " for details.");
-
-  /// Also the error of AWS for an access key that does not exist.
-  public static final AwsError UNKNOWN_KEY =
-      AwsError.of(
-          "UnrecognizedClientException", "The security token included in the request is invalid.");
-
-  private static final AwsError SESSION_TOKEN =
-      AwsError.of(
-          UNKNOWN_KEY.code(),
-          UNKNOWN_KEY.message()
-              + " Session tokens are not accepted here: use a long-lived access key.");
 
   private final String region;
   private final String service;
@@ -99,12 +79,12 @@ public final class SigV4 {
     /// Computes the signature under a key, and compares it with that of the request in constant
     /// time.
     ///
-    /// @throws AwsException if the signatures differ
+    /// @throws SigV4Exception if the signatures differ
     public void verify(SigningKey key) {
       String bodyHash = HEX.formatHex(sha256(request.body()));
       if (request.headers().has("x-amz-content-sha256")
           && !request.headers().only("x-amz-content-sha256").equals(Optional.of(bodyHash))) {
-        throw new AwsException(MISMATCH);
+        throw SigV4Exception.mismatch();
       }
       String canonical =
           CanonicalRequest.of(request, query.text(), authorization.signedHeaders(), bodyHash);
@@ -121,37 +101,35 @@ public final class SigV4 {
               .getBytes(StandardCharsets.ISO_8859_1);
       if (!MessageDigest.isEqual(
           expected, authorization.signature().getBytes(StandardCharsets.ISO_8859_1))) {
-        throw new AwsException(MISMATCH);
+        throw SigV4Exception.mismatch();
       }
     }
   }
 
   /// Reads the signature of a request.
   ///
-  /// @throws AwsException if the signature is missing, malformed, not current, or for another
+  /// @throws SigV4Exception if the signature is missing, malformed, not current, or for another
   ///   service or region
   public Claim read(Request request) {
     var query = CanonicalQuery.of(request.query());
     Authorization authorization = Authorization.of(request.headers(), query);
     if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
-      throw new AwsException(SESSION_TOKEN);
+      throw SigV4Exception.sessionToken();
     }
     requireSigned(request.headers(), authorization.signedHeaders());
     SignatureTime time = authorization.time();
     String[] credential = authorization.credential().split("/", -1);
     if (credential.length != 5) {
-      throw new AwsException(
-          AwsError.of(
-              "IncompleteSignatureException",
-              "Credential must have exactly 5 slash-delimited elements, e.g."
-                  + " keyid/date/region/service/term, got '"
-                  + authorization.credential()
-                  + "'"));
+      throw SigV4Exception.incomplete(
+          "Credential must have exactly 5 slash-delimited elements, e.g."
+              + " keyid/date/region/service/term, got '"
+              + authorization.credential()
+              + "'");
     }
     requireScope(credential, time);
     requireNow(time, authorization.maxAgeSeconds());
     if (!ACCESS_KEY_ID.matcher(credential[0]).matches()) {
-      throw new AwsException(UNKNOWN_KEY);
+      throw SigV4Exception.unknownKey();
     }
     String scope = authorization.credential().substring(credential[0].length() + 1);
     return new Claim(request, query, authorization, time, credential[0], scope);
@@ -166,21 +144,17 @@ public final class SigV4 {
             return;
           }
           if (name.equals("host")) {
-            throw new AwsException(
-                AwsError.of(
-                    "InvalidSignatureException",
-                    "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
+            throw SigV4Exception.invalid(
+                "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
           }
           if (name.startsWith("x-amz-")) {
-            throw new AwsException(
-                AwsError.of(
-                    "InvalidSignatureException",
-                    "'" + name + "' must be a 'SignedHeader' in the AWS Authorization."));
+            throw SigV4Exception.invalid(
+                "'" + name + "' must be a 'SignedHeader' in the AWS Authorization.");
           }
         });
     for (String name : signed) {
       if (!headers.has(name)) {
-        throw new AwsException(MISMATCH);
+        throw SigV4Exception.mismatch();
       }
     }
   }
@@ -219,8 +193,7 @@ public final class SigV4 {
           .append("'. ");
     }
     if (!wrong.isEmpty()) {
-      throw new AwsException(
-          AwsError.of("InvalidSignatureException", wrong.toString().stripTrailing()));
+      throw SigV4Exception.invalid(wrong.toString().stripTrailing());
     }
   }
 
@@ -229,32 +202,28 @@ public final class SigV4 {
     long signed = time.epochSecond();
     long maxAge = Math.min(maxAgeSeconds, WINDOW_SECONDS);
     if (signed < now - maxAge) {
-      throw new AwsException(
-          AwsError.of(
-              "InvalidSignatureException",
-              "Signature expired: "
-                  + time.text()
-                  + " is now earlier than "
-                  + SignatureTime.format(now - maxAge)
-                  + " ("
-                  + SignatureTime.format(now)
-                  + " - "
-                  + length(maxAge)
-                  + ".)"));
+      throw SigV4Exception.invalid(
+          "Signature expired: "
+              + time.text()
+              + " is now earlier than "
+              + SignatureTime.format(now - maxAge)
+              + " ("
+              + SignatureTime.format(now)
+              + " - "
+              + length(maxAge)
+              + ".)");
     }
     if (signed > now + WINDOW_SECONDS) {
-      throw new AwsException(
-          AwsError.of(
-              "InvalidSignatureException",
-              "Signature not yet current: "
-                  + time.text()
-                  + " is still later than "
-                  + SignatureTime.format(now + WINDOW_SECONDS)
-                  + " ("
-                  + SignatureTime.format(now)
-                  + " + "
-                  + length(WINDOW_SECONDS)
-                  + ".)"));
+      throw SigV4Exception.invalid(
+          "Signature not yet current: "
+              + time.text()
+              + " is still later than "
+              + SignatureTime.format(now + WINDOW_SECONDS)
+              + " ("
+              + SignatureTime.format(now)
+              + " + "
+              + length(WINDOW_SECONDS)
+              + ".)");
     }
   }
 

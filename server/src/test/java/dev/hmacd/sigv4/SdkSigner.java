@@ -34,7 +34,7 @@ import software.amazon.awssdk.identity.spi.AwsCredentialsIdentity;
 public final class SdkSigner {
   static final String ACCESS_KEY_ID = "AKIATESTTESTTEST0001";
   static final String SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-  static final String REGION = "eu-central-1";
+  public static final String REGION = "eu-central-1";
   static final Principal PRINCIPAL = new Principal("arn:aws:iam::123456789012:user/ci");
 
   private static final AwsV4HttpSigner SIGNER = AwsV4HttpSigner.create();
