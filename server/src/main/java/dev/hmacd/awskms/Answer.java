@@ -27,7 +27,7 @@ final class Answer {
   private final Exchange exchange;
   private final Failures failures;
   private final CallObserver observer;
-  private final String requestId = Response.newRequestId();
+  private final String requestId = RequestId.random();
   private final long startNanos = System.nanoTime();
   private final AtomicBoolean ended = new AtomicBoolean();
 
@@ -102,12 +102,12 @@ final class Answer {
   }
 
   void refuse(AwsError error) {
-    send(error.status(), Response.body(error), error.code());
+    send(error.status(), error.json(), error.code());
   }
 
   private void send(int status, byte[] body, String reason) {
     if (ended.compareAndSet(false, true)) {
-      exchange.respond(new Response(status, body, requestId, false));
+      exchange.respond(new Response(status, body, requestId));
       observer.ended(operation, reason, System.nanoTime() - startNanos);
     }
   }

@@ -6,10 +6,21 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param code the error code of AWS, by which clients distinguish errors
 /// @param message null if AWS sends no message
-public record AwsError(int status, String code, @Nullable String message) {
+record AwsError(int status, String code, @Nullable String message) {
+  /// The body of the response.
+  byte[] json() {
+    return Json.object(
+        json -> {
+          json.writeStringField("__type", code);
+          if (message != null) {
+            json.writeStringField("message", message);
+          }
+        });
+  }
+
   /// An error of the caller. AWS answers it with status 400, also if its model declares another
   /// status.
-  public static AwsError of(String code, @Nullable String message) {
+  static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
   }
 
@@ -26,7 +37,7 @@ public record AwsError(int status, String code, @Nullable String message) {
     return of("UnsupportedOperationException", message);
   }
 
-  public static AwsError throttled() {
+  static AwsError throttled() {
     return of("ThrottlingException", "Rate exceeded");
   }
 

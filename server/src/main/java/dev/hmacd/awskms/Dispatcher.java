@@ -1,7 +1,10 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.http.Exchange;
+import dev.hmacd.http.HttpError;
+import dev.hmacd.http.HttpHandler;
 import dev.hmacd.http.Request;
+import dev.hmacd.http.Response;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.usecase.AccessKeyService;
@@ -18,7 +21,7 @@ import java.util.concurrent.CompletionException;
 /// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
 /// the handler. Runs on the event loop; a request that waits for a signing key continues there
 /// later.
-final class Dispatcher {
+final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
   private final SigV4 sigV4;
@@ -44,9 +47,14 @@ final class Dispatcher {
     this.maxCallTime = maxCallTime;
   }
 
-  /// Dispatches a request; the exchange gets the answer. Called on the event loop of the
-  /// connection.
-  void take(Request request, Exchange exchange) {
+  @Override
+  public Response refuse(HttpError error) {
+    AwsError refusal = HttpErrors.of(error);
+    return new Response(refusal.status(), refusal.json(), RequestId.random());
+  }
+
+  @Override
+  public void handle(Request request, Exchange exchange) {
     Optional<Operation> operation =
         request.headers().only("x-amz-target").flatMap(operations::find);
     var answer =

@@ -15,7 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
 /// JSON of requests and responses: RFC 8259 in UTF-8, without duplicate names, of bounded size.
-public final class Json {
+final class Json {
   /// Maximum depth, above that of any model, also for members that are not in the model.
   private static final int MAX_DEPTH = 32;
 
@@ -38,7 +38,7 @@ public final class Json {
   private Json() {}
 
   /// Writes the members of an object.
-  public interface Writer {
+  interface Writer {
     void write(JsonGenerator json) throws IOException;
   }
 
@@ -71,7 +71,7 @@ public final class Json {
   }
 
   /// Writes an object.
-  public static byte[] object(Writer members) {
+  static byte[] object(Writer members) {
     try (var bytes = new ByteArrayBuilder(256);
         JsonGenerator json = FACTORY.createGenerator(bytes)) {
       json.writeStartObject();

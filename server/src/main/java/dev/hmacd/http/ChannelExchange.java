@@ -1,7 +1,5 @@
 package dev.hmacd.http;
 
-import dev.hmacd.access.Principal;
-import dev.hmacd.awskms.AwsError;
 import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.concurrent.Executor;
@@ -32,7 +30,7 @@ abstract class ChannelExchange implements Exchange {
   private long held;
 
   /// The principal whose quota counts this request; null if none does.
-  private @Nullable Principal admitted;
+  private @Nullable Object admitted;
 
   /// Whether a connection was evicted in favour of this request.
   private boolean hasEvicted;
@@ -130,9 +128,9 @@ abstract class ChannelExchange implements Exchange {
   void begin(Request request) {
     if (intake.room().enter()) {
       entered = true;
-      intake.requests().accept(request, this);
+      intake.handler().handle(request, this);
     } else {
-      respond(Response.of(AwsError.throttled(), false));
+      respond(intake.handler().refuse(HttpError.REQUEST_LIMIT));
     }
   }
 
@@ -171,7 +169,7 @@ abstract class ChannelExchange implements Exchange {
   }
 
   @Override
-  public boolean admit(Principal principal) {
+  public boolean admit(Object principal) {
     holdings.authenticated(principal);
     if (ended) {
       return false; // The client is gone.

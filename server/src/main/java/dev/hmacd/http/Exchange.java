@@ -1,6 +1,5 @@
 package dev.hmacd.http;
 
-import dev.hmacd.access.Principal;
 import java.util.concurrent.Executor;
 
 /// The client's side of a request, which gets the answer.
@@ -15,10 +14,10 @@ public interface Exchange {
   /// complete its reply then.
   void whenGone(Runnable action);
 
-  /// Reports that the request has a valid signature of this principal.
+  /// Reports that the application has authenticated the request as one of this principal.
   ///
   /// @return whether the principal may have one more request in flight
-  boolean admit(Principal principal);
+  boolean admit(Object principal);
 
   /// The event loop of the request's connection.
   Executor executor();

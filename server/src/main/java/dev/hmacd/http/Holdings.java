@@ -1,6 +1,5 @@
 package dev.hmacd.http;
 
-import dev.hmacd.access.Principal;
 import dev.hmacd.transport.ConnectionMeter;
 import io.netty.channel.Channel;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +10,7 @@ final class Holdings implements ConnectionMeter.Held {
   private final Channel connection;
   private final Intake intake;
   private long bytes;
-  private @Nullable Principal principal;
+  private @Nullable Object principal;
 
   Holdings(Channel connection, Intake intake) {
     this.connection = connection;
@@ -48,16 +47,16 @@ final class Holdings implements ConnectionMeter.Held {
     return principal == null ? Room.NOBODY : principal;
   }
 
-  /// Whether a request of this connection had a valid signature.
+  /// Whether a request of this connection was authenticated.
   boolean isAuthenticated() {
     return principal != null;
   }
 
-  /// The connection belongs to the principal of its latest valid signature.
-  void authenticated(Principal signer) {
-    if (!signer.equals(principal)) {
-      principal = signer;
-      intake.connections().authenticated(connection, signer);
+  /// Records the principal of the latest authenticated request. The connection belongs to it.
+  void authenticated(Object identity) {
+    if (!identity.equals(principal)) {
+      principal = identity;
+      intake.connections().authenticated(connection, identity);
     }
   }
 }

@@ -1,6 +1,5 @@
 package dev.hmacd.http;
 
-import dev.hmacd.awskms.AwsError;
 import dev.hmacd.transport.ConnectionMeter;
 import dev.hmacd.transport.Reading;
 import io.netty.buffer.ByteBuf;
@@ -43,9 +42,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private static final HttpHeadersFactory HEADERS =
       DefaultHttpHeadersFactory.headersFactory().withValidation(false);
-  private static final AsciiString CONTENT_TYPE = AsciiString.of(Response.CONTENT_TYPE);
-  private static final AsciiString REQUEST_ID = AsciiString.of("x-amzn-RequestId");
-  private static final AsciiString POST = AsciiString.of("POST");
 
   private static final byte[] NO_BODY = {};
 
@@ -172,28 +168,27 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       return;
     }
     if (!request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
-      refuse(HttpErrors.VERSION);
+      refuse(HttpError.VERSION);
       return;
     }
     pending.target = request.uri();
     pending.hold(pending.method.length() + (long) pending.target.length());
-    // After another method than POST the connection is closed: clients of AWS KMS send only POST.
-    pending.last = !HttpUtil.isKeepAlive(request) || !pending.method.equals("POST");
+    pending.last = !HttpUtil.isKeepAlive(request) || !intake.profile().serves(pending.method);
     for (var fields = request.headers().iteratorCharSequence(); fields.hasNext(); ) {
       Map.Entry<CharSequence, CharSequence> field = fields.next();
       pending.field(
           AsciiString.of(field.getKey()).toLowerCase().toString(), field.getValue().toString());
     }
     if (pending.headers().only("host").isEmpty()) {
-      refuse(HttpErrors.BAD_HOST);
+      refuse(HttpError.INVALID_HOST);
       return;
     }
     if (pending.headers().has("transfer-encoding") && !isChunked(pending.headers())) {
-      refuse(HttpErrors.MALFORMED);
+      refuse(HttpError.MALFORMED);
       return;
     }
     if (HttpUtil.getContentLength(request, 0L) > intake.limits().maxBodyBytes()) {
-      refuse(HttpErrors.BODY_TOO_LONG);
+      refuse(HttpError.BODY_TOO_LONG);
       return;
     }
     if (pending.headers().has("expect")) {
@@ -209,7 +204,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private void expect(Headers headers) {
     if (!headers.only("expect").map("100-continue"::equalsIgnoreCase).orElse(false)) {
-      refuse(HttpErrors.EXPECTATION);
+      refuse(HttpError.EXPECTATION);
     } else if (waiting.isEmpty()) {
       // Otherwise it would precede earlier answers. A client continues without it after a timeout.
       var _ =
@@ -226,17 +221,17 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     }
     if (content.decoderResult().isFailure()) {
       boolean trailer = content.decoderResult().cause() instanceof Http1Decoder.TrailerException;
-      refuse(trailer ? HttpErrors.TRAILERS : HttpErrors.MALFORMED);
+      refuse(trailer ? HttpError.TRAILERS : HttpError.MALFORMED);
       return;
     }
     ByteBuf part = content.content();
     if (part.isReadable()) {
       if (pending.body().length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
-        refuse(HttpErrors.BODY_TOO_LONG);
+        refuse(HttpError.BODY_TOO_LONG);
         return;
       }
       if (!pending.hasRoomFor(part.readableBytes())) {
-        refuse(HttpErrors.NO_ROOM);
+        refuse(HttpError.BUFFER_LIMIT);
         return;
       }
       int before = pending.body().heapBytes();
@@ -260,25 +255,26 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
         Request.of(pending.method, pending.target, pending.headers(), pending.takeBody()));
   }
 
-  private static AwsError error(Throwable cause) {
+  private static HttpError error(Throwable cause) {
     if (cause instanceof TooLongHttpLineException) {
-      return HttpErrors.TARGET_TOO_LONG;
+      return HttpError.TARGET_TOO_LONG;
     }
     return cause instanceof TooLongHttpHeaderException
-        ? HttpErrors.HEADERS_TOO_LONG
-        : HttpErrors.MALFORMED;
+        ? HttpError.HEADERS_TOO_LONG
+        : HttpError.MALFORMED;
   }
 
   /// Refuses the partially received request, after the answers to all earlier ones, and ignores
   /// further input.
-  private void refuse(AwsError error) {
+  private void refuse(HttpError error) {
     Pending pending = incoming == null ? new Pending() : incoming;
     incoming = null;
     comingSinceNanos = 0;
     idleSinceNanos = 0;
     deaf = true;
     waiting.add(pending);
-    pending.respond(Response.of(error, true));
+    pending.last = true;
+    pending.respond(intake.handler().refuse(error));
   }
 
   @Override
@@ -314,7 +310,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       next.release(); // From now on the answer counts as outbound bytes of the channel.
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
       // An unauthenticated connection gets one answer.
-      boolean last = response.last() || next.last || drained || !holdings.isAuthenticated();
+      boolean last = next.last || drained || !holdings.isAuthenticated();
       write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
       sent = true;
       if (last) {
@@ -342,14 +338,15 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
             Unpooled.wrappedBuffer(body),
             HEADERS,
             HEADERS);
+    HttpProfile profile = intake.profile();
     answer
         .headers()
-        .set(REQUEST_ID, response.requestId())
-        .set(HttpHeaderNames.CONTENT_TYPE, CONTENT_TYPE)
+        .set(profile.requestIdName(), response.requestId())
+        .set(HttpHeaderNames.CONTENT_TYPE, profile.contentType())
         .set(HttpHeaderNames.CONTENT_LENGTH, Integer.toString(body.length))
         .set(HttpHeaderNames.DATE, HttpDate.now());
     if (response.status() == HttpResponseStatus.METHOD_NOT_ALLOWED.code()) {
-      answer.headers().set(HttpHeaderNames.ALLOW, POST);
+      answer.headers().set(HttpHeaderNames.ALLOW, profile.allow());
     }
     if (!last) {
       var _ = channel.write(answer);
@@ -372,7 +369,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     if (cause.getCause() instanceof Http1Decoder.MalformedException) {
       if (!deaf) {
-        refuse(HttpErrors.MALFORMED);
+        refuse(HttpError.MALFORMED);
         context.flush();
       }
       return;
@@ -397,7 +394,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     if (coming != 0 && coming == comingSinceNanos && !channel.config().isAutoRead()) {
       comingSinceNanos = now(); // This daemon has paused the reading.
     } else if (coming != 0 && coming == comingSinceNanos) {
-      refuse(HttpErrors.TIMEOUT);
+      refuse(HttpError.TIMEOUT);
       channel.flush();
     } else if (coming == 0 && idle != 0 && idle == idleSinceNanos && comingSinceNanos == 0) {
       var _ = channel.close();

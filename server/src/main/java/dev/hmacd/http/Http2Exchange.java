@@ -1,7 +1,5 @@
 package dev.hmacd.http;
 
-import dev.hmacd.access.Principal;
-import dev.hmacd.awskms.AwsError;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -18,7 +16,6 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
-import io.netty.util.AsciiString;
 import io.netty.util.ReferenceCountUtil;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -27,13 +24,12 @@ import org.slf4j.LoggerFactory;
 /// A stream of an HTTP/2 connection, with one request and its answer. Runs on the connection's
 /// event loop.
 final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.Watched {
-  private static final AsciiString REQUEST_ID = AsciiString.of("x-amzn-requestid");
   private static final Logger log = LoggerFactory.getLogger(Http2Exchange.class);
 
   private final Channel stream;
   private final Http2Connection connection;
   private final Intake intake;
-  private final Way way;
+  private final StreamExchange exchange;
   private String method = "";
   private String path = "";
   private boolean headSeen;
@@ -43,6 +39,9 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   /// Whether the request is complete or refused: further frames are ignored.
   private boolean whole;
+
+  /// Whether the request is refused before its end: the client must not send the rest.
+  private boolean incomplete;
 
   /// Whether the [Watch] checks this stream: its request is incomplete, or its answer is not sent
   /// yet.
@@ -57,11 +56,11 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     this.stream = stream;
     this.connection = connection;
     this.intake = intake;
-    this.way = new Way(stream, intake, connection.holdings());
+    this.exchange = new StreamExchange(stream, intake, connection.holdings());
   }
 
-  private final class Way extends ChannelExchange {
-    Way(Channel stream, Intake intake, Holdings holdings) {
+  private final class StreamExchange extends ChannelExchange {
+    StreamExchange(Channel stream, Intake intake, Holdings holdings) {
       super(stream, intake, holdings);
     }
 
@@ -71,7 +70,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     }
 
     @Override
-    public boolean admit(Principal principal) {
+    public boolean admit(Object principal) {
       boolean admitted = super.admit(principal);
       connection.authenticated();
       return admitted;
@@ -92,8 +91,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   @Override
   public void channelInactive(ChannelHandlerContext context) {
     connection.ended();
-    way.abandon();
-    way.release(); // A stream counts until it is closed, after the client has read its answer.
+    exchange.abandon();
+    exchange.release(); // A stream counts until it is closed, after the client has read its answer.
     unwatch();
   }
 
@@ -109,7 +108,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
         reset(Http2Error.REFUSED_STREAM);
       } else if (frame instanceof Http2HeadersFrame head) {
         if (headSeen) {
-          refuse(HttpErrors.TRAILERS);
+          refuse(HttpError.TRAILERS);
         } else {
           headSeen = true;
           head(head.headers());
@@ -130,38 +129,38 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   private void head(Http2Headers fields) {
     if (fields.size() > Intake.MAX_HEADER_FIELDS) {
-      refuse(HttpErrors.HEADERS_TOO_LONG);
+      refuse(HttpError.HEADERS_TOO_LONG);
       return;
     }
     if (fields.method() == null || fields.path() == null || fields.scheme() == null) {
-      refuse(HttpErrors.MALFORMED); // RFC 9113, section 8.3.1.
+      refuse(HttpError.MALFORMED); // RFC 9113, section 8.3.1.
       return;
     }
     method = fields.method().toString();
     path = fields.path().toString();
-    way.hold(method.length() + (long) path.length());
+    exchange.hold(method.length() + (long) path.length());
     for (Map.Entry<CharSequence, CharSequence> field : fields) {
       String name = field.getKey().toString();
       String value = field.getValue().toString();
       if (value.chars().anyMatch(c -> c < ' ' && c != '\t')) {
-        refuse(HttpErrors.MALFORMED); // RFC 9113, section 8.2.1.
+        refuse(HttpError.MALFORMED); // RFC 9113, section 8.2.1.
         return;
       }
       if (!name.startsWith(":")) {
-        way.field(name, value);
+        exchange.field(name, value);
       }
     }
     if (fields.authority() != null) {
       String authority = fields.authority().toString();
-      if (!way.headers().has("host")) {
-        way.field("host", authority);
-      } else if (!way.headers().all("host").stream().allMatch(authority::equals)) {
-        refuse(HttpErrors.BAD_HOST); // RFC 9113, section 8.3.1.
+      if (!exchange.headers().has("host")) {
+        exchange.field("host", authority);
+      } else if (!exchange.headers().all("host").stream().allMatch(authority::equals)) {
+        refuse(HttpError.INVALID_HOST); // RFC 9113, section 8.3.1.
         return;
       }
     }
-    if (way.headers().only("host").isEmpty()) {
-      refuse(HttpErrors.BAD_HOST);
+    if (exchange.headers().only("host").isEmpty()) {
+      refuse(HttpError.INVALID_HOST);
     }
   }
 
@@ -169,27 +168,28 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
     if (!part.isReadable()) {
       return;
     }
-    if (way.body().length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
-      refuse(HttpErrors.BODY_TOO_LONG);
-    } else if (!way.hasRoomFor(part.readableBytes())) {
-      refuse(HttpErrors.NO_ROOM);
+    if (exchange.body().length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
+      refuse(HttpError.BODY_TOO_LONG);
+    } else if (!exchange.hasRoomFor(part.readableBytes())) {
+      refuse(HttpError.BUFFER_LIMIT);
     } else {
-      int before = way.body().heapBytes();
-      way.body().append(part);
-      way.hold(way.body().heapBytes() - before);
+      int before = exchange.body().heapBytes();
+      exchange.body().append(part);
+      exchange.hold(exchange.body().heapBytes() - before);
     }
   }
 
   private void end() {
     whole = true;
     unwatch();
-    way.begin(Request.of(method, path, way.headers(), way.takeBody()));
+    exchange.begin(Request.of(method, path, exchange.headers(), exchange.takeBody()));
   }
 
-  private void refuse(AwsError error) {
+  private void refuse(HttpError error) {
     whole = true;
+    incomplete = true;
     unwatch();
-    way.respond(Response.of(error, true));
+    exchange.respond(intake.handler().refuse(error));
   }
 
   @Override
@@ -216,15 +216,16 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   private void write(Response response) {
     byte[] body = method.equals("HEAD") ? new byte[0] : response.body();
+    HttpProfile profile = intake.profile();
     var head =
         new DefaultHttp2Headers(false)
             .status(Integer.toString(response.status()))
-            .set(REQUEST_ID, response.requestId())
-            .set(HttpHeaderNames.CONTENT_TYPE, Response.CONTENT_TYPE)
+            .set(profile.lowercaseRequestIdName(), response.requestId())
+            .set(HttpHeaderNames.CONTENT_TYPE, profile.contentType())
             .set(HttpHeaderNames.CONTENT_LENGTH, Integer.toString(body.length))
             .set(HttpHeaderNames.DATE, HttpDate.now());
     if (response.status() == 405) {
-      head.set(HttpHeaderNames.ALLOW, "POST");
+      head.set(HttpHeaderNames.ALLOW, profile.allow());
     }
     ChannelFuture sent;
     if (body.length == 0) {
@@ -233,7 +234,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
       var _ = stream.write(new DefaultHttp2HeadersFrame(head, false));
       sent = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
     }
-    if (response.last()) {
+    if (incomplete) {
       // Stops the client from sending the rest of the request (RFC 9113, section 8.1). An earlier
       // reset would cancel the answer.
       var _ = sent.addListener(_ -> reset(Http2Error.NO_ERROR));
@@ -275,7 +276,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   private void tooLate() {
     if (!whole) {
-      refuse(HttpErrors.TIMEOUT);
+      refuse(HttpError.TIMEOUT);
     }
   }
 

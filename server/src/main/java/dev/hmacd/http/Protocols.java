@@ -19,13 +19,13 @@ import org.slf4j.LoggerFactory;
 
 /// Protocol detection of a new connection: HTTP/2 or HTTP/1.1, by ALPN with TLS, and by the first
 /// bytes without TLS.
-public final class Protocols extends ChannelInitializer<Channel> {
+final class Protocols extends ChannelInitializer<Channel> {
   private static final Logger log = LoggerFactory.getLogger(Protocols.class);
 
   private final Intake intake;
   private final @Nullable Tls tls;
 
-  public Protocols(Intake intake, @Nullable Tls tls) {
+  Protocols(Intake intake, @Nullable Tls tls) {
     this.intake = intake;
     this.tls = tls;
   }

@@ -1,7 +1,6 @@
 package dev.hmacd.http;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Principal;
 import dev.hmacd.limit.OwnerQuota;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -9,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /// Bounds on the requests in flight, and on the bytes of their bodies, over all connections. With
 /// bounds for each connection only, many connections together could fill the memory.
 @ThreadSafe
-public final class Room {
+final class Room {
   private final int maxRequests;
   private final long maxBytes;
   private final OwnerQuota requestsOf;
@@ -21,7 +20,7 @@ public final class Room {
   static final Object NOBODY = "nobody";
 
   /// @param maxBodyBytes maximum body of one request, which the quota of a principal always allows
-  public Room(int maxRequests, long maxBytes, long maxBodyBytes) {
+  Room(int maxRequests, long maxBytes, long maxBodyBytes) {
     this.maxRequests = maxRequests;
     this.maxBytes = maxBytes;
     this.requestsOf = OwnerQuota.halfOf(maxRequests);
@@ -44,11 +43,11 @@ public final class Room {
   /// Counts an admitted request for its principal. [#dismiss] must follow if the result is true.
   ///
   /// @return false if the quota of the principal is used up
-  boolean admit(Principal principal) {
+  boolean admit(Object principal) {
     return requestsOf.tryHold(principal, 1);
   }
 
-  void dismiss(Principal principal) {
+  void dismiss(Object principal) {
     requestsOf.release(principal, 1);
   }
 
@@ -76,11 +75,11 @@ public final class Room {
     bytesOf.release(owner, count);
   }
 
-  public int requests() {
+  int requests() {
     return requests.get();
   }
 
-  public long bytes() {
+  long bytes() {
     return bytes.get();
   }
 }

@@ -11,9 +11,9 @@ import java.util.concurrent.locks.ReentrantLock;
 /// Watchdog of connections and streams, with time limits for partially received requests and idle
 /// connections. One scan of volatile fields costs less than a timer for each connection.
 @ThreadSafe
-public final class Watch {
+final class Watch {
   /// Interval of the checks, and maximum delay of a timeout.
-  public static final Duration INTERVAL = Duration.ofMillis(250);
+  static final Duration INTERVAL = Duration.ofMillis(250);
 
   /// A connection or a stream with a time limit.
   interface Watched {
@@ -50,12 +50,12 @@ public final class Watch {
     }
   }
 
-  public void look(long nowNanos) {
+  void look(long nowNanos) {
     all.forEach(each -> each.look(nowNanos));
   }
 
   /// Drains all present and future connections.
-  public void drain() {
+  void drain() {
     draining = true;
     all.forEach(Watched::drain);
   }
@@ -67,7 +67,7 @@ public final class Watch {
   /// Waits for the end of all connections, after [#drain].
   ///
   /// @return false if a connection is left at the limit
-  public boolean awaitNone(Duration limit) throws InterruptedException {
+  boolean awaitNone(Duration limit) throws InterruptedException {
     long left = limit.toNanos();
     lock.lockInterruptibly();
     try {

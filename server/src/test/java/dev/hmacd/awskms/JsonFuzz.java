@@ -7,7 +7,6 @@ import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import dev.hmacd.access.Access;
-import dev.hmacd.http.Response;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.KeyRegistry;
@@ -215,7 +214,7 @@ public final class JsonFuzz {
                       "UnsupportedOperationException")
                   .contains(error.code()),
           "not a refusal of a body: " + error);
-      check(Response.body(error).length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
+      check(error.json().length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
       return Optional.empty();
     }
   }

@@ -3,7 +3,6 @@ package dev.hmacd.http;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import dev.hmacd.access.Principal;
-import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.MemoryBudget;
 import io.netty.buffer.ByteBuf;
@@ -28,8 +27,8 @@ public final class Http1Fuzz {
   private static final Duration LONG = Duration.ofDays(1);
 
   /// Small, so that short inputs reach them.
-  private static final Config.AwsLimits LIMITS =
-      new Config.AwsLimits(1024, 2048, 1 << 20, 1 << 10, 64, 1, 1, LONG, LONG, LONG, LONG);
+  private static final HttpLimits LIMITS =
+      new HttpLimits(1024, 2048, 1 << 20, 1 << 10, 64, 1, 1, LONG, LONG, LONG);
 
   /// What an endless head, body or chunk may take while it comes, in pieces of a kilobyte.
   private static final int MAX_MEMORY = 16 * 1024;
@@ -67,7 +66,14 @@ public final class Http1Fuzz {
               new Connections.Settings(1, 1, 0, Duration.ofSeconds(1)), new MemoryBudget(1 << 30));
       var _ = new EmbeddedChannel(connections).writeInbound(channel); // Gives it its meter.
       Protocols.http1(
-          channel.pipeline(), new Intake(LIMITS, requests, room, connections, new Watch()));
+          channel.pipeline(),
+          new Intake(
+              LIMITS,
+              TestHandler.PROFILE,
+              new TestHandler(requests),
+              room,
+              connections,
+              new Watch()));
     }
 
     void write(byte[] bytes, int from, int to) {
@@ -130,7 +136,7 @@ public final class Http1Fuzz {
   }
 
   private static Response answer(int number) {
-    return new Response(200, Integer.toString(number).getBytes(ISO_8859_1), "id", false);
+    return new Response(200, Integer.toString(number).getBytes(ISO_8859_1), "id");
   }
 
   /// Lets a connection read bytes, and returns what it took for requests.

@@ -3,7 +3,6 @@ package dev.hmacd.http;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hmacd.config.Config;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.transport.ConnectionMeter;
 import dev.hmacd.transport.Connections;
@@ -35,8 +34,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// test says so: the order of the two in which an answer could be lost.
 final class LateRequestTest {
   private static final Duration LIMIT = Duration.ofHours(1);
-  private static final Config.AwsLimits LIMITS =
-      new Config.AwsLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT, LIMIT);
+  private static final HttpLimits LIMITS =
+      new HttpLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT);
 
   /// A sweep starts a time limit, the next one finds it exceeded. Some more do no harm.
   private static final int SWEEPS = 8;
@@ -58,7 +57,8 @@ final class LateRequestTest {
               new Protocols(
                   new Intake(
                       LIMITS,
-                      (request, _) -> taken.add(request),
+                      TestHandler.PROFILE,
+                      new TestHandler((request, _) -> taken.add(request)),
                       new Room(
                           LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes()),
                       connections,
@@ -128,9 +128,7 @@ final class LateRequestTest {
     assertThat(channel.isOpen()).isTrue();
     assertThat(sent().toString(US_ASCII)).isEmpty();
     passTheDeadline();
-    assertThat(sent().toString(US_ASCII))
-        .startsWith("HTTP/1.1 408 ")
-        .contains("RequestTimeoutException");
+    assertThat(sent().toString(US_ASCII)).startsWith("HTTP/1.1 408 ").contains("TIMEOUT");
   }
 
   /// The streams whose answer is 408.

@@ -3,7 +3,6 @@ package dev.hmacd.http;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.MemoryBudget;
 import io.netty.buffer.Unpooled;
@@ -17,8 +16,8 @@ import org.junit.jupiter.api.Test;
 /// Timeouts that are checked while an event loop is busy, and received bytes are not read yet.
 final class ProtocolsTest {
   private static final Duration LIMIT = Duration.ofHours(1);
-  private static final Config.AwsLimits LIMITS =
-      new Config.AwsLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT, LIMIT);
+  private static final HttpLimits LIMITS =
+      new HttpLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT);
 
   private final List<Request> taken = new ArrayList<>();
   private final Watch watch = new Watch();
@@ -29,7 +28,8 @@ final class ProtocolsTest {
           new Protocols(
               new Intake(
                   LIMITS,
-                  (request, _) -> taken.add(request),
+                  TestHandler.PROFILE,
+                  new TestHandler((request, _) -> taken.add(request)),
                   new Room(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes()),
                   connections,
                   watch),

@@ -1,0 +1,43 @@
+package dev.hmacd.awskms;
+
+import dev.hmacd.http.HttpError;
+
+/// Maps an [HttpError] to the error of AWS.
+final class HttpErrors {
+  private HttpErrors() {}
+
+  // No default branch: a new error does not compile without a decision about its code.
+  static AwsError of(HttpError error) {
+    return switch (error) {
+      case MALFORMED -> badRequest(error, "The request is not well-formed HTTP.");
+      case INVALID_HOST -> badRequest(error, "The request must name one host.");
+      case TRAILERS -> badRequest(error, "Fields after the body are not taken.");
+      case TIMEOUT ->
+          of(error, "RequestTimeoutException", "The request did not come whole in time.");
+      case BODY_TOO_LONG ->
+          of(error, "RequestEntityTooLargeException", "The request's body is too long.");
+      case TARGET_TOO_LONG ->
+          of(error, "RequestUriTooLongException", "The request's target is too long.");
+      case EXPECTATION ->
+          of(error, "ExpectationFailedException", "Nothing but 100-continue can be expected.");
+      case HEADERS_TOO_LONG ->
+          of(
+              error,
+              "RequestHeaderFieldsTooLargeException",
+              "The request's header fields are too long.");
+      case BUFFER_LIMIT ->
+          of(error, "ServiceUnavailableException", "Too many requests are coming in.");
+      case REQUEST_LIMIT -> AwsError.throttled();
+      case VERSION ->
+          of(error, "HttpVersionNotSupportedException", "HTTP/1.1 and HTTP/2 are spoken here.");
+    };
+  }
+
+  private static AwsError badRequest(HttpError error, String message) {
+    return of(error, "BadRequestException", message);
+  }
+
+  private static AwsError of(HttpError error, String code, String message) {
+    return new AwsError(error.status(), code, message);
+  }
+}
