@@ -1,5 +1,6 @@
 package dev.hmacd.http;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.concurrent.Executor;
@@ -55,13 +56,13 @@ abstract class ChannelExchange implements Exchange {
   /// The TCP connection.
   abstract Channel connection();
 
-  Body body() {
-    return body;
+  final Intake intake() {
+    return intake;
   }
 
   /// Returns the complete body and gives up this object's reference, so that no second copy is
   /// kept.
-  byte[] takeBody() {
+  final byte[] takeBody() {
     int before = body.heapBytes();
     byte[] taken = body.take();
     hold((long) taken.length - before);
@@ -94,10 +95,29 @@ abstract class ChannelExchange implements Exchange {
     hold(headers.heapBytes() - before);
   }
 
+  /// Appends a part of the body, within the bounds.
+  ///
+  /// @return the reason for the refusal of the request; null if the part is accepted
+  final @Nullable HttpError append(ByteBuf part) {
+    if (!part.isReadable()) {
+      return null;
+    }
+    if (body.length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
+      return HttpError.BODY_TOO_LONG;
+    }
+    if (!hasRoomFor(part.readableBytes())) {
+      return HttpError.BUFFER_LIMIT;
+    }
+    int before = body.heapBytes();
+    body.append(part);
+    hold(body.heapBytes() - before);
+    return null;
+  }
+
   /// Counts a part of the body against the bounds. Returns false, and does not count the part, if
   /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
   /// memory, because the connection may hold nothing.
-  boolean hasRoomFor(int bytes) {
+  private boolean hasRoomFor(int bytes) {
     if (intake.room().hold(owner, bytes)) {
       return true;
     }

@@ -2,28 +2,18 @@ package dev.hmacd.http;
 
 import dev.hmacd.transport.ConnectionMeter;
 import dev.hmacd.transport.Reading;
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
-import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
 import io.netty.handler.codec.http.HttpContent;
-import io.netty.handler.codec.http.HttpHeaderNames;
-import io.netty.handler.codec.http.HttpHeaderValues;
-import io.netty.handler.codec.http.HttpHeadersFactory;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponseStatus;
-import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
-import io.netty.handler.codec.http.TooLongHttpHeaderException;
-import io.netty.handler.codec.http.TooLongHttpLineException;
-import io.netty.util.AsciiString;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,11 +30,6 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   /// closed.
   private static final long LAST_LOOK_MILLIS = 100;
 
-  private static final HttpHeadersFactory HEADERS =
-      DefaultHttpHeadersFactory.headersFactory().withValidation(false);
-
-  private static final byte[] NO_BODY = {};
-
   private static final Logger log = LoggerFactory.getLogger(Http1Connection.class);
 
   private final Channel channel;
@@ -52,10 +37,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   private final Intake intake;
   private final Holdings holdings;
   private final ConnectionMeter meter;
-  private final ArrayDeque<Pending> waiting = new ArrayDeque<>();
+  private final ArrayDeque<Http1Exchange> waiting = new ArrayDeque<>();
 
   /// The partially received request.
-  private @Nullable Pending incoming;
+  private @Nullable Http1Exchange incoming;
 
   /// Bytes of an unfinished head, counted in [#holdings].
   private long headBytes;
@@ -82,27 +67,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     this.idleSinceNanos = now();
   }
 
-  /// A request, from its head to its answer.
-  private final class Pending extends ChannelExchange {
-    private String method = "";
-    private String target = "";
-    private boolean last;
-    private @Nullable Response response;
-
-    Pending() {
-      super(channel, intake, holdings);
-    }
-
-    @Override
-    void send(Response answer) {
-      response = answer;
-      sendReady();
-    }
-
-    @Override
-    Channel connection() {
-      return channel;
-    }
+  Channel channel() {
+    return channel;
   }
 
   private static long now() {
@@ -136,9 +102,9 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private void abandonWaiting() {
     waiting.forEach(
-        pending -> {
-          pending.abandon();
-          pending.release();
+        exchange -> {
+          exchange.abandon();
+          exchange.release();
         });
     waiting.clear();
   }
@@ -160,52 +126,12 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   private void head(HttpRequest request) {
-    var pending = new Pending();
-    incoming = pending;
-    pending.method = request.method().name();
-    if (request.decoderResult().isFailure()) {
-      refuse(error(request.decoderResult().cause()));
-      return;
-    }
-    if (!request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
-      refuse(HttpError.VERSION);
-      return;
-    }
-    pending.target = request.uri();
-    pending.hold(pending.method.length() + (long) pending.target.length());
-    pending.last = !HttpUtil.isKeepAlive(request) || !intake.profile().serves(pending.method);
-    for (var fields = request.headers().iteratorCharSequence(); fields.hasNext(); ) {
-      Map.Entry<CharSequence, CharSequence> field = fields.next();
-      pending.field(
-          AsciiString.of(field.getKey()).toLowerCase().toString(), field.getValue().toString());
-    }
-    if (pending.headers().only("host").isEmpty()) {
-      refuse(HttpError.INVALID_HOST);
-      return;
-    }
-    if (pending.headers().has("transfer-encoding") && !isChunked(pending.headers())) {
-      refuse(HttpError.MALFORMED);
-      return;
-    }
-    if (HttpUtil.getContentLength(request, 0L) > intake.limits().maxBodyBytes()) {
-      refuse(HttpError.BODY_TOO_LONG);
-      return;
-    }
-    if (pending.headers().has("expect")) {
-      expect(pending.headers());
-    }
-  }
-
-  /// Whether `chunked` is the only transfer coding. The decoder ignores other codings before it,
-  /// and other parsers might not.
-  private static boolean isChunked(Headers headers) {
-    return headers.only("transfer-encoding").map("chunked"::equalsIgnoreCase).orElse(false);
-  }
-
-  private void expect(Headers headers) {
-    if (!headers.only("expect").map("100-continue"::equalsIgnoreCase).orElse(false)) {
-      refuse(HttpError.EXPECTATION);
-    } else if (waiting.isEmpty()) {
+    var exchange = new Http1Exchange(this, intake, holdings);
+    incoming = exchange;
+    HttpError error = exchange.readHead(request);
+    if (error != null) {
+      refuse(error);
+    } else if (exchange.expectsContinue() && waiting.isEmpty()) {
       // Otherwise it would precede earlier answers. A client continues without it after a timeout.
       var _ =
           channel.writeAndFlush(
@@ -215,66 +141,42 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   private void content(HttpContent content) {
-    Pending pending = incoming;
-    if (pending == null) {
+    Http1Exchange exchange = incoming;
+    if (exchange == null) {
       return;
     }
-    if (content.decoderResult().isFailure()) {
-      boolean trailer = content.decoderResult().cause() instanceof Http1Decoder.TrailerException;
-      refuse(trailer ? HttpError.TRAILERS : HttpError.MALFORMED);
-      return;
-    }
-    ByteBuf part = content.content();
-    if (part.isReadable()) {
-      if (pending.body().length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
-        refuse(HttpError.BODY_TOO_LONG);
-        return;
-      }
-      if (!pending.hasRoomFor(part.readableBytes())) {
-        refuse(HttpError.BUFFER_LIMIT);
-        return;
-      }
-      int before = pending.body().heapBytes();
-      pending.body().append(part);
-      pending.hold(pending.body().heapBytes() - before);
-    }
-    if (content instanceof LastHttpContent) {
-      whole(pending);
+    HttpError error = exchange.readContent(content);
+    if (error != null) {
+      refuse(error);
+    } else if (content instanceof LastHttpContent) {
+      whole(exchange);
     }
   }
 
-  private void whole(Pending pending) {
-    incoming = null;
-    comingSinceNanos = 0;
-    idleSinceNanos = 0;
-    waiting.add(pending);
-    if (pending.last) {
+  private void whole(Http1Exchange exchange) {
+    enqueue(exchange);
+    if (exchange.isLast()) {
       deaf = true; // The client must not send more.
     }
-    pending.begin(
-        Request.of(pending.method, pending.target, pending.headers(), pending.takeBody()));
-  }
-
-  private static HttpError error(Throwable cause) {
-    if (cause instanceof TooLongHttpLineException) {
-      return HttpError.TARGET_TOO_LONG;
-    }
-    return cause instanceof TooLongHttpHeaderException
-        ? HttpError.HEADERS_TOO_LONG
-        : HttpError.MALFORMED;
+    exchange.begin();
   }
 
   /// Refuses the partially received request, after the answers to all earlier ones, and ignores
   /// further input.
   private void refuse(HttpError error) {
-    Pending pending = incoming == null ? new Pending() : incoming;
+    Http1Exchange exchange =
+        incoming == null ? new Http1Exchange(this, intake, holdings) : incoming;
+    deaf = true;
+    enqueue(exchange);
+    exchange.refuse(error);
+  }
+
+  /// Adds a request that is complete or refused to those that wait for their answers.
+  private void enqueue(Http1Exchange exchange) {
     incoming = null;
     comingSinceNanos = 0;
     idleSinceNanos = 0;
-    deaf = true;
-    waiting.add(pending);
-    pending.last = true;
-    pending.respond(intake.handler().refuse(error));
+    waiting.add(exchange);
   }
 
   @Override
@@ -298,11 +200,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
         .pause(Reading.Reason.FULL, waiting.size() >= intake.limits().maxRequestsPerConnection());
   }
 
-  /// Sends the answers that are complete, in the order of their requests.
-  private void sendReady() {
+  /// Sends the complete answers, in the order of their requests.
+  void sendReady() {
     boolean sent = false;
-    for (Pending next = waiting.peek(); next != null; next = waiting.peek()) {
-      Response response = next.response;
+    for (Http1Exchange next = waiting.peek(); next != null; next = waiting.peek()) {
+      Response response = next.response();
       if (response == null) {
         break;
       }
@@ -310,8 +212,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       next.release(); // From now on the answer counts as outbound bytes of the channel.
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
       // An unauthenticated connection gets one answer.
-      boolean last = next.last || drained || !holdings.isAuthenticated();
-      write(response, next.method.equals("HEAD") ? NO_BODY : response.body(), last);
+      boolean last = next.isLast() || drained || !holdings.isAuthenticated();
+      write(next.encode(response, last), last);
       sent = true;
       if (last) {
         // Later requests of the connection get no answer.
@@ -330,29 +232,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     }
   }
 
-  private void write(Response response, byte[] body, boolean last) {
-    var answer =
-        new DefaultFullHttpResponse(
-            HttpVersion.HTTP_1_1,
-            HttpResponseStatus.valueOf(response.status()),
-            Unpooled.wrappedBuffer(body),
-            HEADERS,
-            HEADERS);
-    HttpProfile profile = intake.profile();
-    answer
-        .headers()
-        .set(profile.requestIdName(), response.requestId())
-        .set(HttpHeaderNames.CONTENT_TYPE, profile.contentType())
-        .set(HttpHeaderNames.CONTENT_LENGTH, Integer.toString(body.length))
-        .set(HttpHeaderNames.DATE, HttpDate.now());
-    if (response.status() == HttpResponseStatus.METHOD_NOT_ALLOWED.code()) {
-      answer.headers().set(HttpHeaderNames.ALLOW, profile.allow());
-    }
+  private void write(DefaultFullHttpResponse answer, boolean last) {
     if (!last) {
       var _ = channel.write(answer);
       return;
     }
-    answer.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
     deaf = true;
     comingSinceNanos = 0;
     idleSinceNanos = 0;

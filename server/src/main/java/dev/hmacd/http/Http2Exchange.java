@@ -165,17 +165,9 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   }
 
   private void content(ByteBuf part) {
-    if (!part.isReadable()) {
-      return;
-    }
-    if (exchange.body().length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
-      refuse(HttpError.BODY_TOO_LONG);
-    } else if (!exchange.hasRoomFor(part.readableBytes())) {
-      refuse(HttpError.BUFFER_LIMIT);
-    } else {
-      int before = exchange.body().heapBytes();
-      exchange.body().append(part);
-      exchange.hold(exchange.body().heapBytes() - before);
+    HttpError error = exchange.append(part);
+    if (error != null) {
+      refuse(error);
     }
   }
 
