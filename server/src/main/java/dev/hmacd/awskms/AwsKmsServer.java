@@ -6,6 +6,7 @@ import dev.hmacd.http.HttpProfile;
 import dev.hmacd.http.HttpServer;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
@@ -23,8 +24,6 @@ import org.slf4j.LoggerFactory;
 /// The server of the AWS KMS edge: an [HttpServer] whose requests call the operations of AWS KMS.
 /// Requests run on event loops and never block them.
 public final class AwsKmsServer implements AutoCloseable {
-  private static final String SERVICE = "kms";
-
   private static final HttpProfile PROFILE =
       new HttpProfile("POST", "application/x-amz-json-1.1", "x-amzn-RequestId");
 
@@ -52,7 +51,7 @@ public final class AwsKmsServer implements AutoCloseable {
     ArnScope scope = useCases.keys().scope();
     var dispatcher =
         new Dispatcher(
-            new SigV4(scope.region(), SERVICE, clock),
+            new SigV4(SigningScope.kms(scope.region()), clock),
             useCases.accessKeys(),
             Operations.of(useCases),
             new Failures(scope),

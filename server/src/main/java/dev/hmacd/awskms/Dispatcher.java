@@ -7,12 +7,12 @@ import dev.hmacd.http.Request;
 import dev.hmacd.http.Response;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
+import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Caller;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.SigningKey;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -65,8 +65,10 @@ final class Dispatcher implements HttpHandler {
           requirePost(request);
           SigV4.Claim claim = sigV4.read(request);
           long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
-          CompletableFuture<Optional<SigningKey>> key =
-              accessKeys.signingKey(claim.accessKeyId(), claim.day(), deadlineNanos);
+          CompletableFuture<SigningKey> key =
+              accessKeys
+                  .signingKey(claim.accessKeyId(), claim.day(), deadlineNanos)
+                  .orElseThrow(SigV4Exception::unknownKey);
           Runnable next =
               () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
           if (key.isDone()) {
@@ -91,12 +93,12 @@ final class Dispatcher implements HttpHandler {
   private static void proceed(
       Request request,
       SigV4.Claim claim,
-      CompletableFuture<Optional<SigningKey>> found,
+      CompletableFuture<SigningKey> found,
       Optional<Operation> operation,
       long deadlineNanos,
       Exchange exchange,
       Answer answer) {
-    SigningKey key = found.join().orElseThrow(SigV4Exception::unknownKey);
+    SigningKey key = found.join();
     claim.verify(key);
     if (!exchange.admit(key.principal())) {
       throw new AwsException(AwsError.throttledCaller());

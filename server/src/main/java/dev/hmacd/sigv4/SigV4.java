@@ -2,7 +2,6 @@ package dev.hmacd.sigv4;
 
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
-import dev.hmacd.usecase.SigningKey;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -23,7 +22,6 @@ import javax.crypto.spec.SecretKeySpec;
 /// `UNSIGNED-PAYLOAD`.
 public final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
-  static final String TERMINATOR = "aws4_request";
 
   /// Maximum difference between the time of a signature and now, in each direction.
   private static final long WINDOW_SECONDS = 300;
@@ -31,15 +29,12 @@ public final class SigV4 {
   private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
   private static final HexFormat HEX = HexFormat.of();
 
-  private final String region;
-  private final String service;
+  private final SigningScope scope;
   private final Clock clock;
 
-  /// @param region the region of all scopes
-  /// @param service e.g. `kms`
-  public SigV4(String region, String service, Clock clock) {
-    this.region = region;
-    this.service = service;
+  /// @param scope the scope of all signatures
+  public SigV4(SigningScope scope, Clock clock) {
+    this.scope = scope;
     this.clock = clock;
   }
 
@@ -172,22 +167,22 @@ public final class SigV4 {
           .append(time.text())
           .append("'. ");
     }
-    if (!credential[2].equals(region)) {
+    if (!credential[2].equals(scope.region())) {
       wrong
           .append("Credential should be scoped to a valid region, not '")
           .append(credential[2])
           .append("'. ");
     }
-    if (!credential[3].equals(service)) {
+    if (!credential[3].equals(scope.service())) {
       wrong
           .append("Credential should be scoped to correct service: '")
-          .append(service)
+          .append(scope.service())
           .append("'. ");
     }
-    if (!credential[4].equals(TERMINATOR)) {
+    if (!credential[4].equals(SigningScope.TERMINATOR)) {
       wrong
           .append("Credential should be scoped with a valid terminator: '")
-          .append(TERMINATOR)
+          .append(SigningScope.TERMINATOR)
           .append("', not '")
           .append(credential[4])
           .append("'. ");

@@ -8,6 +8,7 @@ import dev.hmacd.http.Request;
 import dev.hmacd.sigv4.SdkSigner;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
+import dev.hmacd.sigv4.SigningScope;
 import java.net.URI;
 import java.time.Clock;
 import java.time.Instant;
@@ -20,7 +21,7 @@ import org.junit.jupiter.api.Test;
 final class SignatureErrorsTest {
   private static final Instant NOW = Instant.parse("2026-11-22T06:00:00Z");
   private static final SigV4 SIG_V4 =
-      new SigV4(SdkSigner.REGION, "kms", Clock.fixed(NOW, ZoneOffset.UTC));
+      new SigV4(SigningScope.kms(SdkSigner.REGION), Clock.fixed(NOW, ZoneOffset.UTC));
 
   private static Request request(Headers headers) {
     return Request.of("POST", "/", headers, new byte[0]);

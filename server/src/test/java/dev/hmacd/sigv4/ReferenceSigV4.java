@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
-import dev.hmacd.usecase.SigningKey;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.security.GeneralSecurityException;

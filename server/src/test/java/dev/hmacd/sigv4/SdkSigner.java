@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import dev.hmacd.access.Principal;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
-import dev.hmacd.usecase.SigningKey;
 import java.net.URI;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -79,7 +78,7 @@ public final class SdkSigner {
   /// What verifies the signatures of a day.
   SigningKey key(String day) {
     byte[] key = ("AWS4" + identity.secretAccessKey()).getBytes(UTF_8);
-    for (String part : List.of(day, region, service, SigV4.TERMINATOR)) {
+    for (String part : List.of(day, region, service, SigningScope.TERMINATOR)) {
       key = hmac(key, part);
     }
     return new SigningKey(PRINCIPAL, key);
@@ -117,7 +116,7 @@ public final class SdkSigner {
   /// Signs what AWS's SDK would not: a body by whatever is said to be its hash.
   Request signWithHash(URI uri, String body, String hash) {
     String time = SignatureTime.format(clock.instant().getEpochSecond());
-    String scope = String.join("/", time.substring(0, 8), region, service, SigV4.TERMINATOR);
+    String scope = String.join("/", time.substring(0, 8), region, service, SigningScope.TERMINATOR);
     var headers =
         new Headers()
             .add("host", uri.getAuthority())

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
 import dev.hmacd.testing.AwsCaller;
-import dev.hmacd.usecase.SigningKey;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.time.Clock;
@@ -28,7 +27,7 @@ public final class SigV4Fuzz {
   static final Instant NOW = Instant.parse("2026-11-22T06:00:00Z");
 
   private static final SigV4 SIG_V4 =
-      new SigV4(SdkSigner.REGION, "kms", Clock.fixed(NOW, ZoneOffset.UTC));
+      new SigV4(SigningScope.kms(SdkSigner.REGION), Clock.fixed(NOW, ZoneOffset.UTC));
   private static final String TODAY = "20261122";
   private static final SigningKey KEY = SdkSigner.at(NOW).key(TODAY);
   private static final JsonFactory JSON = new JsonFactory();

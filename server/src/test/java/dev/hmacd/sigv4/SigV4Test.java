@@ -19,7 +19,7 @@ final class SigV4Test {
   private static final URI HERE = URI.create("http://localhost:8080/");
 
   private static final SigV4 sigV4 =
-      new SigV4(SdkSigner.REGION, "kms", Clock.fixed(NOW, ZoneOffset.UTC));
+      new SigV4(SigningScope.kms(SdkSigner.REGION), Clock.fixed(NOW, ZoneOffset.UTC));
 
   private static void verify(Request request) {
     SigV4.Claim claim = sigV4.read(request);

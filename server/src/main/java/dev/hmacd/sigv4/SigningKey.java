@@ -1,4 +1,4 @@
-package dev.hmacd.usecase;
+package dev.hmacd.sigv4;
 
 import dev.hmacd.access.Principal;
 

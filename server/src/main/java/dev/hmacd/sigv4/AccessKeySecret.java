@@ -1,6 +1,5 @@
-package dev.hmacd.usecase;
+package dev.hmacd.sigv4;
 
-import dev.hmacd.key.ArnScope;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -11,8 +10,6 @@ import java.util.Base64;
 /// secret is never a String, because a String cannot be cleared.
 public final class AccessKeySecret implements AutoCloseable {
   private static final String MESSAGE = "hmacd access key secret\n";
-  private static final String SERVICE = "kms";
-  private static final String TERMINATOR = "aws4_request";
 
   /// Bytes of the MAC in the secret: their base64 form has 40 characters, like a secret of AWS.
   private static final int BYTES = 30;
@@ -41,17 +38,18 @@ public final class AccessKeySecret implements AutoCloseable {
     return text;
   }
 
-  /// The signing key for requests of a day ("Deriving the signing key", AWS Signature Version 4).
+  /// Derives the signing key for requests of a day ("Deriving the signing key", AWS Signature
+  /// Version 4).
   ///
   /// @param day `yyyymmdd`
-  byte[] signingKey(String day, ArnScope scope) {
+  public byte[] signingKey(String day, SigningScope scope) {
     byte[] first = new byte[4 + text.length];
     byte[] prefix = "AWS4".getBytes(StandardCharsets.US_ASCII);
     System.arraycopy(prefix, 0, first, 0, prefix.length);
     System.arraycopy(text, 0, first, prefix.length, text.length);
     byte[] key = hmac(first, day);
     Arrays.fill(first, (byte) 0);
-    for (String part : new String[] {scope.region(), SERVICE, TERMINATOR}) {
+    for (String part : new String[] {scope.region(), scope.service(), SigningScope.TERMINATOR}) {
       byte[] next = hmac(key, part);
       Arrays.fill(key, (byte) 0);
       key = next;
