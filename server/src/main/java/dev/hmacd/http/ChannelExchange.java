@@ -20,8 +20,8 @@ abstract class ChannelExchange implements Exchange {
   private static final int SHORT_BODY_BYTES = 8192;
 
   private final Channel channel;
-  private final Intake intake;
-  private final Holdings holdings;
+  private final ServerState server;
+  private final ConnectionMemory memory;
   private final Body body = new Body();
 
   /// The owner of the body: that of the connection at the start of the request.
@@ -42,11 +42,11 @@ abstract class ChannelExchange implements Exchange {
 
   /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
   ///   HTTP/2
-  ChannelExchange(Channel channel, Intake intake, Holdings holdings) {
+  ChannelExchange(Channel channel, ServerState server, ConnectionMemory memory) {
     this.channel = channel;
-    this.intake = intake;
-    this.holdings = holdings;
-    this.owner = holdings.owner();
+    this.server = server;
+    this.memory = memory;
+    this.owner = memory.owner();
     hold(REQUEST_BYTES);
   }
 
@@ -56,8 +56,8 @@ abstract class ChannelExchange implements Exchange {
   /// The TCP connection.
   abstract Channel connection();
 
-  final Intake intake() {
-    return intake;
+  final ServerState server() {
+    return server;
   }
 
   /// Returns the complete body and gives up this object's reference, so that no second copy is
@@ -77,7 +77,7 @@ abstract class ChannelExchange implements Exchange {
   /// Counts bytes as held, until [#release].
   final void hold(long bytes) {
     held += bytes;
-    holdings.add(bytes);
+    memory.add(bytes);
   }
 
   /// Releases the bytes of this request and its answer: the answer is written, or the client is
@@ -102,10 +102,10 @@ abstract class ChannelExchange implements Exchange {
     if (!part.isReadable()) {
       return null;
     }
-    if (body.length() + part.readableBytes() > intake.limits().maxBodyBytes()) {
+    if (body.length() + part.readableBytes() > server.limits().maxBodyBytes()) {
       return HttpError.BODY_TOO_LONG;
     }
-    if (!hasRoomFor(part.readableBytes())) {
+    if (!tryCount(part.readableBytes())) {
       return HttpError.BUFFER_LIMIT;
     }
     int before = body.heapBytes();
@@ -117,40 +117,41 @@ abstract class ChannelExchange implements Exchange {
   /// Counts a part of the body against the bounds. Returns false, and does not count the part, if
   /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
   /// memory, because the connection may hold nothing.
-  private boolean hasRoomFor(int bytes) {
-    if (intake.room().hold(owner, bytes)) {
+  private boolean tryCount(int bytes) {
+    if (server.bounds().hold(owner, bytes)) {
       return true;
     }
     // The reserve is for short bodies, and for a body after the eviction of a connection. Long
     // bodies of one principal neither keep others out nor end their connections.
     boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
-    if (isShort && !intake.room().isReserveUsed(owner)) {
+    if (isShort && !server.bounds().isReserveUsed(owner)) {
       return true;
     }
     // One eviction is enough for a short body in any number of pieces.
     boolean isEvictedFor = isShort && hasEvicted;
-    if (!holdings.isAuthenticated()
-        && (isEvictedFor || intake.connections().evictOldestPending(connection()))) {
+    if (!memory.isAuthenticated()
+        && (isEvictedFor || server.connections().evictOldestPending(connection()))) {
       hasEvicted = true;
       // Short bodies that are never finished use up the reserve of all unauthenticated callers.
       // The evicted connection may release its bytes later, on its event loop: a short body is
       // admitted at once. max_unauthenticated bounds the number of such bodies.
-      boolean isFull = isShort ? intake.room().isReserveUsed() : intake.room().isReserveUsed(owner);
+      boolean isFull =
+          isShort ? server.bounds().isReserveUsed() : server.bounds().isReserveUsed(owner);
       if (!isFull) {
         return true;
       }
     }
-    intake.room().release(owner, bytes);
+    server.bounds().release(owner, bytes);
     return false;
   }
 
   /// Passes on a complete request.
   void begin(Request request) {
-    if (intake.room().enter()) {
+    if (server.bounds().enter()) {
       entered = true;
-      intake.handler().handle(request, this);
+      server.handler().handle(request, this);
     } else {
-      respond(intake.handler().refuse(HttpError.REQUEST_LIMIT));
+      respond(server.handler().refuse(HttpError.REQUEST_LIMIT));
     }
   }
 
@@ -162,14 +163,14 @@ abstract class ChannelExchange implements Exchange {
       return false;
     }
     ended = true;
-    intake.room().release(owner, body.length());
+    server.bounds().release(owner, body.length());
     body.clear(); // The channel may live longer.
     headers = new Headers();
     if (entered) {
-      intake.room().left();
+      server.bounds().left();
     }
     if (admitted != null) {
-      intake.room().dismiss(admitted);
+      server.bounds().dismiss(admitted);
     }
     return true;
   }
@@ -190,11 +191,11 @@ abstract class ChannelExchange implements Exchange {
 
   @Override
   public boolean admit(Object principal) {
-    holdings.authenticated(principal);
+    memory.authenticated(principal);
     if (ended) {
       return false; // The client is gone.
     }
-    if (intake.room().admit(principal)) {
+    if (server.bounds().admit(principal)) {
       admitted = principal;
       return true;
     }

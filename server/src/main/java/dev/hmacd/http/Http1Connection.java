@@ -20,35 +20,35 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// An HTTP/1.1 connection with pipelining: several requests may be in flight, and are answered in
-/// their order. All methods run on its event loop, except [#look] and [#drain].
-final class Http1Connection extends ChannelInboundHandlerAdapter implements Watch.Watched {
+/// their order. All methods run on its event loop, except [#check] and [#drain].
+final class Http1Connection extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
   /// Duration of the lingering close ([Closing]), so that the client gets the last answer and not a
   /// reset.
   private static final long LINGER_MILLIS = 1000;
 
   /// Wait at a stop for requests that are already in the network, before an idle connection is
   /// closed.
-  private static final long LAST_LOOK_MILLIS = 100;
+  private static final long LAST_REQUEST_MILLIS = 100;
 
   private static final Logger log = LoggerFactory.getLogger(Http1Connection.class);
 
   private final Channel channel;
   private final Http1Decoder decoder;
-  private final Intake intake;
-  private final Holdings holdings;
+  private final ServerState server;
+  private final ConnectionMemory memory;
   private final ConnectionMeter meter;
   private final ArrayDeque<Http1Exchange> waiting = new ArrayDeque<>();
 
   /// The partially received request.
   private @Nullable Http1Exchange incoming;
 
-  /// Bytes of an unfinished head, counted in [#holdings].
+  /// Bytes of an unfinished head, counted in [#memory].
   private long headBytes;
 
   private boolean draining;
 
   /// Whether all further input is ignored.
-  private boolean deaf;
+  private boolean ignoresInput;
 
   private boolean reading;
 
@@ -58,11 +58,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   /// Time of the last answer; 0 while an answer is pending.
   private volatile long idleSinceNanos;
 
-  Http1Connection(Channel channel, Http1Decoder decoder, Intake intake) {
+  Http1Connection(Channel channel, Http1Decoder decoder, ServerState server) {
     this.channel = channel;
     this.decoder = decoder;
-    this.intake = intake;
-    this.holdings = new Holdings(channel, intake);
+    this.server = server;
+    this.memory = new ConnectionMemory(channel, server);
     this.meter = ConnectionMeter.of(channel);
     this.idleSinceNanos = now();
   }
@@ -78,20 +78,20 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
-    intake.watch().begin(this);
-    meter.edge(holdings, decoder);
+    server.watchdog().begin(this);
+    meter.edge(memory, decoder);
     var _ =
         channel
             .closeFuture()
             .addListener(
                 _ -> {
-                  intake.watch().end(this);
+                  server.watchdog().end(this);
                 });
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext context) {
-    deaf = true;
+    ignoresInput = true;
     if (incoming != null) {
       incoming.abandon();
       incoming.release();
@@ -114,10 +114,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     reading = true;
     meter.decoded();
     try {
-      if (!deaf && channel.isActive() && message instanceof HttpRequest request) {
+      if (!ignoresInput && channel.isActive() && message instanceof HttpRequest request) {
         head(request);
       }
-      if (!deaf && channel.isActive() && message instanceof HttpContent content) {
+      if (!ignoresInput && channel.isActive() && message instanceof HttpContent content) {
         content(content);
       }
     } finally {
@@ -126,7 +126,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   private void head(HttpRequest request) {
-    var exchange = new Http1Exchange(this, intake, holdings);
+    var exchange = new Http1Exchange(this, server, memory);
     incoming = exchange;
     HttpError error = exchange.readHead(request);
     if (error != null) {
@@ -149,14 +149,14 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     if (error != null) {
       refuse(error);
     } else if (content instanceof LastHttpContent) {
-      whole(exchange);
+      complete(exchange);
     }
   }
 
-  private void whole(Http1Exchange exchange) {
+  private void complete(Http1Exchange exchange) {
     enqueue(exchange);
     if (exchange.isLast()) {
-      deaf = true; // The client must not send more.
+      ignoresInput = true; // The client must not send more.
     }
     exchange.begin();
   }
@@ -164,9 +164,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   /// Refuses the partially received request, after the answers to all earlier ones, and ignores
   /// further input.
   private void refuse(HttpError error) {
-    Http1Exchange exchange =
-        incoming == null ? new Http1Exchange(this, intake, holdings) : incoming;
-    deaf = true;
+    Http1Exchange exchange = incoming == null ? new Http1Exchange(this, server, memory) : incoming;
+    ignoresInput = true;
     enqueue(exchange);
     exchange.refuse(error);
   }
@@ -182,22 +181,22 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   @Override
   public void channelReadComplete(ChannelHandlerContext context) {
     reading = false;
-    holdings.add(decoder.headBytes() - headBytes);
+    memory.add(decoder.headBytes() - headBytes);
     headBytes = decoder.headBytes();
-    if (!deaf && (incoming != null || decoder.isMidRequest())) {
+    if (!ignoresInput && (incoming != null || decoder.isMidRequest())) {
       if (comingSinceNanos == 0) {
         comingSinceNanos = now();
       }
     }
     context.flush();
-    readOnWhileThereIsRoom();
+    pauseReadingIfFull();
   }
 
   /// Pauses reading while the connection has too many requests in flight.
-  private void readOnWhileThereIsRoom() {
+  private void pauseReadingIfFull() {
     meter
         .reading()
-        .pause(Reading.Reason.FULL, waiting.size() >= intake.limits().maxRequestsPerConnection());
+        .pause(Reading.Reason.FULL, waiting.size() >= server.limits().maxRequestsPerConnection());
   }
 
   /// Sends the complete answers, in the order of their requests.
@@ -212,7 +211,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       next.release(); // From now on the answer counts as outbound bytes of the channel.
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
       // An unauthenticated connection gets one answer.
-      boolean last = next.isLast() || drained || !holdings.isAuthenticated();
+      boolean last = next.isLast() || drained || !memory.isAuthenticated();
       write(next.encode(response, last), last);
       sent = true;
       if (last) {
@@ -227,7 +226,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       }
       if (!reading) {
         channel.flush();
-        readOnWhileThereIsRoom();
+        pauseReadingIfFull();
       }
     }
   }
@@ -237,7 +236,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
       var _ = channel.write(answer);
       return;
     }
-    deaf = true;
+    ignoresInput = true;
     comingSinceNanos = 0;
     idleSinceNanos = 0;
     var _ =
@@ -246,13 +245,13 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   private boolean isMidRequest() {
-    return !deaf && (incoming != null || decoder.isMidRequest());
+    return !ignoresInput && (incoming != null || decoder.isMidRequest());
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     if (cause.getCause() instanceof Http1Decoder.MalformedException) {
-      if (!deaf) {
+      if (!ignoresInput) {
         refuse(HttpError.MALFORMED);
         context.flush();
       }
@@ -263,11 +262,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   @Override
-  public void look(long nowNanos) {
+  public void check(long nowNanos) {
     long coming = comingSinceNanos;
     long idle = idleSinceNanos;
-    boolean slow = coming != 0 && nowNanos - coming > intake.limits().request().toNanos();
-    long idleLimit = intake.limits().idle().toNanos();
+    boolean slow = coming != 0 && nowNanos - coming > server.limits().request().toNanos();
+    long idleLimit = server.limits().idle().toNanos();
     boolean silent = idle != 0 && nowNanos - idle > idleLimit;
     if (slow || silent) {
       channel.eventLoop().execute(() -> tooLate(coming, idle));
@@ -302,7 +301,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
                     var _ = channel.close();
                   }
                 },
-                LAST_LOOK_MILLIS,
+                LAST_REQUEST_MILLIS,
                 TimeUnit.MILLISECONDS);
   }
 }

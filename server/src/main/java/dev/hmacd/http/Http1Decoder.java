@@ -118,7 +118,7 @@ final class Http1Decoder extends HttpRequestDecoder {
       throw new TrailerException();
     }
     fields++;
-    if (fields > Intake.MAX_HEADER_FIELDS) {
+    if (fields > ServerState.MAX_HEADER_FIELDS) {
       throw new TooLongHttpHeaderException("a head has too many fields");
     }
     return super.splitHeaderName(line, start, length);

@@ -32,8 +32,8 @@ final class Http1Exchange extends ChannelExchange {
   private boolean expectsContinue;
   private @Nullable Response response;
 
-  Http1Exchange(Http1Connection connection, Intake intake, Holdings holdings) {
-    super(connection.channel(), intake, holdings);
+  Http1Exchange(Http1Connection connection, ServerState server, ConnectionMemory memory) {
+    super(connection.channel(), server, memory);
     this.connection = connection;
   }
 
@@ -76,7 +76,7 @@ final class Http1Exchange extends ChannelExchange {
     }
     target = request.uri();
     hold(method.length() + (long) target.length());
-    last = !HttpUtil.isKeepAlive(request) || !intake().profile().serves(method);
+    last = !HttpUtil.isKeepAlive(request) || !server().profile().serves(method);
     for (var fields = request.headers().iteratorCharSequence(); fields.hasNext(); ) {
       Map.Entry<CharSequence, CharSequence> field = fields.next();
       field(AsciiString.of(field.getKey()).toLowerCase().toString(), field.getValue().toString());
@@ -88,7 +88,7 @@ final class Http1Exchange extends ChannelExchange {
       // The decoder ignores other codings before `chunked`, and other parsers might not.
       return HttpError.MALFORMED;
     }
-    if (HttpUtil.getContentLength(request, 0L) > intake().limits().maxBodyBytes()) {
+    if (HttpUtil.getContentLength(request, 0L) > server().limits().maxBodyBytes()) {
       return HttpError.BODY_TOO_LONG;
     }
     expectsContinue = headers().has("expect");
@@ -129,7 +129,7 @@ final class Http1Exchange extends ChannelExchange {
   /// or ignored.
   void refuse(HttpError error) {
     last = true;
-    respond(intake().handler().refuse(error));
+    respond(server().handler().refuse(error));
   }
 
   /// Encodes the answer.
@@ -144,7 +144,7 @@ final class Http1Exchange extends ChannelExchange {
             Unpooled.wrappedBuffer(body),
             HEADERS,
             HEADERS);
-    HttpProfile profile = intake().profile();
+    HttpProfile profile = server().profile();
     encoded
         .headers()
         .set(profile.requestIdName(), answer.requestId())

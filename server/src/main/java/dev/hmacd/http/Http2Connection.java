@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). The event loop
 /// owns its fields.
-final class Http2Connection extends ChannelInboundHandlerAdapter implements Watch.Watched {
+final class Http2Connection extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
@@ -40,9 +40,9 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   private static final Logger log = LoggerFactory.getLogger(Http2Connection.class);
 
   private final Channel channel;
-  private final Intake intake;
+  private final ServerState server;
   private final Http2FrameCodec codec;
-  private final Holdings holdings;
+  private final ConnectionMemory memory;
   private final ConnectionMeter meter;
   private boolean leaving;
 
@@ -57,17 +57,17 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   /// End of the last stream; 0 while streams are open.
   private volatile long idleSinceNanos = System.nanoTime() | 1;
 
-  private Http2Connection(Channel channel, Http2FrameCodec codec, Intake intake) {
+  private Http2Connection(Channel channel, Http2FrameCodec codec, ServerState server) {
     this.channel = channel;
     this.codec = codec;
-    this.intake = intake;
-    this.holdings = new Holdings(channel, intake);
+    this.server = server;
+    this.memory = new ConnectionMemory(channel, server);
     this.meter = ConnectionMeter.of(channel);
   }
 
   /// Adds the HTTP/2 handlers to a connection.
-  static void configure(ChannelPipeline pipeline, Intake intake) {
-    var limits = intake.limits();
+  static void configure(ChannelPipeline pipeline, ServerState server) {
+    var limits = server.limits();
     Http2FrameCodec codec =
         Http2FrameCodecBuilder.forServer()
             .initialSettings(
@@ -80,14 +80,14 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
             .encoderEnforceMaxQueuedControlFrames(MAX_QUEUED_CONTROL_FRAMES)
             .gracefulShutdownTimeoutMillis(limits.request().toMillis())
             .build();
-    var connection = new Http2Connection(pipeline.channel(), codec, intake);
+    var connection = new Http2Connection(pipeline.channel(), codec, server);
     pipeline.addLast(codec);
     pipeline.addLast(
         new Http2MultiplexHandler(
             new ChannelInitializer<>() {
               @Override
               protected void initChannel(Channel stream) {
-                stream.pipeline().addLast(new Http2Exchange(stream, connection, intake));
+                stream.pipeline().addLast(new Http2Exchange(stream, connection, server));
               }
             }));
     pipeline.addLast(connection);
@@ -102,8 +102,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     meter.decoded();
   }
 
-  Holdings holdings() {
-    return holdings;
+  ConnectionMemory memory() {
+    return memory;
   }
 
   /// Raises the bound on streams to the configured one, after the first valid signature.
@@ -114,12 +114,12 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
           channel.writeAndFlush(
               new DefaultHttp2SettingsFrame(
                   new Http2Settings()
-                      .maxConcurrentStreams(intake.limits().maxRequestsPerConnection())));
+                      .maxConcurrentStreams(server.limits().maxRequestsPerConnection())));
     }
   }
 
   private int maxStreams() {
-    int max = intake.limits().maxRequestsPerConnection();
+    int max = server.limits().maxRequestsPerConnection();
     return raised ? max : Math.min(MAX_UNAUTHENTICATED_STREAMS, max);
   }
 
@@ -146,7 +146,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     if (codec.connection().remote().numActiveStreams() <= maxStreams()) {
       return true;
     }
-    if (!raised && ++refused > intake.limits().maxRequestsPerConnection()) {
+    if (!raised && ++refused > server.limits().maxRequestsPerConnection()) {
       Connections.cut(channel);
     }
     return false;
@@ -167,14 +167,14 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
     countStreamsHere();
-    intake.watch().begin(this);
-    meter.edge(holdings);
+    server.watchdog().begin(this);
+    meter.edge(memory);
     var _ =
         channel
             .closeFuture()
             .addListener(
                 _ -> {
-                  intake.watch().end(this);
+                  server.watchdog().end(this);
                 });
   }
 
@@ -195,9 +195,9 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
   }
 
   @Override
-  public void look(long nowNanos) {
+  public void check(long nowNanos) {
     long idle = idleSinceNanos;
-    if (idle != 0 && nowNanos - idle > intake.limits().idle().toNanos()) {
+    if (idle != 0 && nowNanos - idle > server.limits().idle().toNanos()) {
       channel
           .eventLoop()
           .execute(

@@ -23,12 +23,12 @@ import org.slf4j.LoggerFactory;
 
 /// A stream of an HTTP/2 connection, with one request and its answer. Runs on the connection's
 /// event loop.
-final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.Watched {
+final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
   private static final Logger log = LoggerFactory.getLogger(Http2Exchange.class);
 
   private final Channel stream;
   private final Http2Connection connection;
-  private final Intake intake;
+  private final ServerState server;
   private final StreamExchange exchange;
   private String method = "";
   private String path = "";
@@ -38,13 +38,13 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   private boolean refused;
 
   /// Whether the request is complete or refused: further frames are ignored.
-  private boolean whole;
+  private boolean complete;
 
   /// Whether the request is refused before its end: the client must not send the rest.
-  private boolean incomplete;
+  private boolean refusedBeforeEnd;
 
-  /// Whether the [Watch] checks this stream: its request is incomplete, or its answer is not sent
-  /// yet.
+  /// Whether the [Watchdog] checks this stream: its request is incomplete, or its answer is not
+  /// sent yet.
   private boolean watched;
 
   /// Start of the request; later, the time of its answer.
@@ -52,16 +52,16 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
 
   private volatile boolean answered;
 
-  Http2Exchange(Channel stream, Http2Connection connection, Intake intake) {
+  Http2Exchange(Channel stream, Http2Connection connection, ServerState server) {
     this.stream = stream;
     this.connection = connection;
-    this.intake = intake;
-    this.exchange = new StreamExchange(stream, intake, connection.holdings());
+    this.server = server;
+    this.exchange = new StreamExchange(stream, server, connection.memory());
   }
 
   private final class StreamExchange extends ChannelExchange {
-    StreamExchange(Channel stream, Intake intake, Holdings holdings) {
-      super(stream, intake, holdings);
+    StreamExchange(Channel stream, ServerState server, ConnectionMemory memory) {
+      super(stream, server, memory);
     }
 
     @Override
@@ -100,11 +100,11 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   public void channelRead(ChannelHandlerContext context, Object frame) {
     connection.decoded();
     try {
-      if (whole) {
+      if (complete) {
         return;
       }
       if (refused) {
-        whole = true;
+        complete = true;
         reset(Http2Error.REFUSED_STREAM);
       } else if (frame instanceof Http2HeadersFrame head) {
         if (headSeen) {
@@ -113,12 +113,12 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
           headSeen = true;
           head(head.headers());
         }
-        if (!whole && head.isEndStream()) {
+        if (!complete && head.isEndStream()) {
           end();
         }
       } else if (frame instanceof Http2DataFrame data) {
         content(data.content());
-        if (!whole && data.isEndStream()) {
+        if (!complete && data.isEndStream()) {
           end();
         }
       }
@@ -128,7 +128,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   }
 
   private void head(Http2Headers fields) {
-    if (fields.size() > Intake.MAX_HEADER_FIELDS) {
+    if (fields.size() > ServerState.MAX_HEADER_FIELDS) {
       refuse(HttpError.HEADERS_TOO_LONG);
       return;
     }
@@ -172,21 +172,21 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   }
 
   private void end() {
-    whole = true;
+    complete = true;
     unwatch();
     exchange.begin(Request.of(method, path, exchange.headers(), exchange.takeBody()));
   }
 
   private void refuse(HttpError error) {
-    whole = true;
-    incomplete = true;
+    complete = true;
+    refusedBeforeEnd = true;
     unwatch();
-    exchange.respond(intake.handler().refuse(error));
+    exchange.respond(server.handler().refuse(error));
   }
 
   @Override
   public void channelReadComplete(ChannelHandlerContext context) {
-    if (!whole) {
+    if (!complete) {
       watch();
     }
     context.flush();
@@ -195,20 +195,20 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   private void watch() {
     if (!watched) {
       watched = true;
-      intake.watch().begin(this);
+      server.watchdog().begin(this);
     }
   }
 
   private void unwatch() {
     if (watched) {
       watched = false;
-      intake.watch().end(this);
+      server.watchdog().end(this);
     }
   }
 
   private void write(Response response) {
     byte[] body = method.equals("HEAD") ? new byte[0] : response.body();
-    HttpProfile profile = intake.profile();
+    HttpProfile profile = server.profile();
     var head =
         new DefaultHttp2Headers(false)
             .status(Integer.toString(response.status()))
@@ -226,7 +226,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
       var _ = stream.write(new DefaultHttp2HeadersFrame(head, false));
       sent = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
     }
-    if (incomplete) {
+    if (refusedBeforeEnd) {
       // Stops the client from sending the rest of the request (RFC 9113, section 8.1). An earlier
       // reset would cancel the answer.
       var _ = sent.addListener(_ -> reset(Http2Error.NO_ERROR));
@@ -255,19 +255,19 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   }
 
   @Override
-  public void look(long nowNanos) {
+  public void check(long nowNanos) {
     long age = nowNanos - sinceNanos;
     if (answered) {
-      if (age > intake.limits().request().toNanos()) {
+      if (age > server.limits().request().toNanos()) {
         stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // The client does not read.
       }
-    } else if (age > intake.limits().request().toNanos()) {
+    } else if (age > server.limits().request().toNanos()) {
       stream.eventLoop().execute(this::tooLate);
     }
   }
 
   private void tooLate() {
-    if (!whole) {
+    if (!complete) {
       refuse(HttpError.TIMEOUT);
     }
   }

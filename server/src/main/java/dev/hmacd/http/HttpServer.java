@@ -24,7 +24,7 @@ public final class HttpServer {
 
   private final EventLoops loops;
   private final @Nullable Tls tls;
-  private final Intake intake;
+  private final ServerState server;
   private @Nullable Channel listening;
 
   /// @param loops event loops, started before this server
@@ -38,12 +38,13 @@ public final class HttpServer {
       MemoryBudget budget) {
     this.loops = loops;
     this.tls = tls;
-    this.intake =
-        new Intake(
+    this.server =
+        new ServerState(
             limits,
             profile,
             handler,
-            new Room(limits.maxRequests(), limits.maxBufferedBytes(), limits.maxBodyBytes()),
+            new RequestBounds(
+                limits.maxRequests(), limits.maxBufferedBytes(), limits.maxBodyBytes()),
             new Connections(
                 new Connections.Settings(
                     limits.maxConnections(),
@@ -51,7 +52,7 @@ public final class HttpServer {
                     IDLE_BYTES,
                     limits.request()),
                 budget),
-            new Watch());
+            new Watchdog());
   }
 
   /// Starts to listen.
@@ -69,8 +70,8 @@ public final class HttpServer {
             .option(ChannelOption.SO_BACKLOG, 4096)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
-            .handler(intake.connections())
-            .childHandler(new Protocols(intake, tls))
+            .handler(server.connections())
+            .childHandler(new Protocols(server, tls))
             .bind(address)
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
@@ -81,9 +82,9 @@ public final class HttpServer {
         loops
             .group()
             .scheduleAtFixedRate(
-                () -> intake.watch().look(System.nanoTime()),
-                Watch.INTERVAL.toMillis(),
-                Watch.INTERVAL.toMillis(),
+                () -> server.watchdog().check(System.nanoTime()),
+                Watchdog.INTERVAL.toMillis(),
+                Watchdog.INTERVAL.toMillis(),
                 TimeUnit.MILLISECONDS);
   }
 
@@ -93,22 +94,22 @@ public final class HttpServer {
   }
 
   public int openConnections() {
-    return intake.connections().open();
+    return server.connections().open();
   }
 
   /// Number of connections that were closed because of the bounds on connections.
   public long refusedConnections() {
-    return intake.connections().refused();
+    return server.connections().refused();
   }
 
   /// Number of complete requests without an answer.
   public int requests() {
-    return intake.room().requests();
+    return server.bounds().requests();
   }
 
   /// Bytes of the bodies of requests in flight, including partially received ones.
   public long bufferedBytes() {
-    return intake.room().bytes();
+    return server.bounds().bytes();
   }
 
   /// Stops listening, and closes each connection after its requests are answered.
@@ -116,7 +117,7 @@ public final class HttpServer {
     Channel bound = listening;
     if (bound != null) {
       bound.close().awaitUninterruptibly();
-      intake.watch().drain();
+      server.watchdog().drain();
     }
   }
 
@@ -125,6 +126,6 @@ public final class HttpServer {
   /// @param limit maximum wait
   /// @return false if a connection is open at the limit
   public boolean awaitDrained(Duration limit) throws InterruptedException {
-    return listening == null || intake.watch().awaitNone(limit);
+    return listening == null || server.watchdog().awaitNone(limit);
   }
 }

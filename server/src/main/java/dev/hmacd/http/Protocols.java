@@ -22,11 +22,11 @@ import org.slf4j.LoggerFactory;
 final class Protocols extends ChannelInitializer<Channel> {
   private static final Logger log = LoggerFactory.getLogger(Protocols.class);
 
-  private final Intake intake;
+  private final ServerState server;
   private final @Nullable Tls tls;
 
-  Protocols(Intake intake, @Nullable Tls tls) {
-    this.intake = intake;
+  Protocols(ServerState server, @Nullable Tls tls) {
+    this.server = server;
     this.tls = tls;
   }
 
@@ -34,20 +34,20 @@ final class Protocols extends ChannelInitializer<Channel> {
   protected void initChannel(Channel channel) {
     ChannelPipeline pipeline = channel.pipeline();
     if (tls == null) {
-      pipeline.addLast(new FirstBytes(channel, intake));
+      pipeline.addLast(new FirstBytes(channel, server));
       return;
     }
     SslHandler handler = tls.context().newHandler(channel.alloc());
-    handler.setHandshakeTimeoutMillis(intake.limits().handshake().toMillis());
+    handler.setHandshakeTimeoutMillis(server.limits().handshake().toMillis());
     pipeline.addLast(handler);
     pipeline.addLast(
         new ApplicationProtocolNegotiationHandler(ApplicationProtocolNames.HTTP_1_1) {
           @Override
           protected void configurePipeline(ChannelHandlerContext context, String protocol) {
             if (protocol.equals(ApplicationProtocolNames.HTTP_2)) {
-              Http2Connection.configure(context.pipeline(), intake);
+              Http2Connection.configure(context.pipeline(), server);
             } else {
-              http1(context.pipeline(), intake);
+              http1(context.pipeline(), server);
             }
           }
 
@@ -65,20 +65,20 @@ final class Protocols extends ChannelInitializer<Channel> {
   }
 
   /// Adds the HTTP/1.1 handlers to a connection.
-  static void http1(ChannelPipeline pipeline, Intake intake) {
-    var decoder = new Http1Decoder(intake.limits().maxHeaderBytes());
+  static void http1(ChannelPipeline pipeline, ServerState server) {
+    var decoder = new Http1Decoder(server.limits().maxHeaderBytes());
     pipeline.addLast(decoder);
     pipeline.addLast(new HttpResponseEncoder());
-    pipeline.addLast(new Http1Connection(pipeline.channel(), decoder, intake));
+    pipeline.addLast(new Http1Connection(pipeline.channel(), decoder, server));
   }
 
   /// Distinguishes the HTTP/2 preface (RFC 9113, section 3.4) from a request line.
-  private static final class FirstBytes extends ByteToMessageDecoder implements Watch.Watched {
+  private static final class FirstBytes extends ByteToMessageDecoder implements Watchdog.Watched {
     /// No method of HTTP/1.1 starts with these bytes.
     private static final byte[] PREFACE = {'P', 'R', 'I', ' '};
 
     private final Channel channel;
-    private final Intake intake;
+    private final ServerState server;
 
     /// Start of the connection; later, the arrival of its first byte.
     private volatile long sinceNanos = System.nanoTime();
@@ -88,20 +88,20 @@ final class Protocols extends ChannelInitializer<Channel> {
     /// Whether the protocol of the connection is known. On its event loop.
     private boolean known;
 
-    FirstBytes(Channel channel, Intake intake) {
+    FirstBytes(Channel channel, ServerState server) {
       this.channel = channel;
-      this.intake = intake;
+      this.server = server;
     }
 
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
-      intake.watch().begin(this);
+      server.watchdog().begin(this);
     }
 
     @Override
     protected void handlerRemoved0(ChannelHandlerContext context) {
       known = true;
-      intake.watch().end(this);
+      server.watchdog().end(this);
     }
 
     @Override
@@ -116,12 +116,12 @@ final class Protocols extends ChannelInitializer<Channel> {
           return;
         }
         if (buffer.getByte(start + i) != PREFACE[i]) {
-          http1(context.pipeline(), intake);
+          http1(context.pipeline(), server);
           context.pipeline().remove(this);
           return;
         }
       }
-      Http2Connection.configure(context.pipeline(), intake);
+      Http2Connection.configure(context.pipeline(), server);
       context.pipeline().remove(this);
     }
 
@@ -132,8 +132,8 @@ final class Protocols extends ChannelInitializer<Channel> {
     }
 
     @Override
-    public void look(long nowNanos) {
-      Duration limit = begun ? intake.limits().request() : intake.limits().idle();
+    public void check(long nowNanos) {
+      Duration limit = begun ? server.limits().request() : server.limits().idle();
       if (nowNanos - sinceNanos > limit.toNanos()) {
         // On the event loop, after its current and pending reads: input that the daemon has not
         // read yet is not late.

@@ -56,8 +56,8 @@ public final class Http1Fuzz {
     private final EmbeddedChannel channel =
         EmbeddedChannel.builder().ticker(Ticker.newMockTicker()).build();
 
-    private final Room room =
-        new Room(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes());
+    private final RequestBounds bounds =
+        new RequestBounds(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes());
 
     Connection(BiConsumer<Request, Exchange> requests) {
       channel.config().setAllocator(allocator);
@@ -67,13 +67,13 @@ public final class Http1Fuzz {
       var _ = new EmbeddedChannel(connections).writeInbound(channel); // Gives it its meter.
       Protocols.http1(
           channel.pipeline(),
-          new Intake(
+          new ServerState(
               LIMITS,
               TestHandler.PROFILE,
               new TestHandler(requests),
-              room,
+              bounds,
               connections,
-              new Watch()));
+              new Watchdog()));
     }
 
     void write(byte[] bytes, int from, int to) {
@@ -123,8 +123,8 @@ public final class Http1Fuzz {
     void end() {
       channel.finishAndReleaseAll();
       channel.checkException();
-      check(room.requests() == 0, "requests are counted that have ended");
-      check(room.bytes() == 0, "bytes are counted that are gone");
+      check(bounds.requests() == 0, "requests are counted that have ended");
+      check(bounds.bytes() == 0, "bytes are counted that are gone");
       check(memory() == 0, "buffers are not released");
     }
   }
@@ -203,7 +203,7 @@ public final class Http1Fuzz {
       connection.write(piece, 0, piece.length);
       var _ = connection.answers();
       check(connection.memory() <= MAX_MEMORY + 4L * stream.length, "memory is filled");
-      check(connection.room.bytes() <= LIMITS.maxBodyBytes(), "a body is too long");
+      check(connection.bounds.bytes() <= LIMITS.maxBodyBytes(), "a body is too long");
     }
     connection.end();
   }

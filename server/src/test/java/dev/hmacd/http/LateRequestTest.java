@@ -43,7 +43,7 @@ final class LateRequestTest {
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
 
   private final List<Request> taken = new ArrayList<>();
-  private final Watch watch = new Watch();
+  private final Watchdog watchdog = new Watchdog();
   private final Connections connections =
       new Connections(
           new Connections.Settings(1, 1, 0, Duration.ofNanos(1)), new MemoryBudget(Long.MAX_VALUE));
@@ -55,14 +55,14 @@ final class LateRequestTest {
           .ticker(ticker)
           .handlers(
               new Protocols(
-                  new Intake(
+                  new ServerState(
                       LIMITS,
                       TestHandler.PROFILE,
                       new TestHandler((request, _) -> taken.add(request)),
-                      new Room(
+                      new RequestBounds(
                           LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes()),
                       connections,
-                      watch),
+                      watchdog),
                   null))
           .build();
 
@@ -98,7 +98,7 @@ final class LateRequestTest {
 
   /// The edge's deadline passes.
   private void passTheDeadline() {
-    watch.look(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
+    watchdog.check(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
     channel.runPendingTasks();
   }
 

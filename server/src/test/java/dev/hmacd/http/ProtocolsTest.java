@@ -20,19 +20,20 @@ final class ProtocolsTest {
       new HttpLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT);
 
   private final List<Request> taken = new ArrayList<>();
-  private final Watch watch = new Watch();
+  private final Watchdog watchdog = new Watchdog();
   private final Connections connections =
       new Connections(new Connections.Settings(1, 1, 0, LIMIT), new MemoryBudget(Long.MAX_VALUE));
   private final EmbeddedChannel channel =
       new EmbeddedChannel(
           new Protocols(
-              new Intake(
+              new ServerState(
                   LIMITS,
                   TestHandler.PROFILE,
                   new TestHandler((request, _) -> taken.add(request)),
-                  new Room(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes()),
+                  new RequestBounds(
+                      LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes()),
                   connections,
-                  watch),
+                  watchdog),
               null));
 
   @BeforeEach
@@ -46,7 +47,7 @@ final class ProtocolsTest {
   }
 
   private void lookAfterTheLimit() {
-    watch.look(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
+    watchdog.check(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
   }
 
   @Test

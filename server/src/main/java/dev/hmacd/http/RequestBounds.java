@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /// Bounds on the requests in flight, and on the bytes of their bodies, over all connections. With
 /// bounds for each connection only, many connections together could fill the memory.
 @ThreadSafe
-final class Room {
+final class RequestBounds {
   private final int maxRequests;
   private final long maxBytes;
   private final OwnerQuota requestsOf;
@@ -20,7 +20,7 @@ final class Room {
   static final Object NOBODY = "nobody";
 
   /// @param maxBodyBytes maximum body of one request, which the quota of a principal always allows
-  Room(int maxRequests, long maxBytes, long maxBodyBytes) {
+  RequestBounds(int maxRequests, long maxBytes, long maxBodyBytes) {
     this.maxRequests = maxRequests;
     this.maxBytes = maxBytes;
     this.requestsOf = OwnerQuota.halfOf(maxRequests);

@@ -11,7 +11,7 @@ import java.util.concurrent.locks.ReentrantLock;
 /// Watchdog of connections and streams, with time limits for partially received requests and idle
 /// connections. One scan of volatile fields costs less than a timer for each connection.
 @ThreadSafe
-final class Watch {
+final class Watchdog {
   /// Interval of the checks, and maximum delay of a timeout.
   static final Duration INTERVAL = Duration.ofMillis(250);
 
@@ -21,7 +21,7 @@ final class Watch {
     /// run on the event loop.
     ///
     /// @param nowNanos in terms of [System#nanoTime]
-    void look(long nowNanos);
+    void check(long nowNanos);
 
     /// Closes the connection after its requests are answered. Called on any thread.
     void drain();
@@ -50,8 +50,8 @@ final class Watch {
     }
   }
 
-  void look(long nowNanos) {
-    all.forEach(each -> each.look(nowNanos));
+  void check(long nowNanos) {
+    all.forEach(each -> each.check(nowNanos));
   }
 
   /// Drains all present and future connections.

@@ -5,13 +5,13 @@ import dev.hmacd.transport.Connections;
 /// State that all connections share.
 ///
 /// @param watch watchdog of slow requests and idle connections
-record Intake(
+record ServerState(
     HttpLimits limits,
     HttpProfile profile,
     HttpHandler handler,
-    Room room,
+    RequestBounds bounds,
     Connections connections,
-    Watch watch) {
+    Watchdog watchdog) {
   /// Maximum number of header fields, above that of any client. Each field costs time.
   static final int MAX_HEADER_FIELDS = 100;
 }

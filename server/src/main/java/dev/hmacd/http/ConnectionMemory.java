@@ -6,15 +6,15 @@ import org.jspecify.annotations.Nullable;
 
 /// Bytes that the daemon holds for one connection, and the connection's principal. Owned by the
 /// connection's event loop.
-final class Holdings implements ConnectionMeter.Held {
+final class ConnectionMemory implements ConnectionMeter.Held {
   private final Channel connection;
-  private final Intake intake;
+  private final ServerState server;
   private long bytes;
   private @Nullable Object principal;
 
-  Holdings(Channel connection, Intake intake) {
+  ConnectionMemory(Channel connection, ServerState server) {
     this.connection = connection;
-    this.intake = intake;
+    this.server = server;
   }
 
   /// Adds to the held bytes; a negative value releases bytes.
@@ -38,13 +38,13 @@ final class Holdings implements ConnectionMeter.Held {
     return 0; // Bodies of requests and answers are arrays.
   }
 
-  /// [Watch] ends late requests.
+  /// [Watchdog] ends late requests.
   @Override
   public void sweep(long nowNanos) {}
 
   /// The owner of the bodies of this connection.
   Object owner() {
-    return principal == null ? Room.NOBODY : principal;
+    return principal == null ? RequestBounds.NOBODY : principal;
   }
 
   /// Whether a request of this connection was authenticated.
@@ -56,7 +56,7 @@ final class Holdings implements ConnectionMeter.Held {
   void authenticated(Object identity) {
     if (!identity.equals(principal)) {
       principal = identity;
-      intake.connections().authenticated(connection, identity);
+      server.connections().authenticated(connection, identity);
     }
   }
 }
