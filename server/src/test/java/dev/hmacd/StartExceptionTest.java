@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.registry.RegistryStore;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.transport.ListenException;
 import java.io.IOException;
@@ -14,6 +14,7 @@ import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,7 +81,7 @@ final class StartExceptionTest {
   @Test
   void registryInUseIsTemporary() {
     Path file = folder.resolve("registry.db");
-    try (var user = new RegistryStore(file, SCOPE)) {
+    try (var user = new Registry(file, SCOPE, Clock.systemUTC())) {
       user.open();
       assertThat(failureToOpen(file).exitCode()).isEqualTo(ExitCode.TEMPORARY);
     }
@@ -92,7 +93,7 @@ final class StartExceptionTest {
   }
 
   private static StartException failureToOpen(Path file) {
-    try (var store = new RegistryStore(file, SCOPE)) {
+    try (var store = new Registry(file, SCOPE, Clock.systemUTC())) {
       RegistryException failure = catchThrowableOfType(RegistryException.class, store::open);
       assertThat(StartException.of(new CompletionException(failure)).exitCode())
           .isEqualTo(StartException.of(failure).exitCode());

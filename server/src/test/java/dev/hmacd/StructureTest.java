@@ -1,5 +1,8 @@
 package dev.hmacd;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -11,10 +14,16 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import dev.hmacd.http.Headers;
+import dev.hmacd.http.Request;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,7 +43,7 @@ final class StructureTest {
           entry("log"),
           entry("registry", "key", "limit"),
           entry("token", "key", "limit", "log"),
-          entry("usecase", "key", "registry", "access", "token", "limit"),
+          entry("usecase", "key", "registry", "access", "token", "limit", "sigv4"),
           entry("config", "key", "access", "token"),
           entry("metrics", "usecase", "token"),
           entry("transport", "log", "config", "access"),
@@ -49,7 +58,9 @@ final class StructureTest {
               "token",
               "config",
               "transport"),
-          entry("awskms", "usecase", "key", "access", "config", "limit", "transport"),
+          entry("http", "limit", "transport"),
+          entry("sigv4", "http", "key", "access", "token"),
+          entry("awskms", "usecase", "key", "config", "transport", "http", "sigv4"),
           entry(
               "",
               "rpc",
@@ -124,6 +135,29 @@ final class StructureTest {
         .should()
         .beFreeOfCycles()
         .check(MAIN);
+  }
+
+  @Test
+  void sigV4KnowsTheValuesOfARequestButNoServer() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.hmacd.sigv4")
+        .should()
+        .dependOnClassesThat(
+            resideInAPackage("dev.hmacd.http")
+                .and(not(belongToAnyOf(Request.class, Headers.class)))
+                .or(resideInAPackage("io.netty..")))
+        .check(MAIN);
+  }
+
+  /// Imports do not show header fields and error codes.
+  @Test
+  void httpHasNoNameOfAws() throws IOException {
+    try (Stream<Path> files = Files.list(Path.of("src/main/java/dev/hmacd/http"))) {
+      assertThat(files)
+          .isNotEmpty()
+          .allSatisfy(file -> assertThat(file).content().doesNotContainPattern("(?i)aws|amz|kms"));
+    }
   }
 
   @Test

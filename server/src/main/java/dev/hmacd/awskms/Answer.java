@@ -1,6 +1,8 @@
 package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.hmacd.http.Exchange;
+import dev.hmacd.http.Response;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Reply;
@@ -25,7 +27,7 @@ final class Answer {
   private final Exchange exchange;
   private final Failures failures;
   private final CallObserver observer;
-  private final String requestId = Response.newRequestId();
+  private final String requestId = RequestId.random();
   private final long startNanos = System.nanoTime();
   private final AtomicBoolean ended = new AtomicBoolean();
 
@@ -100,12 +102,12 @@ final class Answer {
   }
 
   void refuse(AwsError error) {
-    send(error.status(), Response.body(error), error.code());
+    send(error.status(), error.json(), error.code());
   }
 
   private void send(int status, byte[] body, String reason) {
     if (ended.compareAndSet(false, true)) {
-      exchange.respond(new Response(status, body, requestId, false));
+      exchange.respond(new Response(status, body, requestId));
       observer.ended(operation, reason, System.nanoTime() - startNanos);
     }
   }

@@ -7,6 +7,17 @@ import org.jspecify.annotations.Nullable;
 /// @param code the error code of AWS, by which clients distinguish errors
 /// @param message null if AWS sends no message
 record AwsError(int status, String code, @Nullable String message) {
+  /// The body of the response.
+  byte[] json() {
+    return Json.object(
+        json -> {
+          json.writeStringField("__type", code);
+          if (message != null) {
+            json.writeStringField("message", message);
+          }
+        });
+  }
+
   /// An error of the caller. AWS answers it with status 400, also if its model declares another
   /// status.
   static AwsError of(String code, @Nullable String message) {

@@ -1,45 +1,40 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.config.Config;
+import dev.hmacd.http.HttpLimits;
+import dev.hmacd.http.HttpProfile;
+import dev.hmacd.http.HttpServer;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.transport.Connections;
+import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
-import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.UseCases;
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelOption;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The server of the AWS KMS edge. Requests run on event loops and never block them.
+/// The server of the AWS KMS edge: an [HttpServer] whose requests call the operations of AWS KMS.
+/// Requests run on event loops and never block them.
 public final class AwsKmsServer implements AutoCloseable {
-  private static final String SERVICE = "kms";
-
-  /// Memory of an idle connection.
-  private static final long IDLE_BYTES = 11 << 10;
+  private static final HttpProfile PROFILE =
+      new HttpProfile("POST", "application/x-amz-json-1.1", "x-amzn-RequestId");
 
   /// Maximum time to send the last replies.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final Logger log = LoggerFactory.getLogger(AwsKmsServer.class);
 
-  private final Config.AwsKms config;
-  private final EventLoops loops;
-  private final @Nullable Tls tls;
-  private final Intake intake;
-  private @Nullable Channel listening;
+  private final InetSocketAddress listen;
+  private final boolean hasTls;
+  private final HttpServer server;
 
   /// @param loops event loops, started before this server
   /// @param tls TLS with loaded files; null for plaintext on loopback
@@ -51,101 +46,72 @@ public final class AwsKmsServer implements AutoCloseable {
       CallObserver observer,
       Clock clock,
       MemoryBudget budget) {
-    this.config = config;
-    this.loops = loops;
-    this.tls = tls;
+    this.listen = config.listen();
+    this.hasTls = tls != null;
     ArnScope scope = useCases.keys().scope();
-    Config.AwsLimits limits = config.limits();
     var dispatcher =
         new Dispatcher(
-            new SigV4(scope.region(), SERVICE, clock),
+            new SigV4(SigningScope.kms(scope.region()), clock),
             useCases.accessKeys(),
             Operations.of(useCases),
             new Failures(scope),
             observer,
-            limits.maxCallTime());
-    this.intake =
-        new Intake(
-            limits,
-            dispatcher::take,
-            new Room(limits.maxRequests(), limits.maxBufferedBytes(), limits.maxBodyBytes()),
-            new Connections(
-                new Connections.Settings(
-                    limits.maxConnections(),
-                    limits.maxUnauthenticated(),
-                    IDLE_BYTES,
-                    limits.request()),
-                budget),
-            new Watch());
+            config.limits().maxCallTime());
+    this.server = new HttpServer(limits(config.limits()), PROFILE, dispatcher, loops, tls, budget);
+  }
+
+  private static HttpLimits limits(Config.AwsLimits limits) {
+    return new HttpLimits(
+        limits.maxHeaderBytes(),
+        limits.maxBodyBytes(),
+        limits.maxBufferedBytes(),
+        limits.maxRequests(),
+        limits.maxRequestsPerConnection(),
+        limits.maxConnections(),
+        limits.maxUnauthenticated(),
+        limits.handshake(),
+        limits.request(),
+        limits.idle());
   }
 
   /// Starts to listen.
   ///
   /// @throws IOException if the address is in use, or the TLS files cannot be used
   public void start() throws IOException {
-    if (tls != null) {
-      tls.awaitLoaded();
-    }
-    ChannelFuture bound =
-        new ServerBootstrap()
-            .group(loops.group())
-            .channelFactory(EventLoops.tcp())
-            .option(ChannelOption.SO_BACKLOG, 4096)
-            .option(ChannelOption.SO_REUSEADDR, true)
-            .childOption(ChannelOption.TCP_NODELAY, true)
-            .handler(intake.connections())
-            .childHandler(new Protocols(intake, tls))
-            .bind(config.listen())
-            .awaitUninterruptibly();
-    if (!bound.isSuccess()) {
-      throw ListenException.of("aws_kms.listen", config.listen(), bound.cause());
-    }
-    listening = bound.channel();
-    var _ =
-        loops
-            .group()
-            .scheduleAtFixedRate(
-                () -> intake.watch().look(System.nanoTime()),
-                Watch.INTERVAL.toMillis(),
-                Watch.INTERVAL.toMillis(),
-                TimeUnit.MILLISECONDS);
+    server.start(listen, "aws_kms.listen");
     log.atInfo()
-        .addKeyValue("address", bound.channel().localAddress())
-        .addKeyValue("tls", tls != null)
+        .addKeyValue("address", server.address().orElseThrow())
+        .addKeyValue("tls", hasTls)
         .log("Serving AWS KMS");
   }
 
   /// The listening address. The kernel chooses the port if the configured port is 0.
   public Optional<InetSocketAddress> address() {
-    return Optional.ofNullable(listening).map(each -> (InetSocketAddress) each.localAddress());
+    return server.address();
   }
 
   public int openConnections() {
-    return intake.connections().open();
+    return server.openConnections();
   }
 
   /// Number of connections that were closed because of the bounds on connections.
   public long refusedConnections() {
-    return intake.connections().refused();
+    return server.refusedConnections();
   }
 
   /// Number of complete requests without an answer.
   public int requests() {
-    return intake.room().requests();
+    return server.requests();
   }
 
   /// Bytes of the bodies of requests in flight, including partially received ones.
   public long bufferedBytes() {
-    return intake.room().bytes();
+    return server.bufferedBytes();
   }
 
   /// Stops listening, and closes each connection after its requests are answered.
   public void beginDrain() {
-    Channel bound = listening;
-    if (bound != null) {
-      bound.close().awaitUninterruptibly();
-      intake.watch().drain();
-    }
+    server.beginDrain();
   }
 
   /// Waits until all connections are closed after [#beginDrain].
@@ -153,7 +119,7 @@ public final class AwsKmsServer implements AutoCloseable {
   /// @param limit maximum wait
   public void awaitDrained(Duration limit) {
     try {
-      if (listening != null && !intake.watch().awaitNone(limit)) {
+      if (!server.awaitDrained(limit)) {
         log.atDebug().log("Connections are still open");
       }
     } catch (InterruptedException e) {

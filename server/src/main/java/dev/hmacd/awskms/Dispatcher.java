@@ -1,11 +1,18 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.http.Exchange;
+import dev.hmacd.http.HttpError;
+import dev.hmacd.http.HttpHandler;
+import dev.hmacd.http.Request;
+import dev.hmacd.http.Response;
+import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigV4Exception;
+import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Caller;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.SigningKey;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -14,7 +21,7 @@ import java.util.concurrent.CompletionException;
 /// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
 /// the handler. Runs on the event loop; a request that waits for a signing key continues there
 /// later.
-final class Dispatcher {
+final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
   private final SigV4 sigV4;
@@ -40,9 +47,14 @@ final class Dispatcher {
     this.maxCallTime = maxCallTime;
   }
 
-  /// Dispatches a request; the exchange gets the answer. Called on the event loop of the
-  /// connection.
-  void take(Request request, Exchange exchange) {
+  @Override
+  public Response refuse(HttpError error) {
+    AwsError refusal = HttpErrors.of(error);
+    return new Response(refusal.status(), refusal.json(), RequestId.random());
+  }
+
+  @Override
+  public void handle(Request request, Exchange exchange) {
     Optional<Operation> operation =
         request.headers().only("x-amz-target").flatMap(operations::find);
     var answer =
@@ -53,8 +65,10 @@ final class Dispatcher {
           requirePost(request);
           SigV4.Claim claim = sigV4.read(request);
           long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
-          CompletableFuture<Optional<SigningKey>> key =
-              accessKeys.signingKey(claim.accessKeyId(), claim.day(), deadlineNanos);
+          CompletableFuture<SigningKey> key =
+              accessKeys
+                  .signingKey(claim.accessKeyId(), claim.day(), deadlineNanos)
+                  .orElseThrow(SigV4Exception::unknownKey);
           Runnable next =
               () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
           if (key.isDone()) {
@@ -79,12 +93,12 @@ final class Dispatcher {
   private static void proceed(
       Request request,
       SigV4.Claim claim,
-      CompletableFuture<Optional<SigningKey>> found,
+      CompletableFuture<SigningKey> found,
       Optional<Operation> operation,
       long deadlineNanos,
       Exchange exchange,
       Answer answer) {
-    SigningKey key = found.join().orElseThrow(() -> new AwsException(SigV4.UNKNOWN_KEY));
+    SigningKey key = found.join();
     claim.verify(key);
     if (!exchange.admit(key.principal())) {
       throw new AwsException(AwsError.throttledCaller());
@@ -101,6 +115,8 @@ final class Dispatcher {
       work.run();
     } catch (AwsException e) {
       answer.refuse(e.error());
+    } catch (SigV4Exception e) {
+      answer.refuse(SignatureErrors.of(e));
     } catch (Refusal e) {
       answer.fail(e.failure());
     } catch (CompletionException e) {

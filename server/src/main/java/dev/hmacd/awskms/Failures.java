@@ -29,7 +29,7 @@ final class Failures {
   // No default branch: a new kind of failure does not compile without a decision about its error.
   AwsError of(Failure failure, String operation, @Nullable Input input) {
     return switch (failure) {
-      case Failure.Unauthenticated() -> SigV4.UNKNOWN_KEY;
+      case Failure.Unauthenticated() -> SignatureErrors.UNKNOWN_KEY;
       case Failure.Denied(var caller, var _) ->
           AwsError.of(
               "AccessDeniedException",

@@ -1,28 +1,43 @@
 package dev.hmacd.awskms;
 
-/// Errors of HTTP requests that are refused before authentication.
-final class HttpErrors {
-  static final AwsError MALFORMED =
-      AwsError.of("BadRequestException", "The request is not well-formed HTTP.");
-  static final AwsError BAD_HOST =
-      AwsError.of("BadRequestException", "The request must name one host.");
-  static final AwsError TRAILERS =
-      AwsError.of("BadRequestException", "Fields after the body are not taken.");
-  static final AwsError TIMEOUT =
-      new AwsError(408, "RequestTimeoutException", "The request did not come whole in time.");
-  static final AwsError BODY_TOO_LONG =
-      new AwsError(413, "RequestEntityTooLargeException", "The request's body is too long.");
-  static final AwsError TARGET_TOO_LONG =
-      new AwsError(414, "RequestUriTooLongException", "The request's target is too long.");
-  static final AwsError EXPECTATION =
-      new AwsError(417, "ExpectationFailedException", "Nothing but 100-continue can be expected.");
-  static final AwsError HEADERS_TOO_LONG =
-      new AwsError(
-          431, "RequestHeaderFieldsTooLargeException", "The request's header fields are too long.");
-  static final AwsError NO_ROOM =
-      new AwsError(503, "ServiceUnavailableException", "Too many requests are coming in.");
-  static final AwsError VERSION =
-      new AwsError(505, "HttpVersionNotSupportedException", "HTTP/1.1 and HTTP/2 are spoken here.");
+import dev.hmacd.http.HttpError;
 
+/// Maps an [HttpError] to the error of AWS.
+final class HttpErrors {
   private HttpErrors() {}
+
+  // No default branch: a new error does not compile without a decision about its code.
+  static AwsError of(HttpError error) {
+    return switch (error) {
+      case MALFORMED -> badRequest(error, "The request is not well-formed HTTP.");
+      case INVALID_HOST -> badRequest(error, "The request must name one host.");
+      case TRAILERS -> badRequest(error, "Fields after the body are not taken.");
+      case TIMEOUT ->
+          of(error, "RequestTimeoutException", "The request did not come whole in time.");
+      case BODY_TOO_LONG ->
+          of(error, "RequestEntityTooLargeException", "The request's body is too long.");
+      case TARGET_TOO_LONG ->
+          of(error, "RequestUriTooLongException", "The request's target is too long.");
+      case EXPECTATION ->
+          of(error, "ExpectationFailedException", "Nothing but 100-continue can be expected.");
+      case HEADERS_TOO_LONG ->
+          of(
+              error,
+              "RequestHeaderFieldsTooLargeException",
+              "The request's header fields are too long.");
+      case BUFFER_LIMIT ->
+          of(error, "ServiceUnavailableException", "Too many requests are coming in.");
+      case REQUEST_LIMIT -> AwsError.throttled();
+      case VERSION ->
+          of(error, "HttpVersionNotSupportedException", "HTTP/1.1 and HTTP/2 are spoken here.");
+    };
+  }
+
+  private static AwsError badRequest(HttpError error, String message) {
+    return of(error, "BadRequestException", message);
+  }
+
+  private static AwsError of(HttpError error, String code, String message) {
+    return new AwsError(error.status(), code, message);
+  }
 }

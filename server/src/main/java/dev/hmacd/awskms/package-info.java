@@ -1,5 +1,5 @@
-/// The AWS KMS edge: HTTP, SigV4 and JSON to the domain and back, compatible with the clients of
-/// AWS.
+/// The AWS KMS edge: the operations and their JSON to the domain and back, compatible with the
+/// clients of AWS.
 @NullMarked
 package dev.hmacd.awskms;
 

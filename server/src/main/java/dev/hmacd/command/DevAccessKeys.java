@@ -32,8 +32,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
   /// An access key and its secret, for the file that users source.
   record Shown(String id, String secret) {
     static Shown of(Made made) {
-      return new Shown(
-          made.key().id(), new String(made.secret().text(), StandardCharsets.US_ASCII));
+      return new Shown(made.key().id(), new String(made.secretText(), StandardCharsets.US_ASCII));
     }
 
     @Override

@@ -54,7 +54,7 @@ final class AccessKeyGrpcService {
             made ->
                 CreateAccessKeyResponse.newBuilder()
                     .setAccessKey(Values.accessKey(made.key()))
-                    .setSecretAccessKeyBytes(UnsafeByteOperations.unsafeWrap(made.secret().text()))
+                    .setSecretAccessKeyBytes(UnsafeByteOperations.unsafeWrap(made.secretText()))
                     .build()));
   }
 

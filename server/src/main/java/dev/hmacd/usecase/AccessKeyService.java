@@ -3,40 +3,31 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.access.Principal;
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyCheck;
-import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.key.OwnKey;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.token.Completion;
-import dev.hmacd.token.HealthCheck;
-import dev.hmacd.token.SignRequest;
-import dev.hmacd.token.TokenException;
+import dev.hmacd.sigv4.AccessKeySecret;
+import dev.hmacd.sigv4.AccessKeySecrets;
+import dev.hmacd.sigv4.SigningKey;
+import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.token.TokenRouter;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
-/// Use cases of access keys for the AWS edge, and a cache of their signing keys. Never blocks:
-/// replies come on a lane or on the registry's thread.
+/// Use cases of access keys for the AWS edge. Never blocks: replies come on a lane or on the
+/// registry's thread.
 ///
-/// A secret is the HSM's MAC of the access key's id, under a key of the daemon's own. The secret is
-/// returned once, by CreateAccessKey, and stored nowhere. Memory holds only signing keys, each
-/// valid for one day.
+/// A secret ([AccessKeySecrets]) is returned once, by CreateAccessKey, and stored nowhere. Memory
+/// holds only signing keys, each valid for one day.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeyService {
@@ -48,27 +39,12 @@ public final class AccessKeyService {
 
   private final Keys keys;
   private final AccessKeyRegistry registry;
-  private final TokenRouter tokens;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
 
-  /// By access key id and day. Around midnight, signatures of two days are valid.
-  private final Map<String, SigningKey> signingKeys = new ConcurrentHashMap<>();
-
-  /// Derivations in flight, by access key id and day.
-  private final Map<String, Derivation> deriving = new ConcurrentHashMap<>();
-
-  private static final int MAX_SIGNING_KEYS = 10_000;
-
-  /// Maximum number of requests that wait for one signing key. A waiting request takes memory until
-  /// the token answers, also after its client has gone.
-  private static final int MAX_WAITING = 1024;
-
-  private volatile @Nullable Master master;
-
-  /// The key for the derivation of secrets, and the tokens that hold it.
-  private record Master(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
+  private final AccessKeySecrets secrets;
+  private final SigningKeys signingKeys;
 
   public AccessKeyService(
       Registry registry,
@@ -77,25 +53,26 @@ public final class AccessKeyService {
       Clock clock) {
     this.keys = new Keys(registry.keys(), access);
     this.registry = registry.accessKeys();
-    this.tokens = tokens;
     this.scope = registry.keys().scope();
+    this.secrets = new AccessKeySecrets(tokens);
+    this.signingKeys = new SigningKeys(secrets, SigningScope.kms(scope.region()));
     this.clock = clock;
   }
 
-  /// Sets the key for the derivation of secrets. Call it before the first request.
-  ///
-  /// @param key the daemon's own key for secrets of access keys; its known answer is compared
-  ///   before a derivation, because another key would derive other secrets
-  /// @param tokenSerials the tokens that hold it
+  /// Sets the key for the derivation of secrets, as [AccessKeySecrets#start].
   public void start(OwnKey key, List<String> tokenSerials) {
-    KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
-    master = new Master(key.object(), check, List.copyOf(tokenSerials));
+    secrets.start(key, tokenSerials);
   }
 
   /// A new access key with its secret. The secret cannot be read again.
   ///
   /// @param secret closed after the reply has read it
   public record Made(AccessKey key, AccessKeySecret secret) {
+    /// The secret in ASCII. Not a copy: the caller must not change it.
+    public byte[] secretText() {
+      return secret.text();
+    }
+
     @Override
     public String toString() {
       return key.toString();
@@ -120,7 +97,8 @@ public final class AccessKeyService {
   }
 
   private CompletableFuture<Made> make(Caller caller, String id, String principal) {
-    return secret(master(), id, caller.deadlineNanos(), caller.principal())
+    return secrets
+        .derive(id, caller.deadlineNanos(), caller.principal())
         .thenCompose(
             secret -> {
               Instant now = Instant.ofEpochMilli(clock.millis());
@@ -215,100 +193,11 @@ public final class AccessKeyService {
   /// @param day `yyyymmdd`: today, or the day before or after
   /// @return fails with a [Refusal]
   /// @throws Refusal if too many requests wait for this signing key
-  public CompletableFuture<Optional<SigningKey>> signingKey(
+  public Optional<CompletableFuture<SigningKey>> signingKey(
       String accessKeyId, String day, long deadlineNanos) {
     Optional<AccessKey> found = registry.find(accessKeyId).filter(AccessKey::active);
-    if (found.isEmpty()) {
-      return CompletableFuture.completedFuture(Optional.empty());
-    }
-    String name = accessKeyId + '/' + day;
-    SigningKey known = signingKeys.get(name);
-    if (known != null) {
-      return CompletableFuture.completedFuture(Optional.of(known));
-    }
-    // One request asks the token for all waiting requests. Between the registration and the call of
-    // the token nothing may throw.
-    Master master = master();
-    var mine = new Derivation();
-    Derivation others = deriving.putIfAbsent(name, mine);
-    if (others != null) {
-      if (others.waiting.incrementAndGet() > MAX_WAITING) {
-        throw new Refusal(new Failure.TokenBusy(Failure.Bound.OF_CALLER));
-      }
-      return others;
-    }
-    var principal = new Principal(found.get().principal());
-    var _ =
-        secret(master, accessKeyId, deadlineNanos, null)
-            .thenApply(secret -> derive(principal, secret, day, name))
-            .whenComplete(
-                (derived, e) -> {
-                  deriving.remove(name, mine);
-                  if (e == null) {
-                    mine.complete(Optional.of(derived));
-                  } else {
-                    mine.completeExceptionally(new Refusal(Failures.ofToken(e)));
-                  }
-                });
-    return mine;
-  }
-
-  /// The derivation of a signing key, with its waiting requests.
-  private static final class Derivation extends CompletableFuture<Optional<SigningKey>> {
-    /// Never decremented: a request may wait longer than its client.
-    private final AtomicInteger waiting = new AtomicInteger();
-  }
-
-  private SigningKey derive(Principal principal, AccessKeySecret secret, String day, String name) {
-    try (secret) {
-      var derived = new SigningKey(principal, secret.signingKey(day, scope));
-      if (signingKeys.size() >= MAX_SIGNING_KEYS) {
-        signingKeys.keySet().removeIf(each -> !each.endsWith('/' + day));
-      }
-      if (signingKeys.size() >= MAX_SIGNING_KEYS) {
-        signingKeys.clear();
-      }
-      signingKeys.put(name, derived);
-      return derived;
-    }
-  }
-
-  private Master master() {
-    Master known = master;
-    if (known == null) {
-      throw new IllegalStateException("not started");
-    }
-    return known;
-  }
-
-  /// @param owner as [Completion#owner]
-  private CompletableFuture<AccessKeySecret> secret(
-      Master under, String accessKeyId, long deadlineNanos, @Nullable Object owner) {
-    var result = new CompletableFuture<AccessKeySecret>();
-    tokens.sign(
-        under.tokenSerials(),
-        new SignRequest(
-            under.key(),
-            under.check(),
-            MacAlgorithm.HMAC_SHA_256,
-            AccessKeySecret.question(accessKeyId),
-            deadlineNanos),
-        new Completion<>() {
-          @Override
-          public void done(byte[] mac) {
-            result.complete(new AccessKeySecret(mac));
-          }
-
-          @Override
-          public void failed(TokenException cause) {
-            result.completeExceptionally(cause);
-          }
-
-          @Override
-          public @Nullable Object owner() {
-            return owner;
-          }
-        });
-    return result;
+    return found.isEmpty()
+        ? Optional.empty()
+        : Optional.of(signingKeys.get(found.get(), day, deadlineNanos));
   }
 }

@@ -2,7 +2,8 @@ package dev.hmacd.awskms;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hmacd.access.Principal;
+import dev.hmacd.http.Exchange;
+import dev.hmacd.http.Response;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.testing.Eventually;
 import java.lang.ref.WeakReference;
@@ -78,7 +79,7 @@ final class AnswerTest {
     }
 
     @Override
-    public boolean admit(Principal principal) {
+    public boolean admit(Object principal) {
       return true;
     }
 

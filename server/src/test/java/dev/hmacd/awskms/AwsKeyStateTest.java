@@ -3,6 +3,7 @@ package dev.hmacd.awskms;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.KmsItem;
 import dev.hmacd.testing.LoopbackDaemon;

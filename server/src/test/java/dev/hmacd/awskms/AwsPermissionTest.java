@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.access.Action;
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;

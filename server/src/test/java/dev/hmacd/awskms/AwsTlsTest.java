@@ -3,6 +3,9 @@ package dev.hmacd.awskms;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.http.Request;
+import dev.hmacd.sigv4.SdkSigner;
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;

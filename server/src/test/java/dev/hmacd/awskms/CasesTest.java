@@ -4,6 +4,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.awskms.Cases.Case;
+import dev.hmacd.http.Request;
+import dev.hmacd.sigv4.SdkSigner;
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
+import dev.hmacd.http.Http1Fuzz;
+import dev.hmacd.sigv4.SigV4Fuzz;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;

@@ -212,7 +212,7 @@ public final class JsonFuzz {
                       "UnsupportedOperationException")
                   .contains(error.code()),
           "not a refusal of a body: " + error);
-      check(Response.body(error).length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
+      check(error.json().length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
       return Optional.empty();
     }
   }

@@ -2,6 +2,7 @@ package dev.hmacd.awskms;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;

@@ -4,7 +4,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
+import dev.hmacd.http.Headers;
+import dev.hmacd.http.Request;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.sigv4.SdkSigner;
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.KmsItem;
 import dev.hmacd.testing.LoopbackDaemon;

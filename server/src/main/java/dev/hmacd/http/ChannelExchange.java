@@ -1,0 +1,237 @@
+package dev.hmacd.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.util.concurrent.EventExecutor;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
+
+/// A request on a channel, from its first byte to its answer. The event loop owns its fields.
+abstract class ChannelExchange implements Exchange {
+  /// Heap and direct memory of a request, without its fields, body and answer: its channel, its
+  /// pipeline, the codec's stream and the objects of this package.
+  static final int REQUEST_BYTES = 4096;
+
+  /// Heap of an answer without its body: its fields, its frames and their promises.
+  static final int ANSWER_BYTES = 1024;
+
+  /// Sufficient for most requests: a message of 4096 bytes in base64, with the other members.
+  private static final int SHORT_BODY_BYTES = 8192;
+
+  private final Channel channel;
+  private final ServerState server;
+  private final ConnectionMemory memory;
+  private final Body body = new Body();
+
+  /// The owner of the body: that of the connection at the start of the request.
+  private final Object owner;
+
+  private Headers headers = new Headers();
+  private long held;
+
+  /// The principal whose quota counts this request; null if none does.
+  private @Nullable Object admitted;
+
+  /// Whether a connection was evicted in favour of this request.
+  private boolean hasEvicted;
+
+  private boolean entered;
+  private boolean ended;
+  private @Nullable Runnable whenGone;
+
+  /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
+  ///   HTTP/2
+  ChannelExchange(Channel channel, ServerState server, ConnectionMemory memory) {
+    this.channel = channel;
+    this.server = server;
+    this.memory = memory;
+    this.owner = memory.owner();
+    hold(REQUEST_BYTES);
+  }
+
+  /// Sends the answer. Called on the event loop.
+  abstract void send(Response response);
+
+  /// The TCP connection.
+  abstract Channel connection();
+
+  final ServerState server() {
+    return server;
+  }
+
+  /// Returns the complete body and gives up this object's reference, so that no second copy is
+  /// kept.
+  final byte[] takeBody() {
+    int before = body.heapBytes();
+    byte[] taken = body.take();
+    hold((long) taken.length - before);
+    return taken;
+  }
+
+  /// The header fields; empty after the request is answered.
+  Headers headers() {
+    return headers;
+  }
+
+  /// Counts bytes as held, until [#release].
+  final void hold(long bytes) {
+    held += bytes;
+    memory.add(bytes);
+  }
+
+  /// Releases the bytes of this request and its answer: the answer is written, or the client is
+  /// gone.
+  final void release() {
+    hold(-held);
+  }
+
+  /// Adds a header field.
+  ///
+  /// @param name in lowercase
+  void field(String name, String value) {
+    int before = headers.heapBytes();
+    headers.add(name, value);
+    hold(headers.heapBytes() - before);
+  }
+
+  /// Appends a part of the body, within the bounds.
+  ///
+  /// @return the reason for the refusal of the request; null if the part is accepted
+  final @Nullable HttpError append(ByteBuf part) {
+    if (!part.isReadable()) {
+      return null;
+    }
+    if (body.length() + part.readableBytes() > server.limits().maxBodyBytes()) {
+      return HttpError.BODY_TOO_LONG;
+    }
+    if (!tryCount(part.readableBytes())) {
+      return HttpError.BUFFER_LIMIT;
+    }
+    int before = body.heapBytes();
+    body.append(part);
+    hold(body.heapBytes() - before);
+    return null;
+  }
+
+  /// Counts a part of the body against the bounds. Returns false, and does not count the part, if
+  /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
+  /// memory, because the connection may hold nothing.
+  private boolean tryCount(int bytes) {
+    if (server.bounds().hold(owner, bytes)) {
+      return true;
+    }
+    // The reserve is for short bodies, and for a body after the eviction of a connection. Long
+    // bodies of one principal neither keep others out nor end their connections.
+    boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
+    if (isShort && !server.bounds().isReserveUsed(owner)) {
+      return true;
+    }
+    // One eviction is enough for a short body in any number of pieces.
+    boolean isEvictedFor = isShort && hasEvicted;
+    if (!memory.isAuthenticated()
+        && (isEvictedFor || server.connections().evictOldestPending(connection()))) {
+      hasEvicted = true;
+      // Short bodies that are never finished use up the reserve of all unauthenticated callers.
+      // The evicted connection may release its bytes later, on its event loop: a short body is
+      // admitted at once. max_unauthenticated bounds the number of such bodies.
+      boolean isFull =
+          isShort ? server.bounds().isReserveUsed() : server.bounds().isReserveUsed(owner);
+      if (!isFull) {
+        return true;
+      }
+    }
+    server.bounds().release(owner, bytes);
+    return false;
+  }
+
+  /// Passes on a complete request.
+  void begin(Request request) {
+    if (server.bounds().enter()) {
+      entered = true;
+      server.handler().handle(request, this);
+    } else {
+      respond(server.handler().refuse(HttpError.REQUEST_LIMIT));
+    }
+  }
+
+  /// Releases the counts of this request, because it has its answer, or its client is gone.
+  ///
+  /// @return false if they were released before
+  private boolean isFirstEnd() {
+    if (ended) {
+      return false;
+    }
+    ended = true;
+    server.bounds().release(owner, body.length());
+    body.clear(); // The channel may live longer.
+    headers = new Headers();
+    if (entered) {
+      server.bounds().left();
+    }
+    if (admitted != null) {
+      server.bounds().dismiss(admitted);
+    }
+    return true;
+  }
+
+  /// Ends the request, because its connection or stream was closed before the answer.
+  void abandon() {
+    Runnable action = whenGone;
+    if (isFirstEnd() && action != null) {
+      action.run();
+    }
+    whenGone = null;
+  }
+
+  @Override
+  public final void whenGone(Runnable action) {
+    whenGone = action;
+  }
+
+  @Override
+  public boolean admit(Object principal) {
+    memory.authenticated(principal);
+    if (ended) {
+      return false; // The client is gone.
+    }
+    if (server.bounds().admit(principal)) {
+      admitted = principal;
+      return true;
+    }
+    return false;
+  }
+
+  @Override
+  public final void respond(Response response) {
+    EventExecutor loop = channel.eventLoop();
+    if (loop.inEventLoop()) {
+      finish(response);
+    } else {
+      try {
+        loop.execute(() -> finish(response));
+      } catch (RejectedExecutionException e) {
+        // The event loops have ended, and all connections are closed.
+        return;
+      }
+    }
+  }
+
+  private void finish(Response response) {
+    if (isFirstEnd()) {
+      whenGone = null; // The runnable has a reference to the request.
+      hold(REQUEST_BYTES + ANSWER_BYTES + (long) response.body().length - held);
+      send(response);
+    }
+  }
+
+  @Override
+  public final boolean isGone() {
+    return !channel.isActive();
+  }
+
+  @Override
+  public final Executor executor() {
+    return channel.eventLoop();
+  }
+}

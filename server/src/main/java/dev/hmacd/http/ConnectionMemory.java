@@ -1,0 +1,62 @@
+package dev.hmacd.http;
+
+import dev.hmacd.transport.ConnectionMeter;
+import io.netty.channel.Channel;
+import org.jspecify.annotations.Nullable;
+
+/// Bytes that the daemon holds for one connection, and the connection's principal. Owned by the
+/// connection's event loop.
+final class ConnectionMemory implements ConnectionMeter.Held {
+  private final Channel connection;
+  private final ServerState server;
+  private long bytes;
+  private @Nullable Object principal;
+
+  ConnectionMemory(Channel connection, ServerState server) {
+    this.connection = connection;
+    this.server = server;
+  }
+
+  /// Adds to the held bytes; a negative value releases bytes.
+  void add(long delta) {
+    bytes += delta;
+  }
+
+  /// Bytes of requests, and of answers that wait for HTTP/2 flow control.
+  @Override
+  public long heapBytes() {
+    return bytes;
+  }
+
+  @Override
+  public boolean isActive() {
+    return bytes > 0;
+  }
+
+  @Override
+  public long directBytes() {
+    return 0; // Bodies of requests and answers are arrays.
+  }
+
+  /// [Watchdog] ends late requests.
+  @Override
+  public void sweep(long nowNanos) {}
+
+  /// The owner of the bodies of this connection.
+  Object owner() {
+    return principal == null ? RequestBounds.NOBODY : principal;
+  }
+
+  /// Whether a request of this connection was authenticated.
+  boolean isAuthenticated() {
+    return principal != null;
+  }
+
+  /// Records the principal of the latest authenticated request. The connection belongs to it.
+  void authenticated(Object identity) {
+    if (!identity.equals(principal)) {
+      principal = identity;
+      server.connections().authenticated(connection, identity);
+    }
+  }
+}

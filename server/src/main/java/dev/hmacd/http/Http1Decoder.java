@@ -1,0 +1,187 @@
+package dev.hmacd.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.util.AsciiString;
+import java.util.List;
+
+/// Netty's decoder of HTTP/1.1 requests, with stricter checks of heads. It refuses requests that
+/// two parsers could read in two ways. Netty refuses a length together with chunks, several
+/// lengths, bad chunks, and lines without CR. Before Netty, this class checks the lines of a head.
+/// It refuses folded lines, control characters, lines without CR LF, and request lines without
+/// exactly two blanks.
+///
+/// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
+/// lengths. So this class counts the fields on arrival, and their heap.
+final class Http1Decoder extends HttpRequestDecoder {
+  private static final byte SPACE = ' ';
+  private static final byte TAB = '\t';
+  private static final byte CR = '\r';
+  private static final byte LF = '\n';
+  private static final byte DELETE = 0x7f;
+
+  /// In capitals (RFC 9112, section 2.3), which Netty does not require.
+  private static final byte[] PROTOCOL = {'H', 'T', 'T', 'P', '/'};
+
+  /// Heap of a field of an unfinished head in addition to its characters: two strings with their
+  /// arrays, and an entry of Netty's map.
+  private static final int FIELD_BYTES = 144;
+
+  private boolean inHead = true;
+  private boolean requestLineSeen;
+  private boolean broken;
+  private int fields;
+  private long headBytes;
+
+  /// @param maxHeadBytes maximum length of a request line, and of all header fields together
+  Http1Decoder(int maxHeadBytes) {
+    super(
+        new HttpDecoderConfig()
+            .setMaxInitialLineLength(maxHeadBytes)
+            .setMaxHeaderSize(maxHeadBytes)
+            .setMaxChunkSize(1 << 16)
+            .setInitialBufferSize(256));
+  }
+
+  /// The request is ambiguous, and so is all further input of the connection.
+  static final class MalformedException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    MalformedException(String message) {
+      super(message, null, false, false);
+    }
+  }
+
+  /// A trailer field, after the last chunk.
+  static final class TrailerException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    TrailerException() {
+      super("a field after chunks", null, false, false);
+    }
+  }
+
+  /// Heap of the lines of an unfinished head, in bytes; 0 without one. Called on the event loop.
+  long headBytes() {
+    return headBytes;
+  }
+
+  /// Whether a request is partially received. Called on the event loop.
+  boolean isMidRequest() {
+    return !broken && (!inHead || requestLineSeen || actualReadableBytes() > 0);
+  }
+
+  @Override
+  protected void decode(ChannelHandlerContext context, ByteBuf buffer, List<Object> out)
+      throws Exception {
+    if (broken) {
+      buffer.skipBytes(buffer.readableBytes());
+      return;
+    }
+    if (inHead) {
+      try {
+        checkHead(buffer);
+      } catch (MalformedException e) {
+        broken = true;
+        buffer.skipBytes(buffer.readableBytes());
+        throw e;
+      }
+    }
+    int before = out.size();
+    super.decode(context, buffer, out);
+    for (int i = before; i < out.size(); i++) {
+      if (out.get(i) instanceof HttpObject part && part.decoderResult().isFailure()) {
+        broken = true; // Netty ignores the following input.
+      }
+      if (out.get(i) instanceof HttpRequest) {
+        inHead = false;
+        fields = 0;
+        headBytes = 0;
+      }
+      if (out.get(i) instanceof LastHttpContent) {
+        inHead = true;
+        requestLineSeen = false;
+      }
+    }
+  }
+
+  /// Called for each line of a field, before and after the body.
+  @Override
+  protected AsciiString splitHeaderName(byte[] line, int start, int length) {
+    if (!inHead) {
+      throw new TrailerException();
+    }
+    fields++;
+    if (fields > ServerState.MAX_HEADER_FIELDS) {
+      throw new TooLongHttpHeaderException("a head has too many fields");
+    }
+    return super.splitHeaderName(line, start, length);
+  }
+
+  /// Checks the complete lines in the buffer. Netty consumes all complete lines at once. So this
+  /// method sees each line once, and the buffer starts with a line.
+  private void checkHead(ByteBuf buffer) {
+    int start = buffer.readerIndex();
+    int end = buffer.writerIndex();
+    while (start < end) {
+      byte first = buffer.getByte(start);
+      if (first == SPACE || first == TAB) {
+        throw new MalformedException("a line begins with a blank");
+      }
+      if (!requestLineSeen && first >= 0 && first < SPACE) {
+        // Also before the end of the line is received: Netty would skip such bytes.
+        throw new MalformedException("a request begins with a control character");
+      }
+      int lineFeed = buffer.indexOf(start, end, LF);
+      if (lineFeed < 0) {
+        return;
+      }
+      if (lineFeed == start || buffer.getByte(lineFeed - 1) != CR) {
+        throw new MalformedException("a line does not end with CR LF");
+      }
+      int length = lineFeed - 1 - start;
+      if (requestLineSeen && length == 0) {
+        return; // The end of the head.
+      }
+      checkLine(buffer, start, lineFeed - 1);
+      // The line's characters, and at most as many in Netty's line buffer.
+      headBytes += FIELD_BYTES + 2L * length;
+      requestLineSeen = true;
+      start = lineFeed + 1;
+    }
+  }
+
+  private void checkLine(ByteBuf buffer, int start, int end) {
+    int blanks = 0;
+    int lastBlank = start;
+    for (int i = start; i < end; i++) {
+      byte b = buffer.getByte(i);
+      boolean control = (b >= 0 && b < SPACE) || b == DELETE;
+      if (control && (b != TAB || !requestLineSeen)) {
+        throw new MalformedException("a line has a control character");
+      }
+      if (b == SPACE) {
+        blanks++;
+        lastBlank = i;
+      }
+    }
+    if (requestLineSeen) {
+      return;
+    }
+    if (blanks != 2) {
+      throw new MalformedException("a request line has three parts");
+    }
+    for (int i = 0; i < PROTOCOL.length; i++) {
+      int at = lastBlank + 1 + i;
+      if (at >= end || buffer.getByte(at) != PROTOCOL[i]) {
+        throw new MalformedException("a request line ends with a version of HTTP");
+      }
+    }
+  }
+}

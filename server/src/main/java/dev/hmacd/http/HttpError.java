@@ -1,0 +1,38 @@
+package dev.hmacd.http;
+
+/// Reasons for which the server refuses a request before the application handles it.
+public enum HttpError {
+  /// The request is not well-formed HTTP.
+  MALFORMED(400),
+  /// The request does not name exactly one host.
+  INVALID_HOST(400),
+  /// The request has header fields after its body.
+  TRAILERS(400),
+  /// The request is incomplete at its time limit.
+  TIMEOUT(408),
+  /// The body is above its limit.
+  BODY_TOO_LONG(413),
+  /// The request line is above its limit.
+  TARGET_TOO_LONG(414),
+  /// The request expects something other than `100-continue`.
+  EXPECTATION(417),
+  /// The header fields are above their limits.
+  HEADERS_TOO_LONG(431),
+  /// The bodies of unanswered requests are at their limit.
+  BUFFER_LIMIT(503),
+  /// The unanswered requests are at their limit.
+  REQUEST_LIMIT(503),
+  /// The version of HTTP is not HTTP/1.1.
+  VERSION(505);
+
+  private final int status;
+
+  HttpError(int status) {
+    this.status = status;
+  }
+
+  /// The status by RFC 9110, section 15, and RFC 6585. An application may use another.
+  public int status() {
+    return status;
+  }
+}

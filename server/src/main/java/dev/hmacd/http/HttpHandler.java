@@ -1,0 +1,12 @@
+package dev.hmacd.http;
+
+/// The application of an [HttpServer]. The server calls it on event loops, so no method blocks.
+public interface HttpHandler {
+  /// Handles a complete request.
+  ///
+  /// @param exchange gets the response
+  void handle(Request request, Exchange exchange);
+
+  /// The response to a request that the server refuses.
+  Response refuse(HttpError error);
+}

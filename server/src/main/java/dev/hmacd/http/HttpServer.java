@@ -1,0 +1,131 @@
+package dev.hmacd.http;
+
+import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.MemoryBudget;
+import dev.hmacd.transport.Tls;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelOption;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. Requests run on event loops and never block
+/// them.
+public final class HttpServer {
+  /// Memory of an idle connection.
+  private static final long IDLE_BYTES = 11 << 10;
+
+  private final EventLoops loops;
+  private final @Nullable Tls tls;
+  private final ServerState server;
+  private @Nullable Channel listening;
+
+  /// @param loops event loops, started before this server
+  /// @param tls TLS with loaded files; null for plaintext on loopback
+  public HttpServer(
+      HttpLimits limits,
+      HttpProfile profile,
+      HttpHandler handler,
+      EventLoops loops,
+      @Nullable Tls tls,
+      MemoryBudget budget) {
+    this.loops = loops;
+    this.tls = tls;
+    this.server =
+        new ServerState(
+            limits,
+            profile,
+            handler,
+            new RequestBounds(
+                limits.maxRequests(), limits.maxBufferedBytes(), limits.maxBodyBytes()),
+            new Connections(
+                new Connections.Settings(
+                    limits.maxConnections(),
+                    limits.maxUnauthenticated(),
+                    IDLE_BYTES,
+                    limits.request()),
+                budget),
+            new Watchdog());
+  }
+
+  /// Starts to listen.
+  ///
+  /// @param key the configuration key of the address, for the message of an exception
+  /// @throws IOException if the address is in use, or the TLS files cannot be used
+  public void start(InetSocketAddress address, String key) throws IOException {
+    if (tls != null) {
+      tls.awaitLoaded();
+    }
+    ChannelFuture bound =
+        new ServerBootstrap()
+            .group(loops.group())
+            .channelFactory(EventLoops.tcp())
+            .option(ChannelOption.SO_BACKLOG, 4096)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .handler(server.connections())
+            .childHandler(new Protocols(server, tls))
+            .bind(address)
+            .awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw ListenException.of(key, address, bound.cause());
+    }
+    listening = bound.channel();
+    var _ =
+        loops
+            .group()
+            .scheduleAtFixedRate(
+                () -> server.watchdog().check(System.nanoTime()),
+                Watchdog.INTERVAL.toMillis(),
+                Watchdog.INTERVAL.toMillis(),
+                TimeUnit.MILLISECONDS);
+  }
+
+  /// The listening address. The kernel chooses the port if the configured port is 0.
+  public Optional<InetSocketAddress> address() {
+    return Optional.ofNullable(listening).map(each -> (InetSocketAddress) each.localAddress());
+  }
+
+  public int openConnections() {
+    return server.connections().open();
+  }
+
+  /// Number of connections that were closed because of the bounds on connections.
+  public long refusedConnections() {
+    return server.connections().refused();
+  }
+
+  /// Number of complete requests without an answer.
+  public int requests() {
+    return server.bounds().requests();
+  }
+
+  /// Bytes of the bodies of requests in flight, including partially received ones.
+  public long bufferedBytes() {
+    return server.bounds().bytes();
+  }
+
+  /// Stops listening, and closes each connection after its requests are answered.
+  public void beginDrain() {
+    Channel bound = listening;
+    if (bound != null) {
+      bound.close().awaitUninterruptibly();
+      server.watchdog().drain();
+    }
+  }
+
+  /// Waits until all connections are closed after [#beginDrain].
+  ///
+  /// @param limit maximum wait
+  /// @return false if a connection is open at the limit
+  public boolean awaitDrained(Duration limit) throws InterruptedException {
+    return listening == null || server.watchdog().awaitNone(limit);
+  }
+}

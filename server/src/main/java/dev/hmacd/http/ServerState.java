@@ -1,0 +1,17 @@
+package dev.hmacd.http;
+
+import dev.hmacd.transport.Connections;
+
+/// State that all connections share.
+///
+/// @param watch watchdog of slow requests and idle connections
+record ServerState(
+    HttpLimits limits,
+    HttpProfile profile,
+    HttpHandler handler,
+    RequestBounds bounds,
+    Connections connections,
+    Watchdog watchdog) {
+  /// Maximum number of header fields, above that of any client. Each field costs time.
+  static final int MAX_HEADER_FIELDS = 100;
+}

@@ -1,0 +1,98 @@
+package dev.hmacd.sigv4;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Base64;
+
+/// The secret of an access key, derived from a MAC of the HSM and kept only until [#close]. The
+/// secret is never a String, because a String cannot be cleared.
+public final class AccessKeySecret implements AutoCloseable {
+  private static final String MESSAGE = "hmacd access key secret\n";
+
+  /// Bytes of the MAC in the secret: their base64 form has 40 characters, like a secret of AWS.
+  private static final int BYTES = 30;
+
+  private static final int BLOCK = 64;
+
+  private final byte[] text;
+
+  /// @param mac the MAC of [#question]; this constructor clears the array
+  AccessKeySecret(byte[] mac) {
+    byte[] start = Arrays.copyOf(mac, BYTES);
+    text = Base64.getEncoder().encode(start);
+    Arrays.fill(start, (byte) 0);
+    Arrays.fill(mac, (byte) 0);
+  }
+
+  /// The message whose MAC under the daemon's own key is the secret.
+  static byte[] question(String accessKeyId) {
+    return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// The 40 characters in ASCII, for the reply to CreateAccessKey.
+  ///
+  /// @return not a copy: the caller must not change it; [#close] clears it
+  public byte[] text() {
+    return text;
+  }
+
+  /// Derives the signing key for requests of a day ("Deriving the signing key", AWS Signature
+  /// Version 4).
+  ///
+  /// @param day `yyyymmdd`
+  public byte[] signingKey(String day, SigningScope scope) {
+    byte[] first = new byte[4 + text.length];
+    byte[] prefix = "AWS4".getBytes(StandardCharsets.US_ASCII);
+    System.arraycopy(prefix, 0, first, 0, prefix.length);
+    System.arraycopy(text, 0, first, prefix.length, text.length);
+    byte[] key = hmac(first, day);
+    Arrays.fill(first, (byte) 0);
+    for (String part : new String[] {scope.region(), scope.service(), SigningScope.TERMINATOR}) {
+      byte[] next = hmac(key, part);
+      Arrays.fill(key, (byte) 0);
+      key = next;
+    }
+    return key;
+  }
+
+  /// HMAC-SHA-256 (RFC 2104). Not javax.crypto.Mac: its key objects keep copies that cannot be
+  /// cleared.
+  ///
+  /// @param key at most 64 bytes
+  private static byte[] hmac(byte[] key, String message) {
+    byte[] block = new byte[BLOCK];
+    MessageDigest digest = sha256();
+    try {
+      pad(block, key, 0x36);
+      digest.update(block);
+      byte[] inner = digest.digest(message.getBytes(StandardCharsets.UTF_8));
+      pad(block, key, 0x5c);
+      digest.update(block);
+      return digest.digest(inner);
+    } finally {
+      Arrays.fill(block, (byte) 0);
+      digest.reset(); // Clears the state of the digest.
+    }
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // Every JDK has it.
+    }
+  }
+
+  private static void pad(byte[] block, byte[] key, int with) {
+    for (int i = 0; i < block.length; i++) {
+      block[i] = (byte) ((i < key.length ? key[i] : 0) ^ with);
+    }
+  }
+
+  @Override
+  public void close() {
+    Arrays.fill(text, (byte) 0);
+  }
+}

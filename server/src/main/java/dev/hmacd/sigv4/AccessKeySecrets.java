@@ -1,0 +1,79 @@
+package dev.hmacd.sigv4;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.key.OwnKey;
+import dev.hmacd.token.Completion;
+import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.SignRequest;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/// Derives the secrets of access keys from a key of the daemon's own. A secret is the HSM's MAC of
+/// the access key's id. Never blocks: secrets come on a lane.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+public final class AccessKeySecrets {
+  private final TokenRouter tokens;
+  private volatile @Nullable Master master;
+
+  /// The key for the derivation of secrets, and the tokens that hold it.
+  private record Master(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
+
+  public AccessKeySecrets(TokenRouter tokens) {
+    this.tokens = tokens;
+  }
+
+  /// Sets the key for the derivation of secrets. Call it before the first request.
+  ///
+  /// @param key the daemon's own key for secrets of access keys; its known answer is compared
+  ///   before a derivation, because another key would derive other secrets
+  /// @param tokenSerials the tokens that hold it
+  public void start(OwnKey key, List<String> tokenSerials) {
+    KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
+    master = new Master(key.object(), check, List.copyOf(tokenSerials));
+  }
+
+  /// Derives the secret of an access key. Throws nothing.
+  ///
+  /// @param owner as [Completion#owner]
+  /// @return fails with a [TokenException], or with an [IllegalStateException] before [#start]
+  public CompletableFuture<AccessKeySecret> derive(
+      String accessKeyId, long deadlineNanos, @Nullable Object owner) {
+    Master under = master;
+    if (under == null) {
+      return CompletableFuture.failedFuture(new IllegalStateException("not started"));
+    }
+    var result = new CompletableFuture<AccessKeySecret>();
+    tokens.sign(
+        under.tokenSerials(),
+        new SignRequest(
+            under.key(),
+            under.check(),
+            MacAlgorithm.HMAC_SHA_256,
+            AccessKeySecret.question(accessKeyId),
+            deadlineNanos),
+        new Completion<>() {
+          @Override
+          public void done(byte[] mac) {
+            result.complete(new AccessKeySecret(mac));
+          }
+
+          @Override
+          public void failed(TokenException cause) {
+            result.completeExceptionally(cause);
+          }
+
+          @Override
+          public @Nullable Object owner() {
+            return owner;
+          }
+        });
+    return result;
+  }
+}

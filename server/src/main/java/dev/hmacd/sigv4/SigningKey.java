@@ -1,0 +1,15 @@
+package dev.hmacd.sigv4;
+
+import dev.hmacd.access.Principal;
+
+/// The signing key of a principal for one day (AWS Signature Version 4). It is valid for one day,
+/// region and service, and does not disclose the secret.
+///
+/// @param key 32 bytes, secret; the caller must not change them
+public record SigningKey(
+    Principal principal, @SuppressWarnings("ArrayRecordComponent") byte[] key) {
+  @Override
+  public String toString() {
+    return "SigningKey of " + principal;
+  }
+}

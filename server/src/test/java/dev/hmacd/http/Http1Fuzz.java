@@ -1,0 +1,248 @@
+package dev.hmacd.http;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import dev.hmacd.access.Principal;
+import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.MemoryBudget;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.concurrent.Ticker;
+import java.io.ByteArrayOutputStream;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Any bytes on an HTTP/1.1 connection, as a fuzzer's target: what is taken for requests is what
+/// [ReferenceHttp1] reads, however the bytes are cut into pieces; answers come in order; nothing is
+/// thrown, nothing is left behind, and no memory is filled.
+public final class Http1Fuzz {
+  private static final Principal CALLER = Principal.uid(1);
+  private static final Duration LONG = Duration.ofDays(1);
+
+  /// Small, so that short inputs reach them.
+  private static final HttpLimits LIMITS =
+      new HttpLimits(1024, 2048, 1 << 20, 1 << 10, 64, 1, 1, LONG, LONG, LONG);
+
+  /// What an endless head, body or chunk may take while it comes, in pieces of a kilobyte.
+  private static final int MAX_MEMORY = 16 * 1024;
+
+  private static final Pattern ANSWER =
+      Pattern.compile("HTTP/1\\.1 (\\d{3}) [^\\r\\n]*\\r\\n((?:[^\\r\\n]+\\r\\n)*)\\r\\n");
+  private static final Pattern LENGTH = Pattern.compile("(?im)^content-length: (\\d+)");
+
+  private Http1Fuzz() {}
+
+  /// A request as a text, in which equal ones are equal.
+  private static String text(Request request) {
+    var text = new StringBuilder(request.method() + ' ' + request.path() + '?' + request.query());
+    request.headers().forEach((name, value) -> text.append('\n').append(name + ':' + value));
+    return text.append("\n\n").append(new String(request.body(), ISO_8859_1)).toString();
+  }
+
+  private record Answer(int status, boolean last, String body) {}
+
+  /// A connection on which bytes come.
+  private static final class Connection {
+    private final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
+
+    /// Its clock stands still, so that a slow machine makes no difference.
+    private final EmbeddedChannel channel =
+        EmbeddedChannel.builder().ticker(Ticker.newMockTicker()).build();
+
+    private final RequestBounds bounds =
+        new RequestBounds(LIMITS.maxRequests(), LIMITS.maxBufferedBytes(), LIMITS.maxBodyBytes());
+
+    Connection(BiConsumer<Request, Exchange> requests) {
+      channel.config().setAllocator(allocator);
+      var connections =
+          new Connections(
+              new Connections.Settings(1, 1, 0, Duration.ofSeconds(1)), new MemoryBudget(1 << 30));
+      var _ = new EmbeddedChannel(connections).writeInbound(channel); // Gives it its meter.
+      Protocols.http1(
+          channel.pipeline(),
+          new ServerState(
+              LIMITS,
+              TestHandler.PROFILE,
+              new TestHandler(requests),
+              bounds,
+              connections,
+              new Watchdog()));
+    }
+
+    void write(byte[] bytes, int from, int to) {
+      ByteBuf piece = allocator.buffer(to - from).writeBytes(bytes, from, to - from);
+      channel.writeInbound(piece);
+      channel.checkException();
+    }
+
+    void writeInPieces(byte[] bytes, int size) {
+      for (int from = 0; from < bytes.length; from += size) {
+        write(bytes, from, Math.min(bytes.length, from + size));
+      }
+    }
+
+    long memory() {
+      return allocator.metric().usedHeapMemory() + allocator.metric().usedDirectMemory();
+    }
+
+    List<Answer> answers() {
+      var bytes = new ByteArrayOutputStream();
+      for (ByteBuf next = channel.readOutbound(); next != null; next = channel.readOutbound()) {
+        byte[] part = new byte[next.readableBytes()];
+        next.readBytes(part);
+        next.release();
+        bytes.writeBytes(part);
+      }
+      String text = bytes.toString(ISO_8859_1);
+      Matcher answer = ANSWER.matcher(text);
+      List<Answer> answers = new ArrayList<>();
+      int at = 0;
+      while (at < text.length()) {
+        check(answer.find(at) && answer.start() == at, "not an answer: " + text.substring(at));
+        int status = Integer.parseInt(answer.group(1));
+        Matcher length = LENGTH.matcher(answer.group(2));
+        at = answer.end() + (length.find() ? Integer.parseInt(length.group(1)) : 0);
+        if (status != 100) {
+          answers.add(
+              new Answer(
+                  status,
+                  answer.group(2).contains("connection: close\r\n"),
+                  text.substring(answer.end(), at)));
+        }
+      }
+      return answers;
+    }
+
+    void end() {
+      channel.finishAndReleaseAll();
+      channel.checkException();
+      check(bounds.requests() == 0, "requests are counted that have ended");
+      check(bounds.bytes() == 0, "bytes are counted that are gone");
+      check(memory() == 0, "buffers are not released");
+    }
+  }
+
+  private static void check(boolean holds, String otherwise) {
+    if (!holds) {
+      throw new AssertionError(otherwise);
+    }
+  }
+
+  private static Response answer(int number) {
+    return new Response(200, Integer.toString(number).getBytes(ISO_8859_1), "id");
+  }
+
+  /// Lets a connection read bytes, and returns what it took for requests.
+  ///
+  /// @param size of the pieces in which the bytes come
+  /// @param late whether answers come only after all bytes, the last one first; each request shows
+  ///   who sent it
+  private static List<String> read(byte[] stream, int size, boolean late, int expected) {
+    List<String> requests = new ArrayList<>();
+    List<Runnable> answers = new ArrayList<>();
+    var connection =
+        new Connection(
+            (request, exchange) -> {
+              int number = requests.size();
+              requests.add(text(request));
+              var _ = exchange.admit(CALLER);
+              if (late) {
+                answers.add(() -> exchange.respond(answer(number)));
+              } else {
+                exchange.respond(answer(number));
+              }
+            });
+    connection.writeInPieces(stream, size);
+    Collections.reverse(answers);
+    answers.forEach(Runnable::run);
+    List<Answer> sent = connection.answers();
+    for (int i = 0; i < requests.size(); i++) {
+      check(sent.get(i).status() == 200, "a request was not answered");
+      check(
+          sent.get(i).body().equals(Integer.toString(i))
+              || (sent.get(i).body().isEmpty() && requests.get(i).startsWith("HEAD ")),
+          "answers are out of order");
+    }
+    int refusals = sent.size() - requests.size();
+    check(refusals == 0 || refusals == 1, "what was refused was answered more than once");
+    check(
+        refusals == 0 || (sent.getLast().status() >= 400 && sent.getLast().last()),
+        "a refusal left the connection open");
+    check(
+        requests.size() >= expected || (!sent.isEmpty() && sent.getLast().last()),
+        "a request was skipped");
+    for (int i = 0; i < sent.size() - 1; i++) {
+      check(!sent.get(i).last(), "something came after the last answer");
+    }
+    connection.end();
+    return requests;
+  }
+
+  /// Goes on with the last bytes of a stream, again and again.
+  private static void readWithoutEnd(byte[] stream) {
+    byte[] end = Arrays.copyOfRange(stream, Math.max(0, stream.length - 8), stream.length);
+    byte[] piece = new byte[1024];
+    for (int i = 0; i < piece.length; i++) {
+      piece[i] = end[i % end.length];
+    }
+    var connection =
+        new Connection(
+            (_, exchange) -> {
+              var _ = exchange.admit(CALLER);
+              exchange.respond(answer(0));
+            });
+    connection.write(stream, 0, stream.length);
+    for (int i = 0; i < 16; i++) {
+      connection.write(piece, 0, piece.length);
+      var _ = connection.answers();
+      check(connection.memory() <= MAX_MEMORY + 4L * stream.length, "memory is filled");
+      check(connection.bounds.bytes() <= LIMITS.maxBodyBytes(), "a body is too long");
+    }
+    connection.end();
+  }
+
+  /// Lets a connection read bytes of somebody unknown, who gets one answer, whatever was sent.
+  private static void readFromUnknown(byte[] stream, int size) {
+    List<Exchange> exchanges = new ArrayList<>();
+    var connection = new Connection((_, exchange) -> exchanges.add(exchange));
+    connection.writeInPieces(stream, size);
+    for (int i = 0; i < exchanges.size(); i++) {
+      exchanges.get(i).respond(answer(i));
+    }
+    List<Answer> sent = connection.answers();
+    check(sent.size() <= 1, "somebody unknown got more than one answer");
+    check(exchanges.isEmpty() || sent.size() == 1, "somebody unknown got no answer");
+    check(sent.isEmpty() || sent.getFirst().last(), "somebody unknown can go on");
+    connection.end();
+  }
+
+  /// Called by the fuzzer first: what is loaded here does not count as slow.
+  public static void fuzzerInitialize() {
+    fuzzerTestOneInput("POST / HTTP/1.1\r\nHost: a\r\n\r\n".getBytes(ISO_8859_1));
+  }
+
+  /// Called by the fuzzer with each input.
+  public static void fuzzerTestOneInput(byte[] stream) {
+    if (stream.length == 0) {
+      return;
+    }
+    List<String> expected = ReferenceHttp1.read(stream).stream().map(Http1Fuzz::text).toList();
+    List<String> whole = read(stream, stream.length, false, expected.size());
+    check(
+        whole.size() <= expected.size() && whole.equals(expected.subList(0, whole.size())),
+        "taken for requests: " + whole + ", where there are " + expected);
+    int size = 1 + (Arrays.hashCode(stream) & 0x1f);
+    check(
+        read(stream, size, true, expected.size()).equals(whole),
+        "in pieces of " + size + " bytes it is something else");
+    readFromUnknown(stream, size);
+    readWithoutEnd(stream);
+  }
+}

@@ -1,0 +1,514 @@
+package dev.hmacd.http;
+
+import static dev.hmacd.testing.RawHttp2.CONTINUATION;
+import static dev.hmacd.testing.RawHttp2.DATA;
+import static dev.hmacd.testing.RawHttp2.END_HEADERS;
+import static dev.hmacd.testing.RawHttp2.END_STREAM;
+import static dev.hmacd.testing.RawHttp2.HEADERS;
+import static dev.hmacd.testing.RawHttp2.RST_STREAM;
+import static dev.hmacd.testing.RawHttp2.SETTINGS;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.argumentSet;
+
+import dev.hmacd.testing.AwsCaller;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LogWatch;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp1.Answer;
+import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.FaultyToken;
+import io.netty.handler.codec.http2.Http2Error;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// HTTP/2 with prior knowledge, on the port that HTTP/1.1 has too.
+@Tag("slow")
+final class Http2Test {
+  private static final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
+  private static final LoopbackDaemon daemon =
+      LoopbackDaemon.on(SoftHsm.shared())
+          .awsKms()
+          // So long that each connection that ends does so for another reason.
+          .awsLimit("request_timeout: 10m")
+          .awsLimit("connection_idle: 10m")
+          .awsLimit("max_requests_per_connection: 8")
+          .allowingUserAll("admin")
+          .wrapping(_ -> token)
+          .token("probe_interval: 1h")
+          .token("lanes: 1");
+  private static AwsCaller admin;
+  private static LogWatch log;
+  private static String key = "";
+
+  @BeforeAll
+  static void start() throws IOException {
+    daemon.start();
+    log = LogWatch.start();
+    admin = new AwsCaller(daemon, "admin");
+    key = createKey("HMAC_256");
+  }
+
+  @AfterAll
+  static void stop() throws IOException {
+    admin.close();
+    daemon.close();
+    log.close();
+    log.assertQuiet();
+  }
+
+  @AfterEach
+  void callersAreServedAndNothingIsHeld() throws IOException {
+    assertThat(call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
+    Eventually.holds(
+        "nothing is held",
+        () ->
+            daemon.metric("hmacd_aws_kms_requests") == 0
+                && daemon.metric("hmacd_aws_kms_buffered_bytes") == 0);
+  }
+
+  /// On a connection of its own: one that is idle would be closed.
+  private static Answer call(String operation, String json) throws IOException {
+    try (var caller = new AwsCaller(daemon, "admin")) {
+      return caller.call(operation, json);
+    }
+  }
+
+  private static String createKey(String spec) throws IOException {
+    try (var caller = new AwsCaller(daemon, "admin")) {
+      return caller.createKey(spec);
+    }
+  }
+
+  private static RawHttp2 caller() throws IOException {
+    return new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface();
+  }
+
+  /// A connection whose other end has shown who it is, on stream 1.
+  private static RawHttp2 known() throws IOException {
+    RawHttp2 caller = caller();
+    send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+    assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+    return caller;
+  }
+
+  /// A request's fields as HTTP/2 has them.
+  static byte[] fields(Request request, String... more) {
+    var block = new ByteArrayOutputStream();
+    block.writeBytes(RawHttp2.headers(":method", request.method(), ":scheme", "http"));
+    block.writeBytes(RawHttp2.headers(":path", request.path()));
+    block.writeBytes(RawHttp2.headers(":authority", request.headers().only("host").orElseThrow()));
+    request
+        .headers()
+        .forEach(
+            (name, value) -> {
+              if (!name.equals("host")) {
+                block.writeBytes(RawHttp2.headers(name, value));
+              }
+            });
+    block.writeBytes(RawHttp2.headers(more));
+    return block.toByteArray();
+  }
+
+  static RawHttp2 send(RawHttp2 caller, int stream, Request request) throws IOException {
+    return caller.frame(HEADERS, END_HEADERS, stream, fields(request)).data(stream, request.body());
+  }
+
+  @Test
+  void requestsOfOneConnectionAreAnsweredEachOnItsStream() throws IOException {
+    String expected = call("GenerateMac", AwsCaller.macOf(key)).body();
+    try (RawHttp2 caller = caller()) {
+      for (int stream = 1; stream < 200; stream += 2) {
+        send(caller, stream, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+        assertThat(caller.end(stream)).isEqualTo(new End.Http("200"));
+        assertThat(caller.body()).isEqualTo(expected);
+        assertThat(caller.received())
+            .containsOnlyKeys(
+                ":status", "content-type", "content-length", "date", "x-amzn-requestid")
+            .containsEntry("content-type", "application/x-amz-json-1.1");
+      }
+    }
+  }
+
+  @Test
+  void operationWithoutOutputHasAnEmptyBody() throws IOException {
+    try (RawHttp2 caller = caller()) {
+      send(caller, 1, admin.signed("DisableKey", "{\"KeyId\":\"" + createKey("HMAC_224") + "\"}"));
+      assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+      assertThat(caller.body()).isEmpty();
+    }
+  }
+
+  @Test
+  void changedRequestIsRefused() throws IOException {
+    try (RawHttp2 caller = known()) {
+      Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+      byte[] body = good.body().clone();
+      body[body.length - 3] ^= 1;
+      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).data(3, body);
+      assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
+      assertThat(caller.body()).startsWith("{\"__type\":\"InvalidSignatureException\"");
+      caller.frame(HEADERS, END_HEADERS, 5, fields(good, "x-amz-foo", "1")).data(5, good.body());
+      assertThat(caller.end(5)).isEqualTo(new End.Http("400"));
+      send(caller, 7, good);
+      assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  static Stream<Arguments> refused() {
+    return Stream.of(
+        refusal("404", "another path", ":method", "POST", ":path", "/x", ":authority", "a"),
+        refusal("405", "GET", ":method", "GET", ":path", "/", ":authority", "a"),
+        refusal("400", "no host", ":method", "POST", ":path", "/"),
+        refusal(
+            "400", "two hosts", ":method", "POST", ":path", "/", ":authority", "a", "host", "b"),
+        refusal("400", "host twice", ":method", "POST", ":path", "/", "host", "b", "host", "b"));
+  }
+
+  private static Arguments refusal(String status, String name, String... fields) {
+    return argumentSet(name, status, fields);
+  }
+
+  @ParameterizedTest
+  @MethodSource("refused")
+  void whatIsNotServedIsRefusedPrecisely(String status, String[] fields) throws IOException {
+    try (RawHttp2 caller = known()) {
+      var block = new ByteArrayOutputStream();
+      block.writeBytes(RawHttp2.headers(fields[0], fields[1], ":scheme", "http"));
+      for (int i = 2; i < fields.length; i += 2) {
+        block.writeBytes(RawHttp2.headers(fields[i], fields[i + 1]));
+      }
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, block.toByteArray());
+      assertThat(caller.end(3)).isEqualTo(new End.Http(status));
+      send(caller, 5, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  static Stream<Arguments> malformed() {
+    return Stream.of(
+        malformed("no method", ":scheme", "http", ":path", "/", ":authority", "a"),
+        malformed("no path", ":method", "POST", ":scheme", "http", ":authority", "a"),
+        malformed("no scheme", ":method", "POST", ":path", "/", ":authority", "a"),
+        malformed("empty path", good(":path", "")),
+        malformed("method twice", good(":method", "GET")),
+        malformed("path twice", good(":path", "/")),
+        malformed("field that HTTP/2 does not have", good(":foo", "a")),
+        malformed("field of an answer", good(":status", "200")),
+        malformed("field of HTTP/2 after others", good("x-a", "a", ":foo", "a")),
+        malformed("method after others", "x-a", "a", ":method", "POST", ":path", "/"),
+        malformed("name in capitals", good("X-Amz-Target", "a")),
+        malformed("no name", good("", "a")),
+        malformed("name with a blank", good("x a", "a")),
+        malformed("name with a line break", good("x-a\r\nx-b", "a")),
+        malformed("value with a line break", good("x-a", "a\r\nx-b: b")),
+        malformed("value with LF", good("x-a", "a\nb")),
+        malformed("value with NUL", good("x-a", "a\0b")),
+        malformed("connection", good("connection", "close")),
+        malformed("chunks", good("transfer-encoding", "chunked")),
+        malformed("upgrade", good("upgrade", "h2c")),
+        malformed("te", good("te", "gzip")),
+        malformed("length that is not the body's", good("content-length", "3")),
+        malformed("two lengths", good("content-length", "0", "content-length", "3")),
+        malformed("length that is none", good("content-length", "x")));
+  }
+
+  private static String[] good(String... more) {
+    return Stream.concat(
+            Stream.of(":method", "POST", ":scheme", "http", ":path", "/", ":authority", "a"),
+            Stream.of(more))
+        .toArray(String[]::new);
+  }
+
+  private static Arguments malformed(String name, String... fields) {
+    return argumentSet(name, (Object) fields);
+  }
+
+  /// RFC 9113, section 8.1.1: an error of the stream, or of the connection.
+  @ParameterizedTest
+  @MethodSource("malformed")
+  void requestThatIsMalformedIsRefused(String[] fields) throws IOException {
+    try (RawHttp2 caller = caller()) {
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, RawHttp2.headers(fields));
+      switch (caller.end(1)) {
+        case End.Http(var status) -> {
+          assertThat(status).isIn("400", "404");
+          assertThat(caller.body()).startsWith("{\"__type\":\"");
+          assertThat(caller.body())
+              .as("nothing was taken for a request")
+              .containsAnyOf("BadRequestException", "UnknownOperationException");
+        }
+        case End.Reset(var error) -> assertThat(error).isEqualTo(Http2Error.PROTOCOL_ERROR);
+        case End.GoneAway(var error, _) -> assertThat(error).isEqualTo(Http2Error.PROTOCOL_ERROR);
+        case End other -> throw new AssertionError(other.toString());
+      }
+    }
+  }
+
+  static Stream<Arguments> brokenConnections() {
+    return Stream.of(
+        argumentSet("frame longer than allowed", DATA, 0, 1, 16_385),
+        argumentSet("data on no stream", DATA, 0, 0, 1),
+        argumentSet("data on a stream that is not open", DATA, 0, 5, 1),
+        argumentSet("fields on no stream", HEADERS, END_HEADERS, 0, 1),
+        argumentSet("a stream of the server's", HEADERS, END_HEADERS, 2, 1),
+        argumentSet("continuation of nothing", CONTINUATION, END_HEADERS, 1, 1),
+        argumentSet("a promise from a client", RawHttp2.PUSH_PROMISE, END_HEADERS, 1, 8),
+        argumentSet("settings on a stream", RawHttp2.SETTINGS, 0, 1, 6),
+        argumentSet("settings of an odd length", RawHttp2.SETTINGS, 0, 0, 5),
+        argumentSet("ping of another length", RawHttp2.PING, 0, 0, 7),
+        argumentSet("reset of no stream", RST_STREAM, 0, 0, 4),
+        argumentSet("reset of an idle stream", RST_STREAM, 0, 7, 4),
+        argumentSet("window of another length", RawHttp2.WINDOW_UPDATE, 0, 0, 3),
+        argumentSet("more padding than frame", DATA, RawHttp2.PADDED, 1, 1));
+  }
+
+  @ParameterizedTest
+  @MethodSource("brokenConnections")
+  void frameThatIsAgainstTheRulesEndsTheConnection(int type, int flags, int stream, int length)
+      throws IOException {
+    byte[] payload = new byte[length];
+    Arrays.fill(payload, (byte) 0xff);
+    try (RawHttp2 caller = caller()) {
+      caller.frame(type, flags, stream, payload);
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void whatIsNoPrefaceEndsTheConnection() throws IOException {
+    try (var caller =
+        new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
+      caller.bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\rx".getBytes(ISO_8859_1));
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void whoHasNotShownWhoTheyAreGetsOneAnswer() throws IOException {
+    try (RawHttp2 caller = caller()) {
+      byte[] unsigned = RawHttp2.headers(":method", "POST", ":scheme", "http", ":path", "/");
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, unsigned);
+      assertThat(caller.end(1)).isEqualTo(new End.Http("400"));
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void whoReadsNoAnswerHoldsNothing() throws IOException {
+    try (RawHttp2 caller = caller()) {
+      // SETTINGS_INITIAL_WINDOW_SIZE: no byte of an answer's body may be sent.
+      caller.frame(SETTINGS, 0, 0, new byte[] {0, 4, 0, 0, 0, 0});
+      Request request = admin.signed("GenerateMac", AwsCaller.macOf(key));
+      try {
+        for (int stream = 1; stream < 200; stream += 2) {
+          caller.frame(HEADERS, END_HEADERS, stream, fields(request, "x-amz-new", "1"));
+        }
+        caller.data(1, request.body());
+      } catch (SocketException e) {
+        // The connection has ended.
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void bodyThatIsTooLongOrHasFieldsAfterItIsRefused() throws IOException {
+    try (RawHttp2 caller = caller()) {
+      byte[] head = fields(admin.signed("GenerateMac", AwsCaller.macOf(key)));
+      caller.frame(HEADERS, END_HEADERS, 1, head).paced(1, 262_145);
+      assertThat(caller.end(1)).isEqualTo(new End.Http("413"));
+    }
+    try (RawHttp2 caller = known()) {
+      Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+      caller
+          .frame(HEADERS, END_HEADERS, 3, fields(good))
+          .frame(DATA, 0, 3, good.body())
+          .frame(HEADERS, END_HEADERS | END_STREAM, 3, RawHttp2.headers("x-amz-target", "a"));
+      assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
+      assertThat(caller.body()).contains("BadRequestException");
+    }
+  }
+
+  @Test
+  void fieldsThatAreTooLongOrTooManyAreRefused() throws IOException {
+    Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+    try (RawHttp2 caller = known()) {
+      String[] many = new String[202];
+      Arrays.fill(many, "x");
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, fields(good, many));
+      assertThat(caller.end(3)).isEqualTo(new End.Http("431"));
+      caller
+          .frame(HEADERS, END_STREAM, 5, fields(good, "x-a", "x".repeat(8000)))
+          .frame(CONTINUATION, END_HEADERS, 5, RawHttp2.headers("x-b", "x".repeat(8000)));
+      assertThat(caller.end(5)).isEqualTo(new End.Http("431"));
+      send(caller, 7, good);
+      assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void moreStreamsThanAllowedAreRefusedAndTheOthersAnswered() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+        for (int i = 0; i < 8; i++) {
+          send(caller, 1 + 2 * i, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+        }
+        gate.awaitEntered();
+        send(caller, 17, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+        assertThat(caller.end(17)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
+      }
+      assertThat(caller.end(15)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void streamsThatAreResetLeaveNothing() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+        for (int i = 0; i < 100; i++) {
+          int stream = 1 + 2 * i;
+          send(caller, stream, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+          caller.frame(RST_STREAM, 0, stream, 0, 0, 0, 8);
+        }
+        gate.awaitEntered();
+      }
+      send(caller, 1001, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+      assertThat(caller.end(1001)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void flightOfResetsEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+      for (int i = 0; i < 2000; i++) {
+        int stream = 1 + 2 * i;
+        try {
+          caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+          caller.frame(RST_STREAM, 0, stream, 0, 0, 0, 8);
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void flightOfContinuationsEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      caller.frame(HEADERS, 0, 1, RawHttp2.headers(":method", "POST"));
+      for (int i = 0; i < 100_000; i++) {
+        try {
+          caller.frame(CONTINUATION, 0, 1, RawHttp2.headers("x-a", "x".repeat(100)));
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  /// Without an acknowledgement of the settings, which an attacker need not send.
+  @Test
+  void fourStreamsAreTakenUntilTheFirstValidSignature() throws Exception {
+    Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+    try (RawHttp2 caller = caller()) {
+      for (int stream = 1; stream < 8; stream += 2) {
+        caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+      }
+      for (int stream = 9; stream < 16; stream += 2) {
+        send(caller, stream, good); // The data of a refused stream does not end the connection.
+      }
+      for (int stream = 9; stream < 16; stream += 2) {
+        assertThat(caller.end(stream)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
+      }
+      caller.data(1, good.body());
+      assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+      // The acknowledgement of the first settings does not bring their bound back.
+      caller.frame(SETTINGS, RawHttp2.ACK, 0, new byte[0]);
+      for (int stream = 17; stream < 26; stream += 2) {
+        caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+      }
+      caller.data(25, good.body());
+      assertThat(caller.end(25)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void flightOfStreamsWithoutASignatureEndsTheConnection() throws Exception {
+    Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
+    try (RawHttp2 caller = caller()) {
+      for (int i = 0; i < 100; i++) {
+        try {
+          caller.frame(HEADERS, END_HEADERS, 1 + 2 * i, fields(good));
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  /// They have no answer, and take no memory.
+  @Test
+  void flightOfWindowUpdatesChangesNothing() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      for (int i = 0; i < 50_000; i++) {
+        caller.frame(RawHttp2.WINDOW_UPDATE, 0, 0, 0, 0, 0, 1);
+      }
+      send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+      assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  @Test
+  void flightOfEmptyDataEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = caller()) {
+      caller.frame(
+          HEADERS, END_HEADERS, 1, fields(admin.signed("GenerateMac", AwsCaller.macOf(key))));
+      for (int i = 0; i < 50_000; i++) {
+        try {
+          caller.frame(DATA, 0, 1, new byte[0]);
+        } catch (IOException e) {
+          break; // The connection has ended.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void callerWhoLeavesInTheMiddleLeavesNothing() throws Exception {
+    try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
+      try (RawHttp2 caller = caller()) {
+        for (int i = 0; i < 5; i++) {
+          send(caller, 1 + 2 * i, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+        }
+        gate.awaitEntered();
+        caller
+            .frame(
+                HEADERS, END_HEADERS, 21, fields(admin.signed("GenerateMac", AwsCaller.macOf(key))))
+            .frame(DATA, 0, 21, new byte[1000]);
+        Eventually.holds("all came", () -> daemon.metric("hmacd_aws_kms_requests") == 5);
+      }
+      Eventually.holds("all left", () -> daemon.metric("hmacd_aws_kms_requests") == 0);
+    }
+  }
+}

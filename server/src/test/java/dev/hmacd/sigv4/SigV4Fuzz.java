@@ -1,0 +1,152 @@
+package dev.hmacd.sigv4;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import dev.hmacd.http.Headers;
+import dev.hmacd.http.Request;
+import dev.hmacd.testing.AwsCaller;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/// Any bytes as a signed request, as a fuzzer's target: accepted if, and only if, the signature is
+/// what [ReferenceSigV4] says that it has to be; refused in AWS's words otherwise, and nothing else
+/// is thrown. Since no fuzzer finds a signature, each request whose form is right is also tried
+/// with the one that is due to it.
+public final class SigV4Fuzz {
+  /// When the inputs in the test resources were signed.
+  static final Instant NOW = Instant.parse("2026-11-22T06:00:00Z");
+
+  private static final SigV4 SIG_V4 =
+      new SigV4(SigningScope.kms(SdkSigner.REGION), Clock.fixed(NOW, ZoneOffset.UTC));
+  private static final String TODAY = "20261122";
+  private static final SigningKey KEY = SdkSigner.at(NOW).key(TODAY);
+  private static final JsonFactory JSON = new JsonFactory();
+
+  private SigV4Fuzz() {}
+
+  /// Takes bytes for a request, more generously than any server would.
+  public static Request request(byte[] bytes) {
+    String text = new String(bytes, ISO_8859_1);
+    int end = text.indexOf("\r\n\r\n");
+    String[] lines = (end < 0 ? text : text.substring(0, end)).split("\r\n", -1);
+    byte[] body = (end < 0 ? "" : text.substring(end + 4)).getBytes(ISO_8859_1);
+    String[] start = lines[0].split(" ", 3);
+    var headers = new Headers();
+    for (int i = 1; i < lines.length; i++) {
+      String[] field = lines[i].split(":", 2);
+      headers.add(field[0].toLowerCase(Locale.ROOT), field.length == 1 ? "" : field[1].strip());
+    }
+    return Request.of(start[0], start.length == 1 ? "" : start[1], headers, body);
+  }
+
+  private static void check(boolean holds, String otherwise, Request request) {
+    if (!holds) {
+      throw new AssertionError(otherwise + ": " + new String(AwsCaller.bytes(request), ISO_8859_1));
+    }
+  }
+
+  /// Whether a request is accepted.
+  public static boolean isAccepted(Request request) {
+    try {
+      SigV4.Claim claim = SIG_V4.read(request);
+      check(claim.day().equals(TODAY), "taken for of another day", request);
+      claim.verify(KEY);
+      return true;
+    } catch (SigV4Exception e) {
+      checkRefusal(e);
+      return false;
+    }
+  }
+
+  /// A refusal goes over the wire as JSON of some length, whatever of the request is in it.
+  private static void checkRefusal(SigV4Exception refusal) {
+    var body = new ByteArrayOutputStream();
+    try (JsonGenerator json = JSON.createGenerator(body)) {
+      json.writeString(refusal.text());
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    try (JsonParser json = JSON.createParser(body.toByteArray())) {
+      while (json.nextToken() != null) {}
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    if (refusal.text().isEmpty()) {
+      throw new AssertionError("no message: " + refusal.kind());
+    }
+  }
+
+  /// What must hold beside the signature: it covers all that has a meaning, and is for here and
+  /// now.
+  private static void checkCovered(Request request, ReferenceSigV4 reference) {
+    List<String> signed = Arrays.asList(reference.signedHeaders().split(";", -1));
+    request
+        .headers()
+        .forEach(
+            (name, _) ->
+                check(
+                    signed.contains(name) || !(name.equals("host") || name.startsWith("x-amz-")),
+                    "accepted without a signature of " + name,
+                    request));
+    check(
+        reference.credential().endsWith("/20261122/eu-central-1/kms/aws4_request"),
+        "accepted for " + reference.credential(),
+        request);
+    Instant time =
+        Instant.ofEpochSecond(
+            SignatureTime.parseDateHeader(reference.date()).orElseThrow().epochSecond());
+    check(
+        Duration.between(time, NOW).abs().compareTo(Duration.ofMinutes(5)) <= 0,
+        "accepted, signed at " + time,
+        request);
+    check(!ReferenceSigV4.hasSessionToken(request), "accepted with a session token", request);
+  }
+
+  /// Called by the fuzzer first: what is loaded here takes none of its time.
+  public static void fuzzerInitialize() {
+    fuzzerTestOneInput("POST / HTTP/1.1".getBytes(ISO_8859_1));
+  }
+
+  /// Called by the fuzzer with each input.
+  public static void fuzzerTestOneInput(byte[] bytes) {
+    Request request = request(bytes);
+    boolean accepted = isAccepted(request);
+    try {
+      var _ = SIG_V4.read(request);
+    } catch (SigV4Exception e) {
+      check(!accepted, "accepted, and refused", request);
+      return;
+    }
+    var reference = ReferenceSigV4.of(request);
+    check(
+        accepted == isRight(request, reference),
+        accepted ? "accepted with a wrong signature" : "refused with the right signature",
+        request);
+    Request signed = ReferenceSigV4.withSignature(request, reference.expected(request, KEY));
+    if (isAccepted(signed)) {
+      checkCovered(signed, ReferenceSigV4.of(signed));
+    }
+    check(
+        isAccepted(signed) == isRight(signed, ReferenceSigV4.of(signed)),
+        "another signature is due",
+        signed);
+  }
+
+  /// Whether a request has the signature that it has to have, and the hash of its body if any.
+  private static boolean isRight(Request request, ReferenceSigV4 reference) {
+    String hash = ReferenceSigV4.hex(ReferenceSigV4.sha256(request.body()));
+    return reference.signature().equals(reference.expected(request, KEY))
+        && request.headers().all("x-amz-content-sha256").stream().allMatch(hash::equals)
+        && request.headers().all("x-amz-content-sha256").size() <= 1;
+  }
+}
