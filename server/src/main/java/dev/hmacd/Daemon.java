@@ -26,6 +26,7 @@ import dev.hmacd.transport.Tls;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Availability;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyMaker;
 import dev.hmacd.usecase.KeyService;
@@ -114,7 +115,8 @@ public final class Daemon implements AutoCloseable {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
-    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, metrics, clock, budget);
+    var calls = new CallPipeline(List.of(metrics));
+    server = new GrpcServer(config.grpc(), loops, tls, useCases, health, calls, clock, budget);
     awsTls =
         config
             .awsKms()
@@ -124,7 +126,7 @@ public final class Daemon implements AutoCloseable {
     awsKms =
         config
             .awsKms()
-            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, metrics, clock, budget))
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, calls, clock, budget))
             .orElse(null);
   }
 

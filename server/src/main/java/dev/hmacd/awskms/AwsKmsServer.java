@@ -7,7 +7,7 @@ import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -48,7 +48,7 @@ public final class AwsKmsServer implements AutoCloseable {
       EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
-      CallObserver observer,
+      CallPipeline calls,
       Clock clock,
       MemoryBudget budget) {
     this.config = config;
@@ -62,7 +62,7 @@ public final class AwsKmsServer implements AutoCloseable {
             useCases.accessKeys(),
             Operations.of(useCases),
             new Failures(scope),
-            observer,
+            calls,
             limits.maxCallTime());
     this.intake =
         new Intake(

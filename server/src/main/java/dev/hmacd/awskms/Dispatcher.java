@@ -1,9 +1,11 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.usecase.AccessKeyService;
-import dev.hmacd.usecase.CallObserver;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.SigningKey;
 import java.time.Duration;
@@ -21,7 +23,7 @@ final class Dispatcher {
   private final AccessKeyService accessKeys;
   private final Operations operations;
   private final Failures failures;
-  private final CallObserver observer;
+  private final CallPipeline calls;
   private final Duration maxCallTime;
 
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
@@ -30,13 +32,13 @@ final class Dispatcher {
       AccessKeyService accessKeys,
       Operations operations,
       Failures failures,
-      CallObserver observer,
+      CallPipeline calls,
       Duration maxCallTime) {
     this.sigV4 = sigV4;
     this.accessKeys = accessKeys;
     this.operations = operations;
     this.failures = failures;
-    this.observer = observer;
+    this.calls = calls;
     this.maxCallTime = maxCallTime;
   }
 
@@ -45,18 +47,21 @@ final class Dispatcher {
   void take(Request request, Exchange exchange) {
     Optional<Operation> operation =
         request.headers().only("x-amz-target").flatMap(operations::find);
-    var answer =
-        new Answer(operation.map(Operation::name).orElse("unknown"), exchange, failures, observer);
+    Call call =
+        calls.begin(
+            Edge.AWS_KMS,
+            operation.map(Operation::method).orElse(Method.UNKNOWN),
+            request.headers().only("traceparent").orElse(null),
+            System.nanoTime() + maxCallTime.toNanos());
+    var answer = new Answer(call, exchange, failures);
     answering(
         answer,
         () -> {
           requirePost(request);
           SigV4.Claim claim = sigV4.read(request);
-          long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
           CompletableFuture<Optional<SigningKey>> key =
-              accessKeys.signingKey(claim.accessKeyId(), claim.day(), deadlineNanos);
-          Runnable next =
-              () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
+              accessKeys.signingKey(claim.accessKeyId(), claim.day(), call.deadlineNanos());
+          Runnable next = () -> proceed(request, claim, key, operation, call, exchange, answer);
           if (key.isDone()) {
             next.run();
           } else {
@@ -81,18 +86,19 @@ final class Dispatcher {
       SigV4.Claim claim,
       CompletableFuture<Optional<SigningKey>> found,
       Optional<Operation> operation,
-      long deadlineNanos,
+      Call call,
       Exchange exchange,
       Answer answer) {
     SigningKey key = found.join().orElseThrow(() -> new AwsException(SigV4.UNKNOWN_KEY));
     claim.verify(key);
+    call.authenticated(key.principal());
     if (!exchange.admit(key.principal())) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
     Input input = known.input().read(request.body());
     answer.about(input);
-    known.handler().call(new Caller(key.principal(), deadlineNanos), input, answer);
+    known.handler().call(call, input, answer);
   }
 
   /// Runs a step, and answers the request with the exception if the step throws one.

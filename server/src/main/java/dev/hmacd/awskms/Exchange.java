@@ -2,11 +2,17 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.access.Principal;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// The client's side of a request, which gets the answer.
 interface Exchange {
-  /// Answers the request, once, on any thread.
-  void respond(Response response);
+  /// Answers the request, once. Called on any thread.
+  ///
+  /// @param release gives the response, on the event loop of the connection, in the task that hands
+  ///   the bytes to the transport; null if the request has no answer. Not called if the client is
+  ///   gone
+  void respond(Supplier<@Nullable Response> release);
 
   /// Whether the client is gone.
   boolean isGone();

@@ -277,7 +277,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     idleSinceNanos = 0;
     deaf = true;
     waiting.add(pending);
-    pending.respond(Response.of(error, true));
+    pending.respond(() -> Response.of(error, true));
   }
 
   @Override

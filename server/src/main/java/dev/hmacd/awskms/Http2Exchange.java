@@ -188,7 +188,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watch.
   private void refuse(AwsError error) {
     whole = true;
     unwatch();
-    way.respond(Response.of(error, true));
+    way.respond(() -> Response.of(error, true));
   }
 
   @Override

@@ -1,7 +1,6 @@
 package dev.hmacd.awskms;
 
-import java.util.UUID;
-import java.util.concurrent.ThreadLocalRandom;
+import dev.hmacd.usecase.RequestIds;
 
 /// The response to a request, over HTTP/1.1 or HTTP/2.
 ///
@@ -18,7 +17,7 @@ record Response(
 
   /// An error response to a request that did not reach its operation.
   static Response of(AwsError error, boolean last) {
-    return new Response(error.status(), body(error), newRequestId(), last);
+    return new Response(error.status(), body(error), RequestIds.next(), last);
   }
 
   static byte[] body(AwsError error) {
@@ -29,13 +28,5 @@ record Response(
             json.writeStringField("message", error.message());
           }
         });
-  }
-
-  /// A UUID. It need not be unpredictable, so the random numbers are not cryptographically secure.
-  static String newRequestId() {
-    var random = ThreadLocalRandom.current();
-    long high = (random.nextLong() & ~0xf000L) | 0x4000L; // Version 4, RFC 9562.
-    long low = (random.nextLong() & ~(3L << 62)) | (1L << 63);
-    return new UUID(high, low).toString();
   }
 }
