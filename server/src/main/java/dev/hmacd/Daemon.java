@@ -26,6 +26,7 @@ import dev.hmacd.transport.Tls;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Availability;
+import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyMaker;
@@ -87,6 +88,12 @@ public final class Daemon implements AutoCloseable {
 
   /// @param tokens in the order of the configuration
   public Daemon(Config config, List<Token> tokens, Clock clock) {
+    this(config, tokens, clock, List.of());
+  }
+
+  /// @param tokens in the order of the configuration
+  /// @param observers of all calls, in addition to the metrics
+  public Daemon(Config config, List<Token> tokens, Clock clock, List<CallObserver> observers) {
     this.config = config;
     access = new Access(config.rules());
     store = new RegistryStore(config.registry(), config.arn());
@@ -115,7 +122,9 @@ public final class Daemon implements AutoCloseable {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
-    var calls = new CallPipeline(List.of(metrics));
+    List<CallObserver> all = new ArrayList<>(observers);
+    all.add(metrics);
+    var calls = new CallPipeline(all);
     server = new GrpcServer(config.grpc(), loops, tls, useCases, health, calls, clock, budget);
     awsTls =
         config
