@@ -17,6 +17,8 @@ import dev.hmacd.transport.ListenException;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Availability;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyMaker;
 import dev.hmacd.usecase.KeyService;
@@ -73,6 +75,18 @@ public final class Daemon implements AutoCloseable {
   /// @param tokens in the order of the configuration
   /// @param onLost called when no token is in service and the configuration has `exit_when_lost`
   public Daemon(Config config, List<Token> tokens, Clock clock, Runnable onLost) {
+    this(config, tokens, clock, onLost, List.of());
+  }
+
+  /// @param tokens in the order of the configuration
+  /// @param onLost called when no token is in service and the configuration has `exit_when_lost`
+  /// @param observers of all calls, in addition to the metrics
+  public Daemon(
+      Config config,
+      List<Token> tokens,
+      Clock clock,
+      Runnable onLost,
+      List<CallObserver> observers) {
     this.config = config;
     access = new Access(config.rules());
     var health = new Health();
@@ -96,7 +110,9 @@ public final class Daemon implements AutoCloseable {
             new RandomService(registry, access, router),
             new AccessKeyService(registry, access, router, clock));
     ownKeys = new OwnKeySetup(config.registry(), registry.ownKeys(), this.tokens);
-    edges = new Edges(config, useCases, health, metrics, clock);
+    List<CallObserver> all = new ArrayList<>(observers);
+    all.add(metrics);
+    edges = new Edges(config, useCases, health, new CallPipeline(all), clock);
     register(health);
   }
 

@@ -7,7 +7,7 @@ import dev.hmacd.rpc.Health;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -29,12 +29,12 @@ final class Edges {
   private final @Nullable Tls awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
-  Edges(Config config, UseCases useCases, Health health, CallObserver observer, Clock clock) {
+  Edges(Config config, UseCases useCases, Health health, CallPipeline calls, Clock clock) {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
     grpcTls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
-    grpc = new GrpcServer(config.grpc(), loops, grpcTls, useCases, health, observer, clock, budget);
+    grpc = new GrpcServer(config.grpc(), loops, grpcTls, useCases, health, calls, clock, budget);
     awsTls =
         config
             .awsKms()
@@ -44,7 +44,7 @@ final class Edges {
     awsKms =
         config
             .awsKms()
-            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, observer, clock, budget))
+            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, calls, clock, budget))
             .orElse(null);
   }
 

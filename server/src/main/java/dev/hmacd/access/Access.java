@@ -2,48 +2,69 @@ package dev.hmacd.access;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyEntry;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Authorization by rules. Without a rule nothing is allowed. Rules only allow; no rule forbids.
 @ThreadSafe
 public final class Access {
-  private volatile List<Rule> rules;
+  /// A rule with its decision, so that a decision allocates nothing.
+  private record Ruling(Rule rule, Decision.Allowed allowed) {}
+
+  /// One set of rules. A new set is another object.
+  private record RuleSet(List<Ruling> rulings) {
+    static RuleSet of(List<Rule> rules) {
+      List<Ruling> rulings = new ArrayList<>();
+      for (int i = 0; i < rules.size(); i++) {
+        rulings.add(new Ruling(rules.get(i), new Decision.Allowed(i)));
+      }
+      return new RuleSet(List.copyOf(rulings));
+    }
+  }
+
+  private volatile RuleSet current;
 
   public Access(List<Rule> rules) {
-    this.rules = List.copyOf(rules);
+    this.current = RuleSet.of(rules);
   }
 
   /// Replaces the rules, from the next decision on.
   public void replace(List<Rule> newRules) {
-    rules = List.copyOf(newRules);
+    current = RuleSet.of(newRules);
   }
 
-  /// Whether the rules allow an action on a key, for any name of the key in the request.
-  public boolean allows(Principal principal, Action action, KeyEntry key) {
-    for (Rule rule : rules) {
-      if (isFor(rule, principal, action)) {
-        for (Rule.KeyPattern pattern : rule.keys()) {
+  /// Identity of the current rules. A decision is current while this object is the same as before
+  /// the decision.
+  public Object version() {
+    return current;
+  }
+
+  /// Decides about an action on a key, for any name of the key in the request.
+  public Decision decide(Principal principal, Action action, KeyEntry key) {
+    for (Ruling ruling : current.rulings()) {
+      if (isFor(ruling.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
           if (pattern.fits(key)) {
-            return true;
+            return ruling.allowed();
           }
         }
       }
     }
-    return false;
+    return Decision.NO_RULE;
   }
 
-  /// Whether the rules allow an action on all keys, also on keys that do not exist.
-  public boolean allowsOnAllKeys(Principal principal, Action action) {
-    for (Rule rule : rules) {
-      if (isFor(rule, principal, action)) {
-        for (Rule.KeyPattern pattern : rule.keys()) {
+  /// Decides about an action on all keys, also on keys that do not exist.
+  public Decision decideOnAllKeys(Principal principal, Action action) {
+    for (Ruling ruling : current.rulings()) {
+      if (isFor(ruling.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
           if (pattern instanceof Rule.KeyPattern.All) {
-            return true;
+            return ruling.allowed();
           }
         }
       }
     }
-    return false;
+    return Decision.NO_RULE;
   }
 
   private static boolean isFor(Rule rule, Principal principal, Action action) {

@@ -1,5 +1,7 @@
 package dev.hmacd.access;
 
+import java.util.Optional;
+
 /// An action that a rule can allow, with the name of AWS KMS if it has one.
 public enum Action {
   GENERATE_MAC("GenerateMac", true),
@@ -42,6 +44,16 @@ public enum Action {
   /// moves aliases controls the meaning of rules. It must be trusted with all keys.
   public boolean isForOneKey() {
     return forOneKey;
+  }
+
+  /// The action with a name.
+  public static Optional<Action> named(String name) {
+    for (Action action : values()) {
+      if (action.text.equals(name)) {
+        return Optional.of(action);
+      }
+    }
+    return Optional.empty();
   }
 
   /// The name in rules, errors and logs.

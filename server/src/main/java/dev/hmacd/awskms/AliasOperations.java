@@ -4,7 +4,7 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Shape;
 import java.util.List;
 
@@ -35,16 +35,16 @@ final class AliasOperations {
             this::listAliases));
   }
 
-  private void createAlias(Caller caller, Input input, Answer answer) {
-    aliases.createAlias(caller, alias(input), target(input), answer.empty());
+  private void createAlias(Call call, Input input, Answer answer) {
+    aliases.createAlias(call, alias(input), target(input), answer.empty());
   }
 
-  private void updateAlias(Caller caller, Input input, Answer answer) {
-    aliases.updateAlias(caller, alias(input), target(input), answer.empty());
+  private void updateAlias(Call call, Input input, Answer answer) {
+    aliases.updateAlias(call, alias(input), target(input), answer.empty());
   }
 
-  private void deleteAlias(Caller caller, Input input, Answer answer) {
-    aliases.deleteAlias(caller, alias(input), answer.empty());
+  private void deleteAlias(Call call, Input input, Answer answer) {
+    aliases.deleteAlias(call, alias(input), answer.empty());
   }
 
   /// Reads an alias name. The use case has the rules for names; this edge has the error texts of
@@ -75,10 +75,10 @@ final class AliasOperations {
     return target;
   }
 
-  private void listAliases(Caller caller, Input input, Answer answer) {
+  private void listAliases(Call call, Input input, Answer answer) {
     String keyId = input.optionalText("KeyId").orElse("");
     aliases.listAliases(
-        caller,
+        call,
         keyId,
         Paging.request("aliases of " + keyId, input, 50, 100),
         answer.json(

@@ -3,17 +3,19 @@ package dev.hmacd.awskms;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.Response;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Outcome;
+import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
 import java.io.IOException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The reply to a request: sends the output, or maps the failure. Every complete request within the
-/// limit on requests ends here once, on any thread.
+/// limit on requests ends here once, on any thread. The answer is released on the event loop of the
+/// connection.
 final class Answer {
   private static final Logger log = LoggerFactory.getLogger(Answer.class);
   private static final byte[] NO_BODY = {};
@@ -23,13 +25,9 @@ final class Answer {
     void write(JsonGenerator json, T value) throws IOException;
   }
 
-  private final String operation;
+  private final Call call;
   private final Exchange exchange;
   private final Failures failures;
-  private final CallObserver observer;
-  private final String requestId = RequestId.random();
-  private final long startNanos = System.nanoTime();
-  private final AtomicBoolean ended = new AtomicBoolean();
 
   /// The input of the operation; null until it is read.
   private volatile @Nullable Input input;
@@ -37,12 +35,10 @@ final class Answer {
   /// The next step of a request that waits; null if none waits, or the client is gone.
   private volatile @Nullable Runnable waiting;
 
-  /// @param operation name of the operation; `unknown` if it does not exist
-  Answer(String operation, Exchange exchange, Failures failures, CallObserver observer) {
-    this.operation = operation;
+  Answer(Call call, Exchange exchange, Failures failures) {
+    this.call = call;
     this.exchange = exchange;
     this.failures = failures;
-    this.observer = observer;
     exchange.whenGone(this::abandon);
   }
 
@@ -67,7 +63,7 @@ final class Answer {
   <T> Reply<T> json(Encoder<T> encoder) {
     return new End<>() {
       @Override
-      public void succeed(T value) {
+      public void succeed(T value, ReleaseCheck check) {
         byte[] body;
         try {
           body = Json.object(json -> encoder.write(json, value));
@@ -75,7 +71,7 @@ final class Answer {
           fail(new Failure.Unforeseen(e));
           return;
         }
-        send(200, body, "OK");
+        send(body, check);
       }
     };
   }
@@ -84,45 +80,76 @@ final class Answer {
   <T> Reply<T> empty() {
     return new End<>() {
       @Override
-      public void succeed(T value) {
-        send(200, NO_BODY, "OK");
+      public void succeed(T value, ReleaseCheck check) {
+        send(NO_BODY, check);
       }
     };
   }
 
+  private void send(byte[] body, ReleaseCheck check) {
+    exchange.respond(
+        () ->
+            switch (call.release(Outcome.ANSWERED, check)) {
+              case null -> null;
+              case Outcome.Failed(var failure) ->
+                  error(failure, failures.of(failure, call.method().name(), input));
+              case Outcome released -> ended(released, new Response(200, body, requestId()));
+            });
+  }
+
   void fail(Failure failure) {
+    fail(failure, ReleaseCheck.NONE);
+  }
+
+  private void fail(Failure failure, ReleaseCheck check) {
+    exchange.respond(
+        () ->
+            call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
+                ? error(released, failures.of(released, call.method().name(), input))
+                : null);
+  }
+
+  /// Refuses the request with an error that only this edge has.
+  void refuse(AwsError error) {
+    exchange.respond(
+        () ->
+            call.release(new Outcome.Failed(error.failure()), ReleaseCheck.NONE)
+                    instanceof Outcome.Failed(var failure)
+                ? error(failure, error)
+                : null);
+  }
+
+  private Response error(Failure failure, AwsError error) {
     if (failure instanceof Failure.Unforeseen(var cause)) {
       log.atError()
-          .addKeyValue("operation", operation)
-          .addKeyValue("request_id", requestId)
+          .addKeyValue("method", call.method().name())
+          .addKeyValue("request_id", call.requestId())
           .setCause(cause)
-          .log("Unforeseen failure of a request");
+          .log("Unforeseen failure of a call");
     }
-    refuse(failures.of(failure, operation, input));
+    return ended(
+        new Outcome.Failed(failure),
+        new Response(error.status(), error.json(), requestId()));
   }
 
-  void refuse(AwsError error) {
-    send(error.status(), error.json(), error.code());
+  private Response ended(Outcome outcome, Response response) {
+    call.ended(outcome);
+    return response;
   }
 
-  private void send(int status, byte[] body, String reason) {
-    if (ended.compareAndSet(false, true)) {
-      exchange.respond(new Response(status, body, requestId));
-      observer.ended(operation, reason, System.nanoTime() - startNanos);
-    }
+  private String requestId() {
+    return call.requestId();
   }
 
   private void abandon() {
     waiting = null;
-    if (ended.compareAndSet(false, true)) {
-      observer.ended(operation, "CANCELLED", System.nanoTime() - startNanos);
-    }
+    boolean _ = call.cancel();
   }
 
   private abstract class End<T> implements Reply<T> {
     @Override
-    public void fail(Failure failure) {
-      Answer.this.fail(failure);
+    public void fail(Failure failure, ReleaseCheck check) {
+      Answer.this.fail(failure, check);
     }
 
     @Override

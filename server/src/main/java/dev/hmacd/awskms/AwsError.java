@@ -1,5 +1,6 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.usecase.Failure;
 import org.jspecify.annotations.Nullable;
 
 /// An error response, with the code and the message of AWS.
@@ -22,6 +23,22 @@ record AwsError(int status, String code, @Nullable String message) {
   /// status.
   static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
+  }
+
+  /// The failure with which metrics and logs report this error: those of the contract, as for all
+  /// edges.
+  Failure failure() {
+    return switch (code) {
+      case "IncompleteSignatureException",
+          "InvalidSignatureException",
+          "MissingAuthenticationTokenException",
+          "UnrecognizedClientException" ->
+          new Failure.Unauthenticated();
+      case "UnknownOperationException" -> new Failure.MethodNotFound();
+      case "InvalidGrantTokenException" -> new Failure.GrantTokensNotServed();
+      case "ThrottlingException" -> new Failure.MemoryBusy(Failure.Bound.OF_CALLER);
+      default -> new Failure.InvalidField("request", message == null ? code : message);
+    };
   }
 
   static AwsError validation(String message) {

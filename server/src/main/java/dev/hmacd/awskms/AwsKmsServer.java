@@ -10,7 +10,7 @@ import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -43,7 +43,7 @@ public final class AwsKmsServer implements AutoCloseable {
       EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
-      CallObserver observer,
+      CallPipeline calls,
       Clock clock,
       MemoryBudget budget) {
     this.listen = config.listen();
@@ -55,7 +55,7 @@ public final class AwsKmsServer implements AutoCloseable {
             useCases.accessKeys(),
             Operations.of(useCases),
             new Failures(scope),
-            observer,
+            calls,
             config.limits().maxCallTime());
     this.server = new HttpServer(limits(config.limits()), PROFILE, dispatcher, loops, tls, budget);
   }

@@ -9,10 +9,13 @@ import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.usecase.AccessKeyService;
-import dev.hmacd.usecase.CallObserver;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.RequestIds;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -28,7 +31,7 @@ final class Dispatcher implements HttpHandler {
   private final AccessKeyService accessKeys;
   private final Operations operations;
   private final Failures failures;
-  private final CallObserver observer;
+  private final CallPipeline calls;
   private final Duration maxCallTime;
 
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
@@ -37,40 +40,43 @@ final class Dispatcher implements HttpHandler {
       AccessKeyService accessKeys,
       Operations operations,
       Failures failures,
-      CallObserver observer,
+      CallPipeline calls,
       Duration maxCallTime) {
     this.sigV4 = sigV4;
     this.accessKeys = accessKeys;
     this.operations = operations;
     this.failures = failures;
-    this.observer = observer;
+    this.calls = calls;
     this.maxCallTime = maxCallTime;
   }
 
   @Override
   public Response refuse(HttpError error) {
     AwsError refusal = HttpErrors.of(error);
-    return new Response(refusal.status(), refusal.json(), RequestId.random());
+    return new Response(refusal.status(), refusal.json(), RequestIds.next());
   }
 
   @Override
   public void handle(Request request, Exchange exchange) {
     Optional<Operation> operation =
         request.headers().only("x-amz-target").flatMap(operations::find);
-    var answer =
-        new Answer(operation.map(Operation::name).orElse("unknown"), exchange, failures, observer);
+    Call call =
+        calls.begin(
+            Edge.AWS_KMS,
+            operation.map(Operation::method).orElse(Method.UNKNOWN),
+            request.headers().only("traceparent").orElse(null),
+            System.nanoTime() + maxCallTime.toNanos());
+    var answer = new Answer(call, exchange, failures);
     answering(
         answer,
         () -> {
           requirePost(request);
           SigV4.Claim claim = sigV4.read(request);
-          long deadlineNanos = System.nanoTime() + maxCallTime.toNanos();
           CompletableFuture<SigningKey> key =
               accessKeys
-                  .signingKey(claim.accessKeyId(), claim.day(), deadlineNanos)
+                  .signingKey(claim.accessKeyId(), claim.day(), call.deadlineNanos())
                   .orElseThrow(SigV4Exception::unknownKey);
-          Runnable next =
-              () -> proceed(request, claim, key, operation, deadlineNanos, exchange, answer);
+          Runnable next = () -> proceed(request, claim, key, operation, call, exchange, answer);
           if (key.isDone()) {
             next.run();
           } else {
@@ -95,18 +101,19 @@ final class Dispatcher implements HttpHandler {
       SigV4.Claim claim,
       CompletableFuture<SigningKey> found,
       Optional<Operation> operation,
-      long deadlineNanos,
+      Call call,
       Exchange exchange,
       Answer answer) {
     SigningKey key = found.join();
     claim.verify(key);
+    call.authenticated(key.principal());
     if (!exchange.admit(key.principal())) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
     Input input = known.input().read(request.body());
     answer.about(input);
-    known.handler().call(new Caller(key.principal(), deadlineNanos), input, answer);
+    known.handler().call(call, input, answer);
   }
 
   /// Runs a step, and answers the request with the exception if the step throws one.

@@ -30,7 +30,7 @@ final class Failures {
   AwsError of(Failure failure, String operation, @Nullable Input input) {
     return switch (failure) {
       case Failure.Unauthenticated() -> SignatureErrors.UNKNOWN_KEY;
-      case Failure.Denied(var caller, var _) ->
+      case Failure.Denied(var caller, var _, var _) ->
           AwsError.of(
               "AccessDeniedException",
               "User: "

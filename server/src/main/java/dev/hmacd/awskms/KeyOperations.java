@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.Shape;
 import java.io.IOException;
@@ -74,7 +74,7 @@ final class KeyOperations {
                 new Operation(
                     name,
                     Members.of(KEY_ID),
-                    (caller, input, answer) -> ofOtherUsage(name, caller, input, answer))));
+                    (call, input, answer) -> ofOtherUsage(name, call, input, answer))));
     return all;
   }
 
@@ -94,10 +94,10 @@ final class KeyOperations {
         Member.unserved("XksKeyId"));
   }
 
-  private void createKey(Caller caller, Input input, Answer answer) {
+  private void createKey(Call call, Input input, Answer answer) {
     refuseUnserved(input);
     keys.createKey(
-        caller,
+        call,
         spec(input),
         input.optionalText("Description").orElse(""),
         TagOperations.tags(input),
@@ -147,26 +147,26 @@ final class KeyOperations {
     return KeySpec.valueOf(spec);
   }
 
-  private void describeKey(Caller caller, Input input, Answer answer) {
+  private void describeKey(Call call, Input input, Answer answer) {
     GrantTokens.refuse(input);
     answer
         .<KeyEntry>json((json, key) -> writeMetadata(json, key))
-        .succeed(keys.describeKey(caller, input.text("KeyId")));
+        .succeed(keys.describeKey(call, input.text("KeyId")));
   }
 
-  private void getKeyRotationStatus(Caller caller, Input input, Answer answer) {
+  private void getKeyRotationStatus(Call call, Input input, Answer answer) {
     answer
         .<KeyEntry>json(
             (json, key) -> {
               json.writeStringField("KeyId", key.id().value());
               json.writeBooleanField("KeyRotationEnabled", false);
             })
-        .succeed(keys.getKeyRotationStatus(caller, input.text("KeyId")));
+        .succeed(keys.getKeyRotationStatus(call, input.text("KeyId")));
   }
 
-  private void listKeys(Caller caller, Input input, Answer answer) {
+  private void listKeys(Call call, Input input, Answer answer) {
     keys.listKeys(
-        caller,
+        call,
         Paging.request("keys", input, 100, 1000),
         answer.json(
             (json, page) -> {
@@ -184,8 +184,8 @@ final class KeyOperations {
 
   /// Refuses an operation of another key usage. The error discloses the key usage, so the caller
   /// needs DescribeKey.
-  private void ofOtherUsage(String name, Caller caller, Input input, Answer answer) {
-    KeyEntry key = keys.describeKey(caller, input.text("KeyId"));
+  private void ofOtherUsage(String name, Call call, Input input, Answer answer) {
+    KeyEntry key = keys.describeKey(call, input.text("KeyId"));
     answer.refuse(
         AwsError.of(
             "InvalidKeyUsageException",

@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.Page;
 import java.util.List;
@@ -53,8 +53,8 @@ final class KeyPolicyOperations {
             this::listKeyPolicies));
   }
 
-  private void getKeyPolicy(Caller caller, Input input, Answer answer) {
-    keys.getKeyPolicy(caller, input.text("KeyId"));
+  private void getKeyPolicy(Call call, Input input, Answer answer) {
+    keys.getKeyPolicy(call, input.text("KeyId"));
     String name = input.optionalText(POLICY_NAME).orElse(DEFAULT);
     if (!name.equals(DEFAULT)) {
       throw new AwsException(AwsError.of("NotFoundException", "No such policy exists"));
@@ -68,7 +68,7 @@ final class KeyPolicyOperations {
         .succeed(defaultPolicy);
   }
 
-  private void listKeyPolicies(Caller caller, Input input, Answer answer) {
+  private void listKeyPolicies(Call call, Input input, Answer answer) {
     String keyId = input.text("KeyId");
     var page = Paging.request("policies of " + keyId, input, 100, MAX_PAGE);
     answer
@@ -81,6 +81,6 @@ final class KeyPolicyOperations {
               json.writeEndArray();
               Paging.write(json, names);
             })
-        .succeed(keys.listKeyPolicies(caller, keyId, page));
+        .succeed(keys.listKeyPolicies(call, keyId, page));
   }
 }

@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.usecase.Shape;
 import java.util.List;
@@ -36,15 +36,15 @@ final class KeyStateOperations {
             this::updateKeyDescription));
   }
 
-  private void enableKey(Caller caller, Input input, Answer answer) {
-    states.enableKey(caller, input.text("KeyId"), answer.empty());
+  private void enableKey(Call call, Input input, Answer answer) {
+    states.enableKey(call, input.text("KeyId"), answer.empty());
   }
 
-  private void disableKey(Caller caller, Input input, Answer answer) {
-    states.disableKey(caller, input.text("KeyId"), answer.empty());
+  private void disableKey(Call call, Input input, Answer answer) {
+    states.disableKey(call, input.text("KeyId"), answer.empty());
   }
 
-  private void scheduleKeyDeletion(Caller caller, Input input, Answer answer) {
+  private void scheduleKeyDeletion(Call call, Input input, Answer answer) {
     int days = input.number(PENDING_WINDOW).orElse(KeyStateService.MAX_PENDING_DAYS);
     if (days < KeyStateService.MIN_PENDING_DAYS || days > KeyStateService.MAX_PENDING_DAYS) {
       throw new AwsException(
@@ -55,7 +55,7 @@ final class KeyStateOperations {
                   + KeyStateService.MAX_PENDING_DAYS));
     }
     states.scheduleKeyDeletion(
-        caller,
+        call,
         input.text("KeyId"),
         days,
         answer.json(
@@ -69,15 +69,15 @@ final class KeyStateOperations {
             }));
   }
 
-  private void cancelKeyDeletion(Caller caller, Input input, Answer answer) {
+  private void cancelKeyDeletion(Call call, Input input, Answer answer) {
     states.cancelKeyDeletion(
-        caller,
+        call,
         input.text("KeyId"),
         answer.json((json, key) -> json.writeStringField("KeyId", scope.keyArn(key.id()))));
   }
 
-  private void updateKeyDescription(Caller caller, Input input, Answer answer) {
+  private void updateKeyDescription(Call call, Input input, Answer answer) {
     states.updateKeyDescription(
-        caller, input.text("KeyId"), input.text("Description"), answer.empty());
+        call, input.text("KeyId"), input.text("Description"), answer.empty());
   }
 }

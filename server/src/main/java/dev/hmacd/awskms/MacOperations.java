@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.MacRequest;
 import dev.hmacd.usecase.MacService;
 import java.util.Base64;
@@ -41,9 +41,9 @@ final class MacOperations {
             this::verifyMac));
   }
 
-  private void generateMac(Caller caller, Input input, Answer answer) {
+  private void generateMac(Call call, Input input, Answer answer) {
     macs.generateMac(
-        caller,
+        call,
         request(input),
         answer.json(
             (json, made) -> {
@@ -53,9 +53,9 @@ final class MacOperations {
             }));
   }
 
-  private void verifyMac(Caller caller, Input input, Answer answer) {
+  private void verifyMac(Call call, Input input, Answer answer) {
     macs.verifyMac(
-        caller,
+        call,
         request(input),
         input.blob("Mac"),
         answer.json(

@@ -1,17 +1,23 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.Method;
 
 /// An operation of AWS KMS, with its input and its handler.
 ///
 /// @param name the name in AWS, e.g. `GenerateMac`
-record Operation(String name, Members input, Handler handler) {
+/// @param method the method in metrics and logs
+record Operation(String name, Method method, Members input, Handler handler) {
+  Operation(String name, Members input, Handler handler) {
+    this(name, Method.named(name), input, handler);
+  }
+
   /// The handler of an operation.
   interface Handler {
     /// Calls the use case.
     ///
     /// @throws AwsException or [dev.hmacd.usecase.Refusal], for the error of the request
-    void call(Caller caller, Input input, Answer answer);
+    void call(Call call, Input input, Answer answer);
   }
 
   /// An operation that is not served, for each input.

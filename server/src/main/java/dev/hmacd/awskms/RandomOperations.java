@@ -1,6 +1,6 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.RandomService;
 import java.util.Base64;
 import java.util.List;
@@ -26,10 +26,10 @@ final class RandomOperations {
             this::generateRandom));
   }
 
-  private void generateRandom(Caller caller, Input input, Answer answer) {
+  private void generateRandom(Call call, Input input, Answer answer) {
     int count = input.number(NUMBER_OF_BYTES).orElseThrow();
     random.generateRandom(
-        caller,
+        call,
         count,
         answer.json(
             (json, bytes) ->

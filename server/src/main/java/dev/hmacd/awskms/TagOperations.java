@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
 import dev.hmacd.key.Tag;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.TagService;
 import java.util.List;
 
@@ -51,19 +51,19 @@ final class TagOperations {
         .toList();
   }
 
-  private void tagResource(Caller caller, Input input, Answer answer) {
-    tags.tagResource(caller, input.text("KeyId"), tags(input), answer.empty());
+  private void tagResource(Call call, Input input, Answer answer) {
+    tags.tagResource(call, input.text("KeyId"), tags(input), answer.empty());
   }
 
-  private void untagResource(Caller caller, Input input, Answer answer) {
+  private void untagResource(Call call, Input input, Answer answer) {
     List<String> keys = input.list("TagKeys").stream().map(String.class::cast).toList();
-    tags.untagResource(caller, input.text("KeyId"), keys, answer.empty());
+    tags.untagResource(call, input.text("KeyId"), keys, answer.empty());
   }
 
-  private void listResourceTags(Caller caller, Input input, Answer answer) {
+  private void listResourceTags(Call call, Input input, Answer answer) {
     String keyId = input.text("KeyId");
     tags.listResourceTags(
-        caller,
+        call,
         keyId,
         Paging.request("tags of " + keyId, input, MAX_PAGE, MAX_PAGE),
         answer.json(

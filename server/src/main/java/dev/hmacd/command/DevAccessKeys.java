@@ -7,11 +7,12 @@ import dev.hmacd.access.Principal;
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AccessKeyService.Made;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Page;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -55,36 +56,36 @@ record DevAccessKeys(Shown admin, Shown nobody) {
 
   static DevAccessKeys make(Daemon daemon) throws StartException, InterruptedException {
     AccessKeyService service = daemon.useCases().accessKeys();
-    var caller =
-        new Caller(Principal.spiffe(DevCertificates.CLIENT), System.nanoTime() + LIMIT.toNanos());
+    var call =
+        Call.ofDaemon(
+            Principal.spiffe(DevCertificates.CLIENT), System.nanoTime() + LIMIT.toNanos());
     Page<AccessKey> before =
         await(
-            reply ->
-                service.listAccessKeys(caller, new PageRequest("access keys", PAGE, ""), reply),
+            reply -> service.listAccessKeys(call, new PageRequest("access keys", PAGE, ""), reply),
             Function.identity());
     for (AccessKey key : before.items()) {
       if (List.of(ADMIN, NOBODY).contains(key.principal())) {
-        String _ = await(reply -> service.deleteAccessKey(caller, key.id(), reply), AccessKey::id);
+        String _ = await(reply -> service.deleteAccessKey(call, key.id(), reply), AccessKey::id);
       }
     }
     return new DevAccessKeys(
-        await(reply -> service.createAccessKey(caller, ADMIN, reply), Shown::of),
-        await(reply -> service.createAccessKey(caller, NOBODY, reply), Shown::of));
+        await(reply -> service.createAccessKey(call, ADMIN, reply), Shown::of),
+        await(reply -> service.createAccessKey(call, NOBODY, reply), Shown::of));
   }
 
   /// @param read extracts the result from an outcome, which is valid only during this call
-  private static <T, R> R await(Consumer<Reply<T>> call, Function<T, R> read)
+  private static <T, R> R await(Consumer<Reply<T>> work, Function<T, R> read)
       throws StartException, InterruptedException {
     var result = new CompletableFuture<R>();
-    call.accept(
+    work.accept(
         new Reply<>() {
           @Override
-          public void succeed(T value) {
+          public void succeed(T value, ReleaseCheck check) {
             result.complete(read.apply(value));
           }
 
           @Override
-          public void fail(Failure failure) {
+          public void fail(Failure failure, ReleaseCheck check) {
             result.completeExceptionally(new Refusal(failure));
           }
         });

@@ -5,6 +5,7 @@ import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// A request on a channel, from its first byte to its answer. The event loop owns its fields.
@@ -151,7 +152,7 @@ abstract class ChannelExchange implements Exchange {
       entered = true;
       server.handler().handle(request, this);
     } else {
-      respond(server.handler().refuse(HttpError.REQUEST_LIMIT));
+      respond(() -> server.handler().refuse(HttpError.REQUEST_LIMIT));
     }
   }
 
@@ -203,13 +204,13 @@ abstract class ChannelExchange implements Exchange {
   }
 
   @Override
-  public final void respond(Response response) {
+  public final void respond(Supplier<@Nullable Response> release) {
     EventExecutor loop = channel.eventLoop();
     if (loop.inEventLoop()) {
-      finish(response);
+      finish(release);
     } else {
       try {
-        loop.execute(() -> finish(response));
+        loop.execute(() -> finish(release));
       } catch (RejectedExecutionException e) {
         // The event loops have ended, and all connections are closed.
         return;
@@ -217,8 +218,13 @@ abstract class ChannelExchange implements Exchange {
     }
   }
 
-  private void finish(Response response) {
-    if (isFirstEnd()) {
+  /// Answers the request, on the event loop.
+  final void finish(Supplier<@Nullable Response> release) {
+    if (ended) {
+      return;
+    }
+    Response response = release.get();
+    if (response != null && isFirstEnd()) {
       whenGone = null; // The runnable has a reference to the request.
       hold(REQUEST_BYTES + ANSWER_BYTES + (long) response.body().length - held);
       send(response);

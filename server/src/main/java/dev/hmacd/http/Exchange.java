@@ -1,11 +1,17 @@
 package dev.hmacd.http;
 
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// The client's side of a request, which gets the answer.
 public interface Exchange {
-  /// Answers the request, once, on any thread.
-  void respond(Response response);
+  /// Answers the request, once. Called on any thread.
+  ///
+  /// @param release gives the response, on the event loop of the connection, in the task that hands
+  ///   the bytes to the transport; null if the request has no answer. Not called if the client is
+  ///   gone
+  void respond(Supplier<@Nullable Response> release);
 
   /// Whether the client is gone.
   boolean isGone();

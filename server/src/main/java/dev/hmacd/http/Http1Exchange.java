@@ -129,7 +129,7 @@ final class Http1Exchange extends ChannelExchange {
   /// or ignored.
   void refuse(HttpError error) {
     last = true;
-    respond(server().handler().refuse(error));
+    respond(() -> server().handler().refuse(error));
   }
 
   /// Encodes the answer.

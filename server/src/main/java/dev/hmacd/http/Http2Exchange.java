@@ -181,7 +181,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watchd
     complete = true;
     refusedBeforeEnd = true;
     unwatch();
-    exchange.respond(server.handler().refuse(error));
+    exchange.respond(() -> server.handler().refuse(error));
   }
 
   @Override

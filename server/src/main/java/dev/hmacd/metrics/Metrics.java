@@ -1,7 +1,9 @@
 package dev.hmacd.metrics;
 
 import dev.hmacd.token.LaneObserver;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Outcome;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
@@ -72,8 +74,9 @@ public final class Metrics implements CallObserver, AutoCloseable {
   }
 
   @Override
-  public void ended(String method, String reason, long nanos) {
-    calls.labelValues(method, reason).inc();
+  public void ended(Call call, Outcome outcome, long nanos) {
+    String method = call.method().name();
+    calls.labelValues(method, outcome.reason()).inc();
     callSeconds.labelValues(method).observe(nanos / NANOS);
   }
 

@@ -2,7 +2,7 @@ package dev.hmacd.rpc;
 
 import com.google.protobuf.UnsafeByteOperations;
 import dev.hmacd.usecase.AccessKeyService;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
@@ -46,9 +46,9 @@ final class AccessKeyGrpcService {
   }
 
   private void createAccessKey(
-      Caller caller, CreateAccessKeyRequest request, Answer<CreateAccessKeyResponse> answer) {
+      Call call, CreateAccessKeyRequest request, Answer<CreateAccessKeyResponse> answer) {
     accessKeys.createAccessKey(
-        caller,
+        call,
         request.getPrincipal(),
         answer.atOnceFrom(
             made ->
@@ -59,9 +59,9 @@ final class AccessKeyGrpcService {
   }
 
   private void listAccessKeys(
-      Caller caller, ListAccessKeysRequest request, Answer<ListAccessKeysResponse> answer) {
+      Call call, ListAccessKeysRequest request, Answer<ListAccessKeysResponse> answer) {
     accessKeys.listAccessKeys(
-        caller,
+        call,
         PageRequest.of("access keys", request.getPageSize(), 100, 1000, request.getPageToken()),
         answer.from(
             page -> {
@@ -73,17 +73,17 @@ final class AccessKeyGrpcService {
   }
 
   private void disableAccessKey(
-      Caller caller, DisableAccessKeyRequest request, Answer<DisableAccessKeyResponse> answer) {
+      Call call, DisableAccessKeyRequest request, Answer<DisableAccessKeyResponse> answer) {
     accessKeys.disableAccessKey(
-        caller,
+        call,
         id(request.getAccessKeyId()),
         answer.from(_ -> DisableAccessKeyResponse.getDefaultInstance()));
   }
 
   private void deleteAccessKey(
-      Caller caller, DeleteAccessKeyRequest request, Answer<DeleteAccessKeyResponse> answer) {
+      Call call, DeleteAccessKeyRequest request, Answer<DeleteAccessKeyResponse> answer) {
     accessKeys.deleteAccessKey(
-        caller,
+        call,
         id(request.getAccessKeyId()),
         answer.from(_ -> DeleteAccessKeyResponse.getDefaultInstance()));
   }

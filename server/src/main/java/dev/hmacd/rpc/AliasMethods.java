@@ -2,7 +2,7 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateAliasResponse;
@@ -46,33 +46,33 @@ final class AliasMethods {
   }
 
   private void createAlias(
-      Caller caller, CreateAliasRequest request, Answer<CreateAliasResponse> answer) {
+      Call call, CreateAliasRequest request, Answer<CreateAliasResponse> answer) {
     aliases.createAlias(
-        caller,
+        call,
         request.getAliasName(),
         request.getTargetKeyId(),
         answer.from(_ -> CreateAliasResponse.getDefaultInstance()));
   }
 
   private void updateAlias(
-      Caller caller, UpdateAliasRequest request, Answer<UpdateAliasResponse> answer) {
+      Call call, UpdateAliasRequest request, Answer<UpdateAliasResponse> answer) {
     aliases.updateAlias(
-        caller,
+        call,
         request.getAliasName(),
         request.getTargetKeyId(),
         answer.from(_ -> UpdateAliasResponse.getDefaultInstance()));
   }
 
   private void deleteAlias(
-      Caller caller, DeleteAliasRequest request, Answer<DeleteAliasResponse> answer) {
+      Call call, DeleteAliasRequest request, Answer<DeleteAliasResponse> answer) {
     aliases.deleteAlias(
-        caller, request.getAliasName(), answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
+        call, request.getAliasName(), answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
   }
 
   private void listAliases(
-      Caller caller, ListAliasesRequest request, Answer<ListAliasesResponse> answer) {
+      Call call, ListAliasesRequest request, Answer<ListAliasesResponse> answer) {
     aliases.listAliases(
-        caller,
+        call,
         request.getKeyId(),
         PageRequest.of(
             "aliases of " + request.getKeyId(),

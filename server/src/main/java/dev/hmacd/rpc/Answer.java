@@ -3,8 +3,10 @@ package dev.hmacd.rpc;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.MessageLite;
 import dev.hmacd.access.Principal;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Outcome;
+import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -12,28 +14,29 @@ import io.grpc.Status;
 import io.netty.util.internal.OutOfDirectMemoryError;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Ends a call: sends the answer, or maps the failure to a status. Every call ends exactly once, on
-/// any thread.
+/// Ends a gRPC call: sends the answer, or maps the failure to a status.
+///
+/// A [Call] concludes once, on any thread. Its answer is released on the connection's event loop,
+/// in the task that hands the bytes to gRPC.
 final class Answer<A> implements Reply<A> {
+  /// Trailer with the request id.
+  static final Metadata.Key<String> REQUEST_ID =
+      Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
+
   private static final Logger log = LoggerFactory.getLogger(Answer.class);
 
   /// A stream sends its next message when at most this many bytes are unsent: gRPC's threshold of
   /// `ServerCall.isReady`.
   private static final int ON_READY_BYTES = 32 << 10;
 
-  private final ServerCall<?, A> call;
-  private final String method;
-  private final CallObserver observer;
+  private final ServerCall<?, A> transport;
+  private final Call call;
   private final EncodeQueue queue;
-  private final long startNanos = System.nanoTime();
-  private final long deadlineNanos;
-  private final AtomicBoolean ended = new AtomicBoolean();
   private volatile boolean abandoned;
   private volatile @Nullable Runnable whenEnded;
 
@@ -46,19 +49,11 @@ final class Answer<A> implements Reply<A> {
   @GuardedBy("this")
   private boolean headersSent;
 
-  /// @param deadlineNanos in [System#nanoTime]'s terms
   /// @param queue of the connection's event loop
-  Answer(ServerCall<?, A> call, long deadlineNanos, CallObserver observer, EncodeQueue queue) {
+  Answer(ServerCall<?, A> transport, Call call, EncodeQueue queue) {
+    this.transport = transport;
     this.call = call;
     this.queue = queue;
-    this.deadlineNanos = deadlineNanos;
-    this.method = method(call);
-    this.observer = observer;
-  }
-
-  private static String method(ServerCall<?, ?> call) {
-    String name = call.getMethodDescriptor().getBareMethodName();
-    return name == null ? "unknown" : name;
   }
 
   /// Size of a message in bytes. Protobuf caches it, and needs it for the encoding.
@@ -71,18 +66,22 @@ final class Answer<A> implements Reply<A> {
     return untakenBytes;
   }
 
+  Call call() {
+    return call;
+  }
+
   /// A reply that encodes the outcome as a message on the connection's event loop, and then
   /// completes this answer. Its methods return before that on other threads.
   <T> Reply<T> from(Function<T, A> encode) {
     return new Reply<>() {
       @Override
-      public void succeed(T value) {
-        queue.submit(new Encoding<>(value, encode));
+      public void succeed(T value, ReleaseCheck check) {
+        queue.submit(new Encoding<>(value, encode, check));
       }
 
       @Override
-      public void fail(Failure failure) {
-        queue.execute(() -> Answer.this.fail(failure));
+      public void fail(Failure failure, ReleaseCheck check) {
+        queue.execute(() -> Answer.this.fail(failure, check));
       }
 
       @Override
@@ -97,8 +96,8 @@ final class Answer<A> implements Reply<A> {
   <T> Reply<T> atOnceFrom(Function<T, A> encode) {
     return new Reply<>() {
       @Override
-      public void succeed(T value) {
-        var encoding = new Encoding<>(value, encode);
+      public void succeed(T value, ReleaseCheck check) {
+        var encoding = new Encoding<>(value, encode, check);
         try {
           int _ = encoding.encode();
         } catch (OutOfDirectMemoryError e) {
@@ -107,8 +106,8 @@ final class Answer<A> implements Reply<A> {
       }
 
       @Override
-      public void fail(Failure failure) {
-        Answer.this.fail(failure);
+      public void fail(Failure failure, ReleaseCheck check) {
+        Answer.this.fail(failure, check);
       }
 
       @Override
@@ -119,14 +118,16 @@ final class Answer<A> implements Reply<A> {
   }
 
   @Override
-  public void succeed(A message) {
-    queue.submit(new Encoding<>(message, Function.identity()));
+  public void succeed(A message, ReleaseCheck check) {
+    queue.submit(new Encoding<>(message, Function.identity(), check));
   }
 
   private abstract class Turn implements EncodeQueue.Answering {
     @Override
     public void exhausted() {
-      close(Statuses.of(new Failure.MemoryBusy(Failure.Bound.OF_ALL)));
+      var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
+      boolean _ = call.conclude(failed); // It may have concluded with the answer.
+      close(failed);
     }
 
     @Override
@@ -139,42 +140,48 @@ final class Answer<A> implements Reply<A> {
   private final class Encoding<T> extends Turn {
     private final T value;
     private final Function<T, A> encode;
+    private final ReleaseCheck check;
 
-    Encoding(T value, Function<T, A> encode) {
+    Encoding(T value, Function<T, A> encode, ReleaseCheck check) {
       this.value = value;
       this.encode = encode;
+      this.check = check;
     }
 
     @Override
     public int encode() {
-      if (ended.get()) {
+      if (call.isConcluded()) {
         return -1;
       }
       A message;
       try {
         message = encode.apply(value);
       } catch (RuntimeException e) {
-        fail(new Failure.Unforeseen(e));
+        Answer.this.fail(new Failure.Unforeseen(e));
         return -1;
       }
-      return sendLast(message);
+      return sendLast(message, check);
     }
   }
 
-  /// Sends one message of a stream. Does nothing after the call has ended.
+  /// Sends one message of a stream. Does nothing after the call has concluded.
   synchronized void send(A message) {
-    if (ended.get()) {
+    if (call.isConcluded()) {
       return;
     }
     try {
       if (!headersSent) {
         headersSent = true;
-        call.sendHeaders(new Metadata());
+        transport.sendHeaders(new Metadata());
       }
       untakenBytes = ON_READY_BYTES + bytes(message);
-      call.sendMessage(message);
+      transport.sendMessage(message);
     } catch (RuntimeException e) {
-      log.atDebug().addKeyValue("method", method).setCause(e).log("A message was not sent");
+      log.atDebug()
+          .addKeyValue("method", call.method().name())
+          .addKeyValue("request_id", call.requestId())
+          .setCause(e)
+          .log("A message was not sent");
     } catch (OutOfDirectMemoryError e) {
       fail(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
     }
@@ -198,17 +205,23 @@ final class Answer<A> implements Reply<A> {
     queue.execute(task);
   }
 
-  /// @return size of the message in bytes; -1 if the call has already ended
-  private int sendLast(A message) {
-    if (!end()) {
+  /// @return size of the message in bytes; -1 if the call has concluded otherwise
+  private int sendLast(A message, ReleaseCheck check) {
+    Outcome released = call.release(Outcome.ANSWERED, check);
+    if (released == null) {
+      return -1;
+    }
+    leave();
+    if (released instanceof Outcome.Failed failed) {
+      close(failed);
       return -1;
     }
     try {
       untakenBytes = bytes(message);
-      call.sendHeaders(new Metadata());
-      call.sendMessage(message);
-      call.close(Status.OK, new Metadata());
-      observer.ended(method, "OK", System.nanoTime() - startNanos);
+      transport.sendHeaders(new Metadata());
+      transport.sendMessage(message);
+      transport.close(Status.OK, trailers());
+      call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
       lost(e);
     }
@@ -222,91 +235,97 @@ final class Answer<A> implements Reply<A> {
   }
 
   @Override
-  public void fail(Failure failure) {
-    if (!end()) {
-      return;
+  public void fail(Failure failure, ReleaseCheck check) {
+    if (call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
+      leave();
+      close(failed);
     }
+  }
+
+  private void close(Outcome.Failed failed) {
+    Failure failure = failed.failure();
     if (failure instanceof Failure.Unforeseen(var cause)) {
       log.atError()
-          .addKeyValue("method", method)
+          .addKeyValue("method", call.method().name())
+          .addKeyValue("request_id", call.requestId())
           .setCause(cause)
           .log("Unforeseen failure of a call");
     }
-    close(Statuses.of(failure));
-  }
-
-  private void close(Statuses.Ending ending) {
+    Statuses.Ending ending = Statuses.of(failure, call.requestId());
+    ending.trailers().put(REQUEST_ID, call.requestId());
     try {
       synchronized (this) { // Another thread may be sending.
-        call.close(ending.status(), ending.trailers());
+        transport.close(ending.status(), ending.trailers());
       }
-      observer.ended(method, ending.reason(), System.nanoTime() - startNanos);
+      call.ended(failed);
     } catch (RuntimeException e) {
       lost(e);
     }
   }
 
-  /// Counts an answer that was not sent, because the stream had ended.
-  private void lost(RuntimeException e) {
-    log.atDebug().addKeyValue("method", method).setCause(e).log("An answer was not sent");
-    observer.ended(method, "NOT_SENT", System.nanoTime() - startNanos);
+  private Metadata trailers() {
+    var trailers = new Metadata();
+    trailers.put(REQUEST_ID, call.requestId());
+    return trailers;
   }
 
-  private boolean end() {
-    if (!ended.compareAndSet(false, true)) {
-      return false;
-    }
+  /// Counts an answer that was not sent, because the stream had ended.
+  private void lost(RuntimeException e) {
+    log.atDebug()
+        .addKeyValue("method", call.method().name())
+        .addKeyValue("request_id", call.requestId())
+        .setCause(e)
+        .log("An answer was not sent");
+    call.ended(Outcome.NOT_SENT);
+  }
+
+  private void leave() {
     Runnable action = whenEnded;
     if (action != null) {
       action.run();
     }
-    return true;
   }
 
-  /// Runs an action when the call ends, or at once if it has ended. The action may run twice.
+  /// Runs an action when the call concludes, or at once if it has. The action may run twice.
   void whenEnded(Runnable action) {
     whenEnded = action;
-    if (ended.get()) {
+    if (call.isConcluded()) {
       action.run();
     }
   }
 
-  /// The caller's principal, if the connection has a valid client identity at this time.
-  Optional<Principal> authenticate(Instant now) {
-    Peer peer = call.getAttributes().get(Peer.KEY);
-    return peer == null ? Optional.empty() : peer.authenticate(now);
-  }
-
-  long ageNanos(long nowNanos) {
-    return nowNanos - startNanos;
-  }
-
-  boolean isExpired(long nowNanos) {
-    return nowNanos - deadlineNanos >= 0;
+  /// Authenticates the call: its principal is set if the connection has a valid client identity at
+  /// this time.
+  boolean authenticate(Instant now) {
+    Peer peer = transport.getAttributes().get(Peer.KEY);
+    Optional<Principal> principal = peer == null ? Optional.empty() : peer.authenticate(now);
+    principal.ifPresent(call::authenticated);
+    return principal.isPresent();
   }
 
   /// Whether the call has an outcome, or was cancelled by the client.
   boolean isEnded() {
-    return ended.get();
+    return call.isConcluded();
   }
 
   void abandon() {
     abandoned = true;
-    if (end()) {
-      observer.ended(method, "CANCELLED", System.nanoTime() - startNanos);
+    if (call.cancel()) {
+      leave();
     }
   }
 
   /// Ends a stream of messages with success.
   void finish() {
-    if (!end()) {
+    if (!call.conclude(Outcome.ANSWERED)) {
       return;
     }
+    leave();
     try {
       synchronized (this) { // Another thread may be sending.
-        call.close(Status.OK, new Metadata());
+        transport.close(Status.OK, trailers());
       }
-      observer.ended(method, "OK", System.nanoTime() - startNanos);
+      call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
       lost(e);
     }

@@ -113,7 +113,7 @@ final class Arrivals {
   /// refuses the oldest of them.
   void expire(long nowNanos) {
     for (Arrival each : incomplete) {
-      if (each.answer().isExpired(nowNanos)) {
+      if (each.answer().call().isExpired(nowNanos)) {
         each.answer().fail(new Failure.DeadlineExceeded());
       }
     }
@@ -132,7 +132,7 @@ final class Arrivals {
     long tooMany = open.size() - maxBytes / CALL_BYTES;
     if (tooMany > 0) {
       open.stream()
-          .sorted(Comparator.comparingLong(each -> -each.answer().ageNanos(nowNanos)))
+          .sorted(Comparator.comparingLong(each -> -each.answer().call().ageNanos(nowNanos)))
           .limit(tooMany)
           .forEach(each -> refuse(each, bound));
     }

@@ -7,7 +7,7 @@ import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
-import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
@@ -84,7 +84,7 @@ public final class GrpcServer implements AutoCloseable {
       @Nullable Tls tls,
       UseCases useCases,
       Health health,
-      CallObserver observer,
+      CallPipeline calls,
       Clock clock,
       MemoryBudget budget) {
     this.config = config;
@@ -96,7 +96,7 @@ public final class GrpcServer implements AutoCloseable {
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var setting =
         new UnaryMethod.Setting(
-            clock, limits.maxWait(), arrivals, observer, EncodeQueue.ofLoops(loops));
+            clock, limits.maxWait(), arrivals, calls, EncodeQueue.ofLoops(loops));
     this.unknownMethods = new UnknownMethods(setting);
     this.services =
         List.of(

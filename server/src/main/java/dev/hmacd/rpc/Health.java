@@ -93,8 +93,7 @@ public final class Health {
         .add(
             HealthGrpc.getWatchMethod(),
             HealthCheckRequest.getDefaultInstance(),
-            (caller, request, answer) ->
-                watch(caller.principal(), request, answer, setting.clock()))
+            (call, request, answer) -> watch(call.principal(), request, answer, setting.clock()))
         .build();
   }
 
@@ -170,7 +169,7 @@ public final class Health {
         return;
       }
       told = now;
-      if (answer.authenticate(clock.instant()).isEmpty()) {
+      if (!answer.authenticate(clock.instant())) {
         answer.fail(new Failure.Unauthenticated());
       } else {
         answer.sendInTurn(response(now));

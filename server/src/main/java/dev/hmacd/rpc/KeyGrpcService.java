@@ -2,7 +2,7 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenSession.Query;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.PageRequest;
@@ -64,10 +64,9 @@ final class KeyGrpcService {
         .build();
   }
 
-  private void createKey(
-      Caller caller, CreateKeyRequest request, Answer<CreateKeyResponse> answer) {
+  private void createKey(Call call, CreateKeyRequest request, Answer<CreateKeyResponse> answer) {
     keys.createKey(
-        caller,
+        call,
         Values.spec(request.getKeySpec()),
         request.getDescription(),
         Values.tags(request.getTagsList()),
@@ -79,9 +78,9 @@ final class KeyGrpcService {
                     .build()));
   }
 
-  private void adoptKey(Caller caller, AdoptKeyRequest request, Answer<AdoptKeyResponse> answer) {
+  private void adoptKey(Call call, AdoptKeyRequest request, Answer<AdoptKeyResponse> answer) {
     keys.adoptKey(
-        caller,
+        call,
         query(request),
         Values.spec(request.getKeySpec()),
         request.getDescription(),
@@ -106,20 +105,20 @@ final class KeyGrpcService {
   }
 
   private void describeKey(
-      Caller caller, DescribeKeyRequest request, Answer<DescribeKeyResponse> answer) {
+      Call call, DescribeKeyRequest request, Answer<DescribeKeyResponse> answer) {
     if (request.getGrantTokensCount() > 0) {
       throw new Refusal(new Failure.GrantTokensNotServed());
     }
     answer.succeed(
         DescribeKeyResponse.newBuilder()
             .setKeyMetadata(
-                Values.metadata(keys.describeKey(caller, request.getKeyId()), keys.scope()))
+                Values.metadata(keys.describeKey(call, request.getKeyId()), keys.scope()))
             .build());
   }
 
-  private void listKeys(Caller caller, ListKeysRequest request, Answer<ListKeysResponse> answer) {
+  private void listKeys(Call call, ListKeysRequest request, Answer<ListKeysResponse> answer) {
     keys.listKeys(
-        caller,
+        call,
         PageRequest.of("keys", request.getPageSize(), 100, 1000, request.getPageToken()),
         answer.from(
             page -> {

@@ -1,7 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.v1.CancelKeyDeletionRequest;
 import dev.hmacd.v1.CancelKeyDeletionResponse;
@@ -50,10 +50,9 @@ final class KeyStateMethods {
                 this::updateKeyDescription);
   }
 
-  private void enableKey(
-      Caller caller, EnableKeyRequest request, Answer<EnableKeyResponse> answer) {
+  private void enableKey(Call call, EnableKeyRequest request, Answer<EnableKeyResponse> answer) {
     states.enableKey(
-        caller,
+        call,
         request.getKeyId(),
         answer.from(
             key ->
@@ -62,10 +61,9 @@ final class KeyStateMethods {
                     .build()));
   }
 
-  private void disableKey(
-      Caller caller, DisableKeyRequest request, Answer<DisableKeyResponse> answer) {
+  private void disableKey(Call call, DisableKeyRequest request, Answer<DisableKeyResponse> answer) {
     states.disableKey(
-        caller,
+        call,
         request.getKeyId(),
         answer.from(
             key ->
@@ -75,11 +73,9 @@ final class KeyStateMethods {
   }
 
   private void scheduleKeyDeletion(
-      Caller caller,
-      ScheduleKeyDeletionRequest request,
-      Answer<ScheduleKeyDeletionResponse> answer) {
+      Call call, ScheduleKeyDeletionRequest request, Answer<ScheduleKeyDeletionResponse> answer) {
     states.scheduleKeyDeletion(
-        caller,
+        call,
         request.getKeyId(),
         request.getPendingWindowInDays() == 0
             ? KeyStateService.MAX_PENDING_DAYS
@@ -92,9 +88,9 @@ final class KeyStateMethods {
   }
 
   private void cancelKeyDeletion(
-      Caller caller, CancelKeyDeletionRequest request, Answer<CancelKeyDeletionResponse> answer) {
+      Call call, CancelKeyDeletionRequest request, Answer<CancelKeyDeletionResponse> answer) {
     states.cancelKeyDeletion(
-        caller,
+        call,
         request.getKeyId(),
         answer.from(
             key ->
@@ -104,11 +100,9 @@ final class KeyStateMethods {
   }
 
   private void updateKeyDescription(
-      Caller caller,
-      UpdateKeyDescriptionRequest request,
-      Answer<UpdateKeyDescriptionResponse> answer) {
+      Call call, UpdateKeyDescriptionRequest request, Answer<UpdateKeyDescriptionResponse> answer) {
     states.updateKeyDescription(
-        caller,
+        call,
         request.getKeyId(),
         request.getDescription(),
         answer.from(

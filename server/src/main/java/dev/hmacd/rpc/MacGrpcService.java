@@ -1,7 +1,7 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.ByteString;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.MacAnswer;
 import dev.hmacd.usecase.MacRequest;
@@ -38,7 +38,7 @@ final class MacGrpcService {
   }
 
   private void generateMac(
-      Caller caller, GenerateMacRequest request, Answer<GenerateMacResponse> answer) {
+      Call call, GenerateMacRequest request, Answer<GenerateMacResponse> answer) {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     var domain =
@@ -51,7 +51,7 @@ final class MacGrpcService {
     if (checked) {
       check("message", request.getMessageCrc32C(), message);
     }
-    macs.generateMac(caller, domain, answer.from(made -> generated(made, checked)));
+    macs.generateMac(call, domain, answer.from(made -> generated(made, checked)));
   }
 
   private static GenerateMacResponse generated(MacAnswer made, boolean checked) {
@@ -65,8 +65,7 @@ final class MacGrpcService {
         .build();
   }
 
-  private void verifyMac(
-      Caller caller, VerifyMacRequest request, Answer<VerifyMacResponse> answer) {
+  private void verifyMac(Call call, VerifyMacRequest request, Answer<VerifyMacResponse> answer) {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     byte[] mac = request.getMac().toByteArray();
@@ -85,7 +84,7 @@ final class MacGrpcService {
       check("mac", request.getMacCrc32C(), mac);
     }
     macs.verifyMac(
-        caller,
+        call,
         domain,
         mac,
         answer.from(

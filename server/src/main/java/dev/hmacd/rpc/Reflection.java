@@ -3,6 +3,7 @@ package dev.hmacd.rpc;
 import dev.hmacd.access.Principal;
 import dev.hmacd.transport.Shares;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -15,7 +16,6 @@ import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
@@ -30,6 +30,8 @@ final class Reflection
 
   private static final MethodDescriptor<ServerReflectionRequest, ServerReflectionResponse> METHOD =
       ServerReflectionGrpc.getServerReflectionInfoMethod();
+
+  private static final Method NAME = Method.named("ServerReflectionInfo");
 
   private final UnaryMethod.Setting setting;
   private final List<ServerServiceDefinition> definitions;
@@ -91,31 +93,29 @@ final class Reflection
 
   @Override
   public ServerCall.Listener<Parsed<ServerReflectionRequest>> startCall(
-      ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> call,
+      ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> transport,
       Metadata headers) {
-    var answer =
-        new Answer<>(
-            call, setting.deadlineNanos(), setting.observer(), setting.encodeQueue().get());
-    Optional<Principal> principal = answer.authenticate(setting.clock().instant());
-    if (principal.isEmpty()) {
+    Answer<ServerReflectionResponse> answer = setting.begin(transport, headers, NAME);
+    if (!answer.authenticate(setting.clock().instant())) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }
-    if (!shares.enter(principal.get(), answer)) {
+    Principal principal = answer.call().principal();
+    if (!shares.enter(principal, answer)) {
       refuse(answer);
       return new ServerCall.Listener<>() {};
     }
     answer.whenEnded(
         () -> {
-          boolean _ = shares.leave(principal.get(), answer);
+          boolean _ = shares.leave(principal, answer);
         });
     open.add(answer);
     if (over) {
       answer.fail(new Failure.Stopping());
     }
-    Arrival arrival = setting.arrivals().begun(answer, principal.get());
-    call.request(1);
-    return new Listener(call, answer, arrival);
+    Arrival arrival = setting.arrivals().begun(answer, principal);
+    transport.request(1);
+    return new Listener(transport, answer, arrival);
   }
 
   private static void refuse(Answer<?> call) {

@@ -1,12 +1,14 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
+import dev.hmacd.usecase.Method;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 
 /// Builds a service from the generated methods and their implementations. The generated base
@@ -38,8 +40,12 @@ final class ServiceBuilder {
         ServerMethodDefinition.create(
             method.toBuilder(Parsed.marshaller(defaultInstance), method.getResponseMarshaller())
                 .build(),
-            new UnaryMethod<>(body, parts, setting)));
+            new UnaryMethod<>(named(method), body, parts, setting)));
     return this;
+  }
+
+  private static Method named(MethodDescriptor<?, ?> method) {
+    return Method.named(Objects.requireNonNull(method.getBareMethodName()));
   }
 
   /// @throws IllegalStateException when a method of the contract is missing

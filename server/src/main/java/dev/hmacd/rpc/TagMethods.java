@@ -1,7 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.key.Tag;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.usecase.Shape;
 import dev.hmacd.usecase.TagService;
@@ -40,21 +40,21 @@ final class TagMethods {
   }
 
   private void tagResource(
-      Caller caller, TagResourceRequest request, Answer<TagResourceResponse> answer) {
+      Call call, TagResourceRequest request, Answer<TagResourceResponse> answer) {
     requireSome("tags", request.getTagsCount());
     tags.tagResource(
-        caller,
+        call,
         request.getKeyId(),
         Values.tags(request.getTagsList()),
         answer.from(_ -> TagResourceResponse.getDefaultInstance()));
   }
 
   private void untagResource(
-      Caller caller, UntagResourceRequest request, Answer<UntagResourceResponse> answer) {
+      Call call, UntagResourceRequest request, Answer<UntagResourceResponse> answer) {
     requireSome("tag_keys", request.getTagKeysCount());
     request.getTagKeysList().forEach(key -> Shape.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
     tags.untagResource(
-        caller,
+        call,
         request.getKeyId(),
         request.getTagKeysList(),
         answer.from(_ -> UntagResourceResponse.getDefaultInstance()));
@@ -65,9 +65,9 @@ final class TagMethods {
   }
 
   private void listResourceTags(
-      Caller caller, ListResourceTagsRequest request, Answer<ListResourceTagsResponse> answer) {
+      Call call, ListResourceTagsRequest request, Answer<ListResourceTagsResponse> answer) {
     tags.listResourceTags(
-        caller,
+        call,
         request.getKeyId(),
         PageRequest.of(
             "tags of " + request.getKeyId(),

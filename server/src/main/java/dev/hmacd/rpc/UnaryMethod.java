@@ -1,10 +1,11 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
-import dev.hmacd.access.Principal;
-import dev.hmacd.usecase.CallObserver;
-import dev.hmacd.usecase.Caller;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
 import io.grpc.Context;
 import io.grpc.Deadline;
@@ -14,7 +15,6 @@ import io.grpc.ServerCallHandler;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -28,7 +28,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
     /// Passes the request to a use case.
     ///
     /// @throws Refusal sent to the caller as the answer
-    void call(Caller caller, Q request, Answer<A> answer);
+    void call(Call call, Q request, Answer<A> answer);
   }
 
   /// Settings that all calls share.
@@ -39,10 +39,19 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
       Clock clock,
       Duration maxWait,
       Arrivals arrivals,
-      CallObserver observer,
+      CallPipeline calls,
       Supplier<EncodeQueue> encodeQueue) {
+    private static final Metadata.Key<String> TRACE_PARENT =
+        Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
+
+    /// Begins a call, on the event loop of its connection.
+    <A> Answer<A> begin(ServerCall<?, A> transport, Metadata headers, Method method) {
+      Call call = calls.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
+      return new Answer<>(transport, call, encodeQueue.get());
+    }
+
     /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
-    long deadlineNanos() {
+    private long deadlineNanos() {
       long limit = maxWait.toNanos();
       Deadline deadline = Context.current().getDeadline();
       if (deadline != null) {
@@ -52,30 +61,32 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
     }
   }
 
+  private final Method method;
   private final Body<Q, A> body;
   private final Function<Q, List<? extends Message>> parts;
   private final Setting setting;
 
   /// @param parts returns the messages in a request. Without it, protobuf would load its
   ///   descriptors to find them, which takes long
-  UnaryMethod(Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
+  UnaryMethod(
+      Method method, Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
+    this.method = method;
     this.body = body;
     this.parts = parts;
     this.setting = setting;
   }
 
   @Override
-  public ServerCall.Listener<Parsed<Q>> startCall(ServerCall<Parsed<Q>, A> call, Metadata headers) {
-    long deadlineNanos = setting.deadlineNanos();
-    var answer = new Answer<>(call, deadlineNanos, setting.observer(), setting.encodeQueue().get());
-    Optional<Principal> principal = answer.authenticate(setting.clock().instant());
-    if (principal.isEmpty()) {
+  public ServerCall.Listener<Parsed<Q>> startCall(
+      ServerCall<Parsed<Q>, A> transport, Metadata headers) {
+    Answer<A> answer = setting.begin(transport, headers, method);
+    if (!answer.authenticate(setting.clock().instant())) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {}; // The request is not read.
     }
-    var caller = new Caller(principal.get(), deadlineNanos);
-    Arrival arrival = setting.arrivals().begun(answer, principal.get());
-    call.request(2); // The second detects another message, or the end.
+    Call call = answer.call();
+    Arrival arrival = setting.arrivals().begun(answer, call.principal());
+    transport.request(2); // The second detects another message, or the end.
     return new ServerCall.Listener<>() {
       private @Nullable Parsed<Q> request;
 
@@ -97,7 +108,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
         Parsed<Q> parsed = request;
         request = null; // Frees memory: a call of Watch lasts long.
         try {
-          body.call(caller, checked(parsed == null ? null : parsed.message()), answer);
+          body.call(call, checked(parsed == null ? null : parsed.message()), answer);
         } catch (Refusal refusal) {
           answer.fail(refusal.failure());
         } catch (RuntimeException e) {

@@ -1,6 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.Method;
 import io.grpc.HandlerRegistry;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -37,13 +38,11 @@ final class UnknownMethods extends HandlerRegistry {
     @Override
     public ServerCall.Listener<InputStream> startCall(
         ServerCall<InputStream, InputStream> call, Metadata headers) {
-      var answer =
-          new Answer<>(
-              call, setting.deadlineNanos(), setting.observer(), setting.encodeQueue().get());
+      Answer<InputStream> answer = setting.begin(call, headers, Method.UNKNOWN);
       answer.fail(
-          answer.authenticate(setting.clock().instant()).isEmpty()
-              ? new Failure.Unauthenticated()
-              : new Failure.MethodNotFound());
+          answer.authenticate(setting.clock().instant())
+              ? new Failure.MethodNotFound()
+              : new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }
   }

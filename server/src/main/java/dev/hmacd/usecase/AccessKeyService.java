@@ -82,23 +82,23 @@ public final class AccessKeyService {
   /// Creates an access key, with which a principal signs requests.
   ///
   /// @param principal `arn:PARTITION:iam::ACCOUNT:user/NAME` in this daemon's partition and account
-  public void createAccessKey(Caller caller, String principal, Reply<Made> reply) {
+  public void createAccessKey(Call call, String principal, Reply<Made> reply) {
     String prefix = "arn:" + scope.partition() + ":iam::" + scope.account() + ":user/";
     Shape.require(
         principal.startsWith(prefix)
             && USER.matcher(principal.substring(prefix.length())).matches(),
         "principal",
         "must be " + prefix + "NAME, with 1 to 64 letters, digits or any of _+=,.@-");
-    keys.requireOnAllKeys(caller.principal(), Action.CREATE_ACCESS_KEY);
+    var _ = keys.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
     String id = newId();
     CompletableFuture<Made> made =
-        registry.forOwner(caller.principal(), () -> make(caller, id, principal));
-    Replies.send(caller, made, clearing(made, reply), Failures::ofToken);
+        registry.forOwner(call.principal(), () -> make(call, id, principal));
+    Replies.send(call, made, clearing(made, reply), Failures::ofToken);
   }
 
-  private CompletableFuture<Made> make(Caller caller, String id, String principal) {
+  private CompletableFuture<Made> make(Call call, String id, String principal) {
     return secrets
-        .derive(id, caller.deadlineNanos(), caller.principal())
+        .derive(id, call.deadlineNanos(), call.principal())
         .thenCompose(
             secret -> {
               Instant now = Instant.ofEpochMilli(clock.millis());
@@ -118,16 +118,16 @@ public final class AccessKeyService {
   private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
     return new Reply<>() {
       @Override
-      public void succeed(Made value) {
+      public void succeed(Made value, ReleaseCheck check) {
         try (var _ = value.secret()) {
-          reply.succeed(value);
+          reply.succeed(value, check);
         }
       }
 
       @Override
-      public void fail(Failure failure) {
+      public void fail(Failure failure, ReleaseCheck check) {
         var _ = made.thenAccept(late -> late.secret().close());
-        reply.fail(failure);
+        reply.fail(failure, check);
       }
 
       @Override
@@ -146,12 +146,12 @@ public final class AccessKeyService {
   }
 
   /// A page of access keys, ordered by id.
-  public void listAccessKeys(Caller caller, PageRequest page, Reply<Page<AccessKey>> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.LIST_ACCESS_KEYS);
+  public void listAccessKeys(Call call, PageRequest page, Reply<Page<AccessKey>> reply) {
+    var _ = keys.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
     Replies.send(
-        caller,
+        call,
         registry.forOwner(
-            caller.principal(),
+            call.principal(),
             () ->
                 registry
                     .list(page.after(), page.size() + 1)
@@ -161,22 +161,16 @@ public final class AccessKeyService {
   }
 
   /// Disables an access key. It cannot be enabled again.
-  public void disableAccessKey(Caller caller, String id, Reply<AccessKey> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.DISABLE_ACCESS_KEY);
+  public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
+    var _ = keys.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
     Replies.send(
-        caller,
-        registry.forOwner(caller.principal(), () -> registry.disable(id)),
-        reply,
-        failure(id));
+        call, registry.forOwner(call.principal(), () -> registry.disable(id)), reply, failure(id));
   }
 
-  public void deleteAccessKey(Caller caller, String id, Reply<AccessKey> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.DELETE_ACCESS_KEY);
+  public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
+    var _ = keys.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
     Replies.send(
-        caller,
-        registry.forOwner(caller.principal(), () -> registry.delete(id)),
-        reply,
-        failure(id));
+        call, registry.forOwner(call.principal(), () -> registry.delete(id)), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {

@@ -32,18 +32,17 @@ public final class AliasService {
   ///
   /// @param givenKeyId the key whose aliases are listed; empty for all aliases
   public void listAliases(
-      Caller caller, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.LIST_ALIASES);
+      Call call, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
+    var _ = keys.requireOnAllKeys(call, Action.LIST_ALIASES);
     Optional<KeyId> target =
         givenKeyId.isEmpty()
             ? Optional.empty()
             : Optional.of(
-                keys.requireById(caller.principal(), Action.LIST_ALIASES, "key_id", givenKeyId)
-                    .id());
+                keys.requireById(call, Action.LIST_ALIASES, "key_id", givenKeyId).entry().id());
     Replies.send(
-        caller,
+        call,
         lists.forOwner(
-            caller.principal(),
+            call.principal(),
             () ->
                 lists
                     .listAliases(target, page.after(), page.size() + 1)
@@ -53,41 +52,41 @@ public final class AliasService {
   }
 
   /// Creates an alias that points at a key.
-  public void createAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+  public void createAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.CREATE_ALIAS);
-    KeyEntry target = target(caller, Action.CREATE_ALIAS, targetKeyId);
+    var _ = keys.requireOnAllKeys(call, Action.CREATE_ALIAS);
+    KeyEntry target = target(call, Action.CREATE_ALIAS, targetKeyId);
     Replies.send(
-        caller,
-        writer.forOwner(caller.principal(), () -> writer.createAlias(alias, target.id())),
+        call,
+        writer.forOwner(call.principal(), () -> writer.createAlias(alias, target.id())),
         reply,
         aliasFailure(alias, targetKeyId));
   }
 
   /// Points an alias at another key.
-  public void updateAlias(Caller caller, String name, String targetKeyId, Reply<AliasEntry> reply) {
+  public void updateAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.UPDATE_ALIAS);
-    KeyEntry target = target(caller, Action.UPDATE_ALIAS, targetKeyId);
+    var _ = keys.requireOnAllKeys(call, Action.UPDATE_ALIAS);
+    KeyEntry target = target(call, Action.UPDATE_ALIAS, targetKeyId);
     Replies.send(
-        caller,
-        writer.forOwner(caller.principal(), () -> writer.updateAlias(alias, target.id())),
+        call,
+        writer.forOwner(call.principal(), () -> writer.updateAlias(alias, target.id())),
         reply,
         aliasFailure(alias, targetKeyId));
   }
 
-  public void deleteAlias(Caller caller, String name, Reply<Alias> reply) {
+  public void deleteAlias(Call call, String name, Reply<Alias> reply) {
     Alias alias = Shape.alias("alias_name", name);
-    keys.requireOnAllKeys(caller.principal(), Action.DELETE_ALIAS);
+    var _ = keys.requireOnAllKeys(call, Action.DELETE_ALIAS);
     Replies.send(
-        caller,
-        writer.forOwner(caller.principal(), () -> writer.deleteAlias(alias)),
+        call,
+        writer.forOwner(call.principal(), () -> writer.deleteAlias(alias)),
         reply,
         aliasFailure(alias, ""));
   }
 
-  private KeyEntry target(Caller caller, Action action, String given) {
-    KeyEntry key = keys.requireById(caller.principal(), action, "target_key_id", given);
+  private KeyEntry target(Call call, Action action, String given) {
+    KeyEntry key = keys.requireById(call, action, "target_key_id", given).entry();
     // A key in state CREATING may still be removed from the registry. An alias would prevent this.
     StateTable.require(action, key);
     return key;

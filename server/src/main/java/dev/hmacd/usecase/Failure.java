@@ -1,6 +1,7 @@
 package dev.hmacd.usecase;
 
 import dev.hmacd.access.Action;
+import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.KeyAttributes;
@@ -11,6 +12,53 @@ import dev.hmacd.key.MacAlgorithm;
 
 /// All kinds of failure of a request, independent of the edge.
 public sealed interface Failure {
+  /// The reason in the contract (`ErrorReason`), without its prefix. It is API: callers branch on
+  /// it. Metrics and logs have it for all edges.
+  // No default branch: a new kind of failure does not compile until it has a reason.
+  default String reason() {
+    return switch (this) {
+      case Unauthenticated() -> "UNAUTHENTICATED";
+      case Denied _ -> "ACCESS_DENIED";
+      case InvalidField _ -> "INVALID_FIELD";
+      case UnknownField() -> "UNKNOWN_FIELD";
+      case RequestTooLong _ -> "REQUEST_TOO_LONG";
+      case MethodNotFound() -> "METHOD_NOT_FOUND";
+      case ServiceNotFound() -> "SERVICE_NOT_FOUND";
+      case GrantTokensNotServed() -> "GRANT_TOKENS_NOT_SUPPORTED";
+      case KeyVersionNotServed() -> "KEY_VERSION_NOT_SUPPORTED";
+      case ChecksumMismatch _ -> "CHECKSUM_MISMATCH";
+      case InvalidPageToken() -> "INVALID_PAGE_TOKEN";
+      case InvalidKeyId _ -> "INVALID_KEY_ID";
+      case KeyNotFound _ -> "KEY_NOT_FOUND";
+      case AliasNotFound _ -> "ALIAS_NOT_FOUND";
+      case AliasExists _ -> "ALIAS_ALREADY_EXISTS";
+      case LimitExceeded _ -> "LIMIT_EXCEEDED";
+      case KeyNotUsable _ -> "KEY_NOT_USABLE";
+      case KeyNotPendingDeletion _ -> "KEY_NOT_PENDING_DELETION";
+      case InvalidTags _ -> "INVALID_TAG";
+      case AccessKeyNotFound _ -> "ACCESS_KEY_NOT_FOUND";
+      case AlgorithmMismatch _ -> "INVALID_KEY_USAGE";
+      case InvalidMac() -> "KMS_INVALID_MAC";
+      case ReservedMessage() -> "RESERVED_MESSAGE";
+      case DryRun() -> "DRY_RUN_OPERATION";
+      case ObjectNotFound() -> "TOKEN_OBJECT_NOT_FOUND";
+      case ObjectAmbiguous() -> "TOKEN_OBJECT_AMBIGUOUS";
+      case ObjectUnfit _ -> "TOKEN_OBJECT_UNFIT";
+      case ObjectTaken() -> "TOKEN_OBJECT_TAKEN";
+      case ObjectReserved() -> "TOKEN_OBJECT_RESERVED";
+      case MechanismNotSupported _ -> "MECHANISM_NOT_SUPPORTED";
+      case TokenBusy _ -> "TOKEN_BUSY";
+      case RegistryBusy _ -> "REGISTRY_BUSY";
+      case MemoryBusy _ -> "MEMORY_BUSY";
+      case DeadlineExceeded() -> "DEADLINE_EXCEEDED";
+      case TokenUnavailable() -> "TOKEN_UNAVAILABLE";
+      case KeyUnavailable _ -> "KEY_UNAVAILABLE";
+      case RegistryUnavailable() -> "REGISTRY_UNAVAILABLE";
+      case Stopping() -> "STOPPING";
+      case Unforeseen _ -> "INTERNAL";
+    };
+  }
+
   /// A field breaks a rule of the contract.
   ///
   /// @param field name of the field in the contract, e.g. `message`
@@ -58,8 +106,8 @@ public sealed interface Failure {
   /// The connection has no valid client identity (expired or no longer trusted).
   record Unauthenticated() implements Failure {}
 
-  /// No rule allows the action. A key that does not exist gives the same failure.
-  record Denied(Principal caller, Action action) implements Failure {}
+  /// The access decision is negative. A key that does not exist gives the same failure.
+  record Denied(Principal caller, Action action, Decision.Denied decision) implements Failure {}
 
   record KeyNotUsable(KeyId key, KeyState state) implements Failure {}
 

@@ -45,27 +45,23 @@ final class KeyAdoption {
   /// @param id id of the new key
   /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the
   ///   object
-  CompletableFuture<Adoptable> find(Caller caller, Query query, KeyId id, KeySpec spec) {
+  CompletableFuture<Adoptable> find(Call call, Query query, KeyId id, KeySpec spec) {
     List<CompletableFuture<Optional<Tried>>> trials =
-        tokens.serials().stream().map(serial -> tried(caller, serial, query, id, spec)).toList();
+        tokens.serials().stream().map(serial -> tried(call, serial, query, id, spec)).toList();
     return CompletableFuture.allOf(trials.toArray(CompletableFuture[]::new))
         .handle((_, _) -> judged(trials));
   }
 
   private CompletableFuture<Optional<Tried>> tried(
-      Caller caller, String serial, Query query, KeyId id, KeySpec spec) {
+      Call call, String serial, Query query, KeyId id, KeySpec spec) {
     return tokens
         .submit(
-            caller.principal(),
-            serial,
-            session -> session.find(query),
-            true,
-            caller.deadlineNanos())
+            call.principal(), serial, session -> session.find(query), true, call.deadlineNanos())
         .thenApply(KeyAdoption::only)
         .thenCompose(
             found ->
                 found.isPresent()
-                    ? trial(caller, serial, found.get(), id, spec).thenApply(Optional::of)
+                    ? trial(call, serial, found.get(), id, spec).thenApply(Optional::of)
                     : CompletableFuture.completedFuture(Optional.<Tried>empty()))
         .exceptionally(
             e -> {
@@ -94,9 +90,9 @@ final class KeyAdoption {
   }
 
   private CompletableFuture<Tried> trial(
-      Caller caller, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
+      Call call, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
     return tokens.submit(
-        caller.principal(),
+        call.principal(),
         serial,
         session -> {
           byte[] mac =
@@ -105,7 +101,7 @@ final class KeyAdoption {
           return new Tried(serial, found, KeyCheck.of(id, FIRST_VERSION, spec.algorithm(), mac));
         },
         true,
-        caller.deadlineNanos());
+        call.deadlineNanos());
   }
 
   private static String name(Query query) {

@@ -63,17 +63,17 @@ public final class KeyMaker {
   }
 
   /// Creates a key on the token of the entry.
-  CompletableFuture<KeyEntry> make(Caller caller, KeyEntry key, List<Tag> tags) {
-    return writer.insert(key, tags).thenCompose(begun -> generate(caller, begun));
+  CompletableFuture<KeyEntry> make(Call call, KeyEntry key, List<Tag> tags) {
+    return writer.insert(key, tags).thenCompose(begun -> generate(call, begun));
   }
 
-  private CompletableFuture<KeyEntry> generate(Caller caller, KeyEntry key) {
+  private CompletableFuture<KeyEntry> generate(Call call, KeyEntry key) {
     var step = new AtomicReference<>(Step.WAITING);
     var result = new CompletableFuture<KeyEntry>();
     var _ =
         tokens
             .submit(
-                caller.principal(),
+                call.principal(),
                 key.tokenSerial(),
                 session -> {
                   if (!step.compareAndSet(Step.WAITING, Step.BEGUN)) {
@@ -83,7 +83,7 @@ public final class KeyMaker {
                   return key.id();
                 },
                 false,
-                caller.deadlineNanos())
+                call.deadlineNanos())
             .whenComplete(
                 (_, failure) -> {
                   if (failure == null) {

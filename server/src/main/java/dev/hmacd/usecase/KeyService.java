@@ -65,7 +65,7 @@ public final class KeyService {
   ///
   /// @param tokenSerial the token for the key; empty for the default token of the configuration
   public void createKey(
-      Caller caller,
+      Call call,
       KeySpec spec,
       String description,
       List<Tag> tags,
@@ -73,15 +73,15 @@ public final class KeyService {
       Reply<KeyEntry> reply) {
     Shape.description(description);
     TagService.requireFit(tags);
-    keys.requireOnAllKeys(caller.principal(), Action.CREATE_KEY);
+    var _ = keys.requireOnAllKeys(call, Action.CREATE_KEY);
     String token = tokenSerial.orElseGet(tokens::defaultSerial);
     Shape.require(tokens.has(token), "token_serial", "must be that of a token of this daemon");
     KeyId id = KeyId.random();
     KeyEntry key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
     Replies.send(
-        caller,
-        writer.forOwner(caller.principal(), () -> maker.make(caller, key, tags)),
+        call,
+        writer.forOwner(call.principal(), () -> maker.make(call, key, tags)),
         reply,
         failure(key));
   }
@@ -91,7 +91,7 @@ public final class KeyService {
   /// The object's attributes must allow its use as a key. It must be the only match of the query on
   /// each token. Its check value must be the same on all tokens that have it.
   public void adoptKey(
-      Caller caller,
+      Call call,
       Query query,
       KeySpec spec,
       String description,
@@ -107,7 +107,7 @@ public final class KeyService {
       }
     }
     Shape.description(description);
-    keys.requireOnAllKeys(caller.principal(), Action.ADOPT_KEY);
+    var _ = keys.requireOnAllKeys(call, Action.ADOPT_KEY);
     if (asksForReserved(query)) {
       throw new Refusal(new Failure.ObjectReserved());
     }
@@ -116,17 +116,17 @@ public final class KeyService {
         entry(
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     Replies.send(
-        caller,
+        call,
         writer.forOwner(
-            caller.principal(), () -> adopt(caller, id, query, spec, description, tags)),
+            call.principal(), () -> adopt(call, id, query, spec, description, tags)),
         reply,
         failure(forFailures));
   }
 
   private CompletableFuture<KeyEntry> adopt(
-      Caller caller, KeyId id, Query query, KeySpec spec, String description, List<Tag> tags) {
+      Call call, KeyId id, Query query, KeySpec spec, String description, List<Tag> tags) {
     return adoption
-        .find(caller, query, id, spec)
+        .find(call, query, id, spec)
         .thenApply(
             adoptable ->
                 entry(
@@ -183,41 +183,41 @@ public final class KeyService {
   }
 
   /// Returns the metadata of a key.
-  public KeyEntry describeKey(Caller caller, String given) {
+  public KeyEntry describeKey(Call call, String given) {
     Shape.keyId("key_id", given);
-    return availability.told(keys.require(caller.principal(), Action.DESCRIBE_KEY, given));
+    return availability.told(keys.require(call, Action.DESCRIBE_KEY, given).entry());
   }
 
   /// Authorizes GetKeyRotationStatus and returns the key. MAC keys do not rotate.
-  public KeyEntry getKeyRotationStatus(Caller caller, String keyId) {
-    return requireById(caller, Action.GET_KEY_ROTATION_STATUS, keyId);
+  public KeyEntry getKeyRotationStatus(Call call, String keyId) {
+    return requireById(call, Action.GET_KEY_ROTATION_STATUS, keyId);
   }
 
   /// Authorizes GetKeyPolicy and returns the key. Every key has the default policy.
-  public KeyEntry getKeyPolicy(Caller caller, String keyId) {
-    return requireById(caller, Action.GET_KEY_POLICY, keyId);
+  public KeyEntry getKeyPolicy(Call call, String keyId) {
+    return requireById(call, Action.GET_KEY_POLICY, keyId);
   }
 
   /// A page of the policy names of a key. The only name is `default`.
-  public Page<String> listKeyPolicies(Caller caller, String keyId, PageRequest page) {
-    var _ = requireById(caller, Action.LIST_KEY_POLICIES, keyId);
+  public Page<String> listKeyPolicies(Call call, String keyId, PageRequest page) {
+    var _ = requireById(call, Action.LIST_KEY_POLICIES, keyId);
     if (!page.after().isEmpty()) {
       throw new Refusal(new Failure.InvalidPageToken()); // There is only one page.
     }
     return Page.of(List.of(DEFAULT_POLICY), page, name -> name);
   }
 
-  private KeyEntry requireById(Caller caller, Action action, String keyId) {
-    return keys.requireById(caller.principal(), action, "key_id", keyId);
+  private KeyEntry requireById(Call call, Action action, String keyId) {
+    return keys.requireById(call, action, "key_id", keyId).entry();
   }
 
   /// A page of keys, ordered by id.
-  public void listKeys(Caller caller, PageRequest page, Reply<Page<KeyId>> reply) {
-    keys.requireOnAllKeys(caller.principal(), Action.LIST_KEYS);
+  public void listKeys(Call call, PageRequest page, Reply<Page<KeyId>> reply) {
+    var _ = keys.requireOnAllKeys(call, Action.LIST_KEYS);
     Replies.send(
-        caller,
+        call,
         lists.forOwner(
-            caller.principal(),
+            call.principal(),
             () ->
                 lists
                     .listKeys(page.after(), page.size() + 1)

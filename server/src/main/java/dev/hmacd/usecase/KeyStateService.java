@@ -39,54 +39,53 @@ public final class KeyStateService {
   }
 
   /// Enables a key.
-  public void enableKey(Caller caller, String keyId, Reply<KeyEntry> reply) {
-    change(caller, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
+  public void enableKey(Call call, String keyId, Reply<KeyEntry> reply) {
+    change(call, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
   }
 
   /// Disables a key until EnableKey.
-  public void disableKey(Caller caller, String keyId, Reply<KeyEntry> reply) {
-    change(caller, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
+  public void disableKey(Call call, String keyId, Reply<KeyEntry> reply) {
+    change(call, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
 
   /// Takes a key out of service now, and schedules its destruction in the HSM for the end of the
   /// waiting period.
   ///
   /// @param days the waiting period, from [#MIN_PENDING_DAYS] to [#MAX_PENDING_DAYS]
-  public void scheduleKeyDeletion(Caller caller, String keyId, int days, Reply<KeyEntry> reply) {
+  public void scheduleKeyDeletion(Call call, String keyId, int days, Reply<KeyEntry> reply) {
     Shape.require(
         days >= MIN_PENDING_DAYS && days <= MAX_PENDING_DAYS,
         "pending_window_in_days",
         "must be " + MIN_PENDING_DAYS + " to " + MAX_PENDING_DAYS);
     Instant when = Instant.ofEpochMilli(clock.millis()).plus(Duration.ofDays(days));
-    change(caller, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
+    change(call, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
   }
 
   /// Cancels the deletion of a key. The key is disabled afterwards.
-  public void cancelKeyDeletion(Caller caller, String keyId, Reply<KeyEntry> reply) {
-    change(caller, Action.CANCEL_KEY_DELETION, keyId, key -> key.in(KeyState.DISABLED), reply);
+  public void cancelKeyDeletion(Call call, String keyId, Reply<KeyEntry> reply) {
+    change(call, Action.CANCEL_KEY_DELETION, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
 
   /// Replaces the description of a key.
   ///
   /// @param description 0 to [Shape#MAX_DESCRIPTION_CHARS] characters
   public void updateKeyDescription(
-      Caller caller, String keyId, String description, Reply<KeyEntry> reply) {
+      Call call, String keyId, String description, Reply<KeyEntry> reply) {
     Shape.description(description);
-    change(
-        caller, Action.UPDATE_KEY_DESCRIPTION, keyId, key -> key.describedAs(description), reply);
+    change(call, Action.UPDATE_KEY_DESCRIPTION, keyId, key -> key.describedAs(description), reply);
   }
 
   private void change(
-      Caller caller,
+      Call call,
       Action action,
       String given,
       UnaryOperator<KeyEntry> change,
       Reply<KeyEntry> reply) {
-    KeyId id = require(keys, caller, action, given);
+    KeyId id = require(keys, call, action, given);
     Replies.send(
-        caller,
+        call,
         writer.forOwner(
-            caller.principal(),
+            call.principal(),
             () ->
                 writer.update(
                     id,
@@ -100,8 +99,8 @@ public final class KeyStateService {
 
   /// The id of a key that a caller names by id or ARN, after a check of authorization and key
   /// state.
-  static KeyId require(Keys keys, Caller caller, Action action, String given) {
-    KeyEntry key = keys.requireById(caller.principal(), action, "key_id", given);
+  static KeyId require(Keys keys, Call call, Action action, String given) {
+    KeyEntry key = keys.requireById(call, action, "key_id", given).entry();
     StateTable.require(action, key);
     return key.id();
   }

@@ -5,6 +5,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeySpec;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.SignRequest;
@@ -38,14 +39,13 @@ public final class MacService {
   /// Computes a MAC.
   ///
   /// @throws Refusal if the call fails before it reaches the token
-  public void generateMac(Caller caller, MacRequest request, Reply<MacAnswer> reply) {
-    KeyEntry key = usable(caller, Action.GENERATE_MAC, request);
+  public void generateMac(Call call, MacRequest request, Reply<MacAnswer> reply) {
+    AuthorizedKey key = usable(call, Action.GENERATE_MAC, request);
     sign(
-        caller,
-        Action.GENERATE_MAC,
+        call,
         key,
         request,
-        new MacCompletion(caller, key, reply) {
+        new MacCompletion(call, key, reply) {
           @Override
           void computed(byte[] mac) {
             end(request, mac);
@@ -57,43 +57,41 @@ public final class MacService {
   ///
   /// @param mac not copied: the caller must not change it afterwards
   /// @throws Refusal if the call fails before it reaches the token
-  public void verifyMac(Caller caller, MacRequest request, byte[] mac, Reply<MacAnswer> reply) {
+  public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacAnswer> reply) {
     Shape.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
-    KeyEntry key = usable(caller, Action.VERIFY_MAC, request);
+    AuthorizedKey key = usable(call, Action.VERIFY_MAC, request);
     sign(
-        caller,
-        Action.VERIFY_MAC,
+        call,
         key,
         request,
-        new MacCompletion(caller, key, reply) {
+        new MacCompletion(call, key, reply) {
           @Override
           void computed(byte[] expected) {
             if (MessageDigest.isEqual(expected, mac)) {
               end(request, expected);
             } else {
-              reply.fail(new Failure.InvalidMac());
+              fail(new Failure.InvalidMac());
             }
           }
         });
   }
 
   /// Computes the MAC, after the check value is stored if the key has none.
-  private void sign(
-      Caller caller, Action action, KeyEntry key, MacRequest request, MacCompletion completion) {
-    if (key.check() != null) {
-      compute(caller, key, request, completion);
+  private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
+    if (key.entry().check() != null) {
+      compute(call, key.entry(), request, completion);
       return;
     }
-    long rest = Math.max(0, caller.deadlineNanos() - System.nanoTime());
+    long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         firstUse
-            .recognised(key, caller.principal())
+            .recognised(key.entry(), call.principal())
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
                 (recognised, e) -> {
                   if (e == null) {
-                    computeIfStillUsable(caller, action, recognised, request, completion);
+                    computeIfStillUsable(call, key, recognised, request, completion);
                   } else if (Failures.unwrap(e) instanceof TokenException cause) {
                     completion.failed(cause);
                   } else {
@@ -104,25 +102,23 @@ public final class MacService {
 
   /// Checks authorization and key state again after a wait, in which both may have changed.
   private void computeIfStillUsable(
-      Caller caller,
-      Action action,
+      Call call,
+      AuthorizedKey key,
       KeyEntry recognised,
       MacRequest request,
       MacCompletion completion) {
     if (completion.isAbandoned()) {
       return;
     }
-    try {
-      // By key id: an alias may have moved to another key in the meantime.
-      StateTable.require(action, keys.require(caller.principal(), action, recognised.id().value()));
-    } catch (Refusal e) {
-      completion.reply.fail(e.failure());
+    Failure refusal = key.refusal();
+    if (refusal != null) {
+      completion.reply.fail(refusal);
       return;
     }
-    compute(caller, recognised, request, completion);
+    compute(call, recognised, request, completion);
   }
 
-  private void compute(Caller caller, KeyEntry key, MacRequest request, MacCompletion completion) {
+  private void compute(Call call, KeyEntry key, MacRequest request, MacCompletion completion) {
     tokens.sign(
         key.tokenSerials(),
         new SignRequest(
@@ -130,26 +126,27 @@ public final class MacService {
             key.check(),
             request.algorithm(),
             request.message(),
-            caller.deadlineNanos()),
+            call.deadlineNanos()),
         completion);
   }
 
-  private KeyEntry usable(Caller caller, Action action, MacRequest request) {
-    KeyEntry key = keys.require(caller.principal(), action, request.keyId());
-    StateTable.require(action, key);
-    if (key.spec().algorithm() != request.algorithm()) {
-      throw new Refusal(new Failure.AlgorithmMismatch(key.spec(), request.algorithm()));
+  private AuthorizedKey usable(Call call, Action action, MacRequest request) {
+    AuthorizedKey key = keys.require(call, action, request.keyId());
+    StateTable.require(action, key.entry());
+    KeySpec spec = key.entry().spec();
+    if (spec.algorithm() != request.algorithm()) {
+      throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));
     }
     return key;
   }
 
   private abstract class MacCompletion implements Completion<byte[]> {
-    private final Caller caller;
-    private final KeyEntry key;
+    private final Call call;
+    private final AuthorizedKey key;
     private final Reply<MacAnswer> reply;
 
-    MacCompletion(Caller caller, KeyEntry key, Reply<MacAnswer> reply) {
-      this.caller = caller;
+    MacCompletion(Call call, AuthorizedKey key, Reply<MacAnswer> reply) {
+      this.call = call;
       this.key = key;
       this.reply = reply;
     }
@@ -158,24 +155,32 @@ public final class MacService {
 
     @Override
     public final void done(byte[] mac) {
-      availability.seen(key.id());
+      availability.seen(key.entry().id());
       computed(mac);
     }
 
     void end(MacRequest request, byte[] mac) {
       if (request.isDryRun()) {
-        reply.fail(new Failure.DryRun());
+        fail(new Failure.DryRun());
       } else {
+        KeyEntry entry = key.entry();
         reply.succeed(
-            new MacAnswer(scope.keyArn(key.id()), key.version(), request.algorithm(), mac));
+            new MacAnswer(
+                scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
+            key);
       }
+    }
+
+    /// Replies with a failure that discloses a result of the key.
+    final void fail(Failure failure) {
+      reply.fail(failure, key);
     }
 
     @Override
     public void failed(TokenException cause) {
-      Failure failure = Failures.of(cause, key);
+      Failure failure = Failures.of(cause, key.entry());
       if (failure instanceof Failure.KeyUnavailable) {
-        availability.missed(key.id());
+        availability.missed(key.entry().id());
       }
       reply.fail(failure);
     }
@@ -187,7 +192,7 @@ public final class MacService {
 
     @Override
     public Object owner() {
-      return caller.principal();
+      return call.principal();
     }
   }
 }

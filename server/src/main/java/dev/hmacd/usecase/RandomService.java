@@ -24,14 +24,14 @@ public final class RandomService {
   /// Returns random bytes of the token's own generator.
   ///
   /// @param count 1 to [#MAX_BYTES]
-  public void generateRandom(Caller caller, int count, Reply<byte[]> reply) {
+  public void generateRandom(Call call, int count, Reply<byte[]> reply) {
     Shape.require(count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
-    keys.requireOnAllKeys(caller.principal(), Action.GENERATE_RANDOM);
+    ReleaseCheck check = keys.requireOnAllKeys(call, Action.GENERATE_RANDOM);
     Replies.send(
-        caller,
-        tokens.submitAny(
-            caller.principal(), session -> session.random(count), caller.deadlineNanos()),
+        call,
+        tokens.submitAny(call.principal(), session -> session.random(count), call.deadlineNanos()),
         reply,
-        Failures::ofToken);
+        Failures::ofToken,
+        check);
   }
 }

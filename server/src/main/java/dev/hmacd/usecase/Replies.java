@@ -4,24 +4,31 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
-/// Completes a reply with the result of a future or, at the caller's deadline, with a failure. The
-/// work continues after the deadline.
+/// Completes a reply with the result of a future or, at the deadline of the call, with a failure.
+/// The work continues after the deadline.
 final class Replies {
   private Replies() {}
 
   static <T> void send(
-      Caller caller,
+      Call call, CompletableFuture<T> work, Reply<T> reply, Function<Throwable, Failure> failures) {
+    send(call, work, reply, failures, ReleaseCheck.NONE);
+  }
+
+  /// @param check runs at the release of a result
+  static <T> void send(
+      Call call,
       CompletableFuture<T> work,
       Reply<T> reply,
-      Function<Throwable, Failure> failures) {
-    long rest = Math.max(0, caller.deadlineNanos() - System.nanoTime());
+      Function<Throwable, Failure> failures,
+      ReleaseCheck check) {
+    long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         work.copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
                 (value, failure) -> {
                   if (failure == null) {
-                    reply.succeed(value);
+                    reply.succeed(value, check);
                   } else {
                     reply.fail(failures.apply(failure));
                   }

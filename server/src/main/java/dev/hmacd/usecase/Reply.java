@@ -2,9 +2,25 @@ package dev.hmacd.usecase;
 
 /// Callback for the outcome of a use case: one call of one method, on any thread.
 public interface Reply<T> {
-  void succeed(T value);
+  /// Replies with a result.
+  ///
+  /// @param check runs at the release of the answer
+  void succeed(T value, ReleaseCheck check);
 
-  void fail(Failure failure);
+  /// A result whose release depends on nothing.
+  default void succeed(T value) {
+    succeed(value, ReleaseCheck.NONE);
+  }
+
+  /// Replies with a failure.
+  ///
+  /// @param check runs at the release of the error: a failure can disclose what a result would,
+  ///   such as that a MAC is not valid
+  void fail(Failure failure, ReleaseCheck check);
+
+  default void fail(Failure failure) {
+    fail(failure, ReleaseCheck.NONE);
+  }
 
   /// Whether the caller has gone. The use case need not start its work then.
   default boolean isAbandoned() {

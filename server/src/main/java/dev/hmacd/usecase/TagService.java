@@ -36,14 +36,14 @@ public final class TagService {
   }
 
   /// Adds tags to a key. A tag replaces an existing tag with the same tag key.
-  public void tagResource(Caller caller, String keyId, List<Tag> tags, Reply<KeyId> reply) {
+  public void tagResource(Call call, String keyId, List<Tag> tags, Reply<KeyId> reply) {
     requireFit(tags);
     Action action = Action.TAG_RESOURCE;
-    KeyId id = KeyStateService.require(keys, caller, action, keyId);
+    KeyId id = KeyStateService.require(keys, call, action, keyId);
     Replies.send(
-        caller,
+        call,
         writer.forOwner(
-            caller.principal(),
+            call.principal(),
             () -> writer.tag(id, key -> StateTable.allows(action, key), tags)),
         reply,
         e ->
@@ -54,26 +54,25 @@ public final class TagService {
   }
 
   /// Removes tags from a key. Ignores tag keys that the key does not have.
-  public void untagResource(Caller caller, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
+  public void untagResource(Call call, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
     Action action = Action.UNTAG_RESOURCE;
-    KeyId id = KeyStateService.require(keys, caller, action, keyId);
+    KeyId id = KeyStateService.require(keys, call, action, keyId);
     Replies.send(
-        caller,
+        call,
         writer.forOwner(
-            caller.principal(),
+            call.principal(),
             () -> writer.untag(id, key -> StateTable.allows(action, key), tagKeys)),
         reply,
         e -> KeyStateService.failure(reader, action, id, keyId, e));
   }
 
   /// A page of a key's tags, in the order of their first addition.
-  public void listResourceTags(
-      Caller caller, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
-    KeyEntry key = keys.requireById(caller.principal(), Action.LIST_RESOURCE_TAGS, "key_id", keyId);
+  public void listResourceTags(Call call, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
+    KeyEntry key = keys.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
     Replies.send(
-        caller,
+        call,
         lists.forOwner(
-            caller.principal(),
+            call.principal(),
             () ->
                 lists
                     .listTags(key.id(), position(page), page.size() + 1)

@@ -213,19 +213,23 @@ final class RuleTest {
   void withoutRulesNothingIsAllowed() {
     var access = new Access(List.of());
     for (Action action : Action.values()) {
-      assertThat(access.allows(Principal.uid(0), action, key("alias/a"))).isFalse();
-      assertThat(access.allowsOnAllKeys(Principal.uid(0), action)).isFalse();
+      assertThat(access.decide(Principal.uid(0), action, key("alias/a")).isAllowed()).isFalse();
+      assertThat(access.decideOnAllKeys(Principal.uid(0), action).isAllowed()).isFalse();
     }
   }
 
   @Test
   void ruleAllowsItsPrincipalsItsActionsOnItsKeysAndNoMore() {
     var access = new Access(List.of(rule("uid:1", EnumSet.of(Action.GENERATE_MAC), "alias/a")));
-    assertThat(access.allows(Principal.uid(1), Action.GENERATE_MAC, key("alias/a"))).isTrue();
-    assertThat(access.allows(Principal.uid(2), Action.GENERATE_MAC, key("alias/a"))).isFalse();
-    assertThat(access.allows(Principal.uid(1), Action.VERIFY_MAC, key("alias/a"))).isFalse();
-    assertThat(access.allows(Principal.uid(1), Action.GENERATE_MAC, key("alias/b"))).isFalse();
-    assertThat(access.allowsOnAllKeys(Principal.uid(1), Action.GENERATE_MAC)).isFalse();
+    assertThat(access.decide(Principal.uid(1), Action.GENERATE_MAC, key("alias/a")).isAllowed())
+        .isTrue();
+    assertThat(access.decide(Principal.uid(2), Action.GENERATE_MAC, key("alias/a")).isAllowed())
+        .isFalse();
+    assertThat(access.decide(Principal.uid(1), Action.VERIFY_MAC, key("alias/a")).isAllowed())
+        .isFalse();
+    assertThat(access.decide(Principal.uid(1), Action.GENERATE_MAC, key("alias/b")).isAllowed())
+        .isFalse();
+    assertThat(access.decideOnAllKeys(Principal.uid(1), Action.GENERATE_MAC).isAllowed()).isFalse();
   }
 
   @Test
@@ -236,9 +240,11 @@ final class RuleTest {
                 rule("uid:1", EnumSet.of(Action.GENERATE_MAC), "alias/a"),
                 rule("uid:1", EnumSet.of(Action.VERIFY_MAC), "*"),
                 rule("uid:2", EnumSet.of(Action.GENERATE_MAC), "*")));
-    assertThat(access.allows(Principal.uid(1), Action.GENERATE_MAC, key("alias/b"))).isFalse();
-    assertThat(access.allowsOnAllKeys(Principal.uid(1), Action.GENERATE_MAC)).isFalse();
-    assertThat(access.allowsOnAllKeys(Principal.uid(1), Action.VERIFY_MAC)).isTrue();
-    assertThat(access.allows(Principal.uid(2), Action.VERIFY_MAC, key("alias/b"))).isFalse();
+    assertThat(access.decide(Principal.uid(1), Action.GENERATE_MAC, key("alias/b")).isAllowed())
+        .isFalse();
+    assertThat(access.decideOnAllKeys(Principal.uid(1), Action.GENERATE_MAC).isAllowed()).isFalse();
+    assertThat(access.decideOnAllKeys(Principal.uid(1), Action.VERIFY_MAC).isAllowed()).isTrue();
+    assertThat(access.decide(Principal.uid(2), Action.VERIFY_MAC, key("alias/b")).isAllowed())
+        .isFalse();
   }
 }

@@ -6,9 +6,11 @@ import dev.hmacd.http.Exchange;
 import dev.hmacd.http.Response;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.usecase.Call;
 import java.lang.ref.WeakReference;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -18,10 +20,9 @@ final class AnswerTest {
   private final ClientThatMayLeave client = new ClientThatMayLeave();
   private final Answer answer =
       new Answer(
-          "CreateKey",
+          Call.ofDaemon(Principal.uid(0), 0),
           client,
-          new Failures(new ArnScope("aws", "eu-central-1", "123456789012")),
-          (_, _, _) -> {});
+          new Failures(new ArnScope("aws", "eu-central-1", "123456789012")));
 
   @Test
   void stepRunsOnce() {
@@ -66,7 +67,7 @@ final class AnswerTest {
     }
 
     @Override
-    public void respond(Response response) {}
+    public void respond(Supplier<@Nullable Response> release) {}
 
     @Override
     public boolean isGone() {

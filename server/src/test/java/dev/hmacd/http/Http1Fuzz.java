@@ -154,9 +154,9 @@ public final class Http1Fuzz {
               requests.add(text(request));
               var _ = exchange.admit(CALLER);
               if (late) {
-                answers.add(() -> exchange.respond(answer(number)));
+                answers.add(() -> exchange.respond(() -> answer(number)));
               } else {
-                exchange.respond(answer(number));
+                exchange.respond(() -> answer(number));
               }
             });
     connection.writeInPieces(stream, size);
@@ -196,7 +196,7 @@ public final class Http1Fuzz {
         new Connection(
             (_, exchange) -> {
               var _ = exchange.admit(CALLER);
-              exchange.respond(answer(0));
+              exchange.respond(() -> answer(0));
             });
     connection.write(stream, 0, stream.length);
     for (int i = 0; i < 16; i++) {
@@ -214,7 +214,8 @@ public final class Http1Fuzz {
     var connection = new Connection((_, exchange) -> exchanges.add(exchange));
     connection.writeInPieces(stream, size);
     for (int i = 0; i < exchanges.size(); i++) {
-      exchanges.get(i).respond(answer(i));
+      int number = i;
+      exchanges.get(i).respond(() -> answer(number));
     }
     List<Answer> sent = connection.answers();
     check(sent.size() <= 1, "somebody unknown got more than one answer");

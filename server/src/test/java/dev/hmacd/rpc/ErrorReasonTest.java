@@ -3,8 +3,10 @@ package dev.hmacd.rpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.rpc.ErrorInfo;
+import com.google.rpc.RequestInfo;
 import com.google.rpc.Status;
 import dev.hmacd.access.Action;
+import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.KeyAttributes;
@@ -43,6 +45,8 @@ final class ErrorReasonTest {
       Pattern.compile("((?:  // .*\\n)+)  ERROR_REASON_([A-Z_]+) = \\d+;");
   private static final Pattern KEYS = Pattern.compile("\\(([a-z_]+(?:, [a-z_]+)*)\\)");
 
+  private static final String REQUEST_ID = "0b0c0d0e-0000-4000-8000-000000000001";
+
   /// A value for each type that a failure is made of.
   private static final Map<Class<?>, Object> SAMPLES =
       Map.ofEntries(
@@ -56,6 +60,7 @@ final class ErrorReasonTest {
           Map.entry(KeySpec.class, KeySpec.HMAC_256),
           Map.entry(MacAlgorithm.class, MacAlgorithm.HMAC_SHA_512),
           Map.entry(KeyAttributes.Unfit.class, new KeyAttributes.Unfit("CKA_SIGN", "must be true")),
+          Map.entry(Decision.Denied.class, Decision.NO_RULE),
           Map.entry(Failure.Bound.class, Failure.Bound.OF_CALLER),
           Map.entry(Throwable.class, new IllegalStateException("not for callers")));
 
@@ -89,19 +94,20 @@ final class ErrorReasonTest {
             .stream()
             .map(reason -> reason.name().substring("ERROR_REASON_".length()))
             .collect(Collectors.toSet());
-    assertThat(failures().stream().map(type -> Statuses.of(sample(type)).reason()))
+    assertThat(failures().stream().map(type -> sample(type).reason()))
         .containsExactlyInAnyOrderElementsOf(contract);
   }
 
   @ParameterizedTest
   @MethodSource("failures")
   void codeAndMetadataAreThoseOfTheContract(Class<?> type) {
-    Statuses.Ending ending = Statuses.of(sample(type));
-    Promise promise = PROMISES.get(ending.reason());
-    assertThat(promise).as(ending.reason()).isNotNull();
+    Failure failure = sample(type);
+    Statuses.Ending ending = Statuses.of(failure, REQUEST_ID);
+    Promise promise = PROMISES.get(failure.reason());
+    assertThat(promise).as(failure.reason()).isNotNull();
     assertThat(ending.status().getCode().name()).isEqualTo(promise.code());
     ErrorInfo info = info(ending);
-    assertThat(info.getReason()).isEqualTo(ending.reason());
+    assertThat(info.getReason()).isEqualTo(failure.reason());
     assertThat(info.getDomain()).isEqualTo("hmacd.dev");
     assertThat(info.getMetadataMap().keySet()).isEqualTo(promise.keys());
   }
@@ -109,7 +115,7 @@ final class ErrorReasonTest {
   @ParameterizedTest
   @MethodSource("failures")
   void textTellsCallersNothingOfTheProgram(Class<?> type) {
-    assertThat(Statuses.of(sample(type)).status().getDescription())
+    assertThat(Statuses.of(sample(type), REQUEST_ID).status().getDescription())
         .isNotBlank()
         .doesNotContain("not for callers", "Exception", "CKR_", "dev.hmacd");
   }
@@ -120,9 +126,11 @@ final class ErrorReasonTest {
     for (Function<Failure.Bound, Failure> kind :
         List.<Function<Failure.Bound, Failure>>of(
             Failure.TokenBusy::new, Failure.RegistryBusy::new, Failure.MemoryBusy::new)) {
-      Statuses.Ending ofAll = Statuses.of(kind.apply(Failure.Bound.OF_ALL));
-      Statuses.Ending ofCaller = Statuses.of(kind.apply(Failure.Bound.OF_CALLER));
-      assertThat(ofCaller.reason()).isEqualTo(ofAll.reason());
+      Failure all = kind.apply(Failure.Bound.OF_ALL);
+      Failure one = kind.apply(Failure.Bound.OF_CALLER);
+      Statuses.Ending ofAll = Statuses.of(all, REQUEST_ID);
+      Statuses.Ending ofCaller = Statuses.of(one, REQUEST_ID);
+      assertThat(one.reason()).isEqualTo(all.reason());
       assertThat(ofAll.status().getDescription()).doesNotContain("this client");
       assertThat(ofCaller.status().getDescription())
           .contains("of this client", "before you send more");
@@ -133,8 +141,10 @@ final class ErrorReasonTest {
     Status status =
         StatusProto.fromThrowable(new StatusRuntimeException(ending.status(), ending.trailers()));
     assertThat(status).isNotNull();
-    assertThat(status.getDetailsList()).hasSize(1);
+    assertThat(status.getDetailsList()).hasSize(2);
     try {
+      assertThat(status.getDetails(1).unpack(RequestInfo.class).getRequestId())
+          .isEqualTo(REQUEST_ID);
       return status.getDetails(0).unpack(ErrorInfo.class);
     } catch (IOException e) {
       throw new AssertionError("not an ErrorInfo", e);

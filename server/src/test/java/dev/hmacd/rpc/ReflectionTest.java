@@ -237,9 +237,9 @@ final class ReflectionTest {
                     "hmacd.v1.KeyService", "DescribeKey", Map.of("key_id", "not a key id")));
     assertThat(error.getStatus().getCode()).isEqualTo(Code.INVALID_ARGUMENT);
     List<DynamicMessage> details = client.details(error);
-    assertThat(details).hasSize(1);
-    assertThat(details.getFirst().getDescriptorForType().getFullName())
-        .isEqualTo("google.rpc.ErrorInfo");
+    assertThat(details)
+        .extracting(detail -> detail.getDescriptorForType().getFullName())
+        .containsExactly("google.rpc.ErrorInfo", "google.rpc.RequestInfo");
     assertThat(field(details.getFirst(), "reason")).isEqualTo("INVALID_KEY_ID");
     assertThat(client.enumeration("hmacd.v1.ErrorReason").getValues())
         .extracting(EnumValueDescriptor::getName)

@@ -10,6 +10,7 @@ import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Token;
+import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSelector;
 import dev.hmacd.v1.CreateAccessKeyRequest;
@@ -63,6 +64,7 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   private record Several(Path module, SoftHsm hsm) {}
 
+  private final List<CallObserver> observers = new ArrayList<>();
   private Clock clock = Clock.systemUTC();
   private Path module;
   private final SoftHsm hsm;
@@ -120,6 +122,12 @@ public final class LoopbackDaemon implements AutoCloseable {
   /// Puts something between the daemon and the token.
   public LoopbackDaemon wrapping(UnaryOperator<Token> wrap) {
     wrapping = wrap;
+    return this;
+  }
+
+  /// Adds an observer of all calls.
+  public LoopbackDaemon observing(CallObserver observer) {
+    observers.add(observer);
     return this;
   }
 
@@ -259,7 +267,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeFiles();
     try {
       Config config = ConfigFile.read(config());
-      var started = new Daemon(config, tokens(), clock, () -> {});
+      var started = new Daemon(config, tokens(), clock, () -> {}, observers);
       daemon = started;
       started.start(Daemon.Provision.IF_MISSING);
     } catch (ConfigException | StartException e) {

@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
+import com.google.rpc.RequestInfo;
 import com.google.rpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
@@ -49,12 +51,25 @@ public final class Reasons {
     assertThat(told).doesNotContainPattern(INSIDE);
   }
 
+  /// The request id in an error.
+  public static String requestId(StatusRuntimeException thrown) {
+    try {
+      return Objects.requireNonNull(StatusProto.fromThrowable(thrown))
+          .getDetails(1)
+          .unpack(RequestInfo.class)
+          .getRequestId();
+    } catch (InvalidProtocolBufferException e) {
+      throw new AssertionError("not a RequestInfo", e);
+    }
+  }
+
   public static ErrorInfo info(StatusRuntimeException thrown) {
     Status status = StatusProto.fromThrowable(thrown);
     assertThat(status).as("status details of %s", thrown.getStatus()).isNotNull();
-    assertThat(status.getDetailsList()).hasSize(1);
+    assertThat(status.getDetailsList()).hasSize(2);
     Any detail = status.getDetails(0);
     try {
+      assertThat(status.getDetails(1).unpack(RequestInfo.class).getRequestId()).hasSize(36);
       return detail.unpack(ErrorInfo.class);
     } catch (InvalidProtocolBufferException e) {
       throw new AssertionError("not an ErrorInfo: " + detail.getTypeUrl(), e);

@@ -65,8 +65,8 @@ final class HeldCreation {
             tokens,
             new Availability(),
             Clock.systemUTC());
-    Caller caller =
-        new Caller(
+    var call =
+        dev.hmacd.usecase.Call.ofDaemon(
             Principal.commonName("test"), System.nanoTime() + Duration.ofMinutes(1).toNanos());
     switch (seam) {
       case BEFORE_INSERT -> {
@@ -74,23 +74,23 @@ final class HeldCreation {
             var statement = other.createStatement()) {
           statement.execute("BEGIN IMMEDIATE");
           keys.createKey(
-              caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
+              call, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
           hold();
         }
       }
-      case BEFORE_GENERATE -> holdAt(token.blocking(Call.GENERATE), keys, caller);
-      case AFTER_GENERATE -> holdAt(token.blockingAnswer(Call.GENERATE), keys, caller);
+      case BEFORE_GENERATE -> holdAt(token.blocking(Call.GENERATE), keys, call);
+      case AFTER_GENERATE -> holdAt(token.blockingAnswer(Call.GENERATE), keys, call);
       case BEFORE_ANSWER -> {
         CountDownLatch enabled = new CountDownLatch(1);
         keys.createKey(
-            caller,
+            call,
             KeySpec.HMAC_256,
             "held",
             List.of(),
             Optional.empty(),
             new Unanswered() {
               @Override
-              public void succeed(KeyEntry value) {
+              public void succeed(KeyEntry value, ReleaseCheck check) {
                 enabled.countDown();
               }
             });
@@ -100,9 +100,9 @@ final class HeldCreation {
     }
   }
 
-  private static void holdAt(Gate gate, KeyService keys, Caller caller)
+  private static void holdAt(Gate gate, KeyService keys, dev.hmacd.usecase.Call call)
       throws InterruptedException {
-    keys.createKey(caller, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
+    keys.createKey(call, KeySpec.HMAC_256, "held", List.of(), Optional.empty(), new Unanswered());
     gate.awaitEntered();
     hold();
   }
@@ -123,12 +123,12 @@ final class HeldCreation {
 
   private static class Unanswered implements Reply<KeyEntry> {
     @Override
-    public void succeed(KeyEntry value) {
+    public void succeed(KeyEntry value, ReleaseCheck check) {
       throw new AssertionError("answered past the seam");
     }
 
     @Override
-    public void fail(Failure failure) {
+    public void fail(Failure failure, ReleaseCheck check) {
       throw new AssertionError(failure.toString());
     }
   }

@@ -103,8 +103,9 @@ final class KeyMakerTest {
   }
 
   private CompletableFuture<KeyEntry> make(KeyEntry key, Duration limit) {
-    var caller = new Caller(Principal.uid(0), System.nanoTime() + limit.toNanos());
-    return maker.make(caller, key, List.of());
+    var call =
+        dev.hmacd.usecase.Call.ofDaemon(Principal.uid(0), System.nanoTime() + limit.toNanos());
+    return maker.make(call, key, List.of());
   }
 
   private Optional<KeyState> state(KeyEntry key) {

@@ -1,0 +1,30 @@
+package dev.hmacd.access;
+
+/// The decision about a principal, an action and a key, with what decided it.
+public sealed interface Decision {
+  /// Nothing allows the action.
+  Denied NO_RULE = new Denied("no rule allows the action");
+
+  /// Whether the action is allowed.
+  boolean isAllowed();
+
+  /// The action is allowed.
+  ///
+  /// @param rule the first rule that allows it: its position in the configuration, from 0
+  record Allowed(int rule) implements Decision {
+    @Override
+    public boolean isAllowed() {
+      return true;
+    }
+  }
+
+  /// The action is denied.
+  ///
+  /// @param reason a constant text for audit and logs
+  record Denied(String reason) implements Decision {
+    @Override
+    public boolean isAllowed() {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,178 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Principal;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// One request from its arrival to its outcome. Every edge begins one for each request in a
+/// [CallPipeline]. Use cases, logs, metrics and audit read it.
+///
+/// The principal and the key are set when they are known. A call concludes exactly once, on any
+/// thread: the first of several concurrent outcomes counts.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Volatile fields, each set by one thread.
+public final class Call {
+  private static final VarHandle OUTCOME;
+
+  static {
+    try {
+      OUTCOME = MethodHandles.lookup().findVarHandle(Call.class, "outcome", Outcome.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  private final CallObserver observer;
+  private final Edge edge;
+  private final Method method;
+  private final String requestId = RequestIds.next();
+  private final @Nullable String traceParent;
+  private final long startNanos = System.nanoTime();
+  private final long deadlineNanos;
+  private volatile @Nullable Principal principal;
+  private volatile @Nullable String keyName;
+
+  @SuppressWarnings("unused") // Accessed by OUTCOME.
+  private volatile @Nullable Outcome outcome;
+
+  Call(
+      CallObserver observer,
+      Edge edge,
+      Method method,
+      @Nullable String traceParent,
+      long deadlineNanos) {
+    this.observer = observer;
+    this.edge = edge;
+    this.method = method;
+    this.traceParent = traceParent;
+    this.deadlineNanos = deadlineNanos;
+  }
+
+  /// A call of the daemon itself, which no observer sees.
+  public static Call ofDaemon(Principal principal, long deadlineNanos) {
+    var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
+    call.authenticated(principal);
+    return call;
+  }
+
+  public Edge edge() {
+    return edge;
+  }
+
+  public Method method() {
+    return method;
+  }
+
+  /// Id of the request, for its caller and for log lines.
+  public String requestId() {
+    return requestId;
+  }
+
+  /// The caller's trace context, a `traceparent` of W3C Trace Context; empty without one.
+  public Optional<String> traceParent() {
+    return Optional.ofNullable(traceParent);
+  }
+
+  /// The deadline in terms of [System#nanoTime]. A later result is discarded.
+  public long deadlineNanos() {
+    return deadlineNanos;
+  }
+
+  public boolean isExpired(long nowNanos) {
+    return nowNanos - deadlineNanos >= 0;
+  }
+
+  public long ageNanos(long nowNanos) {
+    return nowNanos - startNanos;
+  }
+
+  /// Sets the caller, after its credentials were verified.
+  public void authenticated(Principal caller) {
+    principal = caller;
+  }
+
+  /// The authenticated caller.
+  ///
+  /// @throws IllegalStateException if the call is not authenticated
+  public Principal principal() {
+    Principal caller = principal;
+    if (caller == null) {
+      throw new IllegalStateException("the call is not authenticated");
+    }
+    return caller;
+  }
+
+  /// The authenticated caller; empty before authentication, and if it failed.
+  public Optional<Principal> caller() {
+    return Optional.ofNullable(principal);
+  }
+
+  /// Sets the name of the key in the request.
+  ///
+  /// @param given key id, ARN or alias, as in the request; its length is bounded
+  void concerns(String given) {
+    keyName = given;
+  }
+
+  /// The name of the key in the request, as it was given; empty if the request names none, or was
+  /// not read yet.
+  public Optional<String> keyName() {
+    return Optional.ofNullable(keyName);
+  }
+
+  /// Whether the call has its outcome.
+  public boolean isConcluded() {
+    return OUTCOME.getVolatile(this) != null;
+  }
+
+  /// The outcome; empty while the call is in flight.
+  public Optional<Outcome> outcome() {
+    return Optional.ofNullable((Outcome) OUTCOME.getVolatile(this));
+  }
+
+  /// The release of an answer: concludes the call, before the edge hands the answer to the
+  /// transport. The edge calls it in the same event-loop task. If the check fails, its failure
+  /// replaces the outcome.
+  ///
+  /// @return the outcome that the edge must encode; null if the call had its outcome before
+  public @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
+    if (isConcluded()) {
+      return null;
+    }
+    Failure refusal = check.refusal();
+    Outcome released = refusal == null ? intended : new Outcome.Failed(refusal);
+    return conclude(released) ? released : null;
+  }
+
+  /// Concludes the call. [#ended] must follow if the result is true.
+  ///
+  /// @return false if the call had its outcome before
+  public boolean conclude(Outcome fixed) {
+    if (!OUTCOME.compareAndSet(this, null, fixed)) {
+      return false;
+    }
+    observer.concluded(this, fixed);
+    return true;
+  }
+
+  /// Ends the call: its answer was handed to the transport, or it has none.
+  ///
+  /// @param actual that of the conclusion; another if the transport did not take the answer
+  public void ended(Outcome actual) {
+    observer.ended(this, actual, System.nanoTime() - startNanos);
+  }
+
+  /// Concludes and ends the call: its client is gone.
+  ///
+  /// @return false if the call had its outcome before
+  public boolean cancel() {
+    if (!conclude(Outcome.CANCELLED)) {
+      return false;
+    }
+    ended(Outcome.CANCELLED);
+    return true;
+  }
+}

@@ -1,0 +1,45 @@
+package dev.hmacd.usecase;
+
+/// The outcome of a call. Metrics, logs and audit have the same outcomes for all edges.
+public sealed interface Outcome {
+  /// The caller gets the result.
+  Outcome ANSWERED = new Answered();
+
+  /// The client cancelled the call, or its connection ended before the outcome.
+  Outcome CANCELLED = new Cancelled();
+
+  /// The call had another outcome, which the transport did not take: the stream had ended.
+  Outcome NOT_SENT = new NotSent();
+
+  /// The name in metrics and logs: `OK`, the reason of the failure, `CANCELLED` or `NOT_SENT`.
+  String reason();
+
+  record Answered() implements Outcome {
+    @Override
+    public String reason() {
+      return "OK";
+    }
+  }
+
+  /// The call was denied, refused, or failed.
+  record Failed(Failure failure) implements Outcome {
+    @Override
+    public String reason() {
+      return failure.reason();
+    }
+  }
+
+  record Cancelled() implements Outcome {
+    @Override
+    public String reason() {
+      return "CANCELLED";
+    }
+  }
+
+  record NotSent() implements Outcome {
+    @Override
+    public String reason() {
+      return "NOT_SENT";
+    }
+  }
+}
