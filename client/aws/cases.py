@@ -12,7 +12,7 @@ has the lists of all pages, each asked for with one item. An answer leaves out w
 a client that does not show it; a "message" is null where the error has no text. Whatever else goes wrong is
 {"fault": "..."}.
 
-README.md says what is in a case. Each gets a line: "ok - ", "not ok - " or "left out: ", and its name.
+README.md says what is in a case. Each gets a line: "ok - ", "not ok - " or "skipped: ", and its name.
 """
 
 import base64
@@ -56,7 +56,7 @@ def main(client, command):
         failures = 0
         for case in cases:
             if client in case.get("not", ()):
-                print("left out:", case["name"], flush=True)
+                print("skipped:", case["name"], flush=True)
                 continue
             try:
                 check(case, caller, variables)
