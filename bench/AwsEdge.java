@@ -31,12 +31,12 @@ import java.util.SplittableRandom;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// Measures GenerateMac over 64 connections, each with one request open: through the AWS edge,
-/// through the gRPC edge (its Unix socket), at an empty Netty HTTP echo, at moto_server. In rounds,
-/// one after the other in each, so that what else the machine does meets all of them.
+/// Measures GenerateMac over 64 connections with one request in flight each: through the AWS edge,
+/// through the gRPC edge (Unix socket), with an empty Netty HTTP echo, and with moto_server. Each
+/// round measures all servers in turn, so that other processes affect all of them equally.
 ///
-/// Every request is new: another message of 64 bytes, and, over HTTP, a signature of its own. This
-/// process signs, so the processor that it takes is told too.
+/// Each request has a new message of 64 bytes, and over HTTP a new signature. This process signs,
+/// so the report also has its processor time.
 ///
 /// Arguments: ROUNDS SECONDS WARMUP, then NAME PID ADDRESS KEY for each server. ADDRESS is
 /// http:PORT or unix:PATH. The access key is in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its
@@ -49,7 +49,7 @@ final class AwsEdge {
   private static final DateTimeFormatter TIME =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
-  /// What is measured.
+  /// A measured server.
   record Server(String name, long pid, SocketAddress address, String key) {
     static Server of(String name, String pid, String address, String key) {
       String where = address.substring(address.indexOf(':') + 1);
@@ -74,7 +74,7 @@ final class AwsEdge {
       return channel;
     }
 
-    /// Seconds of processor time so far, all threads.
+    /// The processor seconds of all threads since the start of the process.
     double cpuSeconds() throws IOException {
       String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
       String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
@@ -82,7 +82,7 @@ final class AwsEdge {
     }
   }
 
-  /// What a round of one server gave. Latencies in nanoseconds, sorted.
+  /// The result of one round of one server. The latencies are in nanoseconds, sorted.
   record Result(long calls, double seconds, double serverCpu, double ownCpu, long[] latencies) {
     double rate() {
       return calls / seconds;
@@ -93,7 +93,7 @@ final class AwsEdge {
     }
   }
 
-  /// One connection, whose request is answered before the next is sent.
+  /// A connection with one request in flight.
   private abstract static class Connection {
     private final Server server;
     protected SocketChannel channel;
@@ -108,9 +108,9 @@ final class AwsEdge {
 
     abstract byte[] next();
 
-    /// Takes an answer out of what has come.
+    /// Removes a complete answer from the input buffer.
     ///
-    /// @return whether there was one
+    /// @return whether there was a complete answer
     abstract boolean answered() throws IOException;
 
     /// Whether the server ends the connection after this answer.
@@ -135,20 +135,20 @@ final class AwsEdge {
 
     void write(byte[] bytes) throws IOException {
       out = ByteBuffer.wrap(bytes);
-      while (out.hasRemaining()) { // A request fits the socket's buffer.
+      while (out.hasRemaining()) { // The socket's buffer has room for a request.
         channel.write(out);
       }
     }
 
-    /// @return the latency of the answer that is now whole, or -1
+    /// @return the latency of the answer if it is complete now, otherwise -1
     long read() throws IOException {
       if (channel.read(in) < 0) {
         throw new IOException(server.name() + " closed the connection");
       }
       in.flip();
-      boolean whole = answered();
+      boolean complete = answered();
       in.compact();
-      return whole ? System.nanoTime() - sentNanos : -1;
+      return complete ? System.nanoTime() - sentNanos : -1;
     }
   }
 
@@ -333,7 +333,7 @@ final class AwsEdge {
         }
         if (on == stream && type < 2 && (flags & END_STREAM) != 0) {
           if (!hasData) {
-            throw new IOException("a call failed"); // An error has trailers alone.
+            throw new IOException("a call failed"); // An error has only trailers.
           }
           return true;
         }
@@ -342,7 +342,7 @@ final class AwsEdge {
     }
   }
 
-  /// Signs as AWS's clients do, with the signing key of the day.
+  /// Signs as AWS's clients do, with the signing key of the current day.
   private static final class Signer {
     private static final String HEADERS = "content-type;host;x-amz-date;x-amz-target";
     private static final String CONTENT_TYPE = "application/x-amz-json-1.1";
@@ -400,7 +400,7 @@ final class AwsEdge {
 
   private AwsEdge() {}
 
-  /// Calls until the time or the number is over.
+  /// Makes calls until the end of the time or the maximum number of calls.
   private static Result run(Server server, long seconds, long maxCalls) throws Exception {
     var signer = new Signer();
     List<Connection> connections = new ArrayList<>();

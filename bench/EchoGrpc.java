@@ -12,11 +12,11 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 
-/// What gRPC itself costs in Java: the MacService without keys, token or checks, with an answer that
-/// is always the same.
+/// Shows the cost of gRPC in Java: a MacService without keys, token or checks. Its answer is always
+/// the same.
 ///
-/// Arguments: default (calls run on grpc-java's own executor) or direct (on the event loop), and the
-/// path of the Unix socket.
+/// Arguments: default (calls run on grpc-java's own executor) or direct (calls run on the event
+/// loop), and the path of the Unix socket.
 final class EchoGrpc {
   private static final int MAC_BYTES = 32;
 
@@ -29,7 +29,8 @@ final class EchoGrpc {
             .channelFactory(EpollServerDomainSocketChannel::new)
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
-            // gRPC sets it on every connection, and Netty warns that a Unix socket does not know it.
+            // gRPC sets this option on every connection. A Unix socket does not have it, and Netty
+            // would log a warning.
             .withChildOption(ChannelOption.SO_KEEPALIVE, null)
             .addService(new Echo());
     switch (args[0]) {

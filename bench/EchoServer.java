@@ -17,8 +17,8 @@ import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpVersion;
 import java.net.InetSocketAddress;
 
-/// The least that a Netty HTTP server can do: it reads a request whole and sends its body back.
-/// Prints its port.
+/// A minimal Netty HTTP server: it reads a complete request, and sends its body back. Prints its
+/// port.
 final class EchoServer {
   private EchoServer() {}
 
@@ -34,7 +34,8 @@ final class EchoServer {
                   protected void initChannel(Channel channel) {
                     channel
                         .pipeline()
-                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(262_144), new Echo());
+                        .addLast(
+                            new HttpServerCodec(), new HttpObjectAggregator(262_144), new Echo());
                   }
                 })
             .bind("127.0.0.1", 0)

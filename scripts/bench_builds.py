@@ -1,6 +1,6 @@
-"""Called by scripts/bench-builds: SCRATCH PAIRS ROUNDS SECONDS.
+"""The measurement of scripts/bench-builds: SCRATCH PAIRS ROUNDS SECONDS.
 
-SCRATCH has the file tools, and the folders new and old of daemons that have ended, with the key in their tokens.
+SCRATCH has the file tools, and the folders new and old of two stopped daemons, with the key on their tokens.
 """
 
 import statistics
@@ -15,7 +15,7 @@ FIGURES = {"rate": "rate", "server_us": "CPU a call"}
 
 
 def measure_pair(scratch, tools, number, rounds, seconds):
-    """{(shape, figure): ratios of the rounds} of one process of each build."""
+    """Returns {(shape, figure): ratios of the rounds} for one process of each build."""
     bench = Bench(f"{scratch}/new", scratch, tools, True, rounds, seconds)
     measured = {(shape, build): [] for shape in SHAPES for build in BUILDS}
     try:
@@ -48,12 +48,12 @@ def main():
     scratch, pairs, rounds, seconds = sys.argv[1], *(int(each) for each in sys.argv[2:])
     tools = read_tools(f"{scratch}/tools")
     ratios = [measure_pair(scratch, tools, number, rounds, seconds) for number in range(pairs)]
-    print("\n| this build by the older one | median | pairs of processes |\n| --- | ---: | --- |")
+    print("\n| ratio of this build to the older one | median | pairs of processes |\n| --- | ---: | --- |")
     for shape in SHAPES:
         for figure, name in FIGURES.items():
             each = [pair[(shape, figure)] for pair in ratios]
-            told = ", ".join(f"{statistics.median(values):.2f}" for values in each)
-            print(f"| {name}, {shape.replace('x', ' x ')} | {statistics.median(sum(each, [])):.3f} | {told} |")
+            medians = ", ".join(f"{statistics.median(values):.2f}" for values in each)
+            print(f"| {name}, {shape.replace('x', ' x ')} | {statistics.median(sum(each, [])):.3f} | {medians} |")
 
 
 if __name__ == "__main__":

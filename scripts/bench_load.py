@@ -1,4 +1,4 @@
-"""The loads of scripts/bench, and the proof that what was measured was done."""
+"""The load generators of scripts/bench, and the checks that a run is valid."""
 
 import contextlib
 import hashlib
@@ -20,11 +20,11 @@ SAMPLE_EVERY = 0.1
 
 
 class Invalid(Exception):
-    """A run that does not count."""
+    """An invalid run."""
 
 
 class Requests:
-    """The requests that the loads send, and what is right."""
+    """The requests of the load generators, and the expected MACs."""
 
     def __init__(self, folder, secret):
         self._folder = folder
@@ -44,7 +44,7 @@ class Requests:
         )
 
     def body(self, op, size):
-        """A file with the request as gRPC frames it."""
+        """Returns the path of a file with the request as a gRPC message frame."""
         path = os.path.join(self._folder, f"{op}-{size}")
         if not os.path.exists(path):
             request = self.request(op, self.message(size)).SerializeToString()
@@ -54,7 +54,7 @@ class Requests:
 
 
 class Caller:
-    """A client that knows the key: it compares each answer with what hashlib says."""
+    """A client that has the key: it compares each answer with the MAC of hashlib."""
 
     def __init__(self, requests, server, tls=None):
         self._requests = requests
@@ -67,7 +67,7 @@ class Caller:
         self._stub = mac_service_pb2_grpc.MacServiceStub(self._channel)
 
     def call(self, op, message):
-        """Returns the answer's bytes, those of gRPC's frame included."""
+        """Returns the number of bytes of the answer, with gRPC's frame."""
         method = self._stub.GenerateMac if op == "generate" else self._stub.VerifyMac
         try:
             answer = method(self._requests.request(op, message), timeout=LIMIT, wait_for_ready=True)
@@ -90,7 +90,7 @@ def credentials(server):
 
 @contextlib.contextmanager
 def sampled(caller, op, size):
-    """Calls now and then while a load runs. Yields how many calls it made with messages of `size` bytes."""
+    """Makes a call every SAMPLE_EVERY seconds during a load. Yields the number of calls with messages of `size` bytes."""
     made = {"calls": 0, "of_size": 0}
     failure = []
     stop = threading.Event()
@@ -98,7 +98,7 @@ def sampled(caller, op, size):
     def run():
         try:
             while not stop.wait(SAMPLE_EVERY):
-                # In turn the load's own message and one that nobody has sent before, of another length.
+                # Alternates between the message of the load and a new random message of another length.
                 if made["calls"] % 2 == 0:
                     message = b"m" * size
                     made["of_size"] += 1
@@ -123,40 +123,40 @@ def sampled(caller, op, size):
 
 
 def usage_of(command, environment=None):
-    """Runs a command; returns what it printed and the processor seconds that it took."""
+    """Runs a command. Returns its output and its processor time in seconds."""
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        said = process.stdout.read()
+        output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise Invalid(f"{os.path.basename(command[0])} ended with {process.returncode}: {said[-500:]}")
-    return said, usage.ru_utime + usage.ru_stime
+        raise Invalid(f"{os.path.basename(command[0])} ended with {process.returncode}: {output[-500:]}")
+    return output, usage.ru_utime + usage.ru_stime
 
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def h2load(server, requests, op, size, shape, calls, log=None):
-    """Returns (seconds, client's processor seconds, bytes of answers)."""
+    """Returns (seconds, processor seconds of the client, bytes of answers)."""
     connections, streams = shape
     method = "GenerateMac" if op == "generate" else "VerifyMac"
-    said, cpu = usage_of(
+    output, cpu = usage_of(
         [
             "h2load", "-n", str(calls), "-c", str(connections), "-m", str(streams), "-t", "1", "-B", server.target(),
             "-d", requests.body(op, size), "-H", "content-type: application/grpc", "-H", "te: trailers",
             *([f"--log-file={log}"] if log else []), f"http://localhost/hmacd.v1.MacService/{method}",
         ]
     )
-    done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, 0 failed, 0 errored", said)
+    done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, 0 failed, 0 errored", output)
     if done is None or int(done.group(1)) != calls:
-        raise Invalid("h2load: " + "; ".join(line for line in said.splitlines() if line.startswith("requests")))
-    finished = re.search(r"finished in ([\d.]+)(us|ms|s),", said)
-    data = re.search(r"\((\d+)\) data", said)
+        raise Invalid("h2load: " + "; ".join(line for line in output.splitlines() if line.startswith("requests")))
+    finished = re.search(r"finished in ([\d.]+)(us|ms|s),", output)
+    data = re.search(r"\((\d+)\) data", output)
     return float(finished.group(1)) * UNITS[finished.group(2)], cpu, int(data.group(1))
 
 
 def read_log(path):
-    """What h2load logged: (end, microseconds) of each request; the ends in seconds from the first request."""
+    """Reads the log of h2load: (end, microseconds) of each request. An end is in seconds since the first request."""
     with open(path) as file:
         rows = [line.split("\t") for line in file]
     os.unlink(path)
@@ -173,7 +173,7 @@ def percentiles(micros):
 
 
 class Watch:
-    """What a run took of the machine, and that the token's count fits."""
+    """Measures the processor time of a run, and checks the count of the token."""
 
     def __init__(self, server, size):
         self._server, self._size = server, size
@@ -183,11 +183,11 @@ class Watch:
     def check(self, expected):
         signed, failed = self._server.count.signed(self._size) - self._signed, self._server.count.failed() - self._failed
         if self._server.counts and (signed != expected or failed):
-            raise Invalid(f"the token made {signed} MACs for {expected} requests, and refused {failed}")
+            raise Invalid(f"the token computed {signed} MACs for {expected} requests, and {failed} calls failed")
 
     def row(self, calls, seconds, client_cpu):
         server_cpu = self._server.cpu() - self._cpu
-        # The load's process lives a little longer than its load.
+        # The process of the load generator runs slightly longer than the load.
         others = machine_cpu() - self._all - server_cpu - client_cpu
         return {
             "calls": calls, "seconds": seconds, "rate": calls / seconds, "server_us": 1e6 * server_cpu / calls,
@@ -197,20 +197,20 @@ class Watch:
 
 
 def measure(server, caller, requests, op, size, shape, calls, log):
-    """One round by h2load: rate and processor time of a run without a log, then percentiles of one with it."""
+    """One round with h2load: rate and processor time of a run without a log, then percentiles of a run with a log."""
     answer = caller.call(op, requests.message(size))
     logged = max(shape[0] * shape[1] * 4, calls // 3)
     watch = Watch(server, size)
     with sampled(caller, op, size) as made:
         seconds, client_cpu, data = h2load(server, requests, op, size, shape, calls)
-    # Without what the sampled calls took of the server: they are part of its time, a hundredth at most.
+    # The sampled calls are not in `calls`, but in the processor time of the server: at most a hundredth of it.
     row = watch.row(calls, seconds, client_cpu)
     with sampled(caller, op, size) as more:
         _, _, logged_data = h2load(server, requests, op, size, shape, logged, log)
     watch.check(calls + logged + made["of_size"] + more["of_size"])
-    # A call that failed has no data; h2load itself takes it for a success.
+    # A failed call has no data. h2load alone counts it as a success.
     if data + logged_data != answer * (calls + logged):
-        raise Invalid(f"{data + logged_data} bytes of answers; {calls + logged} of {answer} each were expected")
+        raise Invalid(f"{data + logged_data} bytes of answers; expected {calls + logged} answers of {answer} bytes")
     server.calls += calls + logged
     ends = read_log(log)
     row["logged_rate"] = len(ends) / max(end for end, _ in ends)
@@ -218,7 +218,7 @@ def measure(server, caller, requests, op, size, shape, calls, log):
 
 
 def measure_frames(server, caller, requests, tools, op, size, shape, calls, tls):
-    """One round by bench/go/load, which looks at every answer; over mutual TLS if told to."""
+    """One round with bench/go/load, which checks every answer. With `tls`, over mutual TLS."""
     caller.call(op, requests.message(size))
     watch = Watch(server, size)
     method = "GenerateMac" if op == "generate" else "VerifyMac"
@@ -230,39 +230,39 @@ def measure_frames(server, caller, requests, tools, op, size, shape, calls, tls)
     if tls:
         command += ["-ca", server.file("ca.pem"), "-cert", server.file("client.pem"), "-key", server.file("client-key.pem")]
     with sampled(caller, op, size) as made:
-        said, _ = usage_of(command)
-    told = json.loads(said)
+        output, _ = usage_of(command)
+    result = json.loads(output)
     watch.check(calls + made["of_size"])
     if op == "generate":
-        answer = mac_service_pb2.GenerateMacResponse.FromString(bytes.fromhex(told["answer"])[5:])
+        answer = mac_service_pb2.GenerateMacResponse.FromString(bytes.fromhex(result["answer"])[5:])
         if answer.mac != requests.mac(requests.message(size)):
             raise Invalid("all answers have the same MAC, and it is wrong")
     server.calls += calls
-    return watch.row(calls, told["seconds"], told["cpu"]) | {name: told[name] for name in ("p50", "p99", "p999")}
+    return watch.row(calls, result["seconds"], result["cpu"]) | {name: result[name] for name in ("p50", "p99", "p999")}
 
 
 def measure_macs(server, requests, tools, module, kind, threads, size, seconds):
-    """One round of the C loop, on a module in this process or through p11-kit."""
+    """One round of the C loop, with a module in its process or through p11-kit."""
     environment = server.environment()
     environment["P11_KIT_SERVER_ADDRESS"] = "unix:path=" + server.socket
     watch = Watch(server, size) if server.process else None
     signed, failed = server.count.signed(size), server.count.failed()
-    said, _ = usage_of(
+    output, _ = usage_of(
         [
             tools["macs"], module, "hmacd-dev", server.file("pin"), KEY_LABEL, kind, str(threads), str(size), str(seconds),
         ],
         environment,
     )
-    told = json.loads(said)
+    result = json.loads(output)
     counted = server.count.signed(size) - signed
-    if module != tools["module"] and (counted != told["signed"] or server.count.failed() != failed):
-        raise Invalid(f"the token made {counted} MACs, the loop had {told['signed']}")
-    if bytes.fromhex(told["mac"]) != requests.mac(requests.message(size)):
+    if module != tools["module"] and (counted != result["signed"] or server.count.failed() != failed):
+        raise Invalid(f"the token computed {counted} MACs, but the loop got {result['signed']}")
+    if bytes.fromhex(result["mac"]) != requests.mac(requests.message(size)):
         raise Invalid("all MACs are the same, and wrong")
-    row = {"calls": told["calls"], "seconds": told["seconds"], "rate": told["calls"] / told["seconds"]}
-    row["client_us"] = 1e6 * told["cpu"] / told["calls"]
+    row = {"calls": result["calls"], "seconds": result["seconds"], "rate": result["calls"] / result["seconds"]}
+    row["client_us"] = 1e6 * result["cpu"] / result["calls"]
     if watch:
-        # The process that served this loop ends with its connection; its time is known when it was waited for.
+        # The p11-kit process of this loop ends with its connection. Its parent then has its processor time.
         time.sleep(0.1)
-        row["server_us"] = watch.row(told["calls"], told["seconds"], told["cpu"])["server_us"]
-    return row | {name: told[name] for name in ("p50", "p99", "p999")}
+        row["server_us"] = watch.row(result["calls"], result["seconds"], result["cpu"])["server_us"]
+    return row | {name: result[name] for name in ("p50", "p99", "p999")}

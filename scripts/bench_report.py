@@ -1,4 +1,4 @@
-"""What scripts/bench found: goals, tables, CSV files and plots."""
+"""The results of scripts/bench: goals, tables, CSV files and plots."""
 
 import csv
 import os
@@ -12,11 +12,11 @@ from bench_svg import bars, lines
 BUCKET = 0.1  # Seconds.
 SUSTAINED = 5  # Buckets.
 GO = "go, "
-QUIET = 0.1  # What others may have of the processors.
+QUIET = 0.1  # The acceptable share of other processes in the processor time.
 
 
 def pace(ends):
-    """Calls that ended in each tenth of a second."""
+    """Returns the number of calls that ended in each tenth of a second."""
     counts = [0] * (int(max(ends) / BUCKET) + 1)
     for end in ends:
         counts[int(end / BUCKET)] += 1
@@ -24,7 +24,7 @@ def pace(ends):
 
 
 def time_to_90(counts, warm_rate):
-    """(seconds, calls) from the first call until 90 % of the warm rate are reached, for half a second at least."""
+    """Returns (seconds, calls) from the first call until the rate stays above 90 % of the warm rate for half a second."""
     for i in range(len(counts) - SUSTAINED):
         if sum(counts[i : i + SUSTAINED]) / (SUSTAINED * BUCKET) >= 0.9 * warm_rate:
             return i * BUCKET, sum(counts[:i])
@@ -32,7 +32,7 @@ def time_to_90(counts, warm_rate):
 
 
 class Table:
-    """The rounds, to be asked for medians."""
+    """The rounds, with their medians and ratios."""
 
     def __init__(self, rounds):
         self.rounds = rounds
@@ -50,7 +50,7 @@ class Table:
         return statistics.median(values.values()) if values else None
 
     def ratios(self, ours, theirs, shape, what):
-        """Ours by theirs in each round that has both."""
+        """Returns the ratio of ours to theirs for each round that has both."""
         a, b = self.values(ours, shape, what), self.values(theirs, shape, what)
         return [a[i] / b[i] for i in a if i in b]
 
@@ -82,30 +82,30 @@ def goals_of(results):
     found = []
 
     def against_go(shape, what, wanted, at_least, name, unit):
-        # The best of the Go minimums: the fastest, or the one that takes least.
+        # The best of the Go minimums: the fastest, or the one with the least processor time.
         pick = max if what == "rate" else min
         known = [g for g in table.go() if table.median(g, shape, what)]
         best = pick(known, key=lambda g: table.median(g, shape, what)) if known else None
         ratios = table.ratios("hmacd", best, shape, what)
-        told = (
+        text = (
             f"{table.median('hmacd', shape, what):,.1f} against {table.median(best, shape, what):,.1f} {unit} of {best};"
             f" {spread(ratios)}"
             if ratios
             else ""
         )
-        found.append(Goal(name, statistics.median(ratios) if ratios else None, wanted, at_least, told))
+        found.append(Goal(name, statistics.median(ratios) if ratios else None, wanted, at_least, text))
 
-    against_go("4x16", "rate", 1.25, True, "GenerateMac a second at 4 x 16, by the best Go minimum", "/s")
-    against_go("64x1", "rate", 1.15, True, "GenerateMac a second at 64 x 1, by the best Go minimum", "/s")
-    against_go("4x16", "server_us", 1.0, False, "CPU a call at 4 x 16, by the Go minimum that takes least", "us")
-    against_go("64x1", "server_us", 1.0, False, "CPU a call at 64 x 1, by the Go minimum that takes least", "us")
-    against_go("1x1", "p50", 1.5, False, "one call alone: p50, by the best Go minimum", "us")
+    against_go("4x16", "rate", 1.25, True, "GenerateMac a second at 4 x 16, ratio to the best Go minimum", "/s")
+    against_go("64x1", "rate", 1.15, True, "GenerateMac a second at 64 x 1, ratio to the best Go minimum", "/s")
+    against_go("4x16", "server_us", 1.0, False, "CPU a call at 4 x 16, ratio to the Go minimum with least CPU", "us")
+    against_go("64x1", "server_us", 1.0, False, "CPU a call at 64 x 1, ratio to the Go minimum with least CPU", "us")
+    against_go("1x1", "p50", 1.5, False, "one call at a time: p50, ratio to the best Go minimum", "us")
 
     forwarded = loop_medians(results, "p11-kit, session", 64)
     ours = table.median("hmacd", "4x16", "rate")
     found.append(
         Goal(
-            "GenerateMac a second at 4 x 16, by what p11-kit forwards",
+            "GenerateMac a second at 4 x 16, ratio to MACs through p11-kit",
             ours / max(forwarded.values()) if forwarded and ours else None, 2.5, True,
             f"{max(forwarded.values()):,.0f} MACs/s: {max(forwarded, key=forwarded.get)}" if forwarded else "",
         )
@@ -122,10 +122,11 @@ def goals_of(results):
     worst = min(within, key=lambda row: row["efficiency"]) if within else None
     found.append(
         Goal(
-            "slow HSM: the least share of n / (2 x delay)", worst["efficiency"] if worst else None, 0.9, True,
-            f"{worst['lanes']} lanes, {worst['delay'] * 1e3:g} ms, a C loop has {worst.get('loop_rate', 0) / worst['most']:.2f};"
+            "slow HSM: the lowest share of n / (2 x delay)", worst["efficiency"] if worst else None, 0.9, True,
+            f"{worst['lanes']} lanes, {worst['delay'] * 1e3:g} ms; a C loop has"
+            f" {worst.get('loop_rate', 0) / worst['most']:.2f};"
             f" {len(within)} of {len(results['slow'])} settings are"
-            f" under half the ceiling of {ceiling:,.0f}/s" if worst else "",
+            f" below half the daemon's maximum of {ceiling:,.0f}/s" if worst else "",
         )
     )
     return found
@@ -146,8 +147,8 @@ def machine():
 
 
 def version(command):
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (said.stdout + said.stderr).strip().splitlines()[0]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (completed.stdout + completed.stderr).strip().splitlines()[0]
 
 
 def number(value, digits=0):
@@ -173,7 +174,7 @@ def rounds_tables(table):
 
 def macs_table(results):
     yield "\n## The token alone, and through p11-kit\n"
-    yield "| what | bytes | MACs/s | p50 us | p99 us | p99.9 us | own us/MAC | p11-kit's server us/MAC |"
+    yield "| subject | bytes | MACs/s | p50 us | p99 us | p99.9 us | loop us/MAC | p11-kit server us/MAC |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for name, size in sorted({(row["name"], row["size"]) for row in results["macs"]}, key=lambda k: (k[1], k[0])):
         rows = [row for row in results["macs"] if (row["name"], row["size"]) == (name, size)]
@@ -191,8 +192,8 @@ def median_of(rows, what):
 
 def slow_table(results):
     yield "\n## A slow HSM\n"
-    yield "Each of C_SignInit and C_Sign takes the delay; 4 connections with as many calls under way as there are lanes."
-    yield "\n| lanes | delay ms | calls/s | n / (2 x delay) | share | C loop, n threads | p50 ms | p99 ms | delay as it was, ms |"
+    yield "C_SignInit and C_Sign take the delay each. 4 connections have n calls in flight each, for n lanes."
+    yield "\n| lanes | delay ms | calls/s | n / (2 x delay) | share | C loop, n threads | p50 ms | p99 ms | measured delay, ms |"
     yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in sorted(results["slow"], key=lambda row: (row["delay"], row["lanes"])):
         yield (
@@ -206,9 +207,10 @@ def several_lanes(results):
 
 
 def warm_table(results, table):
-    yield "\n## Until it is warm\n"
-    yield "From the first call after the start, at 4 x 16 with 64 bytes, until 90 % of the warm rate hold for half a second."
-    yield "\n| server | seconds | calls until then | warm calls/s |"
+    yield "\n## Warm-up\n"
+    yield "From the first call after the start, at 4 x 16 with 64 bytes, until the rate stays above 90 % of the warm"
+    yield "rate for half a second."
+    yield "\n| server | seconds | calls | warm calls/s |"
     yield "| --- | ---: | ---: | ---: |"
     for server, counts in results["warm"].items():
         warm = table.median(server, "4x16", "logged_rate")
@@ -221,21 +223,21 @@ def warm_table(results, table):
 def markdown(results, tools):
     table = Table(results["rounds"])
     others = [row["others"] for row in results["rounds"]]
-    yield "# hmacd, measured\n"
+    yield "# Measurements of hmacd\n"
     yield f"{machine()}; {version([tools['java'], '--version'])}; {version(['go', 'version'])}; {version(['h2load', '--version'])}."
     yield f"Mode {results['mode']}; {results['minutes']:.0f} minutes. Medians of rounds; ratios are medians of each round's ratio."
     if others:
         yield (
-            f"Others (this script included) had {statistics.median(others):.0%} of the processors in the median, {max(others):.0%}"
-            " at most. Levels shift by a tenth from one process to the next: read ratios, not levels."
+            f"Other processes (with this script) used {statistics.median(others):.0%} of the processors in the median,"
+            f" {max(others):.0%} at most. Absolute values differ by a tenth between two processes: compare ratios."
         )
     if results["invalid"]:
-        yield "\n**Runs that do not count:**\n"
+        yield "\n**Invalid runs:**\n"
         yield from (f"- {each}" for each in results["invalid"])
     else:
         yield (
-            "\nIn every run the token's own count of C_Sign was the number of requests, every answer had its data, and the"
-            " sampled MACs were right."
+            "\nIn every run, the token's count of C_Sign equals the number of requests, every answer has data, and the"
+            " sampled MACs are correct."
         )
     yield "\n## Goals\n"
     yield from disturbance(results)
@@ -258,11 +260,11 @@ def markdown(results, tools):
 def disturbance(results):
     shares = [row["others"] for row in results["rounds"]]
     if shares and statistics.median(shares) > QUIET:
-        yield f"Provisional: others had {statistics.median(shares):.0%} of the processors while this was measured.\n"
+        yield f"Provisional: other processes used {statistics.median(shares):.0%} of the processors during the run.\n"
 
 
 def goal_lines(results):
-    yield "| goal | wanted | is | | |"
+    yield "| goal | required | measured | result | details |"
     yield "| --- | --- | ---: | --- | --- |"
     yield from (goal.line() for goal in goals_of(results))
 
@@ -301,7 +303,7 @@ def plots(results, output):
         slow.setdefault(f"{row['delay'] * 1e3:g} ms", []).append((row["lanes"], row["rate"]))
         slow.setdefault(f"{row['delay'] * 1e3:g} ms, n / (2 x delay)", []).append((row["lanes"], row["most"]))
     if several_lanes(results):
-        save(output, "slow.svg", lines("An HSM that takes its time", "lanes", "calls a second", slow, logarithmic=True))
+        save(output, "slow.svg", lines("A slow HSM", "lanes", "calls a second", slow, logarithmic=True))
 
 
 def save(output, name, text):
@@ -310,7 +312,7 @@ def save(output, name, text):
 
 
 def write(results, output, tools):
-    """Writes everything into the folder; returns the goals, for the terminal."""
+    """Writes the report into the folder. Returns the goals, for the terminal."""
     os.makedirs(output, exist_ok=True)
     save(output, "report.md", "\n".join(markdown(results, tools)) + "\n")
     write_csv(os.path.join(output, "rounds.csv"), results["rounds"])

@@ -1,7 +1,7 @@
-"""Called by scripts/bench: MADE SCRATCH TOOLS OUTPUT short|full ROUNDS SECONDS.
+"""The measurement of scripts/bench: MADE SCRATCH TOOLS OUTPUT short|full ROUNDS SECONDS.
 
-MADE is the folder of a daemon that has ended, with the key in its token; TOOLS a file with the paths of the programs,
-as lines NAME=PATH.
+MADE is the folder of a stopped daemon, with the key on its token. TOOLS is a file with the paths of the programs, as
+lines NAME=PATH.
 """
 
 import os
@@ -18,9 +18,9 @@ SIZES = (64, 4096)
 OPS = ("generate", "verify")
 MILLION = 1_000_000
 
-# What is guessed of a rate before it is known, as parts of that of 4 x 16 with 64 bytes.
+# The estimated rate of a shape before its first measurement, relative to 4 x 16 with 64 bytes.
 GUESS = {"4x16": 1.0, "64x1": 0.7, "1x1": 0.15}
-OTHER_WARM_UP = 20  # The other kinds of calls are warmed up by a part of the first kind's.
+OTHER_WARM_UP = 20  # The warm-up of other kinds of calls is this fraction of the first warm-up.
 
 
 class Bench:
@@ -34,7 +34,7 @@ class Bench:
         self.rates = {}
         self.results = {"rounds": [], "macs": [], "warm": {}, "slow": [], "invalid": [], "memory": {}}
 
-    # --- What runs ---
+    # --- Servers ---
 
     def add(self, kind, name, *arguments, made=None):
         server = kind(name, made or self.made, self.scratch, self.tools, *arguments)
@@ -49,7 +49,7 @@ class Bench:
             os.unlink(self.log)
 
     def attempt(self, what, call):
-        """A run that does not count is told, and the others go on."""
+        """Makes a run. An invalid run is reported, and the other runs continue."""
         try:
             return call()
         except Invalid as e:
@@ -57,17 +57,17 @@ class Bench:
             print(f"INVALID {what}: {e}", flush=True)
             return None
 
-    # --- Warming up ---
+    # --- Warm-up ---
 
     def warm_up(self, server, caller, by_frames=None):
-        """The first calls of all, whose pace is kept, and a part of them of each other kind."""
+        """Makes the first calls to a server, and records their rate. Then makes calls of each other kind."""
         calls = server.warm_up
         caller.call("generate", b"first")
         before = server.count.signed(64)
         with sampled(caller, "generate", 64) as made:
             h2load(server, self.requests, "generate", 64, SHAPES["4x16"], calls, self.log)
         if server.counts and server.count.signed(64) - before != calls + made["of_size"]:
-            raise Invalid("the token's count of the warm-up does not fit")
+            raise Invalid("the token's count of the warm-up is wrong")
         ends = [end for end, _ in read_log(self.log)]
         server.calls += calls
         if by_frames is None:
@@ -89,7 +89,7 @@ class Bench:
                     yield op, size, shape
 
     def calls_for(self, name, server, op, size, shape):
-        """How many calls fill the time, by what the round before told."""
+        """Returns the number of calls for the duration, by the rate of the previous round."""
         rate = self.rates.get((name, op, size, shape)) or self.rates[server.name] * GUESS[shape]
         connections, streams = SHAPES[shape]
         step = connections * streams
@@ -98,7 +98,7 @@ class Bench:
     # --- The rounds ---
 
     def run_rounds(self, subjects, loops):
-        """Everything once in each round, so that what else the machine does meets all of it."""
+        """Measures every subject once in each round, so that other processes affect all subjects equally."""
         for round_ in range(self.rounds):
             order = subjects if round_ % 2 == 0 else subjects[::-1]
             for op in OPS:
@@ -121,7 +121,7 @@ class Bench:
             self.results["rounds"].append(dict(server=name, op=op, size=size, shape=shape, round=round_, **row))
 
     def subjects(self):
-        """(name, server, how one round is measured) of each."""
+        """Starts and warms up the servers. Returns (name, server, function that measures one round) for each."""
         subjects = []
         add = self.add
         servers = [add(Go, f"go, {n} session{'s' * (n > 1)}", n) for n in (1, 2, 16)]
@@ -138,11 +138,11 @@ class Bench:
         over_tls = add(Hmacd, "hmacd over TLS", 2)
         caller = Caller(self.requests, over_tls, tls=True)
         frames = self.by_frames(over_tls, caller, True)
-        # Its first calls come by the Unix socket, as those of the others; then come those that are measured.
+        # The first calls use the Unix socket, as for the other servers. The next calls use TLS.
         self.warm_up(over_tls, Caller(self.requests, over_tls), frames)
         frames("generate", 64, "4x16", 100_000 if self.short else over_tls.warm_up)
         subjects.append(("hmacd, mutual TLS", over_tls, frames))
-        # The same client without TLS, so that what TLS costs can be told from what the client does.
+        # The same client without TLS, which shows the cost of TLS.
         without = self.by_frames(self.main, Caller(self.requests, self.main), False)
         subjects.append(("hmacd, same client, no TLS", self.main, without))
         return subjects
@@ -158,9 +158,9 @@ class Bench:
         )
 
     def loops(self):
-        """The C loop: on the token, on the module that counts, and through p11-kit."""
+        """Returns the runs of the C loop: with the counting module, through p11-kit, and without counting."""
         forwarded = self.add(P11Kit, "p11-kit")
-        own = Go("c", self.made, self.scratch, self.tools, 0)  # A folder with a token; never started.
+        own = Go("c", self.made, self.scratch, self.tools, 0)  # Only its folder with a token: it never starts.
         loops = []
 
         def loop(name, server, module, kind, threads):
@@ -173,14 +173,14 @@ class Bench:
                 what = f"{kind} object, {threads} thread{'s' * (threads > 1)}"
                 loop(f"C loop, {what}", own, self.tools["count"], kind, threads)
                 loop(f"p11-kit, {what}", forwarded, self.tools["p11kit"], kind, threads)
-        # What the counting costs: the same without it.
+        # The same loop without counting, which shows the cost of counting.
         loop("C loop without counting, session object, 1 thread", own, self.tools["module"], "session", 1)
         return loops
 
     # --- After the rounds ---
 
     def memory(self):
-        """What the daemon holds after a million calls."""
+        """Records the resident memory of the daemon after a million calls."""
         while self.main.calls < MILLION:
             calls = min(200_000, -(-(MILLION - self.main.calls) // 64) * 64)
             h2load(self.main, self.requests, "generate", 64, SHAPES["4x16"], calls)
@@ -189,7 +189,7 @@ class Bench:
             self.results["memory"][server.name] = {"calls": server.calls, "rss_mb": server.rss_mb()}
 
     def slow(self):
-        """An HSM that takes its time, with as many lanes, and four calls under way for each."""
+        """Measures the daemon with a slow HSM: n lanes, and four calls in flight for each lane."""
         lanes = (8,) if self.short else (1, 2, 4, 8, 16, 32, 64)
         delays = (0.001,) if self.short else (0.0002, 0.001, 0.005)
         for n in lanes:
@@ -209,11 +209,11 @@ class Bench:
             loop = Go(f"c slow {n}", self.made, self.scratch, self.tools, 0)
             for delay in delays:
                 loop.count.delay(delay)
-                told = self.attempt("C loop, slow", lambda: measure_macs(
+                loop_row = self.attempt("C loop, slow", lambda: measure_macs(
                     loop, self.requests, self.tools, self.tools["count"], "session", n, 64, self.seconds))
                 for row in self.results["slow"]:
-                    if told and row["lanes"] == n and row["delay"] == delay:
-                        row["loop_rate"] = told["rate"]
+                    if loop_row and row["lanes"] == n and row["delay"] == delay:
+                        row["loop_rate"] = loop_row["rate"]
             print(f"slow HSM, {n} lanes: done", flush=True)
 
     def slow_one(self, server, caller, n, delay):
@@ -254,7 +254,7 @@ def main():
     print(goals)
     print(f"\nReport: {output}/report.md")
     if bench.results["invalid"]:
-        sys.exit(f"{len(bench.results['invalid'])} runs do not count; see above")
+        sys.exit(f"{len(bench.results['invalid'])} runs are invalid; see above")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What scripts/bench measures: each server is a process with a token of its own, all tokens with the same key."""
+"""The servers that scripts/bench measures. Each is a process with its own token. All tokens have the same key."""
 
 import mmap
 import os
@@ -18,10 +18,10 @@ KEY_LABEL = "bench"
 
 
 class Count:
-    """What the module of bench/c/count.c shares: the counts of the token's calls, and how slow it is to be."""
+    """The shared memory of bench/c/count.c: the counts of the token's calls, and the delay of a call."""
 
     MAX_MESSAGE = 4096
-    DELAY, OVERSHOOT, SLEPT, SLEEPS, ASKED, FAILED, SIGNED = range(7)
+    DELAY, OVERSHOOT, SLEPT, SLEEPS, LENGTH_QUERIES, FAILED, SIGNED = range(7)
 
     def __init__(self, path):
         self.path = path
@@ -31,7 +31,7 @@ class Count:
             self._words = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
 
     def signed(self, size):
-        """MACs of messages of this many bytes that the token has made."""
+        """Returns the number of MACs that the token has computed for messages of `size` bytes."""
         return self._words[self.SIGNED + size]
 
     def failed(self):
@@ -41,26 +41,26 @@ class Count:
         return self._words[self.SLEPT] / 1e9, self._words[self.SLEEPS]
 
     def delay(self, seconds):
-        """Has each of C_SignInit and C_Sign take so long from now on."""
+        """Sets the delay of each C_SignInit and each C_Sign."""
         self._words[self.DELAY] = round(seconds * 1e9)
 
 
 def stat_cpu(pid, with_children=False):
-    """Seconds of processor time so far, all threads; with those of children that have ended."""
+    """Returns the processor seconds of all threads, on request with those of ended children."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return sum(int(f) for f in fields[11 : 15 if with_children else 13]) / TICKS
 
 
 def machine_cpu():
-    """Seconds of processor time that anybody here has used."""
+    """Returns the processor seconds of all processes of this machine."""
     with open("/proc/stat") as file:
         user, nice, system, _idle, _wait, irq, softirq, *_ = (int(f) for f in file.readline().split()[1:])
     return (user + nice + system + irq + softirq) / TICKS
 
 
 class Server:
-    """A process that answers on a Unix socket."""
+    """A server process on a Unix socket."""
 
     warm_up = 50_000
     verifies = True
@@ -72,7 +72,7 @@ class Server:
         self.folder = os.path.join(scratch, re.sub("[^a-z0-9]+", "-", name.lower()))
         self.process = None
         self.calls = 0
-        # The folder that `hmacd dev` made, with its token, is copied: processes on one token would hinder each other.
+        # Each server has a copy of the folder of `hmacd dev` and its token: processes on one token slow each other down.
         shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock", "env", "*.log"))
         os.chmod(self.folder, 0o700)
         self._rewrite("softhsm2.conf", made)
@@ -143,7 +143,7 @@ class Server:
 
 
 class Hmacd(Server):
-    """The daemon as in production: authorisation by a rule for the key's alias, metrics, both listeners."""
+    """The daemon as in production: authorization by a rule for the key's alias, metrics, both listeners."""
 
     warm_up = 400_000
 
@@ -175,14 +175,14 @@ access:
         return [self.launcher, "serve", "--config", self.file("hmacd.yaml")]
 
     def tls_target(self):
-        """HOST:PORT; the kernel chose the port, and the log tells."""
+        """Returns HOST:PORT from the log: the kernel selected the port."""
         pattern = re.compile(r"mutual TLS.*address=\"?/?([\d.]+:\d+)")
         self.wait_until(lambda: pattern.search(self.log()), "log its TLS address")
         return pattern.search(self.log()).group(1)
 
 
 class Go(Server):
-    """What a Go team would write instead."""
+    """The minimal service that a Go team would write instead."""
 
     def __init__(self, name, made, scratch, tools, sessions):
         super().__init__(name, made, scratch, tools)
@@ -196,7 +196,7 @@ class Go(Server):
 
 
 class Echo(Server):
-    """gRPC in Java with nothing behind it."""
+    """An empty gRPC service in Java."""
 
     warm_up = 400_000
     verifies = False
@@ -207,7 +207,7 @@ class Echo(Server):
         self.executor = executor
 
     def command(self):
-        # With the flags of hmacd where they matter to speed.
+        # With the JVM options of hmacd that affect speed.
         return [
             self.tools["java"], "-XX:+UseSerialGC", "-Xmx320m", "--sun-misc-unsafe-memory-access=allow",
             "--enable-native-access=ALL-UNNAMED", "-cp", self.tools["classpath"], "EchoGrpc", self.executor, self.socket,
@@ -215,7 +215,7 @@ class Echo(Server):
 
 
 class P11Kit(Server):
-    """The token over a Unix socket, by p11-kit: one process for each that connects."""
+    """The token over a Unix socket, with p11-kit: one process for each connection."""
 
     def command(self):
         return [

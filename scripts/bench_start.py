@@ -1,4 +1,4 @@
-"""Called by scripts/bench-start: FOLDER HMACD HMACCTL VENV_BIN RUNS."""
+"""The measurement of scripts/bench-start: FOLDER HMACD HMACCTL VENV_BIN RUNS."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ def free_port():
 
 
 def wait_for(connect, process):
-    """Tries every two milliseconds until somebody listens."""
+    """Tries to connect every two milliseconds until the process listens."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         try:
@@ -40,9 +40,9 @@ def wait_for(connect, process):
             return
         except OSError:
             if process.poll() is not None:
-                sys.exit("ended before it listened")
+                sys.exit("a server ended before it listened")
             time.sleep(0.002)
-    sys.exit("did not listen in time")
+    sys.exit("a server did not listen in time")
 
 
 def unix():
@@ -90,7 +90,7 @@ def hmacd_first(key):
 
 
 def kms(port, operation, body, environment):
-    """One call as an AWS client makes it."""
+    """Makes one call as an AWS client does."""
     call = AWSRequest(
         "POST",
         f"http://127.0.0.1:{port}/",
@@ -119,7 +119,7 @@ def create_and_mac(port, environment):
 
 
 def dev_first():
-    """From a folder that is not there: token, certificates, access keys, key, MAC."""
+    """Measures the start in a new folder: token, certificates, access keys, key, MAC."""
     folder = FOLDER + "/new"
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
@@ -152,9 +152,9 @@ def moto_first():
         [VENV_BIN + "/moto_server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wait_for(lambda: socket.create_connection(("127.0.0.1", port)), process)
-    # moto keeps no keys, so one has to be made; that takes a few milliseconds of this. Nor does it look at signatures.
-    anybody = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
-    create_and_mac(port, anybody)
+    # moto stores no keys, so the run includes a CreateKey of a few milliseconds. moto does not check signatures.
+    credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+    create_and_mac(port, credentials)
     seconds = time.perf_counter() - start
     stop(process)
     return seconds
@@ -175,7 +175,7 @@ def resident_mib(pid):
 
 
 def compare(name, a, b):
-    a, b = a[1:], b[1:]  # The first of each warms the file cache.
+    a, b = a[1:], b[1:]  # The first run of each warms the file cache.
     ratio = statistics.median(x / y for x, y in zip(a, b))
     print(
         f"{name}: median {statistics.median(a):.3f} s against {statistics.median(b):.3f} s,"
@@ -185,7 +185,7 @@ def compare(name, a, b):
 
 
 def hmacctl_environment(process):
-    """Where a daemon started by serve listens: it logs the port that it was given."""
+    """Returns the environment for hmacctl, with the address from the daemon's log."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         with open(FOLDER + "/serve.log") as log:
@@ -200,7 +200,7 @@ def hmacctl_environment(process):
                         HMACD_KEY=FOLDER + "/client-key.pem",
                     )
         time.sleep(0.01)
-    sys.exit("no TLS port in the log")
+    sys.exit("the daemon's log has no TLS port")
 
 
 def main():

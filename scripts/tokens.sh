@@ -1,33 +1,34 @@
 # shellcheck shell=bash disable=SC2154
-# Makes tokens to try hmacd on, each from its folder in hsm-config, as an operator would. Sourced after lib.sh,
-# which has `root` and `scratch`.
+# Makes tokens for tests, each from its folder in hsm-config, as an operator does. A script sources
+# this file after lib.sh, which sets `root` and `scratch`.
 #
-# make_token NAME makes one in $tokens/NAME, fresh. There are then:
+# make_token NAME makes a new token in $tokens/NAME. The folder then has these files:
 #   hmacd.yaml        the daemon's configuration, with the section `token` of hsm-config/NAME/token.yaml
-#   environment       what the module wants in the environment, as hsm-config/NAME/token.conf has it: NAME=VALUE lines
-#   token.properties  for tests: name, config, tool.module (what pkcs11-tool reaches the token by), storage (where the
-#                     token keeps its keys), and env.NAME of each
-# A token's daemon runs until stop_token_daemons, which a script calls in at_exit.
+#   environment       the environment variables of the module in hsm-config/NAME/token.conf: lines NAME=VALUE
+#   token.properties  for tests: name, config, tool.module (the module for pkcs11-tool), storage (the folder or file with
+#                     the keys), and env.NAME for each environment variable
+# The daemon of a token runs until stop_token_daemons, which a script calls in at_exit.
 
-# All of them, in the order of the table. Those in front of SoftHSM2 have a SoftHSM2 of their own.
-# shellcheck disable=SC2034 # For the scripts.
+# All tokens, in the order of the table. A module in front of SoftHSM2 has its own SoftHSM2 token.
+# shellcheck disable=SC2034 # The scripts use it.
 token_names=(softhsm2 kryoptic nss opencryptoki p11-kit caml-crush)
 
 tokens=$scratch/tokens
 libraries=/usr/lib/$(uname -m)-linux-gnu
 softhsm=/usr/lib/softhsm/libsofthsm2.so
 kryoptic_version=1.5.4
-# Labels and PINs of PKCS#11 are UTF-8, and a blank on the left belongs to a label. 8 bytes are openCryptoki's longest PIN.
+# Labels and PINs of PKCS#11 are UTF-8. A blank on the left is part of a label. The longest PIN of
+# openCryptoki has 8 bytes.
 token_label=' hmacd-ü'
-token_uri_label=%20hmacd-%C3%BC # The same, as URIs have it (RFC 7512).
+token_uri_label=%20hmacd-%C3%BC # The same label in a PKCS#11 URI (RFC 7512).
 token_pin='pün€1'
 token_so_pin=31415926
-export LC_ALL=C.UTF-8 # Else Java passes no such text to the programs that it starts.
+export LC_ALL=C.UTF-8 # In other locales, Java cannot pass such text to child processes.
 token_daemons=()
 
-# --- What they need ---
+# --- Packages ---
 
-# need_tokens NAME...: installs what the tokens need, all at once.
+# need_tokens NAME...: installs the packages for the tokens at once.
 need_tokens() {
   local name wanted=(pkcs11-tool=opensc softhsm2-util=softhsm2)
   for name; do
@@ -44,12 +45,13 @@ need_tokens() {
   [[ " $* " != *' kryoptic '* ]] || need_kryoptic
 }
 
-# The folder of a libclang, for bindgen. Not every library of that name is one: libclang-cpp is clang's C++ interface.
+# Prints the folder of libclang, for bindgen. libclang-cpp is another library, the C++ interface of
+# clang.
 libclang_folder() {
   local file
   for file in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* \
     "$libraries"/libclang.so* "$libraries"/libclang-[0-9]*.so*; do
-    if [ -e "$file" ]; then # Not so for a link to a file of a package that is not installed.
+    if [ -e "$file" ]; then # A link may point to a file of a package that is not installed.
       say "${file%/*}"
       return
     fi
@@ -57,7 +59,7 @@ libclang_folder() {
   return 1
 }
 
-# kryoptic is in no distribution's packages yet. Built once, it stays in .tools.
+# Builds kryoptic once into .tools. No distribution has a package yet.
 need_kryoptic() {
   kryoptic=$root/.tools/kryoptic/$kryoptic_version/libkryoptic_pkcs11.so
   [ ! -e "$kryoptic" ] || return 0
@@ -66,8 +68,8 @@ need_kryoptic() {
   need cc=gcc /usr/include/stdio.h=libc6-dev pkg-config=pkgconf /usr/include/openssl/evp.h=libssl-dev \
     /usr/include/sqlite3.h=libsqlite3-dev
   libclang_folder >/dev/null || apt_install libclang1
-  libclang=$(libclang_folder) || die "no libclang in /usr/lib/llvm-*/lib or $libraries; bindgen wants it, to build kryoptic"
-  say "Building kryoptic $kryoptic_version (this once; about a minute)"
+  libclang=$(libclang_folder) || die "no libclang in /usr/lib/llvm-*/lib or $libraries; bindgen needs it to build kryoptic"
+  say "Building kryoptic $kryoptic_version (only once; about a minute)"
   mkdir -p "$crate/src" "${kryoptic%/*}"
   : >"$crate/src/lib.rs"
   cat >"$crate/Cargo.toml" <<EOF
@@ -80,7 +82,7 @@ edition = "2024"
 kryoptic = { version = "=$kryoptic_version", default-features = false, features = ["minimal"] }
 kryoptic-lib = { version = "=$kryoptic_version", default-features = false, features = ["dynamic"] }
 EOF
-  # libclang without clang has no headers of its own (stddef.h): it gets gcc's.
+  # Without clang, libclang has no headers (stddef.h): it uses those of gcc.
   (
     cd "$crate"
     export "LIBCLANG_PATH=$libclang" "BINDGEN_EXTRA_CLANG_ARGS=-I$(cc -print-file-name=include)"
@@ -122,12 +124,13 @@ EOF
     printf 'name = %s\nconfig = %s\ntool.module = %s\n' "$token_title" "$dir/hmacd.yaml" "$token_tool"
     printf 'storage = %s\n' "$token_storage"
     sed 's/^\([A-Z0-9_]*\)=/env.\1 = /' "$dir/environment"
-    # It frees what it has not set up yet when the key's value cannot be read.
+    # NSS frees uninitialised memory if it cannot read the key's value.
     [ "$name" != nss ] || say 'logged-out.use = crashes'
   } >"$dir/token.properties"
 }
 
-# place NAME FOLDER [FILE]: a folder's files, with the paths of an installed system replaced by those of the token's folder.
+# place NAME FOLDER [FILE]: copies the files of a folder, and replaces the paths of an installed
+# system by paths in the token's folder.
 place() {
   local dir=$tokens/$1 file
   for file in "$2"/${3-*}; do
@@ -138,7 +141,7 @@ place() {
   done
 }
 
-# in_token NAME COMMAND...: runs a command with what the token's module wants in the environment.
+# in_token NAME COMMAND...: runs a command with the environment variables of the token's module.
 in_token() {
   local environment
   mapfile -t environment <"$tokens/$1/environment"
@@ -146,7 +149,7 @@ in_token() {
   env "${environment[@]}" "$@"
 }
 
-# quietly COMMAND...: says what it said only when it fails.
+# quietly COMMAND...: runs a command, and prints its output only if it fails.
 quietly() {
   "$@" >"$scratch/quietly.log" 2>&1 || {
     cat "$scratch/quietly.log" >&2
@@ -163,7 +166,8 @@ init_token() {
     --so-pin "$token_so_pin" --init-pin --new-pin "$token_pin"
 }
 
-# start_token_daemon DIR COMMAND...: in the background, with a process group of its own, until stop_token_daemons.
+# start_token_daemon DIR COMMAND...: starts a daemon in its own process group. It runs until
+# stop_token_daemons.
 start_token_daemon() {
   local dir=$1
   shift
@@ -171,8 +175,9 @@ start_token_daemon() {
   token_daemons+=("$!")
 }
 
-# until_there DIR COMMAND...: waits until the command succeeds, for a daemon that was just started.
-until_there() {
+# await_daemon DIR COMMAND...: waits until the command succeeds, after the start of a token's
+# daemon.
+await_daemon() {
   local dir=$1 limit=$((SECONDS + 30))
   shift
   until "$@" >/dev/null 2>&1; do
@@ -184,7 +189,7 @@ until_there() {
   done
 }
 
-# Ends the last one that was started, as a machine ends that loses its power.
+# Kills the daemon that was started last.
 kill_transport() {
   local pid=${token_daemons[-1]}
   unset 'token_daemons[-1]'
@@ -200,7 +205,7 @@ stop_token_daemons() {
   token_daemons=()
 }
 
-# --- Each kind: token_NAME DIR; storage_NAME DIR makes its storage alone, empty, where there is none ---
+# --- Each token: token_NAME DIR makes it; storage_NAME DIR makes its empty storage only ---
 
 token_softhsm2() {
   token_title='SoftHSM2'
@@ -226,7 +231,7 @@ token_nss() {
   token_title='NSS'
   token_storage=$1/nss
   storage_nss "$1"
-  # pkcs11-tool gives no argument to C_Initialize; a module in front of NSS does.
+  # pkcs11-tool cannot pass an argument to C_Initialize. A module in front of NSS passes it.
   quietly cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -shared -fPIC -o "$1/init_args.so" "$root/server/src/test/c/init_args.c"
   printf 'INIT_ARGS_MODULE=%s\nINIT_ARGS=%s\n' "$token_tool" "$(sed -n 's/^  init_args: "\(.*\)"$/\1/p' "$1/token.yaml")" \
     >>"$1/environment"
@@ -240,7 +245,8 @@ storage_nss() {
 
 opencryptoki_token=hmacd-tést
 
-# Its tokens are the machine's, and so is its daemon: a token that is not of these tests is left alone.
+# The tokens and the daemon of openCryptoki belong to the machine: the tests do not touch a token of
+# another program.
 token_opencryptoki() {
   token_title='openCryptoki'
   token_storage=/var/lib/opencryptoki/swtok
@@ -254,14 +260,15 @@ token_opencryptoki() {
     # pkcsslotd forks: its pid is in the file only.
     timeout 30 sh -c 'until [ -s /run/pkcsslotd.pid ]; do sleep 0.05; done' || die "openCryptoki: pkcsslotd did not start"
     token_daemons+=("$(cat /run/pkcsslotd.pid)")
-    until_there "$1" pkcsconf -t -c 3
+    await_daemon "$1" pkcsconf -t -c 3
   fi
-  # Initialised once more, it would ask for the old PINs, and take none.
-  if [[ "$(opencryptoki_label)" =~ ^(hmacd-test|"$opencryptoki_token")$ ]]; then # The first is an earlier name.
+  # A second initialization needs the old PINs, so the script removes the files of a token of
+  # earlier tests.
+  if [[ "$(opencryptoki_label)" =~ ^(hmacd-test|"$opencryptoki_token")$ ]]; then # hmacd-test is an earlier label.
     rm -rf /var/lib/opencryptoki/swtok/{MK_SO,MK_USER,NVTOK.DAT} /var/lib/opencryptoki/swtok/TOK_OBJ/*
   fi
   [ "$(opencryptoki_label)" = 'IBM OS PKCS#11' ] ||
-    die "openCryptoki: slot 3 has a token $(opencryptoki_label), which is not touched. Test on a machine without one."
+    die "openCryptoki: slot 3 has a token $(opencryptoki_label) of another program. Test on a machine without it."
   storage_opencryptoki
 }
 
@@ -281,7 +288,8 @@ opencryptoki_label() {
   pkcsconf -t -c 3 | sed -n 's/^\t*Label: *\(.*[^ ]\) *$/\1/p'
 }
 
-# softhsm2_behind NAME DIR: a SoftHSM2 for another module to be in front of. Its SOFTHSM2_CONF is not for the daemon.
+# softhsm2_behind NAME DIR: makes a SoftHSM2 token behind another module. The daemon does not get
+# its SOFTHSM2_CONF.
 softhsm2_behind() {
   local front=()
   place "$1" "$root/hsm-config/softhsm2" softhsm2.conf
@@ -298,15 +306,15 @@ token_p11_kit() {
   transport_p11_kit "$1"
 }
 
-# transport_NAME DIR: starts what is between the daemon and the token.
+# transport_NAME DIR: starts the server between the daemon and the token.
 transport_p11_kit() {
   local server
   rm -f "$1/p11-kit.sock"
   server=$(sed -n 's/^ExecStart=//p' "$1/p11-kit-server.service")
   server=${server/token=hmacd/token=$token_uri_label}
-  # shellcheck disable=SC2086 # As systemd splits it.
+  # shellcheck disable=SC2086 # systemd splits the command, too.
   start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" $server
-  until_there "$1" test -S "$1/p11-kit.sock"
+  await_daemon "$1" test -S "$1/p11-kit.sock"
 }
 
 token_caml_crush() {
@@ -315,7 +323,7 @@ token_caml_crush() {
   softhsm2_behind caml-crush "$1"
   port=$(free_port)
   sed -i "s/:4444/:$port/" "$1/environment" "$1/pkcs11proxyd.conf"
-  # Its own user, folders and log, where Debian's has the system's.
+  # Replaces the user, the folders and the log of Debian's configuration.
   sed -i -e "s|/etc/pkcs11proxyd/|$1/|; s|/var/lib/pkcs11proxyd/|$1/|; s|type = \"syslog\"|type = \"stderr\"|" \
     -e "s/Debian-pkcs11proxyd\";/$(id -un)\";/; s/\(group = \"\).*\";/\1$(id -gn)\";/" "$1/pkcs11proxyd.conf"
   transport_caml_crush "$1"
@@ -324,10 +332,10 @@ token_caml_crush() {
 transport_caml_crush() {
   mkdir -p "$1/.netplex"
   start_token_daemon "$1" env "SOFTHSM2_CONF=$1/softhsm2.conf" pkcs11proxyd -fg -conf "$1/pkcs11proxyd.conf"
-  until_there "$1" in_token caml-crush pkcs11-tool --module "$token_tool" --list-token-slots
+  await_daemon "$1" in_token caml-crush pkcs11-tool --module "$token_tool" --list-token-slots
 }
 
-# A port of this machine that nothing listens on.
+# Prints a free port of this machine.
 free_port() {
   local port
   for ((;;)); do

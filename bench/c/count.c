@@ -1,9 +1,9 @@
 /*
- * A PKCS#11 module in front of another: it counts the MACs that were made, and can be as slow as an HSM at
- * the other end of a network.
+ * A PKCS#11 module in front of another: it counts MACs, and can delay calls as a network HSM does.
  *
- * HMACD_BENCH_MODULE is the module behind it. HMACD_BENCH_COUNT is a file of sizeof(struct shared) bytes; whoever
- * made it reads the counts there and writes the delay, while this runs. bench_servers.py knows the layout.
+ * HMACD_BENCH_MODULE is the module behind it. HMACD_BENCH_COUNT is a file of sizeof(struct shared)
+ * bytes. The benchmark makes the file, reads the counts from it, and writes the delay to it while this
+ * module runs. scripts/bench_servers.py has the same layout.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,15 +24,15 @@
 #define TRIES 32
 
 struct shared {
-  /* Written by others: how long C_SignInit and C_Sign take each, in nanoseconds, beside what the module takes. */
+  /* The additional nanoseconds of each C_SignInit and each C_Sign. The benchmark writes it. */
   _Atomic uint64_t delay;
-  /* How much longer than asked for a sleep takes here when nothing else happens; sleeps are shorter by that. */
+  /* The excess of a sleep on an idle machine, in nanoseconds. Sleeps are shorter by this time. */
   _Atomic uint64_t overshoot;
   _Atomic uint64_t slept; /* Nanoseconds, all threads. */
   _Atomic uint64_t sleeps;
-  _Atomic uint64_t asked;                    /* C_Sign for the length of the MAC alone. */
-  _Atomic uint64_t failed;                   /* C_SignInit or C_Sign that did not give CKR_OK. */
-  _Atomic uint64_t signed_[MAX_MESSAGE + 2]; /* C_Sign that gave a MAC, by the bytes of the message. */
+  _Atomic uint64_t length_queries;           /* Calls of C_Sign for the length of the MAC only. */
+  _Atomic uint64_t failed;                   /* Calls of C_SignInit and C_Sign without CKR_OK. */
+  _Atomic uint64_t signed_[MAX_MESSAGE + 2]; /* MACs of C_Sign, by the bytes of the message. */
 };
 
 static struct shared *shared;
@@ -49,7 +49,7 @@ static void add(_Atomic uint64_t *to, uint64_t n) { atomic_fetch_add_explicit(to
 
 static uint64_t get(_Atomic uint64_t *from) { return atomic_load_explicit(from, memory_order_relaxed); }
 
-/* Sleeps until a time; without the slack of 50 us that the kernel otherwise takes to save wake-ups. */
+/* Sleeps until a time, without the kernel's default timer slack of 50 us. */
 static void sleep_until(uint64_t end) {
   static _Thread_local int exact;
   if (!exact) {
@@ -99,14 +99,14 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
 
 static CK_RV sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned long length, unsigned char *mac,
                   unsigned long *mac_length) {
-  if (mac != NULL) { /* What is asked for a length needs no HSM. */
+  if (mac != NULL) { /* The length of a MAC needs no HSM. */
     be_slow();
   }
   CK_RV rv = real->C_Sign(session, data, length, mac, mac_length);
   if (rv != CKR_OK) {
     add(&shared->failed, 1);
   } else if (mac == NULL) {
-    add(&shared->asked, 1);
+    add(&shared->length_queries, 1);
   } else {
     add(&shared->signed_[length <= MAX_MESSAGE ? length : MAX_MESSAGE + 1], 1);
   }
@@ -150,7 +150,7 @@ static CK_FUNCTION_LIST *loaded(const char *path) {
   return list;
 }
 
-/* Callers load a module from one thread. */
+/* Callers load a module in one thread. */
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list) {
   if (real == NULL) {
     const char *file = getenv("HMACD_BENCH_COUNT"), *module = getenv("HMACD_BENCH_MODULE");

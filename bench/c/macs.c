@@ -1,11 +1,11 @@
 /*
- * The least that asks a token for MACs: threads with a session each, which call C_SignInit and C_Sign until the
- * time is over. Every MAC is compared with the first one.
+ * A minimal load on a token: threads with a session each, which call C_SignInit and C_Sign until the
+ * end of the time. The program compares every MAC with the first one.
  *
  *   macs MODULE TOKEN-LABEL PIN-FILE KEY-LABEL token|session THREADS MESSAGE-BYTES SECONDS
  *
- * token uses the key's token object, session a copy of it in each session. The message is all 'm'. Prints one line of
- * JSON; latencies in microseconds.
+ * token uses the key's token object, session a copy of it in each session. The message consists of
+ * 'm'. Prints one line of JSON. Latencies are in microseconds.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -148,8 +148,8 @@ static void *run(void *argument) {
   memset(message, 'm', message_bytes);
   mac_of(session, key, message, lane->mac);
   lane->count = 1;
-  pthread_barrier_wait(&ready); /* All have a key; */
-  pthread_barrier_wait(&ready); /* the time begins. */
+  pthread_barrier_wait(&ready); /* All threads have a key. */
+  pthread_barrier_wait(&ready); /* The time starts. */
   for (uint64_t before = now(), after; before < end; before = after) {
     mac_of(session, key, message, mac);
     after = now();
@@ -217,7 +217,7 @@ int main(int argc, char **argv) {
     if (memcmp(lanes[i].mac, lanes[0].mac, MAC_BYTES) != 0) {
       die("threads have different MACs", i);
     }
-    /* The first MAC of each is from before the time began; its place may hold no sample. */
+    /* The first MAC of a thread is older than the start of the time, so its place may have no sample. */
     uint64_t from = lanes[i].count > SAMPLES ? 0 : 1, kept = lanes[i].count > SAMPLES ? SAMPLES : lanes[i].count - 1;
     memcpy(nanos + samples, lanes[i].nanos + from, kept * sizeof nanos[0]);
     samples += kept;

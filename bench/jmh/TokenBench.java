@@ -32,8 +32,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// The token layer alone, on the token that `hmacd.module`, `hmacd.label` and `hmacd.pin` name: MACs in a session, and MACs
-/// through lanes with so many under way.
+/// Measures the token layer alone: MACs in a session, and MACs through lanes with [#IN_FLIGHT] MACs
+/// in flight. The system properties `hmacd.module`, `hmacd.label` and `hmacd.pin` select the token.
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 2)
@@ -41,7 +41,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(2)
 public class TokenBench {
   private static final KeyObject KEY = new KeyObject("jmh", "6a6d68");
-  private static final int UNDER_WAY = 64;
+  private static final int IN_FLIGHT = 64;
 
   /// A token with a key.
   @State(Scope.Benchmark)
@@ -65,7 +65,7 @@ public class TokenBench {
               new Pkcs11Token.Use(sessionCopies, false));
       message = new byte[messageBytes];
       try (TokenSession session = token.open()) {
-        session.destroy(KEY); // Of a run that was cut off.
+        session.destroy(KEY); // The key of an interrupted run.
         session.generate(KEY, 32);
       }
     }
@@ -96,7 +96,7 @@ public class TokenBench {
     }
   }
 
-  /// Lanes, as a daemon has them.
+  /// The lanes of a daemon.
   @State(Scope.Benchmark)
   public static class Running {
     @Param({"1", "2"})
@@ -110,7 +110,7 @@ public class TokenBench {
       lanes =
           new Lanes(
               keyed.token,
-              new Lanes.Settings(count, 2 * UNDER_WAY, limit, 0, limit),
+              new Lanes.Settings(count, 2 * IN_FLIGHT, limit, 0, limit),
               LaneObserver.NONE,
               FaultListener.NONE);
       lanes.open();
@@ -135,9 +135,9 @@ public class TokenBench {
   }
 
   @Benchmark
-  @OperationsPerInvocation(UNDER_WAY)
+  @OperationsPerInvocation(IN_FLIGHT)
   public void lanes(Keyed keyed, Running running) throws InterruptedException {
-    var left = new CountDownLatch(UNDER_WAY);
+    var left = new CountDownLatch(IN_FLIGHT);
     var completion =
         new Completion<byte[]>() {
           @Override
@@ -156,7 +156,7 @@ public class TokenBench {
           }
         };
     long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-    for (int i = 0; i < UNDER_WAY; i++) {
+    for (int i = 0; i < IN_FLIGHT; i++) {
       // Without a check value: a lane compares it once for each handle, not for each MAC.
       running.lanes.sign(
           new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, keyed.message, deadline), completion);

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Tries the cases of cases.json through a client: cases.py NAME COMMAND...
+"""Runs the cases of cases.json with a client: cases.py NAME COMMAND...
 
-NAME is the client's in the "not" of cases. COMMAND makes the calls: it reads each as a line of JSON, and answers so.
+NAME is the name of the client in the member "not" of cases. COMMAND makes the calls. It reads each call as a line of
+JSON, and writes a line with the outcome:
 
     {"call": "GenerateMac", "input": {...}, "credentials": null, "pages": false}
     {"answer": {...}}
     {"error": "NotFoundException", "status": 400, "message": "..."}
 
-Credentials are a list of an access key's id and secret, or null for those of the environment. With "pages" the answer
-has the lists of all pages, each asked for with one item. An answer leaves out what is absent; "status" is left out by
-a client that does not show it; a "message" is null where the error has no text. Whatever else goes wrong is
-{"fault": "..."}.
+"credentials" is a list with the id and the secret of an access key, or null for the environment's. With "pages", the
+answer has the lists of all pages of one item. An answer has no absent members. "status" is absent if the client does
+not show it. "message" is null if the error has no text. Any other failure is {"fault": "..."}.
 
-README.md says what is in a case. Each gets a line: "ok - ", "not ok - " or "left out: ", and its name.
+README.md describes the members of a case. The output has a line for each case: "ok - ", "not ok - " or "skipped: ",
+and the name of the case.
 """
 
 import base64
@@ -39,13 +40,13 @@ MAKERS = {"letters": lambda number: "a" * number, "zeros": lambda number: base64
 
 
 class Mismatch(Exception):
-    """What a case says is not so."""
+    """A result that differs from the case."""
 
 
 def main(client, command):
     cases = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
     check_table(cases)
-    # Without retries, so that a fault of the daemon's is seen.
+    # Without retries, which could hide a fault of the daemon.
     with subprocess.Popen(
         command, env=os.environ | {"AWS_MAX_ATTEMPTS": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -56,7 +57,7 @@ def main(client, command):
         failures = 0
         for case in cases:
             if client in case.get("not", ()):
-                print("left out:", case["name"], flush=True)
+                print("skipped:", case["name"], flush=True)
                 continue
             try:
                 check(case, caller, variables)
@@ -65,17 +66,17 @@ def main(client, command):
                 print(f"not ok - {case['name']}: {mismatch}", flush=True)
                 failures += 1
         try:
-            caller.communicate(timeout=ANSWER_LIMIT_SECONDS)  # Tells it that there is no more, and waits for its end.
+            caller.communicate(timeout=ANSWER_LIMIT_SECONDS)  # Closes its input, and waits for its end.
         except subprocess.TimeoutExpired:
             caller.kill()
         if caller.wait() != 0:
-            print(f"not ok - the caller ended with {caller.returncode}")
+            print(f"not ok - the client program ended with {caller.returncode}")
             failures += 1
     return min(failures, 1)
 
 
 def check_table(cases):
-    """A slip of the pen must not make a case that checks nothing."""
+    """Checks the form of the cases: a misspelt member must not disable a check."""
     names = set()
     for case in cases:
         well_formed = (
@@ -83,12 +84,12 @@ def check_table(cases):
             and set(case.get("not", ())) <= CLIENTS and ("error" in case or "message" not in case)
         )
         if not well_formed or case["name"] in names:
-            sys.exit(f"cases.json: not a case, or there twice: {case}")
+            sys.exit(f"cases.json: malformed or duplicate case: {case}")
         names.add(case["name"])
 
 
 def check(case, caller, variables):
-    seen = ask(caller, {
+    seen = exchange(caller, {
         "call": case["call"],
         "input": filled_in(case["input"], variables),
         "credentials": credentials(case.get("as")),
@@ -98,7 +99,7 @@ def check(case, caller, variables):
         check_error(case, seen, variables)
         return
     if "answer" not in seen:
-        raise Mismatch(f"no answer, but {seen}")
+        raise Mismatch(f"want an answer, got {seen}")
     expected, answer = filled_in(case["answer"], variables), seen["answer"]
     same = all_listed if case.get("pages") else matches
     if not same(expected, answer):
@@ -107,7 +108,7 @@ def check(case, caller, variables):
         variables[name] = follow(path, answer)
 
 
-def ask(caller, call):
+def exchange(caller, call):
     limit = threading.Timer(ANSWER_LIMIT_SECONDS, caller.kill)
     limit.start()
     try:
@@ -119,7 +120,7 @@ def ask(caller, call):
     finally:
         limit.cancel()
     if not line:
-        raise Mismatch("the caller has ended, or gave no answer in time and was ended")
+        raise Mismatch("the client program ended, or did not answer in time and was killed")
     return json.loads(line)
 
 
@@ -140,7 +141,7 @@ def credentials(caller):
 
 
 def filled_in(value, variables):
-    """The value with what the ${name} in its texts stand for."""
+    """Returns the value with all ${name} in its texts replaced."""
     if isinstance(value, dict):
         return {name: filled_in(member, variables) for name, member in value.items()}
     if isinstance(value, list):
@@ -154,12 +155,12 @@ def meaning(name, number, variables):
     if number is not None:
         return MAKERS[name](int(number))
     if name not in variables:
-        raise Mismatch(f"no case saved {name}")
+        raise Mismatch(f"undefined variable {name}")
     return variables[name]
 
 
 def matches(expected, seen):
-    """Whether all that is expected is there, and nothing that is expected to be absent."""
+    """Returns whether the value has all expected members, and no member that must be absent."""
     if expected is None or expected == "*":
         return (seen is None) == (expected is None)
     if isinstance(expected, dict):
@@ -170,7 +171,7 @@ def matches(expected, seen):
 
 
 def all_listed(expected, seen):
-    """Whether the lists of the answer have the items of the lists that are expected, others beside them or not."""
+    """Returns whether the lists of the answer have all expected items. More items are allowed."""
     return all(
         any(matches(item, each) for each in seen.get(name, ())) for name, items in expected.items() for item in items
     )

@@ -1,4 +1,4 @@
-"""Checks of cases.py: what a case says must be able to fail."""
+"""Tests of cases.py: each expectation of a case must be able to fail."""
 
 import unittest
 
@@ -9,7 +9,7 @@ ERROR = {"error": "NotFoundException", "status": 400, "message": "no such key"}
 
 
 class CasesTest(unittest.TestCase):
-    def test_answer_has_what_is_expected_of_it(self):
+    def test_answer_matches_expected_members(self):
         for expected, wanted in (
             ({}, True),
             (ANSWER, True),
@@ -26,7 +26,7 @@ class CasesTest(unittest.TestCase):
             with self.subTest(expected=expected):
                 self.assertEqual(wanted, cases.matches(expected, ANSWER))
 
-    def test_all_pages_have_the_items_that_are_expected(self):
+    def test_all_pages_have_the_expected_items(self):
         for expected, wanted in (
             ({"Tags": [{"TagKey": "b"}]}, True),
             ({"Tags": [{"TagKey": "c"}]}, False),
@@ -35,19 +35,19 @@ class CasesTest(unittest.TestCase):
             with self.subTest(expected=expected):
                 self.assertEqual(wanted, cases.all_listed(expected, ANSWER))
 
-    def test_error_is_the_one_that_is_expected(self):
-        said = {"error": "NotFoundException", "message": "no such ${what}"}
+    def test_error_matches_the_expected_error(self):
+        expected = {"error": "NotFoundException", "message": "no such ${what}"}
         for case, seen, wanted in (
-            (said, ERROR, True),
+            (expected, ERROR, True),
             ({"error": "NotFoundException"}, ERROR, True),
-            (said, {name: ERROR[name] for name in ("error", "message")}, True),
+            (expected, {name: ERROR[name] for name in ("error", "message")}, True),
             ({"error": "NotFoundException", "message": None}, ERROR, False),
-            (said, ERROR | {"message": None}, False),
-            (said, ERROR | {"message": "no such alias"}, False),
-            (said, ERROR | {"error": "AccessDeniedException"}, False),
-            (said, ERROR | {"status": 404}, False),
-            (said, {"answer": {}}, False),
-            (said, {"fault": "no connection"}, False),
+            (expected, ERROR | {"message": None}, False),
+            (expected, ERROR | {"message": "no such alias"}, False),
+            (expected, ERROR | {"error": "AccessDeniedException"}, False),
+            (expected, ERROR | {"status": 404}, False),
+            (expected, {"answer": {}}, False),
+            (expected, {"fault": "no connection"}, False),
         ):
             with self.subTest(case=case, seen=seen):
                 self.assertEqual(wanted, self.passes(case, seen))
@@ -59,17 +59,17 @@ class CasesTest(unittest.TestCase):
             return False
         return True
 
-    def test_texts_are_filled_in(self):
+    def test_variables_in_texts_are_replaced(self):
         self.assertEqual(["aaa k", "AAA="], cases.filled_in(["${letters:3} ${key}", "${zeros:2}"], {"key": "k"}))
         with self.assertRaises(cases.Mismatch):
             cases.filled_in("${key}", {})
 
-    def test_table_with_a_slip_of_the_pen_is_refused(self):
+    def test_malformed_case_is_refused(self):
         case = {"name": "n", "call": "ListKeys", "input": {}, "answer": {}}
         cases.check_table([case])
-        for slip in (case | {"anwser": {}}, case | {"error": "E"}, case | {"message": "m"}, case | {"not": ["Go"]}):
-            with self.subTest(slip), self.assertRaises(SystemExit):
-                cases.check_table([slip])
+        for wrong in (case | {"anwser": {}}, case | {"error": "E"}, case | {"message": "m"}, case | {"not": ["Go"]}):
+            with self.subTest(wrong), self.assertRaises(SystemExit):
+                cases.check_table([wrong])
         with self.assertRaises(SystemExit):
             cases.check_table([case, case])
 

@@ -1,4 +1,5 @@
-// Checks of the client, on the daemon that the environment names. Prints a line for each; ends with 1 if one failed.
+// Checks of the client, with the daemon in the environment. Prints a line for each check. Exits
+// with 1 if a check failed.
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -84,7 +85,7 @@ static grpc::Status list_keys(const std::shared_ptr<grpc::Channel> &channel, mil
   return KeyService::NewStub(channel)->ListKeys(&call, {}, &answer);
 }
 
-// A port of this machine that takes connections and says nothing.
+// A server on this machine that accepts connections and sends nothing.
 class SilentServer {
  public:
   SilentServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
@@ -104,7 +105,7 @@ class SilentServer {
   sockaddr_in address_{};
 };
 
-// A reason decides whether a MAC is wrong: nothing is read out of what is not whole.
+// A reason decides whether a MAC is wrong, so the client must not read it from incomplete details.
 static void check_reason() {
   google::rpc::ErrorInfo info;
   info.set_reason("KMS_INVALID_MAC");
@@ -113,7 +114,7 @@ static void check_reason() {
   details.add_details()->PackFrom(info);
   const std::string bytes = details.SerializeAsString();
   check("a reason is read", reason({grpc::INVALID_ARGUMENT, "", bytes}) == "KMS_INVALID_MAC", "none");
-  check("a reason is not read from details that are cut off",
+  check("a reason is not read from incomplete details",
         reason({grpc::INVALID_ARGUMENT, "", bytes + '\x1a'}) == "", "one");
 }
 
@@ -153,14 +154,14 @@ static void run() {
   request.set_message(std::string(4097, 'm'));
   check_refused("a message of 4097 bytes is refused", hmacd.generate(request), grpc::INVALID_ARGUMENT, "INVALID_FIELD");
 
-  check_refused("a caller without a certificate is not let in",
+  check_refused("a caller without a certificate is refused",
                 list_keys(connect(env("HMACD_TARGET"), trust_from_env())), grpc::UNAVAILABLE, "");
 
   SilentServer silent;
   auto start = steady_clock::now();
   status = list_keys(connect(silent.target(), credentials_from_env()), milliseconds(300));
-  // 250: the deadline is of another clock.
-  check("a call ends at its deadline when nobody answers",
+  // 250: the deadline uses another clock.
+  check("a call to a silent server ends at its deadline",
         status.error_code() == grpc::DEADLINE_EXCEEDED && steady_clock::now() - start >= milliseconds(250),
         "it ended early, or with " + status.error_message());
 }

@@ -1,6 +1,6 @@
-// Makes and verifies a MAC with hmacd: example [KEY MESSAGE]
+// Generates and verifies a MAC with hmacd: example [KEY MESSAGE]
 //
-// Without a key it creates one.
+// Without a key, it creates one.
 
 #include <cstdio>
 #include <exception>
@@ -61,7 +61,7 @@ static void run(int argc, char **argv) {
     std::cout << "mac " << hex(answer.mac()) << std::endl;
   }
   {
-    // OK says that the MAC is right; a wrong one is an error.
+    // OK means that the MAC is correct. A wrong MAC is an error.
     VerifyMacResponse answer;
     Call call;
     check(macs->VerifyMac(&call, request, &answer));
@@ -73,7 +73,7 @@ static void run(int argc, char **argv) {
     Call call;
     grpc::Status status = macs->VerifyMac(&call, request, &answer);
     if (reason(status) != "KMS_INVALID_MAC") {
-      check(status);  // No answer is no verdict.
+      check(status);  // Any other error does not mean that the MAC is wrong.
       throw std::runtime_error("a changed message was not refused");
     }
     std::cout << "refused " << reason(status) << std::endl;

@@ -1,4 +1,4 @@
-// Connects to hmacd with mutual TLS, and tells why it refused a call.
+// Connects to hmacd with mutual TLS, and reads the reasons of errors.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -7,21 +7,22 @@
 #include <memory>
 #include <string>
 
-// The value of an environment variable; throws when it is not set.
+// Returns the value of an environment variable. Throws if it is not set.
 std::string env(const char *variable);
 
-// Whom to trust and who we are: the files that the file `env` of hmacd dev names.
+// Reads the authorities, the client certificate and its key from the files in the environment of
+// hmacd dev.
 std::shared_ptr<grpc::ChannelCredentials> credentials_from_env();
 
-// Whom to trust, without saying who we are.
+// Reads the authorities only. The client has no certificate.
 std::shared_ptr<grpc::ChannelCredentials> trust_from_env();
 
-// A connection that serves any number of threads at once: make one and keep it.
+// Makes a channel. A channel is thread-safe: create one and share it.
 std::shared_ptr<grpc::Channel> connect(const std::string &target,
                                        const std::shared_ptr<grpc::ChannelCredentials> &credentials);
 
-// The context of one call, with its deadline: use it wherever gRPC takes a ClientContext. (A timeout in a service
-// config would hold for all calls, but ends them up to a second early.)
+// The context of one call, with its deadline. Use it for each ClientContext of gRPC. (A timeout in
+// a service config would apply to all calls, but ends calls up to a second early.)
 class Call : public grpc::ClientContext {
  public:
   explicit Call(std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
@@ -29,6 +30,6 @@ class Call : public grpc::ClientContext {
   }
 };
 
-// Why hmacd refused the call, as a name from error_reason.proto. Empty when the error is not hmacd's, for example when
-// no connection was made.
+// Returns the reason of an error, a name in error_reason.proto. Empty if the error is not from
+// hmacd, for example if the connection failed.
 std::string reason(const grpc::Status &status);

@@ -1,20 +1,22 @@
-// Signs and checks webhooks as GitHub does, in the header X-Hub-Signature-256, under a key in the HSM.
+// Signs and verifies webhooks as GitHub does, in the header X-Hub-Signature-256, under a key in the
+// HSM.
 //
-// hmacd takes messages of 1 to 4096 bytes, as AWS KMS does: a longer body cannot be signed in this form.
+// hmacd accepts messages of 1 to 4096 bytes, as AWS KMS does. A longer body cannot have a signature
+// in this format.
 
 import { GenerateMacCommand, KMSInvalidMacException, VerifyMacCommand } from '@aws-sdk/client-kms';
 
 const MAX_BODY_BYTES = 4096;
 const MacAlgorithm = 'HMAC_SHA_256';
 
-/** Refuses text: text that was decoded from another encoding than UTF-8 would have another MAC. */
+/** Refuses text: text from another encoding than UTF-8 would have another MAC. */
 function requireBytes(body) {
   if (!(body instanceof Uint8Array)) {
     throw new TypeError('the body must be a Buffer with the sent or received bytes');
   }
 }
 
-/** The value of X-Hub-Signature-256 for the body, a Buffer. */
+/** Returns the value of X-Hub-Signature-256 for the body, a Buffer. */
 export async function signWebhook(kms, KeyId, body) {
   requireBytes(body);
   const { Mac } = await kms.send(new GenerateMacCommand({ KeyId, Message: body, MacAlgorithm }));
@@ -22,10 +24,10 @@ export async function signWebhook(kms, KeyId, body) {
 }
 
 /**
- * Whether the header is the signature of the body, a Buffer with the received bytes.
+ * Returns whether the header is the signature of the body, a Buffer with the received bytes.
  *
- * An exception does not mean that the signature is wrong: a RangeError is for a body of an unsupported
- * length, the SDK's error for an outage.
+ * An exception does not mean that the signature is wrong: it is a RangeError for a body of an
+ * unsupported length, and the SDK's error for an outage.
  */
 export async function verifyWebhook(kms, KeyId, body, header) {
   requireBytes(body);
@@ -34,7 +36,7 @@ export async function verifyWebhook(kms, KeyId, body, header) {
     return false;
   }
   if (body.length === 0 || body.length > MAX_BODY_BYTES) {
-    throw new RangeError(`a body has 1 to ${MAX_BODY_BYTES} bytes, this one ${body.length}`);
+    throw new RangeError(`the body must have 1 to ${MAX_BODY_BYTES} bytes, but has ${body.length}`);
   }
   const Mac = Buffer.from(hex, 'hex');
   try {
@@ -44,6 +46,6 @@ export async function verifyWebhook(kms, KeyId, body, header) {
     if (error instanceof KMSInvalidMacException) {
       return false;
     }
-    throw error; // No answer is no verdict.
+    throw error; // Any other error does not mean that the signature is wrong.
   }
 }

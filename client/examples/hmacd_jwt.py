@@ -1,15 +1,15 @@
-"""Lets PyJWT make and check HS256 tokens under a key in the HSM.
+"""PyJWT with HS256 tokens under a key in the HSM.
 
     tokens = hmacd_jwt(boto3.client("kms"))
     key = HsmKey("alias/tokens")
     token = tokens.encode({"sub": "4711", "exp": ...}, key, algorithm="HS256")
     claims = tokens.decode(token, key, algorithms=["HS256"])
 
-The algorithm belongs to that object alone. Other code in the process that calls `jwt.encode` and
-`jwt.decode` under secrets of its own does not reach hmacd.
+Only this object has the algorithm. Other code in the process that calls `jwt.encode` and
+`jwt.decode` with its own secrets does not reach hmacd.
 
-The caller says which key a token is checked with. Where tokens name one of several keys in `kid`,
-look `kid` up in a table of your own: the maker of a token writes its header.
+The caller selects the key of a token. If tokens name one of several keys in `kid`, map `kid` to a
+key in your own table: the creator of a token controls its header.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from dataclasses import dataclass
 import jwt
 
 MAC_BYTES = 32
-MAX_MESSAGE_BYTES = 4096  # As of AWS KMS: a longer token cannot be made or checked.
+MAX_MESSAGE_BYTES = 4096  # The maximum of AWS KMS, also for tokens.
 
 
 @dataclass(frozen=True)
 class HsmKey:
     """The name of a key in the HSM: key id, ARN or alias.
 
-    It is not text, so that code cannot confuse a name and a secret.
+    The type is not str, so that code cannot confuse a name and a secret.
     """
 
     key_id: str
 
 
 def hmacd_jwt(kms):
-    """A PyJWT with the algorithm HS256 only, under keys in the HSM. `kms` is boto3's client."""
+    """Returns a PyJWT with only HS256, under keys in the HSM. `kms` is boto3's client."""
     tokens = jwt.PyJWT()
     # PyJWT has no public method for this. Without _jws, its own algorithms refuse every HsmKey.
     tokens._jws = jwt.PyJWS(algorithms=[])
@@ -45,7 +45,7 @@ class _Hs256(jwt.algorithms.Algorithm):
 
     def prepare_key(self, key):
         if not isinstance(key, HsmKey):
-            # The key may be a secret: it is neither sent nor shown.
+            # The key may be a secret: the error must not show it.
             raise jwt.InvalidKeyError("the key must be an HsmKey")
         return key.key_id
 
@@ -54,13 +54,13 @@ class _Hs256(jwt.algorithms.Algorithm):
 
     def verify(self, msg, key, sig):
         if len(sig) != MAC_BYTES:
-            return False  # Not a signature of that algorithm. hmacd would refuse the request.
+            return False  # Not a signature of this algorithm. hmacd would refuse the request.
         if len(msg) > MAX_MESSAGE_BYTES:
-            raise jwt.InvalidTokenError("the token is too long for a check")  # Not a result of a check.
+            raise jwt.InvalidTokenError("the token is too long to verify")
         try:
             self._kms.verify_mac(KeyId=key, Message=msg, MacAlgorithm="HMAC_SHA_256", Mac=sig)
         except self._kms.exceptions.KMSInvalidMacException:
-            return False  # Any other error is no verdict.
+            return False  # Any other error does not mean that the signature is wrong.
         return True
 
     @staticmethod

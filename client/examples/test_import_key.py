@@ -1,4 +1,4 @@
-"""Checks of import-key: what it does not take never reaches the HSM."""
+"""Tests of import-key: a refused secret never reaches the HSM."""
 
 import subprocess
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ImportKeyTest(unittest.TestCase):
-    def test_secret_that_has_not_32_bytes_is_refused(self):
+    def test_secret_of_another_length_than_32_bytes_is_refused(self):
         for content in (b"", b"s" * 31, b"s" * 32 + b"\n", b"s" * 64):
             with self.subTest(len(content)), tempfile.TemporaryDirectory() as folder:
                 secret = Path(folder, "secret")

@@ -1,6 +1,6 @@
-"""Checks of hmacd_jwt against PyJWT as it comes, which has the same key as a secret.
+"""Tests of hmacd_jwt against unmodified PyJWT, which has the same key as a secret.
 
-HMACD_SHARED_KEY names the key in hmacd, HMACD_SHARED_SECRET the file with its bytes.
+HMACD_SHARED_KEY is the name of the key in hmacd, HMACD_SHARED_SECRET the file with its bytes.
 """
 
 import base64
@@ -19,7 +19,7 @@ from hmacd_jwt import HsmKey, hmacd_jwt
 
 
 def tampered(token):
-    """The token with other claims, under the old signature."""
+    """Returns the token with other claims and the same signature."""
     header, _, signature = token.split(".")
     claims = base64.urlsafe_b64encode(b'{"sub": "0815"}').rstrip(b"=").decode()
     return ".".join((header, claims, signature))
@@ -52,7 +52,7 @@ class JwtTest(unittest.TestCase):
         token = jwt.encode(self.claims, self.secret, algorithm="HS256")
         self.assertEqual(self.claims, self.hmacd_decodes(token))
 
-    def test_token_of_the_library_that_was_changed_is_refused_through_hmacd(self):
+    def test_changed_token_of_the_library_is_refused_through_hmacd(self):
         token = jwt.encode(self.claims, self.secret, algorithm="HS256")
         unsigned = token.rsplit(".", 1)[0] + "."
         none = jwt.encode(self.claims, None, algorithm="none")
@@ -62,9 +62,9 @@ class JwtTest(unittest.TestCase):
         for name, refused, error in (
             ("other claims", tampered(token), jwt.InvalidSignatureError),
             ("no signature", unsigned, jwt.InvalidSignatureError),
-            ("a signature with a byte more", token + "A", jwt.InvalidSignatureError),
-            ("a signature with what is no base64", token + "!", jwt.DecodeError),
-            ("longer than hmacd takes", long, jwt.InvalidTokenError),
+            ("a signature with one more byte", token + "A", jwt.InvalidSignatureError),
+            ("a signature with invalid base64", token + "!", jwt.DecodeError),
+            ("longer than the maximum of hmacd", long, jwt.InvalidTokenError),
             ("no algorithm", none, jwt.InvalidAlgorithmError),
             ("another algorithm", hs384, jwt.InvalidAlgorithmError),
             ("expired", expired, jwt.ExpiredSignatureError),
@@ -74,7 +74,7 @@ class JwtTest(unittest.TestCase):
                     self.hmacd_decodes(refused)
                 self.assertIs(error, type(caught.exception))
 
-    def test_algorithm_of_the_token_is_not_followed(self):
+    def test_algorithm_in_the_token_is_ignored(self):
         hs384 = jwt.encode(self.claims, self.secret * 2, algorithm="HS384")
         none = jwt.encode(self.claims, None, algorithm="none")
         for name, token in (("none", none), ("HS384", hs384)):
@@ -83,7 +83,7 @@ class JwtTest(unittest.TestCase):
             with self.subTest("encode " + name), self.assertRaises(NotImplementedError):
                 self.hmacd.encode(self.claims, self.key, algorithm=name)
 
-    def test_no_answer_is_no_verdict_on_the_signature(self):
+    def test_outage_is_not_reported_as_a_wrong_signature(self):
         token = jwt.encode(self.claims, self.secret, algorithm="HS256")
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
@@ -102,9 +102,9 @@ class JwtTest(unittest.TestCase):
         with self.assertRaises(jwt.InvalidSignatureError):
             self.plain_decodes(token)
 
-    def test_secret_is_not_taken_for_the_name_of_a_key(self):
+    def test_secret_is_not_used_as_the_name_of_a_key(self):
         token = jwt.encode(self.claims, self.secret, algorithm="HS256")
-        tokens = hmacd_jwt(None)  # A call would fail by another error.
+        tokens = hmacd_jwt(None)  # A call would fail with another error.
         for secret in (self.secret, self.secret.decode(), self.key.key_id):
             with self.assertRaises(jwt.InvalidKeyError) as caught:
                 tokens.decode(token, secret, algorithms=["HS256"])
@@ -112,7 +112,7 @@ class JwtTest(unittest.TestCase):
             with self.assertRaises(jwt.InvalidKeyError):
                 tokens.encode(self.claims, secret, algorithm="HS256")
 
-    def test_name_of_a_key_is_not_taken_for_a_secret(self):
+    def test_name_of_a_key_is_not_used_as_a_secret(self):
         with self.assertRaises(TypeError):
             jwt.encode(self.claims, self.key, algorithm="HS256")
 

@@ -1,6 +1,6 @@
-// Checks of hmacd-webhook.js against GitHub's own library, which has the same key as a secret.
+// Tests of hmacd-webhook.js against GitHub's own library, which has the same key as a secret.
 //
-// HMACD_SHARED_KEY names the key in hmacd, HMACD_SHARED_SECRET the file with its bytes.
+// HMACD_SHARED_KEY is the name of the key in hmacd, HMACD_SHARED_SECRET the file with its bytes.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ const body = '{"action":"opened","number":4711}';
 const otherBody = '{"action":"closed","number":4711}';
 const kms = new KMSClient();
 
-// Receivers: one with the library and the secret, one that asks hmacd.
+// Receivers: one with the library and the secret, one with hmacd.
 const library = receiver(async (request) => {
   const signature = request.headers['x-hub-signature-256'];
   return signature !== undefined && (await verify(secret, await text(request), signature));
@@ -47,7 +47,7 @@ after(() => {
   kms.destroy();
 });
 
-/** Sends a webhook, and promises the status that it is answered with. */
+/** Sends a webhook. Resolves to the status of the answer. */
 async function deliver(server, sent, signature) {
   const headers = { connection: 'close', 'content-type': 'application/json' };
   if (signature !== undefined) {
@@ -105,7 +105,7 @@ test('an outage is not reported as a wrong signature', async () => {
   await assert.rejects(unknown, { name: 'NotFoundException' });
 });
 
-test('a body that is not bytes is refused: its MAC would be of other bytes', async () => {
+test('a body that is not bytes is refused', async () => {
   const signature = await sign(secret, body);
   const others = [body, JSON.parse(body), [...Buffer.from(body)], new Uint16Array(1), undefined];
   for (const other of others) {

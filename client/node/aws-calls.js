@@ -32,7 +32,7 @@ function refusal(error) {
   if (!(error instanceof kms.KMSServiceException)) {
     return { fault: String(error) };
   }
-  // The SDK has words of its own where an error has no text.
+  // The SDK has this text for an error without a text.
   const message = error.message === 'UnknownError' ? null : error.message;
   return { error: error.name, status: error.$metadata.httpStatusCode, message };
 }
@@ -41,7 +41,7 @@ function plain(name, value) {
   if (name === '$metadata') {
     return undefined;
   }
-  const given = this[name]; // `value` is what its toJSON says.
+  const given = this[name]; // `value` is the result of its toJSON.
   return given instanceof Uint8Array ? Buffer.from(given).toString('base64') : value;
 }
 

@@ -1,6 +1,6 @@
-// Makes and verifies a MAC with AWS's SDK, as with AWS KMS itself: node aws-example.js [KEY MESSAGE]
+// Generates and verifies a MAC with AWS's SDK, as with AWS KMS: node aws-example.js [KEY MESSAGE]
 //
-// Without a key it creates one. AWS_ENDPOINT_URL_KMS says that it is hmacd that is called.
+// Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
 
 import {
   CreateKeyCommand,
@@ -22,7 +22,7 @@ const input = { KeyId: keyId, Message: Buffer.from(text, 'utf8'), MacAlgorithm: 
 const { Mac } = await client.send(new GenerateMacCommand(input));
 console.log('mac', Buffer.from(Mac).toString('hex'));
 
-// An answer says that the MAC is right; a wrong one is an error.
+// An answer means that the MAC is correct. A wrong MAC is an error.
 await client.send(new VerifyMacCommand({ ...input, Mac }));
 console.log('verified');
 
@@ -33,7 +33,7 @@ await client.send(new VerifyMacCommand(changed)).then(
   },
   (error) => {
     if (!(error instanceof KMSInvalidMacException)) {
-      throw error; // No answer is no verdict.
+      throw error; // Another error does not mean that the MAC is wrong.
     }
     console.log('refused', error.name);
   },

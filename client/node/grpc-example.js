@@ -1,6 +1,6 @@
-// Makes and verifies a MAC with hmacd: node grpc-example.js [KEY MESSAGE]
+// Generates and verifies a MAC with hmacd: node grpc-example.js [KEY MESSAGE]
 //
-// Without a key it creates one.
+// Without a key, it creates one.
 
 import { connect, credentialsFromEnv, reason } from './hmacd-grpc.js';
 
@@ -13,13 +13,13 @@ try {
     console.log('key', keyId);
   }
 
-  // Names are those of the contract in camel case. A message is bytes: of text, its UTF-8.
+  // Fields have the names of the contract, in camel case. A message is bytes: encode text as UTF-8.
   const message = Buffer.from(text, 'utf8');
   const macAlgorithm = 'MAC_ALGORITHM_HMAC_SHA_256';
   const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
   console.log('mac', mac.toString('hex'));
 
-  // An answer says that the MAC is right; a wrong one is an error.
+  // An answer means that the MAC is correct. A wrong MAC is an error.
   await hmacd.verifyMac({ keyId, message, macAlgorithm, mac });
   console.log('verified');
 
@@ -30,7 +30,7 @@ try {
     },
     (error) => {
       if (reason(error) !== 'KMS_INVALID_MAC') {
-        throw error; // No answer is no verdict.
+        throw error; // Another error does not mean that the MAC is wrong.
       }
       console.log('refused', reason(error));
     },

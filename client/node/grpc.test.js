@@ -1,4 +1,4 @@
-// Checks of the gRPC client, on the daemon that the environment names.
+// Tests of the gRPC client, with the daemon in the environment.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -49,8 +49,8 @@ for (const [name, change, code, expected] of [
     isRefused(hmacd.generateMac({ keyId, message, macAlgorithm, ...change }), code, expected));
 }
 
-// proto-loader alone would take these strings for base64, with the same bytes.
-test('a message that is text is refused, since it would be sent as other bytes', async () => {
+// proto-loader alone would decode these strings as base64, some of them to the same bytes.
+test('a message that is text is refused', async () => {
   for (const text of ['order4711amount100', 'order4711amount101', 'aGVsbG8=', '', 'pay 100 EUR']) {
     const request = { keyId, message: text, macAlgorithm };
     await assert.rejects(hmacd.generateMac(request), TypeError, text);
@@ -58,7 +58,7 @@ test('a message that is text is refused, since it would be sent as other bytes',
   }
 });
 
-test('a MAC that is text is refused: it would be told as a wrong MAC', async () => {
+test('a MAC that is text is refused, and not reported as a wrong MAC', async () => {
   const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
   for (const encoding of ['hex', 'base64', 'latin1']) {
     const request = { keyId, message, macAlgorithm, mac: mac.toString(encoding) };
@@ -66,7 +66,7 @@ test('a MAC that is text is refused: it would be told as a wrong MAC', async () 
   }
 });
 
-test('bytes of every kind are sent as they are', async () => {
+test('all types of byte arrays are sent unchanged', async () => {
   const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
   const all = Buffer.from('[hello]');
   const view = new Uint8Array(all.buffer, all.byteOffset + 1, 5);
@@ -77,16 +77,16 @@ test('bytes of every kind are sent as they are', async () => {
 
 for (const [name, change] of [
   ['a message in a misspelt field', { message: undefined, mesage: message }],
-  ['a field that is spelt as in the contract, not in camel case', { dry_run: true }],
+  ['a field in the spelling of the contract, not in camel case', { dry_run: true }],
   ['a misspelt dry run that is false', { dryrun: false }],
   ['a flag that is text', { dryRun: 'false' }],
   ['a message of 16-bit numbers', { message: new Uint16Array([0x0168, 0x0165]) }],
   ['a message that is a list of numbers', { message: [104, 357] }],
   ['a message that is an ArrayBuffer', { message: new ArrayBuffer(5) }],
   ['a misspelt algorithm', { macAlgorithm: 'HMAC_SHA_256' }],
-  ['a key id that is no text', { keyId: 4711 }],
+  ['a key id that is a number', { keyId: 4711 }],
   ['a key id that is an array', { keyId: ['alias/orders'] }],
-  ['a checksum of other bytes than its type has', { messageCrc32c: 2 ** 32 + 1 }],
+  ['a checksum above 32 bits', { messageCrc32c: 2 ** 32 + 1 }],
 ]) {
   test(`${name} is refused`, () =>
     assert.rejects(hmacd.generateMac({ keyId, message, macAlgorithm, ...change }), TypeError));
@@ -97,7 +97,7 @@ test('a misspelt field of a tag is refused', async () => {
   await assert.rejects(hmacd.createKey({ keySpec: 'KEY_SPEC_HMAC_256', tags }), TypeError);
 });
 
-test('a request with all kinds of fields is sent', async () => {
+test('a request with all types of fields is sent', async () => {
   const tags = [{ tagKey: 'team', tagValue: 'pay' }, { tagKey: 'cost', tagValue: '' }];
   const spec = { keySpec: 'KEY_SPEC_HMAC_256', description: 'of a test', tags };
   const created = await hmacd.createKey(spec);
@@ -112,13 +112,13 @@ test('a request with all kinds of fields is sent', async () => {
   await isRefused(dryRun, 'FAILED_PRECONDITION', 'DRY_RUN_OPERATION');
 });
 
-test('a caller without a certificate is not let in', async (t) => {
+test('a caller without a certificate is refused', async (t) => {
   const nobody = connect(HMACD_TARGET, grpc.credentials.createSsl(readFileSync(HMACD_CA)));
   t.after(() => nobody.close());
   await isRefused(nobody.listKeys({}), 'UNAVAILABLE', undefined);
 });
 
-test('a call ends at its deadline when nobody answers', async (t) => {
+test('a call to a silent server ends at its deadline', async (t) => {
   const sockets = [];
   const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
   await once(silent, 'listening');
@@ -130,5 +130,5 @@ test('a call ends at its deadline when nobody answers', async (t) => {
   t.after(() => patient.close());
   const start = performance.now();
   await isRefused(patient.listKeys({}), 'DEADLINE_EXCEEDED', undefined);
-  assert.ok(performance.now() - start >= 250, 'ended early'); // Not 300: the deadline is of another clock.
+  assert.ok(performance.now() - start >= 250, 'ended early'); // Not 300: the deadline uses another clock.
 });

@@ -1,4 +1,4 @@
-// Connects to hmacd with mutual TLS, and tells why it refused a call.
+// Connects to hmacd with mutual TLS, and reads the reasons of errors.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +19,11 @@ const definitions = protoLoader.loadSync(
   [...services, 'google/rpc/error_details.proto', 'google/rpc/status.proto'],
   options,
 );
-// Decodes a request with all of its fields, also those that have their default values.
+// Decodes a request with all of its fields, also those with default values.
 const complete = protoLoader.loadSync(services, { ...options, defaults: true });
 const { KeyService, MacService } = grpc.loadPackageDefinition(definitions).hmacd.v1;
 
-/** Whom to trust and who we are: the files that the file `env` of hmacd dev names. */
+/** Reads the authorities, the client's key and its certificate from the files in the environment of hmacd dev. */
 export function credentialsFromEnv() {
   return grpc.credentials.createSsl(
     readFileSync(process.env.HMACD_CA),
@@ -33,11 +33,12 @@ export function credentialsFromEnv() {
 }
 
 /**
- * The methods of both services, as functions that take a request and promise an answer. They share a connection:
- * connect once, and keep it. A call without a `deadline` of its own has this one.
+ * Connects to a daemon. Returns an object with the methods of both services: functions that take a request and
+ * return a promise. They share one connection: connect once, and keep the object. A call without its own `deadline`
+ * has the deadline of `timeoutMillis`.
  *
- * A request that would not arrive as it was given is a TypeError. proto-loader would send another
- * one: it takes text in a field of bytes for base64, and drops fields that the contract does not have.
+ * A request that proto-loader would change is a TypeError: proto-loader decodes text in a field of bytes as base64,
+ * and drops fields that are not in the contract.
  */
 export function connect(target, credentials, timeoutMillis = 5000) {
   const deadline = (options, nextCall) =>
@@ -58,7 +59,7 @@ export function connect(target, credentials, timeoutMillis = 5000) {
   return hmacd;
 }
 
-/** What the bytes of a request say. */
+/** Encodes and decodes a request. */
 function asSent({ path, requestSerialize }, request) {
   const [, service, method] = path.split('/');
   try {
@@ -68,17 +69,17 @@ function asSent({ path, requestSerialize }, request) {
   }
 }
 
-/** Compares a request with what its bytes say; a value that is undefined or null is not set. */
+/** Requires that a request equals its decoded bytes. A field with undefined or null is not set. */
 function requireUnchanged(given, sent, name) {
   if (given === undefined || given === null) {
     return;
   }
   if (sent instanceof Uint8Array) {
     if (!(given instanceof Uint8Array)) {
-      throw new TypeError(`${name} takes a Buffer or Uint8Array: of text, Buffer.from(text)`);
+      throw new TypeError(`${name} takes a Buffer or Uint8Array; for text, use Buffer.from(text)`);
     }
     if (!sent.equals(given)) {
-      throw new TypeError(`${name} cannot be sent as it is`);
+      throw new TypeError(`${name} cannot be sent unchanged`);
     }
   } else if (Array.isArray(sent)) {
     if (!Array.isArray(given) || given.length !== sent.length) {
@@ -92,18 +93,18 @@ function requireUnchanged(given, sent, name) {
     for (const [field, value] of Object.entries(given)) {
       const path = name ? `${name}.${field}` : field;
       if (value !== undefined && !Object.hasOwn(sent, field)) {
-        throw new TypeError(`the contract has no field ${path} here`);
+        throw new TypeError(`the contract has no field ${path}`);
       }
       requireUnchanged(value, sent[field], path);
     }
   } else if (given !== sent) {
-    throw new TypeError(`${name} is of another type, or no value that the contract has`);
+    throw new TypeError(`${name} has a wrong type or an unknown value`);
   }
 }
 
 /**
- * Why hmacd refused the call, as a name from error_reason.proto; undefined when the error is not hmacd's, for example
- * when no connection was made.
+ * Returns the reason of an error, a name in error_reason.proto. Undefined if the error is not from hmacd, for example
+ * if the connection failed.
  */
 export function reason(error) {
   const [bytes] = error.metadata?.get('grpc-status-details-bin') ?? [];

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 @functools.cache
 def connect(key_id=None, secret=None):
-    # What boto3 itself would refuse is for the daemon to refuse here.
+    # Without validation in boto3, so that invalid requests reach the daemon.
     config = Config(parameter_validation=False)
     return boto3.client("kms", config=config, aws_access_key_id=key_id, aws_secret_access_key=secret)
 
@@ -39,7 +39,7 @@ def outcome(call):
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return {"error": code, "status": status, "message": message or None}  # A text that is absent is "" here.
+        return {"error": code, "status": status, "message": message or None}  # boto3 has "" for an absent text.
     except Exception as fault:
         return {"fault": repr(fault)}
 

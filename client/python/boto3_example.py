@@ -1,6 +1,6 @@
-"""Makes and verifies a MAC with boto3, as with AWS KMS itself: boto3_example.py [KEY MESSAGE]
+"""Generates and verifies a MAC with boto3, as with AWS KMS: boto3_example.py [KEY MESSAGE]
 
-Without a key it creates one. AWS_ENDPOINT_URL_KMS says that it is hmacd that is called.
+Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
 """
 
 import sys
@@ -21,7 +21,7 @@ def main(arguments):
     mac = kms.generate_mac(KeyId=key_id, Message=message, MacAlgorithm="HMAC_SHA_256")["Mac"]
     print("mac", mac.hex())
 
-    # An answer says that the MAC is right; a wrong one is an error.
+    # An answer means that the MAC is correct. A wrong MAC is an error.
     kms.verify_mac(KeyId=key_id, Message=message, MacAlgorithm="HMAC_SHA_256", Mac=mac)
     print("verified")
 

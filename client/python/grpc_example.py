@@ -1,6 +1,6 @@
-"""Makes and verifies a MAC with hmacd: grpc_example.py [KEY MESSAGE]
+"""Generates and verifies a MAC with hmacd: grpc_example.py [KEY MESSAGE]
 
-Without a key it creates one.
+Without a key, it creates one.
 """
 
 import os
@@ -36,7 +36,7 @@ def main(arguments):
         mac = macs.GenerateMac(request).mac
         print("mac", mac.hex())
 
-        # An answer says that the MAC is right; a wrong one is an error.
+        # An answer means that the MAC is correct. A wrong MAC is an error.
         request = mac_service_pb2.VerifyMacRequest(key_id=key_id, message=message, mac_algorithm=algorithm, mac=mac)
         macs.VerifyMac(request)
         print("verified")
@@ -46,7 +46,7 @@ def main(arguments):
             macs.VerifyMac(request)
         except grpc.RpcError as error:
             if reason(error) != "KMS_INVALID_MAC":
-                raise  # No answer is no verdict.
+                raise  # Another error does not mean that the MAC is wrong.
             print("refused", reason(error))
         else:
             sys.exit("a changed message was not refused")

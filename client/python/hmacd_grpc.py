@@ -1,4 +1,4 @@
-"""Connects to hmacd with mutual TLS, and tells why it refused a call."""
+"""Connects to hmacd with mutual TLS, and reads the reasons of errors."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from grpc_status import rpc_status
 
 
 def credentials_from_env():
-    """Whom to trust and who we are: the files that the file `env` of hmacd dev names."""
+    """Reads the authorities, the client's key and its certificate from the files in the environment of hmacd dev."""
     return grpc.ssl_channel_credentials(
         root_certificates=Path(os.environ["HMACD_CA"]).read_bytes(),
         private_key=Path(os.environ["HMACD_KEY"]).read_bytes(),
@@ -18,15 +18,15 @@ def credentials_from_env():
 
 
 def connect(target, credentials, timeout_seconds=5.0):
-    """A connection that serves any number of threads at once: make one and keep it.
+    """Makes a channel. A channel is thread-safe: create one and share it.
 
-    A call without a `timeout` of its own has this one.
+    A call without its own `timeout` has the timeout `timeout_seconds`.
     """
     return grpc.intercept_channel(grpc.secure_channel(target, credentials), _Deadline(timeout_seconds))
 
 
 class _Deadline(grpc.UnaryUnaryClientInterceptor):
-    # Not grpc.service_config: a timeout that is set there ends up to a second early.
+    # Not grpc.service_config: a timeout in it ends calls up to a second early.
 
     def __init__(self, timeout_seconds):
         self._timeout_seconds = timeout_seconds
@@ -46,9 +46,9 @@ class _Details(grpc.ClientCallDetails):
 
 
 def reason(error):
-    """Why hmacd refused the call, as a name from error_reason.proto.
+    """Returns the reason of an error, a name in error_reason.proto.
 
-    None when the error is not hmacd's, for example when no connection was made.
+    None if the error is not from hmacd, for example if the connection failed.
     """
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():

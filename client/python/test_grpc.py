@@ -1,4 +1,4 @@
-"""Checks of the gRPC client, on the daemon that the environment names."""
+"""Tests of the gRPC client, with the daemon in the environment."""
 
 import os
 import socket
@@ -80,14 +80,14 @@ class GrpcTest(unittest.TestCase):
         with connect(target, credentials, timeout_seconds) as channel:
             return key_service_pb2_grpc.KeyServiceStub(channel).ListKeys(key_service_pb2.ListKeysRequest())
 
-    def test_caller_without_certificate_is_not_let_in(self):
+    def test_caller_without_certificate_is_refused(self):
         nobody = grpc.ssl_channel_credentials(Path(os.environ["HMACD_CA"]).read_bytes())
         self.assert_refused(
             grpc.StatusCode.UNAVAILABLE, None, self.list_keys,
             target=os.environ["HMACD_TARGET"], credentials=nobody,
         )
 
-    def test_call_ends_at_its_deadline_when_nobody_answers(self):
+    def test_call_to_a_silent_server_ends_at_its_deadline(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             start = time.monotonic()
             self.assert_refused(
@@ -95,7 +95,7 @@ class GrpcTest(unittest.TestCase):
                 target=f"127.0.0.1:{silent.getsockname()[1]}", credentials=credentials_from_env(),
                 timeout_seconds=0.3,
             )
-            self.assertGreaterEqual(time.monotonic() - start, 0.25)  # The deadline is of another clock.
+            self.assertGreaterEqual(time.monotonic() - start, 0.25)  # The deadline uses another clock.
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! Generates the stubs from the contract. Wants protoc on PATH, or at PROTOC.
+//! Generates the stubs from the contract. Requires protoc on PATH, or in PROTOC.
 
 fn main() -> std::io::Result<()> {
     tonic_prost_build::configure()

@@ -14,35 +14,35 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// attack is so many connections that do the same.
+// attack is a number of connections with the same behavior.
 type attack struct {
 	name, what  string
 	dial        dialer
 	connections int
-	// act does it on one connection. What it writes may be cut short: that is the daemon's defence.
+	// act runs the attack on one connection. The daemon may end the connection during a write.
 	act func(w *world, p *peer) error
-	// deaf leaves unread what the daemon sends.
+	// deaf means that the attacker does not read the answers.
 	deaf bool
-	// burst makes all connections before it acts on all of them at once.
+	// burst means that act starts on all connections at once, after all connections exist.
 	burst bool
-	// otherUID tells that the modest caller must be another user to be told from the attacker.
+	// otherUID means that the daemon distinguishes the modest caller from the attacker by the uid.
 	otherUID bool
 }
 
 const (
-	rampLimit = 150 * time.Second // How long connections are made.
+	rampLimit = 150 * time.Second // The time limit for making connections.
 	dialers   = 32
-	perShard  = 15_000 // Connections of one process: fewer than it may have files.
+	perShard  = 15_000 // Connections of one process: below its limit of open files.
 )
 
 func (w *world) sized(a attack) int {
 	return max(2, int(math.Ceil(float64(a.connections)*w.Size)))
 }
 
-// stats of an attack.
+// stats counts the connections of an attack.
 type stats struct{ Opened, Failed, Cut int }
 
-// runAttack is one process's share; NAME/SHARD/SHARDS.
+// runAttack runs the part of an attack that belongs to one process. name is NAME/SHARD/SHARDS.
 func runAttack(w *world, name string) {
 	parts := strings.Split(name, "/")
 	var shard, shards int
@@ -53,7 +53,7 @@ func runAttack(w *world, name string) {
 	a := find(parts[0])
 	count := w.sized(a) / shards
 	if most := int(limit.Cur) - 200; count > most {
-		log.Printf("%s: %d connections in place of %d, by the limit of open files", a.name, most, count)
+		log.Printf("%s: %d connections instead of %d: limit of open files", a.name, most, count)
 		count = most
 	}
 	ended := untilInputEnds()
@@ -89,7 +89,7 @@ func runAttack(w *world, name string) {
 					continue
 				}
 				if a.deaf {
-					// What it writes can wait for as long as the daemon reads no more.
+					// A write blocks while the daemon does not read.
 					go func() {
 						p.note(a.act(w, p))
 					}()
@@ -112,7 +112,7 @@ func runAttack(w *world, name string) {
 		}
 		wait.Wait()
 	}
-	fmt.Println() // All is there.
+	fmt.Println() // The signal for awaitAll.
 	<-ended
 	close(peers)
 	s := stats{Opened: int(opened.Load()), Failed: int(failed.Load())}
@@ -131,7 +131,7 @@ func find(name string) attack {
 			return a
 		}
 	}
-	log.Fatalf("no attack %s; there are: %s", name, strings.Join(names(), " "))
+	log.Fatalf("unknown attack %s; known attacks: %s", name, strings.Join(names(), " "))
 	return attack{}
 }
 
@@ -145,7 +145,7 @@ func names() []string {
 
 var attacks = []attack{
 	{name: "aws-headers", connections: 300, dial: toAWS,
-		what: "126 streams each, a HEADERS frame of 15 kB each, unsigned, without END_STREAM",
+		what: "126 streams on each connection, a HEADERS frame of 15 kB each, unsigned, without END_STREAM",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			fields := block(plain([2]string{"x-filler", strings.Repeat("~", 14_900)})...)
@@ -155,12 +155,12 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "aws-hpack", connections: 500, dial: toAWS,
-		what: "126 streams each, 95 indexed fields each, unsigned",
+		what: "126 streams on each connection, 95 indexed fields each, unsigned",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			name, value := strings.Repeat("n", 30), strings.Repeat("v", 100)
 			pseudo := append([]byte{0x83, 0x86, 0x84, 0x01, 9}, "localhost"...)
-			// Literal with incremental indexing (RFC 7541, section 6.2.1); it is entry 62 then.
+			// Literal with incremental indexing (RFC 7541, section 6.2.1). The field becomes entry 62.
 			first := append(append(bytes.Clone(pseudo), 0x40, 30), name...)
 			first = append(append(first, 100), value...)
 			next := append(pseudo, bytes.Repeat([]byte{0x80 | 62}, 95)...)
@@ -174,30 +174,30 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "aws-untaken", connections: 2200, dial: toAWS,
-		what: "128 signed requests each, whose answers have no window",
+		what: "128 signed requests on each connection, without a window for the answers",
 		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.Key, 128) }},
 	{name: "aws-large-untaken", connections: 300, dial: toAWS,
-		what: "128 signed requests each for a description of 16 kB, whose answers have no window",
+		what: "128 signed requests on each connection for a description of 16 kB, without a window for the answers",
 		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.LongKey, 128) }},
 	{name: "aws-large-burst", connections: 300, dial: toAWS, burst: true,
 		what: "as aws-large-untaken, on all connections at once",
 		act:  func(w *world, p *peer) error { return untakenAWS(w, p, w.LongKey, 128) }},
 	{name: "aws-partial", connections: 6000, dial: toAWS,
-		what: "a DATA frame of 16 KiB each, less its last byte",
+		what: "a DATA frame of 16 KiB on each connection, without its last byte",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			p.headers(1, false, block(plain()...))
 			return partialData(p)
 		}},
 	{name: "aws-heads", connections: 4000, dial: toAWS,
-		what: "HTTP/1.1, authenticated; then a head of 16 kB each, less its end",
+		what: "HTTP/1.1, authenticated; then a head of 16 kB on each connection, without its end",
 		act: func(w *world, p *peer) error {
 			p.out.Write(w.greedyMac().http1())
 			p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\nx-filler: " + strings.Repeat("~", 16_000))
 			return p.flush()
 		}},
 	{name: "aws-bodies", connections: 1000, dial: toAWS,
-		what: "HTTP/1.1, authenticated; then a body of 260 kB each, less its end",
+		what: "HTTP/1.1, authenticated; then a body of 260 kB on each connection, without its end",
 		act: func(w *world, p *peer) error {
 			p.out.Write(w.greedyMac().http1())
 			p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 260000\r\n\r\n")
@@ -205,7 +205,7 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "aws-pipeline", connections: 500, dial: toAWS, deaf: true,
-		what: "HTTP/1.1, signed requests for 16 kB one after the other, no answer read",
+		what: "HTTP/1.1, pipelined signed requests for 16 kB, no answer read",
 		act: func(w *world, p *peer) error {
 			return p.pump(bytes.Repeat(w.describe(w.LongKey).http1(), 16), 64)
 		}},
@@ -221,20 +221,20 @@ var attacks = []attack{
 			return p.pump(controls(), 64)
 		}},
 	{name: "aws-connections", connections: 4500, dial: toAWS,
-		what: "one access key, a signed request on each connection, which it keeps",
+		what: "one access key, a signed request on each connection; the connections stay open",
 		act: func(w *world, p *peer) error {
 			p.out.Write(w.greedyMac().http1())
 			return p.flush()
 		}},
 	{name: "aws-greedy", connections: 64, dial: toAWS, deaf: true,
-		what: "100 GenerateMac under way on each, all the time",
+		what: "100 GenerateMac in flight on each connection, all the time",
 		act: func(w *world, p *peer) error {
 			s := w.greedyMac()
 			return p.loop(100, block(s.http2Fields()...), []byte(s.body))
 		}},
 
 	{name: "grpc-groups", connections: 60, dial: toGRPC("none"),
-		what: "a principal without a rule: a half-open call each of 131 kB of nested unknown groups",
+		what: "a principal without a rule: a half-open call of 131 kB of nested unknown groups on each connection",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			nested := append(bytes.Repeat([]byte{15<<3 | 3}, 90), bytes.Repeat([]byte{15<<3 | 4}, 90)...)
@@ -243,7 +243,7 @@ var attacks = []attack{
 			if err := p.flush(); err != nil {
 				return err
 			}
-			if err := p.settle(); err != nil {
+			if err := p.awaitWindow(); err != nil {
 				return err
 			}
 			for ; len(message) > 0; message = message[min(maxFrame, len(message)):] {
@@ -252,7 +252,7 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "grpc-untaken", connections: 2200, dial: toGRPC("none"),
-		what: "256 Health/Check each, whose answers have no window",
+		what: "256 Health/Check on each connection, without a window for the answers",
 		act: func(_ *world, p *peer) error {
 			p.preface(0)
 			call := grpcBlock("grpc.health.v1.Health/Check")
@@ -262,20 +262,20 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "grpc-large-untaken", connections: 300, dial: toGRPC("greedy"),
-		what: "256 DescribeKey each for a description of 16 kB, whose answers have no window",
+		what: "256 DescribeKey on each connection for a description of 16 kB, without a window for the answers",
 		act:  untakenGRPC},
 	{name: "grpc-large-burst", connections: 300, dial: toGRPC("greedy"), burst: true,
 		what: "as grpc-large-untaken, on all connections at once",
 		act:  untakenGRPC},
 	{name: "grpc-partial", connections: 6000, dial: toGRPC("none"),
-		what: "a DATA frame of 16 KiB each, less its last byte",
+		what: "a DATA frame of 16 KiB on each connection, without its last byte",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			p.headers(1, false, grpcBlock("hmacd.v1.MacService/GenerateMac"))
 			return partialData(p)
 		}},
 	{name: "grpc-record", connections: 6000, dial: toGRPC("none"),
-		what: "a TLS record of 16 KiB each, less its last byte",
+		what: "a TLS record of 16 KiB on each connection, without its last byte",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			if err := p.flush(); err != nil {
@@ -286,7 +286,7 @@ var attacks = []attack{
 			return p.flush()
 		}},
 	{name: "socket-partial", connections: 6000, dial: toSocket, otherUID: true,
-		what: "Unix socket: a DATA frame of 16 KiB each, less its last byte",
+		what: "Unix socket: a DATA frame of 16 KiB on each connection, without its last byte",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			p.headers(1, false, grpcBlock("hmacd.v1.MacService/GenerateMac"))
@@ -320,25 +320,25 @@ var attacks = []attack{
 			return p.pump(controls(), 64)
 		}},
 	{name: "grpc-connections", connections: 17_000, dial: toGRPC("none"),
-		what: "one certificate, more connections than there may be",
+		what: "one certificate, more connections than the maximum",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			return p.flush()
 		}},
 	{name: "socket-connections", connections: 17_000, dial: toSocket, otherUID: true,
-		what: "Unix socket: one user, more connections than there may be",
+		what: "Unix socket: one user, more connections than the maximum",
 		act: func(_ *world, p *peer) error {
 			p.preface(1 << 30)
 			return p.flush()
 		}},
 	{name: "grpc-watches", connections: 20, dial: toGRPC("none"),
-		what: "250 Health/Watch on each connection, more than there may be",
+		what: "250 Health/Watch on each connection, more than the maximum",
 		act:  openCalls("grpc.health.v1.Health/Watch", grpcFrame(nil), true)},
 	{name: "grpc-reflection", connections: 20, dial: toGRPC("none"),
 		what: "250 calls of reflection on each connection, left open",
 		act:  openCalls("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", grpcFrame(field(nil, 7, nil)), false)},
 	{name: "grpc-greedy", connections: 64, dial: toGRPC("greedy"), deaf: true,
-		what: "100 GenerateMac under way on each, all the time",
+		what: "100 GenerateMac in flight on each connection, all the time",
 		act: func(w *world, p *peer) error {
 			return p.loop(100, grpcBlock("hmacd.v1.MacService/GenerateMac"), w.generateMac())
 		}},
@@ -361,14 +361,14 @@ func untakenAWS(w *world, p *peer, key string, count int) error {
 	if err := p.flush(); err != nil {
 		return err
 	}
-	time.Sleep(200 * time.Millisecond) // So that it has authenticated.
+	time.Sleep(200 * time.Millisecond) // The first request authenticates the connection.
 	for _, stream := range all[1:] {
 		p.request(stream, fields, []byte(s.body))
 	}
 	return p.flush()
 }
 
-// partialData is DATA of stream 1 whose last byte is missing.
+// partialData sends a DATA frame of stream 1 without its last byte.
 func partialData(p *peer) error {
 	_ = p.framer.WriteData(1, false, make([]byte, maxFrame))
 	p.out.Truncate(p.out.Len() - 1)
@@ -397,7 +397,7 @@ func controls() []byte {
 	return b.Bytes()
 }
 
-// pump writes the same bytes so often, or until the daemon reads no more.
+// pump writes the same bytes a number of times, or until the daemon does not read for writeLimit.
 func (p *peer) pump(piece []byte, times int) error {
 	for range times {
 		p.out.Write(piece)
@@ -408,8 +408,8 @@ func (p *peer) pump(piece []byte, times int) error {
 	return nil
 }
 
-// settle waits for the daemon's first frames: with them comes the window for what is sent next.
-func (p *peer) settle() error {
+// awaitWindow waits for the daemon's first frames, which enlarge the window.
+func (p *peer) awaitWindow() error {
 	_ = p.SetReadDeadline(time.Now().Add(modestLimit))
 	_, err := p.Read(make([]byte, 4096))
 	_ = p.SetReadDeadline(time.Time{})
@@ -417,7 +417,7 @@ func (p *peer) settle() error {
 	return err
 }
 
-// untakenGRPC makes 256 calls whose answers of 16 kB have no window.
+// untakenGRPC makes 256 calls with answers of 16 kB, without a window for the answers.
 func untakenGRPC(w *world, p *peer) error {
 	p.preface(0)
 	call := grpcBlock("hmacd.v1.KeyService/DescribeKey")

@@ -19,7 +19,7 @@ import (
 
 const startLimit = 90 * time.Second
 
-// daemon is the shipped one, with its launcher's limits of memory.
+// daemon is a daemon with the shipped launcher and its memory limits.
 type daemon struct {
 	cmd     *exec.Cmd
 	log     string
@@ -35,7 +35,7 @@ type daemon struct {
 	stop  chan struct{}
 }
 
-// usage is what the daemon takes; in bytes.
+// usage is the resource usage of the daemon. Memory is in bytes.
 type usage struct {
 	heap, direct, held, rss, descriptors, threads float64
 }
@@ -65,7 +65,7 @@ func (w *world) startDaemon(o options) *daemon {
 	for end := time.Now().Add(startLimit); d.sample("hmacd_token_healthy") != 1; time.Sleep(100 * time.Millisecond) {
 		if !d.alive() || time.Now().After(end) {
 			text, _ := os.ReadFile(d.log)
-			log.Fatalf("the daemon does not serve:\n%s", text)
+			log.Fatalf("the daemon did not start to serve:\n%s", text)
 		}
 	}
 	if d.usage().heap == 0 {
@@ -97,7 +97,7 @@ func (d *daemon) end() {
 	}
 }
 
-// watch takes the peaks.
+// watch records the peaks.
 func (d *daemon) watch() {
 	for {
 		select {
@@ -127,7 +127,7 @@ func (d *daemon) peak() usage {
 func (d *daemon) usage() usage {
 	all := d.scrape()
 	u := usage{heap: all[`jvm_memory_used_bytes{area="heap"}`]}
-	// Netty counts its own, or has the JDK count it.
+	// Netty counts its direct memory itself, or the JDK counts it.
 	u.direct = max(all[`jvm_buffer_pool_used_bytes{pool="direct"}`], all["hmacd_netty_direct_bytes"])
 	u.held = all["hmacd_connection_memory_bytes"]
 	proc := fmt.Sprintf("/proc/%d/", d.cmd.Process.Pid)
@@ -141,7 +141,7 @@ func (d *daemon) usage() usage {
 	return u
 }
 
-// resetResident has the kernel take the peak of the resident memory anew (proc_pid_clear_refs(5)).
+// resetResident resets the kernel's peak of the resident memory (proc_pid_clear_refs(5)).
 func (d *daemon) resetResident() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.cmd.Process.Pid), []byte("5"), 0)
 }
@@ -174,7 +174,7 @@ func (d *daemon) scrape() map[string]float64 {
 	return all
 }
 
-// sample is the sum of a metric over its labels.
+// sample returns the sum of a metric over its labels.
 func (d *daemon) sample(name string) float64 {
 	sum := 0.0
 	for each, value := range d.scrape() {
@@ -185,8 +185,8 @@ func (d *daemon) sample(name string) float64 {
 	return sum
 }
 
-// turnedAway counts what was refused and cut: connections, and calls by their reasons.
-func (d *daemon) turnedAway() (connections, calls float64) {
+// refusals returns the number of refused or cut connections, and of calls with an error.
+func (d *daemon) refusals() (connections, calls float64) {
 	for name, value := range d.scrape() {
 		switch {
 		case strings.HasPrefix(name, "hmacd_") && regexp.MustCompile(`refused|evict|_cut`).MatchString(name) &&
@@ -199,7 +199,7 @@ func (d *daemon) turnedAway() (connections, calls float64) {
 	return
 }
 
-// liveHeap is the most that the heap held after a collection; in MiB.
+// liveHeap returns the maximum and the last size of the heap after a garbage collection, in MiB.
 func (d *daemon) liveHeap(since time.Duration) (most, last float64) {
 	file, err := os.Open(d.gcLog)
 	if err != nil {

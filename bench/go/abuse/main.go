@@ -1,11 +1,12 @@
-// Command abuse attacks a daemon of its own on all its edges, and tells whether others notice.
+// Command abuse attacks a daemon on all its edges, and measures the effect on a modest caller.
 //
 //	abuse [-short] [-times N] -hmacd BIN -dir DIR [ATTACK...]  each attack; prints a Markdown table
 //	abuse -soak SECONDS [-seed N] -hmacd BIN -dir DIR          random hostile traffic on one daemon
 //
-// DIR is a folder of `hmacd dev` that is stopped: its token, registry and access keys are used. All connections are to
-// loopback and to a Unix socket in DIR, and are bounded in count and time. Fails when the daemon ends, or does not answer
-// a call of the modest caller, who sends ten calls a second on each edge.
+// DIR is a folder of a stopped `hmacd dev`. The command uses its token, registry and access keys. All
+// connections are to loopback and to a Unix socket in DIR, and are bounded in count and time. The
+// command fails if the daemon ends, or if it does not answer a call of the modest caller. The modest
+// caller makes ten calls a second on each edge.
 package main
 
 import (
@@ -36,11 +37,11 @@ func parse() options {
 	flag.StringVar(&o.hmacd, "hmacd", "", "the daemon's launcher")
 	flag.StringVar(&o.dir, "dir", "", "folder of hmacd dev")
 	flag.BoolVar(&o.short, "short", false, "attacks of a twentieth of the size")
-	flag.IntVar(&o.times, "times", 1, "so many times the size")
-	flag.IntVar(&o.soak, "soak", 0, "seconds of random hostile traffic instead")
-	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the random traffic")
-	flag.StringVar(&o.role, "role", "", "for the child processes of this program")
-	flag.StringVar(&o.input, "world", "", "for the child processes of this program")
+	flag.IntVar(&o.times, "times", 1, "factor for the size of the attacks")
+	flag.IntVar(&o.soak, "soak", 0, "seconds of random hostile traffic, instead of the attacks")
+	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "seed of the random traffic")
+	flag.StringVar(&o.role, "role", "", "role of a child process of this program")
+	flag.StringVar(&o.input, "world", "", "file with the settings for a child process of this program")
 	flag.Parse()
 	o.names = flag.Args()
 	return o
@@ -68,7 +69,8 @@ func check(err error) {
 	}
 }
 
-// child starts this program in another role. Its input ends when it is to end; its output is one line of JSON.
+// child is a process of this program in another role. The parent closes its input to end it. Its
+// output is one line of JSON.
 type child struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
@@ -94,7 +96,7 @@ func startChild(role, world string, uid int, arguments ...string) *child {
 	return c
 }
 
-// end has the child end, and reads what it says.
+// end ends the child, and reads its output.
 func (c *child) end(limit time.Duration, into any) {
 	_ = c.in.Close()
 	select {
@@ -104,11 +106,11 @@ func (c *child) end(limit time.Duration, into any) {
 		<-c.done
 	}
 	if err := json.Unmarshal([]byte(c.out.String()), into); err != nil {
-		log.Printf("a child process said %q", c.out)
+		log.Printf("a child process printed no JSON, but %q", c.out)
 	}
 }
 
-// untilInputEnds waits for the parent process to close our input.
+// untilInputEnds returns a channel that closes when the parent process closes the input.
 func untilInputEnds() <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {

@@ -20,11 +20,11 @@ const (
 	modestLimit = 10 * time.Second
 )
 
-// outcome of a modest caller, by edge.
+// outcome is the result of the modest caller on one edge.
 type outcome struct {
-	Asked, Answered int
-	Nanos           []int64
-	Errors          map[string]int
+	Sent, Answered int
+	Nanos          []int64
+	Errors         map[string]int
 }
 
 func (o *outcome) p99() time.Duration {
@@ -35,8 +35,9 @@ func (o *outcome) p99() time.Duration {
 	return time.Duration(o.Nanos[len(o.Nanos)*99/100])
 }
 
-// modest sends ten calls a second to each edge until its input ends, every other one on a new connection, and on TLS
-// each twentieth a Watch of the health, or a question of reflection. It comes from an address of its own.
+// modest makes ten calls a second on each edge until its input ends. Every second call uses a new
+// connection. On TLS, each twentieth call is a health watch or a reflection call. The modest caller has
+// its own source address.
 func modest(w *world) {
 	ended := untilInputEnds()
 	outcomes := map[string]*outcome{}
@@ -62,7 +63,7 @@ func callAll(edge edge, o *outcome, limit time.Duration, ended <-chan struct{}) 
 			return
 		case <-ticker.C:
 		}
-		o.Asked++
+		o.Sent++
 		wait.Go(func() {
 			start := time.Now()
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -140,7 +141,7 @@ func edges(w *world) []edge {
 	}})
 }
 
-// both makes a transport that keeps its connection, and one that makes a new one for each call.
+// both makes two transports: one keeps its connection, one makes a new connection for each call.
 func both(transport func() *http.Transport) [2]*http.Transport {
 	kept, fresh := transport(), transport()
 	kept.MaxConnsPerHost = 4
@@ -148,7 +149,7 @@ func both(transport func() *http.Transport) [2]*http.Transport {
 	return [2]*http.Transport{kept, fresh}
 }
 
-// grpcCall sends a request and waits for the end, or for the first message of a stream.
+// grpcCall sends a request. With first, it waits for the first message, otherwise for the end.
 func grpcCall(ctx context.Context, transport *http.Transport, url string, body []byte, first bool) error {
 	var source io.Reader = bytes.NewReader(body)
 	if first {
@@ -183,7 +184,7 @@ func grpcCall(ctx context.Context, transport *http.Transport, url string, body [
 	return nil
 }
 
-// awsCall is one call of the AWS edge by the greedy caller.
+// awsCall makes one call of the AWS edge with the access key of the greedy caller.
 func (w *world) awsCall(operation, body string) ([]byte, error) {
 	s := w.sign(w.GreedyID, w.GreedyPw, operation, body)
 	request, err := http.NewRequest("POST", "http://"+w.AWS+"/", strings.NewReader(s.body))
@@ -206,7 +207,7 @@ func (w *world) awsCall(operation, body string) ([]byte, error) {
 	return text, err
 }
 
-// makeKeys has the daemon make what is called for.
+// makeKeys creates the keys for the calls.
 func (w *world) makeKeys() {
 	for _, each := range []struct {
 		id          *string

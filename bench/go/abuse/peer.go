@@ -31,7 +31,7 @@ func toSocket(w *world, _ int) (net.Conn, error) {
 	return net.DialTimeout("unix", w.Socket, modestLimit)
 }
 
-// toGRPC has a certificate of that name.
+// toGRPC returns a dialer with the certificate of this name.
 func toGRPC(name string) dialer {
 	return func(w *world, source int) (net.Conn, error) {
 		raw, err := fromSource(source).Dial("tcp", w.GRPC)
@@ -56,7 +56,7 @@ func fromSource(source int) *net.Dialer {
 	return &net.Dialer{Timeout: modestLimit, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+source))}}
 }
 
-// cutting withholds the last byte of what is written once it is told to: of a TLS record.
+// cutting is a connection that, with cut set, omits the last byte of each write: of a TLS record.
 type cutting struct {
 	net.Conn
 	cut bool
@@ -72,7 +72,7 @@ func (c *cutting) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// peer writes HTTP/2 frames (RFC 9113) as it is told to, and not as a library would.
+// peer writes single HTTP/2 frames (RFC 9113), also invalid ones.
 type peer struct {
 	net.Conn
 	out    bytes.Buffer
@@ -87,7 +87,8 @@ func newPeer(conn net.Conn) *peer {
 	return p
 }
 
-// preface begins HTTP/2, and gives the daemon no window on streams, or all of it.
+// preface starts HTTP/2 with an initial window for the daemon's answers. With 0, the daemon cannot
+// send DATA.
 func (p *peer) preface(window uint32) {
 	p.out.WriteString(http2.ClientPreface)
 	_ = p.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
@@ -102,7 +103,7 @@ func (p *peer) headers(stream uint32, end bool, block []byte) {
 	})
 }
 
-// request is a whole one.
+// request writes a complete request.
 func (p *peer) request(stream uint32, block, body []byte) {
 	p.headers(stream, len(body) == 0, block)
 	if len(body) > 0 {
@@ -110,7 +111,7 @@ func (p *peer) request(stream uint32, block, body []byte) {
 	}
 }
 
-// flush sends what was written; the daemon may refuse to read it.
+// flush sends the written frames. It fails if the daemon does not read them in time.
 func (p *peer) flush() error {
 	_ = p.SetWriteDeadline(time.Now().Add(writeLimit))
 	_, err := p.Write(p.out.Bytes())
@@ -118,20 +119,20 @@ func (p *peer) flush() error {
 	return err
 }
 
-// note tells whether the daemon has ended the connection; one that is only not read lasts.
+// note records whether the daemon has ended the connection. A write timeout does not count.
 func (p *peer) note(err error) {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		p.closed.Store(true)
 	}
 }
 
-// drain reads what comes and forgets it, until the connection ends.
+// drain reads and discards the answers until the connection ends.
 func (p *peer) drain() {
 	_, _ = io.Copy(io.Discard, p.Conn)
 	p.closed.Store(true)
 }
 
-// reset ends the connection without leaving its port in use.
+// reset ends the connection with RST, so that its port is free at once.
 func (p *peer) reset() {
 	conn := p.Conn
 	if secure, ok := conn.(*tls.Conn); ok {
@@ -143,7 +144,7 @@ func (p *peer) reset() {
 	_ = conn.Close()
 }
 
-// block encodes fields without referring to earlier ones.
+// block encodes fields without the dynamic table.
 func block(fields ...[2]string) []byte {
 	var b bytes.Buffer
 	encoder := hpack.NewEncoder(&b)
@@ -154,7 +155,7 @@ func block(fields ...[2]string) []byte {
 	return b.Bytes()
 }
 
-// plain are the fields of a request that nobody signed.
+// plain returns the fields of an unsigned request.
 func plain(more ...[2]string) [][2]string {
 	return append([][2]string{
 		{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "localhost"},
@@ -168,7 +169,7 @@ func grpcBlock(method string) []byte {
 	}...)
 }
 
-// streams are the numbers of a client's first streams.
+// streams returns the ids of a client's first streams.
 func streams(count int) []uint32 {
 	all := make([]uint32, count)
 	for i := range all {
@@ -177,7 +178,7 @@ func streams(count int) []uint32 {
 	return all
 }
 
-// loop keeps so many requests under way until the connection ends; reads every answer.
+// loop keeps count requests in flight until the connection ends. It reads every answer.
 func (p *peer) loop(count int, block, body []byte) error {
 	p.preface(1 << 30)
 	next := uint32(1)
@@ -213,7 +214,7 @@ func (p *peer) loop(count int, block, body []byte) error {
 	}
 }
 
-// cut has the connection withhold the last byte of the next TLS record.
+// cut makes the connection omit the last byte of the next TLS record.
 func cut(p *peer) {
 	p.Conn.(*tls.Conn).NetConn().(*cutting).cut = true
 }

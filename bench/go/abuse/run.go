@@ -16,14 +16,15 @@ import (
 
 const (
 	before     = 2 * time.Second
-	hold       = 12 * time.Second // How long all of an attack is there: longer than a request may take to come.
+	hold       = 12 * time.Second // The duration of a complete attack: longer than the timeout of a request.
 	settleDown = time.Second
 
 	warmUpCalls   = 400_000
 	warmUpWorkers = 8 // On each edge.
 )
 
-// attackAll runs one attack after the other, all on one daemon as long as it lives, and prints a table.
+// attackAll runs the attacks one after the other, and prints a table. It restarts the daemon only if the
+// daemon has ended.
 func attackAll(o options) {
 	w := makeWorld(o)
 	list := o.names
@@ -33,10 +34,10 @@ func attackAll(o options) {
 	for _, name := range list {
 		find(name)
 	}
-	fmt.Printf("Size: %g. A cell of a caller: answered/asked, p99 in ms. Memory in MiB: heap used, heap after a collection, "+
-		"direct, resident.\n\n", w.Size)
-	fmt.Println("| attack | connections | cut | alive | AWS | gRPC | socket | heap | live | direct | held | RSS | " +
-		"turned away | calls refused | log kB |")
+	fmt.Printf("Size: %g. A cell of a caller: answered/sent calls, p99 in ms. Memory in MiB: used heap, heap after a "+
+		"collection, direct, counted for connections, resident.\n\n", w.Size)
+	fmt.Println("| attack | connections | cut | alive | AWS | gRPC | socket | heap | live | direct | counted | RSS | " +
+		"connections refused | calls refused | log kB |")
 	fmt.Println("| --- |" + strings.Repeat(" ---: |", 14))
 	var d *daemon
 	failed := false
@@ -61,7 +62,7 @@ func attackAll(o options) {
 	}
 }
 
-// warmUp makes the calls after which a JVM has compiled what it runs often.
+// warmUp makes calls until the JVM has compiled the frequent methods.
 func (w *world) warmUp() {
 	var wait sync.WaitGroup
 	for _, edge := range edges(w) {
@@ -69,7 +70,7 @@ func (w *world) warmUp() {
 		for range warmUpWorkers {
 			wait.Go(func() {
 				for i := begun.Add(1); i <= warmUpCalls/3; i = begun.Add(1) {
-					index := int(2 * i) // An even one is on a kept connection.
+					index := int(2 * i) // An even call uses a kept connection.
 					if i%50 == 0 {
 						index++
 					}
@@ -83,7 +84,7 @@ func (w *world) warmUp() {
 	wait.Wait()
 }
 
-// pause is a second at most in a short run.
+// pause returns the duration of a pause, at most a second in a short run.
 func (w *world) pause(full time.Duration) time.Duration {
 	if w.Size < 1 {
 		return min(full/2, time.Second)
@@ -91,7 +92,8 @@ func (w *world) pause(full time.Duration) time.Duration {
 	return full
 }
 
-// attackOnce prints a row; whether the daemon lives and the modest caller got every answer.
+// attackOnce runs an attack and prints its row. It returns whether the daemon is alive and the modest
+// caller got every answer.
 func (w *world) attackOnce(d *daemon, a attack) bool {
 	world := w.write()
 	uid := -1
@@ -100,7 +102,7 @@ func (w *world) attackOnce(d *daemon, a attack) bool {
 	}
 	caller := startChild("modest", world, uid)
 	time.Sleep(w.pause(before))
-	connectionsBefore, callsBefore := d.turnedAway()
+	connectionsBefore, callsBefore := d.refusals()
 	logBefore := d.logBytes()
 	d.mutex.Lock()
 	d.peaks = usage{}
@@ -118,7 +120,7 @@ func (w *world) attackOnce(d *daemon, a attack) bool {
 		each.awaitAll()
 	}
 	time.Sleep(w.pause(hold))
-	connections, calls := d.turnedAway()
+	connections, calls := d.refusals()
 	alive := d.alive()
 	var sum stats
 	for _, each := range attackers {
@@ -139,11 +141,11 @@ func (w *world) attackOnce(d *daemon, a attack) bool {
 			got = &outcome{}
 		}
 		if edge == "socket" && a.otherUID && !w.OtherUID {
-			cells += " (one user) |" // Nothing tells the two callers apart.
+			cells += " (one user) |" // The daemon cannot distinguish the two callers.
 			continue
 		}
-		good = good && got.Asked > 0 && got.Answered == got.Asked
-		cells += fmt.Sprintf(" %d/%d %d |", got.Answered, got.Asked, got.p99().Milliseconds())
+		good = good && got.Sent > 0 && got.Answered == got.Sent
+		cells += fmt.Sprintf(" %d/%d %d |", got.Answered, got.Sent, got.p99().Milliseconds())
 		for text, times := range got.Errors {
 			log.Printf("%s: %s: %d times: %s", a.name, edge, times, text)
 		}
@@ -161,7 +163,7 @@ func (w *world) attackOnce(d *daemon, a attack) bool {
 	return good
 }
 
-// attacker is a process of a lower priority than the daemon and the modest caller.
+// attacker is a process with a lower priority than the daemon and the modest caller.
 type attacker struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner

@@ -17,7 +17,7 @@ import (
 
 const (
 	soakers = 40
-	// What may be left when the hostile traffic has ended, beyond what there was before it.
+	// The maximum increase after the end of the hostile traffic.
 	descriptorsLeft = 30
 	threadsLeft     = 6
 	heapLeft        = 24 // MiB
@@ -25,12 +25,12 @@ const (
 	calmDown        = 3 * time.Second
 )
 
-// soak sends random hostile traffic to one daemon, and then looks whether anything is left of it.
+// soak sends random hostile traffic to one daemon, and then checks for leaks.
 func soak(o options) {
 	w := makeWorld(o)
 	d := w.startDaemon(o)
 	w.makeKeys()
-	// What is loaded and pooled at first use is no growth.
+	// Classes and pools of the first use do not count as a leak.
 	seconds := time.Duration(o.soak) * time.Second
 	w.hostile(o.seed, max(2*time.Second, seconds/5))
 	time.Sleep(calmDown)
@@ -54,11 +54,11 @@ func soak(o options) {
 	fmt.Println("| | before | after |\n| --- | ---: | ---: |")
 	fmt.Printf("| live heap, MiB | %.0f | %.0f |\n", heapBefore, heapAfter)
 	fmt.Printf("| direct memory, MiB | %.0f | %.0f |\n", before.direct/mib, after.direct/mib)
-	fmt.Printf("| held for callers, bytes | %.0f | %.0f |\n", before.held, after.held)
-	fmt.Printf("| resident at most, MiB | %.0f | %.0f |\n", before.rss/mib, after.rss/mib)
+	fmt.Printf("| counted for connections, bytes | %.0f | %.0f |\n", before.held, after.held)
+	fmt.Printf("| peak resident memory, MiB | %.0f | %.0f |\n", before.rss/mib, after.rss/mib)
 	fmt.Printf("| file descriptors | %.0f | %.0f |\n", before.descriptors, after.descriptors)
 	fmt.Printf("| threads | %.0f | %.0f |\n", before.threads, after.threads)
-	fmt.Println("\n| modest caller | asked | answered | p99, ms |\n| --- | ---: | ---: | ---: |")
+	fmt.Println("\n| modest caller | calls | answered | p99, ms |\n| --- | ---: | ---: | ---: |")
 	var faults []string
 	if !d.alive() {
 		faults = append(faults, fmt.Sprintf("the daemon ended: %v", d.state))
@@ -68,9 +68,9 @@ func soak(o options) {
 		if got == nil {
 			got = &outcome{}
 		}
-		fmt.Printf("| %s | %d | %d | %d |\n", edge, got.Asked, got.Answered, got.p99().Milliseconds())
-		if got.Asked == 0 || got.Answered != got.Asked {
-			faults = append(faults, fmt.Sprintf("%s: %d of %d answered: %v", edge, got.Answered, got.Asked, got.Errors))
+		fmt.Printf("| %s | %d | %d | %d |\n", edge, got.Sent, got.Answered, got.p99().Milliseconds())
+		if got.Sent == 0 || got.Answered != got.Sent {
+			faults = append(faults, fmt.Sprintf("%s: %d of %d answered: %v", edge, got.Answered, got.Sent, got.Errors))
 		}
 	}
 	for _, each := range []struct {
@@ -92,7 +92,7 @@ func soak(o options) {
 	}
 }
 
-// hostile has many do what they like for so long; how many connections there were.
+// hostile makes hostile connections in parallel for a duration. It returns their number.
 func (w *world) hostile(seed int64, duration time.Duration) int64 {
 	var attempts atomic.Int64
 	var wait sync.WaitGroup
@@ -111,7 +111,7 @@ func (w *world) hostile(seed int64, duration time.Duration) int64 {
 	return attempts.Load()
 }
 
-// misbehave is one hostile connection.
+// misbehave makes one hostile connection.
 func (w *world) misbehave(random *rand.Rand) {
 	dials := []dialer{toAWS, toAWS, toAWS, toSocket, toSocket, toGRPC("none"), toGRPC("greedy"), rawGRPC}
 	edge := random.Intn(len(dials))
@@ -138,7 +138,7 @@ func (w *world) misbehave(random *rand.Rand) {
 	case 1: // Half a request of HTTP/1.1.
 		request := s.http1()
 		p.out.Write(request[:random.Intn(len(request))])
-	case 2: // Requests one after the other, unsigned and signed.
+	case 2: // Pipelined requests, signed and unsigned.
 		p.out.Write(bytes.Repeat(s.http1(), 1+random.Intn(50)))
 		p.out.WriteString("POST / HTTP/1.1\r\nhost: a\r\n\r\n")
 	case 3: // No window.
@@ -146,7 +146,7 @@ func (w *world) misbehave(random *rand.Rand) {
 		for _, stream := range streams(1 + random.Intn(100)) {
 			p.request(stream, fields, body)
 		}
-	case 4: // Streams that do not end.
+	case 4: // Streams without END_STREAM.
 		p.preface(1 << 30)
 		for _, stream := range streams(1 + random.Intn(300)) {
 			p.headers(stream, false, fields)
@@ -157,7 +157,7 @@ func (w *world) misbehave(random *rand.Rand) {
 		for _, stream := range streams(1 + random.Intn(20)) {
 			p.headers(stream, random.Intn(2) == 0, long)
 		}
-	case 6: // A frame, and a TLS record, without their ends.
+	case 6: // A frame or a TLS record without its last byte.
 		p.preface(1 << 30)
 		p.headers(1, false, fields)
 		if _, ok := conn.(*tls.Conn); ok && random.Intn(2) == 0 {
@@ -168,23 +168,23 @@ func (w *world) misbehave(random *rand.Rand) {
 		}
 		_ = p.framer.WriteData(1, false, make([]byte, random.Intn(maxFrame)))
 		p.out.Truncate(p.out.Len() - 1)
-	case 7: // Requests that are taken back.
+	case 7: // Cancelled requests.
 		p.preface(1 << 30)
 		for _, stream := range streams(1 + random.Intn(500)) {
 			p.request(stream, fields, body)
 			_ = p.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
 		}
-	case 8: // Frames of the connection.
+	case 8: // SETTINGS and PING frames.
 		p.preface(1 << 30)
 		p.out.Write(bytes.Repeat(controls(), 1+random.Intn(8)))
-	case 9: // Empty DATA, and windows of one byte.
+	case 9: // Empty DATA frames, and window updates of one byte.
 		p.preface(1 << 30)
 		p.headers(1, false, fields)
 		for range random.Intn(2000) {
 			_ = p.framer.WriteData(1, false, nil)
 			_ = p.framer.WriteWindowUpdate(0, 1)
 		}
-	case 10: // Fields that go on.
+	case 10: // CONTINUATION frames without END_HEADERS.
 		p.preface(1 << 30)
 		_ = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: fields})
 		for range random.Intn(200) {
@@ -203,7 +203,7 @@ func (w *world) misbehave(random *rand.Rand) {
 	}
 }
 
-// rawGRPC is the port of TLS without TLS.
+// rawGRPC connects to the TLS port without TLS.
 func rawGRPC(w *world, source int) (net.Conn, error) {
 	return fromSource(source).Dial("tcp", w.GRPC)
 }

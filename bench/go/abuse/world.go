@@ -23,10 +23,10 @@ import (
 	"time"
 )
 
-// nobody is the uid of the modest caller on the Unix socket, where this program may take it.
+// nobody is the uid of the modest caller on the Unix socket, if this program runs as root.
 const nobody = 65534
 
-// world is what attackers and the modest caller know of the daemon.
+// world is the configuration of attackers and of the modest caller.
 type world struct {
 	Dir                string
 	AWS, GRPC, Socket  string
@@ -35,8 +35,8 @@ type world struct {
 	ModestID, ModestPw string
 	Key, LongKey       string // The second has the longest description.
 	Size               float64
-	Patience           time.Duration // Of the modest caller, with each call.
-	OtherUID           bool          // Whether the modest caller is another user on the Unix socket than the attacker.
+	Patience           time.Duration // The timeout of a call of the modest caller.
+	OtherUID           bool          // Whether modest caller and attacker are different users.
 	Seed               int64
 
 	tls map[string]*tls.Config
@@ -60,7 +60,8 @@ func (w *world) write() string {
 
 func (w *world) file(name string) string { return filepath.Join(w.Dir, name) }
 
-// tlsOf is for one of the certificates: greedy, modest, none. The last is of a principal without a rule.
+// tlsOf returns the TLS configuration for a certificate: greedy, modest or none. The principal of none
+// has no rule.
 func (w *world) tlsOf(name string, protocols ...string) *tls.Config {
 	if w.tls == nil {
 		w.tls = map[string]*tls.Config{}
@@ -77,7 +78,7 @@ func (w *world) tlsOf(name string, protocols ...string) *tls.Config {
 	return w.tls[name]
 }
 
-// makeWorld writes certificates and a configuration with the shipped limits into the folder that hmacd dev made.
+// makeWorld writes certificates and a configuration with the default limits into the folder of hmacd dev.
 func makeWorld(o options) *world {
 	dir, err := filepath.Abs(o.dir)
 	check(err)
@@ -86,7 +87,7 @@ func makeWorld(o options) *world {
 		Socket: filepath.Join(dir, "abuse.sock"), AWS: freeAddress(), GRPC: freeAddress(), Patience: modestLimit,
 	}
 	if o.short || o.soak > 0 && o.soak < 60 {
-		w.Patience *= 6 // These runs are tests, which pass on a machine that is busy with other things.
+		w.Patience *= 6 // These runs are tests, which must pass on a busy machine.
 	}
 	if o.short {
 		w.Size /= 20
@@ -215,7 +216,7 @@ func (w *world) sign(id, secret, operation, body string) signed {
 	return s
 }
 
-// http1 is the request as HTTP/1.1.
+// http1 returns the request in HTTP/1.1.
 func (s signed) http1() []byte {
 	var b strings.Builder
 	b.WriteString("POST / HTTP/1.1\r\n")
@@ -226,7 +227,7 @@ func (s signed) http1() []byte {
 	return []byte(b.String())
 }
 
-// http2Fields are those of the request over HTTP/2.
+// http2Fields returns the header fields of the request in HTTP/2.
 func (s signed) http2Fields() [][2]string {
 	return append([][2]string{
 		{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", s.fields[0][1]},
@@ -248,14 +249,14 @@ func (w *world) macJSON() string {
 	return `{"KeyId":"` + w.Key + `","Message":"aGVsbG8=","MacAlgorithm":"HMAC_SHA_256"}`
 }
 
-// generateMac is hmacd.v1.GenerateMacRequest in a gRPC frame.
+// generateMac returns a GenerateMacRequest in a gRPC frame.
 func (w *world) generateMac() []byte {
 	message := field(nil, 1, []byte(w.Key))
 	message = field(message, 2, []byte("hello"))
 	return grpcFrame(append(message, 3<<3, 2)) // HMAC_SHA_256
 }
 
-// field appends a protobuf field with a length.
+// field appends a length-delimited protobuf field.
 func field(message []byte, number int, value []byte) []byte {
 	message = append(message, byte(number<<3|2))
 	length := len(value)

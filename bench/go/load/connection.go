@@ -16,30 +16,30 @@ import (
 
 const (
 	frameHeaderBytes = 9
-	// What the server may send before it is told of more, on the connection and on each stream.
+	// The window of the server, for the connection and for each stream.
 	window = 1 << 30
-	// RFC 9113, section 6.9.2: what we may send before the server tells of more.
+	// The initial window of the client (RFC 9113, section 6.9.2).
 	initialWindow = 65535
 	maxFrame      = 16384
 	bufferBytes   = 64 << 10
 )
 
-// connection has a number of streams under way, and begins a new one for each that ends.
+// connection keeps a number of streams open: it opens a new stream for each stream that ends.
 type connection struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	out     bytes.Buffer
 	decoder *hpack.Decoder
-	headers []byte // Of every request, ready to be sent: none refers to what was sent before.
+	headers []byte // The encoded headers of every request, without the dynamic table.
 	body    []byte
 
 	nextStream uint32
 	sent       map[uint32]*stream
-	waiting    int   // Calls that the flow control does not let begin yet.
-	toSend     int64 // Bytes of requests that the server takes now.
-	received   int64 // Since we last told of more room.
+	waiting    int   // Calls that wait for the window.
+	toSend     int64 // The window of the client, in bytes.
+	received   int64 // Bytes since the last WINDOW_UPDATE.
 
-	status string // Of the header block that is read now.
+	status string // The grpc-status of the current header block.
 	answer []byte
 	nanos  []int64
 }
@@ -51,7 +51,7 @@ type stream struct {
 
 func newConnection(conn net.Conn, path string, body []byte) (*connection, error) {
 	if len(body) > maxFrame {
-		return nil, fmt.Errorf("a request of %d bytes does not fit one frame", len(body))
+		return nil, fmt.Errorf("a request of %d bytes is longer than one frame", len(body))
 	}
 	c := &connection{
 		conn: conn, in: bufio.NewReaderSize(conn, bufferBytes), body: body,
@@ -85,7 +85,7 @@ func newConnection(conn net.Conn, path string, body []byte) (*connection, error)
 	if err := c.flush(); err != nil {
 		return nil, err
 	}
-	// What the server says first: how much it takes.
+	// Reads until the SETTINGS of the server.
 	for {
 		kind, err := c.frame()
 		if err != nil {
@@ -111,7 +111,7 @@ func (c *connection) header(kind http2.FrameType, flags http2.Flags, id uint32, 
 	c.out.Write(h[:])
 }
 
-// begin sends a request, or notes that it has to wait.
+// begin sends a request, or counts it as waiting for the window.
 func (c *connection) begin(now time.Time) {
 	if c.toSend < int64(len(c.body)) {
 		c.waiting++
@@ -126,7 +126,7 @@ func (c *connection) begin(now time.Time) {
 	c.nextStream += 2
 }
 
-// call makes calls until none is left.
+// call makes calls until left is 0.
 func (c *connection) call(streams int, left *atomic.Int64) error {
 	now := time.Now()
 	for range streams {
@@ -135,7 +135,7 @@ func (c *connection) call(streams int, left *atomic.Int64) error {
 		}
 	}
 	for len(c.sent) > 0 || c.waiting > 0 {
-		// All that has come is read before anything is sent: many requests go out in one write.
+		// Sends only after it has read all available input, so that one write has many requests.
 		if c.in.Buffered() == 0 {
 			if err := c.flush(); err != nil {
 				return err
@@ -155,7 +155,7 @@ func (c *connection) call(streams int, left *atomic.Int64) error {
 	return c.flush()
 }
 
-// frame reads one.
+// frame reads one frame.
 func (c *connection) frame() (http2.FrameType, error) {
 	var h [frameHeaderBytes]byte
 	if _, err := io.ReadFull(c.in, h[:]); err != nil {
@@ -183,7 +183,7 @@ func (c *connection) take(kind http2.FrameType, flags http2.Flags, id uint32, pa
 	case http2.FrameData:
 		s := c.sent[id]
 		if s == nil || flags.Has(http2.FlagDataPadded) {
-			return fmt.Errorf("data that was not expected, stream %d", id)
+			return fmt.Errorf("unexpected DATA frame, stream %d", id)
 		}
 		c.more(len(payload))
 		s.answer = append(s.answer, payload...)
@@ -215,7 +215,7 @@ func (c *connection) take(kind http2.FrameType, flags http2.Flags, id uint32, pa
 
 func (c *connection) takeHeaders(flags http2.Flags, id uint32, payload []byte) error {
 	if !flags.Has(http2.FlagHeadersEndHeaders) || flags.Has(http2.FlagHeadersPadded) || flags.Has(http2.FlagHeadersPriority) {
-		return fmt.Errorf("headers of a form that was not expected: %x", flags)
+		return fmt.Errorf("unexpected flags of HEADERS: %x", flags)
 	}
 	c.status = ""
 	if _, err := c.decoder.Write(payload); err != nil {
@@ -235,7 +235,7 @@ func (c *connection) takeHeaders(flags http2.Flags, id uint32, payload []byte) e
 		c.answer = s.answer
 	}
 	if len(s.answer) == 0 || !bytes.Equal(s.answer, c.answer) {
-		return fmt.Errorf("stream %d got another answer than the first: %x", id, s.answer)
+		return fmt.Errorf("the answer of stream %d differs from the first answer: %x", id, s.answer)
 	}
 	c.nanos = append(c.nanos, int64(time.Since(s.start)))
 	delete(c.sent, id)
@@ -249,14 +249,14 @@ func (c *connection) takeSettings(flags http2.Flags, payload []byte) error {
 	for ; len(payload) >= 6; payload = payload[6:] {
 		id, value := http2.SettingID(binary.BigEndian.Uint16(payload)), binary.BigEndian.Uint32(payload[2:])
 		if id == http2.SettingInitialWindowSize && int(value) < len(c.body) {
-			return fmt.Errorf("the server takes only %d bytes of a request", value)
+			return fmt.Errorf("the server's initial window of %d bytes is smaller than a request", value)
 		}
 	}
 	c.header(http2.FrameSettings, http2.FlagSettingsAck, 0, 0)
 	return nil
 }
 
-// more tells the server now and then that what it sent was read.
+// more sends a WINDOW_UPDATE after half of the server's window.
 func (c *connection) more(bytes int) {
 	c.received += int64(bytes)
 	if c.received > window/2 {

@@ -1,12 +1,12 @@
-// Command load sends one request again and again over connections with a number of streams each, and looks at every
-// answer: that its grpc-status is 0 and that its message is the one of the first answer.
+// Command load sends one request repeatedly over connections with a number of streams each. It checks
+// every answer: the grpc-status must be 0, and the message must equal the first answer.
 //
-// It speaks HTTP/2 frames itself, so that it costs little, and does what h2load does not: mutual TLS, and looking.
-// Latencies are from writing a request to reading its answer's end, as the program sees it.
+// It reads and writes HTTP/2 frames itself, for a low cost. Unlike h2load, it supports mutual TLS and
+// checks the answers. A latency is the time from the write of a request to the end of its answer.
 //
 //	load -address unix:PATH|HOST:PORT -body FILE -path PATH -connections N -streams N -calls N [-ca F -cert F -key F]
 //
-// Prints one line of JSON; latencies in microseconds.
+// Prints one line of JSON. Latencies are in microseconds.
 package main
 
 import (
@@ -41,12 +41,12 @@ func parse() settings {
 	flag.StringVar(&s.address, "address", "", "unix:PATH or HOST:PORT")
 	flag.StringVar(&s.body, "body", "", "file with the request's frame")
 	flag.StringVar(&s.path, "path", "/hmacd.v1.MacService/GenerateMac", "the method")
-	flag.IntVar(&s.connections, "connections", 1, "how many connections")
-	flag.IntVar(&s.streams, "streams", 1, "calls under way on each")
-	flag.Int64Var(&s.calls, "calls", 1, "how many calls in all")
-	flag.StringVar(&s.ca, "ca", "", "authorities of the server's certificate; without them, no TLS")
-	flag.StringVar(&s.cert, "cert", "", "our certificate")
-	flag.StringVar(&s.key, "key", "", "its private key")
+	flag.IntVar(&s.connections, "connections", 1, "number of connections")
+	flag.IntVar(&s.streams, "streams", 1, "calls in flight on each connection")
+	flag.Int64Var(&s.calls, "calls", 1, "total number of calls")
+	flag.StringVar(&s.ca, "ca", "", "file with the authorities of the server's certificate; without it, no TLS")
+	flag.StringVar(&s.cert, "cert", "", "file with the client's certificate")
+	flag.StringVar(&s.key, "key", "", "file with the client's private key")
 	flag.Parse()
 	return s
 }
@@ -77,7 +77,7 @@ func (s settings) dial() (net.Conn, error) {
 		return nil, err
 	}
 	if conn.ConnectionState().NegotiatedProtocol != "h2" {
-		return nil, fmt.Errorf("the server does not speak HTTP/2")
+		return nil, fmt.Errorf("the server did not select HTTP/2")
 	}
 	return conn, nil
 }
@@ -145,7 +145,7 @@ func run(s settings) (result, error) {
 }
 
 func main() {
-	debug.SetGCPercent(800) // There is little garbage, and no reason to look for it often.
+	debug.SetGCPercent(800) // There is little garbage, so collections are rare.
 	r, err := run(parse())
 	if err != nil {
 		log.Fatal("load: ", err)

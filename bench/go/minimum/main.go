@@ -1,8 +1,8 @@
-// Command minimum is what a Go team would write instead of hmacd: grpc-go, miekg/pkcs11 and a pool of sessions, each
-// with a copy of the key. There is one key; nobody is authenticated, nothing is checked that the token checks.
+// Command minimum is the service that a Go team would write instead of hmacd: grpc-go, miekg/pkcs11 and
+// a pool of sessions, each with a copy of the key. It has one key, no authentication and no checks.
 //
-// It is written to be fast: copies of the key that live in the session, workers that outlive a call, and a collector that
-// runs seldom. Tried and left at grpc-go's defaults, since nothing came of it: buffers of other sizes, shared ones.
+// It is optimized for speed: session copies of the key, workers that serve many calls, and rare garbage
+// collections. Other buffer sizes and shared buffers gave no improvement, so grpc-go's defaults stay.
 //
 //	minimum MODULE TOKEN-LABEL PIN-FILE KEY-LABEL SESSIONS SOCKET
 package main
@@ -30,18 +30,19 @@ import (
 )
 
 const (
-	// The service needs a few megabytes; with Go's default of 100 percent it collects all the time, at a tenth of its speed.
+	// The service needs a few megabytes. With Go's default of 100 percent, constant collections reduce the
+	// throughput to a tenth.
 	gcPercent = 800
 	maxMemory = 256 << 20
 )
 
-// session is logged in, with its own copy of the key.
+// session is a logged-in session with its own copy of the key.
 type session struct {
 	handle pkcs11.SessionHandle
 	key    pkcs11.ObjectHandle
 }
 
-// pool holds the sessions that nobody uses now. A session takes one operation at a time.
+// pool has the idle sessions. A session executes one operation at a time.
 type pool struct {
 	module    *pkcs11.Ctx
 	mechanism []*pkcs11.Mechanism
@@ -70,7 +71,7 @@ func newPool(path, tokenLabel, pin, keyLabel string, size int) (*pool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 { // A login is for all sessions of a process.
+		if i == 0 { // A login applies to all sessions of a process.
 			if err := module.Login(handle, pkcs11.CKU_USER, pin); err != nil {
 				return nil, err
 			}

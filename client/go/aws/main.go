@@ -1,6 +1,6 @@
-// The command aws makes and verifies a MAC with AWS's SDK, as with AWS KMS itself: aws [KEY MESSAGE]
+// The command aws generates and verifies a MAC with AWS's SDK, as with AWS KMS: aws [KEY MESSAGE]
 //
-// Without a key it creates one. AWS_ENDPOINT_URL_KMS says that it is hmacd that is called.
+// Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(ctx context.Context, arguments []string) error {
 	}
 	fmt.Println("mac", hex.EncodeToString(generated.Mac))
 
-	// An answer without an error says that the MAC is right.
+	// An answer without an error means that the MAC is correct.
 	request := &kms.VerifyMacInput{
 		KeyId:        keyID,
 		Message:      message,
@@ -71,7 +71,7 @@ func run(ctx context.Context, arguments []string) error {
 	request.Message = append([]byte("not "), message...)
 	_, err = client.VerifyMac(ctx, request)
 	var wrong *types.KMSInvalidMacException
-	if !errors.As(err, &wrong) { // No answer is no verdict; and a wrong MAC must not pass.
+	if !errors.As(err, &wrong) { // Another error does not mean that the MAC is wrong. Success is a fault here.
 		return fmt.Errorf("a changed message was not refused: %w", err)
 	}
 	fmt.Println("refused", wrong.ErrorCode())

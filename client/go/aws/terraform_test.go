@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
-// terraform makes the calls that Terraform's AWS provider makes for the resources aws_kms_key and
-// aws_kms_alias, in its order and with its members. Any error ends an apply.
+// terraform makes the calls of Terraform's AWS provider for the resources aws_kms_key and
+// aws_kms_alias, in the provider's order and with its members. Any error ends an apply.
 type terraform struct {
 	*testing.T
 	*kms.Client
@@ -27,7 +27,7 @@ func newTerraform(t *testing.T) terraform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without retries, which would hide a fault of the daemon's.
+	// Without retries, which could hide a fault of the daemon.
 	return terraform{t, kms.NewFromConfig(settings, func(o *kms.Options) { o.RetryMaxAttempts = 1 })}
 }
 
@@ -39,8 +39,8 @@ func must[T any](answer T, err error) T {
 	return answer
 }
 
-// key is what the provider reads of a key. Whatever changes in it between two reads is a difference
-// in the next plan.
+// key has the data that the provider reads for a key. A change between two reads is a difference in
+// the next plan.
 type key struct {
 	metadata types.KeyMetadata
 	policy   string
@@ -49,8 +49,8 @@ type key struct {
 	tags     map[string]string
 }
 
-// readKey refreshes. To the provider a key that is pending deletion does not exist; it reads no more
-// of it.
+// readKey reads a key as a refresh does. For the provider, a key that is pending deletion does not
+// exist.
 func (tf terraform) readKey(id string) (key, bool) {
 	tf.Helper()
 	metadata := must(tf.DescribeKey(tf.Context(), &kms.DescribeKeyInput{KeyId: &id})).KeyMetadata
@@ -59,7 +59,7 @@ func (tf terraform) readKey(id string) (key, bool) {
 	}
 	policy := must(tf.GetKeyPolicy(tf.Context(),
 		&kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")}))
-	if metadata.Origin != types.OriginTypeAwsKms { // Of another origin it does not ask for the rotation.
+	if metadata.Origin != types.OriginTypeAwsKms { // For another origin, the provider does not read the rotation.
 		tf.Fatalf("the origin is %s", metadata.Origin)
 	}
 	rotation := must(tf.GetKeyRotationStatus(tf.Context(),
@@ -85,8 +85,7 @@ func (tf terraform) readTags(id string) map[string]string {
 	return tags
 }
 
-// plan refreshes as often as the provider waits for equal answers after a change, and wants no
-// difference.
+// plan refreshes as often as the provider does after a change, and requires equal answers.
 func (tf terraform) plan(id string) key {
 	tf.Helper()
 	first, found := tf.readKey(id)
@@ -127,15 +126,15 @@ func (tf terraform) createKey(description string, tags map[string]string, enable
 	made := *created.KeyMetadata
 	made.Enabled, made.KeyState = read.metadata.Enabled, read.metadata.KeyState
 	if !reflect.DeepEqual(made, read.metadata) {
-		tf.Fatalf("made as %+v, but read as %+v", made, read.metadata)
+		tf.Fatalf("created as %+v, but read as %+v", made, read.metadata)
 	}
 	if !reflect.DeepEqual(tags, read.tags) || read.metadata.Enabled != enabled {
-		tf.Fatalf("asked for %v, %v, but read %+v", tags, enabled, read)
+		tf.Fatalf("requested %v, %v, but read %+v", tags, enabled, read)
 	}
 	return read
 }
 
-// setEnabled changes is_enabled, and waits until reads tell of it.
+// setEnabled changes is_enabled, and waits until reads have the new value.
 func (tf terraform) setEnabled(id string, enabled bool) {
 	tf.Helper()
 	if enabled {
@@ -150,7 +149,7 @@ func (tf terraform) setEnabled(id string, enabled bool) {
 	}
 }
 
-// change applies a change of all that can change without a new key.
+// change changes all members that can change without a new key.
 func (tf terraform) change(
 	before key, description string, tags map[string]string, enabled bool,
 ) key {
@@ -188,13 +187,13 @@ func (tf terraform) change(
 		tf.Fatalf("want %+v with %v, but read %+v", wanted, tags, after)
 	}
 	if before.policy != after.policy || after.rotates || after.period != nil {
-		tf.Fatalf("what was not changed is another: %+v", after)
+		tf.Fatalf("an unchanged member differs: %+v", after)
 	}
 	return after
 }
 
-// destroyKey schedules the deletion, and waits until reads tell of it. A key whose deletion is
-// scheduled already is as good.
+// destroyKey schedules the deletion, and waits until reads do not find the key. A key that is
+// already pending deletion is not an error.
 func (tf terraform) destroyKey(id string) {
 	tf.Helper()
 	_, err := tf.ScheduleKeyDeletion(tf.Context(),
@@ -207,11 +206,11 @@ func (tf terraform) destroyKey(id string) {
 		tf.Fatal(err)
 	}
 	if _, found := tf.readKey(id); found {
-		tf.Fatal("the key is still there")
+		tf.Fatal("the key still exists")
 	}
 }
 
-// readAlias looks through all aliases, as the provider does.
+// readAlias reads all aliases, as the provider does.
 func (tf terraform) readAlias(name string) (types.AliasListEntry, bool) {
 	tf.Helper()
 	pages := kms.NewListAliasesPaginator(tf.Client, &kms.ListAliasesInput{})
@@ -237,7 +236,7 @@ func (tf terraform) planAlias(name, target string) {
 	}
 }
 
-func TestTerraformMakesChangesAndDestroysAKeyAndItsAlias(t *testing.T) {
+func TestTerraformCreatesChangesAndDestroysAKeyAndItsAlias(t *testing.T) {
 	tf := newTerraform(t)
 	tags := map[string]string{"Name": "orders", "team": "payments", "empty": ""}
 	made := tf.createKey("made by Terraform", tags, true)
@@ -252,39 +251,39 @@ func TestTerraformMakesChangesAndDestroysAKeyAndItsAlias(t *testing.T) {
 		&kms.CreateAliasInput{AliasName: &name, TargetKeyId: &id}))
 	tf.planAlias(name, id)
 	if !reflect.DeepEqual(made, tf.plan(id)) {
-		t.Fatal("an alias made a difference to its key")
+		t.Fatal("an alias changed its key")
 	}
 
 	others := map[string]string{"Name": "invoices", "cost": "4711"}
 	changed := tf.change(made, "changed by Terraform", others, false)
 	changed = tf.change(changed, "", map[string]string{"Name": "invoices"}, true)
 
-	other := tf.createKey("the alias's next one", map[string]string{}, true)
+	other := tf.createKey("the next key of the alias", map[string]string{}, true)
 	otherID := aws.ToString(other.metadata.KeyId)
 	must(tf.UpdateAlias(t.Context(),
 		&kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &otherID}))
 	tf.planAlias(name, otherID)
 	if !reflect.DeepEqual(changed, tf.plan(id)) {
-		t.Fatal("an alias that went made a difference to its key")
+		t.Fatal("the removal of an alias changed its key")
 	}
 
 	must(tf.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: &name}))
 	if _, found := tf.readAlias(name); found {
-		t.Fatal("the alias is still there")
+		t.Fatal("the alias still exists")
 	}
 	for _, key := range []string{id, otherID, id} {
 		tf.destroyKey(key)
 	}
 }
 
-func TestTerraformMakesAKeyThatIsDisabled(t *testing.T) {
+func TestTerraformCreatesADisabledKey(t *testing.T) {
 	tf := newTerraform(t)
 	made := tf.createKey("", map[string]string{"Name": "spare"}, false)
 	tf.destroyKey(aws.ToString(made.metadata.KeyId))
 }
 
-// A policy in the configuration is refused before anything is made: it would not be in force.
-func TestTerraformIsToldThatAPolicyIsNotServed(t *testing.T) {
+// The daemon refuses a policy before it creates the key, because the policy would have no effect.
+func TestPolicyIsRefusedForTerraform(t *testing.T) {
 	tf := newTerraform(t)
 	made := tf.createKey("", map[string]string{}, true)
 	id := aws.ToString(made.metadata.KeyId)
@@ -320,10 +319,10 @@ func expectDefaultPolicy(t *testing.T, made key) {
 		t.Fatalf("not the default policy: %s", made.policy)
 	}
 	statement := policy.Statement[0]
-	said := []string{
+	found := []string{
 		policy.Version, policy.ID, statement.Effect, statement.Principal["AWS"], statement.Action,
 	}
-	if !slices.Equal(said, []string{"2012-10-17", "key-default-1", "Allow", root, "kms:*"}) {
+	if !slices.Equal(found, []string{"2012-10-17", "key-default-1", "Allow", root, "kms:*"}) {
 		t.Fatalf("not the default policy: %s", made.policy)
 	}
 }

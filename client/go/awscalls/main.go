@@ -28,7 +28,7 @@ type request struct {
 	Pages       bool            `json:"pages"`
 }
 
-// paginators are those of the operations that the cases page through.
+// paginators are the SDK's paginators of the operations in cases with pages.
 var paginators = map[string]any{
 	"ListAliases":      kms.NewListAliasesPaginator,
 	"ListKeys":         kms.NewListKeysPaginator,
@@ -75,7 +75,7 @@ func outcome(answer any, err error) map[string]any {
 		return map[string]any{"fault": err.Error()}
 	}
 	var message any = refusal.ErrorMessage()
-	if message == "" || message == "UnknownError" { // What the SDK says where an error has no text.
+	if message == "" || message == "UnknownError" { // The SDK has these for an error without a text.
 		message = nil
 	}
 	return map[string]any{"error": refusal.ErrorCode(), "status": response.HTTPStatusCode(), "message": message}
@@ -98,7 +98,7 @@ func (r request) make(ctx context.Context, client *kms.Client) (any, error) {
 	return call(method, ctx, input)
 }
 
-// makeAll has the lists of all pages.
+// makeAll returns the lists of all pages.
 func (r request) makeAll(ctx context.Context, client *kms.Client, input reflect.Value) (any, error) {
 	limit := int32(1)
 	input.Elem().FieldByName("Limit").Set(reflect.ValueOf(&limit))
@@ -126,7 +126,7 @@ func call(method reflect.Value, ctx context.Context, arguments ...reflect.Value)
 	return plain(results[0]), nil
 }
 
-// plain is a value as encoding/json writes it, without the members that are absent.
+// plain converts a value for encoding/json, and omits absent members.
 func plain(value reflect.Value) any {
 	switch given := value.Interface().(type) {
 	case time.Time:
@@ -137,7 +137,7 @@ func plain(value reflect.Value) any {
 		}
 		return given
 	case middleware.Metadata:
-		return nil // Not of the answer.
+		return nil // Not a member of the answer.
 	}
 	switch value.Kind() {
 	case reflect.Pointer:
@@ -166,7 +166,7 @@ func plain(value reflect.Value) any {
 		return members
 	case reflect.String:
 		if value.Len() == 0 && value.Type() != reflect.TypeFor[string]() {
-			return nil // An enumeration's value that is absent; a text would be a pointer.
+			return nil // An absent value of an enumeration. A text is a pointer.
 		}
 	}
 	return value.Interface()

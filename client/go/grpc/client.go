@@ -13,15 +13,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// settings say where hmacd is, whom to trust, and who we are.
+// settings are the settings of a connection.
 type settings struct {
 	target    string // host:port
 	ca        string // the file with the authorities of hmacd's certificate
-	cert, key string // the files with our certificate and its private key
+	cert, key string // the files with the client's certificate and its private key
 	timeout   time.Duration
 }
 
-// fromEnv reads what the file "env" of hmacd dev sets.
+// fromEnv reads the variables in the file "env" of hmacd dev.
 func fromEnv() settings {
 	return settings{
 		target:  os.Getenv("HMACD_TARGET"),
@@ -32,7 +32,8 @@ func fromEnv() settings {
 	}
 }
 
-// connect makes a connection with mutual TLS. It serves any number of goroutines at once; make one and keep it.
+// connect makes a connection with mutual TLS. A connection is safe for concurrent use: create one
+// and share it.
 func connect(s settings) (*grpc.ClientConn, error) {
 	authorities, err := os.ReadFile(s.ca)
 	if err != nil {
@@ -50,15 +51,15 @@ func connect(s settings) (*grpc.ClientConn, error) {
 }
 
 func dial(s settings, config *tls.Config) (*grpc.ClientConn, error) {
-	// Every call has this deadline, or that of its context where that is earlier.
+	// Every call has this deadline, or the deadline of its context if that is earlier.
 	deadline := fmt.Sprintf(`{"methodConfig": [{"name": [{}], "timeout": "%.3fs"}]}`, s.timeout.Seconds())
 	return grpc.NewClient(s.target,
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithDefaultServiceConfig(deadline))
 }
 
-// reason tells why hmacd refused a call, as a name from error_reason.proto. It is empty when the error is not
-// hmacd's, for example when no connection was made.
+// reason returns the reason of an error, a name in error_reason.proto. It is empty if the error is
+// not from hmacd, for example if the connection failed.
 func reason(err error) string {
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == "hmacd.dev" {

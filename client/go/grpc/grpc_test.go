@@ -18,7 +18,7 @@ import (
 
 const sha256 = hmacdv1.MacAlgorithm_MAC_ALGORITHM_HMAC_SHA_256
 
-// calls is a connection to the daemon that the environment names, and a key made for the test.
+// calls is a connection to the daemon in the environment, with a new key for the test.
 type calls struct {
 	hmacdv1.MacServiceClient
 	keyID string
@@ -99,7 +99,7 @@ func TestMessageOf4097BytesIsRefused(t *testing.T) {
 	expectRefusal(t, err, codes.InvalidArgument, "INVALID_FIELD")
 }
 
-func TestCallerWithoutCertificateIsNotLetIn(t *testing.T) {
+func TestCallerWithoutCertificateIsRefused(t *testing.T) {
 	authorities, err := os.ReadFile(fromEnv().ca)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestCallerWithoutCertificateIsNotLetIn(t *testing.T) {
 	expectRefusal(t, listKeys(t.Context(), conn), codes.Unavailable, "")
 }
 
-func TestCallEndsAtItsDeadlineWhenNobodyAnswers(t *testing.T) {
+func TestCallToASilentServerEndsAtItsDeadline(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

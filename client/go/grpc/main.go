@@ -1,6 +1,6 @@
-// The command grpc makes and verifies a MAC with hmacd: grpc [KEY MESSAGE]
+// The command grpc generates and verifies a MAC with hmacd: grpc [KEY MESSAGE]
 //
-// Without a key it creates one.
+// Without a key, it creates one.
 package main
 
 import (
@@ -51,7 +51,7 @@ func run(ctx context.Context, arguments []string) error {
 	}
 	fmt.Println("mac", hex.EncodeToString(generated.GetMac()))
 
-	// An answer without an error says that the MAC is right; there is nothing else to look at.
+	// An answer without an error means that the MAC is correct. No field needs a check.
 	request := &hmacdv1.VerifyMacRequest{
 		KeyId:        keyID,
 		Message:      message,
@@ -69,7 +69,7 @@ func run(ctx context.Context, arguments []string) error {
 	case "KMS_INVALID_MAC":
 		fmt.Println("refused", reason(err))
 		return nil
-	default: // No answer is no verdict; and a wrong MAC must not pass.
+	default: // Another error does not mean that the MAC is wrong. Success is a fault here.
 		return fmt.Errorf("a changed message was not refused: %w", err)
 	}
 }

@@ -1,4 +1,4 @@
-//! Connects to hmacd with mutual TLS, and tells why it refused a call.
+//! Connects to hmacd with mutual TLS, and reads the reasons of errors.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,13 +17,14 @@ pub mod v1 {
     tonic::include_proto!("hmacd.v1");
 }
 
-/// Whom to trust and who we are: the files that the file `env` of hmacd dev names.
+/// Reads the authorities, the client's certificate and its key from the files in the environment of
+/// hmacd dev.
 pub fn tls_from_env() -> Result<ClientTlsConfig, Box<dyn Error>> {
     let identity = Identity::from_pem(file("HMACD_CERT")?, file("HMACD_KEY")?);
     Ok(trust_from_env()?.identity(identity))
 }
 
-/// Whom to trust, without saying who we are.
+/// Reads the authorities only. The client has no certificate.
 pub fn trust_from_env() -> Result<ClientTlsConfig, Box<dyn Error>> {
     Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(file("HMACD_CA")?)))
 }
@@ -33,14 +34,14 @@ fn file(variable: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(fs::read(&path).map_err(|error| format!("{path}: {error}"))?)
 }
 
-/// A connection that serves any number of tasks at once: make one, and clone it. It connects at the first call.
+/// Makes a connection, which connects at the first call. Create one, and clone it for other tasks.
 pub fn connect(target: &str, tls: ClientTlsConfig, timeout: Duration) -> Result<Hmacd, Box<dyn Error>> {
     let channel = Endpoint::from_shared(format!("https://{target}"))?.tls_config(tls)?.connect_lazy();
     Ok(Hmacd { channel, timeout })
 }
 
-/// A connection whose calls all have the same deadline. hmacd is told of it, and it holds also while connecting, which
-/// tonic's own `Endpoint::timeout` does not.
+/// A connection with one deadline for each call. The client sends the deadline to hmacd. Unlike
+/// tonic's `Endpoint::timeout`, it also applies while the client connects.
 #[derive(Clone)]
 pub struct Hmacd {
     channel: Channel,
@@ -65,14 +66,15 @@ impl Service<http::Request<Body>> for Hmacd {
             match answer.await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) if start.elapsed() < timeout => Err(unavailable(error)),
-                // Also when tonic's own timer was first, which says CANCELLED.
+                // Also if tonic's own timer fires first, with CANCELLED.
                 _ => Err(Status::deadline_exceeded("no answer in time")),
             }
         })
     }
 }
 
-/// A connection that could not be made or broke is UNAVAILABLE in every language; tonic says UNKNOWN to some.
+/// Converts the error of a failed or broken connection to UNAVAILABLE, as in other languages. tonic
+/// has UNKNOWN for some of these errors.
 fn unavailable(error: tonic::transport::Error) -> Status {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -83,8 +85,8 @@ fn unavailable(error: tonic::transport::Error) -> Status {
     Status::unavailable(text)
 }
 
-/// Why hmacd refused the call, as a name from `error_reason.proto`; none when the error is not hmacd's, for example when
-/// no connection was made.
+/// Returns the reason of an error, a name in `error_reason.proto`. None if the error is not from
+/// hmacd, for example if the connection failed.
 pub fn reason(status: &Status) -> Option<String> {
     let info = status.get_details_error_info()?;
     (info.domain == "hmacd.dev").then_some(info.reason)

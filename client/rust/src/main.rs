@@ -1,6 +1,6 @@
-//! Makes and verifies a MAC with hmacd: `hmacd-client [KEY MESSAGE]`
+//! Generates and verifies a MAC with hmacd: `hmacd-client [KEY MESSAGE]`
 //!
-//! Without a key it creates one.
+//! Without a key, it creates one.
 
 use std::{env, error::Error, time::Duration};
 
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let hex: String = generated.mac.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("mac {hex}");
 
-    // An answer says that the MAC is right; a wrong one is an error.
+    // An answer means that the MAC is correct. A wrong MAC is an error.
     let mut request = VerifyMacRequest {
         key_id,
         message,
@@ -57,6 +57,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("refused KMS_INVALID_MAC");
             Ok(())
         }
-        Err(status) => Err(status.into()), // No answer is no verdict.
+        Err(status) => Err(status.into()), // Another error does not mean that the MAC is wrong.
     }
 }

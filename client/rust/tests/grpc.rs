@@ -1,4 +1,4 @@
-//! Checks of the client, on the daemon that the environment names.
+//! Tests of the client, with the daemon in the environment.
 
 use std::env;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection and a key of its own.
+/// A connection with a new key.
 struct Calls {
     macs: MacServiceClient<Hmacd>,
     key_id: String,
@@ -96,14 +96,14 @@ async fn message_of_4097_bytes_is_refused() {
 }
 
 #[tokio::test]
-async fn caller_without_certificate_is_not_let_in() {
+async fn caller_without_certificate_is_refused() {
     let nobody = connect(&target(), trust_from_env().unwrap(), TIMEOUT).unwrap();
     let listed = KeyServiceClient::new(nobody).list_keys(ListKeysRequest::default()).await;
     assert_refused(listed, Code::Unavailable, None);
 }
 
 #[tokio::test]
-async fn call_ends_at_its_deadline_when_nobody_answers() {
+async fn call_to_a_silent_server_ends_at_its_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let timeout = Duration::from_millis(300);
     let patient = connect(&silent.local_addr().unwrap().to_string(), tls_from_env().unwrap(), timeout).unwrap();

@@ -37,7 +37,7 @@ final class AwsCalls {
   public static void main(String[] arguments) throws IOException {
     var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-    // Absent members are no members; a null that is there is an error without a text.
+    // The program omits absent members. The only null is the message of an error without a text.
     var gson = new Gson().newBuilder().serializeNulls().disableHtmlEscaping().create();
     for (String line = in.readLine(); line != null; line = in.readLine()) {
       out.println(gson.toJson(outcome(JsonParser.parseString(line).getAsJsonObject())));
@@ -65,13 +65,15 @@ final class AwsCalls {
   private static KmsClient connect(JsonElement credentials) {
     var kms = KmsClient.builder();
     if (credentials instanceof JsonArray given) {
-      var keyAndSecret = AwsBasicCredentials.create(given.get(0).getAsString(), given.get(1).getAsString());
+      var keyAndSecret =
+          AwsBasicCredentials.create(given.get(0).getAsString(), given.get(1).getAsString());
       kms.credentialsProvider(StaticCredentialsProvider.create(keyAndSecret));
     }
     return kms.build();
   }
 
-  private static JsonObject make(KmsClient kms, JsonObject call) throws ReflectiveOperationException {
+  private static JsonObject make(KmsClient kms, JsonObject call)
+      throws ReflectiveOperationException {
     String name = call.get("call").getAsString();
     boolean pages = call.get("pages").getAsBoolean();
     JsonObject input = call.getAsJsonObject("input");
@@ -131,7 +133,7 @@ final class AwsCalls {
     } else if (type == MarshallingType.STRING) {
       return json.getAsString();
     }
-    throw new IllegalArgumentException(field.memberName() + " is of a type that no case has set yet");
+    throw new IllegalArgumentException(field.memberName() + " has an unsupported type: " + type);
   }
 
   // --- The SDK's types to JSON ---
@@ -148,7 +150,7 @@ final class AwsCalls {
   }
 
   private static JsonElement plain(Object value) {
-    if (value == null || value instanceof SdkAutoConstructList) { // What is there for an absent list.
+    if (value == null || value instanceof SdkAutoConstructList) { // An absent list.
       return JsonNull.INSTANCE;
     } else if (value instanceof SdkPojo structure) {
       return plain(structure);

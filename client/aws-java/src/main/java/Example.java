@@ -8,9 +8,9 @@ import software.amazon.awssdk.services.kms.model.KmsInvalidMacException;
 import software.amazon.awssdk.services.kms.model.MacAlgorithmSpec;
 
 /**
- * Makes and verifies a MAC with AWS's SDK, as with AWS KMS itself: {@code Example [KEY MESSAGE]}.
+ * Generates and verifies a MAC with AWS's SDK, as with AWS KMS: {@code Example [KEY MESSAGE]}.
  *
- * <p>Without a key it creates one. AWS_ENDPOINT_URL_KMS says that it is hmacd that is called.
+ * <p>Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
  */
 final class Example {
   private static final MacAlgorithmSpec ALGORITHM = MacAlgorithmSpec.HMAC_SHA_256;
@@ -26,7 +26,8 @@ final class Example {
         text = arguments[1];
       } else {
         keyId =
-            kms.createKey(r -> r.keySpec(KeySpec.HMAC_256).keyUsage(KeyUsageType.GENERATE_VERIFY_MAC))
+            kms.createKey(
+                    r -> r.keySpec(KeySpec.HMAC_256).keyUsage(KeyUsageType.GENERATE_VERIFY_MAC))
                 .keyMetadata()
                 .keyId();
         text = "pay 100 EUR to account 4711";
@@ -38,14 +39,14 @@ final class Example {
           kms.generateMac(r -> r.keyId(keyId).message(message).macAlgorithm(ALGORITHM)).mac();
       System.out.println("mac " + HexFormat.of().formatHex(mac.asByteArray()));
 
-      // An answer says that the MAC is right; a wrong one is an exception.
+      // An answer means that the MAC is correct. A wrong MAC is an exception.
       kms.verifyMac(r -> r.keyId(keyId).message(message).macAlgorithm(ALGORITHM).mac(mac));
       System.out.println("verified");
 
       SdkBytes changed = SdkBytes.fromString("not " + text, StandardCharsets.UTF_8);
       try {
         kms.verifyMac(r -> r.keyId(keyId).message(changed).macAlgorithm(ALGORITHM).mac(mac));
-      } catch (KmsInvalidMacException e) { // No answer, which is another exception, is no verdict.
+      } catch (KmsInvalidMacException e) { // Another exception does not mean that the MAC is wrong.
         System.out.println("refused " + e.awsErrorDetails().errorCode());
         return;
       }

@@ -1,12 +1,12 @@
-# Finds Java and runs it for hmacctl. Sourced by scripts that have set lib, the directory of this file.
+# Finds Java and runs it for hmacctl. A script sets lib, the folder of this file, and sources it.
 
-# Sets java: $HMACD_JAVA; else that of the home which the file java-home names; else that of $JAVA_HOME;
-# else the newest of the one on the PATH and those in /usr/lib/jvm, which must be 17 or newer.
+# Sets java to the first of: $HMACD_JAVA; Java in the home in the file java-home; Java in $JAVA_HOME;
+# the newest Java, 17 or newer, on the PATH or in /usr/lib/jvm.
 find_java() {
   java=${HMACD_JAVA:-}
   if [ -n "$java" ]; then
     if [ -d "$java" ]; then java=$java/bin/java; fi
-    if [ ! -x "$java" ]; then no_java "HMACD_JAVA names no java that can be run: $java"; fi
+    if [ ! -x "$java" ]; then no_java "HMACD_JAVA is not an executable java: $java"; fi
     return
   fi
   if [ -r "$lib/java-home" ]; then
@@ -28,22 +28,23 @@ find_java() {
       java=$candidate
     fi
   done
-  if [ -z "$java" ]; then no_java "no Java of version 17 or newer was found"; fi
+  if [ -z "$java" ]; then no_java "no Java 17 or newer found"; fi
 }
 
 no_java() {
   echo "hmacctl: $1" >&2
-  echo "hint: Install one, or say with HMACD_JAVA where it is." >&2
+  echo "hint: Install Java 17 or newer, or set HMACD_JAVA to its path." >&2
   exit 9
 }
 
-# Runs java in place of this shell. The arguments are more options, the class, and the arguments of that.
+# Replaces this shell by Java. The arguments are more options, the class, and its arguments.
 #
-# The options make the start short. Half of it was the compiler, for code that runs a few times only; and
-# Netty's JFR events, its way around sun.misc.Unsafe and the unpacking of BoringSSL were a fifth. A Java that
-# does not know the AOT cache, or finds that another Java made it, goes on without.
+# The options shorten the start. The compiler took half of the start, for code that runs only a few
+# times. A fifth was for Netty's JFR events, its replacement of sun.misc.Unsafe, and the unpacking of
+# BoringSSL. A Java without support for AOT caches, or with a cache of another Java, starts without
+# the cache.
 run_java() {
-  # Java decodes its arguments by the locale, and a message is UTF-8.
+  # Java decodes its arguments with the encoding of the locale. A message is UTF-8.
   case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
     *[Uu][Tt][Ff]-8 | *[Uu][Tt][Ff]8) ;;
     *) export LC_ALL=C.UTF-8 ;;

@@ -8,15 +8,15 @@ import java.util.Optional;
 final class AccessKeyCommands {
   private static final Option PRINCIPAL =
       Option.required(
-          "--principal", "ARN", "Who signs with it: arn:aws:iam::ACCOUNT:user/NAME, as in rules.");
+          "--principal", "ARN", "The principal, as in rules: arn:aws:iam::ACCOUNT:user/NAME.");
   private static final Option ACCESS_KEY_ID =
-      Option.required("--access-key-id", "ID", "The access key.");
+      Option.required("--access-key-id", "ID", "The id of the access key.");
 
   static final List<Command> ALL =
       List.of(
           new Command(
               "create-access-key",
-              "Makes an access key for AWS clients; its secret is shown this once.",
+              "Creates an access key for AWS clients. Its secret is shown only once.",
               List.of(PRINCIPAL),
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.created(hmacd.createAccessKey(arguments.get(PRINCIPAL))))),
@@ -30,7 +30,7 @@ final class AccessKeyCommands {
                           .list("AccessKeys", hmacd::listAccessKeys, Answers::accessKey))),
           new Command(
               "disable-access-key",
-              "Keeps an access key from being used, for good.",
+              "Disables an access key permanently.",
               List.of(ACCESS_KEY_ID),
               AccessKeyCommands::disable),
           new Command(

@@ -22,60 +22,64 @@ record Advice(ExitCode exitCode, String hint) {
       case ALIAS_NOT_FOUND -> notFound("See 'hmacctl list-aliases'.");
       case ACCESS_KEY_NOT_FOUND -> notFound("See 'hmacctl list-access-keys'.");
       case TOKEN_OBJECT_NOT_FOUND ->
-          notFound("Look for its label (CKA_LABEL) or id (CKA_ID) with the token's own tools.");
+          notFound("Find its label (CKA_LABEL) or id (CKA_ID) with the token's own tools.");
 
       case KMS_INVALID_MAC -> new Advice(ExitCode.MAC_DOES_NOT_MATCH, "Do not trust the message.");
       case DRY_RUN_OPERATION ->
-          new Advice(ExitCode.DRY_RUN_OPERATION, "Leave out --dry-run to carry it out.");
+          new Advice(ExitCode.DRY_RUN_OPERATION, "Omit --dry-run to carry the request out.");
 
-      case INVALID_FIELD -> refused("Mend the option that the message names.");
+      case INVALID_FIELD -> refused("Correct the option that the message names.");
       case REQUEST_TOO_LONG -> refused("Send less in one call.");
       case METHOD_NOT_FOUND, SERVICE_NOT_FOUND ->
           refused("The daemon is older than this hmacctl: use a newer daemon.");
       case UNKNOWN_FIELD -> refused("The daemon is older than this hmacctl: use a newer daemon.");
-      case GRANT_TOKENS_NOT_SUPPORTED -> refused("Leave out --grant-tokens.");
-      case KEY_VERSION_NOT_SUPPORTED -> refused("This daemon takes no key version.");
-      case INVALID_PAGE_TOKEN -> refused("Leave out --starting-token to begin at the first page.");
+      case GRANT_TOKENS_NOT_SUPPORTED -> refused("Omit --grant-tokens.");
+      case KEY_VERSION_NOT_SUPPORTED -> refused("This daemon does not support key versions.");
+      case INVALID_PAGE_TOKEN -> refused("Omit --starting-token to start at the first page.");
       case INVALID_KEY_ID ->
-          refused("Name the key by key id or ARN, or by alias ('alias/...') where one is taken.");
+          refused("Use a key id or key ARN, or an alias ('alias/...') if the command allows it.");
       case ALIAS_ALREADY_EXISTS ->
-          refused("Use 'hmacctl update-alias' to point it at another key.");
-      case LIMIT_EXCEEDED -> refused("Delete something, or ask an operator for more.");
+          refused("Use 'hmacctl update-alias' to point the alias at another key.");
+      case LIMIT_EXCEEDED ->
+          refused("Delete unused entries, or ask an operator for a higher limit.");
       case KEY_NOT_USABLE -> refused("See the key's state with 'hmacctl describe-key'.");
       case KEY_NOT_PENDING_DELETION ->
           refused("There is nothing to cancel; see 'hmacctl describe-key'.");
-      case INVALID_TAG -> refused("Mend --tags.");
+      case INVALID_TAG -> refused("Correct --tags.");
       case INVALID_KEY_USAGE ->
           refused("Use the algorithm that 'hmacctl describe-key' shows for this key.");
       case TOKEN_OBJECT_AMBIGUOUS ->
-          refused("Name the object by the one of label and id that no other has.");
+          refused("Use the label or id that only this object has, or both.");
       case TOKEN_OBJECT_UNFIT ->
           refused(
-              "Import the key again: private, sensitive, not extractable, allowed to sign and not to"
-                  + " derive.");
+              "Import the key again: private, sensitive, not extractable, allowed to sign, not"
+                  + " allowed to derive.");
       case RESERVED_MESSAGE -> refused("Send another message.");
-      case TOKEN_OBJECT_TAKEN -> refused("Use the key that it backs; see 'hmacctl list-keys'.");
-      case MECHANISM_NOT_SUPPORTED -> refused("Choose another --key-spec.");
+      case TOKEN_OBJECT_TAKEN ->
+          refused("Use the existing key of this object; see 'hmacctl list-keys'.");
+      case MECHANISM_NOT_SUPPORTED -> refused("Use another --key-spec.");
 
-      case TOKEN_BUSY, REGISTRY_BUSY, MEMORY_BUSY -> unavailable("Try again, less often.");
+      case TOKEN_BUSY, REGISTRY_BUSY, MEMORY_BUSY ->
+          unavailable("Try again, with fewer calls at a time.");
       case TOKEN_UNAVAILABLE, REGISTRY_UNAVAILABLE ->
-          unavailable("Try again; if it lasts, an operator finds the cause in the daemon's log.");
+          unavailable("Try again. If the error persists, the daemon's log has the cause.");
       case KEY_UNAVAILABLE ->
-          unavailable("The key's object on the token is missing or changed: tell an operator.");
+          unavailable("The key's object on the token is missing or changed. Inform an operator.");
       case STOPPING -> unavailable("Try again, or another daemon (--target).");
       case UNREACHABLE ->
           unavailable(
               "Check that the daemon runs, --target or --socket, and the certificates"
                   + " (--ca, --cert, --key).");
       case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
-          unavailable("Try again; if it lasts, something on the way damages data.");
+          unavailable("Try again. If the error persists, the network or a proxy damages data.");
       case DEADLINE_EXCEEDED ->
-          new Advice(ExitCode.DEADLINE_EXCEEDED, "Try again, or give it longer with --timeout.");
+          new Advice(ExitCode.DEADLINE_EXCEEDED, "Try again, or set a longer --timeout.");
 
-      case INTERNAL -> internal("An operator finds the cause in the daemon's log.");
-      case DRY_RUN_IGNORED -> internal("The daemon is at fault: do not use --dry-run with it.");
+      case INTERNAL -> internal("The daemon's log has the cause.");
+      case DRY_RUN_IGNORED ->
+          internal("This is a fault of the daemon: do not use --dry-run with it.");
       case CANCELLED -> internal("Try again.");
-      case UNKNOWN -> internal("The daemon may be newer than this hmacctl, or no hmacd.");
+      case UNKNOWN -> internal("The daemon may be newer than this hmacctl, or another server.");
     };
   }
 

@@ -28,7 +28,7 @@ final class AliasCommands {
               AliasCommands::update),
           new Command(
               "delete-alias",
-              "Deletes an alias; the key stays.",
+              "Deletes an alias. The key stays.",
               List.of(ALIAS_NAME),
               AliasCommands::delete),
           new Command(

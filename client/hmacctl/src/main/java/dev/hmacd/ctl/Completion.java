@@ -3,7 +3,7 @@ package dev.hmacd.ctl;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// The completion script for bash, which zsh understands with its bashcompinit.
+/// The completion script for bash. zsh runs it with bashcompinit.
 final class Completion {
   static final String NAME = "completion";
 

@@ -15,28 +15,28 @@ final class Connection {
       Option.optional(
           "--target",
           "HOST:PORT",
-          "The daemon, over mutual TLS; several with commas between them take turns. Or unix:/path."
-              + " Default: HMACD_TARGET.");
+          "The daemon's address, for mutual TLS. Calls alternate between several addresses,"
+              + " separated by commas. Or unix:/path. Default: HMACD_TARGET.");
   private static final Option SOCKET =
       Option.optional(
           "--socket",
           "PATH",
-          "The daemon's Unix domain socket, in place of --target."
-              + " Default: HMACD_SOCKET, where HMACD_TARGET is not set.");
+          "The daemon's Unix domain socket, instead of --target."
+              + " Default: HMACD_SOCKET, if HMACD_TARGET is not set.");
   private static final Option CA =
       Option.optional(
-          "--ca",
-          "FILE",
-          "PEM: the authorities that the daemon's certificate must lead to. Default: HMACD_CA.");
+          "--ca", "FILE", "PEM: the certificate authorities of the daemon. Default: HMACD_CA.");
   private static final Option CERT =
-      Option.optional("--cert", "FILE", "PEM: this client's certificates. Default: HMACD_CERT.");
+      Option.optional(
+          "--cert", "FILE", "PEM: the client's certificate chain. Default: HMACD_CERT.");
   private static final Option KEY =
-      Option.optional("--key", "FILE", "PEM: its private key, PKCS #8. Default: HMACD_KEY.");
+      Option.optional(
+          "--key", "FILE", "PEM: the client's private key, PKCS #8. Default: HMACD_KEY.");
   private static final Option TIMEOUT =
       Option.optional(
           "--timeout",
           "SECONDS",
-          "How long a call may take, with its retries, such as 0.5. Default: 5.");
+          "The time limit of a call, with its retries, such as 0.5. Default: 5.");
 
   static final List<Option> OPTIONS = List.of(TARGET, SOCKET, CA, CERT, KEY, TIMEOUT);
 
@@ -66,7 +66,7 @@ final class Connection {
 
   private String target() {
     if (arguments.has(SOCKET) && arguments.has(TARGET)) {
-      throw new UsageException("give --target or --socket, not both");
+      throw new UsageException("use --target or --socket, not both");
     }
     return arguments
         .find(TARGET)
@@ -76,7 +76,8 @@ final class Connection {
         .orElseThrow(
             () ->
                 new UsageException(
-                    "which daemon? Give --target or --socket, or set HMACD_TARGET or HMACD_SOCKET"));
+                    "no daemon address: use --target or --socket, or set HMACD_TARGET or"
+                        + " HMACD_SOCKET"));
   }
 
   private Path file(Option option, String variable) {
@@ -84,7 +85,7 @@ final class Connection {
         .find(option)
         .or(() -> variable(variable))
         .map(Path::of)
-        .orElseThrow(() -> new UsageException("TLS needs " + option.name() + " or " + variable));
+        .orElseThrow(() -> new UsageException("TLS requires " + option.name() + " or " + variable));
   }
 
   private Optional<String> variable(String name) {
@@ -100,6 +101,6 @@ final class Connection {
     } catch (NumberFormatException e) {
       // The exception below has the error message.
     }
-    throw new UsageException("--timeout must be seconds, more than 0: " + seconds);
+    throw new UsageException("--timeout must be a number of seconds above 0: " + seconds);
   }
 }

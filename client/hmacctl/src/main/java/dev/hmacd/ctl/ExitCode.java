@@ -4,12 +4,12 @@ package dev.hmacd.ctl;
 enum ExitCode {
   OK(0, "The request succeeded."),
   MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC is not that of the message."),
-  USAGE(2, "The command line is wrong, or names a file that cannot be read."),
-  DENIED(3, "The daemon does not know the caller, or does not allow it."),
+  USAGE(2, "The command line is wrong, or a file on it cannot be read."),
+  DENIED(3, "The caller is not authenticated, or has no permission."),
   NOT_FOUND(4, "There is no such key, alias or token object."),
-  REFUSED(5, "The request cannot be carried out as it is; mend it."),
-  UNAVAILABLE(6, "The daemon or its token cannot be used now; try again later."),
-  DEADLINE_EXCEEDED(7, "The deadline (--timeout) passed; try again."),
+  REFUSED(5, "The request is refused. Correct it."),
+  UNAVAILABLE(6, "The daemon or its token is unavailable now. Try again later."),
+  DEADLINE_EXCEEDED(7, "The deadline (--timeout) passed. Try again."),
   DRY_RUN_OPERATION(8, "With --dry-run: the request would have succeeded."),
   INTERNAL(9, "A fault of the daemon or of hmacctl.");
 

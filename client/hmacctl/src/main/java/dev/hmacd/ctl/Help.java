@@ -12,8 +12,9 @@ final class Help {
   static String all() {
     var help = new StringBuilder();
     help.append("usage: hmacctl COMMAND [OPTION...]\n\n");
-    paragraph(help, "Calls hmacd, which makes and verifies MACs under keys that live in an HSM.");
-    help.append("\nCommands ('hmacctl COMMAND --help' for their options):\n");
+    paragraph(
+        help, "Calls hmacd, which generates and verifies MACs under keys that live in an HSM.");
+    help.append("\nCommands ('hmacctl COMMAND --help' shows their options):\n");
     Command.ALL.forEach(command -> entry(help, command.name(), command.summary()));
     entry(
         help,

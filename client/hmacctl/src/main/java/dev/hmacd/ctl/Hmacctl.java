@@ -23,12 +23,12 @@ public final class Hmacctl {
 
   /// Runs the command and ends the process.
   public static void main(String[] args) {
-    LogManager.getLogManager().reset(); // The errors have what gRPC and Netty would log.
+    LogManager.getLogManager().reset(); // gRPC and Netty would log the errors a second time.
     var out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, UTF_8);
     var err = new PrintStream(new FileOutputStream(FileDescriptor.err), false, UTF_8);
     int exitCode = run(new Terminal(System.getenv(), System.in, out, err), args);
     if (exitCode == ExitCode.MAC_DOES_NOT_MATCH.code) {
-      // The launcher has a code of its own, because a JVM that cannot start also ends with 1.
+      // The launcher sets another code, because a JVM that cannot start also ends with 1.
       exitCode = Integer.getInteger("hmacctl.mac_does_not_match", exitCode);
     }
     // No work is left, and a normal end of the JVM would wait for Netty's threads.
@@ -49,14 +49,14 @@ public final class Hmacctl {
     String name = args.isEmpty() ? "" : args.get(0);
     switch (name) {
       case "-h", "--help", "help" -> {
-        return tell(terminal, Help.all());
+        return print(terminal, Help.all());
       }
       case "--version" -> {
         String version = Hmacctl.class.getPackage().getImplementationVersion();
-        return tell(terminal, "hmacctl " + (version == null ? "unreleased" : version) + "\n");
+        return print(terminal, "hmacctl " + (version == null ? "unreleased" : version) + "\n");
       }
       case Completion.NAME -> {
-        return tell(terminal, Completion.script());
+        return print(terminal, Completion.script());
       }
       default -> {
         Optional<Command> command =
@@ -66,7 +66,7 @@ public final class Hmacctl {
             : fail(
                 terminal,
                 ExitCode.USAGE,
-                name.isEmpty() ? "which command?" : "unknown command: " + name,
+                name.isEmpty() ? "missing command" : "unknown command: " + name,
                 "See 'hmacctl --help'.");
       }
     }
@@ -75,14 +75,14 @@ public final class Hmacctl {
   private static ExitCode answered(Terminal terminal, Command command, List<String> args) {
     // Only as the first argument: as the value of an option, `--help` is a message.
     if (!args.isEmpty() && List.of("-h", "--help").contains(args.get(0))) {
-      return tell(terminal, Help.of(command));
+      return print(terminal, Help.of(command));
     }
     try {
       Arguments arguments = Arguments.parse(args, command.options());
       var output = new Output(arguments);
       try (HmacdClient hmacd = new Connection(arguments, terminal.environment()).open()) {
         Optional<Value> answer = command.action().run(hmacd, arguments, terminal);
-        return tell(terminal, answer.map(output::render).orElse(""));
+        return print(terminal, answer.map(output::render).orElse(""));
       }
     } catch (UsageException e) {
       return fail(
@@ -102,7 +102,7 @@ public final class Hmacctl {
     }
   }
 
-  private static ExitCode tell(Terminal terminal, String text) {
+  private static ExitCode print(Terminal terminal, String text) {
     terminal.out().print(text);
     return ExitCode.OK;
   }

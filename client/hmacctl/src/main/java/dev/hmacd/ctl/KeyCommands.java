@@ -14,12 +14,13 @@ final class KeyCommands {
       Option.list("--grant-tokens", "TOKEN...", "Grant tokens, at most 10.");
 
   private static final Option KEY_SPEC =
-      Option.required("--key-spec", "SPEC", "What the key is to be used with:")
+      Option.required("--key-spec", "SPEC", "The spec of the key:")
           .of(List.of("HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"));
   private static final Option DESCRIPTION =
-      Option.optional("--description", "TEXT", "What the key is for. No secrets.");
+      Option.optional("--description", "TEXT", "The purpose of the key. No secrets.");
   private static final Option TOKEN_SERIAL =
-      Option.optional("--token-serial", "SERIAL", "The token to make it on, if not the usual one.");
+      Option.optional(
+          "--token-serial", "SERIAL", "The token for the key. Default: the first configured one.");
   private static final Option OBJECT_LABEL =
       Option.optional("--object-label", "LABEL", "CKA_LABEL of the secret key.");
   private static final Option OBJECT_ID =
@@ -29,18 +30,18 @@ final class KeyCommands {
       List.of(
           new Command(
               "create-key",
-              "Makes a key in the HSM.",
+              "Creates a key in the HSM.",
               List.of(KEY_SPEC, DESCRIPTION, TagCommands.TAGS, TOKEN_SERIAL),
               KeyCommands::create),
           new Command(
               "adopt-key",
-              "Takes a key into service that a key ceremony put on the token: the only one with"
+              "Registers a key that a key ceremony put on the token. Exactly one key must match"
                   + " --object-label, --object-id, or both.",
               List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION, TagCommands.TAGS),
               KeyCommands::adopt),
           new Command(
               "describe-key",
-              "Tells everything about a key but the key itself.",
+              "Shows the metadata of a key.",
               List.of(KEY_ID, GRANT_TOKENS),
               KeyCommands::describe),
           new Command(
@@ -66,7 +67,7 @@ final class KeyCommands {
 
   private static Optional<Value> adopt(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
     if (!arguments.has(OBJECT_LABEL) && !arguments.has(OBJECT_ID)) {
-      throw new UsageException("give --object-label, --object-id, or both");
+      throw new UsageException("use --object-label, --object-id, or both");
     }
     KeySpec keySpec = keySpec(arguments);
     String description = arguments.find(DESCRIPTION).orElse("");

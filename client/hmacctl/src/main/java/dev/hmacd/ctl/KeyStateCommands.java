@@ -13,25 +13,25 @@ final class KeyStateCommands {
           "N",
           "Days until the key is destroyed, 7 to 30. Default: 30.");
   private static final Option DESCRIPTION =
-      Option.required("--description", "TEXT", "What the key is for. No secrets.");
+      Option.required("--description", "TEXT", "The purpose of the key. No secrets.");
 
   static final List<Command> ALL =
       List.of(
           new Command(
               "enable-key",
-              "Lets a key be used again.",
+              "Enables a key.",
               List.of(KEY_ID),
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.enableKey(arguments.get(KEY_ID))))),
           new Command(
               "disable-key",
-              "Keeps a key from being used.",
+              "Disables a key.",
               List.of(KEY_ID),
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.disableKey(arguments.get(KEY_ID))))),
           new Command(
               "schedule-key-deletion",
-              "Takes a key out of service now, and destroys it in the HSM when the window is over.",
+              "Takes a key out of service now. Destroys it in the HSM at the end of the window.",
               List.of(KEY_ID, DAYS),
               (hmacd, arguments, terminal) ->
                   Optional.of(
@@ -40,7 +40,7 @@ final class KeyStateCommands {
                               arguments.get(KEY_ID), arguments.number(DAYS, 0))))),
           new Command(
               "cancel-key-deletion",
-              "Keeps a key that waits for its deletion; it is disabled then.",
+              "Cancels the deletion of a key. The key is then disabled.",
               List.of(KEY_ID),
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.cancelKeyDeletion(arguments.get(KEY_ID))))),

@@ -26,21 +26,21 @@ final class MacCommands {
       Option.required(
           "--message",
           "TEXT",
-          "The message, 1 to 4096 bytes: the text itself in UTF-8, fileb://PATH for the bytes of a file,"
-              + " or - for standard input, all of it. AWS CLI v2 reads text here as base64; this does"
+          "The message, 1 to 4096 bytes: text in UTF-8, fileb://PATH for the bytes of a file, or -"
+              + " for all of standard input. AWS CLI v2 reads text here as base64. hmacctl does"
               + " not.");
   private static final Option MAC_ALGORITHM =
-      Option.required("--mac-algorithm", "ALGORITHM", "The one of the key's spec:")
+      Option.required("--mac-algorithm", "ALGORITHM", "The algorithm of the key's spec:")
           .of(List.of("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"));
   private static final Option MAC =
       Option.required(
           "--mac",
           "MAC",
-          "The MAC: base64, hex: and hexadecimal digits, or fileb://PATH for the bytes of a file.");
+          "The MAC: base64, hex: with hexadecimal digits, or fileb://PATH for a file's bytes.");
   private static final Option DRY_RUN =
       Option.flag(
           "--dry-run",
-          "Check everything and withhold the answer; exit code 8 says that it would succeed.");
+          "Executes all steps and withholds the answer. Exit code 8: it would succeed.");
 
   static final List<Command> ALL =
       List.of(
@@ -52,7 +52,7 @@ final class MacCommands {
               MacCommands::generate),
           new Command(
               "verify-mac",
-              "Verifies that a MAC is that of a message; exit code 1 says that it is not.",
+              "Verifies the MAC of a message. Exit code 1: the MAC does not match.",
               List.of(
                   KeyCommands.KEY_ID,
                   MESSAGE,
@@ -104,8 +104,7 @@ final class MacCommands {
     // bytes.
     boolean utf8 = System.getProperty("sun.jnu.encoding", "").equalsIgnoreCase("UTF-8");
     if (message.contains("\ufffd") || (!utf8 && !message.matches("[\\x00-\\x7f&&[^?]]*"))) {
-      throw new UsageException(
-          "--message is not UTF-8 as it was given; use a UTF-8 locale, fileb://PATH or -");
+      throw new UsageException("--message is not UTF-8: use a UTF-8 locale, fileb://PATH or -");
     }
     return message.getBytes(UTF_8);
   }
@@ -124,7 +123,7 @@ final class MacCommands {
           ? HexFormat.of().parseHex(mac, "hex:".length(), mac.length())
           : base64(mac);
     } catch (IllegalArgumentException e) {
-      throw new UsageException("--mac takes base64, hex: and hexadecimal digits, or fileb://PATH");
+      throw new UsageException("--mac takes base64, hex: with hexadecimal digits, or fileb://PATH");
     }
   }
 

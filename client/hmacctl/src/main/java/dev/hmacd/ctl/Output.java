@@ -6,7 +6,8 @@ import java.util.Optional;
 /// The output format, and the query that selects a part of the answer.
 final class Output {
   private static final Option FORMAT =
-      Option.optional("--output", "FORMAT", "Default: json. text has tabs, as that of the AWS CLI.")
+      Option.optional(
+              "--output", "FORMAT", "Default: json. text has tabs, as in the AWS CLI. One of:")
           .of(List.of("json", "text", "table"));
   private static final Option QUERY =
       Option.optional(

@@ -12,12 +12,12 @@ final class Paging {
       Option.optional(
           "--max-items",
           "N",
-          "At most this many; NextToken in the answer is where it goes on. Default: all.");
+          "The maximum number of items. NextToken in the answer continues the list. Default: all.");
   private static final Option PAGE_SIZE =
       Option.optional(
-          "--page-size", "N", "At most this many for each call. Default: as many as can be had.");
+          "--page-size", "N", "Maximum number of items in a call. Default: the daemon's limit.");
   private static final Option STARTING_TOKEN =
-      Option.optional("--starting-token", "TOKEN", "NextToken of the answer before.");
+      Option.optional("--starting-token", "TOKEN", "NextToken of the previous answer.");
 
   static final List<Option> OPTIONS = List.of(MAX_ITEMS, PAGE_SIZE, STARTING_TOKEN);
 

@@ -13,7 +13,7 @@ final class TagCommands {
   private static final Option KEY_ID =
       Option.required("--key-id", "KEY", "The key: key id or key ARN.");
   private static final Option TAG_KEYS =
-      Option.list("--tag-keys", "KEY...", "The keys of the tags to take off.");
+      Option.list("--tag-keys", "KEY...", "The keys of the removed tags.");
 
   private static final String KEY = "TagKey=";
   private static final String VALUE = ",TagValue=";
@@ -22,17 +22,17 @@ final class TagCommands {
       List.of(
           new Command(
               "tag-resource",
-              "Puts tags on a key, each in place of one with the same tag key.",
+              "Adds tags to a key. A tag replaces an existing tag with the same tag key.",
               List.of(KEY_ID, TAGS),
               TagCommands::tag),
           new Command(
               "untag-resource",
-              "Takes tags off a key.",
+              "Removes tags from a key.",
               List.of(KEY_ID, TAG_KEYS),
               TagCommands::untag),
           new Command(
               "list-resource-tags",
-              "Lists a key's tags, in the order in which they were put on it.",
+              "Lists a key's tags, in the order of their first addition.",
               Paging.optionsAnd(KEY_ID),
               TagCommands::list));
 

@@ -63,7 +63,7 @@ class HmacctlTest {
   void generatedMacIsJsonWithTheNamesOfAws() {
     assertThat(generate(MESSAGE))
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 {
                     "KeyId": "arn:hmacd:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555",
@@ -77,14 +77,14 @@ class HmacctlTest {
   @Test
   void textIsOneLineInTheOrderOfNames() {
     assertThat(generate(MESSAGE, "--output", "text"))
-        .isEqualTo(told(FakeDaemon.KEY_ARN + "\t1\t" + MAC + "\tHMAC_SHA_256\n"));
+        .isEqualTo(succeeded(FakeDaemon.KEY_ARN + "\t1\t" + MAC + "\tHMAC_SHA_256\n"));
   }
 
   @Test
   void tableIsOneLineForEachName() {
     assertThat(generate(MESSAGE, "--output=table"))
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 KeyId         %s
                 Mac           %s
@@ -95,12 +95,14 @@ class HmacctlTest {
   }
 
   @Test
-  void queryTellsAPart() {
-    assertThat(generate(MESSAGE, "--query", "Mac", "--output", "text")).isEqualTo(told(MAC + "\n"));
+  void querySelectsAPart() {
+    assertThat(generate(MESSAGE, "--query", "Mac", "--output", "text"))
+        .isEqualTo(succeeded(MAC + "\n"));
     assertThat(ctl("list-aliases", "--query", "Aliases[].AliasName", "--output", "text"))
-        .isEqualTo(told("alias/orders\n"));
-    assertThat(ctl("list-keys", "--query", "NextToken")).isEqualTo(told("null\n"));
-    assertThat(ctl("list-keys", "--query", "NextToken", "--output", "text")).isEqualTo(told(""));
+        .isEqualTo(succeeded("alias/orders\n"));
+    assertThat(ctl("list-keys", "--query", "NextToken")).isEqualTo(succeeded("null\n"));
+    assertThat(ctl("list-keys", "--query", "NextToken", "--output", "text"))
+        .isEqualTo(succeeded(""));
     assertThat(ctl("list-keys", "--query", "Keys[0]").exitCode()).isEqualTo(2);
   }
 
@@ -115,20 +117,20 @@ class HmacctlTest {
   }
 
   @Test
-  void noMoreIsReadThanShowsThatItIsTooMuch() {
+  void tooLongMessageIsReadOnlyUpToTheLimit() {
     var stdin = new ByteArrayInputStream(new byte[100_000]);
     ctl(stdin, generateArgs("-"));
     assertThat(stdin.available()).isEqualTo(100_000 - 4097);
   }
 
   @Test
-  void textThatWasNoUtf8IsRefused() {
+  void messageThatIsNotUtf8IsRefused() {
     assertThat(generate("a\ufffdb")).returns(2, Result::exitCode);
     assertThat(daemon.calls()).isEmpty();
   }
 
   @Test
-  void fileWithoutBIsRefusedSoThatItsNameIsNotSigned() {
+  void fileSchemeIsRefusedSoThatThePathIsNotSigned() {
     assertThat(generate("file:///etc/hostname"))
         .isEqualTo(
             failed(
@@ -143,7 +145,7 @@ class HmacctlTest {
     Result ofBase64 = verify(MAC);
     assertThat(ofBase64)
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 {
                     "KeyId": "arn:hmacd:kms:local:000000000000:key/11111111-2222-3333-4444-555555555555",
@@ -155,7 +157,7 @@ class HmacctlTest {
     assertThat(verify("hex:" + MAC_HEX)).isEqualTo(ofBase64);
     assertThat(verify("fileb://" + file)).isEqualTo(ofBase64);
     assertThat(verify(MAC, "--output", "text"))
-        .isEqualTo(told(FakeDaemon.KEY_ARN + "\t1\tHMAC_SHA_256\tTrue\n"));
+        .isEqualTo(succeeded(FakeDaemon.KEY_ARN + "\t1\tHMAC_SHA_256\tTrue\n"));
   }
 
   @Test
@@ -168,7 +170,7 @@ class HmacctlTest {
   }
 
   @Test
-  void macInHexadecimalDigitsWithoutHexIsNotToldAsAWrongMac() {
+  void macInHexadecimalDigitsWithoutPrefixIsNotReportedAsAWrongMac() {
     for (String digits : new String[] {MAC_HEX, MAC_HEX.toUpperCase(Locale.ROOT)}) {
       assertThat(verify(digits))
           .isEqualTo(
@@ -198,7 +200,7 @@ class HmacctlTest {
   }
 
   @Test
-  void errorOfTheJvmIsNotToldAsAWrongMac() {
+  void errorOfTheJvmIsNotReportedAsAWrongMac() {
     environment.clear();
     var broken =
         new AbstractMap<String, String>() {
@@ -243,7 +245,7 @@ class HmacctlTest {
         failed(
             8,
             "DRY_RUN_OPERATION: the request would have succeeded, but --dry-run is set",
-            "Leave out --dry-run to carry it out.");
+            "Omit --dry-run to carry the request out.");
     assertThat(generate(MESSAGE, "--dry-run")).isEqualTo(wouldSucceed);
     assertThat(verify(MAC, "--dry-run")).isEqualTo(wouldSucceed);
     assertThat(verify("AAAA", "--dry-run").exitCode()).isEqualTo(1);
@@ -253,7 +255,7 @@ class HmacctlTest {
   void keyIsDescribedInFull() {
     assertThat(ctl("describe-key", "--key-id", "alias/orders"))
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 {
                     "KeyMetadata": {
@@ -286,7 +288,7 @@ class HmacctlTest {
                 """));
     assertThat(ctl("describe-key", "--key-id", "alias/orders", "--output", "text"))
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 KEYMETADATA\t%s\t2023-11-14T22:13:20.250Z\t1\torders "v1"\t%s\tHMAC_256\tEnabled\tGENERATED
                 MACALGORITHMS\tHMAC_SHA_256
@@ -300,7 +302,7 @@ class HmacctlTest {
   }
 
   @Test
-  void keysAreMadeAndAdoptedAsAsked() {
+  void keysAreCreatedAndAdoptedAsRequested() {
     Result made =
         ctl("create-key", "--key-spec", "HMAC_512", "--description", "--odd", "--output", "text");
     assertThat(made.out())
@@ -329,7 +331,7 @@ class HmacctlTest {
   }
 
   @Test
-  void statesTagsAndAccessKeysAreChangedAsAsked() {
+  void statesTagsAndAccessKeysAreChangedAsRequested() {
     String key = FakeDaemon.KEY_ID;
     assertThat(ctl("disable-key", "--key-id", key, "--query", "KeyMetadata.KeyState").out())
         .isEqualTo("\"Disabled\"\n");
@@ -394,7 +396,7 @@ class HmacctlTest {
   void listInATableHasColumns() {
     assertThat(ctl("list-aliases", "--output", "table"))
         .isEqualTo(
-            told(
+            succeeded(
                 """
                 AliasName     AliasArn                                       TargetKeyId                           CreationDate          LastUpdatedDate
                 alias/orders  arn:hmacd:kms:local:000000000000:alias/orders  11111111-2222-3333-4444-555555555555  2023-11-14T22:13:20Z  2023-11-14T22:13:21Z
@@ -402,18 +404,18 @@ class HmacctlTest {
   }
 
   @Test
-  void aliasChangesTellNothingButErrors() {
+  void aliasChangesPrintOnlyErrors() {
     assertThat(ctl("create-alias", "--alias-name", "alias/new", "--target-key-id", "k"))
-        .isEqualTo(told(""));
+        .isEqualTo(succeeded(""));
     assertThat(ctl("update-alias", "--alias-name", "alias/orders", "--target-key-id", "k"))
-        .isEqualTo(told(""));
-    assertThat(ctl("delete-alias", "--alias-name", "alias/orders")).isEqualTo(told(""));
+        .isEqualTo(succeeded(""));
+    assertThat(ctl("delete-alias", "--alias-name", "alias/orders")).isEqualTo(succeeded(""));
     assertThat(ctl("create-alias", "--alias-name", "alias/orders", "--target-key-id", "k"))
         .isEqualTo(
             failed(
                 5,
                 "ALIAS_ALREADY_EXISTS: a fake's ALIAS_ALREADY_EXISTS",
-                "Use 'hmacctl update-alias' to point it at another key."));
+                "Use 'hmacctl update-alias' to point the alias at another key."));
     assertThat(ctl("delete-alias", "--alias-name", "alias/none").exitCode()).isEqualTo(4);
   }
 
@@ -451,13 +453,13 @@ class HmacctlTest {
   }
 
   @Test
-  void hangingDaemonMeetsTheTimeout() {
+  void callToAHangingDaemonEndsAtTheTimeout() {
     daemon.hanging();
     assertThat(generate(MESSAGE, "--timeout", "0.2")).returns(7, Result::exitCode);
   }
 
   @Test
-  void nobodyThereIsUnavailableAndNoStackTrace() {
+  void absentDaemonIsUnavailableWithoutAStackTrace() {
     Result result = generate(MESSAGE, "--socket", directory.resolve("none").toString());
     assertThat(result.exitCode()).isEqualTo(6);
     assertThat(result.err())
@@ -467,7 +469,7 @@ class HmacctlTest {
   }
 
   @Test
-  void environmentOfADevelopmentDaemonMeansItsTargetUnlessASocketIsAskedFor() {
+  void environmentOfADevelopmentDaemonSelectsItsTargetUnlessASocketIsRequested() {
     TestPki client = TestPki.client();
     try (var overTls = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
       environment.put("HMACD_TARGET", overTls.target());
@@ -495,7 +497,7 @@ class HmacctlTest {
 
   static Stream<Object[]> wrongCommandLines() {
     return Stream.of(
-        wrong("which command?"),
+        wrong("missing command"),
         wrong("unknown command: sign", "sign"),
         wrong("missing: --key-id, --message, --mac-algorithm", "generate-mac"),
         wrong("unknown option: --nope", "list-keys", "--nope"),
@@ -507,8 +509,8 @@ class HmacctlTest {
         wrong("--output must be one of json, text, table", "list-keys", "--output", "xml"),
         wrong("--key-spec must be one of HMAC_224,", "create-key", "--key-spec", "UNKNOWN"),
         wrong("--max-items must be a whole number", "list-keys", "--max-items", "0"),
-        wrong("--timeout must be seconds", "list-keys", "--timeout", "soon"),
-        wrong("--timeout must be seconds", "list-keys", "--timeout", "1e99"),
+        wrong("--timeout must be a number of seconds", "list-keys", "--timeout", "soon"),
+        wrong("--timeout must be a number of seconds", "list-keys", "--timeout", "1e99"),
         wrong("missing: --tags", "tag-resource", "--key-id", "k"),
         wrong(
             "--tags takes TagKey=KEY,TagValue=VALUE: a=b",
@@ -517,10 +519,10 @@ class HmacctlTest {
             "k",
             "--tags",
             "a=b"),
-        wrong("give --object-label, --object-id, or both", "adopt-key", "--key-spec", "HMAC_256"),
-        wrong("give --target or --socket", "list-keys", "--target", "a:1", "--socket", "b"),
+        wrong("use --object-label, --object-id, or both", "adopt-key", "--key-spec", "HMAC_256"),
+        wrong("use --target or --socket", "list-keys", "--target", "a:1", "--socket", "b"),
         wrong("a Unix socket takes no --ca", "list-keys", "--socket", "b", "--ca", "c"),
-        wrong("TLS needs --ca or HMACD_CA", "list-keys", "--target", "a:1"),
+        wrong("TLS requires --ca or HMACD_CA", "list-keys", "--target", "a:1"),
         wrong("target must be host:port", "list-keys", tls("nonsense")),
         wrong("cannot read none: no such file", "list-keys", tls("a:1")),
         wrong("cannot read none: no such file", generateArgs("fileb://none")),
@@ -528,18 +530,18 @@ class HmacctlTest {
   }
 
   @Test
-  void withoutADaemonNamedItSaysHowToNameOne() {
+  void missingDaemonAddressHasAHint() {
     environment.clear();
     assertThat(ctl("list-keys"))
         .isEqualTo(
             failed(
                 2,
-                "which daemon? Give --target or --socket, or set HMACD_TARGET or HMACD_SOCKET",
+                "no daemon address: use --target or --socket, or set HMACD_TARGET or HMACD_SOCKET",
                 "See 'hmacctl list-keys --help'."));
   }
 
   @Test
-  void helpTellsOptionsAndExitCodes() {
+  void helpHasOptionsAndExitCodes() {
     assertThat(ctl("--help").out()).contains("generate-mac").contains("\nExit codes:\n");
     assertThat(ctl("help")).isEqualTo(ctl("-h"));
     for (Command command : Command.ALL) {
@@ -642,7 +644,7 @@ class HmacctlTest {
     return Stream.of(some, more).flatMap(Arrays::stream).toArray(String[]::new);
   }
 
-  private static Result told(String out) {
+  private static Result succeeded(String out) {
     return new Result(0, out, "");
   }
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// `bin/hmacctl`, with a Java that ends as a test wants.
+/// `bin/hmacctl`, with a fake Java that has the exit code of the test.
 @Timeout(60)
 class LauncherTest {
   private static final Path DIST = Path.of("src", "main", "dist");
@@ -37,7 +37,7 @@ class LauncherTest {
   @ParameterizedTest(name = "Java ends with {0}: hmacctl ends with {1}")
   @CsvSource({
     "0, 0",
-    "1, 9", // What the JVM ends with when it cannot start, or by an Error.
+    "1, 9", // The exit code of a JVM that cannot start, or that ends with an Error.
     "101, 1",
     "2, 2",
     "6, 6",
@@ -45,7 +45,7 @@ class LauncherTest {
     "127, 127",
     "134, 134"
   })
-  void onlyHmacctlItselfCanSayThatAMacIsWrong(int java, int expected) throws Exception {
+  void onlyHmacctlItselfReportsAWrongMac(int java, int expected) throws Exception {
     Path launcher = install("bin/hmacctl");
     install("lib/java.sh");
     Path fake =
@@ -53,8 +53,8 @@ class LauncherTest {
     var builder = new ProcessBuilder(launcher.toString(), "verify-mac").redirectErrorStream(true);
     builder.environment().put("HMACD_JAVA", fake.toString());
     Process process = builder.start();
-    String said = new String(process.getInputStream().readAllBytes(), UTF_8);
+    String output = new String(process.getInputStream().readAllBytes(), UTF_8);
     assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
-    assertThat(process.exitValue()).as(said).isEqualTo(expected);
+    assertThat(process.exitValue()).as(output).isEqualTo(expected);
   }
 }

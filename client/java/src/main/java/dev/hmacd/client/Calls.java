@@ -26,18 +26,18 @@ import java.util.function.Function;
 record Calls(Channel channel, Duration deadlineAfter) {
   Calls {
     if (deadlineAfter.isNegative() || deadlineAfter.isZero()) {
-      throw new IllegalArgumentException("the deadline must be after more than 0 s");
+      throw new IllegalArgumentException("the deadline must be above 0 s: " + deadlineAfter);
     }
   }
 
-  /// Makes a call, and waits.
+  /// Makes a call, and waits for its outcome.
   ///
   /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
   <Q, A, R> R call(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
     return call(method, options(), request, decode);
   }
 
-  /// Makes a call with checksums, and waits.
+  /// Makes a call with checksums, and waits for its outcome.
   ///
   /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
   <Q, A, R> R checkedCall(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
@@ -45,7 +45,7 @@ record Calls(Channel channel, Duration deadlineAfter) {
     try {
       return call(method, options, request, decode);
     } catch (HmacdException e) {
-      if (!e.damagedOnItsWay()) {
+      if (!e.damagedInTransit()) {
         throw e;
       }
       return call(method, options, request, decode);
@@ -64,7 +64,7 @@ record Calls(Channel channel, Duration deadlineAfter) {
         decode,
         result,
         failure -> {
-          if (failure.damagedOnItsWay()) {
+          if (failure.damagedInTransit()) {
             callAsync(method, options, request, decode, result, result::completeExceptionally);
           } else {
             result.completeExceptionally(failure);

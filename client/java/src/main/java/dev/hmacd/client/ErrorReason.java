@@ -9,7 +9,7 @@ public enum ErrorReason {
   /// The connection has no valid client identity. Get a certificate that names a principal;
   /// reconnect.
   UNAUTHENTICATED,
-  /// No rule allows the caller this action on this key; also the answer for keys that do not exist.
+  /// No rule allows the caller this action on this key. Keys that do not exist have the same error.
   /// Metadata: `action`, `principal`.
   ACCESS_DENIED,
 
@@ -83,7 +83,7 @@ public enum ErrorReason {
   TOKEN_BUSY,
   /// The registry's queue is full. Slow down.
   REGISTRY_BUSY,
-  /// The deadline passed before the answer: that of the daemon, or that of this client.
+  /// The deadline of the daemon or of this client passed before the answer.
   DEADLINE_EXCEEDED,
   /// The token fails or does not give the expected answers.
   TOKEN_UNAVAILABLE,

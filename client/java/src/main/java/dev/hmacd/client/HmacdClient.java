@@ -91,7 +91,7 @@ public final class HmacdClient implements AutoCloseable {
 
   /// Computes the MAC of a message.
   ///
-  /// @param message 1 to 4096 bytes; hash a longer one yourself and MAC the hash
+  /// @param message 1 to 4096 bytes; for a longer message, compute the MAC of its hash
   /// @param algorithm the one of the key's spec
   public Mac generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
     return calls.checkedCall(
@@ -154,7 +154,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Creates a key in the HSM. Never retried: each call creates another key. After an error that
   /// leaves the outcome open (a deadline, a broken connection), check with [#listKeys].
   ///
-  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata createKey(KeySpec keySpec, String description) {
     return createKey(keySpec, description, List.of());
   }
@@ -188,7 +188,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param objectLabel CKA_LABEL of exactly one secret key, 1 to 256 bytes of UTF-8
   /// @param keySpec spec for the use of the key; the key may have any length
-  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyByLabel(String objectLabel, KeySpec keySpec, String description) {
     return adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(objectLabel), keySpec, description);
   }
@@ -197,7 +197,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param objectId CKA_ID of exactly one secret key, 1 to 256 bytes
   /// @param keySpec spec for the use of the key; the key may have any length
-  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
     return adoptKey(
         AdoptKeyRequest.newBuilder().setObjectId(ByteString.copyFrom(objectId)),
@@ -211,7 +211,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8; label or id must be present
   /// @param objectId CKA_ID, 1 to 256 bytes
   /// @param keySpec spec for the use of the key; the key may have any length
-  /// @param description what the key is for, 0 to 8192 characters; no secrets
+  /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   /// @param tags at most 50, with different keys
   public KeyMetadata adoptKey(
       Optional<String> objectLabel,
@@ -317,7 +317,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Enables a key, from the next request on.
   ///
   /// @param keyId key id or key ARN
-  /// @return the key as it is now
+  /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata enableKey(String keyId) {
     return calls.call(
@@ -329,7 +329,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Disables a key, from the next request on.
   ///
   /// @param keyId key id or key ARN
-  /// @return the key as it is now
+  /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata disableKey(String keyId) {
     return calls.call(
@@ -344,7 +344,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param keyId key id or key ARN
   /// @param pendingWindowInDays 7 to 30, or 0 for 30
-  /// @return the key as it is now
+  /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata scheduleKeyDeletion(String keyId, int pendingWindowInDays) {
     return calls.call(
@@ -359,7 +359,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Cancels the deletion of a key; the key is then disabled. Never retried.
   ///
   /// @param keyId key id or key ARN
-  /// @return the key as it is now
+  /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata cancelKeyDeletion(String keyId) {
     return calls.call(
@@ -371,8 +371,8 @@ public final class HmacdClient implements AutoCloseable {
   /// Replaces a key's description.
   ///
   /// @param keyId key id or key ARN
-  /// @param description what the key is for, 0 to 8192 characters; no secrets
-  /// @return the key as it is now
+  /// @param description the purpose of the key, 0 to 8192 characters; no secrets
+  /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata updateKeyDescription(String keyId, String description) {
     return calls.call(
@@ -384,7 +384,7 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Puts tags on a key. Each replaces a tag with the same tag key; the others stay.
+  /// Adds tags to a key. Each replaces a tag with the same tag key; other tags stay.
   ///
   /// @param keyId key id or key ARN
   /// @param tags 1 to 50, with different keys
@@ -406,7 +406,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Requests one page of a key's tags, in the order in which they were first put on it.
+  /// Requests one page of a key's tags, in the order of their first addition.
   ///
   /// @param keyId key id or key ARN
   /// @param pageSize 1 to 50, or 0 for the daemon's default
@@ -451,7 +451,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getNextPageToken()));
   }
 
-  /// Disables an access key for good, from the next request on.
+  /// Disables an access key permanently, from the next request on.
   public void disableAccessKey(String accessKeyId) {
     calls.call(
         AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
@@ -491,6 +491,6 @@ public final class HmacdClient implements AutoCloseable {
       throw e;
     }
     throw new HmacdException(
-        ErrorReason.DRY_RUN_IGNORED, Code.OK, "the daemon carried out what was meant as a dry run");
+        ErrorReason.DRY_RUN_IGNORED, Code.OK, "the daemon ignored dry_run, and ran the request");
   }
 }

@@ -29,8 +29,9 @@ public final class HmacdClientBuilder {
     return this;
   }
 
-  /// Mutual TLS, with PEM files. Required for every `host:port`: there are no calls without TLS.
-  /// The files are checked every minute, and new connections use their current content.
+  /// Mutual TLS, with PEM files. Required for every `host:port`: the client makes no calls without
+  /// TLS on the network. The files are checked every minute, and new connections use their current
+  /// content.
   ///
   /// @param ca the authorities of the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
@@ -42,7 +43,7 @@ public final class HmacdClientBuilder {
   }
 
   /// Time limit for a call, with its retries; 5 s by default. [HmacdClient#withDeadlineAfter] sets
-  /// it for single calls.
+  /// another limit for single calls.
   ///
   /// @throws IllegalArgumentException if it is not positive
   @CanIgnoreReturnValue
@@ -71,7 +72,8 @@ public final class HmacdClientBuilder {
       return Connection.overUnixSocket(target);
     }
     if (tls == null) {
-      throw new IllegalArgumentException("a host:port target needs TLS: CA, certificate and key");
+      throw new IllegalArgumentException(
+          "a host:port target requires TLS: CA, certificate and key");
     }
     return Connection.overTls(
         targets.stream().map(HmacdClientBuilder::hostPort).toList(),

@@ -89,7 +89,7 @@ public final class HmacdException extends RuntimeException {
   }
 
   /// Whether request or answer was damaged in transit, so that an immediate retry is the remedy.
-  boolean damagedOnItsWay() {
+  boolean damagedInTransit() {
     return reason == ErrorReason.CHECKSUM_MISMATCH || reason == ErrorReason.ANSWER_DAMAGED;
   }
 
@@ -131,8 +131,8 @@ public final class HmacdException extends RuntimeException {
     };
   }
 
-  /// The description of a failed connection has the cause in its first line and in its innermost
-  /// exception. Netty's pipeline stands between them.
+  /// Removes the lines about Netty's pipeline from the description of a failed connection. The
+  /// first line and the innermost exception have the cause.
   private static String text(Status status) {
     String text =
         status.getDescription() == null ? status.getCode().name() : status.getDescription();
@@ -143,7 +143,7 @@ public final class HmacdException extends RuntimeException {
     while (cause.getCause() != null) {
       cause = cause.getCause();
     }
-    String gist = text.lines().findFirst().orElse("");
-    return cause.getMessage() == null ? gist : gist + ": " + cause.getMessage();
+    String firstLine = text.lines().findFirst().orElse("");
+    return cause.getMessage() == null ? firstLine : firstLine + ": " + cause.getMessage();
   }
 }

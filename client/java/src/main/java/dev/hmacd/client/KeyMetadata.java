@@ -10,11 +10,11 @@ import java.util.Optional;
 /// @param keyArn `arn:<partition>:kms:<region>:<account>:key/<key id>`
 /// @param creationTime when the key was created or adopted, to the millisecond
 /// @param description the creator's text, 0 to 8192 characters
-/// @param keyState which operations are possible with the key now
-/// @param keySpec the kind of key
+/// @param keyState the state of the key, which decides the possible operations
+/// @param keySpec the spec of the key
 /// @param macAlgorithms the one algorithm of the spec
-/// @param origin who created the key
-/// @param currentKeyVersion the version that MACs are made with, 1 or more
+/// @param origin the origin of the key
+/// @param currentKeyVersion the version for new MACs, 1 or more
 /// @param tokenObject the object on the token behind the current version
 /// @param deletionTime when the key is destroyed; empty unless it is `PENDING_DELETION`
 public record KeyMetadata(

@@ -1,6 +1,6 @@
 package dev.hmacd.client;
 
-/// The kind of a key. A key that the daemon creates is as long as the hash's output.
+/// The spec of a key. A key that the daemon creates has the length of the hash's output.
 public enum KeySpec {
   /// For [MacAlgorithm#HMAC_SHA_224].
   HMAC_224,

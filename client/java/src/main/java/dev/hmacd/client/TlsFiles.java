@@ -26,7 +26,7 @@ final class TlsFiles implements AutoCloseable {
   private final Path cert;
   private final Path key;
   private final AdvancedTlsX509TrustManager trustManager;
-  // TlsChannelCredentials would put the files into a KeyStore, which derives a key from a password.
+  // Without it, TlsChannelCredentials uses a KeyStore, which slowly derives a key from a password.
   private final AdvancedTlsX509KeyManager keyManager = new AdvancedTlsX509KeyManager();
   private final ScheduledExecutorService reader;
   private List<FileTime> read;

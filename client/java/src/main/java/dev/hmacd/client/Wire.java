@@ -64,7 +64,7 @@ final class Wire {
       throw damaged("the daemon did not check message_crc32c");
     }
     if (crc32c(answer.getMac().toByteArray()) != answer.getMacCrc32C()) {
-      throw damaged("mac_crc32c does not fit the MAC");
+      throw damaged("mac_crc32c does not match the MAC");
     }
     return new Mac(
         answer.getMac(),
@@ -156,7 +156,7 @@ final class Wire {
       case HMAC_256 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_256;
       case HMAC_384 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_384;
       case HMAC_512 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_512;
-      case UNKNOWN -> throw new IllegalArgumentException("KeySpec.UNKNOWN cannot be asked for");
+      case UNKNOWN -> throw new IllegalArgumentException("KeySpec.UNKNOWN is not an argument");
     };
   }
 
@@ -166,8 +166,7 @@ final class Wire {
       case HMAC_SHA_256 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256;
       case HMAC_SHA_384 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_384;
       case HMAC_SHA_512 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512;
-      case UNKNOWN ->
-          throw new IllegalArgumentException("MacAlgorithm.UNKNOWN cannot be asked for");
+      case UNKNOWN -> throw new IllegalArgumentException("MacAlgorithm.UNKNOWN is not an argument");
     };
   }
 

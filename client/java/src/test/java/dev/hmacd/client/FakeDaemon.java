@@ -98,8 +98,8 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import javax.crypto.spec.SecretKeySpec;
 
-/// hmacd as its contract says, over the real transport, with software MACs under RFC 4231's key
-/// "Jefe", a fixed set of keys and aliases, and faults on demand.
+/// A fake daemon with hmacd's contract and the real transport. It has software MACs under the key
+/// "Jefe" of RFC 4231, a fixed set of keys and aliases, and faults on demand.
 public final class FakeDaemon implements AutoCloseable {
   public static final String KEY_ID = "11111111-2222-3333-4444-555555555555";
   public static final String KEY_ARN = "arn:hmacd:kms:local:000000000000:key/" + KEY_ID;
@@ -164,7 +164,7 @@ public final class FakeDaemon implements AutoCloseable {
         List.of(eventLoops));
   }
 
-  /// What a client is pointed at.
+  /// The target for a client.
   public String target() {
     return target;
   }
@@ -174,7 +174,7 @@ public final class FakeDaemon implements AutoCloseable {
     return List.copyOf(calls);
   }
 
-  /// Answers the next calls, this many of them, with an error.
+  /// Answers the next `times` calls with an error.
   @CanIgnoreReturnValue
   public FakeDaemon failing(int times, Code code, String reason, String... metadata) {
     for (int i = 0; i < times; i++) {
@@ -183,7 +183,7 @@ public final class FakeDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Answers no more.
+  /// Does not answer any more calls.
   @CanIgnoreReturnValue
   public FakeDaemon hanging() {
     hanging = true;
@@ -195,12 +195,12 @@ public final class FakeDaemon implements AutoCloseable {
     return cancelled.await(120, SECONDS);
   }
 
-  /// Changes the answers of GenerateMac on their way.
+  /// Changes the answers of GenerateMac in transit.
   void changingMacs(UnaryOperator<GenerateMacResponse> change) {
     macs = change;
   }
 
-  /// Changes the answers of VerifyMac on their way.
+  /// Changes the answers of VerifyMac in transit.
   void changingVerifications(UnaryOperator<VerifyMacResponse> change) {
     verifications = change;
   }
@@ -535,7 +535,7 @@ public final class FakeDaemon implements AutoCloseable {
     }
   }
 
-  /// Counts calls, and ends them with the failure that is due or the one that the service throws.
+  /// Counts calls, and ends each with the next configured failure or the failure of the service.
   private final class Faults implements ServerInterceptor {
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(

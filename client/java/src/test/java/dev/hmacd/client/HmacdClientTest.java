@@ -61,7 +61,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void generatedMacIsThatOfTheMessageAndSaysWhatMadeIt() {
+  void generatedMacMatchesTheMessageAndHasItsKeyAndAlgorithm() {
     Mac mac = hmacd.generateMac(KEY, MESSAGE, ALGORITHM);
     assertThat(mac.toByteArray()).isEqualTo(MAC);
     assertThat(mac.keyArn()).isEqualTo(FakeDaemon.KEY_ARN);
@@ -93,7 +93,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void asyncCallsGiveWhatTheOthersGive() {
+  void asyncCallsHaveTheSameResultsAsBlockingCalls() {
     assertThat(hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join().toByteArray()).isEqualTo(MAC);
     assertThat(hmacd.verifyMacAsync(KEY, MESSAGE, ALGORITHM, MAC).join().keyVersion()).isEqualTo(1);
     assertThatExceptionOfType(CompletionException.class)
@@ -187,7 +187,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void damagedMacIsAskedForOnceMoreAndNeverReturned() {
+  void damagedMacIsRequestedOnceMoreAndNeverReturned() {
     daemon.changingMacs(
         answer -> answer.toBuilder().setMac(ByteString.copyFrom(wrongMac())).build());
     HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
@@ -209,8 +209,7 @@ class HmacdClientTest {
 
   @ParameterizedTest
   @MethodSource("uncheckedVerifications")
-  void verificationOfWhatTheDaemonDidNotCheckIsNotReturned(
-      UnaryOperator<VerifyMacResponse> change) {
+  void verificationWithoutACheckedChecksumIsNotReturned(UnaryOperator<VerifyMacResponse> change) {
     daemon.changingVerifications(change);
     assertThat(failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)).reason())
         .isEqualTo(ErrorReason.ANSWER_DAMAGED);
@@ -226,7 +225,7 @@ class HmacdClientTest {
   @EnumSource(
       mode = EnumSource.Mode.EXCLUDE,
       names = {"ERROR_REASON_UNSPECIFIED", "UNRECOGNIZED"})
-  void everyReasonOfTheContractHasItsOwn(dev.hmacd.v1.ErrorReason reason) {
+  void everyReasonOfTheContractHasAConstant(dev.hmacd.v1.ErrorReason reason) {
     String name = reason.name().substring("ERROR_REASON_".length());
     daemon.failing(1, Code.FAILED_PRECONDITION, name);
     assertThat(failure(() -> hmacd.createKey(KeySpec.HMAC_256, "")).reason().name())
@@ -234,7 +233,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void reasonOfANewerDaemonIsUnknownAndToldInTheMessage() {
+  void reasonOfANewerDaemonIsUnknownAndInTheMessage() {
     daemon.failing(1, Code.FAILED_PRECONDITION, "MOON_IN_WRONG_PHASE", "phase", "new");
     HmacdException failure = failure(() -> hmacd.describeKey(KEY));
     assertThat(failure.reason()).isEqualTo(ErrorReason.UNKNOWN);
@@ -244,7 +243,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void hangingDaemonMeetsTheDeadlineOfTheCall() {
+  void callToAHangingDaemonEndsAtItsDeadline() {
     daemon.hanging();
     HmacdException failure =
         failure(
@@ -257,7 +256,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void dryRunReturnsWhenTheCallWouldSucceedAndThrowsWhatItWouldThrow() {
+  void dryRunReturnsOrThrowsAsTheCallWould() {
     assertThatCode(() -> hmacd.dryRunGenerateMac(KEY, MESSAGE, ALGORITHM))
         .doesNotThrowAnyException();
     assertThatCode(() -> hmacd.dryRunVerifyMac(KEY, MESSAGE, ALGORITHM, MAC))
@@ -303,19 +302,19 @@ class HmacdClientTest {
   }
 
   @Test
-  void statesAreChangedAsAsked() {
+  void statesAreChangedAsRequested() {
     String key = FakeDaemon.KEY_ID;
     assertThat(hmacd.disableKey(key).keyState()).isEqualTo(KeyState.DISABLED);
     assertThat(hmacd.enableKey(key).keyState()).isEqualTo(KeyState.ENABLED);
-    KeyMetadata doomed = hmacd.scheduleKeyDeletion(key, 7);
-    assertThat(doomed.keyState()).isEqualTo(KeyState.PENDING_DELETION);
-    assertThat(doomed.deletionTime()).contains(Instant.ofEpochSecond(7 * 86_400L));
+    KeyMetadata pending = hmacd.scheduleKeyDeletion(key, 7);
+    assertThat(pending.keyState()).isEqualTo(KeyState.PENDING_DELETION);
+    assertThat(pending.deletionTime()).contains(Instant.ofEpochSecond(7 * 86_400L));
     assertThat(hmacd.cancelKeyDeletion(key).keyState()).isEqualTo(KeyState.DISABLED);
     assertThat(hmacd.updateKeyDescription(key, "other").description()).isEqualTo("other");
   }
 
   @Test
-  void tagsGoThereAndBack() {
+  void tagsRoundTrip() {
     List<Tag> tags = List.of(new Tag("team", "pay"), new Tag("cost", ""));
     hmacd.tagResource(FakeDaemon.KEY_ID, tags);
     assertThat(hmacd.listResourceTags(FakeDaemon.KEY_ID, 0, "").items()).isEqualTo(tags);
@@ -326,7 +325,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void accessKeyIsMadeWithASecretThatIsNotPrinted() {
+  void accessKeyIsCreatedWithASecretThatIsNotPrinted() {
     CreatedAccessKey made = hmacd.createAccessKey("arn:aws:iam::000000000000:user/ci");
     assertThat(made.secretAccessKey()).isEqualTo("secret");
     assertThat(made.toString()).doesNotContain("secret");
@@ -340,7 +339,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void keysAreMadeAndAdoptedAsAsked() {
+  void keysAreCreatedAndAdoptedAsRequested() {
     KeyMetadata made = hmacd.createKey(KeySpec.HMAC_512, "for ledgers");
     assertThat(made.keySpec()).isEqualTo(KeySpec.HMAC_512);
     assertThat(made.description()).isEqualTo("for ledgers");
@@ -352,7 +351,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void listsAreCompleteAndPagedAsRead() {
+  void listsAreCompleteAndRequestPagesOnDemand() {
     assertThat(hmacd.listKeys().limit(2)).hasSize(2);
     assertThat(daemon.calls()).hasSize(1);
     assertThat(hmacd.listKeys().map(KeyListEntry::keyId)).hasSize(5).doesNotHaveDuplicates();
@@ -364,10 +363,10 @@ class HmacdClientTest {
   }
 
   @Test
-  void severalDaemonsTakeTurns() {
+  void callsAlternateBetweenDaemons() {
     try (var other = FakeDaemon.overTls(TestPki.daemon("localhost"));
         var both = client(daemon.target(), other.target())) {
-      do { // the second connection may take longer than some calls on the first
+      do { // The second connection may take longer than some calls on the first.
         both.describeKey(KEY);
       } while (daemon.calls().isEmpty() || other.calls().isEmpty());
       int before = daemon.calls().size();
@@ -379,7 +378,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void daemonThatIsDownIsPassedOver() throws IOException {
+  void daemonThatIsDownIsSkipped() throws IOException {
     try (var some = client(nobody(), daemon.target())) {
       for (int i = 0; i < 5; i++) {
         some.describeKey(KEY);
@@ -398,7 +397,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void nobodyThereIsUnreachable() throws IOException {
+  void absentDaemonIsUnreachable() throws IOException {
     try (var alone = client(nobody())) {
       HmacdException failure = failure(() -> alone.describeKey(KEY));
       assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
@@ -417,7 +416,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void daemonOfAnotherNameIsNotTalkedTo() {
+  void daemonWithAnotherNameIsNotCalled() {
     try (var imposter = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"));
         var client = client(imposter.target())) {
       assertThat(failure(() -> client.describeKey(KEY)).reason())
@@ -427,7 +426,7 @@ class HmacdClientTest {
   }
 
   @Test
-  void daemonOfAnotherAuthorityIsNotTalkedTo() {
+  void daemonOfAnotherAuthorityIsNotCalled() {
     TestPki stranger = TestPki.stranger();
     try (var client =
         HmacdClient.builder()
@@ -466,13 +465,13 @@ class HmacdClientTest {
   }
 
   @Test
-  void closedClientSaysSo() {
+  void closedClientIsUnreachable() {
     hmacd.close();
     assertThat(failure(() -> hmacd.describeKey(KEY)).reason()).isEqualTo(ErrorReason.UNREACHABLE);
   }
 
   @Test
-  void whatDoesNotGoTogetherIsRefused(@TempDir Path directory) throws IOException {
+  void inconsistentSettingsAreRefused(@TempDir Path directory) throws IOException {
     Path notPem = Files.writeString(directory.resolve("not.pem"), "hello");
     for (String target : List.of("", "host", ":1", "::1:8443", "host:port", "host:99999")) {
       assertThatIllegalArgumentException().isThrownBy(() -> HmacdClient.builder().target(target));
@@ -517,7 +516,7 @@ class HmacdClientTest {
     return wrong;
   }
 
-  /// An address on which nobody listens.
+  /// An address without a listener.
   private static String nobody() throws IOException {
     try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return "127.0.0.1:" + socket.getLocalPort();

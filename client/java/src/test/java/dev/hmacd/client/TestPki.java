@@ -4,8 +4,7 @@ import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.nio.file.Path;
 
-/// A certificate authority, made anew for every run of the tests, and the PEM files of what it
-/// signs.
+/// A certificate of a test authority, in PEM files. Each run of the tests has a new authority.
 ///
 /// @param ca the authority's certificate
 /// @param cert a certificate
@@ -13,7 +12,7 @@ import java.nio.file.Path;
 public record TestPki(Path ca, Path cert, Path key) {
   private static final X509Bundle AUTHORITY = authority();
 
-  /// For a daemon that is reached by this DNS name, or by address if it is `localhost`.
+  /// For a daemon with this DNS name; for `localhost` also with the loopback address.
   public static TestPki daemon(String name) {
     CertificateBuilder certificate =
         new CertificateBuilder().ecp256().subject("CN=" + name).addSanDnsName(name);
@@ -27,7 +26,7 @@ public record TestPki(Path ca, Path cert, Path key) {
     return issued(new CertificateBuilder().ecp256().subject("CN=billing"), AUTHORITY);
   }
 
-  /// For a client, from an authority that nobody trusts.
+  /// For a client, from an untrusted authority.
   static TestPki stranger() {
     return issued(new CertificateBuilder().ecp256().subject("CN=billing"), authority());
   }
