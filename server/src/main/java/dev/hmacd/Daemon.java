@@ -120,8 +120,7 @@ public final class Daemon implements AutoCloseable {
     maker.settleOn(serial);
   }
 
-  private static List<TokenPool.Use> uses(
-      List<Config.TokenSettings> settings, List<Token> tokens) {
+  private static List<TokenPool.Use> uses(List<Config.TokenSettings> settings, List<Token> tokens) {
     List<TokenPool.Use> uses = new ArrayList<>();
     for (int i = 0; i < tokens.size(); i++) {
       uses.add(new TokenPool.Use(tokens.get(i), settings(settings.get(i))));

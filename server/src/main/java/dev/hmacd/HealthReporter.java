@@ -17,8 +17,7 @@ final class HealthReporter implements TokenPool.Listener {
 
   /// @param inService called for each token that comes into service, with its serial number
   /// @param onLost called when no token is in service, if `exitWhenLost`
-  HealthReporter(
-      Health health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
+  HealthReporter(Health health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
     this.health = health;
     this.inService = inService;
     this.exitWhenLost = exitWhenLost;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.registry.RegistryException;
 import dev.hmacd.registry.Registry;
+import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.transport.ListenException;
 import java.io.IOException;

@@ -128,8 +128,7 @@ final class Answer {
           .log("Unforeseen failure of a call");
     }
     return ended(
-        new Outcome.Failed(failure),
-        new Response(error.status(), error.json(), requestId()));
+        new Outcome.Failed(failure), new Response(error.status(), error.json(), requestId()));
   }
 
   private Response ended(Outcome outcome, Response response) {

@@ -81,7 +81,8 @@ final class KeyHoldings {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
         try {
-          KeyEntry recognised = registry.writer().recognise(key.id(), checkValue(serial, key)).join();
+          KeyEntry recognised =
+              registry.writer().recognise(key.id(), checkValue(serial, key)).join();
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)

@@ -4,7 +4,7 @@ import dev.hmacd.transport.Connections;
 
 /// State that all connections share.
 ///
-/// @param watch watchdog of slow requests and idle connections
+/// @param watchdog watchdog of slow requests and idle connections
 record ServerState(
     HttpLimits limits,
     HttpProfile profile,

@@ -85,8 +85,7 @@ public final class AccessKeyRegistry {
     return store.read(
         db ->
             db.query(
-                AccessKeyTable.SELECT
-                    + " WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
+                AccessKeyTable.SELECT + " WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
                 AccessKeyTable::read,
                 after,
                 limit));

@@ -35,7 +35,8 @@ final class Database implements AutoCloseable {
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   /// Migrations of the schema, oldest first. `PRAGMA user_version` is the number of applied ones.
-  private static final List<String> MIGRATIONS = List.of("V1.sql", "V2.sql", "V3.sql", "V4.sql", "V5.sql");
+  private static final List<String> MIGRATIONS =
+      List.of("V1.sql", "V2.sql", "V3.sql", "V4.sql", "V5.sql");
 
   private final Connection connection;
 

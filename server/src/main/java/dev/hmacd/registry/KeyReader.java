@@ -4,7 +4,6 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
-import dev.hmacd.key.KeyName;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;

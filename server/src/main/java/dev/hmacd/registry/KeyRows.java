@@ -83,9 +83,7 @@ final class KeyRows {
   private static Map<String, Set<Alias>> aliases(Database db) throws SQLException {
     Map<String, Set<Alias>> aliases = new HashMap<>();
     for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRows::alias)) {
-      aliases
-          .computeIfAbsent(entry.target().value(), _ -> new HashSet<>())
-          .add(entry.alias());
+      aliases.computeIfAbsent(entry.target().value(), _ -> new HashSet<>()).add(entry.alias());
     }
     return aliases;
   }
@@ -113,8 +111,8 @@ final class KeyRows {
         Instant.ofEpochMilli(row.getLong("updated_ms")));
   }
 
-  private static KeyEntry key(
-      ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases) throws SQLException {
+  private static KeyEntry key(ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases)
+      throws SQLException {
     KeyId id = new KeyId(row.getString("key_id"));
     KeySpec spec = KeySpec.valueOf(row.getString("spec"));
     int version = row.getInt("version");

@@ -90,8 +90,7 @@ final class KeyTable implements KeyReader, RegistryFile.Memory {
   ///
   /// @throws RegistryException `KEY_NOT_FOUND`
   KeyEntry require(KeyId id) {
-    return find(id)
-        .orElseThrow(() -> new RegistryException(Kind.KEY_NOT_FOUND, "no such key"));
+    return find(id).orElseThrow(() -> new RegistryException(Kind.KEY_NOT_FOUND, "no such key"));
   }
 
   /// All keys, in any order. A view of the present content.
@@ -102,8 +101,8 @@ final class KeyTable implements KeyReader, RegistryFile.Memory {
   /// Publishes a new or changed key under its id and its aliases, and then removes the aliases that
   /// it had before.
   ///
-  /// An alias moves by two calls: first with its new key, then with its old key. An alias of another
-  /// key is not removed, so the alias leads to a key at every moment.
+  /// An alias moves by two calls: first with its new key, then with its old key. An alias of
+  /// another key is not removed, so the alias leads to a key at every moment.
   KeyEntry put(KeyEntry key) {
     KeyEntry before = byId.put(key.id().value(), key);
     for (Alias alias : key.aliases()) {

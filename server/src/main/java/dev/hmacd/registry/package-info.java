@@ -11,9 +11,8 @@
 /// - [OwnKeys] has the daemon's own keys.
 ///
 /// [RegistryStore] runs all operations on one thread. [RegistryFile] is the file that it works on,
-/// and [Database] the SQLite connection.
-/// [KeyRows] and [KeyStatements] have the SQL that several parts use. [Unusable] classifies
-/// failures of the file.
+/// and [Database] the SQLite connection. [KeyRows] and [KeyStatements] have the SQL that several
+/// parts use. [Unusable] classifies failures of the file.
 @NullMarked
 package dev.hmacd.registry;
 

@@ -46,11 +46,7 @@ public final class AccessKeyService {
   private final AccessKeySecrets secrets;
   private final SigningKeys signingKeys;
 
-  public AccessKeyService(
-      Registry registry,
-      Access access,
-      TokenRouter tokens,
-      Clock clock) {
+  public AccessKeyService(Registry registry, Access access, TokenRouter tokens, Clock clock) {
     this.keys = new Keys(registry.keys(), access);
     this.registry = registry.accessKeys();
     this.scope = registry.keys().scope();

@@ -117,8 +117,7 @@ public final class KeyService {
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     Replies.send(
         call,
-        writer.forOwner(
-            call.principal(), () -> adopt(call, id, query, spec, description, tags)),
+        writer.forOwner(call.principal(), () -> adopt(call, id, query, spec, description, tags)),
         reply,
         failure(forFailures));
   }

@@ -20,7 +20,8 @@ import java.util.concurrent.TimeUnit;
 /// reply. Checks are in the order of AWS KMS: look-up, authorization, state, algorithm, token,
 /// comparison, dry run.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
+@SuppressWarnings(
+    "ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
 public final class MacService {
   private final Keys keys;
   private final ArnScope scope;
@@ -28,7 +29,8 @@ public final class MacService {
   private final Availability availability;
   private final FirstUse firstUse;
 
-  public MacService(Registry registry, Access access, TokenRouter tokens, Availability availability) {
+  public MacService(
+      Registry registry, Access access, TokenRouter tokens, Availability availability) {
     this.keys = new Keys(registry.keys(), access);
     this.scope = registry.keys().scope();
     this.tokens = tokens;
@@ -165,8 +167,7 @@ public final class MacService {
       } else {
         KeyEntry entry = key.entry();
         reply.succeed(
-            new MacAnswer(
-                scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
+            new MacAnswer(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
             key);
       }
     }

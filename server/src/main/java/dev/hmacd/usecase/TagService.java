@@ -43,8 +43,7 @@ public final class TagService {
     Replies.send(
         call,
         writer.forOwner(
-            call.principal(),
-            () -> writer.tag(id, key -> StateTable.allows(action, key), tags)),
+            call.principal(), () -> writer.tag(id, key -> StateTable.allows(action, key), tags)),
         reply,
         e ->
             Failures.unwrap(e) instanceof RegistryException refused

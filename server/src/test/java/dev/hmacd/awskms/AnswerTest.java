@@ -2,6 +2,7 @@ package dev.hmacd.awskms;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.access.Principal;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.Response;
 import dev.hmacd.key.ArnScope;

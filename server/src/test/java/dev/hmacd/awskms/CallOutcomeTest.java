@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
 import dev.hmacd.access.Action;
+import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.Reasons;
@@ -135,7 +137,7 @@ final class CallOutcomeTest {
       AutoCloseable begin(CallOutcomeTest test, String key) throws IOException {
         try (var signer = new AwsCaller(test.daemon, "admin")) {
           RawHttp1 connection = RawHttp1.to(test.daemon.awsPort());
-          return connection.write(signer.bytes("GenerateMac", AwsCaller.macOf(key)))::close;
+          return connection.write(signer.bytes("GenerateMac", AwsCaller.macOf(key)));
         }
       }
     };
@@ -146,6 +148,8 @@ final class CallOutcomeTest {
       this.edge = edge;
     }
 
+    /// Requests a MAC.
+    ///
     /// @return the reason of the outcome that the caller got
     abstract String generateMac(CallOutcomeTest test, String user, String key, String algorithm)
         throws IOException;
@@ -374,9 +378,7 @@ final class CallOutcomeTest {
                 String id = recorder.requireOne(way.edge, "ACCESS_DENIED").requestId();
                 assertThat(
                         Objects.requireNonNull(e.getTrailers())
-                            .get(
-                                Metadata.Key.of(
-                                    "x-request-id", Metadata.ASCII_STRING_MARSHALLER)))
+                            .get(Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER)))
                     .isEqualTo(id);
                 assertThat(Reasons.requestId(e)).isEqualTo(id);
               });

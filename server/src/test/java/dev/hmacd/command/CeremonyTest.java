@@ -116,7 +116,9 @@ final class CeremonyTest {
       token.importKey(object.label(), object.idHex(), SECRET);
     }
     var attributes = new KeyAttributes(true, false, true, false, false, false, SECRET.length);
-    return registry.writer().insert(
+    return registry
+        .writer()
+        .insert(
             new KeyEntry(
                     id,
                     KeySpec.HMAC_256,
@@ -149,7 +151,8 @@ final class CeremonyTest {
                 true));
     assertThat(registry.keys().find(both.id()).orElseThrow().tokenSerials())
         .containsExactly(first, second);
-    assertThat(registry.keys().find(onlyFirst.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(registry.keys().find(onlyFirst.id()).orElseThrow().tokenSerials())
+        .containsExactly(first);
     assertThat(ceremony.find(registry).lines()).hasSize(2);
   }
 
@@ -173,7 +176,8 @@ final class CeremonyTest {
     Ceremony.Holdings holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
     assertThat(holdings.lines()).anyMatch(line -> line.contains("stays a token of this key"));
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first, second);
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
+        .containsExactly(first, second);
   }
 
   /// Once it is the one that it was made on that has lost it, and once the last one.
@@ -206,7 +210,8 @@ final class CeremonyTest {
   void keysOfARestoredTokenAreOnIt() throws TokenException {
     KeyEntry key = key(one);
     assertThat(registry.writer().restored(first, "backup").join()).isEqualTo(1);
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly("backup");
+    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
+        .containsExactly("backup");
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": none of its tokens is configured.");
     assertThat(registry.writer().restored("backup", first).join()).isEqualTo(1);

@@ -49,11 +49,7 @@ final class KeyTableTest {
     KeyEntry key = table.put(key(ORDERS));
     String id = key.id().value();
     for (String name :
-        List.of(
-            id,
-            SCOPE.prefix() + "key/" + id,
-            ORDERS.name(),
-            SCOPE.prefix() + ORDERS.name())) {
+        List.of(id, SCOPE.prefix() + "key/" + id, ORDERS.name(), SCOPE.prefix() + ORDERS.name())) {
       assertThat(table.resolve(name)).as(name).isSameAs(key);
       assertThat(table.load(name)).as(name).isCompletedWithValue(Optional.of(key));
     }

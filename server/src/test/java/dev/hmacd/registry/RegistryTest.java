@@ -137,10 +137,12 @@ final class RegistryTest {
     assertThat(key.check()).isNull();
     KeyCheck first = check(key.id(), 1);
     assertThat(get(registry.writer().recognise(key.id(), first)).check()).isEqualTo(first);
-    assertThat(get(registry.writer().recognise(key.id(), check(key.id(), 2))).check()).isEqualTo(first);
+    assertThat(get(registry.writer().recognise(key.id(), check(key.id(), 2))).check())
+        .isEqualTo(first);
     assertThat(find(key.id()).check()).isEqualTo(first);
     reopen();
-    assertThat(find(key.id())).isEqualTo(get(registry.writer().recognise(key.id(), check(key.id(), 2))));
+    assertThat(find(key.id()))
+        .isEqualTo(get(registry.writer().recognise(key.id(), check(key.id(), 2))));
     assertThat(find(key.id()).check()).isEqualTo(first);
   }
 
@@ -283,8 +285,7 @@ final class RegistryTest {
   @Test
   void keyThatIsNotInCreationHasNoOwner() throws SQLException {
     get(registry.writer().enable(begin().id(), READ, null));
-    KeyEntry adopted =
-        named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
+    KeyEntry adopted = named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
     get(registry.writer().insert(adopted, List.of()));
     assertThat(get(registry.lists().creating())).isEmpty();
     try (Connection other = connect();
@@ -448,7 +449,8 @@ final class RegistryTest {
         .containsExactly("a", "b", "c", "e");
     assertThat(names(get(registry.lists().listAliases(Optional.of(one.id()), "alias/a", 1))))
         .containsExactly("c");
-    assertThat(names(get(registry.lists().listAliases(Optional.of(KeyId.random()), "", 10)))).isEmpty();
+    assertThat(names(get(registry.lists().listAliases(Optional.of(KeyId.random()), "", 10))))
+        .isEmpty();
   }
 
   private static List<String> names(List<AliasEntry> entries) {
@@ -563,17 +565,24 @@ final class RegistryTest {
     registry.close();
     Registry timed = open(SCOPE, time);
     KeyEntry key = get(timed.writer().insert(entry(KeyId.random()), List.of()));
-    get(timed.writer().enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48), null));
+    get(
+        timed
+            .writer()
+            .enable(key.id(), new KeyAttributes(true, false, true, true, true, true, 48), null));
     Instant due = NOW.plusSeconds(1000);
     get(timed.writer().update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
     time.advance(Duration.ofSeconds(999));
     assertThat(get(timed.writer().condemnDue(10))).isEmpty();
     assertThat(timed.keys().find(key.id())).isPresent();
     time.advance(Duration.ofSeconds(1));
-    assertThat(get(timed.writer().condemnDue(10))).extracting(KeyEntry::id).containsExactly(key.id());
+    assertThat(get(timed.writer().condemnDue(10)))
+        .extracting(KeyEntry::id)
+        .containsExactly(key.id());
     assertThat(timed.keys().find(key.id())).isEmpty();
     assertThat(get(timed.writer().condemnDue(10))).isEmpty();
-    assertThat(get(timed.lists().condemned())).extracting(KeyEntry::object).containsExactly(key.object());
+    assertThat(get(timed.lists().condemned()))
+        .extracting(KeyEntry::object)
+        .containsExactly(key.object());
     get(timed.writer().forget(key.id()));
     assertThat(get(timed.lists().condemned())).isEmpty();
   }
@@ -686,7 +695,8 @@ final class RegistryTest {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> begun = registry.writer().insert(entry(KeyId.random()), List.of());
+      CompletableFuture<KeyEntry> begun =
+          registry.writer().insert(entry(KeyId.random()), List.of());
       assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);
       statement.execute("ROLLBACK");
@@ -721,9 +731,11 @@ final class RegistryTest {
       begun.add(work);
       var _ = registry.writer().forOwner("greedy", () -> work);
     }
-    assertThatThrownBy(() -> get(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))))
+    assertThatThrownBy(
+            () -> get(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
-    assertThat(registry.writer().forOwner("other", () -> registry.lists().listKeys("", 1))).succeedsWithin(LIMIT);
+    assertThat(registry.writer().forOwner("other", () -> registry.lists().listKeys("", 1)))
+        .succeedsWithin(LIMIT);
     begun.get(0).complete("done");
     begun.get(1).completeExceptionally(new IllegalStateException());
     for (int i = 0; i < 2; i++) {
@@ -735,19 +747,23 @@ final class RegistryTest {
     begun.get(2).complete("done");
     assertThatThrownBy(
             () ->
-                registry.writer().forOwner(
-                    "greedy",
-                    () -> {
-                      throw new IllegalArgumentException("refused");
-                    }))
+                registry
+                    .writer()
+                    .forOwner(
+                        "greedy",
+                        () -> {
+                          throw new IllegalArgumentException("refused");
+                        }))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThat(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))).succeedsWithin(LIMIT);
+    assertThat(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1)))
+        .succeedsWithin(LIMIT);
   }
 
   @Test
   void closedRegistryTakesNothing() {
     registry.close();
     registry.close();
-    assertThatThrownBy(() -> get(registry.lists().listKeys("", 1))).satisfies(failsWith(Kind.UNAVAILABLE));
+    assertThatThrownBy(() -> get(registry.lists().listKeys("", 1)))
+        .satisfies(failsWith(Kind.UNAVAILABLE));
   }
 }

@@ -265,7 +265,7 @@ final class HealthCheckTest {
   void keyIsNotMissingIfTheStorageReturnsDuringTheSearch(Call call, Search search)
       throws Exception {
     Lanes lanes = lanes(1, 10);
-    lanes.believeAbsenceWith(key);
+    lanes.useHealthCheckKey(key);
     var object = new KeyObject(SoftHsm.freshLabel("returns"), SoftHsm.freshId());
     TokenWork<Boolean> work =
         session -> {
