@@ -102,6 +102,10 @@ public final class HealthCheck implements AutoCloseable {
 
   /// Handles a fault from which a lane could not recover.
   void laneFailed(TokenException e) {
+    if (e.isObjectLoss()) {
+      handle(new HealthEvent.ObjectsLost(System.nanoTime()));
+      return;
+    }
     handle(
         new HealthEvent.LaneFailed(e.fault(), String.valueOf(e.getMessage()), System.nanoTime()));
   }

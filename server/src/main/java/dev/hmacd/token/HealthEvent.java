@@ -28,6 +28,9 @@ sealed interface HealthEvent {
   /// A lane could not recover from a fault. The cause may be the token, or the operation.
   record LaneFailed(Fault fault, String reason, long nowNanos) implements HealthEvent {}
 
+  /// A search did not find the health check's object.
+  record ObjectsLost(long nowNanos) implements HealthEvent {}
+
   /// The first session could not be opened.
   record OpenFailed(Fault fault, String reason, long nowNanos) implements HealthEvent {}
 

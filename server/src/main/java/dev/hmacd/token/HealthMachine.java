@@ -11,8 +11,8 @@ import java.util.Objects;
 /// its effects.
 ///
 /// A failed check takes the token out of service. Then checks run one after the other, with a
-/// growing pause, until the token recovers. After several failures, the module is finalized and
-/// initialised.
+/// growing pause, until the token recovers. After several failures, and after the loss of the
+/// token's objects, the module is finalized and initialised.
 @Immutable
 final class HealthMachine {
   /// Pause between a failed check and the next check: doubles up to [#LONGEST_PAUSE].
@@ -51,6 +51,7 @@ final class HealthMachine {
           case HealthEvent.CheckTimedOut timedOut -> timedOut(state, timedOut, effects);
           case HealthEvent.LaneFailed(var fault, var reason, var now) ->
               laneFailed(state, fault, reason, now, effects);
+          case HealthEvent.ObjectsLost(var now) -> objectsLost(state, now, effects);
           case HealthEvent.OpenFailed(var fault, var reason, var now) ->
               laneFailed(
                   state.isInService() ? state.with(CircuitBreaker.State.OUT) : state,
@@ -61,7 +62,7 @@ final class HealthMachine {
           case HealthEvent.PinCorrected(var now) -> pinCorrected(state, now, effects);
           case HealthEvent.ReinitializationEnded() -> {
             effects.add(new HealthEffect.ScheduleCheck(LONGEST_PAUSE));
-            yield state.withReinitializing(false);
+            yield state.withReinitializing(false).with(state.outage().needReinitialization(false));
           }
         };
     return new Transition(next, effects);
@@ -115,6 +116,9 @@ final class HealthMachine {
         effects.add(new HealthEffect.ScheduleCheck(FIRST_PAUSE));
       }
       return next;
+    }
+    if (next.outage().needsReinitialization()) {
+      return reinitialize(next, effects);
     }
     next = next.with(next.outage().end()).with(CircuitBreaker.State.IN_SERVICE);
     return reportHealth(next, true, effects);
@@ -198,6 +202,16 @@ final class HealthMachine {
           // Out of service, a check is scheduled already, and the fault is that of a check.
           state.isInService() ? requestCheck(state, effects) : state;
     };
+  }
+
+  /// SoftHSM2 gives up each object that it reads while the storage is absent, and never finds it
+  /// again. It finds objects that it did not read. So the health check's object can be found after
+  /// the storage has returned, while keys of callers are not. Only an initialisation finds all
+  /// objects.
+  private static HealthState objectsLost(HealthState state, long now, List<HealthEffect> effects) {
+    HealthState next = state.with(state.outage().needReinitialization(true));
+    HealthState out = takeOut(next, now, effects);
+    return state.isInService() ? requestCheck(out, effects) : out; // Else a check is scheduled.
   }
 
   private static HealthState requestCheck(HealthState state, List<HealthEffect> effects) {

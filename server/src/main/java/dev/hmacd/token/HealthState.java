@@ -20,7 +20,11 @@ record HealthState(
 
   static HealthState initial(CircuitBreaker.State circuit) {
     return new HealthState(
-        circuit, null, false, new Checks(false, false, 0, 0, 0, 0), new Outage(0, false, null));
+        circuit,
+        null,
+        false,
+        new Checks(false, false, 0, 0, 0, 0),
+        new Outage(0, false, null, false));
   }
 
   HealthState with(CircuitBreaker.State next) {
@@ -120,22 +124,32 @@ record HealthState(
   /// @param isReportedLost whether it was reported that the token did not recover in time
   /// @param objectFault the reason why the health check's object was not usable; null if it was
   ///   usable
+  /// @param needsReinitialization whether the module must be initialised again before the token
+  ///   returns to service
   @Immutable
-  record Outage(long sinceNanos, boolean isReportedLost, @Nullable String objectFault) {
+  record Outage(
+      long sinceNanos,
+      boolean isReportedLost,
+      @Nullable String objectFault,
+      boolean needsReinitialization) {
     Outage since(long nanos) {
-      return new Outage(nanos, isReportedLost, objectFault);
+      return new Outage(nanos, isReportedLost, objectFault, needsReinitialization);
     }
 
     Outage reportLost() {
-      return new Outage(sinceNanos, true, objectFault);
+      return new Outage(sinceNanos, true, objectFault, needsReinitialization);
     }
 
     Outage withObjectFault(String reason) {
-      return new Outage(sinceNanos, isReportedLost, reason);
+      return new Outage(sinceNanos, isReportedLost, reason, needsReinitialization);
+    }
+
+    Outage needReinitialization(boolean next) {
+      return new Outage(sinceNanos, isReportedLost, objectFault, next);
     }
 
     Outage end() {
-      return new Outage(sinceNanos, false, null);
+      return new Outage(sinceNanos, false, null, false);
     }
   }
 }

@@ -97,6 +97,14 @@ public final class TokenException extends Exception {
     return kind;
   }
 
+  /// Whether a search did not find the health check's object: the token's storage is absent, or has
+  /// other objects.
+  boolean isObjectLoss() {
+    return fault == Fault.OBJECT
+        && getCause() instanceof TokenException cause
+        && cause.kind == Kind.KEY_MISSING;
+  }
+
   /// Whether an operator must correct the PIN before a retry. Each retry could lock the token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;

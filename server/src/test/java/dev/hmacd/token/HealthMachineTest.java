@@ -78,7 +78,10 @@ final class HealthMachineTest {
     for (boolean isReportedLost : new boolean[] {false, true}) {
       for (@Nullable String objectFault :
           Arrays.<@Nullable String>asList(null, REASON, "another")) {
-        all.add(new HealthState.Outage(SINCE, isReportedLost, objectFault));
+        for (boolean needsReinitialization : new boolean[] {false, true}) {
+          all.add(
+              new HealthState.Outage(SINCE, isReportedLost, objectFault, needsReinitialization));
+        }
       }
     }
     return all;
@@ -90,6 +93,7 @@ final class HealthMachineTest {
       events.add(new HealthEvent.ChecksStarted(now));
       events.add(new HealthEvent.IntervalElapsed(now));
       events.add(new HealthEvent.PinCorrected(now));
+      events.add(new HealthEvent.ObjectsLost(now));
     }
     events.add(new HealthEvent.CheckDue());
     events.add(new HealthEvent.ReinitializationEnded());
@@ -385,6 +389,31 @@ final class HealthMachineTest {
     HealthState recovered = succeed(first.state()).state();
     assertThat(fail(recovered, Fault.OBJECT).effects())
         .contains(new HealthEffect.ReopenSessions(), new HealthEffect.LogObjectFault(REASON));
+  }
+
+  /// The token may find the health check's object again, and not the keys of callers.
+  @Test
+  void tokenThatLostItsObjectsReturnsToServiceAfterAReinitialization() {
+    Transition lost = play(inService(), new HealthEvent.ObjectsLost(NOW));
+    assertThat(lost.state().circuit()).isEqualTo(State.OUT);
+    assertThat(lost.effects())
+        .containsExactly(
+            new HealthEffect.ReportHealth(false), new HealthEffect.SearchForObject(), pause(0));
+    Transition found = succeed(lost.state());
+    assertThat(found.state().circuit()).isEqualTo(State.OUT);
+    assertThat(found.effects()).containsExactly(new HealthEffect.Reinitialize());
+    Transition again = succeed(found.state());
+    assertThat(again.state().circuit()).isEqualTo(State.OUT);
+    assertThat(again.effects()).isEmpty();
+    HealthState ended = play(found.state(), new HealthEvent.ReinitializationEnded()).state();
+    assertThat(succeed(ended).state().circuit()).isEqualTo(State.IN_SERVICE);
+  }
+
+  /// Checks of a token out of service have pauses.
+  @Test
+  void tokenOutOfServiceThatLosesItsObjectsAgainIsNotCheckedAtOnce() {
+    HealthState out = play(inService(), new HealthEvent.ObjectsLost(NOW)).state();
+    assertThat(play(out, new HealthEvent.ObjectsLost(NOW)).effects()).isEmpty();
   }
 
   @Test
