@@ -1,5 +1,5 @@
-// Commands, one a connection, on a Unix socket that only this user can use. A command is a line; the answer is `ok`,
-// `error: ...`, or for `counts` a line a number.
+// Reads commands on a Unix socket of this user, one for each connection. A command is a line. The answer is `ok`,
+// `error: ...`, or for `counts` one line for each count.
 #include "fault.h"
 
 #include <pthread.h>
@@ -80,19 +80,19 @@ static bool parse_code(const char *text, CK_RV *code) {
 
 static const char *const help =
     "error: commands are\n"
-    "  fail FUNCTION TIMES CKR      calls answer CKR (a name or a number) and do not reach the token\n"
-    "  hang FUNCTION TIMES          calls wait until they are released\n"
-    "  release                      ends all waiting\n"
-    "  delay FUNCTION MICROSECONDS  calls wait that long; 0 ends it\n"
-    "  invalidate sessions|objects  handles that are known do not work any more\n"
-    "  reuse on|off                 numbers of invalidated objects are given to others\n"
+    "  fail FUNCTION TIMES CKR      calls return CKR (a name or a number) and do not reach the token\n"
+    "  hang FUNCTION TIMES          calls block until they are released\n"
+    "  release                      releases blocked calls\n"
+    "  delay FUNCTION MICROSECONDS  calls are delayed; 0 ends the delay\n"
+    "  invalidate sessions|objects  known handles become invalid\n"
+    "  reuse on|off                 handles of invalidated objects are reused\n"
     "  logout                       the application is logged out\n"
     "  remove, return               the token\n"
-    "  sessions MAX|unlimited       how many can be open\n"
-    "  uninitialize                 nothing works until C_Finalize and C_Initialize\n"
-    "  flip TIMES                   MACs are wrong in one bit\n"
-    "  clear                        ends all of these\n"
-    "  counts, reset                of calls; and sets them to 0\n"
+    "  sessions MAX|unlimited       maximum number of open sessions\n"
+    "  uninitialize                 all calls fail until C_Finalize and C_Initialize\n"
+    "  flip TIMES                   MACs have one wrong bit\n"
+    "  clear                        ends all faults\n"
+    "  counts, reset                prints the counts of calls, or sets them to 0\n"
     "FUNCTION is a name of PKCS#11 or all, TIMES a number or all\n";
 
 static bool obey(char *line, FILE *answer) {
@@ -175,7 +175,7 @@ static bool obey(char *line, FILE *answer) {
   }
 }
 
-// A line, or as much of one as a command can have.
+// Reads a line, up to the maximum length of a command.
 static bool read_line(int connection, char *line, size_t size) {
   size_t length = 0;
   while (length + 1 < size) {
@@ -208,7 +208,7 @@ static void *listen_on(void *listening) {
   return NULL;
 }
 
-// Whether another process, which has loaded the module before, takes commands.
+// Whether another process with this module reads commands already.
 static bool is_served(const struct sockaddr_un *address) {
   int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   bool served = connection >= 0 && connect(connection, (const struct sockaddr *)address, sizeof *address) == 0;
@@ -225,7 +225,7 @@ void serve_control(const char *path) {
   }
   strcpy(address.sun_path, path);
   if (is_served(&address)) return;
-  // Signals are for the process that loads this, not for its thread.
+  // The thread blocks all signals: other threads of the process handle them.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);

@@ -1,6 +1,6 @@
-// A PKCS#11 module in front of a real one: it counts every call, and fails, delays and changes what it is told to.
+// A PKCS#11 module in front of a real one. It counts all calls, and injects failures, delays and wrong results.
 //
-// faults.c decides what happens to a call, module.c passes calls on, control.c takes the commands.
+// faults.c selects the fault of a call, module.c forwards calls, control.c reads commands.
 #ifndef HMACD_FAULT_H
 #define HMACD_FAULT_H
 
@@ -9,7 +9,7 @@
 
 #include <p11-kit/pkcs11.h>
 
-// All functions of PKCS#11 2.40 but C_GetFunctionList, in the order of its function list.
+// All functions of PKCS#11 2.40 except C_GetFunctionList, in the order of the function list.
 #define FUNCTIONS(X) \
   X(C_Initialize) X(C_Finalize) X(C_GetInfo) X(C_GetSlotList) X(C_GetSlotInfo) X(C_GetTokenInfo) \
   X(C_GetMechanismList) X(C_GetMechanismInfo) X(C_InitToken) X(C_InitPIN) X(C_SetPIN) X(C_OpenSession) \
@@ -38,36 +38,36 @@ extern CK_FUNCTION_LIST *real;
 
 struct call {
   enum function function;
-  CK_SESSION_HANDLE session; // The real one.
-  size_t entry;              // Of the session, in a table of its own.
+  CK_SESSION_HANDLE session; // Handle in the real module.
+  size_t entry;              // Index in the table of sessions.
   bool in_session;
-  bool injected; // It fails because it was told to.
+  bool injected; // The failure is injected.
 };
 
-// Counts a call, holds it up, and says what it answers without the real module: CKR_OK when it is to be passed on.
-// Each enter has its leave, whatever it answers.
+// Counts a call, delays or blocks it, and returns its injected code; CKR_OK if the call is to be forwarded.
+// Each enter needs a leave, for any returned code.
 CK_RV enter(struct call *call, enum function function);
 CK_RV enter_session(struct call *call, enum function function, CK_SESSION_HANDLE session);
 CK_RV leave(struct call *call, CK_RV rv);
 
-// Whether there is room for a session; then session_opened or not_opened follows.
+// Whether another session may be opened. If so, session_opened or not_opened must follow.
 CK_RV may_open(void);
 void not_opened(void);
 CK_SESSION_HANDLE session_opened(CK_SESSION_HANDLE real_session);
 void session_closed(const struct call *call);
 void all_sessions_closed(void);
 
-// The handle that the caller has for a real object, and the other way round.
+// The caller's handle of an object of the real module, and the reverse.
 CK_OBJECT_HANDLE object_given(CK_OBJECT_HANDLE real_object);
 CK_RV object_named(CK_OBJECT_HANDLE given, CK_OBJECT_HANDLE *real_object);
 
-// Whether the module may be finalized now; a caller that does it while calls are under way is noted.
+// Whether the module may be finalized. Counts a violation if calls are in flight.
 CK_RV may_finalize(void);
 CK_RV finalized(void);
 CK_RV may_initialize(void);
 void initialized(void);
 
-// A C_Login was answered CKR_USER_ALREADY_LOGGED_IN.
+// Counts a C_Login that returned CKR_USER_ALREADY_LOGGED_IN.
 void needless_login(void);
 
 bool token_is_removed(void);
@@ -98,15 +98,15 @@ void reset_counts(void);
 
 struct counts {
   unsigned long calls[FUNCTION_COUNT];
-  unsigned long sessions;   // That are open and valid.
-  unsigned long inside;     // Calls under way.
-  unsigned long hanging;    // Of these, calls that are told to hang.
-  unsigned long violations; // C_Finalize while calls were under way.
+  unsigned long sessions;   // Open and valid sessions.
+  unsigned long inside;     // Calls in flight.
+  unsigned long hanging;    // Calls in flight that are blocked by a command.
+  unsigned long violations; // C_Finalize while calls were in flight.
   unsigned long needless_logins; // C_Login while the application was logged in.
 };
 void count(struct counts *counts);
 
-// --- The socket that commands come on (control.c) ---
+// --- The command socket (control.c) ---
 
 void serve_control(const char *path);
 

@@ -1,5 +1,5 @@
-// What happens to calls: the state of all faults, behind one lock. It is held across a call of the real module only
-// while no other call is in that module: SoftHSM2 can crash when a session is closed beside a search in another one.
+// The state of all faults, guarded by one lock. The lock is held during a call of the real module only
+// while no other call is in that module: SoftHSM2 can crash if a session is closed during a search in another one.
 #include "fault.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 CK_FUNCTION_LIST *real;
 
 struct rule {
-  long fail; // How many calls more.
+  long fail; // Number of further calls.
   CK_RV code;
   long hang;
   unsigned long delay_micros;
@@ -18,9 +18,9 @@ struct rule {
 
 struct session {
   CK_SESSION_HANDLE real;
-  unsigned long users; // Calls in it.
+  unsigned long users; // Calls in the session.
   bool open;
-  bool closing; // To be closed by whoever leaves last.
+  bool closing; // The last call that leaves closes the session.
 };
 
 struct object {
@@ -28,7 +28,7 @@ struct object {
   bool valid;
 };
 
-// Grows; an index plus one is the handle that callers have.
+// Grows. The caller's handle is the index plus one.
 #define TABLE(type) \
   struct { \
     struct type *entries; \
@@ -39,7 +39,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t quiet = PTHREAD_COND_INITIALIZER;
-static bool stopped;         // No call may go on to the real module.
+static bool stopped;         // No call may enter the real module.
 static unsigned long active; // Calls that may be in the real module.
 static struct rule rules[FUNCTION_COUNT];
 static TABLE(session) sessions;
@@ -47,10 +47,10 @@ static TABLE(object) objects;
 static struct counts counted;
 static unsigned long release_count;
 static long max_sessions = WITHOUT_END;
-static unsigned long opening; // Sessions that count already.
+static unsigned long opening; // Sessions that are being opened, and already counted.
 static long flips;
 static bool removed;
-static bool uninitialized; // Needs C_Finalize and then C_Initialize.
+static bool uninitialized; // The module needs C_Finalize and C_Initialize.
 static bool real_finalized;
 static bool reuse;
 
@@ -71,7 +71,7 @@ static bool spend(long *times) {
   return true;
 }
 
-// Waits until no call is in the real module, and keeps others from it. The lock is given up meanwhile.
+// Waits until no call is in the real module, and stops further calls. Releases the lock meanwhile.
 static void stop_calls(void) {
   while (stopped) pthread_cond_wait(&resumed, &lock);
   stopped = true;
@@ -146,7 +146,7 @@ CK_RV enter_session(struct call *call, enum function function, CK_SESSION_HANDLE
   return begin(call, function, &session);
 }
 
-// With calls stopped.
+// Requires stopped calls.
 static void close_unused(struct session *session) {
   if (session->closing && session->users == 0) {
     session->closing = false;
@@ -162,11 +162,11 @@ CK_RV leave(struct call *call, CK_RV rv) {
     struct session *session = &sessions.entries[call->entry];
     if (--session->users == 0 && session->closing) {
       stop_calls();
-      session = &sessions.entries[call->entry]; // The table may have moved.
+      session = &sessions.entries[call->entry]; // The table may have been reallocated.
       close_unused(session);
       resume_calls();
     }
-    // It was taken away in the middle: what the real module answered is lost.
+    // The session was invalidated during the call: the result is discarded.
     if (!session->open && call->function != F_C_CloseSession && rv == CKR_OK) rv = CKR_SESSION_HANDLE_INVALID;
   }
   pthread_mutex_unlock(&lock);
@@ -211,7 +211,7 @@ void session_closed(const struct call *call) {
   pthread_mutex_unlock(&lock);
 }
 
-// With calls stopped if it is to close them.
+// Requires stopped calls if it closes sessions.
 static void forget_sessions(bool close) {
   for (size_t i = 0; i < sessions.count; i++) {
     struct session *session = &sessions.entries[i];
@@ -238,7 +238,7 @@ CK_OBJECT_HANDLE object_given(CK_OBJECT_HANDLE real_object) {
       entry = i;
       break;
     }
-    // A number that was another object's, as tokens have them that count anew.
+    // The handle of another object is reused, as on tokens that restart their numbering.
     if (reuse && !object->valid && object->real != real_object && entry == objects.count) entry = i;
   }
   if (entry == objects.count) {
@@ -261,7 +261,7 @@ CK_RV object_named(CK_OBJECT_HANDLE given, CK_OBJECT_HANDLE *real_object) {
   return rv;
 }
 
-// --- Initialising and finalizing ---
+// --- Initialization and finalization ---
 
 CK_RV may_finalize(void) {
   pthread_mutex_lock(&lock);
@@ -421,7 +421,7 @@ void fault_flip(long times) {
   pthread_mutex_unlock(&lock);
 }
 
-// Ends all faults; a module that has to be initialised anew still has to be, and what was invalidated stays so.
+// Ends all faults. A module that needs initialization still needs it, and invalid handles stay invalid.
 void fault_clear(void) {
   pthread_mutex_lock(&lock);
   for (int i = 0; i < FUNCTION_COUNT; i++) rules[i] = (struct rule){0};

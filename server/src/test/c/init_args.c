@@ -1,5 +1,5 @@
-// A PKCS#11 module in front of another: gives the other one, at C_Initialize, the argument that NSS and a few more want
-// (pReserved). For tools that cannot, such as pkcs11-tool.
+// A PKCS#11 module in front of another: adds an argument to C_Initialize (pReserved), which NSS and some other modules
+// need. For tools without this option, such as pkcs11-tool.
 //
 //   INIT_ARGS_MODULE  the other module's path
 //   INIT_ARGS         the argument
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-// As much of CK_C_INITIALIZE_ARGS and CK_FUNCTION_LIST (PKCS #11 v2.40) as is touched here.
+// The used parts of CK_C_INITIALIZE_ARGS and CK_FUNCTION_LIST (PKCS #11 v2.40).
 struct initialize_args {
   void *mutexes[4];
   unsigned long flags;

@@ -1,7 +1,7 @@
-// The module that callers load: every function of PKCS#11 2.40, passed on to the real module.
+// The module that callers load: forwards every function of PKCS#11 2.40 to the real module.
 //
-// Beside its file lies FILE.conf with two lines, `module = PATH` of the real module and `control = PATH` of the socket
-// for commands: a process can have several of these modules, each a file of its own.
+// Its configuration is FILE.conf in the same folder: `module = PATH` of the real module, and `control = PATH` of the
+// command socket. A process can load several of these modules from separate files.
 #include "fault.h"
 
 #include <dlfcn.h>
@@ -28,7 +28,7 @@
   if (rv == CKR_OK) rv = real->name(call.session); \
   return leave(&call, rv)
 
-// As before, with a handle of an object among the parameters, which becomes the real one's.
+// As before, with an object handle as a parameter, which is replaced by the real handle.
 #define PASS_ON_WITH(name, session, object, ...) \
   struct call call; \
   CK_RV rv = enter_session(&call, F_##name, session); \
@@ -36,7 +36,7 @@
   if (rv == CKR_OK) rv = real->name(call.session, __VA_ARGS__); \
   return leave(&call, rv)
 
-// As before, for what makes an object.
+// As before, for functions that create an object.
 #define MAKE_IN(name, session, made, ...) \
   struct call call; \
   CK_RV rv = enter_session(&call, F_##name, session); \
@@ -161,7 +161,7 @@ static CK_RV f_C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state,
   PASS_ON_IN(C_GetOperationState, session, state, length);
 }
 
-// Keys of an operation are the real ones only where there are any; nobody who forwards MACs needs this.
+// Translates key handles other than 0. Callers that compute MACs do not call this function.
 static CK_RV f_C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG length,
                                    CK_OBJECT_HANDLE encryption, CK_OBJECT_HANDLE authentication) {
   struct call call;
@@ -242,7 +242,7 @@ static CK_RV f_C_Sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG leng
   struct call call;
   CK_RV rv = enter_session(&call, F_C_Sign, session);
   if (call.injected) {
-    // A C_Sign that fails ends the operation: so does this one.
+    // A failed C_Sign ends the operation, also in the real module.
     CK_BYTE lost[1024];
     CK_ULONG lost_length = sizeof lost;
     real->C_Sign(call.session, data, length, lost, &lost_length);
@@ -300,7 +300,7 @@ static CK_RV f_C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE_PTR signature,
   PASS_ON_IN(C_VerifyRecover, session, signature, length, data, data_length);
 }
 
-// --- The rest: ciphers, digests, two at a time ---
+// --- Other functions: ciphers, digests, dual-function operations ---
 
 static CK_RV f_C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
   PASS_ON_WITH(C_EncryptInit, session, key, mechanism, key);
@@ -322,7 +322,7 @@ static CK_RV f_C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
   PASS_ON_WITH(C_DigestKey, session, key, key);
 }
 
-// Functions that take bytes and give bytes, and functions that give the last of them.
+// Functions with input and output bytes, and functions that return the last output bytes.
 #define BYTES_TO_BYTES(name) \
   static CK_RV f_##name(CK_SESSION_HANDLE session, CK_BYTE_PTR in, CK_ULONG length, CK_BYTE_PTR out, \
                         CK_ULONG_PTR out_length) { \

@@ -31,15 +31,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The claim that the whole daemon rests on, looked at from outside: a key that the daemon computes
-/// MACs under was never in its heap, and neither was what an HMAC in software would have made of
-/// it. What a login leaves of the PIN is overwritten.
+/// The heap of a daemon never contains a key, or the blocks of a software HMAC under the key. The
+/// daemon overwrites the PIN after the login.
 final class KeysNeverEnterTheHeapTest {
-  /// A length that is less than the block of SHA-256, so that its pads are the key's own bytes.
+  /// Shorter than a block of SHA-256: HMAC pads such a key and does not hash it.
   private static final int KEY_BYTES = 48;
 
-  /// Whatever was an object once is in the dump, also what was given up long before.
-  private static final List<String> NOTHING_COLLECTED =
+  /// Without garbage collection the dump contains every object, also unreachable objects.
+  private static final List<String> NO_GARBAGE_COLLECTION =
       List.of(
           "-XX:-UseSerialGC", "-XX:+UnlockExperimentalVMOptions", "-XX:+UseEpsilonGC", "-Xmx1g");
 
@@ -55,7 +54,7 @@ final class KeysNeverEnterTheHeapTest {
     return bytes;
   }
 
-  /// As far as the key goes; the rest of the block is the pad alone (RFC 2104, section 2).
+  /// The inner or outer block of a software HMAC, without the padding (RFC 2104, section 2).
   private static byte[] xor(byte[] key, int pad) {
     byte[] result = new byte[key.length];
     for (int i = 0; i < key.length; i++) {
@@ -66,7 +65,7 @@ final class KeysNeverEnterTheHeapTest {
 
   @Test
   @Tag("slow")
-  void heapOfADaemonThatComputesMacsHoldsNeitherKeyNorPadsNorPin()
+  void heapOfADaemonContainsNoKeyPadOrPin()
       throws GeneralSecurityException, InterruptedException, ExecutionException, TimeoutException {
     byte[] key = random();
     String pin = HexFormat.of().formatHex(random()).substring(0, 24);
@@ -78,15 +77,15 @@ final class KeysNeverEnterTheHeapTest {
     HeapDump heap;
     try (DaemonProcess daemon =
         DaemonProcess.start(
-            LoopbackDaemon.on(hsm).allowingAll("admin"), hsm, Map.of(), NOTHING_COLLECTED)) {
+            LoopbackDaemon.on(hsm).allowingAll("admin"), hsm, Map.of(), NO_GARBAGE_COLLECTION)) {
       Caller admin = daemon.as("admin");
       String keyId = adopt(admin, "known", narrowText(narrow));
       hsm.importKey("other", "", random());
-      // One letter beyond Latin-1 makes a String's bytes UTF-16.
+      // One character outside of Latin-1 makes the bytes of the String UTF-16.
       var _ = adopt(admin, "other", narrowText(wide) + "\u2192");
       heap = dumpedUnderLoad(daemon, admin, keyId, message, expectedMac(key, message));
     }
-    // The search finds what is there, in each of the forms that can be planted over the network.
+    // The search finds present values, in each form that a request can carry.
     assertThat(heap.formsOf(message)).contains("raw ISO-8859-1");
     assertThat(heap.formsOf(narrow)).contains("hex ISO-8859-1", "base64 ISO-8859-1");
     assertThat(heap.formsOf(wide)).contains("hex UTF-16LE", "base64 UTF-16LE");

@@ -29,13 +29,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 
-/// What knows what: imports point inward, and each outside thing is known in one place.
+/// Dependencies between packages: imports point inward, and one place depends on each external API.
 final class StructureTest {
   private static final String ROOT = "dev.hmacd";
   private static final String CRYPTOKI = "dev.hmacd.token.Cryptoki";
 
-  /// For each package, those of ours that it may know. The contract, `v1`, is for the edge alone.
-  private static final Map<String, Set<String>> MAY_KNOW =
+  /// The permitted dependencies of each package on packages of hmacd. Only the edge may depend on
+  /// the contract, `v1`.
+  private static final Map<String, Set<String>> PERMITTED =
       Map.ofEntries(
           entry("key"),
           entry("access", "key"),
@@ -84,11 +85,11 @@ final class StructureTest {
               "token",
               "config"));
 
-  private static Map.Entry<String, Set<String>> entry(String name, String... mayKnow) {
-    return Map.entry(name, Set.of(mayKnow));
+  private static Map.Entry<String, Set<String>> entry(String name, String... permitted) {
+    return Map.entry(name, Set.of(permitted));
   }
 
-  static final Set<String> PACKAGES = MAY_KNOW.keySet();
+  static final Set<String> PACKAGES = PERMITTED.keySet();
 
   private static final JavaClasses MAIN =
       new ClassFileImporter()
@@ -96,7 +97,7 @@ final class StructureTest {
 
   @ParameterizedTest(name = "dev.hmacd.{0}")
   @FieldSource("PACKAGES")
-  void packageKnowsOnlyWhatItMay(String name) {
+  void packageHasOnlyPermittedDependencies(String name) {
     Set<String> known =
         MAIN.stream()
             .filter(each -> packageOf(each).equals(name) && !isProgram(each))
@@ -106,17 +107,17 @@ final class StructureTest {
             .map(StructureTest::packageOf)
             .filter(each -> !each.equals(name))
             .collect(Collectors.toCollection(TreeSet::new));
-    assertThat(MAY_KNOW.get(name)).containsAll(known);
+    assertThat(PERMITTED.get(name)).containsAll(known);
   }
 
   @Test
-  void everyPackageHasItsPlaceInTheTable() {
+  void everyPackageIsInTheTable() {
     assertThat(MAIN.stream().map(StructureTest::packageOf).collect(Collectors.toSet()))
         .isEqualTo(PACKAGES);
   }
 
   @Test
-  void packagesFormNoCycle() {
+  void packagesHaveNoCycle() {
     SlicesRuleDefinition.slices()
         .assignedFrom(
             new SliceAssignment() {
@@ -129,7 +130,7 @@ final class StructureTest {
 
               @Override
               public String getDescription() {
-                return "packages, and the program apart";
+                return "packages, with the program separate";
               }
             })
         .should()
@@ -161,7 +162,7 @@ final class StructureTest {
   }
 
   @Test
-  void onlyCryptokiKnowsTheJdksPkcs11Wrapper() {
+  void onlyCryptokiUsesTheJdksPkcs11Wrapper() {
     noClasses()
         .that()
         .doNotHaveFullyQualifiedName(CRYPTOKI)
@@ -173,9 +174,9 @@ final class StructureTest {
         .check(MAIN);
   }
 
-  /// Else the rule above would hold of class files that were not understood.
+  /// Proves that ArchUnit reads the class files of the rule above.
   @Test
-  void cryptokiItselfIsSeenToKnowIt() {
+  void cryptokiUsesTheJdksPkcs11Wrapper() {
     classes()
         .that()
         .haveFullyQualifiedName(CRYPTOKI)
@@ -199,7 +200,7 @@ final class StructureTest {
   }
 
   @Test
-  void onlyCommandsKnowTheJdksLogger() {
+  void onlyCommandsUseTheJdksLogger() {
     noClasses()
         .that()
         .resideOutsideOfPackage("dev.hmacd.command")
@@ -232,13 +233,13 @@ final class StructureTest {
         .allMatch(each -> each.isAnnotatedWith(NullMarked.class));
   }
 
-  /// The part after `dev.hmacd.`; empty for that package itself.
+  /// The package without `dev.hmacd.`; empty for the root package.
   private static String packageOf(JavaClass type) {
     String name = type.getPackageName();
     return name.equals(ROOT) ? "" : name.substring(ROOT.length() + 1);
   }
 
-  /// `main` names the commands, which build what is beside it.
+  /// `main` depends on the commands, and the commands on classes of its package.
   private static boolean isProgram(JavaClass type) {
     return type.getName().equals("dev.hmacd.Hmacd")
         || type.getName().startsWith("dev.hmacd.Hmacd$");

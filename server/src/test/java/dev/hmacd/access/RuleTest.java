@@ -53,40 +53,49 @@ final class RuleTest {
 
   static Stream<Arguments> principals() {
     return Stream.of(
-        argumentSet("the same SPIFFE ID", "spiffe://td/billing", "spiffe://td/billing", true),
-        argumentSet("a longer SPIFFE ID", "spiffe://td/billing", "spiffe://td/billing2", false),
-        argumentSet("a SPIFFE ID below", "spiffe://td/billing", "spiffe://td/billing/eu", false),
-        argumentSet("other capitals", "spiffe://td/billing", "spiffe://td/Billing", false),
-        argumentSet("SPIFFE prefix fits what starts so", "spiffe://td/b*", "spiffe://td/bi", true),
-        argumentSet("SPIFFE prefix fits itself", "spiffe://td/b*", "spiffe://td/b", true),
-        argumentSet("SPIFFE prefix of a folder", "spiffe://td/b/*", "spiffe://td/bi", false),
+        argumentSet("equal SPIFFE ID", "spiffe://td/billing", "spiffe://td/billing", true),
+        argumentSet(
+            "SPIFFE ID with a longer last segment",
+            "spiffe://td/billing",
+            "spiffe://td/billing2",
+            false),
+        argumentSet(
+            "SPIFFE ID with one more segment",
+            "spiffe://td/billing",
+            "spiffe://td/billing/eu",
+            false),
+        argumentSet("different case", "spiffe://td/billing", "spiffe://td/Billing", false),
+        argumentSet("SPIFFE prefix of a longer segment", "spiffe://td/b*", "spiffe://td/bi", true),
+        argumentSet("SPIFFE prefix itself", "spiffe://td/b*", "spiffe://td/b", true),
+        argumentSet(
+            "SPIFFE prefix that ends with a slash", "spiffe://td/b/*", "spiffe://td/bi", false),
         argumentSet("whole trust domain", "spiffe://td/*", "spiffe://td/any/thing", true),
-        argumentSet("a trust domain that goes on", "spiffe://td/*", "spiffe://td.evil/x", false),
-        argumentSet("the trust domain itself", "spiffe://td/*", "spiffe://td", false),
+        argumentSet("longer trust domain", "spiffe://td/*", "spiffe://td.evil/x", false),
+        argumentSet("trust domain without a path", "spiffe://td/*", "spiffe://td", false),
         argumentSet("the same DNS name", "dns:a.example", "dns:a.example", true),
-        argumentSet("a DNS name is no CN", "dns:a.example", "cn:a.example", false),
-        argumentSet("a CN is no user id", "cn:1000", "uid:1000", false),
+        argumentSet("DNS name and CN", "dns:a.example", "cn:a.example", false),
+        argumentSet("CN and uid", "cn:1000", "uid:1000", false),
         argumentSet("all CNs", "cn:*", "cn:anybody", true),
         argumentSet("all CNs, but no DNS name", "cn:*", "dns:anybody", false),
-        argumentSet("the same user id", "uid:1000", "uid:1000", true),
-        argumentSet("a longer user id", "uid:100", "uid:1000", false),
-        argumentSet("an asterisk inside is one", "dns:*.example", "dns:*.example", true),
-        argumentSet("an asterisk inside is no wildcard", "dns:*.example", "dns:a.example", false),
-        argumentSet("a CN that looks like a SPIFFE ID", "spiffe://td/a", "cn:spiffe://td/a", false),
+        argumentSet("equal uid", "uid:1000", "uid:1000", true),
+        argumentSet("longer uid", "uid:100", "uid:1000", false),
+        argumentSet("inner asterisk as a literal", "dns:*.example", "dns:*.example", true),
+        argumentSet("inner asterisk is no wildcard", "dns:*.example", "dns:a.example", false),
+        argumentSet("CN in the form of a SPIFFE ID", "spiffe://td/a", "cn:spiffe://td/a", false),
         argumentSet("another partition", USER + "ci", USER.replace("aws", "aws-cn") + "ci", false),
-        argumentSet("the same user", USER + "ci", USER + "ci", true),
-        argumentSet("a longer user", USER + "ci", USER + "ci2", false),
-        argumentSet("users that start so", USER + "ci-*", USER + "ci-1", true),
-        argumentSet("users of a path", USER + "ci/*", USER + "ci/a/b", true),
+        argumentSet("equal user", USER + "ci", USER + "ci", true),
+        argumentSet("longer user", USER + "ci", USER + "ci2", false),
+        argumentSet("prefix of users", USER + "ci-*", USER + "ci-1", true),
+        argumentSet("path of users", USER + "ci/*", USER + "ci/a/b", true),
         argumentSet("all users of an account", USER + "*", USER + "a", true),
-        argumentSet("an account that differs in its end", USER + "*", OTHER_USER + "a", false),
-        argumentSet("a CN that looks like an ARN", USER + "ci", "cn:" + USER + "ci", false),
-        argumentSet("a dot is a dot", "dns:a.example", "dns:aXexample", false));
+        argumentSet("account that differs in its last digit", USER + "*", OTHER_USER + "a", false),
+        argumentSet("CN in the form of an ARN", USER + "ci", "cn:" + USER + "ci", false),
+        argumentSet("dot as a literal", "dns:a.example", "dns:aXexample", false));
   }
 
   @ParameterizedTest
   @MethodSource("principals")
-  void patternFitsPrincipals(String pattern, String principal, boolean fits) {
+  void patternMatchesPrincipals(String pattern, String principal, boolean fits) {
     assertThat(PrincipalPattern.parse(pattern).fits(new Principal(principal))).isEqualTo(fits);
   }
 
@@ -121,25 +130,25 @@ final class RuleTest {
         "arn:aws:sts::123456789012:user/ci",
         "arn::iam::123456789012:user/ci",
       })
-  void patternWithoutKindOrWithHalfATrustDomainOrAccountIsRefused(String pattern) {
+  void malformedPrincipalPatternIsRefused(String pattern) {
     assertThatIllegalArgumentException().isThrownBy(() -> PrincipalPattern.parse(pattern));
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"", "spiffe://", "dns:", "cn:", "uid:", "billing", "Uid:0", "*", "arn:x"})
-  void principalWithoutKindOrNameIsNone(String name) {
+  void principalWithoutKindOrNameIsRefused(String name) {
     assertThatIllegalArgumentException().isThrownBy(() -> new Principal(name));
   }
 
   @Test
-  void principalLongerThanTheLimitIsNone() {
+  void principalLongerThanTheLimitIsRefused() {
     String longest = "cn:" + "x".repeat(Principal.MAX_LENGTH - 3);
     assertThat(new Principal(longest).name()).isEqualTo(longest);
     assertThatIllegalArgumentException().isThrownBy(() -> new Principal(longest + "x"));
   }
 
   @Test
-  void userIdIsReadAsUnsigned() {
+  void uidIsUnsigned() {
     assertThat(Principal.uid(-2).name()).isEqualTo("uid:4294967294");
   }
 
@@ -151,21 +160,21 @@ final class RuleTest {
         argumentSet("all, with aliases", "*", named, true),
         argumentSet("its id", ID.value(), named, true),
         argumentSet("another id", OTHER_ID.value(), named, false),
-        argumentSet("one of its aliases", "alias/eu/orders", named, true),
-        argumentSet("the start of an alias", "alias/order", named, false),
-        argumentSet("a longer alias", "alias/orders2", named, false),
-        argumentSet("an alias without alias", "alias/orders", bare, false),
+        argumentSet("one of the key's aliases", "alias/eu/orders", named, true),
+        argumentSet("prefix of an alias", "alias/order", named, false),
+        argumentSet("longer alias", "alias/orders2", named, false),
+        argumentSet("key without an alias", "alias/orders", bare, false),
         argumentSet("alias prefix", "alias/eu/*", named, true),
         argumentSet("alias prefix within a name", "alias/ord*", named, true),
         argumentSet("other alias prefix", "alias/us/*", named, false),
         argumentSet("any alias", "alias/*", named, true),
         argumentSet("any alias, without alias", "alias/*", bare, false),
-        argumentSet("other capitals", "alias/Orders", named, false));
+        argumentSet("different case", "alias/Orders", named, false));
   }
 
   @ParameterizedTest
   @MethodSource("keys")
-  void patternFitsKeys(String pattern, KeyEntry key, boolean fits) {
+  void patternMatchesKeys(String pattern, KeyEntry key, boolean fits) {
     assertThat(KeyPattern.parse(pattern).fits(key)).isEqualTo(fits);
   }
 
@@ -185,7 +194,7 @@ final class RuleTest {
         "0123456789abcdef0123456789abcdef",
         "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
       })
-  void keyPatternOfNoFormIsRefused(String pattern) {
+  void malformedKeyPatternIsRefused(String pattern) {
     assertThatIllegalArgumentException().isThrownBy(() -> KeyPattern.parse(pattern));
   }
 
@@ -196,7 +205,7 @@ final class RuleTest {
 
   @ParameterizedTest
   @EnumSource
-  void actionWithoutKeyIsAllowedForAllKeysOnly(Action action) {
+  void actionWithoutAKeyRequiresAllKeys(Action action) {
     assertThat(rule("uid:0", EnumSet.of(action), "*").actions()).containsExactly(action);
     for (String some : new String[] {ID.value(), "alias/a", "alias/*"}) {
       if (action.isForOneKey()) {
@@ -219,7 +228,7 @@ final class RuleTest {
   }
 
   @Test
-  void ruleAllowsItsPrincipalsItsActionsOnItsKeysAndNoMore() {
+  void ruleAllowsOnlyItsPrincipalsActionsAndKeys() {
     var access = new Access(List.of(rule("uid:1", EnumSet.of(Action.GENERATE_MAC), "alias/a")));
     assertThat(access.decide(Principal.uid(1), Action.GENERATE_MAC, key("alias/a")).isAllowed())
         .isTrue();
@@ -233,7 +242,7 @@ final class RuleTest {
   }
 
   @Test
-  void rulesDoNotLendEachOtherPrincipalsActionsOrKeys() {
+  void rulesAreIndependent() {
     var access =
         new Access(
             List.of(

@@ -15,10 +15,10 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/// A step of a request that waits, such as for its signing key.
+/// A deferred step of a request, for example after its signing key is loaded.
 final class AnswerTest {
   private final AtomicInteger runs = new AtomicInteger();
-  private final ClientThatMayLeave client = new ClientThatMayLeave();
+  private final DisconnectingClient client = new DisconnectingClient();
   private final Answer answer =
       new Answer(
           Call.ofDaemon(Principal.uid(0), 0),
@@ -33,16 +33,17 @@ final class AnswerTest {
     assertThat(runs).hasValue(1);
   }
 
-  /// The body of a request counts no more after its client has gone, so nothing may keep it.
+  /// The body of a request no longer counts as memory after its client disconnects. So nothing may
+  /// reference the body.
   @Test
-  void stepIsDroppedWithItsClient() {
+  void stepIsReleasedAfterTheClientDisconnects() {
     var body = new Object();
     var kept = new WeakReference<>(body);
     Runnable later = answer.unlessAbandoned(step(body));
     body = null;
-    client.leave();
+    client.disconnect();
     Eventually.holds(
-        "the body is garbage",
+        "the body is garbage collected",
         () -> {
           System.gc();
           return kept.refersTo(null);
@@ -58,10 +59,10 @@ final class AnswerTest {
     };
   }
 
-  private static final class ClientThatMayLeave implements Exchange {
+  private static final class DisconnectingClient implements Exchange {
     private @Nullable Runnable whenGone;
 
-    void leave() {
+    void disconnect() {
       if (whenGone != null) {
         whenGone.run();
       }

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// The table of key states, walked as AWS's clients would.
+/// Each operation of AWS KMS in each state of the key state table.
 final class AwsKeyStateTest {
   private static final SoftHsm hsm = SoftHsm.shared();
   private static final FaultyToken token = new FaultyToken(hsm.token());
@@ -35,7 +35,7 @@ final class AwsKeyStateTest {
           .awsKms()
           .wrapping(_ -> token);
 
-  /// The input of each operation, `KEY` and `ALIAS` being those of the key.
+  /// The input of each operation. `KEY` and `ALIAS` stand for the key's id and alias.
   private static final Map<String, String> INPUTS =
       Map.ofEntries(
           Map.entry(
@@ -80,7 +80,7 @@ final class AwsKeyStateTest {
   }
 
   @Test
-  void everyOperationOfTheTableIsWalked() {
+  void everyOperationOfTheTableHasAnInput() {
     assertThat(INPUTS.keySet()).isEqualTo(StateWalk.operationsOfAws());
   }
 
@@ -90,7 +90,10 @@ final class AwsKeyStateTest {
         .flatMap(
             operation ->
                 Stream.of(State.values())
-                    .map(state -> argumentSet(operation + " of a key " + state, operation, state)));
+                    .map(
+                        state ->
+                            argumentSet(
+                                operation + " of a key in state " + state, operation, state)));
   }
 
   @ParameterizedTest
@@ -98,16 +101,16 @@ final class AwsKeyStateTest {
   @KmsItem({
     "STATE-1", "STATE-2", "STATE-3", "STATE-4", "STATE-5", "STATE-6", "SHAPE-7", "WIRE-9", "WIRE-10"
   })
-  void operationIsAllowedOrRefusedAsTheTableSays(String operation, State state) {
+  void operationIsAllowedOrRefusedAsInTheTable(String operation, State state) {
     states.put(
         state,
         (key, alias) -> {
           RawHttp1.Answer answer = call(operation, key, alias);
           if (operation.equals("DeleteAlias") && state == State.CREATING) {
-            // A key that is being made can have none.
+            // A key in state CREATING has no alias.
             assertError(answer, 400, "NotFoundException", "");
           } else if (operation.equals("VerifyMac") && state == State.ENABLED) {
-            // It is done, and the MAC is wrong.
+            // The operation is allowed, and the MAC does not match.
             assertError(answer, 400, "KMSInvalidMacException", "");
           } else if (StateWalk.isAllowed(operation, state)) {
             assertThat(answer.status()).as(answer.body()).isEqualTo(200);
@@ -147,7 +150,7 @@ final class AwsKeyStateTest {
     }
   }
 
-  /// @param message not looked at where it is empty
+  /// @param message expected message, or an empty string for any message
   private static void assertError(RawHttp1.Answer answer, int status, String code, String message) {
     assertThat(answer.status()).as(answer.body()).isEqualTo(status);
     Map<String, ?> error = JsonTree.object(answer.body());

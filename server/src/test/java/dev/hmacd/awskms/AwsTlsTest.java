@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// The AWS edge over TLS, by a client that speaks both versions of HTTP and chooses by ALPN.
+/// The AWS edge over TLS, with a client that selects HTTP/1.1 or HTTP/2 by ALPN.
 @Tag("slow")
 final class AwsTlsTest {
   private static final LoopbackDaemon daemon =
@@ -40,7 +40,7 @@ final class AwsTlsTest {
           .awsLimit("connection_idle: 1h")
           .allowingUserAll("admin");
 
-  private static final List<String> NO_HANDSHAKES =
+  private static final List<String> NOT_A_HANDSHAKE =
       List.of(
           "",
           "\26",
@@ -92,7 +92,7 @@ final class AwsTlsTest {
 
   @ParameterizedTest
   @EnumSource(HttpClient.Version.class)
-  void bothVersionsOfHttpAreSpoken(HttpClient.Version version)
+  void bothVersionsOfHttpAreServed(HttpClient.Version version)
       throws IOException, InterruptedException {
     try (var client =
         HttpClient.newBuilder().version(version).sslContext(daemon.ca().context(null)).build()) {
@@ -118,7 +118,7 @@ final class AwsTlsTest {
   }
 
   @Test
-  void callerWithoutAlpnIsSpokenToInHttp1() throws IOException {
+  void callerWithoutAlpnIsServedOverHttp1() throws IOException {
     Request request = signed("ListKeys", "{}");
     var socket =
         daemon.ca().context(null).getSocketFactory().createSocket("localhost", daemon.awsPort());
@@ -130,18 +130,18 @@ final class AwsTlsTest {
     }
   }
 
-  /// All at once, since some of them take as long as a handshake may.
+  /// The connections are concurrent: some of them last until `handshake_timeout`.
   @Test
-  void connectionsThatDoNotShakeHandsAreClosed() throws IOException {
+  void connectionsWithoutATlsHandshakeAreClosed() throws IOException {
     List<RawHttp1> callers = new ArrayList<>();
     try {
-      for (String bytes : NO_HANDSHAKES) {
+      for (String bytes : NOT_A_HANDSHAKE) {
         var caller = new RawHttp1(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()));
         callers.add(caller.write(bytes));
       }
-      for (int i = 0; i < NO_HANDSHAKES.size(); i++) {
-        // An alert may come before.
-        assertThat(callers.get(i).isClosedByPeerAtLast()).as(NO_HANDSHAKES.get(i)).isTrue();
+      for (int i = 0; i < NOT_A_HANDSHAKE.size(); i++) {
+        // The daemon may send an alert first.
+        assertThat(callers.get(i).isEventuallyClosedByPeer()).as(NOT_A_HANDSHAKE.get(i)).isTrue();
       }
     } finally {
       for (RawHttp1 caller : callers) {

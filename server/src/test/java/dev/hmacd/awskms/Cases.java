@@ -15,15 +15,15 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// The cases that AWS's clients run too: `client/aws/cases.json`; what its members mean is in the
-/// README.md beside it.
+/// The test cases of `client/aws/cases.json`, which AWS's clients run, too. The README.md in that
+/// folder describes the members.
 final class Cases {
   private static final Path FILE = Path.of("..", "client", "aws", "cases.json");
   private static final Pattern VARIABLE = Pattern.compile("\\$\\{([A-Za-z0-9]+)(?::([0-9]+))?}");
 
   private final Map<String, String> variables = new HashMap<>();
 
-  /// One of them.
+  /// A test case.
   record Case(Map<?, ?> members) {
     String name() {
       return text("name");
@@ -45,7 +45,7 @@ final class Cases {
       return members.get(member);
     }
 
-    /// A list of texts; empty where there is none.
+    /// A list of strings; empty if the member is absent.
     List<String> texts(String member) {
       Object list = members.get(member);
       return list == null ? List.of() : ((List<?>) list).stream().map(String.class::cast).toList();
@@ -61,7 +61,7 @@ final class Cases {
     }
   }
 
-  /// Those that are run on the wire.
+  /// The cases that run without a client of AWS.
   static Stream<Case> onTheWire() {
     return all().stream().filter(each -> !each.texts("not").contains("wire"));
   }
@@ -71,7 +71,7 @@ final class Cases {
     return this;
   }
 
-  /// A text with its variables replaced.
+  /// A string with its variables replaced.
   String fill(String text) {
     return VARIABLE.matcher(text).replaceAll(each -> Matcher.quoteReplacement(value(each)));
   }
@@ -109,18 +109,19 @@ final class Cases {
     return brackets.charAt(0) + String.join(",", parts.toList()) + brackets.charAt(1);
   }
 
-  /// What differs between an answer and what is expected of it; nothing else may be in it.
+  /// The differences between an answer and the expected answer. An unexpected member is a
+  /// difference.
   ///
-  /// @param expected with variables, `*` for anything and null for nothing
+  /// @param expected with variables; `*` for any value; null for no value
   Stream<String> differences(String path, @Nullable Object expected, @Nullable Object seen) {
     if ("*".equals(expected)) {
-      return seen == null ? Stream.of(path + " is not there") : Stream.empty();
+      return seen == null ? Stream.of(path + " is missing") : Stream.empty();
     }
     if (expected instanceof Map<?, ?> members && seen instanceof Map<?, ?> answer) {
       Stream<String> more =
           answer.keySet().stream()
               .filter(name -> members.get(name) == null)
-              .map(name -> path + "." + name + " is there");
+              .map(name -> path + "." + name + " is unexpected");
       return Stream.concat(
           more,
           members.entrySet().stream()
@@ -142,7 +143,7 @@ final class Cases {
     return wanted.equals(got) ? Stream.empty() : Stream.of(path + ": " + got + ", not " + wanted);
   }
 
-  /// Keeps what a case says that later ones use.
+  /// Saves the values of an answer that later cases use.
   void save(Case done, Object answer) {
     if (done.get("save") instanceof Map<?, ?> paths) {
       paths.forEach((name, path) -> put((String) name, (String) at(answer, (String) path)));

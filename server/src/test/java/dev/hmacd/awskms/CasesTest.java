@@ -25,7 +25,7 @@ import org.junit.jupiter.api.TestFactory;
 import software.amazon.awssdk.services.kms.KmsClient;
 import software.amazon.awssdk.services.kms.model.KmsRequest;
 
-/// What AWS's clients are promised, as it goes over the wire: each answer whole.
+/// The test cases of AWS's clients over plain HTTP, with each answer compared in full.
 final class CasesTest {
   private static final String NOBODY = "nobody";
 
@@ -35,7 +35,7 @@ final class CasesTest {
       new Cases()
           .put("run", "wire")
           .put("region", LoopbackDaemon.REGION)
-          // Later cases have it from the first key.
+          // Later cases use the account of the first key.
           .put("account", LoopbackDaemon.ACCOUNT)
           .put("nobody", LoopbackDaemon.arn(NOBODY));
 
@@ -54,7 +54,7 @@ final class CasesTest {
     daemon.close();
   }
 
-  /// In their order: later ones build on earlier ones.
+  /// The cases run in order: later cases use values of earlier cases.
   @TestFactory
   Stream<DynamicTest> cases() {
     return Cases.onTheWire().map(each -> DynamicTest.dynamicTest(each.name(), () -> run(each)));
@@ -110,9 +110,9 @@ final class CasesTest {
     return new SdkSigner(key.id(), key.secret(), Instant.now());
   }
 
-  /// So that no operation of AWS's is unknown here: each has a case.
+  /// Each operation of AWS's client has a case, so the list of operations is complete.
   @Test
-  void everyOperationOfAwssClientHasACase() {
+  void everyOperationOfTheAwsClientHasACase() {
     List<String> operations =
         Stream.of(KmsClient.class.getMethods())
             .filter(method -> method.getParameterCount() == 1)

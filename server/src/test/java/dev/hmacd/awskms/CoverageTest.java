@@ -27,8 +27,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 
-/// Every item of `docs/aws-kms-semantics.md` is shown by a case or a test, or is excluded with a
-/// reason.
+/// A case or a test covers each item of `docs/aws-kms-semantics.md`, or `kms-not-covered.txt`
+/// excludes the item with a reason.
 ///
 /// An item is a bullet or a table row that begins with its id in bold, e.g. `**ALIAS-2**`.
 final class CoverageTest {
@@ -69,9 +69,9 @@ final class CoverageTest {
     for (String line : Files.readAllLines(SEMANTICS)) {
       Matcher item = ITEM.matcher(line);
       if (item.matches()) {
-        assertThat(items.put(item.group(1), line)).as("another %s", item.group(1)).isNull();
+        assertThat(items.put(item.group(1), line)).as("duplicate %s", item.group(1)).isNull();
       } else {
-        assertThat(line).as("an item without an id").doesNotStartWith("- ");
+        assertThat(line).as("item without an id").doesNotStartWith("- ");
       }
     }
   }
@@ -81,28 +81,28 @@ final class CoverageTest {
   }
 
   @Test
-  void everyItemIsShownOrItIsSaidWhyNot() {
+  void everyItemIsCoveredOrExcludedWithAReason() {
     assertThat(items).hasSizeGreaterThan(150);
     assertThat(
             where(items.keySet(), each -> !covered.contains(each) && !excluded.containsKey(each)))
-        .as("items that nothing shows")
+        .as("items without coverage")
         .isEmpty();
-    assertThat(where(excluded.keySet(), covered::contains)).as("shown after all").isEmpty();
+    assertThat(where(excluded.keySet(), covered::contains)).as("excluded but covered").isEmpty();
     assertThat(
             where(
                 Stream.concat(covered.stream(), excluded.keySet().stream())
                     .collect(Collectors.toSet()),
                 each -> !items.containsKey(each)))
-        .as("no items")
+        .as("unknown items")
         .isEmpty();
     report();
   }
 
-  @SuppressWarnings("SystemOut") // Who runs the tests is to see it.
+  @SuppressWarnings("SystemOut") // The report is for the console.
   private static void report() {
     PrintStream out = System.out;
     out.printf(
-        "aws-kms-semantics.md: %d of %d items covered; the others:%n",
+        "aws-kms-semantics.md: %d of %d items covered; not covered:%n",
         items.size() - excluded.size(), items.size());
     Map<String, List<String>> byReason = new LinkedHashMap<>();
     excluded.forEach(

@@ -21,8 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// The inputs that fuzzing begins with, and those that showed something: what held against them
-/// holds on.
+/// The seed inputs of the fuzzers, and the inputs that once found a defect.
 final class FuzzInputsTest {
   private static Path folder(String target) {
     URL folder = FuzzInputsTest.class.getResource("/fuzz/" + target);
@@ -54,7 +53,7 @@ final class FuzzInputsTest {
 
   @ParameterizedTest
   @MethodSource("inputs")
-  void inputAndSomeLikeItShowNothing(Path file, Consumer<byte[]> fuzzer) throws IOException {
+  void inputAndItsMutationsFindNoDefect(Path file, Consumer<byte[]> fuzzer) throws IOException {
     byte[] input = Files.readAllBytes(file);
     fuzzer.accept(input);
     var random = new Random(3);
@@ -65,9 +64,9 @@ final class FuzzInputsTest {
     }
   }
 
-  /// Else fuzzing would begin with nothing that is accepted.
+  /// The fuzzer needs seed inputs that are accepted.
   @Test
-  void signedInputsAreAcceptedAndOthersAreNot() throws IOException {
+  void signedInputsAreAcceptedAndOthersRefused() throws IOException {
     List<Path> all = files("SigV4Fuzz").toList();
     for (Path file : all) {
       assertThat(SigV4Fuzz.isAccepted(SigV4Fuzz.request(Files.readAllBytes(file))))

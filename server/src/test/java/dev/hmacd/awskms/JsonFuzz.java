@@ -43,26 +43,28 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// Any bytes as the body of any operation, as a fuzzer's target: what is accepted is JSON to
-/// another library too, when that one is at its strictest, and has the same values; what is JSON to
-/// it is none of ours only for a reason that is known; and only refusals are thrown. An input's
-/// first line is the operation's name.
+/// Fuzz target: any bytes as the body of any operation. The first line of an input is the name of
+/// the operation.
+///
+/// A second JSON library in its strict mode accepts each body that the daemon accepts, and reads
+/// the same values. The daemon refuses a body that the second library accepts only for a known
+/// limit. The daemon throws only refusals.
 public final class JsonFuzz {
-  /// So far within every limit on JSON that it cannot be the reason of a refusal.
+  /// Well below each limit on JSON: such a body is never refused for a limit.
   private static final int PLAIN_DEPTH = 30;
 
   private static final int PLAIN_NUMBER = 60;
   private static final int PLAIN_NAME = 500;
 
-  /// An answer with more in it than a body may hold.
-  private static final int MAX_TOLD = 64 * 1024;
+  /// Bound on the length of a refusal, without the repeated body.
+  private static final int MAX_REFUSAL = 64 * 1024;
 
   private static final Operations OPERATIONS = operations();
   private static final Members ANY = Members.of();
 
   private JsonFuzz() {}
 
-  /// All operations, over use cases that nobody starts.
+  /// All operations, over use cases that are not started.
   private static Operations operations() {
     var registry =
         new Registry(
@@ -111,10 +113,10 @@ public final class JsonFuzz {
     }
   }
 
-  /// A number as it is written.
+  /// The text of a number.
   private record Literal(String text) {}
 
-  /// What another library reads.
+  /// A reader that uses the second library.
   private static final class Strict {
     private final JsonReader json;
     private boolean plain = true;
@@ -124,12 +126,12 @@ public final class JsonFuzz {
       json.setStrictness(Strictness.STRICT);
     }
 
-    /// A whole text; empty when it is not one value.
+    /// Reads a body; empty if the body is not exactly one value.
     static Optional<Strict.Text> read(byte[] bytes) {
       try {
         String text = UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         if (text.startsWith("\ufeff")) {
-          return Optional.empty(); // Not JSON's, but this library takes it.
+          return Optional.empty(); // JSON has no byte order mark, but this library accepts it.
         }
         var reader = new Strict(text);
         Object value = reader.value(1);
@@ -143,7 +145,9 @@ public final class JsonFuzz {
       }
     }
 
-    /// A value, and whether nothing in it is near a limit.
+    /// A value.
+    ///
+    /// @param plain whether each part of the value is well below the limits
     record Text(@Nullable Object value, boolean plain) {}
 
     private @Nullable Object value(int depth) throws IOException {
@@ -170,7 +174,7 @@ public final class JsonFuzz {
           json.nextNull();
           yield null;
         }
-        default -> throw new IOException("nothing");
+        default -> throw new IOException("no value");
       };
     }
 
@@ -179,11 +183,11 @@ public final class JsonFuzz {
       json.beginObject();
       while (json.hasNext()) {
         String name = json.nextName();
-        // Half a character in a name is refused, wherever; in a text only where it is read.
+        // A lone surrogate is refused in each name, but only in strings that the operation reads.
         plain &= name.length() <= PLAIN_NAME && UTF_8.newEncoder().canEncode(name);
         Object value = value(depth + 1);
         if (members.containsKey(name)) {
-          throw new IOException("twice");
+          throw new IOException("duplicate name");
         }
         members.put(name, value);
       }
@@ -198,7 +202,7 @@ public final class JsonFuzz {
     }
   }
 
-  /// What a body says; empty when it is refused, for a reason that a caller is told.
+  /// The input in a body; empty if the body is refused with an error of the contract.
   private static Optional<Input> read(Members members, byte[] body) {
     try {
       return Optional.of(members.read(body));
@@ -212,7 +216,7 @@ public final class JsonFuzz {
                       "UnsupportedOperationException")
                   .contains(error.code()),
           "not a refusal of a body: " + error);
-      check(error.json().length <= MAX_TOLD + 8 * body.length, "the refusal is very long");
+      check(error.json().length <= MAX_REFUSAL + 8 * body.length, "the refusal is too long");
       return Optional.empty();
     }
   }
@@ -220,7 +224,7 @@ public final class JsonFuzz {
   private static void checkSame(String name, @Nullable Object ours, @Nullable Object theirs) {
     boolean same =
         switch (ours) {
-          case null -> true; // Not a member of the operation.
+          case null -> true; // The operation does not have the member.
           case String text -> text.equals(theirs);
           case byte[] bytes ->
               theirs instanceof String text
@@ -236,9 +240,9 @@ public final class JsonFuzz {
             }
             yield theirs instanceof Map;
           }
-          default -> throw new AssertionError("nothing reads a " + ours.getClass());
+          default -> throw new AssertionError("unexpected type " + ours.getClass());
         };
-    check(same, name + " is " + theirs + " and is taken for " + ours);
+    check(same, name + " is " + theirs + " but was read as " + ours);
   }
 
   private static boolean areSame(List<?> ours, List<?> theirs) {
@@ -248,18 +252,18 @@ public final class JsonFuzz {
     return true;
   }
 
-  /// Minus zero is zero.
+  /// The text of a value; -0 is read as 0.
   private static String number(Integer value, Literal literal) {
     return value == 0 && literal.text().equals("-0") ? "-0" : value.toString();
   }
 
   private static void checkMember(Input input, String name, @Nullable Object value) {
     Object ours = input.value(name);
-    check(value != null || ours == null, name + " is null and is taken for " + ours);
+    check(value != null || ours == null, name + " is null but was read as " + ours);
     checkSame(name, ours, value);
   }
 
-  /// Called by the fuzzer with each input.
+  /// The fuzzer calls this method with each input.
   public static void fuzzerTestOneInput(byte[] bytes) {
     int end = 0;
     while (end < bytes.length && bytes[end] != '\n') {
@@ -270,12 +274,12 @@ public final class JsonFuzz {
     Optional<Strict.Text> theirs = Strict.read(body);
     Optional<Input> any = read(ANY, body);
     boolean object = theirs.isPresent() && theirs.get().value() instanceof Map;
-    check(!any.isPresent() || object, "not JSON, and accepted");
-    check(any.isPresent() || !object || !theirs.get().plain(), "JSON, and refused");
+    check(!any.isPresent() || object, "accepted, but not JSON");
+    check(any.isPresent() || !object || !theirs.get().plain(), "refused, but JSON");
     Members members = OPERATIONS.find("TrentService." + name).map(Operation::input).orElse(ANY);
     Optional<Input> ours = read(members, body);
     if (ours.isPresent()) {
-      check(object, "not JSON, and accepted by " + name);
+      check(object, "not JSON, but accepted by " + name);
       checkSame("the body", ours.get(), theirs.get().value());
     }
   }

@@ -20,7 +20,7 @@ final class ReservedMessageTest {
 
   @ParameterizedTest(name = "{0}, dry run: {1}")
   @CsvSource({"GenerateMac, false", "GenerateMac, true", "VerifyMac, false", "VerifyMac, true"})
-  void messageIsRefused(String operation, boolean dryRun) throws IOException {
+  void reservedMessageIsRefused(String operation, boolean dryRun) throws IOException {
     try (LoopbackDaemon daemon =
             LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin").start();
         AwsCaller admin = new AwsCaller(daemon, "admin")) {

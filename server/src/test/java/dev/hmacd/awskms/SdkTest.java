@@ -18,7 +18,7 @@ import software.amazon.awssdk.services.kms.model.KeyUsageType;
 import software.amazon.awssdk.services.kms.model.KmsInvalidMacException;
 import software.amazon.awssdk.services.kms.model.MacAlgorithmSpec;
 
-/// AWS's own client, unmodified but for its endpoint.
+/// The client of AWS's SDK for Java; only its endpoint is changed.
 final class SdkTest {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
@@ -45,7 +45,7 @@ final class SdkTest {
 
   @Test
   @KmsItem({"WIRE-2", "WIRE-7", "MAC-2"})
-  void macIsMadeAndVerifiedAndAnotherIsRefused() {
+  void macVerifiesAndMacOfAnotherMessageIsRefused() {
     String key = key();
     var made =
         admin.generateMac(

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What of AWS KMS's protocol its clients do not let a program say, or hide from it.
+/// Parts of AWS KMS's protocol that its clients cannot send, or do not show.
 final class WireTest {
   private static final SoftHsm hsm = SoftHsm.shared();
   private static final FaultyToken token = new FaultyToken(hsm.token());
@@ -88,7 +88,7 @@ final class WireTest {
 
   @Test
   @KmsItem("WIRE-3")
-  void timesAreSecondsWithAFraction() throws IOException {
+  void timestampsAreSecondsWithAFraction() throws IOException {
     long now = Instant.now().getEpochSecond();
     String body =
         caller
@@ -103,7 +103,7 @@ final class WireTest {
   @ParameterizedTest
   @CsvSource({"224,28", "256,32", "384,48", "512,64"})
   @KmsItem("META-6")
-  void macIsAsLongAsItsHash(int bits, int bytes) throws IOException {
+  void macHasTheLengthOfItsHash(int bits, int bytes) throws IOException {
     String made =
         caller
             .call(
@@ -117,13 +117,13 @@ final class WireTest {
   @ParameterizedTest
   @ValueSource(strings = {"GenerateMAC", "generateMac", "", "GenerateMac/", "Foo"})
   @KmsItem("WIRE-11")
-  void operationThatAwsDoesNotHaveIsUnknown(String name) throws IOException {
+  void unknownOperationIsRefused(String name) throws IOException {
     assertError(caller.call(name, "{}"), "UnknownOperationException");
   }
 
   @Test
   @KmsItem("WIRE-11")
-  void operationOfAnotherServiceIsUnknown() throws IOException {
+  void operationOfAnotherServiceIsRefused() throws IOException {
     var headers = SdkSigner.headers(Map.of("X-Amz-Target", "DynamoDB_20120810.ListTables"));
     Request request =
         caller.signer(Instant.now()).sign(caller.endpoint(), headers, "{}".getBytes(UTF_8));
@@ -166,13 +166,13 @@ final class WireTest {
         "\u0000{}",
       })
   @KmsItem("WIRE-12")
-  void bodyThatIsNotOfTheModelIsNotRead(String body) throws IOException {
+  void bodyThatIsNotOfTheModelIsASerializationError(String body) throws IOException {
     assertError(caller.call("GenerateMac", body), "SerializationException");
   }
 
   @Test
   @KmsItem("OP-31")
-  void memberThatTheModelDoesNotHaveIsIgnored() throws IOException {
+  void unknownMemberIsIgnored() throws IOException {
     String input = AwsCaller.macOf(key);
     String more = input.replace("{", "{\"MessageType\":\"DIGEST\",\"New\":{\"a\":[1,null]},");
     RawHttp1.Answer answer = caller.call("GenerateMac", more);
@@ -182,7 +182,7 @@ final class WireTest {
 
   @Test
   @KmsItem("MAC-16")
-  void signatureIsLookedAtBeforeAnythingElse() throws IOException {
+  void signatureIsCheckedFirst() throws IOException {
     Request request = caller.signed("GenerateMac", "{");
     var changed =
         new Request(
@@ -209,7 +209,7 @@ final class WireTest {
             + " header. Authorization=";
     return Stream.of(
         argumentSet(
-            "a piece without =",
+            "parameter without =",
             "AWS4-HMAC-SHA256 Credential",
             "'Credential' not a valid key=value pair (missing equal-sign) in Authorization header:"
                 + " 'AWS4-HMAC-SHA256 Credential'."),
@@ -218,13 +218,13 @@ final class WireTest {
             "Bearer abc",
             "'abc' not a valid key=value pair (missing equal-sign) in Authorization header: 'Bearer"
                 + " abc'."),
-        argumentSet("nothing", "AWS4-HMAC-SHA256", missing + "AWS4-HMAC-SHA256"));
+        argumentSet("no parameter", "AWS4-HMAC-SHA256", missing + "AWS4-HMAC-SHA256"));
   }
 
   @ParameterizedTest
   @MethodSource("malformed")
   @KmsItem("AUTH-6")
-  void authorizationThatIsMalformedIsRefused(String header, String message) throws IOException {
+  void malformedAuthorizationIsRefused(String header, String message) throws IOException {
     var headers = new Headers().add("host", "localhost").add("authorization", header);
     assertError(
         caller.call(new Request("POST", "/", "", headers, new byte[0])),
@@ -234,7 +234,7 @@ final class WireTest {
 
   @Test
   @KmsItem("AUTH-11")
-  void whateverIsListedAsSignedIsVerified() throws IOException {
+  void eachSignedHeaderIsVerified() throws IOException {
     Map<String, String> headers = new LinkedHashMap<>(AwsCaller.headers("GenerateMac"));
     headers.put("amz-sdk-invocation-id", "e1a8c6c0-0000-4000-8000-000000000000");
     headers.put("amz-sdk-request", "attempt=1; max=1");
@@ -257,7 +257,7 @@ final class WireTest {
 
   @Test
   @KmsItem({"WIRE-9", "WIRE-10"})
-  void answerThatTakesTooLongIsAServerFault() throws IOException {
+  void callAboveTheTimeLimitIsAServerFault() throws IOException {
     String other = caller.createKey("HMAC_256");
     try (var _ = token.blocking(Call.SIGN)) {
       RawHttp1.Answer answer = caller.call("GenerateMac", AwsCaller.macOf(other));
@@ -269,7 +269,7 @@ final class WireTest {
 
   @Test
   @KmsItem({"WIRE-9", "WIRE-10"})
-  void defectIsAServerFaultThatTellsNothing() {
+  void unforeseenFailureIsAServerFaultWithoutDetails() {
     var failures = new Failures(new ArnScope("aws", "eu-central-1", "123456789012"));
     AwsError error =
         failures.of(new Failure.Unforeseen(new IllegalStateException("secret")), "Foo", null);
@@ -278,7 +278,7 @@ final class WireTest {
     assertThat(error.message()).doesNotContain("secret", "IllegalState");
   }
 
-  /// Each operation with an empty input, and the members that it misses.
+  /// Each operation with an empty input, and its missing members.
   @ParameterizedTest
   @CsvSource({
     "GenerateMac, message keyId macAlgorithm",
@@ -304,7 +304,7 @@ final class WireTest {
     "OP-2", "OP-3", "OP-5", "OP-7", "OP-8", "OP-9", "OP-10", "OP-11", "OP-12", "OP-13", "OP-23",
     "OP-24", "OP-25", "OP-29", "MAC-15"
   })
-  void memberThatIsRequiredIsAskedFor(String operation, String missing) throws IOException {
+  void missingMemberIsAValidationError(String operation, String missing) throws IOException {
     List<String> members = List.of(missing.split(" ", -1));
     String message =
         members.size()
@@ -322,7 +322,7 @@ final class WireTest {
 
   @Test
   @KmsItem("TAG-2")
-  void memberOfATagThatIsRequiredIsAskedFor() throws IOException {
+  void missingMemberOfATagIsAValidationError() throws IOException {
     assertError(
         caller.call("TagResource", "{\"KeyId\":\"%s\",\"Tags\":[{}]}".formatted(key)),
         "ValidationException",
@@ -338,7 +338,7 @@ final class WireTest {
 
   @Test
   @KmsItem("META-5")
-  void keyIdIsAUuidAndTheArnEndsWithIt() throws IOException {
+  void keyIdIsAUuidInTheArn() throws IOException {
     String uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
     assertThat((String) metadata(key).get("Arn"))
         .matches("arn:aws:kms:eu-central-1:[0-9]{12}:key/" + uuid);
@@ -347,7 +347,7 @@ final class WireTest {
   @ParameterizedTest
   @CsvSource({"'', 30", "',\"PendingWindowInDays\":7', 7"})
   @KmsItem({"DEL-1", "DEL-2"})
-  void deletionIsAsManyDaysAwayAsAsked(String window, int days) throws IOException {
+  void deletionIsDueAfterTheWaitingPeriod(String window, int days) throws IOException {
     String doomed = caller.createKey("HMAC_256");
     long now = Instant.now().getEpochSecond();
     String body =
@@ -359,7 +359,7 @@ final class WireTest {
 
   @Test
   @KmsItem({"ALIAS-5", "ALIAS-6", "PAGE-1"})
-  void keyHasFiftyAliasesAndAPageToo() throws IOException {
+  void keyAndPageHaveAtMostFiftyAliases() throws IOException {
     String named = caller.createKey("HMAC_256");
     for (int i = 100; i < 150; i++) {
       assertThat(caller.call("CreateAlias", page(i, named)).status()).isEqualTo(200);
@@ -394,7 +394,7 @@ final class WireTest {
 
   @Test
   @KmsItem("OP-29")
-  void randomBytesAreAsManyAsAskedAndDiffer() throws IOException {
+  void randomBytesHaveTheRequestedLengthAndDiffer() throws IOException {
     Set<String> seen = new HashSet<>();
     for (int i = 0; i < 20; i++) {
       String body = caller.call("GenerateRandom", "{\"NumberOfBytes\":32}").body();

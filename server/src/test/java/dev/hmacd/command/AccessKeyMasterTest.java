@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Another key under the label and id of the key of the access keys derives no secrets.
+/// The daemon derives no secrets from another key under the label and id of the access key master.
 final class AccessKeyMasterTest {
   private static final String LABEL = OwnKey.label(OwnKey.Purpose.ACCESS_KEYS);
   private static final Pattern ID =
@@ -60,7 +60,7 @@ final class AccessKeyMasterTest {
       assertThat(second.output())
           .filteredOn(line -> line.contains("ERROR") && line.contains(LABEL))
           .hasSize(1);
-      // Callers' keys are served.
+      // Keys of callers are still served.
       assertThat(admin.generateMac(admin.createKey(KeySpec.KEY_SPEC_HMAC_256), "hello"))
           .hasSize(32);
     }

@@ -48,7 +48,7 @@ final class CeremonyTest {
   private OwnKeys ownKeys;
   private Ceremony ceremony;
 
-  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  @SuppressWarnings("NullAway.Init") // open() sets the fields.
   CeremonyTest() {}
 
   @BeforeEach
@@ -85,7 +85,8 @@ final class CeremonyTest {
   }
 
   @Test
-  void eachTokenHasAProbeKeyAndTheFirstTheOneForAccessKeys() throws TokenException, StartException {
+  void eachTokenGetsAProbeKeyAndTheFirstTheKeyForAccessKeys()
+      throws TokenException, StartException {
     assertThat(ceremony.makeOwnKeys()).isTrue();
     assertThat(known(first, OwnKey.Purpose.PROBE)).isPresent();
     assertThat(known(second, OwnKey.Purpose.PROBE)).isPresent();
@@ -98,7 +99,8 @@ final class CeremonyTest {
   }
 
   @Test
-  void copyOfTheKeyForAccessKeysIsKnownOnTheOtherToken() throws TokenException, StartException {
+  void copyOfTheKeyForAccessKeysIsRegisteredForTheOtherToken()
+      throws TokenException, StartException {
     String id = SoftHsm.freshId();
     one.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
     other.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
@@ -139,7 +141,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void keysThatTheOtherTokenHoldsAreFound() throws TokenException {
+  void keysOnTheOtherTokenAreFound() throws TokenException {
     KeyEntry both = key(one, other);
     KeyEntry onlyFirst = key(one);
     assertThat(ceremony.find(registry))
@@ -157,7 +159,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void keyThatATokenDoesNotHoldAnyMoreIsNotLookedForThere() throws TokenException {
+  void tokenThatLostAKeyIsRemovedFromTheKeysTokens() throws TokenException {
     KeyEntry key = key(one, other);
     assertThat(ceremony.find(registry).lines()).hasSize(2);
     other.delete(key.object().label());
@@ -166,9 +168,9 @@ final class CeremonyTest {
     assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
   }
 
-  /// Somebody made it there anew.
+  /// The second token has another key under the same label and id.
   @Test
-  void keyThatWasReplacedOnATokenIsFoundOut() throws TokenException {
+  void replacedKeyIsReported() throws TokenException {
     KeyEntry key = key(one, other);
     assertThat(ceremony.find(registry).isSound()).isTrue();
     other.delete(key.object().label());
@@ -180,9 +182,9 @@ final class CeremonyTest {
         .containsExactly(first, second);
   }
 
-  /// Once it is the one that it was made on that has lost it, and once the last one.
+  /// First the key's original token loses it, then its last token.
   @Test
-  void onlyTokenThatHasAKeyIsNotForgotten() throws TokenException {
+  void lastTokenOfAKeyStaysRegistered() throws TokenException {
     KeyEntry key = key(one, other);
     assertThat(ceremony.find(registry).isSound()).isTrue();
     one.delete(key.object().label());
@@ -196,7 +198,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void keyForAccessKeysIsNotReplacedWithoutAWord() throws TokenException, StartException {
+  void keyForAccessKeysIsReplacedOnlyOnRequest() throws TokenException, StartException {
     assertThat(ceremony.makeOwnKeys()).isTrue();
     assertThat(registry.writer().restored(first, "elsewhere").join()).isZero();
     assertThatThrownBy(ceremony::makeOwnKeys)
@@ -207,7 +209,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void keysOfARestoredTokenAreOnIt() throws TokenException {
+  void keysOfARestoredTokenAreRegisteredForItsNewSerial() throws TokenException {
     KeyEntry key = key(one);
     assertThat(registry.writer().restored(first, "backup").join()).isEqualTo(1);
     assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
@@ -219,7 +221,7 @@ final class CeremonyTest {
   }
 
   @Test
-  void anotherKeyOfTheSameNameIsToldAndNotUsed() throws TokenException {
+  void anotherKeyOfTheSameNameIsReportedAndNotUsed() throws TokenException {
     KeyEntry key = key(one);
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
     Ceremony.Holdings holdings = ceremony.find(registry);

@@ -46,7 +46,8 @@ final class DevCertificatesTest {
   }
 
   @Test
-  void authoritysKeyIsInNoFileAndTheOthersAreTheOwnersAlone(@TempDir Path dir) throws Exception {
+  void authoritysKeyIsInNoFileAndOtherKeysAreReadableByTheOwnerOnly(@TempDir Path dir)
+      throws Exception {
     make(dir);
     try (var files = Files.list(dir)) {
       for (Path file : files.toList()) {
@@ -65,12 +66,12 @@ final class DevCertificatesTest {
   }
 
   @Test
-  void certificatesThatLastAreTakenAgain(@TempDir Path dir) throws Exception {
+  void validCertificatesAreReused(@TempDir Path dir) throws Exception {
     make(dir);
     Certificate before = certificate(dir.resolve("client.pem"));
     make(dir);
     assertThat(certificate(dir.resolve("client.pem"))).isEqualTo(before);
-    Files.delete(dir.resolve("ca.pem")); // As when the first start was interrupted.
+    Files.delete(dir.resolve("ca.pem")); // An interrupted first start leaves this state.
     make(dir);
     assertThat(certificate(dir.resolve("client.pem"))).isNotEqualTo(before);
   }

@@ -12,12 +12,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// The folder of `hmacd dev`: whose it must be.
+/// Permissions of the folder of `hmacd dev`.
 final class DevFolderTest {
   @TempDir Path folder;
 
   @Test
-  void newFolderIsForItsOwnerAlone() throws Exception {
+  void newFolderIsAccessibleForItsOwnerOnly() throws Exception {
     Path dir = folder.resolve("new");
     new DevFolder(dir).prepare();
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(dir)))
@@ -26,7 +26,7 @@ final class DevFolderTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"rwxrwx---", "rwx----w-", "rwxrwxrwx"})
-  void folderThatOthersCanWriteInIsRefusedAndLeftAsItWas(String mode) throws Exception {
+  void folderThatOthersCanWriteIsRefusedAndUnchanged(String mode) throws Exception {
     Path dir = Files.createDirectory(folder.resolve("open"));
     Path env = Files.writeString(dir.resolve("env"), "of another");
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString(mode));

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// SIGTERM under load: a stop that operators can do at noon.
+/// A stop with SIGTERM under load loses no call.
 @Tag("slow")
 final class DrainTest {
   private static final String LABEL = "orders";
@@ -49,7 +49,7 @@ final class DrainTest {
   private DaemonProcess daemon(String name) throws Exception {
     SoftHsm hsm = SoftHsm.create(folder.resolve(name).resolve("softhsm2.conf"));
     hsm.importKey(LABEL, "01", key);
-    // Longer than the test waits: a stop that does not end with the calls is seen.
+    // Longer than the timeout of the test: the stop must end with the last call.
     LoopbackDaemon files = LoopbackDaemon.on(hsm).allowingAll("admin").ca(ca).limit("drain: 10m");
     DaemonProcess daemon = DaemonProcess.start(files, hsm, Map.of());
     try (Caller admin = daemon.as("admin")) {
@@ -59,7 +59,7 @@ final class DrainTest {
     return daemon;
   }
 
-  /// Somebody who asks for one MAC after the other until told to stop.
+  /// Callers that generate MACs one after the other until the end of the test.
   private static final class Load {
     private final AtomicInteger right = new AtomicInteger();
     private final Queue<StatusRuntimeException> failures = new ConcurrentLinkedQueue<>();
@@ -67,7 +67,7 @@ final class DrainTest {
     private final AtomicBoolean over = new AtomicBoolean();
     private volatile int wrong;
 
-    /// @param callers one for each connection
+    /// @param callers one caller for each connection
     Load(List<Caller> callers, byte[] expected) {
       for (Caller caller : callers) {
         threads.add(Thread.ofPlatform().start(() -> call(caller, expected)));
@@ -110,35 +110,37 @@ final class DrainTest {
         free.add(Caller.roundRobin(ca, certificate, stopped.port(), other.port()));
         bound.add(stopped.as("admin"));
       }
-      Load elsewhere = new Load(free, expected);
-      Load nowhere = new Load(bound, expected);
+      Load balanced = new Load(free, expected);
+      Load single = new Load(bound, expected);
       Eventually.holds(
-          "all are served", () -> elsewhere.right.get() > 2000 && nowhere.right.get() > 1000);
+          "all callers are served", () -> balanced.right.get() > 2000 && single.right.get() > 1000);
 
       long start = System.nanoTime();
       int code = stopped.stop();
       Duration took = Duration.ofNanos(System.nanoTime() - start);
-      int before = elsewhere.right.get();
-      Eventually.holds("the other daemon serves on", () -> elsewhere.right.get() > before + 1000);
-      Eventually.holds("the others are refused", () -> !nowhere.failures.isEmpty());
-      elsewhere.end();
-      nowhere.end();
+      int before = balanced.right.get();
+      Eventually.holds(
+          "the other daemon serves the calls", () -> balanced.right.get() > before + 1000);
+      Eventually.holds(
+          "callers of the stopped daemon are refused", () -> !single.failures.isEmpty());
+      balanced.end();
+      single.end();
       free.forEach(Caller::close);
 
       System.out.printf(
-          "stop under load: %d ms; %d MACs to callers who could go elsewhere, %d to those who could"
-              + " not, of whom %d calls were refused before they were taken%n",
-          took.toMillis(), elsewhere.right.get(), nowhere.right.get(), nowhere.failures.size());
+          "stop under load: %d ms; %d MACs to callers of both daemons, %d to callers of the stopped"
+              + " daemon, of which %d calls were refused before they were accepted%n",
+          took.toMillis(), balanced.right.get(), single.right.get(), single.failures.size());
       assertThat(code).isZero();
       assertThat(took).isLessThan(Eventually.LIMIT);
-      assertThat(elsewhere.failures).isEmpty();
-      assertThat(elsewhere.wrong + nowhere.wrong).isZero();
-      assertThat(nowhere.failures)
+      assertThat(balanced.failures).isEmpty();
+      assertThat(balanced.wrong + single.wrong).isZero();
+      assertThat(single.failures)
           .isNotEmpty()
           .allSatisfy(
               failure -> {
                 assertThat(failure.getStatus().getCode()).isEqualTo(Code.UNAVAILABLE);
-                // Of the client's own: the daemon has not taken the call.
+                // A status of the client: the daemon has not accepted the call.
                 assertThat(StatusProto.fromThrowable(failure))
                     .satisfies(status -> assertThat(status.getDetailsList()).isEmpty());
                 assertThat(failure.getStatus().getCause()).isInstanceOf(ConnectException.class);

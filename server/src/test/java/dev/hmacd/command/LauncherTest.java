@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What the script `bin/hmacd` gives the JVM beside its flags.
+/// The environment of the JVM that the script `bin/hmacd` starts.
 final class LauncherTest {
   private static final Path SCRIPT = Path.of("src/main/dist/bin/hmacd");
 
@@ -29,7 +29,7 @@ final class LauncherTest {
     return Files.setPosixFilePermissions(written, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
-  /// The launcher with a program in the place of Java.
+  /// An installed launcher, without Java.
   private Path launcher() throws IOException {
     write("install/lib/hmacd-server-1.jar", "");
     write("jdk/release", "JAVA_VERSION=\"25\"\n");
@@ -43,9 +43,9 @@ final class LauncherTest {
     return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
   }
 
-  /// The JVM's flag does not keep the kernel from writing one when a module aborts.
+  /// The JVM's flag does not prevent core files of the kernel when a module aborts.
   @Test
-  void coreFilesAreOffWhateverTheShellAllows() throws Exception {
+  void coreFilesAreDisabled() throws Exception {
     Path script = launcher();
     Path java = write("jdk/bin/java", "#!/bin/sh\nulimit -c; ulimit -H -c\n");
     var shell =
@@ -54,8 +54,8 @@ final class LauncherTest {
     assertThat(output(shell, java)).isEqualTo("0\n0\n");
   }
 
-  /// A service of systemd has no locale: paths and the log would be ASCII. In another language,
-  /// errors of the kernel would not be recognised.
+  /// A service of systemd has no locale, so paths and the log would be ASCII. The daemon recognises
+  /// kernel errors in English only.
   @ParameterizedTest
   @NullSource
   @ValueSource(strings = {"C", "POSIX", "de_DE.UTF-8"})

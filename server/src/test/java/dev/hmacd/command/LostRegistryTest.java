@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A registry and a token of which one was lost.
+/// Loss of the registry, or of keys on the token.
 @Tag("slow")
 final class LostRegistryTest {
   private static final int CONFIG = 78;
@@ -37,13 +37,15 @@ final class LostRegistryTest {
     return result;
   }
 
-  private void fails(String command, String... said) {
+  private void fails(String command, String... texts) {
     Result result = daemon.run(command);
     assertThat(result.exitCode()).as(result.output()).isEqualTo(CONFIG);
-    assertThat(result.output()).contains(said);
+    assertThat(result.output()).contains(texts);
   }
 
-  /// @return where the files are then
+  /// Moves the files of the registry to another folder.
+  ///
+  /// @return the other folder
   private Path loseRegistry() throws IOException {
     Path away = Files.createDirectory(daemon.folder().resolve("away"));
     for (String name : FILES) {
@@ -57,7 +59,7 @@ final class LostRegistryTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
-  void keysOnTheTokenGiveALostRegistryAway(boolean emptyFile) throws IOException {
+  void lostRegistryIsDetectedByKeysOnTheToken(boolean emptyFile) throws IOException {
     succeeds("init");
     daemon.serve();
     String key = daemon.caller().createKey(KeySpec.KEY_SPEC_HMAC_256);
@@ -69,7 +71,7 @@ final class LostRegistryTest {
     String objects = daemon.hsm().list();
 
     for (String command : List.of("serve", "check", "init", "serve", "init", "check")) {
-      // Two keys of its own, and one of a caller.
+      // Two own keys, and one key of a caller.
       fails(command, "is new", "holds 3 keys of hmacd", "restore the backup", "--new-registry");
     }
     assertThat(daemon.hsm().list()).isEqualTo(objects);
@@ -87,7 +89,7 @@ final class LostRegistryTest {
   }
 
   @Test
-  void newRegistryIsMadeOnRequest() throws IOException {
+  void newRegistryIsCreatedOnRequest() throws IOException {
     succeeds("init");
     var _ = loseRegistry();
     String objects = daemon.hsm().list();
@@ -99,7 +101,7 @@ final class LostRegistryTest {
   }
 
   @Test
-  void keysOfOtherProgramsNeedNoFlag() {
+  void keysOfOtherProgramsDoNotPreventInit() {
     daemon.hsm().importKey("billing", SoftHsm.freshId(), new byte[32]);
     daemon.hsm().importKey("hmacd", SoftHsm.freshId(), new byte[32]);
     daemon.hsm().importKey("not/hmacd/own/probe", SoftHsm.freshId(), new byte[32]);
@@ -110,9 +112,9 @@ final class LostRegistryTest {
     daemon.serve();
   }
 
-  /// As after a token was initialised anew whose serial number stays.
+  /// A token that was initialized again can keep its serial number.
   @Test
-  void tokenWithoutTheKeysThatTheRegistryKnowsIsNotWrittenTo() {
+  void tokenWithoutTheRegisteredKeysIsUnchanged() {
     succeeds("init");
     for (String own : List.of("hmacd/own/probe", "hmacd/own/access_keys")) {
       daemon.hsm().delete(own);
@@ -125,7 +127,7 @@ final class LostRegistryTest {
   }
 
   @Test
-  void lostKeyOfAccessKeysIsNotMadeAnewWithoutAWord() {
+  void lostKeyOfAccessKeysIsCreatedAgainOnlyOnRequest() {
     succeeds("init");
     daemon.hsm().delete("hmacd/own/access_keys");
     fails("init", "lacks hmacd/own/access_keys", "--discard-access-keys");
@@ -135,7 +137,7 @@ final class LostRegistryTest {
   }
 
   @Test
-  void lostProbeKeyIsMadeAnew() {
+  void lostProbeKeyIsCreatedAgain() {
     succeeds("init");
     daemon.hsm().delete("hmacd/own/probe");
     succeeds("init");

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A process whose token does not come back.
+/// A daemon that has lost its token permanently.
 @Tag("slow")
 final class LostTokenTest {
   @TempDir Path folder;
@@ -38,42 +38,43 @@ final class LostTokenTest {
   }
 
   @Test
-  void daemonEndsForItsSupervisorWhenItIsToldTo() {
+  void daemonExitsIfExitWhenLostIsSet() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     FaultModule module = FaultModule.inFrontOf(hsm);
     DaemonProcess daemon = start(module, hsm, "1s", "true");
-    module.tell("remove");
+    module.send("remove");
     assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
     assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
   }
 
-  /// The module answers as before, with copies of the keys.
+  /// The module still computes MACs with session copies of keys.
   @Test
-  void daemonEndsForItsSupervisorWhenTheTokensStorageIsGone() {
+  void daemonExitsIfTheTokensStorageIsLost() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     Storage storage = Storage.of(hsm);
     DaemonProcess daemon = start(FaultModule.inFrontOf(hsm), hsm, "1s", "true");
-    storage.takeAway();
+    storage.remove();
     assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
     assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
   }
 
   @Test
-  void daemonStaysAndRecoversWhenItIsNot() {
+  void daemonRecoversIfExitWhenLostIsNotSet() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     FaultModule module = FaultModule.inFrontOf(hsm);
     try (DaemonProcess daemon = start(module, hsm, "1s", "false")) {
       var admin = daemon.as("admin");
       String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
       byte[] mac = admin.generateMac(key, "hello");
-      module.tell("remove");
-      Eventually.holds("it says so", () -> daemon.logs("Token lost for longer than lost_after"));
+      module.send("remove");
+      Eventually.holds(
+          "the loss is logged", () -> daemon.logs("Token lost for longer than lost_after"));
       assertThatThrownBy(() -> admin.generateMac(key, "hello"))
           .isInstanceOf(StatusRuntimeException.class)
           .hasMessageContaining("UNAVAILABLE");
-      module.tell("return");
+      module.send("return");
       Eventually.holds(
-          "it serves",
+          "the daemon serves",
           () -> {
             try {
               return Arrays.equals(admin.generateMac(key, "hello"), mac);
@@ -84,29 +85,29 @@ final class LostTokenTest {
     }
   }
 
-  /// A new process would try the PIN once more, and another, until it is locked.
+  /// Each new process would try the PIN again, until the token locks it.
   @Test
-  void refusedPinNeverEndsTheDaemonAndSighupHasItTriedOnceMore() {
+  void refusedPinDoesNotEndTheDaemonAndSighupRetriesItOnce() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     FaultModule module = FaultModule.inFrontOf(hsm);
-    // Not so soon that a login on a busy machine could take longer.
+    // lost_after is longer than a login on a busy machine.
     try (DaemonProcess daemon = start(module, hsm, "5m", "true")) {
-      module.tell("reset");
-      module.tell("fail C_Login all CKR_PIN_INCORRECT");
+      module.send("reset");
+      module.send("fail C_Login all CKR_PIN_INCORRECT");
       Eventually.holds(
           "the PIN is refused",
           () -> {
-            module.tell("logout");
+            module.send("logout");
             return daemon.logs("PIN refused or not usable");
           });
       assertThat(module.count("C_Login")).isEqualTo(1);
       daemon.signal("HUP");
-      Eventually.holds("once more", () -> module.count("C_Login") == 2);
-      module.tell("clear");
+      Eventually.holds("the PIN is tried again", () -> module.count("C_Login") == 2);
+      module.send("clear");
       daemon.signal("HUP");
       var admin = daemon.as("admin");
       Eventually.holds(
-          "it serves",
+          "the daemon serves",
           () -> {
             try {
               return !admin.createKey(KeySpec.KEY_SPEC_HMAC_256).isEmpty();

@@ -23,8 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A token that has more keys than are looked at: that no key of hmacd was seen does not mean that
-/// there is none.
+/// A token with more keys than the daemon visits: keys of hmacd may be among the other keys.
 final class ManyKeysTest {
   private static final int FOREIGN_KEYS = 3;
 
@@ -34,7 +33,7 @@ final class ManyKeysTest {
   private Registry registry;
   private Ceremony ceremony;
 
-  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  @SuppressWarnings("NullAway.Init") // open() sets the fields.
   ManyKeysTest() {}
 
   @BeforeEach
@@ -51,7 +50,7 @@ final class ManyKeysTest {
         new FaultyToken(
             new Pkcs11Modules()
                 .find(
-                    FaultModule.inFrontOf(hsm).file(), // Initialised when the token is there.
+                    FaultModule.inFrontOf(hsm).file(), // Initialized after the token's creation.
                     Optional.empty(),
                     new TokenSelector.BySerial(hsm.serial()),
                     new PinFile(hsm.pinFile()),
@@ -71,13 +70,13 @@ final class ManyKeysTest {
   }
 
   @Test
-  void tokenWhoseKeysWereAllLookedAtIsNew() {
+  void tokenWithoutKeysOfHmacdIsNew() {
     token.countingAtMost(FOREIGN_KEYS);
     assertThatCode(() -> ceremony.requireRegistryNotLost(file())).doesNotThrowAnyException();
   }
 
   @Test
-  void tokenWithMoreKeysThanAreLookedAtIsNotTakenForANewOne() {
+  void tokenWithTooManyKeysIsNotTreatedAsNew() {
     token.countingAtMost(FOREIGN_KEYS - 1);
     assertThatThrownBy(() -> ceremony.requireRegistryNotLost(file()))
         .isInstanceOf(StartException.class)
@@ -89,7 +88,7 @@ final class ManyKeysTest {
   }
 
   @Test
-  void ownKeysAreSearchedForByNameWhereNotAllKeysAreLookedAt() throws Exception {
+  void ownKeysAreSearchedByNameOnATokenWithTooManyKeys() throws Exception {
     boolean _ = ceremony.makeOwnKeys();
     token.countingAtMost(0);
     assertThatCode(ceremony::requireNotInitialisedAnew).doesNotThrowAnyException();

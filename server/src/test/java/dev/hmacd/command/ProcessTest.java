@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What shows of `hmacd` from outside its process: exit codes, what it says, and what it leaves.
+/// Exit codes, output and files of `hmacd` processes.
 @Tag("slow")
 final class ProcessTest {
   private static final int TEMPORARY = 75;
@@ -62,7 +62,7 @@ final class ProcessTest {
   }
 
   @Test
-  void initWithAnotherRegistryTakesTheProbeKeyThatIsThere() throws IOException {
+  void initWithAnotherRegistryReusesTheProbeKey() throws IOException {
     init();
     for (String name : List.of("registry.db", "registry.db-wal", "registry.db-shm")) {
       Files.deleteIfExists(daemon.folder().resolve(name));
@@ -73,7 +73,7 @@ final class ProcessTest {
   }
 
   @Test
-  void serveWithoutInitSaysWhatToDoAndMakesNothing() {
+  void serveWithoutInitNamesTheRemedyAndCreatesNoKey() {
     Result serve = daemon.run("serve");
     assertThat(serve.exitCode()).as(serve.output()).isEqualTo(CONFIG);
     assertThat(serve.output()).contains("run hmacd init");
@@ -81,12 +81,11 @@ final class ProcessTest {
   }
 
   @Test
-  void probeKeyThatGivesAnotherAnswerIsReportedByInitAndKeepsServeFromServing()
-      throws SQLException {
+  void probeKeyWithAnotherAnswerFailsInitAndPreventsServing() throws SQLException {
     init();
     try (Connection database = daemon.database();
         Statement statement = database.createStatement()) {
-      // One digit becomes another, whatever it was; and no other key of the daemon's is touched.
+      // Changes the first digit of the probe key's answer, and no other own key.
       int changed =
           statement.executeUpdate(
               """
@@ -128,7 +127,7 @@ final class ProcessTest {
     assertThat(logins()).isEqualTo(1);
   }
 
-  /// Puts OpenSC's logger between the daemon and the token.
+  /// Configures OpenSC's `pkcs11-spy` between the daemon and the token.
   private void spy() {
     daemon.environment("PKCS11SPY", daemon.hsm().module().toString());
     daemon.environment("PKCS11SPY_OUTPUT", spyLog().toString());
@@ -156,7 +155,7 @@ final class ProcessTest {
   }
 
   @Test
-  void secondDaemonIsRefusedAndTheFirstCanStillBeReached() {
+  void secondDaemonIsRefusedAndTheFirstContinues() {
     init();
     daemon.serve();
     String key = daemon.caller().createKey(KeySpec.KEY_SPEC_HMAC_256);
@@ -171,7 +170,7 @@ final class ProcessTest {
   }
 
   @Test
-  void stopLeavesNoSocketAndTheNextStartHasEverything() {
+  void stopRemovesTheSocketAndTheNextStartHasAllKeys() {
     init();
     daemon.serve();
     String key = daemon.caller().createKey(KeySpec.KEY_SPEC_HMAC_512);
@@ -186,7 +185,7 @@ final class ProcessTest {
   }
 
   @Test
-  void stopThatFallsIntoAFailingStartIsAStop() {
+  void stopDuringAFailingStartIsAStop() {
     init();
     daemon.start("AT THE GATE", StoppedWhileStarting.class.getName(), daemon.config().toString());
     assertThat(daemon.stop()).as(daemon.output()).isZero();
@@ -194,7 +193,7 @@ final class ProcessTest {
   }
 
   @Test
-  void fullDiskRefusesNewKeysAndNothingElse() throws Exception {
+  void fullDiskRefusesOnlyChanges() throws Exception {
     init();
     daemon.serve();
     Caller caller = daemon.caller();
@@ -212,12 +211,12 @@ final class ProcessTest {
     caller.createAlias("alias/full", later);
     daemon.kill();
     daemon.serve();
-    assertThat(daemon.settledObjects())
+    assertThat(daemon.awaitConsistentObjects())
         .isEqualTo(Set.of("hmacd/key/" + key + "/1", "hmacd/key/" + later + "/1"));
     assertThat(daemon.caller().generateMac("alias/full", "hello")).hasSize(32);
   }
 
-  /// No file of the process may grow beyond a size: what a full disk does, for this process alone.
+  /// Limits the size of all files of the process: the effect of a full disk on this process only.
   private void limitFiles(String bytes) throws Exception {
     Process limit =
         new ProcessBuilder(

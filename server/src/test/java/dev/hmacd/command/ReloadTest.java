@@ -51,7 +51,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.slf4j.LoggerFactory;
 
-/// Rules, certificates and trust that change while callers call.
+/// Changes of rules, certificates and authorities under load.
 @Tag("slow")
 final class ReloadTest {
   private static final List<Action> MAC = List.of(Action.GENERATE_MAC);
@@ -62,14 +62,14 @@ final class ReloadTest {
   private String key = "";
   private Reloader reloader;
 
-  /// What operators are told at level ERROR.
+  /// Records log lines of level ERROR.
   private static final class Errors extends AppenderBase<ILoggingEvent> {
-    private final Queue<String> told = new ConcurrentLinkedQueue<>();
+    private final Queue<String> lines = new ConcurrentLinkedQueue<>();
 
     @Override
     protected void append(ILoggingEvent event) {
       if (event.getLevel() == Level.ERROR) {
-        told.add(event.getMessage() + " " + event.getKeyValuePairs());
+        lines.add(event.getMessage() + " " + event.getKeyValuePairs());
       }
     }
   }
@@ -105,8 +105,8 @@ final class ReloadTest {
     }
   }
 
-  /// Callers who go on while something changes: one on a connection that lasts, one on a new
-  /// connection for each call.
+  /// Two callers during a change: one on a lasting connection, one on a new connection for each
+  /// call.
   private final class Callers implements AutoCloseable {
     private final AtomicBoolean over = new AtomicBoolean();
     private final AtomicInteger lasting = new AtomicInteger();
@@ -144,26 +144,27 @@ final class ReloadTest {
       }
     }
 
-    /// Waits until both have called again.
+    /// Waits until both callers have completed further calls.
     void awaitMore() {
       int lastingBefore = lasting.get();
       int freshBefore = fresh.get();
       Eventually.holds(
-          "callers call", () -> lasting.get() > lastingBefore + 1 && fresh.get() > freshBefore + 1);
+          "both callers are served",
+          () -> lasting.get() > lastingBefore + 1 && fresh.get() > freshBefore + 1);
     }
 
     @Override
     public void close() {
       over.set(true);
       for (Thread thread : threads) {
-        Eventually.holds(thread.getName() + " ends", () -> !thread.isAlive());
+        Eventually.holds(thread.getName() + " has ended", () -> !thread.isAlive());
       }
       assertThat(failures).isEmpty();
     }
   }
 
   @Test
-  void ruleThatIsAddedOrRemovedHoldsWithoutAFailedCallOfOthers() throws Exception {
+  void changedRuleIsEffectiveWithoutFailedCallsOfOthers() throws Exception {
     Caller billing = daemon.as("billing");
     assertThatThrownBy(() -> billing.generateMac(key, "hello"))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
@@ -171,16 +172,16 @@ final class ReloadTest {
       daemon.allowing("billing", MAC, "alias/a").writeConfig();
       Eventually.holds("billing is allowed", () -> isAllowed(billing));
       daemon.withoutRules().allowingAll("admin").writeConfig();
-      Eventually.holds("billing is not", () -> !isAllowed(billing));
+      Eventually.holds("billing is no longer allowed", () -> !isAllowed(billing));
       callers.awaitMore();
     }
     assertThatThrownBy(() -> billing.generateMac(key, "hello"))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
-    assertThat(errors.told).isEmpty();
+    assertThat(errors.lines).isEmpty();
   }
 
   @Test
-  void changeBetweenTheStartAndTheFirstLookIsSeen() throws Exception {
+  void changeBetweenTheStartAndTheFirstPollIsEffective() throws Exception {
     Caller billing = daemon.as("billing");
     var read = ConfigFile.read(daemon.config());
     daemon.allowing("billing", MAC, "*").writeConfig();
@@ -190,49 +191,51 @@ final class ReloadTest {
     install(fresh);
     reloader.start();
     Eventually.holds("billing is allowed", () -> isAllowed(billing));
-    Eventually.holds("the new certificate is shown", () -> shown().equals(fresh.getCertificate()));
+    Eventually.holds(
+        "the new certificate is presented", () -> presented().equals(fresh.getCertificate()));
   }
 
-  static Stream<Arguments> badConfigurations() {
+  static Stream<Arguments> invalidConfigurations() {
     return Stream.of(
         argumentSet("not YAML", "{"),
         argumentSet("empty", ""),
-        argumentSet("half of it", "grpc: {listen: 127.0.0.1:0}\n"));
+        argumentSet("truncated", "grpc: {listen: 127.0.0.1:0}\n"));
   }
 
   @ParameterizedTest
-  @MethodSource("badConfigurations")
-  void badConfigurationIsToldAndTheOldOneStays(String yaml) throws Exception {
+  @MethodSource("invalidConfigurations")
+  void invalidConfigurationIsLoggedAndTheOldOneStays(String yaml) throws Exception {
     try (var callers = new Callers()) {
       daemon.write("hmacd.yaml", yaml);
-      Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+      Eventually.holds("an error is logged", () -> !errors.lines.isEmpty());
       callers.awaitMore();
     }
-    assertThat(errors.told)
+    assertThat(errors.lines)
         .singleElement()
         .asString()
         .startsWith("Configuration not replaced ")
         .contains("problems");
     daemon.allowing("billing", MAC, "*").writeConfig();
-    Eventually.holds("the mended one is taken", () -> isAllowed(daemon.as("billing")));
+    Eventually.holds(
+        "the corrected configuration is effective", () -> isAllowed(daemon.as("billing")));
   }
 
   @Test
-  void fileThatIsMendedWithoutASignOfChangeIsTakenUp() throws Exception {
+  void correctedFileWithTheSameTimestampAndLengthIsRead() throws Exception {
     daemon.allowing("billing", MAC, "*").writeConfig();
     String good = Files.readString(daemon.config());
     daemon.write("hmacd.yaml", good.replace("access:", "acc%ss:"));
-    Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+    Eventually.holds("an error is logged", () -> !errors.lines.isEmpty());
     FileTime changed = Files.getLastModifiedTime(daemon.config());
-    // It has the same length, and is never seen without its end.
+    // The corrected file has the same length, so a read never sees a truncated file.
     Files.writeString(daemon.config(), good, StandardOpenOption.WRITE);
     Files.setLastModifiedTime(daemon.config(), changed);
     Eventually.holds("billing is allowed", () -> isAllowed(daemon.as("billing")));
-    assertThat(errors.told).hasSize(1);
+    assertThat(errors.lines).hasSize(1);
   }
 
-  /// The certificate that new connections are shown.
-  private X509Certificate shown() {
+  /// The certificate that the daemon presents to new connections.
+  private X509Certificate presented() {
     try (SSLSocket socket =
         (SSLSocket)
             daemon
@@ -253,38 +256,39 @@ final class ReloadTest {
   }
 
   @Test
-  void certificateThatIsReplacedIsShownToNewConnectionsWithoutAFailedCall() throws Exception {
+  void replacedCertificateIsPresentedWithoutFailedCalls() throws Exception {
     X509Bundle fresh = daemon.ca().server();
-    assertThat(shown()).isNotEqualTo(fresh.getCertificate());
+    assertThat(presented()).isNotEqualTo(fresh.getCertificate());
     try (var callers = new Callers()) {
       install(fresh);
-      Eventually.holds("the new one is shown", () -> shown().equals(fresh.getCertificate()));
+      Eventually.holds(
+          "the new certificate is presented", () -> presented().equals(fresh.getCertificate()));
       callers.awaitMore();
     }
   }
 
-  static Stream<Arguments> badTlsFiles() {
+  static Stream<Arguments> invalidTlsFiles() {
     var ca = new TestCa("other");
     return Stream.of(
         tls("no certificate", d -> d.write("server.pem", "")),
         tls(
-            "half a certificate",
+            "truncated certificate",
             d -> d.write("server.pem", read(d, "server.pem").substring(0, 300))),
         tls(
-            "a key that does not fit",
+            "key of another certificate",
             d -> d.write("server-key.pem", ca.server().getPrivateKeyPEM())),
         tls(
-            "a certificate that does not fit",
+            "certificate of another key",
             d -> d.write("server.pem", ca.server().getCertificatePEM())),
         tls("no key", d -> d.write("server-key.pem", "")),
         tls(
-            "a key of another kind",
+            "key of another type",
             d ->
                 d.write(
                     "server-key.pem",
                     read(d, "server-key.pem").replace("PRIVATE KEY", "RSA PRIVATE KEY"))),
         tls(
-            "a certificate that has expired",
+            "expired certificate",
             d ->
                 TestCa.write(
                     d.ca()
@@ -298,7 +302,7 @@ final class ReloadTest {
                     d.folder().resolve("server-key.pem"))),
         tls("no authority", d -> d.write("ca.pem", "")),
         tls(
-            "an authority that is none",
+            "malformed authority",
             d ->
                 d.write(
                     "ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
@@ -340,22 +344,21 @@ final class ReloadTest {
   }
 
   @ParameterizedTest
-  @MethodSource("badTlsFiles")
-  void badTlsFilesAreToldAndTheOldOnesStay(Consumer<LoopbackDaemon> damage) throws Exception {
-    X509Certificate before = shown();
+  @MethodSource("invalidTlsFiles")
+  void invalidTlsFilesAreLoggedAndTheOldOnesStay(Consumer<LoopbackDaemon> damage) throws Exception {
+    X509Certificate before = presented();
     try (var callers = new Callers()) {
       damage.accept(daemon);
-      Eventually.holds("an operator is told", () -> !errors.told.isEmpty());
+      Eventually.holds("an error is logged", () -> !errors.lines.isEmpty());
       callers.awaitMore();
     }
-    assertThat(shown()).isEqualTo(before);
-    assertThat(errors.told)
+    assertThat(presented()).isEqualTo(before);
+    assertThat(errors.lines)
         .allSatisfy(line -> assertThat(line).startsWith("TLS files not replaced "));
   }
 
   @Test
-  void authorityThatIsAddedIsTrustedAndOneThatIsRemovedIsNotOnOpenConnectionsEither()
-      throws Exception {
+  void addedAuthorityIsTrustedAndRemovedAuthorityIsNotAlsoOnOpenConnections() throws Exception {
     var other = new TestCa("other");
     Caller old = daemon.as("admin");
     assertThat(isAllowed(old)).isTrue();
@@ -371,7 +374,7 @@ final class ReloadTest {
     try (var callers = new Callers()) {
       daemon.write("ca.pem", daemon.ca().pem() + other.pem());
       Eventually.holds(
-          "the authority that was added is trusted",
+          "the added authority is trusted",
           () -> {
             try (Caller caller = daemon.as(newcomer)) {
               return isAllowed(caller);
@@ -383,7 +386,7 @@ final class ReloadTest {
     Caller lasting = daemon.as(newcomer);
     assertThat(isAllowed(lasting)).isTrue();
     daemon.write("ca.pem", other.pem());
-    Eventually.holds("the authority that was removed is not trusted", () -> !isAllowed(old));
+    Eventually.holds("the removed authority is not trusted", () -> !isAllowed(old));
     assertThatThrownBy(() -> old.generateMac(key, "hello"))
         .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
     assertThat(isAllowed(lasting)).isTrue();
@@ -395,7 +398,7 @@ final class ReloadTest {
     }
     assertThatThrownBy(
             () -> {
-              // The session from before, which would need no certificate.
+              // A resumed TLS session would not need the certificate again.
               try (RawHttp2 resuming = daemon.raw("admin").preface()) {
                 resuming.call(1, "/no/such").data(1);
                 if (resuming.end(1) instanceof RawHttp2.End.Closed) {
@@ -406,9 +409,9 @@ final class ReloadTest {
         .isInstanceOf(IOException.class);
   }
 
-  /// As Kubernetes and other mounts of secrets do it: a symbolic link in the path is turned.
+  /// Kubernetes replaces mounted secrets this way: a symbolic link in the path gets another target.
   @Test
-  void filesBehindALinkAreReplacedWhenItIsTurned() throws Exception {
+  void filesBehindASymbolicLinkAreReadAgainAfterItsChange() throws Exception {
     Path folder = daemon.folder();
     X509Bundle first = daemon.ca().server();
     X509Bundle second = daemon.ca().server();
@@ -421,17 +424,19 @@ final class ReloadTest {
       Files.createSymbolicLink(folder.resolve("new"), Path.of("data", name));
       Files.move(folder.resolve("new"), folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
     }
-    Eventually.holds("the first is shown", () -> shown().equals(first.getCertificate()));
+    Eventually.holds(
+        "the first certificate is presented", () -> presented().equals(first.getCertificate()));
     try (var callers = new Callers()) {
       Files.createSymbolicLink(folder.resolve("new"), Path.of("data2"));
       Files.move(folder.resolve("new"), folder.resolve("data"), StandardCopyOption.ATOMIC_MOVE);
-      Eventually.holds("the second is shown", () -> shown().equals(second.getCertificate()));
+      Eventually.holds(
+          "the second certificate is presented", () -> presented().equals(second.getCertificate()));
       callers.awaitMore();
     }
   }
 
-  /// A clock that a test turns.
-  private static final class TurnedClock extends Clock {
+  /// A clock that a test sets.
+  private static final class TestClock extends Clock {
     private volatile Instant now = Instant.now();
 
     @Override
@@ -451,8 +456,8 @@ final class ReloadTest {
   }
 
   @Test
-  void certificateThatExpiresDuringAConnectionIsRefusedFromThenOn() {
-    var clock = new TurnedClock();
+  void certificateThatExpiresDuringAConnectionIsRefusedAfterwards() {
+    var clock = new TestClock();
     try (var other = LoopbackDaemon.withAdmin().clock(clock).start()) {
       X509Bundle certificate = other.ca().client("admin");
       Caller caller = other.as(certificate);

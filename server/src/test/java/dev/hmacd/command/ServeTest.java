@@ -35,14 +35,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// `hmacd serve` as systemd runs it: told by signals, and telling by datagrams (sd_notify(3)).
+/// `hmacd serve` under systemd: signals to the daemon, and notifications by datagram
+/// (sd_notify(3)).
 @Tag("slow")
 final class ServeTest {
   @TempDir Path folder;
 
-  /// What systemd does at the other end of NOTIFY_SOCKET.
+  /// Receives the notifications at NOTIFY_SOCKET.
   private static final class Systemd implements AutoCloseable {
-    private final BlockingQueue<String> told = new LinkedBlockingQueue<>();
+    private final BlockingQueue<String> notifications = new LinkedBlockingQueue<>();
     private final EventLoopGroup loop =
         new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final Channel channel;
@@ -57,7 +58,7 @@ final class ServeTest {
                     @Override
                     protected void channelRead0(
                         ChannelHandlerContext context, DomainDatagramPacket packet) {
-                      told.add(packet.content().toString(UTF_8));
+                      notifications.add(packet.content().toString(UTF_8));
                     }
                   })
               .bind(new DomainSocketAddress(address))
@@ -66,7 +67,7 @@ final class ServeTest {
     }
 
     String next() throws InterruptedException {
-      return String.valueOf(told.poll(2, TimeUnit.MINUTES));
+      return String.valueOf(notifications.poll(2, TimeUnit.MINUTES));
     }
 
     @Override
@@ -78,7 +79,7 @@ final class ServeTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
-  void daemonTellsAndIsTold(boolean abstractName) throws Exception {
+  void daemonNotifiesSystemdAndHandlesSignals(boolean abstractName) throws Exception {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     String name = folder.resolve("notify").toString();
     LoopbackDaemon files = LoopbackDaemon.on(hsm).allowingAll("admin");
@@ -95,11 +96,11 @@ final class ServeTest {
 
         files.allowing("billing", List.of(Action.GENERATE_MAC), "*").writeConfig();
         daemon.signal("HUP");
-        Eventually.holds("the new rule holds", () -> isAllowed(billing, key));
+        Eventually.holds("the new rule is effective", () -> isAllowed(billing, key));
 
         assertThat(daemon.stop()).isZero();
         assertThat(systemd.next()).isEqualTo("STOPPING=1");
-        assertThat(systemd.told).isEmpty();
+        assertThat(systemd.notifications).isEmpty();
       }
     }
   }

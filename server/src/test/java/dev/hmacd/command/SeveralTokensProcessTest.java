@@ -24,7 +24,7 @@ final class SeveralTokensProcessTest {
   @TempDir Path folder;
 
   @Test
-  void daemonStartsWhileOneOfItsTokensIsAway() {
+  void daemonStartsWithoutOneOfItsTokens() {
     SoftHsm one = SoftHsm.create(folder.resolve("softhsm2.conf"));
     SoftHsm other = one.another();
     LoopbackDaemon files =

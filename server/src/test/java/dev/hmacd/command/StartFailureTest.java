@@ -105,9 +105,9 @@ final class StartFailureTest {
     abstract void configure(StartFailureTest test, String address) throws IOException;
   }
 
-  private void assertFails(Result result, int exitCode, String... said) {
+  private void assertFails(Result result, int exitCode, String... texts) {
     assertThat(result.exitCode()).as(result.output()).isEqualTo(exitCode);
-    assertThat(result.output()).contains(said).doesNotContain("\tat ");
+    assertThat(result.output()).contains(texts).doesNotContain("\tat ");
   }
 
   @ParameterizedTest
@@ -121,8 +121,8 @@ final class StartFailureTest {
     daemon.serve();
   }
 
-  /// 192.0.2.1 is of a documentation network (RFC 5737). The metrics are on loopback addresses
-  /// only.
+  /// 192.0.2.1 is an address of a documentation network (RFC 5737). Metrics are on loopback
+  /// addresses only.
   @ParameterizedTest
   @EnumSource(names = "METRICS", mode = EnumSource.Mode.EXCLUDE)
   void addressOfAMissingInterfaceIsTemporary(Listener listener) throws IOException {
@@ -137,7 +137,7 @@ final class StartFailureTest {
     assertFails(daemon.run("serve"), TEMPORARY, "192.0.2.1", listener.key, "assign requested");
   }
 
-  /// Files at the path of the Unix socket that must be kept.
+  /// Files at the path of the Unix socket that the daemon must keep.
   enum Obstacle {
     FILE("a regular file") {
       @Override
@@ -218,7 +218,7 @@ final class StartFailureTest {
           daemon.run("serve"), TEMPORARY, path.toString(), "grpc.unix_socket.path", "listens on");
       assertThat(identity(path)).isEqualTo(before);
     }
-    // No process listens on the socket now.
+    // No process listens on the socket after this line.
     assertThat(path).exists();
     daemon.serve();
   }
@@ -230,7 +230,7 @@ final class StartFailureTest {
   }
 
   @Test
-  void socketThatReplacedTheDaemonsIsKeptAtAStop() throws IOException {
+  void replacedSocketIsKeptAtAStop() throws IOException {
     daemon.serve();
     Path path = daemon.folder().resolve("hmacd.sock");
     Files.delete(path);
@@ -293,12 +293,12 @@ final class StartFailureTest {
     }
   }
 
-  /// The folder is correct in this case, and a change of it is no remedy.
+  /// The folder is correct, so the error names the backup and not the folder.
   @Test
   void damagedRegistryNeedsARestore() throws IOException {
     Path registry = daemon.folder().resolve("registry.db");
     byte[] content = Files.readAllBytes(registry);
-    // The first page says what tables there are, and is left; an SQLite page has 4096 bytes here.
+    // The first page has the schema, and stays valid. A page of SQLite has 4096 bytes.
     Arrays.fill(content, 4096, content.length, (byte) 0xff);
     Files.write(registry, content);
     Result result = daemon.run("serve");
@@ -348,7 +348,7 @@ final class StartFailureTest {
     assertThat(daemon.folder().resolve("hmacd.sock")).doesNotExist();
   }
 
-  /// Such as `env` of a project in Python.
+  /// Another program may use the same name, such as `env` of a Python project.
   @ParameterizedTest
   @ValueSource(strings = {"env", "hmacd.yaml"})
   void fileOfAnotherProgramIsKeptByDev(String name) throws IOException {

@@ -13,7 +13,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
-/// A program whose start fails just when it has been told to stop.
+/// A program whose start fails after it received a signal to stop.
 final class StoppedWhileStarting {
   private StoppedWhileStarting() {}
 

@@ -10,7 +10,8 @@ import java.time.Duration;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/// What `hmacd check` learns of SoftHSM2. Of a token that lets keys out, `scripts/tokens` shows it.
+/// The trials of `hmacd check` on SoftHSM2. `scripts/tokens` runs them on tokens with extractable
+/// keys.
 final class TokenTrialsTest {
   private static final SoftHsm HSM = SoftHsm.shared();
 
@@ -30,7 +31,7 @@ final class TokenTrialsTest {
   }
 
   @Test
-  void keysStayInSoftHsmAndNothingIsLeftBehind() throws Exception {
+  void keysAreNotExtractableFromSoftHsmAndNoObjectRemains() throws Exception {
     Checklist list = new Checklist();
     Pkcs11Token token = HSM.token();
     String before = HSM.list();

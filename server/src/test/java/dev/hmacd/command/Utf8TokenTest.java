@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// A token whose label and PIN are not ASCII is found, and logged in to, as any other.
+/// The daemon finds a token with a non-ASCII label, and logs in with a non-ASCII PIN.
 @Tag("slow")
 final class Utf8TokenTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
@@ -27,7 +27,7 @@ final class Utf8TokenTest {
   @CsvSource(
       ignoreLeadingAndTrailingWhitespace = false,
       value = {"schlüssel 鍵,pünktlich€9", " blank first,12345678"})
-  void tokenIsUsed(String label, String pin) {
+  void tokenWithNonAsciiLabelAndPinIsUsed(String label, String pin) {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"), label, pin);
     var files = LoopbackDaemon.on(hsm).allowingAll("admin");
     try (DaemonProcess daemon = DaemonProcess.start(files, hsm, Map.of())) {

@@ -206,7 +206,7 @@ final class ConfigFileTest {
   }
 
   @Test
-  void smallestConfigurationAllowsNobodyAnything() throws Exception {
+  void smallestConfigurationAllowsNoAction() throws Exception {
     Config config = read(SMALLEST);
     assertThat(config.rules()).isEmpty();
     assertThat(config.grpc().tcp()).isEmpty();
@@ -217,13 +217,13 @@ final class ConfigFileTest {
   static Stream<Arguments> bad() {
     return Stream.of(
         argumentSet(
-            "an empty mapping lacks every section that is needed",
+            "empty mapping: all required sections are missing",
             "{}",
             new String[] {
               "grpc: is missing", "token: is missing", "registry: is missing", "arn: is missing",
             }),
         argumentSet(
-            "problems of all sections are told together",
+            "problems of all sections are reported together",
             """
             grpc: {listen: nowhere, tls: {certificate: 5}, limits: {drain: 20, max_streams_per_connection: 0}}
             aws_kms: {listen: "0.0.0.0:8080", limits: {max_body_bytes: 1, request_timeout: 0s}}
@@ -311,7 +311,7 @@ final class ConfigFileTest {
               "access.x: unknown key; known keys: [rules]",
             }),
         argumentSet(
-            "several tokens, of which one is known by its label",
+            "several tokens, one without a serial",
             """
             tokens:
               - {module: m.so, label: t, pin_file: pin}
@@ -323,7 +323,7 @@ final class ConfigFileTest {
               "tokens[0].serial: is required with several tokens, and label is not allowed",
             }),
         argumentSet(
-            "tokens of one module that is to be initialised in two ways",
+            "tokens of one module with different init_args",
             """
             tokens:
               - {module: m.so, init_args: "a", serial: "01", pin_file: pin}
@@ -335,7 +335,7 @@ final class ConfigFileTest {
               "tokens: tokens of one module must have the same init_args: it is initialised once",
             }),
         argumentSet(
-            "one token twice, and once more",
+            "duplicate tokens, and both token and tokens",
             """
             tokens:
               - {module: m.so, serial: "01", pin_file: pin}
@@ -348,7 +348,7 @@ final class ConfigFileTest {
               "tokens: two entries select the same token",
             }),
         argumentSet(
-            "sections that are no mappings",
+            "sections that are not mappings",
             "{grpc: 1, token: [], registry: x, arn: true, metrics: 1, logging: 2, access: []}",
             new String[] {
               "grpc: must be a mapping",
@@ -360,7 +360,7 @@ final class ConfigFileTest {
               "access: must be a mapping",
             }),
         argumentSet(
-            "nothing to listen on",
+            "no listener",
             "grpc: {tls: {certificate: c, private_key: k, client_ca: a}}\n" + REST,
             new String[] {
               "grpc.tls: requires listen",
@@ -371,12 +371,12 @@ final class ConfigFileTest {
             "grpc: {listen: 127.0.0.1:0}\n" + REST,
             new String[] {"grpc.tls: is missing"}),
         argumentSet(
-            "a port that there is not",
+            "port out of range",
             "grpc: {listen: '127.0.0.1:65536', tls: {certificate: c, private_key: k, client_ca: a}}\n"
                 + REST,
             new String[] {"grpc.listen: must be HOST:PORT, with a port from 0 to 65535"}),
         argumentSet(
-            "a socket path that the kernel does not take, and a mode in digits",
+            "too long socket path, and a mode in digits",
             "grpc: {unix_socket: {path: /" + "x".repeat(107) + ", mode: '0660'}}\n" + REST,
             new String[] {
               "grpc.unix_socket.path: must be at most 107 bytes long, the kernel's limit: /"
@@ -384,7 +384,7 @@ final class ConfigFileTest {
               "grpc.unix_socket.mode: must have the form rw-rw----",
             }),
         argumentSet(
-            "a path with a character that no path has",
+            "path with a NUL",
             "grpc: {unix_socket: {path: \"a\\0b\"}}\n" + REST,
             new String[] {"grpc.unix_socket.path: Nul character not allowed: a\0b"}),
         argumentSet(
@@ -422,7 +422,7 @@ final class ConfigFileTest {
               "grpc.limits.min_client_keep_alive: " + duration("1s", "86400s"),
             }),
         argumentSet(
-            "bounds of all requests below the longest request",
+            "bound of all requests below the longest request",
             """
             grpc:
               unix_socket: {path: s}
@@ -436,7 +436,7 @@ final class ConfigFileTest {
               "aws_kms.limits.max_buffered_bytes: must be max_body_bytes (16777216) or more",
             }),
         argumentSet(
-            "rules that mean nothing, too much, or what they do not say",
+            "empty, ambiguous and invalid rules",
             SMALLEST
                 + """
                 access:
@@ -478,7 +478,7 @@ final class ConfigFileTest {
     return "must be a duration such as 500ms, 30s, 5m or 1h, from " + min + " to " + max;
   }
 
-  /// The dynamic linker takes two links to one file for one module.
+  /// Two links to one file are one module for the dynamic linker.
   @Test
   void linksToOneModuleMustHaveTheSameInitArgs() throws IOException {
     Path module = Files.createFile(folder.resolve("m.so"));
@@ -506,7 +506,7 @@ final class ConfigFileTest {
 
   @ParameterizedTest
   @MethodSource("bad")
-  void everyProblemIsToldWithItsPathAndWhatIsValid(String yaml, String[] problems) {
+  void everyProblemIsReportedWithItsPathAndValidValues(String yaml, String[] problems) {
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> read(yaml))
         .satisfies(e -> assertThat(e.problems()).containsExactlyInAnyOrder(problems));
@@ -517,17 +517,17 @@ final class ConfigFileTest {
         argumentSet("empty file", "", "must be a mapping"),
         argumentSet("a list", "[]", "must be a mapping"),
         argumentSet("not YAML", "grpc: [", "is not YAML: "),
-        argumentSet("the same key twice", "arn: 1\narn: 2", "is not YAML: "),
+        argumentSet("duplicate key", "arn: 1\narn: 2", "is not YAML: "),
         argumentSet("two documents", SMALLEST + "---\n" + SMALLEST, "is not YAML: "),
-        argumentSet("an object of a Java class", "!!java.net.URL [\"file:/\"]", "is not YAML: "),
+        argumentSet("object of a Java class", "!!java.net.URL [\"file:/\"]", "is not YAML: "),
         argumentSet(
-            "aliases that multiply", "a: &a [x]\nb: " + "[*a, ".repeat(60) + "]".repeat(60), null),
-        argumentSet("a file that is too long", "#".repeat((1 << 20) + 1), "is longer than "));
+            "exponential aliases", "a: &a [x]\nb: " + "[*a, ".repeat(60) + "]".repeat(60), null),
+        argumentSet("too long file", "#".repeat((1 << 20) + 1), "is longer than "));
   }
 
   @ParameterizedTest
   @MethodSource("noConfiguration")
-  void fileWithoutConfigurationIsOneProblemWithTheFilesName(String yaml, String problem) {
+  void invalidFileIsOneProblemWithItsName(String yaml, String problem) {
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> read(yaml))
         .satisfies(
@@ -540,7 +540,7 @@ final class ConfigFileTest {
   }
 
   @Test
-  void fileThatIsMissingOrNotUtf8CannotBeRead() throws IOException {
+  void missingOrNonUtf8FileCannotBeRead() throws IOException {
     Path missing = folder.resolve("none.yaml");
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> ConfigFile.read(missing))

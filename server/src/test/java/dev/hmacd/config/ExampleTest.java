@@ -22,18 +22,17 @@ import org.snakeyaml.engine.v2.api.DumpSettings;
 import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 
-/// The example that is shipped shows every key that the daemon knows, with the default that it has.
+/// The shipped example shows every configuration key with its default.
 final class ExampleTest {
   private static final Path FILE = Path.of("src/main/dist/hmacd.example.yaml");
 
-  /// Shown in comments: a token is named by its label or its serial, and few modules want
-  /// arguments.
+  /// Keys in comments: a token is selected by label or serial, and few modules need arguments.
   private static final Pattern IN_COMMENT = Pattern.compile("(?m)^  # (serial|init_args): \".+\"$");
 
-  /// Likewise: several tokens in place of the one.
+  /// The section for several tokens, also in comments.
   private static final Pattern SEVERAL = Pattern.compile("(?m)^# (tokens:$| {2}- | {4}[a-z_]+: )");
 
-  /// What an operator has to say, or leaves out so as not to have it.
+  /// Required keys, and keys that enable a feature.
   private static final Set<String> WITHOUT_DEFAULT =
       Set.of(
           "aws_kms",
@@ -135,7 +134,7 @@ final class ExampleTest {
   }
 
   @Test
-  void everyKeyThatTheDaemonKnowsIsShown() throws ConfigException {
+  void everyKeyIsShown() throws ConfigException {
     assertThat(ConfigFile.read(FILE)).isEqualTo(read(tree()));
     Map<String, Set<String>> shown = keys("", tree());
     List<String> inComments =
@@ -161,19 +160,19 @@ final class ExampleTest {
   }
 
   @Test
-  void severalTokensAreShownAsTheyAreWritten() throws ConfigException {
+  void exampleOfSeveralTokensIsValid() throws ConfigException {
     String uncommented = SEVERAL.matcher(text()).replaceAll("$1");
     Object tree = new Load(LoadSettings.builder().build()).loadFromString(uncommented);
     assertThat(read(without("", "token", tree)).tokens()).hasSize(2);
   }
 
   @Test
-  void everyDefaultThatIsShownIsTheRealOne() throws ConfigException {
+  void shownDefaultsAreTheDefaults() throws ConfigException {
     Config shown = read(tree());
     int defaults = 0;
     for (var section : keys("", tree()).entrySet()) {
       if (section.getKey().contains("[")) {
-        continue; // A rule; nothing in it has a default.
+        continue; // A rule has no defaults.
       }
       for (String key : section.getValue()) {
         String path = section.getKey().isEmpty() ? key : section.getKey() + "." + key;
@@ -189,7 +188,7 @@ final class ExampleTest {
     assertThat(defaults).isGreaterThan(20);
   }
 
-  /// Empty when it cannot be used.
+  /// The configuration; empty if it is invalid.
   private Optional<Config> config(Object yaml) {
     try {
       return Optional.of(read(yaml));

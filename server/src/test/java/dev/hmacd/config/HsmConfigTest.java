@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Each section `token` of `hsm-config` is one that the daemon takes.
+/// Each section `token` in `hsm-config` is valid.
 final class HsmConfigTest {
   private static final Path FOLDER = Path.of("../hsm-config");
   private static final String OTHERS =
@@ -37,7 +37,7 @@ final class HsmConfigTest {
 
   @ParameterizedTest
   @MethodSource("names")
-  void sectionTokenIsTaken(String name) throws Exception {
+  void sectionTokenIsValid(String name) throws Exception {
     String section = Files.readString(FOLDER.resolve(name).resolve("token.yaml"));
     Path file = Files.writeString(folder.resolve("hmacd.yaml"), section + OTHERS);
     Config.TokenSettings token = ConfigFile.read(file).tokens().getFirst();

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 final class BodyTest {
   @Test
-  void takenBodyIsNotKeptButItsLengthIs() {
+  void takenBodyIsReleasedAndItsLengthIsKept() {
     var body = new Body();
     for (String part : new String[] {"abc", "d", "efghijklmno"}) {
       body.append(Unpooled.copiedBuffer(part, US_ASCII));

@@ -8,24 +8,21 @@ import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.SoftHsm;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Memory of the AWS edge counts against the bounds of [MemoryBudget], and the largest owners lose
-/// connections. All time limits are too long to matter here.
+/// The bounds of [MemoryBudget] hold for the memory of the AWS edge, and the owners with the most
+/// memory lose connections. No timeout ends a connection in these tests.
 @Tag("slow")
 final class HeldMemoryTest {
-  /// The bound of the process, as `memory.max_connection_percent: 10` has it.
+  /// The bound of the process for `memory.max_connection_percent: 10`.
   private static final long BOUND = Runtime.getRuntime().maxMemory() / 100 * 10;
 
-  /// Idle connections, and the delay of what is published.
+  /// Memory of idle connections, and the delay of the metric.
   private static final long SLACK = BOUND / 10;
 
   private final LoopbackDaemon daemon =
@@ -48,8 +45,7 @@ final class HeldMemoryTest {
   }
 
   private RawHttp2 caller() throws IOException {
-    var caller =
-        new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface();
+    RawHttp2 caller = RawHttp2.to(daemon.awsPort());
     open.add(caller);
     return caller;
   }
@@ -62,16 +58,16 @@ final class HeldMemoryTest {
     return daemon.metric("hmacd_connections_cut_for_memory_total");
   }
 
-  /// @param bound of the attackers
+  /// @param bound for the memory of the attackers
   private void assertBoundedAndOthersServed(AwsCaller admin, String key, long bound)
       throws IOException {
-    Eventually.holds("connections are cut", () -> cut() > 0);
-    Eventually.holds("the rest is within the bound", () -> held() <= bound + SLACK);
+    Eventually.holds("connections are closed for their memory", () -> cut() > 0);
+    Eventually.holds("the remaining memory is within the bound", () -> held() <= bound + SLACK);
     assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
     for (RawHttp2 caller : open) {
       caller.close();
     }
-    Eventually.holds("nothing is held", () -> held() < SLACK);
+    Eventually.holds("no memory is held", () -> held() < SLACK);
     assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
   }
 
@@ -99,7 +95,7 @@ final class HeldMemoryTest {
             caller.frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, stream, fields);
           }
         } catch (IOException e) {
-          assertThat(cut()).isPositive(); // It is one of those that were cut.
+          assertThat(cut()).isPositive(); // This connection was closed for its memory.
         }
       }
       assertBoundedAndOthersServed(admin, key, BOUND / 4);
@@ -120,47 +116,28 @@ final class HeldMemoryTest {
       assertThat(created.status()).as(created.body()).isEqualTo(200);
       String key = created.body().replaceFirst("(?s).*\"KeyId\":\"([^\"]*)\".*", "$1");
       Request request = greedy.signed("DescribeKey", "{\"KeyId\":\"" + key + "\"}");
-      var block = new ByteArrayOutputStream();
-      block.writeBytes(
-          RawHttp2.headers(
-              ":method",
-              "POST",
-              ":scheme",
-              "http",
-              ":path",
-              "/",
-              ":authority",
-              request.headers().only("host").orElseThrow()));
-      request
-          .headers()
-          .forEach(
-              (name, value) -> {
-                if (!name.equals("host")) {
-                  block.writeBytes(RawHttp2.headers(name, value));
-                }
-              });
-      // Answers of 16 kB, until they exceed the principal's bound.
+      byte[] headers = AwsCaller.http2Headers(request);
+      // Answers of 16 kB accumulate until they exceed the principal's bound.
       while (cut() == 0 && held() < BOUND) {
         double before = held();
         try {
           RawHttp2 caller = caller();
-          caller
-              .frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, 1, block.toByteArray())
-              .data(1, request.body());
-          // More streams than a few may follow once a signature was valid.
+          caller.frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, 1, headers).data(1, request.body());
+          // A valid signature raises the limit on concurrent streams.
           assertThat(caller.end(1)).isEqualTo(new RawHttp2.End.Http("200"));
-          caller.frame(RawHttp2.SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // No window.
+          caller.frame(RawHttp2.SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // Initial window 0.
           for (int stream = 3; stream < 203; stream += 2) {
             caller
-                .frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, stream, block.toByteArray())
+                .frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, stream, headers)
                 .data(stream, request.body());
           }
         } catch (IOException e) {
-          assertThat(cut()).isPositive(); // It is one of those that were cut.
+          assertThat(cut()).isPositive(); // This connection was closed for its memory.
           continue;
         }
         Eventually.holds(
-            "the answers are counted", () -> held() >= before + 100 * 16_000 || cut() > 0);
+            "the memory of the answers is counted",
+            () -> held() >= before + 100 * 16_000 || cut() > 0);
       }
       assertBoundedAndOthersServed(admin, key, BOUND / 2);
     }

@@ -19,18 +19,20 @@ import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// Any bytes on an HTTP/1.1 connection, as a fuzzer's target: what is taken for requests is what
-/// [ReferenceHttp1] reads, however the bytes are cut into pieces; answers come in order; nothing is
-/// thrown, nothing is left behind, and no memory is filled.
+/// Fuzz target: any bytes on an HTTP/1.1 connection.
+///
+/// The edge reads the same requests as [ReferenceHttp1], for any split of the bytes into pieces.
+/// The answers are in order. The edge throws nothing, releases all buffers, and holds bounded
+/// memory.
 public final class Http1Fuzz {
   private static final Principal CALLER = Principal.uid(1);
   private static final Duration LONG = Duration.ofDays(1);
 
-  /// Small, so that short inputs reach them.
+  /// Small limits: short inputs reach them.
   private static final HttpLimits LIMITS =
       new HttpLimits(1024, 2048, 1 << 20, 1 << 10, 64, 1, 1, LONG, LONG, LONG);
 
-  /// What an endless head, body or chunk may take while it comes, in pieces of a kilobyte.
+  /// Bound on the memory of an endless head, body or chunk that arrives in pieces of 1 KiB.
   private static final int MAX_MEMORY = 16 * 1024;
 
   private static final Pattern ANSWER =
@@ -39,7 +41,7 @@ public final class Http1Fuzz {
 
   private Http1Fuzz() {}
 
-  /// A request as a text, in which equal ones are equal.
+  /// A string form of a request: equal requests have equal strings.
   private static String text(Request request) {
     var text = new StringBuilder(request.method() + ' ' + request.path() + '?' + request.query());
     request.headers().forEach((name, value) -> text.append('\n').append(name + ':' + value));
@@ -48,11 +50,11 @@ public final class Http1Fuzz {
 
   private record Answer(int status, boolean last, String body) {}
 
-  /// A connection on which bytes come.
+  /// A connection that receives bytes.
   private static final class Connection {
     private final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
 
-    /// Its clock stands still, so that a slow machine makes no difference.
+    /// The clock does not advance, so no timeout depends on the speed of the machine.
     private final EmbeddedChannel channel =
         EmbeddedChannel.builder().ticker(Ticker.newMockTicker()).build();
 
@@ -64,7 +66,7 @@ public final class Http1Fuzz {
       var connections =
           new Connections(
               new Connections.Settings(1, 1, 0, Duration.ofSeconds(1)), new MemoryBudget(1 << 30));
-      var _ = new EmbeddedChannel(connections).writeInbound(channel); // Gives it its meter.
+      var _ = new EmbeddedChannel(connections).writeInbound(channel); // Creates the meter.
       Protocols.http1(
           channel.pipeline(),
           new ServerState(
@@ -123,8 +125,8 @@ public final class Http1Fuzz {
     void end() {
       channel.finishAndReleaseAll();
       channel.checkException();
-      check(bounds.requests() == 0, "requests are counted that have ended");
-      check(bounds.bytes() == 0, "bytes are counted that are gone");
+      check(bounds.requests() == 0, "ended requests are still counted");
+      check(bounds.bytes() == 0, "released bytes are still counted");
       check(memory() == 0, "buffers are not released");
     }
   }
@@ -139,11 +141,10 @@ public final class Http1Fuzz {
     return new Response(200, Integer.toString(number).getBytes(ISO_8859_1), "id");
   }
 
-  /// Lets a connection read bytes, and returns what it took for requests.
+  /// Sends bytes of an authenticated caller, and returns the requests that the edge reads.
   ///
-  /// @param size of the pieces in which the bytes come
-  /// @param late whether answers come only after all bytes, the last one first; each request shows
-  ///   who sent it
+  /// @param size of the pieces of the input
+  /// @param late whether the answers are sent after all bytes, in reverse order
   private static List<String> read(byte[] stream, int size, boolean late, int expected) {
     List<String> requests = new ArrayList<>();
     List<Runnable> answers = new ArrayList<>();
@@ -171,7 +172,7 @@ public final class Http1Fuzz {
           "answers are out of order");
     }
     int refusals = sent.size() - requests.size();
-    check(refusals == 0 || refusals == 1, "what was refused was answered more than once");
+    check(refusals == 0 || refusals == 1, "a refused request was answered more than once");
     check(
         refusals == 0 || (sent.getLast().status() >= 400 && sent.getLast().last()),
         "a refusal left the connection open");
@@ -179,13 +180,13 @@ public final class Http1Fuzz {
         requests.size() >= expected || (!sent.isEmpty() && sent.getLast().last()),
         "a request was skipped");
     for (int i = 0; i < sent.size() - 1; i++) {
-      check(!sent.get(i).last(), "something came after the last answer");
+      check(!sent.get(i).last(), "an answer followed the last answer");
     }
     connection.end();
     return requests;
   }
 
-  /// Goes on with the last bytes of a stream, again and again.
+  /// Repeats the last bytes of the input many times.
   private static void readWithoutEnd(byte[] stream) {
     byte[] end = Arrays.copyOfRange(stream, Math.max(0, stream.length - 8), stream.length);
     byte[] piece = new byte[1024];
@@ -202,14 +203,14 @@ public final class Http1Fuzz {
     for (int i = 0; i < 16; i++) {
       connection.write(piece, 0, piece.length);
       var _ = connection.answers();
-      check(connection.memory() <= MAX_MEMORY + 4L * stream.length, "memory is filled");
+      check(connection.memory() <= MAX_MEMORY + 4L * stream.length, "the memory exceeds its bound");
       check(connection.bounds.bytes() <= LIMITS.maxBodyBytes(), "a body is too long");
     }
     connection.end();
   }
 
-  /// Lets a connection read bytes of somebody unknown, who gets one answer, whatever was sent.
-  private static void readFromUnknown(byte[] stream, int size) {
+  /// Sends bytes of an unauthenticated caller: the edge sends at most one answer.
+  private static void readUnauthenticated(byte[] stream, int size) {
     List<Exchange> exchanges = new ArrayList<>();
     var connection = new Connection((_, exchange) -> exchanges.add(exchange));
     connection.writeInPieces(stream, size);
@@ -218,18 +219,20 @@ public final class Http1Fuzz {
       exchanges.get(i).respond(() -> answer(number));
     }
     List<Answer> sent = connection.answers();
-    check(sent.size() <= 1, "somebody unknown got more than one answer");
-    check(exchanges.isEmpty() || sent.size() == 1, "somebody unknown got no answer");
-    check(sent.isEmpty() || sent.getFirst().last(), "somebody unknown can go on");
+    check(sent.size() <= 1, "an unauthenticated caller got more than one answer");
+    check(exchanges.isEmpty() || sent.size() == 1, "an unauthenticated caller got no answer");
+    check(
+        sent.isEmpty() || sent.getFirst().last(),
+        "the connection of an unauthenticated caller stays open");
     connection.end();
   }
 
-  /// Called by the fuzzer first: what is loaded here does not count as slow.
+  /// The fuzzer calls this method first, so the time to load classes does not count.
   public static void fuzzerInitialize() {
     fuzzerTestOneInput("POST / HTTP/1.1\r\nHost: a\r\n\r\n".getBytes(ISO_8859_1));
   }
 
-  /// Called by the fuzzer with each input.
+  /// The fuzzer calls this method with each input.
   public static void fuzzerTestOneInput(byte[] stream) {
     if (stream.length == 0) {
       return;
@@ -238,12 +241,12 @@ public final class Http1Fuzz {
     List<String> whole = read(stream, stream.length, false, expected.size());
     check(
         whole.size() <= expected.size() && whole.equals(expected.subList(0, whole.size())),
-        "taken for requests: " + whole + ", where there are " + expected);
+        "requests read: " + whole + ", expected: " + expected);
     int size = 1 + (Arrays.hashCode(stream) & 0x1f);
     check(
         read(stream, size, true, expected.size()).equals(whole),
-        "in pieces of " + size + " bytes it is something else");
-    readFromUnknown(stream, size);
+        "different requests in pieces of " + size + " bytes");
+    readUnauthenticated(stream, size);
     readWithoutEnd(stream);
   }
 }

@@ -31,14 +31,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// HTTP/1.1 as clients speak it, and as those do who would like the daemon to read a request in a
-/// second way: precise answers, closed connections, and nothing that stays behind.
+/// HTTP/1.1: valid requests, and malformed requests as in request smuggling. The daemon answers
+/// with the exact status, closes the connection, and releases all memory.
 @Tag("slow")
 final class Http1Test {
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(SoftHsm.shared())
           .awsKms()
-          // So long that each connection that ends does so for another reason.
+          // No timeout ends a connection in these tests.
           .awsLimit("request_timeout: 10m")
           .awsLimit("connection_idle: 10m")
           .allowingUserAll("admin");
@@ -63,10 +63,10 @@ final class Http1Test {
   }
 
   @AfterEach
-  void callersAreServedAndNothingIsHeld() throws IOException {
+  void callersAreServedAndMemoryIsReleased() throws IOException {
     assertThat(admin.call("GenerateMac", AwsCaller.macOf(key, "hello")).status()).isEqualTo(200);
     Eventually.holds(
-        "nothing is held",
+        "no request and no buffered byte remains",
         () ->
             daemon.metric("hmacd_aws_kms_requests") == 0
                 && daemon.metric("hmacd_aws_kms_buffered_bytes") == 0);
@@ -82,7 +82,7 @@ final class Http1Test {
 
   @Test
   @KmsItem({"WIRE-1", "WIRE-4", "WIRE-5", "WIRE-8"})
-  void answerHasWhatClientsReadFromIt() throws IOException {
+  void answerHasTheHeadersOfAws() throws IOException {
     Answer answer = admin.call("GenerateMac", AwsCaller.macOf(key, "hello"));
     assertThat(answer.headers())
         .containsOnlyKeys("content-type", "content-length", "date", "x-amzn-requestid")
@@ -107,11 +107,11 @@ final class Http1Test {
   }
 
   @Test
-  void requestsOfOneConnectionAreAnsweredInTheirOrder() throws IOException {
+  void requestsOfOneConnectionAreAnsweredInOrder() throws IOException {
     var all = new StringBuilder();
     List<String> expected = new ArrayList<>();
     for (int i = 0; i < 300; i++) {
-      // Some need the token, some only the event loop.
+      // Some requests need the token, some run on the event loop only.
       if (i % 3 == 1) {
         all.append(new String(admin.bytes("ListFoo" + i, "{}"), ISO_8859_1));
         expected.add("{\"__type\":\"UnknownOperationException\"}");
@@ -141,7 +141,7 @@ final class Http1Test {
   }
 
   @Test
-  void requestMayComeByteByByte() throws IOException {
+  void requestInSingleBytesIsServed() throws IOException {
     try (RawHttp1 caller = caller()) {
       for (byte b : request("hello").getBytes(ISO_8859_1)) {
         caller.write(b);
@@ -171,7 +171,7 @@ final class Http1Test {
   }
 
   @Test
-  void bodyMayComeInChunks() throws IOException {
+  void chunkedBodyIsServed() throws IOException {
     try (RawHttp1 caller = caller()) {
       for (int size : List.of(1, 7, 1000)) {
         assertThat(caller.write(chunked(request("hello"), size)).read().status()).isEqualTo(200);
@@ -180,9 +180,9 @@ final class Http1Test {
     }
   }
 
-  /// RFC 9112, section 7.1: what is not understood of a chunk's line is passed over.
+  /// RFC 9112, section 7.1.1: a recipient ignores unrecognized chunk extensions.
   @Test
-  void chunksMayHaveExtensionsAndSizesOfAnyForm() throws IOException {
+  void chunkExtensionsAndAllFormsOfChunkSizesAreServed() throws IOException {
     String request = chunked(request("hello"), 1000);
     String size = request.substring(request.indexOf("\r\n\r\n") + 4).split("\r\n", 2)[0];
     try (RawHttp1 caller = caller()) {
@@ -196,7 +196,7 @@ final class Http1Test {
   }
 
   @Test
-  void bodyMayBeAnnounced() throws IOException {
+  void expectContinueIsAnsweredWith100() throws IOException {
     String request = request("hello").replaceFirst("\r\n", "\r\nExpect: 100-continue\r\n");
     int end = request.indexOf("\r\n\r\n") + 4;
     try (RawHttp1 caller = caller()) {
@@ -206,7 +206,7 @@ final class Http1Test {
   }
 
   @Test
-  void connectionEndsWhenTheCallerSaysSo() throws IOException {
+  void connectionCloseEndsTheConnection() throws IOException {
     try (RawHttp1 caller = caller()) {
       String last = request("b").replaceFirst("\r\n", "\r\nConnection: close\r\n");
       caller.write(request("a") + last + request("c"));
@@ -221,38 +221,40 @@ final class Http1Test {
   static Stream<Arguments> malformed() {
     return Stream.of(
         bad(
-            "length and chunks",
+            "Content-Length before chunked",
             HEAD + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad(
-            "chunks and length",
+            "chunked before Content-Length",
             HEAD + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
         bad("two lengths", HEAD + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"),
-        bad("the same length twice", HEAD + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+        bad(
+            "equal lengths in two fields",
+            HEAD + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
         bad("two lengths in one field", HEAD + "Content-Length: 3, 3\r\n\r\nabc"),
         bad("negative length", HEAD + "Content-Length: -1\r\n\r\n"),
         bad("signed length", HEAD + "Content-Length: +3\r\n\r\nabc"),
         bad("hexadecimal length", HEAD + "Content-Length: 0x3\r\n\r\nabc"),
-        bad("no length", HEAD + "Content-Length: \r\n\r\n"),
-        bad("endless length", HEAD + "Content-Length: 99999999999999999999\r\n\r\n"),
-        bad("gzip and then chunked", HEAD + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        bad("empty length", HEAD + "Content-Length: \r\n\r\n"),
+        bad("length of too many digits", HEAD + "Content-Length: 99999999999999999999\r\n\r\n"),
+        bad("gzip before chunked", HEAD + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         bad(
-            "nonsense and then chunked",
+            "unknown coding before chunked",
             HEAD + "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad("chunked twice", HEAD + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
-        bad("chunked and then gzip", HEAD + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+        bad("chunked before gzip", HEAD + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
         bad("another coding", HEAD + "Transfer-Encoding: identity\r\n\r\n"),
         bad(
-            "chunked after a vertical tab",
+            "vertical tab before chunked",
             HEAD + "Transfer-Encoding:\u000bchunked\r\n\r\n0\r\n\r\n"),
         bad(
-            "coding that looks like chunked",
+            "unknown coding similar to chunked",
             HEAD + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         bad("no coding", HEAD + "Transfer-Encoding: \r\n\r\n0\r\n\r\n"),
         bad("coding in quotes", HEAD + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
         bad("coding with a parameter", HEAD + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
         bad("coding on a folded line", HEAD + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
         bad(
-            "blank before the coding's colon",
+            "space before the colon of Transfer-Encoding",
             HEAD + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
         bad("coding after a bare LF", HEAD + "X-A: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         bad("coding after a bare CR", HEAD + "X-A: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -262,66 +264,68 @@ final class Http1Test {
         bad(
             "chunked in two fields",
             HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        bad("length and nonsense", HEAD + "Content-Length: 3 3\r\n\r\nabc"),
-        bad("blank before the length's colon", HEAD + "Content-Length : 3\r\n\r\nabc"),
-        bad("blank after a chunk's size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n"),
+        bad("length with trailing text", HEAD + "Content-Length: 3 3\r\n\r\nabc"),
+        bad("space before the colon of Content-Length", HEAD + "Content-Length : 3\r\n\r\nabc"),
+        bad("space after the chunk size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n"),
         bad(
-            "blank before a chunk's size",
+            "space before the chunk size",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n"),
+        bad("chunk size with a sign", HEAD + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n"),
         bad(
-            "chunk of a size with a sign",
-            HEAD + "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n"),
-        bad("LF after a chunk", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"),
+            "bare LF after a chunk",
+            HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"),
         bad(
-            "LF in a chunk's extension",
+            "bare LF in a chunk extension",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n"),
-        bad("end of the chunks with LF", HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\n\n"),
-        bad("chunk of no size", HEAD + "Transfer-Encoding: chunked\r\n\r\n\r\nabc\r\n"),
-        bad("chunk of a negative size", HEAD + "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n"),
-        bad("chunk of a size with 0x", HEAD + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n"),
+        bad("bare LF at the end of the chunks", HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\n\n"),
+        bad("empty chunk size", HEAD + "Transfer-Encoding: chunked\r\n\r\n\r\nabc\r\n"),
+        bad("negative chunk size", HEAD + "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n"),
+        bad("chunk size with 0x", HEAD + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n"),
         bad(
-            "chunk of an endless size",
+            "chunk size of too many digits",
             HEAD + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"),
         bad("chunk size with a bare LF", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n"),
         bad("chunk longer than its size", HEAD + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n"),
         bad(
-            "fields after chunks",
+            "trailer fields",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Amz-Target: a\r\n\r\n"),
         bad(
-            "coding after chunks",
+            "Transfer-Encoding in the trailer",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"),
         bad(
-            "length after chunks",
+            "Content-Length in the trailer",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n"),
         bad("folded line", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n b\r\n\r\n"),
         bad(
             "folded line with a tab",
             "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n\tb\r\n\r\n"),
-        bad("blank before the first field", "POST / HTTP/1.1\r\n Host: localhost\r\n\r\n"),
+        bad("space before the first field", "POST / HTTP/1.1\r\n Host: localhost\r\n\r\n"),
         bad("lines that end with LF", "POST / HTTP/1.1\nHost: localhost\n\n"),
         bad("one line that ends with LF", "POST / HTTP/1.1\r\nHost: localhost\nX: a\r\n\r\n"),
-        bad("end of the head with LF", "POST / HTTP/1.1\r\nHost: localhost\r\n\n"),
-        bad("CR inside a line", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\rX-B: b\r\n\r\n"),
-        bad("NUL inside a value", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\0b\r\n\r\n"),
-        bad("blank before the colon", "POST / HTTP/1.1\r\nHost : localhost\r\n\r\n"),
+        bad("bare LF at the end of the head", "POST / HTTP/1.1\r\nHost: localhost\r\n\n"),
+        bad("bare CR in a value", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\rX-B: b\r\n\r\n"),
+        bad("NUL in a value", "POST / HTTP/1.1\r\nHost: localhost\r\nX-A: a\0b\r\n\r\n"),
+        bad("space before the colon", "POST / HTTP/1.1\r\nHost : localhost\r\n\r\n"),
         bad("no colon", "POST / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n"),
         bad("no name", "POST / HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n"),
-        bad("a name that is no token", "POST / HTTP/1.1\r\nHost: localhost\r\nX(A): a\r\n\r\n"),
+        bad(
+            "field name that is not a token",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nX(A): a\r\n\r\n"),
         bad("no host", "POST / HTTP/1.1\r\n\r\n"),
         bad("two hosts", "POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-        bad("two blanks in the request line", "POST  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("two spaces in the request line", "POST  / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("a tab in the request line", "POST\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("four parts in the request line", "POST / x HTTP/1.1\r\nHost: a\r\n\r\n"),
-        bad("protocol in small letters", "POST / http/1.1\r\nHost: a\r\n\r\n"),
-        bad("version of many digits", "POST / HTTP/01.1\r\nHost: a\r\n\r\n"),
-        bad("version that ends early", "POST / HTT\r\nHost: a\r\n\r\n"),
+        bad("protocol in lower case", "POST / http/1.1\r\nHost: a\r\n\r\n"),
+        bad("version of three digits", "POST / HTTP/01.1\r\nHost: a\r\n\r\n"),
+        bad("truncated version", "POST / HTT\r\nHost: a\r\n\r\n"),
         bad("no version", "POST /\r\nHost: a\r\n\r\n"),
-        bad("a CR first", "\rPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        bad("a NUL first", "\0POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        bad("an empty line first", "\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("leading CR", "\rPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("leading NUL", "\0POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        bad("leading empty line", "\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n"),
         bad("another protocol", "SSH-2.0-OpenSSH_9.2\r\n"),
         bad(
-            "TLS where there is none",
+            "TLS on a plaintext port",
             "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003\n\r\n"));
   }
 
@@ -331,10 +335,9 @@ final class Http1Test {
 
   @ParameterizedTest
   @MethodSource("malformed")
-  void requestWithMoreThanOneMeaningOrNoneIsRefusedAndTheConnectionClosed(String request)
-      throws IOException {
+  void malformedRequestIsRefusedAndTheConnectionClosed(String request) throws IOException {
     try (RawHttp1 caller = caller()) {
-      // What comes after it must not be taken for a request, though it would be a good one.
+      // The daemon must not read the valid request after a malformed request.
       caller.write(request("before") + request + request("after"));
       assertThat(caller.read().status()).isEqualTo(200);
       Answer answer = caller.read();
@@ -348,17 +351,17 @@ final class Http1Test {
     }
   }
 
-  /// However its bytes are cut into pieces.
+  /// The split of the bytes into reads does not change the result.
   @ParameterizedTest
   @MethodSource("malformed")
-  void requestWithMoreThanOneMeaningOrNoneIsRefusedByteByByte(String request) throws IOException {
+  void malformedRequestInSingleBytesIsRefused(String request) throws IOException {
     try (RawHttp1 caller = caller()) {
       try {
         for (byte b : (request + request("after")).getBytes(ISO_8859_1)) {
           caller.write(b);
         }
       } catch (SocketException e) {
-        // It was refused before it was whole.
+        // The daemon refused the request before its end.
       }
       Answer answer = caller.read();
       assertThat(answer.status()).as(answer.body()).isEqualTo(400);
@@ -379,14 +382,15 @@ final class Http1Test {
         argumentSet("long field", HEAD + "X-A: " + "x".repeat(20_000) + "\r\n", 431),
         argumentSet("long fields", HEAD + ("X-A: " + "x".repeat(1000) + "\r\n").repeat(20), 431),
         argumentSet("many fields", HEAD + "X-A: x\r\n".repeat(101) + "\r\n", 431),
-        argumentSet("a field too many, and no end", HEAD + "a:\r\n".repeat(100), 431),
+        argumentSet("one field too many, unterminated head", HEAD + "a:\r\n".repeat(100), 431),
         argumentSet(
-            "a field after chunks, and no end",
+            "trailer field, unterminated",
             HEAD + "Transfer-Encoding: chunked\r\n\r\n0\r\na:\r\n",
             400),
-        argumentSet("long body by its length", HEAD + "Content-Length: 262145\r\n\r\n", 413),
         argumentSet(
-            "long body in chunks",
+            "too long body with Content-Length", HEAD + "Content-Length: 262145\r\n\r\n", 413),
+        argumentSet(
+            "too long body in chunks",
             HEAD
                 + "Transfer-Encoding: chunked\r\n\r\n"
                 + ("8000\r\n" + "x".repeat(0x8000) + "\r\n").repeat(8)
@@ -396,7 +400,7 @@ final class Http1Test {
 
   @ParameterizedTest
   @MethodSource("refused")
-  void whatIsNotServedIsRefusedPrecisely(String request, int status) throws IOException {
+  void unsupportedRequestIsRefusedWithItsStatus(String request, int status) throws IOException {
     try (RawHttp1 caller = caller()) {
       Answer answer = caller.write(request).read();
       assertThat(answer.status()).as(answer.body()).isEqualTo(status);
@@ -412,7 +416,7 @@ final class Http1Test {
   }
 
   @Test
-  void requestMayHaveAsManyFieldsAsAreCounted() throws IOException {
+  void requestWithAsManyFieldsAsTheLimitIsServed() throws IOException {
     String request = request("hello");
     long fields = request.substring(0, request.indexOf("\r\n\r\n")).lines().count() - 1;
     String more = "\r\n" + "a:\r\n".repeat(Math.toIntExact(100 - fields));
@@ -428,7 +432,7 @@ final class Http1Test {
   }
 
   @Test
-  void answerToHeadOfTooManyFieldsHasNoBody() throws IOException {
+  void answerToHeadWithTooManyFieldsHasNoBody() throws IOException {
     try (RawHttp1 caller = caller()) {
       Answer answer = caller.write("HEAD / HTTP/1.1\r\n" + "a:\r\n".repeat(101)).read();
       assertThat(answer.status()).isEqualTo(431);
@@ -447,7 +451,7 @@ final class Http1Test {
   }
 
   @Test
-  void callerWhoHasNotShownWhoTheyAreGetsOneAnswer() throws IOException {
+  void unauthenticatedCallerGetsOneAnswer() throws IOException {
     String wrong = request("hello").replaceFirst("Signature=[0-9a-f]{8}", "Signature=00000000");
     try (RawHttp1 caller = caller()) {
       caller.write(wrong + request("after") + wrong);
@@ -464,9 +468,9 @@ final class Http1Test {
     }
   }
 
-  /// A caller who is still sending sees the refusal, and not only that the connection is gone.
+  /// The caller reads the refusal, not a connection reset.
   @Test
-  void refusalReachesWhoIsStillSending() throws IOException {
+  void refusalReachesACallerThatIsStillSending() throws IOException {
     try (RawHttp1 caller = caller()) {
       caller.write(HEAD + "Content-Length: 1000000\r\n\r\n");
       for (int i = 0; i < 10; i++) {
@@ -478,7 +482,7 @@ final class Http1Test {
   }
 
   @Test
-  void noiseIsRefusedAndEndsTheConnection() throws IOException {
+  void randomBytesAreRefusedAndTheConnectionClosed() throws IOException {
     var random = new Random(7);
     for (int i = 0; i < 50; i++) {
       byte[] noise = new byte[1 + random.nextInt(2000)];
@@ -492,7 +496,7 @@ final class Http1Test {
   }
 
   @Test
-  void callerWhoLeavesInTheMiddleLeavesNothing() throws IOException {
+  void disconnectDuringARequestReleasesItsMemory() throws IOException {
     String request = request("hello");
     for (int length = 1; length < request.length(); length += 40) {
       try (RawHttp1 caller = caller()) {

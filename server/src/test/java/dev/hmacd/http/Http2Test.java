@@ -1,5 +1,7 @@
 package dev.hmacd.http;
 
+import static dev.hmacd.testing.AwsCaller.http2Headers;
+import static dev.hmacd.testing.AwsCaller.send;
 import static dev.hmacd.testing.RawHttp2.CONTINUATION;
 import static dev.hmacd.testing.RawHttp2.DATA;
 import static dev.hmacd.testing.RawHttp2.END_HEADERS;
@@ -37,14 +39,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// HTTP/2 with prior knowledge, on the port that HTTP/1.1 has too.
+/// HTTP/2 with prior knowledge, on the same port as HTTP/1.1.
 @Tag("slow")
 final class Http2Test {
   private static final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(SoftHsm.shared())
           .awsKms()
-          // So long that each connection that ends does so for another reason.
+          // No timeout ends a connection in these tests.
           .awsLimit("request_timeout: 10m")
           .awsLimit("connection_idle: 10m")
           .awsLimit("max_requests_per_connection: 8")
@@ -73,16 +75,16 @@ final class Http2Test {
   }
 
   @AfterEach
-  void callersAreServedAndNothingIsHeld() throws IOException {
+  void callersAreServedAndMemoryIsReleased() throws IOException {
     assertThat(call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
     Eventually.holds(
-        "nothing is held",
+        "no request and no buffered byte remains",
         () ->
             daemon.metric("hmacd_aws_kms_requests") == 0
                 && daemon.metric("hmacd_aws_kms_buffered_bytes") == 0);
   }
 
-  /// On a connection of its own: one that is idle would be closed.
+  /// Uses a new connection: the daemon closes idle connections.
   private static Answer call(String operation, String json) throws IOException {
     try (var caller = new AwsCaller(daemon, "admin")) {
       return caller.call(operation, json);
@@ -95,44 +97,10 @@ final class Http2Test {
     }
   }
 
-  private static RawHttp2 caller() throws IOException {
-    return new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface();
-  }
-
-  /// A connection whose other end has shown who it is, on stream 1.
-  private static RawHttp2 known() throws IOException {
-    RawHttp2 caller = caller();
-    send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
-    assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
-    return caller;
-  }
-
-  /// A request's fields as HTTP/2 has them.
-  static byte[] fields(Request request, String... more) {
-    var block = new ByteArrayOutputStream();
-    block.writeBytes(RawHttp2.headers(":method", request.method(), ":scheme", "http"));
-    block.writeBytes(RawHttp2.headers(":path", request.path()));
-    block.writeBytes(RawHttp2.headers(":authority", request.headers().only("host").orElseThrow()));
-    request
-        .headers()
-        .forEach(
-            (name, value) -> {
-              if (!name.equals("host")) {
-                block.writeBytes(RawHttp2.headers(name, value));
-              }
-            });
-    block.writeBytes(RawHttp2.headers(more));
-    return block.toByteArray();
-  }
-
-  static RawHttp2 send(RawHttp2 caller, int stream, Request request) throws IOException {
-    return caller.frame(HEADERS, END_HEADERS, stream, fields(request)).data(stream, request.body());
-  }
-
   @Test
-  void requestsOfOneConnectionAreAnsweredEachOnItsStream() throws IOException {
+  void requestsOfOneConnectionAreAnsweredOnTheirStreams() throws IOException {
     String expected = call("GenerateMac", AwsCaller.macOf(key)).body();
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       for (int stream = 1; stream < 200; stream += 2) {
         send(caller, stream, admin.signed("GenerateMac", AwsCaller.macOf(key)));
         assertThat(caller.end(stream)).isEqualTo(new End.Http("200"));
@@ -146,8 +114,8 @@ final class Http2Test {
   }
 
   @Test
-  void operationWithoutOutputHasAnEmptyBody() throws IOException {
-    try (RawHttp2 caller = caller()) {
+  void operationWithoutOutputIsAnsweredWithAnEmptyBody() throws IOException {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       send(caller, 1, admin.signed("DisableKey", "{\"KeyId\":\"" + createKey("HMAC_224") + "\"}"));
       assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
       assertThat(caller.body()).isEmpty();
@@ -155,15 +123,17 @@ final class Http2Test {
   }
 
   @Test
-  void changedRequestIsRefused() throws IOException {
-    try (RawHttp2 caller = known()) {
+  void tamperedRequestIsRefused() throws IOException {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
       byte[] body = good.body().clone();
       body[body.length - 3] ^= 1;
-      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).data(3, body);
+      caller.frame(HEADERS, END_HEADERS, 3, http2Headers(good)).data(3, body);
       assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
       assertThat(caller.body()).startsWith("{\"__type\":\"InvalidSignatureException\"");
-      caller.frame(HEADERS, END_HEADERS, 5, fields(good, "x-amz-foo", "1")).data(5, good.body());
+      caller
+          .frame(HEADERS, END_HEADERS, 5, http2Headers(good, "x-amz-foo", "1"))
+          .data(5, good.body());
       assertThat(caller.end(5)).isEqualTo(new End.Http("400"));
       send(caller, 7, good);
       assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
@@ -186,8 +156,8 @@ final class Http2Test {
 
   @ParameterizedTest
   @MethodSource("refused")
-  void whatIsNotServedIsRefusedPrecisely(String status, String[] fields) throws IOException {
-    try (RawHttp2 caller = known()) {
+  void unsupportedRequestIsRefusedWithItsStatus(String status, String[] fields) throws IOException {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       var block = new ByteArrayOutputStream();
       block.writeBytes(RawHttp2.headers(fields[0], fields[1], ":scheme", "http"));
       for (int i = 2; i < fields.length; i += 2) {
@@ -208,24 +178,24 @@ final class Http2Test {
         malformed("empty path", good(":path", "")),
         malformed("method twice", good(":method", "GET")),
         malformed("path twice", good(":path", "/")),
-        malformed("field that HTTP/2 does not have", good(":foo", "a")),
-        malformed("field of an answer", good(":status", "200")),
+        malformed("unknown pseudo-header", good(":foo", "a")),
+        malformed("pseudo-header of a response", good(":status", "200")),
         malformed("field of HTTP/2 after others", good("x-a", "a", ":foo", "a")),
-        malformed("method after others", "x-a", "a", ":method", "POST", ":path", "/"),
-        malformed("name in capitals", good("X-Amz-Target", "a")),
+        malformed("pseudo-header after a field", "x-a", "a", ":method", "POST", ":path", "/"),
+        malformed("name in upper case", good("X-Amz-Target", "a")),
         malformed("no name", good("", "a")),
-        malformed("name with a blank", good("x a", "a")),
+        malformed("name with a space", good("x a", "a")),
         malformed("name with a line break", good("x-a\r\nx-b", "a")),
         malformed("value with a line break", good("x-a", "a\r\nx-b: b")),
         malformed("value with LF", good("x-a", "a\nb")),
         malformed("value with NUL", good("x-a", "a\0b")),
         malformed("connection", good("connection", "close")),
-        malformed("chunks", good("transfer-encoding", "chunked")),
+        malformed("transfer-encoding", good("transfer-encoding", "chunked")),
         malformed("upgrade", good("upgrade", "h2c")),
         malformed("te", good("te", "gzip")),
-        malformed("length that is not the body's", good("content-length", "3")),
+        malformed("content-length that differs from the body", good("content-length", "3")),
         malformed("two lengths", good("content-length", "0", "content-length", "3")),
-        malformed("length that is none", good("content-length", "x")));
+        malformed("content-length that is not a number", good("content-length", "x")));
   }
 
   private static String[] good(String... more) {
@@ -239,18 +209,18 @@ final class Http2Test {
     return argumentSet(name, (Object) fields);
   }
 
-  /// RFC 9113, section 8.1.1: an error of the stream, or of the connection.
+  /// RFC 9113, section 8.1.1: a stream error or a connection error.
   @ParameterizedTest
   @MethodSource("malformed")
-  void requestThatIsMalformedIsRefused(String[] fields) throws IOException {
-    try (RawHttp2 caller = caller()) {
+  void malformedRequestIsRefused(String[] fields) throws IOException {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, RawHttp2.headers(fields));
       switch (caller.end(1)) {
         case End.Http(var status) -> {
           assertThat(status).isIn("400", "404");
           assertThat(caller.body()).startsWith("{\"__type\":\"");
           assertThat(caller.body())
-              .as("nothing was taken for a request")
+              .as("no operation was executed")
               .containsAnyOf("BadRequestException", "UnknownOperationException");
         }
         case End.Reset(var error) -> assertThat(error).isEqualTo(Http2Error.PROTOCOL_ERROR);
@@ -260,38 +230,38 @@ final class Http2Test {
     }
   }
 
-  static Stream<Arguments> brokenConnections() {
+  static Stream<Arguments> connectionErrors() {
     return Stream.of(
-        argumentSet("frame longer than allowed", DATA, 0, 1, 16_385),
-        argumentSet("data on no stream", DATA, 0, 0, 1),
-        argumentSet("data on a stream that is not open", DATA, 0, 5, 1),
-        argumentSet("fields on no stream", HEADERS, END_HEADERS, 0, 1),
-        argumentSet("a stream of the server's", HEADERS, END_HEADERS, 2, 1),
-        argumentSet("continuation of nothing", CONTINUATION, END_HEADERS, 1, 1),
-        argumentSet("a promise from a client", RawHttp2.PUSH_PROMISE, END_HEADERS, 1, 8),
-        argumentSet("settings on a stream", RawHttp2.SETTINGS, 0, 1, 6),
-        argumentSet("settings of an odd length", RawHttp2.SETTINGS, 0, 0, 5),
-        argumentSet("ping of another length", RawHttp2.PING, 0, 0, 7),
-        argumentSet("reset of no stream", RST_STREAM, 0, 0, 4),
-        argumentSet("reset of an idle stream", RST_STREAM, 0, 7, 4),
-        argumentSet("window of another length", RawHttp2.WINDOW_UPDATE, 0, 0, 3),
-        argumentSet("more padding than frame", DATA, RawHttp2.PADDED, 1, 1));
+        argumentSet("frame longer than SETTINGS_MAX_FRAME_SIZE", DATA, 0, 1, 16_385),
+        argumentSet("DATA on stream 0", DATA, 0, 0, 1),
+        argumentSet("DATA on an idle stream", DATA, 0, 5, 1),
+        argumentSet("HEADERS on stream 0", HEADERS, END_HEADERS, 0, 1),
+        argumentSet("HEADERS on a stream of the server", HEADERS, END_HEADERS, 2, 1),
+        argumentSet("CONTINUATION without HEADERS", CONTINUATION, END_HEADERS, 1, 1),
+        argumentSet("PUSH_PROMISE from a client", RawHttp2.PUSH_PROMISE, END_HEADERS, 1, 8),
+        argumentSet("SETTINGS on a stream", RawHttp2.SETTINGS, 0, 1, 6),
+        argumentSet("SETTINGS of 5 bytes", RawHttp2.SETTINGS, 0, 0, 5),
+        argumentSet("PING of 7 bytes", RawHttp2.PING, 0, 0, 7),
+        argumentSet("RST_STREAM on stream 0", RST_STREAM, 0, 0, 4),
+        argumentSet("RST_STREAM on an idle stream", RST_STREAM, 0, 7, 4),
+        argumentSet("WINDOW_UPDATE of 3 bytes", RawHttp2.WINDOW_UPDATE, 0, 0, 3),
+        argumentSet("padding longer than the frame", DATA, RawHttp2.PADDED, 1, 1));
   }
 
   @ParameterizedTest
-  @MethodSource("brokenConnections")
-  void frameThatIsAgainstTheRulesEndsTheConnection(int type, int flags, int stream, int length)
+  @MethodSource("connectionErrors")
+  void invalidFrameEndsTheConnection(int type, int flags, int stream, int length)
       throws IOException {
     byte[] payload = new byte[length];
     Arrays.fill(payload, (byte) 0xff);
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       caller.frame(type, flags, stream, payload);
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
   @Test
-  void whatIsNoPrefaceEndsTheConnection() throws IOException {
+  void invalidPrefaceEndsTheConnection() throws IOException {
     try (var caller =
         new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort()))) {
       caller.bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\rx".getBytes(ISO_8859_1));
@@ -300,8 +270,8 @@ final class Http2Test {
   }
 
   @Test
-  void whoHasNotShownWhoTheyAreGetsOneAnswer() throws IOException {
-    try (RawHttp2 caller = caller()) {
+  void unauthenticatedCallerGetsOneAnswer() throws IOException {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       byte[] unsigned = RawHttp2.headers(":method", "POST", ":scheme", "http", ":path", "/");
       caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, unsigned);
       assertThat(caller.end(1)).isEqualTo(new End.Http("400"));
@@ -310,34 +280,34 @@ final class Http2Test {
   }
 
   @Test
-  void whoReadsNoAnswerHoldsNothing() throws IOException {
-    try (RawHttp2 caller = caller()) {
-      // SETTINGS_INITIAL_WINDOW_SIZE: no byte of an answer's body may be sent.
+  void unreadAnswersHoldNoMemory() throws IOException {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
+      // SETTINGS_INITIAL_WINDOW_SIZE 0: the daemon may not send a DATA byte.
       caller.frame(SETTINGS, 0, 0, new byte[] {0, 4, 0, 0, 0, 0});
       Request request = admin.signed("GenerateMac", AwsCaller.macOf(key));
       try {
         for (int stream = 1; stream < 200; stream += 2) {
-          caller.frame(HEADERS, END_HEADERS, stream, fields(request, "x-amz-new", "1"));
+          caller.frame(HEADERS, END_HEADERS, stream, http2Headers(request, "x-amz-new", "1"));
         }
         caller.data(1, request.body());
       } catch (SocketException e) {
-        // The connection has ended.
+        // The daemon closed the connection.
       }
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
   @Test
-  void bodyThatIsTooLongOrHasFieldsAfterItIsRefused() throws IOException {
-    try (RawHttp2 caller = caller()) {
-      byte[] head = fields(admin.signed("GenerateMac", AwsCaller.macOf(key)));
+  void tooLongBodyAndTrailerFieldsAreRefused() throws IOException {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
+      byte[] head = http2Headers(admin.signed("GenerateMac", AwsCaller.macOf(key)));
       caller.frame(HEADERS, END_HEADERS, 1, head).paced(1, 262_145);
       assertThat(caller.end(1)).isEqualTo(new End.Http("413"));
     }
-    try (RawHttp2 caller = known()) {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
       caller
-          .frame(HEADERS, END_HEADERS, 3, fields(good))
+          .frame(HEADERS, END_HEADERS, 3, http2Headers(good))
           .frame(DATA, 0, 3, good.body())
           .frame(HEADERS, END_HEADERS | END_STREAM, 3, RawHttp2.headers("x-amz-target", "a"));
       assertThat(caller.end(3)).isEqualTo(new End.Http("400"));
@@ -346,15 +316,15 @@ final class Http2Test {
   }
 
   @Test
-  void fieldsThatAreTooLongOrTooManyAreRefused() throws IOException {
+  void tooLongAndTooManyFieldsAreRefused() throws IOException {
     Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
-    try (RawHttp2 caller = known()) {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       String[] many = new String[202];
       Arrays.fill(many, "x");
-      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, fields(good, many));
+      caller.frame(HEADERS, END_HEADERS | END_STREAM, 3, http2Headers(good, many));
       assertThat(caller.end(3)).isEqualTo(new End.Http("431"));
       caller
-          .frame(HEADERS, END_STREAM, 5, fields(good, "x-a", "x".repeat(8000)))
+          .frame(HEADERS, END_STREAM, 5, http2Headers(good, "x-a", "x".repeat(8000)))
           .frame(CONTINUATION, END_HEADERS, 5, RawHttp2.headers("x-b", "x".repeat(8000)));
       assertThat(caller.end(5)).isEqualTo(new End.Http("431"));
       send(caller, 7, good);
@@ -363,8 +333,8 @@ final class Http2Test {
   }
 
   @Test
-  void moreStreamsThanAllowedAreRefusedAndTheOthersAnswered() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void streamAboveTheLimitIsRefusedAndTheOthersAnswered() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
         for (int i = 0; i < 8; i++) {
           send(caller, 1 + 2 * i, admin.signed("GenerateMac", AwsCaller.macOf(key)));
@@ -378,8 +348,8 @@ final class Http2Test {
   }
 
   @Test
-  void streamsThatAreResetLeaveNothing() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void resetStreamsReleaseTheirMemory() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
         for (int i = 0; i < 100; i++) {
           int stream = 1 + 2 * i;
@@ -394,16 +364,16 @@ final class Http2Test {
   }
 
   @Test
-  void flightOfResetsEndsTheConnection() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void floodOfResetsEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
       for (int i = 0; i < 2000; i++) {
         int stream = 1 + 2 * i;
         try {
-          caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+          caller.frame(HEADERS, END_HEADERS, stream, http2Headers(good));
           caller.frame(RST_STREAM, 0, stream, 0, 0, 0, 8);
         } catch (IOException e) {
-          break; // The connection has ended.
+          break; // The daemon closed the connection.
         }
       }
       assertThat(caller.isClosedByPeer()).isTrue();
@@ -411,40 +381,40 @@ final class Http2Test {
   }
 
   @Test
-  void flightOfContinuationsEndsTheConnection() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void floodOfContinuationsEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       caller.frame(HEADERS, 0, 1, RawHttp2.headers(":method", "POST"));
       for (int i = 0; i < 100_000; i++) {
         try {
           caller.frame(CONTINUATION, 0, 1, RawHttp2.headers("x-a", "x".repeat(100)));
         } catch (IOException e) {
-          break; // The connection has ended.
+          break; // The daemon closed the connection.
         }
       }
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
-  /// Without an acknowledgement of the settings, which an attacker need not send.
+  /// The limit does not depend on an acknowledgement of SETTINGS: an attacker need not send one.
   @Test
-  void fourStreamsAreTakenUntilTheFirstValidSignature() throws Exception {
+  void fourStreamsAreAcceptedUntilTheFirstValidSignature() throws Exception {
     Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       for (int stream = 1; stream < 8; stream += 2) {
-        caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+        caller.frame(HEADERS, END_HEADERS, stream, http2Headers(good));
       }
       for (int stream = 9; stream < 16; stream += 2) {
-        send(caller, stream, good); // The data of a refused stream does not end the connection.
+        send(caller, stream, good); // DATA of a refused stream is not an error.
       }
       for (int stream = 9; stream < 16; stream += 2) {
         assertThat(caller.end(stream)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
       }
       caller.data(1, good.body());
       assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
-      // The acknowledgement of the first settings does not bring their bound back.
+      // The acknowledgement of the first SETTINGS does not restore their limit.
       caller.frame(SETTINGS, RawHttp2.ACK, 0, new byte[0]);
       for (int stream = 17; stream < 26; stream += 2) {
-        caller.frame(HEADERS, END_HEADERS, stream, fields(good));
+        caller.frame(HEADERS, END_HEADERS, stream, http2Headers(good));
       }
       caller.data(25, good.body());
       assertThat(caller.end(25)).isEqualTo(new End.Http("200"));
@@ -452,24 +422,24 @@ final class Http2Test {
   }
 
   @Test
-  void flightOfStreamsWithoutASignatureEndsTheConnection() throws Exception {
+  void floodOfUnauthenticatedStreamsEndsTheConnection() throws Exception {
     Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
-    try (RawHttp2 caller = caller()) {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       for (int i = 0; i < 100; i++) {
         try {
-          caller.frame(HEADERS, END_HEADERS, 1 + 2 * i, fields(good));
+          caller.frame(HEADERS, END_HEADERS, 1 + 2 * i, http2Headers(good));
         } catch (IOException e) {
-          break; // The connection has ended.
+          break; // The daemon closed the connection.
         }
       }
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
-  /// They have no answer, and take no memory.
+  /// WINDOW_UPDATE frames have no answer and use no memory.
   @Test
-  void flightOfWindowUpdatesChangesNothing() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void connectionIsServedAfterAFloodOfWindowUpdates() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       for (int i = 0; i < 50_000; i++) {
         caller.frame(RawHttp2.WINDOW_UPDATE, 0, 0, 0, 0, 0, 1);
       }
@@ -479,15 +449,15 @@ final class Http2Test {
   }
 
   @Test
-  void flightOfEmptyDataEndsTheConnection() throws Exception {
-    try (RawHttp2 caller = caller()) {
+  void floodOfEmptyDataEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
       caller.frame(
-          HEADERS, END_HEADERS, 1, fields(admin.signed("GenerateMac", AwsCaller.macOf(key))));
+          HEADERS, END_HEADERS, 1, http2Headers(admin.signed("GenerateMac", AwsCaller.macOf(key))));
       for (int i = 0; i < 50_000; i++) {
         try {
           caller.frame(DATA, 0, 1, new byte[0]);
         } catch (IOException e) {
-          break; // The connection has ended.
+          break; // The daemon closed the connection.
         }
       }
       assertThat(caller.isClosedByPeer()).isTrue();
@@ -495,20 +465,25 @@ final class Http2Test {
   }
 
   @Test
-  void callerWhoLeavesInTheMiddleLeavesNothing() throws Exception {
+  void disconnectDuringRequestsReleasesTheirMemory() throws Exception {
     try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
-      try (RawHttp2 caller = caller()) {
+      try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
         for (int i = 0; i < 5; i++) {
           send(caller, 1 + 2 * i, admin.signed("GenerateMac", AwsCaller.macOf(key)));
         }
         gate.awaitEntered();
         caller
             .frame(
-                HEADERS, END_HEADERS, 21, fields(admin.signed("GenerateMac", AwsCaller.macOf(key))))
+                HEADERS,
+                END_HEADERS,
+                21,
+                http2Headers(admin.signed("GenerateMac", AwsCaller.macOf(key))))
             .frame(DATA, 0, 21, new byte[1000]);
-        Eventually.holds("all came", () -> daemon.metric("hmacd_aws_kms_requests") == 5);
+        Eventually.holds(
+            "all requests are in flight", () -> daemon.metric("hmacd_aws_kms_requests") == 5);
       }
-      Eventually.holds("all left", () -> daemon.metric("hmacd_aws_kms_requests") == 0);
+      Eventually.holds(
+          "no request is in flight", () -> daemon.metric("hmacd_aws_kms_requests") == 0);
     }
   }
 }

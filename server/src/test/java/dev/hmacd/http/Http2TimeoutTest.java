@@ -1,7 +1,7 @@
 package dev.hmacd.http;
 
-import static dev.hmacd.http.Http2Test.fields;
-import static dev.hmacd.http.Http2Test.send;
+import static dev.hmacd.testing.AwsCaller.http2Headers;
+import static dev.hmacd.testing.AwsCaller.send;
 import static dev.hmacd.testing.RawHttp2.DATA;
 import static dev.hmacd.testing.RawHttp2.END_HEADERS;
 import static dev.hmacd.testing.RawHttp2.END_STREAM;
@@ -20,8 +20,6 @@ import dev.hmacd.testing.SoftHsm;
 import io.netty.handler.codec.http2.Http2Error;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.Socket;
 import java.net.SocketException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -62,25 +60,13 @@ final class Http2TimeoutTest {
     daemon.close();
   }
 
-  private static RawHttp2 caller() throws IOException {
-    return new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface();
-  }
-
-  /// A connection with a valid signature, on stream 1.
-  private static RawHttp2 known() throws IOException {
-    RawHttp2 caller = caller();
-    send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
-    assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
-    return caller;
-  }
-
   @Test
-  void requestThatDoesNotComeWholeInTimeIsRefused() throws IOException {
-    try (RawHttp2 caller = known()) {
+  void unfinishedRequestIsAnsweredAfterTheTimeout() throws IOException {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       Request good = admin.signed("GenerateMac", AwsCaller.macOf(key));
-      caller.frame(HEADERS, END_HEADERS, 3, fields(good)).frame(DATA, 0, 3, new byte[] {1});
+      caller.frame(HEADERS, END_HEADERS, 3, http2Headers(good)).frame(DATA, 0, 3, new byte[] {1});
       assertThat(caller.end(3)).isEqualTo(new End.Http("408"));
-      caller.frame(HEADERS, END_HEADERS, 5, fields(good));
+      caller.frame(HEADERS, END_HEADERS, 5, http2Headers(good));
       assertThat(caller.end(5)).isEqualTo(new End.Http("408"));
       send(caller, 7, admin.signed("GenerateMac", AwsCaller.macOf(key)));
       assertThat(caller.end(7)).isEqualTo(new End.Http("200"));
@@ -88,28 +74,29 @@ final class Http2TimeoutTest {
   }
 
   @Test
-  void manyStreamsThatAreNotFinishedEndInTime() throws Exception {
-    try (RawHttp2 caller = known()) {
+  void manyUnfinishedStreamsEndAfterTheTimeout() throws Exception {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       for (int stream = 3; stream < 18; stream += 2) {
         caller
             .frame(
                 HEADERS,
                 END_HEADERS,
                 stream,
-                fields(admin.signed("GenerateMac", AwsCaller.macOf(key))))
+                http2Headers(admin.signed("GenerateMac", AwsCaller.macOf(key))))
             .frame(DATA, 0, stream, new byte[100]);
       }
-      caller.frame(HEADERS, END_HEADERS | END_STREAM, 19, fields(admin.signed("GenerateMac", "")));
+      caller.frame(
+          HEADERS, END_HEADERS | END_STREAM, 19, http2Headers(admin.signed("GenerateMac", "")));
       assertThat(caller.end(19)).isEqualTo(new End.Reset(Http2Error.REFUSED_STREAM));
       assertThat(caller.end(17)).isEqualTo(new End.Http("408"));
     }
   }
 
-  /// An answer that its caller gives no window for is not kept for ever.
+  /// The daemon does not keep an answer for longer than the timeout if the stream's window is 0.
   @Test
-  void answerThatIsNotReadIsGivenUp() throws Exception {
-    try (RawHttp2 caller = caller()) {
-      // Settings: an initial window of nothing.
+  void unreadAnswerIsResetAfterTheTimeout() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
+      // SETTINGS_INITIAL_WINDOW_SIZE 0.
       caller.frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0);
       send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
       assertThat(caller.end(1)).isEqualTo(new End.Reset(Http2Error.CANCEL));
@@ -118,12 +105,12 @@ final class Http2TimeoutTest {
     }
   }
 
-  /// The buffers on the way are full of answers, and the rest of what it sends is not read.
+  /// The socket buffers are full of answers, so the daemon does not read further requests.
   @Test
-  void callerWhoDoesNotReadIsGivenUp() throws Exception {
+  void connectionOfACallerThatDoesNotReadIsClosed() throws Exception {
     Request good = admin.signed("DescribeKey", "{\"KeyId\":\"" + key + "\"}");
     double others = daemon.metric("hmacd_aws_kms_connections");
-    try (RawHttp2 caller = known()) {
+    try (RawHttp2 caller = admin.authenticatedHttp2(key)) {
       caller.frame(SETTINGS, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff);
       caller.frame(RawHttp2.WINDOW_UPDATE, 0, 0, 0x3f, 0xff, 0, 0);
       var sending =
@@ -137,26 +124,28 @@ final class Http2TimeoutTest {
       assertThatThrownBy(() -> sending.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS))
           .hasCauseInstanceOf(SocketException.class);
     }
-    Eventually.holds("it is closed", () -> daemon.metric("hmacd_aws_kms_connections") == others);
+    Eventually.holds(
+        "the connection is closed", () -> daemon.metric("hmacd_aws_kms_connections") == others);
   }
 
   private static boolean othersAreServed() {
-    try (RawHttp2 other = known()) {
+    try (RawHttp2 other = admin.authenticatedHttp2(key)) {
       return other.body().contains("Mac");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  static Stream<Arguments> flights() {
+  static Stream<Arguments> floods() {
     return Stream.of(argumentSet("pings", RawHttp2.PING, 8), argumentSet("settings", SETTINGS, 0));
   }
 
-  /// Each of these frames has an acknowledgement, which the client does not read.
+  /// The daemon acknowledges each of these frames, and the client does not read the
+  /// acknowledgements.
   @ParameterizedTest
-  @MethodSource("flights")
-  void flightOfFramesOfTheConnectionKeepsNobodyOut(int type, int length) throws Exception {
-    try (RawHttp2 greedy = known()) {
+  @MethodSource("floods")
+  void floodOfConnectionFramesDoesNotBlockOtherCallers(int type, int length) throws Exception {
+    try (RawHttp2 greedy = admin.authenticatedHttp2(key)) {
       var sending =
           new FutureTask<>(
               () -> {
@@ -166,7 +155,8 @@ final class Http2TimeoutTest {
               });
       Thread.ofPlatform().start(sending);
       Eventually.holds(
-          "the flight ends, and others are served", () -> othersAreServed() && sending.isDone());
+          "the flood ends and other callers are served",
+          () -> othersAreServed() && sending.isDone());
       assertThatThrownBy(sending::get).hasCauseInstanceOf(SocketException.class);
     }
   }

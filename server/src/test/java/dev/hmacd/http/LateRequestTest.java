@@ -29,15 +29,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Two deadlines end a late request: the edge answers 408, and the connection meter cuts an
-/// unfinished frame. Here the meter's deadline has always passed, and the edge's has not until a
-/// test says so: the order of the two in which an answer could be lost.
+/// Two deadlines end a late request: the edge answers 408, and the connection meter closes a
+/// connection with an unfinished frame. In these tests the meter's deadline passes first. In this
+/// order an answer could be lost.
 final class LateRequestTest {
   private static final Duration LIMIT = Duration.ofHours(1);
   private static final HttpLimits LIMITS =
       new HttpLimits(8192, 8192, 1 << 20, 16, 16, 1, 1, LIMIT, LIMIT, LIMIT);
 
-  /// A sweep starts a time limit, the next one finds it exceeded. Some more do no harm.
+  /// The first sweep starts a time limit, the second finds the limit exceeded. Further sweeps have
+  /// no effect.
   private static final int SWEEPS = 8;
 
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
@@ -66,7 +67,7 @@ final class LateRequestTest {
                   null))
           .build();
 
-  /// By its type Netty tells a server's connection from a client's.
+  /// A parent of this type makes the channel a connection of a server to Netty.
   private static final class Listening extends EmbeddedChannel implements ServerChannel {
     Listening(Connections connections) {
       super(connections);
@@ -96,7 +97,7 @@ final class LateRequestTest {
     }
   }
 
-  /// The edge's deadline passes.
+  /// Lets the edge's deadline pass.
   private void passTheDeadline() {
     watchdog.check(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
     channel.runPendingTasks();
@@ -122,7 +123,7 @@ final class LateRequestTest {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"
       })
-  void http1RequestIsAnsweredWhereverItStops(String part) {
+  void unfinishedHttp1RequestIsAnswered(String part) {
     write(part.getBytes(US_ASCII));
     sweep();
     assertThat(channel.isOpen()).isTrue();
@@ -131,7 +132,7 @@ final class LateRequestTest {
     assertThat(sent().toString(US_ASCII)).startsWith("HTTP/1.1 408 ").contains("TIMEOUT");
   }
 
-  /// The streams whose answer is 408.
+  /// The streams with the answer 408.
   private List<Integer> timedOut() throws Http2Exception {
     List<Integer> streams = new ArrayList<>();
     ByteBuf frames = sent();
@@ -171,7 +172,7 @@ final class LateRequestTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 100})
-  void http2RequestThatStopsBetweenFramesIsAnswered(int bodyBytes) throws Http2Exception {
+  void unfinishedHttp2RequestWithCompleteFramesIsAnswered(int bodyBytes) throws Http2Exception {
     openStream();
     if (bodyBytes > 0) {
       write(RawHttp2.frameBytes(RawHttp2.DATA, 0, 1, new byte[bodyBytes]));
@@ -183,10 +184,10 @@ final class LateRequestTest {
     assertThat(timedOut()).containsExactly(1);
   }
 
-  /// Nothing else can be read from such a connection. Also shows that the meter's deadline passes
-  /// in these tests.
+  /// After an unfinished frame the daemon cannot read other frames of the connection. The test also
+  /// proves that the meter's deadline passes in these tests.
   @Test
-  void http2ConnectionWithAnUnfinishedFrameIsCut() {
+  void http2ConnectionWithAnUnfinishedFrameIsClosed() {
     openStream();
     byte[] data = RawHttp2.frameBytes(RawHttp2.DATA, 0, 1, new byte[100]);
     write(Arrays.copyOf(data, 50));

@@ -16,8 +16,6 @@ import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.Socket;
 import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -36,7 +34,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Callers who are slow, silent or too many have a bound, and those who authenticate do not notice.
+/// Limits on slow, silent and numerous callers. Authenticated callers are served meanwhile.
 @Tag("slow")
 final class LimitsTest {
   private static final int MAX_CONNECTIONS = 12;
@@ -74,7 +72,7 @@ final class LimitsTest {
   }
 
   @Test
-  void requestThatDoesNotComeWholeInTimeIsRefused() throws IOException {
+  void unfinishedRequestIsAnsweredAfterTheTimeout() throws IOException {
     daemon.awsLimit("request_timeout: 1s").start();
     String head = "POST / HTTP/1.1\r\nHost: a\r\n";
     for (String part :
@@ -86,7 +84,7 @@ final class LimitsTest {
       assertThat(since(start)).isGreaterThanOrEqualTo(Duration.ofMillis(900));
       assertThat(caller.isClosedByPeer()).isTrue();
     }
-    // What could be the start of either version of HTTP can be answered in neither.
+    // "P" can begin a request of HTTP/1.1 or of HTTP/2, so no version can carry an answer.
     assertThat(caller().write("P").isClosedByPeer()).isTrue();
   }
 
@@ -101,11 +99,11 @@ final class LimitsTest {
         argumentSet("a chunk's line", head + "Transfer-Encoding: chunked\r\n\r\n1;", "a"));
   }
 
-  /// Also one that gets on a little all the time: by a byte, so that there are not too many fields
-  /// before it is late.
+  /// The timeout is for the complete request, also if bytes arrive continuously. The test writes
+  /// single bytes, so the number of fields stays below its limit.
   @ParameterizedTest
   @MethodSource("slow")
-  void requestThatComesSlowlyIsRefused(String start, String more) throws Exception {
+  void slowRequestIsRefusedAfterTheTimeout(String start, String more) throws Exception {
     daemon.awsLimit("request_timeout: 1s").start();
     RawHttp1 caller = caller();
     var answer = new FutureTask<>(caller::read);
@@ -126,30 +124,31 @@ final class LimitsTest {
     assertThat(caller.isClosedByPeer()).isTrue();
   }
 
-  /// Its lines are no longer in the buffer of undecoded bytes.
+  /// The decoded lines of an unfinished head are not in the buffer of undecoded bytes.
   @Test
-  void unfinishedHeadCountsAmongWhatIsHeld() throws IOException {
+  void memoryOfAnUnfinishedHeadIsCounted() throws IOException {
     daemon.awsLimit("request_timeout: 10m").start();
     List<RawHttp1> unfinished = new ArrayList<>();
     for (int i = 0; i < 20; i++) {
       unfinished.add(caller().write("POST / HTTP/1.1\r\nHost: a\r\n"));
     }
     Eventually.holds(
-        "all are there", () -> daemon.metric("hmacd_aws_kms_connections") == unfinished.size());
+        "all connections are open",
+        () -> daemon.metric("hmacd_aws_kms_connections") == unfinished.size());
     double before = daemon.metric("hmacd_connection_memory_bytes");
     for (RawHttp1 each : unfinished) {
       each.write(("X-A: " + "x".repeat(150) + "\r\n").repeat(90));
     }
     Eventually.holds(
-        "the fields are counted",
+        "the memory of the fields is counted",
         () ->
             daemon.metric("hmacd_connection_memory_bytes")
                 >= before + unfinished.size() * 90 * (155 + 96));
   }
 
-  /// What is refused for its time gets an answer, whenever the meter of its connection looks.
+  /// A late request gets an answer at any phase of the connection meter.
   @Test
-  void manyRequestsThatStopInALineAreAnswered() throws IOException {
+  void manyRequestsWithAnUnfinishedLineAreAnswered() throws IOException {
     daemon.awsLimit("request_timeout: 1s").awsLimit("max_unauthenticated: 200").start();
     List<RawHttp1> stopped = new ArrayList<>();
     for (int i = 0; i < 100; i++) {
@@ -161,7 +160,7 @@ final class LimitsTest {
   }
 
   @Test
-  void manyRequestsThatComeSlowlyAreRefusedAndOthersServed() throws IOException {
+  void manySlowRequestsAreRefusedAndOthersServed() throws IOException {
     daemon.awsLimit("request_timeout: 2s").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
@@ -174,18 +173,19 @@ final class LimitsTest {
         assertThat(caller.read().status()).isEqualTo(408);
       }
     }
-    Eventually.holds("all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+    Eventually.holds(
+        "all connections are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
   }
 
-  /// Whose answers fill the buffers on the way, so that nothing of it is read any more.
+  /// The socket buffers are full of answers, so the daemon does not read further requests.
   @Test
-  void callerWhoDoesNotReadIsGivenUp() throws Exception {
+  void connectionOfACallerThatDoesNotReadIsClosed() throws Exception {
     daemon.awsLimit("connection_idle: 1s").start();
     RawHttp1 caller = caller();
     var sending =
         new FutureTask<>(
             () -> {
-              // Pieces that no request ends with.
+              // No piece ends at the end of a request.
               String piece = "POST / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(300) + "POST /";
               caller.write(piece);
               while (true) {
@@ -195,11 +195,12 @@ final class LimitsTest {
     Thread.ofPlatform().start(sending);
     assertThatThrownBy(() -> sending.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS))
         .hasCauseInstanceOf(SocketException.class);
-    Eventually.holds("it is closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+    Eventually.holds(
+        "the connection is closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
   }
 
   @Test
-  void connectionWithoutRequestsIsClosed() throws IOException {
+  void idleConnectionIsClosed() throws IOException {
     daemon.awsLimit("connection_idle: 3s").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       byte[] request = admin.bytes("GenerateMac", AwsCaller.macOf(admin.createKey("HMAC_256")));
@@ -209,11 +210,12 @@ final class LimitsTest {
       assertThat(used.isClosedByPeer()).isTrue();
       assertThat(unused.isClosedByPeer()).isTrue();
     }
-    Eventually.holds("all are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
+    Eventually.holds(
+        "all connections are closed", () -> daemon.metric("hmacd_aws_kms_connections") == 0);
   }
 
   @Test
-  void silentConnectionsDoNotKeepOutWhoAuthenticates() throws IOException {
+  void silentConnectionsDoNotBlockAuthenticatedCallers() throws IOException {
     daemon
         .awsLimit("max_connections: " + MAX_CONNECTIONS)
         .awsLimit("max_unauthenticated: " + MAX_UNAUTHENTICATED)
@@ -231,15 +233,15 @@ final class LimitsTest {
       }
       assertThat(silent.getFirst().isClosedByPeer()).isTrue();
       Eventually.holds(
-          "the others are closed",
+          "the other connections are closed",
           () -> daemon.metric("hmacd_aws_kms_connections") <= MAX_UNAUTHENTICATED + 2);
       assertThat(daemon.metric("hmacd_aws_kms_connections_refused_total")).isGreaterThan(20);
     }
   }
 
-  /// Over HTTP/2, where streams that are open would keep a connection that is only asked to close.
+  /// An open HTTP/2 stream would delay a graceful close of the connection.
   @Test
-  void unauthenticatedConnectionsWithOpenStreamsAreCutAtOnce() throws IOException {
+  void unauthenticatedConnectionsWithOpenStreamsAreEvictedAtOnce() throws IOException {
     daemon
         .awsLimit("max_connections: " + MAX_CONNECTIONS)
         .awsLimit("max_unauthenticated: " + MAX_UNAUTHENTICATED)
@@ -253,19 +255,17 @@ final class LimitsTest {
       List<RawHttp2> open = new ArrayList<>();
       try {
         for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
-          var socket = new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort());
           open.add(
-              new RawHttp2(socket)
-                  .preface()
+              RawHttp2.to(daemon.awsPort())
                   .frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, 1, fields));
-          // An evicted one that lingered would count, and the next would be refused.
+          // An evicted connection that stays open would count, and the next would be refused.
           assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
         }
         for (RawHttp2 evicted : open.subList(0, open.size() - MAX_UNAUTHENTICATED)) {
           assertThat(evicted.isClosedByPeer()).isTrue();
         }
         Eventually.holds(
-            "the others are open",
+            "the other connections are open",
             () -> daemon.metric("hmacd_aws_kms_connections") == MAX_UNAUTHENTICATED + 1);
         assertThat(daemon.metric("hmacd_aws_kms_connections_refused_total"))
             .isEqualTo(open.size() - MAX_UNAUTHENTICATED);
@@ -277,7 +277,7 @@ final class LimitsTest {
     }
   }
 
-  /// A signature of nobody's does not make a connection one to be kept.
+  /// A connection with an invalid signature stays unauthenticated and can be evicted.
   @Test
   void refusedSignaturesDoNotCountAsAuthentication() throws IOException {
     daemon
@@ -293,21 +293,21 @@ final class LimitsTest {
         assertThat(caller().write(bad).read().status()).isEqualTo(400);
       }
       Eventually.holds(
-          "the others are closed",
+          "the other connections are closed",
           () -> daemon.metric("hmacd_aws_kms_connections") <= MAX_UNAUTHENTICATED + 1);
       assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
     }
   }
 
   @Test
-  void moreRequestsThanThereIsRoomForAreRefusedAtOnce() throws Exception {
+  void requestsAboveTheLimitAreRefusedAtOnce() throws Exception {
     daemon.awsLimit("max_requests: 4").token("lanes: 1").allowingUserAll("second").start();
     try (var admin = new AwsCaller(daemon, "admin");
         var second = new AwsCaller(daemon, "second")) {
       String key = admin.createKey("HMAC_256");
       byte[] request = admin.bytes("GenerateMac", AwsCaller.macOf(key));
       byte[] others = second.bytes("GenerateMac", AwsCaller.macOf(key));
-      // Its signing key comes from the token, too.
+      // The first request loads the signing key, which the token computes.
       assertThat(caller().write(others).read().status()).isEqualTo(200);
       List<RawHttp1> under = new ArrayList<>();
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
@@ -318,16 +318,19 @@ final class LimitsTest {
           under.add(caller().write(request));
         }
         gate.awaitEntered();
-        Eventually.holds("all are taken", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
+        Eventually.holds(
+            "all requests are accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
         Answer refused = caller().write(request).read();
         assertThat(refused.status()).isEqualTo(400);
         assertThat(refused.body())
             .isEqualTo("{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded\"}");
-        // Who leaves makes room.
+        // A disconnect makes capacity for another request.
         under.removeLast().close();
-        Eventually.holds("one has left", () -> daemon.metric("hmacd_aws_kms_requests") == 3);
+        Eventually.holds(
+            "one request has ended", () -> daemon.metric("hmacd_aws_kms_requests") == 3);
         under.add(caller().write(request));
-        Eventually.holds("another came", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
+        Eventually.holds(
+            "another request is accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
       }
       for (RawHttp1 caller : under) {
         assertThat(caller.read().status()).isEqualTo(200);
@@ -336,7 +339,7 @@ final class LimitsTest {
   }
 
   @Test
-  void connectionWithTooManyRequestsHasToWaitAndLosesNone() throws Exception {
+  void requestsAboveTheLimitOfAConnectionWaitAndAreAnswered() throws Exception {
     daemon.awsLimit("max_requests_per_connection: 2").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
@@ -367,7 +370,7 @@ final class LimitsTest {
   }
 
   @Test
-  void bodiesOfMoreBytesThanThereIsRoomForPushOutWhoHasNotAuthenticated() throws IOException {
+  void bodiesAboveTheBufferLimitEvictUnauthenticatedConnections() throws IOException {
     daemon.awsLimit("max_buffered_bytes: 1048576").awsLimit("request_timeout: 1m").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String key = admin.createKey("HMAC_256");
@@ -375,33 +378,34 @@ final class LimitsTest {
       for (int i = 0; i < 20; i++) {
         writeUntilEvicted(caller(), head + "x".repeat(190_000));
       }
-      // Half of the buffer and its reserve hold three such bodies.
+      // Half of the buffer plus the reserve have capacity for three such bodies.
       Eventually.holds(
-          "all but three are closed", () -> daemon.metric("hmacd_aws_kms_connections") <= 1 + 3);
+          "all but three connections are closed",
+          () -> daemon.metric("hmacd_aws_kms_connections") <= 1 + 3);
       assertThat(admin.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
-      // They have half of it together: a long body of who has authenticated finds room.
+      // All unauthenticated callers share half of the buffer: an authenticated long body fits.
       assertThat(admin.call("CreateKey", LONG_BODY).status()).isEqualTo(200);
       assertThat(daemon.metric("hmacd_aws_kms_buffered_bytes")).isLessThan(700_000);
     }
   }
 
-  /// The daemon may evict a connection while its body is still written.
+  /// Writes a body; the daemon may evict the connection meanwhile.
   private static void writeUntilEvicted(RawHttp1 caller, String text) throws IOException {
     try {
       var _ = caller.write(text);
     } catch (SocketException e) {
-      assertThat(caller.isClosedByPeerAtLast()).isTrue();
+      assertThat(caller.isEventuallyClosedByPeer()).isTrue();
     }
   }
 
-  /// Longer than those for which there is a reserve.
+  /// A body that is too long for the reserve.
   private static final String LONG_BODY =
       "{\"KeySpec\":\"HMAC_256\",\"KeyUsage\":\"GENERATE_VERIFY_MAC\",\"Description\":\""
           + "d".repeat(8192)
           + "\"}";
 
   @Test
-  void callersWhoHaveNotAuthenticatedHaveHalfOfTheRoomForBodiesTogether() throws IOException {
+  void unauthenticatedCallersShareHalfOfTheBodyBuffer() throws IOException {
     daemon.awsLimit("max_buffered_bytes: 1048576").awsLimit("request_timeout: 10m").start();
     String unfinished =
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + "x".repeat(100_000);
@@ -409,27 +413,28 @@ final class LimitsTest {
       writeUntilEvicted(caller(), unfinished);
     }
     Eventually.holds(
-        "two of seven are closed", () -> daemon.metric("hmacd_aws_kms_connections") <= 5);
+        "two of seven connections are closed",
+        () -> daemon.metric("hmacd_aws_kms_connections") <= 5);
     Eventually.holds(
-        "no more than half is held, and the reserve",
+        "at most half of the buffer plus the reserve is in use",
         () -> daemon.metric("hmacd_aws_kms_buffered_bytes") <= (1 << 19) + (1 << 16));
   }
 
-  /// Unfinished bodies take the share of all unauthenticated callers, with its reserve.
+  /// The unfinished bodies fill the share of all unauthenticated callers and the reserve.
   @Test
-  void shortBodiesThatAreNeverFinishedKeepNobodyOut() throws IOException {
+  void unfinishedShortBodiesDoNotBlockOtherCallers() throws IOException {
     daemon.awsLimit("max_buffered_bytes: 1048576").awsLimit("request_timeout: 10m").start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String mac = AwsCaller.macOf(admin.createKey("HMAC_256"));
       String head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000\r\n\r\n";
       int bytes = 7900;
-      int fitting = ((1 << 19) + (1 << 16)) / bytes; // Half of the buffer, and its reserve.
-      // One body after the other: bodies that arrive together are decoded in turns.
+      int fitting = ((1 << 19) + (1 << 16)) / bytes; // Half of the buffer plus the reserve.
+      // One body after the other: concurrent bodies are decoded in turns.
       for (int i = 1; i <= fitting; i++) {
         RawHttp1 _ = caller().write(head + "x".repeat(bytes));
         int held = i * bytes;
         Eventually.holds(
-            "the body is held", () -> daemon.metric("hmacd_aws_kms_buffered_bytes") == held);
+            "the body is buffered", () -> daemon.metric("hmacd_aws_kms_buffered_bytes") == held);
       }
       int evicting = 16;
       for (int i = 1; i <= evicting; i++) {
@@ -439,13 +444,13 @@ final class LimitsTest {
             "the body has evicted one connection",
             () -> daemon.metric("hmacd_aws_kms_connections_refused_total") == evicted);
       }
-      // A body in many pieces evicts one connection, and not one for each piece.
+      // A body in many pieces evicts one connection, not one for each piece.
       RawHttp1 slow = caller().write(head);
       for (int i = 0; i < 70; i++) {
         slow.write("x".repeat(100));
       }
       Eventually.holds(
-          "all pieces are held",
+          "all pieces are buffered",
           () -> daemon.metric("hmacd_aws_kms_buffered_bytes") == (fitting - 1) * bytes + 7000);
       assertThat(daemon.metric("hmacd_aws_kms_connections_refused_total")).isEqualTo(evicting + 1);
       for (int i = 0; i < 10; i++) {
@@ -458,7 +463,7 @@ final class LimitsTest {
   }
 
   @Test
-  void principalHasHalfOfTheRoomForBodies() throws IOException {
+  void principalHasHalfOfTheBodyBuffer() throws IOException {
     daemon
         .awsLimit("max_buffered_bytes: 1048576")
         .awsLimit("request_timeout: 1m")
@@ -476,7 +481,7 @@ final class LimitsTest {
         caller.write(unfinished);
       }
       Eventually.holds(
-          "the bodies are held",
+          "the bodies are buffered",
           () -> daemon.metric("hmacd_aws_kms_buffered_bytes") >= 3 * 170_000);
       RawHttp1 oneMore = caller().write(signed);
       assertThat(oneMore.read().status()).isEqualTo(200);
@@ -486,7 +491,7 @@ final class LimitsTest {
   }
 
   @Test
-  void principalHasHalfOfTheRegistry() throws IOException {
+  void principalHasHalfOfTheRegistryQueue() throws IOException {
     daemon
         .token("lanes: 1")
         .token("hang_timeout: 10m")
@@ -506,7 +511,8 @@ final class LimitsTest {
           first.write(create);
         }
         gate.awaitEntered();
-        Eventually.holds("all are taken", () -> daemon.metric("hmacd_token_queue") == 127);
+        Eventually.holds(
+            "all requests are accepted", () -> daemon.metric("hmacd_token_queue") == 127);
         assertThat(caller().write(create).read().body())
             .contains("ThrottlingException", "too many requests of this client");
         assertThat(admin.call("ListKeys", "{}").status()).isEqualTo(200);
@@ -518,20 +524,19 @@ final class LimitsTest {
     }
   }
 
-  /// Idle connections may last longer than requests.
+  /// `connection_idle` is longer than `request_timeout`.
   @Test
-  void unfinishedFrameIsNotWaitedForLongerThanARequest() throws IOException {
+  void connectionWithAnUnfinishedFrameIsClosedAfterTheRequestTimeout() throws IOException {
     daemon.awsLimit("request_timeout: 1s").awsLimit("connection_idle: 10m").start();
-    try (var caller =
-        new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), daemon.awsPort())).preface()) {
-      // A PING without its last byte.
+    try (var caller = RawHttp2.to(daemon.awsPort())) {
+      // A PING frame without its last byte.
       caller.bytes(Arrays.copyOf(RawHttp2.frameBytes(RawHttp2.PING, 0, 0, new byte[8]), 16));
       assertThat(caller.isClosedByPeer()).isTrue();
     }
   }
 
   @Test
-  void principalCannotKeepAllConnectionsFromOthers() throws IOException {
+  void principalCannotHoldAllConnections() throws IOException {
     daemon.awsLimit("max_connections: " + MAX_CONNECTIONS).allowingUserAll("greedy").start();
     try (var admin = new AwsCaller(daemon, "admin");
         var greedy = new AwsCaller(daemon, "greedy")) {
@@ -546,18 +551,20 @@ final class LimitsTest {
       }
       for (int i = 0; i < MAX_CONNECTIONS / 2 - 1; i++) {
         RawHttp1 caller = caller().write(admin.bytes("GenerateMac", AwsCaller.macOf(key)));
-        assertThat(caller.read().status()).as("of the other principal, %s", i).isEqualTo(200);
+        assertThat(caller.read().status())
+            .as("connection %s of the other principal", i)
+            .isEqualTo(200);
       }
       assertThat(kept.getFirst().isClosedByPeer()).isTrue();
       Eventually.holds(
-          "there are no more than may be",
-          // The other principal's first one has not authenticated.
+          "the connections are within the limit",
+          // The first connection of the other principal is unauthenticated.
           () -> daemon.metric("hmacd_aws_kms_connections") <= MAX_CONNECTIONS + 1);
     }
   }
 
   @Test
-  void principalCannotFillTheQueueOfTheToken() throws Exception {
+  void principalHasHalfOfTheTokensQueue() throws Exception {
     daemon
         .token("lanes: 1")
         .token("queue: 8")
@@ -576,11 +583,14 @@ final class LimitsTest {
           taken.add(caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))));
         }
         gate.awaitEntered();
-        Eventually.holds("all are taken", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
+        Eventually.holds(
+            "all requests are accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
         Answer refused = caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))).read();
         assertThat(refused.body()).contains("ThrottlingException");
         taken.add(caller().write(admin.bytes("GenerateMac", AwsCaller.macOf(key))));
-        Eventually.holds("the other's too", () -> daemon.metric("hmacd_aws_kms_requests") == 5);
+        Eventually.holds(
+            "the other principal's request is accepted",
+            () -> daemon.metric("hmacd_aws_kms_requests") == 5);
       }
       for (RawHttp1 caller : taken) {
         assertThat(caller.read().status()).isEqualTo(200);
@@ -588,10 +598,11 @@ final class LimitsTest {
     }
   }
 
-  /// Whoever hangs up leaves its operations in the token's queue, and so they count.
+  /// After a disconnect the operations stay in the token's queue, so they count for their
+  /// principal.
   @ParameterizedTest
   @ValueSource(strings = {"GenerateMac", "GenerateRandom"})
-  void requestsOfACallerWhoHangsUpCountUntilTheyLeaveTheQueue(String operation) throws IOException {
+  void requestsOfADisconnectedCallerCountWhileTheyAreQueued(String operation) throws IOException {
     daemon
         .token("lanes: 1")
         .token("queue: 8")
@@ -615,11 +626,12 @@ final class LimitsTest {
         for (int i = 0; i < 3; i++) {
           gone.add(caller().write(next));
         }
-        Eventually.holds("three wait", () -> daemon.metric("hmacd_token_queue") == 3);
+        Eventually.holds("three operations wait", () -> daemon.metric("hmacd_token_queue") == 3);
         for (RawHttp1 each : gone) {
           each.close();
         }
-        Eventually.holds("all are gone", () -> daemon.metric("hmacd_aws_kms_requests") == 0);
+        Eventually.holds(
+            "all requests have ended", () -> daemon.metric("hmacd_aws_kms_requests") == 0);
         Answer refused = caller().write(next).read();
         assertThat(refused.status()).isEqualTo(400);
         assertThat(refused.body())
@@ -627,7 +639,8 @@ final class LimitsTest {
                 "{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded: too many requests"
                     + " of this client are in flight. Wait for answers before you send more.\"}");
         other.write(admin.bytes("GenerateMac", mac));
-        Eventually.holds("the other's waits", () -> daemon.metric("hmacd_token_queue") == 4);
+        Eventually.holds(
+            "the other principal's operation waits", () -> daemon.metric("hmacd_token_queue") == 4);
       }
       assertThat(other.read().status()).isEqualTo(200);
       assertThat(greedy.call(operation, input).status()).isEqualTo(200);
@@ -647,11 +660,14 @@ final class LimitsTest {
           taken.add(caller().write(greedy.bytes("GenerateMac", mac)));
         }
         gate.awaitEntered();
-        Eventually.holds("both are taken", () -> daemon.metric("hmacd_aws_kms_requests") == 2);
+        Eventually.holds(
+            "both requests are accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 2);
         assertThat(caller().write(greedy.bytes("GenerateMac", mac)).read().body())
             .contains("ThrottlingException", "of this client");
         taken.add(caller().write(admin.bytes("GenerateMac", mac)));
-        Eventually.holds("the other's too", () -> daemon.metric("hmacd_aws_kms_requests") == 3);
+        Eventually.holds(
+            "the other principal's request is accepted",
+            () -> daemon.metric("hmacd_aws_kms_requests") == 3);
       }
       for (RawHttp1 caller : taken) {
         assertThat(caller.read().status()).isEqualTo(200);
@@ -660,7 +676,7 @@ final class LimitsTest {
   }
 
   @Test
-  void descriptionOfTheGreatestLengthHasRoom() throws IOException {
+  void descriptionOfMaximumLengthIsAccepted() throws IOException {
     daemon.start();
     try (var admin = new AwsCaller(daemon, "admin")) {
       String description = "\u00fc".repeat(8192);

@@ -13,7 +13,7 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// Timeouts that are checked while an event loop is busy, and received bytes are not read yet.
+/// Timeouts that expire while received bytes are unread because the event loop is busy.
 final class ProtocolsTest {
   private static final Duration LIMIT = Duration.ofHours(1);
   private static final HttpLimits LIMITS =
@@ -46,14 +46,14 @@ final class ProtocolsTest {
     channel.checkException();
   }
 
-  private void lookAfterTheLimit() {
+  private void checkTimeoutsAfterTheLimit() {
     watchdog.check(System.nanoTime() + LIMIT.multipliedBy(2).toNanos());
   }
 
   @Test
-  void requestIsAcceptedIfItsTimeoutIsCheckedBeforeItsRestIsRead() {
+  void requestIsAcceptedIfItsTimeoutExpiresBeforeReceivedBytesAreRead() {
     write("P");
-    lookAfterTheLimit();
+    checkTimeoutsAfterTheLimit();
     write("OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
     assertThat(taken).hasSize(1);
     assertThat(channel.isOpen()).isTrue();
@@ -62,7 +62,7 @@ final class ProtocolsTest {
   @Test
   void connectionWithALateRequestIsClosed() {
     write("P");
-    lookAfterTheLimit();
+    checkTimeoutsAfterTheLimit();
     channel.runPendingTasks();
     assertThat(channel.isOpen()).isFalse();
   }

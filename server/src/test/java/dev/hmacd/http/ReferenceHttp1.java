@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// HTTP/1.1 by the letter of RFC 9112 and without mercy, to compare the daemon's reading with: what
-/// is not plainly a request ends the reading. Slow, and nothing but a loop over a text.
+/// A strict reference parser of HTTP/1.1 (RFC 9112) for comparison with the daemon's parser. It
+/// stops at the first malformed request. It is simple and slow.
 final class ReferenceHttp1 {
   private static final String TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
   private static final Pattern REQUEST_LINE =
@@ -29,7 +29,7 @@ final class ReferenceHttp1 {
     text = new String(stream, ISO_8859_1);
   }
 
-  /// The requests that a stream of bytes begins with.
+  /// Reads the requests at the start of the bytes, up to the first malformed or incomplete request.
   static List<Request> read(byte[] stream) {
     var reader = new ReferenceHttp1(stream);
     List<Request> requests = new ArrayList<>();
@@ -75,7 +75,7 @@ final class ReferenceHttp1 {
         .map(body -> Request.of(start.get().group(1), start.get().group(2), headers, body));
   }
 
-  /// RFC 9112, section 6.3; a request with a length and chunks has none.
+  /// RFC 9112, section 6.3. Empty if the request has both Content-Length and Transfer-Encoding.
   private Optional<byte[]> body(Headers headers) {
     List<String> lengths = headers.all("content-length");
     List<String> codings = headers.all("transfer-encoding");
@@ -114,7 +114,7 @@ final class ReferenceHttp1 {
         return Optional.empty();
       }
       Optional<byte[]> chunk = take((int) length);
-      // After the last one come fields, of which there must be none.
+      // The trailer after the last chunk must be empty.
       if (chunk.isEmpty() || !text.startsWith("\r\n", at)) {
         return Optional.empty();
       }

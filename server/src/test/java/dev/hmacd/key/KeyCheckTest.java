@@ -11,12 +11,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Check values are kept for as long as their keys, so their messages never change.
+/// Check values are stored as long as their keys, so their messages never change.
 final class KeyCheckTest {
   private static final KeyId ID = new KeyId("1234abcd-12ab-34cd-56ef-1234567890ab");
 
   @Test
-  void messageIsThePrefixAZeroByteTheKeyIdAndTheVersion() {
+  void messageHasPrefixZeroByteKeyIdAndVersion() {
     assertThat(KeyCheck.message(ID, 1))
         .asHexString()
         .isEqualToIgnoringCase(
@@ -27,7 +27,7 @@ final class KeyCheckTest {
     assertThat(KeyCheck.message(ID, 1)).hasSize(20 + 1 + 36 + 1);
   }
 
-  /// As OpenSSL computes it, for a key of the bytes 0 to 31:
+  /// Computed with OpenSSL for a key of the bytes 0 to 31:
   ///
   /// ```sh
   /// printf 'hmacd check value v1\0%s%d' 1234abcd-12ab-34cd-56ef-1234567890ab 1 |
@@ -40,7 +40,7 @@ final class KeyCheckTest {
     "2, a131a7b8f70795037aa97af045712c323758d35e2e1afc1737b434912fa8ddd3",
     "10, 87e88859cc68837eaaa50d1d6d8acc17a9810cd1fa128dc5075c4be19940eb48",
   })
-  void checkValueIsTheOneThatOpenSslComputes(int version, String checkValue) throws Exception {
+  void checkValueEqualsThatOfOpenSsl(int version, String checkValue) throws Exception {
     byte[] key = new byte[32];
     for (int i = 0; i < key.length; i++) {
       key[i] = (byte) i;

@@ -9,7 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 
-/// An owner holds at most half, and others are not counted with it.
+/// Each owner has its own count, of at most half.
 final class OwnerQuotaTest {
   private final OwnerQuota quota = OwnerQuota.halfOf(4);
 
@@ -25,7 +25,7 @@ final class OwnerQuotaTest {
   }
 
   @Test
-  void whatIsHeldBeyondTheQuotaCounts() {
+  void holdsAboveTheQuotaCount() {
     assertThat(quota.hold("a", 3)).isEqualTo(3);
     assertThat(quota.tryHold("a", 1)).isFalse();
     quota.release("a", 3);
@@ -33,7 +33,7 @@ final class OwnerQuotaTest {
   }
 
   @Test
-  void ownerMayHoldTheLeastThatIsOfUse() {
+  void minimumQuotaIsGuaranteed() {
     assertThat(OwnerQuota.halfOf(10, 7).max()).isEqualTo(7);
     assertThat(OwnerQuota.halfOf(10, 3).max()).isEqualTo(5);
     assertThat(OwnerQuota.halfOf(10, 20).max()).isEqualTo(10);
@@ -46,7 +46,7 @@ final class OwnerQuotaTest {
   }
 
   @Test
-  void ownersThatHoldNothingLeaveNoCounters() {
+  void countersOfIdleOwnersAreRemoved() {
     quota.hold("kept", 1);
     for (int owner = 0; owner < 100_000; owner++) {
       quota.hold(owner, 1);
@@ -57,7 +57,7 @@ final class OwnerQuotaTest {
   }
 
   @Test
-  void ownersThatHoldSomethingKeepTheirCounters() {
+  void countersOfActiveOwnersStay() {
     for (int owner = 0; owner < 5000; owner++) {
       quota.hold(owner, 1);
     }
@@ -66,9 +66,9 @@ final class OwnerQuotaTest {
     }
   }
 
-  /// Counters of idle owners are removed while the owners hold something again.
+  /// Counters of idle owners are removed while other threads use the same owners again.
   @Test
-  void nothingIsLostOrGainedBesideRemovals() throws Exception {
+  void countsAreCorrectDuringConcurrentRemovals() throws Exception {
     OwnerQuota shared = OwnerQuota.halfOf(Long.MAX_VALUE);
     try (var threads = Executors.newFixedThreadPool(4)) {
       List<Future<?>> ends = new ArrayList<>();

@@ -16,14 +16,14 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Names, types and HELP texts of all metrics, as Prometheus reads them.
+/// Names, types and HELP texts of all metrics in a scrape.
 @Tag("slow")
 final class MetricNamesTest {
   private static final Pattern COMMENT = Pattern.compile("# (TYPE|HELP) (\\S+) (.*)");
 
-  /// A type is what functions of PromQL go by: `rate()` is right for counters alone.
+  /// Functions of PromQL depend on the type: `rate()` is valid for counters only.
   @Test
-  void countersEndInTotalAndNothingElseDoes() throws Exception {
+  void onlyCountersEndInTotal() throws Exception {
     String scrape = scrape();
     Map<String, String> types = comments(scrape, "TYPE");
     assertThat(types)
@@ -75,7 +75,7 @@ final class MetricNamesTest {
     try (var daemon = LoopbackDaemon.on(SoftHsm.shared()).allowingAll("admin").awsKms().start();
         var client = HttpClient.newHttpClient()) {
       var _ =
-          daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256); // Which `hmacd_calls` counts.
+          daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256); // `hmacd_calls` counts the call.
       URI metrics = URI.create("http://127.0.0.1:" + daemon.daemon().metricsPort() + "/metrics");
       return client
           .send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofString())

@@ -103,7 +103,7 @@ final class RegistryTest {
         KeyState.CREATING,
         KeyOrigin.GENERATED,
         NOW,
-        "what it is for: \u0000 'quotes' and 鍵 \uD83D\uDD11",
+        "description: \u0000 'quotes' and 鍵 \uD83D\uDD11",
         1,
         List.of("serial"),
         KeyObject.of(id, 1),
@@ -113,12 +113,12 @@ final class RegistryTest {
         Set.of());
   }
 
-  private KeyEntry begin() {
+  private KeyEntry beginCreation() {
     return get(registry.writer().insert(entry(KeyId.random()), List.of()));
   }
 
   private KeyEntry make() {
-    return get(registry.writer().enable(begin().id(), READ, null));
+    return get(registry.writer().enable(beginCreation().id(), READ, null));
   }
 
   private KeyEntry find(KeyId id) {
@@ -132,7 +132,7 @@ final class RegistryTest {
   }
 
   @Test
-  void checkValueThatIsStoredFirstHoldsForGood() {
+  void firstStoredCheckValueIsNeverReplaced() {
     KeyEntry key = make();
     assertThat(key.check()).isNull();
     KeyCheck first = check(key.id(), 1);
@@ -147,12 +147,12 @@ final class RegistryTest {
   }
 
   @Test
-  void checkValueOfANewKeyIsKept() {
-    KeyEntry begun = begin();
-    KeyCheck check = check(begun.id(), 3);
-    assertThat(get(registry.writer().enable(begun.id(), READ, check)).check()).isEqualTo(check);
+  void checkValueOfANewKeyIsStored() {
+    KeyEntry creating = beginCreation();
+    KeyCheck check = check(creating.id(), 3);
+    assertThat(get(registry.writer().enable(creating.id(), READ, check)).check()).isEqualTo(check);
     reopen();
-    assertThat(find(begun.id()).check()).isEqualTo(check);
+    assertThat(find(creating.id()).check()).isEqualTo(check);
   }
 
   private static Alias alias(String name) {
@@ -180,15 +180,17 @@ final class RegistryTest {
   }
 
   @Test
-  void keysAliasesAndOwnKeysAreTheSameAfterARestart() {
+  void keysAliasesAndOwnKeysArePersistent() {
     KeyEntry made = make();
-    KeyEntry begun = begin();
+    KeyEntry creating = beginCreation();
     AliasEntry named = get(registry.writer().createAlias(alias("orders"), made.id()));
     get(registry.ownKeys().put("serial", OWN));
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
-    assertThat(find(begun.id())).isEqualTo(begun);
-    assertThat(get(registry.lists().creating())).extracting(Creation::key).containsExactly(begun);
+    assertThat(find(creating.id())).isEqualTo(creating);
+    assertThat(get(registry.lists().creating()))
+        .extracting(Creation::key)
+        .containsExactly(creating);
     assertThat(get(registry.lists().listAliases(Optional.of(made.id()), "", 10)))
         .containsExactly(named);
     assertThat(registry.keys().find(alias("orders"))).contains(find(made.id()));
@@ -215,7 +217,7 @@ final class RegistryTest {
   }
 
   @Test
-  void keyIsOnAllTokensThatHoldIt() {
+  void keyIsRegisteredForSeveralTokens() {
     var object = new KeyObject("ceremony", "0a");
     KeyEntry key = get(registry.writer().insert(named(object, "b", "a"), List.of()));
     assertThat(key.tokenSerial()).isEqualTo("b");
@@ -238,7 +240,7 @@ final class RegistryTest {
 
   @Test
   void objectBacksOneKeyOnly() {
-    KeyEntry first = begin();
+    KeyEntry first = beginCreation();
     KeyEntry second = entry(KeyId.random());
     KeyEntry same =
         new KeyEntry(
@@ -264,8 +266,8 @@ final class RegistryTest {
 
   @Test
   void keyInCreationHasItsProcessAsOwner() {
-    KeyEntry first = begin();
-    KeyEntry second = begin();
+    KeyEntry first = beginCreation();
+    KeyEntry second = beginCreation();
     KeyEntry made = make();
     List<Creation> creations = get(registry.lists().creating());
     assertThat(creations).extracting(Creation::key).containsExactlyInAnyOrder(first, second);
@@ -274,7 +276,7 @@ final class RegistryTest {
     assertThat(creations).extracting(Creation::owner).containsOnly(owner);
     reopen();
     assertThat(get(registry.lists().creating())).containsExactlyInAnyOrderElementsOf(creations);
-    KeyEntry third = begin();
+    KeyEntry third = beginCreation();
     assertThat(get(registry.lists().creating()))
         .filteredOn(creation -> creation.key().equals(third))
         .singleElement()
@@ -284,7 +286,7 @@ final class RegistryTest {
 
   @Test
   void keyThatIsNotInCreationHasNoOwner() throws SQLException {
-    get(registry.writer().enable(begin().id(), READ, null));
+    get(registry.writer().enable(beginCreation().id(), READ, null));
     KeyEntry adopted = named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
     get(registry.writer().insert(adopted, List.of()));
     assertThat(get(registry.lists().creating())).isEmpty();
@@ -300,20 +302,20 @@ final class RegistryTest {
   }
 
   @Test
-  void abandonedKeyIsForgottenAndEnabledOneIsNot() {
-    KeyEntry begun = begin();
+  void abandonRemovesAKeyInStateCreatingOnly() {
+    KeyEntry creating = beginCreation();
     KeyEntry made = make();
-    get(registry.writer().abandon(begun.id()));
+    get(registry.writer().abandon(creating.id()));
     get(registry.writer().abandon(made.id()));
-    assertThat(registry.keys().find(begun.id())).isEmpty();
+    assertThat(registry.keys().find(creating.id())).isEmpty();
     assertThat(registry.keys().find(made.id())).contains(made);
     reopen();
-    assertThat(registry.keys().find(begun.id())).isEmpty();
+    assertThat(registry.keys().find(creating.id())).isEmpty();
     assertThat(registry.keys().find(made.id())).contains(made);
   }
 
   @Test
-  void aliasMovesAndOneKeyLosesItWhenTheOtherGetsIt() {
+  void movedAliasBelongsToExactlyOneKey() {
     KeyEntry from = make();
     KeyEntry to = make();
     get(registry.writer().createAlias(alias("stays"), from.id()));
@@ -334,7 +336,7 @@ final class RegistryTest {
   }
 
   @Test
-  void aliasThatIsPointedAtItsOwnKeyKeepsIt() {
+  void aliasCanBeUpdatedToItsOwnKey() {
     KeyEntry key = make();
     get(registry.writer().createAlias(alias("same"), key.id()));
     get(registry.writer().updateAlias(alias("same"), key.id()));
@@ -342,7 +344,7 @@ final class RegistryTest {
   }
 
   @Test
-  void fiftyOneAliasesOfOneKeyAreTooMany() {
+  void keyHasAtMostFiftyAliases() {
     KeyEntry key = make();
     KeyEntry other = make();
     IntStream.rangeClosed(1, 50)
@@ -352,7 +354,7 @@ final class RegistryTest {
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
     assertThatThrownBy(() -> get(registry.writer().updateAlias(alias("other"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
-    // One of its own can be set again, and one that goes makes room.
+    // An own alias can be updated at the limit, and a deleted alias frees a place.
     get(registry.writer().updateAlias(alias("name-50"), key.id()));
     get(registry.writer().deleteAlias(alias("name-50")));
     get(registry.writer().updateAlias(alias("other"), key.id()));
@@ -361,7 +363,7 @@ final class RegistryTest {
   }
 
   @Test
-  void aliasIsCreatedOnceAndOnlyForAKeyThatThereIs() {
+  void aliasIsCreatedOnceAndForExistingKeysOnly() {
     KeyEntry key = make();
     get(registry.writer().createAlias(alias("once"), key.id()));
     assertThatThrownBy(() -> get(registry.writer().createAlias(alias("once"), key.id())))
@@ -375,7 +377,7 @@ final class RegistryTest {
   }
 
   @Test
-  void everyChangeBumpsTheRevisionAndARefusedOneDoesNot() throws SQLException {
+  void onlySuccessfulChangesIncrementTheRevision() throws SQLException {
     long before = revision();
     KeyEntry key = make();
     get(registry.writer().createAlias(alias("a"), key.id()));
@@ -398,7 +400,7 @@ final class RegistryTest {
   }
 
   @Test
-  void scopeCanBeChangedUntilThereAreKeys() {
+  void scopeCanBeChangedWithoutKeysOnly() {
     ArnScope other = new ArnScope("aws", "us-east-1", "000000000000");
     registry.close();
     registry = open(other);
@@ -412,7 +414,7 @@ final class RegistryTest {
   }
 
   @Test
-  void listIsInOrderAndHasEveryKeyThatWasThereThroughout() {
+  void listIsSortedAndComplete() {
     Set<KeyId> before = Set.copyOf(IntStream.range(0, 25).mapToObj(_ -> make().id()).toList());
     List<KeyId> listed = new ArrayList<>();
     String after = "";
@@ -430,7 +432,8 @@ final class RegistryTest {
 
   @Test
   void thousandKeysAreReadAndListed() {
-    Set<KeyId> made = Set.copyOf(IntStream.range(0, 1000).mapToObj(_ -> begin().id()).toList());
+    Set<KeyId> made =
+        Set.copyOf(IntStream.range(0, 1000).mapToObj(_ -> beginCreation().id()).toList());
     reopen();
     assertThat(get(registry.lists().creating())).hasSize(1000);
     List<KeyId> listed = get(registry.lists().listKeys("", 2000));
@@ -438,7 +441,7 @@ final class RegistryTest {
   }
 
   @Test
-  void aliasesAreListedInOrderAlsoForOneKey() {
+  void aliasesAreListedInOrder() {
     KeyEntry one = make();
     KeyEntry two = make();
     for (String name : List.of("c", "a", "e")) {
@@ -458,7 +461,7 @@ final class RegistryTest {
   }
 
   @Test
-  void secondOpeningIsRefusedAndTheFirstGoesOn() {
+  void secondOpenIsRefusedAndTheFirstContinues() {
     assertThatThrownBy(() -> open(SCOPE))
         .satisfies(failsWith(Kind.UNAVAILABLE))
         .hasMessageContaining("uses the registry");
@@ -466,7 +469,7 @@ final class RegistryTest {
   }
 
   @Test
-  void filesAreForTheirOwnerAlone() throws Exception {
+  void filesAreAccessibleForTheirOwnerOnly() throws Exception {
     make();
     try (var files = Files.list(folder)) {
       for (Path each : files.toList()) {
@@ -479,7 +482,7 @@ final class RegistryTest {
   }
 
   @Test
-  void permissionsThatAnOperatorChoseStay() throws Exception {
+  void permissionsOfAnOperatorAreKept() throws Exception {
     registry.close();
     Files.setPosixFilePermissions(file(), PosixFilePermissions.fromString("rw-r-----"));
     registry = open(SCOPE);
@@ -488,17 +491,16 @@ final class RegistryTest {
   }
 
   @Test
-  void fileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws Exception {
+  void fileThatIsNotADatabaseIsRefusedAndUnchanged() throws Exception {
     registry.close();
-    byte[] text =
-        "no database, but somebody's only copy of it".repeat(100).getBytes(StandardCharsets.UTF_8);
+    byte[] text = "a file that is not a database".repeat(100).getBytes(StandardCharsets.UTF_8);
     Files.write(file(), text);
     assertThatThrownBy(() -> open(SCOPE)).satisfies(failsWith(Kind.FOREIGN));
     assertThat(Files.readAllBytes(file())).isEqualTo(text);
   }
 
   @Test
-  void databaseOfAnotherProgramIsRefusedAndLeftAsItIs() throws Exception {
+  void databaseOfAnotherProgramIsRefusedAndUnchanged() throws Exception {
     registry.close();
     Files.delete(file());
     try (Connection other = connect();
@@ -513,7 +515,7 @@ final class RegistryTest {
   }
 
   @Test
-  void registryOfANewerVersionIsRefusedAndLeftAsItIs() throws Exception {
+  void registryOfANewerVersionIsRefusedAndUnchanged() throws Exception {
     registry.close();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
@@ -539,7 +541,7 @@ final class RegistryTest {
   }
 
   @Test
-  void aliasThatMovesLeadsAtEveryMomentToAKeyThatHasItsName() {
+  void movingAliasResolvesToAKeyWithThisAliasAtAnyTime() {
     KeyEntry one = make();
     KeyEntry two = make();
     get(registry.writer().createAlias(alias("moving"), one.id()));
@@ -550,17 +552,17 @@ final class RegistryTest {
                 get(registry.writer().updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
               }
             });
-    int looks = 0;
-    while (!moves.isDone() || looks == 0) {
+    int reads = 0;
+    while (!moves.isDone() || reads == 0) {
       KeyEntry found = Objects.requireNonNull(registry.keys().resolve("alias/moving"));
       assertThat(found.aliases()).contains(alias("moving"));
-      looks++;
+      reads++;
     }
     moves.join();
   }
 
   @Test
-  void keyIsDueWhenItsTimeHasComeAndNotASecondBefore() {
+  void keyIsDueExactlyAtItsDeletionTime() {
     var time = new SettableClock(NOW);
     registry.close();
     Registry timed = open(SCOPE, time);
@@ -588,7 +590,7 @@ final class RegistryTest {
   }
 
   @Test
-  void fileThatIsGoneOrOlderIsNotTakenForTheRegistryAndMemoryStays() throws IOException {
+  void missingOrOlderFileIsRefusedAndMemoryStays() throws IOException {
     KeyEntry first = make();
     registry.close();
     Path backup = folder.resolve("backup.db");
@@ -622,7 +624,7 @@ final class RegistryTest {
   }
 
   @Test
-  void folderThatIsNotThereIsNamed() {
+  void missingFolderIsNamedInTheError() {
     Path nowhere = folder.resolve("nowhere/registry.db");
     Registry other = new Registry(nowhere, SCOPE, CLOCK);
     opened.add(other);
@@ -633,7 +635,7 @@ final class RegistryTest {
   }
 
   @Test
-  void changeThatCannotBeWrittenIsUndoneInMemoryToo() throws Exception {
+  void failedWriteIsRevertedInMemory() throws Exception {
     KeyEntry key = make();
     get(registry.writer().createAlias(alias("a"), key.id()));
     try (Connection other = connect();
@@ -641,7 +643,7 @@ final class RegistryTest {
       statement.execute("BEGIN IMMEDIATE");
       assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("a"))))
           .satisfies(failsWith(Kind.UNAVAILABLE));
-      // What is known is answered meanwhile, and nothing of it has changed.
+      // Reads are answered from unchanged memory meanwhile.
       assertThat(registry.keys().find(alias("a"))).contains(find(key.id()));
       assertThat(get(registry.lists().listKeys("", 10))).containsExactly(key.id());
       statement.execute("ROLLBACK");
@@ -650,18 +652,18 @@ final class RegistryTest {
     assertThat(find(key.id()).aliases()).isEmpty();
   }
 
-  /// ROLLBACK ends the transaction behind the driver's back, as a failed write to the disk does.
+  /// ROLLBACK ends the transaction without the driver, as a failed write to the disk does.
   @ParameterizedTest
   @ValueSource(strings = {"ABORT", "FAIL", "ROLLBACK"})
-  void changeThatFailsHalfwayLeavesNothingBehindAndTheNextOneWorks(String how) throws Exception {
+  void partiallyFailedChangeIsRevertedAndTheNextChangeWorks(String how) throws Exception {
     KeyEntry key = make();
     KeyEntry half = entry(KeyId.random());
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
-      // A key is two rows; this is about the second.
+      // A key has two rows; the trigger fails the second.
       statement.execute(
           "CREATE TRIGGER fault BEFORE INSERT ON key_versions"
-              + (" BEGIN SELECT RAISE(" + how + ", 'the test wants it'); END"));
+              + (" BEGIN SELECT RAISE(" + how + ", 'injected'); END"));
       assertThatThrownBy(() -> get(registry.writer().insert(half, List.of())))
           .satisfies(failsWith(Kind.UNAVAILABLE));
       assertThat(get(registry.lists().listKeys("", 10))).containsExactly(key.id());
@@ -679,11 +681,11 @@ final class RegistryTest {
   }
 
   @Test
-  void changeAfterAFailedOneIsMadeToWhatOthersHaveWrittenSince() throws Exception {
+  void changeAfterAFailedOneUsesTheLatestContentOfTheFile() throws Exception {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      assertThatThrownBy(this::begin).satisfies(failsWith(Kind.UNAVAILABLE));
+      assertThatThrownBy(this::beginCreation).satisfies(failsWith(Kind.UNAVAILABLE));
       statement.execute("UPDATE registry SET revision = revision + 1");
       statement.execute("COMMIT");
     }
@@ -691,26 +693,26 @@ final class RegistryTest {
   }
 
   @Test
-  void changeWaitsForAnothersShortLock() throws Exception {
+  void changeWaitsForAShortLockOfAnotherProcess() throws Exception {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> begun =
+      CompletableFuture<KeyEntry> creating =
           registry.writer().insert(entry(KeyId.random()), List.of());
-      assertThatThrownBy(() -> begun.get(300, TimeUnit.MILLISECONDS))
+      assertThatThrownBy(() -> creating.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);
       statement.execute("ROLLBACK");
-      assertThat(get(begun).state()).isEqualTo(KeyState.CREATING);
+      assertThat(get(creating).state()).isEqualTo(KeyState.CREATING);
     }
   }
 
   @Test
-  void moreChangesThanMayWaitAreBusyAtOnce() throws Exception {
+  void changesAboveTheQueueLimitAreBusyAtOnce() throws Exception {
     List<CompletableFuture<OwnKey>> changes = new ArrayList<>();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      // One waits for the lock, 256 wait for that one.
+      // One change waits for the lock, 256 changes wait in the queue.
       for (int i = 0; i < 258; i++) {
         changes.add(registry.ownKeys().put("serial " + i, OWN));
       }
@@ -724,11 +726,11 @@ final class RegistryTest {
   }
 
   @Test
-  void ownerMayHaveHalfAsMuchInFlightAsMayWait() {
-    List<CompletableFuture<String>> begun = new ArrayList<>();
+  void ownerHasHalfOfTheQueue() {
+    List<CompletableFuture<String>> creating = new ArrayList<>();
     for (int i = 0; i < 128; i++) {
       var work = new CompletableFuture<String>();
-      begun.add(work);
+      creating.add(work);
       var _ = registry.writer().forOwner("greedy", () -> work);
     }
     assertThatThrownBy(
@@ -736,15 +738,15 @@ final class RegistryTest {
         .satisfies(failsWith(Kind.OWNER_BUSY));
     assertThat(registry.writer().forOwner("other", () -> registry.lists().listKeys("", 1)))
         .succeedsWithin(LIMIT);
-    begun.get(0).complete("done");
-    begun.get(1).completeExceptionally(new IllegalStateException());
+    creating.get(0).complete("done");
+    creating.get(1).completeExceptionally(new IllegalStateException());
     for (int i = 0; i < 2; i++) {
       assertThat(registry.writer().forOwner("greedy", () -> new CompletableFuture<>())).isNotDone();
     }
     assertThatThrownBy(() -> get(registry.writer().forOwner("greedy", CompletableFuture::new)))
         .satisfies(failsWith(Kind.OWNER_BUSY));
-    // What did not begin does not count.
-    begun.get(2).complete("done");
+    // Refused changes do not count.
+    creating.get(2).complete("done");
     assertThatThrownBy(
             () ->
                 registry
@@ -760,7 +762,7 @@ final class RegistryTest {
   }
 
   @Test
-  void closedRegistryTakesNothing() {
+  void closedRegistryRefusesChanges() {
     registry.close();
     registry.close();
     assertThatThrownBy(() -> get(registry.lists().listKeys("", 1)))

@@ -1,28 +1,22 @@
 package dev.hmacd.rpc;
 
-import static dev.hmacd.testing.RawHttp2.message;
 import static dev.hmacd.testing.Reasons.failsWith;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
-import com.google.protobuf.ByteString;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.Footprint;
+import dev.hmacd.testing.KnownMac;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
-import dev.hmacd.testing.RawHttp2.End;
 import dev.hmacd.testing.TestCa;
-import dev.hmacd.v1.GenerateMacRequest;
-import dev.hmacd.v1.KeySpec;
-import dev.hmacd.v1.MacAlgorithm;
 import io.grpc.Status.Code;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
@@ -51,32 +45,20 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Whoever has no certificate that counts, says something else than TLS, or says nothing, is
-/// disconnected; those who have one do not notice.
+/// The daemon disconnects callers without a valid certificate, without TLS, or that send nothing.
+/// Other callers are served meanwhile.
 final class BadConnectionTest {
-  private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
-
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.withAdmin().limit("handshake_timeout: 20s");
   private static Caller admin;
-  private static byte[] mac = {};
-  private static byte[] good = {};
+  private static KnownMac mac;
   private static Footprint before;
 
   @BeforeAll
   static void start() {
     daemon.start();
     admin = daemon.as("admin");
-    String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
-    admin.createAlias("alias/there", key);
-    mac = admin.generateMac(key, "hello");
-    good =
-        GenerateMacRequest.newBuilder()
-            .setKeyId(key)
-            .setMessage(ByteString.copyFromUtf8("hello"))
-            .setMacAlgorithm(MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)
-            .build()
-            .toByteArray();
+    mac = KnownMac.create(admin);
     before = Footprint.of(daemon);
   }
 
@@ -86,17 +68,13 @@ final class BadConnectionTest {
   }
 
   @AfterEach
-  void callersAreServedAndNothingIsHeld() {
-    assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
-    before.awaitAgain(daemon);
+  void callersAreServedAndMemoryIsReleased() {
+    mac.assertServed(admin);
+    before.awaitRestored(daemon);
     try (Caller fresh = daemon.as("admin")) {
-      assertThat(fresh.generateMac("alias/there", "hello")).isEqualTo(mac);
+      mac.assertServed(fresh);
     }
-    before.awaitAgain(daemon);
-  }
-
-  private static Socket tcp() throws IOException {
-    return new Socket(InetAddress.getLoopbackAddress(), daemon.port());
+    before.awaitRestored(daemon);
   }
 
   private static SSLSocket tls(@Nullable X509Bundle certificate) throws IOException {
@@ -109,12 +87,12 @@ final class BadConnectionTest {
   }
 
   static Stream<Arguments> certificates() {
-    var other = new TestCa("test CA"); // Of the same name, with another key.
+    var other = new TestCa("test CA"); // The same name with another key.
     Instant now = Instant.now();
     return Stream.of(
         certificate("none", () -> null),
-        certificate("of an authority of the same name", () -> other.client("admin")),
-        certificate("its own authority", other::self),
+        certificate("of another authority with the same name", () -> other.client("admin")),
+        certificate("self-signed", other::self),
         certificate(
             "expired a second ago",
             () ->
@@ -127,7 +105,7 @@ final class BadConnectionTest {
                                 .notBefore(now.minus(Duration.ofDays(2)))
                                 .notAfter(now.minusSeconds(1)))),
         certificate(
-            "not valid before an hour has passed",
+            "valid in one hour",
             () ->
                 daemon
                     .ca()
@@ -136,7 +114,7 @@ final class BadConnectionTest {
                             b.subject("CN=admin")
                                 .addSanUriName(URI.create("spiffe://test/admin"))
                                 .notBefore(now.plus(Duration.ofHours(1))))),
-        certificate("for servers only", () -> daemon.ca().server()));
+        certificate("for server authentication only", () -> daemon.ca().server()));
   }
 
   private static Arguments certificate(String name, Supplier<@Nullable X509Bundle> certificate) {
@@ -145,7 +123,7 @@ final class BadConnectionTest {
 
   @ParameterizedTest
   @MethodSource("certificates")
-  void callerWithoutCertificateThatCountsIsDisconnected(Supplier<@Nullable X509Bundle> certificate)
+  void callerWithoutValidCertificateIsDisconnected(Supplier<@Nullable X509Bundle> certificate)
       throws IOException {
     for (String version : List.of("TLSv1.3", "TLSv1.2")) {
       SSLSocket socket = tls(certificate.get());
@@ -154,20 +132,15 @@ final class BadConnectionTest {
     }
   }
 
-  /// Whether a caller who goes on as if nothing were amiss is disconnected without an answer.
+  /// Whether the daemon disconnects a caller that sends a request, without an answer.
   private static boolean isRefused(Socket socket) throws IOException {
-    try (RawHttp2 caller = new RawHttp2(socket)) {
-      caller.preface().call(1, PATH).data(1, message(0, good));
-      return caller.end(1) instanceof End.Closed;
-    } catch (SSLException | SocketException e) {
-      return true;
-    } finally {
-      socket.close();
+    try (socket) {
+      return mac.isDisconnected(() -> new RawHttp2(socket).preface());
     }
   }
 
   @Test
-  void certificateThatNamesNobodyIsUnauthenticated() {
+  void certificateWithoutAPrincipalIsUnauthenticated() {
     try (Caller nobody = daemon.as(daemon.ca().issue(b -> b.subject("O=nobody")))) {
       assertThatThrownBy(() -> nobody.generateMac("alias/there", "hello"))
           .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
@@ -176,7 +149,7 @@ final class BadConnectionTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"http/1.1", "h3", "spdy/3"})
-  void callerOfAnotherProtocolIsDisconnected(String protocol) throws IOException {
+  void callerWithoutAlpnH2IsDisconnected(String protocol) throws IOException {
     try (SSLSocket socket = tls(daemon.ca().client("admin"))) {
       var parameters = socket.getSSLParameters();
       parameters.setApplicationProtocols(new String[] {protocol});
@@ -185,10 +158,10 @@ final class BadConnectionTest {
     }
   }
 
-  private static boolean isClosed(Socket socket, byte... said) throws IOException {
+  private static boolean isClosed(Socket socket, byte... sent) throws IOException {
     socket.setSoTimeout(Math.toIntExact(Eventually.LIMIT.toMillis()));
     try {
-      socket.getOutputStream().write(said);
+      socket.getOutputStream().write(sent);
       while (socket.getInputStream().read() >= 0) {}
       return true;
     } catch (SSLException | SocketException e) {
@@ -205,10 +178,11 @@ final class BadConnectionTest {
             "HTTP/2 without TLS",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0".getBytes(US_ASCII)),
         argumentSet("zeros", new byte[100_000]),
-        argumentSet("noise", noise()),
+        argumentSet("random bytes", noise()),
         argumentSet("a TLS record of 64 KiB", HexFormat.of().parseHex("160301ffff01")),
         argumentSet("a handshake of 16 MiB", HexFormat.of().parseHex("160301000401ffffff")),
-        argumentSet("TLS 1.3's end before its start", HexFormat.of().parseHex("1503010002010000")),
+        argumentSet(
+            "close_notify before the handshake", HexFormat.of().parseHex("1503010002010000")),
         argumentSet("SSL 2", HexFormat.of().parseHex("802e0100020015000000100100800200")),
         argumentSet("SSH", "SSH-2.0-OpenSSH_9.2\r\n".getBytes(US_ASCII)));
   }
@@ -221,19 +195,19 @@ final class BadConnectionTest {
 
   @ParameterizedTest
   @MethodSource("notTls")
-  void callerWithoutTlsIsDisconnected(byte[] said) throws IOException {
-    try (Socket socket = tcp()) {
-      assertThat(isClosed(socket, said)).isTrue();
+  void callerWithoutTlsIsDisconnected(byte[] sent) throws IOException {
+    try (Socket socket = daemon.tcp()) {
+      assertThat(isClosed(socket, sent)).isTrue();
     }
   }
 
-  /// As long as nothing is asked, the daemon waits; not longer than it was told to.
-  private static Map<String, Opened> silence() {
+  /// Ways to stop before the first request. The daemon waits for `handshake_timeout`.
+  private static Map<String, Opened> silentConnections() {
     return Map.of(
-        "before the first byte", BadConnectionTest::tcp,
+        "before the first byte", daemon::tcp,
         "within the first record",
             () -> {
-              Socket socket = tcp();
+              Socket socket = daemon.tcp();
               socket.getOutputStream().write(HexFormat.of().parseHex("1603010200010001fc0303"));
               return socket;
             },
@@ -268,12 +242,12 @@ final class BadConnectionTest {
     return socket;
   }
 
-  /// All at once, since each of them takes as long as the daemon was told to wait.
+  /// The connections are concurrent: each lasts for `handshake_timeout`.
   @Test
-  void callerWhoFallsSilentIsDisconnected() throws IOException {
+  void silentCallerIsDisconnected() throws IOException {
     Map<String, Socket> silent = new HashMap<>();
     try {
-      for (Map.Entry<String, Opened> each : silence().entrySet()) {
+      for (Map.Entry<String, Opened> each : silentConnections().entrySet()) {
         silent.put(each.getKey(), each.getValue().open());
       }
       for (Map.Entry<String, Socket> each : silent.entrySet()) {
@@ -286,13 +260,13 @@ final class BadConnectionTest {
     }
   }
 
-  /// Each byte comes soon after the one before, so that only a limit on the whole helps.
+  /// The bytes arrive in short intervals, so only a timeout for the complete handshake helps.
   @Test
-  void callerWhoSaysAByteNowAndThenIsDisconnected() throws IOException {
-    byte[] hello = new byte[512]; // The start of a TLS handshake, and then nothing of meaning.
+  void slowHandshakeIsDisconnected() throws IOException {
+    byte[] hello = new byte[512]; // The start of a ClientHello, then zeros.
     System.arraycopy(HexFormat.of().parseHex("16030101fb010001f70303"), 0, hello, 0, 11);
     var next = new AtomicInteger();
-    try (Socket socket = tcp();
+    try (Socket socket = daemon.tcp();
         var clock = Executors.newSingleThreadScheduledExecutor()) {
       var dripping =
           clock.scheduleAtFixedRate(
@@ -312,9 +286,9 @@ final class BadConnectionTest {
   }
 
   @Test
-  void connectionsThatAreResetInTheHandshakeLeaveNothing() throws IOException {
+  void connectionsResetInTheHandshakeAreReleased() throws IOException {
     for (int i = 0; i < 200; i++) {
-      Socket socket = tcp();
+      Socket socket = daemon.tcp();
       socket.getOutputStream().write(HexFormat.of().parseHex("1603010200010001fc0303"));
       socket.setSoLinger(true, 0);
       socket.close();

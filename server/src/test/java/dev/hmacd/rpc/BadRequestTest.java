@@ -45,8 +45,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Well-formed requests that break a rule of the contract: each gets the error that the contract
-/// says, and the next caller is served as if nothing had been.
+/// Well-formed requests that violate the contract: each gets the error of the contract, and the
+/// next caller is served.
 final class BadRequestTest {
   private static final ByteString RESERVED_MESSAGE =
       ByteString.copyFromUtf8("hmacd check value v1\0");
@@ -76,12 +76,12 @@ final class BadRequestTest {
   }
 
   @AfterAll
-  static void nothingIsHeld() {
-    before.awaitAgain(daemon);
+  static void memoryIsReleased() {
+    before.awaitRestored(daemon);
     daemon.close();
   }
 
-  /// A row: the fields of an otherwise good request that are changed, and the error.
+  /// A row: the change to a valid request, and the expected error.
   private static Arguments generate(
       String name, Code code, String reason, UnaryOperator<GenerateMacRequest.Builder> change) {
     return argumentSet(
@@ -203,11 +203,7 @@ final class BadRequestTest {
             Code.NOT_FOUND,
             "KEY_NOT_FOUND",
             b -> b.setDryRun(true).setKeyId(UNKNOWN)),
-        generate(
-            "field that nobody knows",
-            invalid,
-            "UNKNOWN_FIELD",
-            b -> b.setUnknownFields(unknown())),
+        generate("unknown field", invalid, "UNKNOWN_FIELD", b -> b.setUnknownFields(unknown())),
         verify("no message", invalid, "INVALID_FIELD message", b -> b.clearMessage()),
         verify("no MAC", invalid, "INVALID_FIELD mac", b -> b.clearMac()),
         verify(
@@ -221,10 +217,9 @@ final class BadRequestTest {
             "KMS_INVALID_MAC",
             b -> b.setMac(ByteString.copyFrom(new byte[6144]))),
         verify("MAC cut short", invalid, "KMS_INVALID_MAC", b -> b.setMac(mac.substring(0, 31))),
+        verify("MAC of one byte", invalid, "KMS_INVALID_MAC", b -> b.setMac(mac.substring(0, 1))),
         verify(
-            "one byte of the MAC", invalid, "KMS_INVALID_MAC", b -> b.setMac(mac.substring(0, 1))),
-        verify(
-            "MAC with a byte more",
+            "MAC with a trailing byte",
             invalid,
             "KMS_INVALID_MAC",
             b -> b.setMac(mac.concat(ByteString.copyFrom(new byte[1])))),
@@ -272,11 +267,7 @@ final class BadRequestTest {
             Code.UNIMPLEMENTED,
             "KEY_VERSION_NOT_SUPPORTED",
             b -> b.setKeyVersion(1)),
-        verify(
-            "field that nobody knows",
-            invalid,
-            "UNKNOWN_FIELD",
-            b -> b.setUnknownFields(unknown())));
+        verify("unknown field", invalid, "UNKNOWN_FIELD", b -> b.setUnknownFields(unknown())));
   }
 
   private static UnknownFieldSet unknown() {
@@ -298,13 +289,13 @@ final class BadRequestTest {
       {"unknown key ARN", ARN + "key/" + UNKNOWN, "KEY_NOT_FOUND"},
       {"unknown alias ARN", ARN + "alias/none", "KEY_NOT_FOUND"},
       {"reserved alias", "alias/aws/kms", "KEY_NOT_FOUND"},
-      {"id in capitals", id.toUpperCase(java.util.Locale.ROOT), "INVALID_KEY_ID key_id"},
+      {"id in upper case", id.toUpperCase(java.util.Locale.ROOT), "INVALID_KEY_ID key_id"},
       {"id without dashes", id.replace("-", ""), "INVALID_KEY_ID key_id"},
       {"id in braces", "{" + id + "}", "INVALID_KEY_ID key_id"},
-      {"id with a blank before", " " + id, "INVALID_KEY_ID key_id"},
-      {"id with a line break after", id + "\n", "INVALID_KEY_ID key_id"},
-      {"id with a NUL after", id + "\0", "INVALID_KEY_ID key_id"},
-      {"id with key/ before", "key/" + id, "INVALID_KEY_ID key_id"},
+      {"id with a leading space", " " + id, "INVALID_KEY_ID key_id"},
+      {"id with a trailing line break", id + "\n", "INVALID_KEY_ID key_id"},
+      {"id with a trailing NUL", id + "\0", "INVALID_KEY_ID key_id"},
+      {"id with the prefix key/", "key/" + id, "INVALID_KEY_ID key_id"},
       {"multi-region id", "mrk-" + id.replace("-", ""), "INVALID_KEY_ID key_id"},
       {"other region", "arn:aws:kms:us-east-1:123456789012:key/" + id, "INVALID_KEY_ID key_id"},
       {"other account", "arn:aws:kms:eu-central-1:123456789013:key/" + id, "INVALID_KEY_ID key_id"},
@@ -315,30 +306,30 @@ final class BadRequestTest {
       },
       {"other service", "arn:aws:s3:eu-central-1:123456789012:key/" + id, "INVALID_KEY_ID key_id"},
       {
-        "ARN in capitals",
+        "ARN in upper case",
         "ARN:AWS:KMS:EU-CENTRAL-1:123456789012:KEY/" + id,
         "INVALID_KEY_ID key_id"
       },
       {"ARN without resource", ARN, "INVALID_KEY_ID key_id"},
-      {"ARN with an id alone", ARN + id, "INVALID_KEY_ID key_id"},
+      {"ARN with an id only", ARN + id, "INVALID_KEY_ID key_id"},
       {"ARN of an ARN", ARN + ARN + "key/" + id, "INVALID_KEY_ID key_id"},
-      {"arn: alone", "arn:", "INVALID_KEY_ID key_id"},
-      {"alias/ alone", "alias/", "INVALID_KEY_ID key_id"},
+      {"arn: only", "arn:", "INVALID_KEY_ID key_id"},
+      {"alias/ only", "alias/", "INVALID_KEY_ID key_id"},
       {"alias ARN without name", ARN + "alias/", "INVALID_KEY_ID key_id"},
       {"alias without alias/", "there", "INVALID_KEY_ID key_id"},
-      {"alias in capitals", "ALIAS/there", "INVALID_KEY_ID key_id"},
+      {"alias in upper case", "ALIAS/there", "INVALID_KEY_ID key_id"},
       {"alias of 251 characters", "alias/" + "x".repeat(251), "INVALID_KEY_ID key_id"},
       {"alias with a colon", "alias/a:b", "INVALID_KEY_ID key_id"},
-      {"alias with a blank", "alias/a b", "INVALID_KEY_ID key_id"},
+      {"alias with a space", "alias/a b", "INVALID_KEY_ID key_id"},
       {"alias with an asterisk", "alias/*", "INVALID_KEY_ID key_id"},
       {"alias with a NUL", "alias/there\0", "INVALID_KEY_ID key_id"},
       {"alias with a line break", "alias/there\n", "INVALID_KEY_ID key_id"},
       {"alias with an escape", "alias/\u001b[2J", "INVALID_KEY_ID key_id"},
-      {"alias beyond ASCII", "alias/schlüssel", "INVALID_KEY_ID key_id"},
+      {"alias with non-ASCII letters", "alias/schlüssel", "INVALID_KEY_ID key_id"},
       {"alias in full-width letters", "alias/ｔｈｅｒｅ", "INVALID_KEY_ID key_id"},
       {"path", "../../etc/passwd", "INVALID_KEY_ID key_id"},
       {"SQL", "alias/' OR 1=1 --", "INVALID_KEY_ID key_id"},
-      {"format", "%s%n${jndi:ldap://a}", "INVALID_KEY_ID key_id"},
+      {"format string", "%s%n${jndi:ldap://a}", "INVALID_KEY_ID key_id"},
     };
     for (String[] row : table) {
       Code code = row[2].startsWith("KEY_NOT_FOUND") ? Code.NOT_FOUND : Code.INVALID_ARGUMENT;
@@ -368,7 +359,7 @@ final class BadRequestTest {
             "INVALID_FIELD key_spec",
             stub -> stub.createKey(CreateKeyRequest.newBuilder().setKeySpecValue(5).build())),
         keys(
-            "CreateKey: field that nobody knows",
+            "CreateKey: unknown field",
             invalid,
             "UNKNOWN_FIELD",
             stub ->
@@ -408,8 +399,8 @@ final class BadRequestTest {
                     DescribeKeyRequest.newBuilder().setKeyId(key).addGrantTokens("t").build())),
         listKeys("negative page size", "INVALID_FIELD page_size", b -> b.setPageSize(-1)),
         listKeys("page size of 1001", "INVALID_FIELD page_size", b -> b.setPageSize(1001)),
-        listKeys("page token of no form", "INVALID_PAGE_TOKEN", b -> b.setPageToken("%")),
-        listKeys("page token without mark", "INVALID_PAGE_TOKEN", b -> b.setPageToken("YWJj")),
+        listKeys("malformed page token", "INVALID_PAGE_TOKEN", b -> b.setPageToken("%")),
+        listKeys("page token without the mark", "INVALID_PAGE_TOKEN", b -> b.setPageToken("YWJj")),
         listKeys("page token with padding", "INVALID_PAGE_TOKEN", b -> b.setPageToken("MTo=")),
         listKeys("long page token", "INVALID_PAGE_TOKEN", b -> b.setPageToken("A".repeat(100_000))),
         keys(
@@ -418,25 +409,29 @@ final class BadRequestTest {
             "INVALID_FIELD page_size",
             stub -> stub.listAliases(ListAliasesRequest.newBuilder().setPageSize(101).build())),
         keys(
-            "ListAliases: of an alias",
+            "ListAliases: alias in place of a key id",
             invalid,
             "INVALID_KEY_ID key_id",
             stub ->
                 stub.listAliases(ListAliasesRequest.newBuilder().setKeyId("alias/there").build())),
         keys(
-            "ListAliases: of an unknown key",
+            "ListAliases: unknown key",
             Code.NOT_FOUND,
             "KEY_NOT_FOUND",
             stub -> stub.listAliases(ListAliasesRequest.newBuilder().setKeyId(UNKNOWN).build())),
         alias("no name", invalid, "INVALID_FIELD alias_name", ""),
         alias("name without alias/", invalid, "INVALID_FIELD alias_name", "orders"),
-        alias("alias/ alone", invalid, "INVALID_FIELD alias_name", "alias/"),
+        alias("alias/ only", invalid, "INVALID_FIELD alias_name", "alias/"),
         alias("reserved name", invalid, "INVALID_FIELD alias_name", "alias/aws/orders"),
-        alias("257 characters", invalid, "INVALID_FIELD alias_name", "alias/" + "x".repeat(251)),
-        alias("an asterisk", invalid, "INVALID_FIELD alias_name", "alias/*"),
-        alias("a line break", invalid, "INVALID_FIELD alias_name", "alias/a\n"),
-        alias("one that exists", Code.ALREADY_EXISTS, "ALIAS_ALREADY_EXISTS", "alias/there"),
-        target("of no form", invalid, "INVALID_KEY_ID target_key_id", "x"),
+        alias(
+            "name of 257 characters",
+            invalid,
+            "INVALID_FIELD alias_name",
+            "alias/" + "x".repeat(251)),
+        alias("name with an asterisk", invalid, "INVALID_FIELD alias_name", "alias/*"),
+        alias("name with a line break", invalid, "INVALID_FIELD alias_name", "alias/a\n"),
+        alias("existing alias", Code.ALREADY_EXISTS, "ALIAS_ALREADY_EXISTS", "alias/there"),
+        target("malformed", invalid, "INVALID_KEY_ID target_key_id", "x"),
         target("empty", invalid, "INVALID_FIELD target_key_id", ""),
         target("an alias", invalid, "INVALID_KEY_ID target_key_id", "alias/there"),
         target("an alias ARN", invalid, "INVALID_KEY_ID target_key_id", ARN + "alias/there"),
@@ -512,10 +507,10 @@ final class BadRequestTest {
                     .build()));
   }
 
-  /// @param reason and, after a blank, the field that the error names
+  /// @param reason the reason, or the reason, a space and the field in the error's metadata
   @ParameterizedTest
   @MethodSource({"messages", "keyNames", "keyRequests"})
-  void badRequestGetsItsOwnError(Code code, String reason, Runnable call) {
+  void invalidRequestGetsTheErrorOfTheContract(Code code, String reason, Runnable call) {
     int blank = reason.indexOf(' ');
     assertThatThrownBy(call::run)
         .satisfies(
@@ -525,7 +520,7 @@ final class BadRequestTest {
                     code, reason.substring(0, blank), "field", reason.substring(blank + 1)));
   }
 
-  /// Each field of a request, of any method, that is a message.
+  /// Each field of message type in the requests of all methods.
   static Stream<Arguments> messagesInRequests() {
     return Stream.of(
             MacServiceGrpc.getServiceDescriptor(),
@@ -551,7 +546,7 @@ final class BadRequestTest {
 
   @ParameterizedTest
   @MethodSource("messagesInRequests")
-  void fieldThatNobodyKnowsIsFoundInTheMessagesOfARequest(
+  void unknownFieldInANestedMessageIsRefused(
       MethodDescriptor<Message, Message> method, FieldDescriptor field) {
     Message.Builder request = prototype(method).newBuilderForType();
     Message hiding = request.newBuilderForField(field).setUnknownFields(unknown()).build();

@@ -45,8 +45,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// A caller without permissions holds as much memory, and as many connections and calls, as it can.
-/// Each has a bound, another caller is served at the same time, and the daemon releases all of it
+/// A caller without permissions uses as much memory, connections and calls as possible. Each of
+/// them has a bound. The daemon serves another caller meanwhile, and releases the memory
 /// afterwards.
 @Tag("slow")
 final class BoundsTest {
@@ -88,10 +88,10 @@ final class BoundsTest {
   void otherCallersAreServedAndMemoryIsReleased() throws IOException {
     assertModestIsServed();
     Eventually.holds(
-        "no more than the modest caller's connections are open",
+        "only the connections of the modest caller are open",
         () -> daemon.metric("hmacd_connections") <= 2);
     Eventually.holds(
-        "what was held is given back",
+        "the memory is released",
         () -> daemon.metric("hmacd_connection_memory_bytes") <= 2 * (64 << 10));
   }
 
@@ -110,15 +110,8 @@ final class BoundsTest {
         .toByteArray();
   }
 
-  /// Without the text.
-  private static End told(End end) {
-    return end instanceof End.Answered(var code, var reason, var _)
-        ? new End.Answered(code, reason, "")
-        : end;
-  }
-
   @Test
-  void unreadAnswersAreResetInTime() throws IOException {
+  void unreadAnswersAreResetAfterTheTimeout() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface().frame(SETTINGS, 0, 0, NO_WINDOW)) {
       for (int stream = 1; stream < 20; stream += 2) {
         greedy.call(stream, CHECK).data(stream, message(0));
@@ -153,7 +146,7 @@ final class BoundsTest {
               .data(1 + 2 * i, message(0, describe));
         }
         Eventually.holds(
-            "each answer counts",
+            "the memory of each answer is counted",
             () ->
                 patient.metric("hmacd_connection_memory_bytes")
                     > (double) calls * descriptionBytes * MemoryBudget.DIRECT_WEIGHT);
@@ -162,7 +155,7 @@ final class BoundsTest {
   }
 
   @Test
-  void refusedHalfOpenCallsAreResetInTime() throws IOException {
+  void refusedCallsWithoutEndStreamAreResetAfterTheTimeout() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface()) {
       greedy.call(1, "/hmacd.v1.MacService/Unknown");
       assertThat(greedy.end(1)).isInstanceOf(End.Answered.class);
@@ -183,18 +176,19 @@ final class BoundsTest {
     byte[] headers = frameBytes(HEADERS, 0, 7, callHeaders(MAC));
     return Stream.of(
         row(
-            "a DATA frame less its last byte",
+            "DATA frame without its last byte",
             (_, caller) -> caller.call(7, MAC).bytes(Arrays.copyOf(data, data.length - 1))),
-        row("a header block without its end", (_, caller) -> caller.bytes(headers)),
-        row("the header of a frame", (_, caller) -> caller.bytes(Arrays.copyOf(headers, 5))),
+        row("header block without END_HEADERS", (_, caller) -> caller.bytes(headers)),
+        row("truncated frame header", (_, caller) -> caller.bytes(Arrays.copyOf(headers, 5))),
         row(
-            "a TLS record less its end",
+            "truncated TLS record",
             (socket, _) -> socket.getOutputStream().write(new byte[] {23, 3, 3, 64, 0, 1, 2, 3})));
   }
 
   @ParameterizedTest
   @MethodSource("unfinished")
-  void connectionWithAnUnfinishedFrameIsCutInTime(Unfinished unfinished) throws IOException {
+  void connectionWithAnUnfinishedFrameIsClosedAfterTheTimeout(Unfinished unfinished)
+      throws IOException {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), daemon.port())) {
       SSLSocket tls =
           (SSLSocket)
@@ -213,7 +207,7 @@ final class BoundsTest {
   }
 
   @Test
-  void principalWithMostConnectionsLosesOneToAnother() throws IOException {
+  void principalWithTheMostConnectionsLosesOneToAnother() throws IOException {
     List<RawHttp2> greedy = new ArrayList<>();
     try {
       for (int i = 0; i < MAX_CONNECTIONS - 2; i++) {
@@ -239,7 +233,7 @@ final class BoundsTest {
   }
 
   @Test
-  void principalThatHoldsMostMemoryLosesConnections() throws IOException {
+  void principalWithTheMostMemoryLosesConnections() throws IOException {
     List<RawHttp2> greedy = new ArrayList<>();
     try (var small = LoopbackDaemon.withAdmin().limit("transfer_timeout: 60s").memory(10).start();
         RawHttp2 other = small.raw("admin").preface()) {
@@ -249,14 +243,15 @@ final class BoundsTest {
         flood(caller);
       }
       Eventually.holds(
-          "connections are cut", () -> small.metric("hmacd_connections_cut_for_memory_total") > 0);
+          "connections are closed for their memory",
+          () -> small.metric("hmacd_connections_cut_for_memory_total") > 0);
       other.call(1, CHECK).data(1, message(0));
       assertThat(other.end(1)).isEqualTo(OK);
       for (RawHttp2 each : greedy) {
         each.close();
       }
       Eventually.holds(
-          "what was held is given back",
+          "the memory is released",
           () -> small.metric("hmacd_connection_memory_bytes") <= 2 * (64 << 10));
     }
   }
@@ -267,7 +262,7 @@ final class BoundsTest {
         caller.call(stream, CHECK).data(stream, message(0));
       }
     } catch (IOException e) {
-      // It has been cut.
+      // The connection was closed for its memory.
     }
   }
 
@@ -292,7 +287,7 @@ final class BoundsTest {
       for (int stream = 3; stream <= 5; stream += 2) {
         greedy.call(stream, MAC).data(stream, message(0, request));
       }
-      assertThat(told(greedy.end(5)))
+      assertThat(greedy.end(5).withoutText())
           .isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY", ""));
       other.call(1, MAC).data(1, message(0, request));
       gate.close();
@@ -303,16 +298,17 @@ final class BoundsTest {
     }
   }
 
-  /// How a caller ends calls that wait for the token.
-  enum Leaving {
+  /// How a caller abandons calls that wait for the token.
+  enum Abandonment {
     RESETS_STREAMS,
-    CONNECTS_ANEW
+    RECONNECTS
   }
 
-  /// Its operations stay in the token's queue, and so they count.
+  /// The operations of abandoned calls stay in the token's queue, so they count for their
+  /// principal.
   @ParameterizedTest
   @EnumSource
-  void callsOfACallerWhoLeavesCountUntilTheyLeaveTheQueue(Leaving leaving) throws IOException {
+  void abandonedCallsCountWhileTheyAreQueued(Abandonment abandonment) throws IOException {
     var token = new FaultyToken(SoftHsm.shared().token());
     try (var small =
             LoopbackDaemon.withAdmin()
@@ -333,12 +329,13 @@ final class BoundsTest {
       first.call(1, MAC).data(1, message(0, request));
       gate.awaitEntered();
       first.call(3, MAC).data(3, message(0, request));
-      Eventually.holds("one waits", () -> small.metric("hmacd_token_queue") == 1);
-      try (RawHttp2 second = left(first, leaving, small, others)) {
+      Eventually.holds("one operation waits", () -> small.metric("hmacd_token_queue") == 1);
+      try (RawHttp2 second = abandoned(first, abandonment, small, others)) {
         second.call(5, MAC).data(5, message(0, request));
-        assertTooManyOfTheClient(second.end(5));
+        assertTooManyCallsOfTheClient(second.end(5));
         other.call(1, MAC).data(1, message(0, request));
-        Eventually.holds("the other's waits", () -> small.metric("hmacd_token_queue") == 2);
+        Eventually.holds(
+            "the other principal's operation waits", () -> small.metric("hmacd_token_queue") == 2);
         gate.close();
         assertThat(other.end(1)).isEqualTo(OK);
         second.call(7, MAC).data(7, message(0, request));
@@ -347,33 +344,35 @@ final class BoundsTest {
     }
   }
 
-  private static void assertTooManyOfTheClient(End end) {
-    assertThat(told(end)).isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY", ""));
-    assertThat(((End.Answered) end).told())
+  private static void assertTooManyCallsOfTheClient(End end) {
+    assertThat(end.withoutText())
+        .isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY", ""));
+    assertThat(((End.Answered) end).text())
         .startsWith(
             "too many calls of this client are in flight: wait for answers before you send more");
   }
 
-  /// A connection of the caller whose calls 1 and 3 have nobody who waits.
-  private static RawHttp2 left(
-      RawHttp2 first, Leaving leaving, LoopbackDaemon daemon, double others) throws IOException {
-    return switch (leaving) {
+  /// Abandons calls 1 and 3, and returns a connection of the same caller.
+  private static RawHttp2 abandoned(
+      RawHttp2 first, Abandonment abandonment, LoopbackDaemon daemon, double others)
+      throws IOException {
+    return switch (abandonment) {
       case RESETS_STREAMS ->
           first
               .frame(RST_STREAM, 0, 1, 0, 0, 0, (int) Http2Error.CANCEL.code())
               .frame(RST_STREAM, 0, 3, 0, 0, 0, (int) Http2Error.CANCEL.code());
-      case CONNECTS_ANEW -> {
+      case RECONNECTS -> {
         first.close();
         Eventually.holds(
-            "the connection is gone", () -> daemon.metric("hmacd_connections") == others);
+            "the connection is closed", () -> daemon.metric("hmacd_connections") == others);
         yield daemon.raw("greedy").preface();
       }
     };
   }
 
-  /// Load balancers ask in the name of whoever has a certificate for it.
+  /// Load balancers may use the certificate of a busy caller for health checks.
   @Test
-  void healthIsToldToACallerWithAsManyCallsInFlightAsThereMayBe() throws IOException {
+  void callerAtItsLimitOfCallsCanCheckHealth() throws IOException {
     var token = new FaultyToken(SoftHsm.shared().token());
     try (var small =
             LoopbackDaemon.withAdmin()
@@ -387,7 +386,7 @@ final class BoundsTest {
         RawHttp2 caller = small.raw("admin").preface()) {
       var admin = small.as("admin");
       admin.createAlias("alias/there", admin.createKey(KeySpec.KEY_SPEC_HMAC_256));
-      for (int stream = 1; stream < 7; stream += 2) { // Watches count no more than other calls.
+      for (int stream = 1; stream < 7; stream += 2) { // Watches do not use the limit of calls.
         caller.call(stream, WATCH).data(stream, message(0));
         caller.awaitMessage(stream);
       }
@@ -395,7 +394,7 @@ final class BoundsTest {
         caller.call(7, MAC).data(7, message(0, request));
         gate.awaitEntered();
         caller.call(9, MAC).data(9, message(0, request));
-        assertTooManyOfTheClient(caller.end(9));
+        assertTooManyCallsOfTheClient(caller.end(9));
         caller.call(11, CHECK).data(11, message(0));
         assertThat(caller.end(11)).isEqualTo(OK);
         caller.call(13, LIST).data(13, message(0));
@@ -408,7 +407,7 @@ final class BoundsTest {
   }
 
   @Test
-  void principalHasHalfOfTheRegistry() throws IOException {
+  void principalHasHalfOfTheRegistryQueue() throws IOException {
     String create = "/hmacd.v1.KeyService/CreateKey";
     byte[] key =
         CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256).build().toByteArray();
@@ -428,9 +427,9 @@ final class BoundsTest {
         }
         gate.awaitEntered();
         End refused = greedy.end(257);
-        assertThat(told(refused))
+        assertThat(refused.withoutText())
             .isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "REGISTRY_BUSY", ""));
-        assertThat(((End.Answered) refused).told())
+        assertThat(((End.Answered) refused).text())
             .startsWith(
                 "too many calls of this client to the registry are in flight: wait for answers"
                     + " before you send more");
@@ -450,7 +449,7 @@ final class BoundsTest {
     Arrays.fill(groups, groups.length / 2, groups.length, (byte) 0x7c);
     try (RawHttp2 greedy = daemon.raw("greedy").preface()) {
       greedy.call(1, MAC).data(1, message(0, groups));
-      assertThat(told(greedy.end(1)))
+      assertThat(greedy.end(1).withoutText())
           .isEqualTo(new End.Answered(Code.INVALID_ARGUMENT, "UNKNOWN_FIELD", ""));
     }
   }

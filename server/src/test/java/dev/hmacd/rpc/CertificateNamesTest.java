@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Which principal a certificate names; null where it names nobody.
+/// The principal of a certificate; null if the certificate has none.
 final class CertificateNamesTest {
   private static final TestCa CA = new TestCa("names");
 
@@ -22,69 +22,72 @@ final class CertificateNamesTest {
     return Stream.of(
         row("SPIFFE ID", "spiffe://td/a", b -> b.addSanUriName(URI.create("spiffe://td/a"))),
         row(
-            "SPIFFE ID goes before DNS and CN",
+            "SPIFFE ID before DNS name and CN",
             "spiffe://td/a",
             b -> b.subject("CN=c").addSanDnsName("d").addSanUriName(URI.create("spiffe://td/a"))),
         row(
-            "two SPIFFE IDs name nobody, also with a DNS name",
+            "two SPIFFE IDs and a DNS name: no principal",
             null,
             b ->
                 b.addSanUriName(URI.create("spiffe://td/a"))
                     .addSanUriName(URI.create("spiffe://td/b"))
                     .addSanDnsName("d")),
         row(
-            "the same SPIFFE ID twice names nobody",
+            "duplicate SPIFFE ID: no principal",
             null,
             b ->
                 b.addSanUriName(URI.create("spiffe://td/a"))
                     .addSanUriName(URI.create("spiffe://td/a"))),
         row(
-            "a SPIFFE ID beside another URI names nobody",
+            "SPIFFE ID and another URI: no principal",
             null,
             b ->
                 b.addSanUriName(URI.create("https://a.example/"))
                     .addSanUriName(URI.create("spiffe://td/a"))),
         row(
-            "a SPIFFE ID that is too long names nobody, not the CN",
+            "too long SPIFFE ID and a CN: no principal",
             null,
             b -> b.subject("CN=c").addSanUriName(URI.create("spiffe://td/" + "x".repeat(2048)))),
         row(
-            "another URI is not looked at: DNS",
+            "another URI is ignored: DNS name",
             "dns:d.example",
             b -> b.addSanUriName(URI.create("https://a.example/")).addSanDnsName("d.example")),
         row(
-            "another URI is not looked at: CN",
+            "another URI is ignored: CN",
             "cn:c",
             b -> b.subject("CN=c").addSanUriName(URI.create("urn:spiffe://td/a"))),
         row("DNS name", "dns:d.example", b -> b.addSanDnsName("d.example")),
         row(
-            "the first of several DNS names",
+            "first of several DNS names",
             "dns:d1.example",
             b -> b.subject("CN=c").addSanDnsName("d1.example").addSanDnsName("d2.example")),
         row(
-            "IP address is no name: CN",
+            "IP address is ignored: CN",
             "cn:c",
             b -> b.subject("CN=c").addSanIpAddress("10.0.0.1")),
-        row("IP address alone", null, b -> b.subject("O=o").addSanIpAddress("10.0.0.1")),
+        row(
+            "IP address only: no principal",
+            null,
+            b -> b.subject("O=o").addSanIpAddress("10.0.0.1")),
         row("CN", "cn:billing", b -> b.subject("CN=billing")),
         row("CN among others", "cn:billing", b -> b.subject("CN=billing,OU=cn,O=x")),
-        row("two CNs name nobody", null, b -> b.subject("CN=a,CN=b")),
-        row("two CNs in one part of the name name nobody", null, b -> b.subject("CN=a+CN=b")),
-        row("CN in a part with others", "cn:a", b -> b.subject("CN=a+OU=u")),
-        row("CN behind others in its part", "cn:a", b -> b.subject("C=DE+CN=a")),
-        row("no CN", null, b -> b.subject("O=billing")),
-        row("empty CN", null, b -> b.subject("CN=")),
+        row("two CNs: no principal", null, b -> b.subject("CN=a,CN=b")),
+        row("two CNs in one RDN: no principal", null, b -> b.subject("CN=a+CN=b")),
+        row("CN first in a multi-valued RDN", "cn:a", b -> b.subject("CN=a+OU=u")),
+        row("CN last in a multi-valued RDN", "cn:a", b -> b.subject("C=DE+CN=a")),
+        row("no CN: no principal", null, b -> b.subject("O=billing")),
+        row("empty CN: no principal", null, b -> b.subject("CN=")),
         row(
-            "CN that looks like a SPIFFE ID stays a CN",
+            "CN in the form of a SPIFFE ID is a CN",
             "cn:spiffe://td/a",
             b -> b.subject("CN=spiffe://td/a")),
-        row("CN that looks like a kind stays a CN", "cn:uid:0", b -> b.subject("CN=uid:0")),
+        row("CN in the form of a uid is a CN", "cn:uid:0", b -> b.subject("CN=uid:0")),
         row("CN with an escaped comma", "cn:a,CN=b", b -> b.subject("CN=a\\,CN\\=b")),
         row("CN with a line break", "cn:a\nb", b -> b.subject("CN=a\\0Ab")),
         row("CN with a NUL", "cn:a\0b", b -> b.subject("CN=a\\00b")),
-        row("CN beyond ASCII", "cn:Schlüssel-🔑", b -> b.subject("CN=Schlüssel-🔑")),
+        row("CN with non-ASCII characters", "cn:Schlüssel-🔑", b -> b.subject("CN=Schlüssel-🔑")),
         row("CN with an asterisk", "cn:*", b -> b.subject("CN=*")),
-        row("e-mail address is no CN", null, b -> b.subject("EMAILADDRESS=a@b.example,O=x")));
+        row("e-mail address: no principal", null, b -> b.subject("EMAILADDRESS=a@b.example,O=x")));
   }
 
   private static Arguments row(
@@ -94,7 +97,7 @@ final class CertificateNamesTest {
 
   @ParameterizedTest
   @MethodSource("names")
-  void certificateNamesOnePrincipalOrNobody(
+  void certificateHasOnePrincipalOrNone(
       @Nullable String principal, UnaryOperator<CertificateBuilder> what) {
     var certificate = CA.issue(b -> what.apply(b.subject("O=nobody"))).getCertificate();
     assertThat(CertificateNames.principal(certificate).map(Principal::name).orElse(null))

@@ -28,27 +28,27 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Ten thousand connections of another process: the daemon has the memory for them, and not for
-/// many more, and serves another caller all the while.
+/// Ten thousand connections of another process. The daemon has memory for little more than these,
+/// and serves another caller meanwhile.
 @Tag("slow")
 final class CrowdTest {
   private static final int WITH_CERTIFICATE = 10_000;
-  private static final int WITHOUT_A_WORD = 3_000;
+  private static final int SILENT = 3_000;
   private static final int MAX_HANDSHAKES = 512;
 
-  /// Less than the old generation that bin/hmacd gives the heap: 25 KiB for each connection that
-  /// there is here, and all else that a daemon keeps. A connection that keeps more ends the daemon:
-  /// it runs out of memory.
+  /// Size of the old generation, smaller than in `bin/hmacd`: 25 KiB for each connection, and the
+  /// memory of an idle daemon. If a connection needs more memory, the daemon runs out of memory and
+  /// exits.
   private static final int OLD_MIB = 264;
 
   private static final int YOUNG_MIB = 20;
 
-  /// For as long may the crowd live: what it says is awaited without a limit of its own.
+  /// The lifetime of the crowd process. The test reads its output without a separate timeout.
   private static final int LIMIT_SECONDS = 3600;
 
   @TempDir Path folder;
 
-  /// A caller who asks for one MAC after the other, and looks at the clock.
+  /// A caller that generates MACs one after the other, and measures the latency.
   private static final class Steady implements AutoCloseable {
     private final List<Long> nanos = Collections.synchronizedList(new ArrayList<>());
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -73,7 +73,7 @@ final class CrowdTest {
                   });
     }
 
-    /// The latency since it was asked last, once there is enough of it.
+    /// The latency since the last call of this method, after at least 500 MACs.
     String latency() {
       Eventually.holds("the caller is served", () -> nanos.size() > 500 || failure.get() != null);
       assertThat(failure.get()).isNull();
@@ -93,7 +93,7 @@ final class CrowdTest {
     @Override
     public void close() {
       over = true;
-      Eventually.holds("the caller ends", () -> !thread.isAlive());
+      Eventually.holds("the caller has ended", () -> !thread.isAlive());
       assertThat(failure.get()).isNull();
     }
   }
@@ -135,7 +135,7 @@ final class CrowdTest {
             Crowd.class.getName(),
             Integer.toString(port),
             Integer.toString(WITH_CERTIFICATE),
-            Integer.toString(WITHOUT_A_WORD),
+            Integer.toString(SILENT),
             authority.toString(),
             own.toString(),
             key.toString())
@@ -143,25 +143,25 @@ final class CrowdTest {
         .start();
   }
 
-  private static int told(BufferedReader lines) throws IOException {
+  private static int readCount(BufferedReader lines) throws IOException {
     String line = lines.readLine();
-    assertThat(line).as("what the crowd says").isNotNull();
+    assertThat(line).as("output of the crowd").isNotNull();
     return Integer.parseInt(line);
   }
 
-  private static void goOn(Process crowd) throws IOException {
+  private static void proceed(Process crowd) throws IOException {
     crowd.getOutputStream().write('\n');
     crowd.getOutputStream().flush();
   }
 
   @Test
-  void callerIsServedWhileTenThousandOthersSayNothing() throws Exception {
+  void callerIsServedBesideTenThousandIdleConnections() throws Exception {
     SoftHsm hsm = SoftHsm.create(folder.resolve("hsm/softhsm2.conf"));
-    // No time but the caller's counts: on a busy machine so many handshakes take minutes.
+    // No timeout of the daemon applies: on a busy machine so many handshakes take minutes.
     LoopbackDaemon files =
         LoopbackDaemon.on(hsm)
             .allowingAll("admin")
-            .memory(80) // Half of it is for one principal: 11 KiB for each connection.
+            .memory(80) // One principal may have half: 11 KiB for each connection.
             .limit("handshake_timeout: 1h")
             .limit("keep_alive: 2h")
             .limit("connection_idle: 2h");
@@ -173,7 +173,7 @@ final class CrowdTest {
             "-XX:MaxDirectMemorySize=16m",
             "-Dio.netty.maxDirectMemory=83886080",
             "-Dio.netty.tryReflectionSetAccessible=true",
-            "--add-opens=java.base/java.nio=ALL-UNNAMED", // As in the manifest of the jar.
+            "--add-opens=java.base/java.nio=ALL-UNNAMED", // The manifest of the jar has it, too.
             "-Xss512k",
             "-XX:+ExitOnOutOfMemoryError");
     try (var daemon = DaemonProcess.start(files, hsm, Map.of(), memory)) {
@@ -188,25 +188,25 @@ final class CrowdTest {
         CompletableFuture.delayedExecutor(LIMIT_SECONDS, TimeUnit.SECONDS)
             .execute(crowd::destroyForcibly);
         try (var lines = crowd.inputReader(US_ASCII)) {
-          int authenticated = told(lines);
+          int authenticated = readCount(lines);
           String meanwhile = caller.latency();
           String afterwards = caller.latency();
           long residentFull = residentMiB(daemon.pid());
           assertThat(authenticated).isEqualTo(WITH_CERTIFICATE);
           assertThat(descriptors(daemon.pid()))
               .isGreaterThanOrEqualTo(descriptorsAlone + WITH_CERTIFICATE);
-          goOn(crowd);
-          assertThat(told(lines)).isEqualTo(WITH_CERTIFICATE);
+          proceed(crowd);
+          assertThat(readCount(lines)).isEqualTo(WITH_CERTIFICATE);
 
-          int silent = told(lines);
+          int silent = readCount(lines);
           String flooded = caller.latency();
-          assertThat(silent).isEqualTo(WITHOUT_A_WORD);
+          assertThat(silent).isEqualTo(SILENT);
           Eventually.holds(
-              "those who say nothing make room",
+              "the silent connections are evicted",
               () ->
                   descriptors(daemon.pid())
                       <= descriptorsAlone + WITH_CERTIFICATE + MAX_HANDSHAKES);
-          // A new caller, while those who say nothing are as many as may be.
+          // A new caller connects while the silent connections are at their limit.
           assertThat(daemon.as("admin").generateMac(key, "hello")).hasSize(32);
           System.out.printf(
               """
@@ -222,17 +222,17 @@ final class CrowdTest {
               afterwards,
               residentFull,
               (residentFull - residentAlone) * 1024 / WITH_CERTIFICATE,
-              WITHOUT_A_WORD,
+              SILENT,
               flooded,
               residentMiB(daemon.pid()));
-          goOn(crowd);
-          assertThat(told(lines)).isGreaterThanOrEqualTo(WITH_CERTIFICATE);
+          proceed(crowd);
+          assertThat(readCount(lines)).isGreaterThanOrEqualTo(WITH_CERTIFICATE);
           assertThat(crowd.waitFor(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
         } finally {
           crowd.destroy();
         }
         Eventually.holds(
-            "what the crowd held is given back",
+            "the descriptors of the crowd's connections are closed",
             () -> descriptors(daemon.pid()) <= descriptorsAlone + 2);
       }
     }

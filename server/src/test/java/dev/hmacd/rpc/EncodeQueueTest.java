@@ -23,7 +23,7 @@ class EncodeQueueTest {
   private final DefaultEventExecutor loop = new DefaultEventExecutor();
   private final EncodeQueue queue = new EncodeQueue(loop, 2 * BUFFER_BYTES + 1);
 
-  /// Events in their order, all on the event loop.
+  /// Events in order; only the event loop adds events.
   private final List<String> events = new ArrayList<>();
 
   private int unwritten;
@@ -34,7 +34,7 @@ class EncodeQueueTest {
     var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 
-  /// As gRPC: encodes at once, and writes in a later task.
+  /// A call that encodes at once, and writes in a later task, as gRPC does.
   private final class Call implements EncodeQueue.Answering {
     private final String name;
     private final Runnable measurement;
@@ -59,7 +59,7 @@ class EncodeQueueTest {
 
     @Override
     public void exhausted() {
-      throw new AssertionError("memory was left");
+      throw new AssertionError("memory is available");
     }
 
     @Override
@@ -68,7 +68,7 @@ class EncodeQueueTest {
     }
   }
 
-  /// Runs a task on the event loop, and waits until `last` has happened.
+  /// Runs a task on the event loop, and waits for the event `last`.
   private void run(Runnable task, String last) {
     loop.submit(task).syncUninterruptibly();
     Eventually.holds(
@@ -101,7 +101,7 @@ class EncodeQueueTest {
   }
 
   @Test
-  void answerWithoutMemoryFailsAlone() {
+  void onlyTheAnswerWithoutMemoryFails() {
     OutOfDirectMemoryError full = outOfMemory();
     run(
         () -> {
@@ -128,7 +128,7 @@ class EncodeQueueTest {
     assertThat(events).startsWith("exhausted", "encoded next", "written next");
   }
 
-  /// Netty alone can construct this error.
+  /// Only Netty can construct this error.
   private static OutOfDirectMemoryError outOfMemory() {
     try {
       var constructor = OutOfDirectMemoryError.class.getDeclaredConstructor(String.class);
@@ -141,7 +141,7 @@ class EncodeQueueTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 100, 4091, 4092, 5000, 8187, 16_000, 16_380, 100_000, 1_000_000})
-  void sizeOfTheBufferIsThatOfNetty(int message) {
+  void bufferSizeIsThatOfNetty(int message) {
     int bytes = Math.max(4096, message + 5);
     var buffer = PooledByteBufAllocator.DEFAULT.directBuffer(bytes);
     try {

@@ -37,8 +37,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Holds what is sent to the contract: `error_reason.proto` says of each reason its status code and
-/// the keys of its metadata.
+/// Each error of the daemon has the status code and the metadata keys of its reason in
+/// `error_reason.proto`.
 final class ErrorReasonTest {
   private static final Path CONTRACT = Path.of("../proto/hmacd/v1/error_reason.proto");
   private static final Pattern ENTRY =
@@ -47,7 +47,7 @@ final class ErrorReasonTest {
 
   private static final String REQUEST_ID = "0b0c0d0e-0000-4000-8000-000000000001";
 
-  /// A value for each type that a failure is made of.
+  /// A sample value for each component type of a failure.
   private static final Map<Class<?>, Object> SAMPLES =
       Map.ofEntries(
           Map.entry(String.class, "sample"),
@@ -64,10 +64,10 @@ final class ErrorReasonTest {
           Map.entry(Failure.Bound.class, Failure.Bound.OF_CALLER),
           Map.entry(Throwable.class, new IllegalStateException("not for callers")));
 
-  /// What the contract says of a reason.
-  private record Promise(String code, Set<String> keys) {}
+  /// The status code and the metadata keys of a reason in the contract.
+  private record Entry(String code, Set<String> keys) {}
 
-  private static final Map<String, Promise> PROMISES = new HashMap<>();
+  private static final Map<String, Entry> ENTRIES = new HashMap<>();
 
   @BeforeAll
   static void readContract() throws IOException {
@@ -78,7 +78,7 @@ final class ErrorReasonTest {
       KEYS.matcher(comment)
           .results()
           .forEach(found -> keys.addAll(List.of(found.group(1).split(", ", -1))));
-      PROMISES.put(entry.group(2), new Promise(comment.split(":", 2)[0], keys));
+      ENTRIES.put(entry.group(2), new Entry(comment.split(":", 2)[0], keys));
     }
   }
 
@@ -100,29 +100,29 @@ final class ErrorReasonTest {
 
   @ParameterizedTest
   @MethodSource("failures")
-  void codeAndMetadataAreThoseOfTheContract(Class<?> type) {
+  void codeAndMetadataMatchTheContract(Class<?> type) {
     Failure failure = sample(type);
     Statuses.Ending ending = Statuses.of(failure, REQUEST_ID);
-    Promise promise = PROMISES.get(failure.reason());
-    assertThat(promise).as(failure.reason()).isNotNull();
-    assertThat(ending.status().getCode().name()).isEqualTo(promise.code());
+    Entry entry = ENTRIES.get(failure.reason());
+    assertThat(entry).as(failure.reason()).isNotNull();
+    assertThat(ending.status().getCode().name()).isEqualTo(entry.code());
     ErrorInfo info = info(ending);
     assertThat(info.getReason()).isEqualTo(failure.reason());
     assertThat(info.getDomain()).isEqualTo("hmacd.dev");
-    assertThat(info.getMetadataMap().keySet()).isEqualTo(promise.keys());
+    assertThat(info.getMetadataMap().keySet()).isEqualTo(entry.keys());
   }
 
   @ParameterizedTest
   @MethodSource("failures")
-  void textTellsCallersNothingOfTheProgram(Class<?> type) {
+  void errorTextHasNoInternalDetails(Class<?> type) {
     assertThat(Statuses.of(sample(type), REQUEST_ID).status().getDescription())
         .isNotBlank()
         .doesNotContain("not for callers", "Exception", "CKR_", "dev.hmacd");
   }
 
-  /// Only a caller at its own bound can do something about it.
+  /// The client can act only if the bound is its own.
   @Test
-  void callerAtItsOwnBoundIsToldSo() {
+  void errorTextNamesTheClientAtItsOwnBound() {
     for (Function<Failure.Bound, Failure> kind :
         List.<Function<Failure.Bound, Failure>>of(
             Failure.TokenBusy::new, Failure.RegistryBusy::new, Failure.MemoryBusy::new)) {

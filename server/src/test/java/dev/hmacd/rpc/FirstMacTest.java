@@ -14,7 +14,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// The first complete path: a key, a MAC, and its verification.
+/// A key is created, and a MAC is generated and verified.
 final class FirstMacTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
 
@@ -31,7 +31,7 @@ final class FirstMacTest {
   }
 
   @Test
-  void macOfNewKeyVerifiesAndTamperedMessageDoesNot() {
+  void macOfNewKeyVerifiesAndTamperedMacDoesNot() {
     Caller admin = daemon.as("admin");
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     byte[] mac = admin.generateMac(key, "hello");
@@ -44,7 +44,7 @@ final class FirstMacTest {
   }
 
   @Test
-  void callerWithoutRuleIsDeniedWhetherKeyExistsOrNot() {
+  void callerWithoutRuleIsDeniedForExistingAndMissingKeys() {
     String key = daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256);
     Caller stranger = daemon.as("stranger");
     for (String name : new String[] {key, "alias/none", "00000000-0000-0000-0000-000000000000"}) {

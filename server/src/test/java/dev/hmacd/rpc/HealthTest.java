@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What load balancers and orchestrators are told (`grpc.health.v1`).
+/// The health service for load balancers and orchestrators (`grpc.health.v1`).
 @Tag("slow")
 final class HealthTest {
   private static final String CHECK = "/grpc.health.v1.Health/Check";
@@ -54,9 +54,9 @@ final class HealthTest {
   }
 
   @Test
-  void daemonServesOnceTheTokenHasGivenTheKnownAnswer() {
+  void daemonServesAfterTheFirstHealthCheckOfTheToken() {
     try (var daemon = LoopbackDaemon.withAdmin().token("lanes: 1")) {
-      // Makes the probe key, so that the next start does no more than ask for its MAC.
+      // Creates the probe key, so the next start only computes its MAC.
       daemon.start();
       daemon.daemon().close();
       var token = new FaultyToken(SoftHsm.shared().token());
@@ -72,7 +72,7 @@ final class HealthTest {
   }
 
   @Test
-  void checkOfWhatIsNoServiceIsRefused() {
+  void checkOfAnUnknownServiceIsRefused() {
     try (var daemon = LoopbackDaemon.withAdmin().start()) {
       Caller caller = daemon.as("anybody");
       assertThatThrownBy(() -> check(caller, "hmacd.v2.MacService"))
@@ -93,7 +93,7 @@ final class HealthTest {
   }
 
   @Test
-  void watchersAreToldEachChangeForAsLongAsTheyAreTrusted() throws Exception {
+  void watchReceivesEachChangeUntilItsCertificateIsNoLongerTrusted() throws Exception {
     var token = new FaultyToken(SoftHsm.shared().token());
     try (var daemon = LoopbackDaemon.withAdmin().wrapping(_ -> token)) {
       daemon.token("probe_interval: 50ms").start();
@@ -123,7 +123,7 @@ final class HealthTest {
   }
 
   @Test
-  void watchesAreSharedBetweenPrincipalsAndRoomIsUsedAgain() throws IOException {
+  void watchesAreSharedBetweenPrincipalsAndFreePlacesReused() throws IOException {
     byte[] request = message(0);
     try (var daemon = LoopbackDaemon.withAdmin().start()) {
       List<RawHttp2> watchers = new ArrayList<>();
@@ -137,73 +137,69 @@ final class HealthTest {
       }
       try (RawHttp2 late = daemon.raw("anybody").preface()) {
         late.call(1, WATCH).data(1, request);
-        assertThat(told(late.end(1)))
+        assertThat(late.end(1).withoutText())
             .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       }
       try (RawHttp2 other = daemon.raw("other").preface()) {
         other.call(1, WATCH).data(1, request);
         other.awaitMessage(1);
-        assertThat(told(watchers.getFirst().end(1)))
+        assertThat(watchers.getFirst().end(1).withoutText())
             .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       }
       watchers.removeFirst().close();
       Caller next = daemon.as("next");
-      Eventually.holds("there is room again", () -> watch(next, "").isServed());
+      Eventually.holds("a watch is accepted again", () -> watch(next, "").isServed());
       for (RawHttp2 each : watchers) {
         each.close();
       }
     }
   }
 
-  /// The way of each kind of call, with a request that is none and with one that never comes.
+  /// Each method with a malformed request, an unfinished request, and an unauthenticated caller.
   @ParameterizedTest
   @ValueSource(strings = {CHECK, WATCH, LIST, REFLECTION, REFLECTION_ALPHA})
-  void badCallEndsAsThoseOfTheContractDo(String path) throws IOException {
+  void invalidCallEndsWithAnErrorOfTheContract(String path) throws IOException {
     try (var daemon = LoopbackDaemon.withAdmin().limit("max_call_time: 1s").start();
         RawHttp2 caller = daemon.raw("anybody").preface()) {
       caller.call(1, path).data(1, message(0, (byte) 0xff, (byte) 0xff));
-      assertThat(told(caller.end(1))).isEqualTo(answered(Code.INVALID_ARGUMENT, "INVALID_FIELD"));
+      assertThat(caller.end(1).withoutText())
+          .isEqualTo(answered(Code.INVALID_ARGUMENT, "INVALID_FIELD"));
       caller.call(3, path).frame(DATA, 0, 3, 0, 0);
-      assertThat(told(caller.end(3)))
+      assertThat(caller.end(3).withoutText())
           .isEqualTo(answered(Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"));
       SSLContext nobody = daemon.ca().context(daemon.ca().issue(b -> b.subject("O=nobody")));
       try (RawHttp2 stranger =
           new RawHttp2(nobody.getSocketFactory().createSocket("127.0.0.1", daemon.port()))) {
         stranger.preface().call(1, path);
-        assertThat(told(stranger.end(1)))
+        assertThat(stranger.end(1).withoutText())
             .isEqualTo(answered(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
       }
     }
   }
 
   @Test
-  void reflectionIsForAFewAtOnce() throws IOException {
+  void concurrentReflectionCallsAreLimited() throws IOException {
     try (var daemon = LoopbackDaemon.withAdmin().start();
         RawHttp2 caller = daemon.raw("anybody").preface()) {
       for (int i = 0; i <= Reflection.MAX_CALLS; i++) {
         caller.call(1 + 2 * i, i % 2 == 0 ? REFLECTION : REFLECTION_ALPHA);
       }
-      assertThat(told(caller.end(1 + 2 * Reflection.MAX_CALLS)))
+      assertThat(caller.end(1 + 2 * Reflection.MAX_CALLS).withoutText())
           .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       try (RawHttp2 other = daemon.raw("other").preface()) {
         other.call(1, REFLECTION).data(1);
-        assertThat(told(other.end(1))).isEqualTo(answered(Code.OK, ""));
-        assertThat(told(caller.end(1)))
+        assertThat(other.end(1).withoutText()).isEqualTo(answered(Code.OK, ""));
+        assertThat(caller.end(1).withoutText())
             .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       }
       caller.data(3);
-      assertThat(told(caller.end(3))).isEqualTo(answered(Code.OK, ""));
+      assertThat(caller.end(3).withoutText()).isEqualTo(answered(Code.OK, ""));
       caller.call(999, REFLECTION_ALPHA).data(999);
-      assertThat(told(caller.end(999))).isEqualTo(answered(Code.OK, ""));
+      assertThat(caller.end(999).withoutText()).isEqualTo(answered(Code.OK, ""));
     }
   }
 
   private static End answered(Code code, String reason) {
     return new End.Answered(code, reason, "");
-  }
-
-  /// Without the text.
-  private static End told(End end) {
-    return end instanceof End.Answered(var code, var reason, var _) ? answered(code, reason) : end;
   }
 }

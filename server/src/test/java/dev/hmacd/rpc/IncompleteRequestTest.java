@@ -34,16 +34,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// What the daemon keeps of requests that have not come whole is bounded for all callers together
-/// and for each, whatever they are cut into; requests that come whole are served all the same.
+/// The memory of incomplete requests has a bound for all callers and for each principal, for any
+/// split into frames. Complete requests are served at the bound.
 final class IncompleteRequestTest {
   private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
 
-  /// Longer than any of these tests may take: no call ends because it is late.
+  /// No call reaches `max_call_time` in these tests.
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.withAdmin().limit("max_incomplete_bytes: 524288").limit("max_call_time: 10m");
 
-  /// Half of what all callers together have.
+  /// The bound of a principal: half of the bound of all callers.
   private static final int SHARE = 262_144;
 
   private static final End BUSY = new End.Answered(Code.RESOURCE_EXHAUSTED, "MEMORY_BUSY", "");
@@ -68,15 +68,17 @@ final class IncompleteRequestTest {
   }
 
   @AfterEach
-  void whatWasHeldIsGivenBack() {
+  void memoryIsReleased() {
     assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
     byte[] inPieces = message(0, request(ByteString.copyFrom(new byte[120_000])));
     Eventually.holds(
-        "a request that comes in pieces is taken",
+        "a request in several frames is served",
         () -> {
           try (RawHttp2 caller = daemon.raw("admin").preface()) {
             caller.call(1, PATH).data(1, inPieces);
-            return told(caller.end(1))
+            return caller
+                .end(1)
+                .withoutText()
                 .equals(new End.Answered(Code.INVALID_ARGUMENT, "INVALID_FIELD", ""));
           } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -91,13 +93,6 @@ final class IncompleteRequestTest {
         .setMacAlgorithm(MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)
         .build()
         .toByteArray();
-  }
-
-  /// Without the text.
-  private static End told(End end) {
-    return end instanceof End.Answered(var code, var reason, var _)
-        ? new End.Answered(code, reason, "")
-        : end;
   }
 
   private static byte[] gzip(byte[] plain) throws IOException {
@@ -123,42 +118,41 @@ final class IncompleteRequestTest {
     byte[] compressed = message(1, gzip(request(ByteString.copyFrom(new byte[30_000]))));
     return Stream.of(
         row(
-            "the beginning of a request",
+            "start of a message",
             23,
             (caller, call) ->
                 caller.call(call, PATH).frame(DATA, 0, call, prefix).frame(DATA, 0, call, body)),
         row(
-            "a message without the request's end",
+            "message without END_STREAM",
             12,
             (caller, call) -> caller.call(call, PATH).frame(DATA, 0, call, whole)),
         row(
-            "a compressed message without the request's end",
+            "compressed message without END_STREAM",
             8,
             (caller, call) ->
                 caller.call(call, PATH, "grpc-encoding", "gzip").frame(DATA, 0, call, compressed)));
   }
 
-  /// @param most calls of which that may be kept
+  /// @param most number of such calls within the bound
   @ParameterizedTest
   @MethodSource("pieces")
-  void callThatExceedsWhatMayBeKeptIsRefusedAndOthersGoOn(int most, Script piece)
-      throws IOException {
+  void callAboveTheBoundIsRefusedAndOthersAreServed(int most, Script piece) throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface();
         RawHttp2 other = daemon.raw("admin").preface()) {
       for (int i = 0; i <= most; i++) {
         piece.write(greedy, 1 + 2 * i);
       }
-      assertThat(told(greedy.end(1 + 2 * most))).isEqualTo(BUSY);
+      assertThat(greedy.end(1 + 2 * most).withoutText()).isEqualTo(BUSY);
       other.call(1, PATH).data(1, message(0, good));
-      assertThat(told(other.end(1))).isEqualTo(OK);
+      assertThat(other.end(1).withoutText()).isEqualTo(OK);
       greedy.data(1);
-      assertThat(told(greedy.end(1))).isNotEqualTo(BUSY);
+      assertThat(greedy.end(1).withoutText()).isNotEqualTo(BUSY);
     }
   }
 
-  /// Fills what one principal may have to the last byte, and one call more.
+  /// Fills the bound of a principal to the last byte, and sends one more call.
   ///
-  /// @return how the last call ended
+  /// @return the end of the last call
   private static End fill(RawHttp2 greedy) throws IOException {
     byte[] beginning = new byte[10_005];
     beginning[2] = 1;
@@ -175,100 +169,100 @@ final class IncompleteRequestTest {
   }
 
   @Test
-  void principalHasHalfAndOthersTheRest() throws IOException {
+  void principalHasHalfOfTheBound() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface();
         RawHttp2 other = daemon.raw("admin").preface()) {
       End refused = fill(greedy);
-      assertThat(told(refused)).isEqualTo(BUSY);
-      assertThat(((End.Answered) refused).told())
+      assertThat(refused.withoutText()).isEqualTo(BUSY);
+      assertThat(((End.Answered) refused).text())
           .startsWith(
               "too many requests of this client have not come whole: finish them before you send"
                   + " more");
       byte[] longest = message(0, request(ByteString.copyFrom(new byte[120_000])));
       other.call(1, PATH).data(1, longest);
-      assertThat(told(other.end(1)))
+      assertThat(other.end(1).withoutText())
           .isEqualTo(new End.Answered(Code.INVALID_ARGUMENT, "INVALID_FIELD", ""));
     }
   }
 
-  /// Who fills the bound to its last byte keeps out nobody whose request is short.
+  /// Short requests are served also if the bound is filled to the last byte.
   @Test
-  void shortCallHasRoomBesideLongOnesThatFillTheBound() throws IOException {
+  void shortRequestIsServedWhileTheBoundIsFull() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface();
         RawHttp2 second = daemon.raw("second").preface();
         RawHttp2 other = daemon.raw("admin").preface()) {
-      assertThat(told(fill(greedy))).isEqualTo(BUSY);
-      assertThat(told(fill(second))).isEqualTo(BUSY);
+      assertThat(fill(greedy).withoutText()).isEqualTo(BUSY);
+      assertThat(fill(second).withoutText()).isEqualTo(BUSY);
       byte[] beginning = new byte[10_005];
       beginning[2] = 1;
       other.call(3, PATH).frame(DATA, 0, 3, beginning);
       End refused = other.end(3);
-      assertThat(told(refused)).isEqualTo(BUSY);
-      assertThat(((End.Answered) refused).told())
+      assertThat(refused.withoutText()).isEqualTo(BUSY);
+      assertThat(((End.Answered) refused).text())
           .startsWith("too many requests have not come whole");
       byte[] whole = message(0, good);
       other.call(5, PATH).frame(DATA, 0, 5, Arrays.copyOf(whole, 7));
       other.data(5, Arrays.copyOfRange(whole, 7, whole.length));
-      assertThat(told(other.end(5))).isEqualTo(OK);
+      assertThat(other.end(5).withoutText()).isEqualTo(OK);
     }
   }
 
   @Test
-  void requestInPiecesOfOneByteIsRefusedWhenItExceedsWhatMayBeKept() throws IOException {
+  void requestInFramesOfOneByteIsRefusedAboveTheBound() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface()) {
       greedy.call(1, PATH).frame(DATA, 0, 1, 0, 0, 0, 2, 0);
       for (int i = 0; i < 510; i++) {
         greedy.frame(DATA, 0, 1, 1);
       }
-      assertThat(told(greedy.end(1))).isEqualTo(BUSY);
+      assertThat(greedy.end(1).withoutText()).isEqualTo(BUSY);
     }
   }
 
   @Test
-  void callsThatAreHeadersOnlyAreRefusedFromTheOldestOn() throws IOException {
+  void oldestCallsWithoutDataAreRefusedFirst() throws IOException {
     try (RawHttp2 greedy = daemon.raw("admin").preface()) {
       for (int i = 0; i < 100; i++) {
         greedy.call(1 + 2 * i, PATH);
       }
-      assertThat(told(greedy.end(1))).isEqualTo(BUSY);
+      assertThat(greedy.end(1).withoutText()).isEqualTo(BUSY);
       greedy.data(199, message(0, good));
-      assertThat(told(greedy.end(199))).isEqualTo(OK);
+      assertThat(greedy.end(199).withoutText()).isEqualTo(OK);
     }
   }
 
-  /// Also where another's are older.
+  /// The calls of the other principal are older, but fewer.
   @Test
-  void callsThatAreHeadersOnlyAreRefusedToWhoHasTooMany() throws IOException {
+  void callsWithoutDataAreRefusedForThePrincipalWithTooMany() throws IOException {
     try (RawHttp2 modest = daemon.raw("admin").preface();
         RawHttp2 greedy = daemon.raw("greedy").preface()) {
       modest.call(1, PATH);
       for (int i = 0; i < 200; i++) {
         greedy.call(1 + 2 * i, PATH);
       }
-      assertThat(told(greedy.end(1))).isEqualTo(BUSY);
+      assertThat(greedy.end(1).withoutText()).isEqualTo(BUSY);
       modest.data(1, message(0, good));
-      assertThat(told(modest.end(1))).isEqualTo(OK);
+      assertThat(modest.end(1).withoutText()).isEqualTo(OK);
     }
   }
 
   @Test
-  void whatComesForCallsThatWereRefusedIsNotKept() throws IOException {
+  void dataOfRefusedCallsIsDiscarded() throws IOException {
     try (RawHttp2 greedy = daemon.raw("greedy").preface()) {
       greedy.call(1, PATH).frame(DATA, 0, 1, 0, 0x7f, 0xff, 0xff, 0xff);
-      assertThat(told(greedy.end(1)))
+      assertThat(greedy.end(1).withoutText())
           .isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LONG", ""));
       byte[] more = new byte[16_384];
-      for (int i = 0; i < 100; i++) { // More than the windows have, if it were not read.
+      for (int i = 0; i < 100; i++) { // More data than the flow-control windows.
         greedy.frame(DATA, 0, 1, more);
       }
       greedy.call(3, PATH).data(3, message(0, good));
-      assertThat(told(greedy.end(3)))
+      assertThat(greedy.end(3).withoutText())
           .isEqualTo(new End.Answered(Code.PERMISSION_DENIED, "ACCESS_DENIED", ""));
     }
   }
 
   @Test
-  void piecesThatBringNothingDoNotCount() throws IOException {
+  void emptyFramesDoNotCount() throws IOException {
     try (RawHttp2 caller = daemon.raw("admin").preface()) {
       byte[] whole = message(0, good);
       caller.call(1, PATH).frame(DATA, 0, 1, Arrays.copyOf(whole, 7));
@@ -277,27 +271,27 @@ final class IncompleteRequestTest {
         caller.frame(DATA, PADDED, 1, 3, 0, 0, 0);
       }
       caller.data(1, Arrays.copyOfRange(whole, 7, whole.length));
-      assertThat(told(caller.end(1))).isEqualTo(OK);
+      assertThat(caller.end(1).withoutText()).isEqualTo(OK);
     }
   }
 
   @Test
-  void callOfNobodyIsRefusedBeforeItsRequestComes() throws IOException {
+  void unauthenticatedCallIsRefusedBeforeItsRequestArrives() throws IOException {
     SSLContext nobody = daemon.ca().context(daemon.ca().issue(b -> b.subject("O=nobody")));
     for (String path : List.of(PATH, "/hmacd.v1.MacService/Sign", "/grpc.health.v1.Health/Watch")) {
       try (RawHttp2 caller =
           new RawHttp2(nobody.getSocketFactory().createSocket("127.0.0.1", daemon.port()))) {
         caller.preface().call(1, path);
-        assertThat(told(caller.end(1)))
+        assertThat(caller.end(1).withoutText())
             .as(path)
             .isEqualTo(new End.Answered(Code.UNAUTHENTICATED, "UNAUTHENTICATED", ""));
       }
     }
   }
 
-  /// The longest that the fields' own limits allow, in characters of four bytes.
+  /// The longest request within the limits of each field, in characters of four bytes.
   @Test
-  void longestRequestOfTheContractIsTaken() {
+  void longestRequestOfTheContractIsAccepted() {
     String character = "\uD83D\uDD11";
     var request =
         CreateKeyRequest.newBuilder()

@@ -42,7 +42,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Keys and aliases as callers see them, by every name that they can call them.
+/// Keys and aliases over gRPC, by each form of a key's name.
 final class KeyServiceTest {
   private static final String PREFIX = "arn:aws:kms:eu-central-1:123456789012:";
   private static final String NO_KEY = "00000000-0000-0000-0000-000000000000";
@@ -51,7 +51,7 @@ final class KeyServiceTest {
       LoopbackDaemon.withAdmin().wrapping(_ -> TOKEN).token("probe_interval: 1h");
   private static Caller admin;
 
-  @SuppressWarnings("NullAway.Init") // The caller is there from start() on.
+  @SuppressWarnings("NullAway.Init") // start() sets the caller.
   KeyServiceTest() {}
 
   @BeforeAll
@@ -116,7 +116,7 @@ final class KeyServiceTest {
     "KEY_SPEC_HMAC_384, MAC_ALGORITHM_HMAC_SHA_384, 48",
     "KEY_SPEC_HMAC_512, MAC_ALGORITHM_HMAC_SHA_512, 64"
   })
-  void newKeyIsDescribedAsItIs(KeySpec spec, MacAlgorithm algorithm, int bytes) {
+  void newKeyIsDescribedWithItsAttributes(KeySpec spec, MacAlgorithm algorithm, int bytes) {
     KeyMetadata key =
         admin
             .keys()
@@ -144,7 +144,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void keyAnswersToItsIdItsArnItsAliasAndTheAliasesArn() {
+  void keyIsFoundByIdArnAliasAndAliasArn() {
     String id = createKey();
     String alias = freshAlias();
     admin.createAlias(alias, PREFIX + "key/" + id);
@@ -173,7 +173,7 @@ final class KeyServiceTest {
         "hmacd/own/probe",
         " "
       })
-  void nameWithoutFormIsInvalid(String name) {
+  void malformedNameIsInvalid(String name) {
     assertThatThrownBy(() -> describe(name))
         .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_KEY_ID"));
     assertThatThrownBy(() -> admin.generateMac(name, "hello"))
@@ -188,7 +188,7 @@ final class KeyServiceTest {
         "alias/none",
         "arn:aws:kms:eu-central-1:123456789012:alias/none"
       })
-  void nameOfNoKeyIsNotFound(String name) {
+  void unknownNameIsNotFound(String name) {
     assertThatThrownBy(() -> describe(name))
         .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND"))
         .satisfies(
@@ -198,7 +198,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void aliasIsNoTargetOfAliasesNorFilterOfTheirList() {
+  void aliasIsRefusedAsTargetAndAsFilter() {
     String id = createKey();
     String alias = freshAlias();
     admin.createAlias(alias, id);
@@ -213,7 +213,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void aliasForNoKeyIsRefused() {
+  void aliasOfAMissingKeyIsRefused() {
     String alias = freshAlias();
     assertThatThrownBy(() -> admin.createAlias(alias, NO_KEY))
         .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND"));
@@ -279,7 +279,7 @@ final class KeyServiceTest {
         "alias/a\n",
         "arn:aws:kms:eu-central-1:123456789012:alias/a"
       })
-  void aliasThatIsNoneOrReservedIsInvalid(String name) {
+  void malformedOrReservedAliasIsInvalid(String name) {
     String id = createKey();
     assertThatThrownBy(() -> admin.createAlias(name, id))
         .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD"));
@@ -303,7 +303,7 @@ final class KeyServiceTest {
 
   @ParameterizedTest(name = "of {0}")
   @ValueSource(strings = {"a", "ä", "鍵", "\uD83D\uDD11", "\n", "\u0000"})
-  void descriptionHas8192CharactersAtMostWhateverTheyAre(String character) {
+  void descriptionHas8192CharactersAtMost(String character) {
     String longest = character.repeat(8192);
     KeyMetadata key = createKey(longest);
     assertThat(key.getDescription()).isEqualTo(longest);
@@ -325,7 +325,7 @@ final class KeyServiceTest {
 
   @ParameterizedTest(name = "pages of {0}")
   @ValueSource(ints = {1, 3, 1000})
-  void pagesOfKeysAreInOrderAndHaveAllThatWereThereThroughout(int size) {
+  void pagesOfKeysAreSortedAndComplete(int size) {
     Set<String> before = Set.copyOf(IntStream.range(0, 7).mapToObj(_ -> createKey()).toList());
     List<String> listed = new ArrayList<>();
     String token = "";
@@ -340,7 +340,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void pagesOfAliasesAreInOrderAndOfTheKeyThatIsAskedFor() {
+  void pagesOfAliasesAreSortedAndOfTheRequestedKey() {
     String one = createKey();
     String two = createKey();
     List<String> names = IntStream.range(0, 5).mapToObj(_ -> freshAlias()).sorted().toList();
@@ -361,7 +361,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void pageTokenIsGoodForTheListThatGaveItAlone() {
+  void pageTokenIsValidForItsOwnListOnly() {
     String one = createKey();
     String two = createKey();
     for (String key : List.of(one, two)) {
@@ -399,7 +399,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void keyThatIsBeingMadeIsListedAndNeitherUsedNorNamed() throws Exception {
+  void keyInStateCreatingIsListedAndCannotBeUsedOrAliased() throws Exception {
     Set<String> before = Set.copyOf(ids());
     try (Gate gate = TOKEN.blocking(Call.GENERATE)) {
       var making =
@@ -407,9 +407,9 @@ final class KeyServiceTest {
               .createKey(
                   CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256).build());
       gate.awaitEntered();
-      List<String> begun = ids().stream().filter(id -> !before.contains(id)).toList();
-      assertThat(begun).hasSize(1);
-      String id = begun.getFirst();
+      List<String> created = ids().stream().filter(id -> !before.contains(id)).toList();
+      assertThat(created).hasSize(1);
+      String id = created.getFirst();
       assertThat(describe(id).getKeyState()).isEqualTo(KeyState.KEY_STATE_CREATING);
       String alias = freshAlias();
       String other = freshAlias();
@@ -431,7 +431,7 @@ final class KeyServiceTest {
   }
 
   @Test
-  void macIsUnavailableWhenItsObjectHasGoneFromTheTokenAndTheKeyIsStillDescribed() {
+  void keyWithoutObjectOnTheTokenIsUnavailableAndStillDescribed() {
     String id = createKey();
     SoftHsm.shared().delete("hmacd/key/" + id + "/1");
     assertThatThrownBy(() -> admin.generateMac(id, "hello"))

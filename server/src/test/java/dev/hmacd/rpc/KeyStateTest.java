@@ -43,18 +43,17 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// What can be done with a key in each of its states: AWS KMS's table ("Key states of AWS KMS
-/// keys"), walked whole.
+/// Each operation in each key state of AWS KMS's table ("Key states of AWS KMS keys").
 final class KeyStateTest {
   private static final SoftHsm hsm = SoftHsm.shared();
   private static final FaultyToken token = new FaultyToken(hsm.token());
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.on(hsm).allowingAll("admin").wrapping(_ -> token);
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private static Caller admin;
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private static StateWalk states;
 
   @BeforeAll
@@ -111,7 +110,9 @@ final class KeyStateTest {
                     .build());
   }
 
-  /// An operation, and how it is called: with a key, and an alias of it.
+  /// An operation.
+  ///
+  /// @param call executes the operation with a key and its alias
   record Operation(String name, BiConsumer<String, String> call) {}
 
   private static List<Operation> operations() {
@@ -178,13 +179,13 @@ final class KeyStateTest {
   }
 
   private static void deleteAlias(String alias) {
-    if (!alias.isEmpty()) { // A key that is being made can have none.
+    if (!alias.isEmpty()) { // A key in state CREATING has no alias.
       var _ = admin.keys().deleteAlias(DeleteAliasRequest.newBuilder().setAliasName(alias).build());
     }
   }
 
   @Test
-  void everyOperationOfTheTableIsWalked() {
+  void everyOperationOfTheTableIsTested() {
     assertThat(operations().stream().map(Operation::name))
         .containsExactlyInAnyOrderElementsOf(StateWalk.operations());
   }
@@ -197,24 +198,26 @@ final class KeyStateTest {
                     .map(
                         state ->
                             argumentSet(
-                                operation.name() + " of a key " + state, operation, state)));
+                                operation.name() + " of a key in state " + state,
+                                operation,
+                                state)));
   }
 
   @ParameterizedTest
   @MethodSource("table")
-  void operationIsAllowedOrRefusedAsTheTableSays(Operation operation, State state) {
+  void operationIsAllowedOrRefusedAsInTheTable(Operation operation, State state) {
     states.put(
         state,
         (key, alias) -> {
           assertThat(admin.describe(key).getKeyState().name()).isEqualTo("KEY_STATE_" + state);
           if (operation.name().equals("VerifyMac") && state == State.ENABLED) {
-            // It is done, and the MAC is wrong.
+            // The operation is allowed, and the MAC does not match.
             assertThatThrownBy(() -> operation.call().accept(key, alias))
                 .satisfies(failsWith(Code.INVALID_ARGUMENT, "KMS_INVALID_MAC"));
           } else if (StateWalk.isAllowed(operation.name(), state)) {
             operation.call().accept(key, alias);
           } else if (state == State.UNAVAILABLE && operation.name().endsWith("Mac")) {
-            // The token is asked again: the object may be back.
+            // The daemon searches the token again: the object may be back.
             assertThatThrownBy(() -> operation.call().accept(key, alias))
                 .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
           } else {
@@ -230,7 +233,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void changeIsEffectiveOnTheNextRequest() {
+  void changeOfStateIsEffectiveForTheNextRequest() {
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     byte[] mac = admin.generateMac(key, "hello");
     for (int i = 0; i < 20; i++) {
@@ -253,7 +256,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void objectThatIsBackMakesTheKeyAvailableAgain() {
+  void keyIsAvailableAgainAfterItsObjectIsRestored() {
     byte[] secret = new byte[32];
     String label = SoftHsm.freshLabel("back");
     String id = SoftHsm.freshId();
@@ -269,10 +272,10 @@ final class KeyStateTest {
   }
 
   @Test
-  void stateAndDescriptionOutliveARestart() {
+  void stateAndDescriptionArePersistent() {
     String disabled = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     String doomed = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
-    describeAs(disabled, "what it is for");
+    describeAs(disabled, "for orders");
     var _ = disable(disabled);
     KeyMetadata scheduled = schedule(doomed, 30);
     try {
@@ -280,7 +283,7 @@ final class KeyStateTest {
       states = new StateWalk(hsm, token, admin);
       KeyMetadata after = admin.describe(disabled);
       assertThat(after.getKeyState()).isEqualTo(KeyState.KEY_STATE_DISABLED);
-      assertThat(after.getDescription()).isEqualTo("what it is for");
+      assertThat(after.getDescription()).isEqualTo("for orders");
       assertThat(admin.describe(doomed)).isEqualTo(scheduled);
     } finally {
       var _ = cancel(doomed);
@@ -299,7 +302,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void windowThatIsNotSetIsThirtyDays() {
+  void defaultWindowIsThirtyDays() {
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     long now = System.currentTimeMillis() / 1000;
     long deletion = schedule(key, 0).getDeletionTime().getSeconds();
@@ -307,7 +310,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void aliasNamesNoKeyWhereAStateIsChanged() {
+  void aliasIsRefusedInChangesOfState() {
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     String alias = freshAlias();
     admin.createAlias(alias, key);
@@ -316,7 +319,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void tagsThatAKeyIsMadeWithAreListedInOrder() {
+  void tagsOfANewKeyAreListedInOrder() {
     var request = CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256);
     for (int i = 50; i > 0; i--) {
       request.addTags(Tag.newBuilder().setTagKey("k" + i).setTagValue("v" + i));
@@ -343,10 +346,10 @@ final class KeyStateTest {
         .satisfies(failsWith(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED", "maximum", "50"));
   }
 
-  static Stream<Arguments> badTags() {
+  static Stream<Arguments> invalidTags() {
     return Stream.of(
-        argumentSet("the same key twice", List.of("a", "a"), "Duplicate tag keys"),
-        argumentSet("a reserved prefix", List.of("AWS:x"), "Tags beginning with aws: are reserved"),
+        argumentSet("duplicate key", List.of("a", "a"), "Duplicate tag keys"),
+        argumentSet("reserved prefix", List.of("AWS:x"), "Tags beginning with aws: are reserved"),
         argumentSet(
             "too many",
             Stream.iterate(0, i -> i + 1).limit(51).map(i -> "k" + i).toList(),
@@ -354,8 +357,8 @@ final class KeyStateTest {
   }
 
   @ParameterizedTest
-  @MethodSource("badTags")
-  void tagsThatCannotBeTogetherMakeNoKey(List<String> tagKeys, String rule) {
+  @MethodSource("invalidTags")
+  void invalidTagsAreRefusedBeforeTheKeyIsCreated(List<String> tagKeys, String rule) {
     int before = token.count(Call.GENERATE);
     var request = CreateKeyRequest.newBuilder().setKeySpec(KeySpec.KEY_SPEC_HMAC_256);
     tagKeys.forEach(key -> request.addTags(Tag.newBuilder().setTagKey(key)));
@@ -365,7 +368,7 @@ final class KeyStateTest {
   }
 
   @Test
-  void tagIsReplacedByKeyAndTakenOff() {
+  void tagIsReplacedByKeyAndRemoved() {
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     tag(key);
     var _ =

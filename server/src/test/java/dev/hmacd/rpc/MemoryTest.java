@@ -34,8 +34,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// A caller who may do nothing, and sends what it can to fill the memory of a daemon that has
-/// little: the daemon goes on, and serves others.
+/// A caller without permissions floods a daemon with a small heap. The daemon serves other callers
+/// meanwhile and afterwards.
 @Tag("slow")
 final class MemoryTest {
   private static final String PATH = "/hmacd.v1.MacService/GenerateMac";
@@ -84,7 +84,7 @@ final class MemoryTest {
 
   static Stream<Arguments> floods() {
     byte[] beginning = new byte[16_384];
-    beginning[2] = 1; // Of a message of 64 KiB.
+    beginning[2] = 1; // The message has 64 KiB.
     byte[] watch = message(0, nameOf(130_000));
     byte[] byteInARecord =
         joined(
@@ -94,12 +94,12 @@ final class MemoryTest {
         joined(
             Collections.nCopies(1800, RawHttp2.frameBytes(DATA, 0, 1, new byte[0]))
                 .toArray(byte[][]::new));
-    byte[] groups = new byte[131_000]; // Field 15: groups within groups, and none of their ends.
+    byte[] groups = new byte[131_000]; // Field 15: nested groups without an end.
     Arrays.fill(groups, (byte) 0x7b);
     byte[] unfinished = Arrays.copyOf(RawHttp2.frameBytes(DATA, 0, 1, new byte[16_384]), 16_392);
     return Stream.of(
         row(
-            "half-open calls of nested unknown groups",
+            "calls of nested unknown groups without END_STREAM",
             1,
             caller -> {
               for (int stream = 1; stream < 120; stream += 2) {
@@ -113,15 +113,18 @@ final class MemoryTest {
               }
             }),
         row(
-            "answers that nobody takes",
+            "unread answers",
             60,
             caller -> {
-              caller.frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // No window for them.
+              caller.frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // Initial window 0.
               for (int stream = 1; stream < 500; stream += 2) {
                 caller.call(stream, "/grpc.health.v1.Health/Check").data(stream, message(0));
               }
             }),
-        row("frames less their last byte", 300, caller -> caller.call(1, PATH).bytes(unfinished)),
+        row(
+            "frames without their last byte",
+            300,
+            caller -> caller.call(1, PATH).bytes(unfinished)),
         row(
             "watches of services with long names",
             4,
@@ -131,7 +134,7 @@ final class MemoryTest {
               }
             }),
         row(
-            "calls whose request is not finished",
+            "unfinished requests",
             4,
             caller -> {
               for (int stream = 1; stream < 500; stream += 2) {
@@ -142,7 +145,7 @@ final class MemoryTest {
               }
             }),
         row(
-            "single bytes, each in a record of its own",
+            "single bytes in separate TLS records",
             1,
             caller -> {
               caller.call(1, PATH).frame(DATA, 0, 1, 0, 0, 1, 0, 0);
@@ -151,7 +154,7 @@ final class MemoryTest {
               }
             }),
         row(
-            "frames of nothing",
+            "empty frames",
             1,
             caller -> {
               caller.call(1, PATH).frame(DATA, 0, 1, 0);
@@ -160,7 +163,7 @@ final class MemoryTest {
               }
             }),
         row(
-            "calls that are headers only",
+            "calls without DATA frames",
             100,
             caller -> {
               byte[] headers = callHeaders(PATH);
@@ -184,7 +187,7 @@ final class MemoryTest {
 
   @ParameterizedTest
   @MethodSource("floods")
-  void daemonServesOthersWhileAndAfterItIsFlooded(int connections, Flood flood) throws IOException {
+  void otherCallersAreServedDuringAndAfterAFlood(int connections, Flood flood) throws IOException {
     List<RawHttp2> open = new ArrayList<>();
     try {
       for (int i = 0; i < connections; i++) {
@@ -193,7 +196,7 @@ final class MemoryTest {
         try {
           flood.write(caller);
         } catch (IOException e) {
-          // It held too much, and has been cut.
+          // The daemon closed the connection for its memory.
         }
       }
       assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);

@@ -43,8 +43,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Who may do what with which key, seen from outside: each caller by the way it authenticates, each
-/// key by all of its names.
+/// Permissions over gRPC, for each kind of authentication and each form of a key's name.
 final class PermissionTest {
   private static final String ARN = "arn:aws:kms:eu-central-1:123456789012:";
   private static final String UNKNOWN = "00000000-0000-0000-0000-000000000000";
@@ -56,7 +55,7 @@ final class PermissionTest {
           .allowing("eu", MAC, "alias/eu/*")
           .allowing("signer", List.of(Action.GENERATE_MAC), "*")
           .allowing("describer", List.of(Action.DESCRIBE_KEY), "*")
-          .allowing("looker", List.of(Action.DESCRIBE_KEY), "alias/orders")
+          .allowing("reader", List.of(Action.DESCRIBE_KEY), "alias/orders")
           .rule("dns:billing.example", "[GenerateMac]", "alias/orders")
           .rule("cn:billing", "[GenerateMac]", "alias/orders")
           .rule("spiffe://other/*", "[GenerateMac]", "alias/orders")
@@ -65,7 +64,7 @@ final class PermissionTest {
   private static Caller admin;
   private static Caller signer;
   private static Caller stranger;
-  private static Caller looker;
+  private static Caller reader;
   private static String orders = "";
   private static String invoices = "";
 
@@ -83,7 +82,7 @@ final class PermissionTest {
     admin = daemon.as("admin");
     signer = daemon.as("signer");
     stranger = daemon.as("stranger");
-    looker = daemon.as("looker");
+    reader = daemon.as("reader");
     orders = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     invoices = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
     admin.createAlias("alias/orders", orders);
@@ -106,11 +105,15 @@ final class PermissionTest {
     return Stream.of(
         caller("exact SPIFFE ID", true, b -> b.addSanUriName(URI.create("spiffe://test/orders"))),
         caller(
-            "longer SPIFFE ID", false, b -> b.addSanUriName(URI.create("spiffe://test/orders2"))),
+            "SPIFFE ID with a longer last segment",
+            false,
+            b -> b.addSanUriName(URI.create("spiffe://test/orders2"))),
         caller(
-            "SPIFFE ID below", false, b -> b.addSanUriName(URI.create("spiffe://test/orders/1"))),
+            "SPIFFE ID with one more segment",
+            false,
+            b -> b.addSanUriName(URI.create("spiffe://test/orders/1"))),
         caller(
-            "SPIFFE ID of the wildcard",
+            "SPIFFE ID that matches the wildcard",
             true,
             b -> b.addSanUriName(URI.create("spiffe://other/a/b"))),
         caller("longer trust domain", false, b -> b.addSanUriName(URI.create("spiffe://other2/a"))),
@@ -121,11 +124,11 @@ final class PermissionTest {
             b -> b.addSanDnsName("a.example").addSanDnsName("billing.example")),
         caller("CN", true, b -> b.subject("CN=billing")),
         caller(
-            "CN of a certificate with another DNS name",
+            "CN of a certificate with a DNS name",
             false,
             b -> b.subject("CN=billing").addSanDnsName("a.example")),
-        caller("CN that is a SPIFFE ID", false, b -> b.subject("CN=spiffe://test/orders")),
-        caller("CN that is a user id", false, b -> b.subject("CN=uid:" + uid())));
+        caller("CN in the form of a SPIFFE ID", false, b -> b.subject("CN=spiffe://test/orders")),
+        caller("CN in the form of a uid", false, b -> b.subject("CN=uid:" + uid())));
   }
 
   private static Arguments caller(
@@ -135,7 +138,7 @@ final class PermissionTest {
 
   @ParameterizedTest
   @MethodSource("callers")
-  void certificateIsAllowedWhatItsPrincipalIs(
+  void certificateHasThePermissionsOfItsPrincipal(
       boolean allowed, UnaryOperator<CertificateBuilder> certificate) {
     var issued = daemon.ca().issue(b -> certificate.apply(b.subject("O=test")));
     try (Caller caller = daemon.as(issued)) {
@@ -149,14 +152,14 @@ final class PermissionTest {
   }
 
   @Test
-  void processOnTheSocketIsAllowedWhatItsUserIs() {
+  void processOnTheSocketHasThePermissionsOfItsUser() {
     Caller local = daemon.onSocket();
     assertThat(local.generateMac("alias/orders", "hello")).hasSize(32);
     denied(local, "alias/invoices");
   }
 
   @Test
-  void userOfARuleIsNoOtherUser() {
+  void ruleForAnotherUserDoesNotApply() {
     try (var other =
         LoopbackDaemon.withAdmin().rule("uid:" + (uid() + 1), "[\"*\"]", "*").start()) {
       String key = other.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256);
@@ -165,7 +168,7 @@ final class PermissionTest {
   }
 
   @Test
-  void keyOfAnAliasRuleIsAllowedByWhateverNameItIsCalled() {
+  void aliasRuleAllowsItsKeyByEachName() {
     Caller caller = daemon.as("orders");
     for (String name :
         List.of(orders, ARN + "key/" + orders, "alias/orders", ARN + "alias/orders")) {
@@ -285,10 +288,10 @@ final class PermissionTest {
     return argumentSet(name, name, call);
   }
 
-  /// Every action but the one that the rule names, also on the keys that it names.
+  /// Each action other than the action of the rule, on a key of the rule.
   @ParameterizedTest
   @MethodSource("actions")
-  void ruleForOneActionAllowsNoOther(String action, BiConsumer<Caller, String> call) {
+  void ruleForOneActionAllowsNoOtherAction(String action, BiConsumer<Caller, String> call) {
     assertThat(signer.generateMac(orders, "hello")).hasSize(32);
     assertThatThrownBy(() -> call.accept(signer, orders))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED", "action", action));
@@ -297,22 +300,22 @@ final class PermissionTest {
   private static final Pattern DETAILS = Pattern.compile("details-bin=([A-Za-z0-9+/=]+)");
   private static final String REQUEST_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 
-  /// All that a caller without rights is told: status, headers and trailers.
+  /// The complete answer to a denied caller: status, headers and trailers.
   private static String refusal(Caller caller, BiConsumer<Caller, String> call, String key) {
-    List<String> told = new ArrayList<>();
-    assertThatThrownBy(() -> call.accept(caller.recording(told), key))
+    List<String> answers = new ArrayList<>();
+    assertThatThrownBy(() -> call.accept(caller.recording(answers), key))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
-    assertThat(told).singleElement().asString().contains("grpc-status-details-bin");
-    return withoutRequestId(told.getFirst());
+    assertThat(answers).singleElement().asString().contains("grpc-status-details-bin");
+    return withoutRequestId(answers.getFirst());
   }
 
   /// The end of a call, with its details as text and without its request id, which differs in each
   /// call.
-  private static String withoutRequestId(String told) {
-    Matcher details = DETAILS.matcher(told);
+  private static String withoutRequestId(String answers) {
+    Matcher details = DETAILS.matcher(answers);
     assertThat(details.find()).isTrue();
     String decoded = new String(Base64.getDecoder().decode(details.group(1)), ISO_8859_1);
-    String all = told.replace(details.group(1), decoded);
+    String all = answers.replace(details.group(1), decoded);
     assertThat(all).containsPattern(REQUEST_ID);
     return all.replaceAll(REQUEST_ID, "");
   }
@@ -325,9 +328,9 @@ final class PermissionTest {
 
   @ParameterizedTest
   @MethodSource("allActions")
-  void deniedCallerCannotTellKeysThatExistFromThoseThatDoNot(
+  void answersForExistingAndMissingKeysAreEqualForADeniedCaller(
       String action, BiConsumer<Caller, String> call) {
-    for (Caller caller : List.of(stranger, looker)) {
+    for (Caller caller : List.of(stranger, reader)) {
       String refusal = refusal(caller, call, invoices);
       assertThat(refusal).contains(action);
       for (String name :
@@ -345,7 +348,7 @@ final class PermissionTest {
   }
 
   @Test
-  void keyThatIsMissingIsToldToThoseWhoMayDescribeAllKeys() {
+  void missingKeyIsNotFoundForCallersThatMayDescribeAllKeys() {
     Caller describer = daemon.as("describer");
     for (String name : List.of(UNKNOWN, ARN + "key/" + UNKNOWN, "alias/none", ARN + "alias/none")) {
       for (Caller caller : List.of(admin, describer)) {
@@ -353,7 +356,7 @@ final class PermissionTest {
             .as(name)
             .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND", "key_id", name));
       }
-      for (Caller caller : List.of(signer, looker, stranger)) {
+      for (Caller caller : List.of(signer, reader, stranger)) {
         denied(caller, name);
       }
     }

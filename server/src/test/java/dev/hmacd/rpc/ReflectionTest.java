@@ -46,7 +46,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Generic clients, who know no file but those of server reflection.
+/// Generic clients that read all types through server reflection.
 final class ReflectionTest {
   private static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
@@ -63,12 +63,12 @@ final class ReflectionTest {
     daemon.close();
   }
 
-  /// The versions of the protocol, each through the stub of its own contract.
+  /// The versions of the reflection protocol.
   enum Version {
     V1 {
       @Override
       List<String> services(Caller caller) throws InterruptedException {
-        return ask(caller, ServerReflectionRequest.newBuilder().setListServices("").build())
+        return response(caller, ServerReflectionRequest.newBuilder().setListServices("").build())
             .getListServicesResponse()
             .getServiceList()
             .stream()
@@ -78,7 +78,7 @@ final class ReflectionTest {
 
       @Override
       List<ByteString> files(Caller caller, String symbol) throws InterruptedException {
-        return ask(
+        return response(
                 caller,
                 ServerReflectionRequest.newBuilder().setFileContainingSymbol(symbol).build())
             .getFileDescriptorResponse()
@@ -129,7 +129,7 @@ final class ReflectionTest {
     abstract List<ByteString> files(Caller caller, String symbol) throws InterruptedException;
   }
 
-  private static ServerReflectionResponse ask(Caller caller, ServerReflectionRequest request)
+  private static ServerReflectionResponse response(Caller caller, ServerReflectionRequest request)
       throws InterruptedException {
     var seen = new Seen<ServerReflectionResponse>();
     StreamObserver<ServerReflectionRequest> requests =
@@ -139,7 +139,7 @@ final class ReflectionTest {
     return seen.next();
   }
 
-  /// A client as grpcurl is one: it builds its types from what reflection says of a symbol.
+  /// A generic client, as grpcurl: it builds its types from the files of a symbol.
   private record Generic(Version version, Caller caller) {
     private FileDescriptor file(String symbol) throws Exception {
       Map<String, FileDescriptorProto> files = new HashMap<>();
@@ -205,7 +205,7 @@ final class ReflectionTest {
       return ProtoUtils.marshaller(DynamicMessage.getDefaultInstance(type));
     }
 
-    /// The details of an error, as messages of types that were asked for by the names in them.
+    /// The details of an error. The client reads the type of each detail through reflection.
     List<DynamicMessage> details(StatusRuntimeException error) throws Exception {
       DynamicMessage status =
           DynamicMessage.parseFrom(
@@ -227,7 +227,7 @@ final class ReflectionTest {
 
   @ParameterizedTest
   @EnumSource
-  void reasonOfAnErrorIsDecodedThroughReflectionAlone(Version version) throws Exception {
+  void errorReasonIsDecodedThroughReflectionOnly(Version version) throws Exception {
     var client = new Generic(version, daemon.as("admin"));
     var error =
         catchThrowableOfType(
@@ -273,8 +273,7 @@ final class ReflectionTest {
     }
   }
 
-  /// Those of `google/rpc/error_details.proto` that the daemon sends, and those that a client with
-  /// a list of the usual ones asks for.
+  /// The types of `google/rpc/error_details.proto` that the daemon sends, and other common types.
   @ParameterizedTest
   @EnumSource
   void typesOfErrorDetailsAreDescribed(Version version) throws Exception {
@@ -297,7 +296,7 @@ final class ReflectionTest {
             "google.protobuf.Timestamp")) {
       assertThat(client.message(type).getFullName()).isEqualTo(type);
     }
-    // A nested type is in the file of the type that it is in.
+    // The file of a nested type is the file of its outer type.
     assertThat(client.file("google.rpc.BadRequest.FieldViolation").getName())
         .isEqualTo("google/rpc/error_details.proto");
   }
@@ -344,7 +343,7 @@ final class ReflectionTest {
   }
 
   private static Code error(ServerReflectionRequest.Builder request) throws InterruptedException {
-    ServerReflectionResponse response = ask(daemon.as("anybody"), request.build());
+    ServerReflectionResponse response = response(daemon.as("anybody"), request.build());
     assertThat(response.hasErrorResponse()).isTrue();
     assertThat(response.getOriginalRequest()).isEqualTo(request.build());
     return io.grpc.Status.fromCodeValue(response.getErrorResponse().getErrorCode()).getCode();

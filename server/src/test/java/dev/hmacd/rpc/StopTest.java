@@ -30,12 +30,12 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// A stop loses no call that was taken, tells those who watch, and waits for nothing else.
+/// A stop completes accepted calls, informs watches, and does not wait for other streams.
 final class StopTest {
-  /// So that a stop which waits for the wrong thing is seen to wait.
+  /// A long drain: a stop that waits unnecessarily exceeds [#LIMIT].
   private static final String LONG_DRAIN = "drain: 3m";
 
-  /// Less than that, and much more than a stop takes.
+  /// Shorter than the drain, and much longer than a stop.
   private static final Duration LIMIT = Duration.ofMinutes(2);
 
   private static final long LONG = Eventually.LIMIT.toSeconds();
@@ -63,7 +63,7 @@ final class StopTest {
   }
 
   @Test
-  void callUnderWayIsAnsweredAfterWatchersHaveBeenSentAway() throws Exception {
+  void callInFlightIsAnsweredAfterWatchesHaveEnded() throws Exception {
     daemon.limit(LONG_DRAIN).start();
     Caller admin = daemon.as("admin");
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
@@ -89,7 +89,7 @@ final class StopTest {
   }
 
   @Test
-  void stopDoesNotWaitForStreamsThatNobodyEnds() throws Exception {
+  void stopDoesNotWaitForOpenStreams() throws Exception {
     daemon.limit(LONG_DRAIN).start();
     Caller admin = daemon.as("admin");
     Seen<HealthCheckResponse> watch = watching(admin);
@@ -118,7 +118,7 @@ final class StopTest {
   }
 
   @Test
-  void callThatNeverArrivesWholeIsNotWaitedForLongerThanACallMayTake() throws Exception {
+  void stopWaitsForAnUnfinishedRequestUntilTheCallTimeLimit() throws Exception {
     daemon.limit("max_call_time: 1s").limit(LONG_DRAIN).start();
     try (RawHttp2 caller = daemon.raw("admin").preface()) {
       caller.call(1, "/hmacd.v1.MacService/GenerateMac");
@@ -129,9 +129,9 @@ final class StopTest {
           .isInstanceOfSatisfying(
               End.Answered.class, end -> assertThat(end.code()).isEqualTo(Code.DEADLINE_EXCEEDED));
       try {
-        caller.frame(RST_STREAM, 0, 1, 0, 0, 0, 8); // As all of gRPC's clients do.
+        caller.frame(RST_STREAM, 0, 1, 0, 0, 0, 8); // All clients of gRPC send it.
       } catch (SocketException e) {
-        // The daemon was faster: it has ended the connection.
+        // The daemon closed the connection before.
       }
       assertThat(caller.isClosedByPeer()).isTrue();
       assertThat(stop.get(LONG, TimeUnit.SECONDS)).isLessThan(LIMIT);
@@ -139,7 +139,7 @@ final class StopTest {
   }
 
   @Test
-  void callThatHangsIsToldAtTheLimit() throws Exception {
+  void hangingCallEndsAtTheDrainLimit() throws Exception {
     daemon.limit("drain: 500ms").start();
     Caller admin = daemon.as("admin");
     String key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);

@@ -41,16 +41,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
-/// Nothing of a daemon that made access keys and served their requests holds a secret, or what one
-/// could be made of without the HSM: not its heap, though nothing in it was collected, not its
-/// registry, not its logs.
+/// The heap, the registry and the logs of a daemon contain no secret of an access key, and no value
+/// from which a secret can be derived without the HSM. The garbage collector is off, so the heap
+/// keeps every object.
 ///
-/// What its heap does hold, on purpose, is the signing key of each access key for the day: derived,
-/// good for that day, this region and this service alone, and no way back to the secret.
+/// The heap contains one derived value on purpose: the signing key of each access key for the
+/// current day. This signing key is valid for one day, region and service. The secret cannot be
+/// derived from it.
 @Tag("slow")
 final class AccessKeySecretsTest {
-  /// Whatever was an object once is in the dump, also what was given up long before.
-  private static final List<String> NOTHING_COLLECTED =
+  /// Without garbage collection the dump contains every object, also unreachable objects.
+  private static final List<String> NO_GARBAGE_COLLECTION =
       List.of(
           "-XX:-UseSerialGC", "-XX:+UnlockExperimentalVMOptions", "-XX:+UseEpsilonGC", "-Xmx1g");
 
@@ -58,7 +59,7 @@ final class AccessKeySecretsTest {
   private static final int ACCESS_KEYS = 3;
   private static final int REQUESTS = 10;
 
-  /// Less than a block of SHA-256, so that its pads are the key's own bytes.
+  /// Shorter than a block of SHA-256: HMAC pads such a key and does not hash it.
   private static final int MASTER_BYTES = 48;
 
   @TempDir private Path folder;
@@ -72,8 +73,7 @@ final class AccessKeySecretsTest {
     return bytes;
   }
 
-  /// A token whose key for access keys is known here: everything is searched for that can be made
-  /// with it.
+  /// A token with a known master key of access keys: the test can derive all secrets.
   private SoftHsm hsm() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     hsm.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), "0123456789abcdef", master);
@@ -95,7 +95,7 @@ final class AccessKeySecretsTest {
     }
   }
 
-  /// The block of an HMAC in software, as far as the key goes (RFC 2104, section 2).
+  /// The inner or outer block of a software HMAC, without the padding (RFC 2104, section 2).
   private static byte[] pad(byte[] key, int with) {
     byte[] result = new byte[key.length];
     for (int i = 0; i < key.length; i++) {
@@ -104,14 +104,15 @@ final class AccessKeySecretsTest {
     return result;
   }
 
-  /// The days that a test may see.
+  /// The days on which the requests of a test may be signed.
   private static List<String> days() {
     long now = Instant.now().getEpochSecond();
     return List.of(
         SignatureTime.format(now).substring(0, 8), SignatureTime.format(now - 600).substring(0, 8));
   }
 
-  /// All that a signature could be made of, or a signing key of another day, region or service.
+  /// All values from which a signature, or a signing key of another day, region or service, can be
+  /// derived.
   private Map<String, byte[]> forbidden(List<CreateAccessKeyResponse> made) {
     Map<String, byte[]> all = new LinkedHashMap<>();
     all.put("the master key", master);
@@ -138,8 +139,8 @@ final class AccessKeySecretsTest {
     return all;
   }
 
-  /// Has requests of each access key verified: good ones and bad ones.
-  private void useAll(List<CreateAccessKeyResponse> made, int port) throws IOException {
+  /// Sends requests of each access key with valid and invalid signatures.
+  private void signWithEach(List<CreateAccessKeyResponse> made, int port) throws IOException {
     URI endpoint = URI.create("http://127.0.0.1:" + port + "/");
     try (RawHttp1 connection = RawHttp1.to(port)) {
       for (CreateAccessKeyResponse each : made) {
@@ -197,12 +198,12 @@ final class AccessKeySecretsTest {
     return all.toByteArray();
   }
 
-  private void assertNothingIn(HeapDump where, List<CreateAccessKeyResponse> made) {
+  private void assertContainsNoSecret(HeapDump where, List<CreateAccessKeyResponse> made) {
     forbidden(made).forEach((name, value) -> assertThat(where.formsOf(value)).as(name).isEmpty());
   }
 
   @Test
-  void heapRegistryAndLogOfADaemonThatMadeAndVerifiedHoldNothingToSignWith() throws IOException {
+  void heapRegistryAndLogContainNoSecretAfterCreationAndVerification() throws IOException {
     SoftHsm hsm = hsm();
     LoopbackDaemon files =
         LoopbackDaemon.on(hsm).awsKms().allowingAll("admin").allowingUserAll(USER).logging("debug");
@@ -210,16 +211,16 @@ final class AccessKeySecretsTest {
     HeapDump heap;
     HeapDump registry;
     HeapDump log;
-    try (DaemonProcess daemon = DaemonProcess.start(files, hsm, Map.of(), NOTHING_COLLECTED)) {
+    try (DaemonProcess daemon = DaemonProcess.start(files, hsm, Map.of(), NO_GARBAGE_COLLECTION)) {
       for (int i = 0; i < ACCESS_KEYS; i++) {
         made.add(make(daemon.as("admin").accessKeys()));
       }
-      useAll(made, daemon.awsPort());
+      signWithEach(made, daemon.awsPort());
       registry = HeapDump.ofBytes(registry(files.folder()));
       heap = HeapDump.of(daemon.pid(), folder.resolve("heap.hprof"));
       log = HeapDump.ofBytes(String.join("\n", daemon.output()).getBytes(ISO_8859_1));
     }
-    // The search finds what is there.
+    // The search finds values that are present.
     assertThat(heap.formsOf(message)).contains("raw ISO-8859-1", "base64 ISO-8859-1");
     assertThat(heap.formsOf(narrow)).contains("hex ISO-8859-1", "base64 ISO-8859-1");
     assertThat(registry.formsOf(narrow)).contains("hex ISO-8859-1", "base64 ISO-8859-1");
@@ -228,13 +229,13 @@ final class AccessKeySecretsTest {
       assertThat(registry.formsOf(id)).contains("raw ISO-8859-1");
     }
     assertThat(log.formsOf("The token gives the known answer".getBytes(UTF_8))).isNotEmpty();
-    // The one thing that is there to sign with, and for today alone.
+    // Only the signing key of the current day is present.
     for (CreateAccessKeyResponse each : made) {
       var signer =
           new SdkSigner(
               each.getAccessKey().getAccessKeyId(), each.getSecretAccessKey(), Instant.now());
       assertThat(days())
-          .as("a day's signing key is kept")
+          .as("the heap contains the signing key of the day")
           .anyMatch(day -> heap.formsOf(signer.key(day).key()).contains("raw ISO-8859-1"));
       for (String day : days()) {
         assertThat(registry.formsOf(signer.key(day).key())).isEmpty();
@@ -242,14 +243,14 @@ final class AccessKeySecretsTest {
       }
     }
 
-    assertNothingIn(heap, made);
-    assertNothingIn(registry, made);
-    assertNothingIn(log, made);
+    assertContainsNoSecret(heap, made);
+    assertContainsNoSecret(registry, made);
+    assertContainsNoSecret(log, made);
   }
 
-  /// More than the configuration can have it log.
+  /// Level TRACE logs more than the configuration allows.
   @Test
-  void logWithEverythingInItHoldsNothingToSignWith() throws IOException {
+  void traceLogContainsNoSecret() throws IOException {
     Logger logger = (Logger) LoggerFactory.getLogger("dev.hmacd");
     Level before = logger.getLevel();
     var events = new ListAppender<ILoggingEvent>();
@@ -262,7 +263,7 @@ final class AccessKeySecretsTest {
         LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingAll("admin").allowingUserAll(USER)) {
       daemon.start();
       made.add(make(daemon.as("admin").accessKeys()));
-      useAll(made, daemon.awsPort());
+      signWithEach(made, daemon.awsPort());
     } finally {
       logger.setLevel(before);
       logger.setAdditive(true);

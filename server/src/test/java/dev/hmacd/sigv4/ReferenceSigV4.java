@@ -17,15 +17,15 @@ import java.util.stream.Stream;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// AWS Signature Version 4 written down a second time, from its description and with other means:
-/// what the signature of a request must be, whatever the request says it is.
+/// An independent implementation of AWS Signature Version 4: computes the expected signature of a
+/// request.
 ///
 /// @param credential access key id and scope
-/// @param signedHeaders as given, separated by semicolons
-/// @param date as given
-/// @param signature as given
+/// @param signedHeaders as in the request, separated by semicolons
+/// @param date as in the request
+/// @param signature as in the request
 record ReferenceSigV4(String credential, String signedHeaders, String date, String signature) {
-  /// Reads a request whose form is right.
+  /// Reads a well-formed request.
   static ReferenceSigV4 of(Request request) {
     if (request.headers().has("authorization")) {
       String header = request.headers().only("authorization").orElseThrow();
@@ -46,7 +46,7 @@ record ReferenceSigV4(String credential, String signedHeaders, String date, Stri
         parameter(request, "X-Amz-Signature"));
   }
 
-  /// What follows the algorithm, cut at its commas.
+  /// The comma-separated parts after the algorithm.
   private static String[] pieces(String header) {
     return header.substring(header.indexOf(' ') + 1).split(",", -1);
   }
@@ -68,7 +68,7 @@ record ReferenceSigV4(String credential, String signedHeaders, String date, Stri
         .orElseThrow();
   }
 
-  /// Names and values, decoded.
+  /// The decoded names and values of the query.
   private static Stream<String[]> parameters(Request request) {
     return Arrays.stream(request.query().split("&"))
         .filter(part -> !part.isEmpty())
@@ -92,7 +92,7 @@ record ReferenceSigV4(String credential, String signedHeaders, String date, Stri
         .replace("%7E", "~");
   }
 
-  /// What the signature has to be.
+  /// The expected signature.
   String expected(Request request, SigningKey key) {
     String scope = credential.substring(credential.indexOf('/') + 1);
     String time = SignatureTime.parseDateHeader(date).orElseThrow().text();
@@ -136,7 +136,7 @@ record ReferenceSigV4(String credential, String signedHeaders, String date, Stri
     return value.replaceAll("[ \t]+", " ").replaceAll("^ | $", "");
   }
 
-  /// The request with another signature in the place where it has one.
+  /// Replaces the signature in the request.
   static Request withSignature(Request request, String signature) {
     var headers = new Headers();
     request

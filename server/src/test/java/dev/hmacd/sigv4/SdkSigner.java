@@ -29,7 +29,7 @@ import software.amazon.awssdk.http.auth.spi.signer.HttpSigner;
 import software.amazon.awssdk.http.auth.spi.signer.SignRequest;
 import software.amazon.awssdk.identity.spi.AwsCredentialsIdentity;
 
-/// Signs requests as AWS's own SDK does: the oracle that our verification is held against.
+/// Signs requests with AWS's SDK: the reference for the daemon's verification.
 public final class SdkSigner {
   static final String ACCESS_KEY_ID = "AKIATESTTESTTEST0001";
   static final String SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -50,7 +50,7 @@ public final class SdkSigner {
     this.clock = Clock.fixed(now, ZoneOffset.UTC);
   }
 
-  /// Signs with the access key of all tests.
+  /// A signer with the common access key of the tests.
   public static SdkSigner at(Instant now) {
     return new SdkSigner(ACCESS_KEY_ID, SECRET, now);
   }
@@ -75,7 +75,7 @@ public final class SdkSigner {
     return inQuery();
   }
 
-  /// What verifies the signatures of a day.
+  /// The signing key of a day.
   SigningKey key(String day) {
     byte[] key = ("AWS4" + identity.secretAccessKey()).getBytes(UTF_8);
     for (String part : List.of(day, region, service, SigningScope.TERMINATOR)) {
@@ -113,7 +113,7 @@ public final class SdkSigner {
     return new Request("POST", signed.encodedPath(), query, result, body);
   }
 
-  /// Signs what AWS's SDK would not: a body by whatever is said to be its hash.
+  /// Signs a request with any value of x-amz-content-sha256. AWS's SDK cannot do this.
   Request signWithHash(URI uri, String body, String hash) {
     String time = SignatureTime.format(clock.instant().getEpochSecond());
     String scope = String.join("/", time.substring(0, 8), region, service, SigningScope.TERMINATOR);
@@ -166,7 +166,7 @@ public final class SdkSigner {
     }
   }
 
-  /// Fields with one value each.
+  /// Headers with one value each.
   public static Map<String, List<String>> headers(Map<String, String> single) {
     return single.entrySet().stream()
         .collect(Collectors.toMap(Map.Entry::getKey, entry -> List.of(entry.getValue())));

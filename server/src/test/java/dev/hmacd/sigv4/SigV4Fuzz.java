@@ -18,12 +18,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/// Any bytes as a signed request, as a fuzzer's target: accepted if, and only if, the signature is
-/// what [ReferenceSigV4] says that it has to be; refused in AWS's words otherwise, and nothing else
-/// is thrown. Since no fuzzer finds a signature, each request whose form is right is also tried
-/// with the one that is due to it.
+/// Fuzz target: any bytes as a signed request.
+///
+/// The daemon accepts a request if, and only if, [ReferenceSigV4] computes the same signature.
+/// Otherwise it throws an error of AWS, and nothing else. A fuzzer cannot guess a signature, so the
+/// test also tries each well-formed request with its valid signature.
 public final class SigV4Fuzz {
-  /// When the inputs in the test resources were signed.
+  /// The time at which the inputs in the test resources were signed.
   static final Instant NOW = Instant.parse("2026-11-22T06:00:00Z");
 
   private static final SigV4 SIG_V4 =
@@ -34,7 +35,7 @@ public final class SigV4Fuzz {
 
   private SigV4Fuzz() {}
 
-  /// Takes bytes for a request, more generously than any server would.
+  /// Parses bytes as a request, more leniently than a server.
   public static Request request(byte[] bytes) {
     String text = new String(bytes, ISO_8859_1);
     int end = text.indexOf("\r\n\r\n");
@@ -59,7 +60,7 @@ public final class SigV4Fuzz {
   public static boolean isAccepted(Request request) {
     try {
       SigV4.Claim claim = SIG_V4.read(request);
-      check(claim.day().equals(TODAY), "taken for of another day", request);
+      check(claim.day().equals(TODAY), "read as signed on another day", request);
       claim.verify(KEY);
       return true;
     } catch (SigV4Exception e) {
@@ -68,7 +69,7 @@ public final class SigV4Fuzz {
     }
   }
 
-  /// A refusal goes over the wire as JSON of some length, whatever of the request is in it.
+  /// The body of each refusal is JSON, also if it repeats parts of the request.
   private static void checkRefusal(SigV4Exception refusal) {
     var body = new ByteArrayOutputStream();
     try (JsonGenerator json = JSON.createGenerator(body)) {
@@ -86,8 +87,8 @@ public final class SigV4Fuzz {
     }
   }
 
-  /// What must hold beside the signature: it covers all that has a meaning, and is for here and
-  /// now.
+  /// Checks that the signature covers all relevant headers, and that its scope and time are those
+  /// of the daemon.
   private static void checkCovered(Request request, ReferenceSigV4 reference) {
     List<String> signed = Arrays.asList(reference.signedHeaders().split(";", -1));
     request
@@ -112,19 +113,19 @@ public final class SigV4Fuzz {
     check(!ReferenceSigV4.hasSessionToken(request), "accepted with a session token", request);
   }
 
-  /// Called by the fuzzer first: what is loaded here takes none of its time.
+  /// The fuzzer calls this method first, so the time to load classes does not count.
   public static void fuzzerInitialize() {
     fuzzerTestOneInput("POST / HTTP/1.1".getBytes(ISO_8859_1));
   }
 
-  /// Called by the fuzzer with each input.
+  /// The fuzzer calls this method with each input.
   public static void fuzzerTestOneInput(byte[] bytes) {
     Request request = request(bytes);
     boolean accepted = isAccepted(request);
     try {
       var _ = SIG_V4.read(request);
     } catch (SigV4Exception e) {
-      check(!accepted, "accepted, and refused", request);
+      check(!accepted, "accepted, but malformed", request);
       return;
     }
     var reference = ReferenceSigV4.of(request);
@@ -138,11 +139,11 @@ public final class SigV4Fuzz {
     }
     check(
         isAccepted(signed) == isRight(signed, ReferenceSigV4.of(signed)),
-        "another signature is due",
+        "accepted with a wrong signature, or refused with the right one",
         signed);
   }
 
-  /// Whether a request has the signature that it has to have, and the hash of its body if any.
+  /// Whether the request has the expected signature, and no wrong hash of its body.
   private static boolean isRight(Request request, ReferenceSigV4 reference) {
     String hash = ReferenceSigV4.hex(ReferenceSigV4.sha256(request.body()));
     return reference.signature().equals(reference.expected(request, KEY))

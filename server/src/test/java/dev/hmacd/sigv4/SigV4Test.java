@@ -27,7 +27,7 @@ final class SigV4Test {
   }
 
   @Test
-  void whatTheSdkSignsIsAccepted() {
+  void requestSignedByTheSdkIsAccepted() {
     var random = new Random(4);
     for (int i = 0; i < 2000; i++) {
       Request request = generated(random, SdkSigner.at(NOW));
@@ -36,7 +36,7 @@ final class SigV4Test {
     }
   }
 
-  /// What fuzzing compares with is right, too.
+  /// Checks the reference implementation that the fuzz target uses.
   private static void assertReferenceAgrees(Request request) {
     var reference = ReferenceSigV4.of(request);
     assertThat(reference.expected(request, SdkSigner.at(NOW).key("20261122")))
@@ -44,7 +44,7 @@ final class SigV4Test {
   }
 
   @Test
-  void whatTheSdkSignsInTheQueryIsAccepted() {
+  void requestSignedInTheQueryByTheSdkIsAccepted() {
     var random = new Random(5);
     for (int i = 0; i < 1000; i++) {
       Request request = generated(random, SdkSigner.at(NOW).inQuery());

@@ -14,7 +14,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// What an access key's requests of a day are signed with is asked of the token once.
+/// The token computes the signing key of an access key once a day.
 final class SigningKeyTest {
   private static final int REQUESTS = 20;
 
@@ -43,7 +43,7 @@ final class SigningKeyTest {
   }
 
   @Test
-  void requestsThatWaitForItShareIt() throws IOException {
+  void concurrentRequestsShareOneSigningKeyComputation() throws IOException {
     daemon.start();
     try (var user = new AwsCaller(daemon, "admin")) {
       int before = token.count(FaultyToken.Call.SIGN);
@@ -52,7 +52,9 @@ final class SigningKeyTest {
           var _ = send(user);
         }
         gate.awaitEntered();
-        Eventually.holds("all came", () -> daemon.metric("hmacd_aws_kms_requests") == REQUESTS);
+        Eventually.holds(
+            "all requests are in flight",
+            () -> daemon.metric("hmacd_aws_kms_requests") == REQUESTS);
       }
       for (RawHttp1 caller : callers) {
         assertThat(caller.read().status()).isEqualTo(200);
@@ -63,10 +65,10 @@ final class SigningKeyTest {
   }
 
   @Test
-  void tokenIsAskedAgainAfterAFailure() throws IOException {
+  void signingKeyIsComputedAgainAfterAFailure() throws IOException {
     daemon.start();
     try (var user = new AwsCaller(daemon, "admin")) {
-      // Once, and once more on a new session.
+      // The first attempt, and the retry on a new session.
       token.failing(FaultyToken.Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
       assertThat(send(user).read().status()).isEqualTo(500);
       assertThat(send(user).read().status()).isEqualTo(200);

@@ -29,8 +29,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A request that was signed and then changed, wherever, does nothing; each change is generated
-/// from a good request, one byte at a time.
+/// A signed request with any changed byte is refused. The test generates each change from a valid
+/// request.
 @Tag("slow")
 final class TamperTest {
   private static final Instant NOW = Instant.parse("2026-11-22T06:00:00Z");
@@ -99,7 +99,7 @@ final class TamperTest {
     }
   }
 
-  /// Sends a request that is refused, and returns AWS's code of it.
+  /// Sends a request that the daemon refuses, and returns AWS's error code.
   private static String refusal(String request) throws IOException {
     cases++;
     RawHttp1.Answer answer = answer(request);
@@ -110,7 +110,7 @@ final class TamperTest {
     return code.group(1);
   }
 
-  /// The request with each character of a part changed in turn.
+  /// Variants of the request: each changes one character of the part.
   private static List<String> changes(String request, String part) {
     int start = request.indexOf(part);
     assertThat(start).as("%s in %s", part, request).isNotNegative();
@@ -137,7 +137,7 @@ final class TamperTest {
   }
 
   @Test
-  void whatIsNotChangedIsAnswered() throws IOException {
+  void unchangedRequestIsAnswered() throws IOException {
     RawHttp1.Answer answer = answer(good());
     assertThat(answer.status()).as(answer.body()).isEqualTo(200);
     assertThat(answer.body()).contains("\"Mac\":");
@@ -177,7 +177,7 @@ final class TamperTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"X-Amz-Target", "Content-Type", "Host"})
-  void changedHeaderThatIsSignedIsRefused(String name) throws IOException {
+  void changedSignedHeaderIsRefused(String name) throws IOException {
     String request = good();
     String value = header(request, name);
     assertRefused(changes(request, value), MISMATCH);
@@ -187,7 +187,7 @@ final class TamperTest {
   }
 
   @Test
-  void headerThatIsSignedAndGoneOrTwiceIsRefused() throws IOException {
+  void missingOrDuplicateSignedHeaderIsRefused() throws IOException {
     String request = good();
     String target = "(?im)^x-amz-target: .*?\r\n";
     String date = "(?im)^x-amz-date: .*?\r\n";
@@ -211,7 +211,7 @@ final class TamperTest {
 
   @Test
   @KmsItem("AUTH-10")
-  void headerOfAwssThatIsNotSignedIsRefused() throws IOException {
+  void unsignedHeaderOfAwsIsRefused() throws IOException {
     for (String more :
         List.of(
             "x-amz-foo: 1",
@@ -226,7 +226,7 @@ final class TamperTest {
   }
 
   @Test
-  void bodyHashThatIsTheBodysIsTaken() throws Exception {
+  void signedHashOfTheBodyIsAccepted() throws Exception {
     byte[] hash = MessageDigest.getInstance("SHA-256").digest(body.getBytes(UTF_8));
     Request request =
         admin.signer(NOW).signWithHash(admin.endpoint(), body, HexFormat.of().formatHex(hash));
@@ -235,7 +235,7 @@ final class TamperTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "0", ""})
-  void bodyHashThatIsNotTheBodysIsRefusedThoughItIsSigned(String hash) throws IOException {
+  void signedHashOfAnotherBodyIsRefused(String hash) throws IOException {
     String request = text(admin.signer(NOW).signWithHash(admin.endpoint(), body, hash));
     assertThat(header(request, "Authorization")).contains("x-amz-content-sha256");
     assertThat(header(request, "x-amz-content-sha256")).isEqualTo(hash);
@@ -337,7 +337,7 @@ final class TamperTest {
     }
   }
 
-  /// The other place for a signature: no byte of it can be changed either.
+  /// No byte of a request that is signed in its query can be changed.
   @Test
   void changedQueryIsRefused() throws IOException {
     Request signed =
@@ -371,7 +371,7 @@ final class TamperTest {
         INCOMPLETE);
   }
 
-  /// What is not signed counts too: without its length, a body is empty.
+  /// Also unsigned bytes of the head matter: without its length, a body is empty.
   @Test
   void noByteOfTheHeadCanBeChanged() throws IOException {
     String request = good();
@@ -390,7 +390,7 @@ final class TamperTest {
 
   @Test
   @KmsItem({"AUTH-2", "AUTH-3", "AUTH-9"})
-  void replayIsRefusedWhenTheWindowIsOver() throws IOException {
+  void requestOutsideTheTimeWindowIsRefused() throws IOException {
     String request = good();
     String early =
         text(

@@ -1,7 +1,10 @@
 package dev.hmacd.testing;
 
+import static dev.hmacd.testing.RawHttp2.END_HEADERS;
+import static dev.hmacd.testing.RawHttp2.HEADERS;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.http.Request;
 import dev.hmacd.sigv4.SdkSigner;
@@ -14,7 +17,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// A user with an access key, who signs as AWS's SDK does and sends what a test wants.
+/// A user with an access key. Signs requests with AWS's SDK, and sends any request of a test.
 public final class AwsCaller implements AutoCloseable {
   private static final Pattern KEY_ID = Pattern.compile("\"KeyId\":\"([^\"]+)\"");
 
@@ -55,7 +58,7 @@ public final class AwsCaller implements AutoCloseable {
     return signed(operation, json.getBytes(UTF_8));
   }
 
-  /// As [#signed(String, String)], with a body that may be no text.
+  /// As [#signed(String, String)], with a body that need not be text.
   public Request signed(String operation, byte[] body) {
     return signer(Instant.now()).sign(endpoint(), SdkSigner.headers(headers(operation)), body);
   }
@@ -65,7 +68,7 @@ public final class AwsCaller implements AutoCloseable {
         "X-Amz-Target", "TrentService." + operation, "Content-Type", "application/x-amz-json-1.1");
   }
 
-  /// A request as HTTP/1.1 has it.
+  /// The HTTP/1.1 encoding of a request.
   public static byte[] bytes(Request request) {
     var bytes = new ByteArrayOutputStream();
     String target = request.path() + (request.query().isEmpty() ? "" : "?" + request.query());
@@ -80,6 +83,39 @@ public final class AwsCaller implements AutoCloseable {
     bytes.writeBytes("\r\n".getBytes(ISO_8859_1));
     bytes.writeBytes(request.body());
     return bytes.toByteArray();
+  }
+
+  /// The header block of a request in HTTP/2, with additional fields.
+  public static byte[] http2Headers(Request request, String... more) {
+    var block = new ByteArrayOutputStream();
+    block.writeBytes(RawHttp2.headers(":method", request.method(), ":scheme", "http"));
+    block.writeBytes(RawHttp2.headers(":path", request.path()));
+    block.writeBytes(RawHttp2.headers(":authority", request.headers().only("host").orElseThrow()));
+    request
+        .headers()
+        .forEach(
+            (name, value) -> {
+              if (!name.equals("host")) {
+                block.writeBytes(RawHttp2.headers(name, value));
+              }
+            });
+    block.writeBytes(RawHttp2.headers(more));
+    return block.toByteArray();
+  }
+
+  /// Writes a request on a stream of HTTP/2.
+  public static RawHttp2 send(RawHttp2 caller, int stream, Request request) throws IOException {
+    return caller
+        .frame(HEADERS, END_HEADERS, stream, http2Headers(request))
+        .data(stream, request.body());
+  }
+
+  /// Opens an HTTP/2 connection with a valid signature, on stream 1.
+  public RawHttp2 authenticatedHttp2(String keyId) throws IOException {
+    RawHttp2 caller = RawHttp2.to(daemon.awsPort());
+    send(caller, 1, signed("GenerateMac", macOf(keyId)));
+    assertThat(caller.end(1)).isEqualTo(new RawHttp2.End.Http("200"));
+    return caller;
   }
 
   public byte[] bytes(String operation, String json) {

@@ -8,11 +8,11 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.kms.KmsClient;
 
-/// AWS's own client for Java.
+/// The KMS client of AWS's SDK for Java.
 public final class AwsClient {
   private AwsClient() {}
 
-  /// A client with a user's access key, which tries everything once.
+  /// A client with the access key of a user, without retries.
   public static KmsClient of(LoopbackDaemon daemon, String user) {
     LoopbackDaemon.AccessKey key = daemon.accessKey(user);
     return KmsClient.builder()

@@ -42,7 +42,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
-/// Somebody who calls a daemon over gRPC, through the generated stubs.
+/// A gRPC client of a daemon, with the generated stubs.
 public final class Caller implements AutoCloseable {
   private static final long LIMIT_SECONDS = 30;
   private static final EventLoopGroup LOOPS =
@@ -50,7 +50,7 @@ public final class Caller implements AutoCloseable {
 
   private final ManagedChannel channel;
 
-  /// The channel, or something in front of it.
+  /// The channel, or an intercepted channel.
   private final Channel calls;
 
   private Caller(ManagedChannel channel) {
@@ -75,7 +75,7 @@ public final class Caller implements AutoCloseable {
     }
   }
 
-  /// Somebody who calls several daemons in turn, and whichever serves.
+  /// A client that balances calls over several daemons, and omits daemons that do not serve.
   public static Caller roundRobin(TestCa ca, X509Bundle certificate, int... ports) {
     try {
       return new Caller(
@@ -132,7 +132,7 @@ public final class Caller implements AutoCloseable {
     return KeyServiceGrpc.newBlockingStub(calls).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
-  /// The same caller, who writes down how each call ended: status, headers and trailers.
+  /// The same caller, but it records the end of each call: status, headers and trailers.
   public Caller recording(List<String> ends) {
     return new Caller(channel, ClientInterceptors.intercept(channel, new Recorder(ends)));
   }
@@ -166,7 +166,7 @@ public final class Caller implements AutoCloseable {
     }
   }
 
-  /// Makes a key and returns its id.
+  /// Creates a key and returns its id.
   public String createKey(KeySpec spec) {
     return keys()
         .createKey(CreateKeyRequest.newBuilder().setKeySpec(spec).build())
@@ -203,7 +203,7 @@ public final class Caller implements AutoCloseable {
                 CreateAliasRequest.newBuilder().setAliasName(name).setTargetKeyId(keyId).build());
   }
 
-  /// The MAC of a text under HMAC_SHA_256.
+  /// The MAC of a string with HMAC_SHA_256.
   public byte[] generateMac(String keyId, String message) {
     return generateMac(
         keyId, message.getBytes(StandardCharsets.UTF_8), MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256);
@@ -221,7 +221,7 @@ public final class Caller implements AutoCloseable {
         .toByteArray();
   }
 
-  /// Fails unless the MAC is right.
+  /// Verifies a MAC; fails if it does not match.
   public void verifyMac(String keyId, byte[] message, byte[] mac, MacAlgorithm algorithm) {
     var _ =
         macs()

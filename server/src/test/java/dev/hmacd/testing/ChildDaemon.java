@@ -24,8 +24,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// `hmacd` in processes of its own, on a token and a registry of its own: what a test may kill. One
-/// process at a time serves, on a Unix socket, for this user.
+/// `hmacd` in child processes that a test can kill, with its own token and registry. One process at
+/// a time serves this user on a Unix socket.
 public final class ChildDaemon implements AutoCloseable {
   private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
   private static final Pattern KEY_LABEL = Pattern.compile("label: +(hmacd/key/\\S+)");
@@ -45,17 +45,17 @@ public final class ChildDaemon implements AutoCloseable {
     configure("");
   }
 
-  /// A token without the daemon's own keys, a configuration, and no process yet.
+  /// A configuration and a token without own keys. No process is started.
   public static ChildDaemon blank() {
     try {
-      // A socket's path has 107 bytes at most, so not in the build's folder.
+      // The path of a socket has at most 107 bytes: the build folder can be too long.
       return new ChildDaemon(Files.createTempDirectory("hmacd"));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  /// As after `hmacd init`.
+  /// The state after `hmacd init`. No process is started.
   public static ChildDaemon initialised() {
     ChildDaemon daemon = blank();
     Result init = daemon.run("init");
@@ -66,23 +66,23 @@ public final class ChildDaemon implements AutoCloseable {
     return daemon;
   }
 
-  /// Starts faster from here on, which is worth it for a test that starts often.
+  /// Uses an AOT cache for further starts, for tests with many starts.
   public ChildDaemon withStartCache() {
     jvm(StartCache.with());
     return this;
   }
 
-  /// The class path and other arguments of JVMs that are started from here on.
+  /// Sets the class path and other arguments of further JVMs.
   public void jvm(List<String> arguments) {
     jvm = arguments;
   }
 
-  /// Writes the configuration, with more lines for its section `token`.
+  /// Writes the configuration, with additional lines in its section `token`.
   public void configure(String tokenLines) {
     configure(hsm.module(), tokenLines);
   }
 
-  /// As [#configure(String)], with another module, such as one that stands in front of the token's.
+  /// As [#configure(String)], with another module, for example a fault module.
   public void configure(Path module, String tokenLines) {
     write(
         "hmacd.yaml",
@@ -109,7 +109,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// Writes a file of the daemon's folder.
+  /// Writes a file in the daemon's folder.
   public void write(String name, String text) {
     try {
       Files.writeString(folder.resolve(name), text);
@@ -118,7 +118,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// Adds to the environment of processes that are started from here on.
+  /// Adds a variable to the environment of further processes.
   public void environment(String name, String value) {
     environment.put(name, value);
   }
@@ -135,25 +135,25 @@ public final class ChildDaemon implements AutoCloseable {
     return hsm;
   }
 
-  /// How a process ended.
+  /// The exit code and the output of a process.
   public record Result(int exitCode, String output) {}
 
-  /// Runs a command of `hmacd` with this configuration, to its end.
+  /// Runs a command of `hmacd` with this configuration, and waits for its exit.
   ///
-  /// @param options more of them
+  /// @param options additional options
   public Result run(String command, String... options) {
     List<String> all = new ArrayList<>(List.of(command, "--config", config().toString()));
     all.addAll(List.of(options));
     return hmacd(all.toArray(String[]::new));
   }
 
-  /// Runs `hmacd` with these arguments alone, to its end.
+  /// Runs `hmacd` with these arguments only, and waits for its exit.
   public Result hmacd(String... arguments) {
     Path log = nextLog();
     Process run = launch(log, "dev.hmacd.Hmacd", arguments);
     try {
       if (!run.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-        throw new AssertionError("hmacd " + List.of(arguments) + " does not end: " + text(log));
+        throw new AssertionError("hmacd " + List.of(arguments) + " does not exit: " + text(log));
       }
       return new Result(run.exitValue(), text(log));
     } catch (InterruptedException e) {
@@ -164,18 +164,18 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// Starts `hmacd serve`, and waits until the token has given the known answer.
+  /// Starts `hmacd serve`, and waits for the first successful health check.
   public ChildDaemon serve() {
     return start("SERVING", "dev.hmacd.Hmacd", "serve", "--config", config().toString());
   }
 
-  /// Starts any program on this configuration, and waits until it has said a word.
+  /// Starts any program with this configuration, and waits for a word in its output.
   public ChildDaemon start(String word, String mainClass, String... arguments) {
     Path log = nextLog();
     Process fresh = launch(log, mainClass, arguments);
     process = fresh;
     Eventually.holds(
-        mainClass + " says " + word,
+        mainClass + " prints " + word,
         () -> {
           if (!fresh.isAlive()) {
             throw new AssertionError(mainClass + " ended: " + text(log));
@@ -185,7 +185,7 @@ public final class ChildDaemon implements AutoCloseable {
     return this;
   }
 
-  /// What the process that was started last has printed.
+  /// The output of the last started process.
   public String output() {
     return text(folder.resolve("log-" + started));
   }
@@ -204,7 +204,7 @@ public final class ChildDaemon implements AutoCloseable {
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
                 "-Xmx128m",
-                // Who is killed leaves its temporary files behind.
+                // A killed process does not delete its temporary files.
                 "-Djava.io.tmpdir=" + folder,
                 "--add-exports=jdk.crypto.cryptoki/sun.security.pkcs11.wrapper=ALL-UNNAMED",
                 "--enable-native-access=ALL-UNNAMED",
@@ -230,7 +230,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// The process that was started last.
+  /// The last started process.
   public Process process() {
     if (process == null) {
       throw new IllegalStateException("not started");
@@ -238,7 +238,7 @@ public final class ChildDaemon implements AutoCloseable {
     return process;
   }
 
-  /// SIGKILL: nothing in the process gets to run any more.
+  /// Sends SIGKILL, and waits for the end of the process.
   public void kill() {
     Process running = process();
     running.destroyForcibly();
@@ -249,7 +249,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// SIGTERM, and the exit code.
+  /// Sends SIGTERM, and returns the exit code.
   public int stop() {
     Process running = process();
     running.destroy();
@@ -259,7 +259,7 @@ public final class ChildDaemon implements AutoCloseable {
   private int await(Process running) {
     try {
       if (!running.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-        throw new AssertionError("the process does not end: " + output());
+        throw new AssertionError("the process does not exit: " + output());
       }
       return running.exitValue();
     } catch (InterruptedException e) {
@@ -268,7 +268,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// Somebody who may do everything, until the process is killed.
+  /// A caller with all permissions, on one connection until the process is killed.
   public Caller caller() {
     if (caller == null) {
       caller = newCaller();
@@ -276,12 +276,12 @@ public final class ChildDaemon implements AutoCloseable {
     return caller;
   }
 
-  /// As [#caller()], on a connection of its own.
+  /// As [#caller()], on a new connection.
   public Caller newCaller() {
     return Caller.unix(folder.resolve("hmacd.sock"));
   }
 
-  /// The registry as another process may look at it, also while a daemon runs.
+  /// The registry, opened from this process, also while a daemon runs.
   public Connection database() {
     try {
       return DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("registry.db"));
@@ -290,7 +290,7 @@ public final class ChildDaemon implements AutoCloseable {
     }
   }
 
-  /// For each object that the registry counts on, the state of its key.
+  /// The state of the key for each object in the registry, by label.
   public Map<String, String> registeredObjects() {
     try (Connection database = database();
         Statement statement = database.createStatement();
@@ -317,15 +317,16 @@ public final class ChildDaemon implements AutoCloseable {
         .collect(Collectors.toList());
   }
 
-  /// Waits until no key is in state `CREATING`, and fails unless token and registry hold the same:
-  /// an object for each row and a row for each object.
+  /// Waits until no key is in state `CREATING`. Then fails unless token and registry are
+  /// consistent: one object for each row and one row for each object.
   ///
-  /// @return the labels
-  public Set<String> settledObjects() {
+  /// @return the labels of the objects
+  public Set<String> awaitConsistentObjects() {
     try {
-      Eventually.holds("settled", () -> !registeredObjects().containsValue("CREATING"));
+      Eventually.holds(
+          "no key is in state CREATING", () -> !registeredObjects().containsValue("CREATING"));
     } catch (AssertionError e) {
-      throw new AssertionError(output(), e); // It says why.
+      throw new AssertionError(output(), e); // The output has the reason.
     }
     Set<String> registered = registeredObjects().keySet();
     assertThat(tokenObjects()).containsExactlyInAnyOrderElementsOf(registered);

@@ -21,17 +21,17 @@ import java.util.Properties;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The token that the contract is tried on: SoftHSM2 where nothing else is said, else the one that
-/// the system property `hmacd.test.token` names. It names a file of `scripts/tokens`, which has:
+/// The token under the contract tests: SoftHSM2 by default, or the token of the system property
+/// `hmacd.test.token`. The property names a file of `scripts/tokens` with these entries:
 ///
-/// - `name`: for people
+/// - `name`: the display name
 /// - `config`: the daemon's configuration file for this token
-/// - `tool.module`: the module by which `pkcs11-tool` reaches the token
-/// - `storage`: the file or folder in which the token keeps its keys
-/// - `logged-out.use`: `crashes` where a MAC on an object of the token can end the process while
-///   nobody is logged in
+/// - `tool.module`: the module of the token for `pkcs11-tool`
+/// - `storage`: the file or folder with the token's keys
+/// - `logged-out.use`: `crashes` if a MAC on an object of the token without a login can end the
+///   process
 ///
-/// What the module wants in the environment is in the environment of this JVM.
+/// The environment of this JVM has the variables that the module needs.
 public final class ContractToken {
   private static final String PROPERTY = "hmacd.test.token";
   private static final @Nullable ContractToken CHOSEN = chosenByProperty();
@@ -64,7 +64,7 @@ public final class ContractToken {
     this.storage = storage;
   }
 
-  /// Whether a token was chosen for this JVM.
+  /// Whether the system property names a token for this JVM.
   public static boolean isChosen() {
     return CHOSEN != null;
   }
@@ -101,7 +101,7 @@ public final class ContractToken {
       Config.TokenSettings settings =
           ConfigFile.read(Path.of(required(properties, "config"))).tokens().getFirst();
       if (!(settings.selector() instanceof TokenSelector.ByLabel(var label))) {
-        throw new IllegalStateException("the contract wants tokens by their labels");
+        throw new IllegalStateException("the contract tests need a token selected by its label");
       }
       return new ContractToken(
           required(properties, "name"),
@@ -139,12 +139,12 @@ public final class ContractToken {
     return label;
   }
 
-  /// Whether a MAC on an object of the token only fails while nobody is logged in.
+  /// Whether a MAC on an object of the token without a login fails, and does not end the process.
   public boolean survivesUseWhenLoggedOut() {
     return survivesUseWhenLoggedOut;
   }
 
-  /// Where the token keeps its keys.
+  /// The storage of the token's keys.
   public Storage storage() {
     if (storage == null) {
       throw new IllegalStateException("other tests of this JVM use this token");

@@ -28,16 +28,16 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// A program that opens connections and says nothing more: first some with a certificate and
-/// HTTP/2's preface, then some without a word. Each line that it reads lets it go on.
+/// A program that opens idle connections: first connections with a certificate and HTTP/2's
+/// preface, then connections that send nothing. It proceeds after each line of its input.
 ///
-/// Arguments: port, how many with a certificate, how many without, and the PEM files of the
-/// authority, the certificate and its key.
+/// Arguments: port, number of connections with a certificate, number without, and the PEM files of
+/// the authority, the certificate and its key.
 public final class Crowd {
-  /// As many as are in their handshake at once.
-  private static final int AT_ONCE = 64;
+  /// Maximum number of concurrent handshakes.
+  private static final int MAX_CONCURRENT = 64;
 
-  /// How long one of them may take on a busy machine.
+  /// Timeout of a handshake on a busy machine.
   private static final int LIMIT_MILLIS = 600_000;
 
   private static final byte[] PREFACE =
@@ -70,12 +70,13 @@ public final class Crowd {
     System.exit(0);
   }
 
-  /// Opens connections, and tells how many there are when somebody asks.
+  /// Opens connections and prints their number. After a line of input, prints the number of open
+  /// connections.
   private void connect(int count, @Nullable SslContext tls) throws Exception {
-    var room = new Semaphore(AT_ONCE);
+    var permits = new Semaphore(MAX_CONCURRENT);
     var made = new AtomicInteger();
     for (int i = 0; i < count; i++) {
-      room.acquire();
+      permits.acquire();
       ChannelFuture connecting = connecting(tls);
       open.add(connecting.channel());
       var _ =
@@ -83,7 +84,7 @@ public final class Crowd {
               connected -> {
                 if (!connected.isSuccess() || tls == null) {
                   made.addAndGet(connected.isSuccess() ? 1 : 0);
-                  room.release();
+                  permits.release();
                   return;
                 }
                 Channel channel = connecting.channel();
@@ -98,11 +99,11 @@ public final class Crowd {
                                 made.incrementAndGet();
                                 var _ = channel.writeAndFlush(Unpooled.wrappedBuffer(PREFACE));
                               }
-                              room.release();
+                              permits.release();
                             });
               });
     }
-    room.acquire(AT_ONCE);
+    permits.acquire(MAX_CONCURRENT);
     System.out.println(made.get());
     if (System.in.read() < 0) {
       System.exit(0);

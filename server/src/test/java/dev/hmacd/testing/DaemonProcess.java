@@ -21,9 +21,9 @@ import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// A daemon in a JVM of its own, started as an operator starts it: `hmacd init`, `hmacd serve`.
+/// A daemon in a separate JVM, started with `hmacd init` and `hmacd serve`.
 ///
-/// For tests that need a token, an environment or a heap that no other test has touched.
+/// For tests that need their own token, environment or heap.
 public final class DaemonProcess implements AutoCloseable {
   private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
   private static final Pattern ADDRESS =
@@ -45,17 +45,17 @@ public final class DaemonProcess implements AutoCloseable {
     this.process = process;
   }
 
-  /// Starts a daemon, and waits until the token has given the known answer.
+  /// Starts a daemon, and waits for the first successful health check.
   ///
   /// @param files a daemon that is configured and not started; closed with this one
-  /// @param hsm a token that this process's own module has never seen
-  /// @param environment what the daemon needs beside [SoftHsm#environment]
+  /// @param hsm a token that is unknown to the module in this process
+  /// @param environment additional variables, beside [SoftHsm#environment]
   public static DaemonProcess start(
       LoopbackDaemon files, SoftHsm hsm, Map<String, String> environment) {
     return start(files, hsm, environment, List.of());
   }
 
-  /// As [#start(LoopbackDaemon, SoftHsm, Map)], in a JVM with options of its own.
+  /// As [#start(LoopbackDaemon, SoftHsm, Map)], with additional options of the JVM.
   public static DaemonProcess start(
       LoopbackDaemon files, SoftHsm hsm, Map<String, String> environment, List<String> jvmOptions) {
     Map<String, String> all = new HashMap<>(environment);
@@ -69,7 +69,7 @@ public final class DaemonProcess implements AutoCloseable {
     return serve(files, all, jvmOptions);
   }
 
-  /// Starts a daemon another time, on what an earlier one left.
+  /// Starts a daemon again, with the files of an earlier one.
   public static DaemonProcess again(LoopbackDaemon files, SoftHsm hsm) {
     return serve(files, hsm.environment(), List.of());
   }
@@ -97,7 +97,7 @@ public final class DaemonProcess implements AutoCloseable {
       String command, Path config, Map<String, String> environment, List<String> jvmOptions) {
     List<String> line = new ArrayList<>();
     line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    // What the build gives to this JVM, --add-exports and the like.
+    // The child needs the options of this JVM, such as --add-exports.
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(argument -> argument.startsWith("--"))
         .forEach(line::add);
@@ -114,7 +114,7 @@ public final class DaemonProcess implements AutoCloseable {
     }
   }
 
-  /// Reads what it prints until it ends: shows warnings and errors, and learns where it listens.
+  /// Reads the output until its end: prints warnings and errors, and finds the ports.
   private void follow() {
     try (var lines = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
@@ -144,27 +144,27 @@ public final class DaemonProcess implements AutoCloseable {
     return process.pid();
   }
 
-  /// Where it listens on loopback.
+  /// The port of gRPC on loopback.
   public int port() {
     return port.join();
   }
 
-  /// Where it listens for AWS's clients.
+  /// The port of the AWS KMS edge.
   public int awsPort() {
     return awsPort.join();
   }
 
-  /// Whether a line that it has printed has this text in it.
+  /// Whether a line of the output contains this text.
   public boolean logs(String text) {
     return output.stream().anyMatch(line -> line.contains(text));
   }
 
-  /// All lines that it has printed.
+  /// All lines of the output.
   public List<String> output() {
     return output;
   }
 
-  /// Sends it a signal by its name, e.g. `HUP`.
+  /// Sends a signal to the daemon by its name, e.g. `HUP`.
   public void signal(String name) {
     try {
       var kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid())).start();
@@ -179,9 +179,9 @@ public final class DaemonProcess implements AutoCloseable {
     }
   }
 
-  /// Stops it by SIGTERM, while its callers go on calling, and returns its exit code.
+  /// Sends SIGTERM, while callers continue, and returns the exit code.
   public int stop() {
-    // Process.destroy would close its output while it is read.
+    // Process.destroy would close the output during a read.
     process.toHandle().destroy();
     return exitCode();
   }
@@ -193,12 +193,12 @@ public final class DaemonProcess implements AutoCloseable {
     return caller;
   }
 
-  /// Waits for its end, and returns what it ended with.
+  /// Waits for the exit, and returns the exit code.
   public int exitCode() {
     try {
       if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
-        throw new IllegalStateException("the daemon does not end");
+        throw new IllegalStateException("the daemon does not exit");
       }
       return process.exitValue();
     } catch (InterruptedException e) {
@@ -207,7 +207,7 @@ public final class DaemonProcess implements AutoCloseable {
     }
   }
 
-  /// Stops it by SIGTERM.
+  /// Stops the daemon with SIGTERM.
   @Override
   public void close() {
     callers.forEach(Caller::close);

@@ -4,24 +4,26 @@ import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
-/// Waits for what other threads or processes bring about and tell nobody.
+/// Polls for a condition that other threads or processes fulfil.
 public final class Eventually {
-  /// How long a test waits for anything that is to happen: much longer than it takes on a machine
-  /// that is busy with other work. A test that passes never waits for it.
+  /// Timeout of a condition, much longer than needed on a busy machine. A test that passes never
+  /// waits this long.
   public static final Duration LIMIT = Duration.ofMinutes(5);
 
-  private static final Duration LOOK = Duration.ofMillis(2);
+  private static final Duration POLL = Duration.ofMillis(2);
 
   private Eventually() {}
 
-  /// Returns as soon as the condition holds; fails when it does not within the limit.
-  public static void holds(String what, BooleanSupplier condition) {
+  /// Waits until the condition holds. Fails if it does not hold within the limit.
+  ///
+  /// @param description the condition as a sentence, such as "the connection is closed"
+  public static void holds(String description, BooleanSupplier condition) {
     long end = System.nanoTime() + LIMIT.toNanos();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() - end >= 0) {
-        throw new AssertionError("not within " + LIMIT + ": " + what);
+        throw new AssertionError("not within " + LIMIT + ": " + description);
       }
-      LockSupport.parkNanos(LOOK.toNanos());
+      LockSupport.parkNanos(POLL.toNanos());
     }
   }
 }

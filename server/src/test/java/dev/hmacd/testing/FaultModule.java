@@ -14,9 +14,9 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 
-/// The fault module (`src/test/c`) in front of SoftHSM2. Both are files of their own for each
-/// object of this class, and so are loaded once more into this JVM: what is done to them, nobody
-/// else's sessions feel.
+/// The fault module (`src/test/c`) in front of SoftHSM2. Each object of this class has its own
+/// copies of both files, so the dynamic linker loads them separately. Faults do not affect sessions
+/// of other tests.
 public final class FaultModule {
   private static final class Built {
     static final Path FOLDER = build();
@@ -45,7 +45,7 @@ public final class FaultModule {
     this.folder = folder;
   }
 
-  /// A module that passes calls on to a token's own.
+  /// A fault module that forwards calls to the module of a token.
   public static FaultModule inFrontOf(SoftHsm hsm) {
     try {
       Path folder = Files.createTempDirectory("hmacd-fault");
@@ -61,7 +61,7 @@ public final class FaultModule {
     }
   }
 
-  /// What a daemon is to load.
+  /// The file for a daemon to load.
   public Path file() {
     return folder.resolve("fault.so");
   }
@@ -70,18 +70,18 @@ public final class FaultModule {
     return folder.resolve("control");
   }
 
-  /// Gives a command; `src/test/c/control.c` has them all.
-  public void tell(String command) {
-    String answer = ask(command);
+  /// Sends a command; `src/test/c/control.c` lists all commands.
+  public void send(String command) {
+    String answer = request(command);
     if (!answer.equals("ok\n")) {
       throw new IllegalArgumentException(command + ": " + answer);
     }
   }
 
-  /// How often each function was called, and `sessions`, `inside`, `hanging` and `violations`.
+  /// The number of calls of each function, and `sessions`, `inside`, `hanging` and `violations`.
   public Map<String, Long> counts() {
     Map<String, Long> counts = new HashMap<>();
-    for (String line : ask("counts").split("\n", -1)) {
+    for (String line : request("counts").split("\n", -1)) {
       int blank = line.indexOf(' ');
       if (blank > 0) {
         counts.put(line.substring(0, blank), Long.valueOf(line.substring(blank + 1)));
@@ -94,7 +94,7 @@ public final class FaultModule {
     return counts().getOrDefault(name, 0L);
   }
 
-  private String ask(String command) {
+  private String request(String command) {
     try (var channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
       channel.connect(UnixDomainSocketAddress.of(socket()));
       channel.write(ByteBuffer.wrap((command + "\n").getBytes(US_ASCII)));

@@ -5,21 +5,22 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// What a daemon in this JVM and those who call it hold on to. Taken once before and once after, it
-/// shows what was leaked.
+/// Resources of a daemon in this JVM and of its callers. Two footprints, before and after a test,
+/// show leaks.
 ///
-/// @param connections of the daemon, by its own count
-/// @param sockets of this process
-/// @param threads of the daemon
+/// @param connections open connections, by the daemon's metric
+/// @param sockets open sockets of this process
+/// @param threads threads of the daemon
 public record Footprint(int connections, long sockets, long threads) {
   public static Footprint of(LoopbackDaemon daemon) {
     return new Footprint((int) daemon.metric("hmacd_connections"), openSockets(), daemonThreads());
   }
 
-  /// Waits until no more is held than was. Less may be: others may have let go in the meantime.
-  public void awaitAgain(LoopbackDaemon daemon) {
+  /// Waits until the resources are at most those of this footprint. Other tests may have released
+  /// resources meanwhile.
+  public void awaitRestored(LoopbackDaemon daemon) {
     try {
-      Eventually.holds("what is held is again " + this, () -> of(daemon).isWithin(this));
+      Eventually.holds("the resources are at most " + this, () -> of(daemon).isWithin(this));
     } catch (AssertionError e) {
       throw new AssertionError(e.getMessage() + ", but it is " + of(daemon), e);
     }
@@ -41,7 +42,7 @@ public record Footprint(int connections, long sockets, long threads) {
     try {
       return Files.readSymbolicLink(descriptor).toString().startsWith("socket:");
     } catch (IOException e) {
-      return false; // Closed since it was listed.
+      return false; // The descriptor was closed after the listing.
     }
   }
 

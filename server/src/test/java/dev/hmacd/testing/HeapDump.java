@@ -19,11 +19,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/// All objects of a JVM's heap, also those that nothing refers to any more, and a search for bytes
-/// in them, in whatever form they may be: as they are, as chars, as hex or base64 text.
+/// A dump of all objects in a JVM's heap, including unreachable objects, with a search for bytes in
+/// several forms: raw, as chars, as hex or base64 text.
 public final class HeapDump {
-  /// Parts of this size are searched for, so that half a secret is found too. It is base64 text
-  /// without padding.
+  /// The search uses parts of this size, so it also finds half of a secret. The base64 text of a
+  /// part has no padding.
   private static final int PART = 15;
 
   private static final int SLOT_BITS = 16;
@@ -35,7 +35,7 @@ public final class HeapDump {
     this.dump = dump;
   }
 
-  /// Has a JVM of this user write its heap to a new file, without collecting garbage first.
+  /// Writes the heap of a JVM of this user to a new file, without a garbage collection.
   public static HeapDump of(long pid, Path file) {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     try {
@@ -44,9 +44,9 @@ public final class HeapDump {
                   jcmd.toString(), Long.toString(pid), "GC.heap_dump", "-all", file.toString())
               .redirectErrorStream(true)
               .start();
-      String said = new String(process.getInputStream().readAllBytes(), ISO_8859_1);
-      if (process.waitFor() != 0 || !said.contains("Heap dump file created")) {
-        throw new IllegalStateException(said);
+      String output = new String(process.getInputStream().readAllBytes(), ISO_8859_1);
+      if (process.waitFor() != 0 || !output.contains("Heap dump file created")) {
+        throw new IllegalStateException(output);
       }
       return new HeapDump(Files.readAllBytes(file));
     } catch (IOException e) {
@@ -57,16 +57,16 @@ public final class HeapDump {
     }
   }
 
-  /// Other bytes, to be searched as a heap is.
+  /// Other bytes, for the same search.
   public static HeapDump ofBytes(byte[] bytes) {
     return new HeapDump(bytes);
   }
 
-  /// In which forms the first or the last bytes of a value are in the heap.
+  /// The forms in which the heap contains the first or the last bytes of a value.
   ///
   /// @param value 15 bytes or more
   public Set<String> formsOf(byte[] value) {
-    int last = (value.length - PART) / 3 * 3; // Where base64 begins anew.
+    int last = (value.length - PART) / 3 * 3; // Start of a base64 group.
     Set<String> found = new TreeSet<>();
     search(forms(Arrays.copyOf(value, PART)), found);
     search(forms(Arrays.copyOfRange(value, last, last + PART)), found);
@@ -104,7 +104,7 @@ public final class HeapDump {
     return (head * 0x9e3779b1) >>> (Integer.SIZE - SLOT_BITS);
   }
 
-  /// HPROF holds a `char[]` in big-endian, and a String's `byte[]` as the machine has it.
+  /// HPROF has a `char[]` in big-endian order, and the `byte[]` of a String in native order.
   private static Map<String, byte[]> forms(byte[] part) {
     Map<String, String> texts =
         Map.of(

@@ -12,14 +12,14 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// JSON as maps, lists, texts, numbers, booleans and null.
+/// JSON as maps, lists, strings, numbers, booleans and null.
 public final class JsonTree {
   private static final JsonFactory FACTORY =
       JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
   private JsonTree() {}
 
-  /// Reads one value, and nothing after it.
+  /// Reads one value; fails if other text follows.
   public static @Nullable Object parse(String text) {
     try (JsonParser json = FACTORY.createParser(text)) {
       json.nextToken();
@@ -34,7 +34,7 @@ public final class JsonTree {
   }
 
   /// Reads an object.
-  @SuppressWarnings("unchecked") // The names of JSON are texts.
+  @SuppressWarnings("unchecked") // Names in JSON are strings.
   public static Map<String, @Nullable Object> object(String text) {
     if (parse(text) instanceof Map<?, ?> object) {
       return (Map<String, @Nullable Object>) object;

@@ -5,7 +5,7 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
-/// The items of `docs/aws-kms-semantics.md` that a test shows, by id, e.g. `AUTH-9`.
+/// The items of `docs/aws-kms-semantics.md` that a test covers, by id, e.g. `AUTH-9`.
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.METHOD)
 public @interface KmsItem {

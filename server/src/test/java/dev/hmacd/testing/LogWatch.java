@@ -13,8 +13,7 @@ import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What this JVM logs that somebody should look at: whatever callers send, a daemon that does as it
-/// should has nothing to say.
+/// Records log lines of this JVM. A healthy daemon logs no warning and no error, for any request.
 public final class LogWatch implements AutoCloseable {
   private final List<String> warnings = new CopyOnWriteArrayList<>();
   private final List<String> lines = new CopyOnWriteArrayList<>();
@@ -41,7 +40,7 @@ public final class LogWatch implements AutoCloseable {
     appender.setContext(context);
   }
 
-  /// Looks from now on.
+  /// Starts to record.
   public static LogWatch start() {
     var watch = new LogWatch();
     watch.appender.start();
@@ -49,17 +48,18 @@ public final class LogWatch implements AutoCloseable {
     return watch;
   }
 
-  /// Fails when there was a warning or an error since the start.
+  /// Fails if a warning or an error was logged since the start.
   public void assertQuiet() {
     assertThat(warnings).as("warnings and errors").isEmpty();
   }
 
-  /// How many warnings and errors since the start have these texts in them.
+  /// The number of warnings and errors since the start that contain all of these texts.
   public long count(String... texts) {
     return warnings.stream().filter(line -> Arrays.stream(texts).allMatch(line::contains)).count();
   }
 
-  /// What was logged since the start and has all of these words, as level, message and fields.
+  /// The lines since the start that contain all of these words. A line has level, message and
+  /// fields.
   public List<String> lines(String... words) {
     return lines.stream().filter(line -> Stream.of(words).allMatch(line::contains)).toList();
   }

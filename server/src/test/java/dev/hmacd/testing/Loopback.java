@@ -12,7 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// Names several ports of this machine for a channel: `loopback:///8443,8444`.
+/// A name resolver for several ports of this machine: `loopback:///8443,8444`.
 final class Loopback extends NameResolverProvider {
   private static final String SCHEME = "loopback";
 

@@ -17,6 +17,8 @@ import dev.hmacd.v1.CreateAccessKeyRequest;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -35,10 +37,10 @@ import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
-/// A daemon in this JVM, as in production: read from a configuration file, listening on loopback
-/// with mutual TLS and on a Unix socket, on a real token.
+/// A daemon in this JVM, configured by a file as in production. It listens on loopback with mutual
+/// TLS and on a Unix socket, and uses a real token.
 public final class LoopbackDaemon implements AutoCloseable {
-  /// Where keys are, and whose.
+  /// The region and the account in the ARNs of keys.
   public static final String REGION = "eu-central-1";
 
   public static final String ACCOUNT = "123456789012";
@@ -59,7 +61,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   private final List<Caller> callers = new ArrayList<>();
   private UnaryOperator<Token> wrapping = UnaryOperator.identity();
 
-  /// In place of the one token, when there are any.
+  /// Several tokens in place of the single one, if not empty.
   private final List<Several> several = new ArrayList<>();
 
   private record Several(Path module, SoftHsm hsm) {}
@@ -80,12 +82,12 @@ public final class LoopbackDaemon implements AutoCloseable {
     }
   }
 
-  /// A daemon on a token; nobody may do anything yet.
+  /// A daemon on a token, without rules.
   public static LoopbackDaemon on(SoftHsm hsm) {
     return new LoopbackDaemon(hsm);
   }
 
-  /// A daemon on the JVM's token where `admin` may do everything.
+  /// A daemon on the token of this JVM. The principal `admin` has all permissions.
   public static LoopbackDaemon withAdmin() {
     return on(SoftHsm.shared()).allowingAll("admin");
   }
@@ -99,7 +101,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return rule("spiffe://test/" + name, "[\"*\"]", "*");
   }
 
-  /// Allows everything to this process's user on the socket, whose certificate cannot expire.
+  /// Allows all actions to the user of this process on the socket, where no certificate can expire.
   public LoopbackDaemon allowingSocket() {
     try {
       return rule("uid:" + Files.getAttribute(folder, "unix:uid"), "[\"*\"]", "*");
@@ -108,7 +110,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     }
   }
 
-  /// Allows any principal, in the configuration's words.
+  /// Adds a rule for any principal, in the syntax of the configuration.
   public LoopbackDaemon rule(String principal, String actions, String... keys) {
     rules.add(
         "{principals: ['%s'], actions: %s, keys: [%s]}"
@@ -119,7 +121,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Puts something between the daemon and the token.
+  /// Wraps the token, for example with injected faults.
   public LoopbackDaemon wrapping(UnaryOperator<Token> wrap) {
     wrapping = wrap;
     return this;
@@ -136,19 +138,19 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Has the daemon load another module than the token's own, one in front of it.
+  /// Uses another module in front of the token's module.
   public LoopbackDaemon module(Path other) {
     module = other;
     return this;
   }
 
-  /// Trusts the same authority as another daemon, and has its certificate from there.
+  /// Uses the certificate authority of another daemon.
   public LoopbackDaemon ca(TestCa other) {
     ca = other;
     return this;
   }
 
-  /// Has the daemon use several tokens: this is one of them.
+  /// Adds one of several tokens.
   public LoopbackDaemon alsoOn(SoftHsm token, Path through) {
     several.add(new Several(through, token));
     return this;
@@ -207,13 +209,13 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Has it listen for AWS's clients, without TLS.
+  /// Enables the AWS KMS edge without TLS.
   public LoopbackDaemon awsKms() {
     awsKms = "aws_kms: {listen: '127.0.0.1:0', limits: {%s}}";
     return allowing(ACCESS_KEY_ADMIN, List.of(Action.CREATE_ACCESS_KEY), "*");
   }
 
-  /// Has it listen for AWS's clients, with TLS.
+  /// Enables the AWS KMS edge with TLS.
   public LoopbackDaemon awsKmsWithTls() {
     awsKms =
         "aws_kms: {listen: '127.0.0.1:0', limits: {%s},"
@@ -227,13 +229,13 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Sets what connections may hold, in percent of the heap.
+  /// Sets the bound on the memory of connections, in percent of the heap.
   public LoopbackDaemon memory(int percent) {
     memoryPercent = percent;
     return this;
   }
 
-  /// Has a process of its own log more or less: `debug` is the most.
+  /// Sets the log level of a daemon in a separate process, `debug` at most.
   public LoopbackDaemon logging(String level) {
     logLevel = level;
     return this;
@@ -248,7 +250,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return rule(arn(name), "[\"*\"]", "*");
   }
 
-  /// Starts it, and waits until the token has given the known answer.
+  /// Starts the daemon, and waits for the first successful health check.
   public LoopbackDaemon start() {
     open();
     try {
@@ -262,7 +264,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Starts it, and does not wait for the token.
+  /// Starts the daemon, and does not wait for the token.
   public LoopbackDaemon open() {
     writeFiles();
     try {
@@ -276,13 +278,13 @@ public final class LoopbackDaemon implements AutoCloseable {
     return this;
   }
 
-  /// Stops it and starts another in its place: same files, same registry, another port.
+  /// Stops the daemon and starts another with the same files and registry, on another port.
   public LoopbackDaemon restart() {
     daemon().close();
     return start();
   }
 
-  /// Writes all that a daemon reads when it starts.
+  /// Writes all files that a daemon reads at its start.
   void writeFiles() {
     TestCa.write(ca.server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
     TestCa.write(ca.server(), folder.resolve("aws.pem"), folder.resolve("aws-key.pem"));
@@ -290,8 +292,8 @@ public final class LoopbackDaemon implements AutoCloseable {
     writeConfig();
   }
 
-  /// The first handshake in a JVM takes longer than 10 s on a busy machine.
-  private static String patient(List<String> limits) {
+  /// Limits with a long handshake timeout: the first handshake in a JVM can last longer than 10 s.
+  private static String withHandshakeTimeout(List<String> limits) {
     List<String> all = new ArrayList<>(limits);
     if (limits.stream().noneMatch(line -> line.startsWith("handshake_timeout:"))) {
       all.add("handshake_timeout: 10m");
@@ -299,7 +301,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return String.join(", ", all);
   }
 
-  /// Writes the configuration as it stands now, with rules that were added since.
+  /// Writes the configuration, including rules that were added after the last write.
   public void writeConfig() {
     write(
         "hmacd.yaml",
@@ -321,22 +323,21 @@ public final class LoopbackDaemon implements AutoCloseable {
           rules: [%s]
         """
             .formatted(
-                patient(limits),
-                awsKms.formatted(patient(awsLimits)),
+                withHandshakeTimeout(limits),
+                awsKms.formatted(withHandshakeTimeout(awsLimits)),
                 tokenSection(),
                 memoryPercent,
                 logLevel,
                 String.join(", ", rules)));
   }
 
-  /// Forgets all rules; more can be added, and take effect when the daemon reads them.
+  /// Removes all rules. Changes of rules take effect when the daemon reads the configuration.
   public LoopbackDaemon withoutRules() {
     rules.clear();
     return this;
   }
 
-  /// Writes a file of the daemon's folder. A daemon that looks meanwhile sees the one before, or
-  /// all of the new one.
+  /// Replaces a file in the daemon's folder atomically.
   public void write(String name, String text) {
     try {
       Path whole = Files.createTempFile(folder, name, ".new");
@@ -372,10 +373,10 @@ public final class LoopbackDaemon implements AutoCloseable {
     return "arn:aws:iam::" + ACCOUNT + ":user/" + user;
   }
 
-  /// What a user's requests are signed with.
+  /// The access key of a user, for signatures of requests.
   public record AccessKey(String id, String secret) {}
 
-  /// A user's access key, made at the first call.
+  /// The access key of a user; the first call creates it.
   public AccessKey accessKey(String user) {
     return accessKeys.computeIfAbsent(
         user,
@@ -386,7 +387,7 @@ public final class LoopbackDaemon implements AutoCloseable {
         });
   }
 
-  /// The port for AWS's clients.
+  /// The port of the AWS KMS edge.
   public int awsPort() {
     return daemon().awsKmsAddress().orElseThrow().getPort();
   }
@@ -395,7 +396,7 @@ public final class LoopbackDaemon implements AutoCloseable {
     return folder.resolve("hmacd.sock");
   }
 
-  /// The value of a metric, as an operator would read it; the sum of those with labels.
+  /// The value of a metric in a scrape; the sum over all labels.
   public double metric(String name) {
     try {
       var connection =
@@ -426,13 +427,18 @@ public final class LoopbackDaemon implements AutoCloseable {
     return kept(Caller.tls(port(), ca.pem(), certificate));
   }
 
-  /// Somebody who writes frames of their own, with a certificate for `spiffe://test/NAME`.
+  /// A TCP connection to the gRPC port, without TLS.
+  public Socket tcp() throws IOException {
+    return new Socket(InetAddress.getLoopbackAddress(), port());
+  }
+
+  /// A client that writes raw HTTP/2 frames, with a certificate for `spiffe://test/NAME`.
   public RawHttp2 raw(String name) throws IOException {
     SSLContext context = rawContexts.computeIfAbsent(name, each -> ca.context(ca.client(each)));
     return new RawHttp2(context.getSocketFactory().createSocket("127.0.0.1", port()));
   }
 
-  /// A caller on the Unix socket, with this process's user id.
+  /// A caller on the Unix socket, with the user id of this process.
   public Caller onSocket() {
     return kept(Caller.unix(socket()));
   }

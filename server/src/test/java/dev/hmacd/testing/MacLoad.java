@@ -17,23 +17,23 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
-/// Callers who ask for MACs of known values without a pause, and note what they get.
+/// Callers that continuously generate MACs with known values, and count the results.
 public final class MacLoad implements AutoCloseable {
   private static final MacAlgorithm SHA_256 = MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256;
 
-  /// A request, and its right answer.
+  /// A request and its correct MAC.
   private record Question(GenerateMacRequest request, ByteString mac) {}
 
   private final Caller caller;
   private final Duration deadline;
-  private final List<Question> questions = new ArrayList<>();
+  private final List<Question> knownMacs = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
   private final LongAdder right = new LongAdder();
   private final LongAdder wrong = new LongAdder();
   private final Map<Status.Code, LongAdder> failures = new ConcurrentHashMap<>();
   private volatile boolean ended;
 
-  /// @param keys how many are made, and used in turn
+  /// @param keys number of keys, which are used in turn
   /// @param deadline of each call
   public MacLoad(Caller caller, int keys, Duration deadline) {
     this(
@@ -42,7 +42,7 @@ public final class MacLoad implements AutoCloseable {
         deadline);
   }
 
-  /// @param keyIds used in turn; of spec HMAC_256
+  /// @param keyIds keys of spec HMAC_256, which are used in turn
   public MacLoad(Caller caller, List<String> keyIds, Duration deadline) {
     this.caller = caller;
     this.deadline = deadline;
@@ -53,11 +53,11 @@ public final class MacLoad implements AutoCloseable {
               .setMessage(ByteString.copyFromUtf8("message " + i))
               .setMacAlgorithm(SHA_256)
               .build();
-      questions.add(new Question(request, caller.macs().generateMac(request).getMac()));
+      knownMacs.add(new Question(request, caller.macs().generateMac(request).getMac()));
     }
   }
 
-  /// Starts callers; each has one call under way at any time.
+  /// Starts callers; each has one call in flight at a time.
   public MacLoad start(int callers) {
     for (int i = 0; i < callers; i++) {
       int first = i;
@@ -68,18 +68,18 @@ public final class MacLoad implements AutoCloseable {
 
   private void run(int first) {
     for (int i = first; !ended; i++) {
-      Question question = questions.get(i % questions.size());
+      Question known = knownMacs.get(i % knownMacs.size());
       try {
         ByteString mac =
             caller
                 .macs()
                 .withDeadlineAfter(deadline.toMillis(), TimeUnit.MILLISECONDS)
-                .generateMac(question.request())
+                .generateMac(known.request())
                 .getMac();
-        (mac.equals(question.mac()) ? right : wrong).increment();
+        (mac.equals(known.mac()) ? right : wrong).increment();
       } catch (StatusRuntimeException e) {
         failures.computeIfAbsent(e.getStatus().getCode(), _ -> new LongAdder()).increment();
-        // As a client does: not at once again.
+        // A client backs off after a failure.
         LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
       }
     }
@@ -93,7 +93,7 @@ public final class MacLoad implements AutoCloseable {
     return wrong.sum();
   }
 
-  /// How many calls failed, by status.
+  /// The number of failed calls, by status.
   public Map<Status.Code, Long> failures() {
     Map<Status.Code, Long> all = new EnumMap<>(Status.Code.class);
     failures.forEach((code, count) -> all.put(code, count.sum()));
@@ -104,14 +104,15 @@ public final class MacLoad implements AutoCloseable {
     return failures().values().stream().mapToLong(Long::longValue).sum();
   }
 
-  /// Waits until calls are answered, and none fails for as many as these.
-  public void awaitCalm(int calls) {
+  /// Waits until this many consecutive calls are answered without a failure.
+  public void awaitSuccess(int calls) {
     Eventually.holds(
         "calls are answered",
         () -> {
           long failedBefore = failed();
           long goal = right() + calls;
-          Eventually.holds("calls end", () -> right() >= goal || failed() > failedBefore);
+          Eventually.holds(
+              "calls are answered or fail", () -> right() >= goal || failed() > failedBefore);
           return failed() == failedBefore;
         });
   }

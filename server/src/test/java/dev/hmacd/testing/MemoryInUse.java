@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicReference;
 /// Memory that this process has allocated and not freed, including the tests. Unlike the resident
 /// size, this does not depend on the time at which memory is returned to the kernel.
 ///
-/// @param heapKib objects that are reachable
-/// @param nativeKib what `malloc` gave: to the JVM, and to PKCS#11 modules in it
+/// @param heapKib memory of reachable objects
+/// @param nativeKib memory from `malloc`, for the JVM and the PKCS#11 modules in it
 public record MemoryInUse(long heapKib, long nativeKib) {
   /// `struct mallinfo2` of glibc: ten fields of type `size_t`.
   private static final MemoryLayout MALLINFO2 =
@@ -25,7 +25,7 @@ public record MemoryInUse(long heapKib, long nativeKib) {
 
   private static final MethodHandle MALLINFO = mallinfo();
 
-  @SuppressWarnings("restricted") // There is no other way to ask malloc.
+  @SuppressWarnings("restricted") // Only a native call reads malloc's statistics.
   private static MethodHandle mallinfo() {
     Linker linker = Linker.nativeLinker();
     return linker.downcallHandle(
@@ -33,8 +33,8 @@ public record MemoryInUse(long heapKib, long nativeKib) {
         FunctionDescriptor.of(MemoryLayout.structLayout(MALLINFO2)));
   }
 
-  /// The least of what is in use in several moments: without what the compiler and the garbage
-  /// collector have for a while.
+  /// The minimum of several measurements, to exclude temporary memory of the compiler and the
+  /// garbage collector.
   public static MemoryInUse least() {
     MemoryInUse least = now();
     for (int i = 0; i < 10; i++) {
@@ -67,15 +67,15 @@ public record MemoryInUse(long heapKib, long nativeKib) {
     return new MemoryInUse(heapKib + moreHeap, nativeKib + moreNative);
   }
 
-  /// Waits until no more than this is in use. The compiler and the garbage collector have memory
-  /// for a while; a leak stays.
+  /// Waits until the memory in use is at most this. Memory of the compiler and the garbage
+  /// collector is temporary; a leak is permanent.
   ///
-  /// @return what is in use then
+  /// @return the memory in use
   public MemoryInUse awaitWithin() {
     var last = new AtomicReference<>(now());
     try {
       Eventually.holds(
-          "no more is in use than " + this,
+          "the memory in use is at most " + this,
           () -> {
             MemoryInUse now = now();
             last.set(now);

@@ -17,9 +17,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import javax.net.ssl.SSLException;
 
-/// A client that writes HTTP/1.1 as it is told to, and not as a library would.
+/// A client that writes any bytes over HTTP/1.1, which a library would not send.
 public final class RawHttp1 implements AutoCloseable {
-  /// How long an answer may take.
+  /// Timeout of an answer.
   private static final int LIMIT_MILLIS = Math.toIntExact(Eventually.LIMIT.toMillis());
 
   private final Socket socket;
@@ -32,7 +32,7 @@ public final class RawHttp1 implements AutoCloseable {
     in = new BufferedInputStream(socket.getInputStream());
   }
 
-  /// Without TLS.
+  /// Connects without TLS.
   public static RawHttp1 to(int port) throws IOException {
     return new RawHttp1(new Socket(InetAddress.getLoopbackAddress(), port));
   }
@@ -53,7 +53,7 @@ public final class RawHttp1 implements AutoCloseable {
 
   /// Reads the next answer.
   ///
-  /// @throws EOFException when the connection ends instead
+  /// @throws EOFException if the connection ends before the answer
   public Answer read() throws IOException {
     String[] status = line().split(" ", 3);
     Map<String, String> headers = new TreeMap<>();
@@ -83,7 +83,7 @@ public final class RawHttp1 implements AutoCloseable {
     return line.toString(ISO_8859_1).stripTrailing();
   }
 
-  /// Whether the other end closes the connection within the limit and says nothing more before.
+  /// Whether the peer closes the connection within the limit, without sending more bytes.
   public boolean isClosedByPeer() throws IOException {
     try {
       return in.read() < 0;
@@ -94,8 +94,8 @@ public final class RawHttp1 implements AutoCloseable {
     }
   }
 
-  /// As [#isClosedByPeer()], whatever it says before.
-  public boolean isClosedByPeerAtLast() throws IOException {
+  /// Whether the peer closes the connection within the limit. Skips all bytes before.
+  public boolean isEventuallyClosedByPeer() throws IOException {
     try {
       var _ = in.readAllBytes();
       return true;

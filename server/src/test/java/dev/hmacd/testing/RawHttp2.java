@@ -15,6 +15,7 @@ import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
@@ -26,7 +27,7 @@ import java.util.Map;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 
-/// A client that writes HTTP/2 frames (RFC 9113) as it is told to, and not as a library would.
+/// A client that writes any HTTP/2 frames (RFC 9113), which a library would not send.
 public final class RawHttp2 implements AutoCloseable {
   public static final int DATA = 0;
   public static final int HEADERS = 1;
@@ -44,13 +45,13 @@ public final class RawHttp2 implements AutoCloseable {
   public static final int END_HEADERS = 4;
   public static final int PADDED = 8;
 
-  /// The largest payload of a frame that a server has to take.
+  /// The largest payload of a frame that each server accepts.
   private static final int MAX_FRAME = 16384;
 
-  /// What may be sent before the other end says more.
+  /// The initial flow-control window.
   private static final int DEFAULT_WINDOW = 65_535;
 
-  /// How long an answer may take.
+  /// Timeout of an answer.
   private static final int LIMIT_MILLIS = Math.toIntExact(Eventually.LIMIT.toMillis());
 
   private static final byte[] MAGIC = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(UTF_8);
@@ -77,7 +78,12 @@ public final class RawHttp2 implements AutoCloseable {
     this.out = socket.getOutputStream();
   }
 
-  /// What a client says first: the magic, and settings that change nothing.
+  /// Connects without TLS, and writes the connection preface.
+  public static RawHttp2 to(int port) throws IOException {
+    return new RawHttp2(new Socket(InetAddress.getLoopbackAddress(), port)).preface();
+  }
+
+  /// Writes the connection preface: the magic and empty SETTINGS.
   public RawHttp2 preface() throws IOException {
     return bytes(MAGIC).frame(SETTINGS, 0, 0, new byte[0]);
   }
@@ -91,7 +97,7 @@ public final class RawHttp2 implements AutoCloseable {
     return bytes(frameBytes(type, flags, stream, payload));
   }
 
-  /// As [#frame(int, int, int, byte[])], for payloads written as numbers.
+  /// As [#frame(int, int, int, byte[])], with the payload as numbers.
   public RawHttp2 frame(int type, int flags, int stream, int... payload) throws IOException {
     byte[] bytes = new byte[payload.length];
     for (int i = 0; i < bytes.length; i++) {
@@ -100,7 +106,7 @@ public final class RawHttp2 implements AutoCloseable {
     return frame(type, flags, stream, bytes);
   }
 
-  /// Ends a call with these bytes, in as many frames as they need.
+  /// Writes these bytes in as many DATA frames as needed, the last with END_STREAM.
   public RawHttp2 data(int stream, byte... bytes) throws IOException {
     int from = 0;
     for (; bytes.length - from > MAX_FRAME; from += MAX_FRAME) {
@@ -109,8 +115,8 @@ public final class RawHttp2 implements AutoCloseable {
     return frame(DATA, END_STREAM, stream, Arrays.copyOfRange(bytes, from, bytes.length));
   }
 
-  /// Sends a part of a body of any length: as much at a time as the other end lets it (RFC 9113,
-  /// section 5.2), when no more than some kilobytes were sent on other streams.
+  /// Writes a part of a body within the flow-control windows (RFC 9113, section 5.2). Other streams
+  /// of the connection may have sent a few kilobytes at most.
   public RawHttp2 paced(int stream, int length) throws IOException {
     int ofConnection = DEFAULT_WINDOW - MAX_FRAME / 2;
     int ofStream = DEFAULT_WINDOW;
@@ -138,7 +144,7 @@ public final class RawHttp2 implements AutoCloseable {
     return this;
   }
 
-  /// A stream that was not used before.
+  /// The id of an unused stream.
   public int nextStream() {
     nextStream += 2;
     return nextStream;
@@ -153,7 +159,7 @@ public final class RawHttp2 implements AutoCloseable {
         .array();
   }
 
-  /// Opens a gRPC call, with headers more than those that every call has.
+  /// Opens a gRPC call, with additional headers.
   public RawHttp2 call(int stream, String path, String... more) throws IOException {
     return frame(HEADERS, END_HEADERS, stream, callHeaders(path, more));
   }
@@ -168,7 +174,7 @@ public final class RawHttp2 implements AutoCloseable {
     return block.toByteArray();
   }
 
-  /// Names and values as HPACK literals that enter no table (RFC 7541, section 6.2.2).
+  /// Names and values as HPACK literals without indexing (RFC 7541, section 6.2.2).
   public static byte[] headers(String... namesAndValues) {
     var block = new ByteArrayOutputStream();
     for (int i = 0; i < namesAndValues.length; i += 2) {
@@ -198,24 +204,32 @@ public final class RawHttp2 implements AutoCloseable {
         .array();
   }
 
-  /// How a stream, or the connection before it, ended.
+  /// The end of a stream, or of its connection.
   public sealed interface End {
-    /// With trailers.
+    /// The stream ended with gRPC trailers.
     ///
-    /// @param reason of the one `ErrorInfo`; empty when there is none
-    record Answered(io.grpc.Status.Code code, String reason, String told) implements End {}
+    /// @param reason of the `ErrorInfo`; empty if there is none
+    /// @param text the status message and the `ErrorInfo`
+    record Answered(io.grpc.Status.Code code, String reason, String text) implements End {}
 
-    /// With an HTTP status that gRPC does not use.
+    /// The stream ended with an HTTP status and without gRPC trailers.
     record Http(String status) implements End {}
 
     record Reset(Http2Error error) implements End {}
 
-    record GoneAway(Http2Error error, String told) implements End {}
+    record GoneAway(Http2Error error, String text) implements End {}
 
     record Closed() implements End {}
+
+    /// The end with an empty text, for comparisons.
+    default End withoutText() {
+      return this instanceof Answered(var code, var reason, var _)
+          ? new Answered(code, reason, "")
+          : this;
+    }
   }
 
-  /// Reads until a stream has ended.
+  /// Reads until the end of a stream.
   public End end(int stream) throws IOException {
     received.clear();
     body.reset();
@@ -256,13 +270,13 @@ public final class RawHttp2 implements AutoCloseable {
           }
           case GOAWAY -> {
             if (ByteBuffer.wrap(payload).getInt(4) == 0) {
-              continue; // The calls that there are go on.
+              continue; // Open calls continue after a graceful GOAWAY.
             }
             return new End.GoneAway(
                 error(ByteBuffer.wrap(payload).getInt(4)),
                 new String(payload, 8, payload.length - 8, UTF_8));
           }
-          default -> {} // Of no interest here.
+          default -> {} // Other frames do not end a stream.
         }
       }
     } catch (EOFException | SocketException | SSLException e) {
@@ -270,17 +284,17 @@ public final class RawHttp2 implements AutoCloseable {
     }
   }
 
-  /// The headers and trailers of the stream that was asked for last.
+  /// The headers and trailers of the stream of the last [#end].
   public Map<String, String> received() {
     return received;
   }
 
-  /// The data of the stream that was asked for last, as a text.
+  /// The data of the stream of the last [#end], as a string.
   public String body() {
     return body.toString(UTF_8);
   }
 
-  /// Reads until a message, or a part of one, has come on a stream.
+  /// Reads until a DATA frame on a stream.
   public void awaitMessage(int stream) throws IOException {
     while (true) {
       int lengthAndType = in.readInt();
@@ -289,7 +303,7 @@ public final class RawHttp2 implements AutoCloseable {
       byte[] payload = new byte[lengthAndType >>> 8];
       in.readFully(payload);
       if ((lengthAndType & 0xff) == HEADERS) {
-        var _ = decode(on, payload); // For the table that headers share.
+        var _ = decode(on, payload); // Each header block updates the HPACK table.
       } else if ((lengthAndType & 0xff) == DATA && on == stream) {
         return;
       }
@@ -314,16 +328,16 @@ public final class RawHttp2 implements AutoCloseable {
       return new End.Http(String.valueOf(received.get(":status")));
     }
     String reason = "";
-    String told = received.getOrDefault("grpc-message", "");
+    String text = received.getOrDefault("grpc-message", "");
     String details = received.get("grpc-status-details-bin");
     if (details != null) {
       Status status = Status.parseFrom(Base64.getDecoder().decode(details));
       ErrorInfo info = status.getDetails(0).unpack(ErrorInfo.class);
       reason = info.getReason();
-      told += " " + info;
+      text += " " + info;
     }
     return new End.Answered(
-        io.grpc.Status.fromCodeValue(Integer.parseInt(code)).getCode(), reason, told);
+        io.grpc.Status.fromCodeValue(Integer.parseInt(code)).getCode(), reason, text);
   }
 
   private static Http2Error error(int code) {
@@ -331,7 +345,7 @@ public final class RawHttp2 implements AutoCloseable {
     return error == null ? Http2Error.INTERNAL_ERROR : error;
   }
 
-  /// Whether the other end closes the connection within the limit; what comes before is skipped.
+  /// Whether the peer closes the connection within the limit. Skips all bytes before.
   public boolean isClosedByPeer() throws IOException {
     byte[] skipped = new byte[8192];
     try {

@@ -14,9 +14,9 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
-/// Looks at errors as a caller should: by status code and reason.
+/// Assertions on errors by status code and reason.
 public final class Reasons {
-  private static final Pattern INSIDE =
+  private static final Pattern INTERNAL =
       Pattern.compile(
           "(?i)exception|throwable|\\bnull\\b|\\b(java|javax|sun|com|org|io)\\.[a-z]|dev\\.hmacd\\.|\\.java"
               + "|CKR_|0x[0-9a-f]|libsofthsm|\\.so\\b|\\.db\\b|/(tmp|usr|etc|home|root|work|var)/");
@@ -31,12 +31,12 @@ public final class Reasons {
       assertThat(status.getStatus().getCode()).as(status.getMessage()).isEqualTo(code);
       assertThat(info(status).getReason()).isEqualTo(reason);
       assertThat(info(status).getDomain()).isEqualTo("hmacd.dev");
-      saysNothingOfTheInside(String.valueOf(status.getStatus().getDescription()));
-      saysNothingOfTheInside(info(status).toString());
+      assertNoInternalDetails(String.valueOf(status.getStatus().getDescription()));
+      assertNoInternalDetails(info(status).toString());
     };
   }
 
-  /// As [#failsWith(Code, String)], where one entry of the metadata is part of the contract.
+  /// As [#failsWith(Code, String)], with one entry of the metadata.
   public static Consumer<Throwable> failsWith(Code code, String reason, String key, String value) {
     return failsWith(code, reason)
         .andThen(
@@ -45,10 +45,10 @@ public final class Reasons {
                     .containsEntry(key, value));
   }
 
-  /// Asserts that what a caller is told holds nothing of the daemon's inside: no exception, class,
-  /// file or code of the token.
-  public static void saysNothingOfTheInside(String told) {
-    assertThat(told).doesNotContainPattern(INSIDE);
+  /// Asserts that an error text has no internal details: no exception, class, file or return code
+  /// of the token.
+  public static void assertNoInternalDetails(String text) {
+    assertThat(text).doesNotContainPattern(INTERNAL);
   }
 
   /// The request id in an error.

@@ -8,7 +8,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/// What a stream of the server's sends, and how it ends.
+/// Records the messages and the end of a server stream.
 public final class Seen<T> implements StreamObserver<T> {
   private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
 
@@ -39,7 +39,7 @@ public final class Seen<T> implements StreamObserver<T> {
     return message;
   }
 
-  /// Waits for the error that the stream ends with, which is the cause of what is thrown.
+  /// Waits for the error at the end of the stream, and throws an exception with this cause.
   public void end() throws ExecutionException, InterruptedException, TimeoutException {
     var _ = end.get(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
@@ -48,9 +48,10 @@ public final class Seen<T> implements StreamObserver<T> {
     return !end.isDone();
   }
 
-  /// Whether the first thing that comes is a message, and not the end.
+  /// Whether a message arrives before the end of the stream.
   public boolean isServed() {
-    Eventually.holds("a message or the end", () -> !messages.isEmpty() || end.isDone());
+    Eventually.holds(
+        "the stream has a message or an end", () -> !messages.isEmpty() || end.isDone());
     return !messages.isEmpty();
   }
 }

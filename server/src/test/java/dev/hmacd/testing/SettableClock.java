@@ -6,7 +6,7 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 
-/// A clock that a test moves; it stands still otherwise.
+/// A clock that only a test advances.
 public final class SettableClock extends Clock {
   private volatile Instant now;
 

@@ -18,11 +18,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 
-/// A real SoftHSM2 token in a folder of its own, driven from outside with `pkcs11-tool`.
+/// A real SoftHSM2 token in its own folder, managed with `pkcs11-tool` from outside.
 ///
-/// SoftHSM2 reads its configuration from the environment and finds tokens once in a process, so a
-/// test JVM has one token, made before the module is loaded, for all of its tests; the build sets
-/// SOFTHSM2_CONF for it. Processes that a test starts may have tokens of their own.
+/// SoftHSM2 reads its configuration from the environment, and finds tokens once in a process. So
+/// all tests of a JVM share one token, which exists before the module is loaded. The build sets
+/// SOFTHSM2_CONF. Child processes of a test may have their own tokens.
 public final class SoftHsm {
   public static final String LABEL = "hmacd-test";
   public static final String PIN = "648219";
@@ -61,19 +61,19 @@ public final class SoftHsm {
     return Shared.TOKEN;
   }
 
-  /// A new token for processes that a test starts with [#environment].
+  /// A new token for child processes with [#environment].
   ///
-  /// @param conf the configuration file to write; the token is in the folder beside it
+  /// @param conf the configuration file to write; the token is in the same folder
   public static SoftHsm create(Path conf) {
     return create(conf, PIN);
   }
 
-  /// As [#create(Path)], with another PIN than all the other tokens.
+  /// As [#create(Path)], with this PIN.
   public static SoftHsm create(Path conf, String pin) {
     return create(conf, LABEL, pin);
   }
 
-  /// As [#create(Path, String)], with another label, too.
+  /// As [#create(Path, String)], with this label.
   public static SoftHsm create(Path conf, String label, String pin) {
     try {
       Path folder = conf.toAbsolutePath().getParent();
@@ -99,7 +99,7 @@ public final class SoftHsm {
   }
 
   private SoftHsm initialized() {
-    // The last slot has no token yet; SoftHSM2 adds one more when it has.
+    // The last slot is empty. After its initialization SoftHSM2 adds another empty slot.
     long slots = SLOT.matcher(tool("--list-slots")).results().count();
     String free = Long.toString(slots - 1);
     tool("--init-token", "--slot-index", free, "--label", label, "--so-pin", SO_PIN);
@@ -117,17 +117,17 @@ public final class SoftHsm {
     return this;
   }
 
-  /// One token more beside this one, for who loads the module after this.
+  /// Creates an additional token beside this one, for modules that are loaded later.
   public SoftHsm another() {
     return new SoftHsm(freshLabel("token"), conf, pinFile, pin).initialized();
   }
 
-  /// Takes the token away for good.
+  /// Deletes the token.
   public void deleteToken() {
     run(List.of("softhsm2-util", "--delete-token", "--token", label));
   }
 
-  /// The folder of this token. SoftHSM2 names it by a UUID, of which the serial number is the end.
+  /// The folder of this token. Its name is a UUID that ends with the serial number.
   public Path storage() {
     String serial = serial();
     try (var folders = Files.list(conf.resolveSibling("tokens"))) {
@@ -140,8 +140,8 @@ public final class SoftHsm {
     }
   }
 
-  /// Initialises the token anew, with the same label and PIN: its objects are gone.
-  public void initializeAnew() {
+  /// Initializes the token again, with the same label and PIN. All objects are lost.
+  public void reinitialize() {
     run(
         List.of(
             "softhsm2-util",
@@ -158,8 +158,9 @@ public final class SoftHsm {
 
   /// The serial number, which SoftHSM2 chooses.
   public String serial() {
-    var told = Pattern.compile("token label +: (.*)\n(?:.*\n)*?.*serial num +: (\\w+)");
-    return told.matcher(tool("--list-token-slots"))
+    var slots = Pattern.compile("token label +: (.*)\n(?:.*\n)*?.*serial num +: (\\w+)");
+    return slots
+        .matcher(tool("--list-token-slots"))
         .results()
         .filter(match -> match.group(1).strip().equals(label))
         .findFirst()
@@ -193,19 +194,19 @@ public final class SoftHsm {
     return pinFile;
   }
 
-  /// What a process needs in its environment to find this token.
+  /// The environment for a process that uses this token.
   public Map<String, String> environment() {
     return Map.of("SOFTHSM2_CONF", conf.toString());
   }
 
-  /// The token as the daemon sees it, in this JVM.
+  /// The token for a daemon in this JVM.
   public Pkcs11Token token() {
     return token(MODULE, false);
   }
 
-  /// As [#token()], through a module in front of its own.
+  /// As [#token()], with another module in front of the token's module.
   ///
-  /// @param verify whether MACs are verified before they are released
+  /// @param verify whether the daemon verifies MACs before it releases them
   public Pkcs11Token token(Path through, boolean verify) {
     return token(through, new Pkcs11Token.Use(true, verify));
   }
@@ -224,23 +225,23 @@ public final class SoftHsm {
     }
   }
 
-  /// An id that no test has used before, in hex.
+  /// A unique id, in hex.
   public static String freshId() {
     return HexFormat.of().toHexDigits(ProcessHandle.current().pid())
         + HexFormat.of().toHexDigits(NEXT.incrementAndGet());
   }
 
-  /// A label that no test has used before.
+  /// A unique label.
   public static String freshLabel(String what) {
     return what + "-" + NEXT.incrementAndGet() + "-" + ProcessHandle.current().pid();
   }
 
-  /// Imports a known key as a key ceremony would: sensitive, not extractable.
+  /// Imports a known key, sensitive and not extractable, as a key ceremony does.
   public void importKey(String label, String idHex, byte[] key) {
     importKey(label, idHex, key, "--sensitive", "--private");
   }
 
-  /// Imports a key with other attributes, in `pkcs11-tool`'s words.
+  /// Imports a key with other attributes, as options of `pkcs11-tool`.
   public void importKey(String label, String idHex, byte[] key, String... attributes) {
     try {
       Path file = Files.createTempFile("key", ".bin");
@@ -289,7 +290,7 @@ public final class SoftHsm {
         label);
   }
 
-  /// What `pkcs11-tool` says of the secret keys on the token.
+  /// The secret keys on the token, as listed by `pkcs11-tool`.
   public String list() {
     return tool(
         "--token-label",
@@ -302,17 +303,17 @@ public final class SoftHsm {
         "secrkey");
   }
 
-  /// Runs `pkcs11-tool` on this token's module, and returns what it printed, without its warnings.
+  /// Runs `pkcs11-tool` with the module of this token, and returns the output without warnings.
   public String tool(String... arguments) {
     List<String> command = new ArrayList<>(List.of("pkcs11-tool", "--module", MODULE.toString()));
     command.addAll(List.of(arguments));
     return run(command);
   }
 
-  /// Runs a program that finds this token, and returns what it printed.
+  /// Runs a program with the environment of this token, and returns its output.
   public String run(List<String> command) {
     try {
-      // Not one stream: warnings would fall into the middle of a line.
+      // With one stream, a warning could appear within a line.
       Path warnings = Files.createTempFile("pkcs11-tool", ".err");
       ProcessBuilder builder = new ProcessBuilder(command).redirectError(warnings.toFile());
       builder.environment().put("SOFTHSM2_CONF", conf.toString());

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.spi.ToolProvider;
 
-/// Halves what a daemon's start and first calls cost: a cache of the classes that a training run
-/// needed (JEP 514). Made once in each test JVM, for tests that start a daemon a hundred times.
+/// An AOT cache (JEP 514) from a training run, which halves the time of a daemon's start and first
+/// calls. Each test JVM creates it once, for tests with a hundred starts.
 final class StartCache {
   private static final Path FOLDER =
       Path.of("target", "start-cache", System.getProperty("hmacd.test.fork", "1")).toAbsolutePath();
@@ -55,7 +55,7 @@ final class StartCache {
     }
   }
 
-  /// The class path, with a jar in place of each folder: classes of folders are not cached.
+  /// The class path with a jar for each folder: the JVM does not cache classes of folders.
   private static String jars() {
     List<String> entries = new ArrayList<>();
     for (String entry : System.getProperty("java.class.path").split(":", -1)) {

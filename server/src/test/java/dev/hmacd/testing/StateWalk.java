@@ -18,10 +18,10 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 
-/// AWS KMS's table of what can be done with a key in each of its states ("Key states of AWS KMS
-/// keys"), and how a key gets there. Both edges walk it.
+/// AWS KMS's table of permitted operations in each key state ("Key states of AWS KMS keys"), and a
+/// way to create a key in each state. Tests of both edges use it.
 public final class StateWalk {
-  /// A state, and what the registry calls it.
+  /// A state of AWS KMS, with its name in the registry.
   public enum State {
     CREATING("CREATING"),
     ENABLED("ENABLED"),
@@ -40,7 +40,7 @@ public final class StateWalk {
     }
   }
 
-  /// Operations of AWS KMS that the contract of gRPC does not have.
+  /// Operations of AWS KMS that are not in the gRPC contract.
   private static final Set<String> ONLY_AWS =
       Set.of("GetKeyRotationStatus", "GetKeyPolicy", "ListKeyPolicies");
 
@@ -50,8 +50,8 @@ public final class StateWalk {
   private final FaultyToken token;
   private final Caller admin;
 
-  /// @param token the one that the daemon is on
-  /// @param admin who may do everything
+  /// @param token the daemon's token
+  /// @param admin a caller with all permissions
   public StateWalk(SoftHsm hsm, FaultyToken token, Caller admin) {
     this.hsm = hsm;
     this.token = token;
@@ -95,14 +95,14 @@ public final class StateWalk {
     return TABLE.keySet();
   }
 
-  /// Whether it is done; otherwise it is refused for the state.
+  /// Whether the operation is allowed in the state.
   public static boolean isAllowed(String operation, State state) {
     return TABLE.getOrDefault(operation, EnumSet.noneOf(State.class)).contains(state);
   }
 
-  /// Makes a key, puts it into a state, and tries what a test does with it there.
+  /// Creates a key, brings it into a state, and runs a test.
   ///
-  /// @param test takes the key's id, and an alias of it, empty while it is being made
+  /// @param test takes the key's id and its alias; the alias is empty in state CREATING
   public void put(State state, BiConsumer<String, String> test) {
     if (state == State.CREATING) {
       whileCreating(test);
@@ -120,15 +120,15 @@ public final class StateWalk {
         var request = ScheduleKeyDeletionRequest.newBuilder().setKeyId(key);
         var _ = admin.keys().scheduleKeyDeletion(request.setPendingWindowInDays(7).build());
       }
-      case UNAVAILABLE -> takeAway(key);
+      case UNAVAILABLE -> deleteObject(key);
     }
     test.accept(key, alias);
   }
 
-  private void takeAway(String key) {
+  private void deleteObject(String key) {
     hsm.delete("hmacd/key/" + key + "/1");
     try {
-      var _ = admin.generateMac(key, "hello"); // So that the daemon sees it.
+      var _ = admin.generateMac(key, "hello"); // The daemon detects the missing object.
     } catch (StatusRuntimeException e) {
       return;
     }

@@ -12,7 +12,7 @@ public final class Storage {
   private final Path folder;
   private final Path aside;
 
-  /// @param folder of the token
+  /// @param folder folder of the token
   public Storage(Path folder) {
     this.folder = folder;
     this.aside = folder.resolveSibling(folder.getFileName() + ".away");
@@ -20,7 +20,7 @@ public final class Storage {
 
   public static Storage of(SoftHsm hsm) {
     Path folder = hsm.storage();
-    // Not in the folder of tokens: SoftHSM2 takes each folder in there for a token.
+    // Not in the folder of tokens: SoftHSM2 reads each folder in it as a token.
     return new Storage(folder, folder.resolve("../../away-" + hsm.serial()).normalize());
   }
 
@@ -30,13 +30,13 @@ public final class Storage {
   }
 
   /// Moves the folder to another place.
-  public void takeAway() {
+  public void remove() {
     move(folder, aside);
   }
 
   /// Moves the folder back. Moves a folder in its place aside: the daemon may write files into it,
   /// so it cannot be deleted yet.
-  public void giveBack() {
+  public void restore() {
     if (Files.exists(folder)) {
       Path replaced = aside.resolveSibling(aside.getFileName() + ".replaced");
       delete(replaced);
@@ -45,10 +45,10 @@ public final class Storage {
     move(aside, folder);
   }
 
-  /// Moves the folder back, if it is away.
-  public void restore() {
+  /// Moves the folder back, if it was removed.
+  public void restoreIfRemoved() {
     if (Files.exists(aside)) {
-      giveBack();
+      restore();
     }
   }
 
@@ -62,7 +62,7 @@ public final class Storage {
     return copy;
   }
 
-  /// Puts a copy in the place of the folder, which has been taken away.
+  /// Puts a copy in the place of the removed folder.
   public void replaceBy(Path copy) {
     move(copy, folder);
   }

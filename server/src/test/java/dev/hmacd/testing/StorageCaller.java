@@ -21,15 +21,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
-/// A caller of a daemon in another process, as a program: `scripts/storage.sh` gives it commands, a
-/// line each, and gets a line of each.
+/// A program that calls a daemon in another process. It reads commands of `scripts/storage.sh` from
+/// standard input, one for each line, and answers each with one line.
 ///
-/// - `connect` opens a connection, to a daemon that was started anew
-/// - `create` makes a key and its MAC; it is numbered from 0
-/// - `mac NUMBER` asks for the MAC of a key: `right`, `wrong` or the reason of the refusal
+/// - `connect` opens a connection, for example after a restart of the daemon
+/// - `create` creates a key and generates its MAC; keys are numbered from 0
+/// - `mac NUMBER` generates the MAC of a key: `right`, `wrong` or the reason of the refusal
 /// - `keys` counts the keys of the daemon
-/// - `load NUMBER` asks for MACs of a key, a millisecond after each other, until `stop`
-/// - `stop` says how many were right, wrong and refused
+/// - `load NUMBER` generates MACs of a key, one each millisecond, until `stop`
+/// - `stop` prints the numbers of right, wrong and refused MACs
 final class StorageCaller implements AutoCloseable {
   private static final Duration DEADLINE = Duration.ofSeconds(20);
   private static final Duration PAUSE = Duration.ofMillis(1);
@@ -48,7 +48,7 @@ final class StorageCaller implements AutoCloseable {
 
   /// Reads commands from standard input until its end.
   ///
-  /// @param arguments the daemon's socket
+  /// @param arguments the path of the daemon's socket
   public static void main(String[] arguments) throws IOException {
     try (var caller = new StorageCaller(Path.of(arguments[0]));
         var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
@@ -124,12 +124,12 @@ final class StorageCaller implements AutoCloseable {
     }
   }
 
-  /// Asks for MACs of one key, one after another.
+  /// Generates MACs of one key, one after the other.
   private final class Load {
     private final Caller through = caller;
     private final Thread thread;
     private volatile boolean ended;
-    // Written by the thread, read after its end.
+    // The thread writes these fields; reads are after its end.
     private int right;
     private int wrong;
     private int refused;

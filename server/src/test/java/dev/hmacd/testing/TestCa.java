@@ -13,7 +13,7 @@ import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
-/// A certificate authority of a test's own.
+/// A certificate authority for tests.
 public final class TestCa {
   private final X509Bundle authority;
 
@@ -38,7 +38,7 @@ public final class TestCa {
   private static X509Bundle built(CertificateBuilder builder, @Nullable X509Bundle issuer) {
     try {
       return issuer == null ? builder.buildSelfSigned() : builder.buildIssuedBy(issuer);
-    } catch (Exception e) { // What the builder declares.
+    } catch (Exception e) { // The builder declares Exception.
       throw new IllegalStateException(e);
     }
   }
@@ -69,16 +69,16 @@ public final class TestCa {
                 .addExtendedKeyUsageClientAuth());
   }
 
-  /// Any certificate; a validity of one day, a P-256 key.
+  /// Any certificate, with a validity of one day and a P-256 key.
   public X509Bundle issue(UnaryOperator<CertificateBuilder> what) {
     return built(
         what.apply(base().setKeyUsage(true, CertificateBuilder.KeyUsage.digitalSignature)),
         authority);
   }
 
-  /// What a client of the JDK's needs: it trusts this authority alone.
+  /// A TLS context of the JDK for a client that trusts only this authority.
   ///
-  /// @param client the client's certificate; null to have none
+  /// @param client the client's certificate; null for none
   public SSLContext context(@Nullable X509Bundle client) {
     try {
       SSLContext context = SSLContext.getInstance("TLS");
@@ -96,7 +96,7 @@ public final class TestCa {
     return authority.getCertificatePEM();
   }
 
-  /// Writes a certificate and its key where a daemon reads them.
+  /// Writes a certificate and its key to files of a daemon.
   public static void write(X509Bundle bundle, Path certificate, Path key) {
     try {
       Files.writeString(certificate, bundle.getCertificatePEM());

@@ -1,4 +1,4 @@
-/// What tests are made of: a real token, a real daemon on loopback, real certificates.
+/// Fixtures of tests: a real token, a real daemon on loopback, real certificates.
 @NullMarked
 package dev.hmacd.testing;
 

@@ -17,8 +17,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// What was seen of the token that the contract is tried on, kept in the file that the system
-/// property `hmacd.test.behaviours` names. As a program it makes a table of several such files.
+/// Observed behaviours of the token under test, in the file of the system property
+/// `hmacd.test.behaviours`. The main method prints a table of several such files.
 final class Behaviours {
   private static final String NAME = "name";
 
@@ -27,7 +27,7 @@ final class Behaviours {
 
   private Behaviours() {}
 
-  /// A token that does so once and otherwise another time fails the test.
+  /// Notes a behaviour. Fails if the token behaved differently before.
   static synchronized void note(Behaviour behaviour, String what) {
     String before = SEEN.putIfAbsent(behaviour, what);
     assertThat(what).as(behaviour.title()).isEqualTo(before == null ? what : before);
@@ -39,7 +39,7 @@ final class Behaviours {
 
   @GuardedBy("Behaviours.class")
   private static void write(Path file) {
-    // What another JVM has seen of the token stays.
+    // The file keeps the behaviours that other JVMs noted.
     Properties all = Files.exists(file) ? read(file.toString()) : new Properties();
     all.setProperty(NAME, ContractToken.ofThisJvm().name());
     SEEN.forEach((behaviour, what) -> all.setProperty(behaviour.name(), what));

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What a MAC costs the token, counted outside of the daemon: OpenSC's `pkcs11-spy` stands in front
-/// of the module, and writes down each call before it is answered.
+/// The number of PKCS#11 calls for a MAC, counted outside of the daemon: OpenSC's `pkcs11-spy` is
+/// between the daemon and the module, and logs each call.
 final class CallsPerMacTest {
   private static final int LANES = 2;
   private static final int WARM_UP = 200;
@@ -36,7 +36,7 @@ final class CallsPerMacTest {
 
   @TempDir private Path folder;
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private DaemonProcess daemon;
 
   @BeforeEach
@@ -47,7 +47,7 @@ final class CallsPerMacTest {
             .allowingAll("admin")
             .module(spy())
             .token("lanes: " + LANES)
-            // The probe's own calls stay out of the counts.
+            // No health check runs while the test counts.
             .token("probe_interval: 1h");
     daemon =
         DaemonProcess.start(
@@ -65,7 +65,7 @@ final class CallsPerMacTest {
     return folder.resolve("spy.log");
   }
 
-  /// In the library folder of this machine's architecture.
+  /// Finds the library in the folders of all architectures.
   private static Path spy() throws IOException {
     try (var folders = Files.newDirectoryStream(Path.of("/usr/lib"))) {
       for (Path each : folders) {
@@ -77,7 +77,7 @@ final class CallsPerMacTest {
     throw new IOException("pkcs11-spy.so is not in any folder of /usr/lib: install opensc-pkcs11");
   }
 
-  /// How often each function was called while the work was done.
+  /// Runs the work, and returns the number of calls of each PKCS#11 function.
   private Map<String, Integer> callsOf(Runnable work) throws IOException {
     long before = Files.size(log());
     work.run();
@@ -99,14 +99,14 @@ final class CallsPerMacTest {
   void eachMacIsTwoCallsAndNoSession() throws IOException {
     Caller admin = daemon.as("admin");
     var made = new AtomicReference<>("");
-    // The log shows the calls that must not come later.
+    // The first MACs prove that the log shows calls that later MACs must not cause.
     assertThat(
             callsOf(
                 () -> {
                   made.set(admin.createKey(KeySpec.KEY_SPEC_HMAC_256));
                   generate(admin, made.get(), WARM_UP);
                 }))
-        // A check value when the key is made, and one when each lane loads it.
+        // One check value at the key's creation, and one for each lane that loads the key.
         .hasEntrySatisfying(
             "C_Sign", count -> assertThat(count).isBetween(WARM_UP + 2, WARM_UP + 1 + LANES))
         .containsKeys("C_GenerateKey", "C_FindObjects", "C_CopyObject");

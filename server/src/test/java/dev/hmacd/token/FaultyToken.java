@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// A real token, and between it and the daemon the faults that a test asks for. Counts calls.
+/// A token that injects faults in front of a real token, and counts calls.
 public final class FaultyToken implements Token {
   public static final long CKR_GENERAL_ERROR = 0x05;
   public static final long CKR_DEVICE_ERROR = 0x30;
@@ -42,9 +42,9 @@ public final class FaultyToken implements Token {
     RANDOM
   }
 
-  /// A call that is held up until a test lets it go.
+  /// Blocks one call until the test releases it.
   public static final class Gate implements AutoCloseable {
-    /// A test that forgets a gate must not hang the build.
+    /// A gate that is never released must not hang the build.
     private static final long LIMIT_SECONDS = Eventually.LIMIT.toSeconds();
 
     private final CountDownLatch entered = new CountDownLatch(1);
@@ -55,7 +55,7 @@ public final class FaultyToken implements Token {
       await(released);
     }
 
-    /// Waits until a call is held up here.
+    /// Waits until a call is blocked here.
     public void awaitEntered() {
       await(entered);
     }
@@ -63,7 +63,7 @@ public final class FaultyToken implements Token {
     private static void await(CountDownLatch latch) {
       try {
         if (!latch.await(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-          throw new AssertionError("nobody came to the gate, or nobody opened it");
+          throw new AssertionError("no call reached the gate, or the gate was not released");
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -71,7 +71,7 @@ public final class FaultyToken implements Token {
       }
     }
 
-    /// Lets the call go on.
+    /// Releases the blocked call.
     public void release() {
       released.countDown();
     }
@@ -82,7 +82,7 @@ public final class FaultyToken implements Token {
     }
   }
 
-  /// What happens to one call.
+  /// A fault of one call.
   private sealed interface Fault {
     record Fails(long code, boolean afterwards) implements Fault {}
 
@@ -105,11 +105,11 @@ public final class FaultyToken implements Token {
     boolean afterwards();
   }
 
-  /// The calls of one kind: how many there were, and what will happen to the next ones.
+  /// The number of calls of one kind, and the faults of the next calls.
   private record Kind(AtomicInteger count, Queue<Fault> faults) {}
 
-  private interface Asked<T> {
-    T of() throws TokenException;
+  private interface Operation<T> {
+    T run() throws TokenException;
   }
 
   private final Token real;
@@ -144,25 +144,25 @@ public final class FaultyToken implements Token {
     return this;
   }
 
-  /// The next call of a kind is done by the token, whose answer is lost: it seems to fail.
+  /// The token executes the next call of a kind, but the caller gets an error.
   public FaultyToken losingAnswer(Call call, long code) {
     kind(call).faults().add(new Fault.Fails(code, true));
     return this;
   }
 
-  /// Holds up the next call of a kind before it reaches the token.
+  /// Blocks the next call of a kind before it reaches the token.
   public Gate blocking(Call call) {
     return blocking(call, false);
   }
 
-  /// Holds up the next call of a kind, which then fails without having reached the token.
+  /// Blocks the next call of a kind. After its release the call fails and does not reach the token.
   public Gate blockingThenFailing(Call call, long code) {
     Gate gate = new Gate();
     kind(call).faults().add(new Fault.WaitsAndFails(gate, code));
     return gate;
   }
 
-  /// Holds up the answer to the next call of a kind.
+  /// Blocks the next call of a kind after the token has executed it.
   public Gate blockingAnswer(Call call) {
     return blocking(call, true);
   }
@@ -173,55 +173,54 @@ public final class FaultyToken implements Token {
     return gate;
   }
 
-  /// From here on MACs are wrong in one bit, or right again.
+  /// Sets whether MACs have one wrong bit.
   public void wrongMacs(boolean wrong) {
     wrongMacs = wrong;
   }
 
-  /// CKA_LOCAL of all keys is false, as of a key that the token did not generate, or whose
-  /// generation was cut off.
+  /// CKA_LOCAL of all keys is false, as for an imported key or an interrupted generation.
   public void nothingIsLocal() {
     nothingIsLocal = true;
   }
 
   private static TokenSession.Found notLocal(TokenSession.Found found) {
-    KeyAttributes told = found.attributes();
+    KeyAttributes read = found.attributes();
     return new TokenSession.Found(
         found.object(),
         new KeyAttributes(
-            told.sensitive(),
-            told.extractable(),
-            told.sign(),
-            told.alwaysSensitive(),
-            told.neverExtractable(),
+            read.sensitive(),
+            read.extractable(),
+            read.sign(),
+            read.alwaysSensitive(),
+            read.neverExtractable(),
             false,
-            told.keyBytes()),
+            read.keyBytes()),
         found.use());
   }
 
-  /// Opening one session more fails as on a token that has no more.
+  /// Limits the number of sessions: the next C_OpenSession fails with CKR_SESSION_COUNT.
   public void maxSessions(int max) {
     maxSessions = max;
   }
 
-  /// Whatever key is loaded, it is this one: for tests with more keys than are worth making. Only
-  /// on a token without session copies, where giving up a handle does nothing.
+  /// Each load returns the handle of this key: for tests with very many keys. Only for a token
+  /// without session copies, because unload has no effect there.
   public FaultyToken everyKeyIs(KeyObject key) {
     everyKey = key;
     return this;
   }
 
-  /// Has sessions look at no more keys when they count: as if the token had very many.
+  /// Limits the number of keys that a count visits, as on a token with very many keys.
   public void countingAtMost(int keys) {
     maxCounted = keys;
   }
 
-  /// How many calls of a kind there were, those that failed included.
+  /// The number of calls of a kind, including failed calls.
   public int count(Call call) {
     return kind(call).count().get();
   }
 
-  /// How many sessions are open.
+  /// The number of open sessions.
   public int sessions() {
     return sessions.get();
   }
@@ -230,22 +229,22 @@ public final class FaultyToken implements Token {
     return Objects.requireNonNull(kinds.get(call));
   }
 
-  private <T> T through(Call call, Asked<T> asked) throws TokenException {
+  private <T> T through(Call call, Operation<T> operation) throws TokenException {
     kind(call).count().incrementAndGet();
     Fault fault = kind(call).faults().poll();
     if (fault == null) {
-      return asked.of();
+      return operation.run();
     }
     if (!fault.afterwards()) {
-      strike(call, fault);
-      return asked.of();
+      inject(call, fault);
+      return operation.run();
     }
-    T answer = asked.of();
-    strike(call, fault);
+    T answer = operation.run();
+    inject(call, fault);
     return answer;
   }
 
-  private static void strike(Call call, Fault fault) throws TokenException {
+  private static void inject(Call call, Fault fault) throws TokenException {
     switch (fault) {
       case Fault.Fails(var code, var _) ->
           throw Ckr.exception(call.name(), code, new IllegalStateException("injected"));
@@ -254,7 +253,7 @@ public final class FaultyToken implements Token {
           throw new TokenException(TokenException.Kind.KEY_MISSING, "injected");
       case Fault.WaitsAndFails(var gate, var code) -> {
         gate.pass();
-        strike(call, new Fault.Fails(code, false));
+        inject(call, new Fault.Fails(code, false));
       }
     }
   }

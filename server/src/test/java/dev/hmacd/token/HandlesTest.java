@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hmacd.key.KeyObject;
 import org.junit.jupiter.api.Test;
 
-/// What numbers mean to two tokens of one module.
+/// Handle reuse across two tokens of one module.
 final class HandlesTest {
   private static final KeyObject KEY = new KeyObject("key", "0a");
   private static final KeyObject OTHER = new KeyObject("other", "0b");
@@ -15,9 +15,9 @@ final class HandlesTest {
   private final Handles one = new Handles(module);
   private final Handles other = new Handles(module);
 
-  /// A call names a session, and no token.
+  /// PKCS#11 calls name a session and no token, so session handles are unique in a module.
   @Test
-  void sessionsNumberThatSomebodyStillHasEndsTheEpochOfAllTokens() throws TokenException {
+  void reusedSessionHandleEndsTheEpochOfAllTokens() throws TokenException {
     one.sessionOpened(5, 0);
     assertThatThrownBy(() -> other.sessionOpened(5, 0))
         .isInstanceOfSatisfying(
@@ -26,9 +26,10 @@ final class HandlesTest {
     other.sessionOpened(5, 1);
   }
 
-  /// Some modules count for each token: that is no reason to distrust, but to look.
+  /// Some modules number objects for each token: an equal handle does not end the epoch, but the
+  /// key's name is read again.
   @Test
-  void keysNumberOfAnotherTokenIsLookedAt() throws TokenException {
+  void keyHandleThatAnotherTokenAlsoHasIsCommon() throws TokenException {
     one.recordInUse(7, KEY, 0);
     assertThat(one.isShared(7)).isFalse();
     other.recordHandle(7, OTHER, 0);
@@ -40,7 +41,7 @@ final class HandlesTest {
   }
 
   @Test
-  void lookUpOfAnotherTokenIsSeen() {
+  void searchOfAnotherTokenIsNoticed() {
     long before = one.finishedSearches();
     try (var _ = other.beginSearch()) {
       assertThat(one.searchedSince(before)).isTrue();

@@ -28,29 +28,27 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A daemon under load loses its sessions, its login, its handles, its token, its module: no wrong
-/// MAC is released, callers are told to come again, and all of it comes back without a restart.
+/// A daemon under load loses its sessions, login, handles, token or module. It releases no wrong
+/// MAC, answers with retryable errors, and recovers without a restart.
 @Tag("slow")
 final class HealingTest {
-  /// Nothing that is in use grows with the number of faults. What is in use otherwise differs from
-  /// moment to moment, so it is looked at until it is below the bound: a leak never is.
+  /// Memory does not grow with the number of faults. Memory in use varies, so the test measures
+  /// until it is below the bound: with a leak it stays above.
   private static final long MAX_HEAP_GROWTH_KIB = 1024;
 
-  /// The JVM compiles all the while, and keeps memory for it: 9 MiB more were seen after 20 faults
-  /// in a JVM that had just started.
+  /// The JIT compiler keeps native memory: 9 MiB were measured after 20 faults in a new JVM.
   private static final long MAX_NATIVE_GROWTH_KIB = 32 * 1024;
 
-  /// What heals a fault logs in once. Where the session that did it is one of those that another
-  /// lane's dead handle puts in doubt, all of them are closed, and the next to be opened logs in
-  /// once more: a token forgets a login with its last session.
+  /// A recovery logs in once. An invalid handle of another lane can close all sessions at the same
+  /// time. A token logs out with its last session, so the next session logs in again.
   private static final int MAX_LOGINS = 2;
 
   private static final int LANES = 3;
   private static final int CALLERS = 6;
   private static final int KEYS = 4;
 
-  /// What a caller may be told while the token is away.
-  private static final Set<Status.Code> TO_COME_AGAIN =
+  /// The permitted errors while the token is out of service: all are retryable.
+  private static final Set<Status.Code> RETRYABLE =
       Set.of(
           Status.Code.UNAVAILABLE, Status.Code.RESOURCE_EXHAUSTED, Status.Code.DEADLINE_EXCEEDED);
 
@@ -62,13 +60,13 @@ final class HealingTest {
           .wrapping(_ -> SoftHsm.shared().token(module.file(), false))
           .token("lanes: " + LANES)
           .token("probe_interval: 50ms")
-          // Longer than a busy machine keeps a thread from running.
+          // Longer than the scheduling delay of a thread on a busy machine.
           .token("probe_timeout: 3s")
           .token("hang_timeout: 300ms")
           .token("max_replaced_lanes: 4");
   private static final List<Duration> recoveries = new ArrayList<>();
 
-  @SuppressWarnings("NullAway.Init") // By begin().
+  @SuppressWarnings("NullAway.Init") // begin() sets it.
   private static MacLoad load;
 
   private Map<Status.Code, Long> failuresBefore = Map.of();
@@ -84,7 +82,7 @@ final class HealingTest {
     load.close();
     daemon.close();
     if (recoveries.isEmpty()) {
-      return; // One test alone was run.
+      return; // No test measured a recovery.
     }
     recoveries.sort(null);
     System.out.printf(
@@ -99,24 +97,24 @@ final class HealingTest {
   }
 
   @BeforeEach
-  void calm() {
-    load.awaitCalm(50);
-    module.tell("reset");
+  void reset() {
+    load.awaitSuccess(50);
+    module.send("reset");
     failuresBefore = load.failures();
   }
 
-  /// Whatever it was: all lanes are back, with a session each, and nothing is left behind.
+  /// After each fault all lanes are back with one session each.
   @AfterEach
-  void nothingIsLostAndNoMacIsWrong() {
-    module.tell("clear");
+  void allLanesAreBackAndNoMacIsWrong() {
+    module.send("clear");
     daemon.daemon().retryPin();
-    load.awaitCalm(200);
+    load.awaitSuccess(200);
     assertThat(load.wrong()).isZero();
     Map<Status.Code, Long> failures = new HashMap<>(load.failures());
     failuresBefore.forEach((code, count) -> failures.remove(code, count));
-    assertThat(failures.keySet()).isSubsetOf(TO_COME_AGAIN);
+    assertThat(failures.keySet()).isSubsetOf(RETRYABLE);
     Eventually.holds(
-        "every lane has its session, and no more",
+        "every lane has exactly one session",
         () ->
             daemon.metric("hmacd_lanes_replaced") == 0
                 && daemon.metric("hmacd_sessions_open") == LANES
@@ -138,14 +136,14 @@ final class HealingTest {
   }
 
   private static void awaitOutOfService() {
-    Eventually.holds("out of service", () -> !isServing());
+    Eventually.holds("the token is out of service", () -> !isServing());
   }
 
   /// Ends all faults, and waits until the token is back.
   private static void awaitRecovery() {
     long start = System.nanoTime();
-    module.tell("clear");
-    Eventually.holds("back in service", HealingTest::isServing);
+    module.send("clear");
+    Eventually.holds("the token is back in service", HealingTest::isServing);
     recoveries.add(Duration.ofNanos(System.nanoTime() - start));
   }
 
@@ -153,10 +151,10 @@ final class HealingTest {
     return module.count(function) - before.getOrDefault(function, 0L);
   }
 
-  /// So that every function is needed.
-  private static void takeLoginAndSessions() {
-    module.tell("invalidate sessions");
-    module.tell("logout");
+  /// Makes the daemon call every function again.
+  private static void invalidateLoginAndSessions() {
+    module.send("invalidate sessions");
+    module.send("logout");
   }
 
   private record Failing(String function, String code) {}
@@ -196,33 +194,33 @@ final class HealingTest {
     return failing().map(each -> Arguments.of(each.function(), each.code()));
   }
 
-  @ParameterizedTest(name = "{0} answers {1}")
+  @ParameterizedTest(name = "{0} returns {1}")
   @MethodSource("faults")
-  void functionThatFailsUntilTheFaultEnds(String function, String code) {
-    module.tell("fail " + function + " all " + code);
-    takeLoginAndSessions();
+  void tokenRecoversAfterAFunctionFailedPersistently(String function, String code) {
+    module.send("fail " + function + " all " + code);
+    invalidateLoginAndSessions();
     Eventually.holds(
-        "out of service",
+        "the token is out of service",
         () -> {
-          module.tell("logout");
+          module.send("logout");
           return !isServing();
         });
     long start = System.nanoTime();
-    module.tell("clear");
-    Map<String, Long> before = module.counts(); // Each try logs in, where no session was left.
-    Eventually.holds("back in service", HealingTest::isServing);
+    module.send("clear");
+    Map<String, Long> before = module.counts(); // Each attempt logs in if no session is open.
+    Eventually.holds("the token is back in service", HealingTest::isServing);
     recoveries.add(Duration.ofNanos(System.nanoTime() - start));
-    load.awaitCalm(100);
+    load.awaitSuccess(100);
     assertThat(since(before, "C_Login"))
         .isLessThanOrEqualTo(MAX_LOGINS + since(before, "C_Finalize"));
   }
 
-  @ParameterizedTest(name = "{0} answers {1}")
+  @ParameterizedTest(name = "{0} returns {1}")
   @MethodSource("faults")
-  void functionThatFailsOnceIsTriedAgainAndNoCallFails(String function, String code) {
-    module.tell("fail " + function + " 1 " + code);
+  void functionThatFailsOnceIsRetriedAndNoCallFails(String function, String code) {
+    module.send("fail " + function + " 1 " + code);
     if (!function.startsWith("C_Sign")) {
-      module.tell("invalidate objects"); // So that it is needed.
+      module.send("invalidate objects"); // Makes the daemon call the function.
     }
     long goal = load.right() + 500;
     Eventually.holds("calls are answered", () -> load.right() >= goal);
@@ -231,13 +229,13 @@ final class HealingTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"invalidate sessions", "invalidate objects", "logout"})
-  void whatIsLostOnceComesBackWithoutNeedlessLogins(String command) {
-    // A token that logs out takes handles away too: a login, and what puts it in doubt.
+  void lostSessionsAndHandlesRecoverWithoutNeedlessLogins(String command) {
+    // A logout also invalidates handles, so a second login is possible.
     int most = command.equals("logout") ? MAX_LOGINS : 1;
     for (int i = 0; i < 10; i++) {
-      load.awaitCalm(50);
-      module.tell("reset");
-      module.tell(command);
+      load.awaitSuccess(50);
+      module.send("reset");
+      module.send(command);
       long goal = load.right() + 200;
       Eventually.holds("calls are answered", () -> load.right() >= goal);
       assertThat(module.count("C_Login")).isLessThanOrEqualTo(most);
@@ -245,10 +243,10 @@ final class HealingTest {
   }
 
   @Test
-  void handlesThatStandForOtherKeysAreNotUsed() {
-    module.tell("reuse on");
+  void reusedHandlesOfOtherKeysAreNotUsed() {
+    module.send("reuse on");
     for (int i = 0; i < 50; i++) {
-      module.tell("invalidate objects");
+      module.send("invalidate objects");
       long goal = load.right() + 100;
       Eventually.holds("calls are answered", () -> load.right() >= goal);
     }
@@ -256,28 +254,28 @@ final class HealingTest {
   }
 
   @Test
-  void tokenThatIsRemovedAndReturned() {
-    module.tell("remove");
+  void tokenRecoversAfterItsRemoval() {
+    module.send("remove");
     awaitOutOfService();
-    module.tell("reset");
+    module.send("reset");
     awaitRecovery();
-    load.awaitCalm(100);
+    load.awaitSuccess(100);
     assertThat(module.count("C_Login")).isEqualTo(1);
   }
 
   @Test
-  void moduleThatWantsToBeInitialisedAnew() {
-    module.tell("uninitialize");
-    Eventually.holds("initialised", () -> module.count("C_Initialize") == 1);
+  void moduleThatRequiresInitializationIsInitializedOnce() {
+    module.send("uninitialize");
+    Eventually.holds("the module is initialized", () -> module.count("C_Initialize") == 1);
     awaitRecovery();
-    load.awaitCalm(100);
+    load.awaitSuccess(100);
     assertThat(module.counts()).containsEntry("C_Finalize", 1L).containsEntry("C_Login", 1L);
   }
 
   @Test
-  void fewerSessionsThanLanesServeAll() {
-    module.tell("sessions 1");
-    module.tell("invalidate sessions");
+  void allCallsAreServedWithFewerSessionsThanLanes() {
+    module.send("sessions 1");
+    module.send("invalidate sessions");
     long goal = load.right() + 1000;
     Eventually.holds("calls are answered", () -> load.right() >= goal);
     assertThat(module.count("sessions")).isLessThanOrEqualTo(1);
@@ -286,23 +284,25 @@ final class HealingTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"C_OpenSession", "C_Login", "C_FindObjects", "C_SignInit", "C_Sign"})
-  void functionThatHangsUntilItIsReleased(String function) {
-    module.tell("hang " + function + " all");
-    takeLoginAndSessions();
+  void tokenRecoversAfterAFunctionHung(String function) {
+    module.send("hang " + function + " all");
+    invalidateLoginAndSessions();
     Eventually.holds("a call hangs", () -> module.count("hanging") > 0);
     awaitOutOfService();
-    Eventually.holds("lanes were replaced", () -> daemon.metric("hmacd_lanes_replaced") > 0);
+    Eventually.holds("lanes are replaced", () -> daemon.metric("hmacd_lanes_replaced") > 0);
     awaitRecovery();
-    Eventually.holds("they have ended", () -> daemon.metric("hmacd_lanes_replaced") == 0);
+    Eventually.holds(
+        "the replaced lanes have ended", () -> daemon.metric("hmacd_lanes_replaced") == 0);
   }
 
-  /// One lane in three: the others serve, and the token stays in service.
+  /// One lane of three hangs: the others serve, and the token stays in service.
   @Test
-  void callThatHangsAloneTakesNothingOutOfService() {
-    module.tell("hang C_Sign 1");
-    Eventually.holds("it hangs", () -> module.count("hanging") == 1);
-    Eventually.holds("its lane is replaced", () -> daemon.metric("hmacd_lanes_replaced") == 1);
-    load.awaitCalm(500);
+  void singleHangingCallKeepsTheTokenInService() {
+    module.send("hang C_Sign 1");
+    Eventually.holds("the call hangs", () -> module.count("hanging") == 1);
+    Eventually.holds(
+        "the lane of the call is replaced", () -> daemon.metric("hmacd_lanes_replaced") == 1);
+    load.awaitSuccess(500);
     assertThat(isServing()).isTrue();
     long before = failuresBefore.values().stream().mapToLong(Long::longValue).sum();
     assertThat(load.failed() - before).isLessThanOrEqualTo(1);
@@ -310,17 +310,17 @@ final class HealingTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"C_SignInit", "C_Sign", "C_OpenSession", "C_FindObjects"})
-  void functionThatIsSlowIsWaitedFor(String function) {
-    module.tell("delay " + function + " 20000");
-    module.tell("invalidate sessions");
+  void slowFunctionKeepsTheTokenInService(String function) {
+    module.send("delay " + function + " 20000");
+    module.send("invalidate sessions");
     long goal = load.right() + 50;
     Eventually.holds("calls are answered", () -> load.right() >= goal);
     assertThat(isServing()).isTrue();
   }
 
-  /// Faults of all kinds in a row; `scripts/soak` has a thousand of them.
+  /// Many consecutive faults of all kinds; `scripts/soak` runs a thousand.
   @Test
-  void manyFaultsInARowLoseNothing() {
+  void manyConsecutiveFaultsLoseNothing() {
     int faults = Integer.getInteger("hmacd.test.faults", 60);
     long seed = Long.getLong("hmacd.test.seed", 20_261_122L);
     var random = new Random(seed);
@@ -330,12 +330,12 @@ final class HealingTest {
     MemoryInUse early = MemoryInUse.least();
     for (int i = 0; i < faults; i++) {
       if (i == faults / 5) {
-        early = MemoryInUse.least(); // What is loaded and compiled once is there by now.
+        early = MemoryInUse.least(); // Classes are loaded and compiled.
       }
       Failing which = failing.get(random.nextInt(failing.size()));
       String times = List.of("1", "2", "5", "all").get(random.nextInt(4));
-      module.tell("reuse " + (random.nextBoolean() ? "on" : "off"));
-      module.tell(
+      module.send("reuse " + (random.nextBoolean() ? "on" : "off"));
+      module.send(
           switch (random.nextInt(10)) {
             case 0 -> "invalidate sessions";
             case 1 -> "invalidate objects";
@@ -347,21 +347,21 @@ final class HealingTest {
             default -> "fail " + which.function() + " " + times + " " + which.code();
           });
       if (random.nextBoolean()) {
-        module.tell("invalidate sessions");
+        module.send("invalidate sessions");
       }
       long goal = load.right() + load.failed() + random.nextInt(200);
-      Eventually.holds("calls end", () -> load.right() + load.failed() >= goal);
-      module.tell("clear");
-      String what = "back after fault " + i + " of seed " + seed;
-      Eventually.holds(what, HealingTest::isServing);
+      Eventually.holds("calls have ended", () -> load.right() + load.failed() >= goal);
+      module.send("clear");
+      String description = "the token is back after fault " + i + " of seed " + seed;
+      Eventually.holds(description, HealingTest::isServing);
     }
-    load.awaitCalm(500);
+    load.awaitSuccess(500);
     assertThat(load.right()).isGreaterThan(rightBefore);
     Eventually.holds("threads have ended", () -> daemonThreads() <= threads);
     MemoryInUse bound = early.plusKib(MAX_HEAP_GROWTH_KIB, MAX_NATIVE_GROWTH_KIB);
     MemoryInUse late = bound.awaitWithin();
     System.out.printf(
-        "healing: %d faults in a row, seed %d: %d MACs right beside them, %d wrong; in use %s, then"
+        "healing: %d consecutive faults, seed %d: %d MACs right meanwhile, %d wrong; in use %s, then"
             + " %s%n",
         faults, seed, load.right() - rightBefore, load.wrong(), early, late);
   }
@@ -380,34 +380,34 @@ final class HealingTest {
                     .map(function -> Arguments.of(function, code)));
   }
 
-  @ParameterizedTest(name = "{0} answers {1}")
+  @ParameterizedTest(name = "{0} returns {1}")
   @MethodSource("refusals")
-  void pinThatIsRefusedIsNotTriedUntilAnOperatorActs(String function, String code) {
-    module.tell("fail " + function + " all " + code);
+  void refusedPinIsNotTriedAgainUntilAnOperatorActs(String function, String code) {
+    module.send("fail " + function + " all " + code);
     if (!function.equals("C_Login")) {
-      takeLoginAndSessions();
+      invalidateLoginAndSessions();
     }
     Eventually.holds(
-        "refused",
+        "the PIN is refused",
         () -> {
           if (function.equals("C_Login")) {
-            module.tell("logout"); // There may have been no session to do it in.
+            module.send("logout"); // The logout has no effect without a session.
           }
           return daemon.metric("hmacd_token_pin_refused") == 1;
         });
     if (function.equals("C_Login")) {
       assertThat(module.count("C_Login")).isEqualTo(1);
     }
-    Eventually.holds("nothing is under way", () -> daemon.metric("hmacd_lanes_busy") == 0);
-    module.tell("clear"); // The token would take it now.
-    module.tell("reset");
+    Eventually.holds("no lane is busy", () -> daemon.metric("hmacd_lanes_busy") == 0);
+    module.send("clear"); // The token accepts the PIN now.
+    module.send("reset");
     long goal = load.failed() + 1000;
     Eventually.holds("calls fail", () -> load.failed() >= goal);
     assertThat(isServing()).isFalse();
     assertThat(module.counts()).doesNotContainKeys("C_Login", "C_Sign", "C_OpenSession");
     daemon.daemon().retryPin();
-    Eventually.holds("back in service", HealingTest::isServing);
-    load.awaitCalm(100);
+    Eventually.holds("the token is back in service", HealingTest::isServing);
+    load.awaitSuccess(100);
     assertThat(module.count("C_Login")).isLessThanOrEqualTo(MAX_LOGINS);
   }
 }

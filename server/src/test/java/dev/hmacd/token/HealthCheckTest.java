@@ -27,22 +27,22 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Health comes from what the token answers, and from nothing else.
+/// The health status follows from the token's answer to the health check only.
 final class HealthCheckTest {
   private static final Duration INTERVAL = Duration.ofMillis(20);
 
-  /// Longer than a busy machine keeps a lane from running.
+  /// Longer than the scheduling delay of a lane on a busy machine.
   private static final Duration LIMIT = Duration.ofSeconds(3);
 
   private static final Duration LONG = Duration.ofSeconds(30);
 
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
-  private final List<Boolean> told = new CopyOnWriteArrayList<>();
+  private final List<Boolean> reported = new CopyOnWriteArrayList<>();
   private final List<HealthCheck> probes = new CopyOnWriteArrayList<>();
   private final List<AutoCloseable> opened = new ArrayList<>();
   private OwnKey key;
 
-  @SuppressWarnings("NullAway.Init") // The key is there from provision() on.
+  @SuppressWarnings("NullAway.Init") // provision() sets the key.
   HealthCheckTest() {}
 
   @BeforeEach
@@ -86,7 +86,7 @@ final class HealthCheckTest {
             new HealthCheck.Listener() {
               @Override
               public void healthy(boolean is) {
-                told.add(is);
+                reported.add(is);
               }
 
               @Override
@@ -132,28 +132,28 @@ final class HealthCheckTest {
   }
 
   @Test
-  void knownAnswerIsHealthyAndToldOnce() throws Exception {
+  void knownAnswerIsHealthyAndReportedOnce() throws Exception {
     HealthCheck probe = start(lanes(1, 10));
     assertThat(probe.awaitHealthy(LONG)).isTrue();
-    int asked = token.count(Call.SIGN);
-    Eventually.holds("asked again", () -> token.count(Call.SIGN) > asked + 3);
-    assertThat(told).containsExactly(true);
+    int signed = token.count(Call.SIGN);
+    Eventually.holds("the health check runs again", () -> token.count(Call.SIGN) > signed + 3);
+    assertThat(reported).containsExactly(true);
     assertThat(probe.isHealthy()).isTrue();
   }
 
   @Test
-  void wrongMacIsUnhealthyUntilTheAnswerIsRightAgain() throws Exception {
+  void wrongMacIsUnhealthyUntilTheAnswerIsCorrectAgain() throws Exception {
     HealthCheck probe = start(lanes(1, 10));
     assertThat(probe.awaitHealthy(LONG)).isTrue();
     token.wrongMacs(true);
-    Eventually.holds("unhealthy", () -> !probe.isHealthy());
+    Eventually.holds("the token is unhealthy", () -> !probe.isHealthy());
     token.wrongMacs(false);
-    Eventually.holds("healthy is told", () -> told.equals(List.of(true, false, true)));
+    Eventually.holds("healthy is reported", () -> reported.equals(List.of(true, false, true)));
     assertThat(probe.isHealthy()).isTrue();
   }
 
   @Test
-  void keyThatIsGoneFromTheTokenIsUnhealthy() throws Exception {
+  void missingKeyIsUnhealthy() throws Exception {
     OwnKey gone =
         new OwnKey(
             OwnKey.Purpose.PROBE,
@@ -162,14 +162,14 @@ final class HealthCheckTest {
     HealthCheck probe = probe(lanes(1, 10));
     opened.add(probe);
     probe.start(gone);
-    Eventually.holds("told", () -> !told.isEmpty());
-    assertThat(told).containsExactly(false);
+    Eventually.holds("reported", () -> !reported.isEmpty());
+    assertThat(reported).containsExactly(false);
     assertThat(probe.awaitHealthy(Duration.ofMillis(1))).isFalse();
   }
 
-  /// Else callers who keep the queue full could keep a token that computes wrongly in service.
+  /// Otherwise callers that fill the queue could keep a token with wrong MACs in service.
   @Test
-  void wrongMacIsSeenThoughTheQueueIsFull() throws Exception {
+  void wrongMacIsDetectedWhileTheQueueIsFull() throws Exception {
     Lanes lanes = lanes(1, 1);
     Gate gate = blocking(Call.SIGN);
     hold(lanes, gate);
@@ -177,16 +177,16 @@ final class HealthCheckTest {
     assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.BUSY);
     token.wrongMacs(true);
     HealthCheck probe = start(lanes, LONG);
-    Eventually.holds("a health check waits beside the queue", () -> lanes.waiting() > 1);
+    Eventually.holds("a health check waits outside of the queue", () -> lanes.waiting() > 1);
     assertThat(waiting.isAnswered()).isFalse();
     gate.release();
-    Eventually.holds("unhealthy", () -> told.contains(false));
+    Eventually.holds("the token is unhealthy", () -> reported.contains(false));
     token.wrongMacs(false);
-    Eventually.holds("healthy is told", () -> told.equals(List.of(false, true)));
+    Eventually.holds("healthy is reported", () -> reported.equals(List.of(false, true)));
     assertThat(probe.isHealthy()).isTrue();
   }
 
-  /// A copy of the key would answer, too, when all objects of the token are gone.
+  /// A session copy of the key would answer after all objects of the token are lost.
   @Test
   void healthCheckComputesUnderTheTokenObject() throws Exception {
     HealthCheck probe = start(lanes(1, 10));
@@ -196,19 +196,21 @@ final class HealthCheckTest {
   }
 
   @Test
-  void objectThatIsMissingOnceIsSearchedForAgain() throws Exception {
+  void objectWithAnInvalidHandleIsSearchedAgain() throws Exception {
     HealthCheck probe = start(lanes(1, 10), LONG);
     assertThat(probe.awaitHealthy(LONG)).isTrue();
     token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
     int searched = token.count(Call.LOAD_TOKEN_OBJECT);
-    Eventually.holds("searched", () -> token.count(Call.LOAD_TOKEN_OBJECT) > searched);
+    Eventually.holds(
+        "the health check searches the object",
+        () -> token.count(Call.LOAD_TOKEN_OBJECT) > searched);
     assertThat(probe.isHealthy()).isTrue();
-    assertThat(told).containsExactly(true);
+    assertThat(reported).containsExactly(true);
   }
 
-  /// What other lanes found, and when, proves nothing: the objects may be gone since.
+  /// An earlier result of another lane is no proof: the objects may be lost since then.
   @Test
-  void keyIsMissingOnlyWhenTheLaneItselfFindsTheHealthChecksKey() throws Exception {
+  void keyIsMissingOnlyIfTheSameLaneFindsTheHealthChecksKey() throws Exception {
     Lanes lanes = lanes(1, 10);
     lanes.useHealthCheckKey(key);
     var missing = new KeyObject(SoftHsm.freshLabel("missing"), "00");
@@ -278,9 +280,9 @@ final class HealthCheckTest {
     assertThat(token.count(call)).isGreaterThanOrEqualTo(2);
   }
 
-  /// Each search walks all objects of some tokens.
+  /// On some tokens a search visits all objects.
   @Test
-  void searchingTakesAHundredthOfTheTimeAndIsDoneEachHalfMinute() {
+  void pauseAfterASearchIsAHundredTimesItsDurationAndAtMost30s() {
     assertThat(SearchSchedule.pauseAfter(Duration.ofMillis(1).toNanos()))
         .isEqualTo(Duration.ofMillis(100).toNanos());
     assertThat(SearchSchedule.pauseAfter(Duration.ofSeconds(2).toNanos()))
@@ -288,24 +290,24 @@ final class HealthCheckTest {
   }
 
   @Test
-  void tokenThatHangsBehindAFullQueueIsUnhealthy() throws Exception {
+  void hangingTokenWithAFullQueueIsUnhealthy() throws Exception {
     Lanes lanes = lanes(1, 1);
     HealthCheck probe = start(lanes);
     assertThat(probe.awaitHealthy(LONG)).isTrue();
     Gate gate = blocking(Call.SIGN);
-    // Whichever call is held up, no probe gets into the queue behind it.
+    // The blocked call and a waiting call fill the queue, so no health check is queued.
     Eventually.holds(
-        "unhealthy",
+        "the token is unhealthy",
         () -> {
           Outcome _ = sign(lanes, LONG);
           return !probe.isHealthy();
         });
     gate.release();
-    Eventually.holds("healthy again", probe::isHealthy);
+    Eventually.holds("the token is healthy again", probe::isHealthy);
   }
 
   @Test
-  void answerThatIsLateSaysNothingOnceALaterProbeWasAnswered() throws Exception {
+  void lateAnswerIsIgnoredAfterANewerHealthCheck() throws Exception {
     Lanes lanes = lanes(2, 100);
     Gate gate = blocking(Call.SIGN);
     hold(lanes, gate);
@@ -314,14 +316,14 @@ final class HealthCheckTest {
     gate.release();
     Gate other = blocking(Call.SIGN);
     other.awaitEntered();
-    Eventually.holds("a probe hangs", () -> lanes.overdue() == 1);
-    int asked = token.count(Call.SIGN);
-    Eventually.holds("probes go on", () -> token.count(Call.SIGN) > asked + 3);
-    assertThat(told).containsExactly(true);
+    Eventually.holds("a health check hangs", () -> lanes.overdue() == 1);
+    int signed = token.count(Call.SIGN);
+    Eventually.holds("further health checks run", () -> token.count(Call.SIGN) > signed + 3);
+    assertThat(reported).containsExactly(true);
   }
 
   @Test
-  void secondProvisioningFindsTheKeyThatTheFirstMade() throws TokenException {
+  void secondProvisioningFindsTheKeyOfTheFirst() throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
       assertThat(Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(key)))
           .isEqualTo(key);
@@ -333,14 +335,14 @@ final class HealthCheckTest {
   }
 
   @Test
-  void provisioningRefusesAProbeKeyThatGivesAnotherAnswerThanItDid() throws TokenException {
+  void provisioningRefusesAProbeKeyWithAnotherAnswer() throws TokenException {
     byte[] answer = key.knownAnswer();
     answer[31] ^= 1;
-    OwnKey remembered =
+    OwnKey registered =
         new OwnKey(OwnKey.Purpose.PROBE, key.object(), HexFormat.of().formatHex(answer));
     try (TokenSession session = SoftHsm.shared().token().open()) {
       assertThatThrownBy(
-              () -> Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(remembered)))
+              () -> Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(registered)))
           .isInstanceOfSatisfying(
               TokenException.class, e -> assertThat(e.kind()).isEqualTo(Kind.UNAVAILABLE))
           .hasMessageContaining("another MAC");

@@ -27,12 +27,12 @@ final class KeyUseTest {
   }
 
   @Test
-  void keyForMacsOnlyIsFit() {
+  void keyForMacsOnlyIsAccepted() {
     assertThat(new KeyUse(MACS_ALONE, GENERIC_SECRET).unfit()).isEmpty();
   }
 
   @Test
-  void unknownPrivateIsUnfitAndUnknownDeriveIsFit() {
+  void unknownPrivateIsRefusedAndUnknownDeriveAccepted() {
     assertThat(with("CKA_PRIVATE", null).unfit())
         .hasValueSatisfying(
             unfit -> {
@@ -44,14 +44,14 @@ final class KeyUseTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"CKA_PRIVATE", "CKA_DERIVE"})
-  void flagWithTheOtherValueIsUnfit(String flag) {
+  void flagWithTheWrongValueIsRefused(String flag) {
     assertThat(with(flag, Boolean.FALSE.equals(MACS_ALONE.get(flag))).unfit())
         .map(Unfit::attribute)
         .contains(flag);
   }
 
   @Test
-  void unknownTypeIsUnfit() {
+  void unknownTypeIsRefused() {
     assertThat(new KeyUse(MACS_ALONE, null).unfit())
         .hasValueSatisfying(
             unfit -> {

@@ -26,13 +26,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// How lanes bound, heal and stop, on a real token with faults put in front of it.
+/// Bounds, recovery and stop of lanes, on a real token with injected faults.
 final class LanesTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
   private static final Duration LONG = Duration.ofSeconds(30);
   private static final Duration SHORT = Duration.ofMillis(50);
 
-  /// Long enough for a call to reach the token on a busy machine, and waited for to its end.
+  /// Long enough for a call to reach the token on a busy machine. The test waits for all of it.
   private static final Duration REACHES_THE_TOKEN = Duration.ofSeconds(3);
 
   private static final KeyObject KEY =
@@ -85,7 +85,7 @@ final class LanesTest {
     return outcome;
   }
 
-  /// A call that holds up the one lane there is.
+  /// A call that blocks the only lane.
   private Outcome hold(Lanes lanes, Gate gate, Duration limit) {
     Outcome held = sign(lanes, limit);
     gate.awaitEntered();
@@ -93,7 +93,7 @@ final class LanesTest {
   }
 
   @Test
-  void oneMoreThanTheQueueTakesIsBusyAtOnce() throws TokenException {
+  void callAboveTheQueueLimitIsBusyAtOnce() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 2);
     Outcome held = hold(lanes, gate, LONG);
@@ -111,7 +111,7 @@ final class LanesTest {
   }
 
   @Test
-  void ownerHasHalfOfTheQueueWhetherOrNotItWaits() throws TokenException {
+  void ownerHasHalfOfTheQueueAlsoForAbandonedCalls() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 4);
     Outcome held = sign(lanes, LONG, new Outcome("greedy"));
@@ -132,9 +132,9 @@ final class LanesTest {
     assertThat(sign(lanes, LONG, new Outcome("greedy")).mac()).isEqualTo(right);
   }
 
-  /// However an operation ends, it is counted out.
+  /// A failed, late or abandoned operation releases its place in the owner's share.
   @Test
-  void ownersOperationsAreCountedOutHoweverTheyEnd() throws TokenException {
+  void endedOperationsNoLongerCountForTheirOwner() throws TokenException {
     Lanes lanes = lanes(1, 2);
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
     assertThat(sign(lanes, LONG, new Outcome("a")).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
@@ -147,32 +147,32 @@ final class LanesTest {
     assertThat(sign(lanes, LONG, new Outcome("a")).mac()).isEqualTo(right);
   }
 
-  /// Else callers who keep the queue full could keep a token that computes wrongly in service.
+  /// Otherwise callers that fill the queue could keep a token with wrong MACs in service.
   @Test
-  void questionOfTheProbeStandsInNobodysQueue() throws TokenException {
+  void healthCheckBypassesTheQueue() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 1);
     Outcome held = hold(lanes, gate, LONG);
     Gate second = blocking(Call.SIGN);
     Outcome waiting = sign(lanes, LONG);
-    Outcome question = new Outcome();
+    Outcome check = new Outcome();
     long deadline = System.nanoTime() + LONG.toNanos();
-    lanes.checkHealth(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, question);
-    assertThat(question.isAnswered()).isFalse();
+    lanes.checkHealth(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, check);
+    assertThat(check.isAnswered()).isFalse();
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
     second.awaitEntered();
     assertThat(waiting.isAnswered()).isFalse();
     second.release();
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      assertThat(question.mac())
+      assertThat(check.mac())
           .isEqualTo(session.sign(session.load(KEY), HealthCheck.ALGORITHM, HealthCheck.message()));
     }
     assertThat(waiting.mac()).isEqualTo(right);
   }
 
   @Test
-  void deadlineThatPassesInTheQueueIsLateAndNeverReachesTheToken() throws TokenException {
+  void callWithADeadlineThatPassesInTheQueueNeverReachesTheToken() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
     Outcome held = hold(lanes, gate, LONG);
@@ -186,7 +186,7 @@ final class LanesTest {
   }
 
   @Test
-  void deadlineThatHasPassedBeforeIsLateAndNeverReachesTheToken() throws TokenException {
+  void callWithAnExpiredDeadlineNeverReachesTheToken() throws TokenException {
     Lanes lanes = lanes(1, 10);
     assertThat(sign(lanes, Duration.ofNanos(-1)).failure().kind()).isEqualTo(Kind.LATE);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
@@ -194,18 +194,18 @@ final class LanesTest {
   }
 
   @Test
-  void callThatHangsIsLateInTimeAndHoldsUpItsLaneAlone() throws TokenException {
+  void hangingCallIsLateAndBlocksOnlyItsLane() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(2, 10);
     Outcome hanging = hold(lanes, gate, REACHES_THE_TOKEN);
-    assertThat(hanging.failure().kind()).isEqualTo(Kind.LATE); // And the gate is still closed.
+    assertThat(hanging.failure().kind()).isEqualTo(Kind.LATE); // The call is still blocked.
     for (int i = 0; i < 20; i++) {
       assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     }
     assertThat(lanes.overdue()).isEqualTo(1);
     Eventually.holds("the other lane is free", () -> lanes.busy() == 1);
     gate.release();
-    Eventually.holds("the lane is free", () -> lanes.overdue() == 0 && lanes.busy() == 0);
+    Eventually.holds("both lanes are free", () -> lanes.overdue() == 0 && lanes.busy() == 0);
     assertThat(hanging.answers()).isEqualTo(1);
   }
 
@@ -225,9 +225,9 @@ final class LanesTest {
     "CKR_DEVICE_REMOVED, 0x32",
     "CKR_TOKEN_NOT_PRESENT, 0xe0",
     "CKR_CRYPTOKI_NOT_INITIALIZED, 0x190",
-    "a code that nobody knows, 0x80000123"
+    "unknown code, 0x80000123"
   })
-  void faultOfSessionLoginOrDeviceIsHealedOnANewSession(String name, String code)
+  void faultOfSessionLoginOrDeviceIsRetriedOnANewSession(String name, String code)
       throws TokenException {
     assertThat(name).isNotEmpty();
     Lanes lanes = lanes(1, 10);
@@ -240,7 +240,7 @@ final class LanesTest {
   }
 
   @Test
-  void secondFaultInARowIsReportedAndTheNextCallHealed() throws TokenException {
+  void secondConsecutiveFaultIsReportedAndTheNextCallSucceeds() throws TokenException {
     Lanes lanes = lanes(1, 10);
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
     assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
@@ -250,7 +250,7 @@ final class LanesTest {
   }
 
   @Test
-  void faultOfTheObjectHasTheKeyFoundAgainOnANewSession() throws TokenException {
+  void faultOfTheObjectSearchesTheKeyAgainOnANewSession() throws TokenException {
     Lanes lanes = lanes(1, 10);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
@@ -263,7 +263,7 @@ final class LanesTest {
   }
 
   @Test
-  void faultOfTheObjectThatComesAgainIsReported() throws TokenException {
+  void repeatedFaultOfTheObjectIsReported() throws TokenException {
     Lanes lanes = lanes(1, 10);
     token.failing(Call.SIGN, 2, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
     assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
@@ -273,7 +273,7 @@ final class LanesTest {
   }
 
   @Test
-  void pinThatIsRefusedIsNotTriedAgainForTheSameCall() throws TokenException {
+  void refusedPinIsNotTriedAgainForTheSameCall() throws TokenException {
     Lanes lanes = lanes(1, 10);
     token.failing(Call.SIGN, 1, FaultyToken.CKR_USER_NOT_LOGGED_IN);
     token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
@@ -284,7 +284,7 @@ final class LanesTest {
   }
 
   @Test
-  void startOnATokenThatRefusesThePinFailsAfterOneTry() throws TokenException {
+  void startWithARefusedPinFailsAfterOneAttempt() throws TokenException {
     token.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
     Lanes lanes = TestLanes.of(token, 4, 10, LONG);
     opened.add(lanes);
@@ -294,7 +294,7 @@ final class LanesTest {
   }
 
   @Test
-  void makingAKeyIsNotRepeatedAfterAFault() throws TokenException {
+  void keyGenerationIsNotRepeatedAfterAFault() throws TokenException {
     Lanes lanes = lanes(1, 10);
     KeyObject name = new KeyObject(SoftHsm.freshLabel("once"), "0a");
     token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
@@ -329,17 +329,17 @@ final class LanesTest {
     assertThat(held.mac()).isEqualTo(right);
     assertThat(last.mac()).isEqualTo(right);
     assertThat(token.count(Call.SIGN)).isEqualTo(2);
-    // Else whoever counts calls under way would count it for ever.
+    // The outcome releases the call's place in the number of calls in flight.
     assertThat(gone.failure().kind()).isEqualTo(Kind.LATE);
   }
 
   @Test
-  void unforeseenFailureIsReportedAndTheLaneGoesOn() throws TokenException {
+  void unforeseenFailureIsReportedAndTheLaneContinues() throws TokenException {
     Lanes lanes = lanes(1, 10);
     CompletableFuture<byte[]> failed =
         lanes.submit(
             _ -> {
-              throw new IllegalStateException("unforeseen, as the test wants");
+              throw new IllegalStateException("unforeseen");
             },
             true,
             deadline(LONG));
@@ -354,16 +354,16 @@ final class LanesTest {
   }
 
   @Test
-  void laneOutlivesAnErrorOfWhoIsToldAndTheNextCallIsAnswered() throws TokenException {
+  void laneSurvivesAnErrorOfTheCompletionAndAnswersTheNextCall() throws TokenException {
     Lanes lanes = lanes(1, 10);
     for (int i = 0; i < 3; i++) {
-      var told = new CountDownLatch(1);
+      var completed = new CountDownLatch(1);
       lanes.sign(
           new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)),
           new Completion<>() {
             @Override
             public void done(byte[] mac) {
-              told.countDown();
+              completed.countDown();
               throw new OutOfMemoryError("Cannot reserve 1 bytes of direct buffer memory");
             }
 
@@ -372,13 +372,13 @@ final class LanesTest {
               throw new AssertionError(cause);
             }
           });
-      Eventually.holds("it is told", () -> told.getCount() == 0);
+      Eventually.holds("the call is completed", () -> completed.getCount() == 0);
     }
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
   }
 
   @Test
-  void laneThatGetsNoSessionFailsItsCallsUntilItGetsOne() throws TokenException {
+  void laneWithoutASessionFailsItsCallsUntilItOpensOne() throws TokenException {
     Lanes lanes = lanes(1, 10);
     token.maxSessions(0);
     token.failing(Call.SIGN, 1, FaultyToken.CKR_SESSION_HANDLE_INVALID);
@@ -394,7 +394,7 @@ final class LanesTest {
   }
 
   @Test
-  void laneThatGetsNoSessionLeavesItsCallsToOthers() throws TokenException {
+  void laneWithoutASessionLeavesCallsToOtherLanes() throws TokenException {
     token.maxSessions(1);
     Lanes lanes = lanes(3, 100);
     List<Outcome> outcomes = new ArrayList<>();
@@ -407,7 +407,7 @@ final class LanesTest {
   }
 
   @Test
-  void laneThatHangsIsReplacedUpToTheCapAndEndsWhenItComesBack() throws TokenException {
+  void hangingLanesAreReplacedUpToTheLimitAndEndAfterTheirCall() throws TokenException {
     Lanes lanes =
         new Lanes(
             token,
@@ -423,27 +423,28 @@ final class LanesTest {
       held.add(gate);
       assertThat(hold(lanes, gate, REACHES_THE_TOKEN).failure().kind()).isEqualTo(Kind.LATE);
       int hanging = Math.min(i, 2);
-      Eventually.holds("replaced", () -> lanes.hanging() == hanging);
+      Eventually.holds("the lane is replaced", () -> lanes.hanging() == hanging);
     }
-    // Three hang, of which two have been replaced: nothing is left to answer.
+    // Three lanes hang and two are replaced: no lane is free.
     assertThat(sign(lanes, Duration.ofMillis(300)).failure().kind()).isEqualTo(Kind.LATE);
     assertThat(lanes.hanging()).isEqualTo(2);
     assertThat(token.sessions()).isEqualTo(3);
     held.getFirst().release();
-    Eventually.holds("the third is replaced", () -> sign(lanes, LONG).mac().length > 0);
+    Eventually.holds("the third lane is replaced", () -> sign(lanes, LONG).mac().length > 0);
     held.forEach(Gate::release);
-    Eventually.holds("all others have ended", () -> lanes.hanging() == 0 && token.sessions() == 1);
+    Eventually.holds(
+        "all other lanes have ended", () -> lanes.hanging() == 0 && token.sessions() == 1);
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
   }
 
   @Test
-  void closeEndsWhatWasTakenAndRefusesWhatIsNew() throws Exception {
+  void closeCompletesAcceptedCallsAndRefusesNewCalls() throws Exception {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
     List<Outcome> taken = new ArrayList<>(List.of(hold(lanes, gate, LONG)));
     IntStream.range(0, 5).forEach(_ -> taken.add(sign(lanes, LONG)));
     Thread closing = Thread.ofPlatform().start(lanes::close);
-    Eventually.holds("stopped", () -> isRefused(sign(lanes, SHORT)));
+    Eventually.holds("the lanes refuse calls", () -> isRefused(sign(lanes, SHORT)));
     assertThat(taken).noneMatch(Outcome::isAnswered);
     gate.release();
     assertThat(closing.join(LONG)).isTrue();
@@ -459,12 +460,12 @@ final class LanesTest {
   }
 
   @Test
-  void closeGivesUpOnALaneThatHangsAndAnswersItsCall() throws TokenException {
+  void closeAnswersTheCallOfAHangingLane() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10, Duration.ofMillis(100));
     Outcome hanging = hold(lanes, gate, LONG);
     Outcome waiting = sign(lanes, LONG);
-    lanes.close(); // And the gate is still closed.
+    lanes.close(); // The call is still blocked.
     assertThat(hanging.isAnswered()).isTrue();
     assertThat(hanging.failure().kind()).isEqualTo(Kind.STOPPED);
     assertThat(waiting.isAnswered()).isTrue();
@@ -475,7 +476,7 @@ final class LanesTest {
   }
 
   @Test
-  void everyCallIsAnsweredOnceHoweverCloseFallsIntoThem() throws Exception {
+  void everyCallIsAnsweredOnceDuringAConcurrentClose() throws Exception {
     for (int round = 0; round < 30; round++) {
       Lanes lanes = lanes(1, 1);
       CountDownLatch go = new CountDownLatch(1);
@@ -507,7 +508,7 @@ final class LanesTest {
   }
 
   @Test
-  void closeBeforeStartAndTwiceDoesNothing() throws TokenException {
+  void closeBeforeStartOrTwiceIsSafe() throws TokenException {
     Lanes never = TestLanes.of(token, 1, 1, LONG);
     never.close();
     assertThat(sign(never, LONG).failure().kind()).isEqualTo(Kind.STOPPED);
@@ -518,7 +519,7 @@ final class LanesTest {
   }
 
   @Test
-  void laneKeepsTheKeysThatItUsedLastAndGivesUpTheOthers() throws TokenException {
+  void laneUnloadsTheLeastRecentlyUsedKey() throws TokenException {
     FaultyToken token =
         new FaultyToken(
                 Pkcs11Token.find(
@@ -536,7 +537,7 @@ final class LanesTest {
       signUnder(lanes, i);
     }
     assertThat(token.count(Call.UNLOAD)).isZero();
-    // Used again, the first is not the one to go.
+    // The first key was used again, so the lane unloads another key.
     signUnder(lanes, 0);
     signUnder(lanes, most);
     assertThat(token.count(Call.UNLOAD)).isEqualTo(1);
@@ -545,18 +546,18 @@ final class LanesTest {
     assertThat(token.count(Call.LOAD)).isEqualTo(loads);
     signUnder(lanes, 1);
     assertThat(token.count(Call.LOAD)).isEqualTo(loads + 1);
-    // A handle that cannot be given up is no reason to fail another key's call.
+    // A failed unload does not fail the call of another key.
     token.failing(Call.UNLOAD, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
     signUnder(lanes, most + 1);
   }
 
   @Test
-  void keyThatIsNotFitIsToldOnceUntilItIsLoadedWellAgain() throws TokenException {
+  void unfitKeyIsLoggedOnceUntilItIsLoadedAgain() throws TokenException {
     SoftHsm hsm = SoftHsm.shared();
     KeyObject key = new KeyObject(SoftHsm.freshLabel("unfit"), SoftHsm.freshId());
     byte[] value = new byte[32];
     String[] unfit = {"--sensitive", "--private", "--extractable"};
-    String told = "CKA_EXTRACTABLE is true and must be false";
+    String rule = "CKA_EXTRACTABLE is true and must be false";
     Lanes lanes = lanes(2, 10);
     try (LogWatch log = LogWatch.start()) {
       hsm.importKey(key.label(), key.idHex(), value, unfit);
@@ -565,7 +566,7 @@ final class LanesTest {
       }
       assertThat(
               log.lines(
-                  "WARN Key not fit for MACs", key.label(), hsm.token().info().serial(), told))
+                  "WARN Key not fit for MACs", key.label(), hsm.token().info().serial(), rule))
           .hasSize(1);
       hsm.delete(key.label());
       hsm.importKey(key.label(), key.idHex(), value);
@@ -574,9 +575,9 @@ final class LanesTest {
       hsm.importKey(key.label(), key.idHex(), value, unfit);
       lanes.evict(key);
       Eventually.holds(
-          "the lanes have given up their copies",
+          "the lanes have unloaded their copies",
           () -> signUnder(lanes, key).macUnless(Kind.KEY_UNFIT).isEmpty());
-      assertThat(log.lines("WARN Key not fit for MACs", key.label(), told)).hasSize(2);
+      assertThat(log.lines("WARN Key not fit for MACs", key.label(), rule)).hasSize(2);
     }
   }
 

@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
-/// A token gives the same handle for each search of an object, if the session has no copies.
+/// Without session copies, a token returns the same handle for each search of an object.
 final class LoadedHandleTest {
   private static final byte[] MESSAGE = "message".getBytes(StandardCharsets.UTF_8);
 
@@ -20,7 +20,7 @@ final class LoadedHandleTest {
   private final FaultModule module = FaultModule.inFrontOf(hsm);
 
   @Test
-  void handleStaysLoadedForItsOtherUsers() throws TokenException {
+  void handleStaysLoadedForOtherUsersOfTheKey() throws TokenException {
     var key = new KeyObject(SoftHsm.freshLabel("used-twice"), SoftHsm.freshId());
     hsm.importKey(key.label(), key.idHex(), new byte[32]);
     Pkcs11Token token =
@@ -35,7 +35,7 @@ final class LoadedHandleTest {
         TokenSession beside = token.open()) {
       long handle = session.load(key);
       byte[] right = session.signOnce(key, MacAlgorithm.HMAC_SHA_256, MESSAGE);
-      module.tell("hang C_Sign 1");
+      module.send("hang C_Sign 1");
       var signing =
           CompletableFuture.supplyAsync(
               () -> {
@@ -46,9 +46,9 @@ final class LoadedHandleTest {
                 }
               });
       Eventually.holds("C_Sign hangs", () -> module.count("hanging") == 1);
-      // After a search, the session compares the name of the handle before it releases the MAC.
+      // After a search, the session reads the key's name again before it releases the MAC.
       long sameObject = beside.load(key);
-      module.tell("clear");
+      module.send("clear");
       assertThat(signing).succeedsWithin(Eventually.LIMIT).isEqualTo(right);
       beside.unload(sameObject);
     }

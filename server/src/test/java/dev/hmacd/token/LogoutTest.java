@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import sun.security.pkcs11.wrapper.PKCS11;
 import sun.security.pkcs11.wrapper.PKCS11Constants;
 
-/// A login holds for the whole process, and so does a logout: whoever logs out, every session is.
+/// Logins and logouts hold for all sessions of a process: a logout in one session logs out all.
 final class LogoutTest {
   private static final Duration LONG = Duration.ofSeconds(30);
   private static final int LANES = 4;
@@ -51,7 +51,7 @@ final class LogoutTest {
     return key;
   }
 
-  /// As another user of the module in this process would.
+  /// Logs out, as another user of the module in this process could.
   private static void logout() throws Exception {
     PKCS11 module = PKCS11.getInstance(HSM.module().toString(), "C_GetFunctionList", null, false);
     for (long slot : module.C_GetSlotList(true)) {
@@ -65,7 +65,7 @@ final class LogoutTest {
 
   @ParameterizedTest(name = "session copies: {0}")
   @ValueSource(booleans = {true, false})
-  void lanesThatWereLoggedOutLogInOnceAndAnswer(boolean sessionCopies) throws Exception {
+  void loggedOutLanesLogInOnceAndAnswer(boolean sessionCopies) throws Exception {
     Pkcs11Token token = token(sessionCopies);
     KeyObject key = makeKey(token);
     try (Lanes lanes = TestLanes.of(token, LANES, 100, LONG)) {
@@ -83,7 +83,7 @@ final class LogoutTest {
   }
 
   @Test
-  void objectsThatAreHiddenByALogoutAreNotTakenForMissing() throws Exception {
+  void objectsHiddenByALogoutAreNotMissing() throws Exception {
     Pkcs11Token token = token(true);
     KeyObject key = makeKey(token);
     try (Lanes lanes = TestLanes.of(token, 1, 100, LONG)) {
@@ -105,7 +105,7 @@ final class LogoutTest {
     return outcome;
   }
 
-  /// Each lane opens its session and uses the key: they wait for one another, so none takes two.
+  /// Runs the key's first use on each lane. A barrier gives each lane exactly one use.
   private static void onEveryLane(Lanes lanes, KeyObject key) {
     CyclicBarrier all = new CyclicBarrier(lanes.size());
     List<CompletableFuture<Boolean>> works =
@@ -127,7 +127,7 @@ final class LogoutTest {
                         System.nanoTime() + LONG.toNanos()))
             .toList();
     works.forEach(work -> assertThat(work).succeedsWithin(LONG).isEqualTo(true));
-    // And once more the usual way, so that lanes know handles of it.
+    // MACs over the queue load the key's handle in the lanes.
     IntStream.range(0, 20).mapToObj(_ -> sign(lanes, key)).forEach(Outcome::mac);
   }
 }

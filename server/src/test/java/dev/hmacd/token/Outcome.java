@@ -12,7 +12,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// Waits for what a lane answers, and counts: there is to be one answer.
+/// Waits for the answer of a lane, and counts answers: each call has exactly one.
 final class Outcome implements Completion<byte[]> {
   private static final Duration LIMIT = Eventually.LIMIT;
 
@@ -25,7 +25,7 @@ final class Outcome implements Completion<byte[]> {
     this(null);
   }
 
-  /// @param owner whose operation it is
+  /// @param owner the owner of the operation
   Outcome(@Nullable Object owner) {
     this.owner = owner;
   }
@@ -66,7 +66,7 @@ final class Outcome implements Completion<byte[]> {
         && failure.kind() == kind;
   }
 
-  /// The MAC; empty when there is a failure in its place, which must be of this kind.
+  /// The MAC; empty if the call failed with this kind. Other failures fail the test.
   Optional<byte[]> macUnless(TokenException.Kind kind) {
     try {
       return Optional.of(future.get(LIMIT.toNanos(), TimeUnit.NANOSECONDS));

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A PIN file is text in UTF-8. Other files are refused before a login: a wrong PIN costs a try.
+/// A PIN file is UTF-8 text. Other files are refused before a login, because a wrong PIN uses up an
+/// attempt.
 final class PinFileTest {
   @TempDir private Path folder;
 
@@ -39,7 +40,7 @@ final class PinFileTest {
   }
 
   @Test
-  void pinThatEndsWithinACharacterIsRefused() throws IOException {
+  void pinWithATruncatedCharacterIsRefused() throws IOException {
     PinFile cut = file("pin\u00e2\u0082", StandardCharsets.ISO_8859_1);
     assertThatThrownBy(cut::read).isInstanceOf(IOException.class).hasMessageEndingWith("UTF-8");
   }

@@ -16,12 +16,13 @@ import sun.security.pkcs11.wrapper.PKCS11;
 import sun.security.pkcs11.wrapper.PKCS11Constants;
 import sun.security.pkcs11.wrapper.PKCS11Exception;
 
-/// A module as another user of it in this process would have it: what it does, all sessions see.
+/// Direct access to a module, as another user of the module in this process. All sessions see the
+/// effects.
 final class RawModule {
   private final PKCS11 module;
   private final long slot;
 
-  /// @param token whose module is initialised
+  /// @param token a token of an initialized module
   RawModule(ContractToken token) throws Exception {
     module = PKCS11.getInstance(token.module().toString(), "C_GetFunctionList", null, false);
     long found = -1;
@@ -33,7 +34,7 @@ final class RawModule {
     slot = found;
   }
 
-  /// What can be done in a session.
+  /// An operation in a session.
   private interface Work<T> {
     T on(long session) throws Exception;
   }
@@ -48,8 +49,7 @@ final class RawModule {
     }
   }
 
-  /// What comes of a use of a handle: `works`, or what the module answers, without the prefix that
-  /// all codes have.
+  /// Signs with a handle. Returns `works`, or the return code without its prefix `CKR_`.
   String use(long handle) throws Exception {
     return inSession(
         session -> {
@@ -73,8 +73,7 @@ final class RawModule {
             });
   }
 
-  /// Puts a known key on the token, as a key ceremony does: with these attributes of usage and
-  /// protection.
+  /// Imports a known key with these attributes, as a key ceremony does.
   void create(KeyObject name, byte[] key, boolean sensitive, boolean extractable, boolean sign)
       throws Exception {
     create(
@@ -86,10 +85,10 @@ final class RawModule {
             PKCS11Constants.CKA_SIGN, Optional.of(sign)));
   }
 
-  /// As [#create(KeyObject, byte[], boolean, boolean, boolean)], with a template that differs from
-  /// that of a key as it must be.
+  /// As [#create(KeyObject, byte[], boolean, boolean, boolean)], with a valid template except for
+  /// these flags.
   ///
-  /// @param flags by type; an empty one is left out of the template
+  /// @param flags by type; the template omits an empty flag
   void create(KeyObject name, byte[] key, Map<Long, Optional<Boolean>> flags) throws Exception {
     Map<Long, Object> template = new TreeMap<>();
     template.put(PKCS11Constants.CKA_CLASS, PKCS11Constants.CKO_SECRET_KEY);
@@ -118,7 +117,7 @@ final class RawModule {
     }
   }
 
-  /// Forbids derivation, which `pkcs11-tool` cannot: openCryptoki allows it where nothing is said.
+  /// Sets CKA_DERIVE to false. `pkcs11-tool` cannot set it, and openCryptoki's default is true.
   void forbidDerivation(KeyObject name) throws Exception {
     var _ =
         inSession(
@@ -146,11 +145,11 @@ final class RawModule {
       module.C_GetAttributeValue(session, handle, template);
       return template[0].getBoolean();
     } catch (PKCS11Exception e) {
-      return false; // It does not tell.
+      return false; // The token does not report the attribute.
     }
   }
 
-  /// What the token says of a flag of the one object with this name; empty when it does not tell.
+  /// A flag of the object with this name; empty if the token does not report it.
   Optional<Boolean> flag(KeyObject name, long type) throws Exception {
     return inSession(
         session -> {
@@ -173,25 +172,25 @@ final class RawModule {
         });
   }
 
-  /// What the token says of flags of any object that the process can see: 1, 0, or - each.
+  /// The flags of any visible object: 1, 0, or - if the token does not report the flag.
   String flags(long handle, long... types) throws Exception {
     return inSession(
         session -> {
-          StringJoiner told = new StringJoiner(" ");
+          StringJoiner reported = new StringJoiner(" ");
           for (long type : types) {
             CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
             try {
               module.C_GetAttributeValue(session, handle, template);
-              told.add(template[0].getBoolean() ? "1" : "0");
+              reported.add(template[0].getBoolean() ? "1" : "0");
             } catch (PKCS11Exception e) {
-              told.add("-");
+              reported.add("-");
             }
           }
-          return told.toString();
+          return reported.toString();
         });
   }
 
-  /// What comes of an AES encryption under a key: `works`, or what the module answers.
+  /// Encrypts with AES under a key. Returns `works`, or the return code without its prefix `CKR_`.
   String encrypt(long handle) throws Exception {
     return inSession(
         session -> {
@@ -205,7 +204,7 @@ final class RawModule {
         });
   }
 
-  /// What the token says of any object that the process can see.
+  /// The attributes of any visible object.
   KeyAttributes attributes(long handle) throws Exception {
     return inSession(
         session ->

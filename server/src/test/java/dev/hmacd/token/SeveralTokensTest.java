@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Two tokens behind one daemon, each behind a fault module of its own.
+/// Two tokens of one daemon, each with its own fault module.
 @Tag("slow")
 final class SeveralTokensTest {
   private static final KeySpec SPEC = KeySpec.KEY_SPEC_HMAC_256;
@@ -53,20 +53,20 @@ final class SeveralTokensTest {
           .alsoOn(one, first.file())
           .alsoOn(other, second.file())
           .token("probe_interval: 50ms")
-          // Longer than a busy machine keeps a thread from running, and time enough after it.
+          // Longer than the scheduling delay of a thread on a busy machine, and time for a retry.
           .token("probe_timeout: 3s")
           .limit("max_call_time: 60s");
   private final Caller caller;
 
   SeveralTokensTest() {
     caller = daemon.start().onSocket();
-    Eventually.holds("both are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
+    Eventually.holds("both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
   }
 
   @AfterEach
   void close() {
-    first.tell("clear");
-    second.tell("clear");
+    first.send("clear");
+    second.send("clear");
     daemon.close();
   }
 
@@ -84,7 +84,7 @@ final class SeveralTokensTest {
     }
   }
 
-  /// A key that a ceremony put on these tokens.
+  /// Adopts a key that a key ceremony created on these tokens.
   private KeyMetadata adopted(String label, SoftHsm... tokens) {
     String id = SoftHsm.freshId();
     for (SoftHsm token : tokens) {
@@ -106,10 +106,10 @@ final class SeveralTokensTest {
 
   private static void awaitMacs(FaultModule module) {
     long before = module.count("C_Sign");
-    Eventually.holds("it computes MACs", () -> module.count("C_Sign") > before + 200);
+    Eventually.holds("the token computes MACs", () -> module.count("C_Sign") > before + 200);
   }
 
-  /// Calls that were on the token when it failed are done by the other one, within their deadlines.
+  /// Calls on the failed token fail over to the other token within their deadlines.
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -120,21 +120,23 @@ final class SeveralTokensTest {
         "fail C_SignInit all CKR_CRYPTOKI_NOT_INITIALIZED",
         "hang C_Sign all"
       })
-  void noCallFailsWhenATokenDoesUnderLoad(String fault) {
+  void noCallFailsIfATokenFailsUnderLoad(String fault) {
     try (MacLoad load = load(SoftHsm.freshLabel("a"), SoftHsm.freshLabel("b"))) {
-      load.awaitCalm(500);
+      load.awaitSuccess(500);
       awaitMacs(first);
       awaitMacs(second);
-      second.tell(fault);
-      // One that is initialised anew is back at once.
+      second.send(fault);
+      // A token that is initialized again is back at once.
       if (!fault.equals("uninitialize")) {
-        Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+        Eventually.holds(
+            "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
       }
       awaitMacs(first);
-      second.tell("clear");
-      Eventually.holds("it is back", () -> daemon.metric("hmacd_token_healthy") == 2);
+      second.send("clear");
+      Eventually.holds(
+          "both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
       awaitMacs(second);
-      load.awaitCalm(500);
+      load.awaitSuccess(500);
       assertThat(load.failures()).isEmpty();
       assertThat(load.wrong()).isZero();
       System.out.printf("%s: %d MACs right, none failed%n", fault, load.right());
@@ -142,7 +144,7 @@ final class SeveralTokensTest {
   }
 
   @Test
-  void keysAreServedByTheTokensThatHoldThem() {
+  void keysAreServedByTheirTokens() {
     String onFirst = SoftHsm.freshLabel("first");
     String onSecond = SoftHsm.freshLabel("second");
     String onBoth = SoftHsm.freshLabel("both");
@@ -158,8 +160,9 @@ final class SeveralTokensTest {
     requireRight(ofSecond, onSecond);
     requireRight(ofBoth, onBoth);
 
-    first.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    first.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     requireRight(ofSecond, onSecond);
     requireRight(ofBoth, onBoth);
     assertThatThrownBy(() -> caller.generateMac(ofFirst.getKeyId(), "message"))
@@ -169,31 +172,32 @@ final class SeveralTokensTest {
     Caller again = daemon.onSocket();
     assertThat(ByteString.copyFrom(again.generateMac(ofBoth.getKeyId(), "message")))
         .isEqualTo(mac(secret(onBoth), "message"));
-    first.tell("return");
-    Eventually.holds("both are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
+    first.send("return");
+    Eventually.holds("both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
     assertThat(ByteString.copyFrom(again.generateMac(ofFirst.getKeyId(), "message")))
         .isEqualTo(mac(secret(onFirst), "message"));
   }
 
-  /// It is on the first of the two, which is asked first when nothing else is under way.
+  /// The key is lost on the first token, which an idle daemon selects first.
   @Test
-  void keyThatWasLostOnATokenIsServedFromTheOther() {
+  void keyThatIsLostOnOneTokenIsServedByTheOther() {
     String label = SoftHsm.freshLabel("lost");
     KeyMetadata key = adopted(label, one, other);
     one.delete(label);
-    first.tell("invalidate objects");
+    first.send("invalidate objects");
     for (int i = 0; i < 10; i++) {
       requireRight(key, label);
     }
     assertThat(caller.describe(key.getKeyId()).getKeyState().name()).isEqualTo("KEY_STATE_ENABLED");
-    second.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    second.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     assertThatThrownBy(() -> caller.generateMac(key.getKeyId(), "message"))
         .satisfies(failsWith(Code.UNAVAILABLE, "TOKEN_UNAVAILABLE"));
   }
 
   @Test
-  void differentKeysOfOneNameAreNotAdopted() {
+  void differentKeysOfTheSameNameAreNotAdopted() {
     String label = SoftHsm.freshLabel("different");
     String id = SoftHsm.freshId();
     one.importKey(label, id, secret(label));
@@ -212,36 +216,39 @@ final class SeveralTokensTest {
     assertThatThrownBy(() -> caller.keys().adoptKey(request)).satisfies(failsWith(code, reason));
   }
 
-  /// Else it could be adopted a second time, under other rules.
+  /// Otherwise a key could be adopted twice, under different rules.
   @Test
-  void objectBacksOneKeyOnEachToken() {
+  void adoptedObjectIsRefusedOnEachToken() {
     String label = SoftHsm.freshLabel("once");
     KeyMetadata key = adopted(label, one, other);
-    first.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    first.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     requireRefused(label, Code.ALREADY_EXISTS, "TOKEN_OBJECT_TAKEN");
     requireRight(key, label);
   }
 
-  /// Nor in turn, while the other is away.
+  /// Each token is out of service during one of the two adoptions.
   @Test
-  void objectIsNotAdoptedFromEachTokenByItself() {
+  void objectIsNotAdoptedTwiceFromDifferentTokens() {
     String label = SoftHsm.freshLabel("twice");
     String id = SoftHsm.freshId();
     one.importKey(label, id, secret(label));
     other.importKey(label, id, secret(label));
-    second.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    second.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     var _ = caller.adopt(label, SPEC);
-    second.tell("return");
-    Eventually.holds("both are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
-    first.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    second.send("return");
+    Eventually.holds("both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
+    first.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     requireRefused(label, Code.ALREADY_EXISTS, "TOKEN_OBJECT_TAKEN");
   }
 
   @Test
-  void keyIsMadeOnTheTokenThatIsNamed() {
+  void keyIsCreatedOnTheRequestedToken() {
     assertThat(made("").getTokenObject().getTokenSerial()).isEqualTo(one.serial());
     KeyMetadata key = made(other.serial());
     assertThat(key.getTokenObject().getTokenSerial()).isEqualTo(other.serial());
@@ -250,8 +257,9 @@ final class SeveralTokensTest {
     assertThat(caller.generateMac(key.getKeyId(), "message")).hasSize(32);
     assertThatThrownBy(() -> made("none"))
         .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD", "field", "token_serial"));
-    second.tell("remove");
-    Eventually.holds("it is out", () -> daemon.metric("hmacd_token_healthy") == 1);
+    second.send("remove");
+    Eventually.holds(
+        "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
     assertThatThrownBy(() -> made(other.serial()))
         .satisfies(failsWith(Code.UNAVAILABLE, "TOKEN_UNAVAILABLE"));
     assertThat(made("").getTokenObject().getTokenSerial()).isEqualTo(one.serial());
@@ -281,6 +289,7 @@ final class SeveralTokensTest {
                     .build());
     clock.advance(Duration.ofDays(8));
     Eventually.holds(
-        "it is gone", () -> !one.list().contains(label) && !other.list().contains(label));
+        "the key is destroyed on both tokens",
+        () -> !one.list().contains(label) && !other.list().contains(label));
   }
 }

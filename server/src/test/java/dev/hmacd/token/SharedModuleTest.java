@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/// Two tokens of one module: `C_Finalize` is for both, so neither may be in service.
+/// Two tokens of one module: `C_Finalize` affects both, so both must be out of service.
 final class SharedModuleTest {
   private static final SoftHsm OTHER = SoftHsm.shared().another();
   private static final byte[] MESSAGE = "message".getBytes(StandardCharsets.UTF_8);
@@ -44,13 +44,13 @@ final class SharedModuleTest {
   }
 
   @Test
-  void moduleIsInitialisedOnceForBoth() {
+  void moduleIsInitializedOnceForBothTokens() {
     assertThat(module.count("C_Initialize")).isEqualTo(1);
     assertThat(one.info().serial()).isNotEqualTo(other.info().serial());
   }
 
   @Test
-  void moduleIsNotFinalizedWhileAnotherTokenOfItWorks() throws TokenException {
+  void moduleIsNotFinalizedWhileAnotherTokenIsInService() throws TokenException {
     one.circuit().set(CircuitBreaker.State.OUT);
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(module.count("C_Finalize")).isZero();
@@ -62,7 +62,7 @@ final class SharedModuleTest {
     assertThat(module.count("violations")).isZero();
   }
 
-  /// The dynamic linker tells files apart by device and inode.
+  /// The dynamic linker identifies files by device and inode.
   @Test
   void moduleUnderAnotherNameIsTheSameModule() throws IOException, TokenException {
     Path folder = Files.createTempDirectory("hmacd-module");
@@ -75,19 +75,19 @@ final class SharedModuleTest {
     assertThat(module.count("C_Finalize")).isZero();
   }
 
-  /// The module gives numbers of dead objects to others, whichever their token.
+  /// The module reuses handles of deleted objects across tokens.
   @Test
-  void deadNumberThatIsNowAnotherTokensKeyGivesNoMac() throws TokenException {
+  void invalidHandleThatIsReusedForAnotherTokensKeyGivesNoMac() throws TokenException {
     var dead = new KeyObject(SoftHsm.freshLabel("dead"), SoftHsm.freshId());
     SoftHsm.shared().importKey(dead.label(), dead.idHex(), new byte[32]);
     byte[] secret = new byte[32];
     secret[0] = 1;
     List<TokenSession> sessions = new ArrayList<>();
-    module.tell("reuse on");
+    module.send("reuse on");
     TokenSession session = one.open();
     long handle = session.load(dead);
     byte[] right = session.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE);
-    module.tell("invalidate objects");
+    module.send("invalidate objects");
     for (int i = 0; i < 8; i++) {
       var name = new KeyObject(SoftHsm.freshLabel("next"), SoftHsm.freshId());
       OTHER.importKey(name.label(), name.idHex(), secret);
@@ -96,7 +96,7 @@ final class SharedModuleTest {
       long given = beside.load(name);
       try {
         assertThat(session.sign(handle, MacAlgorithm.HMAC_SHA_256, MESSAGE))
-            .as("handle %d, while %d was given", handle, given)
+            .as("handle %d, new handle %d", handle, given)
             .isEqualTo(right);
       } catch (TokenException e) {
         assertThat(e.kind()).isEqualTo(TokenException.Kind.UNAVAILABLE);
@@ -106,16 +106,16 @@ final class SharedModuleTest {
     session.close();
   }
 
-  /// Their numbers may be others' by then.
+  /// The module may reuse their handles afterwards.
   @Test
-  void sessionsOfAllTokensAreOverWhenTheModuleIsFinalized() throws TokenException {
+  void sessionsOfAllTokensAreStaleAfterFinalize() throws TokenException {
     var name = new KeyObject(SoftHsm.freshLabel("shared"), SoftHsm.freshId());
     OTHER.importKey(name.label(), name.idHex(), new byte[32]);
     TokenSession before = other.open();
     long handle = before.load(name);
     one.circuit().set(CircuitBreaker.State.OUT);
     other.circuit().set(CircuitBreaker.State.OUT);
-    module.tell("uninitialize");
+    module.send("uninitialize");
     assertThat(one.reinitialize(() -> true)).isTrue();
     assertThat(
             catchThrowableOfType(

@@ -39,8 +39,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A token loses its storage while a daemon uses it: the folder is away and comes back, or another
-/// is in its place. Copies of keys in the daemon's sessions go on computing MACs all the while.
+/// A token loses its storage under a running daemon: the folder is removed and restored, or
+/// replaced. Session copies of keys still compute MACs meanwhile.
 @Tag("slow")
 final class StorageLossTest {
   private static final KeySpec SPEC = KeySpec.KEY_SPEC_HMAC_256;
@@ -72,7 +72,7 @@ final class StorageLossTest {
     return daemon.token("probe_interval: " + interval).start().onSocket();
   }
 
-  /// The id of a key that a ceremony put on tokens, and whose value is its label.
+  /// Adopts a key that a key ceremony created on these tokens. The value of the key is its label.
   private static String adopted(Caller caller, String label, SoftHsm... tokens) {
     String id = SoftHsm.freshId();
     for (SoftHsm token : tokens) {
@@ -122,22 +122,22 @@ final class StorageLossTest {
   }
 
   private void awaitOut() {
-    Eventually.holds("out of service", () -> !isServing());
+    Eventually.holds("the token is out of service", () -> !isServing());
   }
 
   private void awaitServing() {
-    Eventually.holds("in service", this::isServing);
+    Eventually.holds("the token is in service", this::isServing);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {1, 4})
-  void everyKeyIsBackWhenTheStorageIs(int seconds) {
+  void everyKeyIsServedAfterTheStorageIsRestored(int seconds) {
     Caller caller = start("50ms");
     String used = adopted(caller, "used", hsm);
     String unused = adopted(caller, "unused", hsm);
     try (MacLoad load = new MacLoad(caller, List.of(used), DEADLINE).start(CALLERS)) {
-      load.awaitCalm(200);
-      storage.takeAway();
+      load.awaitSuccess(200);
+      storage.remove();
       long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
       requireOut(() -> caller.generateMac(unused, "message"));
       awaitOut();
@@ -150,8 +150,8 @@ final class StorageLossTest {
       }
       assertThat(caller.describe(unused).getKeyState()).isEqualTo(KeyState.KEY_STATE_ENABLED);
       long back = System.nanoTime();
-      storage.giveBack();
-      Eventually.holds("a key that was not used answers", () -> answers(caller, unused));
+      storage.restore();
+      Eventually.holds("an unused key is served", () -> answers(caller, unused));
       System.out.printf(
           "storage away for %d s: back in service after %d ms%n",
           seconds, Duration.ofNanos(System.nanoTime() - back).toMillis());
@@ -159,27 +159,27 @@ final class StorageLossTest {
       requireRight(caller, used, "used");
       requireRight(caller, unused, "unused");
       assertThat(caller.generateMac(caller.createKey(SPEC), "message")).hasSize(32);
-      load.awaitCalm(200);
+      load.awaitSuccess(200);
       assertThat(load.wrong()).isZero();
       assertThat(load.failures().keySet()).isSubsetOf(Code.UNAVAILABLE);
     }
   }
 
-  /// SoftHSM2 finds nothing from then on, and goes on with handles that it gave before. No health
-  /// check was due in between.
+  /// SoftHSM2 finds no object after the outage, but handles stay valid. No health check runs during
+  /// the outage.
   @Test
-  void keysAreFoundAgainAfterAnOutageThatNoHealthCheckSaw() {
+  void keysAreFoundAfterAnOutageWithoutAHealthCheck() {
     Caller caller = start("1h");
     String unused = adopted(caller, "unused", hsm);
-    storage.takeAway();
+    storage.remove();
     requireOut(() -> caller.generateMac(unused, "message"));
-    storage.giveBack();
-    Eventually.holds("it answers", () -> answers(caller, unused));
+    storage.restore();
+    Eventually.holds("the key is served", () -> answers(caller, unused));
     requireRight(caller, unused, "unused");
   }
 
   @Test
-  void dueKeyIsNotForgottenWhileTheStorageIsAway() {
+  void dueKeyIsDestroyedAfterTheStorageIsRestored() {
     Caller caller = start("1h");
     String due = adopted(caller, "due", hsm);
     var _ =
@@ -190,26 +190,26 @@ final class StorageLossTest {
                     .setKeyId(due)
                     .setPendingWindowInDays(7)
                     .build());
-    storage.takeAway();
+    storage.remove();
     clock.advance(Duration.ofDays(8));
     awaitOut();
-    storage.giveBack();
+    storage.restore();
     awaitServing();
-    var _ = daemon.restart(); // It destroys at once what is due; else within a minute.
-    Eventually.holds("it is destroyed", () -> !hsm.list().contains("due"));
+    var _ = daemon.restart(); // A start destroys due keys at once.
+    Eventually.holds("the key is destroyed", () -> !hsm.list().contains("due"));
   }
 
   @Test
-  void tokenThatWasInitialisedAnewStaysOutOfService() {
+  void emptyTokenStaysOutOfService() {
     Caller caller = start("50ms");
     String used = adopted(caller, "used", hsm);
     String unused = adopted(caller, "unused", hsm);
     requireRight(caller, used, "used");
-    hsm.initializeAnew();
+    hsm.reinitialize();
     awaitOut();
     long initialised = module.count("C_Initialize");
     Eventually.holds(
-        "it was initialised twice", () -> module.count("C_Initialize") >= initialised + 2);
+        "the module was initialized twice", () -> module.count("C_Initialize") >= initialised + 2);
     assertThat(isServing()).isFalse();
     requireOut(() -> caller.generateMac(used, "message"));
     requireOut(() -> caller.generateMac(unused, "message"));
@@ -225,31 +225,32 @@ final class StorageLossTest {
     Caller caller = start("50ms");
     String used = adopted(caller, "used", hsm);
     requireRight(caller, used, "used");
-    storage.takeAway();
+    storage.remove();
     awaitOut();
     storage.replaceBy(older);
     Eventually.holds(
-        "it says so",
+        "the fault is logged",
         () -> log.count("Health check key not usable", "the token has other secret keys: 1") > 0);
     long initialised = module.count("C_Initialize");
-    Eventually.holds("it was initialised", () -> module.count("C_Initialize") > initialised);
+    Eventually.holds(
+        "the module was initialized", () -> module.count("C_Initialize") > initialised);
     assertThat(isServing()).isFalse();
     requireOut(() -> caller.generateMac(used, "message"));
-    storage.giveBack();
+    storage.restore();
     awaitServing();
     requireRight(caller, used, "used");
   }
 
   @Test
-  void olderCopyServesTheKeysThatItHas() {
+  void olderCopyServesItsKeys() {
     Caller caller = start("50ms");
     String older = adopted(caller, "older", hsm);
     Path copy = storage.copy();
     String newer = adopted(caller, "newer", hsm);
     try (MacLoad load = new MacLoad(caller, List.of(newer), DEADLINE).start(CALLERS)) {
-      load.awaitCalm(200);
+      load.awaitSuccess(200);
     }
-    storage.takeAway();
+    storage.remove();
     awaitOut();
     storage.replaceBy(copy);
     awaitServing();
@@ -260,9 +261,9 @@ final class StorageLossTest {
     assertThat(isServing()).isTrue();
   }
 
-  /// As an administrator of the token does, or another daemon.
+  /// Another program deletes keys on the token.
   @Test
-  void keysThatSomebodyDeletesTakeNothingOutOfService() {
+  void deletedKeysKeepTheTokenInService() {
     Caller caller = start("50ms");
     String used = adopted(caller, "used", hsm);
     List<String> deleted = new ArrayList<>();
@@ -270,12 +271,12 @@ final class StorageLossTest {
       deleted.add(adopted(caller, label, hsm));
     }
     try (MacLoad load = new MacLoad(caller, List.of(used), DEADLINE).start(CALLERS)) {
-      load.awaitCalm(200);
+      load.awaitSuccess(200);
       List.of("first", "second", "third").forEach(hsm::delete);
       for (int i = 0; i < 20; i++) {
         deleted.forEach(key -> requireMissing(caller, key));
       }
-      load.awaitCalm(200);
+      load.awaitSuccess(200);
       assertThat(load.failures()).isEmpty();
     }
     assertThat(log.count("Key not found on the token")).isEqualTo(3);
@@ -285,7 +286,7 @@ final class StorageLossTest {
   }
 
   @Test
-  void otherTokenServesWhileTheStorageOfOneIsAway() {
+  void otherTokenServesDuringALossOfStorage() {
     SoftHsm other = SoftHsm.shared().another();
     Caller caller =
         daemon
@@ -293,31 +294,33 @@ final class StorageLossTest {
             .token("probe_interval: 50ms")
             .start()
             .onSocket();
-    Eventually.holds("both serve", () -> daemon.metric("hmacd_token_healthy") == 2);
+    Eventually.holds("both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
     String both = adopted(caller, "both", hsm, other);
     String lost = adopted(caller, "lost", hsm);
     try (MacLoad load = new MacLoad(caller, List.of(both), DEADLINE).start(CALLERS)) {
-      load.awaitCalm(200);
-      storage.takeAway();
+      load.awaitSuccess(200);
+      storage.remove();
       requireOut(() -> caller.generateMac(lost, "message"));
-      Eventually.holds("one is out", () -> daemon.metric("hmacd_token_healthy") == 1);
-      load.awaitCalm(200);
+      Eventually.holds(
+          "one token is out of service", () -> daemon.metric("hmacd_token_healthy") == 1);
+      load.awaitSuccess(200);
       requireRight(caller, both, "both");
       requireOut(() -> caller.generateMac(lost, "message"));
-      storage.giveBack();
-      Eventually.holds("both serve", () -> daemon.metric("hmacd_token_healthy") == 2);
+      storage.restore();
+      Eventually.holds(
+          "both tokens are in service", () -> daemon.metric("hmacd_token_healthy") == 2);
       requireRight(caller, lost, "lost");
-      load.awaitCalm(200);
+      load.awaitSuccess(200);
       assertThat(load.wrong()).isZero();
       assertThat(load.failures()).isEmpty();
     }
   }
 
-  /// As `hsm-config/softhsm2` tells operators: each token has a copy of the module's file, which
-  /// the dynamic linker loads as a module of its own.
+  /// Each token has its own copy of the module's file, as `hsm-config/softhsm2` recommends. The
+  /// dynamic linker loads each copy as a separate module.
   @ParameterizedTest
   @ValueSource(ints = {1, 4})
-  void tokenWithACopyOfTheModuleComesBackBesideTheOther(int seconds, @TempDir Path folder)
+  void tokenWithItsOwnModuleFileRecoversBesideTheOther(int seconds, @TempDir Path folder)
       throws IOException {
     SoftHsm other = SoftHsm.shared().another();
     try (var two =
@@ -327,18 +330,19 @@ final class StorageLossTest {
             .alsoOn(other, Files.copy(other.module(), folder.resolve("second.so")))
             .limit("max_call_time: 60s")
             .token("probe_interval: 50ms")
-            .token("probe_timeout: 60s")) { // An absent storage is an error at once.
+            .token("probe_timeout: 60s")) { // A missing storage fails at once, without a timeout.
       Caller caller = two.start().onSocket();
-      Eventually.holds("both serve", () -> two.metric("hmacd_token_healthy") == 2);
+      Eventually.holds("both tokens are in service", () -> two.metric("hmacd_token_healthy") == 2);
       String both = adopted(caller, "both", hsm, other);
       String used = adopted(caller, "used", hsm);
       String unused = adopted(caller, "unused", hsm);
       requireRight(caller, used, "used");
       try (MacLoad load = new MacLoad(caller, List.of(both), DEADLINE).start(CALLERS)) {
-        load.awaitCalm(200);
-        storage.takeAway();
+        load.awaitSuccess(200);
+        storage.remove();
         long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
-        Eventually.holds("one is out", () -> two.metric("hmacd_token_healthy") == 1);
+        Eventually.holds(
+            "one token is out of service", () -> two.metric("hmacd_token_healthy") == 1);
         while (System.nanoTime() - end < 0) {
           requireRight(caller, both, "both");
           requireOut(() -> caller.generateMac(used, "message"));
@@ -346,17 +350,18 @@ final class StorageLossTest {
           LockSupport.parkNanos(Duration.ofMillis(5).toNanos());
         }
         long back = System.nanoTime();
-        storage.giveBack();
+        storage.restore();
         for (String key : List.of(unused, used)) {
-          Eventually.holds("a key of the lost token answers", () -> answers(caller, key));
+          Eventually.holds("a key of the restored token is served", () -> answers(caller, key));
         }
         System.out.printf(
             "storage of one of two tokens away for %d s: its keys back after %d ms%n",
             seconds, Duration.ofNanos(System.nanoTime() - back).toMillis());
-        Eventually.holds("both serve", () -> two.metric("hmacd_token_healthy") == 2);
+        Eventually.holds(
+            "both tokens are in service", () -> two.metric("hmacd_token_healthy") == 2);
         requireRight(caller, used, "used");
         requireRight(caller, unused, "unused");
-        load.awaitCalm(200);
+        load.awaitSuccess(200);
         assertThat(load.wrong()).isZero();
         assertThat(load.failures()).isEmpty();
       }

@@ -3,13 +3,13 @@ package dev.hmacd.token;
 import java.time.Duration;
 import java.util.List;
 
-/// Lanes for tests that are not about how they hang.
+/// Lanes for tests, without timeouts of hanging lanes.
 public final class TestLanes {
   private TestLanes() {}
 
   /// Lanes that are not started.
   ///
-  /// @param stop how long a close waits
+  /// @param stop the timeout of close
   public static Lanes of(Token token, int count, int maxWaiting, Duration stop) {
     return of(token, count, maxWaiting, stop, FaultListener.NONE);
   }

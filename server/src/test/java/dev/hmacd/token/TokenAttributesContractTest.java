@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// What a token says of keys is read back, and proved where it can be.
+/// The attributes of keys, as the token reports them, and attempts to violate them.
 @ParameterizedClass
 @MethodSource(TokenContract.VARIANTS)
 final class TokenAttributesContractTest extends TokenContract {
@@ -21,30 +21,30 @@ final class TokenAttributesContractTest extends TokenContract {
   }
 
   @Test
-  void importedKeyIsToldToBeSo() throws Exception {
+  void importedKeyIsNotLocal() throws Exception {
     KeyObject object = imported(bytes(32));
-    KeyAttributes told = session.find(new Query.ByBoth(object)).getFirst().attributes();
-    assertThat(told.unfit()).isEmpty();
-    assertThat(told.local()).isFalse();
-    note(Behaviour.IMPORTED_ATTRIBUTES, told(told));
+    KeyAttributes read = session.find(new Query.ByBoth(object)).getFirst().attributes();
+    assertThat(read.unfit()).isEmpty();
+    assertThat(read.local()).isFalse();
+    note(Behaviour.IMPORTED_ATTRIBUTES, flags(read));
   }
 
   @Test
-  void extractableKeyIsNotLoadedAndItsAttributesAreTold() throws Exception {
+  void extractableKeyIsNotLoadedAndItsAttributesAreReported() throws Exception {
     KeyObject object = fresh();
     new RawModule(CHOSEN).create(object, bytes(32), true, true, true);
     assertThatThrownBy(() -> session.load(object)).satisfies(failsWith(Kind.KEY_UNFIT));
-    KeyAttributes told = session.find(new Query.ByBoth(object)).getFirst().attributes();
-    assertThat(told.extractable()).isTrue();
-    assertThat(told.local()).isFalse();
+    KeyAttributes read = session.find(new Query.ByBoth(object)).getFirst().attributes();
+    assertThat(read.extractable()).isTrue();
+    assertThat(read.local()).isFalse();
   }
 
   @Test
   void keyThatMayNotSignIsNotLoaded() throws Exception {
     KeyObject object = fresh();
     new RawModule(CHOSEN).create(object, bytes(32), true, false, false);
-    KeyAttributes told = session.find(new Query.ByBoth(object)).getFirst().attributes();
-    assertThat(told.sign()).isFalse();
+    KeyAttributes read = session.find(new Query.ByBoth(object)).getFirst().attributes();
+    assertThat(read.sign()).isFalse();
     assertThatThrownBy(() -> session.load(object)).satisfies(failsWith(Kind.KEY_UNFIT));
   }
 
@@ -52,9 +52,9 @@ final class TokenAttributesContractTest extends TokenContract {
   void keyThatIsNotSensitiveIsNotLoaded() throws Exception {
     KeyObject object = fresh();
     new RawModule(CHOSEN).create(object, bytes(32), false, false, true);
-    KeyAttributes told = session.find(new Query.ByBoth(object)).getFirst().attributes();
-    if (Boolean.TRUE.equals(told.sensitive())) {
-      // NSS keeps no others.
+    KeyAttributes read = session.find(new Query.ByBoth(object)).getFirst().attributes();
+    if (Boolean.TRUE.equals(read.sensitive())) {
+      // NSS makes all keys sensitive.
       note(Behaviour.NOT_SENSITIVE, "made sensitive");
     } else {
       assertThatThrownBy(() -> session.load(object)).satisfies(failsWith(Kind.KEY_UNFIT));
@@ -63,21 +63,21 @@ final class TokenAttributesContractTest extends TokenContract {
   }
 
   @Test
-  void copyInASessionIsAsProtectedAsItsKey() throws Exception {
+  void sessionCopyIsAsProtectedAsItsKey() throws Exception {
     KeyObject name = fresh();
     session.generate(name, 32);
     KeyAttributes read = new RawModule(CHOSEN).attributes(session.load(name));
     assertThat(read.unfit()).isEmpty();
     if (sessionCopies) {
-      note(Behaviour.COPY, told(read));
+      note(Behaviour.COPY, flags(read));
     } else {
-      note(Behaviour.GENERATED, told(read));
+      note(Behaviour.GENERATED, flags(read));
     }
   }
 
-  /// What the token does with a key that must not leave it, `hmacd check` tells.
+  /// `hmacd check` reports whether a key can be extracted.
   @Test
-  void whetherAKeyCanBeTakenOutIsToldAndTheTokenIsLeftAsItWas() throws TokenException {
+  void extractionTrialReportsItsResultAndLeavesNoObject() throws TokenException {
     KeyObject name = fresh();
     ExtractionTrial.Result result = CHOSEN.find(sessionCopies).tryExtraction(name);
     assertThat(result.attributes().unfit()).isEmpty();

@@ -28,11 +28,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Named;
 
-/// What every [Token] does, each way in which the daemon uses one: on SoftHSM2 with all other
-/// tests, and on each token of `scripts/tokens` in a JVM of its own. What tokens may do differently
-/// is noted as a [Behaviour].
+/// The contract of every [Token], in each variant of its use. Runs on SoftHSM2 with all other
+/// tests, and on each token of `scripts/tokens` in a separate JVM. Permitted differences between
+/// tokens are noted as [Behaviour]s.
 abstract class TokenContract {
-  /// Where the parameters of each test class come from.
+  /// The method source for the parameters of each test class.
   static final String VARIANTS = "dev.hmacd.token.TokenContract#variants";
 
   static final ContractToken CHOSEN = ContractToken.ofThisJvm();
@@ -45,13 +45,13 @@ abstract class TokenContract {
               MacAlgorithm.HMAC_SHA_384, CkConstants.CKM_SHA384_HMAC,
               MacAlgorithm.HMAC_SHA_512, CkConstants.CKM_SHA512_HMAC));
 
-  /// Finds the token anew.
+  /// Finds the token again.
   private interface Finder {
     Token find() throws TokenException;
   }
 
-  /// A way to use the token. Each test has a [Token] of its own: what one has learned of handles
-  /// that were given up is not for the next.
+  /// A variant of the token's use. Each test has its own [Token], because a token keeps state of
+  /// unloaded handles.
   static final class Variant {
     private final boolean sessionCopies;
     private final Finder finder;
@@ -71,8 +71,7 @@ abstract class TokenContract {
     if (!ContractToken.isChosen()) {
       all.add(
           Named.of(
-              "between daemon and faults",
-              new Variant(true, () -> new FaultyToken(CHOSEN.find(true)))));
+              "FaultyToken in front", new Variant(true, () -> new FaultyToken(CHOSEN.find(true)))));
     }
     return all;
   }
@@ -82,7 +81,7 @@ abstract class TokenContract {
   Token token;
   TokenSession session;
 
-  @SuppressWarnings("NullAway.Init") // Token and session are there from open() on.
+  @SuppressWarnings("NullAway.Init") // open() sets token and session.
   TokenContract(Variant variant) {
     this.finder = variant.finder;
     this.sessionCopies = variant.sessionCopies;
@@ -94,8 +93,8 @@ abstract class TokenContract {
     session = token.open();
   }
 
-  /// The token as a daemon has it that was started after this one.
-  Token anew() throws TokenException {
+  /// A new [Token], as in a daemon that starts later.
+  Token newToken() throws TokenException {
     return finder.find();
   }
 
@@ -104,7 +103,7 @@ abstract class TokenContract {
     session.close();
   }
 
-  /// A known key, put on the token as it must be.
+  /// Imports a known key with valid attributes.
   static KeyObject imported(byte[] key) throws Exception {
     KeyObject object = fresh();
     new RawModule(CHOSEN).create(object, key, true, false, true);
@@ -115,7 +114,7 @@ abstract class TokenContract {
     Behaviours.note(behaviour, what);
   }
 
-  /// Whether the token has the algorithm, as its mechanism list says.
+  /// Whether the token's mechanism list contains the algorithm.
   static boolean has(MacAlgorithm algorithm) throws TokenException {
     Set<Long> usable =
         CHOSEN.find(false).mechanisms().stream()
@@ -146,25 +145,25 @@ abstract class TokenContract {
                 TokenException.class, failure -> assertThat(failure.fault()).isEqualTo(fault));
   }
 
-  /// What the token said, without the prefix that all codes have.
+  /// The return code in a failure, without its prefix `CKR_`.
   static String code(TokenException failure) {
     Matcher matcher = CODE.matcher(String.valueOf(failure.getMessage()));
     assertThat(matcher.find()).as(failure.getMessage()).isTrue();
     return matcher.group(1);
   }
 
-  /// In the order in which [Behaviour] names them.
-  static String told(KeyAttributes read) {
+  /// The attributes in the order of [Behaviour#GENERATED].
+  static String flags(KeyAttributes read) {
     return String.join(
         " ",
-        told(read.sensitive()),
-        told(read.extractable()),
-        told(read.alwaysSensitive()),
-        told(read.neverExtractable()),
-        told(read.local()));
+        flags(read.sensitive()),
+        flags(read.extractable()),
+        flags(read.alwaysSensitive()),
+        flags(read.neverExtractable()),
+        flags(read.local()));
   }
 
-  private static String told(@Nullable Boolean flag) {
+  private static String flags(@Nullable Boolean flag) {
     return flag == null ? "-" : flag ? "1" : "0";
   }
 

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Keys are made, found, loaded and used.
+/// Keys are generated, found, loaded and used.
 @ParameterizedClass
 @MethodSource(TokenContract.VARIANTS)
 final class TokenContractTest extends TokenContract {
@@ -33,7 +33,7 @@ final class TokenContractTest extends TokenContract {
 
   @ParameterizedTest
   @EnumSource(MacAlgorithm.class)
-  void importedKeyGivesTheMacThatTheJdkGives(MacAlgorithm algorithm) throws Exception {
+  void macOfAnImportedKeyEqualsTheMacOfTheJdk(MacAlgorithm algorithm) throws Exception {
     byte[] key = bytes(algorithm.macBytes());
     KeyObject object = imported(key);
     long handle = session.load(object);
@@ -50,28 +50,28 @@ final class TokenContractTest extends TokenContract {
     note(Behaviour.IMPORTED, "yes");
   }
 
-  /// The longest of RFC 4231.
+  /// The longest key of RFC 4231.
   @Test
-  void importedKeyThatIsLongerThanABlockGivesTheMacThatTheJdkGives() throws Exception {
+  void macOfAnImportedKeyLongerThanABlockEqualsTheMacOfTheJdk() throws Exception {
     byte[] key = bytes(131);
     KeyObject object = imported(key);
     assertThat(session.sign(session.load(object), MacAlgorithm.HMAC_SHA_256, bytes(64)))
         .isEqualTo(jdkMac(MacAlgorithm.HMAC_SHA_256, key, bytes(64)));
-    Integer told = session.find(new Query.ByBoth(object)).getFirst().attributes().keyBytes();
-    assertThat(told).isIn(null, 0, 131);
-    note(Behaviour.LONGER_KEY, told == null ? "-" : told.toString());
+    Integer reported = session.find(new Query.ByBoth(object)).getFirst().attributes().keyBytes();
+    assertThat(reported).isIn(null, 0, 131);
+    note(Behaviour.LONGER_KEY, reported == null ? "-" : reported.toString());
   }
 
   @ParameterizedTest
   @EnumSource(MacAlgorithm.class)
-  void generatedKeyIsKeptAsItMustBeAndWorks(MacAlgorithm algorithm) throws TokenException {
+  void generatedKeyHasTheRequiredAttributesAndSigns(MacAlgorithm algorithm) throws TokenException {
     KeyObject name = fresh();
     KeyAttributes made = session.generate(name, algorithm.macBytes());
-    // NSS alone says of a key that it made itself that it is not local.
+    // Only NSS reports a generated key as not local.
     assertThat(made)
         .isEqualTo(
             new KeyAttributes(true, false, true, true, true, made.local(), algorithm.macBytes()));
-    note(Behaviour.GENERATED, told(made));
+    note(Behaviour.GENERATED, flags(made));
     List<TokenSession.Found> found = session.find(new Query.ByBoth(name));
     assertThat(found).hasSize(1);
     assertThat(found.getFirst().object()).isEqualTo(name);
@@ -105,7 +105,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void randomBytesAreAsManyAsAskedForAndOthersEachTime() throws TokenException {
+  void randomBytesHaveTheRequestedLengthAndDiffer() throws TokenException {
     for (int count : new int[] {1, 32, 1024}) {
       assertThat(session.random(count)).hasSize(count);
     }
@@ -132,7 +132,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void keyOfAnotherProcessIsSeenAtOnce() throws Exception {
+  void keyOfAnotherProcessIsVisibleAtOnce() throws Exception {
     KeyObject object = fresh();
     assertThat(session.find(new Query.ByBoth(object))).isEmpty();
     CHOSEN.importKey(object, bytes(32));
@@ -144,7 +144,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void keyIsFoundByLabelByIdAndByBoth() throws TokenException {
+  void keyIsFoundByLabelIdAndBoth() throws TokenException {
     KeyObject name = fresh();
     session.generate(name, 32);
     for (Query query :
@@ -174,7 +174,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void labelThatIsNotAsciiIsFoundAndReadBack() throws TokenException {
+  void nonAsciiLabelIsFoundAndReadBack() throws TokenException {
     KeyObject name = new KeyObject(SoftHsm.freshLabel("schlüssel-鍵"), fresh().idHex());
     session.generate(name, 32);
     assertThat(session.find(new Query.ByLabel(name.label())))
@@ -184,7 +184,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void keyIsSeenInSessionsThatWereOpenBefore() throws TokenException {
+  void newKeyIsVisibleInOpenSessions() throws TokenException {
     try (TokenSession other = token.open()) {
       KeyObject name = fresh();
       other.generate(name, 32);
@@ -208,7 +208,7 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void keyThatOtherSessionsLoadAtTheSameTimeIsOneKey() throws Exception {
+  void concurrentLoadsOfAKeyFindOneKey() throws Exception {
     KeyObject name = fresh();
     session.generate(name, 32);
     Callable<Integer> loader =
@@ -254,13 +254,13 @@ final class TokenContractTest extends TokenContract {
   }
 
   @Test
-  void keyThatIsThereTwiceIsNotLoaded() throws TokenException {
+  void duplicateKeyIsNotLoaded() throws TokenException {
     KeyObject name = fresh();
     session.generate(name, 32);
     byte[] first = session.sign(session.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64));
     session.generate(name, 32);
     if (session.find(new Query.ByBoth(name)).size() == 1) {
-      // NSS has room for one secret key with an id.
+      // NSS keeps one secret key for each id.
       byte[] now = session.sign(session.load(name), MacAlgorithm.HMAC_SHA_256, bytes(64));
       note(Behaviour.TWICE, Arrays.equals(first, now) ? "is not kept" : "replaces the first");
       return;

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Keys, handles, sessions and logins are lost, and the token says so in its own way.
+/// Loss of keys, handles, sessions and logins, which each token reports with its own codes.
 @ParameterizedClass
 @MethodSource(TokenContract.VARIANTS)
 final class TokenLossContractTest extends TokenContract {
@@ -32,7 +32,7 @@ final class TokenLossContractTest extends TokenContract {
   }
 
   @Test
-  void destroyedKeyIsGoneAndOthersStay() throws TokenException {
+  void destroyedKeyIsMissingAndOthersStay() throws TokenException {
     KeyObject name = made();
     KeyObject other = made();
     assertThat(session.destroy(name)).isTrue();
@@ -43,15 +43,15 @@ final class TokenLossContractTest extends TokenContract {
   }
 
   @Test
-  void keyThatAnotherProcessDestroyedIsMissing() throws TokenException {
+  void keyDestroyedByAnotherProcessIsMissing() throws TokenException {
     KeyObject name = made();
     CHOSEN.delete(name.label());
     assertThatThrownBy(() -> session.load(name)).satisfies(failsWith(Kind.KEY_MISSING));
   }
 
-  /// A copy outlives its key: lanes give theirs up when a key is destroyed.
+  /// A session copy stays usable after its key is destroyed, so lanes unload it.
   @Test
-  void handleOfADestroyedKeyIsAFaultOfTheObjectUnlessItIsACopy() throws Exception {
+  void handleOfADestroyedTokenObjectIsAFaultOfTheObject() throws Exception {
     KeyObject name = made();
     long handle = session.load(name);
     assertThat(sign(handle)).hasSize(32);
@@ -63,16 +63,16 @@ final class TokenLossContractTest extends TokenContract {
       note(Behaviour.DESTROYED_COPY, "works");
       session.unload(handle);
     }
-    String told = new RawModule(CHOSEN).use(handle);
+    String code = new RawModule(CHOSEN).use(handle);
     assertThatThrownBy(() -> sign(handle)).satisfies(failsWith(Fault.OBJECT));
     if (!sessionCopies) {
-      note(Behaviour.DESTROYED, told);
+      note(Behaviour.DESTROYED, code);
     }
   }
 
-  /// Its number may be another key's by now, and so may those of all other handles.
+  /// The token may have reused the invalid handle, and all other handles, for other keys.
   @Test
-  void deadHandleIsAFaultOfTheObjectAndPutsAllSessionsInDoubt() throws Exception {
+  void invalidHandleIsAFaultOfTheObjectAndMakesAllSessionsStale() throws Exception {
     KeyObject name = made();
     long handle = session.load(name);
     note(Behaviour.DEAD_HANDLE, new RawModule(CHOSEN).use(0x7fffffffL));
@@ -89,7 +89,7 @@ final class TokenLossContractTest extends TokenContract {
   }
 
   @Test
-  void closedSessionSaysSoAndLeavesOthersAlone() throws TokenException {
+  void closedSessionIsAFaultOfTheSessionAndOthersWork() throws TokenException {
     KeyObject name = fresh();
     TokenSession other = token.open();
     other.generate(name, 32);
@@ -105,7 +105,7 @@ final class TokenLossContractTest extends TokenContract {
   }
 
   @Test
-  void afterALogoutKeysAreHiddenAndAfterALoginFoundAgain() throws Exception {
+  void keysAreHiddenAfterALogoutAndFoundAfterALogin() throws Exception {
     KeyObject name = made();
     long handle = session.load(name);
     byte[] mac = sign(handle);
@@ -116,14 +116,14 @@ final class TokenLossContractTest extends TokenContract {
       note(
           sessionCopies ? Behaviour.LOGGED_OUT_COPY : Behaviour.LOGGED_OUT,
           tried ? module.use(handle) : "**can crash**; not tried");
-      // A key that is hidden is not a key that is gone.
+      // A hidden key is not reported as missing.
       assertThatThrownBy(() -> witness.find(new Query.ByBoth(name)))
           .satisfies(failsWith(Fault.LOGIN));
     }
     if (tried) {
       TokenException failure = catchThrowableOfType(TokenException.class, () -> sign(handle));
       if (failure == null) {
-        // NSS goes on with what is in its memory.
+        // NSS still uses keys in its memory.
         assertThat(sessionCopies).isTrue();
         assertThat(sign(handle)).isEqualTo(mac);
       } else {

@@ -14,11 +14,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
-/// What several tokens do that a daemon shows only by accident.
+/// Behaviour of several tokens that a test with a daemon cannot reproduce reliably.
 final class TokenPoolTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 
-  /// What a token that answers keeps to on a busy machine; a test waits for it once.
+  /// Timeout of a health check on a busy machine. One test waits for all of it.
   private static final Duration LIMIT = Duration.ofSeconds(5);
 
   private static final KeyObject KEY = new KeyObject(SoftHsm.freshLabel("tokens"), "0a");
@@ -51,7 +51,8 @@ final class TokenPoolTest {
             new Lanes.Settings(1, 10, LONG, 0, LONG), new HealthCheck.Settings(LONG, LIMIT, LONG)));
   }
 
-  /// The bound is of each token's queue: half of all queues together could be all of one.
+  /// The bound applies to the queue of each token. Half of all queues could fill the queue of one
+  /// token.
   @Test
   void ownerHasHalfOfTheQueueOfOneToken() throws Exception {
     pool.start();
@@ -72,7 +73,7 @@ final class TokenPoolTest {
               TokenException.class,
               e -> assertThat(e.kind()).isEqualTo(TokenException.Kind.OWNER_BUSY));
       var other = tokens.submit("other", serial, each -> each.random(1), true, deadline);
-      // What any token can do goes to the next one.
+      // An operation for any token goes to the next token.
       assertThat(tokens.submitAny("greedy", each -> each.random(1), deadline)).succeedsWithin(LONG);
       gate.release();
       assertThat(other).succeedsWithin(LONG);
@@ -82,9 +83,9 @@ final class TokenPoolTest {
     }
   }
 
-  /// A supervisor must not start the daemon again, and try that PIN, because another token is away.
+  /// A supervisor must not restart the daemon with a refused PIN because another token is missing.
   @Test
-  void refusedPinIsWhatAStartFailsWith() {
+  void refusedPinIsTheErrorOfAFailedStart() {
     first.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
     second.failing(Call.OPEN, 1, FaultyToken.CKR_DEVICE_REMOVED);
     assertThatThrownBy(pool::start)
@@ -92,7 +93,7 @@ final class TokenPoolTest {
   }
 
   @Test
-  void tokenThatHangsKeepsNobodyFromStarting() throws TokenException {
+  void hangingTokenDoesNotBlockTheStart() throws TokenException {
     try (FaultyToken.Gate gate = first.blocking(Call.OPEN)) {
       pool.start();
       gate.awaitEntered();
@@ -103,7 +104,7 @@ final class TokenPoolTest {
   }
 
   @Test
-  void daemonIsNotLostWhileATokenHasRefusedItsPin() throws TokenException {
+  void tokensAreNotLostWhileATokenHasRefusedItsPin() throws TokenException {
     second.failing(Call.OPEN, 1, FaultyToken.CKR_PIN_INCORRECT);
     pool.start();
     try (pool) {
@@ -121,7 +122,7 @@ final class TokenPoolTest {
   }
 
   @Test
-  void keyOfNoTokenThatIsConfiguredIsMissing() throws TokenException {
+  void keyOnNoConfiguredTokenIsMissing() throws TokenException {
     pool.start();
     try (pool) {
       var outcome = new Outcome();

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Another key under the label and id of a key is not used for it.
+/// The daemon detects another key under the label and id of a key.
 @ParameterizedClass
 @MethodSource(TokenContract.VARIANTS)
 final class TokenRecognitionContractTest extends TokenContract {
@@ -30,7 +30,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   private final KeyObject name = fresh();
   private final KeyId id = KeyId.random();
 
-  @SuppressWarnings("NullAway.Init") // By recognised().
+  @SuppressWarnings("NullAway.Init") // importKeyWithCheckValue() sets it.
   private KeyCheck check;
 
   TokenRecognitionContractTest(Variant variant) {
@@ -38,7 +38,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   }
 
   @BeforeEach
-  void recognised() throws Exception {
+  void importKeyWithCheckValue() throws Exception {
     importFit(RIGHT);
     check = KeyCheck.of(id, 1, SHA_256, jdkMac(SHA_256, RIGHT, KeyCheck.message(id, 1)));
   }
@@ -54,7 +54,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   }
 
   private Lanes started() throws TokenException {
-    Lanes lanes = TestLanes.of(anew(), 1, 100, LONG);
+    Lanes lanes = TestLanes.of(newToken(), 1, 100, LONG);
     lanes.open();
     lanes.start();
     return lanes;
@@ -68,7 +68,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   }
 
   @Test
-  void anotherKeyIsNotUsedByALaterProcess() throws Exception {
+  void replacedKeyIsRefusedAfterARestart() throws Exception {
     try (Lanes lanes = started()) {
       assertThat(mac(lanes).mac()).isEqualTo(jdkMac(SHA_256, RIGHT, MESSAGE));
     }
@@ -84,25 +84,27 @@ final class TokenRecognitionContractTest extends TokenContract {
   }
 
   @Test
-  void keyInUseIsNotReplacedByAnother() throws Exception {
+  void replacedKeyInUseIsRefused() throws Exception {
     byte[] right = jdkMac(SHA_256, RIGHT, MESSAGE);
     byte[] other = jdkMac(SHA_256, OTHER, MESSAGE);
     try (Lanes lanes = started()) {
       assertThat(mac(lanes).mac()).isEqualTo(right);
       replace(OTHER);
-      String seen = later(lanes, right, other);
+      String seen = signAfterReplacement(lanes, right, other);
       if (sessionCopies) {
         assertThat(seen).isEqualTo("the first key");
       } else {
         note(Behaviour.REPLACED, seen);
         Eventually.holds(
-            "no MAC of the other key", () -> !later(lanes, right, other).equals(OTHER_KEY));
+            "the lanes no longer use the other key",
+            () -> !signAfterReplacement(lanes, right, other).equals(OTHER_KEY));
       }
     }
   }
 
-  /// A key in use by its token object's handle: the token says that it is gone, or uses the other.
-  private String later(Lanes lanes, byte[] right, byte[] other) {
+  /// Signs after the key was replaced. With a token object's handle, the token refuses, or uses the
+  /// other key.
+  private String signAfterReplacement(Lanes lanes, byte[] right, byte[] other) {
     Optional<byte[]> mac = mac(lanes).macUnless(Kind.KEY_UNFIT);
     if (mac.isEmpty()) {
       return "refused";

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /// Labels and serial numbers of tokens are UTF-8, padded on the right.
 final class TokenSelectorTest {
   /// Decodes the bytes of a token as the JDK's wrapper does.
-  private static TokenInfo told(String label, String serial) {
+  private static TokenInfo info(String label, String serial) {
     return new TokenInfo(
         CkStrings.text(chars(label)), CkStrings.text(chars(serial)), "", "", OptionalLong.empty());
   }
@@ -21,8 +21,8 @@ final class TokenSelectorTest {
         .toCharArray();
   }
 
-  /// In labels that tokens tell, a 0 stands for NUL.
-  @ParameterizedTest(name = "{0} fits {1}: {2}")
+  /// In the labels of tokens, a 0 stands for NUL.
+  @ParameterizedTest(name = "{0} matches {1}: {2}")
   @CsvSource(
       ignoreLeadingAndTrailingWhitespace = false,
       value = {
@@ -40,8 +40,8 @@ final class TokenSelectorTest {
         "hmacd ,HMACD,false",
         "schlussel,schlüssel,false",
       })
-  void labelAndSerialMatchWithoutPadding(String told, String configured, boolean fits) {
-    assertThat(new TokenSelector.ByLabel(configured).fits(told(told, "1"))).isEqualTo(fits);
-    assertThat(new TokenSelector.BySerial(configured).fits(told("l", told))).isEqualTo(fits);
+  void labelAndSerialMatchWithoutPadding(String label, String configured, boolean fits) {
+    assertThat(new TokenSelector.ByLabel(configured).fits(info(label, "1"))).isEqualTo(fits);
+    assertThat(new TokenSelector.BySerial(configured).fits(info("l", label))).isEqualTo(fits);
   }
 }

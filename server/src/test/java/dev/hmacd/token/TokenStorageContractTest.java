@@ -14,26 +14,26 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// A token's storage is away, comes back, or an older copy is in its place. Tokens differ in their
-/// behaviour then. Once the storage is back, a token has its keys after its module was finalized
-/// and initialised.
+/// A token's storage is removed, restored, or replaced by an older copy. The behaviour of tokens
+/// differs meanwhile. After the restore, a token has its keys once its module is finalized and
+/// initialized.
 ///
-/// Runs by `scripts/tokens` alone, in a JVM of its own: no other test can use the token meanwhile.
-/// Surefire's configuration leaves this class out.
+/// Only `scripts/tokens` runs this class, in a separate JVM: no other test can use the token
+/// meanwhile. Surefire's configuration excludes this class.
 final class TokenStorageContractTest {
   private static final ContractToken CHOSEN = ContractToken.ofThisJvm();
 
-  /// One for all tests: each finalizes the module, in a spelling of its path that none had before.
-  @SuppressWarnings("NullAway.Init") // By find().
+  /// One token for all tests: each reinitialization needs an unused spelling of the module's path.
+  @SuppressWarnings("NullAway.Init") // find() sets it.
   private static Pkcs11Token token;
 
   private final Storage storage = CHOSEN.storage();
   private TokenSession session;
 
-  @SuppressWarnings("NullAway.Init") // By open().
+  @SuppressWarnings("NullAway.Init") // open() sets the session.
   TokenStorageContractTest() {}
 
-  /// What is done with a session.
+  /// A use of a session.
   private interface Use {
     String of(TokenSession session) throws TokenException;
   }
@@ -45,12 +45,12 @@ final class TokenStorageContractTest {
 
   @BeforeEach
   void open() throws TokenException {
-    session = token.open(); // It keeps the process logged in.
+    session = token.open(); // An open session keeps the process logged in.
   }
 
   @AfterEach
   void close() throws TokenException {
-    storage.restore();
+    storage.restoreIfRemoved();
     session.close();
     token.circuit().set(CircuitBreaker.State.OUT);
     assertThat(token.reinitialize(() -> true)).isTrue();
@@ -66,7 +66,7 @@ final class TokenStorageContractTest {
     return in.sign(handle, MacAlgorithm.HMAC_SHA_256, TokenContract.bytes(64));
   }
 
-  /// What comes of a use of a session: what it gives, or the code that the token answers.
+  /// The result of a use of a session, or the return code of the token.
   private static String outcome(Use use) {
     try (TokenSession own = token.open()) {
       return use.of(own);
@@ -88,7 +88,7 @@ final class TokenStorageContractTest {
     }
   }
 
-  /// Finds the key as after a start, and checks its MAC.
+  /// Initializes the module again, finds the key and checks its MAC.
   private static String initialised(KeyObject name, byte[] mac) throws TokenException {
     token.circuit().set(CircuitBreaker.State.OUT);
     assertThat(token.reinitialize(() -> true)).isTrue();
@@ -96,16 +96,16 @@ final class TokenStorageContractTest {
   }
 
   @Test
-  void keyIsBackWithTheStorage() throws TokenException {
+  void keyIsUsableAfterTheStorageIsRestored() throws TokenException {
     KeyObject name = made();
-    // Each its session: a handle that is found to be dead ends those of its session.
+    // Separate sessions: an invalid handle invalidates all handles of its session.
     try (TokenSession objects = token.open();
         TokenSession copies = token.open()) {
       long object = objects.loadTokenObject(name);
       long copy = copies.load(name);
       byte[] mac = sign(objects, object);
       KeyObject during = TokenContract.fresh();
-      storage.takeAway();
+      storage.remove();
       TokenContract.note(Behaviour.AWAY_COPY, used(copies, copy, mac));
       TokenContract.note(Behaviour.AWAY_OBJECT, used(objects, object, mac));
       TokenContract.note(Behaviour.AWAY_SEARCH, search(name));
@@ -116,7 +116,7 @@ final class TokenStorageContractTest {
                 own.generate(during, 32);
                 return "is made";
               }));
-      storage.restore();
+      storage.restoreIfRemoved();
       TokenContract.note(Behaviour.BACK_SEARCH, search(name));
       String initialised = initialised(name, mac);
       TokenContract.note(Behaviour.BACK_INITIALISED, initialised);
@@ -126,12 +126,12 @@ final class TokenStorageContractTest {
   }
 
   @Test
-  void olderCopyLacksTheKeysThatWereMadeSince() throws TokenException {
+  void olderCopyLacksNewerKeys() throws TokenException {
     KeyObject older = made();
     byte[] mac = sign(session, session.load(older));
     Path copy = storage.copy();
     KeyObject newer = made();
-    storage.takeAway();
+    storage.remove();
     storage.replaceBy(copy);
     TokenContract.note(Behaviour.OLDER_SEARCH, search(newer));
     assertThat(initialised(older, mac)).isEqualTo("works");

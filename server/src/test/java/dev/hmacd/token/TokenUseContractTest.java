@@ -30,7 +30,7 @@ final class TokenUseContractTest extends TokenContract {
     super(variant);
   }
 
-  /// An attribute that decides whether an object may be a key, with the value that a key must have.
+  /// An attribute with a required value: an object with another value is refused.
   enum Decisive {
     PRIVATE(PKCS11Constants.CKA_PRIVATE, true, Behaviour.WITH_PRIVATE),
     SENSITIVE(PKCS11Constants.CKA_SENSITIVE, true, Behaviour.WITH_SENSITIVE),
@@ -94,11 +94,11 @@ final class TokenUseContractTest extends TokenContract {
         seen.add("not made");
         continue;
       }
-      Optional<Boolean> told = new RawModule(CHOSEN).flag(name.get(), attribute.type);
+      Optional<Boolean> reported = new RawModule(CHOSEN).flag(name.get(), attribute.type);
       var unfit = found(name.get()).unfit();
-      // NSS omits the CKA_DERIVE of a key that may not derive.
-      if (told.equals(Optional.of(attribute.safe))
-          || (attribute == Decisive.DERIVE && told.isEmpty())) {
+      // NSS does not report CKA_DERIVE false.
+      if (reported.equals(Optional.of(attribute.safe))
+          || (attribute == Decisive.DERIVE && reported.isEmpty())) {
         assertThat(unfit).isEmpty();
         session.unload(session.load(name.get()));
         seen.add("taken");
@@ -106,7 +106,7 @@ final class TokenUseContractTest extends TokenContract {
         assertThat(unfit).isPresent();
         assertThat(unfit.get().attribute()).isEqualTo("CKA_" + attribute);
         assertThat(unfit.get().rule()).isEqualTo("must be " + attribute.safe);
-        assertThat(unfit.get().found()).isEqualTo(told.map(String::valueOf).orElse("unknown"));
+        assertThat(unfit.get().found()).isEqualTo(reported.map(String::valueOf).orElse("unknown"));
         assertThatThrownBy(() -> session.load(name.get())).satisfies(failsWith(Kind.KEY_UNFIT));
         seen.add("refused");
       }
@@ -124,16 +124,16 @@ final class TokenUseContractTest extends TokenContract {
         seen.add("not made");
         continue;
       }
-      boolean told = new RawModule(CHOSEN).flag(name.get(), attribute.type).orElse(false);
+      boolean reported = new RawModule(CHOSEN).flag(name.get(), attribute.type).orElse(false);
       Found found = found(name.get());
       assertThat(found.unfit()).isEmpty();
-      assertThat(found.use().idleUses().contains("CKA_" + attribute)).isEqualTo(told);
-      seen.add(told ? "taken and told" : "taken");
+      assertThat(found.use().idleUses().contains("CKA_" + attribute)).isEqualTo(reported);
+      seen.add(reported ? "taken and told" : "taken");
     }
     note(attribute.row, String.join(", ", seen));
   }
 
-  /// The reason why such a key is accepted: no cipher has its key type.
+  /// No cipher accepts the key type, so keys with CKA_ENCRYPT true are accepted.
   @Test
   void hmacKeyIsRefusedByACipher() throws Exception {
     KeyObject name = fresh();
@@ -151,19 +151,19 @@ final class TokenUseContractTest extends TokenContract {
     Found made = found(name);
     assertThat(made.unfit()).isEmpty();
     assertThat(made.use().idleUses()).isEmpty();
-    List<Optional<Boolean>> told = new ArrayList<>();
+    List<Optional<Boolean>> reported = new ArrayList<>();
     for (long type : uses()) {
-      told.add(new RawModule(CHOSEN).flag(name, type));
+      reported.add(new RawModule(CHOSEN).flag(name, type));
     }
-    assertThat(told.subList(0, 5)).allSatisfy(use -> assertThat(use.orElse(false)).isFalse());
+    assertThat(reported.subList(0, 5)).allSatisfy(use -> assertThat(use.orElse(false)).isFalse());
     if (sessionCopies) {
       note(
           Behaviour.GENERATED_USES,
-          told.stream()
+          reported.stream()
               .map(use -> use.map(flag -> flag ? "1" : "0").orElse("-"))
               .collect(Collectors.joining(" ")));
     } else {
-      assertThat(told.getLast().orElse(false)).isFalse();
+      assertThat(reported.getLast().orElse(false)).isFalse();
     }
     assertThat(new RawModule(CHOSEN).flag(name, PKCS11Constants.CKA_PRIVATE)).contains(true);
     assertThat(session.destroy(name)).isTrue();
@@ -186,10 +186,10 @@ final class TokenUseContractTest extends TokenContract {
     KeyObject name = fresh();
     session.generate(name, 32);
     long handle = session.load(name);
-    String told = new RawModule(CHOSEN).flags(handle, uses());
-    assertThat(told).matches("[0-] [0-] [0-] [0-] [0-] [01-]");
+    String reported = new RawModule(CHOSEN).flags(handle, uses());
+    assertThat(reported).matches("[0-] [0-] [0-] [0-] [0-] [01-]");
     if (sessionCopies) {
-      note(Behaviour.COPY_USES, told);
+      note(Behaviour.COPY_USES, reported);
     }
   }
 }

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// A token whose MACs become wrong in one bit.
+/// A token that starts to compute MACs with one wrong bit.
 @Tag("slow")
 final class WrongMacTest {
   private final FaultModule module = FaultModule.inFrontOf(SoftHsm.shared());
@@ -23,13 +23,13 @@ final class WrongMacTest {
           .module(module.file())
           .token("probe_interval: 50ms");
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private MacLoad load;
 
   private void start(boolean verify) {
     daemon.wrapping(_ -> SoftHsm.shared().token(module.file(), verify)).start();
     load = new MacLoad(daemon.onSocket(), 2, Duration.ofSeconds(60)).start(4);
-    load.awaitCalm(200);
+    load.awaitSuccess(200);
   }
 
   @AfterEach
@@ -42,29 +42,29 @@ final class WrongMacTest {
     return daemon.metric("hmacd_token_healthy") == 1;
   }
 
-  /// No MAC is released after the probe has seen it, until ten answers in a row were right.
+  /// After a failed health check no MAC is released until ten consecutive health checks succeed.
   @Test
-  void tokenIsTakenOutWithinAnIntervalOfTheProbe() {
+  void tokenIsOutOfServiceWithinOneHealthCheckInterval() {
     start(false);
     long before = load.right();
     long start = System.nanoTime();
-    module.tell("flip all");
-    Eventually.holds("out of service", () -> !isServing());
+    module.send("flip all");
+    Eventually.holds("the token is out of service", () -> !isServing());
     Duration noticed = Duration.ofNanos(System.nanoTime() - start);
-    Eventually.holds("nothing is under way", () -> daemon.metric("hmacd_lanes_busy") == 0);
+    Eventually.holds("no lane is busy", () -> daemon.metric("hmacd_lanes_busy") == 0);
     long wrong = load.wrong();
     long goal = load.failed() + 500;
     Eventually.holds("calls fail", () -> load.failed() >= goal);
     assertThat(load.failures()).containsOnlyKeys(Status.Code.UNAVAILABLE);
-    // Those whose answer was on its way.
+    // These answers were sent before the failed health check.
     assertThat(load.wrong() - wrong).isLessThanOrEqualTo(4);
     System.out.printf(
-        "wrong MACs: %d released within %d ms, at a probe interval of 50 ms; %d right before%n",
+        "wrong MACs: %d released within %d ms, at a health check interval of 50 ms; %d right before%n",
         load.wrong(), noticed.toMillis(), before);
-    module.tell("clear");
-    Eventually.holds("back in service", this::isServing);
+    module.send("clear");
+    Eventually.holds("the token is back in service", this::isServing);
     long wrongInAll = load.wrong();
-    load.awaitCalm(500);
+    load.awaitSuccess(500);
     assertThat(load.wrong()).isEqualTo(wrongInAll);
   }
 
@@ -74,11 +74,11 @@ final class WrongMacTest {
     assertThat(module.count("C_Verify")).isGreaterThan(200);
     for (int i = 0; i < 20; i++) {
       long failed = load.failed();
-      module.tell("flip " + (i % 2 == 0 ? "1" : "all"));
-      Eventually.holds("out of service", () -> load.failed() > failed);
-      module.tell("clear");
-      Eventually.holds("back in service", this::isServing);
-      load.awaitCalm(50);
+      module.send("flip " + (i % 2 == 0 ? "1" : "all"));
+      Eventually.holds("the token is out of service", () -> load.failed() > failed);
+      module.send("clear");
+      Eventually.holds("the token is back in service", this::isServing);
+      load.awaitSuccess(50);
     }
     assertThat(load.wrong()).isZero();
     assertThat(load.failures()).containsOnlyKeys(Status.Code.UNAVAILABLE);

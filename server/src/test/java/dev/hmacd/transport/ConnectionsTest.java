@@ -27,8 +27,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// The bounds hold in any order of the event loops: one accepts connections, another closes those
-/// that are evicted.
+/// Bounds on connections for any order of the event loops: one event loop accepts connections,
+/// another closes evicted connections.
 final class ConnectionsTest {
   private static final int MAX = 4;
   private static final int MAX_PENDING = 2;
@@ -58,10 +58,10 @@ final class ConnectionsTest {
     return loop;
   }
 
-  /// Listens, with one event loop that accepts and another that has the connections.
+  /// Listens with one event loop that accepts connections and another that owns them.
   ///
-  /// @param after on the listening channel, between [Connections] and what gives a connection its
-  ///   event loop
+  /// @param after handler of the listening channel after [Connections], before the connection is
+  ///   registered with its event loop
   private Channel listen(
       EventLoopGroup working, boolean epoll, ChannelInboundHandlerAdapter after) {
     return new ServerBootstrap()
@@ -90,10 +90,10 @@ final class ConnectionsTest {
     callers.add(RawHttp1.to(((InetSocketAddress) listening.localAddress()).getPort()));
   }
 
-  /// An event loop that is busy closes nothing. On a busy machine that is every event loop.
+  /// A busy event loop closes evicted connections late. On a busy machine each event loop is busy.
   @ParameterizedTest(name = "epoll: {0}")
   @ValueSource(booleans = {true, false})
-  void newcomerIsNotRefusedWhileEvictedConnectionsAreOpen(boolean epoll) throws Exception {
+  void newConnectionIsNotRefusedWhileEvictedConnectionsAreOpen(boolean epoll) throws Exception {
     EventLoopGroup working = loop(epoll);
     Channel listening = listen(working, epoll, new ChannelInboundHandlerAdapter());
     var free = new CountDownLatch(1);
@@ -117,11 +117,11 @@ final class ConnectionsTest {
     for (RawHttp1 evicted : callers.subList(0, newcomers - MAX_PENDING)) {
       assertThat(evicted.isClosedByPeer()).isTrue();
     }
-    Eventually.holds("the last are open", () -> connections.open() == MAX_PENDING);
+    Eventually.holds("only the last connections are open", () -> connections.open() == MAX_PENDING);
     assertThat(connections.refused()).isEqualTo(newcomers - MAX_PENDING);
   }
 
-  /// Any event loop may evict a connection, also after the connection was counted and before it has
+  /// Any event loop can evict a connection, also between its acceptance and its registration with
   /// an event loop.
   @ParameterizedTest(name = "epoll: {0}")
   @ValueSource(booleans = {true, false})
@@ -152,6 +152,6 @@ final class ConnectionsTest {
       evicted.countDown();
     }
     assertThat(callers.getFirst().isClosedByPeer()).isTrue();
-    Eventually.holds("it is counted out", () -> connections.open() == 0);
+    Eventually.holds("the connection is no longer counted", () -> connections.open() == 0);
   }
 }

@@ -63,7 +63,7 @@ class FairInputTest {
   }
 
   @Test
-  void restWaitsAndPausesReading() {
+  void inputAboveTheQuantumWaitsAndPausesReading() {
     byte[] all = bytes(5 * QUANTUM + 1);
     channel.pipeline().fireChannelRead(Unpooled.wrappedBuffer(all));
     assertThat(decoded.size()).isEqualTo(QUANTUM);
@@ -78,7 +78,7 @@ class FairInputTest {
   }
 
   @Test
-  void inputThatComesWhileOtherInputWaitsStaysInOrder() {
+  void inputStaysInOrderWhileOtherInputWaits() {
     byte[] all = bytes(4 * QUANTUM);
     channel.pipeline().fireChannelRead(Unpooled.copiedBuffer(all, 0, 2 * QUANTUM));
     channel.pipeline().fireChannelRead(Unpooled.copiedBuffer(all, 2 * QUANTUM, 2 * QUANTUM));
@@ -87,7 +87,7 @@ class FairInputTest {
   }
 
   @Test
-  void tooMuchInputOfAClosedPeerIsDropped() {
+  void tooMuchWaitingInputClosesTheConnection() {
     channel.pipeline().fireChannelRead(Unpooled.wrappedBuffer(bytes(2 * QUANTUM)));
     channel.pipeline().fireChannelRead(Unpooled.wrappedBuffer(bytes(128 << 10)));
     decodeAll();
@@ -105,7 +105,7 @@ class FairInputTest {
   }
 
   @Test
-  void otherReasonKeepsTheReadingPaused() {
+  void readingStaysPausedForAnotherReason() {
     meter.reading().pause(Reading.Reason.FULL, true);
     channel.pipeline().fireChannelRead(Unpooled.wrappedBuffer(bytes(2 * QUANTUM)));
     decodeAll();

@@ -18,7 +18,7 @@ class FairQueueTest {
   private final DefaultEventLoop loop = new DefaultEventLoop();
   private final FairQueue queue = new FairQueue(loop);
 
-  /// The names of the connections that decoded a slice, in their order.
+  /// The names of the connections that decoded a slice, in order.
   private final List<String> slices = new ArrayList<>();
 
   private final CountDownLatch allDecoded = new CountDownLatch(1);
@@ -29,7 +29,7 @@ class FairQueueTest {
     var _ = loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 
-  /// A connection with input that waits.
+  /// A connection with waiting input.
   private final class Connection implements FairQueue.Waiting {
     private final String name;
     private int bytes;
@@ -80,7 +80,7 @@ class FairQueueTest {
   }
 
   @Test
-  void bytesAreNotTakenPastTheOwnersWaitingInput() {
+  void bytesAreNotTakenBeforeTheOwnersWaitingInput() {
     onLoop(
         () -> {
           FairQueue.Owner owner = queue.join("a");
@@ -104,7 +104,7 @@ class FairQueueTest {
     assertThat(slices).hasSize(4 * QUANTUM / SLICE + 1);
   }
 
-  /// Sixteen owners fill several rounds. None is served twice before another is served once.
+  /// Sixteen owners fill several rounds. Each owner is served once before any is served twice.
   @Test
   void manyOwnersAreServedInTurn() throws InterruptedException {
     onLoop(
@@ -112,7 +112,7 @@ class FairQueueTest {
           for (int i = 0; i < 16; i++) {
             queue.join(i).await(new Connection(Integer.toString(i), 2 * QUANTUM));
           }
-          queue.join(0).take(1); // Begins the pass.
+          queue.join(0).take(1); // Starts the pass.
         });
     awaitDecoded();
     int perOwner = QUANTUM / SLICE;
@@ -121,7 +121,7 @@ class FairQueueTest {
   }
 
   @Test
-  void newInputOfAnotherOwnerIsTakenBetweenTwoRounds() throws InterruptedException {
+  void newInputOfAnotherOwnerIsTakenBetweenRounds() throws InterruptedException {
     List<Integer> atTake = new ArrayList<>();
     onLoop(
         () -> {
@@ -140,7 +140,7 @@ class FairQueueTest {
   }
 
   @Test
-  void failureOfAConnectionStopsNoOther() throws InterruptedException {
+  void failureOfAConnectionDoesNotAffectOthers() throws InterruptedException {
     onLoop(
         () -> {
           FairQueue.Owner owner = queue.join("a");
@@ -164,7 +164,7 @@ class FairQueueTest {
   }
 
   @Test
-  void ownerIsForgottenWithItsLastConnection() {
+  void ownerIsRemovedWithItsLastConnection() {
     onLoop(
         () -> {
           FairQueue.Owner owner = queue.join("a");

@@ -8,7 +8,8 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// Of 8000 bytes: 1000 for a connection, 4000 for an owner, 2000 for all unauthenticated owners.
+/// Bounds: 8000 bytes for the process, 1000 for a connection, 4000 for an owner, 2000 for all
+/// unauthenticated owners.
 final class MemoryBudgetTest {
   private final MemoryBudget budget = new MemoryBudget(8000);
   private final List<EmbeddedChannel> channels = new ArrayList<>();
@@ -42,7 +43,7 @@ final class MemoryBudgetTest {
   }
 
   @Test
-  void connectionAboveItsBoundIsCut() {
+  void connectionAboveItsBoundIsClosed() {
     principal("a").set(1000);
     assertThat(open(0, 1)).isEqualTo(1);
     accounts.getFirst().set(1001);

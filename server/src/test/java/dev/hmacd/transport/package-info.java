@@ -1,4 +1,4 @@
-/// What both edges listen with.
+/// Tests of the shared transport of both edges.
 @NullMarked
 package dev.hmacd.transport;
 

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Access keys: made, listed, disabled, deleted; and where their secrets are not.
+/// Access keys are created, listed, disabled and deleted. The registry has no secret.
 final class AccessKeyTest {
   private static final String PRINCIPAL = "arn:aws:iam::123456789012:user/ci";
   private static final LoopbackDaemon daemon =
@@ -45,7 +45,7 @@ final class AccessKeyTest {
                           Action.DELETE_ACCESS_KEY))),
               "*");
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private static Caller admin;
 
   @BeforeAll
@@ -80,7 +80,7 @@ final class AccessKeyTest {
   }
 
   @Test
-  void accessKeyHasTheFormOfAwsAndASecretOfItsOwn() {
+  void accessKeyHasTheFormatOfAwsAndAUniqueSecret() {
     CreateAccessKeyResponse one = make(admin, PRINCIPAL);
     CreateAccessKeyResponse two = make(admin, PRINCIPAL);
     assertThat(one.getAccessKey().getAccessKeyId()).matches("HMAK[A-Z2-7]{16}");
@@ -91,7 +91,7 @@ final class AccessKeyTest {
   }
 
   @Test
-  void disabledOneIsListedAsSuchAndADeletedOneIsNot() {
+  void disabledAccessKeyIsListedAndDeletedAccessKeyIsNot() {
     AccessKeyMetadata made = make(admin, PRINCIPAL).getAccessKey();
     String id = made.getAccessKeyId();
     var _ =
@@ -125,7 +125,7 @@ final class AccessKeyTest {
   }
 
   @Test
-  void whoMayDoAllButMakeAccessKeysCannotMakeOne() {
+  void callerWithoutTheActionCannotCreateAccessKeys() {
     Caller keeper = daemon.as("keeper");
     assertThatThrownBy(() -> make(keeper, PRINCIPAL))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
@@ -135,7 +135,7 @@ final class AccessKeyTest {
   }
 
   @Test
-  void registryHoldsNothingOfTheSecret() throws IOException {
+  void registryDoesNotContainTheSecret() throws IOException {
     String secret = make(admin, PRINCIPAL).getSecretAccessKey();
     byte[] raw = java.util.Base64.getDecoder().decode(secret);
     List<String> traces =

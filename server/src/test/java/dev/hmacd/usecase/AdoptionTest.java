@@ -42,7 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Keys that a key ceremony put on the token: which are taken into service, which never are.
+/// Adoption of keys from a key ceremony: conditions, refusals, and use of adopted keys.
 final class AdoptionTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
   private static final MacAlgorithm SHA_256 = MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256;
@@ -55,7 +55,7 @@ final class AdoptionTest {
   private final String id = SoftHsm.freshId();
   private final byte[] key = random(40);
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private Caller admin;
 
   @BeforeEach
@@ -74,7 +74,7 @@ final class AdoptionTest {
     return bytes;
   }
 
-  /// What the JDK's own HMAC says.
+  /// The MAC of the JDK's HMAC.
   private byte[] expectedMac() {
     try {
       Mac mac = Mac.getInstance("HmacSHA256", "SunJCE");
@@ -99,7 +99,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyIsAdoptedByLabelAndDescribedAsTheTokenTells() {
+  void keyIsAdoptedByLabelAndDescribedWithTheTokensAttributes() {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     assertThat(macUnder(adopted)).isEqualTo(expectedMac());
@@ -123,7 +123,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void generatedKeyIsDescribedAsNeverHavingLeftTheToken() {
+  void generatedKeyIsDescribedAsNeverExtractable() {
     TokenObject object = admin.describe(admin.createKey(HMAC_256)).getTokenObject();
     assertThat(object.getSensitive()).isTrue();
     assertThat(object.getExtractable()).isFalse();
@@ -158,7 +158,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyWithLabelBeyondAsciiIsAdopted() {
+  void keyWithNonAsciiLabelIsAdopted() {
     String umlauts = label + "-schlüssel-鍵";
     hsm.importKey(umlauts, id, key);
     assertThat(macUnder(admin.adopt(umlauts, HMAC_256))).isEqualTo(expectedMac());
@@ -170,15 +170,15 @@ final class AdoptionTest {
     "--private, CKA_SENSITIVE",
     "--private --extractable, CKA_SENSITIVE",
   })
-  void keyThatCanLeaveTheTokenIsRefused(String attributes, String broken) {
+  void extractableOrNonSensitiveKeyIsRefused(String attributes, String broken) {
     hsm.importKey(label, id, key, attributes.split(" "));
     requireUnfit(admin, label, HMAC_256, broken);
   }
 
-  /// `pkcs11-tool` cannot make such a key, and Java's keytool wants a token without twins.
+  /// `pkcs11-tool` cannot create such a key. Java's keytool can, on a token with unique labels.
   @Test
   @Tag("slow")
-  void keyThatMayNotSignIsRefused(@TempDir Path folder) throws IOException {
+  void keyWithoutSignIsRefused(@TempDir Path folder) throws IOException {
     SoftHsm own = SoftHsm.create(folder.resolve("softhsm2.conf"));
     Path provider = folder.resolve("provider.cfg");
     Files.writeString(
@@ -219,7 +219,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyTooShortForOneSpecIsRefusedForThatAndAdoptedForAnother() {
+  void keyThatIsTooShortForOneSpecIsAdoptedForAnother() {
     hsm.importKey(label, id, key);
     requireUnfit(admin, label, KeySpec.KEY_SPEC_HMAC_512, "CKA_VALUE_LEN");
     assertThat(macUnder(admin.adopt(label, HMAC_256))).isEqualTo(expectedMac());
@@ -234,7 +234,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void labelOfTwoKeysIsAmbiguousAndEachIdIsNot() {
+  void sharedLabelIsAmbiguousAndIdsAreUnique() {
     hsm.importKey(label, id, key);
     String otherId = SoftHsm.freshId();
     hsm.importKey(label, otherId, random(40));
@@ -246,7 +246,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void idOfTwoKeysIsAmbiguousAndEachLabelIsNot() {
+  void sharedIdIsAmbiguousAndLabelsAreUnique() {
     hsm.importKey(label, id, key);
     String otherLabel = SoftHsm.freshLabel("other");
     hsm.importKey(otherLabel, id, random(40));
@@ -258,7 +258,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void objectThatBacksAKeyIsTaken() {
+  void adoptedObjectIsRefused() {
     hsm.importKey(label, id, key);
     var _ = admin.adopt(label, HMAC_256);
     assertThatThrownBy(() -> admin.adopt(label, HMAC_256))
@@ -279,13 +279,13 @@ final class AdoptionTest {
   }
 
   @Test
-  void daemonsOwnKeyCannotBeAdopted() {
+  void ownKeyCannotBeAdopted() {
     assertThatThrownBy(() -> admin.adopt(PROBE, HMAC_256))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "TOKEN_OBJECT_RESERVED"));
     String probeId = probeId();
     assertThatThrownBy(() -> admin.adoptById(probeId, HMAC_256))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "TOKEN_OBJECT_RESERVED"));
-    // Not even to learn that another object has the probe key's id.
+    // The answer does not reveal that another object has the probe key's id.
     hsm.importKey(label, probeId, key);
     try {
       assertThatThrownBy(() -> admin.adoptById(probeId, HMAC_256))
@@ -296,7 +296,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void anyLabelWithTheReservedPrefixCannotBeAdopted() {
+  void labelWithTheReservedPrefixCannotBeAdopted() {
     String reserved = "hmacd/own/" + label;
     hsm.importKey(reserved, id, key);
     assertThatThrownBy(() -> admin.adopt(reserved, HMAC_256))
@@ -306,7 +306,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void daemonsOwnKeyCannotBeNamed() {
+  void ownKeyCannotBeNamed() {
     String probeId = probeId();
     for (String name :
         List.of(PROBE, probeId, probeId.toUpperCase(Locale.ROOT), "alias/aws/" + PROBE + " ")) {
@@ -327,7 +327,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void adoptionIsForThoseWhoMayAndTellsOthersNothing() {
+  void deniedAdoptionDoesNotRevealObjects() {
     hsm.importKey(label, id, key);
     Caller stranger = daemon.as("stranger");
     for (String name : List.of(label, PROBE, "no such label")) {
@@ -338,7 +338,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void adoptedKeySurvivesARestart() {
+  void adoptedKeyIsUsableAfterARestart() {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     restart();
@@ -362,21 +362,21 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyDestroyedOnTheTokenIsUnavailableAndNotForgotten() {
+  void keyDestroyedOnTheTokenIsUnavailableAndStaysRegistered() {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     hsm.delete(label);
     assertThat(hsm.list()).doesNotContain(label);
     restart();
     requireUnavailable(adopted);
-    // Brought back from a backup, it is what it was.
+    // After a restore from a backup, the key is usable again.
     hsm.importKey(label, id, key);
     assertThat(macUnder(adopted)).isEqualTo(expectedMac());
   }
 
-  @ParameterizedTest(name = "replaced by one with {0}")
+  @ParameterizedTest(name = "replaced by a key with {0}")
   @CsvSource({"--sensitive --private --extractable", "--private", "--private --extractable"})
-  void keyReplacedByOneThatCanLeaveTheTokenIsNeverUsed(String attributes) {
+  void keyReplacedByAnExtractableOrNonSensitiveKeyIsNotUsed(String attributes) {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     hsm.delete(label);
@@ -386,7 +386,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyThatHasATwinIsUnavailable() {
+  void duplicateKeyIsUnavailable() {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     hsm.importKey(label, id, random(40));
@@ -395,7 +395,7 @@ final class AdoptionTest {
   }
 
   @Test
-  void keyUnderTheSameLabelWithAnotherIdIsNotTheKey() {
+  void keyWithTheSameLabelAndAnotherIdIsNotUsed() {
     hsm.importKey(label, id, key);
     KeyMetadata adopted = admin.adopt(label, HMAC_256);
     hsm.delete(label);

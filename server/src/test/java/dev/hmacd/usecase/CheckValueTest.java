@@ -61,7 +61,7 @@ final class CheckValueTest {
   private final LoopbackDaemon daemon = LoopbackDaemon.withAdmin().wrapping(_ -> token);
   private final LogWatch log = LogWatch.start();
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private Caller admin;
 
   @BeforeEach
@@ -132,8 +132,8 @@ final class CheckValueTest {
     }
   }
 
-  /// The registry is then as a daemon without check values wrote it.
-  private void forgetCheckValues() throws SQLException {
+  /// Deletes all check values: a daemon of an older version wrote such a registry.
+  private void deleteCheckValues() throws SQLException {
     daemon.daemon().close();
     try (Connection registry = registry();
         Statement statement = registry.createStatement()) {
@@ -148,7 +148,7 @@ final class CheckValueTest {
   }
 
   @Test
-  void adoptedKeyHasTheCheckValueThatTheJdkComputes() throws SQLException {
+  void checkValueOfAnAdoptedKeyEqualsThatOfTheJdk() throws SQLException {
     KeyMetadata adopted = adopted();
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
   }
@@ -162,7 +162,7 @@ final class CheckValueTest {
   }
 
   @Test
-  void anotherKeyUnderTheSameLabelAndIdIsNeverUsed() {
+  void anotherKeyUnderTheSameLabelAndIdIsNotUsed() {
     KeyMetadata adopted = adopted();
     assertThat(macUnder(adopted)).isEqualTo(jdkMac(key, MESSAGE));
     replace(random());
@@ -176,16 +176,16 @@ final class CheckValueTest {
     // After a restore from a backup, the key is usable again.
     replace(key);
     assertThat(macUnder(adopted)).isEqualTo(jdkMac(key, MESSAGE));
-    // Replaced once more, the key is reported once more.
+    // A second replacement is reported again.
     replace(random());
     restart();
     requireUnavailable(adopted);
     assertThat(log.lines("ERROR", adopted.getKeyId(), hsm.serial(), label)).hasSize(2);
   }
 
-  /// A session copy is of the right key for as long as its session lasts.
+  /// A session copy stays the correct key until the end of its session.
   @Test
-  void laneWithASessionCopyAnswersAfterTheObjectWasReplaced() {
+  void laneWithASessionCopyAnswersAfterAReplacement() {
     daemon.token("lanes: 1");
     restart();
     KeyMetadata adopted = adopted();
@@ -199,7 +199,7 @@ final class CheckValueTest {
   }
 
   @Test
-  void laneWithoutSessionCopiesNeverUsesAnotherKey() {
+  void laneWithoutSessionCopiesDoesNotUseAnotherKey() {
     Token objects = hsm.tokenWithoutCopies();
     daemon.token("lanes: 1").wrapping(_ -> objects);
     restart();
@@ -211,7 +211,7 @@ final class CheckValueTest {
     }
   }
 
-  /// Of two lanes that are busy at once, one has a session copy of the right key. The other lane
+  /// Two lanes are busy at the same time. One has a session copy of the correct key, the other
   /// finds another key.
   @Test
   void laneWithoutACopyRefusesWhileALaneWithACopyAnswers() throws Exception {
@@ -227,7 +227,7 @@ final class CheckValueTest {
       macs.add(callers.submit(() -> macUnder(adopted)));
       gate.awaitEntered();
       macs.add(callers.submit(() -> macUnder(adopted)));
-      Eventually.holds("the other lane is done", macs.getLast()::isDone);
+      Eventually.holds("the other lane has answered", macs.getLast()::isDone);
       gate.release();
     }
     int answered = 0;
@@ -243,9 +243,9 @@ final class CheckValueTest {
   }
 
   @Test
-  void keyWithoutACheckValueGetsOneAtItsNextUse() throws SQLException {
+  void nextUseStoresAMissingCheckValue() throws SQLException {
     KeyMetadata adopted = adopted();
-    forgetCheckValues();
+    deleteCheckValues();
     assertThat(stored(adopted.getKeyId())).isNull();
     assertThat(macUnder(adopted)).isEqualTo(jdkMac(key, MESSAGE));
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
@@ -262,7 +262,7 @@ final class CheckValueTest {
   @Test
   void verifyMacStoresAMissingCheckValue() throws SQLException {
     KeyMetadata adopted = adopted();
-    forgetCheckValues();
+    deleteCheckValues();
     admin.verifyMac(adopted.getKeyId(), MESSAGE, jdkMac(key, MESSAGE), SHA_256);
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
   }
@@ -271,7 +271,7 @@ final class CheckValueTest {
   @EnumSource
   void dryRunStoresAMissingCheckValue(Method method) throws SQLException {
     KeyMetadata adopted = adopted();
-    forgetCheckValues();
+    deleteCheckValues();
     assertThatThrownBy(() -> method.dryRun(admin, adopted.getKeyId(), jdkMac(key, MESSAGE)))
         .satisfies(failsWith(Code.FAILED_PRECONDITION, "DRY_RUN_OPERATION"));
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
@@ -324,9 +324,9 @@ final class CheckValueTest {
   }
 
   @Test
-  void manyFirstUsesAtOnceStoreOneCheckValue() throws Exception {
+  void concurrentFirstUsesStoreOneCheckValue() throws Exception {
     KeyMetadata adopted = adopted();
-    forgetCheckValues();
+    deleteCheckValues();
     List<Future<byte[]>> macs = new ArrayList<>();
     try (var callers = Executors.newFixedThreadPool(16)) {
       for (int i = 0; i < 64; i++) {
@@ -345,7 +345,7 @@ final class CheckValueTest {
   @EnumSource
   void keyIsNotUsedIfItsStateChangesDuringItsFirstUse(OutOfUse change) throws Exception {
     KeyMetadata adopted = adopted();
-    forgetCheckValues();
+    deleteCheckValues();
     try (Gate gate = token.blocking(Call.LOAD);
         var callers = Executors.newFixedThreadPool(2)) {
       var request =

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The first use of a key without a check value is an operation of the caller who begins it.
+/// The first use of a key without a check value is an operation of the first caller.
 final class FirstUseTest {
   private static final Duration LONG = Duration.ofSeconds(60);
   private static final int SHARE = 2;
@@ -44,7 +44,7 @@ final class FirstUseTest {
   private TokenPool pool;
   private TokenRouter tokens;
 
-  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  @SuppressWarnings("NullAway.Init") // open() sets the fields.
   FirstUseTest() {}
 
   @BeforeEach
@@ -65,7 +65,7 @@ final class FirstUseTest {
     registry.close();
   }
 
-  /// A key of which the registry has no check value.
+  /// A key without a check value in the registry.
   private KeyEntry key() throws TokenException {
     KeyId id = KeyId.random();
     KeyEntry key =
@@ -90,7 +90,7 @@ final class FirstUseTest {
   }
 
   @Test
-  void firstUseCountsForTheCallerWhoBeginsIt() throws TokenException {
+  void firstUseCountsForTheFirstCaller() throws TokenException {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
     var firstUse = new FirstUse(registry.writer(), tokens);
@@ -118,9 +118,9 @@ final class FirstUseTest {
     }
   }
 
-  /// The quota of the first caller says nothing of a caller who waits for the same computation.
+  /// Other callers that wait for the same computation have their own quota.
   @Test
-  void waitingCallerBeginsAnewIfTheQuotaOfTheFirstIsUsedUp() throws TokenException {
+  void waitingCallerRetriesIfTheFirstCallerExceedsItsQuota() throws TokenException {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
     var firstUse = new FirstUse(registry.writer(), tokens);
@@ -146,7 +146,7 @@ final class FirstUseTest {
   }
 
   @Test
-  void waitingCallsHaveABoundForEachOwnerAndForAll() throws TokenException {
+  void waitingCallsAreBoundedForEachOwnerAndInTotal() throws TokenException {
     var firstUse = new FirstUse(registry.writer(), tokens);
     KeyEntry key = key();
     List<CompletableFuture<KeyEntry>> taken = new ArrayList<>();

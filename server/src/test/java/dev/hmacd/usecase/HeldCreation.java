@@ -25,18 +25,18 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 
-/// A program that makes one key, stops for ever at a seam between token and registry, and says so:
-/// to be killed there.
+/// A program that creates a key, and stops between two steps on the token and the registry. It
+/// prints a line there, and a test kills it.
 final class HeldCreation {
-  /// Where a creation can be cut off.
+  /// The points at which a creation can be interrupted.
   enum Seam {
-    /// The registry has been asked to insert the key and cannot yet.
+    /// The insert waits for a lock of the registry.
     BEFORE_INSERT,
-    /// The registry knows the key, the token has not been asked.
+    /// The registry has the key, the token has not generated it.
     BEFORE_GENERATE,
-    /// The token has the key, the registry has not been told.
+    /// The token has generated the key, the registry has not enabled it.
     AFTER_GENERATE,
-    /// The registry knows that the token has it, the caller has not been told.
+    /// The registry has enabled the key, the caller has no answer.
     BEFORE_ANSWER
   }
 
@@ -124,7 +124,7 @@ final class HeldCreation {
   private static class Unanswered implements Reply<KeyEntry> {
     @Override
     public void succeed(KeyEntry value, ReleaseCheck check) {
-      throw new AssertionError("answered past the seam");
+      throw new AssertionError("unexpected answer");
     }
 
     @Override

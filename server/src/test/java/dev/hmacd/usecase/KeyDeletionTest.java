@@ -29,7 +29,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Keys whose deletion is due: destroyed on the token, once, and not before.
+/// A key is destroyed on the token exactly once, when its deletion is due.
 @Tag("slow")
 final class KeyDeletionTest {
   private static final Duration WINDOW = Duration.ofDays(7);
@@ -41,10 +41,10 @@ final class KeyDeletionTest {
       LoopbackDaemon.on(hsm).allowingSocket().wrapping(_ -> token).clock(clock);
   private final String alias = "alias/doomed-" + UUID.randomUUID();
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private Caller admin;
 
-  @SuppressWarnings("NullAway.Init") // By start().
+  @SuppressWarnings("NullAway.Init") // start() sets it.
   private String key;
 
   @BeforeEach
@@ -77,10 +77,10 @@ final class KeyDeletionTest {
     return hsm.list().contains("hmacd/key/" + key + "/1");
   }
 
-  private void awaitGone() {
-    Eventually.holds("the object is gone", () -> !isOnToken());
+  private void awaitDeleted() {
+    Eventually.holds("the object is destroyed", () -> !isOnToken());
     Eventually.holds(
-        "the key is gone",
+        "the key is removed from the registry",
         () ->
             !admin.keys().listKeys(ListKeysRequest.getDefaultInstance()).toString().contains(key));
     assertThatThrownBy(() -> admin.describe(key))
@@ -89,16 +89,16 @@ final class KeyDeletionTest {
 
   @Test
   @KmsItem("DEL-3")
-  void keyIsDestroyedOnceWithItsAliasesWhenItIsDue() {
+  void dueKeyIsDestroyedOnceWithItsAliases() {
     schedule();
     clock.advance(WINDOW);
-    awaitGone();
+    awaitDeleted();
     assertThatThrownBy(() -> admin.generateMac(alias, "hello"))
         .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND"));
     assertThat(admin.keys().listAliases(ListAliasesRequest.getDefaultInstance()).getAliasesList())
         .isEmpty();
-    // What lanes had of it goes, too, and nothing is destroyed a second time.
-    Eventually.holds("the lane's copy is gone", () -> token.count(Call.UNLOAD) > 0);
+    // Lanes unload their copies. A later run destroys no key again.
+    Eventually.holds("the lane has unloaded its copy", () -> token.count(Call.UNLOAD) > 0);
     clock.advance(Duration.ofDays(1));
     admin = daemon.restart().onSocket();
     String next = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
@@ -106,9 +106,9 @@ final class KeyDeletionTest {
     assertThat(token.count(Call.DESTROY)).isEqualTo(1);
   }
 
-  /// An operator put another key in the place of an adopted key, and deletes the adopted key.
+  /// An operator replaces the object of an adopted key, and deletes the adopted key.
   @Test
-  void anotherKeyInItsPlaceIsNotDestroyed() {
+  void replacedObjectIsNotDestroyed() {
     String label = SoftHsm.freshLabel("ceremony");
     String id = SoftHsm.freshId();
     byte[] other = new byte[32];
@@ -122,7 +122,7 @@ final class KeyDeletionTest {
     clock.advance(WINDOW);
     var adopted = new AtomicReference<String>();
     Eventually.holds(
-        "the label is free",
+        "the object can be adopted again",
         () -> {
           try {
             adopted.set(admin.adopt(label, KeySpec.KEY_SPEC_HMAC_256).getKeyId());
@@ -136,10 +136,10 @@ final class KeyDeletionTest {
   }
 
   @Test
-  void keyIsThereUntilTheLastSecondAndCanBeKept() {
+  void deletionCanBeCancelledUntilTheLastSecond() {
     schedule();
     clock.advance(WINDOW.minusSeconds(1));
-    // A daemon looks for what is due when it starts.
+    // A start destroys due keys.
     admin = daemon.restart().onSocket();
     assertThat(admin.describe(key).getKeyState()).isEqualTo(KeyState.KEY_STATE_PENDING_DELETION);
     assertThat(isOnToken()).isTrue();
@@ -153,11 +153,11 @@ final class KeyDeletionTest {
   }
 
   @Test
-  void keyThatTheTokenDidNotDestroyStaysOutOfServiceAndIsDestroyedByTheNextStart() {
+  void failedDestructionIsRepeatedAtTheNextStart() {
     token.failing(Call.DESTROY, 2, FaultyToken.CKR_DEVICE_ERROR);
     schedule();
     clock.advance(WINDOW);
-    Eventually.holds("the token was asked", () -> token.count(Call.DESTROY) >= 2);
+    Eventually.holds("the destruction has failed twice", () -> token.count(Call.DESTROY) >= 2);
     assertThat(isOnToken()).isTrue();
     assertThatThrownBy(() -> admin.describe(key))
         .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND"));
@@ -168,14 +168,14 @@ final class KeyDeletionTest {
                     .cancelKeyDeletion(CancelKeyDeletionRequest.newBuilder().setKeyId(key).build()))
         .satisfies(failsWith(Code.NOT_FOUND, "KEY_NOT_FOUND"));
     admin = daemon.restart().onSocket();
-    awaitGone();
+    awaitDeleted();
   }
 
   @Test
-  void keyThatSomebodyDestroyedOnTheTokenIsForgotten() {
+  void dueKeyWithoutAnObjectIsRemoved() {
     schedule();
     hsm.delete("hmacd/key/" + key + "/1");
     clock.advance(WINDOW);
-    awaitGone();
+    awaitDeleted();
   }
 }

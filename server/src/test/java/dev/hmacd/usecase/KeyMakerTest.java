@@ -40,12 +40,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// However the making of a key goes wrong, token and registry end up saying the same of it.
+/// Token and registry are consistent after each failure of a key's creation.
 final class KeyMakerTest {
   private static final Duration LONG = Duration.ofSeconds(30);
   private static final Duration SHORT = Duration.ofMillis(50);
 
-  /// Long enough for a call to reach the token on a busy machine, and waited for to its end.
+  /// Long enough for a call to reach the token on a busy machine. The test waits for all of it.
   private static final Duration REACHES_THE_TOKEN = Duration.ofSeconds(3);
 
   @TempDir Path folder;
@@ -55,7 +55,7 @@ final class KeyMakerTest {
   private TokenRouter tokens;
   private KeyMaker maker;
 
-  @SuppressWarnings("NullAway.Init") // They are there from open() on.
+  @SuppressWarnings("NullAway.Init") // open() sets the fields.
   KeyMakerTest() {}
 
   @BeforeEach
@@ -64,7 +64,7 @@ final class KeyMakerTest {
         new Registry(
             file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
     registry.open();
-    // One lane, so that what was begun first has ended first.
+    // One lane: operations end in the order of their start.
     pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
     tokens = new TokenRouter(pool);
     maker = new KeyMaker(registry, tokens);
@@ -118,13 +118,13 @@ final class KeyMakerTest {
     }
   }
 
-  private void assertForgotten(KeyEntry key) throws TokenException {
-    Eventually.holds("forgotten", () -> state(key).isEmpty());
+  private void assertRemoved(KeyEntry key) throws TokenException {
+    Eventually.holds("the key is removed from the registry", () -> state(key).isEmpty());
     assertThat(objects(key)).isZero();
   }
 
   private void assertEnabled(KeyEntry key) throws TokenException {
-    Eventually.holds("enabled", () -> state(key).equals(Optional.of(KeyState.ENABLED)));
+    Eventually.holds("the key is enabled", () -> state(key).equals(Optional.of(KeyState.ENABLED)));
     assertThat(objects(key)).isEqualTo(1);
   }
 
@@ -138,7 +138,7 @@ final class KeyMakerTest {
   }
 
   @Test
-  void keyIsOnTheTokenAndEnabledWhenItIsAnswered() throws TokenException {
+  void answeredKeyIsOnTheTokenAndEnabled() throws TokenException {
     KeyEntry key = entry(serial());
     assertThat(make(key, LONG).join().state()).isEqualTo(KeyState.ENABLED);
     assertThat(state(key)).contains(KeyState.ENABLED);
@@ -146,17 +146,17 @@ final class KeyMakerTest {
   }
 
   @Test
-  void keyThatTheTokenDoesNotMakeIsForgotten() throws TokenException {
+  void keyThatTheTokenDidNotGenerateIsRemoved() throws TokenException {
     KeyEntry key = entry(serial());
     token.failing(Call.GENERATE, 1, FaultyToken.CKR_DEVICE_ERROR);
     assertThatThrownBy(() -> make(key, LONG).join())
         .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
-    assertForgotten(key);
+    assertRemoved(key);
     assertThat(token.count(Call.GENERATE)).isEqualTo(1);
   }
 
   @Test
-  void keyThatTheTokenMadeAndDidNotTellIsEnabled() throws TokenException {
+  void keyWithALostAnswerOfTheTokenIsEnabled() throws TokenException {
     KeyEntry key = entry(serial());
     token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
     assertThatThrownBy(() -> make(key, LONG).join())
@@ -165,7 +165,7 @@ final class KeyMakerTest {
   }
 
   @Test
-  void callerWhoIsLateWhileTheTokenMakesTheKeyIsToldAndTheKeyIsSeenThrough() throws TokenException {
+  void creationCompletesAfterTheCallersDeadline() throws TokenException {
     KeyEntry key = entry(serial());
     try (Gate gate = token.blocking(Call.GENERATE)) {
       CompletableFuture<KeyEntry> making = make(key, REACHES_THE_TOKEN);
@@ -177,20 +177,20 @@ final class KeyMakerTest {
   }
 
   @Test
-  void callerWhoIsLateInTheQueueLeavesNothing() throws TokenException {
+  void creationWithADeadlineInTheQueueLeavesNoKey() throws TokenException {
     KeyEntry key = entry(serial());
     try (Gate gate = token.blocking(Call.GENERATE)) {
       var _ = make(entry(serial()), LONG);
       gate.awaitEntered();
       assertThatThrownBy(() -> make(key, SHORT).join())
           .satisfies(failsWith(TokenException.Kind.LATE));
-      assertForgotten(key);
+      assertRemoved(key);
     }
     assertThat(objects(key)).isZero();
   }
 
   @Test
-  void keyWhoseRowCannotBeWrittenIsNotMade() throws Exception {
+  void keyIsNotGeneratedIfItsRowCannotBeWritten() throws Exception {
     KeyEntry key = entry(serial());
     try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
         Statement statement = other.createStatement()) {
@@ -199,11 +199,11 @@ final class KeyMakerTest {
       statement.execute("ROLLBACK");
     }
     assertThat(token.count(Call.GENERATE)).isZero();
-    assertForgotten(key);
+    assertRemoved(key);
   }
 
   @Test
-  void keyThatTheRegistryCannotEnableIsNotAnsweredAndEnabledAtTheNextStart() throws Exception {
+  void keyThatCannotBeEnabledIsEnabledAtTheNextStart() throws Exception {
     KeyEntry key = entry(serial());
     try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
         Statement statement = other.createStatement();
@@ -221,7 +221,7 @@ final class KeyMakerTest {
   }
 
   @Test
-  void settlingForgetsWhatIsNotOnTheTokenAndEnablesWhatIs() throws TokenException {
+  void settlingRemovesMissingKeysAndEnablesGeneratedKeys() throws TokenException {
     KeyEntry made = registry.writer().insert(entry(serial()), List.of()).join();
     KeyEntry notMade = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
@@ -229,11 +229,11 @@ final class KeyMakerTest {
     }
     maker.settleAll();
     assertEnabled(made);
-    assertForgotten(notMade);
+    assertRemoved(notMade);
   }
 
   @Test
-  void settlingLeavesAKeyAloneThatIsThereTwice() throws TokenException {
+  void settlingKeepsADuplicateKey() throws TokenException {
     KeyEntry twice = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(twice.object(), 32);
@@ -246,7 +246,7 @@ final class KeyMakerTest {
   }
 
   @Test
-  void settlingLeavesAKeyAloneThatIsOnAnotherToken() throws TokenException {
+  void settlingKeepsAKeyOfAnotherToken() throws TokenException {
     KeyEntry elsewhere = registry.writer().insert(entry("another"), List.of()).join();
     maker.settleAll();
     settleAnother();
@@ -254,32 +254,32 @@ final class KeyMakerTest {
   }
 
   @Test
-  void settlingForgetsNothingWhileTheTokenFails() throws TokenException {
-    KeyEntry made = begunAndOnTheToken();
+  void settlingRemovesNoKeyWhileTheTokenFails() throws TokenException {
+    KeyEntry made = generatedButNotEnabled();
     token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
-    assertSettlingLeavesAlone(made, Call.FIND);
+    assertSettlingKeeps(made, Call.FIND);
   }
 
-  /// SoftHSM2 leaves such an object when its process is killed while it makes a key.
+  /// SoftHSM2 leaves such an object if its process is killed during a generation.
   @Test
   void settlingDestroysAnObjectWithoutAValue() throws TokenException {
-    KeyEntry halfMade = begunAndOnTheToken();
+    KeyEntry halfMade = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
     maker.settleAll();
-    assertForgotten(halfMade);
+    assertRemoved(halfMade);
   }
 
   @Test
-  void settlingDestroysNoObjectThatTheTokenGeneratedToTheEnd() throws TokenException {
-    KeyEntry made = begunAndOnTheToken();
+  void settlingKeepsACompletelyGeneratedObject() throws TokenException {
+    KeyEntry made = generatedButNotEnabled();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
-    assertSettlingLeavesAlone(made, Call.SIGN);
+    assertSettlingKeeps(made, Call.SIGN);
   }
 
   @Test
-  void settlingDestroysNoObjectThatTheTokenRefusesOnce() throws TokenException {
-    KeyEntry made = begunAndOnTheToken();
+  void settlingKeepsAnObjectThatTheTokenRefusesOnce() throws TokenException {
+    KeyEntry made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
     maker.settleAll();
@@ -287,18 +287,18 @@ final class KeyMakerTest {
   }
 
   @Test
-  void settlingDestroysNoObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
-    KeyEntry made = begunAndOnTheToken();
+  void settlingKeepsAnObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
+    KeyEntry made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
-    assertSettlingLeavesAlone(made, Call.SIGN);
+    assertSettlingKeeps(made, Call.SIGN);
   }
 
-  /// With a token that fails two calls of a kind, and then none.
-  private void assertSettlingLeavesAlone(KeyEntry made, Call failing) throws TokenException {
+  /// Asserts that settling keeps the key. The token fails two calls of a kind.
+  private void assertSettlingKeeps(KeyEntry made, Call failing) throws TokenException {
     maker.settleAll();
-    Eventually.holds("asked twice", () -> token.count(failing) == 2);
-    // With the lane free again, nothing of that is under way any more.
+    Eventually.holds("the token has failed twice", () -> token.count(failing) == 2);
+    // An operation on the free lane proves that settling has ended.
     assertThat(tokens.submit(serial(), _ -> true, true, System.nanoTime() + LONG.toNanos()).join())
         .isTrue();
     assertThat(state(made)).contains(KeyState.CREATING);
@@ -306,18 +306,18 @@ final class KeyMakerTest {
     assertEnabled(made);
   }
 
-  private KeyEntry begunAndOnTheToken() throws TokenException {
-    KeyEntry begun = registry.writer().insert(entry(serial()), List.of()).join();
+  private KeyEntry generatedButNotEnabled() throws TokenException {
+    KeyEntry creating = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      session.generate(begun.object(), 32);
+      session.generate(creating.object(), 32);
     }
-    return begun;
+    return creating;
   }
 
-  /// Returns once another key has been settled after those before.
+  /// Settles another key, after all earlier keys.
   private void settleAnother() throws TokenException {
     KeyEntry last = registry.writer().insert(entry(serial()), List.of()).join();
     maker.settleAll();
-    assertForgotten(last);
+    assertRemoved(last);
   }
 }

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// `kill -9` while keys are being made: whatever was answered is there afterwards, and token and
-/// registry agree on everything else.
+/// `kill -9` during the creation of keys: answered keys exist afterwards, and token and registry
+/// are consistent.
 final class KillTest {
   private static final int TRACKS = 2;
   private static final int KILLS_OF_A_TOKEN = 10;
@@ -39,7 +39,7 @@ final class KillTest {
   @Tag("slow")
   @ParameterizedTest(name = "{0} leaves {1} keys")
   @CsvSource({"BEFORE_INSERT, 0", "BEFORE_GENERATE, 0", "AFTER_GENERATE, 1", "BEFORE_ANSWER, 1"})
-  void killAtSeam(Seam seam, int keys) {
+  void keyIsConsistentAfterAKillAtASeam(Seam seam, int keys) {
     try (ChildDaemon daemon = ChildDaemon.initialised()) {
       daemon.start(
           "AT THE SEAM", HeldCreation.class.getName(), daemon.config().toString(), seam.name());
@@ -54,7 +54,7 @@ final class KillTest {
                 case BEFORE_ANSWER -> List.of("ENABLED");
               });
       daemon.serve();
-      Set<String> settled = daemon.settledObjects();
+      Set<String> settled = daemon.awaitConsistentObjects();
       assertThat(settled).hasSize(keys);
       for (String label : settled) {
         assertWorks(daemon.caller(), label.split("/", -1)[2]);
@@ -63,16 +63,16 @@ final class KillTest {
   }
 
   @Test
-  void fiveKillsAtRandomLoseNothing() throws Exception {
+  void fiveKillsAtRandomTimesLoseNothing() throws Exception {
     var tally = new Tally();
     track(ChildDaemon.initialised(), 5, tally);
     tally.check(5);
   }
 
-  /// On several tokens, two at a time; `scripts/soak` has a hundred.
+  /// Kills daemons of several tokens, two at a time; `scripts/soak` runs a hundred.
   @Test
   @Tag("slow")
-  void manyKillsAtRandomLoseNothing() throws Exception {
+  void manyKillsAtRandomTimesLoseNothing() throws Exception {
     int rounds = Integer.getInteger("hmacd.test.kills", 40) / (TRACKS * KILLS_OF_A_TOKEN);
     var tally = new Tally();
     Callable<Boolean> track =
@@ -90,28 +90,28 @@ final class KillTest {
     tally.check(TRACKS * rounds * KILLS_OF_A_TOKEN);
   }
 
-  /// What all kills together hit.
+  /// Counts over all kills.
   private static final class Tally {
     final AtomicInteger kills = new AtomicInteger();
-    final AtomicInteger cutting = new AtomicInteger();
+    final AtomicInteger interrupting = new AtomicInteger();
     final AtomicInteger answered = new AtomicInteger();
-    final AtomicInteger begun = new AtomicInteger();
+    final AtomicInteger started = new AtomicInteger();
     final AtomicInteger settled = new AtomicInteger();
 
-    /// Kills that hit nothing would prove nothing.
+    /// Checks that enough kills interrupted a creation.
     void check(int wanted) {
       System.out.printf(
-          "kill -9: %d kills, %d of them cut off CreateKey calls; %d calls begun, %d answered;"
+          "kill -9: %d kills, %d of them interrupted CreateKey calls; %d calls started, %d answered;"
               + " %d keys on the tokens afterwards%n",
-          kills.get(), cutting.get(), begun.get(), answered.get(), settled.get());
+          kills.get(), interrupting.get(), started.get(), answered.get(), settled.get());
       assertThat(kills).hasValue(wanted);
-      assertThat(cutting.get()).isGreaterThan(wanted / 2);
+      assertThat(interrupting.get()).isGreaterThan(wanted / 2);
       assertThat(answered.get()).isGreaterThan(wanted);
-      assertThat(settled.get()).isBetween(answered.get(), begun.get());
+      assertThat(settled.get()).isBetween(answered.get(), started.get());
     }
   }
 
-  /// One token, and daemons on it that are killed one after another.
+  /// Kills daemons of one token, one after the other.
   private static void track(ChildDaemon daemon, int kills, Tally tally)
       throws InterruptedException {
     try (daemon) {
@@ -119,9 +119,9 @@ final class KillTest {
       Load load = new Load(tally);
       for (int i = 0; i <= kills; i++) {
         daemon.serve();
-        Set<String> now = daemon.settledObjects();
+        Set<String> now = daemon.awaitConsistentObjects();
         assertThat(now).containsAll(before);
-        load.assertAnsweredIsThere(daemon.caller());
+        load.assertAnsweredKeysExist(daemon.caller());
         before = now;
         if (i < kills) {
           load = new Load(tally);
@@ -132,7 +132,7 @@ final class KillTest {
     }
   }
 
-  /// Callers who make keys and aliases until the daemon is killed under them.
+  /// Callers that create keys and aliases until the daemon is killed.
   private static final class Load {
     private static final int CALLERS = 4;
 
@@ -141,7 +141,7 @@ final class KillTest {
     private final AtomicInteger cut = new AtomicInteger();
     private final AtomicInteger answers = new AtomicInteger();
 
-    /// The MACs that answered keys gave, by key id.
+    /// The MACs under answered keys, by key id.
     private final Map<String, ByteString> macs = new ConcurrentHashMap<>();
 
     /// The keys of answered aliases, by name.
@@ -153,31 +153,31 @@ final class KillTest {
 
     void runUntilKilled(ChildDaemon daemon) throws InterruptedException {
       Caller caller = daemon.caller();
-      // A moment that is no multiple of anything: some answers, and then a bit of the next ones.
+      // A random time: after some answers, plus a random delay.
       int enough = ThreadLocalRandom.current().nextInt(1, 25);
       long more = ThreadLocalRandom.current().nextLong(3_000_000);
       List<Thread> callers = new ArrayList<>();
       for (int i = 0; i < CALLERS; i++) {
         callers.add(Thread.ofPlatform().name("caller-" + i).start(() -> makeKeys(caller)));
       }
-      Eventually.holds("some answers", () -> answers.get() >= enough);
+      Eventually.holds("some calls are answered", () -> answers.get() >= enough);
       for (long end = System.nanoTime() + more; System.nanoTime() < end; ) {
         Thread.onSpinWait();
       }
-      Eventually.holds("a call is open", () -> open.get() > 0);
+      Eventually.holds("a call is in flight", () -> open.get() > 0);
       daemon.kill();
       for (Thread each : callers) {
         each.join();
       }
       tally.kills.incrementAndGet();
-      tally.cutting.addAndGet(cut.get() > 0 ? 1 : 0);
+      tally.interrupting.addAndGet(cut.get() > 0 ? 1 : 0);
       tally.answered.addAndGet(macs.size());
     }
 
     private void makeKeys(Caller caller) {
       try {
         while (true) {
-          tally.begun.incrementAndGet();
+          tally.started.incrementAndGet();
           open.incrementAndGet();
           String key;
           try {
@@ -196,12 +196,12 @@ final class KillTest {
           aliases.put(alias, key);
         }
       } catch (StatusRuntimeException e) {
-        // The kill ends it; a refusal of the daemon's would be another matter.
+        // The kill ends the call with one of these codes. A refusal has another code.
         assertThat(e.getStatus().getCode()).isIn(Code.UNAVAILABLE, Code.CANCELLED, Code.UNKNOWN);
       }
     }
 
-    void assertAnsweredIsThere(Caller caller) {
+    void assertAnsweredKeysExist(Caller caller) {
       macs.forEach(
           (key, mac) -> {
             assertWorks(caller, key);

@@ -10,11 +10,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Reads `HMAC.rsp` of NIST's Cryptographic Algorithm Validation Program (CAVS 11.0): sections of
-/// `[L=n]`, n being the hash's length in bytes, and in them cases of `name = value` lines that end
-/// with `Mac`. Of SHA-1 (L=20), which is not served, the cases are counted only.
+/// Reads `HMAC.rsp` of NIST's Cryptographic Algorithm Validation Program (CAVS 11.0). A section
+/// starts with `[L=n]`, the length of the hash in bytes. A case has lines of `name = value`, the
+/// last of `Mac`. Cases of SHA-1 (L=20) are only counted, because hmacd does not serve SHA-1.
 ///
-/// @param sha1 how many cases have L=20
+/// @param sha1 number of cases with L=20
 record Cavp(int sha1, List<MacVector> cases) {
   private static final Map<String, MacAlgorithm> SERVED =
       Map.of(
@@ -47,7 +47,7 @@ record Cavp(int sha1, List<MacVector> cases) {
           } else if (section.equals("20")) {
             sha1++;
           } else {
-            throw new IllegalArgumentException("no hash known of L=" + section);
+            throw new IllegalArgumentException("unknown hash length L=" + section);
           }
           fields.clear();
         }
@@ -70,7 +70,7 @@ record Cavp(int sha1, List<MacVector> cases) {
             true);
     if (vector.key().length != Integer.parseInt(text(fields, "Klen"))
         || vector.mac().length != Integer.parseInt(text(fields, "Tlen"))) {
-      throw new IllegalArgumentException("not of its sizes: " + vector);
+      throw new IllegalArgumentException("sizes do not match: " + vector);
     }
     return vector;
   }

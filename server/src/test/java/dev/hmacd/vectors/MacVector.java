@@ -4,11 +4,11 @@ import dev.hmacd.key.MacAlgorithm;
 import java.util.Arrays;
 import java.util.HexFormat;
 
-/// A published case.
+/// A published test case.
 ///
-/// @param name where it is found, e.g. `hmac_sha256_test.json #7`
+/// @param name file and number, e.g. `hmac_sha256_test.json #7`
 /// @param macHex the MAC, or its first bytes
-/// @param valid whether it is one
+/// @param valid whether the MAC is valid
 record MacVector(
     String name,
     MacAlgorithm algorithm,
@@ -34,12 +34,12 @@ record MacVector(
     return mac().length < algorithm.macBytes();
   }
 
-  /// Whether the contract takes such a message.
+  /// Whether the contract permits the length of the message.
   boolean isMessageServed() {
     return message().length >= 1 && message().length <= MAX_MESSAGE_BYTES;
   }
 
-  /// Whether a full MAC is the case's, as far as the case tells it.
+  /// Whether a full MAC begins with the MAC of the case.
   boolean agrees(byte[] full) {
     return Arrays.equals(Arrays.copyOf(full, mac().length), mac());
   }

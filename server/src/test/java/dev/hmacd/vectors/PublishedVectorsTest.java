@@ -18,8 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Every published case of RFC 4231, Wycheproof and NIST CAVP, through a running daemon with mutual
-/// TLS, under keys that `pkcs11-tool` imported.
+/// All published cases of RFC 4231, Wycheproof and NIST CAVP, through a running daemon with mutual
+/// TLS, under imported keys.
 final class PublishedVectorsTest {
   @TempDir private Path folder;
 
@@ -33,8 +33,8 @@ final class PublishedVectorsTest {
     }
   }
 
-  /// Of each file: the cases, those of which are refused (empty messages, modified MACs), and those
-  /// whose keys are half as long as the hash.
+  /// For each file: the number of cases, of refused cases (empty messages, modified MACs), and of
+  /// cases with a key of half the hash's length.
   @ParameterizedTest(name = "{0}")
   @Tag("slow")
   @CsvSource({
@@ -73,7 +73,7 @@ final class PublishedVectorsTest {
     assertThat(tally).isEqualTo(new VectorRun.Tally(count, 0, 0));
   }
 
-  /// On a token of its own: finding a key takes SoftHSM2 longer the more there are.
+  /// Uses its own token: on SoftHSM2 the time of a search grows with the number of keys.
   private VectorRun.Tally run(List<MacVector> cases) {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
     var files = LoopbackDaemon.on(hsm).allowingAll("admin").token("lanes: 1");
@@ -82,7 +82,7 @@ final class PublishedVectorsTest {
     }
   }
 
-  /// A file that lies beside this class, in the test resources.
+  /// A file in the test resources of this package.
   private static Path published(String name) {
     URL file = PublishedVectorsTest.class.getResource(name);
     return Path.of(URI.create(Objects.requireNonNull(file, name).toString()));

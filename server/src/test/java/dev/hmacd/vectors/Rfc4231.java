@@ -15,7 +15,7 @@ final class Rfc4231 {
           MacAlgorithm.HMAC_SHA_384,
           MacAlgorithm.HMAC_SHA_512);
 
-  /// @param macs one for each of [#COLUMNS], in hex
+  /// @param macs the MAC for each of [#COLUMNS], in hex
   private record Case(int number, String keyHex, String messageHex, List<String> macs) {}
 
   private static final List<Case> CASES =

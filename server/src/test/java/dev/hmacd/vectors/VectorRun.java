@@ -17,18 +17,17 @@ import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
-/// Runs published cases against a daemon, as a key ceremony and a caller would: each distinct key
-/// is imported with `pkcs11-tool`, adopted by label, and used over gRPC.
+/// Runs published cases against a daemon: imports each distinct key with `pkcs11-tool`, adopts it
+/// by label, and uses it over gRPC.
 ///
-/// SoftHSM2 takes no key that is shorter than the hash's output. That it refuses is asserted, and
-/// the case is run under the same key with zero bytes appended, which for HMAC is the same key (RFC
-/// 2104, section 2).
+/// SoftHSM2 refuses a key that is shorter than the hash. The run asserts the refusal, and uses the
+/// key with appended zero bytes, which is the same HMAC key (RFC 2104, section 2).
 final class VectorRun {
-  /// What became of the cases; each is in one of the first two.
+  /// Numbers of cases by result. Each case counts either as run or as refused.
   ///
-  /// @param run the daemon's MAC agreed with the case's
-  /// @param refused as the contract or the case itself says
-  /// @param notLoadable how many of them have a key that the token does not take as it is
+  /// @param run cases with the expected MAC
+  /// @param refused cases that must be refused
+  /// @param notLoadable cases with a key that the token refuses without zero bytes
   record Tally(int run, int refused, int notLoadable) {
     int cases() {
       return run + refused;
@@ -36,7 +35,7 @@ final class VectorRun {
 
     @Override
     public String toString() {
-      return "%d run / %d refused as they must / %d of them under a key not loadable on this token, with zero bytes appended"
+      return "%d run / %d correctly refused / %d of them under a key that this token loads only with appended zero bytes"
           .formatted(run, refused, notLoadable);
     }
   }
@@ -96,7 +95,7 @@ final class VectorRun {
         labels.computeIfAbsent(key.padded(), _ -> SoftHsm.freshLabel("padded"));
       }
     }
-    // One after the other: SoftHSM2 takes a token for absent while another process writes to it.
+    // Sequential imports: SoftHSM2 reports a token as absent while another process writes to it.
     labels.forEach((key, label) -> hsm.importKey(label, "", key.value()));
     labels.forEach(this::adopt);
   }
@@ -134,7 +133,7 @@ final class VectorRun {
     }
     byte[] full = admin.generateMac(keyId, message, algorithm);
     assertThat(full).as("%s: MAC", vector).hasSize(vector.algorithm().macBytes());
-    assertThat(vector.agrees(full)).as("%s: the MAC agrees", vector).isEqualTo(vector.valid());
+    assertThat(vector.agrees(full)).as("%s: the MAC matches", vector).isEqualTo(vector.valid());
     if (!vector.valid()) {
       requireRefused(vector, verify, "KMS_INVALID_MAC");
       refused++;

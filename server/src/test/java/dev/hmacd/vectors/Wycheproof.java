@@ -13,7 +13,7 @@ import org.snakeyaml.engine.v2.api.LoadSettings;
 
 /// Reads the MAC tests of Project Wycheproof (C2SP/wycheproof, `mac_test_schema_v1.json`).
 ///
-/// @param declared how many cases the file says that it has
+/// @param declared the number of cases in the file's header
 record Wycheproof(int declared, List<MacVector> cases) {
   static Wycheproof read(Path file, MacAlgorithm algorithm) {
     Map<?, ?> root;
@@ -49,7 +49,7 @@ record Wycheproof(int declared, List<MacVector> cases) {
             });
     if (vector.key().length * 8 != number(group, "keySize")
         || vector.mac().length * 8 != number(group, "tagSize")) {
-      throw new IllegalArgumentException("not of its group's sizes: " + vector);
+      throw new IllegalArgumentException("sizes do not match the group: " + vector);
     }
     return vector;
   }

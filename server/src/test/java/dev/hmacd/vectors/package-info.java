@@ -1,4 +1,4 @@
-/// Known MACs: what others have published, checked through a running daemon.
+/// Published test cases of MACs, checked through a running daemon.
 @NullMarked
 package dev.hmacd.vectors;
 

@@ -41,7 +41,7 @@ class RenderingTest {
   }
 
   @Test
-  void valueCannotLeaveItsLineNorItsColumn() {
+  void valueStaysInItsLineAndColumn() {
     Value value = Value.Members.none().with("A", "x\ty\nz\u001b[2J").with("B", 1);
     assertThat(Text.render(value)).isEqualTo("x\\ty\\nz\\u001b[2J\t1\n");
     assertThat(Table.render(value)).isEqualTo("A  x\\ty\\nz\\u001b[2J\nB  1\n");
