@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import javax.net.ssl.SSLContext;
@@ -45,6 +46,12 @@ final class IncompleteRequestTest {
 
   /// The bound of a principal: half of the bound of all callers.
   private static final int SHARE = 262_144;
+
+  /// Bytes that the daemon holds of a frame with 10,005 bytes.
+  private static final int HELD = 10_005 + 512;
+
+  /// Stream of the call that fills the bound, after as many calls of [#HELD] bytes as fit.
+  private static final int FILLED = 1 + 2 * (SHARE / HELD);
 
   private static final End BUSY = new End.Answered(Code.RESOURCE_EXHAUSTED, "MEMORY_BUSY", "");
   private static final End OK = new End.Answered(Code.OK, "", "");
@@ -70,20 +77,35 @@ final class IncompleteRequestTest {
   @AfterEach
   void memoryIsReleased() {
     assertThat(admin.generateMac("alias/there", "hello")).isEqualTo(mac);
-    byte[] inPieces = message(0, request(ByteString.copyFrom(new byte[120_000])));
     Eventually.holds(
-        "a request in several frames is served",
+        "the whole bound is free",
         () -> {
-          try (RawHttp2 caller = daemon.raw("admin").preface()) {
-            caller.call(1, PATH).data(1, inPieces);
-            return caller
-                .end(1)
-                .withoutText()
-                .equals(new End.Answered(Code.INVALID_ARGUMENT, "INVALID_FIELD", ""));
+          try (RawHttp2 first = daemon.raw("greedy").preface();
+              RawHttp2 second = daemon.raw("second").preface()) {
+            return isFilledExactly(first) && isFilledExactly(second) && end(first) && end(second);
           } catch (IOException e) {
             throw new UncheckedIOException(e);
           }
         });
+  }
+
+  /// Fills the bound of a principal, and returns whether only the call above the bound was refused.
+  /// A complete request follows, which is answered in any case.
+  private static boolean isFilledExactly(RawHttp2 caller) throws IOException {
+    sendAboveTheBound(caller);
+    int complete = FILLED + 4;
+    caller.call(complete, PATH).data(complete, message(0, good));
+    End _ = caller.end(complete);
+    return caller.ended().equals(Set.of(FILLED + 2, complete));
+  }
+
+  /// Ends the calls of [#fill] one by one, so that the daemon holds nothing of them.
+  private static boolean end(RawHttp2 caller) throws IOException {
+    for (int call = 1; call <= FILLED; call += 2) {
+      caller.data(call);
+      assertThat(caller.end(call).withoutText()).isNotEqualTo(BUSY);
+    }
+    return true;
   }
 
   private static byte[] request(ByteString message) {
@@ -154,18 +176,19 @@ final class IncompleteRequestTest {
   ///
   /// @return the end of the last call
   private static End fill(RawHttp2 greedy) throws IOException {
+    sendAboveTheBound(greedy);
+    return greedy.end(FILLED + 2);
+  }
+
+  private static void sendAboveTheBound(RawHttp2 greedy) throws IOException {
     byte[] beginning = new byte[10_005];
     beginning[2] = 1;
-    int held = beginning.length + 512;
-    int fitting = SHARE / held;
-    for (int i = 0; i < fitting; i++) {
-      greedy.call(1 + 2 * i, PATH).frame(DATA, 0, 1 + 2 * i, beginning);
+    for (int call = 1; call < FILLED; call += 2) {
+      greedy.call(call, PATH).frame(DATA, 0, call, beginning);
     }
-    int rest = SHARE - fitting * held - 512;
-    int last = 1 + 2 * fitting;
-    greedy.call(last, PATH).frame(DATA, 0, last, Arrays.copyOf(beginning, rest));
-    greedy.call(last + 2, PATH).frame(DATA, 0, last + 2, beginning);
-    return greedy.end(last + 2);
+    int rest = SHARE % HELD - 512;
+    greedy.call(FILLED, PATH).frame(DATA, 0, FILLED, Arrays.copyOf(beginning, rest));
+    greedy.call(FILLED + 2, PATH).frame(DATA, 0, FILLED + 2, beginning);
   }
 
   @Test

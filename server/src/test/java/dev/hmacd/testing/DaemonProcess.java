@@ -95,15 +95,7 @@ public final class DaemonProcess implements AutoCloseable {
 
   private static Process launch(
       String command, Path config, Map<String, String> environment, List<String> jvmOptions) {
-    List<String> line = new ArrayList<>();
-    line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    // The child needs the options of this JVM, such as --add-exports.
-    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-        .filter(argument -> argument.startsWith("--"))
-        .forEach(line::add);
-    line.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"));
-    line.addAll(jvmOptions);
-    line.addAll(List.of("-cp", System.getProperty("java.class.path"), Hmacd.class.getName()));
+    List<String> line = java(jvmOptions, Hmacd.class);
     line.addAll(List.of(command, "--config", config.toString()));
     ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
     builder.environment().putAll(environment);
@@ -112,6 +104,20 @@ public final class DaemonProcess implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /// The command line of a small JVM with the class path of this one.
+  static List<String> java(List<String> jvmOptions, Class<?> main) {
+    List<String> line = new ArrayList<>();
+    line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    // The child needs the options of this JVM, such as --add-exports.
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(argument -> argument.startsWith("--"))
+        .forEach(line::add);
+    line.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"));
+    line.addAll(jvmOptions);
+    line.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+    return line;
   }
 
   /// Reads the output until its end: prints warnings and errors, and finds the ports.

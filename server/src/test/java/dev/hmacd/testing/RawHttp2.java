@@ -23,7 +23,9 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 
@@ -60,6 +62,7 @@ public final class RawHttp2 implements AutoCloseable {
   private final DataInputStream in;
   private final OutputStream out;
   private final DefaultHttp2HeadersDecoder decoder = new DefaultHttp2HeadersDecoder(false, 1 << 20);
+  private final Set<Integer> ended = new HashSet<>();
   private int nextStream = 1;
   private final Map<String, String> received = new HashMap<>();
   private final ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -243,6 +246,7 @@ public final class RawHttp2 implements AutoCloseable {
         switch (lengthAndType & 0xff) {
           case HEADERS -> {
             Map<String, String> headers = decode(on, payload);
+            note(on, (flags & END_STREAM) != 0);
             if (on == stream) {
               received.putAll(headers);
               if ((flags & END_STREAM) != 0) {
@@ -251,6 +255,7 @@ public final class RawHttp2 implements AutoCloseable {
             }
           }
           case DATA -> {
+            note(on, (flags & END_STREAM) != 0);
             if (on == stream) {
               body.write(payload);
             }
@@ -259,6 +264,7 @@ public final class RawHttp2 implements AutoCloseable {
             }
           }
           case RST_STREAM -> {
+            note(on, true);
             if (on == stream) {
               return new End.Reset(error(ByteBuffer.wrap(payload).getInt()));
             }
@@ -308,6 +314,17 @@ public final class RawHttp2 implements AutoCloseable {
         return;
       }
     }
+  }
+
+  private void note(int stream, boolean last) {
+    if (last) {
+      ended.add(stream);
+    }
+  }
+
+  /// The streams that the peer has ended so far, as far as [#end] has read.
+  public Set<Integer> ended() {
+    return Set.copyOf(ended);
   }
 
   private Map<String, String> decode(int stream, byte[] block) throws IOException {

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -275,6 +276,29 @@ public final class SoftHsm {
     }
   }
 
+  /// Destroys known keys, and imports others, in one process. The attributes are those of
+  /// [#importKey(String, String, byte[])].
+  ///
+  /// @param destroyed labels
+  /// @param imported keys by label
+  public void replaceKeys(Collection<String> destroyed, Map<String, byte[]> imported) {
+    try {
+      Path file = Files.createTempFile("keys", ".txt");
+      try {
+        List<String> lines = new ArrayList<>(destroyed);
+        imported.forEach((name, key) -> lines.add(name + " " + HexFormat.of().formatHex(key)));
+        Files.write(file, lines);
+        List<String> command = DaemonProcess.java(List.of(), KeyImport.class);
+        command.addAll(List.of(MODULE.toString(), label, pin));
+        String _ = run(command, ProcessBuilder.Redirect.from(file.toFile()));
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /// Destroys the secret keys with this label.
   public void delete(String label) {
     tool(
@@ -312,10 +336,15 @@ public final class SoftHsm {
 
   /// Runs a program with the environment of this token, and returns its output.
   public String run(List<String> command) {
+    return run(command, ProcessBuilder.Redirect.PIPE);
+  }
+
+  private String run(List<String> command, ProcessBuilder.Redirect input) {
     try {
       // With one stream, a warning could appear within a line.
       Path warnings = Files.createTempFile("pkcs11-tool", ".err");
-      ProcessBuilder builder = new ProcessBuilder(command).redirectError(warnings.toFile());
+      ProcessBuilder builder =
+          new ProcessBuilder(command).redirectInput(input).redirectError(warnings.toFile());
       builder.environment().put("SOFTHSM2_CONF", conf.toString());
       Process process = builder.start();
       String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
