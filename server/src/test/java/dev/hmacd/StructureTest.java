@@ -11,6 +11,9 @@ import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
@@ -19,6 +22,7 @@ import dev.hmacd.http.Request;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -184,6 +188,41 @@ final class StructureTest {
         .dependOnClassesThat()
         .haveFullyQualifiedName("sun.security.pkcs11.wrapper.PKCS11")
         .check(MAIN);
+  }
+
+  /// A MAC for a caller needs an [AuthorizedKey], and only a positive decision makes one. The
+  /// others compute the check value of a key, and secrets of access keys.
+  @Test
+  void onlyAuthorizedKeysLeadToMacsForCallers() {
+    classes()
+        .that()
+        .haveFullyQualifiedName("dev.hmacd.token.SignRequest")
+        .should(
+            onlyBeConstructedIn(
+                "dev.hmacd.usecase.AuthorizedKey",
+                "dev.hmacd.usecase.FirstUse",
+                "dev.hmacd.sigv4.AccessKeySecrets"))
+        .check(MAIN);
+    classes()
+        .that()
+        .haveFullyQualifiedName("dev.hmacd.usecase.AuthorizedKey")
+        .should(onlyBeConstructedIn("dev.hmacd.usecase.Keys"))
+        .check(MAIN);
+  }
+
+  private static ArchCondition<JavaClass> onlyBeConstructedIn(String... names) {
+    return new ArchCondition<>("only be constructed in " + List.of(names)) {
+      @Override
+      public void check(JavaClass type, ConditionEvents events) {
+        Set<String> callers =
+            type.getConstructorCallsToSelf().stream()
+                .map(call -> call.getOriginOwner().getName())
+                .filter(caller -> !caller.equals(type.getName()))
+                .collect(Collectors.toCollection(TreeSet::new));
+        events.add(
+            new SimpleConditionEvent(type, callers.equals(Set.of(names)), type + ": " + callers));
+      }
+    };
   }
 
   @Test

@@ -14,6 +14,12 @@ public interface Completion<T> {
     return false;
   }
 
+  /// Whether the authorization of the operation ended while it waited. The lane asks immediately
+  /// before the operation, and fails it with [TokenException.Kind#WITHDRAWN]. Throws nothing.
+  default boolean isWithdrawn() {
+    return false;
+  }
+
   /// The principal of the operation. The number of operations of a principal in flight on a token
   /// is limited. Null for the daemon's own operations.
   default @Nullable Object owner() {

@@ -67,7 +67,7 @@ final class Failover implements Completion<byte[]> {
     return switch (e.kind()) {
       case UNAVAILABLE -> 2;
       case BUSY, OWNER_BUSY -> 1;
-      case LATE, STOPPED, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
+      case LATE, STOPPED, WITHDRAWN, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
     };
   }
 
@@ -86,7 +86,7 @@ final class Failover implements Completion<byte[]> {
   public void failed(TokenException cause) {
     currentLoad().end();
     switch (cause.kind()) {
-      case LATE, STOPPED -> {
+      case LATE, STOPPED, WITHDRAWN -> {
         completion.failed(cause);
         return;
       }
@@ -102,6 +102,11 @@ final class Failover implements Completion<byte[]> {
   @Override
   public boolean isAbandoned() {
     return completion.isAbandoned();
+  }
+
+  @Override
+  public boolean isWithdrawn() {
+    return completion.isWithdrawn();
   }
 
   @Override

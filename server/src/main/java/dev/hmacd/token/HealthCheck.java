@@ -214,8 +214,16 @@ public final class HealthCheck implements AutoCloseable {
           boolean othersAnswered = lanes.sinceLastAnswer() <= settings.limit().toNanos();
           handle(new HealthEvent.CheckTimedOut(number, othersAnswered, System.nanoTime()));
         }
-        // BUSY and OWNER_BUSY cannot occur: a check bypasses the queue, and has no owner.
-        case BUSY, OWNER_BUSY, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+        // BUSY, OWNER_BUSY and WITHDRAWN cannot occur: a check bypasses the queue, and has no
+        // owner.
+        case BUSY,
+            OWNER_BUSY,
+            WITHDRAWN,
+            UNAVAILABLE,
+            KEY_MISSING,
+            KEY_AMBIGUOUS,
+            KEY_UNFIT,
+            UNSUPPORTED ->
             handle(
                 new HealthEvent.CheckFailed(
                     number, cause.fault(), String.valueOf(cause.getMessage()), System.nanoTime()));

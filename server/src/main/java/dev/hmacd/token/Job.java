@@ -170,6 +170,10 @@ abstract class Job<T> {
     return completion.isAbandoned();
   }
 
+  boolean isWithdrawn() {
+    return completion.isWithdrawn();
+  }
+
   /// Counts the job in the quota of its owner until it is completed, also after its caller has
   /// gone.
   ///

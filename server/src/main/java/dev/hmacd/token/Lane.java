@@ -2,6 +2,7 @@ package dev.hmacd.token;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenException.Fault;
+import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -91,6 +92,10 @@ final class Lane implements Runnable {
     }
     if (!job.mayRun(circuit)) {
       job.failed(WorkQueue.outOfService());
+      return;
+    }
+    if (job.isWithdrawn()) {
+      job.failed(new TokenException(Kind.WITHDRAWN, "the authorization ended in the queue"));
       return;
     }
     startedNanos = start;

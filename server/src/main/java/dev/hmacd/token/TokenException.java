@@ -18,6 +18,8 @@ public final class TokenException extends Exception {
     LATE,
     /// The daemon is stopping.
     STOPPED,
+    /// The caller may no longer have the operation ([Completion#isWithdrawn]).
+    WITHDRAWN,
     /// The token, its session or its login failed, and the lane could not recover at once.
     UNAVAILABLE,
     /// The object is not on the token.

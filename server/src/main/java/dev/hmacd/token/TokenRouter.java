@@ -139,7 +139,7 @@ public final class TokenRouter {
     Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
     return cause instanceof TokenException token
         && switch (token.kind()) {
-          case LATE, STOPPED -> false;
+          case LATE, STOPPED, WITHDRAWN -> false;
           case BUSY, OWNER_BUSY, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
               true;
         };

@@ -3,7 +3,9 @@ package dev.hmacd.usecase;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
+import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
+import dev.hmacd.token.SignRequest;
 import org.jspecify.annotations.Nullable;
 
 /// A key that a caller may use for an action, by a positive decision. Only [Keys] makes one, and a
@@ -22,6 +24,14 @@ record AuthorizedKey(
   /// Whether the key, its aliases and the rules are those of the decision.
   boolean isCurrent() {
     return keys.isCurrent(this);
+  }
+
+  /// A request for a MAC under this key. There is no other way to a MAC for a caller.
+  ///
+  /// @param check the check value of the key
+  SignRequest signRequest(@Nullable KeyCheck check, MacRequest request, long deadlineNanos) {
+    return new SignRequest(
+        entry.object(), check, request.algorithm(), request.message(), deadlineNanos);
   }
 
   /// The failure of a new decision if this one is not current; null if the caller may have the

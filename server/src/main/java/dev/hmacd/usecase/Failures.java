@@ -16,7 +16,8 @@ final class Failures {
       case OWNER_BUSY -> new Failure.TokenBusy(Failure.Bound.OF_CALLER);
       case LATE -> new Failure.DeadlineExceeded();
       case STOPPED -> new Failure.Stopping();
-      case UNAVAILABLE -> new Failure.TokenUnavailable();
+      // MacService answers a withdrawn operation with the new decision.
+      case UNAVAILABLE, WITHDRAWN -> new Failure.TokenUnavailable();
       case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> new Failure.KeyUnavailable(key.id());
       case UNSUPPORTED -> new Failure.MechanismNotSupported(key.spec());
     };
@@ -35,7 +36,7 @@ final class Failures {
         case OWNER_BUSY -> new Failure.TokenBusy(Failure.Bound.OF_CALLER);
         case LATE -> new Failure.DeadlineExceeded();
         case STOPPED -> new Failure.Stopping();
-        case UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+        case UNAVAILABLE, WITHDRAWN, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
             new Failure.TokenUnavailable();
       };
     }

@@ -4,15 +4,16 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.KeyCheck;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
-import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenRouter;
 import java.security.MessageDigest;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// Use cases that compute and verify MACs.
 ///
@@ -80,8 +81,9 @@ public final class MacService {
 
   /// Computes the MAC, after the check value is stored if the key has none.
   private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
-    if (key.entry().check() != null) {
-      compute(call, key.entry(), request, completion);
+    KeyCheck check = key.entry().check();
+    if (check != null) {
+      compute(call, key, check, request, completion);
       return;
     }
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
@@ -117,18 +119,18 @@ public final class MacService {
       completion.reply.fail(refusal);
       return;
     }
-    compute(call, recognised, request, completion);
+    compute(call, key, recognised.check(), request, completion);
   }
 
-  private void compute(Call call, KeyEntry key, MacRequest request, MacCompletion completion) {
+  private void compute(
+      Call call,
+      AuthorizedKey key,
+      @Nullable KeyCheck check,
+      MacRequest request,
+      MacCompletion completion) {
     tokens.sign(
-        key.tokenSerials(),
-        new SignRequest(
-            key.object(),
-            key.check(),
-            request.algorithm(),
-            request.message(),
-            call.deadlineNanos()),
+        key.entry().tokenSerials(),
+        key.signRequest(check, request, call.deadlineNanos()),
         completion);
   }
 
@@ -146,6 +148,9 @@ public final class MacService {
     private final Call call;
     private final AuthorizedKey key;
     private final Reply<MacAnswer> reply;
+
+    /// The failure of a new decision before the operation. Only one lane at a time uses it.
+    private @Nullable Failure withdrawal;
 
     MacCompletion(Call call, AuthorizedKey key, Reply<MacAnswer> reply) {
       this.call = call;
@@ -177,8 +182,23 @@ public final class MacService {
       reply.fail(failure, key);
     }
 
+    /// Decides again if the decision is not current.
+    @Override
+    public boolean isWithdrawn() {
+      try {
+        withdrawal = key.refusal();
+      } catch (RuntimeException e) {
+        withdrawal = new Failure.Unforeseen(e);
+      }
+      return withdrawal != null;
+    }
+
     @Override
     public void failed(TokenException cause) {
+      if (withdrawal != null) {
+        reply.fail(withdrawal);
+        return;
+      }
       Failure failure = Failures.of(cause, key.entry());
       if (failure instanceof Failure.KeyUnavailable) {
         availability.missed(key.entry().id());

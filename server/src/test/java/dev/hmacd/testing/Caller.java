@@ -6,6 +6,8 @@ import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.DescribeKeyRequest;
+import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.EnableKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeyServiceGrpc;
@@ -194,6 +196,14 @@ public final class Caller implements AutoCloseable {
     return keys()
         .describeKey(DescribeKeyRequest.newBuilder().setKeyId(keyId).build())
         .getKeyMetadata();
+  }
+
+  public void disable(String keyId) {
+    var _ = keys().disableKey(DisableKeyRequest.newBuilder().setKeyId(keyId).build());
+  }
+
+  public void enable(String keyId) {
+    var _ = keys().enableKey(EnableKeyRequest.newBuilder().setKeyId(keyId).build());
   }
 
   public void createAlias(String name, String keyId) {

@@ -334,6 +334,21 @@ final class LanesTest {
   }
 
   @Test
+  void withdrawnCallNeverReachesTheToken() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10);
+    Outcome held = hold(lanes, gate, LONG);
+    Outcome withdrawn = sign(lanes, LONG);
+    withdrawn.withdraw();
+    Outcome last = sign(lanes, LONG);
+    gate.release();
+    assertThat(held.mac()).isEqualTo(right);
+    assertThat(last.mac()).isEqualTo(right);
+    assertThat(token.count(Call.SIGN)).isEqualTo(2);
+    assertThat(withdrawn.failure().kind()).isEqualTo(Kind.WITHDRAWN);
+  }
+
+  @Test
   void unforeseenFailureIsReportedAndTheLaneContinues() throws TokenException {
     Lanes lanes = lanes(1, 10);
     CompletableFuture<byte[]> failed =

@@ -20,6 +20,7 @@ final class Outcome implements Completion<byte[]> {
   private final AtomicInteger answers = new AtomicInteger();
   private final @Nullable Object owner;
   private volatile boolean abandoned;
+  private volatile boolean withdrawn;
 
   Outcome() {
     this(null);
@@ -50,6 +51,15 @@ final class Outcome implements Completion<byte[]> {
   @Override
   public boolean isAbandoned() {
     return abandoned;
+  }
+
+  @Override
+  public boolean isWithdrawn() {
+    return withdrawn;
+  }
+
+  void withdraw() {
+    withdrawn = true;
   }
 
   void abandon() {

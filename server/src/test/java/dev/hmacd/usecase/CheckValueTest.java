@@ -16,7 +16,6 @@ import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
 import dev.hmacd.token.Token;
-import dev.hmacd.v1.DisableKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeySpec;
@@ -379,7 +378,7 @@ final class CheckValueTest {
     DISABLED {
       @Override
       void of(Caller admin, String key) {
-        var _ = admin.keys().disableKey(DisableKeyRequest.newBuilder().setKeyId(key).build());
+        admin.disable(key);
       }
     },
     PENDING_DELETION {
