@@ -1,14 +1,15 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authentication;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.PendingSignature;
+import dev.hmacd.authn.SignedRequest;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.HttpError;
 import dev.hmacd.http.HttpHandler;
 import dev.hmacd.http.Request;
 import dev.hmacd.http.Response;
-import dev.hmacd.sigv4.SigV4;
-import dev.hmacd.sigv4.SigV4Exception;
-import dev.hmacd.sigv4.SigningKey;
-import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.Edge;
@@ -18,8 +19,8 @@ import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.RequestIds;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 
 /// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
 /// the handler. Runs on the event loop; a request that waits for a signing key continues there
@@ -27,8 +28,7 @@ import java.util.concurrent.CompletionException;
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
-  private final SigV4 sigV4;
-  private final AccessKeyService accessKeys;
+  private final Authenticator authenticator;
   private final Operations operations;
   private final Failures failures;
   private final CallPipeline calls;
@@ -36,14 +36,12 @@ final class Dispatcher implements HttpHandler {
 
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
   Dispatcher(
-      SigV4 sigV4,
-      AccessKeyService accessKeys,
+      Authenticator authenticator,
       Operations operations,
       Failures failures,
       CallPipeline calls,
       Duration maxCallTime) {
-    this.sigV4 = sigV4;
-    this.accessKeys = accessKeys;
+    this.authenticator = authenticator;
     this.operations = operations;
     this.failures = failures;
     this.calls = calls;
@@ -71,19 +69,11 @@ final class Dispatcher implements HttpHandler {
         answer,
         () -> {
           requirePost(request);
-          SigV4.Claim claim = sigV4.read(request);
-          CompletableFuture<SigningKey> key =
-              accessKeys
-                  .signingKey(claim.accessKeyId(), claim.day(), call.deadlineNanos())
-                  .orElseThrow(SigV4Exception::unknownKey);
-          Runnable next = () -> proceed(request, claim, key, operation, call, exchange, answer);
-          if (key.isDone()) {
-            next.run();
-          } else {
-            Runnable waiting = answer.unlessAbandoned(next);
-            var _ =
-                key.whenCompleteAsync((_, _) -> answering(answer, waiting), exchange.executor());
-          }
+          proceed(
+              authenticator.authenticate(new SignedRequest(request, call.deadlineNanos())),
+              exchange,
+              answer,
+              principal -> call(principal, request, operation, call, exchange, answer));
         });
   }
 
@@ -96,18 +86,31 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
+  /// Passes the principal to the next step, or refuses the request. Waits for the signing key
+  /// without a thread.
   private static void proceed(
+      Authentication result, Exchange exchange, Answer answer, Consumer<Principal> next) {
+    switch (result) {
+      case Authentication.Authenticated(var principal) -> next.accept(principal);
+      case Authentication.InvalidSignature(var error) -> answer.refuse(SignatureErrors.of(error));
+      case Authentication.Refused _ -> answer.fail(new Failure.Unauthenticated());
+      case PendingSignature pending -> {
+        Runnable step =
+            answer.unlessAbandoned(() -> proceed(pending.complete(), exchange, answer, next));
+        pending.whenReady(() -> answering(answer, step), exchange.executor());
+      }
+    }
+  }
+
+  private static void call(
+      Principal principal,
       Request request,
-      SigV4.Claim claim,
-      CompletableFuture<SigningKey> found,
       Optional<Operation> operation,
       Call call,
       Exchange exchange,
       Answer answer) {
-    SigningKey key = found.join();
-    claim.verify(key);
-    call.authenticated(key.principal());
-    if (!exchange.admit(key.principal())) {
+    call.authenticated(principal);
+    if (!exchange.admit(principal)) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
@@ -122,8 +125,6 @@ final class Dispatcher implements HttpHandler {
       work.run();
     } catch (AwsException e) {
       answer.refuse(e.error());
-    } catch (SigV4Exception e) {
-      answer.refuse(SignatureErrors.of(e));
     } catch (Refusal e) {
       answer.fail(e.failure());
     } catch (CompletionException e) {

@@ -2,7 +2,9 @@ package dev.hmacd.rpc;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.MessageLite;
-import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authentication;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.Credentials;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Outcome;
@@ -12,8 +14,6 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.netty.util.internal.OutOfDirectMemoryError;
-import java.time.Instant;
-import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -35,6 +35,7 @@ final class Answer<A> implements Reply<A> {
   private static final int ON_READY_BYTES = 32 << 10;
 
   private final ServerCall<?, A> transport;
+  private final Credentials credentials;
   private final Call call;
   private final EncodeQueue queue;
   private volatile boolean abandoned;
@@ -50,8 +51,9 @@ final class Answer<A> implements Reply<A> {
   private boolean headersSent;
 
   /// @param queue of the connection's event loop
-  Answer(ServerCall<?, A> transport, Call call, EncodeQueue queue) {
+  Answer(ServerCall<?, A> transport, Credentials credentials, Call call, EncodeQueue queue) {
     this.transport = transport;
+    this.credentials = credentials;
     this.call = call;
     this.queue = queue;
   }
@@ -294,13 +296,21 @@ final class Answer<A> implements Reply<A> {
     }
   }
 
-  /// Authenticates the call: its principal is set if the connection has a valid client identity at
-  /// this time.
-  boolean authenticate(Instant now) {
-    Peer peer = transport.getAttributes().get(Peer.KEY);
-    Optional<Principal> principal = peer == null ? Optional.empty() : peer.authenticate(now);
-    principal.ifPresent(call::authenticated);
-    return principal.isPresent();
+  /// Authenticates the call, and sets its principal.
+  ///
+  /// @return false if the credentials are not valid now
+  boolean authenticate(Authenticator authenticator) {
+    Authentication result = authenticator.authenticate(credentials);
+    if (result instanceof Authentication.Authenticated(var principal)) {
+      call.authenticated(principal);
+      return true;
+    }
+    log.atDebug()
+        .addKeyValue("method", call.method().name())
+        .addKeyValue("request_id", call.requestId())
+        .addKeyValue("reason", result)
+        .log("Call not authenticated");
+    return false;
   }
 
   /// Whether the call has an outcome, or was cancelled by the client.

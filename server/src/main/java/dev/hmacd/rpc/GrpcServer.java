@@ -1,6 +1,9 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.ClientCertificate;
+import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
@@ -28,7 +31,6 @@ import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -85,7 +87,7 @@ public final class GrpcServer implements AutoCloseable {
       UseCases useCases,
       Health health,
       CallPipeline calls,
-      Clock clock,
+      Authenticator authenticator,
       MemoryBudget budget) {
     this.config = config;
     this.loops = loops;
@@ -96,7 +98,7 @@ public final class GrpcServer implements AutoCloseable {
     this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var setting =
         new UnaryMethod.Setting(
-            clock, limits.maxWait(), arrivals, calls, EncodeQueue.ofLoops(loops));
+            authenticator, limits.maxWait(), arrivals, calls, EncodeQueue.ofLoops(loops));
     this.unknownMethods = new UnknownMethods(setting);
     this.services =
         List.of(
@@ -226,23 +228,24 @@ public final class GrpcServer implements AutoCloseable {
 
     @Override
     public Attributes transportReady(Attributes attributes) {
-      // The Unix socket's negotiator has set the principal.
-      Peer peer = tls == null ? attributes.get(Peer.KEY) : Peer.ofCertificate(attributes, tls);
-      Object principal =
-          peer == null ? NOBODY : peer.principal().<Object>map(each -> each).orElse(NOBODY);
-      if (tls != null) {
-        // If no place is free, the connection is cut, and gRPC gets the close event.
-        var route =
-            new Connections.Route(
-                attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
-                attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-        boolean _ = bound.authenticated(route, principal);
+      if (tls == null) {
+        return attributes; // The negotiator of the Unix socket has set the credentials.
       }
-      var known = attributes.toBuilder();
-      if (peer != null) {
-        known.set(Peer.KEY, peer);
-      }
-      return known.build();
+      Credentials credentials =
+          ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
+      // If no place is free, the connection is cut, and gRPC gets the close event.
+      var route =
+          new Connections.Route(
+              attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
+              attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+      boolean _ = bound.authenticated(route, owner(credentials));
+      return attributes.toBuilder().set(GrpcCredentials.KEY, credentials).build();
+    }
+
+    private static Object owner(Credentials credentials) {
+      return credentials instanceof ClientCertificate certificate
+          ? certificate.principal().<Object>map(each -> each).orElse(NOBODY)
+          : NOBODY;
     }
   }
 

@@ -5,6 +5,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.transport.Shares;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Refusal;
@@ -17,7 +18,6 @@ import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
-import java.time.Clock;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
@@ -93,7 +93,8 @@ public final class Health {
         .add(
             HealthGrpc.getWatchMethod(),
             HealthCheckRequest.getDefaultInstance(),
-            (call, request, answer) -> watch(call.principal(), request, answer, setting.clock()))
+            (call, request, answer) ->
+                watch(call.principal(), request, answer, setting.authenticator()))
         .build();
   }
 
@@ -123,8 +124,8 @@ public final class Health {
       Principal principal,
       HealthCheckRequest request,
       Answer<HealthCheckResponse> answer,
-      Clock clock) {
-    var watch = new Watch(isKnown(request), answer, clock);
+      Authenticator authenticator) {
+    var watch = new Watch(isKnown(request), answer, authenticator);
     if (!shares.enter(principal, watch)) {
       watch.refuse();
       return;
@@ -145,15 +146,15 @@ public final class Health {
   private final class Watch {
     private final boolean known;
     private final Answer<HealthCheckResponse> answer;
-    private final Clock clock;
+    private final Authenticator authenticator;
 
     /// Only the event loop uses it.
     private @Nullable ServingStatus told;
 
-    Watch(boolean known, Answer<HealthCheckResponse> answer, Clock clock) {
+    Watch(boolean known, Answer<HealthCheckResponse> answer, Authenticator authenticator) {
       this.known = known;
       this.answer = answer;
-      this.clock = clock;
+      this.authenticator = authenticator;
     }
 
     /// Sends the current status, unless it was the last one sent. A status that changes before the
@@ -169,7 +170,7 @@ public final class Health {
         return;
       }
       told = now;
-      if (!answer.authenticate(clock.instant())) {
+      if (!answer.authenticate(authenticator)) {
         answer.fail(new Failure.Unauthenticated());
       } else {
         answer.sendInTurn(response(now));

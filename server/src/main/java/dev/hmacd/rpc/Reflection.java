@@ -96,7 +96,7 @@ final class Reflection
       ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> transport,
       Metadata headers) {
     Answer<ServerReflectionResponse> answer = setting.begin(transport, headers, NAME);
-    if (!answer.authenticate(setting.clock().instant())) {
+    if (!answer.authenticate(setting.authenticator())) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }

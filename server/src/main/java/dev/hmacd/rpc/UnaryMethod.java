@@ -1,6 +1,7 @@
 package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.Edge;
@@ -12,7 +13,6 @@ import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -36,7 +36,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   /// @param maxWait the deadline of calls that set none, and the maximum for all others
   /// @param encodeQueue gives the queue of the event loop that calls it
   record Setting(
-      Clock clock,
+      Authenticator authenticator,
       Duration maxWait,
       Arrivals arrivals,
       CallPipeline calls,
@@ -47,7 +47,8 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
     /// Begins a call, on the event loop of its connection.
     <A> Answer<A> begin(ServerCall<?, A> transport, Metadata headers, Method method) {
       Call call = calls.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
-      return new Answer<>(transport, call, encodeQueue.get());
+      return new Answer<>(
+          transport, GrpcCredentials.of(transport.getAttributes()), call, encodeQueue.get());
     }
 
     /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
@@ -80,7 +81,7 @@ final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parse
   public ServerCall.Listener<Parsed<Q>> startCall(
       ServerCall<Parsed<Q>, A> transport, Metadata headers) {
     Answer<A> answer = setting.begin(transport, headers, method);
-    if (!answer.authenticate(setting.clock().instant())) {
+    if (!answer.authenticate(setting.authenticator())) {
       answer.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {}; // The request is not read.
     }

@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.authn.UnixPeer;
 import io.grpc.Attributes;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiationEvent;
@@ -14,8 +15,8 @@ import io.netty.util.AsciiString;
 import java.io.IOException;
 
 /// The negotiator of the Unix socket, which has no handshake. It reads the peer's uid from the
-/// kernel (SO_PEERCRED), and sets it as the connection's [Peer]. gRPC has no public API for this;
-/// its own ALTS and xDS code uses the same internal API.
+/// kernel (SO_PEERCRED), and sets a [UnixPeer] as the credentials of the connection. gRPC has no
+/// public API for this; its own ALTS and xDS code uses the same internal API.
 final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 
@@ -47,7 +48,7 @@ final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotia
         int uid = ((EpollDomainSocketChannel) context.channel()).peerCredentials().uid();
         Attributes attributes =
             InternalProtocolNegotiationEvent.getAttributes(negotiation).toBuilder()
-                .set(Peer.KEY, Peer.ofUser(uid))
+                .set(GrpcCredentials.KEY, new UnixPeer(uid))
                 .build();
         context.pipeline().replace(context.name(), null, next);
         context.fireUserEventTriggered(

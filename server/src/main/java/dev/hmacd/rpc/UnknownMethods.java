@@ -40,7 +40,7 @@ final class UnknownMethods extends HandlerRegistry {
         ServerCall<InputStream, InputStream> call, Metadata headers) {
       Answer<InputStream> answer = setting.begin(call, headers, Method.UNKNOWN);
       answer.fail(
-          answer.authenticate(setting.clock().instant())
+          answer.authenticate(setting.authenticator())
               ? new Failure.MethodNotFound()
               : new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
