@@ -4,7 +4,7 @@ import dev.hmacd.authn.Authenticator;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.rpc.GrpcServer;
-import dev.hmacd.rpc.Health;
+import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
@@ -32,7 +32,8 @@ final class Edges {
   private final @Nullable Tls awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
-  Edges(Config config, UseCases useCases, Health health, CallPipeline calls, Clock clock) {
+  Edges(
+      Config config, UseCases useCases, HealthGrpcService health, CallPipeline calls, Clock clock) {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());

@@ -9,16 +9,16 @@ import java.util.List;
 @ThreadSafe
 public final class Access {
   /// A rule with its decision, so that a decision allocates nothing.
-  private record Ruling(Rule rule, Decision.Allowed allowed) {}
+  private record RuleDecision(Rule rule, Decision.Allowed allowed) {}
 
   /// One set of rules. A new set is another object.
-  private record RuleSet(List<Ruling> rulings) {
+  private record RuleSet(List<RuleDecision> entries) {
     static RuleSet of(List<Rule> rules) {
-      List<Ruling> rulings = new ArrayList<>();
+      List<RuleDecision> entries = new ArrayList<>();
       for (int i = 0; i < rules.size(); i++) {
-        rulings.add(new Ruling(rules.get(i), new Decision.Allowed(i)));
+        entries.add(new RuleDecision(rules.get(i), new Decision.Allowed(i)));
       }
-      return new RuleSet(List.copyOf(rulings));
+      return new RuleSet(List.copyOf(entries));
     }
   }
 
@@ -41,11 +41,11 @@ public final class Access {
 
   /// Decides about an action on a key, for any name of the key in the request.
   public Decision decide(Principal principal, Action action, KeyEntry key) {
-    for (Ruling ruling : current.rulings()) {
-      if (isFor(ruling.rule(), principal, action)) {
-        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
+    for (RuleDecision entry : current.entries()) {
+      if (isFor(entry.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : entry.rule().keys()) {
           if (pattern.fits(key)) {
-            return ruling.allowed();
+            return entry.allowed();
           }
         }
       }
@@ -55,11 +55,11 @@ public final class Access {
 
   /// Decides about an action on all keys, also on keys that do not exist.
   public Decision decideOnAllKeys(Principal principal, Action action) {
-    for (Ruling ruling : current.rulings()) {
-      if (isFor(ruling.rule(), principal, action)) {
-        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
+    for (RuleDecision entry : current.entries()) {
+      if (isFor(entry.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : entry.rule().keys()) {
           if (pattern instanceof Rule.KeyPattern.All) {
-            return ruling.allowed();
+            return entry.allowed();
           }
         }
       }

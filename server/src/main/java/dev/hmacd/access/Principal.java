@@ -9,7 +9,7 @@ public record Principal(String name) {
   public static final int MAX_LENGTH = 2048;
 
   public Principal {
-    Kind.requireName(name);
+    PrincipalKind.requireName(name);
     if (name.length() > MAX_LENGTH) {
       throw new IllegalArgumentException("a principal has at most " + MAX_LENGTH + " characters");
     }
@@ -20,15 +20,15 @@ public record Principal(String name) {
   }
 
   public static Principal dns(String name) {
-    return new Principal(Kind.DNS.prefix + name);
+    return new Principal(PrincipalKind.DNS.prefix + name);
   }
 
   public static Principal commonName(String name) {
-    return new Principal(Kind.COMMON_NAME.prefix + name);
+    return new Principal(PrincipalKind.COMMON_NAME.prefix + name);
   }
 
   public static Principal uid(int uid) {
-    return new Principal(Kind.UID.prefix + Integer.toUnsignedString(uid));
+    return new Principal(PrincipalKind.UID.prefix + Integer.toUnsignedString(uid));
   }
 
   @Override

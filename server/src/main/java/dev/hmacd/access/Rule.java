@@ -37,9 +37,9 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
       if (prefix) {
-        Kind.requirePrefix(text);
+        PrincipalKind.requirePrefix(text);
       } else {
-        Kind.requireName(text);
+        PrincipalKind.requireName(text);
       }
       return new PrincipalPattern(text, prefix);
     }

@@ -49,7 +49,7 @@ public final class AwsKmsServer implements AutoCloseable {
         new Dispatcher(
             authenticator,
             Operations.of(useCases),
-            new Failures(useCases.keys().scope()),
+            new AwsErrors(useCases.keys().scope()),
             calls,
             config.limits().maxCallTime());
     this.server = new HttpServer(limits(config.limits()), PROFILE, dispatcher, loops, tls, budget);

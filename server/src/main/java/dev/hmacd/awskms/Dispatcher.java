@@ -30,7 +30,7 @@ final class Dispatcher implements HttpHandler {
 
   private final Authenticator authenticator;
   private final Operations operations;
-  private final Failures failures;
+  private final AwsErrors errors;
   private final CallPipeline calls;
   private final Duration maxCallTime;
 
@@ -38,12 +38,12 @@ final class Dispatcher implements HttpHandler {
   Dispatcher(
       Authenticator authenticator,
       Operations operations,
-      Failures failures,
+      AwsErrors errors,
       CallPipeline calls,
       Duration maxCallTime) {
     this.authenticator = authenticator;
     this.operations = operations;
-    this.failures = failures;
+    this.errors = errors;
     this.calls = calls;
     this.maxCallTime = maxCallTime;
   }
@@ -64,16 +64,16 @@ final class Dispatcher implements HttpHandler {
             operation.map(Operation::method).orElse(Method.UNKNOWN),
             request.headers().only("traceparent").orElse(null),
             System.nanoTime() + maxCallTime.toNanos());
-    var answer = new Answer(call, exchange, failures);
-    answering(
-        answer,
+    var reply = new AwsReply(call, exchange, errors);
+    runStep(
+        reply,
         () -> {
           requirePost(request);
           proceed(
               authenticator.authenticate(new SignedRequest(request, call.deadlineNanos())),
               exchange,
-              answer,
-              principal -> call(principal, request, operation, call, exchange, answer));
+              reply,
+              principal -> call(principal, request, operation, call, exchange, reply));
         });
   }
 
@@ -89,15 +89,15 @@ final class Dispatcher implements HttpHandler {
   /// Passes the principal to the next step, or refuses the request. Waits for the signing key
   /// without a thread.
   private static void proceed(
-      Authentication result, Exchange exchange, Answer answer, Consumer<Principal> next) {
+      Authentication result, Exchange exchange, AwsReply reply, Consumer<Principal> next) {
     switch (result) {
       case Authentication.Authenticated(var principal) -> next.accept(principal);
-      case Authentication.InvalidSignature(var error) -> answer.refuse(SignatureErrors.of(error));
-      case Authentication.Refused _ -> answer.fail(new Failure.Unauthenticated());
+      case Authentication.InvalidSignature(var error) -> reply.refuse(SignatureErrors.of(error));
+      case Authentication.Refused _ -> reply.fail(new Failure.Unauthenticated());
       case PendingSignature pending -> {
         Runnable step =
-            answer.unlessAbandoned(() -> proceed(pending.complete(), exchange, answer, next));
-        pending.whenReady(() -> answering(answer, step), exchange.executor());
+            reply.unlessAbandoned(() -> proceed(pending.complete(), exchange, reply, next));
+        pending.whenReady(() -> runStep(reply, step), exchange.executor());
       }
     }
   }
@@ -108,30 +108,30 @@ final class Dispatcher implements HttpHandler {
       Optional<Operation> operation,
       Call call,
       Exchange exchange,
-      Answer answer) {
+      AwsReply reply) {
     call.authenticated(principal);
     if (!exchange.admit(principal)) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
-    Input input = known.input().read(request.body());
-    answer.about(input);
-    known.handler().call(call, input, answer);
+    OperationInput input = known.input().read(request.body());
+    reply.inputRead(input);
+    known.handler().call(call, input, reply);
   }
 
   /// Runs a step, and answers the request with the exception if the step throws one.
-  private static void answering(Answer answer, Runnable work) {
+  private static void runStep(AwsReply reply, Runnable work) {
     try {
       work.run();
     } catch (AwsException e) {
-      answer.refuse(e.error());
+      reply.refuse(e.error());
     } catch (Refusal e) {
-      answer.fail(e.failure());
+      reply.fail(e.failure());
     } catch (CompletionException e) {
-      answer.fail(
+      reply.fail(
           e.getCause() instanceof Refusal refusal ? refusal.failure() : new Failure.Unforeseen(e));
     } catch (RuntimeException e) {
-      answer.fail(new Failure.Unforeseen(e));
+      reply.fail(new Failure.Unforeseen(e));
     }
   }
 }

@@ -45,21 +45,22 @@ final class KeyPolicyOperations {
     return List.of(
         new Operation(
             "GetKeyPolicy",
-            Members.of(KeyOperations.KEY_ID, Member.text(POLICY_NAME, 1, 128).pattern("[\\w]+")),
+            InputStructure.of(
+                KeyOperations.KEY_ID, InputMember.text(POLICY_NAME, 1, 128).pattern("[\\w]+")),
             this::getKeyPolicy),
         new Operation(
             "ListKeyPolicies",
-            Members.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
+            InputStructure.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
             this::listKeyPolicies));
   }
 
-  private void getKeyPolicy(Call call, Input input, Answer answer) {
+  private void getKeyPolicy(Call call, OperationInput input, AwsReply reply) {
     keys.getKeyPolicy(call, input.text("KeyId"));
     String name = input.optionalText(POLICY_NAME).orElse(DEFAULT);
     if (!name.equals(DEFAULT)) {
       throw new AwsException(AwsError.of("NotFoundException", "No such policy exists"));
     }
-    answer
+    reply
         .<String>json(
             (json, policy) -> {
               json.writeStringField("Policy", policy);
@@ -68,10 +69,10 @@ final class KeyPolicyOperations {
         .succeed(defaultPolicy);
   }
 
-  private void listKeyPolicies(Call call, Input input, Answer answer) {
+  private void listKeyPolicies(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.text("KeyId");
     var page = Paging.request("policies of " + keyId, input, 100, MAX_PAGE);
-    answer
+    reply
         .<Page<String>>json(
             (json, names) -> {
               json.writeArrayFieldStart("PolicyNames");

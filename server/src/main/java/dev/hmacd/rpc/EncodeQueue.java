@@ -42,7 +42,7 @@ final class EncodeQueue {
   private static final LogRateLimiter exhaustions = new LogRateLimiter();
 
   /// An answer that is not encoded yet.
-  interface Answering {
+  interface Response {
     /// Encodes and sends the answer, on the event loop.
     ///
     /// @return size of the message in bytes; -1 if the call has already ended
@@ -57,7 +57,7 @@ final class EncodeQueue {
 
   private final EventExecutor loop;
   private final long maxBytes;
-  private final Queue<Answering> waiting = new ArrayDeque<>();
+  private final Queue<Response> waiting = new ArrayDeque<>();
 
   /// Encoded bytes that are not known to be written.
   private long unwritten;
@@ -65,7 +65,7 @@ final class EncodeQueue {
   /// The measurements of the connections of these bytes.
   private Set<Runnable> measurements = new LinkedHashSet<>();
 
-  private boolean writeAwaited;
+  private boolean awaitsWrite;
 
   /// The queue of the event loop that the calling thread runs. It throws [IllegalStateException] if
   /// the calling thread is no event loop.
@@ -101,13 +101,13 @@ final class EncodeQueue {
   }
 
   /// Encodes an answer on the event loop, as soon as the bound permits.
-  void submit(Answering answer) {
+  void submit(Response response) {
     execute(
         () -> {
           if (unwritten < maxBytes && waiting.isEmpty()) {
-            encode(answer);
+            encode(response);
           } else {
-            waiting.add(answer);
+            waiting.add(response);
           }
         });
   }
@@ -121,10 +121,10 @@ final class EncodeQueue {
     return (bytes + step - 1) / step * step;
   }
 
-  private void encode(Answering answer) {
+  private void encode(Response response) {
     int bytes = -1;
     try {
-      bytes = answer.encode();
+      bytes = response.encode();
     } catch (OutOfDirectMemoryError e) {
       long times = exhaustions.happened();
       if (times > 0) {
@@ -133,11 +133,11 @@ final class EncodeQueue {
             .addKeyValue("reason", e.getMessage())
             .log("Calls failed: no direct memory for their answers");
       }
-      answer.exhausted();
+      response.exhausted();
     }
     if (bytes >= 0) {
       unwritten += bufferBytes(bytes);
-      boolean _ = measurements.add(answer.measurement());
+      boolean _ = measurements.add(response.measurement());
       if (unwritten > UNCOUNTED_BYTES) {
         awaitWrite();
       }
@@ -148,8 +148,8 @@ final class EncodeQueue {
   /// the writes of the answers so far, or between them: answers of other connections may have been
   /// encoded since. The second runs after all writes that were queued before the first.
   private void awaitWrite() {
-    if (!writeAwaited) {
-      writeAwaited = true;
+    if (!awaitsWrite) {
+      awaitsWrite = true;
       loop.execute(
           () -> {
             long bytes = unwritten;
@@ -162,7 +162,7 @@ final class EncodeQueue {
 
   private void written(long bytes, Set<Runnable> connections) {
     unwritten -= bytes;
-    writeAwaited = false;
+    awaitsWrite = false;
     try {
       connections.forEach(Runnable::run);
     } finally { // An unforeseen exception must not stop the answers that wait.
@@ -172,7 +172,7 @@ final class EncodeQueue {
 
   private void encodeWaiting() {
     while (unwritten < maxBytes) {
-      Answering next = waiting.poll();
+      Response next = waiting.poll();
       if (next == null) {
         break;
       }

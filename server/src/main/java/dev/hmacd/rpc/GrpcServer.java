@@ -49,13 +49,13 @@ public final class GrpcServer implements AutoCloseable {
   private static final int FLOW_CONTROL_WINDOW = 1 << 18;
 
   /// Interval between checks of the deadlines of partially received requests.
-  private static final long ARRIVALS_LOOK_MILLIS = 250;
+  private static final long EXPIRY_CHECK_MILLIS = 250;
 
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;
 
   /// Owner of the connections whose certificate names no principal.
-  private static final Object NOBODY = "nobody";
+  private static final Object UNKNOWN_OWNER = "nobody";
 
   /// Time limit for sending the answers of calls that ended after the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
@@ -67,9 +67,9 @@ public final class GrpcServer implements AutoCloseable {
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
-  private final Arrivals arrivals;
-  private final Health health;
-  private final @Nullable Reflection reflection;
+  private final IncompleteRequests incompleteRequests;
+  private final HealthGrpcService health;
+  private final @Nullable ReflectionGrpcService reflection;
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private final EventLoops loops;
@@ -85,7 +85,7 @@ public final class GrpcServer implements AutoCloseable {
       EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
-      Health health,
+      HealthGrpcService health,
       CallPipeline calls,
       Authenticator authenticator,
       MemoryBudget budget) {
@@ -95,18 +95,19 @@ public final class GrpcServer implements AutoCloseable {
     this.health = health;
     this.budget = budget;
     Config.Limits limits = config.limits();
-    this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
-    var setting =
-        new UnaryMethod.Setting(
-            authenticator, limits.maxWait(), arrivals, calls, EncodeQueue.ofLoops(loops));
-    this.unknownMethods = new UnknownMethods(setting);
+    this.incompleteRequests =
+        new IncompleteRequests(limits.maxRequestBytes(), limits.maxIncompleteBytes());
+    var starter =
+        new CallStarter(
+            authenticator, limits.maxWait(), incompleteRequests, calls, EncodeQueue.ofLoops(loops));
+    this.unknownMethods = new UnknownMethods(starter);
     this.services =
         List.of(
-            new MacGrpcService(useCases.macs()).definition(setting),
-            new KeyGrpcService(useCases).definition(setting),
-            new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
-            health.definition(setting));
-    this.reflection = config.reflection() ? new Reflection(services, setting) : null;
+            new MacGrpcService(useCases.macs()).definition(starter),
+            new KeyGrpcService(useCases).definition(starter),
+            new AccessKeyGrpcService(useCases.accessKeys()).definition(starter),
+            health.definition(starter));
+    this.reflection = config.reflection() ? new ReflectionGrpcService(services, starter) : null;
   }
 
   /// Opens the listeners.
@@ -118,9 +119,9 @@ public final class GrpcServer implements AutoCloseable {
         loops
             .group()
             .scheduleAtFixedRate(
-                () -> arrivals.expire(System.nanoTime()),
-                ARRIVALS_LOOK_MILLIS,
-                ARRIVALS_LOOK_MILLIS,
+                () -> incompleteRequests.expire(System.nanoTime()),
+                EXPIRY_CHECK_MILLIS,
+                EXPIRY_CHECK_MILLIS,
                 TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
       Config.UnixSocket unix = config.unix().get();
@@ -158,14 +159,14 @@ public final class GrpcServer implements AutoCloseable {
       String key,
       SocketAddress address,
       ChannelFactory<ServerChannel> channels,
-      @Nullable Tls tlsHere)
+      @Nullable Tls listenerTls)
       throws IOException {
     Config.Limits limits = config.limits();
     var bounds =
         new Connections.Settings(
             limits.maxConnections(), limits.maxHandshakes(), IDLE_BYTES, limits.transfer());
     var bound =
-        tlsHere != null
+        listenerTls != null
             ? new Connections(bounds, budget)
             : new Connections(bounds, budget, GrpcServer::user);
     NettyServerBuilder builder =
@@ -175,8 +176,8 @@ public final class GrpcServer implements AutoCloseable {
             .workerEventLoopGroup(loops.group())
             .directExecutor()
             .fallbackHandlerRegistry(unknownMethods)
-            .decompressorRegistry(Gzip.REGISTRY)
-            .addTransportFilter(new Authenticated(bound, tlsHere))
+            .decompressorRegistry(GzipDecompressor.REGISTRY)
+            .addTransportFilter(new CredentialsFilter(bound, listenerTls))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
             .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
@@ -192,15 +193,16 @@ public final class GrpcServer implements AutoCloseable {
             .permitKeepAliveTime(limits.minClientKeepAlive().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveWithoutCalls(true);
     ProtocolNegotiator negotiator;
-    if (tlsHere != null) {
-      negotiator = InternalProtocolNegotiators.serverTls(tlsHere.context());
+    if (listenerTls != null) {
+      negotiator = InternalProtocolNegotiators.serverTls(listenerTls.context());
     } else {
-      negotiator = new UnixNegotiator();
+      negotiator = new UnixSocketNegotiator();
       // gRPC sets this option on every connection. Netty logs a warning, because a Unix socket does
       // not have it.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
-    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals, limits.transfer()));
+    builder.protocolNegotiator(
+        InboundFrameFilter.bounding(negotiator, incompleteRequests, limits.transfer()));
     services.forEach(builder::addService);
     if (reflection != null) {
       reflection.definitions().forEach(builder::addService);
@@ -217,11 +219,11 @@ public final class GrpcServer implements AutoCloseable {
   }
 
   /// Sets the principal of each connection that has authenticated.
-  private static final class Authenticated extends ServerTransportFilter {
+  private static final class CredentialsFilter extends ServerTransportFilter {
     private final Connections bound;
     private final @Nullable Tls tls;
 
-    Authenticated(Connections bound, @Nullable Tls tls) {
+    CredentialsFilter(Connections bound, @Nullable Tls tls) {
       this.bound = bound;
       this.tls = tls;
     }
@@ -244,8 +246,8 @@ public final class GrpcServer implements AutoCloseable {
 
     private static Object owner(Credentials credentials) {
       return credentials instanceof ClientCertificate certificate
-          ? certificate.principal().<Object>map(each -> each).orElse(NOBODY)
-          : NOBODY;
+          ? certificate.principal().<Object>map(each -> each).orElse(UNKNOWN_OWNER)
+          : UNKNOWN_OWNER;
     }
   }
 
@@ -254,7 +256,7 @@ public final class GrpcServer implements AutoCloseable {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
     } catch (IOException e) {
-      return NOBODY; // The connection is already closed.
+      return UNKNOWN_OWNER; // The connection is already closed.
     }
   }
 
@@ -290,10 +292,10 @@ public final class GrpcServer implements AutoCloseable {
     if (reflection != null) {
       reflection.stop();
     }
-    var _ = isOver(limit);
+    var _ = awaitTermination(limit);
   }
 
-  private boolean isOver(Duration limit) {
+  private boolean awaitTermination(Duration limit) {
     long end = System.nanoTime() + limit.toNanos();
     try {
       for (Server server : servers) {

@@ -44,7 +44,8 @@ final class ReflectionIndex {
   private final Map<String, FileDescriptor> files = new HashMap<>();
   private final Map<String, GenericDescriptor> symbols = new HashMap<>();
   private final Map<String, Map<Integer, FileDescriptor>> extensions = new HashMap<>();
-  private final Map<FileDescriptor, FileDescriptorResponse> answers = new ConcurrentHashMap<>();
+  private final Map<FileDescriptor, FileDescriptorResponse> fileResponses =
+      new ConcurrentHashMap<>();
 
   /// @throws IllegalStateException when a service has no descriptor
   ReflectionIndex(List<ServerServiceDefinition> definitions) {
@@ -91,7 +92,7 @@ final class ReflectionIndex {
     symbols.put(symbol.getFullName(), symbol);
   }
 
-  ServerReflectionResponse answer(ServerReflectionRequest request) {
+  ServerReflectionResponse respond(ServerReflectionRequest request) {
     var response =
         ServerReflectionResponse.newBuilder()
             .setValidHost(request.getHost())
@@ -131,7 +132,7 @@ final class ReflectionIndex {
       setError(response, Code.NOT_FOUND, missing);
     } else {
       response.setFileDescriptorResponse(
-          answers.computeIfAbsent(file, ReflectionIndex::withDependencies));
+          fileResponses.computeIfAbsent(file, ReflectionIndex::withDependencies));
     }
   }
 

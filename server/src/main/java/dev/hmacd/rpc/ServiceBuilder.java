@@ -15,32 +15,35 @@ import java.util.function.Function;
 /// classes would parse requests and block threads in ways that this edge does not allow.
 final class ServiceBuilder {
   private final ServiceDescriptor generated;
-  private final UnaryMethod.Setting setting;
+  private final CallStarter starter;
   private final List<ServerMethodDefinition<?, ?>> methods = new ArrayList<>();
 
-  ServiceBuilder(ServiceDescriptor generated, UnaryMethod.Setting setting) {
+  ServiceBuilder(ServiceDescriptor generated, CallStarter starter) {
     this.generated = generated;
-    this.setting = setting;
+    this.starter = starter;
   }
 
-  <Q extends Message, A> ServiceBuilder add(
-      MethodDescriptor<Q, A> method, Q defaultInstance, UnaryMethod.Body<Q, A> body) {
-    return add(method, defaultInstance, _ -> List.of(), body);
+  <ReqT extends Message, RespT> ServiceBuilder add(
+      MethodDescriptor<ReqT, RespT> method,
+      ReqT defaultInstance,
+      UnaryMethod.Handler<ReqT, RespT> handler) {
+    return add(method, defaultInstance, _ -> List.of(), handler);
   }
 
   /// Adds a method whose requests contain other messages.
   ///
   /// @param parts returns all contained messages
-  <Q extends Message, A> ServiceBuilder add(
-      MethodDescriptor<Q, A> method,
-      Q defaultInstance,
-      Function<Q, List<? extends Message>> parts,
-      UnaryMethod.Body<Q, A> body) {
+  <ReqT extends Message, RespT> ServiceBuilder add(
+      MethodDescriptor<ReqT, RespT> method,
+      ReqT defaultInstance,
+      Function<ReqT, List<? extends Message>> parts,
+      UnaryMethod.Handler<ReqT, RespT> handler) {
     methods.add(
         ServerMethodDefinition.create(
-            method.toBuilder(Parsed.marshaller(defaultInstance), method.getResponseMarshaller())
+            method.toBuilder(
+                    SerializedRequest.marshaller(defaultInstance), method.getResponseMarshaller())
                 .build(),
-            new UnaryMethod<>(named(method), body, parts, setting)));
+            new UnaryMethod<>(named(method), handler, parts, starter)));
     return this;
   }
 

@@ -19,13 +19,13 @@ final class Statuses {
 
   private Statuses() {}
 
-  record Ending(Status status, Metadata trailers) {}
+  record StatusWithTrailers(Status status, Metadata trailers) {}
 
   /// The code and text of a failure.
   private record Mapping(Code code, String text, Map<String, String> metadata) {}
 
   /// @param requestId id of the request, in the error's [RequestInfo]
-  static Ending of(Failure failure, String requestId) {
+  static StatusWithTrailers of(Failure failure, String requestId) {
     Mapping mapping = mapping(failure);
     var info =
         ErrorInfo.newBuilder()
@@ -42,7 +42,7 @@ final class Statuses {
                 .addDetails(Any.pack(RequestInfo.newBuilder().setRequestId(requestId).build()))
                 .build());
     Metadata trailers = status.getTrailers();
-    return new Ending(status.getStatus(), trailers == null ? new Metadata() : trailers);
+    return new StatusWithTrailers(status.getStatus(), trailers == null ? new Metadata() : trailers);
   }
 
   // No default branch: a new kind of failure does not compile until it has a status.

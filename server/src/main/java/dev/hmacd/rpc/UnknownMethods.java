@@ -19,13 +19,13 @@ final class UnknownMethods extends HandlerRegistry {
 
   private final ServerMethodDefinition<?, ?> method;
 
-  UnknownMethods(UnaryMethod.Setting setting) {
+  UnknownMethods(CallStarter starter) {
     MethodDescriptor<InputStream, InputStream> descriptor =
         MethodDescriptor.newBuilder(Unread.INSTANCE, Unread.INSTANCE)
             .setType(MethodDescriptor.MethodType.UNKNOWN)
             .setFullMethodName(NAME)
             .build();
-    this.method = ServerMethodDefinition.create(descriptor, new Refusing(setting));
+    this.method = ServerMethodDefinition.create(descriptor, new Refusing(starter));
   }
 
   @Override
@@ -33,14 +33,14 @@ final class UnknownMethods extends HandlerRegistry {
     return method;
   }
 
-  private record Refusing(UnaryMethod.Setting setting)
+  private record Refusing(CallStarter starter)
       implements ServerCallHandler<InputStream, InputStream> {
     @Override
     public ServerCall.Listener<InputStream> startCall(
         ServerCall<InputStream, InputStream> call, Metadata headers) {
-      Answer<InputStream> answer = setting.begin(call, headers, Method.UNKNOWN);
-      answer.fail(
-          answer.authenticate(setting.authenticator())
+      GrpcReply<InputStream> reply = starter.start(call, headers, Method.UNKNOWN);
+      reply.fail(
+          reply.authenticate(starter.authenticator())
               ? new Failure.MethodNotFound()
               : new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};

@@ -18,7 +18,7 @@ public final class AccessKeySecret implements AutoCloseable {
 
   private final byte[] text;
 
-  /// @param mac the MAC of [#question]; this constructor clears the array
+  /// @param mac the MAC of [#derivationMessage]; this constructor clears the array
   AccessKeySecret(byte[] mac) {
     byte[] start = Arrays.copyOf(mac, BYTES);
     text = Base64.getEncoder().encode(start);
@@ -27,7 +27,7 @@ public final class AccessKeySecret implements AutoCloseable {
   }
 
   /// The message whose MAC under the daemon's own key is the secret.
-  static byte[] question(String accessKeyId) {
+  static byte[] derivationMessage(String accessKeyId) {
     return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
   }
 

@@ -20,10 +20,10 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeySecrets {
   private final TokenRouter tokens;
-  private volatile @Nullable Master master;
+  private volatile @Nullable DerivationKey derivationKey;
 
   /// The key for the derivation of secrets, and the tokens that hold it.
-  private record Master(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
+  private record DerivationKey(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
 
   public AccessKeySecrets(TokenRouter tokens) {
     this.tokens = tokens;
@@ -36,7 +36,7 @@ public final class AccessKeySecrets {
   /// @param tokenSerials the tokens that hold it
   public void start(OwnKey key, List<String> tokenSerials) {
     KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
-    master = new Master(key.object(), check, List.copyOf(tokenSerials));
+    derivationKey = new DerivationKey(key.object(), check, List.copyOf(tokenSerials));
   }
 
   /// Derives the secret of an access key. Throws nothing.
@@ -45,18 +45,18 @@ public final class AccessKeySecrets {
   /// @return fails with a [TokenException], or with an [IllegalStateException] before [#start]
   public CompletableFuture<AccessKeySecret> derive(
       String accessKeyId, long deadlineNanos, @Nullable Object owner) {
-    Master under = master;
-    if (under == null) {
+    DerivationKey derivation = derivationKey;
+    if (derivation == null) {
       return CompletableFuture.failedFuture(new IllegalStateException("not started"));
     }
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(
-        under.tokenSerials(),
+        derivation.tokenSerials(),
         new SignRequest(
-            under.key(),
-            under.check(),
+            derivation.key(),
+            derivation.check(),
             MacAlgorithm.HMAC_SHA_256,
-            AccessKeySecret.question(accessKeyId),
+            AccessKeySecret.derivationMessage(accessKeyId),
             deadlineNanos),
         new Completion<>() {
           @Override

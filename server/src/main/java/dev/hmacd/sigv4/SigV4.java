@@ -42,7 +42,7 @@ public final class SigV4 {
   public static final class Claim {
     private final Request request;
     private final CanonicalQuery query;
-    private final Authorization authorization;
+    private final AuthenticationParameters parameters;
     private final SignatureTime time;
     private final String accessKeyId;
     private final String scope;
@@ -50,13 +50,13 @@ public final class SigV4 {
     private Claim(
         Request request,
         CanonicalQuery query,
-        Authorization authorization,
+        AuthenticationParameters parameters,
         SignatureTime time,
         String accessKeyId,
         String scope) {
       this.request = request;
       this.query = query;
-      this.authorization = authorization;
+      this.parameters = parameters;
       this.time = time;
       this.accessKeyId = accessKeyId;
       this.scope = scope;
@@ -82,7 +82,7 @@ public final class SigV4 {
         throw SigV4Exception.mismatch();
       }
       String canonical =
-          CanonicalRequest.of(request, query.text(), authorization.signedHeaders(), bodyHash);
+          CanonicalRequest.of(request, query.text(), parameters.signedHeaders(), bodyHash);
       String stringToSign =
           ALGORITHM
               + '\n'
@@ -95,7 +95,7 @@ public final class SigV4 {
           HEX.formatHex(hmac(key.key(), stringToSign.getBytes(StandardCharsets.ISO_8859_1)))
               .getBytes(StandardCharsets.ISO_8859_1);
       if (!MessageDigest.isEqual(
-          expected, authorization.signature().getBytes(StandardCharsets.ISO_8859_1))) {
+          expected, parameters.signature().getBytes(StandardCharsets.ISO_8859_1))) {
         throw SigV4Exception.mismatch();
       }
     }
@@ -107,27 +107,27 @@ public final class SigV4 {
   ///   service or region
   public Claim read(Request request) {
     var query = CanonicalQuery.of(request.query());
-    Authorization authorization = Authorization.of(request.headers(), query);
+    AuthenticationParameters parameters = AuthenticationParameters.of(request.headers(), query);
     if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
       throw SigV4Exception.sessionToken();
     }
-    requireSigned(request.headers(), authorization.signedHeaders());
-    SignatureTime time = authorization.time();
-    String[] credential = authorization.credential().split("/", -1);
+    requireSigned(request.headers(), parameters.signedHeaders());
+    SignatureTime time = parameters.time();
+    String[] credential = parameters.credential().split("/", -1);
     if (credential.length != 5) {
       throw SigV4Exception.incomplete(
           "Credential must have exactly 5 slash-delimited elements, e.g."
               + " keyid/date/region/service/term, got '"
-              + authorization.credential()
+              + parameters.credential()
               + "'");
     }
     requireScope(credential, time);
-    requireNow(time, authorization.maxAgeSeconds());
+    requireCurrent(time, parameters.maxAgeSeconds());
     if (!ACCESS_KEY_ID.matcher(credential[0]).matches()) {
       throw SigV4Exception.unknownKey();
     }
-    String scope = authorization.credential().substring(credential[0].length() + 1);
-    return new Claim(request, query, authorization, time, credential[0], scope);
+    String scope = parameters.credential().substring(credential[0].length() + 1);
+    return new Claim(request, query, parameters, time, credential[0], scope);
   }
 
   /// Requires that `host` and all `x-amz-*` headers are signed. Without a signature, an attacker
@@ -192,7 +192,7 @@ public final class SigV4 {
     }
   }
 
-  private void requireNow(SignatureTime time, long maxAgeSeconds) {
+  private void requireCurrent(SignatureTime time, long maxAgeSeconds) {
     long now = Math.floorDiv(clock.millis(), 1000);
     long signed = time.epochSecond();
     long maxAge = Math.min(maxAgeSeconds, WINDOW_SECONDS);

@@ -23,26 +23,26 @@ import org.slf4j.LoggerFactory;
 ///
 /// A [Call] concludes once, on any thread. Its answer is released on the connection's event loop,
 /// in the task that hands the bytes to gRPC.
-final class Answer<A> implements Reply<A> {
+final class GrpcReply<RespT> implements Reply<RespT> {
   /// Trailer with the request id.
   static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
 
-  private static final Logger log = LoggerFactory.getLogger(Answer.class);
+  private static final Logger log = LoggerFactory.getLogger(GrpcReply.class);
 
   /// A stream sends its next message when at most this many bytes are unsent: gRPC's threshold of
   /// `ServerCall.isReady`.
   private static final int ON_READY_BYTES = 32 << 10;
 
-  private final ServerCall<?, A> transport;
+  private final ServerCall<?, RespT> transport;
   private final Credentials credentials;
   private final Call call;
   private final EncodeQueue queue;
   private volatile boolean abandoned;
-  private volatile @Nullable Runnable whenEnded;
+  private volatile @Nullable Runnable onEnd;
 
   /// Upper bound on the bytes of messages that the client may not have read yet.
-  private volatile int untakenBytes;
+  private volatile int unreadBytes;
 
   /// Only the event loop uses it.
   private Runnable measurement = () -> {};
@@ -51,7 +51,7 @@ final class Answer<A> implements Reply<A> {
   private boolean headersSent;
 
   /// @param queue of the connection's event loop
-  Answer(ServerCall<?, A> transport, Credentials credentials, Call call, EncodeQueue queue) {
+  GrpcReply(ServerCall<?, RespT> transport, Credentials credentials, Call call, EncodeQueue queue) {
     this.transport = transport;
     this.credentials = credentials;
     this.call = call;
@@ -64,8 +64,8 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// Upper bound on the bytes of messages that the client may not have read yet.
-  int untakenBytes() {
-    return untakenBytes;
+  int unreadBytes() {
+    return unreadBytes;
   }
 
   Call call() {
@@ -74,57 +74,57 @@ final class Answer<A> implements Reply<A> {
 
   /// A reply that encodes the outcome as a message on the connection's event loop, and then
   /// completes this answer. Its methods return before that on other threads.
-  <T> Reply<T> from(Function<T, A> encode) {
+  <T> Reply<T> encoding(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
-        queue.submit(new Encoding<>(value, encode, check));
+        queue.submit(new LastMessage<>(value, encode, check));
       }
 
       @Override
       public void fail(Failure failure, ReleaseCheck check) {
-        queue.execute(() -> Answer.this.fail(failure, check));
+        queue.execute(() -> GrpcReply.this.fail(failure, check));
       }
 
       @Override
       public boolean isAbandoned() {
-        return Answer.this.isAbandoned();
+        return GrpcReply.this.isAbandoned();
       }
     };
   }
 
-  /// As [#from], but encodes and sends the message before `succeed` returns, on the calling thread:
-  /// for a secret that its owner then clears.
-  <T> Reply<T> atOnceFrom(Function<T, A> encode) {
+  /// As [#encoding], but encodes and sends the message before `succeed` returns, on the calling
+  /// thread: for a secret that its owner then clears.
+  <T> Reply<T> encodingAtOnce(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
-        var encoding = new Encoding<>(value, encode, check);
+        var message = new LastMessage<>(value, encode, check);
         try {
-          int _ = encoding.encode();
+          int _ = message.encode();
         } catch (OutOfDirectMemoryError e) {
-          encoding.exhausted();
+          message.exhausted();
         }
       }
 
       @Override
       public void fail(Failure failure, ReleaseCheck check) {
-        Answer.this.fail(failure, check);
+        GrpcReply.this.fail(failure, check);
       }
 
       @Override
       public boolean isAbandoned() {
-        return Answer.this.isAbandoned();
+        return GrpcReply.this.isAbandoned();
       }
     };
   }
 
   @Override
-  public void succeed(A message, ReleaseCheck check) {
-    queue.submit(new Encoding<>(message, Function.identity(), check));
+  public void succeed(RespT message, ReleaseCheck check) {
+    queue.submit(new LastMessage<>(message, Function.identity(), check));
   }
 
-  private abstract class Turn implements EncodeQueue.Answering {
+  private abstract class QueuedResponse implements EncodeQueue.Response {
     @Override
     public void exhausted() {
       var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
@@ -139,12 +139,12 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// A successful outcome that waits for its turn in the [EncodeQueue].
-  private final class Encoding<T> extends Turn {
+  private final class LastMessage<T> extends QueuedResponse {
     private final T value;
-    private final Function<T, A> encode;
+    private final Function<T, RespT> encode;
     private final ReleaseCheck check;
 
-    Encoding(T value, Function<T, A> encode, ReleaseCheck check) {
+    LastMessage(T value, Function<T, RespT> encode, ReleaseCheck check) {
       this.value = value;
       this.encode = encode;
       this.check = check;
@@ -155,11 +155,11 @@ final class Answer<A> implements Reply<A> {
       if (call.isConcluded()) {
         return -1;
       }
-      A message;
+      RespT message;
       try {
         message = encode.apply(value);
       } catch (RuntimeException e) {
-        Answer.this.fail(new Failure.Unforeseen(e));
+        GrpcReply.this.fail(new Failure.Unforeseen(e));
         return -1;
       }
       return sendLast(message, check);
@@ -167,7 +167,7 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// Sends one message of a stream. Does nothing after the call has concluded.
-  synchronized void send(A message) {
+  synchronized void send(RespT message) {
     if (call.isConcluded()) {
       return;
     }
@@ -176,7 +176,7 @@ final class Answer<A> implements Reply<A> {
         headersSent = true;
         transport.sendHeaders(new Metadata());
       }
-      untakenBytes = ON_READY_BYTES + bytes(message);
+      unreadBytes = ON_READY_BYTES + bytes(message);
       transport.sendMessage(message);
     } catch (RuntimeException e) {
       log.atDebug()
@@ -191,9 +191,9 @@ final class Answer<A> implements Reply<A> {
 
   /// As [#send], in the turn of the [EncodeQueue]. Messages are sent in the order of the calls of
   /// this method, if all calls are on the event loop.
-  void sendInTurn(A message) {
+  void sendQueued(RespT message) {
     queue.submit(
-        new Turn() {
+        new QueuedResponse() {
           @Override
           public int encode() {
             send(message);
@@ -203,31 +203,31 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// Runs a task on the connection's event loop: at once if the caller is on it.
-  void onLoop(Runnable task) {
+  void execute(Runnable task) {
     queue.execute(task);
   }
 
   /// @return size of the message in bytes; -1 if the call has concluded otherwise
-  private int sendLast(A message, ReleaseCheck check) {
+  private int sendLast(RespT message, ReleaseCheck check) {
     Outcome released = call.release(Outcome.ANSWERED, check);
     if (released == null) {
       return -1;
     }
-    leave();
+    runOnEnd();
     if (released instanceof Outcome.Failed failed) {
       close(failed);
       return -1;
     }
     try {
-      untakenBytes = bytes(message);
+      unreadBytes = bytes(message);
       transport.sendHeaders(new Metadata());
       transport.sendMessage(message);
       transport.close(Status.OK, trailers());
       call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
-    return untakenBytes;
+    return unreadBytes;
   }
 
   /// Sets an action that measures the connection's memory. It runs on the connection's event loop
@@ -239,7 +239,7 @@ final class Answer<A> implements Reply<A> {
   @Override
   public void fail(Failure failure, ReleaseCheck check) {
     if (call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
-      leave();
+      runOnEnd();
       close(failed);
     }
   }
@@ -253,15 +253,15 @@ final class Answer<A> implements Reply<A> {
           .setCause(cause)
           .log("Unforeseen failure of a call");
     }
-    Statuses.Ending ending = Statuses.of(failure, call.requestId());
-    ending.trailers().put(REQUEST_ID, call.requestId());
+    Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
+    end.trailers().put(REQUEST_ID, call.requestId());
     try {
       synchronized (this) { // Another thread may be sending.
-        transport.close(ending.status(), ending.trailers());
+        transport.close(end.status(), end.trailers());
       }
       call.ended(failed);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
   }
 
@@ -272,7 +272,7 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// Counts an answer that was not sent, because the stream had ended.
-  private void lost(RuntimeException e) {
+  private void notSent(RuntimeException e) {
     log.atDebug()
         .addKeyValue("method", call.method().name())
         .addKeyValue("request_id", call.requestId())
@@ -281,16 +281,16 @@ final class Answer<A> implements Reply<A> {
     call.ended(Outcome.NOT_SENT);
   }
 
-  private void leave() {
-    Runnable action = whenEnded;
+  private void runOnEnd() {
+    Runnable action = onEnd;
     if (action != null) {
       action.run();
     }
   }
 
   /// Runs an action when the call concludes, or at once if it has. The action may run twice.
-  void whenEnded(Runnable action) {
-    whenEnded = action;
+  void onEnd(Runnable action) {
+    onEnd = action;
     if (call.isConcluded()) {
       action.run();
     }
@@ -321,7 +321,7 @@ final class Answer<A> implements Reply<A> {
   void abandon() {
     abandoned = true;
     if (call.cancel()) {
-      leave();
+      runOnEnd();
     }
   }
 
@@ -330,14 +330,14 @@ final class Answer<A> implements Reply<A> {
     if (!call.conclude(Outcome.ANSWERED)) {
       return;
     }
-    leave();
+    runOnEnd();
     try {
       synchronized (this) { // Another thread may be sending.
         transport.close(Status.OK, trailers());
       }
       call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
   }
 

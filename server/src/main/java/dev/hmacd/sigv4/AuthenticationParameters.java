@@ -15,7 +15,7 @@ import java.util.Optional;
 /// @param signature the signature in the request, not verified
 /// @param maxAgeSeconds maximum age of the signature in the request; [Long#MAX_VALUE] if the
 ///   request has none. [SigV4] has a smaller limit of its own.
-record Authorization(
+record AuthenticationParameters(
     String credential,
     List<String> signedHeaders,
     String signature,
@@ -41,7 +41,7 @@ record Authorization(
   /// Reads the authentication data.
   ///
   /// @throws SigV4Exception if the data is missing or malformed
-  static Authorization of(Headers headers, CanonicalQuery query) {
+  static AuthenticationParameters of(Headers headers, CanonicalQuery query) {
     List<String> given = headers.all(HEADER);
     boolean inQuery = QUERY_PARAMETERS.stream().anyMatch(query::has);
     if (given.isEmpty()) {
@@ -56,7 +56,7 @@ record Authorization(
     return ofHeader(given.getFirst(), headers);
   }
 
-  private static Authorization ofHeader(String header, Headers headers) {
+  private static AuthenticationParameters ofHeader(String header, Headers headers) {
     int blank = header.indexOf(' ');
     String algorithm = blank < 0 ? header : header.substring(0, blank);
     Map<String, String> pairs = blank < 0 ? Map.of() : pairs(header.substring(blank + 1), header);
@@ -79,7 +79,7 @@ record Authorization(
       throw SigV4Exception.incomplete(missing.append("Authorization=").append(header).toString());
     }
     requireAlgorithm(algorithm);
-    return new Authorization(
+    return new AuthenticationParameters(
         credential, names(signedHeaders), signature, time(date.orElse(""), headers), NO_LIMIT);
   }
 
@@ -104,7 +104,7 @@ record Authorization(
     return pairs;
   }
 
-  private static Authorization ofQuery(CanonicalQuery query) {
+  private static AuthenticationParameters ofQuery(CanonicalQuery query) {
     String algorithm = query.only("X-Amz-Algorithm").orElse("");
     String credential = query.only("X-Amz-Credential").orElse("");
     String signature = query.only(CanonicalQuery.SIGNATURE).orElse("");
@@ -121,12 +121,12 @@ record Authorization(
           missing.append("Re-examine the query-string parameters.").toString());
     }
     requireAlgorithm(algorithm);
-    return new Authorization(
+    return new AuthenticationParameters(
         credential,
         names(signedHeaders),
         signature,
         SignatureTime.parse(date).orElseThrow(() -> badDate(date)),
-        query.only("X-Amz-Expires").map(Authorization::seconds).orElse(NO_LIMIT));
+        query.only("X-Amz-Expires").map(AuthenticationParameters::seconds).orElse(NO_LIMIT));
   }
 
   private static void requireInHeader(StringBuilder missing, String what, String value) {

@@ -17,7 +17,7 @@ import java.io.IOException;
 /// The negotiator of the Unix socket, which has no handshake. It reads the peer's uid from the
 /// kernel (SO_PEERCRED), and sets a [UnixPeer] as the credentials of the connection. gRPC has no
 /// public API for this; its own ALTS and xDS code uses the same internal API.
-final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
+final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 
   @Override

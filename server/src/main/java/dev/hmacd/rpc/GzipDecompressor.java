@@ -10,9 +10,11 @@ import java.util.zip.GZIPInputStream;
 
 /// Decompresses gzip requests. For data that is not gzip, gRPC's own decompressor fails outside of
 /// the message's parser, and the caller gets no reason.
-final class Gzip implements Decompressor {
+final class GzipDecompressor implements Decompressor {
   static final DecompressorRegistry REGISTRY =
-      DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false).with(new Gzip(), true);
+      DecompressorRegistry.emptyInstance()
+          .with(Codec.Identity.NONE, false)
+          .with(new GzipDecompressor(), true);
 
   @Override
   public String getMessageEncoding() {

@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 
 /// The input of an operation: the values of its members, valid by the model. Access to a member
 /// that is not in the model, or has another type there, is a programming error.
-final class Input {
+final class OperationInput {
   private final Map<String, Object> values;
 
-  Input(Map<String, Object> values) {
+  OperationInput(Map<String, Object> values) {
     this.values = values;
   }
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Maps a [Failure] to the error of AWS. Texts contain only constants, values of the request and
 /// ARNs of keys: no exception texts, no paths, nothing about the token.
-final class Failures {
+final class AwsErrors {
   /// The id of a multi-region key: AWS knows such keys, so it is well-formed.
   private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
 
@@ -22,12 +22,12 @@ final class Failures {
 
   private final ArnScope scope;
 
-  Failures(ArnScope scope) {
+  AwsErrors(ArnScope scope) {
     this.scope = scope;
   }
 
   // No default branch: a new kind of failure does not compile without a decision about its error.
-  AwsError of(Failure failure, String operation, @Nullable Input input) {
+  AwsError of(Failure failure, String operation, @Nullable OperationInput input) {
     return switch (failure) {
       case Failure.Unauthenticated() -> SignatureErrors.UNKNOWN_KEY;
       case Failure.Denied(var caller, var _, var _) ->
@@ -136,7 +136,7 @@ final class Failures {
 
   /// The resource of a denied request, as the request names it. An alias is not resolved, because
   /// this would disclose its existence.
-  private String resource(@Nullable Input input) {
+  private String resource(@Nullable OperationInput input) {
     if (input == null) {
       return "*";
     }

@@ -6,8 +6,8 @@ import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
 /// The partially received request of one call. Only the event loop of the connection uses it,
-/// except for the answer and the owner, which [Arrivals] reads on other threads.
-final class Arrival {
+/// except for the answer and the owner, which [IncompleteRequests] reads on other threads.
+final class IncompleteRequest {
   /// Overhead of a buffered piece, in addition to its bytes: the objects that hold it until the
   /// request is complete.
   private static final int PIECE_BYTES = 512;
@@ -15,31 +15,31 @@ final class Arrival {
   /// Bytes of gRPC's message prefix: a flag, and the length of the message.
   private static final int PREFIX_BYTES = 5;
 
-  private final Answer<?> answer;
+  private final GrpcReply<?> reply;
   private final Principal owner;
-  private final Arrivals arrivals;
-  private boolean begun;
-  private boolean whole;
-  private long held;
+  private final IncompleteRequests requests;
+  private boolean started;
+  private boolean complete;
+  private long heldBytes;
 
   /// The connection's memory; null until the connection is known.
-  private @Nullable Inflow connection;
+  private @Nullable InboundFrameFilter connection;
 
-  Arrival(Answer<?> answer, Principal owner, Arrivals arrivals) {
-    this.answer = answer;
+  IncompleteRequest(GrpcReply<?> reply, Principal owner, IncompleteRequests requests) {
+    this.reply = reply;
     this.owner = owner;
-    this.arrivals = arrivals;
+    this.requests = requests;
   }
 
   /// Counts the held bytes for the connection, too.
-  void on(Inflow inflow) {
-    connection = inflow;
-    inflow.hold(held);
-    answer.measurement(inflow.measurement());
+  void attach(InboundFrameFilter filter) {
+    connection = filter;
+    filter.hold(heldBytes);
+    reply.measurement(filter.measurement());
   }
 
-  Answer<?> answer() {
-    return answer;
+  GrpcReply<?> reply() {
+    return reply;
   }
 
   Principal owner() {
@@ -50,25 +50,25 @@ final class Arrival {
   ///
   /// @param last whether these bytes are the last of the request
   /// @return whether gRPC needs the bytes; false if the call has its answer
-  boolean takes(ByteBuf piece, boolean last) {
-    whole = last;
+  boolean accepts(ByteBuf piece, boolean last) {
+    complete = last;
     int bytes = piece.readableBytes();
-    if (!begun && bytes > 0 && !answer.isEnded()) {
-      begun = true;
+    if (!started && bytes > 0 && !reply.isEnded()) {
+      started = true;
       refuseIfTooLong(piece);
     }
-    if (!last && bytes > 0 && !answer.isEnded()) {
+    if (!last && bytes > 0 && !reply.isEnded()) {
       hold(bytes + PIECE_BYTES);
     }
-    return !answer.isEnded();
+    return !reply.isEnded();
   }
 
   /// Refuses a message that is too long with a reason of the contract, which gRPC's own refusal
   /// lacks. If the prefix arrives in several pieces, gRPC refuses the message.
   private void refuseIfTooLong(ByteBuf piece) {
     if (piece.readableBytes() >= PREFIX_BYTES
-        && piece.getUnsignedInt(piece.readerIndex() + 1) > arrivals.maxRequestBytes()) {
-      answer.fail(new Failure.RequestTooLong(arrivals.maxRequestBytes()));
+        && piece.getUnsignedInt(piece.readerIndex() + 1) > requests.maxRequestBytes()) {
+      reply.fail(new Failure.RequestTooLong(requests.maxRequestBytes()));
     }
   }
 
@@ -76,26 +76,26 @@ final class Arrival {
   /// message.
   ///
   /// @param bytes length of the decompressed message
-  void read(int bytes) {
-    if (!whole) {
+  void messageRead(int bytes) {
+    if (!complete) {
       hold(bytes);
     }
   }
 
   private void hold(int bytes) {
-    held += bytes;
+    heldBytes += bytes;
     if (connection != null) {
       connection.hold(bytes);
     }
-    arrivals.hold(bytes, held, this);
+    requests.hold(bytes, heldBytes, this);
   }
 
   /// Releases the held bytes: the request is complete, or the call was cancelled.
-  void ended() {
-    arrivals.ended(this, held);
+  void release() {
+    requests.remove(this, heldBytes);
     if (connection != null) {
-      connection.hold(-held);
+      connection.hold(-heldBytes);
     }
-    held = 0;
+    heldBytes = 0;
   }
 }

@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The kinds of [Principal].
-enum Kind {
+enum PrincipalKind {
   /// A SPIFFE ID from the certificate's URI SAN.
   SPIFFE(
       "spiffe://",
@@ -34,7 +34,7 @@ enum Kind {
   /// @param name pattern of the name after the prefix
   /// @param beforeWildcard pattern of the name between the prefix and a wildcard
   /// @param rule error text for a name that does not match; empty for the general text
-  Kind(String prefix, String name, String beforeWildcard, String rule) {
+  PrincipalKind(String prefix, String name, String beforeWildcard, String rule) {
     this.prefix = prefix;
     this.name = Pattern.compile(name, Pattern.DOTALL);
     this.beforeWildcard = Pattern.compile(beforeWildcard, Pattern.DOTALL);
@@ -43,17 +43,17 @@ enum Kind {
 
   /// Refuses a text that is not the name of a principal.
   static void requireName(String text) {
-    Kind kind = of(text);
+    PrincipalKind kind = of(text);
     require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
   }
 
   /// Refuses a prefix that must not precede a wildcard.
   static void requirePrefix(String text) {
-    Kind kind = of(text);
+    PrincipalKind kind = of(text);
     require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());
   }
 
-  private static void require(@Nullable Kind kind, boolean fits) {
+  private static void require(@Nullable PrincipalKind kind, boolean fits) {
     if (!fits) {
       throw new IllegalArgumentException(
           kind == null || kind.rule.isEmpty()
@@ -66,8 +66,8 @@ enum Kind {
     return text.substring(prefix.length());
   }
 
-  private static @Nullable Kind of(String text) {
-    for (Kind kind : values()) {
+  private static @Nullable PrincipalKind of(String text) {
+    for (PrincipalKind kind : values()) {
       if (text.startsWith(kind.prefix)) {
         return kind;
       }

@@ -23,8 +23,8 @@ import java.time.Instant;
 import java.util.List;
 
 /// Converts values of the contract to values of the domain, and back.
-final class Values {
-  private Values() {}
+final class ProtoConverter {
+  private ProtoConverter() {}
 
   /// @throws Refusal if the algorithm is unspecified, or not in this contract
   static dev.hmacd.key.MacAlgorithm algorithm(MacAlgorithm value) {

@@ -25,7 +25,7 @@ import java.util.Map;
 /// The method List of `grpc.health.v1.Health`, which the `health.proto` of grpc-services lacks.
 ///
 /// Remove this class when grpc-services has `HealthGrpc.getListMethod`.
-final class HealthList {
+final class HealthListMethod {
   /// `HealthListRequest` has no field.
   static final MethodDescriptor<Empty, DynamicMessage> METHOD =
       MethodDescriptor.<Empty, DynamicMessage>newBuilder()
@@ -39,13 +39,13 @@ final class HealthList {
   /// The service with List.
   static final ServiceDescriptor SERVICE =
       ServiceDescriptor.newBuilder(HealthGrpc.SERVICE_NAME)
-          .setSchemaDescriptor((ProtoFileDescriptorSupplier) HealthList::file)
+          .setSchemaDescriptor((ProtoFileDescriptorSupplier) HealthListMethod::file)
           .addMethod(HealthGrpc.getCheckMethod())
           .addMethod(METHOD)
           .addMethod(HealthGrpc.getWatchMethod())
           .build();
 
-  private HealthList() {}
+  private HealthListMethod() {}
 
   static DynamicMessage response(Map<String, HealthCheckResponse> statuses) {
     Descriptor type = Schema.RESPONSE;

@@ -13,25 +13,25 @@ import java.util.Arrays;
 
 /// The stream of an encoded message, which is cleared after the transport has copied it. Protobuf's
 /// own stream leaves its array, with a secret in it, to the garbage collector.
-final class Cleared extends ByteArrayInputStream implements Drainable, KnownLength {
-  private Cleared(byte[] bytes) {
+final class ZeroizingStream extends ByteArrayInputStream implements Drainable, KnownLength {
+  private ZeroizingStream(byte[] bytes) {
     super(bytes);
   }
 
   /// A copy of the method whose responses are cleared after they are sent.
-  static <Q, A extends MessageLite> MethodDescriptor<Q, A> responses(
-      MethodDescriptor<Q, A> method) {
-    Marshaller<A> generated = method.getResponseMarshaller();
+  static <ReqT, RespT extends MessageLite> MethodDescriptor<ReqT, RespT> responses(
+      MethodDescriptor<ReqT, RespT> method) {
+    Marshaller<RespT> generated = method.getResponseMarshaller();
     return method.toBuilder(
             method.getRequestMarshaller(),
-            new Marshaller<A>() {
+            new Marshaller<RespT>() {
               @Override
-              public InputStream stream(A value) {
-                return new Cleared(value.toByteArray());
+              public InputStream stream(RespT value) {
+                return new ZeroizingStream(value.toByteArray());
               }
 
               @Override
-              public A parse(InputStream in) {
+              public RespT parse(InputStream in) {
                 return generated.parse(in);
               }
             })

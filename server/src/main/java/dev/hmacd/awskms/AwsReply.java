@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 /// The reply to a request: sends the output, or maps the failure. Every complete request within the
 /// limit on requests ends here once, on any thread. The answer is released on the event loop of the
 /// connection.
-final class Answer {
-  private static final Logger log = LoggerFactory.getLogger(Answer.class);
+final class AwsReply {
+  private static final Logger log = LoggerFactory.getLogger(AwsReply.class);
   private static final byte[] NO_BODY = {};
 
   /// Writes the members of an operation's output.
@@ -27,22 +27,22 @@ final class Answer {
 
   private final Call call;
   private final Exchange exchange;
-  private final Failures failures;
+  private final AwsErrors errors;
 
   /// The input of the operation; null until it is read.
-  private volatile @Nullable Input input;
+  private volatile @Nullable OperationInput input;
 
   /// The next step of a request that waits; null if none waits, or the client is gone.
   private volatile @Nullable Runnable waiting;
 
-  Answer(Call call, Exchange exchange, Failures failures) {
+  AwsReply(Call call, Exchange exchange, AwsErrors errors) {
     this.call = call;
     this.exchange = exchange;
-    this.failures = failures;
+    this.errors = errors;
     exchange.whenGone(this::abandon);
   }
 
-  void about(Input read) {
+  void inputRead(OperationInput read) {
     input = read;
   }
 
@@ -61,7 +61,7 @@ final class Answer {
 
   /// The reply of a use case whose result is the output of the operation.
   <T> Reply<T> json(Encoder<T> encoder) {
-    return new End<>() {
+    return new UseCaseReply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
         byte[] body;
@@ -78,7 +78,7 @@ final class Answer {
 
   /// The reply of a use case of an operation without an output.
   <T> Reply<T> empty() {
-    return new End<>() {
+    return new UseCaseReply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
         send(NO_BODY, check);
@@ -92,7 +92,7 @@ final class Answer {
             switch (call.release(Outcome.ANSWERED, check)) {
               case null -> null;
               case Outcome.Failed(var failure) ->
-                  error(failure, failures.of(failure, call.method().name(), input));
+                  error(failure, errors.of(failure, call.method().name(), input));
               case Outcome released -> ended(released, new Response(200, body, requestId()));
             });
   }
@@ -105,7 +105,7 @@ final class Answer {
     exchange.respond(
         () ->
             call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
-                ? error(released, failures.of(released, call.method().name(), input))
+                ? error(released, errors.of(released, call.method().name(), input))
                 : null);
   }
 
@@ -145,10 +145,10 @@ final class Answer {
     boolean _ = call.cancel();
   }
 
-  private abstract class End<T> implements Reply<T> {
+  private abstract class UseCaseReply<T> implements Reply<T> {
     @Override
     public void fail(Failure failure, ReleaseCheck check) {
-      Answer.this.fail(failure, check);
+      AwsReply.this.fail(failure, check);
     }
 
     @Override
