@@ -2,8 +2,8 @@ package dev.hmacd.access;
 
 /// The identity of a caller, with one grammar for all edges: a kind and a name, such as
 /// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing`, `uid:1000` or
-/// `arn:aws:iam::000000000000:user/billing`. The kind is always part of the text, so that a name of
-/// one kind never equals a name of another.
+/// `arn:aws:iam::000000000000:user/billing`. The text always contains the kind, so principals of
+/// different kinds are never equal.
 public record Principal(String name) {
   /// Maximum length of a name, for log lines.
   public static final int MAX_LENGTH = 2048;

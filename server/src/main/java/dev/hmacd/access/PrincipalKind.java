@@ -5,26 +5,27 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The kinds of [Principal].
+/// The kinds of [Principal], each with a prefix and a grammar.
 enum PrincipalKind {
   /// A SPIFFE ID from the certificate's URI SAN.
   SPIFFE(
       "spiffe://",
       ".+",
       ".*/.*",
-      "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*"),
+      "a SPIFFE wildcard must contain the whole trust domain: spiffe://example.org/*"),
   /// The certificate's first DNS SAN.
   DNS("dns:", ".+", ".*", ""),
   /// The certificate's subject CN, if no SAN names the principal.
   COMMON_NAME("cn:", ".+", ".*", ""),
   /// The user id of the process at the other end of the Unix socket (SO_PEERCRED).
   UID("uid:", ".+", ".*", ""),
-  /// The user of an AWS access key, in the form and with the characters of IAM.
+  /// The ARN of the IAM user of an AWS access key.
   ARN(
       "arn:",
       "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*[\\w+=,.@-]",
       "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*",
-      "an ARN is arn:aws:iam::<12 digits>:user/<name>; a wildcard has the whole account");
+      "an ARN must be arn:aws:iam::<12 digits>:user/<name>; a wildcard must contain the whole"
+          + " account");
 
   final String prefix;
   private final Pattern name;
@@ -41,13 +42,13 @@ enum PrincipalKind {
     this.rule = rule;
   }
 
-  /// Refuses a text that is not the name of a principal.
+  /// Throws [IllegalArgumentException] if a text is not the name of a principal.
   static void requireName(String text) {
     PrincipalKind kind = of(text);
     require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
   }
 
-  /// Refuses a prefix that must not precede a wildcard.
+  /// Throws [IllegalArgumentException] if a wildcard must not follow a prefix.
   static void requirePrefix(String text) {
     PrincipalKind kind = of(text);
     require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());
@@ -57,7 +58,7 @@ enum PrincipalKind {
     if (!fits) {
       throw new IllegalArgumentException(
           kind == null || kind.rule.isEmpty()
-              ? "a principal starts with one of " + prefixes() + "; a trailing * is a wildcard"
+              ? "a principal must start with one of " + prefixes() + "; a trailing * is a wildcard"
               : kind.rule);
     }
   }

@@ -115,7 +115,7 @@ public final class AwsKmsServer implements AutoCloseable {
   public void awaitDrained(Duration limit) {
     try {
       if (!server.awaitDrained(limit)) {
-        log.atDebug().log("Connections are still open");
+        log.atDebug().log("AWS KMS connections still open after the drain");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -128,7 +128,8 @@ public final class AwsKmsServer implements AutoCloseable {
     beginDrain();
     awaitDrained(LAST_ANSWERS);
     if (openConnections() > 0) {
-      log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
+      log.atWarn()
+          .log("AWS KMS connections closed with requests in flight: grpc.limits.drain has elapsed");
     }
   }
 }

@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The reply to a request: sends the output, or maps the failure. Every complete request within the
-/// limit on requests ends here once, on any thread. The answer is released on the event loop of the
-/// connection.
+/// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
+/// error of AWS. Every accepted request ends here once, on any thread. The event loop of the
+/// connection releases the response.
 final class AwsReply {
   private static final Logger log = LoggerFactory.getLogger(AwsReply.class);
   private static final byte[] NO_BODY = {};
@@ -32,7 +32,8 @@ final class AwsReply {
   /// The input of the operation; null until it is read.
   private volatile @Nullable OperationInput input;
 
-  /// The next step of a request that waits; null if none waits, or the client is gone.
+  /// The step of the request that waits, such as for its signing key. Null if no step waits, or if
+  /// the client has disconnected.
   private volatile @Nullable Runnable waiting;
 
   AwsReply(Call call, Exchange exchange, AwsErrors errors) {
@@ -42,12 +43,14 @@ final class AwsReply {
     exchange.whenGone(this::abandon);
   }
 
+  /// Sets the input of the operation, for error messages.
   void inputRead(OperationInput read) {
     input = read;
   }
 
-  /// Returns a runnable for a later step, which does nothing if the client is gone. After that it
-  /// has no reference to the request, whose memory no longer counts then. One step at a time.
+  /// Returns a runnable for a later step of the request. The runnable does nothing if the client
+  /// has disconnected. It then has no reference to the step, so the memory of the request is free.
+  /// At most one step waits at a time.
   Runnable unlessAbandoned(Runnable step) {
     waiting = step;
     return () -> {
@@ -76,7 +79,7 @@ final class AwsReply {
     };
   }
 
-  /// The reply of a use case of an operation without an output.
+  /// The reply of a use case whose operation has no output.
   <T> Reply<T> empty() {
     return new UseCaseReply<>() {
       @Override
@@ -109,7 +112,7 @@ final class AwsReply {
                 : null);
   }
 
-  /// Refuses the request with an error that only this edge has.
+  /// Refuses the request with an error that exists only in AWS.
   void refuse(AwsError error) {
     exchange.respond(
         () ->
@@ -125,7 +128,7 @@ final class AwsReply {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(cause)
-          .log("Unforeseen failure of a call");
+          .log("Call failed with an unexpected exception");
     }
     return ended(
         new Outcome.Failed(failure), new Response(error.status(), error.json(), requestId()));

@@ -22,9 +22,9 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
-/// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
-/// the handler. Runs on the event loop; a request that waits for a signing key continues there
-/// later.
+/// Dispatches complete requests: authenticates a request, finds the operation, reads the input, and
+/// calls the handler. It runs on the event loop and never blocks. A request without a signing key
+/// continues on the event loop after the token has derived the key.
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
@@ -86,8 +86,8 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
-  /// Passes the principal to the next step, or refuses the request. Waits for the signing key
-  /// without a thread.
+  /// Passes the principal to the next step, or refuses the request. If the signature is pending,
+  /// the request continues later.
   private static void proceed(
       Authentication result, Exchange exchange, AwsReply reply, Consumer<Principal> next) {
     switch (result) {
@@ -119,7 +119,7 @@ final class Dispatcher implements HttpHandler {
     known.handler().call(call, input, reply);
   }
 
-  /// Runs a step, and answers the request with the exception if the step throws one.
+  /// Runs a step of a request. If the step throws an exception, the exception is the reply.
   private static void runStep(AwsReply reply, Runnable work) {
     try {
       work.run();

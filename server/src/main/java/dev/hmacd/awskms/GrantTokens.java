@@ -1,6 +1,6 @@
 package dev.hmacd.awskms;
 
-/// Grant tokens, which are not served: hmacd has no grants yet, so no valid grant token exists.
+/// The member `GrantTokens` of requests. hmacd has no grants yet, so no grant token is valid.
 final class GrantTokens {
   private static final String NAME = "GrantTokens";
   static final InputMember MEMBER = InputMember.texts(NAME, 10, 1, 8192);

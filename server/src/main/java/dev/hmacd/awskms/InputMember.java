@@ -8,9 +8,11 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/// A member of an operation's model, with its JSON type and its rules, in the words of AWS.
+/// A member of an input structure in the model of AWS KMS: its JSON type and its constraints. Error
+/// texts are those of AWS.
 final class InputMember {
-  /// Reads a value. The parser is at its first token before, and at its last afterwards.
+  /// Reads a value. The parser stands at the first token of the value before the read, and at the
+  /// last token after it.
   private interface Reader {
     Object read(JsonParser json) throws IOException;
   }
@@ -98,7 +100,8 @@ final class InputMember {
     return member;
   }
 
-  /// A member of AWS that is not served. A request that sets it is refused, for each value.
+  /// A member that hmacd does not support. A request that sets the member is refused, regardless of
+  /// the value.
   static InputMember unserved(String name) {
     var member = new InputMember(name, InputMember::skip);
     member.served = false;
@@ -184,8 +187,8 @@ final class InputMember {
     }
   }
 
-  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd echoes no lists
-  /// either, because they may contain grant tokens.
+  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd also echoes no
+  /// lists, because a list may contain grant tokens.
   private static String violation(Object value, String path, String rule) {
     String echo = value instanceof byte[] || value instanceof List ? "" : " '" + value + "'";
     return "Value" + echo + " at '" + path + "' failed to satisfy constraint: " + rule;

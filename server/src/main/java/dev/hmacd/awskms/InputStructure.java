@@ -9,15 +9,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// The members of an operation's input, or of a structure in it.
+/// A structure in the model of AWS KMS: the input of an operation, or a structure in an input.
 ///
 /// A body that is not JSON, or does not have the model's types, gives a `SerializationException`.
-/// Violations of the model's rules give a `ValidationException` that lists them, up to
-/// [#MAX_VIOLATIONS] of list items. Members that are not in the model are ignored, like in AWS,
-/// because clients may be newer than the server.
+/// Violations of constraints give one `ValidationException`, which lists them up to
+/// [#MAX_VIOLATIONS]. Members outside of the model are ignored, as in AWS: a client may be newer
+/// than the server.
 final class InputStructure {
-  /// Number of violations after which no further items of a list are checked. Otherwise a list of
-  /// 100,000 invalid items would give an error text of many megabytes.
+  /// The check of list items ends after this number of violations. Otherwise a list of 100,000
+  /// invalid items would give an error text of many megabytes.
   static final int MAX_VIOLATIONS = 32;
 
   private final Map<String, InputMember> byName = new LinkedHashMap<>();
@@ -32,7 +32,8 @@ final class InputStructure {
 
   /// Reads a request's body.
   ///
-  /// @throws AwsException if the body violates the model, or sets a member that is not served
+  /// @throws AwsException if the body violates the model, or sets a member that hmacd does not
+  ///   support
   OperationInput read(byte[] body) {
     OperationInput input;
     try (JsonParser json = Json.parser(body)) {

@@ -12,11 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/// Creates, describes and lists keys, and returns their rotation status.
+/// The operations that create, describe and list keys, and return the rotation status of a key.
 final class KeyOperations {
   private static final String USAGE = "GENERATE_VERIFY_MAC";
 
-  /// The values in the order of AWS's message.
+  /// The values, in the order of AWS's error message.
   private static final List<String> SPECS =
       List.of(
           "RSA_2048",
@@ -35,7 +35,8 @@ final class KeyOperations {
   private static final List<String> USAGES =
       List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE, "KEY_AGREEMENT");
 
-  /// Operations on keys of other kinds. AWS refuses them for a MAC key after its look-up.
+  /// Operations for other key usages. For a MAC key, AWS refuses these operations after the look-up
+  /// of the key.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
           "Decapsulate",
@@ -107,7 +108,7 @@ final class KeyOperations {
         reply.json((json, key) -> writeMetadata(json, key)));
   }
 
-  /// Refuses values that are not served. The served values are the defaults of AWS.
+  /// Refuses values that hmacd does not support. Only the defaults of AWS are supported.
   private static void refuseUnserved(OperationInput input) {
     refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
     refuseIf(input.bool("MultiRegion"), "MultiRegion");

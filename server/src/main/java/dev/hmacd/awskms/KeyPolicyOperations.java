@@ -6,9 +6,9 @@ import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.Page;
 import java.util.List;
 
-/// Reads key policies. Every key has AWS's default key policy, which delegates all decisions to
-/// identity policies. In hmacd these are the access rules of the configuration. Other policies are
-/// not served.
+/// The operations that read key policies. Every key has AWS's default key policy, which delegates
+/// all decisions to identity policies. In hmacd, the access rules of the configuration are the
+/// identity policies. Other key policies are not supported.
 final class KeyPolicyOperations {
   private static final String POLICY_NAME = "PolicyName";
   private static final String DEFAULT = "default";
@@ -22,7 +22,7 @@ final class KeyPolicyOperations {
     this.defaultPolicy = defaultPolicy(keys.scope());
   }
 
-  /// The bytes are AWS's own, spaces included: some clients compare policies as text.
+  /// The text has the spaces of AWS's own policy, because some clients compare policies as text.
   private static String defaultPolicy(ArnScope scope) {
     return """
         {

@@ -16,11 +16,11 @@ record Operation(String name, Method method, InputStructure input, Handler handl
   interface Handler {
     /// Calls the use case.
     ///
-    /// @throws AwsException or [dev.hmacd.usecase.Refusal], for the error of the request
+    /// @throws AwsException or [dev.hmacd.usecase.Refusal], with the error of the request
     void call(Call call, OperationInput input, AwsReply reply);
   }
 
-  /// An operation that is not served, for each input.
+  /// An operation that hmacd refuses for every input.
   static Operation refused(String name, AwsError error) {
     return new Operation(name, InputStructure.of(), (_, _, reply) -> reply.refuse(error));
   }

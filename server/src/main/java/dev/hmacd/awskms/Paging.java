@@ -15,7 +15,7 @@ final class Paging {
   private Paging() {}
 
   /// @param list name of the list; a marker of another list is refused
-  /// @param maxSize maximum page size; a larger limit that the model allows is reduced to it
+  /// @param maxSize maximum page size; a larger limit is reduced to this size
   static PageRequest request(String list, OperationInput input, int defaultSize, int maxSize) {
     return PageRequest.of(
         list,

@@ -19,10 +19,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Ends a gRPC call: sends the answer, or maps the failure to a status.
+/// The reply to a gRPC call: sends the response, or maps the failure to a status.
 ///
-/// A [Call] concludes once, on any thread. Its answer is released on the connection's event loop,
-/// in the task that hands the bytes to gRPC.
+/// A [Call] concludes once, on any thread. The connection's event loop releases the response, in
+/// the task that hands the bytes to gRPC.
 final class GrpcReply<RespT> implements Reply<RespT> {
   /// Trailer with the request id.
   static final Metadata.Key<String> REQUEST_ID =
@@ -44,7 +44,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   /// Upper bound on the bytes of messages that the client may not have read yet.
   private volatile int unreadBytes;
 
-  /// Only the event loop uses it.
+  /// Measures the memory of the connection. Only the event loop uses this field.
   private Runnable measurement = () -> {};
 
   @GuardedBy("this")
@@ -58,7 +58,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     this.queue = queue;
   }
 
-  /// Size of a message in bytes. Protobuf caches it, and needs it for the encoding.
+  /// Size of a message in bytes. Protobuf caches the size, and needs it for the encoding.
   private static int bytes(Object message) {
     return message instanceof MessageLite protobuf ? protobuf.getSerializedSize() : 0;
   }
@@ -72,8 +72,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return call;
   }
 
-  /// A reply that encodes the outcome as a message on the connection's event loop, and then
-  /// completes this answer. Its methods return before that on other threads.
+  /// A reply that encodes the result as a message on the connection's event loop, and then
+  /// completes this reply. On other threads, its methods return before the event loop has run.
   <T> Reply<T> encoding(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
@@ -93,8 +93,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     };
   }
 
-  /// As [#encoding], but encodes and sends the message before `succeed` returns, on the calling
-  /// thread: for a secret that its owner then clears.
+  /// Like [#encoding], but encodes and sends the message on the current thread, before `succeed`
+  /// returns. For a secret that the use case clears after `succeed`.
   <T> Reply<T> encodingAtOnce(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
@@ -124,11 +124,12 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     queue.submit(new LastMessage<>(message, Function.identity(), check));
   }
 
+  /// A message in the [EncodeQueue].
   private abstract class QueuedResponse implements EncodeQueue.Response {
     @Override
     public void exhausted() {
       var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
-      boolean _ = call.conclude(failed); // It may have concluded with the answer.
+      boolean _ = call.conclude(failed); // The call may have concluded with success.
       close(failed);
     }
 
@@ -138,7 +139,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
   }
 
-  /// A successful outcome that waits for its turn in the [EncodeQueue].
+  /// The last message of a call, in the [EncodeQueue].
   private final class LastMessage<T> extends QueuedResponse {
     private final T value;
     private final Function<T, RespT> encode;
@@ -183,14 +184,14 @@ final class GrpcReply<RespT> implements Reply<RespT> {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(e)
-          .log("A message was not sent");
+          .log("Message of a stream not sent");
     } catch (OutOfDirectMemoryError e) {
       fail(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
     }
   }
 
-  /// As [#send], in the turn of the [EncodeQueue]. Messages are sent in the order of the calls of
-  /// this method, if all calls are on the event loop.
+  /// Like [#send], but through the [EncodeQueue]. If all calls of this method are on the event
+  /// loop, the messages keep the order of the calls.
   void sendQueued(RespT message) {
     queue.submit(
         new QueuedResponse() {
@@ -202,12 +203,12 @@ final class GrpcReply<RespT> implements Reply<RespT> {
         });
   }
 
-  /// Runs a task on the connection's event loop: at once if the caller is on it.
+  /// Runs a task on the connection's event loop: at once if the current thread is that event loop.
   void execute(Runnable task) {
     queue.execute(task);
   }
 
-  /// @return size of the message in bytes; -1 if the call has concluded otherwise
+  /// @return size of the message in bytes; -1 if the call had another outcome
   private int sendLast(RespT message, ReleaseCheck check) {
     Outcome released = call.release(Outcome.ANSWERED, check);
     if (released == null) {
@@ -230,8 +231,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return unreadBytes;
   }
 
-  /// Sets an action that measures the connection's memory. It runs on the connection's event loop
-  /// after the answer was written. Called on the event loop.
+  /// Sets the action that measures the connection's memory. The action runs on the connection's
+  /// event loop after the write of the response. Called on the event loop.
   void measurement(Runnable action) {
     measurement = action;
   }
@@ -251,7 +252,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(cause)
-          .log("Unforeseen failure of a call");
+          .log("Call failed with an unexpected exception");
     }
     Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
     end.trailers().put(REQUEST_ID, call.requestId());
@@ -271,13 +272,13 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return trailers;
   }
 
-  /// Counts an answer that was not sent, because the stream had ended.
+  /// Ends the call as not sent: the stream had ended before the response.
   private void notSent(RuntimeException e) {
     log.atDebug()
         .addKeyValue("method", call.method().name())
         .addKeyValue("request_id", call.requestId())
         .setCause(e)
-        .log("An answer was not sent");
+        .log("Response not sent: the stream had ended");
     call.ended(Outcome.NOT_SENT);
   }
 
@@ -288,7 +289,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
   }
 
-  /// Runs an action when the call concludes, or at once if it has. The action may run twice.
+  /// Runs an action when the call concludes, or at once if the call has concluded. The action may
+  /// run twice.
   void onEnd(Runnable action) {
     onEnd = action;
     if (call.isConcluded()) {
@@ -313,7 +315,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return false;
   }
 
-  /// Whether the call has an outcome, or was cancelled by the client.
+  /// Whether the call has its outcome, such as a cancellation by the client.
   boolean isEnded() {
     return call.isConcluded();
   }

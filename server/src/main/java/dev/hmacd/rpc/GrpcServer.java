@@ -40,7 +40,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The gRPC edge: its listeners and services. Calls run on event loops and never wait there.
+/// The server of the gRPC edge: its listeners and services. Calls run on event loops and never
+/// block them.
 public final class GrpcServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
@@ -54,10 +55,10 @@ public final class GrpcServer implements AutoCloseable {
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;
 
-  /// Owner of the connections whose certificate names no principal.
+  /// Owner of the connections without a principal.
   private static final Object UNKNOWN_OWNER = "nobody";
 
-  /// Time limit for sending the answers of calls that ended after the drain.
+  /// Maximum time to send the responses of calls that ended after the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
@@ -79,7 +80,7 @@ public final class GrpcServer implements AutoCloseable {
   private @Nullable UnixSocketFile socket;
 
   /// @param loops must be started before this server
-  /// @param tls its loading must begin before [#start]; null when only the Unix socket is served
+  /// @param tls [Tls#startLoading] must precede [#start]; null without a TCP listener
   public GrpcServer(
       Config.Grpc config,
       EventLoops loops,
@@ -197,8 +198,8 @@ public final class GrpcServer implements AutoCloseable {
       negotiator = InternalProtocolNegotiators.serverTls(listenerTls.context());
     } else {
       negotiator = new UnixSocketNegotiator();
-      // gRPC sets this option on every connection. Netty logs a warning, because a Unix socket does
-      // not have it.
+      // gRPC sets this option on every connection. A Unix socket does not have the option, so Netty
+      // would log a warning.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     builder.protocolNegotiator(
@@ -218,7 +219,7 @@ public final class GrpcServer implements AutoCloseable {
     return server;
   }
 
-  /// Sets the principal of each connection that has authenticated.
+  /// Sets the credentials of each TLS connection after its handshake.
   private static final class CredentialsFilter extends ServerTransportFilter {
     private final Connections bound;
     private final @Nullable Tls tls;
@@ -235,7 +236,7 @@ public final class GrpcServer implements AutoCloseable {
       }
       Credentials credentials =
           ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
-      // If no place is free, the connection is cut, and gRPC gets the close event.
+      // Above the bound on connections, this closes the connection. gRPC gets the close event.
       var route =
           new Connections.Route(
               attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
@@ -251,7 +252,7 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  /// The user of the process at the other end of a Unix socket, as a principal.
+  /// The principal of the process at the other end of a Unix socket.
   private static Object user(Channel connection) {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
@@ -278,7 +279,7 @@ public final class GrpcServer implements AutoCloseable {
     return connections.stream().mapToInt(Connections::open).sum();
   }
 
-  /// Connections closed because there were too many.
+  /// Number of connections that were closed because of the bounds on connections.
   public long refusedConnections() {
     return connections.stream().mapToLong(Connections::refused).sum();
   }
@@ -310,13 +311,14 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  /// Waits [#LAST_ANSWERS] for the last answers, then closes the remaining connections.
+  /// Waits [#LAST_ANSWERS] for the last responses, then closes the remaining connections.
   @Override
   public void close() {
     drain(LAST_ANSWERS);
     for (Server server : servers) {
       if (!server.isTerminated()) {
-        log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
+        log.atWarn()
+            .log("gRPC connections closed with calls in flight: grpc.limits.drain has elapsed");
         server.shutdownNow();
       }
     }

@@ -31,13 +31,13 @@ import org.jspecify.annotations.Nullable;
 /// service names of requests.
 @ThreadSafe
 public final class HealthGrpcService {
-  /// Maximum number of concurrent Watch calls, shared between principals. Each needs a few KiB.
+  /// Maximum number of concurrent Watch calls, shared between principals. A call needs a few KiB.
   static final int MAX_WATCHES = 4096;
 
   private static final int MAX_NAME_CHARS = 256;
 
-  /// The empty name stands for the whole daemon. All services depend on the token, so all have the
-  /// same status.
+  /// Names of services in health checks; the empty name is the whole daemon. All services depend on
+  /// the token, so all have the same status.
   private static final Set<String> SERVICES =
       Set.of(
           "",
@@ -55,7 +55,7 @@ public final class HealthGrpcService {
 
   /// Sets the status of every service. Does nothing after [#stop].
   ///
-  /// @param serving whether a token gives the known answer
+  /// @param serving whether a token gives the known response
   public void setServing(boolean serving) {
     synchronized (this) {
       if (stopping) {
@@ -66,8 +66,8 @@ public final class HealthGrpcService {
     watches.forEach(Watch::sendStatus);
   }
 
-  /// Sets NOT_SERVING for good; later calls of [#setServing] have no effect. Clients use another
-  /// daemon while calls in flight end.
+  /// Sets NOT_SERVING until the end of the process: later calls of [#setServing] have no effect.
+  /// Clients use another daemon while calls in flight end.
   public void stop() {
     synchronized (this) {
       stopping = true;
@@ -76,7 +76,7 @@ public final class HealthGrpcService {
     watches.forEach(Watch::sendStatus);
   }
 
-  /// Ends all calls of Watch, and refuses new ones. Otherwise a stop would wait for them.
+  /// Ends all Watch calls, and refuses new Watch calls. Otherwise a stop would wait for them.
   void endWatches() {
     watchesEnded = true;
     watches.forEach(Watch::end);
@@ -144,13 +144,13 @@ public final class HealthGrpcService {
     }
   }
 
-  /// One call of Watch, which gets each change of the status.
+  /// A Watch call. It gets each change of the status.
   private final class Watch {
     private final boolean isKnown;
     private final GrpcReply<HealthCheckResponse> reply;
     private final Authenticator authenticator;
 
-    /// Only the event loop uses it.
+    /// The status in the last message. Only the event loop uses this field.
     private @Nullable ServingStatus lastSent;
 
     Watch(boolean isKnown, GrpcReply<HealthCheckResponse> reply, Authenticator authenticator) {
@@ -159,8 +159,8 @@ public final class HealthGrpcService {
       this.authenticator = authenticator;
     }
 
-    /// Sends the current status, unless it was the last one sent. A status that changes before the
-    /// event loop runs this is sent once.
+    /// Sends the current status, unless the last message had the same status. Several changes
+    /// before the event loop runs give one message.
     void sendStatus() {
       reply.execute(this::sendOnEventLoop);
     }

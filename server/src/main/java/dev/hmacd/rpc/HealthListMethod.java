@@ -22,7 +22,8 @@ import io.grpc.protobuf.ProtoUtils;
 import java.io.InputStream;
 import java.util.Map;
 
-/// The method List of `grpc.health.v1.Health`, which the `health.proto` of grpc-services lacks.
+/// The method List of the health service (`grpc.health.v1.Health`). The `health.proto` of the
+/// library grpc-services does not have this method.
 ///
 /// Remove this class when grpc-services has `HealthGrpc.getListMethod`.
 final class HealthListMethod {
@@ -36,7 +37,7 @@ final class HealthListMethod {
           .setResponseMarshaller(new ResponseMarshaller())
           .build();
 
-  /// The service with List.
+  /// The health service with the method List.
   static final ServiceDescriptor SERVICE =
       ServiceDescriptor.newBuilder(HealthGrpc.SERVICE_NAME)
           .setSchemaDescriptor((ProtoFileDescriptorSupplier) HealthListMethod::file)
@@ -63,12 +64,12 @@ final class HealthListMethod {
     return response.build();
   }
 
-  /// `grpc/health/v1/health.proto` with List.
+  /// The file `grpc/health/v1/health.proto` with the method List.
   static FileDescriptor file() {
     return Schema.FILE;
   }
 
-  /// Loaded at the first use: descriptors take long to load, and a start does not need them.
+  /// Descriptors with the method List. They load slowly, so they are loaded at the first use.
   private static final class Schema {
     static final FileDescriptor FILE = file();
     static final Descriptor RESPONSE = FILE.findMessageTypeByName("HealthListResponse");
@@ -126,7 +127,8 @@ final class HealthListMethod {
     }
   }
 
-  /// gRPC's own marshaller would need the descriptors when the method is defined.
+  /// Marshals a response. gRPC's own marshaller would load the descriptors at the definition of the
+  /// method.
   private static final class ResponseMarshaller
       implements MethodDescriptor.Marshaller<DynamicMessage> {
     @Override

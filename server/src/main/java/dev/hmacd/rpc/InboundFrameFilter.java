@@ -36,19 +36,19 @@ import org.slf4j.LoggerFactory;
 /// Filters the HTTP/2 frames of one connection before gRPC gets them, and bounds the memory of
 /// partially received requests. gRPC itself bounds only each single request.
 ///
-/// It copies each piece of a request that gRPC must keep. Without the copy, gRPC would keep the
-/// whole record of the piece, up to 16 KiB for one byte, in scarce direct memory. It drops empty
-/// pieces, and pieces of calls that have their answer.
+/// The filter copies the bytes of each DATA frame that gRPC must keep. Without the copy, gRPC would
+/// keep the whole TLS record in scarce direct memory: up to 16 KiB for one byte. The filter drops
+/// empty DATA frames, and DATA frames of ended calls.
 ///
-/// It counts the memory of the connection's streams, and resets streams whose answer the client
-/// does not read.
+/// The filter counts the memory of the connection's streams. It resets a stream if the client does
+/// not read the response.
 final class InboundFrameFilter extends Http2FrameListenerDecorator implements ConnectionMeter.Held {
   private static final Logger log = LoggerFactory.getLogger(InboundFrameFilter.class);
 
-  /// Memory of gRPC and Netty for a stream until it is closed, with its headers and its answer.
+  /// Memory of gRPC and Netty for an open stream, with the headers of request and response.
   private static final long STREAM_BYTES = 4096;
 
-  /// The largest dynamic table of the encoder (RFC 7541, section 4.1).
+  /// Maximum size of the encoder's dynamic table (RFC 7541, section 4.1).
   private static final int TABLE_BYTES = 4096;
 
   private final GrpcHttp2ConnectionHandler handler;
@@ -56,7 +56,12 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
   private final long transferNanos;
   private final IncompleteRequests incompleteRequests;
   private final MemoryExhaustionLog exhaustionLog;
+
+  /// Property of a stream: its [IncompleteRequest].
   private final Http2Connection.PropertyKey incompleteKey;
+
+  /// Property of a stream: since when the client has not read the response, in terms of
+  /// [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 
   /// Set with the first SETTINGS frame, before any other use.
@@ -84,9 +89,9 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
   }
 
   /// Wraps a negotiator, and adds an [InboundFrameFilter] to each of its connections. gRPC has no
-  /// public API for frames, but gives negotiators the handler that reads them.
+  /// public API for frames, but gives the frame handler to negotiators.
   ///
-  /// @param transfer timeout for an answer that the client does not read
+  /// @param transfer timeout for a response that the client does not read
   static ProtocolNegotiator bounding(
       ProtocolNegotiator negotiator, IncompleteRequests incompleteRequests, Duration transfer) {
     var exhaustionLog = new MemoryExhaustionLog();
@@ -122,7 +127,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
       found.edge(this);
       meter = found;
     }
-    // The client may allow a dynamic table of 4 GiB, which error messages would fill.
+    // A client may allow a dynamic table of 4 GiB. Error messages would fill the table.
     Long table = settings.headerTableSize();
     if (table != null && table > TABLE_BYTES) {
       handler.encoder().configuration().headersConfiguration().maxHeaderTableSize(TABLE_BYTES);
@@ -137,8 +142,8 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     }
   }
 
-  /// Measures the memory of the connection if answers wait for the client's flow-control windows:
-  /// they could exhaust the memory before the next sweep.
+  /// An action that measures the memory of the connection if responses wait for the client's
+  /// flow-control windows. Before the next sweep, such responses could exhaust the memory.
   Runnable measurement() {
     return measurement;
   }
@@ -149,7 +154,9 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     }
   }
 
-  /// Adds to the bytes of partially received requests; negative to subtract.
+  /// Adds to the bytes of partially received requests.
+  ///
+  /// @param bytes negative to subtract
   void hold(long bytes) {
     requestBytes += bytes;
   }
@@ -164,7 +171,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     return connection.numActiveStreams() > 0 || requestBytes > 0;
   }
 
-  /// Bytes of answers that wait for the client's flow-control windows. If there are none, the
+  /// Bytes of responses that wait for the client's flow-control windows. If there are none, the
   /// streams are not visited.
   @Override
   public long directBytes() {
@@ -177,7 +184,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     return bytes[0];
   }
 
-  /// Bytes of the whole answer: sent and unsent bytes are in the same buffer.
+  /// Bytes of the whole response: sent and unsent bytes are in the same buffer.
   private long responseBytes(Http2Stream stream) {
     @Nullable IncompleteRequest incomplete = stream.getProperty(incompleteKey);
     return EncodeQueue.bufferBytes(incomplete == null ? 0 : incomplete.reply().unreadBytes());
@@ -196,8 +203,8 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     }
   }
 
-  /// Resets streams whose answer the client has not read in time, and answered streams that the
-  /// client does not end.
+  /// Resets streams whose response the client has not read in time, and streams with a response
+  /// whose request the client does not end.
   @Override
   public void sweep(long nowNanos) {
     ChannelHandlerContext known = context;
@@ -298,12 +305,11 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
     Http2Stream stream = connection.stream(streamId);
     @Nullable IncompleteRequest incomplete =
         stream == null ? null : stream.getProperty(incompleteKey);
-    // A call without an arrival was refused at its start.
+    // A call without an incomplete request was refused at its start.
     return incomplete != null && incomplete.accepts(data, last);
   }
 
-  /// Logs that no memory is left to read into. gRPC then closes the connection without a log
-  /// message.
+  /// Logs the exhaustion of the memory for reads. gRPC closes the connection without a log message.
   @Sharable
   private static final class MemoryExhaustionLog extends ChannelInboundHandlerAdapter {
     private final LogRateLimiter exhaustions = new LogRateLimiter();
@@ -316,22 +322,22 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
           log.atError()
               .addKeyValue("times", times)
               .addKeyValue("reason", cause.getMessage())
-              .log("Connections are closed: the memory for reading and writing is full");
+              .log("gRPC connections closed: no direct memory left for reads");
         }
       }
       context.fireExceptionCaught(cause);
     }
   }
 
-  /// Removes the text of a GOAWAY frame after an internal error, and logs it. Netty would send the
-  /// message of an unexpected exception to the client.
+  /// Logs and removes the text of a GOAWAY frame after an internal error. The text is the message
+  /// of an unexpected exception, which Netty would send to the client.
   private static final class GoAwayFilter extends Http2ConnectionAdapter {
     @Override
     public void onGoAwaySent(int lastStream, long error, ByteBuf text) {
       if (error == Http2Error.INTERNAL_ERROR.code()) {
         log.atDebug()
             .addKeyValue("reason", text.toString(UTF_8))
-            .log("A connection is closed for an internal fault");
+            .log("gRPC connection closed after an internal error");
         text.clear();
       }
     }

@@ -5,12 +5,11 @@ import dev.hmacd.usecase.Failure;
 import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
-/// The partially received request of one call. Only the event loop of the connection uses it,
-/// except for the answer and the owner, which [IncompleteRequests] reads on other threads.
+/// The partially received request of one call. Only the event loop of the connection uses it. The
+/// reply and the owner are the exception: [IncompleteRequests] reads them on other threads.
 final class IncompleteRequest {
-  /// Overhead of a buffered piece, in addition to its bytes: the objects that hold it until the
-  /// request is complete.
-  private static final int PIECE_BYTES = 512;
+  /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
+  private static final int FRAME_BYTES = 512;
 
   /// Bytes of gRPC's message prefix: a flag, and the length of the message.
   private static final int PREFIX_BYTES = 5;
@@ -22,7 +21,7 @@ final class IncompleteRequest {
   private boolean complete;
   private long heldBytes;
 
-  /// The connection's memory; null until the connection is known.
+  /// The filter of the connection; null until [#attach].
   private @Nullable InboundFrameFilter connection;
 
   IncompleteRequest(GrpcReply<?> reply, Principal owner, IncompleteRequests requests) {
@@ -31,7 +30,7 @@ final class IncompleteRequest {
     this.requests = requests;
   }
 
-  /// Counts the held bytes for the connection, too.
+  /// Sets the connection, which counts the held bytes, too.
   void attach(InboundFrameFilter filter) {
     connection = filter;
     filter.hold(heldBytes);
@@ -46,34 +45,34 @@ final class IncompleteRequest {
     return owner;
   }
 
-  /// Checks bytes of the request before gRPC gets them.
+  /// Checks a DATA frame of the request before gRPC gets the frame.
   ///
-  /// @param last whether these bytes are the last of the request
-  /// @return whether gRPC needs the bytes; false if the call has its answer
-  boolean accepts(ByteBuf piece, boolean last) {
+  /// @param last whether the frame ends the request
+  /// @return whether gRPC needs the frame; false if the call has ended
+  boolean accepts(ByteBuf data, boolean last) {
     complete = last;
-    int bytes = piece.readableBytes();
+    int bytes = data.readableBytes();
     if (!started && bytes > 0 && !reply.isEnded()) {
       started = true;
-      refuseIfTooLong(piece);
+      refuseIfTooLong(data);
     }
     if (!last && bytes > 0 && !reply.isEnded()) {
-      hold(bytes + PIECE_BYTES);
+      hold(bytes + FRAME_BYTES);
     }
     return !reply.isEnded();
   }
 
-  /// Refuses a message that is too long with a reason of the contract, which gRPC's own refusal
-  /// lacks. If the prefix arrives in several pieces, gRPC refuses the message.
-  private void refuseIfTooLong(ByteBuf piece) {
-    if (piece.readableBytes() >= PREFIX_BYTES
-        && piece.getUnsignedInt(piece.readerIndex() + 1) > requests.maxRequestBytes()) {
+  /// Refuses a message that is too long, with a reason of the contract. gRPC's own refusal has no
+  /// reason. If the message prefix arrives in several frames, gRPC refuses the message.
+  private void refuseIfTooLong(ByteBuf data) {
+    if (data.readableBytes() >= PREFIX_BYTES
+        && data.getUnsignedInt(data.readerIndex() + 1) > requests.maxRequestBytes()) {
       reply.fail(new Failure.RequestTooLong(requests.maxRequestBytes()));
     }
   }
 
-  /// Counts a message that gRPC has read. It is kept until the request is known to have no second
-  /// message.
+  /// Counts a message that gRPC has read. The daemon keeps the message until the end of the
+  /// request, because a second message makes the request invalid.
   ///
   /// @param bytes length of the decompressed message
   void messageRead(int bytes) {
@@ -90,7 +89,7 @@ final class IncompleteRequest {
     requests.hold(bytes, heldBytes, this);
   }
 
-  /// Releases the held bytes: the request is complete, or the call was cancelled.
+  /// Releases the held bytes, after the request is complete or the call is cancelled.
   void release() {
     requests.remove(this, heldBytes);
     if (connection != null) {

@@ -17,14 +17,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Partially received requests. Each has a deadline, like every other call. Otherwise a client
-/// could keep unfinished calls open for the lifetime of its connection, and a stop would wait for
-/// them. Their memory has a bound for all callers together, and one for each principal.
+/// Partially received requests: deadlines and memory bounds (slowloris defence). Without deadlines,
+/// a client could keep calls open for the lifetime of its connection, and a stop would wait for
+/// these calls. All principals together have a memory bound, and each principal has one.
 @ThreadSafe
 final class IncompleteRequests {
   private static final Logger log = LoggerFactory.getLogger(IncompleteRequests.class);
 
-  /// Memory of gRPC and Netty for a call that has sent its headers only.
+  /// Memory of gRPC and Netty for a call whose request has only headers so far.
   private static final int CALL_BYTES = 4096;
 
   private final int maxRequestBytes;
@@ -34,16 +34,16 @@ final class IncompleteRequests {
   private final OwnerQuota ownerQuota;
   private final LogRateLimiter refusalLog = new LogRateLimiter();
 
-  /// The call that has just begun on this event loop, until [InboundFrameFilter] takes it. gRPC
-  /// does not expose the stream identifier of a call.
+  /// The last registered request of this event loop, until [InboundFrameFilter] assigns it to a
+  /// stream. gRPC does not expose the stream identifier of a call.
   private final FastThreadLocal<@Nullable IncompleteRequest> latest = new FastThreadLocal<>();
 
-  /// @param maxRequestBytes maximum of one message on the wire
-  /// @param maxHeldBytes maximum of all partially received requests together
+  /// @param maxRequestBytes maximum size of one message on the wire
+  /// @param maxHeldBytes bound on the memory of all partially received requests together
   IncompleteRequests(int maxRequestBytes, long maxHeldBytes) {
     this.maxRequestBytes = maxRequestBytes;
     this.maxHeldBytes = maxHeldBytes;
-    // The bound of one owner admits the longest request even in many pieces.
+    // The bound of one owner admits the longest request even in many DATA frames.
     this.ownerQuota = OwnerQuota.halfOf(maxHeldBytes, maxRequestBytes + maxRequestBytes / 8);
   }
 
@@ -51,7 +51,7 @@ final class IncompleteRequests {
     return maxRequestBytes;
   }
 
-  /// Registers a call. Called on its connection's event loop.
+  /// Registers the request of a new call. Called on the event loop of the connection.
   ///
   /// @param owner the caller
   IncompleteRequest register(GrpcReply<?> call, Principal owner) {
@@ -61,6 +61,7 @@ final class IncompleteRequests {
     return request;
   }
 
+  /// Returns the last registered request of this event loop once; null after that.
   @Nullable IncompleteRequest takeLatest() {
     IncompleteRequest request = latest.get();
     if (request != null) {
@@ -69,9 +70,9 @@ final class IncompleteRequests {
     return request;
   }
 
-  /// Counts more held bytes of a call. Refuses the call if its owner, or all owners together,
-  /// exceed their bound. A call with at most [#CALL_BYTES] may exceed a bound by an eighth, so that
-  /// long requests cannot keep out short ones.
+  /// Counts more held bytes of a call. Refuses the call above the bound of the owner or of all
+  /// owners together. A call with at most [#CALL_BYTES] may exceed a bound by an eighth, so that
+  /// long requests cannot keep out short requests.
   ///
   /// @param callBytes bytes that this call holds, including `bytes`
   void hold(int bytes, long callBytes, IncompleteRequest request) {
@@ -97,7 +98,7 @@ final class IncompleteRequests {
           .addKeyValue("times", times)
           .addKeyValue("bound", bound)
           .addKeyValue("principal", request.owner())
-          .log("Calls were refused: grpc.limits.max_incomplete_bytes is reached");
+          .log("gRPC calls refused: grpc.limits.max_incomplete_bytes reached");
     }
   }
 
@@ -109,8 +110,8 @@ final class IncompleteRequests {
     }
   }
 
-  /// Answers calls whose deadline has passed. If one owner or all owners have too many calls,
-  /// refuses the oldest of them.
+  /// Ends calls whose deadline has passed. If one owner or all owners have too many calls, refuses
+  /// the oldest calls.
   void expire(long nowNanos) {
     for (IncompleteRequest each : incomplete) {
       if (each.reply().call().isExpired(nowNanos)) {

@@ -21,8 +21,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. The number of
-/// concurrent calls of both versions is bounded and shared between principals. A call lasts at most
+/// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. Both versions
+/// share one bound on concurrent calls, of which each principal has a share. A call lasts at most
 /// `grpc.limits.max_call_time`.
 final class ReflectionGrpcService
     implements ServerCallHandler<
@@ -43,7 +43,7 @@ final class ReflectionGrpcService
   private volatile @Nullable ReflectionIndex index;
   private volatile boolean stopped;
 
-  /// @param services the described services, in addition to reflection itself
+  /// @param services the services to describe, in addition to reflection itself
   ReflectionGrpcService(List<ServerServiceDefinition> services, CallStarter starter) {
     this.starter = starter;
     this.definitions =
@@ -53,12 +53,12 @@ final class ReflectionGrpcService
     this.services = Stream.concat(services.stream(), definitions.stream()).toList();
   }
 
-  /// The services of both versions.
+  /// The reflection services of both versions.
   List<ServerServiceDefinition> definitions() {
     return definitions;
   }
 
-  /// The messages of `v1alpha` have the fields and field numbers of those of `v1`.
+  /// The definition of one version. `v1alpha` and `v1` have the same fields and field numbers.
   private ServerServiceDefinition definition(ServiceDescriptor version) {
     var method =
         METHOD.toBuilder(
@@ -77,13 +77,13 @@ final class ReflectionGrpcService
         .build();
   }
 
-  /// Ends all calls, and refuses new ones. Otherwise a stop would wait for them.
+  /// Ends all calls, and refuses new calls. Otherwise a stop would wait for the calls.
   void stop() {
     stopped = true;
     open.forEach(call -> call.fail(new Failure.Stopping()));
   }
 
-  /// Made at the first call: descriptors take long to load, and a start does not need them.
+  /// The index. Descriptors load slowly, so the first call creates the index.
   private ReflectionIndex index() {
     ReflectionIndex made = index;
     if (made == null) {
@@ -120,12 +120,12 @@ final class ReflectionGrpcService
     return new Listener(transport, reply, incomplete);
   }
 
-  private static void refuse(GrpcReply<?> call) {
-    call.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
+  private static void refuse(GrpcReply<?> reply) {
+    reply.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
   }
 
-  /// Answers one request after the other. It reads the next request after the connection has sent
-  /// the answers, so a caller that does not read them holds little memory.
+  /// Responds to one request after the other. It reads the next request after the connection has
+  /// sent the responses. So a client that does not read responses holds little memory.
   private final class Listener
       extends ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> {
     private final ServerCall<?, ServerReflectionResponse> call;

@@ -29,10 +29,11 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// The answers of server reflection: the files of the services, and the files of error details.
+/// An index of protobuf descriptors, which answers requests of server reflection. It has the files
+/// of the services, and the files of error details.
 ///
 /// No method refers to the types of error details. Without their files, a generic client cannot
-/// decode the reason of an error. gRPC's own reflection service accepts only the files of services.
+/// decode the reason of an error. gRPC's own reflection service has only the files of services.
 final class ReflectionIndex {
   private static final List<FileDescriptor> DETAILS =
       List.of(
@@ -136,7 +137,7 @@ final class ReflectionIndex {
     }
   }
 
-  /// The file first, then its transitive imports.
+  /// The file, followed by its transitive imports.
   private static FileDescriptorResponse withDependencies(FileDescriptor file) {
     Set<FileDescriptor> closure = new LinkedHashSet<>();
     addClosure(file, closure);

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 
-/// Builds a service from the generated methods and their implementations. The generated base
-/// classes would parse requests and block threads in ways that this edge does not allow.
+/// Builds a gRPC service from generated method descriptors and handlers. The generated base classes
+/// of gRPC would parse a request before it is complete.
 final class ServiceBuilder {
   private final ServiceDescriptor generated;
   private final CallStarter starter;
@@ -32,7 +32,7 @@ final class ServiceBuilder {
 
   /// Adds a method whose requests contain other messages.
   ///
-  /// @param parts returns all contained messages
+  /// @param parts returns all messages that a request contains
   <ReqT extends Message, RespT> ServiceBuilder add(
       MethodDescriptor<ReqT, RespT> method,
       ReqT defaultInstance,
@@ -54,7 +54,8 @@ final class ServiceBuilder {
   /// @throws IllegalStateException when a method of the contract is missing
   ServerServiceDefinition build() {
     if (methods.size() != generated.getMethods().size()) {
-      throw new IllegalStateException("not every method of " + generated.getName() + " is served");
+      throw new IllegalStateException(
+          "not every method of " + generated.getName() + " has a handler");
     }
     var descriptor =
         ServiceDescriptor.newBuilder(generated.getName())

@@ -12,15 +12,15 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Runs unary calls on the event loop. It authenticates the caller, refuses requests outside of the
-/// contract, and passes the request to the use case, which does not block.
+/// Runs the calls of one gRPC method with a single request. On the event loop, it authenticates the
+/// caller, refuses requests outside of the contract, and passes the request to the handler.
 final class UnaryMethod<ReqT extends Message, RespT>
     implements ServerCallHandler<SerializedRequest<ReqT>, RespT> {
-  /// The implementation of a method.
+  /// The handler of a method. It must not block.
   interface Handler<ReqT, RespT> {
     /// Passes the request to a use case.
     ///
-    /// @throws Refusal sent to the caller as the answer
+    /// @throws Refusal the failure of the call
     void call(Call call, ReqT request, GrpcReply<RespT> reply);
   }
 
@@ -29,8 +29,8 @@ final class UnaryMethod<ReqT extends Message, RespT>
   private final Function<ReqT, List<? extends Message>> parts;
   private final CallStarter starter;
 
-  /// @param parts returns the messages in a request. Without it, protobuf would load its
-  ///   descriptors to find them, which takes long
+  /// @param parts returns the messages that a request contains, for the search for unknown fields.
+  ///   Protobuf itself would load descriptors for this search, which load slowly
   UnaryMethod(
       Method method,
       Handler<ReqT, RespT> handler,
@@ -52,7 +52,7 @@ final class UnaryMethod<ReqT extends Message, RespT>
     }
     Call call = reply.call();
     IncompleteRequest incomplete = starter.incompleteRequests().register(reply, call.principal());
-    transport.request(2); // The second detects another message, or the end.
+    transport.request(2); // The second request detects another message, or the end.
     return new ServerCall.Listener<>() {
       private @Nullable SerializedRequest<ReqT> request;
 
@@ -72,7 +72,7 @@ final class UnaryMethod<ReqT extends Message, RespT>
           return; // The call was already refused.
         }
         SerializedRequest<ReqT> received = request;
-        request = null; // Frees memory: a call of Watch lasts long.
+        request = null; // Frees memory: a Watch call can last for hours.
         try {
           handler.call(call, checked(received == null ? null : received.parse()), reply);
         } catch (Refusal refusal) {

@@ -11,10 +11,10 @@ import io.grpc.ServerMethodDefinition;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// Answers calls of unknown methods like all other calls: with a reason of the contract. Callers
-/// without a principal get UNAUTHENTICATED.
+/// Refuses calls of unknown methods with a reason of the contract, like all other failures. A
+/// caller without a principal gets UNAUTHENTICATED.
 final class UnknownMethods extends HandlerRegistry {
-  /// A constant, not the requested name: values from callers must not become labels of metrics.
+  /// The name of all unknown methods. A name from a request must not become a label of metrics.
   private static final String NAME = "hmacd/unknown";
 
   private final ServerMethodDefinition<?, ?> method;
@@ -47,7 +47,7 @@ final class UnknownMethods extends HandlerRegistry {
     }
   }
 
-  /// No message is requested, and none is sent.
+  /// The marshaller of a call without messages.
   private enum Unread implements MethodDescriptor.Marshaller<InputStream> {
     INSTANCE;
 

@@ -11,14 +11,14 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Arrays;
 
-/// The stream of an encoded message, which is cleared after the transport has copied it. Protobuf's
-/// own stream leaves its array, with a secret in it, to the garbage collector.
+/// The stream of an encoded message. It clears its bytes after the transport has copied them. The
+/// stream of protobuf would leave the secret in the message to the garbage collector.
 final class ZeroizingStream extends ByteArrayInputStream implements Drainable, KnownLength {
   private ZeroizingStream(byte[] bytes) {
     super(bytes);
   }
 
-  /// A copy of the method whose responses are cleared after they are sent.
+  /// A copy of a method that encodes responses to zeroizing streams.
   static <ReqT, RespT extends MessageLite> MethodDescriptor<ReqT, RespT> responses(
       MethodDescriptor<ReqT, RespT> method) {
     Marshaller<RespT> generated = method.getResponseMarshaller();

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/// Derives the secrets of access keys from a key of the daemon's own. A secret is the HSM's MAC of
-/// the access key's id. Never blocks: secrets come on a lane.
+/// Derives the secrets of access keys from one of the daemon's own keys. A secret comes from the
+/// HSM's MAC of the access key's id. No method blocks: a lane completes the secret.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeySecrets {
@@ -31,8 +31,8 @@ public final class AccessKeySecrets {
 
   /// Sets the key for the derivation of secrets. Call it before the first request.
   ///
-  /// @param key the daemon's own key for secrets of access keys; its known answer is compared
-  ///   before a derivation, because another key would derive other secrets
+  /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
+  ///   answer of the key is compared: another key would derive other secrets
   /// @param tokenSerials the tokens that hold it
   public void start(OwnKey key, List<String> tokenSerials) {
     KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
@@ -47,7 +47,8 @@ public final class AccessKeySecrets {
       String accessKeyId, long deadlineNanos, @Nullable Object owner) {
     DerivationKey derivation = derivationKey;
     if (derivation == null) {
-      return CompletableFuture.failedFuture(new IllegalStateException("not started"));
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("the key for access-key secrets is not set"));
     }
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(

@@ -8,13 +8,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/// The authentication data of a request, from the header `Authorization` or from the query.
+/// The parameters of a SigV4 signature in a request, from the header `Authorization` or from the
+/// query string.
 ///
 /// @param credential access key id and scope, separated by slashes
 /// @param signedHeaders names in lowercase, sorted, without duplicates
 /// @param signature the signature in the request, not verified
-/// @param maxAgeSeconds maximum age of the signature in the request; [Long#MAX_VALUE] if the
-///   request has none. [SigV4] has a smaller limit of its own.
+/// @param maxAgeSeconds maximum age of the signature, as the request states it (`X-Amz-Expires`);
+///   [Long#MAX_VALUE] if the request states none. [SigV4] has a smaller limit of its own.
 record AuthenticationParameters(
     String credential,
     List<String> signedHeaders,
@@ -24,7 +25,7 @@ record AuthenticationParameters(
   private static final String HEADER = "authorization";
   private static final long NO_LIMIT = Long.MAX_VALUE;
 
-  /// Above that of any client. Each name costs time.
+  /// Maximum number of signed headers. No client signs this number, and each name costs time.
   private static final int MAX_SIGNED_HEADERS = 100;
 
   /// Maximum validity of a signed URL in AWS: one week.
@@ -38,9 +39,9 @@ record AuthenticationParameters(
           "X-Amz-SignedHeaders",
           "X-Amz-Date");
 
-  /// Reads the authentication data.
+  /// Reads the parameters of a request.
   ///
-  /// @throws SigV4Exception if the data is missing or malformed
+  /// @throws SigV4Exception if the parameters are missing or malformed
   static AuthenticationParameters of(Headers headers, CanonicalQuery query) {
     List<String> given = headers.all(HEADER);
     boolean inQuery = QUERY_PARAMETERS.stream().anyMatch(query::has);
@@ -153,7 +154,7 @@ record AuthenticationParameters(
     for (String name : text.split(";", MAX_SIGNED_HEADERS + 1)) {
       if (before.compareTo(name) >= 0 || !name.equals(name.toLowerCase(Locale.ROOT))) {
         throw SigV4Exception.incomplete(
-            "'SignedHeaders' must be names in lowercase, sorted, and none twice.");
+            "'SignedHeaders' must be lowercase names, sorted and without duplicates.");
       }
       names.add(name);
       before = name;

@@ -14,16 +14,16 @@ import java.util.regex.Pattern;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// Verifier of AWS Signature Version 4, header and query form, with the messages of AWS. It does no
-/// I/O: it needs the request, a clock, and a signing key from the caller.
+/// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
+/// error messages of AWS. It does no I/O: the caller supplies the signing key.
 ///
-/// It is stricter than AWS in points that affect no client. Every `x-amz-*` header must be signed.
-/// Duplicate authentication data is refused. The signed hash must be that of the body, never
-/// `UNSIGNED-PAYLOAD`.
+/// The verification is stricter than that of AWS, without effect on clients. Every `x-amz-*` header
+/// must be signed. Duplicate parameters are refused. The signed hash must be the hash of the body,
+/// never `UNSIGNED-PAYLOAD`.
 public final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
 
-  /// Maximum difference between the time of a signature and now, in each direction.
+  /// Maximum difference between the time of a signature and the current time, in each direction.
   private static final long WINDOW_SECONDS = 300;
 
   private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
@@ -32,13 +32,14 @@ public final class SigV4 {
   private final SigningScope scope;
   private final Clock clock;
 
-  /// @param scope the scope of all signatures
+  /// @param scope the only accepted scope of signatures
   public SigV4(SigningScope scope, Clock clock) {
     this.scope = scope;
     this.clock = clock;
   }
 
-  /// A well-formed and current signature for this service. It is not verified before [#verify].
+  /// A well-formed and current signature for this service and region, which [#verify] has not
+  /// verified yet.
   public static final class Claim {
     private final Request request;
     private final CanonicalQuery query;
@@ -71,10 +72,9 @@ public final class SigV4 {
       return time.day();
     }
 
-    /// Computes the signature under a key, and compares it with that of the request in constant
-    /// time.
+    /// Verifies the signature under a signing key. The comparison takes constant time.
     ///
-    /// @throws SigV4Exception if the signatures differ
+    /// @throws SigV4Exception if the signature does not match the request
     public void verify(SigningKey key) {
       String bodyHash = HEX.formatHex(sha256(request.body()));
       if (request.headers().has("x-amz-content-sha256")
@@ -130,8 +130,8 @@ public final class SigV4 {
     return new Claim(request, query, parameters, time, credential[0], scope);
   }
 
-  /// Requires that `host` and all `x-amz-*` headers are signed. Without a signature, an attacker
-  /// could change these headers, such as the name of the operation.
+  /// Requires that `host` and all `x-amz-*` headers are signed. An attacker could change unsigned
+  /// headers, such as the name of the operation.
   private static void requireSigned(Headers headers, List<String> signed) {
     headers.forEach(
         (name, _) -> {
