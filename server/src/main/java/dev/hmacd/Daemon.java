@@ -6,7 +6,7 @@ import dev.hmacd.key.OwnKey;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
-import dev.hmacd.rpc.Health;
+import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.Token;
@@ -89,7 +89,7 @@ public final class Daemon implements AutoCloseable {
       List<CallObserver> observers) {
     this.config = config;
     access = new Access(config.rules());
-    var health = new Health();
+    var health = new HealthGrpcService();
     registry = new Registry(config.registry(), config.arn(), clock);
     this.tokens =
         new TokenPool(
@@ -143,7 +143,7 @@ public final class Daemon implements AutoCloseable {
   /// Registers all parts in the reverse order of a stop. The stop loses no call: first the health
   /// status directs clients elsewhere, and calls in flight end. Then lanes and the registry close,
   /// and answer the remaining calls. Connections close last.
-  private void register(Health health) {
+  private void register(HealthGrpcService health) {
     Duration drain = config.grpc().limits().drain();
     closer.register("metrics", CLOSE_LIMIT, metrics);
     edges.register(closer, CLOSE_LIMIT);

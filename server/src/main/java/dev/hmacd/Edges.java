@@ -1,9 +1,12 @@
 package dev.hmacd;
 
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.rpc.GrpcServer;
-import dev.hmacd.rpc.Health;
+import dev.hmacd.rpc.HealthGrpcService;
+import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
@@ -29,12 +32,20 @@ final class Edges {
   private final @Nullable Tls awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
-  Edges(Config config, UseCases useCases, Health health, CallPipeline calls, Clock clock) {
+  Edges(
+      Config config, UseCases useCases, HealthGrpcService health, CallPipeline calls, Clock clock) {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
+    var authenticator =
+        new Authenticator(
+            clock,
+            new SigV4(SigningScope.kms(useCases.keys().scope().region()), clock),
+            useCases.accessKeys()::signingKey);
     grpcTls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
-    grpc = new GrpcServer(config.grpc(), loops, grpcTls, useCases, health, calls, clock, budget);
+    grpc =
+        new GrpcServer(
+            config.grpc(), loops, grpcTls, useCases, health, calls, authenticator, budget);
     awsTls =
         config
             .awsKms()
@@ -44,7 +55,9 @@ final class Edges {
     awsKms =
         config
             .awsKms()
-            .map(edge -> new AwsKmsServer(edge, loops, awsTls, useCases, calls, clock, budget))
+            .map(
+                edge ->
+                    new AwsKmsServer(edge, loops, awsTls, useCases, calls, authenticator, budget))
             .orElse(null);
   }
 

@@ -1,6 +1,6 @@
 package dev.hmacd;
 
-import dev.hmacd.rpc.Health;
+import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.token.TokenPool;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -10,14 +10,15 @@ import org.slf4j.LoggerFactory;
 final class HealthReporter implements TokenPool.Listener {
   private static final Logger log = LoggerFactory.getLogger(HealthReporter.class);
 
-  private final Health health;
+  private final HealthGrpcService health;
   private final Consumer<String> inService;
   private final boolean exitWhenLost;
   private final Runnable onLost;
 
   /// @param inService called for each token that comes into service, with its serial number
   /// @param onLost called when no token is in service, if `exitWhenLost`
-  HealthReporter(Health health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
+  HealthReporter(
+      HealthGrpcService health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
     this.health = health;
     this.inService = inService;
     this.exitWhenLost = exitWhenLost;

@@ -3,6 +3,7 @@ package dev.hmacd;
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -19,6 +20,7 @@ import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
+import dev.hmacd.transport.Tls;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,6 +59,7 @@ final class StructureTest {
               "log",
               "limit",
               "v1",
+              "authn",
               "usecase",
               "key",
               "access",
@@ -65,11 +68,23 @@ final class StructureTest {
               "transport"),
           entry("http", "limit", "transport"),
           entry("sigv4", "http", "key", "access", "token"),
-          entry("awskms", "usecase", "key", "config", "transport", "http", "sigv4"),
+          entry("authn", "access", "transport", "http", "sigv4"),
+          entry(
+              "awskms",
+              "authn",
+              "usecase",
+              "key",
+              "access",
+              "config",
+              "transport",
+              "http",
+              "sigv4"),
           entry(
               "",
               "rpc",
               "awskms",
+              "authn",
+              "sigv4",
               "transport",
               "metrics",
               "usecase",
@@ -143,15 +158,29 @@ final class StructureTest {
   }
 
   @Test
-  void sigV4KnowsTheValuesOfARequestButNoServer() {
+  void authenticationKnowsTheValuesOfARequestButNoServer() {
     noClasses()
         .that()
-        .resideInAPackage("dev.hmacd.sigv4")
+        .resideInAnyPackage("dev.hmacd.sigv4", "dev.hmacd.authn")
         .should()
         .dependOnClassesThat(
             resideInAPackage("dev.hmacd.http")
                 .and(not(belongToAnyOf(Request.class, Headers.class)))
-                .or(resideInAPackage("io.netty..")))
+                .or(resideInAnyPackage("io.netty..", "io.grpc..", "com.fasterxml..")))
+        .check(MAIN);
+  }
+
+  /// An edge reads credentials. Only the package `authn` checks them.
+  @Test
+  void onlyAuthnChecksCredentials() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("dev.hmacd.authn", "dev.hmacd.sigv4")
+        .should()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$Claim")
+        .orShould()
+        .callMethod(Tls.class, "trust")
         .check(MAIN);
   }
 

@@ -5,20 +5,21 @@ import dev.hmacd.key.KeyEntry;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Authorization by rules. Without a rule nothing is allowed. Rules only allow; no rule forbids.
+/// Authorization by rules. A rule allows actions; no rule denies an action. Without a rule, no
+/// action is allowed.
 @ThreadSafe
 public final class Access {
-  /// A rule with its decision, so that a decision allocates nothing.
-  private record Ruling(Rule rule, Decision.Allowed allowed) {}
+  /// A rule with its positive decision, which is allocated once.
+  private record RuleDecision(Rule rule, Decision.Allowed allowed) {}
 
-  /// One set of rules. A new set is another object.
-  private record RuleSet(List<Ruling> rulings) {
+  /// An immutable set of rules. Its identity is the version of the rules.
+  private record RuleSet(List<RuleDecision> entries) {
     static RuleSet of(List<Rule> rules) {
-      List<Ruling> rulings = new ArrayList<>();
+      List<RuleDecision> entries = new ArrayList<>();
       for (int i = 0; i < rules.size(); i++) {
-        rulings.add(new Ruling(rules.get(i), new Decision.Allowed(i)));
+        entries.add(new RuleDecision(rules.get(i), new Decision.Allowed(i)));
       }
-      return new RuleSet(List.copyOf(rulings));
+      return new RuleSet(List.copyOf(entries));
     }
   }
 
@@ -28,24 +29,24 @@ public final class Access {
     this.current = RuleSet.of(rules);
   }
 
-  /// Replaces the rules, from the next decision on.
+  /// Replaces the rules. The next decision uses the new rules.
   public void replace(List<Rule> newRules) {
     current = RuleSet.of(newRules);
   }
 
-  /// Identity of the current rules. A decision is current while this object is the same as before
-  /// the decision.
+  /// Version of the current rules, as an object identity. A decision is current while the version
+  /// is the same object as before the decision.
   public Object version() {
     return current;
   }
 
-  /// Decides about an action on a key, for any name of the key in the request.
+  /// Decides about an action on a key. The name of the key in the request has no influence.
   public Decision decide(Principal principal, Action action, KeyEntry key) {
-    for (Ruling ruling : current.rulings()) {
-      if (isFor(ruling.rule(), principal, action)) {
-        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
+    for (RuleDecision entry : current.entries()) {
+      if (isFor(entry.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : entry.rule().keys()) {
           if (pattern.fits(key)) {
-            return ruling.allowed();
+            return entry.allowed();
           }
         }
       }
@@ -53,13 +54,13 @@ public final class Access {
     return Decision.NO_RULE;
   }
 
-  /// Decides about an action on all keys, also on keys that do not exist.
+  /// Decides about an action on all keys, existing or not.
   public Decision decideOnAllKeys(Principal principal, Action action) {
-    for (Ruling ruling : current.rulings()) {
-      if (isFor(ruling.rule(), principal, action)) {
-        for (Rule.KeyPattern pattern : ruling.rule().keys()) {
+    for (RuleDecision entry : current.entries()) {
+      if (isFor(entry.rule(), principal, action)) {
+        for (Rule.KeyPattern pattern : entry.rule().keys()) {
           if (pattern instanceof Rule.KeyPattern.All) {
-            return ruling.allowed();
+            return entry.allowed();
           }
         }
       }

@@ -2,7 +2,8 @@ package dev.hmacd.access;
 
 import java.util.Optional;
 
-/// An action that a rule can allow, with the name of AWS KMS if it has one.
+/// An action that a rule can allow. It has the name of the action in AWS KMS, if AWS KMS has the
+/// action.
 public enum Action {
   GENERATE_MAC("GenerateMac", true),
   VERIFY_MAC("VerifyMac", true),
@@ -39,9 +40,9 @@ public enum Action {
     this.forOneKey = forOneKey;
   }
 
-  /// Whether a rule can allow the action for some keys only. The other actions are not about one
+  /// Whether a rule can allow the action for some keys only. Other actions concern no single
   /// existing key, or change or list aliases. A rule can name keys by alias, so a principal that
-  /// moves aliases controls the meaning of rules. It must be trusted with all keys.
+  /// moves aliases controls the meaning of rules. Such a principal must be trusted with all keys.
   public boolean isForOneKey() {
     return forOneKey;
   }

@@ -1,8 +1,9 @@
 package dev.hmacd.access;
 
-/// The decision about a principal, an action and a key, with what decided it.
+/// The decision about a principal, an action and a key, with the rule or the reason of the
+/// decision.
 public sealed interface Decision {
-  /// Nothing allows the action.
+  /// No rule allows the action.
   Denied NO_RULE = new Denied("no rule allows the action");
 
   /// Whether the action is allowed.

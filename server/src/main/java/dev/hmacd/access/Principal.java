@@ -2,14 +2,14 @@ package dev.hmacd.access;
 
 /// The identity of a caller, with one grammar for all edges: a kind and a name, such as
 /// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing`, `uid:1000` or
-/// `arn:aws:iam::000000000000:user/billing`. The kind is always part of the text, so that a name of
-/// one kind never equals a name of another.
+/// `arn:aws:iam::000000000000:user/billing`. The text always contains the kind, so principals of
+/// different kinds are never equal.
 public record Principal(String name) {
   /// Maximum length of a name, for log lines.
   public static final int MAX_LENGTH = 2048;
 
   public Principal {
-    Kind.requireName(name);
+    PrincipalKind.requireName(name);
     if (name.length() > MAX_LENGTH) {
       throw new IllegalArgumentException("a principal has at most " + MAX_LENGTH + " characters");
     }
@@ -20,15 +20,15 @@ public record Principal(String name) {
   }
 
   public static Principal dns(String name) {
-    return new Principal(Kind.DNS.prefix + name);
+    return new Principal(PrincipalKind.DNS.prefix + name);
   }
 
   public static Principal commonName(String name) {
-    return new Principal(Kind.COMMON_NAME.prefix + name);
+    return new Principal(PrincipalKind.COMMON_NAME.prefix + name);
   }
 
   public static Principal uid(int uid) {
-    return new Principal(Kind.UID.prefix + Integer.toUnsignedString(uid));
+    return new Principal(PrincipalKind.UID.prefix + Integer.toUnsignedString(uid));
   }
 
   @Override

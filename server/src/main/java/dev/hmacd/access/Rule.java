@@ -6,7 +6,7 @@ import dev.hmacd.key.KeyId;
 import java.util.List;
 import java.util.Set;
 
-/// A rule that allows principals some actions on some keys.
+/// A rule that allows actions on keys to principals.
 ///
 /// @param principals the principals of the rule
 /// @param actions the allowed actions
@@ -17,7 +17,7 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     actions = Set.copyOf(actions);
     keys = List.copyOf(keys);
     if (principals.isEmpty() || actions.isEmpty() || keys.isEmpty()) {
-      throw new IllegalArgumentException("a rule names principals, actions and keys");
+      throw new IllegalArgumentException("a rule must name at least one principal, action and key");
     }
     boolean all = keys.stream().anyMatch(KeyPattern.All.class::isInstance);
     List<Action> needAll =
@@ -31,15 +31,15 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
   ///
   /// @param text a principal's name, or a prefix of names
   public record PrincipalPattern(String text, boolean isPrefix) {
-    /// Reads `NAME` or `PREFIX*`. A prefix includes the kind, of a SPIFFE ID also the trust domain,
-    /// and of an ARN also the account.
+    /// Reads `NAME` or `PREFIX*`. A prefix must contain the kind. A prefix of SPIFFE IDs must also
+    /// contain the trust domain, and a prefix of ARNs the account.
     public static PrincipalPattern parse(String pattern) {
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
       if (prefix) {
-        Kind.requirePrefix(text);
+        PrincipalKind.requirePrefix(text);
       } else {
-        Kind.requireName(text);
+        PrincipalKind.requireName(text);
       }
       return new PrincipalPattern(text, prefix);
     }
@@ -55,7 +55,7 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
 
     record Id(KeyId id) implements KeyPattern {}
 
-    /// Keys that now have an alias with this name, or with this prefix.
+    /// Keys with an alias of this name or prefix, at the time of the decision.
     record Named(String text, boolean isPrefix) implements KeyPattern {}
 
     /// Reads `*`, a key id, `alias/NAME` or `alias/PREFIX*`.
@@ -68,7 +68,7 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
       if (text.startsWith(Alias.PREFIX)) {
         boolean anyAlias = prefix && text.equals(Alias.PREFIX);
         if (!anyAlias && !Alias.FORM.matcher(text).matches()) {
-          throw new IllegalArgumentException("an alias matches " + Alias.FORM);
+          throw new IllegalArgumentException("an alias must match " + Alias.FORM);
         }
         return new Named(text, prefix);
       }
@@ -77,7 +77,7 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
           .orElseThrow(
               () ->
                   new IllegalArgumentException(
-                      "a key is \"*\", a key id, or alias/NAME, alias/PREFIX*"));
+                      "a key must be \"*\", a key id, alias/NAME or alias/PREFIX*"));
     }
 
     default boolean fits(KeyEntry key) {

@@ -1,4 +1,4 @@
-/// Authorization of principals, actions and keys. No other package decides it.
+/// Authorization: decides which principal may execute which action on which key.
 @NullMarked
 package dev.hmacd.access;
 

@@ -10,10 +10,10 @@ import java.util.List;
 
 /// The operations on aliases.
 final class AliasOperations {
-  private static final Member ALIAS_NAME =
-      Member.text("AliasName", 1, 256).pattern("^[a-zA-Z0-9:/_-]+$").required();
-  private static final Member TARGET_KEY_ID =
-      Member.text("TargetKeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+  private static final InputMember ALIAS_NAME =
+      InputMember.text("AliasName", 1, 256).pattern("^[a-zA-Z0-9:/_-]+$").required();
+  private static final InputMember TARGET_KEY_ID =
+      InputMember.text("TargetKeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
 
   private final AliasService aliases;
   private final ArnScope scope;
@@ -25,31 +25,33 @@ final class AliasOperations {
 
   List<Operation> all() {
     return List.of(
-        new Operation("CreateAlias", Members.of(ALIAS_NAME, TARGET_KEY_ID), this::createAlias),
-        new Operation("UpdateAlias", Members.of(ALIAS_NAME, TARGET_KEY_ID), this::updateAlias),
-        new Operation("DeleteAlias", Members.of(ALIAS_NAME), this::deleteAlias),
+        new Operation(
+            "CreateAlias", InputStructure.of(ALIAS_NAME, TARGET_KEY_ID), this::createAlias),
+        new Operation(
+            "UpdateAlias", InputStructure.of(ALIAS_NAME, TARGET_KEY_ID), this::updateAlias),
+        new Operation("DeleteAlias", InputStructure.of(ALIAS_NAME), this::deleteAlias),
         new Operation(
             "ListAliases",
-            Members.of(
-                Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS), Paging.LIMIT, Paging.MARKER),
+            InputStructure.of(
+                InputMember.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS), Paging.LIMIT, Paging.MARKER),
             this::listAliases));
   }
 
-  private void createAlias(Call call, Input input, Answer answer) {
-    aliases.createAlias(call, alias(input), target(input), answer.empty());
+  private void createAlias(Call call, OperationInput input, AwsReply reply) {
+    aliases.createAlias(call, alias(input), target(input), reply.empty());
   }
 
-  private void updateAlias(Call call, Input input, Answer answer) {
-    aliases.updateAlias(call, alias(input), target(input), answer.empty());
+  private void updateAlias(Call call, OperationInput input, AwsReply reply) {
+    aliases.updateAlias(call, alias(input), target(input), reply.empty());
   }
 
-  private void deleteAlias(Call call, Input input, Answer answer) {
-    aliases.deleteAlias(call, alias(input), answer.empty());
+  private void deleteAlias(Call call, OperationInput input, AwsReply reply) {
+    aliases.deleteAlias(call, alias(input), reply.empty());
   }
 
   /// Reads an alias name. The use case has the rules for names; this edge has the error texts of
   /// AWS.
-  private static String alias(Input input) {
+  private static String alias(OperationInput input) {
     String name = input.text("AliasName");
     if (!name.startsWith(Alias.PREFIX)) {
       throw new AwsException(
@@ -67,7 +69,7 @@ final class AliasOperations {
     return name;
   }
 
-  private static String target(Input input) {
+  private static String target(OperationInput input) {
     String target = input.text("TargetKeyId");
     if (target.startsWith(Alias.PREFIX) || target.contains(":" + Alias.PREFIX)) {
       throw new AwsException(AwsError.validation("Aliases must refer to keys. Not aliases"));
@@ -75,13 +77,13 @@ final class AliasOperations {
     return target;
   }
 
-  private void listAliases(Call call, Input input, Answer answer) {
+  private void listAliases(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.optionalText("KeyId").orElse("");
     aliases.listAliases(
         call,
         keyId,
         Paging.request("aliases of " + keyId, input, 50, 100),
-        answer.json(
+        reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Aliases");
               for (AliasEntry entry : page.items()) {

@@ -19,14 +19,12 @@ record AwsError(int status, String code, @Nullable String message) {
         });
   }
 
-  /// An error of the caller. AWS answers it with status 400, also if its model declares another
-  /// status.
+  /// An error of the caller. AWS sends status 400, even if its model declares another status.
   static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
   }
 
-  /// The failure with which metrics and logs report this error: those of the contract, as for all
-  /// edges.
+  /// The failure of this error in metrics and logs, which are the same for all edges.
   Failure failure() {
     return switch (code) {
       case "IncompleteSignatureException",
@@ -45,7 +43,8 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("ValidationException", message);
   }
 
-  /// The request's body does not have the types of the operation's model. AWS sends no message.
+  /// The error for a body that does not have the types of the operation's model. AWS sends no
+  /// message.
   static AwsError serialization() {
     return of("SerializationException", null);
   }
@@ -58,7 +57,7 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("ThrottlingException", "Rate exceeded");
   }
 
-  /// Like [#throttled], for a principal whose quota of requests in flight is used up.
+  /// Like [#throttled], for a principal with the maximum number of requests in flight.
   static AwsError throttledCaller() {
     return of(
         "ThrottlingException",

@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
-/// Exception that carries an [AwsError] to the end of the request. It has no stack trace: it is not
-/// a fault of the program, and may occur at a high rate.
+/// Exception that carries an [AwsError] to the end of the request. It has no stack trace: the error
+/// is the client's, and may occur at a high rate.
 final class AwsException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -1,12 +1,10 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.config.Config;
 import dev.hmacd.http.HttpLimits;
 import dev.hmacd.http.HttpProfile;
 import dev.hmacd.http.HttpServer;
-import dev.hmacd.key.ArnScope;
-import dev.hmacd.sigv4.SigV4;
-import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
@@ -14,7 +12,6 @@ import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -44,17 +41,15 @@ public final class AwsKmsServer implements AutoCloseable {
       @Nullable Tls tls,
       UseCases useCases,
       CallPipeline calls,
-      Clock clock,
+      Authenticator authenticator,
       MemoryBudget budget) {
     this.listen = config.listen();
     this.hasTls = tls != null;
-    ArnScope scope = useCases.keys().scope();
     var dispatcher =
         new Dispatcher(
-            new SigV4(SigningScope.kms(scope.region()), clock),
-            useCases.accessKeys(),
+            authenticator,
             Operations.of(useCases),
-            new Failures(scope),
+            new AwsErrors(useCases.keys().scope()),
             calls,
             config.limits().maxCallTime());
     this.server = new HttpServer(limits(config.limits()), PROFILE, dispatcher, loops, tls, budget);
@@ -120,7 +115,7 @@ public final class AwsKmsServer implements AutoCloseable {
   public void awaitDrained(Duration limit) {
     try {
       if (!server.awaitDrained(limit)) {
-        log.atDebug().log("Connections are still open");
+        log.atDebug().log("AWS KMS connections still open after the drain");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -133,7 +128,8 @@ public final class AwsKmsServer implements AutoCloseable {
     beginDrain();
     awaitDrained(LAST_ANSWERS);
     if (openConnections() > 0) {
-      log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
+      log.atWarn()
+          .log("AWS KMS connections closed with requests in flight: grpc.limits.drain has elapsed");
     }
   }
 }

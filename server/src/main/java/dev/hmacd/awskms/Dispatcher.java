@@ -1,14 +1,15 @@
 package dev.hmacd.awskms;
 
+import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authentication;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.PendingSignature;
+import dev.hmacd.authn.SignedRequest;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.HttpError;
 import dev.hmacd.http.HttpHandler;
 import dev.hmacd.http.Request;
 import dev.hmacd.http.Response;
-import dev.hmacd.sigv4.SigV4;
-import dev.hmacd.sigv4.SigV4Exception;
-import dev.hmacd.sigv4.SigningKey;
-import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.Edge;
@@ -18,34 +19,31 @@ import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.RequestIds;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 
-/// Dispatches a complete request: authenticates it, finds the operation, reads its input, and calls
-/// the handler. Runs on the event loop; a request that waits for a signing key continues there
-/// later.
+/// Dispatches complete requests: authenticates a request, finds the operation, reads the input, and
+/// calls the handler. It runs on the event loop and never blocks. A request without a signing key
+/// continues on the event loop after the token has derived the key.
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
-  private final SigV4 sigV4;
-  private final AccessKeyService accessKeys;
+  private final Authenticator authenticator;
   private final Operations operations;
-  private final Failures failures;
+  private final AwsErrors errors;
   private final CallPipeline calls;
   private final Duration maxCallTime;
 
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
   Dispatcher(
-      SigV4 sigV4,
-      AccessKeyService accessKeys,
+      Authenticator authenticator,
       Operations operations,
-      Failures failures,
+      AwsErrors errors,
       CallPipeline calls,
       Duration maxCallTime) {
-    this.sigV4 = sigV4;
-    this.accessKeys = accessKeys;
+    this.authenticator = authenticator;
     this.operations = operations;
-    this.failures = failures;
+    this.errors = errors;
     this.calls = calls;
     this.maxCallTime = maxCallTime;
   }
@@ -66,24 +64,16 @@ final class Dispatcher implements HttpHandler {
             operation.map(Operation::method).orElse(Method.UNKNOWN),
             request.headers().only("traceparent").orElse(null),
             System.nanoTime() + maxCallTime.toNanos());
-    var answer = new Answer(call, exchange, failures);
-    answering(
-        answer,
+    var reply = new AwsReply(call, exchange, errors);
+    runStep(
+        reply,
         () -> {
           requirePost(request);
-          SigV4.Claim claim = sigV4.read(request);
-          CompletableFuture<SigningKey> key =
-              accessKeys
-                  .signingKey(claim.accessKeyId(), claim.day(), call.deadlineNanos())
-                  .orElseThrow(SigV4Exception::unknownKey);
-          Runnable next = () -> proceed(request, claim, key, operation, call, exchange, answer);
-          if (key.isDone()) {
-            next.run();
-          } else {
-            Runnable waiting = answer.unlessAbandoned(next);
-            var _ =
-                key.whenCompleteAsync((_, _) -> answering(answer, waiting), exchange.executor());
-          }
+          proceed(
+              authenticator.authenticate(new SignedRequest(request, call.deadlineNanos())),
+              exchange,
+              reply,
+              principal -> call(principal, request, operation, call, exchange, reply));
         });
   }
 
@@ -96,41 +86,52 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
+  /// Passes the principal to the next step, or refuses the request. If the signature is pending,
+  /// the request continues later.
   private static void proceed(
+      Authentication result, Exchange exchange, AwsReply reply, Consumer<Principal> next) {
+    switch (result) {
+      case Authentication.Authenticated(var principal) -> next.accept(principal);
+      case Authentication.InvalidSignature(var error) -> reply.refuse(SignatureErrors.of(error));
+      case Authentication.Refused _ -> reply.fail(new Failure.Unauthenticated());
+      case PendingSignature pending -> {
+        Runnable step =
+            reply.unlessAbandoned(() -> proceed(pending.complete(), exchange, reply, next));
+        pending.whenReady(() -> runStep(reply, step), exchange.executor());
+      }
+    }
+  }
+
+  private static void call(
+      Principal principal,
       Request request,
-      SigV4.Claim claim,
-      CompletableFuture<SigningKey> found,
       Optional<Operation> operation,
       Call call,
       Exchange exchange,
-      Answer answer) {
-    SigningKey key = found.join();
-    claim.verify(key);
-    call.authenticated(key.principal());
-    if (!exchange.admit(key.principal())) {
+      AwsReply reply) {
+    call.authenticated(principal);
+    if (!exchange.admit(principal)) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));
-    Input input = known.input().read(request.body());
-    answer.about(input);
-    known.handler().call(call, input, answer);
+    OperationInput input = known.input().read(request.body());
+    reply.inputRead(input);
+    known.handler().call(call, input, reply);
   }
 
-  /// Runs a step, and answers the request with the exception if the step throws one.
-  private static void answering(Answer answer, Runnable work) {
+  /// Runs a step of a request. If the step throws an exception, the exception is the reply.
+  private static void runStep(AwsReply reply, Runnable work) {
     try {
       work.run();
     } catch (AwsException e) {
-      answer.refuse(e.error());
-    } catch (SigV4Exception e) {
-      answer.refuse(SignatureErrors.of(e));
+      reply.refuse(e.error());
     } catch (Refusal e) {
-      answer.fail(e.failure());
+      reply.fail(e.failure());
     } catch (CompletionException e) {
-      answer.fail(
+      reply.fail(
           e.getCause() instanceof Refusal refusal ? refusal.failure() : new Failure.Unforeseen(e));
     } catch (RuntimeException e) {
-      answer.fail(new Failure.Unforeseen(e));
+      reply.fail(new Failure.Unforeseen(e));
     }
   }
 }

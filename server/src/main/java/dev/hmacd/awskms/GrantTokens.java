@@ -1,14 +1,14 @@
 package dev.hmacd.awskms;
 
-/// Grant tokens, which are not served: hmacd has no grants yet, so no valid grant token exists.
+/// The member `GrantTokens` of requests. hmacd has no grants yet, so no grant token is valid.
 final class GrantTokens {
   private static final String NAME = "GrantTokens";
-  static final Member MEMBER = Member.texts(NAME, 10, 1, 8192);
+  static final InputMember MEMBER = InputMember.texts(NAME, 10, 1, 8192);
 
   private GrantTokens() {}
 
   /// Refuses a request with a grant token.
-  static void refuse(Input input) {
+  static void refuse(OperationInput input) {
     if (!input.list(NAME).isEmpty()) {
       throw new AwsException(AwsError.of("InvalidGrantTokenException", null));
     }

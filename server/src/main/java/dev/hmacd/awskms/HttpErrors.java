@@ -10,26 +10,28 @@ final class HttpErrors {
   static AwsError of(HttpError error) {
     return switch (error) {
       case MALFORMED -> badRequest(error, "The request is not well-formed HTTP.");
-      case INVALID_HOST -> badRequest(error, "The request must name one host.");
-      case TRAILERS -> badRequest(error, "Fields after the body are not taken.");
-      case TIMEOUT ->
-          of(error, "RequestTimeoutException", "The request did not come whole in time.");
+      case INVALID_HOST -> badRequest(error, "The request must have exactly one valid host.");
+      case TRAILERS -> badRequest(error, "Trailer fields are not supported.");
+      case TIMEOUT -> of(error, "RequestTimeoutException", "The request was not complete in time.");
       case BODY_TOO_LONG ->
           of(error, "RequestEntityTooLargeException", "The request's body is too long.");
       case TARGET_TOO_LONG ->
           of(error, "RequestUriTooLongException", "The request's target is too long.");
       case EXPECTATION ->
-          of(error, "ExpectationFailedException", "Nothing but 100-continue can be expected.");
+          of(error, "ExpectationFailedException", "Only 100-continue is supported in Expect.");
       case HEADERS_TOO_LONG ->
           of(
               error,
               "RequestHeaderFieldsTooLargeException",
               "The request's header fields are too long.");
       case BUFFER_LIMIT ->
-          of(error, "ServiceUnavailableException", "Too many requests are coming in.");
+          of(
+              error,
+              "ServiceUnavailableException",
+              "The memory for incoming requests is full. Retry later.");
       case REQUEST_LIMIT -> AwsError.throttled();
       case VERSION ->
-          of(error, "HttpVersionNotSupportedException", "HTTP/1.1 and HTTP/2 are spoken here.");
+          of(error, "HttpVersionNotSupportedException", "Only HTTP/1.1 and HTTP/2 are supported.");
     };
   }
 

@@ -14,9 +14,10 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
-/// JSON of requests and responses: RFC 8259 in UTF-8, without duplicate names, of bounded size.
+/// Parsers and generators for the JSON of requests and responses: RFC 8259 in UTF-8, without
+/// duplicate names, of bounded depth.
 final class Json {
-  /// Maximum depth, above that of any model, also for members that are not in the model.
+  /// Maximum nesting depth. No model of an operation has this depth.
   private static final int MAX_DEPTH = 32;
 
   private static final int MAX_NUMBER_CHARS = 64;
@@ -42,8 +43,8 @@ final class Json {
     void write(JsonGenerator json) throws IOException;
   }
 
-  /// Creates a parser for a text in UTF-8. The library also accepts UTF-16, UTF-32 and invalid
-  /// UTF-8.
+  /// Creates a parser for a text in UTF-8. The JSON library also accepts UTF-16, UTF-32 and invalid
+  /// UTF-8, so this method checks the encoding.
   ///
   /// @throws AwsException if the text is not UTF-8
   static JsonParser parser(byte[] text) throws IOException {

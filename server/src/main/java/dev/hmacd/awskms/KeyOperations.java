@@ -12,11 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/// Creates, describes and lists keys, and returns their rotation status.
+/// The operations that create, describe and list keys, and return the rotation status of a key.
 final class KeyOperations {
   private static final String USAGE = "GENERATE_VERIFY_MAC";
 
-  /// The values in the order of AWS's message.
+  /// The values, in the order of AWS's error message.
   private static final List<String> SPECS =
       List.of(
           "RSA_2048",
@@ -35,7 +35,8 @@ final class KeyOperations {
   private static final List<String> USAGES =
       List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE, "KEY_AGREEMENT");
 
-  /// Operations on keys of other kinds. AWS refuses them for a MAC key after its look-up.
+  /// Operations for other key usages. For a MAC key, AWS refuses these operations after the look-up
+  /// of the key.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
           "Decapsulate",
@@ -49,7 +50,7 @@ final class KeyOperations {
           "Sign",
           "Verify");
 
-  static final Member KEY_ID = Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+  static final InputMember KEY_ID = InputMember.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
 
   private final KeyService keys;
 
@@ -63,38 +64,40 @@ final class KeyOperations {
             List.of(
                 new Operation("CreateKey", createKeyInput(), this::createKey),
                 new Operation(
-                    "DescribeKey", Members.of(KEY_ID, GrantTokens.MEMBER), this::describeKey),
+                    "DescribeKey",
+                    InputStructure.of(KEY_ID, GrantTokens.MEMBER),
+                    this::describeKey),
                 new Operation(
-                    "GetKeyRotationStatus", Members.of(KEY_ID), this::getKeyRotationStatus),
+                    "GetKeyRotationStatus", InputStructure.of(KEY_ID), this::getKeyRotationStatus),
                 new Operation(
-                    "ListKeys", Members.of(Paging.LIMIT, Paging.MARKER), this::listKeys)));
+                    "ListKeys", InputStructure.of(Paging.LIMIT, Paging.MARKER), this::listKeys)));
     OF_OTHER_USAGES.forEach(
         name ->
             all.add(
                 new Operation(
                     name,
-                    Members.of(KEY_ID),
-                    (call, input, answer) -> ofOtherUsage(name, call, input, answer))));
+                    InputStructure.of(KEY_ID),
+                    (call, input, reply) -> ofOtherUsage(name, call, input, reply))));
     return all;
   }
 
-  private static Members createKeyInput() {
-    return Members.of(
-        Member.unserved("Policy"),
-        Member.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS),
-        Member.oneOf("KeyUsage", USAGES),
-        Member.oneOf("CustomerMasterKeySpec", SPECS),
-        Member.oneOf("KeySpec", SPECS),
-        Member.oneOf(
+  private static InputStructure createKeyInput() {
+    return InputStructure.of(
+        InputMember.unserved("Policy"),
+        InputMember.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS),
+        InputMember.oneOf("KeyUsage", USAGES),
+        InputMember.oneOf("CustomerMasterKeySpec", SPECS),
+        InputMember.oneOf("KeySpec", SPECS),
+        InputMember.oneOf(
             "Origin", List.of("AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")),
-        Member.unserved("CustomKeyStoreId"),
-        Member.bool("BypassPolicyLockoutSafetyCheck"),
+        InputMember.unserved("CustomKeyStoreId"),
+        InputMember.bool("BypassPolicyLockoutSafetyCheck"),
         TagOperations.TAGS,
-        Member.bool("MultiRegion"),
-        Member.unserved("XksKeyId"));
+        InputMember.bool("MultiRegion"),
+        InputMember.unserved("XksKeyId"));
   }
 
-  private void createKey(Call call, Input input, Answer answer) {
+  private void createKey(Call call, OperationInput input, AwsReply reply) {
     refuseUnserved(input);
     keys.createKey(
         call,
@@ -102,11 +105,11 @@ final class KeyOperations {
         input.optionalText("Description").orElse(""),
         TagOperations.tags(input),
         Optional.empty(),
-        answer.json((json, key) -> writeMetadata(json, key)));
+        reply.json((json, key) -> writeMetadata(json, key)));
   }
 
-  /// Refuses values that are not served. The served values are the defaults of AWS.
-  private static void refuseUnserved(Input input) {
+  /// Refuses values that hmacd does not support. Only the defaults of AWS are supported.
+  private static void refuseUnserved(OperationInput input) {
     refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
     refuseIf(input.bool("MultiRegion"), "MultiRegion");
     refuseIf(input.bool("BypassPolicyLockoutSafetyCheck"), "BypassPolicyLockoutSafetyCheck");
@@ -118,7 +121,7 @@ final class KeyOperations {
     }
   }
 
-  private static KeySpec spec(Input input) {
+  private static KeySpec spec(OperationInput input) {
     if (input.has("KeySpec") && input.has("CustomerMasterKeySpec")) {
       throw new AwsException(
           AwsError.validation(
@@ -147,15 +150,15 @@ final class KeyOperations {
     return KeySpec.valueOf(spec);
   }
 
-  private void describeKey(Call call, Input input, Answer answer) {
+  private void describeKey(Call call, OperationInput input, AwsReply reply) {
     GrantTokens.refuse(input);
-    answer
+    reply
         .<KeyEntry>json((json, key) -> writeMetadata(json, key))
         .succeed(keys.describeKey(call, input.text("KeyId")));
   }
 
-  private void getKeyRotationStatus(Call call, Input input, Answer answer) {
-    answer
+  private void getKeyRotationStatus(Call call, OperationInput input, AwsReply reply) {
+    reply
         .<KeyEntry>json(
             (json, key) -> {
               json.writeStringField("KeyId", key.id().value());
@@ -164,11 +167,11 @@ final class KeyOperations {
         .succeed(keys.getKeyRotationStatus(call, input.text("KeyId")));
   }
 
-  private void listKeys(Call call, Input input, Answer answer) {
+  private void listKeys(Call call, OperationInput input, AwsReply reply) {
     keys.listKeys(
         call,
         Paging.request("keys", input, 100, 1000),
-        answer.json(
+        reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Keys");
               for (var id : page.items()) {
@@ -184,9 +187,9 @@ final class KeyOperations {
 
   /// Refuses an operation of another key usage. The error discloses the key usage, so the caller
   /// needs DescribeKey.
-  private void ofOtherUsage(String name, Call call, Input input, Answer answer) {
+  private void ofOtherUsage(String name, Call call, OperationInput input, AwsReply reply) {
     KeyEntry key = keys.describeKey(call, input.text("KeyId"));
-    answer.refuse(
+    reply.refuse(
         AwsError.of(
             "InvalidKeyUsageException",
             keys.scope().keyArn(key.id())

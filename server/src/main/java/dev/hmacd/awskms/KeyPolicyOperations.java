@@ -6,9 +6,9 @@ import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.Page;
 import java.util.List;
 
-/// Reads key policies. Every key has AWS's default key policy, which delegates all decisions to
-/// identity policies. In hmacd these are the access rules of the configuration. Other policies are
-/// not served.
+/// The operations that read key policies. Every key has AWS's default key policy, which delegates
+/// all decisions to identity policies. In hmacd, the access rules of the configuration are the
+/// identity policies. Other key policies are not supported.
 final class KeyPolicyOperations {
   private static final String POLICY_NAME = "PolicyName";
   private static final String DEFAULT = "default";
@@ -22,7 +22,7 @@ final class KeyPolicyOperations {
     this.defaultPolicy = defaultPolicy(keys.scope());
   }
 
-  /// The bytes are AWS's own, spaces included: some clients compare policies as text.
+  /// The text has the spaces of AWS's own policy, because some clients compare policies as text.
   private static String defaultPolicy(ArnScope scope) {
     return """
         {
@@ -45,21 +45,22 @@ final class KeyPolicyOperations {
     return List.of(
         new Operation(
             "GetKeyPolicy",
-            Members.of(KeyOperations.KEY_ID, Member.text(POLICY_NAME, 1, 128).pattern("[\\w]+")),
+            InputStructure.of(
+                KeyOperations.KEY_ID, InputMember.text(POLICY_NAME, 1, 128).pattern("[\\w]+")),
             this::getKeyPolicy),
         new Operation(
             "ListKeyPolicies",
-            Members.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
+            InputStructure.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
             this::listKeyPolicies));
   }
 
-  private void getKeyPolicy(Call call, Input input, Answer answer) {
+  private void getKeyPolicy(Call call, OperationInput input, AwsReply reply) {
     keys.getKeyPolicy(call, input.text("KeyId"));
     String name = input.optionalText(POLICY_NAME).orElse(DEFAULT);
     if (!name.equals(DEFAULT)) {
       throw new AwsException(AwsError.of("NotFoundException", "No such policy exists"));
     }
-    answer
+    reply
         .<String>json(
             (json, policy) -> {
               json.writeStringField("Policy", policy);
@@ -68,10 +69,10 @@ final class KeyPolicyOperations {
         .succeed(defaultPolicy);
   }
 
-  private void listKeyPolicies(Call call, Input input, Answer answer) {
+  private void listKeyPolicies(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.text("KeyId");
     var page = Paging.request("policies of " + keyId, input, 100, MAX_PAGE);
-    answer
+    reply
         .<Page<String>>json(
             (json, names) -> {
               json.writeArrayFieldStart("PolicyNames");

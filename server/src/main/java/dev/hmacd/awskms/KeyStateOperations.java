@@ -20,31 +20,31 @@ final class KeyStateOperations {
 
   List<Operation> all() {
     return List.of(
-        new Operation("EnableKey", Members.of(KeyOperations.KEY_ID), this::enableKey),
-        new Operation("DisableKey", Members.of(KeyOperations.KEY_ID), this::disableKey),
+        new Operation("EnableKey", InputStructure.of(KeyOperations.KEY_ID), this::enableKey),
+        new Operation("DisableKey", InputStructure.of(KeyOperations.KEY_ID), this::disableKey),
         new Operation(
             "ScheduleKeyDeletion",
-            Members.of(KeyOperations.KEY_ID, Member.integer(PENDING_WINDOW, 1, 365)),
+            InputStructure.of(KeyOperations.KEY_ID, InputMember.integer(PENDING_WINDOW, 1, 365)),
             this::scheduleKeyDeletion),
         new Operation(
-            "CancelKeyDeletion", Members.of(KeyOperations.KEY_ID), this::cancelKeyDeletion),
+            "CancelKeyDeletion", InputStructure.of(KeyOperations.KEY_ID), this::cancelKeyDeletion),
         new Operation(
             "UpdateKeyDescription",
-            Members.of(
+            InputStructure.of(
                 KeyOperations.KEY_ID,
-                Member.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS).required()),
+                InputMember.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS).required()),
             this::updateKeyDescription));
   }
 
-  private void enableKey(Call call, Input input, Answer answer) {
-    states.enableKey(call, input.text("KeyId"), answer.empty());
+  private void enableKey(Call call, OperationInput input, AwsReply reply) {
+    states.enableKey(call, input.text("KeyId"), reply.empty());
   }
 
-  private void disableKey(Call call, Input input, Answer answer) {
-    states.disableKey(call, input.text("KeyId"), answer.empty());
+  private void disableKey(Call call, OperationInput input, AwsReply reply) {
+    states.disableKey(call, input.text("KeyId"), reply.empty());
   }
 
-  private void scheduleKeyDeletion(Call call, Input input, Answer answer) {
+  private void scheduleKeyDeletion(Call call, OperationInput input, AwsReply reply) {
     int days = input.number(PENDING_WINDOW).orElse(KeyStateService.MAX_PENDING_DAYS);
     if (days < KeyStateService.MIN_PENDING_DAYS || days > KeyStateService.MAX_PENDING_DAYS) {
       throw new AwsException(
@@ -58,7 +58,7 @@ final class KeyStateOperations {
         call,
         input.text("KeyId"),
         days,
-        answer.json(
+        reply.json(
             (json, key) -> {
               json.writeStringField("KeyId", scope.keyArn(key.id()));
               if (key.deletion() != null) {
@@ -69,15 +69,15 @@ final class KeyStateOperations {
             }));
   }
 
-  private void cancelKeyDeletion(Call call, Input input, Answer answer) {
+  private void cancelKeyDeletion(Call call, OperationInput input, AwsReply reply) {
     states.cancelKeyDeletion(
         call,
         input.text("KeyId"),
-        answer.json((json, key) -> json.writeStringField("KeyId", scope.keyArn(key.id()))));
+        reply.json((json, key) -> json.writeStringField("KeyId", scope.keyArn(key.id()))));
   }
 
-  private void updateKeyDescription(Call call, Input input, Answer answer) {
+  private void updateKeyDescription(Call call, OperationInput input, AwsReply reply) {
     states.updateKeyDescription(
-        call, input.text("KeyId"), input.text("Description"), answer.empty());
+        call, input.text("KeyId"), input.text("Description"), reply.empty());
   }
 }

@@ -9,18 +9,19 @@ import java.util.List;
 
 /// The operations `GenerateMac` and `VerifyMac`.
 final class MacOperations {
-  private static final Member MESSAGE =
-      Member.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();
-  private static final Member MAC = Member.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();
+  private static final InputMember MESSAGE =
+      InputMember.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();
+  private static final InputMember MAC =
+      InputMember.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();
 
-  /// The values in the order of AWS's message.
-  private static final Member MAC_ALGORITHM =
-      Member.oneOf(
+  /// The values, in the order of AWS's error message.
+  private static final InputMember MAC_ALGORITHM =
+      InputMember.oneOf(
               "MacAlgorithm",
               List.of("HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512"))
           .required();
 
-  private static final Member DRY_RUN = Member.bool("DryRun");
+  private static final InputMember DRY_RUN = InputMember.bool("DryRun");
 
   private final MacService macs;
 
@@ -32,20 +33,21 @@ final class MacOperations {
     return List.of(
         new Operation(
             "GenerateMac",
-            Members.of(MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, GrantTokens.MEMBER, DRY_RUN),
+            InputStructure.of(
+                MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, GrantTokens.MEMBER, DRY_RUN),
             this::generateMac),
         new Operation(
             "VerifyMac",
-            Members.of(
+            InputStructure.of(
                 MESSAGE, KeyOperations.KEY_ID, MAC_ALGORITHM, MAC, GrantTokens.MEMBER, DRY_RUN),
             this::verifyMac));
   }
 
-  private void generateMac(Call call, Input input, Answer answer) {
+  private void generateMac(Call call, OperationInput input, AwsReply reply) {
     macs.generateMac(
         call,
         request(input),
-        answer.json(
+        reply.json(
             (json, made) -> {
               json.writeStringField("KeyId", made.keyArn());
               json.writeStringField("Mac", Base64.getEncoder().encodeToString(made.mac()));
@@ -53,12 +55,12 @@ final class MacOperations {
             }));
   }
 
-  private void verifyMac(Call call, Input input, Answer answer) {
+  private void verifyMac(Call call, OperationInput input, AwsReply reply) {
     macs.verifyMac(
         call,
         request(input),
         input.blob("Mac"),
-        answer.json(
+        reply.json(
             (json, made) -> {
               json.writeStringField("KeyId", made.keyArn());
               json.writeBooleanField("MacValid", true);
@@ -66,7 +68,7 @@ final class MacOperations {
             }));
   }
 
-  private static MacRequest request(Input input) {
+  private static MacRequest request(OperationInput input) {
     GrantTokens.refuse(input);
     return new MacRequest(
         input.text("KeyId"),

@@ -7,8 +7,8 @@ import dev.hmacd.usecase.Method;
 ///
 /// @param name the name in AWS, e.g. `GenerateMac`
 /// @param method the method in metrics and logs
-record Operation(String name, Method method, Members input, Handler handler) {
-  Operation(String name, Members input, Handler handler) {
+record Operation(String name, Method method, InputStructure input, Handler handler) {
+  Operation(String name, InputStructure input, Handler handler) {
     this(name, Method.named(name), input, handler);
   }
 
@@ -16,12 +16,12 @@ record Operation(String name, Method method, Members input, Handler handler) {
   interface Handler {
     /// Calls the use case.
     ///
-    /// @throws AwsException or [dev.hmacd.usecase.Refusal], for the error of the request
-    void call(Call call, Input input, Answer answer);
+    /// @throws AwsException or [dev.hmacd.usecase.Refusal], with the error of the request
+    void call(Call call, OperationInput input, AwsReply reply);
   }
 
-  /// An operation that is not served, for each input.
+  /// An operation that hmacd refuses for every input.
   static Operation refused(String name, AwsError error) {
-    return new Operation(name, Members.of(), (_, _, answer) -> answer.refuse(error));
+    return new Operation(name, InputStructure.of(), (_, _, reply) -> reply.refuse(error));
   }
 }

@@ -8,12 +8,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// All operations of AWS KMS by name, served and not served. Any other name is an unknown
-/// operation.
+/// All operations of AWS KMS by name, supported or not. Any other name is an unknown operation.
 final class Operations {
   private static final String TARGET_PREFIX = "TrentService.";
 
-  /// Operations that AWS has for MAC keys, and that are not served yet.
+  /// Operations that AWS supports for MAC keys, and hmacd does not support yet.
   private static final List<String> NOT_YET =
       List.of(
           "CreateGrant",
@@ -27,7 +26,7 @@ final class Operations {
           "RetireGrant",
           "RevokeGrant");
 
-  /// Operations that AWS refuses for MAC keys, too, without an error message.
+  /// Operations that AWS refuses for MAC keys. AWS sends no error message.
   private static final List<String> NEVER =
       List.of(
           "ConnectCustomKeyStore",

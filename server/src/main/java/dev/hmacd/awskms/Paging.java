@@ -8,14 +8,15 @@ import java.io.IOException;
 /// Pagination of lists: `Limit` and `Marker` in the request, `Truncated` and `NextMarker` in the
 /// response.
 final class Paging {
-  static final Member LIMIT = Member.integer("Limit", 1, 1000);
-  static final Member MARKER = Member.text("Marker", 1, 1024).pattern("[\\u0020-\\u00FF]*");
+  static final InputMember LIMIT = InputMember.integer("Limit", 1, 1000);
+  static final InputMember MARKER =
+      InputMember.text("Marker", 1, 1024).pattern("[\\u0020-\\u00FF]*");
 
   private Paging() {}
 
   /// @param list name of the list; a marker of another list is refused
-  /// @param maxSize maximum page size; a larger limit that the model allows is reduced to it
-  static PageRequest request(String list, Input input, int defaultSize, int maxSize) {
+  /// @param maxSize maximum page size; a larger limit is reduced to this size
+  static PageRequest request(String list, OperationInput input, int defaultSize, int maxSize) {
     return PageRequest.of(
         list,
         Math.min(input.number("Limit").orElse(defaultSize), maxSize),

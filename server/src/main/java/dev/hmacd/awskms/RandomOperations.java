@@ -19,19 +19,19 @@ final class RandomOperations {
     return List.of(
         new Operation(
             "GenerateRandom",
-            Members.of(
-                Member.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES).required(),
-                Member.unserved("CustomKeyStoreId"),
-                Member.unserved("Recipient")),
+            InputStructure.of(
+                InputMember.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES).required(),
+                InputMember.unserved("CustomKeyStoreId"),
+                InputMember.unserved("Recipient")),
             this::generateRandom));
   }
 
-  private void generateRandom(Call call, Input input, Answer answer) {
+  private void generateRandom(Call call, OperationInput input, AwsReply reply) {
     int count = input.number(NUMBER_OF_BYTES).orElseThrow();
     random.generateRandom(
         call,
         count,
-        answer.json(
+        reply.json(
             (json, bytes) ->
                 json.writeStringField("Plaintext", Base64.getEncoder().encodeToString(bytes))));
   }

@@ -4,7 +4,7 @@ import dev.hmacd.sigv4.SigV4Exception;
 
 /// Maps a [SigV4Exception] to the error of AWS.
 final class SignatureErrors {
-  /// Also the error of AWS for an access key that does not exist.
+  /// The error of AWS for an access key that does not exist.
   static final AwsError UNKNOWN_KEY = of(SigV4Exception.unknownKey());
 
   private SignatureErrors() {}

@@ -7,7 +7,7 @@ import java.util.List;
 
 /// The operations on tags.
 final class TagOperations {
-  static final Member TAGS = tagList();
+  static final InputMember TAGS = tagList();
 
   private static final int MAX_PAGE = 50;
 
@@ -17,56 +17,56 @@ final class TagOperations {
     this.tags = tags;
   }
 
-  private static Member tagList() {
-    return Member.structures(
+  private static InputMember tagList() {
+    return InputMember.structures(
         "Tags",
-        Members.of(
-            Member.text("TagKey", 1, Tag.MAX_KEY_LENGTH).required(),
-            Member.text("TagValue", 0, Tag.MAX_VALUE_LENGTH).required()));
+        InputStructure.of(
+            InputMember.text("TagKey", 1, Tag.MAX_KEY_LENGTH).required(),
+            InputMember.text("TagValue", 0, Tag.MAX_VALUE_LENGTH).required()));
   }
 
   List<Operation> all() {
     return List.of(
         new Operation(
             "TagResource",
-            Members.of(KeyOperations.KEY_ID, tagList().required()),
+            InputStructure.of(KeyOperations.KEY_ID, tagList().required()),
             this::tagResource),
         new Operation(
             "UntagResource",
-            Members.of(
+            InputStructure.of(
                 KeyOperations.KEY_ID,
-                Member.texts("TagKeys", Integer.MAX_VALUE, 1, Tag.MAX_KEY_LENGTH).required()),
+                InputMember.texts("TagKeys", Integer.MAX_VALUE, 1, Tag.MAX_KEY_LENGTH).required()),
             this::untagResource),
         new Operation(
             "ListResourceTags",
-            Members.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
+            InputStructure.of(KeyOperations.KEY_ID, Paging.LIMIT, Paging.MARKER),
             this::listResourceTags));
   }
 
   /// The tags of a request; empty if the request has none.
-  static List<Tag> tags(Input input) {
+  static List<Tag> tags(OperationInput input) {
     return input.list("Tags").stream()
-        .map(Input.class::cast)
+        .map(OperationInput.class::cast)
         .map(tag -> new Tag(tag.text("TagKey"), tag.text("TagValue")))
         .toList();
   }
 
-  private void tagResource(Call call, Input input, Answer answer) {
-    tags.tagResource(call, input.text("KeyId"), tags(input), answer.empty());
+  private void tagResource(Call call, OperationInput input, AwsReply reply) {
+    tags.tagResource(call, input.text("KeyId"), tags(input), reply.empty());
   }
 
-  private void untagResource(Call call, Input input, Answer answer) {
+  private void untagResource(Call call, OperationInput input, AwsReply reply) {
     List<String> keys = input.list("TagKeys").stream().map(String.class::cast).toList();
-    tags.untagResource(call, input.text("KeyId"), keys, answer.empty());
+    tags.untagResource(call, input.text("KeyId"), keys, reply.empty());
   }
 
-  private void listResourceTags(Call call, Input input, Answer answer) {
+  private void listResourceTags(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.text("KeyId");
     tags.listResourceTags(
         call,
         keyId,
         Paging.request("tags of " + keyId, input, MAX_PAGE, MAX_PAGE),
-        answer.json(
+        reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Tags");
               for (Tag tag : page.items()) {

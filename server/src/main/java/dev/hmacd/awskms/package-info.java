@@ -1,4 +1,4 @@
-/// The AWS KMS edge: the operations and their JSON to the domain and back, compatible with the
+/// The AWS KMS edge: converts operations and their JSON to the domain and back. Compatible with the
 /// clients of AWS.
 @NullMarked
 package dev.hmacd.awskms;

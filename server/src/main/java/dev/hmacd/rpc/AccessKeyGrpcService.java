@@ -24,10 +24,10 @@ final class AccessKeyGrpcService {
     this.accessKeys = accessKeys;
   }
 
-  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
-    return new ServiceBuilder(AccessKeyServiceGrpc.getServiceDescriptor(), setting)
+  ServerServiceDefinition definition(CallStarter starter) {
+    return new ServiceBuilder(AccessKeyServiceGrpc.getServiceDescriptor(), starter)
         .add(
-            Cleared.responses(AccessKeyServiceGrpc.getCreateAccessKeyMethod()),
+            ZeroizingStream.responses(AccessKeyServiceGrpc.getCreateAccessKeyMethod()),
             CreateAccessKeyRequest.getDefaultInstance(),
             this::createAccessKey)
         .add(
@@ -46,46 +46,46 @@ final class AccessKeyGrpcService {
   }
 
   private void createAccessKey(
-      Call call, CreateAccessKeyRequest request, Answer<CreateAccessKeyResponse> answer) {
+      Call call, CreateAccessKeyRequest request, GrpcReply<CreateAccessKeyResponse> reply) {
     accessKeys.createAccessKey(
         call,
         request.getPrincipal(),
-        answer.atOnceFrom(
+        reply.encodingAtOnce(
             made ->
                 CreateAccessKeyResponse.newBuilder()
-                    .setAccessKey(Values.accessKey(made.key()))
+                    .setAccessKey(ProtoConverter.accessKey(made.key()))
                     .setSecretAccessKeyBytes(UnsafeByteOperations.unsafeWrap(made.secretText()))
                     .build()));
   }
 
   private void listAccessKeys(
-      Call call, ListAccessKeysRequest request, Answer<ListAccessKeysResponse> answer) {
+      Call call, ListAccessKeysRequest request, GrpcReply<ListAccessKeysResponse> reply) {
     accessKeys.listAccessKeys(
         call,
         PageRequest.of("access keys", request.getPageSize(), 100, 1000, request.getPageToken()),
-        answer.from(
+        reply.encoding(
             page -> {
               var response = ListAccessKeysResponse.newBuilder();
-              page.items().forEach(key -> response.addAccessKeys(Values.accessKey(key)));
+              page.items().forEach(key -> response.addAccessKeys(ProtoConverter.accessKey(key)));
               page.nextToken().ifPresent(response::setNextPageToken);
               return response.build();
             }));
   }
 
   private void disableAccessKey(
-      Call call, DisableAccessKeyRequest request, Answer<DisableAccessKeyResponse> answer) {
+      Call call, DisableAccessKeyRequest request, GrpcReply<DisableAccessKeyResponse> reply) {
     accessKeys.disableAccessKey(
         call,
         id(request.getAccessKeyId()),
-        answer.from(_ -> DisableAccessKeyResponse.getDefaultInstance()));
+        reply.encoding(_ -> DisableAccessKeyResponse.getDefaultInstance()));
   }
 
   private void deleteAccessKey(
-      Call call, DeleteAccessKeyRequest request, Answer<DeleteAccessKeyResponse> answer) {
+      Call call, DeleteAccessKeyRequest request, GrpcReply<DeleteAccessKeyResponse> reply) {
     accessKeys.deleteAccessKey(
         call,
         id(request.getAccessKeyId()),
-        answer.from(_ -> DeleteAccessKeyResponse.getDefaultInstance()));
+        reply.encoding(_ -> DeleteAccessKeyResponse.getDefaultInstance()));
   }
 
   private static String id(String given) {

@@ -46,31 +46,33 @@ final class AliasMethods {
   }
 
   private void createAlias(
-      Call call, CreateAliasRequest request, Answer<CreateAliasResponse> answer) {
+      Call call, CreateAliasRequest request, GrpcReply<CreateAliasResponse> reply) {
     aliases.createAlias(
         call,
         request.getAliasName(),
         request.getTargetKeyId(),
-        answer.from(_ -> CreateAliasResponse.getDefaultInstance()));
+        reply.encoding(_ -> CreateAliasResponse.getDefaultInstance()));
   }
 
   private void updateAlias(
-      Call call, UpdateAliasRequest request, Answer<UpdateAliasResponse> answer) {
+      Call call, UpdateAliasRequest request, GrpcReply<UpdateAliasResponse> reply) {
     aliases.updateAlias(
         call,
         request.getAliasName(),
         request.getTargetKeyId(),
-        answer.from(_ -> UpdateAliasResponse.getDefaultInstance()));
+        reply.encoding(_ -> UpdateAliasResponse.getDefaultInstance()));
   }
 
   private void deleteAlias(
-      Call call, DeleteAliasRequest request, Answer<DeleteAliasResponse> answer) {
+      Call call, DeleteAliasRequest request, GrpcReply<DeleteAliasResponse> reply) {
     aliases.deleteAlias(
-        call, request.getAliasName(), answer.from(_ -> DeleteAliasResponse.getDefaultInstance()));
+        call,
+        request.getAliasName(),
+        reply.encoding(_ -> DeleteAliasResponse.getDefaultInstance()));
   }
 
   private void listAliases(
-      Call call, ListAliasesRequest request, Answer<ListAliasesResponse> answer) {
+      Call call, ListAliasesRequest request, GrpcReply<ListAliasesResponse> reply) {
     aliases.listAliases(
         call,
         request.getKeyId(),
@@ -80,10 +82,11 @@ final class AliasMethods {
             50,
             100,
             request.getPageToken()),
-        answer.from(
+        reply.encoding(
             page -> {
               var response = ListAliasesResponse.newBuilder();
-              page.items().forEach(entry -> response.addAliases(Values.alias(entry, scope)));
+              page.items()
+                  .forEach(entry -> response.addAliases(ProtoConverter.alias(entry, scope)));
               page.nextToken().ifPresent(response::setNextPageToken);
               return response.build();
             }));

@@ -14,25 +14,26 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Encodes the answers of all connections of one event loop, and bounds the encoded bytes that no
-/// connection counts yet.
+/// Encodes the responses of all connections of one event loop. It bounds the encoded bytes that the
+/// memory of no connection includes yet.
 ///
-/// gRPC encodes an answer to a buffer of direct memory at once, and writes it to the connection in
+/// gRPC encodes a response to a buffer of direct memory at once, and writes it to the connection in
 /// a later task of the event loop. One pass of an event loop reads all ready connections before it
-/// runs tasks. Without a bound, their answers together could exhaust the direct memory before the
-/// memory of any connection is measured. Above the bound, an answer waits unencoded. The wait does
-/// not depend on a client: a write hands the answer to the connection's flow control.
+/// runs tasks. Without a bound, the responses of these connections could exhaust the direct memory
+/// before the memory of any connection is measured. Above the bound, a response waits unencoded. No
+/// client can prolong the wait: a write hands the response to the connection's flow control.
 ///
 /// All methods except [#execute] and [#submit] run on the event loop.
 final class EncodeQueue {
   /// The bound of all event loops together, in bytes of direct memory.
   static final long MAX_BYTES = 8 << 20;
 
-  /// Up to this many bytes may be written without the queue's notice: a task for each answer would
-  /// cost an unloaded caller some percent. It is an eighth of the bound of an event loop at most.
+  /// The queue waits for the write of encoded responses only above this number of bytes. A task for
+  /// each response would cost an unloaded caller some percent. At most an eighth of the bound of an
+  /// event loop.
   private static final int UNCOUNTED_BYTES = 64 << 10;
 
-  /// gRPC encodes each answer to a buffer of at least this size.
+  /// gRPC encodes each response to a buffer of at least this size.
   private static final int MIN_BYTES = 4096;
 
   /// Bytes of gRPC's message prefix: a flag, and the length of the message.
@@ -41,34 +42,34 @@ final class EncodeQueue {
   private static final Logger log = LoggerFactory.getLogger(EncodeQueue.class);
   private static final LogRateLimiter exhaustions = new LogRateLimiter();
 
-  /// An answer that is not encoded yet.
-  interface Answering {
-    /// Encodes and sends the answer, on the event loop.
+  /// A response before its encoding.
+  interface Response {
+    /// Encodes and sends the response, on the event loop.
     ///
     /// @return size of the message in bytes; -1 if the call has already ended
     int encode();
 
-    /// Ends the call: no direct memory is left for its answer.
+    /// Ends the call with an error, because no direct memory is left for the response.
     void exhausted();
 
-    /// Measures the memory of the connection.
+    /// The action that measures the memory of the connection.
     Runnable measurement();
   }
 
   private final EventExecutor loop;
   private final long maxBytes;
-  private final Queue<Answering> waiting = new ArrayDeque<>();
+  private final Queue<Response> waiting = new ArrayDeque<>();
 
-  /// Encoded bytes that are not known to be written.
+  /// Encoded bytes whose write has not been observed.
   private long unwritten;
 
-  /// The measurements of the connections of these bytes.
+  /// Actions that measure the memory of the connections of the unwritten bytes.
   private Set<Runnable> measurements = new LinkedHashSet<>();
 
-  private boolean writeAwaited;
+  private boolean awaitsWrite;
 
-  /// The queue of the event loop that the calling thread runs. It throws [IllegalStateException] if
-  /// the calling thread is no event loop.
+  /// A supplier that returns the queue of the current event loop. The supplier throws
+  /// [IllegalStateException] on a thread that is no event loop.
   static Supplier<EncodeQueue> ofLoops(EventLoops loops) {
     var queues =
         new FastThreadLocal<EncodeQueue>() {
@@ -81,13 +82,13 @@ final class EncodeQueue {
     return queues::get;
   }
 
-  /// @param maxBytes of this event loop; an answer is encoded whenever fewer bytes are unwritten
+  /// @param maxBytes bound of this event loop; a response is encoded if fewer bytes are unwritten
   EncodeQueue(EventExecutor loop, long maxBytes) {
     this.loop = loop;
     this.maxBytes = maxBytes;
   }
 
-  /// Runs a task on the event loop: at once if the caller is on it.
+  /// Runs a task on the event loop: at once if the current thread is the event loop.
   void execute(Runnable task) {
     if (loop.inEventLoop()) {
       task.run();
@@ -96,18 +97,18 @@ final class EncodeQueue {
     try {
       loop.execute(task);
     } catch (RejectedExecutionException e) {
-      log.atDebug().setCause(e).log("An answer came after the event loops had ended");
+      log.atDebug().setCause(e).log("Response dropped: the event loops have ended");
     }
   }
 
-  /// Encodes an answer on the event loop, as soon as the bound permits.
-  void submit(Answering answer) {
+  /// Encodes a response on the event loop, as soon as the bound permits.
+  void submit(Response response) {
     execute(
         () -> {
           if (unwritten < maxBytes && waiting.isEmpty()) {
-            encode(answer);
+            encode(response);
           } else {
-            waiting.add(answer);
+            waiting.add(response);
           }
         });
   }
@@ -121,35 +122,35 @@ final class EncodeQueue {
     return (bytes + step - 1) / step * step;
   }
 
-  private void encode(Answering answer) {
+  private void encode(Response response) {
     int bytes = -1;
     try {
-      bytes = answer.encode();
+      bytes = response.encode();
     } catch (OutOfDirectMemoryError e) {
       long times = exhaustions.happened();
       if (times > 0) {
         log.atError()
             .addKeyValue("times", times)
             .addKeyValue("reason", e.getMessage())
-            .log("Calls failed: no direct memory for their answers");
+            .log("Calls failed: no direct memory left for responses");
       }
-      answer.exhausted();
+      response.exhausted();
     }
     if (bytes >= 0) {
       unwritten += bufferBytes(bytes);
-      boolean _ = measurements.add(answer.measurement());
+      boolean _ = measurements.add(response.measurement());
       if (unwritten > UNCOUNTED_BYTES) {
         awaitWrite();
       }
     }
   }
 
-  /// gRPC has queued the write of each encoded answer on the event loop. The first task runs after
-  /// the writes of the answers so far, or between them: answers of other connections may have been
-  /// encoded since. The second runs after all writes that were queued before the first.
+  /// gRPC has queued the write of each encoded response on the event loop. The first task runs
+  /// after or between these writes: responses of other connections may have been encoded since. The
+  /// second task runs after all writes that were queued before the first task.
   private void awaitWrite() {
-    if (!writeAwaited) {
-      writeAwaited = true;
+    if (!awaitsWrite) {
+      awaitsWrite = true;
       loop.execute(
           () -> {
             long bytes = unwritten;
@@ -162,17 +163,17 @@ final class EncodeQueue {
 
   private void written(long bytes, Set<Runnable> connections) {
     unwritten -= bytes;
-    writeAwaited = false;
+    awaitsWrite = false;
     try {
       connections.forEach(Runnable::run);
-    } finally { // An unforeseen exception must not stop the answers that wait.
+    } finally { // An unforeseen exception must not stop the waiting responses.
       encodeWaiting();
     }
   }
 
   private void encodeWaiting() {
     while (unwritten < maxBytes) {
-      Answering next = waiting.poll();
+      Response next = waiting.poll();
       if (next == null) {
         break;
       }

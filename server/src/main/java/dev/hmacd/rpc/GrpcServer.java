@@ -1,6 +1,9 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.ClientCertificate;
+import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
@@ -28,7 +31,6 @@ import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,7 +40,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The gRPC edge: its listeners and services. Calls run on event loops and never wait there.
+/// The server of the gRPC edge: its listeners and services. Calls run on event loops and never
+/// block them.
 public final class GrpcServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
@@ -47,15 +50,15 @@ public final class GrpcServer implements AutoCloseable {
   private static final int FLOW_CONTROL_WINDOW = 1 << 18;
 
   /// Interval between checks of the deadlines of partially received requests.
-  private static final long ARRIVALS_LOOK_MILLIS = 250;
+  private static final long EXPIRY_CHECK_MILLIS = 250;
 
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;
 
-  /// Owner of the connections whose certificate names no principal.
-  private static final Object NOBODY = "nobody";
+  /// Owner of the connections without a principal.
+  private static final Object UNKNOWN_OWNER = "nobody";
 
-  /// Time limit for sending the answers of calls that ended after the drain.
+  /// Maximum time to send the responses of calls that ended after the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
@@ -65,9 +68,9 @@ public final class GrpcServer implements AutoCloseable {
   private final @Nullable Tls tls;
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
-  private final Arrivals arrivals;
-  private final Health health;
-  private final @Nullable Reflection reflection;
+  private final IncompleteRequests incompleteRequests;
+  private final HealthGrpcService health;
+  private final @Nullable ReflectionGrpcService reflection;
   private final List<Server> servers = new ArrayList<>();
   private final List<Connections> connections = new ArrayList<>();
   private final EventLoops loops;
@@ -77,15 +80,15 @@ public final class GrpcServer implements AutoCloseable {
   private @Nullable UnixSocketFile socket;
 
   /// @param loops must be started before this server
-  /// @param tls its loading must begin before [#start]; null when only the Unix socket is served
+  /// @param tls [Tls#startLoading] must precede [#start]; null without a TCP listener
   public GrpcServer(
       Config.Grpc config,
       EventLoops loops,
       @Nullable Tls tls,
       UseCases useCases,
-      Health health,
+      HealthGrpcService health,
       CallPipeline calls,
-      Clock clock,
+      Authenticator authenticator,
       MemoryBudget budget) {
     this.config = config;
     this.loops = loops;
@@ -93,18 +96,19 @@ public final class GrpcServer implements AutoCloseable {
     this.health = health;
     this.budget = budget;
     Config.Limits limits = config.limits();
-    this.arrivals = new Arrivals(limits.maxRequestBytes(), limits.maxIncompleteBytes());
-    var setting =
-        new UnaryMethod.Setting(
-            clock, limits.maxWait(), arrivals, calls, EncodeQueue.ofLoops(loops));
-    this.unknownMethods = new UnknownMethods(setting);
+    this.incompleteRequests =
+        new IncompleteRequests(limits.maxRequestBytes(), limits.maxIncompleteBytes());
+    var starter =
+        new CallStarter(
+            authenticator, limits.maxWait(), incompleteRequests, calls, EncodeQueue.ofLoops(loops));
+    this.unknownMethods = new UnknownMethods(starter);
     this.services =
         List.of(
-            new MacGrpcService(useCases.macs()).definition(setting),
-            new KeyGrpcService(useCases).definition(setting),
-            new AccessKeyGrpcService(useCases.accessKeys()).definition(setting),
-            health.definition(setting));
-    this.reflection = config.reflection() ? new Reflection(services, setting) : null;
+            new MacGrpcService(useCases.macs()).definition(starter),
+            new KeyGrpcService(useCases).definition(starter),
+            new AccessKeyGrpcService(useCases.accessKeys()).definition(starter),
+            health.definition(starter));
+    this.reflection = config.reflection() ? new ReflectionGrpcService(services, starter) : null;
   }
 
   /// Opens the listeners.
@@ -116,9 +120,9 @@ public final class GrpcServer implements AutoCloseable {
         loops
             .group()
             .scheduleAtFixedRate(
-                () -> arrivals.expire(System.nanoTime()),
-                ARRIVALS_LOOK_MILLIS,
-                ARRIVALS_LOOK_MILLIS,
+                () -> incompleteRequests.expire(System.nanoTime()),
+                EXPIRY_CHECK_MILLIS,
+                EXPIRY_CHECK_MILLIS,
                 TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
       Config.UnixSocket unix = config.unix().get();
@@ -156,14 +160,14 @@ public final class GrpcServer implements AutoCloseable {
       String key,
       SocketAddress address,
       ChannelFactory<ServerChannel> channels,
-      @Nullable Tls tlsHere)
+      @Nullable Tls listenerTls)
       throws IOException {
     Config.Limits limits = config.limits();
     var bounds =
         new Connections.Settings(
             limits.maxConnections(), limits.maxHandshakes(), IDLE_BYTES, limits.transfer());
     var bound =
-        tlsHere != null
+        listenerTls != null
             ? new Connections(bounds, budget)
             : new Connections(bounds, budget, GrpcServer::user);
     NettyServerBuilder builder =
@@ -173,8 +177,8 @@ public final class GrpcServer implements AutoCloseable {
             .workerEventLoopGroup(loops.group())
             .directExecutor()
             .fallbackHandlerRegistry(unknownMethods)
-            .decompressorRegistry(Gzip.REGISTRY)
-            .addTransportFilter(new Authenticated(bound, tlsHere))
+            .decompressorRegistry(GzipDecompressor.REGISTRY)
+            .addTransportFilter(new CredentialsFilter(bound, listenerTls))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
             .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
@@ -190,15 +194,16 @@ public final class GrpcServer implements AutoCloseable {
             .permitKeepAliveTime(limits.minClientKeepAlive().toMillis(), TimeUnit.MILLISECONDS)
             .permitKeepAliveWithoutCalls(true);
     ProtocolNegotiator negotiator;
-    if (tlsHere != null) {
-      negotiator = InternalProtocolNegotiators.serverTls(tlsHere.context());
+    if (listenerTls != null) {
+      negotiator = InternalProtocolNegotiators.serverTls(listenerTls.context());
     } else {
-      negotiator = new UnixNegotiator();
-      // gRPC sets this option on every connection. Netty logs a warning, because a Unix socket does
-      // not have it.
+      negotiator = new UnixSocketNegotiator();
+      // gRPC sets this option on every connection. A Unix socket does not have the option, so Netty
+      // would log a warning.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
-    builder.protocolNegotiator(Inflow.bounding(negotiator, arrivals, limits.transfer()));
+    builder.protocolNegotiator(
+        InboundFrameFilter.bounding(negotiator, incompleteRequests, limits.transfer()));
     services.forEach(builder::addService);
     if (reflection != null) {
       reflection.definitions().forEach(builder::addService);
@@ -214,44 +219,45 @@ public final class GrpcServer implements AutoCloseable {
     return server;
   }
 
-  /// Sets the principal of each connection that has authenticated.
-  private static final class Authenticated extends ServerTransportFilter {
+  /// Sets the credentials of each TLS connection after its handshake.
+  private static final class CredentialsFilter extends ServerTransportFilter {
     private final Connections bound;
     private final @Nullable Tls tls;
 
-    Authenticated(Connections bound, @Nullable Tls tls) {
+    CredentialsFilter(Connections bound, @Nullable Tls tls) {
       this.bound = bound;
       this.tls = tls;
     }
 
     @Override
     public Attributes transportReady(Attributes attributes) {
-      // The Unix socket's negotiator has set the principal.
-      Peer peer = tls == null ? attributes.get(Peer.KEY) : Peer.ofCertificate(attributes, tls);
-      Object principal =
-          peer == null ? NOBODY : peer.principal().<Object>map(each -> each).orElse(NOBODY);
-      if (tls != null) {
-        // If no place is free, the connection is cut, and gRPC gets the close event.
-        var route =
-            new Connections.Route(
-                attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
-                attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-        boolean _ = bound.authenticated(route, principal);
+      if (tls == null) {
+        return attributes; // The negotiator of the Unix socket has set the credentials.
       }
-      var known = attributes.toBuilder();
-      if (peer != null) {
-        known.set(Peer.KEY, peer);
-      }
-      return known.build();
+      Credentials credentials =
+          ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
+      // Above the bound on connections, this closes the connection. gRPC gets the close event.
+      var route =
+          new Connections.Route(
+              attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
+              attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+      boolean _ = bound.authenticated(route, owner(credentials));
+      return attributes.toBuilder().set(GrpcCredentials.KEY, credentials).build();
+    }
+
+    private static Object owner(Credentials credentials) {
+      return credentials instanceof ClientCertificate certificate
+          ? certificate.principal().<Object>map(each -> each).orElse(UNKNOWN_OWNER)
+          : UNKNOWN_OWNER;
     }
   }
 
-  /// The user of the process at the other end of a Unix socket, as a principal.
+  /// The principal of the process at the other end of a Unix socket.
   private static Object user(Channel connection) {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
     } catch (IOException e) {
-      return NOBODY; // The connection is already closed.
+      return UNKNOWN_OWNER; // The connection is already closed.
     }
   }
 
@@ -273,7 +279,7 @@ public final class GrpcServer implements AutoCloseable {
     return connections.stream().mapToInt(Connections::open).sum();
   }
 
-  /// Connections closed because there were too many.
+  /// Number of connections that were closed because of the bounds on connections.
   public long refusedConnections() {
     return connections.stream().mapToLong(Connections::refused).sum();
   }
@@ -287,10 +293,10 @@ public final class GrpcServer implements AutoCloseable {
     if (reflection != null) {
       reflection.stop();
     }
-    var _ = isOver(limit);
+    var _ = awaitTermination(limit);
   }
 
-  private boolean isOver(Duration limit) {
+  private boolean awaitTermination(Duration limit) {
     long end = System.nanoTime() + limit.toNanos();
     try {
       for (Server server : servers) {
@@ -305,13 +311,14 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  /// Waits [#LAST_ANSWERS] for the last answers, then closes the remaining connections.
+  /// Waits [#LAST_ANSWERS] for the last responses, then closes the remaining connections.
   @Override
   public void close() {
     drain(LAST_ANSWERS);
     for (Server server : servers) {
       if (!server.isTerminated()) {
-        log.atWarn().log("Connections were cut off: they did not end within grpc.limits.drain");
+        log.atWarn()
+            .log("gRPC connections closed with calls in flight: grpc.limits.drain has elapsed");
         server.shutdownNow();
       }
     }

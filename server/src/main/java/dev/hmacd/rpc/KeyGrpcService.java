@@ -37,8 +37,8 @@ final class KeyGrpcService {
     this.tags = new TagMethods(useCases.tags());
   }
 
-  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
-    var service = new ServiceBuilder(KeyServiceGrpc.getServiceDescriptor(), setting);
+  ServerServiceDefinition definition(CallStarter starter) {
+    var service = new ServiceBuilder(KeyServiceGrpc.getServiceDescriptor(), starter);
     aliases.addTo(service);
     states.addTo(service);
     tags.addTo(service);
@@ -64,31 +64,31 @@ final class KeyGrpcService {
         .build();
   }
 
-  private void createKey(Call call, CreateKeyRequest request, Answer<CreateKeyResponse> answer) {
+  private void createKey(Call call, CreateKeyRequest request, GrpcReply<CreateKeyResponse> reply) {
     keys.createKey(
         call,
-        Values.spec(request.getKeySpec()),
+        ProtoConverter.spec(request.getKeySpec()),
         request.getDescription(),
-        Values.tags(request.getTagsList()),
+        ProtoConverter.tags(request.getTagsList()),
         request.hasTokenSerial() ? Optional.of(request.getTokenSerial()) : Optional.empty(),
-        answer.from(
+        reply.encoding(
             key ->
                 CreateKeyResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, keys.scope()))
+                    .setKeyMetadata(ProtoConverter.metadata(key, keys.scope()))
                     .build()));
   }
 
-  private void adoptKey(Call call, AdoptKeyRequest request, Answer<AdoptKeyResponse> answer) {
+  private void adoptKey(Call call, AdoptKeyRequest request, GrpcReply<AdoptKeyResponse> reply) {
     keys.adoptKey(
         call,
         query(request),
-        Values.spec(request.getKeySpec()),
+        ProtoConverter.spec(request.getKeySpec()),
         request.getDescription(),
-        Values.tags(request.getTagsList()),
-        answer.from(
+        ProtoConverter.tags(request.getTagsList()),
+        reply.encoding(
             key ->
                 AdoptKeyResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, keys.scope()))
+                    .setKeyMetadata(ProtoConverter.metadata(key, keys.scope()))
                     .build()));
   }
 
@@ -105,22 +105,22 @@ final class KeyGrpcService {
   }
 
   private void describeKey(
-      Call call, DescribeKeyRequest request, Answer<DescribeKeyResponse> answer) {
+      Call call, DescribeKeyRequest request, GrpcReply<DescribeKeyResponse> reply) {
     if (request.getGrantTokensCount() > 0) {
       throw new Refusal(new Failure.GrantTokensNotServed());
     }
-    answer.succeed(
+    reply.succeed(
         DescribeKeyResponse.newBuilder()
             .setKeyMetadata(
-                Values.metadata(keys.describeKey(call, request.getKeyId()), keys.scope()))
+                ProtoConverter.metadata(keys.describeKey(call, request.getKeyId()), keys.scope()))
             .build());
   }
 
-  private void listKeys(Call call, ListKeysRequest request, Answer<ListKeysResponse> answer) {
+  private void listKeys(Call call, ListKeysRequest request, GrpcReply<ListKeysResponse> reply) {
     keys.listKeys(
         call,
         PageRequest.of("keys", request.getPageSize(), 100, 1000, request.getPageToken()),
-        answer.from(
+        reply.encoding(
             page -> {
               var response = ListKeysResponse.newBuilder();
               page.items()

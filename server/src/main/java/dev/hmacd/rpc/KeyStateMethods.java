@@ -50,65 +50,68 @@ final class KeyStateMethods {
                 this::updateKeyDescription);
   }
 
-  private void enableKey(Call call, EnableKeyRequest request, Answer<EnableKeyResponse> answer) {
+  private void enableKey(Call call, EnableKeyRequest request, GrpcReply<EnableKeyResponse> reply) {
     states.enableKey(
         call,
         request.getKeyId(),
-        answer.from(
+        reply.encoding(
             key ->
                 EnableKeyResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, scope))
+                    .setKeyMetadata(ProtoConverter.metadata(key, scope))
                     .build()));
   }
 
-  private void disableKey(Call call, DisableKeyRequest request, Answer<DisableKeyResponse> answer) {
+  private void disableKey(
+      Call call, DisableKeyRequest request, GrpcReply<DisableKeyResponse> reply) {
     states.disableKey(
         call,
         request.getKeyId(),
-        answer.from(
+        reply.encoding(
             key ->
                 DisableKeyResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, scope))
+                    .setKeyMetadata(ProtoConverter.metadata(key, scope))
                     .build()));
   }
 
   private void scheduleKeyDeletion(
-      Call call, ScheduleKeyDeletionRequest request, Answer<ScheduleKeyDeletionResponse> answer) {
+      Call call, ScheduleKeyDeletionRequest request, GrpcReply<ScheduleKeyDeletionResponse> reply) {
     states.scheduleKeyDeletion(
         call,
         request.getKeyId(),
         request.getPendingWindowInDays() == 0
             ? KeyStateService.MAX_PENDING_DAYS
             : request.getPendingWindowInDays(),
-        answer.from(
+        reply.encoding(
             key ->
                 ScheduleKeyDeletionResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, scope))
+                    .setKeyMetadata(ProtoConverter.metadata(key, scope))
                     .build()));
   }
 
   private void cancelKeyDeletion(
-      Call call, CancelKeyDeletionRequest request, Answer<CancelKeyDeletionResponse> answer) {
+      Call call, CancelKeyDeletionRequest request, GrpcReply<CancelKeyDeletionResponse> reply) {
     states.cancelKeyDeletion(
         call,
         request.getKeyId(),
-        answer.from(
+        reply.encoding(
             key ->
                 CancelKeyDeletionResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, scope))
+                    .setKeyMetadata(ProtoConverter.metadata(key, scope))
                     .build()));
   }
 
   private void updateKeyDescription(
-      Call call, UpdateKeyDescriptionRequest request, Answer<UpdateKeyDescriptionResponse> answer) {
+      Call call,
+      UpdateKeyDescriptionRequest request,
+      GrpcReply<UpdateKeyDescriptionResponse> reply) {
     states.updateKeyDescription(
         call,
         request.getKeyId(),
         request.getDescription(),
-        answer.from(
+        reply.encoding(
             key ->
                 UpdateKeyDescriptionResponse.newBuilder()
-                    .setKeyMetadata(Values.metadata(key, scope))
+                    .setKeyMetadata(ProtoConverter.metadata(key, scope))
                     .build()));
   }
 }

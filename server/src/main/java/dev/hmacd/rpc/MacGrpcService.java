@@ -15,8 +15,8 @@ import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
 import java.util.zip.CRC32C;
 
-/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. Also verifies and
-/// computes the CRC32C checksums, which only gRPC has.
+/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. It also verifies and
+/// computes the CRC32C checksums, which exist only on the gRPC edge.
 final class MacGrpcService {
   private final MacService macs;
 
@@ -24,8 +24,8 @@ final class MacGrpcService {
     this.macs = macs;
   }
 
-  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
-    return new ServiceBuilder(MacServiceGrpc.getServiceDescriptor(), setting)
+  ServerServiceDefinition definition(CallStarter starter) {
+    return new ServiceBuilder(MacServiceGrpc.getServiceDescriptor(), starter)
         .add(
             MacServiceGrpc.getGenerateMacMethod(),
             GenerateMacRequest.getDefaultInstance(),
@@ -38,34 +38,34 @@ final class MacGrpcService {
   }
 
   private void generateMac(
-      Call call, GenerateMacRequest request, Answer<GenerateMacResponse> answer) {
+      Call call, GenerateMacRequest request, GrpcReply<GenerateMacResponse> reply) {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     var domain =
         new MacRequest(
             request.getKeyId(),
             message,
-            Values.algorithm(request.getMacAlgorithm()),
+            ProtoConverter.algorithm(request.getMacAlgorithm()),
             request.getDryRun());
     boolean checked = request.hasMessageCrc32C();
     if (checked) {
       check("message", request.getMessageCrc32C(), message);
     }
-    macs.generateMac(call, domain, answer.from(made -> generated(made, checked)));
+    macs.generateMac(call, domain, reply.encoding(made -> generated(made, checked)));
   }
 
   private static GenerateMacResponse generated(MacAnswer made, boolean checked) {
     return GenerateMacResponse.newBuilder()
         .setKeyId(made.keyArn())
         .setMac(ByteString.copyFrom(made.mac()))
-        .setMacAlgorithm(Values.algorithm(made.algorithm()))
+        .setMacAlgorithm(ProtoConverter.algorithm(made.algorithm()))
         .setKeyVersion(made.keyVersion())
         .setMacCrc32C(crc32c(made.mac()))
         .setVerifiedMessageCrc32C(checked)
         .build();
   }
 
-  private void verifyMac(Call call, VerifyMacRequest request, Answer<VerifyMacResponse> answer) {
+  private void verifyMac(Call call, VerifyMacRequest request, GrpcReply<VerifyMacResponse> reply) {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     byte[] mac = request.getMac().toByteArray();
@@ -73,7 +73,7 @@ final class MacGrpcService {
         new MacRequest(
             request.getKeyId(),
             message,
-            Values.algorithm(request.getMacAlgorithm()),
+            ProtoConverter.algorithm(request.getMacAlgorithm()),
             request.getDryRun());
     boolean messageChecked = request.hasMessageCrc32C();
     if (messageChecked) {
@@ -87,12 +87,12 @@ final class MacGrpcService {
         call,
         domain,
         mac,
-        answer.from(
+        reply.encoding(
             made ->
                 VerifyMacResponse.newBuilder()
                     .setKeyId(made.keyArn())
                     .setMacValid(true)
-                    .setMacAlgorithm(Values.algorithm(made.algorithm()))
+                    .setMacAlgorithm(ProtoConverter.algorithm(made.algorithm()))
                     .setKeyVersion(made.keyVersion())
                     .setVerifiedMessageCrc32C(messageChecked)
                     .setVerifiedMacCrc32C(macChecked)

@@ -29,10 +29,11 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// The answers of server reflection: the files of the services, and the files of error details.
+/// An index of protobuf descriptors, which answers requests of server reflection. It has the files
+/// of the services, and the files of error details.
 ///
 /// No method refers to the types of error details. Without their files, a generic client cannot
-/// decode the reason of an error. gRPC's own reflection service accepts only the files of services.
+/// decode the reason of an error. gRPC's own reflection service has only the files of services.
 final class ReflectionIndex {
   private static final List<FileDescriptor> DETAILS =
       List.of(
@@ -44,7 +45,8 @@ final class ReflectionIndex {
   private final Map<String, FileDescriptor> files = new HashMap<>();
   private final Map<String, GenericDescriptor> symbols = new HashMap<>();
   private final Map<String, Map<Integer, FileDescriptor>> extensions = new HashMap<>();
-  private final Map<FileDescriptor, FileDescriptorResponse> answers = new ConcurrentHashMap<>();
+  private final Map<FileDescriptor, FileDescriptorResponse> fileResponses =
+      new ConcurrentHashMap<>();
 
   /// @throws IllegalStateException when a service has no descriptor
   ReflectionIndex(List<ServerServiceDefinition> definitions) {
@@ -91,7 +93,7 @@ final class ReflectionIndex {
     symbols.put(symbol.getFullName(), symbol);
   }
 
-  ServerReflectionResponse answer(ServerReflectionRequest request) {
+  ServerReflectionResponse respond(ServerReflectionRequest request) {
     var response =
         ServerReflectionResponse.newBuilder()
             .setValidHost(request.getHost())
@@ -131,11 +133,11 @@ final class ReflectionIndex {
       setError(response, Code.NOT_FOUND, missing);
     } else {
       response.setFileDescriptorResponse(
-          answers.computeIfAbsent(file, ReflectionIndex::withDependencies));
+          fileResponses.computeIfAbsent(file, ReflectionIndex::withDependencies));
     }
   }
 
-  /// The file first, then its transitive imports.
+  /// The file, followed by its transitive imports.
   private static FileDescriptorResponse withDependencies(FileDescriptor file) {
     Set<FileDescriptor> closure = new LinkedHashSet<>();
     addClosure(file, closure);

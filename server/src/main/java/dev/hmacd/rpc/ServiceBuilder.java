@@ -11,36 +11,39 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 
-/// Builds a service from the generated methods and their implementations. The generated base
-/// classes would parse requests and block threads in ways that this edge does not allow.
+/// Builds a gRPC service from generated method descriptors and handlers. The generated base classes
+/// of gRPC would parse a request before it is complete.
 final class ServiceBuilder {
   private final ServiceDescriptor generated;
-  private final UnaryMethod.Setting setting;
+  private final CallStarter starter;
   private final List<ServerMethodDefinition<?, ?>> methods = new ArrayList<>();
 
-  ServiceBuilder(ServiceDescriptor generated, UnaryMethod.Setting setting) {
+  ServiceBuilder(ServiceDescriptor generated, CallStarter starter) {
     this.generated = generated;
-    this.setting = setting;
+    this.starter = starter;
   }
 
-  <Q extends Message, A> ServiceBuilder add(
-      MethodDescriptor<Q, A> method, Q defaultInstance, UnaryMethod.Body<Q, A> body) {
-    return add(method, defaultInstance, _ -> List.of(), body);
+  <ReqT extends Message, RespT> ServiceBuilder add(
+      MethodDescriptor<ReqT, RespT> method,
+      ReqT defaultInstance,
+      UnaryMethod.Handler<ReqT, RespT> handler) {
+    return add(method, defaultInstance, _ -> List.of(), handler);
   }
 
   /// Adds a method whose requests contain other messages.
   ///
-  /// @param parts returns all contained messages
-  <Q extends Message, A> ServiceBuilder add(
-      MethodDescriptor<Q, A> method,
-      Q defaultInstance,
-      Function<Q, List<? extends Message>> parts,
-      UnaryMethod.Body<Q, A> body) {
+  /// @param parts returns all messages that a request contains
+  <ReqT extends Message, RespT> ServiceBuilder add(
+      MethodDescriptor<ReqT, RespT> method,
+      ReqT defaultInstance,
+      Function<ReqT, List<? extends Message>> parts,
+      UnaryMethod.Handler<ReqT, RespT> handler) {
     methods.add(
         ServerMethodDefinition.create(
-            method.toBuilder(Parsed.marshaller(defaultInstance), method.getResponseMarshaller())
+            method.toBuilder(
+                    SerializedRequest.marshaller(defaultInstance), method.getResponseMarshaller())
                 .build(),
-            new UnaryMethod<>(named(method), body, parts, setting)));
+            new UnaryMethod<>(named(method), handler, parts, starter)));
     return this;
   }
 
@@ -51,7 +54,8 @@ final class ServiceBuilder {
   /// @throws IllegalStateException when a method of the contract is missing
   ServerServiceDefinition build() {
     if (methods.size() != generated.getMethods().size()) {
-      throw new IllegalStateException("not every method of " + generated.getName() + " is served");
+      throw new IllegalStateException(
+          "not every method of " + generated.getName() + " has a handler");
     }
     var descriptor =
         ServiceDescriptor.newBuilder(generated.getName())

@@ -12,20 +12,21 @@ import io.grpc.StatusException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Map;
 
-/// Maps a failure to a status with one [ErrorInfo], whose reason is API. Texts are constant, except
-/// for values from the request. They contain no exception text, path or detail of the token.
+/// Maps a [Failure] to a gRPC status with one [ErrorInfo]. The reason in the ErrorInfo is API.
+/// Texts are constant, except for values from the request. A text contains no exception text, path
+/// or detail of the token.
 final class Statuses {
   static final String DOMAIN = "hmacd.dev";
 
   private Statuses() {}
 
-  record Ending(Status status, Metadata trailers) {}
+  record StatusWithTrailers(Status status, Metadata trailers) {}
 
   /// The code and text of a failure.
   private record Mapping(Code code, String text, Map<String, String> metadata) {}
 
   /// @param requestId id of the request, in the error's [RequestInfo]
-  static Ending of(Failure failure, String requestId) {
+  static StatusWithTrailers of(Failure failure, String requestId) {
     Mapping mapping = mapping(failure);
     var info =
         ErrorInfo.newBuilder()
@@ -42,7 +43,7 @@ final class Statuses {
                 .addDetails(Any.pack(RequestInfo.newBuilder().setRequestId(requestId).build()))
                 .build());
     Metadata trailers = status.getTrailers();
-    return new Ending(status.getStatus(), trailers == null ? new Metadata() : trailers);
+    return new StatusWithTrailers(status.getStatus(), trailers == null ? new Metadata() : trailers);
   }
 
   // No default branch: a new kind of failure does not compile until it has a status.
@@ -50,7 +51,10 @@ final class Statuses {
     return switch (failure) {
       case Failure.Unauthenticated() ->
           new Mapping(
-              Code.UNAUTHENTICATED, "the connection names no principal that holds now", Map.of());
+              Code.UNAUTHENTICATED,
+              "no valid client identity on this connection: the certificate names no principal, has"
+                  + " expired, or is no longer trusted",
+              Map.of());
       case Failure.Denied(var caller, var action, var _) ->
           new Mapping(
               Code.PERMISSION_DENIED,
@@ -74,18 +78,21 @@ final class Statuses {
       case Failure.ServiceNotFound() ->
           new Mapping(Code.NOT_FOUND, "there is no such service", Map.of());
       case Failure.GrantTokensNotServed() ->
-          new Mapping(Code.UNIMPLEMENTED, "grant tokens are not served yet", Map.of());
+          new Mapping(Code.UNIMPLEMENTED, "grant_tokens is not supported yet", Map.of());
       case Failure.KeyVersionNotServed() ->
-          new Mapping(Code.UNIMPLEMENTED, "choosing a key version is not served yet", Map.of());
+          new Mapping(Code.UNIMPLEMENTED, "key_version is not supported yet", Map.of());
       case Failure.ChecksumMismatch(var field) ->
           new Mapping(
-              Code.INVALID_ARGUMENT, field + " does not fit its CRC32C", Map.of("field", field));
+              Code.INVALID_ARGUMENT, field + " does not match its CRC32C", Map.of("field", field));
       case Failure.InvalidPageToken() ->
-          new Mapping(Code.INVALID_ARGUMENT, "page_token is none that this method gave", Map.of());
+          new Mapping(
+              Code.INVALID_ARGUMENT,
+              "page_token is not from a response of this method: start at the first page",
+              Map.of());
       case Failure.InvalidKeyId(var field, var _) ->
           new Mapping(
               Code.INVALID_ARGUMENT,
-              field + " does not name a key in a form that is taken here",
+              field + " must be a key id or key ARN, or an alias where this method accepts aliases",
               Map.of("field", field));
       case Failure.KeyNotFound(var given) ->
           new Mapping(Code.NOT_FOUND, "there is no such key", Map.of("key_id", given));
@@ -119,12 +126,11 @@ final class Statuses {
               Map.of("key_spec", spec.name(), "mac_algorithm", algorithm.name()));
       case Failure.InvalidMac() ->
           new Mapping(
-              Code.INVALID_ARGUMENT, "the MAC is not that of the message under this key", Map.of());
+              Code.INVALID_ARGUMENT, "the MAC does not match the message under this key", Map.of());
       case Failure.ReservedMessage() ->
           new Mapping(
               Code.INVALID_ARGUMENT,
-              "the message starts as the messages of check values do, which no caller may have"
-                  + " MACs of",
+              "the message starts with 'hmacd check value v1' and a zero byte, which is reserved",
               Map.of());
       case Failure.DryRun() ->
           new Mapping(
@@ -144,7 +150,7 @@ final class Statuses {
               unfit.text() + ": " + unfit.remedy(),
               Map.of("attribute", unfit.attribute(), "rule", unfit.rule(), "found", unfit.found()));
       case Failure.ObjectTaken() ->
-          new Mapping(Code.ALREADY_EXISTS, "the object backs a key already", Map.of());
+          new Mapping(Code.ALREADY_EXISTS, "another key uses this token object", Map.of());
       case Failure.ObjectReserved() ->
           new Mapping(
               Code.PERMISSION_DENIED, "the label is reserved for the daemon's own keys", Map.of());
@@ -157,7 +163,7 @@ final class Statuses {
           new Mapping(
               Code.RESOURCE_EXHAUSTED,
               switch (bound) {
-                case OF_ALL -> "too many operations wait for the token";
+                case OF_ALL -> "the queue of the token is full: retry later";
                 case OF_CALLER ->
                     "too many calls of this client are in flight: wait for answers before you send"
                         + " more";
@@ -167,7 +173,7 @@ final class Statuses {
           new Mapping(
               Code.RESOURCE_EXHAUSTED,
               switch (bound) {
-                case OF_ALL -> "too many changes wait for the registry";
+                case OF_ALL -> "the queue of the registry is full: retry later";
                 case OF_CALLER ->
                     "too many calls of this client to the registry are in flight: wait for answers"
                         + " before you send more";
@@ -177,26 +183,27 @@ final class Statuses {
           new Mapping(
               Code.RESOURCE_EXHAUSTED,
               switch (bound) {
-                case OF_ALL -> "too many requests have not come whole";
+                case OF_ALL -> "the memory for incomplete requests is full: retry later";
                 case OF_CALLER ->
-                    "too many requests of this client have not come whole: finish them before you"
-                        + " send more";
+                    "too many incomplete requests of this client: complete them before you send"
+                        + " more";
               },
               Map.of());
       case Failure.DeadlineExceeded() ->
-          new Mapping(Code.DEADLINE_EXCEEDED, "the deadline passed", Map.of());
+          new Mapping(Code.DEADLINE_EXCEEDED, "the deadline of the call has passed", Map.of());
       case Failure.TokenUnavailable() ->
-          new Mapping(Code.UNAVAILABLE, "the token cannot be used now", Map.of());
+          new Mapping(Code.UNAVAILABLE, "the token is not available: retry later", Map.of());
       case Failure.KeyUnavailable(var key) ->
           new Mapping(
               Code.UNAVAILABLE,
-              "the key cannot be used on the token now",
+              "the key is not available on the token",
               Map.of("key_id", key.value()));
       case Failure.RegistryUnavailable() ->
-          new Mapping(Code.UNAVAILABLE, "the registry cannot be used now", Map.of());
+          new Mapping(Code.UNAVAILABLE, "the registry is not available: retry later", Map.of());
       case Failure.Stopping() -> new Mapping(Code.UNAVAILABLE, "the daemon is stopping", Map.of());
       case Failure.Unforeseen(var _) ->
-          new Mapping(Code.INTERNAL, "an internal fault; the daemon's log has it", Map.of());
+          new Mapping(
+              Code.INTERNAL, "internal error: the log of the daemon has the cause", Map.of());
     };
   }
 }

@@ -40,24 +40,24 @@ final class TagMethods {
   }
 
   private void tagResource(
-      Call call, TagResourceRequest request, Answer<TagResourceResponse> answer) {
+      Call call, TagResourceRequest request, GrpcReply<TagResourceResponse> reply) {
     requireSome("tags", request.getTagsCount());
     tags.tagResource(
         call,
         request.getKeyId(),
-        Values.tags(request.getTagsList()),
-        answer.from(_ -> TagResourceResponse.getDefaultInstance()));
+        ProtoConverter.tags(request.getTagsList()),
+        reply.encoding(_ -> TagResourceResponse.getDefaultInstance()));
   }
 
   private void untagResource(
-      Call call, UntagResourceRequest request, Answer<UntagResourceResponse> answer) {
+      Call call, UntagResourceRequest request, GrpcReply<UntagResourceResponse> reply) {
     requireSome("tag_keys", request.getTagKeysCount());
     request.getTagKeysList().forEach(key -> Shape.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
     tags.untagResource(
         call,
         request.getKeyId(),
         request.getTagKeysList(),
-        answer.from(_ -> UntagResourceResponse.getDefaultInstance()));
+        reply.encoding(_ -> UntagResourceResponse.getDefaultInstance()));
   }
 
   private static void requireSome(String field, int count) {
@@ -65,7 +65,7 @@ final class TagMethods {
   }
 
   private void listResourceTags(
-      Call call, ListResourceTagsRequest request, Answer<ListResourceTagsResponse> answer) {
+      Call call, ListResourceTagsRequest request, GrpcReply<ListResourceTagsResponse> reply) {
     tags.listResourceTags(
         call,
         request.getKeyId(),
@@ -75,10 +75,10 @@ final class TagMethods {
             Tag.MAX_PER_KEY,
             Tag.MAX_PER_KEY,
             request.getPageToken()),
-        answer.from(
+        reply.encoding(
             page -> {
               var response = ListResourceTagsResponse.newBuilder();
-              page.items().forEach(tag -> response.addTags(Values.tag(tag)));
+              page.items().forEach(tag -> response.addTags(ProtoConverter.tag(tag)));
               page.nextToken().ifPresent(response::setNextPageToken);
               return response.build();
             }));

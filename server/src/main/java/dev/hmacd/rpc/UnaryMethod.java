@@ -2,144 +2,111 @@ package dev.hmacd.rpc;
 
 import com.google.protobuf.Message;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.CallPipeline;
-import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
-import io.grpc.Context;
-import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
-import java.time.Clock;
-import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// Runs unary calls on the event loop. It authenticates the caller, refuses requests outside of the
-/// contract, and passes the request to the use case, which does not block.
-final class UnaryMethod<Q extends Message, A> implements ServerCallHandler<Parsed<Q>, A> {
-  /// The implementation of a method.
-  interface Body<Q, A> {
+/// Runs the calls of one gRPC method with a single request. On the event loop, it authenticates the
+/// caller, refuses requests outside of the contract, and passes the request to the handler.
+final class UnaryMethod<ReqT extends Message, RespT>
+    implements ServerCallHandler<SerializedRequest<ReqT>, RespT> {
+  /// The handler of a method. It must not block.
+  interface Handler<ReqT, RespT> {
     /// Passes the request to a use case.
     ///
-    /// @throws Refusal sent to the caller as the answer
-    void call(Call call, Q request, Answer<A> answer);
-  }
-
-  /// Settings that all calls share.
-  ///
-  /// @param maxWait the deadline of calls that set none, and the maximum for all others
-  /// @param encodeQueue gives the queue of the event loop that calls it
-  record Setting(
-      Clock clock,
-      Duration maxWait,
-      Arrivals arrivals,
-      CallPipeline calls,
-      Supplier<EncodeQueue> encodeQueue) {
-    private static final Metadata.Key<String> TRACE_PARENT =
-        Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
-
-    /// Begins a call, on the event loop of its connection.
-    <A> Answer<A> begin(ServerCall<?, A> transport, Metadata headers, Method method) {
-      Call call = calls.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
-      return new Answer<>(transport, call, encodeQueue.get());
-    }
-
-    /// The deadline of the call that begins on this thread, in [System#nanoTime]'s terms.
-    private long deadlineNanos() {
-      long limit = maxWait.toNanos();
-      Deadline deadline = Context.current().getDeadline();
-      if (deadline != null) {
-        limit = Math.min(limit, deadline.timeRemaining(TimeUnit.NANOSECONDS));
-      }
-      return System.nanoTime() + limit;
-    }
+    /// @throws Refusal the failure of the call
+    void call(Call call, ReqT request, GrpcReply<RespT> reply);
   }
 
   private final Method method;
-  private final Body<Q, A> body;
-  private final Function<Q, List<? extends Message>> parts;
-  private final Setting setting;
+  private final Handler<ReqT, RespT> handler;
+  private final Function<ReqT, List<? extends Message>> parts;
+  private final CallStarter starter;
 
-  /// @param parts returns the messages in a request. Without it, protobuf would load its
-  ///   descriptors to find them, which takes long
+  /// @param parts returns the messages that a request contains, for the search for unknown fields.
+  ///   Protobuf itself would load descriptors for this search, which load slowly
   UnaryMethod(
-      Method method, Body<Q, A> body, Function<Q, List<? extends Message>> parts, Setting setting) {
+      Method method,
+      Handler<ReqT, RespT> handler,
+      Function<ReqT, List<? extends Message>> parts,
+      CallStarter starter) {
     this.method = method;
-    this.body = body;
+    this.handler = handler;
     this.parts = parts;
-    this.setting = setting;
+    this.starter = starter;
   }
 
   @Override
-  public ServerCall.Listener<Parsed<Q>> startCall(
-      ServerCall<Parsed<Q>, A> transport, Metadata headers) {
-    Answer<A> answer = setting.begin(transport, headers, method);
-    if (!answer.authenticate(setting.clock().instant())) {
-      answer.fail(new Failure.Unauthenticated());
+  public ServerCall.Listener<SerializedRequest<ReqT>> startCall(
+      ServerCall<SerializedRequest<ReqT>, RespT> transport, Metadata headers) {
+    GrpcReply<RespT> reply = starter.start(transport, headers, method);
+    if (!reply.authenticate(starter.authenticator())) {
+      reply.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {}; // The request is not read.
     }
-    Call call = answer.call();
-    Arrival arrival = setting.arrivals().begun(answer, call.principal());
-    transport.request(2); // The second detects another message, or the end.
+    Call call = reply.call();
+    IncompleteRequest incomplete = starter.incompleteRequests().register(reply, call.principal());
+    transport.request(2); // The second request detects another message, or the end.
     return new ServerCall.Listener<>() {
-      private @Nullable Parsed<Q> request;
+      private @Nullable SerializedRequest<ReqT> request;
 
       @Override
-      public void onMessage(Parsed<Q> message) {
-        arrival.read(message.length());
+      public void onMessage(SerializedRequest<ReqT> message) {
+        incomplete.messageRead(message.length());
         if (request != null) {
-          answer.fail(new Failure.InvalidField("request", "must be one message"));
+          reply.fail(new Failure.InvalidField("request", "must be one message"));
         }
         request = message;
       }
 
       @Override
       public void onHalfClose() {
-        arrival.ended();
-        if (answer.isEnded()) {
+        incomplete.release();
+        if (reply.isEnded()) {
           return; // The call was already refused.
         }
-        Parsed<Q> parsed = request;
-        request = null; // Frees memory: a call of Watch lasts long.
+        SerializedRequest<ReqT> received = request;
+        request = null; // Frees memory: a Watch call can last for hours.
         try {
-          body.call(call, checked(parsed == null ? null : parsed.message()), answer);
+          handler.call(call, checked(received == null ? null : received.parse()), reply);
         } catch (Refusal refusal) {
-          answer.fail(refusal.failure());
+          reply.fail(refusal.failure());
         } catch (RuntimeException e) {
-          answer.fail(new Failure.Unforeseen(e));
+          reply.fail(new Failure.Unforeseen(e));
         }
       }
 
       @Override
       public void onCancel() {
-        arrival.ended();
-        answer.abandon();
+        incomplete.release();
+        reply.abandon();
       }
 
       @Override
       public void onComplete() {
-        arrival.ended();
+        incomplete.release();
       }
     };
   }
 
-  private Q checked(@Nullable Q request) {
+  private ReqT checked(@Nullable ReqT request) {
     if (request == null) {
       throw new Refusal(new Failure.InvalidField("request", "must be one well-formed message"));
     }
-    if (hasUnknown(request) || parts.apply(request).stream().anyMatch(UnaryMethod::hasUnknown)) {
+    if (hasUnknownField(request)
+        || parts.apply(request).stream().anyMatch(UnaryMethod::hasUnknownField)) {
       throw new Refusal(new Failure.UnknownField());
     }
     return request;
   }
 
-  private static boolean hasUnknown(Message message) {
+  private static boolean hasUnknownField(Message message) {
     return !message.getUnknownFields().asMap().isEmpty();
   }
 }

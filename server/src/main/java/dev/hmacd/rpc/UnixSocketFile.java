@@ -17,12 +17,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The file of a Unix socket that the daemon listens on. Only a socket is ever removed from its
-/// path.
+/// The file of the Unix socket on which the daemon listens. This class removes only sockets, and no
+/// other file at the path.
 ///
-/// The socket is bound under another name and then linked to its path. So no client can connect
-/// before the file has its mode, and a file that appears at the path in the meantime is not
-/// replaced. At the close Netty removes the file of the name that it bound, and no other file.
+/// The daemon binds the socket to a temporary path, and then links the socket to its path. So no
+/// client can connect before the file has its mode, and no other file at the path is replaced. At
+/// the close, Netty removes only the file at the temporary path.
 final class UnixSocketFile {
   static final String KEY = "grpc.unix_socket.path";
 
@@ -54,12 +54,12 @@ final class UnixSocketFile {
     this.bound = path.resolveSibling(path.getFileName() + SUFFIX);
   }
 
-  /// The path to bind.
+  /// The temporary path, to which the server must bind.
   Path toBind() {
     return bound;
   }
 
-  /// Removes a socket that a crash left behind.
+  /// Removes the socket of a daemon that crashed.
   ///
   /// @throws ListenException if another process listens on it, or if the file is not a socket
   void removeStale() throws ListenException {
@@ -119,7 +119,8 @@ final class UnixSocketFile {
     }
   }
 
-  /// Inode numbers are reused. The time of the last change distinguishes the files.
+  /// Mode, inode number and change time. The change time distinguishes files with a reused inode
+  /// number.
   private String identity() throws IOException {
     return attribute(path, "unix:mode")
         + " "
@@ -128,7 +129,7 @@ final class UnixSocketFile {
         + attribute(path, "unix:ctime");
   }
 
-  /// Removes the daemon's own socket, but no other file at its path.
+  /// Removes the daemon's own socket, but no other file at the path.
   void remove() {
     try {
       if (own != null && own.equals(identity())) {

@@ -7,15 +7,15 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.WireFormat;
 import java.io.IOException;
 
-/// Finds the first unknown field of a serialized message, without parsing the message. A parser
-/// keeps unknown fields: 131 kB of nested groups become 13 MB of heap.
+/// Searches a serialized message for unknown fields, without parsing the message. A parser would
+/// keep unknown fields: 131 kB of nested groups become 13 MB of heap.
 final class UnknownFields {
-  /// More than the nesting of any request of the contract.
+  /// Maximum depth of the search. No request of the contract has this depth.
   private static final int MAX_DEPTH = 16;
 
   private UnknownFields() {}
 
-  /// Whether the message, or a nested message, has a field that is not in its type.
+  /// Whether the message or a nested message has a field that its type does not define.
   ///
   /// @throws InvalidProtocolBufferException if the bytes are not a valid message
   static boolean areIn(byte[] message, Descriptor type) throws InvalidProtocolBufferException {

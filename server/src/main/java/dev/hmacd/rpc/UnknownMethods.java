@@ -11,21 +11,21 @@ import io.grpc.ServerMethodDefinition;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// Answers calls of unknown methods like all other calls: with a reason of the contract. Callers
-/// without a principal get UNAUTHENTICATED.
+/// Refuses calls of unknown methods with a reason of the contract, like all other failures. A
+/// caller without a principal gets UNAUTHENTICATED.
 final class UnknownMethods extends HandlerRegistry {
-  /// A constant, not the requested name: values from callers must not become labels of metrics.
+  /// The name of all unknown methods. A name from a request must not become a label of metrics.
   private static final String NAME = "hmacd/unknown";
 
   private final ServerMethodDefinition<?, ?> method;
 
-  UnknownMethods(UnaryMethod.Setting setting) {
+  UnknownMethods(CallStarter starter) {
     MethodDescriptor<InputStream, InputStream> descriptor =
         MethodDescriptor.newBuilder(Unread.INSTANCE, Unread.INSTANCE)
             .setType(MethodDescriptor.MethodType.UNKNOWN)
             .setFullMethodName(NAME)
             .build();
-    this.method = ServerMethodDefinition.create(descriptor, new Refusing(setting));
+    this.method = ServerMethodDefinition.create(descriptor, new Refusing(starter));
   }
 
   @Override
@@ -33,21 +33,21 @@ final class UnknownMethods extends HandlerRegistry {
     return method;
   }
 
-  private record Refusing(UnaryMethod.Setting setting)
+  private record Refusing(CallStarter starter)
       implements ServerCallHandler<InputStream, InputStream> {
     @Override
     public ServerCall.Listener<InputStream> startCall(
         ServerCall<InputStream, InputStream> call, Metadata headers) {
-      Answer<InputStream> answer = setting.begin(call, headers, Method.UNKNOWN);
-      answer.fail(
-          answer.authenticate(setting.clock().instant())
+      GrpcReply<InputStream> reply = starter.start(call, headers, Method.UNKNOWN);
+      reply.fail(
+          reply.authenticate(starter.authenticator())
               ? new Failure.MethodNotFound()
               : new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }
   }
 
-  /// No message is requested, and none is sent.
+  /// The marshaller of a call without messages.
   private enum Unread implements MethodDescriptor.Marshaller<InputStream> {
     INSTANCE;
 

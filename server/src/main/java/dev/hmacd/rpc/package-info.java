@@ -1,4 +1,5 @@
-/// The gRPC edge: protobuf to the domain and back.
+/// The gRPC edge: listeners, services, and the conversion of protobuf messages to the domain and
+/// back.
 @NullMarked
 package dev.hmacd.rpc;
 

@@ -6,19 +6,19 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Base64;
 
-/// The secret of an access key, derived from a MAC of the HSM and kept only until [#close]. The
-/// secret is never a String, because a String cannot be cleared.
+/// The secret of an access key, derived from a MAC of the HSM. [#close] clears it. The secret is
+/// never a String, because a String cannot be cleared.
 public final class AccessKeySecret implements AutoCloseable {
   private static final String MESSAGE = "hmacd access key secret\n";
 
-  /// Bytes of the MAC in the secret: their base64 form has 40 characters, like a secret of AWS.
+  /// Number of MAC bytes in the secret. Their base64 form has 40 characters, like a secret of AWS.
   private static final int BYTES = 30;
 
   private static final int BLOCK = 64;
 
   private final byte[] text;
 
-  /// @param mac the MAC of [#question]; this constructor clears the array
+  /// @param mac the MAC of [#derivationMessage]; this constructor clears the array
   AccessKeySecret(byte[] mac) {
     byte[] start = Arrays.copyOf(mac, BYTES);
     text = Base64.getEncoder().encode(start);
@@ -26,8 +26,9 @@ public final class AccessKeySecret implements AutoCloseable {
     Arrays.fill(mac, (byte) 0);
   }
 
-  /// The message whose MAC under the daemon's own key is the secret.
-  static byte[] question(String accessKeyId) {
+  /// The message of an access key. The MAC of this message under the daemon's own key gives the
+  /// secret.
+  static byte[] derivationMessage(String accessKeyId) {
     return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
   }
 
@@ -57,8 +58,8 @@ public final class AccessKeySecret implements AutoCloseable {
     return key;
   }
 
-  /// HMAC-SHA-256 (RFC 2104). Not javax.crypto.Mac: its key objects keep copies that cannot be
-  /// cleared.
+  /// HMAC-SHA-256 (RFC 2104). The key objects of javax.crypto.Mac would keep copies of the key,
+  /// which cannot be cleared.
   ///
   /// @param key at most 64 bytes
   private static byte[] hmac(byte[] key, String message) {

@@ -14,16 +14,16 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/// Derives the secrets of access keys from a key of the daemon's own. A secret is the HSM's MAC of
-/// the access key's id. Never blocks: secrets come on a lane.
+/// Derives the secrets of access keys from one of the daemon's own keys. A secret comes from the
+/// HSM's MAC of the access key's id. No method blocks: a lane completes the secret.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeySecrets {
   private final TokenRouter tokens;
-  private volatile @Nullable Master master;
+  private volatile @Nullable DerivationKey derivationKey;
 
   /// The key for the derivation of secrets, and the tokens that hold it.
-  private record Master(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
+  private record DerivationKey(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
 
   public AccessKeySecrets(TokenRouter tokens) {
     this.tokens = tokens;
@@ -31,12 +31,12 @@ public final class AccessKeySecrets {
 
   /// Sets the key for the derivation of secrets. Call it before the first request.
   ///
-  /// @param key the daemon's own key for secrets of access keys; its known answer is compared
-  ///   before a derivation, because another key would derive other secrets
+  /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
+  ///   answer of the key is compared: another key would derive other secrets
   /// @param tokenSerials the tokens that hold it
   public void start(OwnKey key, List<String> tokenSerials) {
     KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
-    master = new Master(key.object(), check, List.copyOf(tokenSerials));
+    derivationKey = new DerivationKey(key.object(), check, List.copyOf(tokenSerials));
   }
 
   /// Derives the secret of an access key. Throws nothing.
@@ -45,18 +45,19 @@ public final class AccessKeySecrets {
   /// @return fails with a [TokenException], or with an [IllegalStateException] before [#start]
   public CompletableFuture<AccessKeySecret> derive(
       String accessKeyId, long deadlineNanos, @Nullable Object owner) {
-    Master under = master;
-    if (under == null) {
-      return CompletableFuture.failedFuture(new IllegalStateException("not started"));
+    DerivationKey derivation = derivationKey;
+    if (derivation == null) {
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("the key for access-key secrets is not set"));
     }
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(
-        under.tokenSerials(),
+        derivation.tokenSerials(),
         new SignRequest(
-            under.key(),
-            under.check(),
+            derivation.key(),
+            derivation.check(),
             MacAlgorithm.HMAC_SHA_256,
-            AccessKeySecret.question(accessKeyId),
+            AccessKeySecret.derivationMessage(accessKeyId),
             deadlineNanos),
         new Completion<>() {
           @Override

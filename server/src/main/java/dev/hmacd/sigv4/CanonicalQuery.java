@@ -5,13 +5,14 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
-/// The parameters of a query string, and its canonical form.
+/// The parameters of a query string, and the canonical query string of SigV4.
 final class CanonicalQuery {
   static final String SIGNATURE = "X-Amz-Signature";
   private static final CanonicalQuery NONE = new CanonicalQuery(List.of());
   private static final char[] HEX = "0123456789ABCDEF".toCharArray();
 
-  /// A parameter: decoded, with bytes as characters (ISO 8859-1), and in the canonical encoding.
+  /// A parameter, decoded and in the canonical encoding. Each decoded character is a byte (ISO
+  /// 8859-1).
   private record Parameter(String name, String value, String encodedName, String encodedValue) {}
 
   private final List<Parameter> parameters;
@@ -20,9 +21,9 @@ final class CanonicalQuery {
     this.parameters = parameters;
   }
 
-  /// Reads a query.
+  /// Reads a query string.
   ///
-  /// @throws SigV4Exception for a percent sign without two hex digits
+  /// @throws SigV4Exception if a percent sign precedes no two hexadecimal digits
   static CanonicalQuery of(String query) {
     if (query.isEmpty()) {
       return NONE;
@@ -43,9 +44,9 @@ final class CanonicalQuery {
     return parameters.stream().anyMatch(each -> each.name().equals(name));
   }
 
-  /// The value of a parameter; empty if the query does not have it.
+  /// The value of a parameter; empty if the query string does not have the parameter.
   ///
-  /// @throws SigV4Exception if the query has it more than once
+  /// @throws SigV4Exception if the query string has the parameter more than once
   Optional<String> only(String name) {
     List<Parameter> found = parameters.stream().filter(each -> each.name().equals(name)).toList();
     if (found.size() > 1) {
@@ -54,8 +55,8 @@ final class CanonicalQuery {
     return found.stream().map(Parameter::value).findFirst();
   }
 
-  /// The canonical form: each parameter in the canonical encoding, sorted by name and value,
-  /// without the signature itself.
+  /// The canonical query string: all parameters except the signature, in the canonical encoding,
+  /// sorted by name and value.
   String text() {
     if (parameters.isEmpty()) {
       return "";
@@ -97,7 +98,7 @@ final class CanonicalQuery {
     return plain.toString();
   }
 
-  /// RFC 3986's percent-encoding of all but its unreserved characters.
+  /// Percent-encodes all characters except the unreserved characters (RFC 3986, section 2.3).
   private static String encode(String plain) {
     StringBuilder text = null;
     for (int i = 0; i < plain.length(); i++) {

@@ -3,11 +3,12 @@ package dev.hmacd.sigv4;
 import dev.hmacd.http.Request;
 import java.util.List;
 
-/// The canonical request, which is signed (AWS Signature Version 4, "Create a canonical request").
+/// The canonical request of a signature (AWS Signature Version 4, "Create a canonical request").
 final class CanonicalRequest {
   private CanonicalRequest() {}
 
-  /// Creates the text. The path needs no conversion: only `/` is served, and it is canonical.
+  /// Creates the canonical request. The path needs no conversion: only the canonical path `/` is
+  /// served.
   ///
   /// @param signedHeaders in lowercase and sorted
   /// @param bodyHash SHA-256 in lowercase hex
@@ -42,7 +43,7 @@ final class CanonicalRequest {
     return text.append('\n').append(bodyHash).toString();
   }
 
-  /// Appends a value without blanks at its ends, and with one blank for several inside.
+  /// Appends a header value, trimmed, with sequences of blanks replaced by one blank.
   private static void appendCollapsed(StringBuilder text, String value) {
     boolean blank = false;
     boolean any = false;

@@ -14,16 +14,16 @@ import java.util.regex.Pattern;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/// Verifier of AWS Signature Version 4, header and query form, with the messages of AWS. It does no
-/// I/O: it needs the request, a clock, and a signing key from the caller.
+/// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
+/// error messages of AWS. It does no I/O: the caller supplies the signing key.
 ///
-/// It is stricter than AWS in points that affect no client. Every `x-amz-*` header must be signed.
-/// Duplicate authentication data is refused. The signed hash must be that of the body, never
-/// `UNSIGNED-PAYLOAD`.
+/// The verification is stricter than that of AWS, without effect on clients. Every `x-amz-*` header
+/// must be signed. Duplicate parameters are refused. The signed hash must be the hash of the body,
+/// never `UNSIGNED-PAYLOAD`.
 public final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
 
-  /// Maximum difference between the time of a signature and now, in each direction.
+  /// Maximum difference between the time of a signature and the current time, in each direction.
   private static final long WINDOW_SECONDS = 300;
 
   private static final Pattern ACCESS_KEY_ID = Pattern.compile("\\w{16,128}");
@@ -32,17 +32,18 @@ public final class SigV4 {
   private final SigningScope scope;
   private final Clock clock;
 
-  /// @param scope the scope of all signatures
+  /// @param scope the only accepted scope of signatures
   public SigV4(SigningScope scope, Clock clock) {
     this.scope = scope;
     this.clock = clock;
   }
 
-  /// A well-formed and current signature for this service. It is not verified before [#verify].
+  /// A well-formed and current signature for this service and region, which [#verify] has not
+  /// verified yet.
   public static final class Claim {
     private final Request request;
     private final CanonicalQuery query;
-    private final Authorization authorization;
+    private final AuthenticationParameters parameters;
     private final SignatureTime time;
     private final String accessKeyId;
     private final String scope;
@@ -50,13 +51,13 @@ public final class SigV4 {
     private Claim(
         Request request,
         CanonicalQuery query,
-        Authorization authorization,
+        AuthenticationParameters parameters,
         SignatureTime time,
         String accessKeyId,
         String scope) {
       this.request = request;
       this.query = query;
-      this.authorization = authorization;
+      this.parameters = parameters;
       this.time = time;
       this.accessKeyId = accessKeyId;
       this.scope = scope;
@@ -71,10 +72,9 @@ public final class SigV4 {
       return time.day();
     }
 
-    /// Computes the signature under a key, and compares it with that of the request in constant
-    /// time.
+    /// Verifies the signature under a signing key. The comparison takes constant time.
     ///
-    /// @throws SigV4Exception if the signatures differ
+    /// @throws SigV4Exception if the signature does not match the request
     public void verify(SigningKey key) {
       String bodyHash = HEX.formatHex(sha256(request.body()));
       if (request.headers().has("x-amz-content-sha256")
@@ -82,7 +82,7 @@ public final class SigV4 {
         throw SigV4Exception.mismatch();
       }
       String canonical =
-          CanonicalRequest.of(request, query.text(), authorization.signedHeaders(), bodyHash);
+          CanonicalRequest.of(request, query.text(), parameters.signedHeaders(), bodyHash);
       String stringToSign =
           ALGORITHM
               + '\n'
@@ -95,7 +95,7 @@ public final class SigV4 {
           HEX.formatHex(hmac(key.key(), stringToSign.getBytes(StandardCharsets.ISO_8859_1)))
               .getBytes(StandardCharsets.ISO_8859_1);
       if (!MessageDigest.isEqual(
-          expected, authorization.signature().getBytes(StandardCharsets.ISO_8859_1))) {
+          expected, parameters.signature().getBytes(StandardCharsets.ISO_8859_1))) {
         throw SigV4Exception.mismatch();
       }
     }
@@ -107,31 +107,31 @@ public final class SigV4 {
   ///   service or region
   public Claim read(Request request) {
     var query = CanonicalQuery.of(request.query());
-    Authorization authorization = Authorization.of(request.headers(), query);
+    AuthenticationParameters parameters = AuthenticationParameters.of(request.headers(), query);
     if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
       throw SigV4Exception.sessionToken();
     }
-    requireSigned(request.headers(), authorization.signedHeaders());
-    SignatureTime time = authorization.time();
-    String[] credential = authorization.credential().split("/", -1);
+    requireSigned(request.headers(), parameters.signedHeaders());
+    SignatureTime time = parameters.time();
+    String[] credential = parameters.credential().split("/", -1);
     if (credential.length != 5) {
       throw SigV4Exception.incomplete(
           "Credential must have exactly 5 slash-delimited elements, e.g."
               + " keyid/date/region/service/term, got '"
-              + authorization.credential()
+              + parameters.credential()
               + "'");
     }
     requireScope(credential, time);
-    requireNow(time, authorization.maxAgeSeconds());
+    requireCurrent(time, parameters.maxAgeSeconds());
     if (!ACCESS_KEY_ID.matcher(credential[0]).matches()) {
       throw SigV4Exception.unknownKey();
     }
-    String scope = authorization.credential().substring(credential[0].length() + 1);
-    return new Claim(request, query, authorization, time, credential[0], scope);
+    String scope = parameters.credential().substring(credential[0].length() + 1);
+    return new Claim(request, query, parameters, time, credential[0], scope);
   }
 
-  /// Requires that `host` and all `x-amz-*` headers are signed. Without a signature, an attacker
-  /// could change these headers, such as the name of the operation.
+  /// Requires that `host` and all `x-amz-*` headers are signed. An attacker could change unsigned
+  /// headers, such as the name of the operation.
   private static void requireSigned(Headers headers, List<String> signed) {
     headers.forEach(
         (name, _) -> {
@@ -192,7 +192,7 @@ public final class SigV4 {
     }
   }
 
-  private void requireNow(SignatureTime time, long maxAgeSeconds) {
+  private void requireCurrent(SignatureTime time, long maxAgeSeconds) {
     long now = Math.floorDiv(clock.millis(), 1000);
     long signed = time.epochSecond();
     long maxAge = Math.min(maxAgeSeconds, WINDOW_SECONDS);

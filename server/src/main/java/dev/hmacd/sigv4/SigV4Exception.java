@@ -1,7 +1,7 @@
 package dev.hmacd.sigv4;
 
-/// Exception for a request without a valid signature. It has no stack trace: it is not a fault of
-/// the program, and may occur at a high rate.
+/// Exception for a request without a valid signature. It has no stack trace: the error is the
+/// client's, and may occur at a high rate.
 public final class SigV4Exception extends RuntimeException {
   private static final long serialVersionUID = 1;
 
@@ -61,7 +61,7 @@ public final class SigV4Exception extends RuntimeException {
     return new SigV4Exception(Kind.INVALID_SIGNATURE, text);
   }
 
-  /// The signature of the request is not the computed one.
+  /// The signature does not match the request.
   static SigV4Exception mismatch() {
     return invalid(
         "The request signature we calculated does not match the signature you provided. Check"

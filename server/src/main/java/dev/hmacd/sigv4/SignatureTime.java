@@ -17,7 +17,7 @@ record SignatureTime(String text, long epochSecond) {
   private static final DateTimeFormatter BASIC =
       DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
-  /// Reads the basic format; empty if the text has another format.
+  /// Reads a time in the basic format; empty if the text has another format.
   static Optional<SignatureTime> parse(String text) {
     if (text.length() != LENGTH || text.charAt(8) != 'T' || text.charAt(15) != 'Z') {
       return Optional.empty();
@@ -42,7 +42,8 @@ record SignatureTime(String text, long epochSecond) {
     }
   }
 
-  /// Reads the header `Date`: the basic format, or that of HTTP (RFC 9110, section 5.6.7).
+  /// Reads the header `Date`, in the basic format or in the format of HTTP (RFC 9110, section
+  /// 5.6.7).
   static Optional<SignatureTime> parseDateHeader(String text) {
     Optional<SignatureTime> basic = parse(text);
     if (basic.isPresent()) {
@@ -64,7 +65,7 @@ record SignatureTime(String text, long epochSecond) {
     return Integer.parseInt(text, start, end, 10);
   }
 
-  /// yyyymmdd
+  /// The day of the signature, `yyyymmdd`.
   String day() {
     return text.substring(0, 8);
   }

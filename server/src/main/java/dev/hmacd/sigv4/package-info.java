@@ -1,5 +1,5 @@
 /// AWS Signature Version 4: the verification of requests, and the derivation of access-key secrets
-/// and signing keys. Of a request it knows the values, not the server that received them.
+/// and signing keys. The package knows the values of a request, and no server.
 @NullMarked
 package dev.hmacd.sigv4;
 

@@ -60,7 +60,7 @@ public final class JsonFuzz {
   private static final int MAX_REFUSAL = 64 * 1024;
 
   private static final Operations OPERATIONS = operations();
-  private static final Members ANY = Members.of();
+  private static final InputStructure ANY = InputStructure.of();
 
   private JsonFuzz() {}
 
@@ -203,7 +203,7 @@ public final class JsonFuzz {
   }
 
   /// The input in a body; empty if the body is refused with an error of the contract.
-  private static Optional<Input> read(Members members, byte[] body) {
+  private static Optional<OperationInput> read(InputStructure members, byte[] body) {
     try {
       return Optional.of(members.read(body));
     } catch (AwsException e) {
@@ -234,7 +234,7 @@ public final class JsonFuzz {
               theirs instanceof Literal literal && literal.text().equals(number(value, literal));
           case List<?> items ->
               theirs instanceof List<?> all && all.size() == items.size() && areSame(items, all);
-          case Input input -> {
+          case OperationInput input -> {
             if (theirs instanceof Map<?, ?> members) {
               members.forEach((member, value) -> checkMember(input, (String) member, value));
             }
@@ -257,7 +257,7 @@ public final class JsonFuzz {
     return value == 0 && literal.text().equals("-0") ? "-0" : value.toString();
   }
 
-  private static void checkMember(Input input, String name, @Nullable Object value) {
+  private static void checkMember(OperationInput input, String name, @Nullable Object value) {
     Object ours = input.value(name);
     check(value != null || ours == null, name + " is null but was read as " + ours);
     checkSame(name, ours, value);
@@ -272,12 +272,13 @@ public final class JsonFuzz {
     String name = new String(bytes, 0, end, ISO_8859_1);
     byte[] body = Arrays.copyOfRange(bytes, Math.min(end + 1, bytes.length), bytes.length);
     Optional<Strict.Text> theirs = Strict.read(body);
-    Optional<Input> any = read(ANY, body);
+    Optional<OperationInput> any = read(ANY, body);
     boolean object = theirs.isPresent() && theirs.get().value() instanceof Map;
     check(!any.isPresent() || object, "accepted, but not JSON");
     check(any.isPresent() || !object || !theirs.get().plain(), "refused, but JSON");
-    Members members = OPERATIONS.find("TrentService." + name).map(Operation::input).orElse(ANY);
-    Optional<Input> ours = read(members, body);
+    InputStructure members =
+        OPERATIONS.find("TrentService." + name).map(Operation::input).orElse(ANY);
+    Optional<OperationInput> ours = read(members, body);
     if (ours.isPresent()) {
       check(object, "not JSON, but accepted by " + name);
       checkSame("the body", ours.get(), theirs.get().value());

@@ -270,7 +270,7 @@ final class WireTest {
   @Test
   @KmsItem({"WIRE-9", "WIRE-10"})
   void unforeseenFailureIsAServerFaultWithoutDetails() {
-    var failures = new Failures(new ArnScope("aws", "eu-central-1", "123456789012"));
+    var failures = new AwsErrors(new ArnScope("aws", "eu-central-1", "123456789012"));
     AwsError error =
         failures.of(new Failure.Unforeseen(new IllegalStateException("secret")), "Foo", null);
     assertThat(error.status()).isEqualTo(500);

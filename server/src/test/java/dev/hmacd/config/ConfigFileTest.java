@@ -260,10 +260,10 @@ final class ConfigFileTest {
               "metrics.listen: must be a loopback address: metrics are not authenticated",
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
-              "access.rules[0].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[0].principals[0]: a principal must start with one of [spiffe://, dns:,"
+                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
-              "access.rules[0].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
+              "access.rules[0].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[1]: must be a mapping",
               "acess: unknown key; known keys: [access, arn, aws_kms, grpc, logging, memory,"
                   + " metrics, registry, token, tokens]",
@@ -459,17 +459,17 @@ final class ConfigFileTest {
               "access.rules[1].principals: must be a list with at least one item",
               "access.rules[1].actions: must be a list with at least one item",
               "access.rules[1].keys[0]: must be a string; quote it",
-              "access.rules[2].principals[0]: a SPIFFE wildcard has its whole trust domain:"
-                  + " spiffe://example.org/*",
-              "access.rules[3].principals[0]: a SPIFFE wildcard has its whole trust domain:"
-                  + " spiffe://example.org/*",
-              "access.rules[4].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:, arn:]; a trailing * is a wildcard",
-              "access.rules[5].principals[0]: a principal starts with one of [spiffe://, dns:, cn:,"
-                  + " uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[2].principals[0]: a SPIFFE wildcard must contain the whole trust"
+                  + " domain: spiffe://example.org/*",
+              "access.rules[3].principals[0]: a SPIFFE wildcard must contain the whole trust"
+                  + " domain: spiffe://example.org/*",
+              "access.rules[4].principals[0]: a principal must start with one of [spiffe://, dns:,"
+                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[5].principals[0]: a principal must start with one of [spiffe://, dns:,"
+                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
               "access.rules[6].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
-              "access.rules[7].keys[0]: an alias matches alias/[a-zA-Z0-9/_-]{1,250}",
-              "access.rules[8].keys[0]: a key is \"*\", a key id, or alias/NAME, alias/PREFIX*",
+              "access.rules[7].keys[0]: an alias must match alias/[a-zA-Z0-9/_-]{1,250}",
+              "access.rules[8].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[9].keys: [ListKeys, CreateKey] can only be allowed with keys: [\"*\"]",
             }));
   }

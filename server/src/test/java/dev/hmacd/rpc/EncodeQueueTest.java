@@ -35,7 +35,7 @@ class EncodeQueueTest {
   }
 
   /// A call that encodes at once, and writes in a later task, as gRPC does.
-  private final class Call implements EncodeQueue.Answering {
+  private final class Call implements EncodeQueue.Response {
     private final String name;
     private final Runnable measurement;
 
@@ -106,7 +106,7 @@ class EncodeQueueTest {
     run(
         () -> {
           queue.submit(
-              new EncodeQueue.Answering() {
+              new EncodeQueue.Response() {
                 @Override
                 public int encode() {
                   throw full;

@@ -102,7 +102,7 @@ final class ErrorReasonTest {
   @MethodSource("failures")
   void codeAndMetadataMatchTheContract(Class<?> type) {
     Failure failure = sample(type);
-    Statuses.Ending ending = Statuses.of(failure, REQUEST_ID);
+    Statuses.StatusWithTrailers ending = Statuses.of(failure, REQUEST_ID);
     Entry entry = ENTRIES.get(failure.reason());
     assertThat(entry).as(failure.reason()).isNotNull();
     assertThat(ending.status().getCode().name()).isEqualTo(entry.code());
@@ -128,8 +128,8 @@ final class ErrorReasonTest {
             Failure.TokenBusy::new, Failure.RegistryBusy::new, Failure.MemoryBusy::new)) {
       Failure all = kind.apply(Failure.Bound.OF_ALL);
       Failure one = kind.apply(Failure.Bound.OF_CALLER);
-      Statuses.Ending ofAll = Statuses.of(all, REQUEST_ID);
-      Statuses.Ending ofCaller = Statuses.of(one, REQUEST_ID);
+      Statuses.StatusWithTrailers ofAll = Statuses.of(all, REQUEST_ID);
+      Statuses.StatusWithTrailers ofCaller = Statuses.of(one, REQUEST_ID);
       assertThat(one.reason()).isEqualTo(all.reason());
       assertThat(ofAll.status().getDescription()).doesNotContain("this client");
       assertThat(ofCaller.status().getDescription())
@@ -137,7 +137,7 @@ final class ErrorReasonTest {
     }
   }
 
-  private static ErrorInfo info(Statuses.Ending ending) {
+  private static ErrorInfo info(Statuses.StatusWithTrailers ending) {
     Status status =
         StatusProto.fromThrowable(new StatusRuntimeException(ending.status(), ending.trailers()));
     assertThat(status).isNotNull();

@@ -199,7 +199,7 @@ final class IncompleteRequestTest {
       assertThat(refused.withoutText()).isEqualTo(BUSY);
       assertThat(((End.Answered) refused).text())
           .startsWith(
-              "too many requests of this client have not come whole: finish them before you send"
+              "too many incomplete requests of this client: complete them before you send"
                   + " more");
       byte[] longest = message(0, request(ByteString.copyFrom(new byte[120_000])));
       other.call(1, PATH).data(1, longest);
@@ -222,7 +222,7 @@ final class IncompleteRequestTest {
       End refused = other.end(3);
       assertThat(refused.withoutText()).isEqualTo(BUSY);
       assertThat(((End.Answered) refused).text())
-          .startsWith("too many requests have not come whole");
+          .startsWith("the memory for incomplete requests is full");
       byte[] whole = message(0, good);
       other.call(5, PATH).frame(DATA, 0, 5, Arrays.copyOf(whole, 7));
       other.data(5, Arrays.copyOfRange(whole, 7, whole.length));

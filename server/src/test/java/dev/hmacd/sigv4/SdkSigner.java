@@ -31,10 +31,10 @@ import software.amazon.awssdk.identity.spi.AwsCredentialsIdentity;
 
 /// Signs requests with AWS's SDK: the reference for the daemon's verification.
 public final class SdkSigner {
-  static final String ACCESS_KEY_ID = "AKIATESTTESTTEST0001";
-  static final String SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+  public static final String ACCESS_KEY_ID = "AKIATESTTESTTEST0001";
+  public static final String SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
   public static final String REGION = "eu-central-1";
-  static final Principal PRINCIPAL = new Principal("arn:aws:iam::123456789012:user/ci");
+  public static final Principal PRINCIPAL = new Principal("arn:aws:iam::123456789012:user/ci");
 
   private static final AwsV4HttpSigner SIGNER = AwsV4HttpSigner.create();
 
@@ -76,7 +76,7 @@ public final class SdkSigner {
   }
 
   /// The signing key of a day.
-  SigningKey key(String day) {
+  public SigningKey key(String day) {
     byte[] key = ("AWS4" + identity.secretAccessKey()).getBytes(UTF_8);
     for (String part : List.of(day, region, service, SigningScope.TERMINATOR)) {
       key = hmac(key, part);

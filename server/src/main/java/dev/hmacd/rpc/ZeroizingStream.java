@@ -11,27 +11,27 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Arrays;
 
-/// The stream of an encoded message, which is cleared after the transport has copied it. Protobuf's
-/// own stream leaves its array, with a secret in it, to the garbage collector.
-final class Cleared extends ByteArrayInputStream implements Drainable, KnownLength {
-  private Cleared(byte[] bytes) {
+/// The stream of an encoded message. It clears its bytes after the transport has copied them. The
+/// stream of protobuf would leave the secret in the message to the garbage collector.
+final class ZeroizingStream extends ByteArrayInputStream implements Drainable, KnownLength {
+  private ZeroizingStream(byte[] bytes) {
     super(bytes);
   }
 
-  /// A copy of the method whose responses are cleared after they are sent.
-  static <Q, A extends MessageLite> MethodDescriptor<Q, A> responses(
-      MethodDescriptor<Q, A> method) {
-    Marshaller<A> generated = method.getResponseMarshaller();
+  /// A copy of a method that encodes responses to zeroizing streams.
+  static <ReqT, RespT extends MessageLite> MethodDescriptor<ReqT, RespT> responses(
+      MethodDescriptor<ReqT, RespT> method) {
+    Marshaller<RespT> generated = method.getResponseMarshaller();
     return method.toBuilder(
             method.getRequestMarshaller(),
-            new Marshaller<A>() {
+            new Marshaller<RespT>() {
               @Override
-              public InputStream stream(A value) {
-                return new Cleared(value.toByteArray());
+              public InputStream stream(RespT value) {
+                return new ZeroizingStream(value.toByteArray());
               }
 
               @Override
-              public A parse(InputStream in) {
+              public RespT parse(InputStream in) {
                 return generated.parse(in);
               }
             })

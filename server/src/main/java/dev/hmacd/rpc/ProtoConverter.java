@@ -22,11 +22,11 @@ import dev.hmacd.v1.TokenObject;
 import java.time.Instant;
 import java.util.List;
 
-/// Converts values of the contract to values of the domain, and back.
-final class Values {
-  private Values() {}
+/// Converts protobuf messages and enums to values of the domain, and back.
+final class ProtoConverter {
+  private ProtoConverter() {}
 
-  /// @throws Refusal if the algorithm is unspecified, or not in this contract
+  /// @throws Refusal if the algorithm is unspecified, or not in the contract
   static dev.hmacd.key.MacAlgorithm algorithm(MacAlgorithm value) {
     return switch (value) {
       case MAC_ALGORITHM_HMAC_SHA_224 -> dev.hmacd.key.MacAlgorithm.HMAC_SHA_224;
@@ -47,7 +47,7 @@ final class Values {
     };
   }
 
-  /// @throws Refusal if the spec is unspecified, or not in this contract
+  /// @throws Refusal if the spec is unspecified, or not in the contract
   static dev.hmacd.key.KeySpec spec(KeySpec value) {
     return switch (value) {
       case KEY_SPEC_HMAC_224 -> dev.hmacd.key.KeySpec.HMAC_224;

@@ -8,14 +8,15 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/// The authentication data of a request, from the header `Authorization` or from the query.
+/// The parameters of a SigV4 signature in a request, from the header `Authorization` or from the
+/// query string.
 ///
 /// @param credential access key id and scope, separated by slashes
 /// @param signedHeaders names in lowercase, sorted, without duplicates
 /// @param signature the signature in the request, not verified
-/// @param maxAgeSeconds maximum age of the signature in the request; [Long#MAX_VALUE] if the
-///   request has none. [SigV4] has a smaller limit of its own.
-record Authorization(
+/// @param maxAgeSeconds maximum age of the signature, as the request states it (`X-Amz-Expires`);
+///   [Long#MAX_VALUE] if the request states none. [SigV4] has a smaller limit of its own.
+record AuthenticationParameters(
     String credential,
     List<String> signedHeaders,
     String signature,
@@ -24,7 +25,7 @@ record Authorization(
   private static final String HEADER = "authorization";
   private static final long NO_LIMIT = Long.MAX_VALUE;
 
-  /// Above that of any client. Each name costs time.
+  /// Maximum number of signed headers. No client signs this number, and each name costs time.
   private static final int MAX_SIGNED_HEADERS = 100;
 
   /// Maximum validity of a signed URL in AWS: one week.
@@ -38,10 +39,10 @@ record Authorization(
           "X-Amz-SignedHeaders",
           "X-Amz-Date");
 
-  /// Reads the authentication data.
+  /// Reads the parameters of a request.
   ///
-  /// @throws SigV4Exception if the data is missing or malformed
-  static Authorization of(Headers headers, CanonicalQuery query) {
+  /// @throws SigV4Exception if the parameters are missing or malformed
+  static AuthenticationParameters of(Headers headers, CanonicalQuery query) {
     List<String> given = headers.all(HEADER);
     boolean inQuery = QUERY_PARAMETERS.stream().anyMatch(query::has);
     if (given.isEmpty()) {
@@ -56,7 +57,7 @@ record Authorization(
     return ofHeader(given.getFirst(), headers);
   }
 
-  private static Authorization ofHeader(String header, Headers headers) {
+  private static AuthenticationParameters ofHeader(String header, Headers headers) {
     int blank = header.indexOf(' ');
     String algorithm = blank < 0 ? header : header.substring(0, blank);
     Map<String, String> pairs = blank < 0 ? Map.of() : pairs(header.substring(blank + 1), header);
@@ -79,7 +80,7 @@ record Authorization(
       throw SigV4Exception.incomplete(missing.append("Authorization=").append(header).toString());
     }
     requireAlgorithm(algorithm);
-    return new Authorization(
+    return new AuthenticationParameters(
         credential, names(signedHeaders), signature, time(date.orElse(""), headers), NO_LIMIT);
   }
 
@@ -104,7 +105,7 @@ record Authorization(
     return pairs;
   }
 
-  private static Authorization ofQuery(CanonicalQuery query) {
+  private static AuthenticationParameters ofQuery(CanonicalQuery query) {
     String algorithm = query.only("X-Amz-Algorithm").orElse("");
     String credential = query.only("X-Amz-Credential").orElse("");
     String signature = query.only(CanonicalQuery.SIGNATURE).orElse("");
@@ -121,12 +122,12 @@ record Authorization(
           missing.append("Re-examine the query-string parameters.").toString());
     }
     requireAlgorithm(algorithm);
-    return new Authorization(
+    return new AuthenticationParameters(
         credential,
         names(signedHeaders),
         signature,
         SignatureTime.parse(date).orElseThrow(() -> badDate(date)),
-        query.only("X-Amz-Expires").map(Authorization::seconds).orElse(NO_LIMIT));
+        query.only("X-Amz-Expires").map(AuthenticationParameters::seconds).orElse(NO_LIMIT));
   }
 
   private static void requireInHeader(StringBuilder missing, String what, String value) {
@@ -153,7 +154,7 @@ record Authorization(
     for (String name : text.split(";", MAX_SIGNED_HEADERS + 1)) {
       if (before.compareTo(name) >= 0 || !name.equals(name.toLowerCase(Locale.ROOT))) {
         throw SigV4Exception.incomplete(
-            "'SignedHeaders' must be names in lowercase, sorted, and none twice.");
+            "'SignedHeaders' must be lowercase names, sorted and without duplicates.");
       }
       names.add(name);
       before = name;

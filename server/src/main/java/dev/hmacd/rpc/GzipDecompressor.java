@@ -8,11 +8,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.zip.GZIPInputStream;
 
-/// Decompresses gzip requests. For data that is not gzip, gRPC's own decompressor fails outside of
-/// the message's parser, and the caller gets no reason.
-final class Gzip implements Decompressor {
+/// Decompresses gzip requests. It reports invalid gzip data when the message is read, so the caller
+/// gets a reason of the contract. gRPC's own decompressor fails before that.
+final class GzipDecompressor implements Decompressor {
   static final DecompressorRegistry REGISTRY =
-      DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false).with(new Gzip(), true);
+      DecompressorRegistry.emptyInstance()
+          .with(Codec.Identity.NONE, false)
+          .with(new GzipDecompressor(), true);
 
   @Override
   public String getMessageEncoding() {
@@ -38,7 +40,7 @@ final class Gzip implements Decompressor {
 
       private void begin() throws IOException {
         if (!begun) {
-          begun = true; // Also set if the header, which the next line reads, is invalid.
+          begun = true; // Precedes the next line, which throws if the gzip header is invalid.
           in = new GZIPInputStream(in);
         }
       }

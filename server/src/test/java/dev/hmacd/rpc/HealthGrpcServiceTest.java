@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// The health service for load balancers and orchestrators (`grpc.health.v1`).
 @Tag("slow")
-final class HealthTest {
+final class HealthGrpcServiceTest {
   private static final String CHECK = "/grpc.health.v1.Health/Check";
   private static final String WATCH = "/grpc.health.v1.Health/Watch";
   private static final String LIST = "/grpc.health.v1.Health/List";
@@ -127,7 +127,7 @@ final class HealthTest {
     byte[] request = message(0);
     try (var daemon = LoopbackDaemon.withAdmin().start()) {
       List<RawHttp2> watchers = new ArrayList<>();
-      for (int open = 0; open < Health.MAX_WATCHES; open += 256) {
+      for (int open = 0; open < HealthGrpcService.MAX_WATCHES; open += 256) {
         RawHttp2 watcher = daemon.raw("anybody").preface();
         watchers.add(watcher);
         for (int i = 0; i < 256; i++) {
@@ -181,10 +181,10 @@ final class HealthTest {
   void concurrentReflectionCallsAreLimited() throws IOException {
     try (var daemon = LoopbackDaemon.withAdmin().start();
         RawHttp2 caller = daemon.raw("anybody").preface()) {
-      for (int i = 0; i <= Reflection.MAX_CALLS; i++) {
+      for (int i = 0; i <= ReflectionGrpcService.MAX_CALLS; i++) {
         caller.call(1 + 2 * i, i % 2 == 0 ? REFLECTION : REFLECTION_ALPHA);
       }
-      assertThat(caller.end(1 + 2 * Reflection.MAX_CALLS).withoutText())
+      assertThat(caller.end(1 + 2 * ReflectionGrpcService.MAX_CALLS).withoutText())
           .isEqualTo(answered(Code.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"));
       try (RawHttp2 other = daemon.raw("other").preface()) {
         other.call(1, REFLECTION).data(1);

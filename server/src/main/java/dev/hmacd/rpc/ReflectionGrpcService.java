@@ -21,11 +21,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. The number of
-/// concurrent calls of both versions is bounded and shared between principals. A call lasts at most
+/// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. Both versions
+/// share one bound on concurrent calls, of which each principal has a share. A call lasts at most
 /// `grpc.limits.max_call_time`.
-final class Reflection
-    implements ServerCallHandler<Parsed<ServerReflectionRequest>, ServerReflectionResponse> {
+final class ReflectionGrpcService
+    implements ServerCallHandler<
+        SerializedRequest<ServerReflectionRequest>, ServerReflectionResponse> {
   static final int MAX_CALLS = 64;
 
   private static final MethodDescriptor<ServerReflectionRequest, ServerReflectionResponse> METHOD =
@@ -33,17 +34,18 @@ final class Reflection
 
   private static final Method NAME = Method.named("ServerReflectionInfo");
 
-  private final UnaryMethod.Setting setting;
+  private final CallStarter starter;
   private final List<ServerServiceDefinition> definitions;
   private final List<ServerServiceDefinition> services;
-  private final Shares<Answer<?>> shares = new Shares<>(MAX_CALLS, Reflection::refuse);
-  private final Set<Answer<?>> open = ConcurrentHashMap.newKeySet();
+  private final Shares<GrpcReply<?>> shares =
+      new Shares<>(MAX_CALLS, ReflectionGrpcService::refuse);
+  private final Set<GrpcReply<?>> open = ConcurrentHashMap.newKeySet();
   private volatile @Nullable ReflectionIndex index;
-  private volatile boolean over;
+  private volatile boolean stopped;
 
-  /// @param services the described services, in addition to reflection itself
-  Reflection(List<ServerServiceDefinition> services, UnaryMethod.Setting setting) {
-    this.setting = setting;
+  /// @param services the services to describe, in addition to reflection itself
+  ReflectionGrpcService(List<ServerServiceDefinition> services, CallStarter starter) {
+    this.starter = starter;
     this.definitions =
         List.of(
             definition(ServerReflectionGrpc.getServiceDescriptor()),
@@ -51,16 +53,16 @@ final class Reflection
     this.services = Stream.concat(services.stream(), definitions.stream()).toList();
   }
 
-  /// The services of both versions.
+  /// The reflection services of both versions.
   List<ServerServiceDefinition> definitions() {
     return definitions;
   }
 
-  /// The messages of `v1alpha` have the fields and field numbers of those of `v1`.
+  /// The definition of one version. `v1alpha` and `v1` have the same fields and field numbers.
   private ServerServiceDefinition definition(ServiceDescriptor version) {
     var method =
         METHOD.toBuilder(
-                Parsed.marshaller(ServerReflectionRequest.getDefaultInstance()),
+                SerializedRequest.marshaller(ServerReflectionRequest.getDefaultInstance()),
                 METHOD.getResponseMarshaller())
             .setFullMethodName(
                 MethodDescriptor.generateFullMethodName(
@@ -75,13 +77,13 @@ final class Reflection
         .build();
   }
 
-  /// Ends all calls, and refuses new ones. Otherwise a stop would wait for them.
+  /// Ends all calls, and refuses new calls. Otherwise a stop would wait for the calls.
   void stop() {
-    over = true;
+    stopped = true;
     open.forEach(call -> call.fail(new Failure.Stopping()));
   }
 
-  /// Made at the first call: descriptors take long to load, and a start does not need them.
+  /// The index. Descriptors load slowly, so the first call creates the index.
   private ReflectionIndex index() {
     ReflectionIndex made = index;
     if (made == null) {
@@ -92,71 +94,72 @@ final class Reflection
   }
 
   @Override
-  public ServerCall.Listener<Parsed<ServerReflectionRequest>> startCall(
-      ServerCall<Parsed<ServerReflectionRequest>, ServerReflectionResponse> transport,
+  public ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> startCall(
+      ServerCall<SerializedRequest<ServerReflectionRequest>, ServerReflectionResponse> transport,
       Metadata headers) {
-    Answer<ServerReflectionResponse> answer = setting.begin(transport, headers, NAME);
-    if (!answer.authenticate(setting.clock().instant())) {
-      answer.fail(new Failure.Unauthenticated());
+    GrpcReply<ServerReflectionResponse> reply = starter.start(transport, headers, NAME);
+    if (!reply.authenticate(starter.authenticator())) {
+      reply.fail(new Failure.Unauthenticated());
       return new ServerCall.Listener<>() {};
     }
-    Principal principal = answer.call().principal();
-    if (!shares.enter(principal, answer)) {
-      refuse(answer);
+    Principal principal = reply.call().principal();
+    if (!shares.enter(principal, reply)) {
+      refuse(reply);
       return new ServerCall.Listener<>() {};
     }
-    answer.whenEnded(
+    reply.onEnd(
         () -> {
-          boolean _ = shares.leave(principal, answer);
+          boolean _ = shares.leave(principal, reply);
         });
-    open.add(answer);
-    if (over) {
-      answer.fail(new Failure.Stopping());
+    open.add(reply);
+    if (stopped) {
+      reply.fail(new Failure.Stopping());
     }
-    Arrival arrival = setting.arrivals().begun(answer, principal);
+    IncompleteRequest incomplete = starter.incompleteRequests().register(reply, principal);
     transport.request(1);
-    return new Listener(transport, answer, arrival);
+    return new Listener(transport, reply, incomplete);
   }
 
-  private static void refuse(Answer<?> call) {
-    call.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
+  private static void refuse(GrpcReply<?> reply) {
+    reply.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
   }
 
-  /// Answers one request after the other. It reads the next request after the connection has sent
-  /// the answers, so a caller that does not read them holds little memory.
-  private final class Listener extends ServerCall.Listener<Parsed<ServerReflectionRequest>> {
+  /// Responds to one request after the other. It reads the next request after the connection has
+  /// sent the responses. So a client that does not read responses holds little memory.
+  private final class Listener
+      extends ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> {
     private final ServerCall<?, ServerReflectionResponse> call;
-    private final Answer<ServerReflectionResponse> answer;
-    private final Arrival arrival;
+    private final GrpcReply<ServerReflectionResponse> reply;
+    private final IncompleteRequest incomplete;
     private boolean requestDue;
 
     Listener(
         ServerCall<?, ServerReflectionResponse> call,
-        Answer<ServerReflectionResponse> answer,
-        Arrival arrival) {
+        GrpcReply<ServerReflectionResponse> reply,
+        IncompleteRequest incomplete) {
       this.call = call;
-      this.answer = answer;
-      this.arrival = arrival;
+      this.reply = reply;
+      this.incomplete = incomplete;
     }
 
     @Override
-    public void onMessage(Parsed<ServerReflectionRequest> message) {
-      arrival.read(message.length());
-      if (answer.isEnded()) {
+    public void onMessage(SerializedRequest<ServerReflectionRequest> message) {
+      incomplete.messageRead(message.length());
+      if (reply.isEnded()) {
         return;
       }
       try {
-        ServerReflectionRequest request = message.message();
+        ServerReflectionRequest request = message.parse();
         if (request == null) {
-          answer.fail(new Failure.InvalidField("request", "must be a well-formed message"));
+          reply.fail(new Failure.InvalidField("request", "must be a well-formed message"));
           return;
         }
-        answer.send(index().answer(request));
+        reply.send(index().respond(request));
       } catch (Refusal refusal) {
-        answer.fail(refusal.failure());
+        reply.fail(refusal.failure());
         return;
       } catch (RuntimeException e) {
-        answer.fail(new Failure.Unforeseen(e));
+        reply.fail(new Failure.Unforeseen(e));
         return;
       }
       requestDue = true;
@@ -173,23 +176,23 @@ final class Reflection
 
     @Override
     public void onHalfClose() {
-      answer.finish();
+      reply.finish();
     }
 
     @Override
     public void onCancel() {
-      answer.abandon();
-      leave();
+      reply.abandon();
+      release();
     }
 
     @Override
     public void onComplete() {
-      leave();
+      release();
     }
 
-    private void leave() {
-      arrival.ended();
-      open.remove(answer);
+    private void release() {
+      incomplete.release();
+      open.remove(reply);
     }
   }
 }

@@ -36,28 +36,33 @@ import org.slf4j.LoggerFactory;
 /// Filters the HTTP/2 frames of one connection before gRPC gets them, and bounds the memory of
 /// partially received requests. gRPC itself bounds only each single request.
 ///
-/// It copies each piece of a request that gRPC must keep. Without the copy, gRPC would keep the
-/// whole record of the piece, up to 16 KiB for one byte, in scarce direct memory. It drops empty
-/// pieces, and pieces of calls that have their answer.
+/// The filter copies the bytes of each DATA frame that gRPC must keep. Without the copy, gRPC would
+/// keep the whole TLS record in scarce direct memory: up to 16 KiB for one byte. The filter drops
+/// empty DATA frames, and DATA frames of ended calls.
 ///
-/// It counts the memory of the connection's streams, and resets streams whose answer the client
-/// does not read.
-final class Inflow extends Http2FrameListenerDecorator implements ConnectionMeter.Held {
-  private static final Logger log = LoggerFactory.getLogger(Inflow.class);
+/// The filter counts the memory of the connection's streams. It resets a stream if the client does
+/// not read the response.
+final class InboundFrameFilter extends Http2FrameListenerDecorator implements ConnectionMeter.Held {
+  private static final Logger log = LoggerFactory.getLogger(InboundFrameFilter.class);
 
-  /// Memory of gRPC and Netty for a stream until it is closed, with its headers and its answer.
+  /// Memory of gRPC and Netty for an open stream, with the headers of request and response.
   private static final long STREAM_BYTES = 4096;
 
-  /// The largest dynamic table of the encoder (RFC 7541, section 4.1).
+  /// Maximum size of the encoder's dynamic table (RFC 7541, section 4.1).
   private static final int TABLE_BYTES = 4096;
 
   private final GrpcHttp2ConnectionHandler handler;
   private final Http2Connection connection;
   private final long transferNanos;
-  private final Arrivals arrivals;
-  private final Exhaustion exhaustion;
-  private final Http2Connection.PropertyKey key;
-  private final Http2Connection.PropertyKey untakenSince;
+  private final IncompleteRequests incompleteRequests;
+  private final MemoryExhaustionLog exhaustionLog;
+
+  /// Property of a stream: its [IncompleteRequest].
+  private final Http2Connection.PropertyKey incompleteKey;
+
+  /// Property of a stream: since when the client has not read the response, in terms of
+  /// [System#nanoTime].
+  private final Http2Connection.PropertyKey unreadSince;
 
   /// Set with the first SETTINGS frame, before any other use.
   private @Nullable ChannelHandlerContext context;
@@ -68,28 +73,28 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
   /// Bytes of partially received requests.
   private long requestBytes;
 
-  private Inflow(
+  private InboundFrameFilter(
       GrpcHttp2ConnectionHandler handler,
-      Arrivals arrivals,
+      IncompleteRequests incompleteRequests,
       Duration transfer,
-      Exhaustion exhaustion) {
+      MemoryExhaustionLog exhaustionLog) {
     super(handler.decoder().frameListener());
     this.handler = handler;
     this.connection = handler.connection();
-    this.arrivals = arrivals;
+    this.incompleteRequests = incompleteRequests;
     this.transferNanos = transfer.toNanos();
-    this.exhaustion = exhaustion;
-    this.key = connection.newKey();
-    this.untakenSince = connection.newKey();
+    this.exhaustionLog = exhaustionLog;
+    this.incompleteKey = connection.newKey();
+    this.unreadSince = connection.newKey();
   }
 
-  /// Wraps a negotiator, and adds an [Inflow] to each of its connections. gRPC has no public API
-  /// for frames, but gives negotiators the handler that reads them.
+  /// Wraps a negotiator, and adds an [InboundFrameFilter] to each of its connections. gRPC has no
+  /// public API for frames, but gives the frame handler to negotiators.
   ///
-  /// @param transfer timeout for an answer that the client does not read
+  /// @param transfer timeout for a response that the client does not read
   static ProtocolNegotiator bounding(
-      ProtocolNegotiator negotiator, Arrivals arrivals, Duration transfer) {
-    var exhaustion = new Exhaustion();
+      ProtocolNegotiator negotiator, IncompleteRequests incompleteRequests, Duration transfer) {
+    var exhaustionLog = new MemoryExhaustionLog();
     return new ProtocolNegotiator() {
       @Override
       public AsciiString scheme() {
@@ -98,8 +103,10 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
 
       @Override
       public ChannelHandler newHandler(GrpcHttp2ConnectionHandler grpc) {
-        grpc.decoder().frameListener(new Inflow(grpc, arrivals, transfer, exhaustion));
-        grpc.connection().addListener(new Goodbye());
+        grpc.decoder()
+            .frameListener(
+                new InboundFrameFilter(grpc, incompleteRequests, transfer, exhaustionLog));
+        grpc.connection().addListener(new GoAwayFilter());
         return negotiator.newHandler(grpc);
       }
 
@@ -115,12 +122,12 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
       throws Http2Exception {
     if (this.context == null) {
       this.context = context;
-      context.pipeline().addBefore(context.name(), null, exhaustion);
+      context.pipeline().addBefore(context.name(), null, exhaustionLog);
       ConnectionMeter found = ConnectionMeter.of(context.channel());
       found.edge(this);
       meter = found;
     }
-    // The client may allow a dynamic table of 4 GiB, which error messages would fill.
+    // A client may allow a dynamic table of 4 GiB. Error messages would fill the table.
     Long table = settings.headerTableSize();
     if (table != null && table > TABLE_BYTES) {
       handler.encoder().configuration().headersConfiguration().maxHeaderTableSize(TABLE_BYTES);
@@ -135,8 +142,8 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  /// Measures the memory of the connection if answers wait for the client's flow-control windows:
-  /// they could exhaust the memory before the next sweep.
+  /// An action that measures the memory of the connection if responses wait for the client's
+  /// flow-control windows. Before the next sweep, such responses could exhaust the memory.
   Runnable measurement() {
     return measurement;
   }
@@ -147,7 +154,9 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  /// Adds to the bytes of partially received requests; negative to subtract.
+  /// Adds to the bytes of partially received requests.
+  ///
+  /// @param bytes negative to subtract
   void hold(long bytes) {
     requestBytes += bytes;
   }
@@ -162,7 +171,7 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     return connection.numActiveStreams() > 0 || requestBytes > 0;
   }
 
-  /// Bytes of answers that wait for the client's flow-control windows. If there are none, the
+  /// Bytes of responses that wait for the client's flow-control windows. If there are none, the
   /// streams are not visited.
   @Override
   public long directBytes() {
@@ -170,15 +179,15 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     if (NettyState.heldBackBytes(flow) == 0) {
       return 0;
     }
-    long[] answers = {0};
-    forEachStream(stream -> answers[0] += flow.hasFlowControlled(stream) ? answerBytes(stream) : 0);
-    return answers[0];
+    long[] bytes = {0};
+    forEachStream(stream -> bytes[0] += flow.hasFlowControlled(stream) ? responseBytes(stream) : 0);
+    return bytes[0];
   }
 
-  /// Bytes of the whole answer: sent and unsent bytes are in the same buffer.
-  private long answerBytes(Http2Stream stream) {
-    @Nullable Arrival arrival = stream.getProperty(key);
-    return EncodeQueue.bufferBytes(arrival == null ? 0 : arrival.answer().untakenBytes());
+  /// Bytes of the whole response: sent and unsent bytes are in the same buffer.
+  private long responseBytes(Http2Stream stream) {
+    @Nullable IncompleteRequest incomplete = stream.getProperty(incompleteKey);
+    return EncodeQueue.bufferBytes(incomplete == null ? 0 : incomplete.reply().unreadBytes());
   }
 
   private void forEachStream(Consumer<Http2Stream> action) {
@@ -194,8 +203,8 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  /// Resets streams whose answer the client has not read in time, and answered streams that the
-  /// client does not end.
+  /// Resets streams whose response the client has not read in time, and streams with a response
+  /// whose request the client does not end.
   @Override
   public void sweep(long nowNanos) {
     ChannelHandlerContext known = context;
@@ -205,14 +214,14 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     List<Http2Stream> late = new ArrayList<>();
     forEachStream(
         stream -> {
-          if (isUntakenTooLong(stream, nowNanos)) {
+          if (isUnreadTooLong(stream, nowNanos)) {
             late.add(stream);
           }
         });
     for (Http2Stream stream : late) {
-      @Nullable Arrival arrival = stream.getProperty(key);
-      if (arrival != null) {
-        arrival.answer().fail(new Failure.DeadlineExceeded()); // A reset does not end a Watch.
+      @Nullable IncompleteRequest incomplete = stream.getProperty(incompleteKey);
+      if (incomplete != null) {
+        incomplete.reply().fail(new Failure.DeadlineExceeded()); // A reset does not end a Watch.
       }
       var _ =
           handler
@@ -224,19 +233,19 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  private boolean isUntakenTooLong(Http2Stream stream, long nowNanos) {
-    boolean untaken =
+  private boolean isUnreadTooLong(Http2Stream stream, long nowNanos) {
+    boolean unread =
         stream.state() == Http2Stream.State.HALF_CLOSED_LOCAL
             || handler.encoder().flowController().hasFlowControlled(stream);
-    @Nullable Long since = stream.getProperty(untakenSince);
-    if (!untaken) {
+    @Nullable Long since = stream.getProperty(unreadSince);
+    if (!unread) {
       if (since != null) {
-        var _ = stream.removeProperty(untakenSince);
+        var _ = stream.removeProperty(unreadSince);
       }
       return false;
     }
     if (since == null) {
-      var _ = stream.setProperty(untakenSince, nowNanos);
+      var _ = stream.setProperty(unreadSince, nowNanos);
       return false;
     }
     return nowNanos - since > transferNanos;
@@ -257,11 +266,11 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     try {
       super.onHeadersRead(context, streamId, headers, dependency, weight, exclusive, padding, last);
     } finally {
-      Arrival begun = arrivals.takeLatest();
+      IncompleteRequest started = incompleteRequests.takeLatest();
       Http2Stream stream = connection.stream(streamId);
-      if (begun != null && stream != null) {
-        var _ = stream.setProperty(key, begun);
-        begun.on(this);
+      if (started != null && stream != null) {
+        var _ = stream.setProperty(incompleteKey, started);
+        started.attach(this);
       }
     }
   }
@@ -272,7 +281,7 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
       throws Http2Exception {
     decoded();
     int bytes = data.readableBytes();
-    if (!isTaken(streamId, data, last)) {
+    if (!accepts(streamId, data, last)) {
       return bytes
           + (last
               ? super.onDataRead(context, streamId, Unpooled.EMPTY_BUFFER, padding, true)
@@ -292,43 +301,43 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
     }
   }
 
-  private boolean isTaken(int streamId, ByteBuf data, boolean last) {
+  private boolean accepts(int streamId, ByteBuf data, boolean last) {
     Http2Stream stream = connection.stream(streamId);
-    @Nullable Arrival arrival = stream == null ? null : stream.getProperty(key);
-    // A call without an arrival was refused at its start.
-    return arrival != null && arrival.takes(data, last);
+    @Nullable IncompleteRequest incomplete =
+        stream == null ? null : stream.getProperty(incompleteKey);
+    // A call without an incomplete request was refused at its start.
+    return incomplete != null && incomplete.accepts(data, last);
   }
 
-  /// Logs that no memory is left to read into. gRPC then closes the connection without a log
-  /// message.
+  /// Logs the exhaustion of the memory for reads. gRPC closes the connection without a log message.
   @Sharable
-  private static final class Exhaustion extends ChannelInboundHandlerAdapter {
-    private final LogRateLimiter lines = new LogRateLimiter();
+  private static final class MemoryExhaustionLog extends ChannelInboundHandlerAdapter {
+    private final LogRateLimiter exhaustions = new LogRateLimiter();
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       if (cause instanceof OutOfMemoryError) {
-        long times = lines.happened();
+        long times = exhaustions.happened();
         if (times > 0) {
           log.atError()
               .addKeyValue("times", times)
               .addKeyValue("reason", cause.getMessage())
-              .log("Connections are closed: the memory for reading and writing is full");
+              .log("gRPC connections closed: no direct memory left for reads");
         }
       }
       context.fireExceptionCaught(cause);
     }
   }
 
-  /// Removes the text of a GOAWAY frame after an internal error, and logs it. Netty would send the
-  /// message of an unexpected exception to the client.
-  private static final class Goodbye extends Http2ConnectionAdapter {
+  /// Logs and removes the text of a GOAWAY frame after an internal error. The text is the message
+  /// of an unexpected exception, which Netty would send to the client.
+  private static final class GoAwayFilter extends Http2ConnectionAdapter {
     @Override
     public void onGoAwaySent(int lastStream, long error, ByteBuf text) {
       if (error == Http2Error.INTERNAL_ERROR.code()) {
         log.atDebug()
             .addKeyValue("reason", text.toString(UTF_8))
-            .log("A connection is closed for an internal fault");
+            .log("gRPC connection closed after an internal error");
         text.clear();
       }
     }

@@ -1,4 +1,4 @@
-package dev.hmacd.rpc;
+package dev.hmacd.authn;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;

@@ -22,10 +22,11 @@ import io.grpc.protobuf.ProtoUtils;
 import java.io.InputStream;
 import java.util.Map;
 
-/// The method List of `grpc.health.v1.Health`, which the `health.proto` of grpc-services lacks.
+/// The method List of the health service (`grpc.health.v1.Health`). The `health.proto` of the
+/// library grpc-services does not have this method.
 ///
 /// Remove this class when grpc-services has `HealthGrpc.getListMethod`.
-final class HealthList {
+final class HealthListMethod {
   /// `HealthListRequest` has no field.
   static final MethodDescriptor<Empty, DynamicMessage> METHOD =
       MethodDescriptor.<Empty, DynamicMessage>newBuilder()
@@ -36,16 +37,16 @@ final class HealthList {
           .setResponseMarshaller(new ResponseMarshaller())
           .build();
 
-  /// The service with List.
+  /// The health service with the method List.
   static final ServiceDescriptor SERVICE =
       ServiceDescriptor.newBuilder(HealthGrpc.SERVICE_NAME)
-          .setSchemaDescriptor((ProtoFileDescriptorSupplier) HealthList::file)
+          .setSchemaDescriptor((ProtoFileDescriptorSupplier) HealthListMethod::file)
           .addMethod(HealthGrpc.getCheckMethod())
           .addMethod(METHOD)
           .addMethod(HealthGrpc.getWatchMethod())
           .build();
 
-  private HealthList() {}
+  private HealthListMethod() {}
 
   static DynamicMessage response(Map<String, HealthCheckResponse> statuses) {
     Descriptor type = Schema.RESPONSE;
@@ -63,12 +64,12 @@ final class HealthList {
     return response.build();
   }
 
-  /// `grpc/health/v1/health.proto` with List.
+  /// The file `grpc/health/v1/health.proto` with the method List.
   static FileDescriptor file() {
     return Schema.FILE;
   }
 
-  /// Loaded at the first use: descriptors take long to load, and a start does not need them.
+  /// Descriptors with the method List. They load slowly, so they are loaded at the first use.
   private static final class Schema {
     static final FileDescriptor FILE = file();
     static final Descriptor RESPONSE = FILE.findMessageTypeByName("HealthListResponse");
@@ -126,7 +127,8 @@ final class HealthList {
     }
   }
 
-  /// gRPC's own marshaller would need the descriptors when the method is defined.
+  /// Marshals a response. gRPC's own marshaller would load the descriptors at the definition of the
+  /// method.
   private static final class ResponseMarshaller
       implements MethodDescriptor.Marshaller<DynamicMessage> {
     @Override

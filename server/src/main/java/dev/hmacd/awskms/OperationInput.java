@@ -6,12 +6,12 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
-/// The input of an operation: the values of its members, valid by the model. Access to a member
-/// that is not in the model, or has another type there, is a programming error.
-final class Input {
+/// The input of an operation: the values of its members, which satisfy the constraints of the
+/// model. Access to a member outside of the model, or with another type, is a programming error.
+final class OperationInput {
   private final Map<String, Object> values;
 
-  Input(Map<String, Object> values) {
+  OperationInput(Map<String, Object> values) {
     this.values = values;
   }
 

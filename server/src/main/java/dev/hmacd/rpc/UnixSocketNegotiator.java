@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.authn.UnixPeer;
 import io.grpc.Attributes;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiationEvent;
@@ -13,10 +14,11 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.util.AsciiString;
 import java.io.IOException;
 
-/// The negotiator of the Unix socket, which has no handshake. It reads the peer's uid from the
-/// kernel (SO_PEERCRED), and sets it as the connection's [Peer]. gRPC has no public API for this;
-/// its own ALTS and xDS code uses the same internal API.
-final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
+/// The protocol negotiator of the Unix socket. It reads the peer's uid from the kernel
+/// (SO_PEERCRED), and sets a [UnixPeer] as the credentials of the connection. A Unix socket has no
+/// handshake. gRPC has no public API for negotiators; the ALTS and xDS code of gRPC uses the same
+/// internal API.
+final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 
   @Override
@@ -47,7 +49,7 @@ final class UnixNegotiator implements InternalProtocolNegotiator.ProtocolNegotia
         int uid = ((EpollDomainSocketChannel) context.channel()).peerCredentials().uid();
         Attributes attributes =
             InternalProtocolNegotiationEvent.getAttributes(negotiation).toBuilder()
-                .set(Peer.KEY, Peer.ofUser(uid))
+                .set(GrpcCredentials.KEY, new UnixPeer(uid))
                 .build();
         context.pipeline().replace(context.name(), null, next);
         context.fireUserEventTriggered(

@@ -5,6 +5,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.transport.Shares;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Refusal;
@@ -17,7 +18,6 @@ import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
-import java.time.Clock;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
@@ -30,14 +30,14 @@ import org.jspecify.annotations.Nullable;
 /// Unlike gRPC's own implementation, it refuses callers without a principal, and does not store the
 /// service names of requests.
 @ThreadSafe
-public final class Health {
-  /// Maximum number of concurrent Watch calls, shared between principals. Each needs a few KiB.
+public final class HealthGrpcService {
+  /// Maximum number of concurrent Watch calls, shared between principals. A call needs a few KiB.
   static final int MAX_WATCHES = 4096;
 
   private static final int MAX_NAME_CHARS = 256;
 
-  /// The empty name stands for the whole daemon. All services depend on the token, so all have the
-  /// same status.
+  /// Names of services in health checks; the empty name is the whole daemon. All services depend on
+  /// the token, so all have the same status.
   private static final Set<String> SERVICES =
       Set.of(
           "",
@@ -48,14 +48,14 @@ public final class Health {
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
   private final Shares<Watch> shares = new Shares<>(MAX_WATCHES, Watch::refuse);
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
-  private volatile boolean over;
+  private volatile boolean watchesEnded;
 
   @GuardedBy("this")
   private boolean stopping;
 
   /// Sets the status of every service. Does nothing after [#stop].
   ///
-  /// @param serving whether a token gives the known answer
+  /// @param serving whether a token gives the known response
   public void setServing(boolean serving) {
     synchronized (this) {
       if (stopping) {
@@ -63,37 +63,40 @@ public final class Health {
       }
       status = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     }
-    watches.forEach(Watch::tell);
+    watches.forEach(Watch::sendStatus);
   }
 
-  /// Sets NOT_SERVING for good; later calls of [#setServing] have no effect. Clients use another
-  /// daemon while calls in flight end.
+  /// Sets NOT_SERVING until the end of the process: later calls of [#setServing] have no effect.
+  /// Clients use another daemon while calls in flight end.
   public void stop() {
     synchronized (this) {
       stopping = true;
       status = ServingStatus.NOT_SERVING;
     }
-    watches.forEach(Watch::tell);
+    watches.forEach(Watch::sendStatus);
   }
 
-  /// Ends all calls of Watch, and refuses new ones. Otherwise a stop would wait for them.
+  /// Ends all Watch calls, and refuses new Watch calls. Otherwise a stop would wait for them.
   void endWatches() {
-    over = true;
+    watchesEnded = true;
     watches.forEach(Watch::end);
   }
 
-  ServerServiceDefinition definition(UnaryMethod.Setting setting) {
-    return new ServiceBuilder(HealthList.SERVICE, setting)
+  ServerServiceDefinition definition(CallStarter starter) {
+    return new ServiceBuilder(HealthListMethod.SERVICE, starter)
         .add(
             HealthGrpc.getCheckMethod(),
             HealthCheckRequest.getDefaultInstance(),
-            (_, request, answer) -> check(request, answer))
+            (_, request, reply) -> check(request, reply))
         .add(
-            HealthList.METHOD, Empty.getDefaultInstance(), (_, _, answer) -> answer.succeed(list()))
+            HealthListMethod.METHOD,
+            Empty.getDefaultInstance(),
+            (_, _, reply) -> reply.succeed(list()))
         .add(
             HealthGrpc.getWatchMethod(),
             HealthCheckRequest.getDefaultInstance(),
-            (call, request, answer) -> watch(call.principal(), request, answer, setting.clock()))
+            (call, request, reply) ->
+                watch(call.principal(), request, reply, starter.authenticator()))
         .build();
   }
 
@@ -102,16 +105,16 @@ public final class Health {
     return SERVICES.contains(request.getService());
   }
 
-  private void check(HealthCheckRequest request, Answer<HealthCheckResponse> answer) {
+  private void check(HealthCheckRequest request, GrpcReply<HealthCheckResponse> reply) {
     if (!isKnown(request)) {
       throw new Refusal(new Failure.ServiceNotFound());
     }
-    answer.succeed(response(status));
+    reply.succeed(response(status));
   }
 
   private DynamicMessage list() {
     HealthCheckResponse each = response(status);
-    return HealthList.response(
+    return HealthListMethod.response(
         SERVICES.stream().collect(Collectors.toMap(Function.identity(), _ -> each)));
   }
 
@@ -122,66 +125,66 @@ public final class Health {
   private void watch(
       Principal principal,
       HealthCheckRequest request,
-      Answer<HealthCheckResponse> answer,
-      Clock clock) {
-    var watch = new Watch(isKnown(request), answer, clock);
+      GrpcReply<HealthCheckResponse> reply,
+      Authenticator authenticator) {
+    var watch = new Watch(isKnown(request), reply, authenticator);
     if (!shares.enter(principal, watch)) {
       watch.refuse();
       return;
     }
     watches.add(watch);
-    answer.whenEnded(
+    reply.onEnd(
         () -> {
           watches.remove(watch);
           boolean _ = shares.leave(principal, watch);
         });
-    watch.tell();
-    if (over) {
+    watch.sendStatus();
+    if (watchesEnded) {
       watch.end();
     }
   }
 
-  /// One call of Watch, which gets each change of the status.
+  /// A Watch call. It gets each change of the status.
   private final class Watch {
-    private final boolean known;
-    private final Answer<HealthCheckResponse> answer;
-    private final Clock clock;
+    private final boolean isKnown;
+    private final GrpcReply<HealthCheckResponse> reply;
+    private final Authenticator authenticator;
 
-    /// Only the event loop uses it.
-    private @Nullable ServingStatus told;
+    /// The status in the last message. Only the event loop uses this field.
+    private @Nullable ServingStatus lastSent;
 
-    Watch(boolean known, Answer<HealthCheckResponse> answer, Clock clock) {
-      this.known = known;
-      this.answer = answer;
-      this.clock = clock;
+    Watch(boolean isKnown, GrpcReply<HealthCheckResponse> reply, Authenticator authenticator) {
+      this.isKnown = isKnown;
+      this.reply = reply;
+      this.authenticator = authenticator;
     }
 
-    /// Sends the current status, unless it was the last one sent. A status that changes before the
-    /// event loop runs this is sent once.
-    void tell() {
-      answer.onLoop(this::tellOnLoop);
+    /// Sends the current status, unless the last message had the same status. Several changes
+    /// before the event loop runs give one message.
+    void sendStatus() {
+      reply.execute(this::sendOnEventLoop);
     }
 
-    private void tellOnLoop() {
+    private void sendOnEventLoop() {
       // The protocol defines this status for unknown services, which may become known later.
-      ServingStatus now = known ? status : ServingStatus.SERVICE_UNKNOWN;
-      if (now == told) {
+      ServingStatus now = isKnown ? status : ServingStatus.SERVICE_UNKNOWN;
+      if (now == lastSent) {
         return;
       }
-      told = now;
-      if (!answer.authenticate(clock.instant())) {
-        answer.fail(new Failure.Unauthenticated());
+      lastSent = now;
+      if (!reply.authenticate(authenticator)) {
+        reply.fail(new Failure.Unauthenticated());
       } else {
-        answer.sendInTurn(response(now));
+        reply.sendQueued(response(now));
       }
     }
 
     void end() {
-      answer.fail(new Failure.Stopping());
+      reply.fail(new Failure.Stopping());
     }
 
     void refuse() {
-      answer.fail(new Failure.LimitExceeded("calls of Watch", MAX_WATCHES));
+      reply.fail(new Failure.LimitExceeded("calls of Watch", MAX_WATCHES));
     }
   }
 }

@@ -12,45 +12,46 @@ import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// The bytes of a request message, which are parsed after the request is complete. A parsed message
-/// may need a hundred times the heap of its bytes.
+/// A request message as bytes. The bytes are parsed after the request is complete, because a parsed
+/// message may need a hundred times the heap of its bytes.
 ///
-/// For malformed bytes, gRPC itself would answer with a code and a text outside the contract.
-final class Parsed<Q extends Message> {
-  /// Longer messages are searched for unknown fields before they are parsed: unknown fields can
-  /// need much heap. Few requests are longer.
+/// For malformed bytes, gRPC itself would respond with a code and a text outside the contract.
+final class SerializedRequest<ReqT extends Message> {
+  /// Above this length, the search for unknown fields precedes the parser: unknown fields can need
+  /// much heap. Few requests are longer.
   private static final int LONG_BYTES = 16_384;
 
-  private final Q defaultInstance;
+  private final ReqT defaultInstance;
   private final byte @Nullable [] bytes;
 
-  /// @param bytes null without a message
-  private Parsed(Q defaultInstance, byte @Nullable [] bytes) {
+  /// @param bytes null if the message cannot be read
+  private SerializedRequest(ReqT defaultInstance, byte @Nullable [] bytes) {
     this.defaultInstance = defaultInstance;
     this.bytes = bytes;
   }
 
-  /// Reads requests of one type.
-  static <Q extends Message> Marshaller<Parsed<Q>> marshaller(Q defaultInstance) {
+  /// The marshaller for requests of one type.
+  static <ReqT extends Message> Marshaller<SerializedRequest<ReqT>> marshaller(
+      ReqT defaultInstance) {
     return new Marshaller<>() {
       @Override
-      public InputStream stream(Parsed<Q> value) {
+      public InputStream stream(SerializedRequest<ReqT> value) {
         throw new UnsupportedOperationException("requests are not sent");
       }
 
       @Override
-      public Parsed<Q> parse(InputStream in) {
+      public SerializedRequest<ReqT> parse(InputStream in) {
         try {
-          return new Parsed<>(defaultInstance, bytes(in));
+          return new SerializedRequest<>(defaultInstance, bytes(in));
         } catch (IOException | StatusRuntimeException e) {
           // StatusRuntimeException: the decompressed message is longer than the maximum.
-          return new Parsed<>(defaultInstance, null);
+          return new SerializedRequest<>(defaultInstance, null);
         }
       }
     };
   }
 
-  /// All bytes of a message. [InputStream#readAllBytes] takes 16 KiB for the shortest message.
+  /// All bytes of a message. [InputStream#readAllBytes] allocates at least 16 KiB.
   private static byte[] bytes(InputStream in) throws IOException {
     return in instanceof KnownLength ? in.readNBytes(in.available()) : in.readAllBytes();
   }
@@ -60,10 +61,11 @@ final class Parsed<Q extends Message> {
     return bytes == null ? 0 : bytes.length;
   }
 
-  /// The message; null if the bytes are malformed.
+  /// Parses the message; null if the bytes are malformed.
   ///
-  /// @throws Refusal [Failure.UnknownField], for long messages; short ones keep unknown fields
-  @Nullable Q message() {
+  /// @throws Refusal [Failure.UnknownField], for long messages; a short message keeps its unknown
+  ///   fields
+  @Nullable ReqT parse() {
     if (bytes == null) {
       return null;
     }
@@ -73,7 +75,7 @@ final class Parsed<Q extends Message> {
         throw new Refusal(new Failure.UnknownField());
       }
       @SuppressWarnings("unchecked") // A message's parser makes messages of its type.
-      Parser<Q> parser = (Parser<Q>) defaultInstance.getParserForType();
+      Parser<ReqT> parser = (Parser<ReqT>) defaultInstance.getParserForType();
       return parser.parseFrom(bytes);
     } catch (InvalidProtocolBufferException e) {
       return null;

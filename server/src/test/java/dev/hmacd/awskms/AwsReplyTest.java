@@ -16,18 +16,18 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// A deferred step of a request, for example after its signing key is loaded.
-final class AnswerTest {
+final class AwsReplyTest {
   private final AtomicInteger runs = new AtomicInteger();
   private final DisconnectingClient client = new DisconnectingClient();
-  private final Answer answer =
-      new Answer(
+  private final AwsReply reply =
+      new AwsReply(
           Call.ofDaemon(Principal.uid(0), 0),
           client,
-          new Failures(new ArnScope("aws", "eu-central-1", "123456789012")));
+          new AwsErrors(new ArnScope("aws", "eu-central-1", "123456789012")));
 
   @Test
   void stepRunsOnce() {
-    Runnable later = answer.unlessAbandoned(runs::incrementAndGet);
+    Runnable later = reply.unlessAbandoned(runs::incrementAndGet);
     later.run();
     later.run();
     assertThat(runs).hasValue(1);
@@ -39,7 +39,7 @@ final class AnswerTest {
   void stepIsReleasedAfterTheClientDisconnects() {
     var body = new Object();
     var kept = new WeakReference<>(body);
-    Runnable later = answer.unlessAbandoned(step(body));
+    Runnable later = reply.unlessAbandoned(step(body));
     body = null;
     client.disconnect();
     Eventually.holds(

@@ -2,7 +2,9 @@ package dev.hmacd.rpc;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.MessageLite;
-import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authentication;
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.Credentials;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Outcome;
@@ -12,121 +14,122 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.netty.util.internal.OutOfDirectMemoryError;
-import java.time.Instant;
-import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Ends a gRPC call: sends the answer, or maps the failure to a status.
+/// The reply to a gRPC call: sends the response, or maps the failure to a status.
 ///
-/// A [Call] concludes once, on any thread. Its answer is released on the connection's event loop,
-/// in the task that hands the bytes to gRPC.
-final class Answer<A> implements Reply<A> {
+/// A [Call] concludes once, on any thread. The connection's event loop releases the response, in
+/// the task that hands the bytes to gRPC.
+final class GrpcReply<RespT> implements Reply<RespT> {
   /// Trailer with the request id.
   static final Metadata.Key<String> REQUEST_ID =
       Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
 
-  private static final Logger log = LoggerFactory.getLogger(Answer.class);
+  private static final Logger log = LoggerFactory.getLogger(GrpcReply.class);
 
   /// A stream sends its next message when at most this many bytes are unsent: gRPC's threshold of
   /// `ServerCall.isReady`.
   private static final int ON_READY_BYTES = 32 << 10;
 
-  private final ServerCall<?, A> transport;
+  private final ServerCall<?, RespT> transport;
+  private final Credentials credentials;
   private final Call call;
   private final EncodeQueue queue;
   private volatile boolean abandoned;
-  private volatile @Nullable Runnable whenEnded;
+  private volatile @Nullable Runnable onEnd;
 
   /// Upper bound on the bytes of messages that the client may not have read yet.
-  private volatile int untakenBytes;
+  private volatile int unreadBytes;
 
-  /// Only the event loop uses it.
+  /// Measures the memory of the connection. Only the event loop uses this field.
   private Runnable measurement = () -> {};
 
   @GuardedBy("this")
   private boolean headersSent;
 
   /// @param queue of the connection's event loop
-  Answer(ServerCall<?, A> transport, Call call, EncodeQueue queue) {
+  GrpcReply(ServerCall<?, RespT> transport, Credentials credentials, Call call, EncodeQueue queue) {
     this.transport = transport;
+    this.credentials = credentials;
     this.call = call;
     this.queue = queue;
   }
 
-  /// Size of a message in bytes. Protobuf caches it, and needs it for the encoding.
+  /// Size of a message in bytes. Protobuf caches the size, and needs it for the encoding.
   private static int bytes(Object message) {
     return message instanceof MessageLite protobuf ? protobuf.getSerializedSize() : 0;
   }
 
   /// Upper bound on the bytes of messages that the client may not have read yet.
-  int untakenBytes() {
-    return untakenBytes;
+  int unreadBytes() {
+    return unreadBytes;
   }
 
   Call call() {
     return call;
   }
 
-  /// A reply that encodes the outcome as a message on the connection's event loop, and then
-  /// completes this answer. Its methods return before that on other threads.
-  <T> Reply<T> from(Function<T, A> encode) {
+  /// A reply that encodes the result as a message on the connection's event loop, and then
+  /// completes this reply. On other threads, its methods return before the event loop has run.
+  <T> Reply<T> encoding(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
-        queue.submit(new Encoding<>(value, encode, check));
+        queue.submit(new LastMessage<>(value, encode, check));
       }
 
       @Override
       public void fail(Failure failure, ReleaseCheck check) {
-        queue.execute(() -> Answer.this.fail(failure, check));
+        queue.execute(() -> GrpcReply.this.fail(failure, check));
       }
 
       @Override
       public boolean isAbandoned() {
-        return Answer.this.isAbandoned();
+        return GrpcReply.this.isAbandoned();
       }
     };
   }
 
-  /// As [#from], but encodes and sends the message before `succeed` returns, on the calling thread:
-  /// for a secret that its owner then clears.
-  <T> Reply<T> atOnceFrom(Function<T, A> encode) {
+  /// Like [#encoding], but encodes and sends the message on the current thread, before `succeed`
+  /// returns. For a secret that the use case clears after `succeed`.
+  <T> Reply<T> encodingAtOnce(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
-        var encoding = new Encoding<>(value, encode, check);
+        var message = new LastMessage<>(value, encode, check);
         try {
-          int _ = encoding.encode();
+          int _ = message.encode();
         } catch (OutOfDirectMemoryError e) {
-          encoding.exhausted();
+          message.exhausted();
         }
       }
 
       @Override
       public void fail(Failure failure, ReleaseCheck check) {
-        Answer.this.fail(failure, check);
+        GrpcReply.this.fail(failure, check);
       }
 
       @Override
       public boolean isAbandoned() {
-        return Answer.this.isAbandoned();
+        return GrpcReply.this.isAbandoned();
       }
     };
   }
 
   @Override
-  public void succeed(A message, ReleaseCheck check) {
-    queue.submit(new Encoding<>(message, Function.identity(), check));
+  public void succeed(RespT message, ReleaseCheck check) {
+    queue.submit(new LastMessage<>(message, Function.identity(), check));
   }
 
-  private abstract class Turn implements EncodeQueue.Answering {
+  /// A message in the [EncodeQueue].
+  private abstract class QueuedResponse implements EncodeQueue.Response {
     @Override
     public void exhausted() {
       var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
-      boolean _ = call.conclude(failed); // It may have concluded with the answer.
+      boolean _ = call.conclude(failed); // The call may have concluded with success.
       close(failed);
     }
 
@@ -136,13 +139,13 @@ final class Answer<A> implements Reply<A> {
     }
   }
 
-  /// A successful outcome that waits for its turn in the [EncodeQueue].
-  private final class Encoding<T> extends Turn {
+  /// The last message of a call, in the [EncodeQueue].
+  private final class LastMessage<T> extends QueuedResponse {
     private final T value;
-    private final Function<T, A> encode;
+    private final Function<T, RespT> encode;
     private final ReleaseCheck check;
 
-    Encoding(T value, Function<T, A> encode, ReleaseCheck check) {
+    LastMessage(T value, Function<T, RespT> encode, ReleaseCheck check) {
       this.value = value;
       this.encode = encode;
       this.check = check;
@@ -153,11 +156,11 @@ final class Answer<A> implements Reply<A> {
       if (call.isConcluded()) {
         return -1;
       }
-      A message;
+      RespT message;
       try {
         message = encode.apply(value);
       } catch (RuntimeException e) {
-        Answer.this.fail(new Failure.Unforeseen(e));
+        GrpcReply.this.fail(new Failure.Unforeseen(e));
         return -1;
       }
       return sendLast(message, check);
@@ -165,7 +168,7 @@ final class Answer<A> implements Reply<A> {
   }
 
   /// Sends one message of a stream. Does nothing after the call has concluded.
-  synchronized void send(A message) {
+  synchronized void send(RespT message) {
     if (call.isConcluded()) {
       return;
     }
@@ -174,24 +177,24 @@ final class Answer<A> implements Reply<A> {
         headersSent = true;
         transport.sendHeaders(new Metadata());
       }
-      untakenBytes = ON_READY_BYTES + bytes(message);
+      unreadBytes = ON_READY_BYTES + bytes(message);
       transport.sendMessage(message);
     } catch (RuntimeException e) {
       log.atDebug()
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(e)
-          .log("A message was not sent");
+          .log("Message of a stream not sent");
     } catch (OutOfDirectMemoryError e) {
       fail(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
     }
   }
 
-  /// As [#send], in the turn of the [EncodeQueue]. Messages are sent in the order of the calls of
-  /// this method, if all calls are on the event loop.
-  void sendInTurn(A message) {
+  /// Like [#send], but through the [EncodeQueue]. If all calls of this method are on the event
+  /// loop, the messages keep the order of the calls.
+  void sendQueued(RespT message) {
     queue.submit(
-        new Turn() {
+        new QueuedResponse() {
           @Override
           public int encode() {
             send(message);
@@ -200,36 +203,36 @@ final class Answer<A> implements Reply<A> {
         });
   }
 
-  /// Runs a task on the connection's event loop: at once if the caller is on it.
-  void onLoop(Runnable task) {
+  /// Runs a task on the connection's event loop: at once if the current thread is that event loop.
+  void execute(Runnable task) {
     queue.execute(task);
   }
 
-  /// @return size of the message in bytes; -1 if the call has concluded otherwise
-  private int sendLast(A message, ReleaseCheck check) {
+  /// @return size of the message in bytes; -1 if the call had another outcome
+  private int sendLast(RespT message, ReleaseCheck check) {
     Outcome released = call.release(Outcome.ANSWERED, check);
     if (released == null) {
       return -1;
     }
-    leave();
+    runOnEnd();
     if (released instanceof Outcome.Failed failed) {
       close(failed);
       return -1;
     }
     try {
-      untakenBytes = bytes(message);
+      unreadBytes = bytes(message);
       transport.sendHeaders(new Metadata());
       transport.sendMessage(message);
       transport.close(Status.OK, trailers());
       call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
-    return untakenBytes;
+    return unreadBytes;
   }
 
-  /// Sets an action that measures the connection's memory. It runs on the connection's event loop
-  /// after the answer was written. Called on the event loop.
+  /// Sets the action that measures the connection's memory. The action runs on the connection's
+  /// event loop after the write of the response. Called on the event loop.
   void measurement(Runnable action) {
     measurement = action;
   }
@@ -237,7 +240,7 @@ final class Answer<A> implements Reply<A> {
   @Override
   public void fail(Failure failure, ReleaseCheck check) {
     if (call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
-      leave();
+      runOnEnd();
       close(failed);
     }
   }
@@ -249,17 +252,17 @@ final class Answer<A> implements Reply<A> {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(cause)
-          .log("Unforeseen failure of a call");
+          .log("Call failed with an unexpected exception");
     }
-    Statuses.Ending ending = Statuses.of(failure, call.requestId());
-    ending.trailers().put(REQUEST_ID, call.requestId());
+    Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
+    end.trailers().put(REQUEST_ID, call.requestId());
     try {
       synchronized (this) { // Another thread may be sending.
-        transport.close(ending.status(), ending.trailers());
+        transport.close(end.status(), end.trailers());
       }
       call.ended(failed);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
   }
 
@@ -269,41 +272,50 @@ final class Answer<A> implements Reply<A> {
     return trailers;
   }
 
-  /// Counts an answer that was not sent, because the stream had ended.
-  private void lost(RuntimeException e) {
+  /// Ends the call as not sent: the stream had ended before the response.
+  private void notSent(RuntimeException e) {
     log.atDebug()
         .addKeyValue("method", call.method().name())
         .addKeyValue("request_id", call.requestId())
         .setCause(e)
-        .log("An answer was not sent");
+        .log("Response not sent: the stream had ended");
     call.ended(Outcome.NOT_SENT);
   }
 
-  private void leave() {
-    Runnable action = whenEnded;
+  private void runOnEnd() {
+    Runnable action = onEnd;
     if (action != null) {
       action.run();
     }
   }
 
-  /// Runs an action when the call concludes, or at once if it has. The action may run twice.
-  void whenEnded(Runnable action) {
-    whenEnded = action;
+  /// Runs an action when the call concludes, or at once if the call has concluded. The action may
+  /// run twice.
+  void onEnd(Runnable action) {
+    onEnd = action;
     if (call.isConcluded()) {
       action.run();
     }
   }
 
-  /// Authenticates the call: its principal is set if the connection has a valid client identity at
-  /// this time.
-  boolean authenticate(Instant now) {
-    Peer peer = transport.getAttributes().get(Peer.KEY);
-    Optional<Principal> principal = peer == null ? Optional.empty() : peer.authenticate(now);
-    principal.ifPresent(call::authenticated);
-    return principal.isPresent();
+  /// Authenticates the call, and sets its principal.
+  ///
+  /// @return false if the credentials are not valid now
+  boolean authenticate(Authenticator authenticator) {
+    Authentication result = authenticator.authenticate(credentials);
+    if (result instanceof Authentication.Authenticated(var principal)) {
+      call.authenticated(principal);
+      return true;
+    }
+    log.atDebug()
+        .addKeyValue("method", call.method().name())
+        .addKeyValue("request_id", call.requestId())
+        .addKeyValue("reason", result)
+        .log("Call not authenticated");
+    return false;
   }
 
-  /// Whether the call has an outcome, or was cancelled by the client.
+  /// Whether the call has its outcome, such as a cancellation by the client.
   boolean isEnded() {
     return call.isConcluded();
   }
@@ -311,7 +323,7 @@ final class Answer<A> implements Reply<A> {
   void abandon() {
     abandoned = true;
     if (call.cancel()) {
-      leave();
+      runOnEnd();
     }
   }
 
@@ -320,14 +332,14 @@ final class Answer<A> implements Reply<A> {
     if (!call.conclude(Outcome.ANSWERED)) {
       return;
     }
-    leave();
+    runOnEnd();
     try {
       synchronized (this) { // Another thread may be sending.
         transport.close(Status.OK, trailers());
       }
       call.ended(Outcome.ANSWERED);
     } catch (RuntimeException e) {
-      lost(e);
+      notSent(e);
     }
   }
 

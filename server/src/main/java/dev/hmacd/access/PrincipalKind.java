@@ -5,26 +5,27 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The kinds of [Principal].
-enum Kind {
+/// The kinds of [Principal], each with a prefix and a grammar.
+enum PrincipalKind {
   /// A SPIFFE ID from the certificate's URI SAN.
   SPIFFE(
       "spiffe://",
       ".+",
       ".*/.*",
-      "a SPIFFE wildcard has its whole trust domain: spiffe://example.org/*"),
+      "a SPIFFE wildcard must contain the whole trust domain: spiffe://example.org/*"),
   /// The certificate's first DNS SAN.
   DNS("dns:", ".+", ".*", ""),
   /// The certificate's subject CN, if no SAN names the principal.
   COMMON_NAME("cn:", ".+", ".*", ""),
   /// The user id of the process at the other end of the Unix socket (SO_PEERCRED).
   UID("uid:", ".+", ".*", ""),
-  /// The user of an AWS access key, in the form and with the characters of IAM.
+  /// The ARN of the IAM user of an AWS access key.
   ARN(
       "arn:",
       "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*[\\w+=,.@-]",
       "[a-z-]+:iam::[0-9]{12}:user/[\\w+=,.@/-]*",
-      "an ARN is arn:aws:iam::<12 digits>:user/<name>; a wildcard has the whole account");
+      "an ARN must be arn:aws:iam::<12 digits>:user/<name>; a wildcard must contain the whole"
+          + " account");
 
   final String prefix;
   private final Pattern name;
@@ -34,30 +35,30 @@ enum Kind {
   /// @param name pattern of the name after the prefix
   /// @param beforeWildcard pattern of the name between the prefix and a wildcard
   /// @param rule error text for a name that does not match; empty for the general text
-  Kind(String prefix, String name, String beforeWildcard, String rule) {
+  PrincipalKind(String prefix, String name, String beforeWildcard, String rule) {
     this.prefix = prefix;
     this.name = Pattern.compile(name, Pattern.DOTALL);
     this.beforeWildcard = Pattern.compile(beforeWildcard, Pattern.DOTALL);
     this.rule = rule;
   }
 
-  /// Refuses a text that is not the name of a principal.
+  /// Throws [IllegalArgumentException] if a text is not the name of a principal.
   static void requireName(String text) {
-    Kind kind = of(text);
+    PrincipalKind kind = of(text);
     require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
   }
 
-  /// Refuses a prefix that must not precede a wildcard.
+  /// Throws [IllegalArgumentException] if a wildcard must not follow a prefix.
   static void requirePrefix(String text) {
-    Kind kind = of(text);
+    PrincipalKind kind = of(text);
     require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());
   }
 
-  private static void require(@Nullable Kind kind, boolean fits) {
+  private static void require(@Nullable PrincipalKind kind, boolean fits) {
     if (!fits) {
       throw new IllegalArgumentException(
           kind == null || kind.rule.isEmpty()
-              ? "a principal starts with one of " + prefixes() + "; a trailing * is a wildcard"
+              ? "a principal must start with one of " + prefixes() + "; a trailing * is a wildcard"
               : kind.rule);
     }
   }
@@ -66,8 +67,8 @@ enum Kind {
     return text.substring(prefix.length());
   }
 
-  private static @Nullable Kind of(String text) {
-    for (Kind kind : values()) {
+  private static @Nullable PrincipalKind of(String text) {
+    for (PrincipalKind kind : values()) {
       if (text.startsWith(kind.prefix)) {
         return kind;
       }

@@ -11,10 +11,10 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Maps a [Failure] to the error of AWS. Texts contain only constants, values of the request and
-/// ARNs of keys: no exception texts, no paths, nothing about the token.
-final class Failures {
-  /// The id of a multi-region key: AWS knows such keys, so it is well-formed.
+/// Maps a [Failure] to the error of AWS. A text contains only constants, values of the request and
+/// ARNs of keys. It contains no exception text, path or detail of the token.
+final class AwsErrors {
+  /// The id of a multi-region key. It is well-formed in AWS, although no key here has such an id.
   private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
 
   private static final Pattern ARN =
@@ -22,12 +22,12 @@ final class Failures {
 
   private final ArnScope scope;
 
-  Failures(ArnScope scope) {
+  AwsErrors(ArnScope scope) {
     this.scope = scope;
   }
 
   // No default branch: a new kind of failure does not compile without a decision about its error.
-  AwsError of(Failure failure, String operation, @Nullable Input input) {
+  AwsError of(Failure failure, String operation, @Nullable OperationInput input) {
     return switch (failure) {
       case Failure.Unauthenticated() -> SignatureErrors.UNKNOWN_KEY;
       case Failure.Denied(var caller, var _, var _) ->
@@ -49,9 +49,9 @@ final class Failures {
       case Failure.GrantTokensNotServed() -> AwsError.of("InvalidGrantTokenException", null);
       case Failure.KeyVersionNotServed() -> AwsError.unsupported(null);
       case Failure.ChecksumMismatch(var field) ->
-          AwsError.validation(field + " does not fit its checksum");
+          AwsError.validation(field + " does not match its checksum");
       case Failure.InvalidPageToken() ->
-          AwsError.of("InvalidMarkerException", "Marker is none that this operation gave.");
+          AwsError.of("InvalidMarkerException", "Marker is not from a response of this operation.");
       case Failure.InvalidKeyId(var _, var given) -> notFound(invalidKeyId(given));
       case Failure.KeyNotFound(var given) -> notFound(missing(given));
       case Failure.AliasNotFound(var alias) -> notFound(missing(alias));
@@ -122,7 +122,7 @@ final class Failures {
     String arn = scope.keyArn(key);
     return switch (state) {
       case ENABLED, UNAVAILABLE ->
-          throw new IllegalArgumentException("the token is asked for a key that is " + state);
+          throw new IllegalArgumentException("a key in state " + state + " is usable");
       case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
       case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
       case PENDING_DELETION ->
@@ -134,9 +134,9 @@ final class Failures {
     return AwsError.of("NotFoundException", message);
   }
 
-  /// The resource of a denied request, as the request names it. An alias is not resolved, because
-  /// this would disclose its existence.
-  private String resource(@Nullable Input input) {
+  /// The resource of a denied request, as the request names it. An alias is not resolved: the key
+  /// of an alias would disclose the existence of the alias.
+  private String resource(@Nullable OperationInput input) {
     if (input == null) {
       return "*";
     }
@@ -174,7 +174,7 @@ final class Failures {
     return "Key '" + arn + "' does not exist";
   }
 
-  /// The error text for a name that no key can have.
+  /// The error text for a name that is not well-formed.
   private String invalidKeyId(String given) {
     String id = given;
     if (given.startsWith("arn:")) {

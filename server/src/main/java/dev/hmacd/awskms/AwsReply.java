@@ -13,11 +13,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The reply to a request: sends the output, or maps the failure. Every complete request within the
-/// limit on requests ends here once, on any thread. The answer is released on the event loop of the
-/// connection.
-final class Answer {
-  private static final Logger log = LoggerFactory.getLogger(Answer.class);
+/// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
+/// error of AWS. Every accepted request ends here once, on any thread. The event loop of the
+/// connection releases the response.
+final class AwsReply {
+  private static final Logger log = LoggerFactory.getLogger(AwsReply.class);
   private static final byte[] NO_BODY = {};
 
   /// Writes the members of an operation's output.
@@ -27,27 +27,30 @@ final class Answer {
 
   private final Call call;
   private final Exchange exchange;
-  private final Failures failures;
+  private final AwsErrors errors;
 
   /// The input of the operation; null until it is read.
-  private volatile @Nullable Input input;
+  private volatile @Nullable OperationInput input;
 
-  /// The next step of a request that waits; null if none waits, or the client is gone.
+  /// The step of the request that waits, such as for its signing key. Null if no step waits, or if
+  /// the client has disconnected.
   private volatile @Nullable Runnable waiting;
 
-  Answer(Call call, Exchange exchange, Failures failures) {
+  AwsReply(Call call, Exchange exchange, AwsErrors errors) {
     this.call = call;
     this.exchange = exchange;
-    this.failures = failures;
+    this.errors = errors;
     exchange.whenGone(this::abandon);
   }
 
-  void about(Input read) {
+  /// Sets the input of the operation, for error messages.
+  void inputRead(OperationInput read) {
     input = read;
   }
 
-  /// Returns a runnable for a later step, which does nothing if the client is gone. After that it
-  /// has no reference to the request, whose memory no longer counts then. One step at a time.
+  /// Returns a runnable for a later step of the request. The runnable does nothing if the client
+  /// has disconnected. It then has no reference to the step, so the memory of the request is free.
+  /// At most one step waits at a time.
   Runnable unlessAbandoned(Runnable step) {
     waiting = step;
     return () -> {
@@ -61,7 +64,7 @@ final class Answer {
 
   /// The reply of a use case whose result is the output of the operation.
   <T> Reply<T> json(Encoder<T> encoder) {
-    return new End<>() {
+    return new UseCaseReply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
         byte[] body;
@@ -76,9 +79,9 @@ final class Answer {
     };
   }
 
-  /// The reply of a use case of an operation without an output.
+  /// The reply of a use case whose operation has no output.
   <T> Reply<T> empty() {
-    return new End<>() {
+    return new UseCaseReply<>() {
       @Override
       public void succeed(T value, ReleaseCheck check) {
         send(NO_BODY, check);
@@ -92,7 +95,7 @@ final class Answer {
             switch (call.release(Outcome.ANSWERED, check)) {
               case null -> null;
               case Outcome.Failed(var failure) ->
-                  error(failure, failures.of(failure, call.method().name(), input));
+                  error(failure, errors.of(failure, call.method().name(), input));
               case Outcome released -> ended(released, new Response(200, body, requestId()));
             });
   }
@@ -105,11 +108,11 @@ final class Answer {
     exchange.respond(
         () ->
             call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
-                ? error(released, failures.of(released, call.method().name(), input))
+                ? error(released, errors.of(released, call.method().name(), input))
                 : null);
   }
 
-  /// Refuses the request with an error that only this edge has.
+  /// Refuses the request with an error that exists only in AWS.
   void refuse(AwsError error) {
     exchange.respond(
         () ->
@@ -125,7 +128,7 @@ final class Answer {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(cause)
-          .log("Unforeseen failure of a call");
+          .log("Call failed with an unexpected exception");
     }
     return ended(
         new Outcome.Failed(failure), new Response(error.status(), error.json(), requestId()));
@@ -145,10 +148,10 @@ final class Answer {
     boolean _ = call.cancel();
   }
 
-  private abstract class End<T> implements Reply<T> {
+  private abstract class UseCaseReply<T> implements Reply<T> {
     @Override
     public void fail(Failure failure, ReleaseCheck check) {
-      Answer.this.fail(failure, check);
+      AwsReply.this.fail(failure, check);
     }
 
     @Override

@@ -1,4 +1,4 @@
-package dev.hmacd.rpc;
+package dev.hmacd.authn;
 
 import dev.hmacd.access.Principal;
 import java.security.cert.CertificateParsingException;

@@ -8,16 +8,18 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/// A member of an operation's model, with its JSON type and its rules, in the words of AWS.
-final class Member {
-  /// Reads a value. The parser is at its first token before, and at its last afterwards.
+/// A member of an input structure in the model of AWS KMS: its JSON type and its constraints. Error
+/// texts are those of AWS.
+final class InputMember {
+  /// Reads a value. The parser stands at the first token of the value before the read, and at the
+  /// last token after it.
   private interface Reader {
     Object read(JsonParser json) throws IOException;
   }
 
   /// Adds the violations of a value to a list.
   private interface Rule {
-    void check(Object value, String path, List<String> broken);
+    void check(Object value, String path, List<String> violations);
   }
 
   private final String name;
@@ -26,46 +28,46 @@ final class Member {
   private boolean required;
   private boolean served = true;
 
-  private Member(String name, Reader reader) {
+  private InputMember(String name, Reader reader) {
     this.name = name;
     this.reader = reader;
   }
 
-  static Member text(String name, int min, int max) {
-    return new Member(name, Member::readText).lengths(min, max);
+  static InputMember text(String name, int min, int max) {
+    return new InputMember(name, InputMember::readText).lengths(min, max);
   }
 
   /// A text with a set of allowed values.
   ///
   /// @param values in the order in which AWS lists them
-  static Member oneOf(String name, List<String> values) {
-    var member = new Member(name, Member::readText);
+  static InputMember oneOf(String name, List<String> values) {
+    var member = new InputMember(name, InputMember::readText);
     member.rules.add(
-        (value, path, broken) -> {
+        (value, path, violations) -> {
           if (!values.contains(value)) {
-            broken.add(violation(value, path, "Member must satisfy enum value set: " + values));
+            violations.add(violation(value, path, "Member must satisfy enum value set: " + values));
           }
         });
     return member;
   }
 
-  static Member blob(String name, int min, int max) {
-    return new Member(name, Member::readBlob).lengths(min, max);
+  static InputMember blob(String name, int min, int max) {
+    return new InputMember(name, InputMember::readBlob).lengths(min, max);
   }
 
-  static Member bool(String name) {
-    return new Member(name, Member::readBool);
+  static InputMember bool(String name) {
+    return new InputMember(name, InputMember::readBool);
   }
 
-  static Member integer(String name, int min, int max) {
-    var member = new Member(name, Member::readInteger);
+  static InputMember integer(String name, int min, int max) {
+    var member = new InputMember(name, InputMember::readInteger);
     member.rules.add(
-        (value, path, broken) -> {
+        (value, path, violations) -> {
           if ((int) value < min) {
-            broken.add(
+            violations.add(
                 violation(value, path, "Member must have value greater than or equal to " + min));
           } else if ((int) value > max) {
-            broken.add(
+            violations.add(
                 violation(value, path, "Member must have value less than or equal to " + max));
           }
         });
@@ -73,48 +75,50 @@ final class Member {
   }
 
   /// A list of texts.
-  static Member texts(String name, int maxItems, int min, int max) {
-    Member item = text("member", min, max);
-    var member = new Member(name, json -> readList(json, item.reader));
+  static InputMember texts(String name, int maxItems, int min, int max) {
+    InputMember item = text("member", min, max);
+    var member = new InputMember(name, json -> readList(json, item.reader));
     member.lengths(0, maxItems);
-    member.rules.add((value, path, broken) -> checkItems((List<?>) value, item, path, broken));
+    member.rules.add(
+        (value, path, violations) -> checkItems((List<?>) value, item, path, violations));
     return member;
   }
 
-  /// A list of structures, each an [Input].
-  static Member structures(String name, Members members) {
-    var member = new Member(name, json -> readList(json, members::readObject));
+  /// A list of structures, each an [OperationInput].
+  static InputMember structures(String name, InputStructure members) {
+    var member = new InputMember(name, json -> readList(json, members::readObject));
     member.rules.add(
-        (value, path, broken) -> {
+        (value, path, violations) -> {
           int i = 1;
           for (Object each : (List<?>) value) {
-            if (broken.size() >= Members.MAX_TOLD) {
+            if (violations.size() >= InputStructure.MAX_VIOLATIONS) {
               return;
             }
-            members.check((Input) each, path + "." + i++ + ".member.", broken);
+            members.check((OperationInput) each, path + "." + i++ + ".member.", violations);
           }
         });
     return member;
   }
 
-  /// A member of AWS that is not served. A request that sets it is refused, for each value.
-  static Member unserved(String name) {
-    var member = new Member(name, Member::skip);
+  /// A member that hmacd does not support. A request that sets the member is refused, regardless of
+  /// the value.
+  static InputMember unserved(String name) {
+    var member = new InputMember(name, InputMember::skip);
     member.served = false;
     return member;
   }
 
-  Member required() {
+  InputMember required() {
     required = true;
     return this;
   }
 
-  Member pattern(String pattern) {
+  InputMember pattern(String pattern) {
     Pattern compiled = Pattern.compile(pattern);
     rules.add(
-        (value, path, broken) -> {
+        (value, path, violations) -> {
           if (!compiled.matcher((String) value).matches()) {
-            broken.add(
+            violations.add(
                 violation(
                     value, path, "Member must satisfy regular expression pattern: " + pattern));
           }
@@ -122,9 +126,9 @@ final class Member {
     return this;
   }
 
-  private Member lengths(int min, int max) {
+  private InputMember lengths(int min, int max) {
     rules.add(
-        (value, path, broken) -> {
+        (value, path, violations) -> {
           int length =
               switch (value) {
                 case byte[] bytes -> bytes.length;
@@ -135,24 +139,25 @@ final class Member {
                 }
               };
           if (length < min) {
-            broken.add(
+            violations.add(
                 violation(value, path, "Member must have length greater than or equal to " + min));
           } else if (length > max) {
-            broken.add(
+            violations.add(
                 violation(value, path, "Member must have length less than or equal to " + max));
           }
         });
     return this;
   }
 
-  private static void checkItems(List<?> items, Member item, String path, List<String> broken) {
+  private static void checkItems(
+      List<?> items, InputMember item, String path, List<String> violations) {
     int i = 1;
     for (Object each : items) {
-      if (broken.size() >= Members.MAX_TOLD) {
+      if (violations.size() >= InputStructure.MAX_VIOLATIONS) {
         return;
       }
       String itemPath = path + "." + i++ + ".member";
-      item.rules.forEach(rule -> rule.check(each, itemPath, broken));
+      item.rules.forEach(rule -> rule.check(each, itemPath, violations));
     }
   }
 
@@ -171,19 +176,19 @@ final class Member {
   /// Adds the violations of this member in a request.
   ///
   /// @param prefix prefix of the path, e.g. `tags.1.member.`
-  void check(Input input, String prefix, List<String> broken) {
+  void check(OperationInput input, String prefix, List<String> violations) {
     String path = prefix + Character.toLowerCase(name.charAt(0)) + name.substring(1);
     Object value = input.value(name);
     if (value != null) {
-      rules.forEach(rule -> rule.check(value, path, broken));
+      rules.forEach(rule -> rule.check(value, path, violations));
     } else if (required) {
-      broken.add(
+      violations.add(
           "Value null at '" + path + "' failed to satisfy constraint: Member must not be null");
     }
   }
 
-  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd echoes no lists
-  /// either, because they may contain grant tokens.
+  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd also echoes no
+  /// lists, because a list may contain grant tokens.
   private static String violation(Object value, String path, String rule) {
     String echo = value instanceof byte[] || value instanceof List ? "" : " '" + value + "'";
     return "Value" + echo + " at '" + path + "' failed to satisfy constraint: " + rule;

@@ -9,32 +9,33 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// The members of an operation's input, or of a structure in it.
+/// A structure in the model of AWS KMS: the input of an operation, or a structure in an input.
 ///
 /// A body that is not JSON, or does not have the model's types, gives a `SerializationException`.
-/// Violations of the model's rules give a `ValidationException` that lists them, up to [#MAX_TOLD]
-/// of list items. Members that are not in the model are ignored, like in AWS, because clients may
-/// be newer than the server.
-final class Members {
-  /// Number of violations after which no further items of a list are checked. Otherwise a list of
-  /// 100,000 invalid items would give an error text of many megabytes.
-  static final int MAX_TOLD = 32;
+/// Violations of constraints give one `ValidationException`, which lists them up to
+/// [#MAX_VIOLATIONS]. Members outside of the model are ignored, as in AWS: a client may be newer
+/// than the server.
+final class InputStructure {
+  /// The check of list items ends after this number of violations. Otherwise a list of 100,000
+  /// invalid items would give an error text of many megabytes.
+  static final int MAX_VIOLATIONS = 32;
 
-  private final Map<String, Member> byName = new LinkedHashMap<>();
+  private final Map<String, InputMember> byName = new LinkedHashMap<>();
 
-  private Members(List<Member> members) {
+  private InputStructure(List<InputMember> members) {
     members.forEach(member -> byName.put(member.name(), member));
   }
 
-  static Members of(Member... members) {
-    return new Members(List.of(members));
+  static InputStructure of(InputMember... members) {
+    return new InputStructure(List.of(members));
   }
 
   /// Reads a request's body.
   ///
-  /// @throws AwsException if the body violates the model, or sets a member that is not served
-  Input read(byte[] body) {
-    Input input;
+  /// @throws AwsException if the body violates the model, or sets a member that hmacd does not
+  ///   support
+  OperationInput read(byte[] body) {
+    OperationInput input;
     try (JsonParser json = Json.parser(body)) {
       json.nextToken();
       input = readObject(json);
@@ -44,17 +45,17 @@ final class Members {
     } catch (IOException e) {
       throw new AwsException(AwsError.serialization());
     }
-    List<String> broken = new ArrayList<>(0);
-    check(input, "", broken);
-    if (!broken.isEmpty()) {
+    List<String> violations = new ArrayList<>(0);
+    check(input, "", violations);
+    if (!violations.isEmpty()) {
       throw new AwsException(
           AwsError.validation(
-              broken.size()
-                  + (broken.size() == 1 ? " validation error" : " validation errors")
+              violations.size()
+                  + (violations.size() == 1 ? " validation error" : " validation errors")
                   + " detected: "
-                  + String.join("; ", broken)));
+                  + String.join("; ", violations)));
     }
-    for (Member member : byName.values()) {
+    for (InputMember member : byName.values()) {
       if (!member.isServed() && input.has(member.name())) {
         throw new AwsException(AwsError.unsupported(member.name() + " is not supported."));
       }
@@ -62,27 +63,27 @@ final class Members {
     return input;
   }
 
-  Input readObject(JsonParser json) throws IOException {
+  OperationInput readObject(JsonParser json) throws IOException {
     if (json.currentToken() != JsonToken.START_OBJECT) {
       throw new AwsException(AwsError.serialization());
     }
     Map<String, Object> values = HashMap.newHashMap(byName.size());
     for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
       json.nextToken();
-      Member member = byName.get(name);
+      InputMember member = byName.get(name);
       if (member == null) {
         json.skipChildren();
       } else if (json.currentToken() != JsonToken.VALUE_NULL) {
         values.put(name, member.read(json));
       }
     }
-    return new Input(values);
+    return new OperationInput(values);
   }
 
   /// Adds the violations of an input.
   ///
   /// @param prefix prefix of the paths of the members, e.g. `tags.1.member.`
-  void check(Input input, String prefix, List<String> broken) {
-    byName.values().forEach(member -> member.check(input, prefix, broken));
+  void check(OperationInput input, String prefix, List<String> violations) {
+    byName.values().forEach(member -> member.check(input, prefix, violations));
   }
 }

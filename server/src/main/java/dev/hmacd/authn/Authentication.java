@@ -1,0 +1,31 @@
+package dev.hmacd.authn;
+
+import dev.hmacd.access.Principal;
+import dev.hmacd.sigv4.SigV4Exception;
+
+/// The result of an authentication: the principal of the caller, or the reason for a refusal.
+public sealed interface Authentication
+    permits Authentication.Authenticated,
+        Authentication.Refused,
+        Authentication.InvalidSignature,
+        PendingSignature {
+  /// The credentials are valid now.
+  record Authenticated(Principal principal) implements Authentication {}
+
+  /// The credentials of the connection are not valid.
+  enum Refused implements Authentication {
+    /// The connection has no credentials.
+    NO_CREDENTIALS,
+    /// The client certificate names no principal.
+    NO_PRINCIPAL,
+    /// A certificate of the client's chain has expired.
+    CERTIFICATE_EXPIRED,
+    /// The present trust does not accept the client's chain.
+    CERTIFICATE_NOT_TRUSTED
+  }
+
+  /// The signature of the request is missing or not valid, or its access key does not exist.
+  ///
+  /// @param error has the error code and the message of AWS
+  record InvalidSignature(SigV4Exception error) implements Authentication {}
+}

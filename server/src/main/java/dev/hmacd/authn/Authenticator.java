@@ -1,0 +1,57 @@
+package dev.hmacd.authn;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigV4Exception;
+import dev.hmacd.sigv4.SigningKey;
+import java.time.Clock;
+import java.util.concurrent.CompletableFuture;
+
+/// Authenticates the calls of all edges: checks credentials, and returns the principal or the
+/// reason for a refusal. It runs on event loops and never blocks.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
+public final class Authenticator {
+  private final Clock clock;
+  private final SigV4 sigV4;
+  private final SigningKeySource signingKeys;
+
+  /// @param clock decides the expiry of certificates
+  /// @param sigV4 reads the signatures of signed requests
+  public Authenticator(Clock clock, SigV4 sigV4, SigningKeySource signingKeys) {
+    this.clock = clock;
+    this.sigV4 = sigV4;
+    this.signingKeys = signingKeys;
+  }
+
+  /// Checks credentials, as of now. An exception of the [SigningKeySource] passes through.
+  ///
+  /// @return a [PendingSignature] only for a [SignedRequest]
+  // No default branch: a new kind of credentials does not compile without a decision here.
+  public Authentication authenticate(Credentials credentials) {
+    return switch (credentials) {
+      case ClientCertificate certificate -> certificate.check(clock.instant());
+      case UnixPeer peer -> peer.authenticated();
+      case SignedRequest request -> verify(request);
+      case NoCredentials() -> Authentication.Refused.NO_CREDENTIALS;
+    };
+  }
+
+  /// The signature is read before the access key is looked up, as in AWS: the first invalid part
+  /// decides the error.
+  private Authentication verify(SignedRequest signed) {
+    SigV4.Claim claim;
+    CompletableFuture<SigningKey> key;
+    try {
+      claim = sigV4.read(signed.request());
+      key =
+          signingKeys
+              .find(claim.accessKeyId(), claim.day(), signed.deadlineNanos())
+              .orElseThrow(SigV4Exception::unknownKey);
+    } catch (SigV4Exception e) {
+      return new Authentication.InvalidSignature(e);
+    }
+    var pending = new PendingSignature(claim, key);
+    return key.isDone() ? pending.complete() : pending;
+  }
+}

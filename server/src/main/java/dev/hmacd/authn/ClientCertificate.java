@@ -1,0 +1,93 @@
+package dev.hmacd.authn;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.access.Principal;
+import dev.hmacd.transport.Tls;
+import java.security.cert.Certificate;
+import java.security.cert.X509Certificate;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Optional;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
+import org.jspecify.annotations.Nullable;
+
+/// The client certificate of a TLS connection, with its chain. In the handshake, the client proved
+/// possession of the certificate's private key.
+///
+/// The principal is read once for each connection. Expiry and trust are checked at each call,
+/// because a connection can outlive its certificate and the trust in the issuer.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // The chain does not change.
+public final class ClientCertificate implements Credentials {
+  /// The verified certificates, the client's own first.
+  private final X509Certificate[] chain;
+
+  /// The earliest expiry in the chain.
+  private final Instant notAfter;
+
+  private final Tls tls;
+
+  /// Null if the certificate names no principal.
+  private final Authentication.@Nullable Authenticated authenticated;
+
+  /// The trust that accepted the chain last: at first the trust of the handshake. Null if that is
+  /// unknown.
+  private volatile Tls.@Nullable Trust acceptedBy;
+
+  ClientCertificate(X509Certificate[] chain, Tls tls, Tls.@Nullable Trust trustOfHandshake) {
+    this.chain = chain;
+    this.notAfter =
+        Arrays.stream(chain)
+            .map(certificate -> certificate.getNotAfter().toInstant())
+            .min(Instant::compareTo)
+            .orElseThrow();
+    this.tls = tls;
+    this.authenticated =
+        CertificateNames.principal(chain[0]).map(Authentication.Authenticated::new).orElse(null);
+    this.acceptedBy = trustOfHandshake;
+  }
+
+  /// The credentials of a TLS connection: its client certificate, or [NoCredentials] if the client
+  /// has presented none.
+  ///
+  /// @param session of the complete handshake; null if it is unknown
+  /// @param tls has the current trust
+  public static Credentials of(@Nullable SSLSession session, Tls tls) {
+    if (session == null) {
+      return new NoCredentials();
+    }
+    try {
+      Certificate[] certificates = session.getPeerCertificates();
+      return new ClientCertificate(
+          Arrays.copyOf(certificates, certificates.length, X509Certificate[].class),
+          tls,
+          Tls.trustOf(session));
+    } catch (SSLPeerUnverifiedException | ArrayStoreException e) {
+      return new NoCredentials();
+    }
+  }
+
+  /// The principal that the certificate names, valid or not; empty if it names none.
+  public Optional<Principal> principal() {
+    return Optional.ofNullable(authenticated).map(Authentication.Authenticated::principal);
+  }
+
+  /// Checks expiry and trust. Thread-safe.
+  Authentication check(Instant now) {
+    if (authenticated == null) {
+      return Authentication.Refused.NO_PRINCIPAL;
+    }
+    if (now.isAfter(notAfter)) {
+      return Authentication.Refused.CERTIFICATE_EXPIRED;
+    }
+    Tls.Trust current = tls.trust();
+    if (acceptedBy != current) {
+      if (!current.accepts(chain)) {
+        return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;
+      }
+      acceptedBy = current;
+    }
+    return authenticated;
+  }
+}

@@ -1,0 +1,4 @@
+package dev.hmacd.authn;
+
+/// The credentials of a caller that presents none. They are never valid.
+public record NoCredentials() implements Credentials {}

@@ -1,0 +1,40 @@
+package dev.hmacd.authn;
+
+import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigV4Exception;
+import dev.hmacd.sigv4.SigningKey;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+
+/// An authentication whose signing key the token has not derived yet. It keeps the request in
+/// memory.
+public final class PendingSignature implements Authentication {
+  private final SigV4.Claim claim;
+  private final CompletableFuture<SigningKey> key;
+
+  PendingSignature(SigV4.Claim claim, CompletableFuture<SigningKey> key) {
+    this.claim = claim;
+    this.key = key;
+  }
+
+  /// Runs an action when the signing key is available, or its derivation has failed. The wait keeps
+  /// a reference to the action, and none to the request.
+  public void whenReady(Runnable action, Executor executor) {
+    var _ = key.whenCompleteAsync((_, _) -> action.run(), executor);
+  }
+
+  /// Verifies the signature. Call it after [#whenReady]: before that it blocks.
+  ///
+  /// @return never a [PendingSignature]
+  /// @throws CompletionException if the derivation of the signing key failed
+  public Authentication complete() {
+    SigningKey derived = key.join();
+    try {
+      claim.verify(derived);
+    } catch (SigV4Exception e) {
+      return new InvalidSignature(e);
+    }
+    return new Authenticated(derived.principal());
+  }
+}

@@ -1,0 +1,9 @@
+package dev.hmacd.authn;
+
+import dev.hmacd.http.Request;
+
+/// A request with a signature of AWS Signature Version 4, which is not verified yet.
+///
+/// @param deadlineNanos deadline of the call, in terms of [System#nanoTime]; it limits the wait for
+///   the signing key
+public record SignedRequest(Request request, long deadlineNanos) implements Credentials {}

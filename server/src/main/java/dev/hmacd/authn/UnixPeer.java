@@ -1,0 +1,25 @@
+package dev.hmacd.authn;
+
+import com.google.errorprone.annotations.Immutable;
+import dev.hmacd.access.Principal;
+
+/// The process at the other end of a Unix socket. The kernel reports its user (`SO_PEERCRED`), so
+/// the credentials are valid as long as the connection.
+@Immutable
+@SuppressWarnings("Immutable") // Records of immutable values.
+public final class UnixPeer implements Credentials {
+  private final Authentication.Authenticated authenticated;
+
+  /// @param uid effective user id of the process at its connect(2)
+  public UnixPeer(int uid) {
+    authenticated = new Authentication.Authenticated(Principal.uid(uid));
+  }
+
+  public Principal principal() {
+    return authenticated.principal();
+  }
+
+  Authentication authenticated() {
+    return authenticated;
+  }
+}

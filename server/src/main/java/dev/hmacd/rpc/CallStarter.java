@@ -1,0 +1,45 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.authn.Authenticator;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.Edge;
+import dev.hmacd.usecase.Method;
+import io.grpc.Context;
+import io.grpc.Deadline;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/// Starts the calls of all gRPC methods, with the objects that all calls share.
+///
+/// @param maxWait the deadline of calls that set none, and the maximum for all others
+/// @param encodeQueue gives the queue of the event loop that calls it
+record CallStarter(
+    Authenticator authenticator,
+    Duration maxWait,
+    IncompleteRequests incompleteRequests,
+    CallPipeline pipeline,
+    Supplier<EncodeQueue> encodeQueue) {
+  private static final Metadata.Key<String> TRACE_PARENT =
+      Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
+
+  /// Starts a call, on the event loop of its connection. The call is not authenticated.
+  <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
+    Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
+    return new GrpcReply<>(
+        transport, GrpcCredentials.of(transport.getAttributes()), call, encodeQueue.get());
+  }
+
+  /// The deadline of the call that starts on this thread, in terms of [System#nanoTime].
+  private long deadlineNanos() {
+    long limit = maxWait.toNanos();
+    Deadline deadline = Context.current().getDeadline();
+    if (deadline != null) {
+      limit = Math.min(limit, deadline.timeRemaining(TimeUnit.NANOSECONDS));
+    }
+    return System.nanoTime() + limit;
+  }
+}

@@ -1,0 +1,100 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.access.Principal;
+import dev.hmacd.usecase.Failure;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
+
+/// The partially received request of one call. Only the event loop of the connection uses it. The
+/// reply and the owner are the exception: [IncompleteRequests] reads them on other threads.
+final class IncompleteRequest {
+  /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
+  private static final int FRAME_BYTES = 512;
+
+  /// Bytes of gRPC's message prefix: a flag, and the length of the message.
+  private static final int PREFIX_BYTES = 5;
+
+  private final GrpcReply<?> reply;
+  private final Principal owner;
+  private final IncompleteRequests requests;
+  private boolean started;
+  private boolean complete;
+  private long heldBytes;
+
+  /// The filter of the connection; null until [#attach].
+  private @Nullable InboundFrameFilter connection;
+
+  IncompleteRequest(GrpcReply<?> reply, Principal owner, IncompleteRequests requests) {
+    this.reply = reply;
+    this.owner = owner;
+    this.requests = requests;
+  }
+
+  /// Sets the connection, which counts the held bytes, too.
+  void attach(InboundFrameFilter filter) {
+    connection = filter;
+    filter.hold(heldBytes);
+    reply.measurement(filter.measurement());
+  }
+
+  GrpcReply<?> reply() {
+    return reply;
+  }
+
+  Principal owner() {
+    return owner;
+  }
+
+  /// Checks a DATA frame of the request before gRPC gets the frame.
+  ///
+  /// @param last whether the frame ends the request
+  /// @return whether gRPC needs the frame; false if the call has ended
+  boolean accepts(ByteBuf data, boolean last) {
+    complete = last;
+    int bytes = data.readableBytes();
+    if (!started && bytes > 0 && !reply.isEnded()) {
+      started = true;
+      refuseIfTooLong(data);
+    }
+    if (!last && bytes > 0 && !reply.isEnded()) {
+      hold(bytes + FRAME_BYTES);
+    }
+    return !reply.isEnded();
+  }
+
+  /// Refuses a message that is too long, with a reason of the contract. gRPC's own refusal has no
+  /// reason. If the message prefix arrives in several frames, gRPC refuses the message.
+  private void refuseIfTooLong(ByteBuf data) {
+    if (data.readableBytes() >= PREFIX_BYTES
+        && data.getUnsignedInt(data.readerIndex() + 1) > requests.maxRequestBytes()) {
+      reply.fail(new Failure.RequestTooLong(requests.maxRequestBytes()));
+    }
+  }
+
+  /// Counts a message that gRPC has read. The daemon keeps the message until the end of the
+  /// request, because a second message makes the request invalid.
+  ///
+  /// @param bytes length of the decompressed message
+  void messageRead(int bytes) {
+    if (!complete) {
+      hold(bytes);
+    }
+  }
+
+  private void hold(int bytes) {
+    heldBytes += bytes;
+    if (connection != null) {
+      connection.hold(bytes);
+    }
+    requests.hold(bytes, heldBytes, this);
+  }
+
+  /// Releases the held bytes, after the request is complete or the call is cancelled.
+  void release() {
+    requests.remove(this, heldBytes);
+    if (connection != null) {
+      connection.hold(-heldBytes);
+    }
+    heldBytes = 0;
+  }
+}
