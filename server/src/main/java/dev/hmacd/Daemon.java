@@ -2,7 +2,7 @@ package dev.hmacd;
 
 import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -16,7 +16,6 @@ import dev.hmacd.token.TokenRouter;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.Availability;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
@@ -26,6 +25,7 @@ import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.RandomService;
 import dev.hmacd.usecase.TagService;
+import dev.hmacd.usecase.UnavailableKeys;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -69,7 +69,7 @@ public final class Daemon implements AutoCloseable {
   private final KeyMaker maker;
   private final KeyDeletion deletion;
   private final UseCases useCases;
-  private final OwnKeySetup ownKeys;
+  private final DaemonKeySetup ownKeys;
   private final Edges edges;
 
   /// @param tokens in the order of the configuration
@@ -99,17 +99,17 @@ public final class Daemon implements AutoCloseable {
     var router = new TokenRouter(this.tokens);
     maker = new KeyMaker(registry, router);
     deletion = new KeyDeletion(registry, router);
-    var availability = new Availability();
+    var unavailableKeys = new UnavailableKeys();
     useCases =
         new UseCases(
-            new MacService(registry, access, router, availability),
-            new KeyService(registry, access, maker, router, availability, clock),
+            new MacService(registry, access, router, unavailableKeys),
+            new KeyService(registry, access, maker, router, unavailableKeys, clock),
             new AliasService(registry, access),
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
             new RandomService(registry, access, router),
             new AccessKeyService(registry, access, router, clock));
-    ownKeys = new OwnKeySetup(config.registry(), registry.ownKeys(), this.tokens);
+    ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), this.tokens);
     List<CallObserver> all = new ArrayList<>(observers);
     all.add(metrics);
     edges = new Edges(config, useCases, health, new CallPipeline(all), clock);
@@ -164,8 +164,8 @@ public final class Daemon implements AutoCloseable {
       edges.startLoadingTls();
       registry.open();
       ownKeys.createMissing(provision);
-      Map<String, OwnKey> probeKeys = ownKeys.probeKeys();
-      OwnKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
+      Map<String, DaemonKey> probeKeys = ownKeys.probeKeys();
+      DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
       useCases.accessKeys().start(master.key(), master.holders());
       tokens.start(probeKeys);
       maker.settleAll();

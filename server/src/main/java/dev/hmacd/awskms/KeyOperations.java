@@ -5,8 +5,8 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
-import dev.hmacd.usecase.Shape;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -49,7 +49,7 @@ final class KeyOperations {
           "Sign",
           "Verify");
 
-  static final Member KEY_ID = Member.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+  static final Member KEY_ID = Member.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
 
   private final KeyService keys;
 
@@ -81,7 +81,7 @@ final class KeyOperations {
   private static Members createKeyInput() {
     return Members.of(
         Member.unserved("Policy"),
-        Member.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS),
+        Member.text("Description", 0, FieldValidation.MAX_DESCRIPTION_CHARS),
         Member.oneOf("KeyUsage", USAGES),
         Member.oneOf("CustomerMasterKeySpec", SPECS),
         Member.oneOf("KeySpec", SPECS),

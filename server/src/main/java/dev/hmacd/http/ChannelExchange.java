@@ -23,7 +23,7 @@ abstract class ChannelExchange implements Exchange {
   private final Channel channel;
   private final ServerState server;
   private final ConnectionMemory memory;
-  private final Body body = new Body();
+  private final RequestBody body = new RequestBody();
 
   /// The owner of the body: that of the connection at the start of the request.
   private final Object owner;

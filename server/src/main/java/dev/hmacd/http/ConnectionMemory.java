@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Bytes that the daemon holds for one connection, and the connection's principal. Owned by the
 /// connection's event loop.
-final class ConnectionMemory implements ConnectionMeter.Held {
+final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
   private final Channel connection;
   private final ServerState server;
   private long bytes;
@@ -38,7 +38,7 @@ final class ConnectionMemory implements ConnectionMeter.Held {
     return 0; // Bodies of requests and answers are arrays.
   }
 
-  /// [Watchdog] ends late requests.
+  /// [ConnectionWatchdog] ends late requests.
   @Override
   public void sweep(long nowNanos) {}
 

@@ -20,7 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). The event loop
 /// owns its fields.
-final class Http2Connection extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
+final class Http2Connection extends ChannelInboundHandlerAdapter
+    implements ConnectionWatchdog.Watched {
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 

@@ -52,7 +52,7 @@ public final class HttpServer {
                     IDLE_BYTES,
                     limits.request()),
                 budget),
-            new Watchdog());
+            new ConnectionWatchdog());
   }
 
   /// Starts to listen.
@@ -71,7 +71,7 @@ public final class HttpServer {
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
             .handler(server.connections())
-            .childHandler(new Protocols(server, tls))
+            .childHandler(new ProtocolDetector(server, tls))
             .bind(address)
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
@@ -83,8 +83,8 @@ public final class HttpServer {
             .group()
             .scheduleAtFixedRate(
                 () -> server.watchdog().check(System.nanoTime()),
-                Watchdog.INTERVAL.toMillis(),
-                Watchdog.INTERVAL.toMillis(),
+                ConnectionWatchdog.INTERVAL.toMillis(),
+                ConnectionWatchdog.INTERVAL.toMillis(),
                 TimeUnit.MILLISECONDS);
   }
 

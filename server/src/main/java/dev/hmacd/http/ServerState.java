@@ -11,7 +11,7 @@ record ServerState(
     HttpHandler handler,
     RequestBounds bounds,
     Connections connections,
-    Watchdog watchdog) {
+    ConnectionWatchdog watchdog) {
   /// Maximum number of header fields, above that of any client. Each field costs time.
   static final int MAX_HEADER_FIELDS = 100;
 }

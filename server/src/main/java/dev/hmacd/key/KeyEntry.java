@@ -30,7 +30,7 @@ public record KeyEntry(
     List<String> tokenSerials,
     KeyObject object,
     @Nullable KeyAttributes attributes,
-    @Nullable KeyCheck check,
+    @Nullable KeyCheckValue check,
     @Nullable Instant deletion,
     Set<Alias> aliases) {
 
@@ -98,14 +98,14 @@ public record KeyEntry(
 
   /// The same key in state `ENABLED`, with the attributes of its object.
   ///
-  /// @param answer the check value; null if the token has no mechanism for it
-  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheck answer) {
-    return copy(KeyState.ENABLED, tokenSerials, description, read, answer, null, aliases);
+  /// @param checkValue the check value; null if the token has no mechanism for it
+  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
+    return copy(KeyState.ENABLED, tokenSerials, description, read, checkValue, null, aliases);
   }
 
   /// The same key with this check value.
-  public KeyEntry recognisedBy(KeyCheck answer) {
-    return copy(state, tokenSerials, description, attributes, answer, deletion, aliases);
+  public KeyEntry withCheckValue(KeyCheckValue checkValue) {
+    return copy(state, tokenSerials, description, attributes, checkValue, deletion, aliases);
   }
 
   private KeyEntry copy(
@@ -113,7 +113,7 @@ public record KeyEntry(
       List<String> newTokenSerials,
       String newDescription,
       @Nullable KeyAttributes newAttributes,
-      @Nullable KeyCheck newCheck,
+      @Nullable KeyCheckValue newCheck,
       @Nullable Instant newDeletion,
       Set<Alias> newAliases) {
     return new KeyEntry(

@@ -35,7 +35,7 @@ public final class KeyLists {
   }
 
   /// The keys in state CREATING.
-  public CompletableFuture<List<Creation>> creating() {
+  public CompletableFuture<List<CreatingKey>> creating() {
     return store.read(KeyRows::creating);
   }
 
@@ -76,14 +76,14 @@ public final class KeyLists {
   }
 
   /// A key's tags after a position (0: from the start), in the order of their first addition.
-  public CompletableFuture<List<PlacedTag>> listTags(KeyId id, int after, int limit) {
+  public CompletableFuture<List<PositionedTag>> listTags(KeyId id, int after, int limit) {
     return store.read(
         db ->
             db.query(
                 "SELECT tag_key, tag_value, position FROM tags"
                     + " WHERE key_id = ? AND position > ? ORDER BY position LIMIT ?",
                 row ->
-                    new PlacedTag(
+                    new PositionedTag(
                         new Tag(row.getString("tag_key"), row.getString("tag_value")),
                         row.getInt("position")),
                 id.value(),

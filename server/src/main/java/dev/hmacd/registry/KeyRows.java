@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
@@ -63,7 +63,7 @@ final class KeyRows {
   }
 
   /// The keys in state CREATING. They have no aliases.
-  static List<Creation> creating(Database db) throws SQLException {
+  static List<CreatingKey> creating(Database db) throws SQLException {
     Map<String, List<String>> copies = copies(db);
     return db.query(
         "SELECT "
@@ -73,7 +73,7 @@ final class KeyRows {
             // A literal: with a parameter, SQLite does not use the partial index.
             + " WHERE state = 'CREATING'",
         row ->
-            new Creation(
+            new CreatingKey(
                 key(row, copies, Set.of()),
                 row.getString("creating_owner"),
                 row.getInt("creating_attempt")));
@@ -154,12 +154,12 @@ final class KeyRows {
         number(row, "key_bytes"));
   }
 
-  private static @Nullable KeyCheck check(ResultSet row, KeyId id, int version, KeySpec spec)
+  private static @Nullable KeyCheckValue check(ResultSet row, KeyId id, int version, KeySpec spec)
       throws SQLException {
     String macHex = row.getString("check_value");
     return macHex == null
         ? null
-        : KeyCheck.of(id, version, spec.algorithm(), HexFormat.of().parseHex(macHex));
+        : KeyCheckValue.of(id, version, spec.algorithm(), HexFormat.of().parseHex(macHex));
   }
 
   private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {

@@ -1,7 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
@@ -74,7 +74,7 @@ final class KeyStatements {
 
   /// Stores the attributes and the check value of a key's current version.
   static void putAttributes(Database db, KeyEntry key, KeyAttributes read) throws SQLException {
-    KeyCheck check = key.check();
+    KeyCheckValue check = key.check();
     db.update(
         "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
             + " always_sensitive = ?, never_extractable = ?, local = ?, key_bytes = ?,"

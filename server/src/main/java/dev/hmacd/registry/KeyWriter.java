@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
@@ -30,7 +30,7 @@ public interface KeyWriter {
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
 
   /// Stores a new key. After this a crash cannot orphan its object on the token. A key in state
-  /// CREATING is stored as the first attempt of this process ([Creation]).
+  /// CREATING is stored as the first attempt of this process ([CreatingKey]).
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
   default CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
@@ -48,7 +48,7 @@ public interface KeyWriter {
   ///
   /// @param check the check value; null if the token cannot compute it
   /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheck check);
+  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheckValue check);
 
   /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.
   CompletableFuture<KeyId> abandon(KeyId id);
@@ -56,7 +56,7 @@ public interface KeyWriter {
   /// Stores the check value of a key that has none. A stored check value never changes.
   ///
   /// @return the key with the stored check value; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check);
+  CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check);
 
   /// Changes a key's state, deletion date or description.
   ///

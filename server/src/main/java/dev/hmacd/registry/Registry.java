@@ -14,7 +14,7 @@ public final class Registry implements AutoCloseable {
   private final KeyWriter writer;
   private final KeyLists lists;
   private final AccessKeyRegistry accessKeys;
-  private final OwnKeys ownKeys;
+  private final DaemonKeyRegistry ownKeys;
 
   /// Opens no file: [#open] does.
   public Registry(Path file, ArnScope scope, Clock clock) {
@@ -24,7 +24,7 @@ public final class Registry implements AutoCloseable {
     writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);
-    ownKeys = new OwnKeys(store);
+    ownKeys = new DaemonKeyRegistry(store);
   }
 
   /// Opens or creates the database, and loads the parts that are in memory.
@@ -53,7 +53,7 @@ public final class Registry implements AutoCloseable {
   }
 
   /// The daemon's own keys.
-  public OwnKeys ownKeys() {
+  public DaemonKeyRegistry ownKeys() {
     return ownKeys;
   }
 

@@ -76,14 +76,14 @@ final class RegistryFile implements AutoCloseable {
     } catch (OverlappingFileLockException e) {
       throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
     } catch (IOException | SQLException e) {
-      boolean unusable = Unusable.is(e);
+      boolean unusable = PermanentFailure.is(e);
       throw new RegistryException(
           unusable ? Kind.UNUSABLE : Kind.UNAVAILABLE,
           "cannot open the registry "
               + file
               + ": "
               + e
-              + (unusable ? "; " + Unusable.remedy(e) : ""),
+              + (unusable ? "; " + PermanentFailure.remedy(e) : ""),
           e);
     }
   }

@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
@@ -63,7 +63,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<KeyEntry> enable(
-      KeyId id, KeyAttributes read, @Nullable KeyCheck check) {
+      KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
     return store.change(
         db -> {
           KeyEntry key = table.require(id);
@@ -92,7 +92,7 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check) {
+  public CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check) {
     return store.change(
         db -> {
           KeyEntry entry = table.require(id);
@@ -106,7 +106,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   check.macHex(),
                   id.value(),
                   entry.version()));
-          return () -> table.put(entry.recognisedBy(check));
+          return () -> table.put(entry.withCheckValue(check));
         });
   }
 

@@ -5,10 +5,10 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.Shares;
+import dev.hmacd.transport.FairSlots;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.MacServiceGrpc;
@@ -46,7 +46,7 @@ public final class Health {
           AccessKeyServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final Shares<Watch> shares = new Shares<>(MAX_WATCHES, Watch::refuse);
+  private final FairSlots<Watch> shares = new FairSlots<>(MAX_WATCHES, Watch::refuse);
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
   private volatile boolean over;
 
@@ -98,7 +98,7 @@ public final class Health {
   }
 
   private static boolean isKnown(HealthCheckRequest request) {
-    Shape.text("service", request.getService(), 0, MAX_NAME_CHARS);
+    FieldValidation.text("service", request.getService(), 0, MAX_NAME_CHARS);
     return SERVICES.contains(request.getService());
   }
 

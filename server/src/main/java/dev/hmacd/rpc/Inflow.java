@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.transport.ConnectionMeter;
-import dev.hmacd.transport.NettyState;
+import dev.hmacd.transport.NettyInternals;
 import dev.hmacd.usecase.Failure;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// It counts the memory of the connection's streams, and resets streams whose answer the client
 /// does not read.
-final class Inflow extends Http2FrameListenerDecorator implements ConnectionMeter.Held {
+final class Inflow extends Http2FrameListenerDecorator implements ConnectionMeter.EdgeMemory {
   private static final Logger log = LoggerFactory.getLogger(Inflow.class);
 
   /// Memory of gRPC and Netty for a stream until it is closed, with its headers and its answer.
@@ -142,7 +142,7 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
   }
 
   private void measure() {
-    if (meter != null && NettyState.heldBackBytes(handler.encoder().flowController()) > 0) {
+    if (meter != null && NettyInternals.heldBackBytes(handler.encoder().flowController()) > 0) {
       meter.measure();
     }
   }
@@ -167,7 +167,7 @@ final class Inflow extends Http2FrameListenerDecorator implements ConnectionMete
   @Override
   public long directBytes() {
     Http2RemoteFlowController flow = handler.encoder().flowController();
-    if (NettyState.heldBackBytes(flow) == 0) {
+    if (NettyInternals.heldBackBytes(flow) == 0) {
       return 0;
     }
     long[] answers = {0};

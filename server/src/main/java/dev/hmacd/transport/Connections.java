@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// A connection is pending until it has authenticated. Pending connections have a bound of their
 /// own. Above this bound the address with most pending connections loses its oldest. So silent
 /// connections cannot fill the memory, and one address cannot keep out others. Authenticated
-/// connections are shared between principals ([Shares]).
+/// connections are shared between principals ([FairSlots]).
 ///
 /// The event loop of an evicted connection closes it, with a delay if that loop is busy. Until then
 /// the connection has a file descriptor, but does not count against the bounds. When all
@@ -38,7 +38,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private final Settings settings;
   private final MemoryBudget budget;
   private final Function<Channel, @Nullable Object> identify;
-  private final Shares<Channel> shares;
+  private final FairSlots<Channel> shares;
   private final AtomicLong refused = new AtomicLong();
 
   /// Unauthenticated connections by source address, oldest first. No inner map is empty. The lock
@@ -88,7 +88,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     this.settings = settings;
     this.budget = budget;
     this.identify = identify;
-    this.shares = new Shares<>(settings.max(), this::refuse);
+    this.shares = new FairSlots<>(settings.max(), this::refuse);
   }
 
   private void refuse(Channel connection) {

@@ -164,14 +164,14 @@ public final class MemoryBudget {
         }
       }
       if (mine.held.get() > maxBytes / 2) {
-        makeRoom("owner", maxBytes / 2, mine.held::get, owner -> owner == mine);
+        evictLargest("owner", maxBytes / 2, mine.held::get, owner -> owner == mine);
       }
       if (!mine.authenticated && heldUnauthenticated.get() > maxBytes / 4) {
-        makeRoom(
+        evictLargest(
             "unauthenticated", maxBytes / 4, heldUnauthenticated::get, each -> !each.authenticated);
       }
       if (held.get() > maxBytes) {
-        makeRoom("process", maxBytes, held::get, _ -> true);
+        evictLargest("process", maxBytes, held::get, _ -> true);
       }
     }
 
@@ -197,7 +197,7 @@ public final class MemoryBudget {
 
   private record Holding(Account account, long bytes) {}
 
-  private void makeRoom(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
+  private void evictLargest(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
     // Without the lock: closing a channel runs its handlers.
     for (Account each : closeLargest(max, heldNow, among)) {
       cut(each, bound, max);

@@ -5,7 +5,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -37,26 +37,26 @@ public final class AccessKeyService {
   /// Characters and length of a user name in AWS (IAM, CreateUser).
   private static final Pattern USER = Pattern.compile("[\\w+=,.@-]{1,64}");
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final AccessKeyRegistry registry;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
 
   private final AccessKeySecrets secrets;
-  private final SigningKeys signingKeys;
+  private final SigningKeyCache signingKeys;
 
   public AccessKeyService(Registry registry, Access access, TokenRouter tokens, Clock clock) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.registry = registry.accessKeys();
     this.scope = registry.keys().scope();
     this.secrets = new AccessKeySecrets(tokens);
-    this.signingKeys = new SigningKeys(secrets, SigningScope.kms(scope.region()));
+    this.signingKeys = new SigningKeyCache(secrets, SigningScope.kms(scope.region()));
     this.clock = clock;
   }
 
   /// Sets the key for the derivation of secrets, as [AccessKeySecrets#start].
-  public void start(OwnKey key, List<String> tokenSerials) {
+  public void start(DaemonKey key, List<String> tokenSerials) {
     secrets.start(key, tokenSerials);
   }
 
@@ -80,16 +80,16 @@ public final class AccessKeyService {
   /// @param principal `arn:PARTITION:iam::ACCOUNT:user/NAME` in this daemon's partition and account
   public void createAccessKey(Call call, String principal, Reply<Made> reply) {
     String prefix = "arn:" + scope.partition() + ":iam::" + scope.account() + ":user/";
-    Shape.require(
+    FieldValidation.require(
         principal.startsWith(prefix)
             && USER.matcher(principal.substring(prefix.length())).matches(),
         "principal",
         "must be " + prefix + "NAME, with 1 to 64 letters, digits or any of _+=,.@-");
-    var _ = keys.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
+    var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
     String id = newId();
     CompletableFuture<Made> made =
         registry.forOwner(call.principal(), () -> make(call, id, principal));
-    Replies.send(call, made, clearing(made, reply), Failures::ofToken);
+    ReplyCompleter.complete(call, made, clearing(made, reply), FailureMapper::ofToken);
   }
 
   private CompletableFuture<Made> make(Call call, String id, String principal) {
@@ -143,8 +143,8 @@ public final class AccessKeyService {
 
   /// A page of access keys, ordered by id.
   public void listAccessKeys(Call call, PageRequest page, Reply<Page<AccessKey>> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
+    ReplyCompleter.complete(
         call,
         registry.forOwner(
             call.principal(),
@@ -153,28 +153,28 @@ public final class AccessKeyService {
                     .list(page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, AccessKey::id))),
         reply,
-        Failures::ofRegistry);
+        FailureMapper::ofRegistry);
   }
 
   /// Disables an access key. It cannot be enabled again.
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
+    ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.disable(id)), reply, failure(id));
   }
 
   public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
+    ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.delete(id)), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {
     return e ->
-        Failures.unwrap(e) instanceof RegistryException refused
+        FailureMapper.unwrap(e) instanceof RegistryException refused
                 && refused.kind() == RegistryException.Kind.ACCESS_KEY_NOT_FOUND
             ? new Failure.AccessKeyNotFound(id)
-            : Failures.ofRegistry(e);
+            : FailureMapper.ofRegistry(e);
   }
 
   /// The signing key of an access key for a day; empty if the access key does not exist or is

@@ -6,8 +6,8 @@ import dev.hmacd.access.Principal;
 import dev.hmacd.key.KeyEntry;
 import org.jspecify.annotations.Nullable;
 
-/// A key that a caller may use for an action, by a positive decision. Only [Keys] makes one, and a
-/// caller's MAC is computed only with one.
+/// A key that a caller may use for an action, by a positive decision. Only [KeyAuthorizer] makes
+/// one, and a caller's MAC is computed only with one.
 ///
 /// @param entry the key at the decision
 /// @param rules the rules of the decision ([dev.hmacd.access.Access#version])
@@ -17,17 +17,17 @@ record AuthorizedKey(
     Action action,
     Decision.Allowed decision,
     Object rules,
-    Keys keys)
+    KeyAuthorizer authorizer)
     implements ReleaseCheck {
   /// Whether the key, its aliases and the rules are those of the decision.
   boolean isCurrent() {
-    return keys.isCurrent(this);
+    return authorizer.isCurrent(this);
   }
 
   /// The failure of a new decision if this one is not current; null if the caller may have the
   /// answer.
   @Override
   public @Nullable Failure refusal() {
-    return isCurrent() ? null : keys.decideAgain(this);
+    return isCurrent() ? null : authorizer.decideAgain(this);
   }
 }

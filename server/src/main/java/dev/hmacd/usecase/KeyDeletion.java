@@ -1,6 +1,6 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
@@ -54,10 +54,11 @@ public final class KeyDeletion implements AutoCloseable {
   public void start() {
     nextRetryNanos = System.nanoTime();
     var _ =
-        schedule.scheduleWithFixedDelay(this::look, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+        schedule.scheduleWithFixedDelay(
+            this::checkDueKeys, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  private void look() {
+  private void checkDueKeys() {
     try {
       List<KeyEntry> due = await(writer.condemnDue(AT_ONCE));
       boolean retry = System.nanoTime() - nextRetryNanos >= 0;
@@ -90,7 +91,7 @@ public final class KeyDeletion implements AutoCloseable {
       KeyId forgotten = await(writer.forget(key.id()));
       log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
     } catch (ExecutionException | TimeoutException e) {
-      logged(key, e);
+      logFailure(key, e);
     }
   }
 
@@ -115,7 +116,7 @@ public final class KeyDeletion implements AutoCloseable {
           .log(outcome.message);
       return true;
     } catch (ExecutionException | TimeoutException e) {
-      logged(key, e);
+      logFailure(key, e);
       return false;
     }
   }
@@ -135,7 +136,7 @@ public final class KeyDeletion implements AutoCloseable {
   /// Destroys the object of a key, unless the check value shows that the object is another key: an
   /// operator put it in the place of this key, or the registry is older than the token.
   private static Outcome destroy(TokenSession session, KeyEntry key) throws TokenException {
-    KeyCheck check = key.check();
+    KeyCheckValue check = key.check();
     if (check != null) {
       try {
         byte[] mac = session.signOnce(key.object(), check.algorithm(), check.message());
@@ -152,7 +153,7 @@ public final class KeyDeletion implements AutoCloseable {
     return session.destroy(key.object()) ? Outcome.DESTROYED : Outcome.ABSENT;
   }
 
-  private static void logged(KeyEntry key, Exception e) {
+  private static void logFailure(KeyEntry key, Exception e) {
     log.atError()
         .addKeyValue("key_id", key.id())
         .setCause(e)

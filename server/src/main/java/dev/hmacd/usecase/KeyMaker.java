@@ -2,10 +2,10 @@ package dev.hmacd.usecase;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyAttributes.Unfit;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.Tag;
-import dev.hmacd.registry.Creation;
+import dev.hmacd.registry.CreatingKey;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
@@ -101,7 +101,7 @@ public final class KeyMaker {
   private void generate(TokenSession session, KeyEntry key, CompletableFuture<KeyEntry> result)
       throws TokenException {
     KeyAttributes made;
-    KeyCheck check;
+    KeyCheckValue check;
     try {
       made = session.generate(key.object(), key.spec().keyBytes());
       check = check(session, key);
@@ -123,13 +123,13 @@ public final class KeyMaker {
   }
 
   /// The check value of a new key; null if the token has no mechanism for MACs under such a key.
-  private static @Nullable KeyCheck check(TokenSession session, KeyEntry key)
+  private static @Nullable KeyCheckValue check(TokenSession session, KeyEntry key)
       throws TokenException {
     try {
       byte[] mac =
           session.signOnce(
-              key.object(), key.spec().algorithm(), KeyCheck.message(key.id(), key.version()));
-      return KeyCheck.of(key.id(), key.version(), key.spec().algorithm(), mac);
+              key.object(), key.spec().algorithm(), KeyCheckValue.message(key.id(), key.version()));
+      return KeyCheckValue.of(key.id(), key.version(), key.spec().algorithm(), mac);
     } catch (TokenException e) {
       if (e.kind() == TokenException.Kind.UNSUPPORTED) {
         return null;
@@ -139,7 +139,7 @@ public final class KeyMaker {
   }
 
   /// Objects on a token with the label and id of a key in state CREATING.
-  private record Left(List<TokenSession.Found> found, @Nullable KeyCheck check) {}
+  private record Left(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
 
   /// @param attempts number of refusals of the key for its length so far; the lane makes the second
   ///   attempt in another session
@@ -175,7 +175,7 @@ public final class KeyMaker {
   /// recovery runs after its return. If the token is not configured, the key stays `CREATING`:
   /// other tokens show nothing about its object. Call it before the creation of any key.
   public void settleAll() {
-    for (Creation creation : lists.creating().join()) {
+    for (CreatingKey creation : lists.creating().join()) {
       KeyEntry key = creation.key();
       if (tokens.has(key.tokenSerial())) {
         later(key);

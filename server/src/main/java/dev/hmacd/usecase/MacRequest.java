@@ -1,6 +1,6 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.MacAlgorithm;
 
 /// The common fields of `GenerateMac` and `VerifyMac`, valid by the rules of AWS KMS.
@@ -20,9 +20,9 @@ public final class MacRequest {
   /// @throws Refusal [Failure.InvalidField]; [Failure.ReservedMessage] for a message that could be
   ///   that of a check value: its MAC would permit the substitution of one key for another
   public MacRequest(String keyId, byte[] message, MacAlgorithm algorithm, boolean dryRun) {
-    Shape.keyId("key_id", keyId);
-    Shape.bytes("message", message.length, MAX_MESSAGE_BYTES);
-    if (KeyCheck.isReserved(message)) {
+    FieldValidation.keyId("key_id", keyId);
+    FieldValidation.bytes("message", message.length, MAX_MESSAGE_BYTES);
+    if (KeyCheckValue.isReserved(message)) {
       throw new Refusal(new Failure.ReservedMessage());
     }
     this.keyId = keyId;

@@ -23,25 +23,25 @@ import java.util.concurrent.TimeUnit;
 @SuppressWarnings(
     "ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
 public final class MacService {
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final ArnScope scope;
   private final TokenRouter tokens;
-  private final Availability availability;
-  private final FirstUse firstUse;
+  private final UnavailableKeys unavailableKeys;
+  private final TrustOnFirstUse trustOnFirstUse;
 
   public MacService(
-      Registry registry, Access access, TokenRouter tokens, Availability availability) {
-    this.keys = new Keys(registry.keys(), access);
+      Registry registry, Access access, TokenRouter tokens, UnavailableKeys unavailableKeys) {
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.scope = registry.keys().scope();
     this.tokens = tokens;
-    this.availability = availability;
-    this.firstUse = new FirstUse(registry.writer(), tokens);
+    this.unavailableKeys = unavailableKeys;
+    this.trustOnFirstUse = new TrustOnFirstUse(registry.writer(), tokens);
   }
 
   /// Computes a MAC.
   ///
   /// @throws Refusal if the call fails before it reaches the token
-  public void generateMac(Call call, MacRequest request, Reply<MacAnswer> reply) {
+  public void generateMac(Call call, MacRequest request, Reply<MacResult> reply) {
     AuthorizedKey key = usable(call, Action.GENERATE_MAC, request);
     sign(
         call,
@@ -59,8 +59,8 @@ public final class MacService {
   ///
   /// @param mac not copied: the caller must not change it afterwards
   /// @throws Refusal if the call fails before it reaches the token
-  public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacAnswer> reply) {
-    Shape.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
+  public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacResult> reply) {
+    FieldValidation.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
     AuthorizedKey key = usable(call, Action.VERIFY_MAC, request);
     sign(
         call,
@@ -86,18 +86,18 @@ public final class MacService {
     }
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
-        firstUse
-            .recognised(key.entry(), call.principal())
+        trustOnFirstUse
+            .withCheckValue(key.entry(), call.principal())
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
-                (recognised, e) -> {
+                (withCheckValue, e) -> {
                   if (e == null) {
-                    computeIfStillUsable(call, key, recognised, request, completion);
-                  } else if (Failures.unwrap(e) instanceof TokenException cause) {
+                    computeIfStillUsable(call, key, withCheckValue, request, completion);
+                  } else if (FailureMapper.unwrap(e) instanceof TokenException cause) {
                     completion.failed(cause);
                   } else {
-                    completion.reply.fail(Failures.ofRegistry(e));
+                    completion.reply.fail(FailureMapper.ofRegistry(e));
                   }
                 });
   }
@@ -106,7 +106,7 @@ public final class MacService {
   private void computeIfStillUsable(
       Call call,
       AuthorizedKey key,
-      KeyEntry recognised,
+      KeyEntry withCheckValue,
       MacRequest request,
       MacCompletion completion) {
     if (completion.isAbandoned()) {
@@ -117,7 +117,7 @@ public final class MacService {
       completion.reply.fail(refusal);
       return;
     }
-    compute(call, recognised, request, completion);
+    compute(call, withCheckValue, request, completion);
   }
 
   private void compute(Call call, KeyEntry key, MacRequest request, MacCompletion completion) {
@@ -133,8 +133,8 @@ public final class MacService {
   }
 
   private AuthorizedKey usable(Call call, Action action, MacRequest request) {
-    AuthorizedKey key = keys.require(call, action, request.keyId());
-    StateTable.require(action, key.entry());
+    AuthorizedKey key = authorizer.require(call, action, request.keyId());
+    KeyStateTable.require(action, key.entry());
     KeySpec spec = key.entry().spec();
     if (spec.algorithm() != request.algorithm()) {
       throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));
@@ -145,9 +145,9 @@ public final class MacService {
   private abstract class MacCompletion implements Completion<byte[]> {
     private final Call call;
     private final AuthorizedKey key;
-    private final Reply<MacAnswer> reply;
+    private final Reply<MacResult> reply;
 
-    MacCompletion(Call call, AuthorizedKey key, Reply<MacAnswer> reply) {
+    MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {
       this.call = call;
       this.key = key;
       this.reply = reply;
@@ -157,7 +157,7 @@ public final class MacService {
 
     @Override
     public final void done(byte[] mac) {
-      availability.seen(key.entry().id());
+      unavailableKeys.markAvailable(key.entry().id());
       computed(mac);
     }
 
@@ -167,7 +167,7 @@ public final class MacService {
       } else {
         KeyEntry entry = key.entry();
         reply.succeed(
-            new MacAnswer(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
+            new MacResult(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
             key);
       }
     }
@@ -179,9 +179,9 @@ public final class MacService {
 
     @Override
     public void failed(TokenException cause) {
-      Failure failure = Failures.of(cause, key.entry());
+      Failure failure = FailureMapper.of(cause, key.entry());
       if (failure instanceof Failure.KeyUnavailable) {
-        availability.missed(key.entry().id());
+        unavailableKeys.markUnavailable(key.entry().id());
       }
       reply.fail(failure);
     }

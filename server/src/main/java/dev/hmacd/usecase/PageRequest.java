@@ -18,7 +18,7 @@ public record PageRequest(String list, int size, String after) {
   /// @param token a value of [Page#nextToken]; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]
   public static PageRequest of(String list, int given, int defaultSize, int maxSize, String token) {
-    Shape.require(given >= 0 && given <= maxSize, "page_size", "must be 0 to " + maxSize);
+    FieldValidation.require(given >= 0 && given <= maxSize, "page_size", "must be 0 to " + maxSize);
     return new PageRequest(list, given == 0 ? defaultSize : given, decode(list, token));
   }
 

@@ -63,7 +63,7 @@ final class HeldCreation {
             access(),
             new KeyMaker(registry, tokens),
             tokens,
-            new Availability(),
+            new UnavailableKeys(),
             Clock.systemUTC());
     var call =
         dev.hmacd.usecase.Call.ofDaemon(
