@@ -20,6 +20,7 @@ import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.usecase.MacService;
@@ -66,7 +67,7 @@ public final class Daemon implements AutoCloseable {
   private final Access access;
   private final Registry registry;
   private final TokenPool tokens;
-  private final KeyMaker maker;
+  private final KeyRecovery recovery;
   private final KeyDeletion deletion;
   private final UseCases useCases;
   private final DaemonKeySetup ownKeys;
@@ -97,7 +98,8 @@ public final class Daemon implements AutoCloseable {
             metrics::ofToken,
             new HealthReporter(health, this::inService, config.exitsWhenLost(), onLost));
     var router = new TokenRouter(this.tokens);
-    maker = new KeyMaker(registry, router);
+    recovery = new KeyRecovery(registry, router);
+    var maker = new KeyMaker(registry, router, recovery);
     deletion = new KeyDeletion(registry, router);
     var unavailableKeys = new UnavailableKeys();
     useCases =
@@ -117,7 +119,7 @@ public final class Daemon implements AutoCloseable {
   }
 
   private void inService(String serial) {
-    maker.settleOn(serial);
+    recovery.recoverOn(serial);
   }
 
   private static List<TokenPool.Use> uses(List<Config.TokenSettings> settings, List<Token> tokens) {
@@ -168,7 +170,7 @@ public final class Daemon implements AutoCloseable {
       DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
       useCases.accessKeys().start(master.key(), master.holders());
       tokens.start(probeKeys);
-      maker.settleAll();
+      recovery.recoverAll();
       deletion.start();
       edges.start();
       tokens.startProbes(probeKeys);
