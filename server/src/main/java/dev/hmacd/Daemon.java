@@ -40,13 +40,13 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The daemon: builds and owns every long-lived object. Not thread-safe, except for [#reload],
-/// [#reloadTls] and [#retryPin].
+/// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
+/// [#reload], [#reloadTls] and [#retryPin].
 public final class Daemon implements AutoCloseable {
-  /// Timeout of a stop for lanes that are still in a token operation after the drain: they hang.
+  /// Timeout of a stop for hanging lanes: lanes in a token operation after the drain.
   private static final Duration HANGING = Duration.ofSeconds(1);
 
-  /// Time limit of a stop for each part, longer than the time limits of the parts themselves.
+  /// Time limit for the close of each part. It is longer than the part's own time limits.
   private static final Duration CLOSE_LIMIT = Duration.ofMinutes(1);
 
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
@@ -142,9 +142,9 @@ public final class Daemon implements AutoCloseable {
         new HealthCheck.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
   }
 
-  /// Registers all parts in the reverse order of a stop. The stop loses no call: first the health
-  /// status directs clients elsewhere, and calls in flight end. Then lanes and the registry close,
-  /// and answer the remaining calls. Connections close last.
+  /// Registers all parts in the reverse order of a stop. The stop loses no call. First the health
+  /// status changes to NOT_SERVING, so that clients use other daemons, and calls in flight end.
+  /// Then lanes and the registry close, and answer the remaining calls. Connections close last.
   private void register(Health health) {
     Duration drain = config.grpc().limits().drain();
     closer.register("metrics", CLOSE_LIMIT, metrics);
@@ -157,8 +157,8 @@ public final class Daemon implements AutoCloseable {
     closer.register("health-status", CLOSE_LIMIT, health::stop);
   }
 
-  /// Opens all parts and serves. The health status is SERVING after a token gave the known answer.
-  /// If the start fails, all parts are closed.
+  /// Opens all parts and serves. The health status is SERVING after the first successful health
+  /// check. If the start fails, all parts are closed.
   ///
   /// @throws StartException with the remedy for an operator
   public void start(Provision provision) throws StartException {
@@ -218,12 +218,13 @@ public final class Daemon implements AutoCloseable {
     tokens.retryPins();
   }
 
-  /// Applies the rules of a configuration that was read again. Thread-safe.
+  /// Applies the access rules of a new configuration. Thread-safe.
   public void reload(Config fresh) {
     access.replace(fresh.rules());
-    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Rules replaced");
+    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules replaced");
     if (!fresh.withRules(config.rules()).equals(config)) {
-      log.atWarn().log("Configuration changed beside its rules: restart to apply the changes");
+      log.atWarn()
+          .log("Configuration not applied, except for its rules: restart the daemon to apply it");
     }
   }
 
@@ -249,9 +250,9 @@ public final class Daemon implements AutoCloseable {
     return edges.awsKmsAddress();
   }
 
-  /// Waits until a token has given its first known answer.
+  /// Waits for the first successful health check of a token.
   ///
-  /// @return false if the limit was reached before
+  /// @return false if the limit was reached first
   public boolean awaitHealthy(Duration limit) throws InterruptedException {
     return tokens.awaitHealthy(limit);
   }

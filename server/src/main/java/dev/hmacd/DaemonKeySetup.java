@@ -13,24 +13,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Finds the daemon's own keys at the start. Creates missing ones if the start may do so.
+/// Look-up of the daemon's own keys at the start. Missing keys are created if the start permits it.
 ///
-/// The registry must be open. Its failures leave the methods as a
-/// [dev.hmacd.registry.RegistryException], which may be the cause of a
-/// [java.util.concurrent.CompletionException].
+/// The registry must be open. If the registry fails, the methods throw a
+/// [dev.hmacd.registry.RegistryException], or a [java.util.concurrent.CompletionException] with
+/// this cause.
 final class DaemonKeySetup {
   private final Path registry;
   private final DaemonKeyRegistry ownKeys;
   private final TokenPool tokens;
 
-  /// @param registry its path, for error messages
+  /// @param registry path of the registry, for error messages
   DaemonKeySetup(Path registry, DaemonKeyRegistry ownKeys, TokenPool tokens) {
     this.registry = registry;
     this.ownKeys = ownKeys;
     this.tokens = tokens;
   }
 
-  /// The key from which the secrets of access keys derive.
+  /// The master key: the secrets of access keys are derived from it.
   ///
   /// @param holders serial numbers of the tokens that hold it
   record AccessKeyMaster(DaemonKey key, List<String> holders) {}
@@ -78,8 +78,8 @@ final class DaemonKeySetup {
     return found;
   }
 
-  /// The key for access keys is that of the first token with one. Other tokens may have a copy of
-  /// it.
+  /// Finds the master key of access keys on the first token with such a key. Other tokens may have
+  /// a copy of it.
   AccessKeyMaster accessKeyMaster() throws StartException {
     Optional<DaemonKey> master = Optional.empty();
     List<String> holders = new ArrayList<>();

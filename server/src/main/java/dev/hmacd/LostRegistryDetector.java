@@ -8,17 +8,17 @@ import dev.hmacd.token.TokenSession.Count;
 import java.nio.file.Path;
 import java.util.Set;
 
-/// Recognises a registry that was lost: the registry is new, but a token holds keys of hmacd.
+/// Detects the loss of the registry: the registry is new, but a token holds keys of hmacd.
 ///
-/// In a new registry these keys have no names. The lost registry's aliases, tags, access keys and
-/// list of adopted keys are gone, too. Adopted keys have labels of other programs, so they are not
-/// recognised here.
+/// A new registry has no names for these keys. The aliases, tags, access keys and list of adopted
+/// keys of the old registry are lost, too. Adopted keys are not detected here, because they have
+/// labels of other programs.
 public final class LostRegistryDetector {
   private static final Set<String> LABELS =
       Set.of(KeyObject.RESERVED_PREFIX, KeyObject.MADE_PREFIX);
 
-  /// Labels of keys that a registry has known. The label of the key for access keys is not one of
-  /// them: a ceremony may put that key on all tokens before the first `hmacd init`.
+  /// Label prefixes of keys that only a daemon with a registry creates. The key for access keys is
+  /// not one of them: a ceremony may put that key on all tokens before the first `hmacd init`.
   private static final Set<String> KNOWN_BEFORE =
       Set.of(DaemonKey.label(DaemonKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
 
@@ -26,18 +26,18 @@ public final class LostRegistryDetector {
   /// keys may be keys of hmacd. Such a token does not count as a token without keys of hmacd.
   static final int MAX_COUNTED = 10_000;
 
-  /// The operator's way to continue without the lost registry.
+  /// Remedy for an operator without a backup of the registry.
   public static final String INIT = "run hmacd init --new-registry";
 
   private LostRegistryDetector() {}
 
-  /// The keys of hmacd on a token.
+  /// Counts the keys of hmacd on a token.
   public static Count keysOfHmacd(TokenSession session) throws TokenException {
     return session.count(LABELS, MAX_COUNTED);
   }
 
-  /// The keys of hmacd on a token, if a registry has known any of them; none on a token that is new
-  /// to hmacd.
+  /// Counts the keys of hmacd on a token, if a registry has known any of them. The count is zero on
+  /// a token that is new to hmacd.
   public static Count keysKnownBefore(TokenSession session) throws TokenException {
     Count known = session.count(KNOWN_BEFORE, MAX_COUNTED);
     return known.isNone() ? known : keysOfHmacd(session);

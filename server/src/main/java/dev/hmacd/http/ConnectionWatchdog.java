@@ -8,8 +8,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// Watchdog of connections and streams, with time limits for partially received requests and idle
-/// connections. One scan of volatile fields costs less than a timer for each connection.
+/// Watchdog of HTTP connections: ends partially received requests (slowloris defence) and idle
+/// connections at their time limits. One scan of volatile fields costs less than a timer for each
+/// connection.
 @ThreadSafe
 final class ConnectionWatchdog {
   /// Interval of the checks, and maximum delay of a timeout.
@@ -17,8 +18,8 @@ final class ConnectionWatchdog {
 
   /// A connection or a stream with a time limit.
   interface Watched {
-    /// Ends a request or a connection after its time limit. Called on any thread; the action must
-    /// run on the event loop.
+    /// Ends the request or the connection if its time limit has passed. Called on any thread; the
+    /// action must run on the event loop.
     ///
     /// @param nowNanos in terms of [System#nanoTime]
     void check(long nowNanos);
@@ -75,7 +76,7 @@ final class ConnectionWatchdog {
         if (left <= 0) {
           return false;
         }
-        // In slices, so that a lost signal cannot delay the end for longer.
+        // In short waits, so that a lost signal delays the end by one short wait at most.
         long slice = Math.min(left, TimeUnit.MILLISECONDS.toNanos(50));
         left -= slice - Math.max(0, none.awaitNanos(slice));
       }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/1.1 connection with pipelining: several requests may be in flight, and are answered in
+/// An HTTP/1.1 connection with pipelining: several requests may be in flight. They are answered in
 /// their order. All methods run on its event loop, except [#check] and [#drain].
 final class Http1Connection extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
@@ -296,7 +296,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
 
   private void beginDrain() {
     draining = true;
-    // A request may be in the network already: the client sent it before the stop.
+    // The network may still have a request that the client sent before the stop.
     var _ =
         channel
             .eventLoop()

@@ -124,8 +124,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     return raised ? max : Math.min(MAX_UNAUTHENTICATED_STREAMS, max);
   }
 
-  /// An unauthenticated connection gets one answer. It accepts no further requests, and closes soon
-  /// afterwards, even with open streams.
+  /// Closes an unauthenticated connection after its first answer. It accepts no further requests,
+  /// and is closed soon afterwards, even with open streams.
   void answered() {
     if (!raised && !leaving) {
       leaving = true;
@@ -139,7 +139,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
 
   /// Counts a new stream; [#ended] must follow.
   ///
-  /// @return whether it is within the limit; otherwise the caller refuses it
+  /// @return whether the stream is within the limit; otherwise the caller refuses the stream
   boolean begun() {
     streams++;
     idleSinceNanos = 0;
@@ -179,7 +179,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
                 });
   }
 
-  /// Frames of the connection itself, which the codec has handled.
+  /// Receives frames of the connection itself, which the codec has handled.
   @Override
   public void channelRead(ChannelHandlerContext context, Object frame) {
     decoded();

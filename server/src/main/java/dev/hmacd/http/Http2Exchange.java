@@ -35,7 +35,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
   private String path = "";
   private boolean headSeen;
 
-  /// Beyond the connection's limit on streams.
+  /// Whether the stream exceeds the connection's limit on streams.
   private boolean refused;
 
   /// Whether the request is complete or refused: further frames are ignored.

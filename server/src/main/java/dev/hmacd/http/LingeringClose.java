@@ -5,13 +5,12 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.ssl.SslHandler;
 import java.util.concurrent.TimeUnit;
 
-/// Lingering close of a connection after its last answer.
+/// Lingering close of a connection after its last answer (RFC 9112, section 9.6).
 final class LingeringClose {
   private LingeringClose() {}
 
-  /// Closes the output, and reads for a limited time before the close. If the connection were
-  /// closed with unread bytes, the kernel would send a reset. A client that still sends would then
-  /// lose the answer.
+  /// Closes the output, and reads for a limited time before the close. A close with unread bytes
+  /// would make the kernel send a reset. A client that still sends would then lose the answer.
   static void lingering(Channel channel, long millis) {
     SslHandler tls = channel.pipeline().get(SslHandler.class);
     if (tls != null) {

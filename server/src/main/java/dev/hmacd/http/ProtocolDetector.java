@@ -86,7 +86,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
 
     private volatile boolean begun;
 
-    /// Whether the protocol of the connection is known. On its event loop.
+    /// Whether the protocol of the connection is known. Used on the event loop.
     private boolean known;
 
     FirstBytes(Channel channel, ServerState server) {

@@ -12,6 +12,7 @@ record ServerState(
     RequestBounds bounds,
     Connections connections,
     ConnectionWatchdog watchdog) {
-  /// Maximum number of header fields, above that of any client. Each field costs time.
+  /// Maximum number of header fields of a request. Each field costs time, and no client needs as
+  /// many.
   static final int MAX_HEADER_FIELDS = 100;
 }

@@ -2,7 +2,7 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// One of the daemon's own keys on a token.
+/// One of the daemon's own keys on a token, which no caller can use.
 ///
 /// @param knownAnswerHex the known answer: a MAC of the new key, in lowercase hex, that identifies
 ///   the key

@@ -7,15 +7,16 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
-/// Identifies a key by a message and its MAC under the key. A label and an id name an object on a
-/// token, but do not prove that the object is still the same key.
+/// Check value of a key version: the MAC of a fixed message under the key. It proves that an object
+/// on a token is still the same key. A label and an id are no such proof.
 ///
-/// For the key of a caller, the MAC is the *check value* of one of its versions. The message is the
-/// text `hmacd check value v1`, one zero byte, the key id (36 ASCII characters) and the version
-/// (decimal, ASCII, without leading zeros). It can never change: check values are kept for as long
-/// as their keys. The key id has a fixed length, so no two versions of any keys have the same
-/// message. A shell can write the message, so an operator can compute a check value without this
-/// program.
+/// The message is the text `hmacd check value v1`, one zero byte, the key id (36 ASCII characters)
+/// and the version (decimal, ASCII, without leading zeros). This format must never change: the
+/// registry keeps check values for as long as their keys. The key id has a fixed length, so each
+/// version of each key has its own message. An operator can compute a check value with a shell,
+/// without this program.
+///
+/// For one of the daemon's own keys, the check value is the known answer of the key.
 @Immutable
 @SuppressWarnings("Immutable") // The arrays are not changed, and only copies of them are returned.
 public final class KeyCheckValue {
@@ -34,13 +35,13 @@ public final class KeyCheckValue {
     this.mac = mac;
   }
 
-  /// The check value of a version of a key of callers.
+  /// The check value of a version of a caller's key.
   public static KeyCheckValue of(
       KeyId key, int version, MacAlgorithm algorithm, byte[] checkValue) {
     return new KeyCheckValue(key.value(), algorithm, message(key, version), checkValue.clone());
   }
 
-  /// The known answer of one of the daemon's own keys.
+  /// The check value of one of the daemon's own keys: its known answer.
   ///
   /// @param message the message whose MAC is the known answer
   public static KeyCheckValue of(DaemonKey key, MacAlgorithm algorithm, byte[] message) {
@@ -55,8 +56,8 @@ public final class KeyCheckValue {
     return message;
   }
 
-  /// Whether a message could be that of a check value. The prefix includes the zero byte, which
-  /// text does not contain, so no text is refused.
+  /// Whether a message has the reserved prefix of check values. The prefix has a zero byte, so no
+  /// text message is reserved.
   public static boolean isReserved(byte[] message) {
     return message.length >= PREFIX.length
         && Arrays.equals(message, 0, PREFIX.length, PREFIX, 0, PREFIX.length);
@@ -80,7 +81,7 @@ public final class KeyCheckValue {
     return HexFormat.of().formatHex(mac);
   }
 
-  /// Compares a MAC of the message with the stored one, in constant time.
+  /// Compares a MAC of the message with the check value, in constant time.
   public boolean isAnsweredBy(byte[] other) {
     return MessageDigest.isEqual(mac, other);
   }
@@ -101,6 +102,6 @@ public final class KeyCheckValue {
 
   @Override
   public String toString() {
-    return "check of " + key; // A check value is a MAC, and MACs are not logged.
+    return "check value of " + key; // Without the value: it is a MAC, and MACs are not logged.
   }
 }

@@ -14,7 +14,7 @@ public final class DaemonKeyRegistry {
     this.store = store;
   }
 
-  /// The daemon's own key for a purpose on a token.
+  /// Finds the daemon's own key for a purpose on a token.
   public CompletableFuture<Optional<DaemonKey>> find(
       String tokenSerial, DaemonKey.Purpose purpose) {
     return store.read(
@@ -35,7 +35,7 @@ public final class DaemonKeyRegistry {
                 .findFirst());
   }
 
-  /// The tokens with a key for a purpose in the registry.
+  /// Lists the serial numbers of the tokens with a daemon's own key for a purpose in the registry.
   public CompletableFuture<List<String>> tokenSerials(DaemonKey.Purpose purpose) {
     return store.read(
         db ->

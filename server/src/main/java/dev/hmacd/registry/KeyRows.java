@@ -22,9 +22,9 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Reads rows of the registry as [KeyEntry] and [AliasEntry].
+/// Maps rows of the database to [KeyEntry] and [AliasEntry].
 final class KeyRows {
-  /// State of a key during its destruction: on the disk only, never in memory.
+  /// State of a condemned key: its deletion is due and final. The state is on the disk only.
   static final String CONDEMNED = "CONDEMNED";
 
   private static final String KEY_COLUMNS =
@@ -34,17 +34,17 @@ final class KeyRows {
 
   private static final String FROM_KEYS = " FROM keys JOIN key_versions USING (key_id, version)";
 
-  /// For [#alias].
+  /// The query for [#alias].
   static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
 
   private KeyRows() {}
 
-  /// All keys but the condemned ones, with their aliases.
+  /// Reads all keys except the condemned keys, with their aliases.
   static List<KeyEntry> all(Database db) throws SQLException {
     return keys(db, aliases(db), "state <> ?", CONDEMNED);
   }
 
-  /// The condemned keys, as [KeyState#PENDING_DELETION]. They have no aliases.
+  /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. They have no aliases.
   static List<KeyEntry> condemned(Database db) throws SQLException {
     return keys(db, Map.of(), "state = ?", CONDEMNED);
   }
@@ -62,7 +62,7 @@ final class KeyRows {
         state);
   }
 
-  /// The keys in state CREATING. They have no aliases.
+  /// Reads the keys in state `CREATING`. They have no aliases.
   static List<CreatingKey> creating(Database db) throws SQLException {
     Map<String, List<String>> copies = copies(db);
     return db.query(
@@ -79,7 +79,7 @@ final class KeyRows {
                 row.getInt("creating_attempt")));
   }
 
-  /// By key id, the aliases of a key.
+  /// Reads the aliases of all keys, by key id.
   private static Map<String, Set<Alias>> aliases(Database db) throws SQLException {
     Map<String, Set<Alias>> aliases = new HashMap<>();
     for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRows::alias)) {
@@ -88,7 +88,7 @@ final class KeyRows {
     return aliases;
   }
 
-  /// By key id, the further tokens that hold the current version.
+  /// Reads the further tokens of the current version of all keys, by key id.
   private static Map<String, List<String>> copies(Database db) throws SQLException {
     Map<String, List<String>> copies = new HashMap<>();
     var _ =

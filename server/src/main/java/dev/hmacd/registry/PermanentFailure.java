@@ -7,7 +7,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import org.sqlite.SQLiteErrorCode;
 
-/// Distinguishes failures to open the registry that need an operator from temporary ones.
+/// Classifies failures to open the registry: permanent until an operator acts, or temporary.
 final class PermanentFailure {
   /// The low byte of an SQLite error code is its class.
   private static final int CLASS = 0xff;
@@ -37,13 +37,13 @@ final class PermanentFailure {
     };
   }
 
-  /// The remedy for a failure for which [#is] is true.
+  /// The remedy for a permanent failure.
   static String remedy(Exception failure) {
     if (failure instanceof SQLException e
         && (e.getErrorCode() & CLASS) == SQLiteErrorCode.SQLITE_CORRUPT.code) {
       return "the file is damaged: restore the backup of the registry";
     }
-    return "its folder (registry.path) must exist, and the daemon's user must be able to write the"
-        + " file and in the folder";
+    return "create the folder of registry.path, and give the daemon's user write permission to the"
+        + " folder and the file";
   }
 }

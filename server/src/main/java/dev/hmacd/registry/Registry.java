@@ -6,8 +6,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.UUID;
 
-/// The registry of a daemon: builds the parts that share one database file. Thread-safe after
-/// [#open].
+/// The registry of a daemon: its parts, which share one database file. Thread-safe after [#open].
 public final class Registry implements AutoCloseable {
   private final RegistryStore store;
   private final KeyTable keys;

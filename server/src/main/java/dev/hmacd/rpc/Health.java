@@ -5,7 +5,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.FairSlots;
+import dev.hmacd.transport.FairLimit;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.Refusal;
@@ -46,7 +46,7 @@ public final class Health {
           AccessKeyServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final FairSlots<Watch> shares = new FairSlots<>(MAX_WATCHES, Watch::refuse);
+  private final FairLimit<Watch> shares = new FairLimit<>(MAX_WATCHES, Watch::refuse);
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
   private volatile boolean over;
 

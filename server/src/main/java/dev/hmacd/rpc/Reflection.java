@@ -1,7 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.FairSlots;
+import dev.hmacd.transport.FairLimit;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
@@ -36,7 +36,7 @@ final class Reflection
   private final UnaryMethod.Setting setting;
   private final List<ServerServiceDefinition> definitions;
   private final List<ServerServiceDefinition> services;
-  private final FairSlots<Answer<?>> shares = new FairSlots<>(MAX_CALLS, Reflection::refuse);
+  private final FairLimit<Answer<?>> shares = new FairLimit<>(MAX_CALLS, Reflection::refuse);
   private final Set<Answer<?>> open = ConcurrentHashMap.newKeySet();
   private volatile @Nullable ReflectionIndex index;
   private volatile boolean over;

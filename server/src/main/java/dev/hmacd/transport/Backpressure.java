@@ -4,16 +4,16 @@ import io.netty.channel.Channel;
 import java.util.EnumSet;
 import java.util.Set;
 
-/// Whether the daemon reads a connection: not while there is a reason to pause. All methods run on
-/// the connection's event loop.
+/// Backpressure on one connection: reading from it is paused while at least one reason holds. All
+/// methods run on the connection's event loop.
 public final class Backpressure {
-  /// Reasons to pause.
+  /// Reasons to pause reading.
   public enum Reason {
     /// The peer does not read its answers.
     UNWRITABLE,
-    /// The connection has as many requests as it may have.
+    /// The connection has its maximum number of requests in flight.
     MAX_IN_FLIGHT,
-    /// Input of the connection waits for its turn.
+    /// Input of the connection waits in the [FairQueue].
     QUEUED_INPUT
   }
 

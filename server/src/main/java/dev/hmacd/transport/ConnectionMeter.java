@@ -16,17 +16,18 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Measures the memory of one connection, publishes it to the [MemoryBudget], and enforces the
-/// transfer timeout. The first handler of its connection. All methods run on the connection's event
-/// loop.
+/// Meter of one connection's memory, as the first channel handler of the connection. It publishes
+/// the memory to the [MemoryBudget], and enforces the transfer timeout. All methods run on the
+/// connection's event loop.
 ///
-/// It measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection holds more
-/// than an idle one. The sum is the edge's memory ([EdgeMemory]), inbound bytes in decoders, and
-/// outbound bytes that wait for the socket. If the peer does not read its answers, the daemon does
-/// not read the connection, so answers cannot accumulate.
+/// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection
+/// holds more than an idle one. The sum is the edge's memory ([EdgeMemory]), inbound bytes in
+/// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
+/// the daemon pauses reading from the connection. So answers cannot accumulate.
 ///
-/// One time limit applies to an unfinished TLS record or frame (from its first byte), to outbound
-/// bytes without progress, and to a connection that is not writable.
+/// The transfer timeout is a defence against slow clients (slowloris). It applies to an unfinished
+/// TLS record or frame (from its first byte), to outbound bytes without progress, and to a
+/// connection that is not writable.
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// The interval between measurements of a connection that is not idle.
   public static final int SWEEP_MILLIS = 250;
@@ -115,13 +116,14 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   public static ConnectionMeter of(Channel connection) {
     ConnectionMeter meter = connection.pipeline().get(ConnectionMeter.class);
     if (meter == null) {
-      throw new IllegalStateException("a connection without a meter");
+      throw new IllegalStateException(
+          "the connection has no ConnectionMeter: Connections did not accept it");
     }
     return meter;
   }
 
-  /// Sets the edge, which counts decoded data. Call it after the last handler was added: the meter
-  /// reads the list of handlers here for the last time.
+  /// Sets the memory of the edge. Call it after the last handler was added to the pipeline: the
+  /// meter reads the list of handlers here for the last time.
   public void edge(EdgeMemory held) {
     edge = held;
     decoders = findDecoders();
@@ -133,8 +135,9 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// As [#edge(EdgeMemory)], for an edge that itself enforces the timeout of `timedByEdge`. The
-  /// edge sends an answer then. A cut by the meter would lose this answer.
+  /// As [#edge(EdgeMemory)], for an edge with its own timeout of the decoder `timedByEdge`. At this
+  /// timeout, the edge sends an answer. A cut of the connection by the meter would lose this
+  /// answer.
   public void edge(EdgeMemory held, ByteToMessageDecoder timedByEdge) {
     edge(held);
     timed = timedByEdge;
@@ -162,7 +165,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return owner;
   }
 
-  /// Passes the connection's input on. It is the next handler after this.
+  /// The handler for fair queueing of the connection's input. It is the next handler after this.
   FairQueueHandler input() {
     return input;
   }
@@ -204,7 +207,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     context.fireChannelInactive();
   }
 
-  /// Measures and publishes. The edge may call it when its memory has grown without a read.
+  /// Measures the connection's memory and publishes it. The edge may call this method when its
+  /// memory has grown without a read.
   public void measure() {
     if (!channel.isActive()) {
       return;

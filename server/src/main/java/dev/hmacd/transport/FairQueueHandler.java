@@ -8,11 +8,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.internal.OutOfDirectMemoryError;
 import org.jspecify.annotations.Nullable;
 
-/// Passes the input of one connection on in the turns of the [FairQueue]. While input waits, the
-/// daemon does not read the connection. All methods run on the connection's event loop.
+/// Channel handler for fair queueing: holds the input of one connection until the [FairQueue]
+/// schedules it. While input waits, the daemon pauses reading from the connection. All methods run
+/// on the connection's event loop.
 final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.Waiting {
-  /// Maximum of waiting input. If the peer closes, the event loop reads all that is left; above the
-  /// maximum the connection is cut.
+  /// Maximum size of waiting input. If the peer closes the connection, the event loop reads all
+  /// remaining input. Above the maximum, the connection is cut.
   private static final int MAX_WAITING_BYTES = 128 << 10;
 
   private final ConnectionMeter meter;
@@ -123,7 +124,7 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
     return bytes;
   }
 
-  /// TLS asks for more input while a record is unfinished.
+  /// Suppresses the read requests of the TLS handler while input waits.
   @Override
   public void read(ChannelHandlerContext here) {
     if (!rest.isReadable()) {

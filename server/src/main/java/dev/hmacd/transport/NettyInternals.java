@@ -16,9 +16,9 @@ import java.lang.invoke.MethodType;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
-/// Reads memory of a connection for which Netty has no accessor: undecoded bytes, the HPACK table,
-/// bytes that wait for flow control. This class reads private fields. If a version of Netty lacks
-/// them, no connection is served.
+/// Reads private fields of Netty about the memory of a connection: undecoded bytes, the HPACK
+/// table, and bytes that wait for flow control. Netty has no accessors for them. If a version of
+/// Netty lacks these fields, the daemon serves no connection.
 public final class NettyInternals {
   private static final VarHandle CUMULATION = field(ByteToMessageDecoder.class, "cumulation");
   private static final VarHandle DELEGATE =
@@ -77,7 +77,8 @@ public final class NettyInternals {
     }
   }
 
-  /// The capacity of the buffer with an unfinished record, frame or head; 0 without one.
+  /// The capacity of the buffer with an unfinished record, frame or request head; 0 if there is
+  /// none.
   static long undecodedBytes(ByteToMessageDecoder decoder) {
     return CUMULATION.get(decoder) instanceof ByteBuf buffer && buffer.isReadable()
         ? buffer.capacity()

@@ -26,8 +26,8 @@ import java.util.regex.Pattern;
 /// Use cases of access keys for the AWS edge. Never blocks: replies come on a lane or on the
 /// registry's thread.
 ///
-/// A secret ([AccessKeySecrets]) is returned once, by CreateAccessKey, and stored nowhere. Memory
-/// holds only signing keys, each valid for one day.
+/// CreateAccessKey returns a secret ([AccessKeySecrets]) once. The daemon stores no secrets. Its
+/// memory holds only signing keys, each valid for one day.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeyService {
@@ -60,11 +60,11 @@ public final class AccessKeyService {
     secrets.start(key, tokenSerials);
   }
 
-  /// A new access key with its secret. The secret cannot be read again.
+  /// A new access key with its secret. No method returns the secret again.
   ///
-  /// @param secret closed after the reply has read it
+  /// @param secret the reply reads it, and then it is closed
   public record Made(AccessKey key, AccessKeySecret secret) {
-    /// The secret in ASCII. Not a copy: the caller must not change it.
+    /// The secret in ASCII. The array is not a copy: do not change it.
     public byte[] secretText() {
       return secret.text();
     }
@@ -75,7 +75,7 @@ public final class AccessKeyService {
     }
   }
 
-  /// Creates an access key, with which a principal signs requests.
+  /// Creates an access key. The principal signs requests to the AWS KMS edge with it.
   ///
   /// @param principal `arn:PARTITION:iam::ACCOUNT:user/NAME` in this daemon's partition and account
   public void createAccessKey(Call call, String principal, Reply<Made> reply) {
@@ -84,7 +84,7 @@ public final class AccessKeyService {
         principal.startsWith(prefix)
             && USER.matcher(principal.substring(prefix.length())).matches(),
         "principal",
-        "must be " + prefix + "NAME, with 1 to 64 letters, digits or any of _+=,.@-");
+        "must be " + prefix + "NAME; NAME has 1 to 64 letters, digits or any of _+=,.@-");
     var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
     String id = newId();
     CompletableFuture<Made> made =
@@ -110,7 +110,7 @@ public final class AccessKeyService {
             });
   }
 
-  /// Clears the secret after the reply has read it, or if it arrives after the deadline.
+  /// A reply that clears the secret after its use, or if the secret arrives after the deadline.
   private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
     return new Reply<>() {
       @Override
@@ -141,7 +141,7 @@ public final class AccessKeyService {
     return id.toString();
   }
 
-  /// A page of access keys, ordered by id.
+  /// Returns a page of access keys, ordered by id.
   public void listAccessKeys(Call call, PageRequest page, Reply<Page<AccessKey>> reply) {
     var _ = authorizer.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
     ReplyCompleter.complete(
@@ -177,8 +177,8 @@ public final class AccessKeyService {
             : FailureMapper.ofRegistry(e);
   }
 
-  /// The signing key of an access key for a day; empty if the access key does not exist or is
-  /// disabled. Complete at once if the signing key is in the cache.
+  /// Returns the signing key of an access key for a day; empty if the access key does not exist or
+  /// is disabled. The future is already complete if the cache has the signing key.
   ///
   /// @param day `yyyymmdd`: today, or the day before or after
   /// @return fails with a [Refusal]

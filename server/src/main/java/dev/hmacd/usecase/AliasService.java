@@ -28,7 +28,7 @@ public final class AliasService {
     this.lists = registry.lists();
   }
 
-  /// A page of aliases, ordered by name.
+  /// Returns a page of aliases, ordered by name.
   ///
   /// @param givenKeyId the key whose aliases are listed; empty for all aliases
   public void listAliases(

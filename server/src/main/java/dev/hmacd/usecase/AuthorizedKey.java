@@ -6,8 +6,8 @@ import dev.hmacd.access.Principal;
 import dev.hmacd.key.KeyEntry;
 import org.jspecify.annotations.Nullable;
 
-/// A key that a caller may use for an action, by a positive decision. Only [KeyAuthorizer] makes
-/// one, and a caller's MAC is computed only with one.
+/// Proof of a positive access decision: a key that a caller may use for an action. Only
+/// [KeyAuthorizer] creates instances. Without an instance, no MAC is computed for a caller.
 ///
 /// @param entry the key at the decision
 /// @param rules the rules of the decision ([dev.hmacd.access.Access#version])
@@ -19,13 +19,13 @@ record AuthorizedKey(
     Object rules,
     KeyAuthorizer authorizer)
     implements ReleaseCheck {
-  /// Whether the key, its aliases and the rules are those of the decision.
+  /// Whether the key, its aliases and the access rules are unchanged since the decision.
   boolean isCurrent() {
     return authorizer.isCurrent(this);
   }
 
-  /// The failure of a new decision if this one is not current; null if the caller may have the
-  /// answer.
+  /// Decides again if the key or the rules have changed. Returns null if the caller may have the
+  /// answer, and the failure otherwise.
   @Override
   public @Nullable Failure refusal() {
     return isCurrent() ? null : authorizer.decideAgain(this);

@@ -22,12 +22,12 @@ final class FailureMapper {
     };
   }
 
-  /// Maps the exception of a future, for calls about a key.
+  /// Maps the exception of a future, for a call about a key.
   static Failure of(Throwable e, KeyEntry key) {
     return unwrap(e) instanceof TokenException token ? of(token, key) : ofRegistry(e);
   }
 
-  /// Maps the exception of a future, for calls to the token that are not about a callers' key.
+  /// Maps the exception of a future, for a token operation without a key of a caller.
   static Failure ofToken(Throwable e) {
     if (unwrap(e) instanceof TokenException token) {
       return switch (token.kind()) {
@@ -42,7 +42,7 @@ final class FailureMapper {
     return ofRegistry(e);
   }
 
-  /// Maps the exception of a future, for calls that do not reach the token.
+  /// Maps the exception of a future, for a call without a token operation.
   static Failure ofRegistry(Throwable e) {
     return switch (unwrap(e)) {
       case Refusal refusal -> refusal.failure();

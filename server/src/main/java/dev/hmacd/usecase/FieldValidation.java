@@ -24,9 +24,10 @@ public final class FieldValidation {
     text("description", value, 0, MAX_DESCRIPTION_CHARS);
   }
 
-  /// Requires a length of a text.
+  /// Requires that the length of a text is within limits.
   ///
-  /// @param min in Unicode code points, like `max`
+  /// @param min minimum in Unicode code points
+  /// @param max maximum in Unicode code points
   public static void text(String field, String value, int min, int max) {
     int length = value.codePointCount(0, value.length());
     require(

@@ -15,9 +15,9 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds the object of a key ceremony on the tokens, and computes its check value on each token
-/// that has it. One label and id must be the same key on all tokens. Otherwise a MAC would depend
-/// on the selected token.
+/// Finds the object of a key ceremony on the tokens, for AdoptKey. Each token with the object
+/// computes its check value. The check values must be equal. Otherwise a MAC would depend on the
+/// selected token.
 final class KeyAdoption {
   private static final int FIRST_VERSION = 1;
   private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
@@ -30,17 +30,17 @@ final class KeyAdoption {
 
   /// An object that may be adopted.
   ///
-  /// @param check its check value
-  /// @param tokenSerials the tokens that have it, one or more
+  /// @param check the check value of the object
+  /// @param tokenSerials the tokens with the object, one or more
   record Adoptable(TokenSession.Found found, KeyCheckValue check, List<String> tokenSerials) {}
 
-  /// The object of one token.
+  /// The matching object on one token.
   ///
   /// @param check the check value that this token computed
   private record Candidate(String tokenSerial, TokenSession.Found found, KeyCheckValue check) {}
 
-  /// Finds the object of a query. Its attributes must allow its use as a key. It must be the only
-  /// match on each token, and have the same check value on all tokens that have it.
+  /// Finds the object of a query. The object must be the only match on each token. Its attributes
+  /// must allow its use as a key. Its check value must be the same on all tokens with the object.
   ///
   /// @param id id of the new key
   /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the
@@ -122,13 +122,13 @@ final class KeyAdoption {
           .addKeyValue("attribute", unfit.attribute())
           .addKeyValue("found", unfit.found())
           .addKeyValue("rule", unfit.rule())
-          .log("Object not adopted: attribute not fit for a key");
+          .log("Object not adopted: an attribute does not permit use as a key");
     }
   }
 
-  /// A failed lane has tried twice, so the token's answer about the key is final. KEY_UNAVAILABLE
-  /// does not apply, because the key does not exist yet. The object may have been removed in the
-  /// meantime.
+  /// Maps a failure of the token to a failure of the adoption. A lane has tried the operation
+  /// twice, so the failure is final. KEY_UNAVAILABLE does not apply, because the key does not exist
+  /// yet. An object may be missing, because it was removed after the search.
   private static RuntimeException failed(Throwable e) {
     if (FailureMapper.unwrap(e) instanceof Refusal refusal) {
       return refusal;
@@ -173,8 +173,7 @@ final class KeyAdoption {
     if (fault != null) {
       log.atWarn()
           .setCause(fault)
-          .log(
-              "Key adopted while a token is out of service; run hmacd init later to search that token");
+          .log("Key adopted while a token is out of service; run hmacd init after its return");
     }
     Candidate first = all.getFirst();
     for (Candidate other : all) {
@@ -191,7 +190,9 @@ final class KeyAdoption {
       log.atWarn()
           .addKeyValue("object_label", first.found().object().label())
           .addKeyValue("attributes", idleUses)
-          .log("Adopted key allows other operations than MACs; make keys without these attributes");
+          .log(
+              "Adopted key permits other operations than MACs; create keys without"
+                  + " these attributes");
     }
     return new Adoptable(
         first.found(), first.check(), all.stream().map(Candidate::tokenSerial).toList());

@@ -9,7 +9,7 @@ import dev.hmacd.key.KeyName;
 import dev.hmacd.registry.KeyReader;
 import org.jspecify.annotations.Nullable;
 
-/// Look-up and authorization of the key in a request. Every use case finds its key here.
+/// Authorizes a request for the key that it names. Every use case finds its key here.
 final class KeyAuthorizer {
   private final KeyReader reader;
   private final Access access;
@@ -19,11 +19,11 @@ final class KeyAuthorizer {
     this.access = access;
   }
 
-  /// The key that a caller named by id, ARN, alias or alias ARN.
+  /// Finds the key that a caller named by id, ARN, alias or alias ARN, and authorizes the action.
   ///
-  /// @throws Refusal [Failure.InvalidKeyId] for a malformed name, whether or not a key exists;
-  ///   [Failure.Denied] for a key that the caller may not use, and for a key that does not exist;
-  ///   [Failure.KeyNotFound] instead for callers with DescribeKey on all keys
+  /// @throws Refusal [Failure.InvalidKeyId] for a malformed name; [Failure.Denied] if no rule
+  ///   allows the action on the key, or the key does not exist; [Failure.KeyNotFound] for a missing
+  ///   key if the caller may describe all keys
   AuthorizedKey require(Call call, Action action, String given) {
     call.concerns(given);
     // The registry holds all keys in memory, so a key that it does not resolve does not exist.
@@ -69,7 +69,7 @@ final class KeyAuthorizer {
 
   /// Authorizes an action that is not about one key.
   ///
-  /// @return repeats the decision at the release of the answer
+  /// @return a check that repeats the decision at the release of the answer
   ReleaseCheck requireOnAllKeys(Call call, Action action) {
     Principal caller = call.principal();
     ReleaseCheck check = () -> refusalOnAllKeys(caller, action);
@@ -87,8 +87,8 @@ final class KeyAuthorizer {
     };
   }
 
-  /// Whether a decision has the registry's current entry of the key, with its state and aliases,
-  /// and the current rules.
+  /// Whether the key's registry entry (with its state and aliases) and the access rules are
+  /// unchanged since a decision.
   @SuppressWarnings("ReferenceEquality") // Equal values of another change are not current.
   boolean isCurrent(AuthorizedKey key) {
     return reader.find(key.entry().id()).orElse(null) == key.entry()

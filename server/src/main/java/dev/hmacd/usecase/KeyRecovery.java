@@ -54,8 +54,8 @@ public final class KeyRecovery {
 
   /// Recovers the keys that an earlier run left `CREATING`. Call it before the creation of any key.
   ///
-  /// If a key's token is out of service, the recovery runs after the token's return. If the token is
-  /// not configured, the key stays `CREATING`: other tokens show nothing about its object.
+  /// If a key's token is out of service, the recovery runs after the token's return. If the token
+  /// is not configured, the key stays `CREATING`: other tokens show nothing about its object.
   public void recoverAll() {
     for (CreatingKey creating : lists.creating().join()) {
       KeyEntry key = creating.key();

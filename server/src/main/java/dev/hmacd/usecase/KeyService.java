@@ -76,7 +76,7 @@ public final class KeyService {
     var _ = authorizer.requireOnAllKeys(call, Action.CREATE_KEY);
     String token = tokenSerial.orElseGet(tokens::defaultSerial);
     FieldValidation.require(
-        tokens.has(token), "token_serial", "must be that of a token of this daemon");
+        tokens.has(token), "token_serial", "must be the serial number of a configured token");
     KeyId id = KeyId.random();
     KeyEntry key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
@@ -87,10 +87,7 @@ public final class KeyService {
         failure(key));
   }
 
-  /// Registers a key that a key ceremony put on the token.
-  ///
-  /// The object's attributes must allow its use as a key. It must be the only match of the query on
-  /// each token. Its check value must be the same on all tokens that have it.
+  /// Registers a key that a key ceremony put on the token. [KeyAdoption] has the conditions.
   public void adoptKey(
       Call call,
       Query query,
@@ -158,7 +155,7 @@ public final class KeyService {
     };
   }
 
-  /// A key whose object is not generated or read yet.
+  /// A registry entry of a new key, without the attributes of its object.
   private KeyEntry entry(
       KeyId id,
       KeySpec spec,
@@ -199,7 +196,7 @@ public final class KeyService {
     return requireById(call, Action.GET_KEY_POLICY, keyId);
   }
 
-  /// A page of the policy names of a key. The only name is `default`.
+  /// Returns a page of the policy names of a key. The only name is `default`.
   public Page<String> listKeyPolicies(Call call, String keyId, PageRequest page) {
     var _ = requireById(call, Action.LIST_KEY_POLICIES, keyId);
     if (!page.after().isEmpty()) {
@@ -212,7 +209,7 @@ public final class KeyService {
     return authorizer.requireById(call, action, "key_id", keyId).entry();
   }
 
-  /// A page of keys, ordered by id.
+  /// Returns a page of keys, ordered by id.
   public void listKeys(Call call, PageRequest page, Reply<Page<KeyId>> reply) {
     var _ = authorizer.requireOnAllKeys(call, Action.LIST_KEYS);
     ReplyCompleter.complete(

@@ -16,8 +16,8 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 
-/// Use cases that change the state and the description of a key. A change is effective on the next
-/// request. Never blocks: replies come on the registry's thread.
+/// Use cases that change the registry entry of a key: its state, deletion date or description. A
+/// change is effective on the next request. Never blocks: replies come on the registry's thread.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class KeyStateService {
@@ -97,15 +97,15 @@ public final class KeyStateService {
         e -> failure(reader, action, id, given, e));
   }
 
-  /// The id of a key that a caller names by id or ARN, after a check of authorization and key
-  /// state.
+  /// Checks authorization and key state of a key that a caller named by id or ARN. Returns its id.
   static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
     KeyEntry key = authorizer.requireById(call, action, "key_id", given).entry();
     KeyStateTable.require(action, key);
     return key.id();
   }
 
-  /// Maps the refusal of a change, after an earlier change of the same key.
+  /// Maps the failure of a change. The registry refuses it if an earlier change of the same key has
+  /// changed the key's state.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {

@@ -7,8 +7,8 @@ import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
 
-/// Table of the key states in which each action is allowed, like that of AWS KMS ("Key states of
-/// AWS KMS keys", developer guide).
+/// Table of the key states in which each action is allowed. AWS KMS has a similar table ("Key
+/// states of AWS KMS keys", developer guide).
 final class KeyStateTable {
   private static final Set<KeyState> USABLE = EnumSet.of(KeyState.ENABLED, KeyState.UNAVAILABLE);
   private static final Set<KeyState> KEPT =

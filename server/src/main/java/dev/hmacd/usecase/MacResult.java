@@ -2,9 +2,9 @@ package dev.hmacd.usecase;
 
 import dev.hmacd.key.MacAlgorithm;
 
-/// A computed or verified MAC, with its key and algorithm.
+/// The result of GenerateMac or VerifyMac: a MAC with its key and algorithm.
 ///
-/// @param keyArn ARN of the key, for each form of the name in the request
+/// @param keyArn ARN of the key, also if the request named the key by id or alias
 /// @param mac the MAC in the algorithm's full length
 public record MacResult(
     String keyArn,

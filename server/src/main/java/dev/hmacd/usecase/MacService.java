@@ -78,7 +78,7 @@ public final class MacService {
         });
   }
 
-  /// Computes the MAC, after the check value is stored if the key has none.
+  /// Computes the MAC. If the key has no check value, it is computed and stored first.
   private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
     if (key.entry().check() != null) {
       compute(call, key.entry(), request, completion);
@@ -102,7 +102,7 @@ public final class MacService {
                 });
   }
 
-  /// Checks authorization and key state again after a wait, in which both may have changed.
+  /// Checks authorization and key state again after the wait for the check value.
   private void computeIfStillUsable(
       Call call,
       AuthorizedKey key,
@@ -172,7 +172,7 @@ public final class MacService {
       }
     }
 
-    /// Replies with a failure that discloses a result of the key.
+    /// Replies with a failure that discloses the result of a MAC. The release check applies.
     final void fail(Failure failure) {
       reply.fail(failure, key);
     }

@@ -4,8 +4,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
-/// Completes a reply with the result of a future or, at the deadline of the call, with a failure.
-/// The work continues after the deadline.
+/// Completes a reply with the result of a future or, at the deadline of the call, with the failure
+/// [Failure.DeadlineExceeded]. The work continues after the deadline.
 final class ReplyCompleter {
   private ReplyCompleter() {}
 
@@ -14,7 +14,7 @@ final class ReplyCompleter {
     complete(call, work, reply, failures, ReleaseCheck.NONE);
   }
 
-  /// @param check runs at the release of a result
+  /// @param check runs at the release of the result
   static <T> void complete(
       Call call,
       CompletableFuture<T> work,

@@ -12,15 +12,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// A cache of signing keys, each valid for one day. One request asks the token for all requests
-/// that wait for the same signing key.
+/// Cache of the signing keys of access keys, each valid for one day. Concurrent requests for the
+/// same missing signing key wait for one derivation.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 final class SigningKeyCache {
   private static final int MAX_SIGNING_KEYS = 10_000;
 
-  /// Maximum number of requests that wait for one signing key. A waiting request takes memory until
-  /// the token answers, also after its client has gone.
+  /// Maximum number of requests that wait for one signing key. A waiting request uses memory until
+  /// the token answers, also after its client disconnected.
   private static final int MAX_WAITING = 1024;
 
   private final AccessKeySecrets secrets;
@@ -37,7 +37,8 @@ final class SigningKeyCache {
     this.scope = scope;
   }
 
-  /// The signing key of an access key for a day. Complete at once if it is in the cache.
+  /// Returns the signing key of an access key for a day. The future is already complete if the
+  /// cache has the signing key.
   ///
   /// @param day `yyyymmdd`
   /// @return fails with a [Refusal]
@@ -50,7 +51,8 @@ final class SigningKeyCache {
     }
     var principal = new Principal(accessKey.principal());
     var mine = new Derivation();
-    // Between the registration and the call of the token nothing may throw.
+    // No statement between the registration and the call of the token may throw: the registration
+    // would stay forever.
     Derivation others = deriving.putIfAbsent(name, mine);
     if (others != null) {
       if (others.waiting.incrementAndGet() > MAX_WAITING) {
@@ -74,9 +76,9 @@ final class SigningKeyCache {
     return mine;
   }
 
-  /// The derivation of a signing key, with its waiting requests.
+  /// The derivation of a signing key, with the number of its waiting requests.
   private static final class Derivation extends CompletableFuture<SigningKey> {
-    /// Never decremented: a request may wait longer than its client.
+    /// Never decremented: a request still waits after its client disconnected.
     private final AtomicInteger waiting = new AtomicInteger();
   }
 

@@ -65,7 +65,7 @@ public final class TagService {
         e -> KeyStateService.failure(reader, action, id, keyId, e));
   }
 
-  /// A page of a key's tags, in the order of their first addition.
+  /// Returns a page of a key's tags, in the order of their first addition.
   public void listResourceTags(Call call, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
     KeyEntry key = authorizer.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
     ReplyCompleter.complete(

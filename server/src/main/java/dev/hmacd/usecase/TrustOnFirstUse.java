@@ -19,22 +19,22 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Stores the check value of a key that is older than check values, at its first use. The key is
-/// trusted once: it may have been replaced before.
+/// Trust on first use: stores the check value of a key without one at its first use. Such a key is
+/// from a version of hmacd without check values. The first use trusts the object on the token.
 ///
-/// Each lane compares with the stored check value before it releases a MAC, also if a concurrent
-/// call stored it. If the registry fails, the call gets no MAC: without a stored check value, each
-/// use would trust the key again.
+/// Each lane compares the object with the stored check value before it releases a MAC, also after a
+/// concurrent call stored it. If the registry fails, the call gets no MAC. Otherwise each use would
+/// trust the object again.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 final class TrustOnFirstUse {
-  /// The computation serves all waiting calls, so it has a time limit of its own.
+  /// Time limit of a computation, which serves all waiting calls.
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
   private static final Logger log = LoggerFactory.getLogger(TrustOnFirstUse.class);
 
   /// Maximum number of waiting calls of all owners together; one owner may have half of them. A
-  /// waiting call takes memory until the check value is stored, also after its caller has gone.
+  /// waiting call uses memory until the check value is stored, also after its caller disconnected.
   private static final int MAX_WAITING = 1024;
 
   private final KeyWriter registry;
@@ -50,22 +50,24 @@ final class TrustOnFirstUse {
     this.tokens = tokens;
   }
 
-  /// The key with its check value.
+  /// Returns the key with its check value, after the registry has stored it.
   ///
   /// @param key a key without a check value
   /// @param owner the owner of the operation on the token and in the registry
-  /// @return fails with a [TokenException], or like the registry; the caller must not complete it
+  /// @return fails with a [TokenException] or a [RegistryException]; do not complete this future
   CompletableFuture<KeyEntry> withCheckValue(KeyEntry key, Object owner) {
     if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
-          new TokenException(TokenException.Kind.BUSY, MAX_WAITING + " calls wait"));
+          new TokenException(
+              TokenException.Kind.BUSY, MAX_WAITING + " calls wait for check values, the maximum"));
     }
     if (!waiting.tryHold(owner, 1)) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
           new TokenException(
-              TokenException.Kind.OWNER_BUSY, waiting.max() + " calls of one owner wait"));
+              TokenException.Kind.OWNER_BUSY,
+              waiting.max() + " calls of one owner wait for check values, the maximum"));
     }
     return storedOnce(key, owner)
         .whenComplete(
@@ -97,8 +99,8 @@ final class TrustOnFirstUse {
     return mine;
   }
 
-  /// Whether a quota of the owner is used up: of the token or of the registry. Calls of other
-  /// owners start again.
+  /// Whether the owner has used up its quota of the token or of the registry. Waiting calls of
+  /// other owners then start a computation of their own.
   private static boolean isOwnerBusy(Throwable e) {
     return switch (FailureMapper.unwrap(e)) {
       case TokenException token -> token.kind() == TokenException.Kind.OWNER_BUSY;
@@ -117,7 +119,7 @@ final class TrustOnFirstUse {
                 log.atInfo()
                     .addKeyValue("key_id", key.id())
                     .addKeyValue("object_label", key.object().label())
-                    .log("Check value stored at the first use of a key without one");
+                    .log("Check value stored at the first use of a key without a check value");
               }
               return withCheckValue;
             });

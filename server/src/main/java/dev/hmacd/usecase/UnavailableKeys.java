@@ -24,7 +24,7 @@ public final class UnavailableKeys {
     missing.add(key);
   }
 
-  /// The key in the state that is reported to callers.
+  /// Returns the key in the state for the caller: `UNAVAILABLE` if it is enabled and in this set.
   KeyEntry inReportedState(KeyEntry key) {
     return key.state() == KeyState.ENABLED && missing.contains(key.id())
         ? key.in(KeyState.UNAVAILABLE)

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Bounds, recovery and stop of lanes, on a real token with injected faults.
+/// Bounds, recovery, lane watchdog and stop of lanes, on a real token with injected faults.
 final class LanesTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
   private static final Duration LONG = Duration.ofSeconds(30);
@@ -408,7 +408,7 @@ final class LanesTest {
   }
 
   @Test
-  void hangingLanesAreReplacedUpToTheLimitAndEndAfterTheirCall() throws TokenException {
+  void watchdogReplacesHangingLanesUpToTheLimitAndTheyEndAfterTheirCall() throws TokenException {
     Lanes lanes =
         new Lanes(
             token,

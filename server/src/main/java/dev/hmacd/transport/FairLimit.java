@@ -10,15 +10,16 @@ import java.util.Map;
 import java.util.SequencedSet;
 import java.util.function.Consumer;
 
-/// Shares a fixed number of places fairly between owners.
+/// A fixed number of permits, shared fairly between owners.
 ///
-/// An owner may take any free place. If no place is free, the owner with most places loses its
-/// oldest, provided that it then still has at least as many places as the newcomer's owner.
+/// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
+/// most permits is evicted. This owner must then still have at least as many permits as the owner
+/// of the new holder. Otherwise the new holder is refused.
 ///
-/// @param <P> the holder of a place, such as a connection; compared by `equals`
+/// @param <P> the holder of a permit, such as a connection; compared by `equals`
 @ThreadSafe
-public final class FairSlots<P> {
-  private final int places;
+public final class FairLimit<P> {
+  private final int permits;
   private final Consumer<P> evict;
 
   @GuardedBy("this")
@@ -27,21 +28,20 @@ public final class FairSlots<P> {
   @GuardedBy("this")
   private int taken;
 
-  /// @param evict ends the holder that lost its place; called without a lock, on the newcomer's
-  ///   thread
-  public FairSlots(int places, Consumer<P> evict) {
-    this.places = places;
+  /// @param evict ends an evicted holder; called without a lock, on the thread of the new holder
+  public FairLimit(int permits, Consumer<P> evict) {
+    this.permits = permits;
     this.evict = evict;
   }
 
-  /// Takes a place; [#leave] must follow if the result is true.
+  /// Takes a permit; [#leave] must follow if the result is true.
   ///
-  /// @return whether a place was taken
-  public boolean enter(Object owner, P place) {
+  /// @return whether the holder has a permit
+  public boolean enter(Object owner, P holder) {
     P evicted;
     synchronized (this) {
-      if (taken < places) {
-        add(owner, place);
+      if (taken < permits) {
+        add(owner, holder);
         return true;
       }
       int own = sizeOf(owner);
@@ -53,7 +53,7 @@ public final class FairSlots<P> {
       }
       evicted = most.getValue().getFirst();
       remove(most.getKey(), evicted);
-      add(owner, place);
+      add(owner, holder);
     }
     evict.accept(evicted);
     return true;
@@ -66,16 +66,16 @@ public final class FairSlots<P> {
   }
 
   @GuardedBy("this")
-  private void add(Object owner, P place) {
-    if (owners.computeIfAbsent(owner, _ -> new LinkedHashSet<>()).add(place)) {
+  private void add(Object owner, P holder) {
+    if (owners.computeIfAbsent(owner, _ -> new LinkedHashSet<>()).add(holder)) {
       taken++;
     }
   }
 
   @GuardedBy("this")
-  private boolean remove(Object owner, P place) {
+  private boolean remove(Object owner, P holder) {
     SequencedSet<P> own = owners.get(owner);
-    if (own == null || !own.remove(place)) {
+    if (own == null || !own.remove(holder)) {
       return false;
     }
     taken--;
@@ -85,14 +85,14 @@ public final class FairSlots<P> {
     return true;
   }
 
-  /// Releases a place.
+  /// Releases a permit.
   ///
-  /// @return whether it was still taken
-  public synchronized boolean leave(Object owner, P place) {
-    return remove(owner, place);
+  /// @return whether the holder still had its permit
+  public synchronized boolean leave(Object owner, P holder) {
+    return remove(owner, holder);
   }
 
-  /// Places in use.
+  /// Number of permits in use.
   public synchronized int taken() {
     return taken;
   }

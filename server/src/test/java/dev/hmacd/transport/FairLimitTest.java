@@ -7,9 +7,9 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /// Free places go to the first caller. If no place is free, places are shared fairly.
-final class FairSlotsTest {
+final class FairLimitTest {
   private final List<String> evicted = new ArrayList<>();
-  private final FairSlots<String> shares = new FairSlots<>(4, evicted::add);
+  private final FairLimit<String> shares = new FairLimit<>(4, evicted::add);
 
   private boolean enters(String place) {
     return shares.enter(place.substring(0, 1), place);
