@@ -46,7 +46,7 @@ final class Closer implements AutoCloseable {
     }
   }
 
-  /// Closes a part. Returns its failure, or null.
+  /// Closes a part. Returns the failure, or null after a success.
   private static @Nullable Throwable failureOf(Part part) {
     var closing = new Closing(part.closeable());
     Thread thread = Thread.ofPlatform().name("hmacd-close-" + part.name()).daemon().start(closing);
@@ -54,7 +54,7 @@ final class Closer implements AutoCloseable {
       return closing.failure;
     }
     return new IllegalStateException(
-        part.name() + " not closed within " + part.limit().toMillis() + " ms");
+        part.name() + " not closed within its time limit of " + part.limit().toMillis() + " ms");
   }
 
   /// Waits for a thread. An interrupt does not end the wait: the order of the parts matters.

@@ -2,7 +2,7 @@ package dev.hmacd;
 
 import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -16,16 +16,17 @@ import dev.hmacd.token.TokenRouter;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.Availability;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.RandomService;
 import dev.hmacd.usecase.TagService;
+import dev.hmacd.usecase.UnavailableKeys;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -39,13 +40,13 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The daemon: builds and owns every long-lived object. Not thread-safe, except for [#reload],
-/// [#reloadTls] and [#retryPin].
+/// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
+/// [#reload], [#reloadTls] and [#retryPin].
 public final class Daemon implements AutoCloseable {
-  /// Timeout of a stop for lanes that are still in a token operation after the drain: they hang.
+  /// Timeout of a stop for hanging lanes: lanes in a token operation after the drain.
   private static final Duration HANGING = Duration.ofSeconds(1);
 
-  /// Time limit of a stop for each part, longer than the time limits of the parts themselves.
+  /// Time limit for the close of each part. It is longer than the part's own time limits.
   private static final Duration CLOSE_LIMIT = Duration.ofMinutes(1);
 
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
@@ -66,10 +67,10 @@ public final class Daemon implements AutoCloseable {
   private final Access access;
   private final Registry registry;
   private final TokenPool tokens;
-  private final KeyMaker maker;
+  private final KeyRecovery recovery;
   private final KeyDeletion deletion;
   private final UseCases useCases;
-  private final OwnKeySetup ownKeys;
+  private final DaemonKeySetup ownKeys;
   private final Edges edges;
 
   /// @param tokens in the order of the configuration
@@ -97,19 +98,20 @@ public final class Daemon implements AutoCloseable {
             metrics::ofToken,
             new HealthReporter(health, this::inService, config.exitsWhenLost(), onLost));
     var router = new TokenRouter(this.tokens);
-    maker = new KeyMaker(registry, router);
+    recovery = new KeyRecovery(registry, router);
+    var maker = new KeyMaker(registry, router, recovery);
     deletion = new KeyDeletion(registry, router);
-    var availability = new Availability();
+    var unavailableKeys = new UnavailableKeys();
     useCases =
         new UseCases(
-            new MacService(registry, access, router, availability),
-            new KeyService(registry, access, maker, router, availability, clock),
+            new MacService(registry, access, router, unavailableKeys),
+            new KeyService(registry, access, maker, router, unavailableKeys, clock),
             new AliasService(registry, access),
             new KeyStateService(registry, access, clock),
             new TagService(registry, access),
             new RandomService(registry, access, router),
             new AccessKeyService(registry, access, router, clock));
-    ownKeys = new OwnKeySetup(config.registry(), registry.ownKeys(), this.tokens);
+    ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), this.tokens);
     List<CallObserver> all = new ArrayList<>(observers);
     all.add(metrics);
     edges = new Edges(config, useCases, health, new CallPipeline(all), clock);
@@ -117,7 +119,7 @@ public final class Daemon implements AutoCloseable {
   }
 
   private void inService(String serial) {
-    maker.settleOn(serial);
+    recovery.recoverOn(serial);
   }
 
   private static List<TokenPool.Use> uses(List<Config.TokenSettings> settings, List<Token> tokens) {
@@ -155,8 +157,8 @@ public final class Daemon implements AutoCloseable {
     closer.register("health-status", CLOSE_LIMIT, health::stop);
   }
 
-  /// Opens all parts and serves. The health status is SERVING after a token gave the known answer.
-  /// If the start fails, all parts are closed.
+  /// Opens all parts and serves. The health status is SERVING after the first successful health
+  /// check. If the start fails, all parts are closed.
   ///
   /// @throws StartException with the remedy for an operator
   public void start(Provision provision) throws StartException {
@@ -164,11 +166,11 @@ public final class Daemon implements AutoCloseable {
       edges.startLoadingTls();
       registry.open();
       ownKeys.createMissing(provision);
-      Map<String, OwnKey> probeKeys = ownKeys.probeKeys();
-      OwnKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
+      Map<String, DaemonKey> probeKeys = ownKeys.probeKeys();
+      DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
       useCases.accessKeys().start(master.key(), master.holders());
       tokens.start(probeKeys);
-      maker.settleAll();
+      recovery.recoverAll();
       deletion.start();
       edges.start();
       tokens.startProbes(probeKeys);
@@ -216,12 +218,13 @@ public final class Daemon implements AutoCloseable {
     tokens.retryPins();
   }
 
-  /// Applies the rules of a configuration that was read again. Thread-safe.
+  /// Applies the access rules of a new configuration. Thread-safe.
   public void reload(Config fresh) {
     access.replace(fresh.rules());
-    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Rules replaced");
+    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules replaced");
     if (!fresh.withRules(config.rules()).equals(config)) {
-      log.atWarn().log("Configuration changed beside its rules: restart to apply the changes");
+      log.atWarn()
+          .log("Configuration not applied, except for its rules: restart the daemon to apply it");
     }
   }
 
@@ -247,9 +250,9 @@ public final class Daemon implements AutoCloseable {
     return edges.awsKmsAddress();
   }
 
-  /// Waits until a token has given its first known answer.
+  /// Waits for the first successful health check of a token.
   ///
-  /// @return false if the limit was reached before
+  /// @return false if the limit was reached first
   public boolean awaitHealthy(Duration limit) throws InterruptedException {
     return tokens.awaitHealthy(limit);
   }

@@ -11,7 +11,7 @@ import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.Tls;
 import org.jspecify.annotations.Nullable;
 
-/// Registers the metrics that are read from the parts of the daemon at each scrape.
+/// Registers the callback metrics of the daemon. A scrape reads their values from the parts.
 final class DaemonMetrics {
   private final Metrics metrics;
 
@@ -28,9 +28,9 @@ final class DaemonMetrics {
     gauges.gauge("hmacd_lanes_overdue", "Lanes in an operation past its deadline.", lanes::overdue);
     gauges.gauge(
         "hmacd_lanes_replaced",
-        "Lanes that hang in a call into the token, and that another lane replaces.",
+        "Lanes that hang in a PKCS#11 call, each replaced by another lane.",
         lanes::hanging);
-    gauges.gauge("hmacd_sessions_open", "Sessions with the token.", lanes::sessions);
+    gauges.gauge("hmacd_sessions_open", "Open PKCS#11 sessions with the token.", lanes::sessions);
     gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
     gauges.gauge(
         "hmacd_token_healthy",
@@ -49,12 +49,12 @@ final class DaemonMetrics {
         EventLoops::directMemory);
     metrics.gauge(
         "hmacd_connection_memory_bytes",
-        "Memory in bytes that connections of both edges hold, as memory.max_connection_percent"
-            + " counts.",
+        "Memory of the connections of both edges in bytes, limited by"
+            + " memory.max_connection_percent.",
         budget::held);
     metrics.counter(
         "hmacd_connections_cut_for_memory_total",
-        "Connections of both edges cut because a memory bound was exceeded.",
+        "Connections of both edges closed because a memory limit was exceeded.",
         budget::evictions);
   }
 
@@ -62,7 +62,7 @@ final class DaemonMetrics {
     metrics.gauge("hmacd_connections", "Open gRPC connections.", edge::openConnections);
     metrics.counter(
         "hmacd_connections_refused_total",
-        "gRPC connections closed or refused at a maximum number of connections.",
+        "gRPC connections closed or refused because a connection limit was reached.",
         edge::refusedConnections);
     if (tls != null) {
       metrics.gauge(
@@ -79,7 +79,7 @@ final class DaemonMetrics {
         edge::openConnections);
     metrics.counter(
         "hmacd_aws_kms_connections_refused_total",
-        "Connections of the AWS KMS edge closed or refused at a maximum number of connections.",
+        "Connections of the AWS KMS edge closed or refused because a connection limit was reached.",
         edge::refusedConnections);
     metrics.gauge(
         "hmacd_aws_kms_requests", "Requests in flight of the AWS KMS edge.", edge::requests);

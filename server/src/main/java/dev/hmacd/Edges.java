@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The edges of the daemon (gRPC and AWS KMS) on their event loops, with their TLS files.
+/// Owner of the edges of the daemon (gRPC and AWS KMS), their event loops and their TLS files.
 final class Edges {
   private static final Logger log = LoggerFactory.getLogger(Edges.class);
 
@@ -134,7 +134,7 @@ final class Edges {
     }
   }
 
-  /// Registers the parts: the connections close first, then the event loops.
+  /// Registers the parts to close: first the connections, then the event loops.
   ///
   /// @param limit for each part
   void register(Closer closer, Duration limit) {

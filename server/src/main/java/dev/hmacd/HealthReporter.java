@@ -6,7 +6,7 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Reports changes of the tokens' health to the health service and to the log.
+/// Listener that reports changes of the tokens' health to the gRPC health service and to the log.
 final class HealthReporter implements TokenPool.Listener {
   private static final Logger log = LoggerFactory.getLogger(HealthReporter.class);
 
@@ -29,9 +29,9 @@ final class HealthReporter implements TokenPool.Listener {
   public void healthy(boolean is) {
     health.setServing(is);
     if (is) {
-      log.atInfo().log("The token gives the known answer: SERVING");
+      log.atInfo().log("Health check passed, the token gives the known answer: SERVING");
     } else {
-      log.atError().log("The token does not give the known answer: NOT_SERVING");
+      log.atError().log("Health check failed, no token gives the known answer: NOT_SERVING");
     }
   }
 
@@ -45,8 +45,9 @@ final class HealthReporter implements TokenPool.Listener {
     log.atError()
         .log(
             exitWhenLost
-                ? "Exiting with status 75: no token is in service (exit_when_lost)"
-                : "No token is in service: a restart may help (exit_when_lost)");
+                ? "Tokens lost: no token in service for lost_after; exiting with status 75"
+                : "Tokens lost: no token in service for lost_after; restart the daemon, or set"
+                    + " exit_when_lost");
     if (exitWhenLost) {
       onLost.run();
     }

@@ -24,7 +24,7 @@ public final class Hmacd {
     }
   }
 
-  /// Prints a failure: one message for a known failure, the stack trace for an unexpected one.
+  /// Prints a failure: its message if it is expected, its stack trace if it is unexpected.
   ///
   /// @return the exit code of the process
   static ExitCode report(Throwable failure, PrintStream out) {

@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
-/// The daemon cannot start. The message is for the operator.
+/// Failure of the daemon's start, with a message for the operator.
 public final class StartException extends Exception {
   private static final long serialVersionUID = 1;
 
@@ -29,22 +29,22 @@ public final class StartException extends Exception {
         cause);
   }
 
-  /// The token cannot be used: temporarily, or until an operator corrects the PIN.
+  /// The token is not usable, either temporarily or until an operator corrects the PIN.
   public static StartException of(TokenException e) {
     return of(e, e.isPinRefused());
   }
 
-  /// An address or a file cannot be used. Only an address may become usable without an operator.
+  /// An address or a file is not usable. Only an address may become usable without an operator.
   static StartException of(IOException e) {
     return of(e, !(e instanceof ListenException listen && listen.isTemporary()));
   }
 
-  /// The registry cannot be used: temporarily, or until an operator acts.
+  /// The registry is not usable, either temporarily or until an operator acts.
   public static StartException of(RegistryException e) {
     return of(e, e.needsOperator());
   }
 
-  /// A change or read of the registry failed while the daemon started.
+  /// A registry operation failed during the start.
   ///
   /// @throws CompletionException if the cause is not a failure of the registry
   public static StartException of(CompletionException e) {

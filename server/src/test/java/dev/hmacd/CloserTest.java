@@ -66,7 +66,7 @@ final class CloserTest {
     register("third");
     assertThatThrownBy(closer::close)
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("hanging part not closed within 50 ms");
+        .hasMessage("hanging part not closed within its time limit of 50 ms");
     assertThat(closed).containsExactly("third", "first");
     released.countDown();
   }

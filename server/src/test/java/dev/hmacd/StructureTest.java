@@ -229,13 +229,13 @@ final class StructureTest {
         .should(
             onlyBeConstructedIn(
                 "dev.hmacd.usecase.AuthorizedKey",
-                "dev.hmacd.usecase.FirstUse",
+                "dev.hmacd.usecase.TrustOnFirstUse",
                 "dev.hmacd.sigv4.AccessKeySecrets"))
         .check(MAIN);
     classes()
         .that()
         .haveFullyQualifiedName("dev.hmacd.usecase.AuthorizedKey")
-        .should(onlyBeConstructedIn("dev.hmacd.usecase.Keys"))
+        .should(onlyBeConstructedIn("dev.hmacd.usecase.KeyAuthorizer"))
         .check(MAIN);
   }
 

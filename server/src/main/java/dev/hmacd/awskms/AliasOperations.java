@@ -5,7 +5,7 @@ import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.Shape;
+import dev.hmacd.usecase.FieldValidation;
 import java.util.List;
 
 /// The operations on aliases.
@@ -13,7 +13,7 @@ final class AliasOperations {
   private static final InputMember ALIAS_NAME =
       InputMember.text("AliasName", 1, 256).pattern("^[a-zA-Z0-9:/_-]+$").required();
   private static final InputMember TARGET_KEY_ID =
-      InputMember.text("TargetKeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+      InputMember.text("TargetKeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
 
   private final AliasService aliases;
   private final ArnScope scope;
@@ -33,7 +33,9 @@ final class AliasOperations {
         new Operation(
             "ListAliases",
             InputStructure.of(
-                InputMember.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS), Paging.LIMIT, Paging.MARKER),
+                InputMember.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS),
+                Paging.LIMIT,
+                Paging.MARKER),
             this::listAliases));
   }
 

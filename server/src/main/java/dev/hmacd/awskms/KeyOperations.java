@@ -5,8 +5,8 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
-import dev.hmacd.usecase.Shape;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,7 +50,8 @@ final class KeyOperations {
           "Sign",
           "Verify");
 
-  static final InputMember KEY_ID = InputMember.text("KeyId", 1, Shape.MAX_KEY_ID_CHARS).required();
+  static final InputMember KEY_ID =
+      InputMember.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
 
   private final KeyService keys;
 
@@ -84,7 +85,7 @@ final class KeyOperations {
   private static InputStructure createKeyInput() {
     return InputStructure.of(
         InputMember.unserved("Policy"),
-        InputMember.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS),
+        InputMember.text("Description", 0, FieldValidation.MAX_DESCRIPTION_CHARS),
         InputMember.oneOf("KeyUsage", USAGES),
         InputMember.oneOf("CustomerMasterKeySpec", SPECS),
         InputMember.oneOf("KeySpec", SPECS),

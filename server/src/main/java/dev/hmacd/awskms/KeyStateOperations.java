@@ -2,8 +2,8 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyStateService;
-import dev.hmacd.usecase.Shape;
 import java.util.List;
 
 /// The operations on the state and the description of a key.
@@ -32,7 +32,8 @@ final class KeyStateOperations {
             "UpdateKeyDescription",
             InputStructure.of(
                 KeyOperations.KEY_ID,
-                InputMember.text("Description", 0, Shape.MAX_DESCRIPTION_CHARS).required()),
+                InputMember.text("Description", 0, FieldValidation.MAX_DESCRIPTION_CHARS)
+                    .required()),
             this::updateKeyDescription));
   }
 

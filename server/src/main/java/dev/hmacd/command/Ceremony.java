@@ -1,10 +1,10 @@
 package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
-import dev.hmacd.LostRegistry;
+import dev.hmacd.LostRegistryDetector;
 import dev.hmacd.StartException;
-import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.Token;
@@ -17,10 +17,10 @@ import java.util.stream.Stream;
 
 /// The operations of `hmacd init` on the tokens. Idempotent.
 final class Ceremony implements AutoCloseable {
-  private final OwnKeys ownKeys;
+  private final DaemonKeyRegistry ownKeys;
   private final TokenSessions sessions = new TokenSessions();
 
-  Ceremony(OwnKeys ownKeys) {
+  Ceremony(DaemonKeyRegistry ownKeys) {
     this.ownKeys = ownKeys;
   }
 
@@ -37,9 +37,9 @@ final class Ceremony implements AutoCloseable {
       return;
     }
     for (var each : sessions.all().entrySet()) {
-      TokenSession.Count keys = LostRegistry.keysKnownBefore(each.getValue());
+      TokenSession.Count keys = LostRegistryDetector.keysKnownBefore(each.getValue());
       if (!keys.isNone()) {
-        throw LostRegistry.lost(registry, each.getKey(), keys, LostRegistry.INIT);
+        throw LostRegistryDetector.lost(registry, each.getKey(), keys, LostRegistryDetector.INIT);
       }
     }
   }
@@ -52,9 +52,9 @@ final class Ceremony implements AutoCloseable {
   void requireNotInitialisedAnew() throws TokenException, StartException {
     for (var each : sessions.all().entrySet()) {
       String serial = each.getKey();
-      Optional<OwnKey> probe = known(serial, OwnKey.Purpose.PROBE);
-      Optional<OwnKey> master = known(serial, OwnKey.Purpose.ACCESS_KEYS);
-      TokenSession.Count keys = LostRegistry.keysOfHmacd(each.getValue());
+      Optional<DaemonKey> probe = known(serial, DaemonKey.Purpose.PROBE);
+      Optional<DaemonKey> master = known(serial, DaemonKey.Purpose.ACCESS_KEYS);
+      TokenSession.Count keys = LostRegistryDetector.keysOfHmacd(each.getValue());
       // If not all keys were counted, these two are searched for by name.
       if (probe.isPresent()
           && keys.keys() == 0
@@ -76,7 +76,7 @@ final class Ceremony implements AutoCloseable {
             "token "
                 + serial
                 + " lacks "
-                + OwnKey.label(OwnKey.Purpose.ACCESS_KEYS)
+                + DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS)
                 + ", from which secrets of access keys are derived: restore the backup of the"
                 + " token. Without a backup, use --discard-access-keys "
                 + serial
@@ -95,7 +95,7 @@ final class Ceremony implements AutoCloseable {
   /// @throws StartException if secrets of access keys are derived from a key of a token that is not
   ///   configured: a new key would invalidate all of them
   boolean makeOwnKeys() throws TokenException, StartException {
-    List<String> holders = ownKeys.tokenSerials(OwnKey.Purpose.ACCESS_KEYS).join();
+    List<String> holders = ownKeys.tokenSerials(DaemonKey.Purpose.ACCESS_KEYS).join();
     if (!holders.isEmpty() && holders.stream().noneMatch(sessions::has)) {
       throw new StartException(
           "secrets of access keys are derived from a key of token "
@@ -106,14 +106,14 @@ final class Ceremony implements AutoCloseable {
     }
     boolean changed = false;
     for (String serial : sessions.serials()) {
-      changed |= ensure(serial, OwnKey.Purpose.PROBE);
+      changed |= ensure(serial, DaemonKey.Purpose.PROBE);
     }
     String home = home();
-    changed |= ensure(home, OwnKey.Purpose.ACCESS_KEYS);
-    OwnKey master = known(home, OwnKey.Purpose.ACCESS_KEYS).orElseThrow();
+    changed |= ensure(home, DaemonKey.Purpose.ACCESS_KEYS);
+    DaemonKey master = known(home, DaemonKey.Purpose.ACCESS_KEYS).orElseThrow();
     for (String serial : sessions.serials()) {
       if (!serial.equals(home) && sessions.holds(serial, master.object())) {
-        OwnKey copy =
+        DaemonKey copy =
             Provisioning.ensure(sessions.get(serial), master.purpose(), Optional.of(master));
         changed |= remember(serial, copy);
       }
@@ -125,17 +125,17 @@ final class Ceremony implements AutoCloseable {
   /// token.
   private String home() {
     return sessions.serials().stream()
-        .filter(serial -> known(serial, OwnKey.Purpose.ACCESS_KEYS).isPresent())
+        .filter(serial -> known(serial, DaemonKey.Purpose.ACCESS_KEYS).isPresent())
         .findFirst()
         .orElseGet(() -> sessions.serials().iterator().next());
   }
 
-  private boolean ensure(String serial, OwnKey.Purpose purpose) throws TokenException {
+  private boolean ensure(String serial, DaemonKey.Purpose purpose) throws TokenException {
     return remember(
         serial, Provisioning.ensure(sessions.get(serial), purpose, known(serial, purpose)));
   }
 
-  private boolean remember(String serial, OwnKey key) {
+  private boolean remember(String serial, DaemonKey key) {
     if (known(serial, key.purpose()).equals(Optional.of(key))) {
       return false;
     }
@@ -143,12 +143,12 @@ final class Ceremony implements AutoCloseable {
     return true;
   }
 
-  private Optional<OwnKey> known(String serial, OwnKey.Purpose purpose) {
+  private Optional<DaemonKey> known(String serial, DaemonKey.Purpose purpose) {
     return ownKeys.find(serial, purpose).join();
   }
 
-  private boolean holdsAny(String serial, List<OwnKey> own) throws TokenException {
-    for (OwnKey each : own) {
+  private boolean holdsAny(String serial, List<DaemonKey> own) throws TokenException {
+    for (DaemonKey each : own) {
       if (sessions.holds(serial, each.object())) {
         return true;
       }

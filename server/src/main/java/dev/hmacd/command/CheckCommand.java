@@ -1,11 +1,11 @@
 package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
-import dev.hmacd.LostRegistry;
+import dev.hmacd.LostRegistryDetector;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.HealthCheck;
@@ -74,7 +74,7 @@ final class CheckCommand implements Command {
               + info.model());
       sessions(info.maxSessions(), settings.lanes());
       mechanisms(token);
-      Optional<OwnKey> known = registry(config, info.serial());
+      Optional<DaemonKey> known = registry(config, info.serial());
       if (session(config, token, settings, known)) {
         new TokenTrials(token, settings, list).run();
       }
@@ -122,7 +122,7 @@ final class CheckCommand implements Command {
     }
   }
 
-  private Optional<OwnKey> registry(Config config, String serial) {
+  private Optional<DaemonKey> registry(Config config, String serial) {
     if (!Files.exists(config.registry())) {
       list.warn("registry", "does not exist yet; hmacd init creates it");
       return Optional.empty();
@@ -130,9 +130,9 @@ final class CheckCommand implements Command {
     try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC())) {
       registry.open();
       list.ok("registry", registry.lists().creating().join().size() + " keys in state CREATING");
-      OwnKeys ownKeys = registry.ownKeys();
+      DaemonKeyRegistry ownKeys = registry.ownKeys();
       registryNew = ownKeys.isEmpty().join();
-      return ownKeys.find(serial, OwnKey.Purpose.PROBE).join();
+      return ownKeys.find(serial, DaemonKey.Purpose.PROBE).join();
     } catch (RegistryException e) {
       registryNew = false;
       if (e.needsOperator()) {
@@ -150,7 +150,7 @@ final class CheckCommand implements Command {
 
   /// Checks the login and the probe key. Returns false if the token fails.
   private boolean session(
-      Config config, Pkcs11Token token, Config.TokenSettings settings, Optional<OwnKey> known) {
+      Config config, Pkcs11Token token, Config.TokenSettings settings, Optional<DaemonKey> known) {
     try (TokenSession session = token.open()) {
       list.ok("login", "with the PIN of " + settings.pinFile());
       if (registryNew && isRegistryLost(config, token, session)) {
@@ -163,7 +163,7 @@ final class CheckCommand implements Command {
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
-      if (found.isEmpty() && LostRegistry.keysOfHmacd(session).isNone()) {
+      if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
         list.fail(
             "probe key",
             "the registry has keys of hmacd on this token, but the token holds none: it was"
@@ -185,7 +185,7 @@ final class CheckCommand implements Command {
 
   private boolean isRegistryLost(Config config, Pkcs11Token token, TokenSession session)
       throws TokenException {
-    TokenSession.Count keys = LostRegistry.keysKnownBefore(session);
+    TokenSession.Count keys = LostRegistryDetector.keysKnownBefore(session);
     if (keys.isNone()) {
       return false;
     }
@@ -193,12 +193,13 @@ final class CheckCommand implements Command {
     list.fail(
         "registry",
         String.valueOf(
-            LostRegistry.lost(config.registry(), token.info().serial(), keys, LostRegistry.INIT)
+            LostRegistryDetector.lost(
+                    config.registry(), token.info().serial(), keys, LostRegistryDetector.INIT)
                 .getMessage()));
     return true;
   }
 
-  private void knownAnswer(TokenSession session, OwnKey probe) throws TokenException {
+  private void knownAnswer(TokenSession session, DaemonKey probe) throws TokenException {
     long handle = session.load(probe.object());
     try {
       byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());

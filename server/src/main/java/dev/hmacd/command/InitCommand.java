@@ -4,7 +4,7 @@ import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import dev.hmacd.config.Config;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Pkcs11Modules;
@@ -60,7 +60,7 @@ final class InitCommand implements Command {
       }
       Optional<String> discarded = arguments.find(DISCARD_ACCESS_KEYS);
       if (discarded.isPresent()) {
-        var _ = registry.ownKeys().forget(discarded.get(), OwnKey.Purpose.ACCESS_KEYS).join();
+        var _ = registry.ownKeys().forget(discarded.get(), DaemonKey.Purpose.ACCESS_KEYS).join();
       }
       for (Config.TokenSettings settings : config.tokens()) {
         tokens.add(Startup.token(modules, settings, settings.sessionCopies()));

@@ -1,6 +1,6 @@
 package dev.hmacd.command;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.registry.Registry;
@@ -49,7 +49,7 @@ final class KeyHoldings {
         lines.add("Key " + key.id() + ": none of its tokens is configured.");
         continue;
       }
-      Optional<KeyCheck> check = check(key);
+      Optional<KeyCheckValue> check = check(key);
       boolean isElsewhere = check.isPresent() && hasHolder(key, check.get());
       for (String serial : sessions.serials()) {
         Holding holding = holding(key, serial, check, lines);
@@ -74,7 +74,7 @@ final class KeyHoldings {
 
   /// The check value of a key: that of the registry, otherwise that of the first recorded token of
   /// the key that gives a MAC.
-  private Optional<KeyCheck> check(KeyEntry key) {
+  private Optional<KeyCheckValue> check(KeyEntry key) {
     if (key.check() != null) {
       return Optional.of(key.check());
     }
@@ -82,7 +82,7 @@ final class KeyHoldings {
       if (sessions.has(serial)) {
         try {
           KeyEntry recognised =
-              registry.writer().recognise(key.id(), checkValue(serial, key)).join();
+              registry.writer().storeCheckValue(key.id(), checkValue(serial, key)).join();
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)
@@ -97,7 +97,7 @@ final class KeyHoldings {
   }
 
   /// Whether one of the recorded tokens of a key holds it.
-  private boolean hasHolder(KeyEntry key, KeyCheck check) {
+  private boolean hasHolder(KeyEntry key, KeyCheckValue check) {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
         try {
@@ -113,12 +113,12 @@ final class KeyHoldings {
   }
 
   private Holding holding(
-      KeyEntry key, String serial, Optional<KeyCheck> expected, List<String> lines) {
+      KeyEntry key, String serial, Optional<KeyCheckValue> expected, List<String> lines) {
     try {
       if (!sessions.holds(serial, key.object())) {
         return Holding.NONE;
       }
-      KeyCheck computed = checkValue(serial, key);
+      KeyCheckValue computed = checkValue(serial, key);
       if (expected.isEmpty() || computed.equals(expected.get())) {
         return expected.isEmpty() ? Holding.UNKNOWN : Holding.SAME;
       }
@@ -172,12 +172,14 @@ final class KeyHoldings {
   }
 
   /// The check value that a token computes.
-  private KeyCheck checkValue(String serial, KeyEntry key) throws TokenException {
+  private KeyCheckValue checkValue(String serial, KeyEntry key) throws TokenException {
     byte[] mac =
         sessions
             .get(serial)
             .signOnce(
-                key.object(), key.spec().algorithm(), KeyCheck.message(key.id(), key.version()));
-    return KeyCheck.of(key.id(), key.version(), key.spec().algorithm(), mac);
+                key.object(),
+                key.spec().algorithm(),
+                KeyCheckValue.message(key.id(), key.version()));
+    return KeyCheckValue.of(key.id(), key.version(), key.spec().algorithm(), mac);
   }
 }

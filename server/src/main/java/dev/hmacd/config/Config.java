@@ -14,7 +14,7 @@ import java.util.stream.Stream;
 
 /// The configuration of the daemon. `hmacd.example.yaml` documents each setting.
 ///
-/// @param tokens one or more; keys are created on the first, unless a request names another
+/// @param tokens one or more; CreateKey uses the first one, unless the request has another token
 public record Config(
     Grpc grpc,
     Optional<AwsKms> awsKms,
@@ -26,7 +26,7 @@ public record Config(
     Logging logging,
     List<Rule> rules) {
 
-  /// A copy with other rules.
+  /// A copy of this configuration with other access rules.
   public Config withRules(List<Rule> other) {
     return new Config(grpc, awsKms, tokens, registry, arn, metrics, memory, logging, other);
   }
@@ -50,7 +50,7 @@ public record Config(
   public record Grpc(
       Optional<Tcp> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
 
-  /// The listener for callers with a certificate.
+  /// Settings of the TCP listener, for clients with a certificate.
   public record Tcp(InetSocketAddress listen, TlsConfig tls) {}
 
   /// The listener for processes of this machine.
@@ -58,9 +58,9 @@ public record Config(
 
   /// Limits of the gRPC edge.
   ///
-  /// @param maxRequestBytes of one message on the wire, with fields and framing
-  /// @param maxIncompleteBytes of all partially received requests together
-  /// @param maxStreams concurrent calls on one connection
+  /// @param maxRequestBytes maximum size of one message on the wire, with its encoding
+  /// @param maxIncompleteBytes maximum size of all partially received requests together
+  /// @param maxStreams maximum number of calls in flight on one connection
   /// @param transfer timeout of an unfinished frame and of an unread answer
   /// @param maxWait the deadline of calls that set none, and the maximum for all others
   /// @param drain timeout of a stop for calls in flight
@@ -83,17 +83,17 @@ public record Config(
 
   /// The AWS KMS edge.
   ///
-  /// @param tls without it, `listen` must be a loopback address
+  /// @param tls TLS files; without them, `listen` must be a loopback address
   public record AwsKms(InetSocketAddress listen, Optional<TlsConfig> tls, AwsLimits limits) {}
 
   /// Limits of the AWS KMS edge.
   ///
-  /// @param maxHeaderBytes of a request line, and of all header fields of a request
-  /// @param maxBufferedBytes of the bodies of all unanswered requests
-  /// @param maxRequests unanswered requests of all connections
-  /// @param maxRequestsPerConnection unanswered requests of one connection
-  /// @param maxUnauthenticated connections without a request with a valid signature, in addition to
-  ///   `maxConnections`
+  /// @param maxHeaderBytes maximum size of a request line, and of all header fields of a request
+  /// @param maxBufferedBytes maximum size of the bodies of all requests in flight
+  /// @param maxRequests maximum number of requests in flight of all connections
+  /// @param maxRequestsPerConnection maximum number of requests in flight of one connection
+  /// @param maxUnauthenticated maximum number of connections without a valid signature so far, in
+  ///   addition to `maxConnections`
   /// @param request time limit for receiving a complete request
   /// @param maxCallTime time limit for the answer to a complete request
   public record AwsLimits(
@@ -130,21 +130,23 @@ public record Config(
   /// Settings of the health check.
   ///
   /// @param interval between health checks
-  /// @param timeout after which a health check has failed
+  /// @param timeout duration after which a health check has failed
   /// @param lostAfter time out of service after which the token counts as lost
-  /// @param exitWhenLost whether the daemon then exits, so that its supervisor restarts it
+  /// @param exitWhenLost whether the daemon exits when all tokens are lost, for a restart by its
+  ///   supervisor
   public record Probing(
       Duration interval, Duration timeout, Duration lostAfter, boolean exitWhenLost) {}
 
   /// Settings for operations that hang in the token.
   ///
-  /// @param timeout after which the operation's lane is replaced
-  /// @param maxReplaced maximum number of lanes that hang and are replaced at a time
+  /// @param timeout duration of an operation after which its lane is replaced
+  /// @param maxReplaced maximum number of hanging lanes that are replaced at a time
   public record Hanging(Duration timeout, int maxReplaced) {}
 
   /// Memory bounds of the connections of both edges.
   ///
-  /// @param maxConnectionPercent of the JVM's maximum heap, of all connections together
+  /// @param maxConnectionPercent maximum of all connections together, in percent of the JVM's
+  ///   maximum heap
   public record Memory(int maxConnectionPercent) {}
 
   /// Format and level of the log.

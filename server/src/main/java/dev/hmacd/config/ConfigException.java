@@ -2,8 +2,8 @@ package dev.hmacd.config;
 
 import java.util.List;
 
-/// The configuration file cannot be used. Reports all problems together, each with its path in the
-/// file and the valid values.
+/// The problems of a configuration file. The message has all problems together, each with its path
+/// in the file and the valid values.
 public final class ConfigException extends Exception {
   private static final long serialVersionUID = 1;
 

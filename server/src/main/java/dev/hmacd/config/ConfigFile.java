@@ -17,7 +17,7 @@ import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 
-/// Reads the one configuration file (YAML 1.2). Relative paths in it are relative to its folder.
+/// Reads the configuration file (YAML 1.2). Relative paths in it are relative to its folder.
 public final class ConfigFile {
   private static final int MAX_BYTES = 1 << 20;
 
@@ -52,7 +52,7 @@ public final class ConfigFile {
     return config;
   }
 
-  /// The reason of an unreadable file. The message of these exceptions is only the path, if any.
+  /// The reason why a file is not readable. The message of these exceptions is the path or empty.
   private static String reason(IOException e) {
     return switch (e) {
       case NoSuchFileException _ -> "no such file";

@@ -14,11 +14,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// One mapping of the configuration file. Reads typed values and collects all problems, each with
-/// its path and the valid values.
+/// Typed reader of one mapping of the configuration file. It collects all problems, each with its
+/// path and the valid values.
 ///
-/// A valid value replaces each missing or wrong value. It is never used: after a problem there is
-/// no configuration.
+/// A valid value replaces each missing or wrong value. The daemon never uses this replacement:
+/// after a problem, the configuration is refused.
 final class Section {
   private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(ms|s|m|h)");
 
@@ -36,7 +36,8 @@ final class Section {
     this.folder = folder;
   }
 
-  /// Records a problem of a key. Only the first problem of a key counts: others follow from it.
+  /// Records a problem of a key. Further problems of the same key are ignored: they are its
+  /// consequences.
   void problem(String key, String text) {
     String start = at(key) + ": ";
     if (problems.stream().noneMatch(known -> known.startsWith(start))) {

@@ -23,13 +23,13 @@ final class TokenSections {
       return List.of(token(root.section("token"), false));
     }
     if (root.optionalSection("token").isPresent()) {
-      root.problem("token", "configure either token or tokens");
+      root.problem("token", "configure either token or tokens, not both");
     }
     List<Config.TokenSettings> tokens =
         several.stream().map(section -> token(section, several.size() > 1)).toList();
     long different = tokens.stream().map(Config.TokenSettings::selector).distinct().count();
     if (different < tokens.size()) {
-      root.problem("tokens", "two entries select the same token");
+      root.problem("tokens", "two entries select the same token; remove one of them");
     }
     Map<Object, Optional<String>> initArgs = new HashMap<>();
     for (Config.TokenSettings token : tokens) {
@@ -37,22 +37,23 @@ final class TokenSections {
           initArgs.putIfAbsent(Pkcs11Modules.identity(token.module()), token.initArgs());
       if (known != null && !known.equals(token.initArgs())) {
         root.problem(
-            "tokens", "tokens of one module must have the same init_args: it is initialised once");
+            "tokens",
+            "tokens of one module must have the same init_args: the module is initialised once");
       }
     }
     return tokens;
   }
 
-  /// @param bySerial whether the token must be selected by serial number: nothing else identifies
-  ///   an absent token
+  /// @param bySerial whether the token must be selected by serial number, as with several tokens:
+  ///   only the serial number identifies an absent token
   private static Config.TokenSettings token(Section section, boolean bySerial) {
     Path module = section.requiredPath("module");
     Optional<String> label = section.optionalString("label");
     Optional<String> serial = section.optionalString("serial");
     if (bySerial && (label.isPresent() || serial.isEmpty())) {
-      section.problem("serial", "is required with several tokens, and label is not allowed");
+      section.problem("serial", "is required with several tokens; label is not allowed");
     } else if (label.isPresent() == serial.isPresent()) {
-      section.problem("label", "configure either label or serial");
+      section.problem("label", "configure either label or serial, not both");
     }
     TokenSelector selector =
         serial

@@ -23,7 +23,7 @@ abstract class ChannelExchange implements Exchange {
   private final Channel channel;
   private final ServerState server;
   private final ConnectionMemory memory;
-  private final Body body = new Body();
+  private final RequestBody body = new RequestBody();
 
   /// The owner of the body: that of the connection at the start of the request.
   private final Object owner;
@@ -31,7 +31,7 @@ abstract class ChannelExchange implements Exchange {
   private Headers headers = new Headers();
   private long held;
 
-  /// The principal whose quota counts this request; null if none does.
+  /// The principal whose quota counts this request; null if no quota counts it.
   private @Nullable Object admitted;
 
   /// Whether a connection was evicted in favour of this request.
@@ -61,8 +61,8 @@ abstract class ChannelExchange implements Exchange {
     return server;
   }
 
-  /// Returns the complete body and gives up this object's reference, so that no second copy is
-  /// kept.
+  /// Returns the complete body, and clears the reference to it, so that no second copy stays in
+  /// memory.
   final byte[] takeBody() {
     int before = body.heapBytes();
     byte[] taken = body.take();
@@ -81,8 +81,8 @@ abstract class ChannelExchange implements Exchange {
     memory.add(bytes);
   }
 
-  /// Releases the bytes of this request and its answer: the answer is written, or the client is
-  /// gone.
+  /// Releases the counted bytes of this request and its answer. The answer is written, or the
+  /// client has disconnected.
   final void release() {
     hold(-held);
   }
@@ -122,8 +122,8 @@ abstract class ChannelExchange implements Exchange {
     if (server.bounds().hold(owner, bytes)) {
       return true;
     }
-    // The reserve is for short bodies, and for a body after the eviction of a connection. Long
-    // bodies of one principal neither keep others out nor end their connections.
+    // The reserve is for short bodies, and for a body after the eviction of a connection. So long
+    // bodies of one principal neither exclude other principals nor end their connections.
     boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
     if (isShort && !server.bounds().isReserveUsed(owner)) {
       return true;
@@ -156,9 +156,9 @@ abstract class ChannelExchange implements Exchange {
     }
   }
 
-  /// Releases the counts of this request, because it has its answer, or its client is gone.
+  /// Releases the counts of this request, because it has an answer, or its client has disconnected.
   ///
-  /// @return false if they were released before
+  /// @return false if the counts were already released
   private boolean isFirstEnd() {
     if (ended) {
       return false;
@@ -194,7 +194,7 @@ abstract class ChannelExchange implements Exchange {
   public boolean admit(Object principal) {
     memory.authenticated(principal);
     if (ended) {
-      return false; // The client is gone.
+      return false; // The client has disconnected.
     }
     if (server.bounds().admit(principal)) {
       admitted = principal;

@@ -4,9 +4,9 @@ import dev.hmacd.transport.ConnectionMeter;
 import io.netty.channel.Channel;
 import org.jspecify.annotations.Nullable;
 
-/// Bytes that the daemon holds for one connection, and the connection's principal. Owned by the
-/// connection's event loop.
-final class ConnectionMemory implements ConnectionMeter.Held {
+/// Memory that the HTTP server holds for one connection, counted for the connection's principal.
+/// The connection's event loop owns its fields.
+final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
   private final Channel connection;
   private final ServerState server;
   private long bytes;
@@ -38,7 +38,7 @@ final class ConnectionMemory implements ConnectionMeter.Held {
     return 0; // Bodies of requests and answers are arrays.
   }
 
-  /// [Watchdog] ends late requests.
+  /// Does nothing: the [ConnectionWatchdog] ends late requests.
   @Override
   public void sweep(long nowNanos) {}
 
@@ -52,7 +52,7 @@ final class ConnectionMemory implements ConnectionMeter.Held {
     return principal != null;
   }
 
-  /// Records the principal of the latest authenticated request. The connection belongs to it.
+  /// Records the principal of the latest authenticated request, as the owner of the connection.
   void authenticated(Object identity) {
     if (!identity.equals(principal)) {
       principal = identity;

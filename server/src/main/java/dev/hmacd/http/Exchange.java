@@ -4,20 +4,20 @@ import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// The client's side of a request, which gets the answer.
+/// Receiver of the answer to one request.
 public interface Exchange {
   /// Answers the request, once. Called on any thread.
   ///
-  /// @param release gives the response, on the event loop of the connection, in the task that hands
-  ///   the bytes to the transport; null if the request has no answer. Not called if the client is
-  ///   gone
+  /// @param release returns the response, or null if the request has no answer. It runs on the
+  ///   connection's event loop, in the task that hands the bytes to the transport. It does not run
+  ///   if the client has disconnected
   void respond(Supplier<@Nullable Response> release);
 
-  /// Whether the client is gone.
+  /// Whether the client has disconnected.
   boolean isGone();
 
-  /// Sets the action that runs if the client is gone before the answer. The use case need not
-  /// complete its reply then.
+  /// Sets the action for a client that disconnects before the answer. The use case then need not
+  /// complete its reply.
   void whenGone(Runnable action);
 
   /// Reports that the application has authenticated the request as one of this principal.

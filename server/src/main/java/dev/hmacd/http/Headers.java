@@ -34,7 +34,7 @@ public final class Headers {
     return names.contains(name);
   }
 
-  /// The values of all fields of a name.
+  /// The values of all fields with a name.
   public List<String> all(String name) {
     List<String> found = new ArrayList<>(1);
     for (int i = 0; i < names.size(); i++) {
@@ -45,7 +45,7 @@ public final class Headers {
     return found;
   }
 
-  /// The value of the one field of a name; empty if there is none, or more than one.
+  /// The value of the only field with a name; empty if there is no such field, or more than one.
   public Optional<String> only(String name) {
     int index = names.indexOf(name);
     return index >= 0 && index == names.lastIndexOf(name)

@@ -1,7 +1,7 @@
 package dev.hmacd.http;
 
+import dev.hmacd.transport.Backpressure;
 import dev.hmacd.transport.ConnectionMeter;
-import dev.hmacd.transport.Reading;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -19,11 +19,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/1.1 connection with pipelining: several requests may be in flight, and are answered in
+/// An HTTP/1.1 connection with pipelining: several requests may be in flight. They are answered in
 /// their order. All methods run on its event loop, except [#check] and [#drain].
-final class Http1Connection extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
-  /// Duration of the lingering close ([Closing]), so that the client gets the last answer and not a
-  /// reset.
+final class Http1Connection extends ChannelInboundHandlerAdapter
+    implements ConnectionWatchdog.Watched {
+  /// Duration of the lingering close ([LingeringClose]), so that the client gets the last answer
+  /// and not a reset.
   private static final long LINGER_MILLIS = 1000;
 
   /// Wait at a stop for requests that are already in the network, before an idle connection is
@@ -195,8 +196,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
   /// Pauses reading while the connection has too many requests in flight.
   private void pauseReadingIfFull() {
     meter
-        .reading()
-        .pause(Reading.Reason.FULL, waiting.size() >= server.limits().maxRequestsPerConnection());
+        .backpressure()
+        .pause(
+            Backpressure.Reason.MAX_IN_FLIGHT,
+            waiting.size() >= server.limits().maxRequestsPerConnection());
   }
 
   /// Sends the complete answers, in the order of their requests.
@@ -240,8 +243,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
     comingSinceNanos = 0;
     idleSinceNanos = 0;
     var _ =
-        channel.writeAndFlush(answer).addListener(_ -> Closing.lingering(channel, LINGER_MILLIS));
-    meter.reading().pause(Reading.Reason.FULL, false);
+        channel
+            .writeAndFlush(answer)
+            .addListener(_ -> LingeringClose.lingering(channel, LINGER_MILLIS));
+    meter.backpressure().pause(Backpressure.Reason.MAX_IN_FLIGHT, false);
   }
 
   private boolean isMidRequest() {
@@ -291,7 +296,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter implements Watc
 
   private void beginDrain() {
     draining = true;
-    // A request may be in the network already: the client sent it before the stop.
+    // The network may still have a request that the client sent before the stop.
     var _ =
         channel
             .eventLoop()

@@ -11,11 +11,11 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.util.AsciiString;
 import java.util.List;
 
-/// Netty's decoder of HTTP/1.1 requests, with stricter checks of heads. It refuses requests that
-/// two parsers could read in two ways. Netty refuses a length together with chunks, several
-/// lengths, bad chunks, and lines without CR. Before Netty, this class checks the lines of a head.
-/// It refuses folded lines, control characters, lines without CR LF, and request lines without
-/// exactly two blanks.
+/// Netty's decoder of HTTP/1.1 requests, with stricter checks against request smuggling. It refuses
+/// requests that two parsers could read in two ways. Netty refuses a length together with chunks,
+/// several lengths, bad chunks, and lines without CR. Before Netty, this class checks the lines of
+/// a head. It refuses folded lines, control characters, lines without CR LF, and request lines
+/// without exactly two blanks.
 ///
 /// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
 /// lengths. So this class counts the fields on arrival, and their heap.
@@ -49,7 +49,7 @@ final class Http1Decoder extends HttpRequestDecoder {
             .setInitialBufferSize(256));
   }
 
-  /// The request is ambiguous, and so is all further input of the connection.
+  /// The request is ambiguous. Then all further input of the connection is ambiguous, too.
   static final class MalformedException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -58,12 +58,12 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// A trailer field, after the last chunk.
+  /// The request has a trailer field after its last chunk.
   static final class TrailerException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     TrailerException() {
-      super("a field after chunks", null, false, false);
+      super("the request has a trailer field after its last chunk", null, false, false);
     }
   }
 
@@ -119,7 +119,7 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
     fields++;
     if (fields > ServerState.MAX_HEADER_FIELDS) {
-      throw new TooLongHttpHeaderException("a head has too many fields");
+      throw new TooLongHttpHeaderException("the request has too many header fields");
     }
     return super.splitHeaderName(line, start, length);
   }
@@ -132,18 +132,18 @@ final class Http1Decoder extends HttpRequestDecoder {
     while (start < end) {
       byte first = buffer.getByte(start);
       if (first == SPACE || first == TAB) {
-        throw new MalformedException("a line begins with a blank");
+        throw new MalformedException("a line of the request begins with a blank");
       }
       if (!requestLineSeen && first >= 0 && first < SPACE) {
         // Also before the end of the line is received: Netty would skip such bytes.
-        throw new MalformedException("a request begins with a control character");
+        throw new MalformedException("the request begins with a control character");
       }
       int lineFeed = buffer.indexOf(start, end, LF);
       if (lineFeed < 0) {
         return;
       }
       if (lineFeed == start || buffer.getByte(lineFeed - 1) != CR) {
-        throw new MalformedException("a line does not end with CR LF");
+        throw new MalformedException("a line of the request does not end with CR LF");
       }
       int length = lineFeed - 1 - start;
       if (requestLineSeen && length == 0) {
@@ -164,7 +164,7 @@ final class Http1Decoder extends HttpRequestDecoder {
       byte b = buffer.getByte(i);
       boolean control = (b >= 0 && b < SPACE) || b == DELETE;
       if (control && (b != TAB || !requestLineSeen)) {
-        throw new MalformedException("a line has a control character");
+        throw new MalformedException("a line of the request has a control character");
       }
       if (b == SPACE) {
         blanks++;
@@ -175,12 +175,12 @@ final class Http1Decoder extends HttpRequestDecoder {
       return;
     }
     if (blanks != 2) {
-      throw new MalformedException("a request line has three parts");
+      throw new MalformedException("the request line does not have three parts");
     }
     for (int i = 0; i < PROTOCOL.length; i++) {
       int at = lastBlank + 1 + i;
       if (at >= end || buffer.getByte(at) != PROTOCOL[i]) {
-        throw new MalformedException("a request line ends with a version of HTTP");
+        throw new MalformedException("the request line does not end with a version of HTTP");
       }
     }
   }

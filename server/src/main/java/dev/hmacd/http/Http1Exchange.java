@@ -53,7 +53,7 @@ final class Http1Exchange extends ChannelExchange {
     return response;
   }
 
-  /// Whether the connection ends with the answer.
+  /// Whether the connection is closed after the answer.
   boolean isLast() {
     return last;
   }
@@ -95,7 +95,7 @@ final class Http1Exchange extends ChannelExchange {
     return expectsContinue && !isOnly("expect", "100-continue") ? HttpError.EXPECTATION : null;
   }
 
-  /// Whether a header field occurs once, with this value.
+  /// Whether a header field occurs exactly once, with this value.
   private boolean isOnly(String name, String value) {
     return headers().only(name).map(value::equalsIgnoreCase).orElse(false);
   }
@@ -125,8 +125,8 @@ final class Http1Exchange extends ChannelExchange {
     begin(Request.of(method, target, headers(), takeBody()));
   }
 
-  /// Refuses the request. The connection ends with the answer, because further input is ambiguous
-  /// or ignored.
+  /// Refuses the request. The connection is closed after the answer, because further input is
+  /// ambiguous or ignored.
   void refuse(HttpError error) {
     last = true;
     respond(() -> server().handler().refuse(error));
@@ -134,7 +134,7 @@ final class Http1Exchange extends ChannelExchange {
 
   /// Encodes the answer.
   ///
-  /// @param isLast whether the connection ends with it
+  /// @param isLast whether the connection is closed after this answer
   DefaultFullHttpResponse encode(Response answer, boolean isLast) {
     byte[] body = method.equals("HEAD") ? NO_BODY : answer.body();
     var encoded =

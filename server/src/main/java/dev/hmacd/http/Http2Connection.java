@@ -20,7 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). The event loop
 /// owns its fields.
-final class Http2Connection extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
+final class Http2Connection extends ChannelInboundHandlerAdapter
+    implements ConnectionWatchdog.Watched {
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
@@ -123,8 +124,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
     return raised ? max : Math.min(MAX_UNAUTHENTICATED_STREAMS, max);
   }
 
-  /// An unauthenticated connection gets one answer. It accepts no further requests, and closes soon
-  /// afterwards, even with open streams.
+  /// Closes an unauthenticated connection after its first answer. It accepts no further requests,
+  /// and is closed soon afterwards, even with open streams.
   void answered() {
     if (!raised && !leaving) {
       leaving = true;
@@ -138,7 +139,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
 
   /// Counts a new stream; [#ended] must follow.
   ///
-  /// @return whether it is within the limit; otherwise the caller refuses it
+  /// @return whether the stream is within the limit; otherwise the caller refuses the stream
   boolean begun() {
     streams++;
     idleSinceNanos = 0;
@@ -178,7 +179,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter implements Watc
                 });
   }
 
-  /// Frames of the connection itself, which the codec has handled.
+  /// Receives frames of the connection itself, which the codec has handled.
   @Override
   public void channelRead(ChannelHandlerContext context, Object frame) {
     decoded();

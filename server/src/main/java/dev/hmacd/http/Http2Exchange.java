@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /// A stream of an HTTP/2 connection, with one request and its answer. Runs on the connection's
 /// event loop.
-final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watchdog.Watched {
+final class Http2Exchange extends ChannelInboundHandlerAdapter
+    implements ConnectionWatchdog.Watched {
   private static final Logger log = LoggerFactory.getLogger(Http2Exchange.class);
 
   private final Channel stream;
@@ -34,7 +35,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watchd
   private String path = "";
   private boolean headSeen;
 
-  /// Beyond the connection's limit on streams.
+  /// Whether the stream exceeds the connection's limit on streams.
   private boolean refused;
 
   /// Whether the request is complete or refused: further frames are ignored.
@@ -43,8 +44,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter implements Watchd
   /// Whether the request is refused before its end: the client must not send the rest.
   private boolean refusedBeforeEnd;
 
-  /// Whether the [Watchdog] checks this stream: its request is incomplete, or its answer is not
-  /// sent yet.
+  /// Whether the [ConnectionWatchdog] checks this stream: its request is incomplete, or its answer
+  /// is not sent yet.
   private boolean watched;
 
   /// Start of the request; later, the time of its answer.

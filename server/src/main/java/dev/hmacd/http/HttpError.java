@@ -10,17 +10,17 @@ public enum HttpError {
   TRAILERS(400),
   /// The request is incomplete at its time limit.
   TIMEOUT(408),
-  /// The body is above its limit.
+  /// The body is longer than its limit.
   BODY_TOO_LONG(413),
-  /// The request line is above its limit.
+  /// The request line is longer than its limit.
   TARGET_TOO_LONG(414),
   /// The request expects something other than `100-continue`.
   EXPECTATION(417),
-  /// The header fields are above their limits.
+  /// The header fields are longer than their limit, or too many.
   HEADERS_TOO_LONG(431),
-  /// The bodies of unanswered requests are at their limit.
+  /// The bodies of all requests in flight have reached their limit.
   BUFFER_LIMIT(503),
-  /// The unanswered requests are at their limit.
+  /// The number of requests in flight has reached its limit.
   REQUEST_LIMIT(503),
   /// The version of HTTP is not HTTP/1.1.
   VERSION(505);
@@ -31,7 +31,7 @@ public enum HttpError {
     this.status = status;
   }
 
-  /// The status by RFC 9110, section 15, and RFC 6585. An application may use another.
+  /// The status by RFC 9110, section 15, and RFC 6585. An application may use another status.
   public int status() {
     return status;
   }

@@ -7,6 +7,6 @@ public interface HttpHandler {
   /// @param exchange gets the response
   void handle(Request request, Exchange exchange);
 
-  /// The response to a request that the server refuses.
+  /// Returns the response to a request that the server refuses.
   Response refuse(HttpError error);
 }

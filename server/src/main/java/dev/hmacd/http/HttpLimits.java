@@ -4,13 +4,14 @@ import java.time.Duration;
 
 /// Limits of an [HttpServer].
 ///
-/// @param maxHeaderBytes of a request line, and of all header fields of a request
-/// @param maxBodyBytes of the body of one request
-/// @param maxBufferedBytes of the bodies of all unanswered requests
-/// @param maxRequests unanswered requests of all connections
-/// @param maxRequestsPerConnection unanswered requests of one connection
-/// @param maxConnections authenticated connections
-/// @param maxUnauthenticated unauthenticated connections, in addition to `maxConnections`
+/// @param maxHeaderBytes maximum size of a request line, and of all header fields of a request
+/// @param maxBodyBytes maximum size of the body of one request
+/// @param maxBufferedBytes maximum size of the bodies of all requests in flight
+/// @param maxRequests maximum number of requests in flight of all connections
+/// @param maxRequestsPerConnection maximum number of requests in flight of one connection
+/// @param maxConnections maximum number of authenticated connections
+/// @param maxUnauthenticated maximum number of unauthenticated connections, in addition to
+///   `maxConnections`
 /// @param handshake time limit of a TLS handshake
 /// @param request time limit for receiving a complete request
 /// @param idle time limit of a connection without a request

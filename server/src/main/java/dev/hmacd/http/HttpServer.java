@@ -16,8 +16,8 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. Requests run on event loops and never block
-/// them.
+/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. It handles requests on event loops, and
+/// never blocks them.
 public final class HttpServer {
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;
@@ -52,7 +52,7 @@ public final class HttpServer {
                     IDLE_BYTES,
                     limits.request()),
                 budget),
-            new Watchdog());
+            new ConnectionWatchdog());
   }
 
   /// Starts to listen.
@@ -71,7 +71,7 @@ public final class HttpServer {
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
             .handler(server.connections())
-            .childHandler(new Protocols(server, tls))
+            .childHandler(new ProtocolDetector(server, tls))
             .bind(address)
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
@@ -83,8 +83,8 @@ public final class HttpServer {
             .group()
             .scheduleAtFixedRate(
                 () -> server.watchdog().check(System.nanoTime()),
-                Watchdog.INTERVAL.toMillis(),
-                Watchdog.INTERVAL.toMillis(),
+                ConnectionWatchdog.INTERVAL.toMillis(),
+                ConnectionWatchdog.INTERVAL.toMillis(),
                 TimeUnit.MILLISECONDS);
   }
 

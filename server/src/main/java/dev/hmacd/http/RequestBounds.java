@@ -5,8 +5,8 @@ import dev.hmacd.limit.OwnerQuota;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Bounds on the requests in flight, and on the bytes of their bodies, over all connections. With
-/// bounds for each connection only, many connections together could fill the memory.
+/// Limits of the requests in flight of all connections: their number, and the bytes of their
+/// bodies. Limits of each connection alone would let many connections together fill the memory.
 @ThreadSafe
 final class RequestBounds {
   private final int maxRequests;
@@ -19,7 +19,7 @@ final class RequestBounds {
   /// Owner of the bodies of all unauthenticated connections.
   static final Object NOBODY = "nobody";
 
-  /// @param maxBodyBytes maximum body of one request, which the quota of a principal always allows
+  /// @param maxBodyBytes maximum body of one request; the quota of a principal is at least this
   RequestBounds(int maxRequests, long maxBytes, long maxBodyBytes) {
     this.maxRequests = maxRequests;
     this.maxBytes = maxBytes;
@@ -51,7 +51,7 @@ final class RequestBounds {
     requestsOf.release(principal, 1);
   }
 
-  /// Counts bytes, also if they exceed a bound. [#release] must follow in both cases.
+  /// Counts bytes, even above a limit. [#release] must follow in both cases.
   ///
   /// @param owner a principal, or [#NOBODY]
   /// @return whether the bytes are within the bounds of this owner and of all owners together

@@ -11,7 +11,8 @@ record ServerState(
     HttpHandler handler,
     RequestBounds bounds,
     Connections connections,
-    Watchdog watchdog) {
-  /// Maximum number of header fields, above that of any client. Each field costs time.
+    ConnectionWatchdog watchdog) {
+  /// Maximum number of header fields of a request. Each field costs time, and no client needs as
+  /// many.
   static final int MAX_HEADER_FIELDS = 100;
 }

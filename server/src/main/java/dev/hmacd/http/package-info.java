@@ -1,5 +1,5 @@
-/// An HTTP/1.1 and HTTP/2 server: connections, requests, responses and their bounds. The
-/// application ([dev.hmacd.http.HttpHandler]) has the meaning of requests, and the bodies of
+/// An HTTP/1.1 and HTTP/2 server: connections, requests, responses and their limits. The
+/// application ([dev.hmacd.http.HttpHandler]) interprets requests, and formats the bodies of
 /// errors.
 @NullMarked
 package dev.hmacd.http;

@@ -3,13 +3,13 @@ package dev.hmacd.key;
 import java.time.Instant;
 import java.util.regex.Pattern;
 
-/// An access key, with which a principal signs requests as with an AWS access key. Its secret is
-/// not stored: the HSM derives the secret from the id under one of the daemon's own keys.
+/// An access key of a principal, used like an AWS access key to sign requests. Its secret is not
+/// stored: the HSM derives the secret from the id under one of the daemon's own keys.
 ///
 /// @param id 20 characters that start with `HMAK`
 /// @param principal the principal's name, as in access rules
 /// @param created to the millisecond
-/// @param active whether it can sign requests
+/// @param active whether requests with this access key are accepted
 public record AccessKey(String id, String principal, Instant created, boolean active) {
   public static final String PREFIX = "HMAK";
 
@@ -17,7 +17,7 @@ public record AccessKey(String id, String principal, Instant created, boolean ac
 
   public AccessKey {
     if (!FORM.matcher(id).matches()) {
-      throw new IllegalArgumentException("an access key id matches " + FORM);
+      throw new IllegalArgumentException("an access key id must match " + FORM);
     }
   }
 

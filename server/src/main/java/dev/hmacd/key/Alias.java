@@ -2,7 +2,7 @@ package dev.hmacd.key;
 
 import java.util.regex.Pattern;
 
-/// A name for a key that, unlike the key's id, can be pointed at another key.
+/// A name for a key. Unlike a key id, an alias can be pointed at another key.
 public record Alias(String name) implements Comparable<Alias> {
   public static final String PREFIX = "alias/";
 
@@ -11,11 +11,11 @@ public record Alias(String name) implements Comparable<Alias> {
 
   public Alias {
     if (!FORM.matcher(name).matches()) {
-      throw new IllegalArgumentException("an alias matches " + FORM);
+      throw new IllegalArgumentException("an alias must match " + FORM);
     }
   }
 
-  /// Whether AWS reserves the name.
+  /// Whether AWS reserves the alias for its own keys.
   public boolean isReserved() {
     return name.startsWith("alias/aws/");
   }

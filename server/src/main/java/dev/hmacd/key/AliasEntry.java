@@ -4,5 +4,5 @@ import java.time.Instant;
 
 /// An alias with its target and times, as in the registry.
 ///
-/// @param updated when it was last pointed at a key
+/// @param updated time of the creation or of the last change of the target
 public record AliasEntry(Alias alias, KeyId target, Instant created, Instant updated) {}

@@ -1,6 +1,7 @@
 package dev.hmacd.key;
 
-/// The part that all ARNs of one registry share; fixed once keys exist.
+/// The partition, region and account in all ARNs of one registry. They are fixed after the creation
+/// of the first key.
 ///
 /// @param partition e.g. `aws`
 /// @param region e.g. `eu-central-1`
@@ -8,13 +9,15 @@ package dev.hmacd.key;
 public record ArnScope(String partition, String region, String account) {
   public ArnScope {
     if (!partition.matches("[a-z][a-z-]{0,31}")) {
-      throw new IllegalArgumentException("a partition is 1 to 32 lowercase letters or dashes");
+      throw new IllegalArgumentException(
+          "a partition must have 1 to 32 lowercase letters or dashes");
     }
     if (!region.matches("[a-z][a-z0-9-]{0,63}")) {
-      throw new IllegalArgumentException("a region is 1 to 64 lowercase letters, digits or dashes");
+      throw new IllegalArgumentException(
+          "a region must have 1 to 64 lowercase letters, digits or dashes");
     }
     if (!account.matches("[0-9]{12}")) {
-      throw new IllegalArgumentException("an account is 12 digits");
+      throw new IllegalArgumentException("an account must have 12 digits");
     }
   }
 

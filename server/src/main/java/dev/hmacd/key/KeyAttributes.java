@@ -3,8 +3,8 @@ package dev.hmacd.key;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// Attributes of a secret key (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute that is absent
-/// from the token's answer is null.
+/// Attributes of a secret key on a token (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute is
+/// null if the token does not report it.
 ///
 /// @param keyBytes CKA_VALUE_LEN; some tokens answer 0 for an imported key
 public record KeyAttributes(
@@ -22,12 +22,12 @@ public record KeyAttributes(
   /// @param rule the required value, e.g. `must be true`
   /// @param found the actual value, or `unknown`; empty if the token only refused the key
   public record Unfit(String attribute, String rule, String found) {
-    /// For a rule whose violation the token shows by a refusal only.
+    /// A rule whose violation the token shows only by a refusal of the key.
     public Unfit(String attribute, String rule) {
       this(attribute, rule, "");
     }
 
-    /// For the log, and for the caller of AdoptKey.
+    /// A text for the log and for the caller of AdoptKey.
     public String text() {
       return attribute + (found.isEmpty() ? " " : " is " + found + " and ") + rule;
     }
@@ -49,9 +49,9 @@ public record KeyAttributes(
     }
   }
 
-  /// The first rule that the object breaks. An unknown attribute breaks its rule. The attributes of
-  /// a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are reported and not
-  /// required: they are false on imported keys.
+  /// Returns the first rule that the object breaks. An unknown attribute breaks its rule. The
+  /// attributes of a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are
+  /// reported and not required: they are false on imported keys.
   public Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(sensitive)) {
       return Optional.of(new Unfit("CKA_SENSITIVE", "must be true", found(sensitive)));

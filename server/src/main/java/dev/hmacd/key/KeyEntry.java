@@ -7,16 +7,17 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// A key with its metadata, as in the registry. Immutable.
+/// The registry entry of a key: its metadata, state and object on the tokens. Immutable.
 ///
 /// @param created to the millisecond
 /// @param version the current version, 1 or more
-/// @param tokenSerials the tokens that hold the object, one or more; the key was made or adopted on
-///   the first
-/// @param attributes as read when the object was made or adopted; null while the key is `CREATING`
-/// @param check the check value of the current version; null while the key is `CREATING`; also null
-///   until the next use, if the key is older than check values or its token had no mechanism for
-///   them
+/// @param tokenSerials the tokens that hold the object, one or more; the key was created or adopted
+///   on the first one
+/// @param attributes as read at the generation or adoption of the object; null while the key is
+///   `CREATING`
+/// @param check the check value of the current version; null while the key is `CREATING`. Also null
+///   until the first use if an older version of hmacd created the key, or its token had no
+///   mechanism for MACs
 /// @param deletion time of the scheduled destruction; null unless the key is `PENDING_DELETION`
 /// @param aliases the aliases that point at this key now
 public record KeyEntry(
@@ -30,7 +31,7 @@ public record KeyEntry(
     List<String> tokenSerials,
     KeyObject object,
     @Nullable KeyAttributes attributes,
-    @Nullable KeyCheck check,
+    @Nullable KeyCheckValue check,
     @Nullable Instant deletion,
     Set<Alias> aliases) {
 
@@ -38,14 +39,15 @@ public record KeyEntry(
     aliases = Set.copyOf(aliases);
     tokenSerials = List.copyOf(tokenSerials);
     if (tokenSerials.isEmpty()) {
-      throw new IllegalArgumentException("a key is on a token");
+      throw new IllegalArgumentException("key " + id + " must have at least one token");
     }
     if ((state == KeyState.PENDING_DELETION) != (deletion != null)) {
-      throw new IllegalArgumentException("a key has a deletion date while it waits for it");
+      throw new IllegalArgumentException(
+          "key " + id + " must have a deletion date if and only if it is PENDING_DELETION");
     }
   }
 
-  /// The token on which the key was made or adopted.
+  /// The token on which the key was created or adopted.
   public String tokenSerial() {
     return tokenSerials.getFirst();
   }
@@ -98,14 +100,14 @@ public record KeyEntry(
 
   /// The same key in state `ENABLED`, with the attributes of its object.
   ///
-  /// @param answer the check value; null if the token has no mechanism for it
-  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheck answer) {
-    return copy(KeyState.ENABLED, tokenSerials, description, read, answer, null, aliases);
+  /// @param checkValue the check value; null if the token has no mechanism for it
+  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
+    return copy(KeyState.ENABLED, tokenSerials, description, read, checkValue, null, aliases);
   }
 
   /// The same key with this check value.
-  public KeyEntry recognisedBy(KeyCheck answer) {
-    return copy(state, tokenSerials, description, attributes, answer, deletion, aliases);
+  public KeyEntry withCheckValue(KeyCheckValue checkValue) {
+    return copy(state, tokenSerials, description, attributes, checkValue, deletion, aliases);
   }
 
   private KeyEntry copy(
@@ -113,7 +115,7 @@ public record KeyEntry(
       List<String> newTokenSerials,
       String newDescription,
       @Nullable KeyAttributes newAttributes,
-      @Nullable KeyCheck newCheck,
+      @Nullable KeyCheckValue newCheck,
       @Nullable Instant newDeletion,
       Set<Alias> newAliases) {
     return new KeyEntry(

@@ -11,7 +11,7 @@ public record KeyId(String value) implements Comparable<KeyId> {
 
   public KeyId {
     if (!FORM.matcher(value).matches()) {
-      throw new IllegalArgumentException("a key id is a lowercase UUID");
+      throw new IllegalArgumentException("a key id must be a lowercase UUID: " + value);
     }
   }
 

@@ -2,13 +2,13 @@ package dev.hmacd.key;
 
 import java.util.Optional;
 
-/// A name of a key in a request: a key id, a key ARN, an alias name or an alias ARN.
+/// The name of a key in a request: a key id, key ARN, alias name or alias ARN.
 public sealed interface KeyName {
   record Id(KeyId id) implements KeyName {}
 
   record OfAlias(Alias alias) implements KeyName {}
 
-  /// Reads a name; empty if it has none of the four forms, or is an ARN of another scope.
+  /// Parses a name. Returns empty for a malformed name, and for an ARN of another scope.
   static Optional<KeyName> parse(String given, ArnScope scope) {
     String name = given;
     if (given.startsWith("arn:")) {

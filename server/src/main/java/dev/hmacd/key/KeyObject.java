@@ -2,16 +2,16 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// The name of an object on a token: its CKA_LABEL and its CKA_ID together. One of them alone could
-/// name another key.
+/// The name of a key's object on a token: its CKA_LABEL and its CKA_ID together. One of them alone
+/// may match several objects.
 ///
 /// @param label CKA_LABEL
 /// @param idHex CKA_ID in lowercase hex; empty if a key ceremony set none
 public record KeyObject(String label, String idHex) {
-  /// Label prefix of the daemon's own keys, which no caller can adopt, list or name.
+  /// Label prefix of the daemon's own keys. No caller can adopt, list or use them.
   public static final String RESERVED_PREFIX = "hmacd/own/";
 
-  /// Label prefix of callers' keys that the daemon generated on the token.
+  /// Label prefix of callers' keys that CreateKey generated on the token.
   public static final String MADE_PREFIX = "hmacd/key/";
 
   public KeyObject {

@@ -1,6 +1,6 @@
 package dev.hmacd.key;
 
-/// The kind of a key, in the names of AWS KMS. Each has exactly one algorithm.
+/// The kind of a key, named as in AWS KMS. Each has exactly one algorithm.
 public enum KeySpec {
   HMAC_224(MacAlgorithm.HMAC_SHA_224),
   HMAC_256(MacAlgorithm.HMAC_SHA_256),

@@ -1,6 +1,6 @@
 package dev.hmacd.key;
 
-/// The state of a key, with the names of AWS KMS.
+/// The state of a key, named as in AWS KMS.
 public enum KeyState {
   /// The key is in the registry. Its object may or may not be on the token yet.
   CREATING,
@@ -9,6 +9,6 @@ public enum KeyState {
   /// The key is destroyed after its deletion date.
   PENDING_DELETION,
   /// The key is enabled, but its object is missing on the token, ambiguous, unfit, or another key.
-  /// The state is observed at use, and never stored.
+  /// The daemon observes this state at the use of a key, and never stores it.
   UNAVAILABLE
 }

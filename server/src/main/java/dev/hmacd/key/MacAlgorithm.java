@@ -1,6 +1,6 @@
 package dev.hmacd.key;
 
-/// HMAC (RFC 2104) with a SHA-2 hash, in the names of AWS KMS.
+/// HMAC (RFC 2104) with a SHA-2 hash, named as in AWS KMS.
 public enum MacAlgorithm {
   HMAC_SHA_224(28),
   HMAC_SHA_256(32),

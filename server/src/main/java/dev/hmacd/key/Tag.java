@@ -15,7 +15,8 @@ public record Tag(String key, String value) {
     if (key.isEmpty()
         || key.codePointCount(0, key.length()) > MAX_KEY_LENGTH
         || value.codePointCount(0, value.length()) > MAX_VALUE_LENGTH) {
-      throw new IllegalArgumentException("a tag's key has 1 to 128 characters, its value 0 to 256");
+      throw new IllegalArgumentException(
+          "a tag must have a key of 1 to 128 characters, and a value of 0 to 256 characters");
     }
   }
 }

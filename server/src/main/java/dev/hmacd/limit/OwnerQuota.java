@@ -4,24 +4,24 @@ import com.google.errorprone.annotations.ThreadSafe;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Limits how much of a shared resource each owner holds: at most half of it, so that one principal
-/// cannot keep all others out.
+/// In-flight quota of an owner in a shared resource: at most half of the resource. So one principal
+/// cannot exclude all others.
 ///
 /// An owner is a principal, compared by `equals`. The count does not depend on the owner's
-/// connections. An owner that holds nothing keeps its counter until [#MAX_IDLE] counters exist:
-/// most owners hold something again at once, and a new entry for each operation is slow.
+/// connections. The counter of an idle owner is kept until [#MAX_IDLE] counters exist: most owners
+/// are active again at once, and a new counter for each operation would be slow.
 @ThreadSafe
 public final class OwnerQuota {
-  /// Above this number of counters, those of owners that hold nothing are removed.
+  /// Above this number of counters, the counters of idle owners are removed.
   private static final int MAX_IDLE = 1024;
 
-  /// A removed counter: a negative value that no owner holds.
+  /// Value of a removed counter.
   private static final long REMOVED = Long.MIN_VALUE;
 
   private final long max;
   private final ConcurrentHashMap<Object, AtomicLong> held = new ConcurrentHashMap<>();
 
-  /// The number of counters at which idle ones are removed.
+  /// The number of counters at which idle counters are removed.
   private volatile int removeAt = MAX_IDLE;
 
   private OwnerQuota(long max) {
@@ -76,7 +76,7 @@ public final class OwnerQuota {
         }
         now = counter.get();
       }
-      held.remove(owner, counter); // The thread that removes it may be slow.
+      held.remove(owner, counter); // The thread that marked it as removed may be slow.
     }
   }
 
@@ -84,7 +84,7 @@ public final class OwnerQuota {
     int size = held.size();
     if (size >= removeAt) {
       held.values().removeIf(counter -> counter.compareAndSet(0, REMOVED));
-      // Many owners may hold something: then the next pass comes later.
+      // With many active owners, the next pass is later.
       removeAt = Math.max(MAX_IDLE, 2 * held.size());
     }
   }

@@ -1,4 +1,4 @@
-/// Limits on one owner's part of a shared resource.
+/// Quotas of one owner in a shared resource.
 @NullMarked
 package dev.hmacd.limit;
 

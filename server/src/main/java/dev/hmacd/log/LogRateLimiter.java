@@ -4,21 +4,21 @@ import com.google.errorprone.annotations.ThreadSafe;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Rate limit of a log message: the first event is logged at once, then at most one message per
-/// interval, with the number of events. For events that callers, or a broken token, can cause at
-/// any rate.
+/// Rate limiter of a log message: the first event is logged at once, then at most one message per
+/// interval, with the number of events. It applies a rate limit to events that callers, or a broken
+/// token, can cause at any rate.
 @ThreadSafe
 public final class LogRateLimiter {
   private final long intervalNanos;
   private final AtomicLong next = new AtomicLong(System.nanoTime());
   private final AtomicLong times = new AtomicLong();
 
-  /// At most one message in ten seconds.
+  /// Creates a limiter with at most one message per ten seconds.
   public LogRateLimiter() {
     this(Duration.ofSeconds(10));
   }
 
-  /// At most one message per interval.
+  /// Creates a limiter with at most one message per interval.
   ///
   /// @param interval between messages
   public LogRateLimiter(Duration interval) {

@@ -6,7 +6,7 @@ import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryMXBean;
 
-/// Memory use of the JVM, under the names that the Prometheus client's own JVM metrics have.
+/// Metrics of the JVM's memory, with the names of the JVM metrics of the Prometheus client library.
 final class MemoryMetrics {
   private MemoryMetrics() {}
 

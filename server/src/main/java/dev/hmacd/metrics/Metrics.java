@@ -29,7 +29,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
   private final Counter calls =
       Counter.builder()
           .name("hmacd_calls_total")
-          .help("Calls that ended, by method and reason; OK for those that succeeded.")
+          .help("Ended calls, by method and reason; the reason of a successful call is OK.")
           .labelNames("method", "reason")
           .register(registry);
   private final Histogram callSeconds =
@@ -39,16 +39,18 @@ public final class Metrics implements CallObserver, AutoCloseable {
           "method");
   private final Histogram queueSeconds =
       histogram(
-          "hmacd_token_queue_duration_seconds", "Time that operations waited for a lane.", "token");
+          "hmacd_token_queue_duration_seconds",
+          "Waiting time of token operations in the work queue.",
+          "token");
   private final Histogram tokenSeconds =
       histogram(
           "hmacd_token_operation_duration_seconds",
-          "Duration of operations on a lane, with recovery from faults.",
+          "Duration of token operations on a lane, including recovery from faults.",
           "token");
   private final Counter faults =
       Counter.builder()
           .name("hmacd_token_faults_total")
-          .help("Faults of the token that lanes met, by kind.")
+          .help("Faults of the token in lanes, by kind.")
           .labelNames("token", "fault")
           .register(registry);
 
@@ -80,7 +82,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
     callSeconds.labelValues(method).observe(nanos / NANOS);
   }
 
-  /// Adds a count that only grows. It is read at each scrape.
+  /// Adds a callback counter, whose value is read at each scrape.
   ///
   /// @param name ends in `_total`
   public void counter(String name, String help, DoubleSupplier value) {
@@ -91,7 +93,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
         .register(registry);
   }
 
-  /// Adds a gauge. It is read at each scrape.
+  /// Adds a callback gauge, whose value is read at each scrape.
   public void gauge(String name, String help, DoubleSupplier value) {
     GaugeWithCallback.builder()
         .name(name)

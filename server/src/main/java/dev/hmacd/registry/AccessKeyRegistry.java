@@ -51,9 +51,9 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> disable(String id) {
     return store.change(
         db -> {
-          AccessKey disabled = find(id).orElseThrow(AccessKeyRegistry::notFound).disabled();
+          AccessKey disabled = find(id).orElseThrow(() -> notFound(id)).disabled();
           if (db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id) == 0) {
-            throw notFound();
+            throw notFound(id);
           }
           return () -> table.put(disabled);
         });
@@ -65,9 +65,9 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> delete(String id) {
     return store.change(
         db -> {
-          AccessKey deleted = find(id).orElseThrow(AccessKeyRegistry::notFound);
+          AccessKey deleted = find(id).orElseThrow(() -> notFound(id));
           if (db.update("DELETE FROM access_keys WHERE access_key_id = ?", id) == 0) {
-            throw notFound();
+            throw notFound(id);
           }
           return () -> {
             table.remove(id);
@@ -76,11 +76,12 @@ public final class AccessKeyRegistry {
         });
   }
 
-  private static RegistryException notFound() {
-    return new RegistryException(Kind.ACCESS_KEY_NOT_FOUND, "no such access key");
+  private static RegistryException notFound(String id) {
+    return new RegistryException(
+        Kind.ACCESS_KEY_NOT_FOUND, "the access key " + id + " does not exist");
   }
 
-  /// The access keys after an id (empty: from the start), ordered by id.
+  /// Lists the access keys with greater ids than an id (empty: all), ordered by id.
   public CompletableFuture<List<AccessKey>> list(String after, int limit) {
     return store.read(
         db ->

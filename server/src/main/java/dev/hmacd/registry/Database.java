@@ -25,8 +25,8 @@ import org.sqlite.SQLiteOpenMode;
 
 /// An SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
-/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), so a crash loses
-/// no change that was answered.
+/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`). So a crash loses
+/// no change for which the caller has an answer.
 final class Database implements AutoCloseable {
   /// Maximum wait of a statement for the lock of another process, e.g. of a backup.
   private static final int BUSY_TIMEOUT_MILLIS = 2000;
@@ -34,7 +34,8 @@ final class Database implements AutoCloseable {
   static final FileAttribute<?> OWNER_ONLY =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
-  /// Migrations of the schema, oldest first. `PRAGMA user_version` is the number of applied ones.
+  /// Migrations of the schema, oldest first. `PRAGMA user_version` is the number of applied
+  /// migrations.
   private static final List<String> MIGRATIONS =
       List.of("V1.sql", "V2.sql", "V3.sql", "V4.sql", "V5.sql");
 
@@ -91,15 +92,24 @@ final class Database implements AutoCloseable {
       int tables = number(statement, "SELECT count(*) FROM sqlite_master");
       if (version > MIGRATIONS.size()) {
         throw new RegistryException(
-            Kind.FOREIGN, "the registry " + file + " was made by a newer hmacd: schema " + version);
+            Kind.FOREIGN,
+            "the registry "
+                + file
+                + " is from a newer hmacd (schema "
+                + version
+                + "): install that version");
       }
       if (version == 0 && tables > 0) {
         throw new RegistryException(
-            Kind.FOREIGN, "the registry " + file + " is a database of another program");
+            Kind.FOREIGN,
+            "the registry " + file + " is a database of another program: change registry.path");
       }
     } catch (SQLException e) {
       if (e.getErrorCode() == SQLiteErrorCode.SQLITE_NOTADB.code) {
-        throw new RegistryException(Kind.FOREIGN, "the registry " + file + " is not a database", e);
+        throw new RegistryException(
+            Kind.FOREIGN,
+            "the registry " + file + " is not a SQLite database: change registry.path",
+            e);
       }
       throw e;
     }
@@ -133,12 +143,12 @@ final class Database implements AutoCloseable {
   private static String script(String name) {
     try (InputStream in = Database.class.getResourceAsStream(name)) {
       if (in == null) {
-        throw new IllegalStateException("missing resource " + name);
+        throw new IllegalStateException("resource missing from the program's jar: " + name);
       }
       // A comment may contain a semicolon, which separates statements.
       return new String(in.readAllBytes(), StandardCharsets.UTF_8).replaceAll("(?m)--.*$", "");
     } catch (IOException e) {
-      throw new IllegalStateException("unreadable resource " + name, e);
+      throw new IllegalStateException("resource of the program's jar not readable: " + name, e);
     }
   }
 

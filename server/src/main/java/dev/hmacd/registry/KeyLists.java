@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Lists of keys, aliases and tags. Thread-safe.
 ///
-/// Lists that complete later are read from the database, on the store's thread. They fail like the
-/// store.
+/// A method with a future reads the database on the store's thread. The future fails with a
+/// [RegistryException].
 public final class KeyLists {
   private final RegistryStore store;
   private final KeyTable table;
@@ -34,17 +34,18 @@ public final class KeyLists {
     return List.copyOf(table.all());
   }
 
-  /// The keys in state CREATING.
-  public CompletableFuture<List<Creation>> creating() {
+  /// Lists the keys in state `CREATING`.
+  public CompletableFuture<List<CreatingKey>> creating() {
     return store.read(KeyRows::creating);
   }
 
-  /// The condemned keys. Their objects may still be on a token.
+  /// Lists the condemned keys, whose deletion is due and final. Their objects may still be on a
+  /// token.
   public CompletableFuture<List<KeyEntry>> condemned() {
     return store.read(KeyRows::condemned);
   }
 
-  /// The keys after an id (empty: from the start), ordered by id.
+  /// Lists the keys with greater ids than an id (empty: all), ordered by id.
   public CompletableFuture<List<KeyId>> listKeys(String after, int limit) {
     return store.read(
         db ->
@@ -56,7 +57,7 @@ public final class KeyLists {
                 limit));
   }
 
-  /// The aliases after a name (empty: from the start), ordered by name.
+  /// Lists the aliases with greater names than a name (empty: all), ordered by name.
   ///
   /// @param target the key whose aliases are listed; empty for all aliases
   public CompletableFuture<List<AliasEntry>> listAliases(
@@ -75,15 +76,15 @@ public final class KeyLists {
         });
   }
 
-  /// A key's tags after a position (0: from the start), in the order of their first addition.
-  public CompletableFuture<List<PlacedTag>> listTags(KeyId id, int after, int limit) {
+  /// Lists a key's tags after a position (0: all), in the order of their first addition.
+  public CompletableFuture<List<PositionedTag>> listTags(KeyId id, int after, int limit) {
     return store.read(
         db ->
             db.query(
                 "SELECT tag_key, tag_value, position FROM tags"
                     + " WHERE key_id = ? AND position > ? ORDER BY position LIMIT ?",
                 row ->
-                    new PlacedTag(
+                    new PositionedTag(
                         new Tag(row.getString("tag_key"), row.getString("tag_value")),
                         row.getInt("position")),
                 id.value(),

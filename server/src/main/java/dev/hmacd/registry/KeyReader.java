@@ -10,30 +10,29 @@ import org.jspecify.annotations.Nullable;
 
 /// Look-up of keys for MACs and access decisions. Thread-safe.
 ///
-/// A look-up returns one immutable [KeyEntry], which has the key's state, tokens and aliases of one
-/// moment. A decision from one look-up never mixes two moments. A look-up by alias returns only a
-/// key that has the alias among its aliases. A look-up that starts after the answer of a change
-/// sees the change.
+/// A look-up returns a [KeyEntry]: an immutable snapshot of the key's state, tokens and aliases. A
+/// look-up by alias returns only a key that has the alias among its aliases. A look-up after the
+/// answer of a change returns the changed key (read-your-writes).
 ///
-/// [#resolve] and [#find] read memory only. A key that they do not find may still be in the
-/// database if the implementation holds a part of the registry: [#load] decides. [KeyTable] holds
-/// all keys, so no caller needs [#load] with it.
+/// [#resolve] and [#find] read memory only. An implementation may hold only a part of the registry
+/// in memory. Then a key that they do not find may still be in the database, and [#load] reads it.
+/// [KeyTable] holds all keys, so its callers do not need [#load].
 public interface KeyReader {
-  /// The key that a caller names by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in
-  /// one, for every MAC. A look-up by id or alias allocates nothing.
+  /// Finds a key by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in one step, for every
+  /// MAC. A look-up by id or alias allocates no memory.
   ///
-  /// @return null if memory has no such key, also if the name is malformed
+  /// @return null if memory has no such key, or the name is malformed
   @Nullable KeyEntry resolve(String given);
 
-  /// The key with an id.
+  /// Finds a key by id in memory.
   Optional<KeyEntry> find(KeyId id);
 
-  /// The key that an alias points at now.
+  /// Finds the key that an alias points at now.
   Optional<KeyEntry> find(Alias alias);
 
   /// Like [#resolve], but reads a key from the database if it is not in memory.
   ///
-  /// @return empty if the registry has no such key; fails like the store
+  /// @return empty if the registry has no such key; fails with a [RegistryException]
   CompletableFuture<Optional<KeyEntry>> load(String given);
 
   /// The scope of the ARNs that [#resolve] accepts.

@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
@@ -22,9 +22,9 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Reads rows of the registry as [KeyEntry] and [AliasEntry].
+/// Maps rows of the database to [KeyEntry] and [AliasEntry].
 final class KeyRows {
-  /// State of a key during its destruction: on the disk only, never in memory.
+  /// State of a condemned key: its deletion is due and final. The state is on the disk only.
   static final String CONDEMNED = "CONDEMNED";
 
   private static final String KEY_COLUMNS =
@@ -34,17 +34,17 @@ final class KeyRows {
 
   private static final String FROM_KEYS = " FROM keys JOIN key_versions USING (key_id, version)";
 
-  /// For [#alias].
+  /// The query for [#alias].
   static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
 
   private KeyRows() {}
 
-  /// All keys but the condemned ones, with their aliases.
+  /// Reads all keys except the condemned keys, with their aliases.
   static List<KeyEntry> all(Database db) throws SQLException {
     return keys(db, aliases(db), "state <> ?", CONDEMNED);
   }
 
-  /// The condemned keys, as [KeyState#PENDING_DELETION]. They have no aliases.
+  /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. They have no aliases.
   static List<KeyEntry> condemned(Database db) throws SQLException {
     return keys(db, Map.of(), "state = ?", CONDEMNED);
   }
@@ -62,8 +62,8 @@ final class KeyRows {
         state);
   }
 
-  /// The keys in state CREATING. They have no aliases.
-  static List<Creation> creating(Database db) throws SQLException {
+  /// Reads the keys in state `CREATING`. They have no aliases.
+  static List<CreatingKey> creating(Database db) throws SQLException {
     Map<String, List<String>> copies = copies(db);
     return db.query(
         "SELECT "
@@ -73,13 +73,13 @@ final class KeyRows {
             // A literal: with a parameter, SQLite does not use the partial index.
             + " WHERE state = 'CREATING'",
         row ->
-            new Creation(
+            new CreatingKey(
                 key(row, copies, Set.of()),
                 row.getString("creating_owner"),
                 row.getInt("creating_attempt")));
   }
 
-  /// By key id, the aliases of a key.
+  /// Reads the aliases of all keys, by key id.
   private static Map<String, Set<Alias>> aliases(Database db) throws SQLException {
     Map<String, Set<Alias>> aliases = new HashMap<>();
     for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRows::alias)) {
@@ -88,7 +88,7 @@ final class KeyRows {
     return aliases;
   }
 
-  /// By key id, the further tokens that hold the current version.
+  /// Reads the further tokens of the current version of all keys, by key id.
   private static Map<String, List<String>> copies(Database db) throws SQLException {
     Map<String, List<String>> copies = new HashMap<>();
     var _ =
@@ -154,12 +154,12 @@ final class KeyRows {
         number(row, "key_bytes"));
   }
 
-  private static @Nullable KeyCheck check(ResultSet row, KeyId id, int version, KeySpec spec)
+  private static @Nullable KeyCheckValue check(ResultSet row, KeyId id, int version, KeySpec spec)
       throws SQLException {
     String macHex = row.getString("check_value");
     return macHex == null
         ? null
-        : KeyCheck.of(id, version, spec.algorithm(), HexFormat.of().parseHex(macHex));
+        : KeyCheckValue.of(id, version, spec.algorithm(), HexFormat.of().parseHex(macHex));
   }
 
   private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {

@@ -1,7 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
@@ -16,7 +16,7 @@ final class KeyStatements {
 
   /// Inserts all rows of a new key, without tags and aliases.
   ///
-  /// @param owner id of the process that makes the key; stored for a key in state CREATING
+  /// @param owner id of the process that creates the key; stored for a key in state `CREATING`
   static void insert(Database db, KeyEntry key, String owner) throws SQLException {
     boolean creating = key.state() == KeyState.CREATING;
     db.update(
@@ -51,7 +51,7 @@ final class KeyStatements {
 
   /// Changes the state of a key. The new state is not CREATING, so the key has no creating process.
   ///
-  /// @param key the key in its present state
+  /// @param key the key in its current state
   static void setState(Database db, KeyEntry key, String state) throws SQLException {
     requireChanged(
         db.update(
@@ -68,13 +68,13 @@ final class KeyStatements {
   /// @throws RegistryException `REFUSED` if the condition did not hold
   static void requireChanged(int rows) {
     if (rows != 1) {
-      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+      throw new RegistryException(Kind.REFUSED, "the key's state changed in the meantime");
     }
   }
 
   /// Stores the attributes and the check value of a key's current version.
   static void putAttributes(Database db, KeyEntry key, KeyAttributes read) throws SQLException {
-    KeyCheck check = key.check();
+    KeyCheckValue check = key.check();
     db.update(
         "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
             + " always_sensitive = ?, never_extractable = ?, local = ?, key_bytes = ?,"
@@ -91,7 +91,9 @@ final class KeyStatements {
         key.version());
   }
 
-  /// @throws RegistryException `OBJECT_TAKEN` if an object of this name on a token backs a key
+  /// Checks that the object of a key on a token belongs to no other key.
+  ///
+  /// @throws RegistryException `OBJECT_TAKEN` if the object belongs to a key
   static void requireFree(Database db, String serial, KeyObject object) throws SQLException {
     List<Integer> taken =
         db.query(
@@ -106,7 +108,8 @@ final class KeyStatements {
             serial,
             serial);
     if (!taken.isEmpty()) {
-      throw new RegistryException(Kind.OBJECT_TAKEN, "the object backs a key already");
+      throw new RegistryException(
+          Kind.OBJECT_TAKEN, "the object on the token belongs to a key in the registry already");
     }
   }
 
@@ -126,9 +129,9 @@ final class KeyStatements {
         serial);
   }
 
-  /// Deletes all rows of a key that is in a state.
+  /// Deletes all rows of a key if the key has this state.
   ///
-  /// @return whether the key was in that state
+  /// @return whether the key had this state
   static boolean delete(Database db, KeyId id, String state) throws SQLException {
     for (String part : List.of("key_copies", "key_versions", "tags")) {
       db.update(

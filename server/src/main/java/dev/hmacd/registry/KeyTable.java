@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// All keys of the registry in memory, by id and by alias. Reads are thread-safe. Changes run on
 /// the store's thread.
 ///
-/// Both maps lead to whole keys, so each look-up is one read of one map. A change publishes a new
-/// key under each of its names, one name after the other. Each read sees a name's key from before
-/// or from after the change, and the change is answered after the last name.
+/// Both maps have complete keys as values, so each look-up is one read of one map. A change
+/// publishes the new key under each of its names, one name after the other. A concurrent read of a
+/// name returns the old or the new key. The change is answered after its last name is published.
 final class KeyTable implements KeyReader, RegistryFile.Memory {
   private final ArnScope scope;
   private final String arnPrefix;
@@ -46,7 +46,7 @@ final class KeyTable implements KeyReader, RegistryFile.Memory {
     replace(byAlias, newByAlias);
   }
 
-  /// Replaces the content name by name. A name in both contents never disappears in between.
+  /// Replaces the content name by name. A name in the old and the new content is never missing.
   private static void replace(Map<String, KeyEntry> map, Map<String, KeyEntry> content) {
     map.putAll(content);
     map.keySet().retainAll(content.keySet());
@@ -90,10 +90,12 @@ final class KeyTable implements KeyReader, RegistryFile.Memory {
   ///
   /// @throws RegistryException `KEY_NOT_FOUND`
   KeyEntry require(KeyId id) {
-    return find(id).orElseThrow(() -> new RegistryException(Kind.KEY_NOT_FOUND, "no such key"));
+    return find(id)
+        .orElseThrow(
+            () -> new RegistryException(Kind.KEY_NOT_FOUND, "the key " + id + " does not exist"));
   }
 
-  /// All keys, in any order. A view of the present content.
+  /// All keys, in any order, as a live view.
   Collection<KeyEntry> all() {
     return Collections.unmodifiableCollection(byId.values());
   }
@@ -101,8 +103,9 @@ final class KeyTable implements KeyReader, RegistryFile.Memory {
   /// Publishes a new or changed key under its id and its aliases, and then removes the aliases that
   /// it had before.
   ///
-  /// An alias moves by two calls: first with its new key, then with its old key. An alias of
-  /// another key is not removed, so the alias leads to a key at every moment.
+  /// The move of an alias needs two calls: first with its new key, then with its old key. The
+  /// second call does not remove the alias of the new key. So the alias points at a key at every
+  /// moment.
   KeyEntry put(KeyEntry key) {
     KeyEntry before = byId.put(key.id().value(), key);
     for (Alias alias : key.aliases()) {

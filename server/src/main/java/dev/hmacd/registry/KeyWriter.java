@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
@@ -23,14 +23,14 @@ public interface KeyWriter {
   /// Quota of aliases for one key in AWS KMS.
   int MAX_ALIASES_PER_KEY = 50;
 
-  /// Starts work for an owner, whose share of the registry it uses until it completes.
+  /// Starts work that counts against the owner's quota of registry operations until it completes.
   ///
   /// @param owner the caller's principal
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
 
-  /// Stores a new key. After this a crash cannot orphan its object on the token. A key in state
-  /// CREATING is stored as the first attempt of this process ([Creation]).
+  /// Stores a new key. Afterwards a crash cannot orphan its object on the token. A key in state
+  /// `CREATING` is stored as the first attempt of this process ([CreatingKey]).
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
   default CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
@@ -39,8 +39,8 @@ public interface KeyWriter {
 
   /// Like [#insert(KeyEntry, List)].
   ///
-  /// @param tokenSerials the tokens on which the object's name must not belong to another key
-  /// @return fails with `OBJECT_TAKEN` if it does
+  /// @param tokenSerials the tokens on which the object must not belong to another key
+  /// @return fails with `OBJECT_TAKEN` if the object belongs to another key
   CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags, List<String> tokenSerials);
 
   /// Enables a key in state CREATING, after its object was generated with these attributes. A key
@@ -48,7 +48,7 @@ public interface KeyWriter {
   ///
   /// @param check the check value; null if the token cannot compute it
   /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheck check);
+  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheckValue check);
 
   /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.
   CompletableFuture<KeyId> abandon(KeyId id);
@@ -56,7 +56,7 @@ public interface KeyWriter {
   /// Stores the check value of a key that has none. A stored check value never changes.
   ///
   /// @return the key with the stored check value; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check);
+  CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check);
 
   /// Changes a key's state, deletion date or description.
   ///
@@ -64,13 +64,13 @@ public interface KeyWriter {
   /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` refused
   CompletableFuture<KeyEntry> update(KeyId id, Function<KeyEntry, Optional<KeyEntry>> change);
 
-  /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
-  /// name these keys any more. Their rows stay until [#forget].
+  /// Marks keys as condemned whose deletion is due, and deletes their aliases. Callers cannot use
+  /// these keys any more. Their rows stay until [#forget].
   ///
   /// @param limit maximum number of keys
   CompletableFuture<List<KeyEntry>> condemnDue(int limit);
 
-  /// Deletes a condemned key, after its object is gone from its tokens.
+  /// Deletes a condemned key, after its tokens have destroyed its object.
   CompletableFuture<KeyId> forget(KeyId id);
 
   /// Stores that another token holds a key's object, too.

@@ -6,15 +6,14 @@ import java.time.Clock;
 import java.util.List;
 import java.util.UUID;
 
-/// The registry of a daemon: builds the parts that share one database file. Thread-safe after
-/// [#open].
+/// The registry of a daemon: its parts, which share one database file. Thread-safe after [#open].
 public final class Registry implements AutoCloseable {
   private final RegistryStore store;
   private final KeyTable keys;
   private final KeyWriter writer;
   private final KeyLists lists;
   private final AccessKeyRegistry accessKeys;
-  private final OwnKeys ownKeys;
+  private final DaemonKeyRegistry ownKeys;
 
   /// Opens no file: [#open] does.
   public Registry(Path file, ArnScope scope, Clock clock) {
@@ -24,7 +23,7 @@ public final class Registry implements AutoCloseable {
     writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);
-    ownKeys = new OwnKeys(store);
+    ownKeys = new DaemonKeyRegistry(store);
   }
 
   /// Opens or creates the database, and loads the parts that are in memory.
@@ -53,7 +52,7 @@ public final class Registry implements AutoCloseable {
   }
 
   /// The daemon's own keys.
-  public OwnKeys ownKeys() {
+  public DaemonKeyRegistry ownKeys() {
     return ownKeys;
   }
 

@@ -4,7 +4,7 @@ package dev.hmacd.registry;
 public final class RegistryException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
-  /// Kind of the failure, for callers.
+  /// Kind of the failure. Callers decide by it about a retry.
   public enum Kind {
     /// The queue of the registry is full; retry later.
     BUSY,
@@ -25,7 +25,7 @@ public final class RegistryException extends RuntimeException {
     ACCESS_KEY_NOT_FOUND,
     /// The state of the key does not allow the change any more.
     REFUSED,
-    /// The object on the token belongs to a key already.
+    /// The object on the token belongs to another key already.
     OBJECT_TAKEN
   }
 

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The registry's database file, with its lock and its connection.
 ///
-/// Keeps memory equal to the file: loads all parts in memory when it opens a connection, and never
-/// accepts a file that is older than memory. Not thread-safe: [#open] runs before the store's
-/// thread starts, [#close] after it ended, all else on it.
+/// It loads all parts into memory when it opens a connection, so memory is equal to the file. It
+/// refuses a file that is older than memory. Not thread-safe: [#open] runs before the start of the
+/// store's thread, [#close] runs after its end, and all other methods run on it.
 final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
@@ -30,8 +30,7 @@ final class RegistryFile implements AutoCloseable {
   /// Identity of the open file.
   private @Nullable Object identity;
 
-  /// Revision of the content in memory. A file with a smaller revision is not the file from which
-  /// memory was loaded.
+  /// Revision of the content in memory. A file with a smaller revision is older than memory.
   private long revision;
 
   private boolean opened;
@@ -47,7 +46,7 @@ final class RegistryFile implements AutoCloseable {
 
   /// A part of the file's content in memory.
   interface Memory {
-    /// Replaces the part in memory by that of the file.
+    /// Loads the part from the file into memory.
     void load(Database db) throws SQLException;
   }
 
@@ -65,7 +64,9 @@ final class RegistryFile implements AutoCloseable {
               Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
               Database.OWNER_ONLY);
       if (lock.tryLock() == null) {
-        throw new RegistryException(Kind.UNAVAILABLE, "another daemon uses the registry " + file);
+        throw new RegistryException(
+            Kind.UNAVAILABLE,
+            "another daemon uses the registry " + file + ": stop it, or change registry.path");
       }
       Database fresh = Database.open(file);
       database = fresh;
@@ -74,16 +75,17 @@ final class RegistryFile implements AutoCloseable {
       load(fresh);
       opened = true;
     } catch (OverlappingFileLockException e) {
-      throw new RegistryException(Kind.UNAVAILABLE, "this process uses the registry already", e);
+      throw new RegistryException(
+          Kind.UNAVAILABLE, "this process already uses the registry " + file, e);
     } catch (IOException | SQLException e) {
-      boolean unusable = Unusable.is(e);
+      boolean unusable = PermanentFailure.is(e);
       throw new RegistryException(
           unusable ? Kind.UNUSABLE : Kind.UNAVAILABLE,
           "cannot open the registry "
               + file
               + ": "
               + e
-              + (unusable ? "; " + Unusable.remedy(e) : ""),
+              + (unusable ? "; " + PermanentFailure.remedy(e) : ""),
           e);
     }
   }
@@ -117,7 +119,12 @@ final class RegistryFile implements AutoCloseable {
         db.query("SELECT arn_prefix FROM registry", row -> row.getString("arn_prefix")).getFirst();
     if (!fixed.equals(scope.prefix())) {
       throw new RegistryException(
-          Kind.FOREIGN, "the registry's keys have ARNs that start with " + fixed);
+          Kind.FOREIGN,
+          "the keys of the registry "
+              + file
+              + " have ARNs that start with "
+              + fixed
+              + ": correct the section arn of the configuration");
     }
   }
 
@@ -139,24 +146,27 @@ final class RegistryFile implements AutoCloseable {
     db.rollback();
   }
 
-  /// The connection. After a failure it is a new connection, and memory is loaded from it again.
+  /// Returns the connection. After a failure, opens a new connection, and loads memory again.
   Database database() throws SQLException, IOException {
     Database open = database;
     if (open != null) {
       if (!Objects.equals(identity(), identity)) {
-        throw new IOException("another file is in the place of the registry " + file);
+        throw new IOException("another file replaced the registry " + file);
       }
       return open;
     }
     if (!opened) {
-      throw new RegistryException(Kind.UNAVAILABLE, "not open");
+      throw new RegistryException(Kind.UNAVAILABLE, "the registry " + file + " is not open");
     }
     Database fresh = Database.reopen(file);
     try {
       requireScope(fresh);
       if (revision(fresh) < revision) {
         throw new RegistryException(
-            Kind.FOREIGN, "the registry " + file + " is older than what was answered from it");
+            Kind.FOREIGN,
+            "the registry "
+                + file
+                + " is older than the daemon's copy in memory: restart the daemon");
       }
       identity = identity();
       load(fresh);
@@ -195,7 +205,7 @@ final class RegistryFile implements AutoCloseable {
       }
       var _ = database();
     } catch (SQLException | IOException | RegistryException e) {
-      // Memory stays as it is, and the next call tries again.
+      // Memory is unchanged, and the next call tries again.
       failure.addSuppressed(e);
     }
   }

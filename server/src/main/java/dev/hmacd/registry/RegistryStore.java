@@ -43,8 +43,8 @@ final class RegistryStore implements AutoCloseable {
     file.open();
   }
 
-  /// Starts work for an owner. One owner may have half as many operations in flight as the queue
-  /// has places.
+  /// Starts work for an owner. One owner may have operations in flight up to half of the queue's
+  /// size.
   ///
   /// @param owner the caller's principal
   /// @param work starts the work; it counts until its future completes
@@ -53,7 +53,7 @@ final class RegistryStore implements AutoCloseable {
     if (!owners.tryHold(owner, 1)) {
       return CompletableFuture.failedFuture(
           new RegistryException(
-              Kind.OWNER_BUSY, owners.max() + " calls of one owner are in flight"));
+              Kind.OWNER_BUSY, owners.max() + " calls of one owner are in flight, the maximum"));
     }
     CompletableFuture<T> begun;
     try {
@@ -90,7 +90,11 @@ final class RegistryStore implements AutoCloseable {
       executor.execute(() -> run(work, result));
     } catch (RejectedExecutionException e) {
       Kind kind = executor.isShutdown() ? Kind.UNAVAILABLE : Kind.BUSY;
-      result.completeExceptionally(new RegistryException(kind, "the registry takes no more", e));
+      result.completeExceptionally(
+          new RegistryException(
+              kind,
+              kind == Kind.BUSY ? "the queue of the registry is full" : "the registry is closed",
+              e));
     }
     return result;
   }
@@ -105,7 +109,8 @@ final class RegistryStore implements AutoCloseable {
       return;
     } catch (SQLException | IOException | RuntimeException | Error e) {
       log.atError().setCause(e).log("The registry cannot be read or written");
-      RegistryException failure = new RegistryException(Kind.UNAVAILABLE, "database failure", e);
+      RegistryException failure =
+          new RegistryException(Kind.UNAVAILABLE, "the registry cannot be read or written", e);
       file.reopen(failure);
       result.completeExceptionally(failure);
       return;
@@ -133,14 +138,14 @@ final class RegistryStore implements AutoCloseable {
     executor.shutdown();
     try {
       if (!executor.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
-        log.atWarn().log("The registry did not end its work in time");
+        log.atWarn().log("Registry operations did not end within the time limit of the stop");
         return;
       }
       file.close();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (SQLException | IOException e) {
-      log.atWarn().setCause(e).log("The registry was not closed cleanly");
+      log.atWarn().setCause(e).log("Registry not closed cleanly");
     }
   }
 }

@@ -39,7 +39,8 @@ final class SqliteAliases {
                   target.value(),
                   KeyRows.CONDEMNED);
           if (inserted == 0 && !find(db, alias).isEmpty()) {
-            throw new RegistryException(Kind.ALIAS_EXISTS, "the alias exists");
+            throw new RegistryException(
+                Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
           }
           KeyEntry key = table.require(target);
           requireQuota(db, target);
@@ -54,7 +55,7 @@ final class SqliteAliases {
   CompletableFuture<AliasEntry> update(Alias alias, KeyId target) {
     return store.change(
         db -> {
-          KeyEntry from = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          KeyEntry from = table.find(alias).orElseThrow(() -> notFound(alias));
           KeyEntry to = table.require(target);
           int updated =
               db.update(
@@ -64,13 +65,13 @@ final class SqliteAliases {
                   alias.name(),
                   from.id().value());
           if (updated == 0) {
-            throw notFound();
+            throw notFound(alias);
           }
           requireQuota(db, target);
           AliasEntry moved = find(db, alias).getFirst();
           return () -> {
             if (!from.id().equals(to.id())) {
-              // In this order, so that the alias leads to a key at every moment.
+              // In this order, so that the alias points at a key at every moment.
               table.put(with(to, alias));
               table.put(without(from, alias));
             }
@@ -82,14 +83,14 @@ final class SqliteAliases {
   CompletableFuture<Alias> delete(Alias alias) {
     return store.change(
         db -> {
-          KeyEntry key = table.find(alias).orElseThrow(SqliteAliases::notFound);
+          KeyEntry key = table.find(alias).orElseThrow(() -> notFound(alias));
           int deleted =
               db.update(
                   "DELETE FROM aliases WHERE name = ? AND key_id = ?",
                   alias.name(),
                   key.id().value());
           if (deleted == 0) {
-            throw notFound();
+            throw notFound(alias);
           }
           return () -> {
             table.put(without(key, alias));
@@ -98,13 +99,14 @@ final class SqliteAliases {
         });
   }
 
-  /// The alias, or nothing.
+  /// Reads an alias. The list is empty if the alias does not exist.
   private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
     return db.query(KeyRows.SELECT_ALIASES + " WHERE name = ?", KeyRows::alias, alias.name());
   }
 
-  private static RegistryException notFound() {
-    return new RegistryException(Kind.ALIAS_NOT_FOUND, "no such alias");
+  private static RegistryException notFound(Alias alias) {
+    return new RegistryException(
+        Kind.ALIAS_NOT_FOUND, "the alias " + alias.name() + " does not exist");
   }
 
   /// Refuses a change after which a key has too many aliases.
@@ -116,7 +118,9 @@ final class SqliteAliases {
                 key.value())
             .getFirst();
     if (count > KeyWriter.MAX_ALIASES_PER_KEY) {
-      throw new RegistryException(Kind.TOO_MANY_ALIASES, "the key has its most aliases");
+      throw new RegistryException(
+          Kind.TOO_MANY_ALIASES,
+          "alias limit reached (" + KeyWriter.MAX_ALIASES_PER_KEY + " per key)");
     }
   }
 

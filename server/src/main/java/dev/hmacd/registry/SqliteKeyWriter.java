@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
-/// Changes run one after the other on the store's thread, the only thread that changes the
-/// [KeyTable]. So the table is what the database has when a change starts. The statements have the
-/// expected state as a condition, and a change whose condition does not hold is rolled back.
+/// Changes run one after the other on the store's thread. No other thread changes the [KeyTable],
+/// so the table is equal to the database at the start of a change. The statements have the expected
+/// state as a condition. If the condition does not hold, the change is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
   private final KeyTable table;
@@ -32,7 +32,7 @@ final class SqliteKeyWriter implements KeyWriter {
   private final SqliteAliases aliases;
   private final SqliteTags tags;
 
-  /// @param processId id of this process, the owner of the keys that it makes
+  /// @param processId id of this process, the owner of the keys that it creates
   SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock, String processId) {
     this.store = store;
     this.table = table;
@@ -63,7 +63,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<KeyEntry> enable(
-      KeyId id, KeyAttributes read, @Nullable KeyCheck check) {
+      KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
     return store.change(
         db -> {
           KeyEntry key = table.require(id);
@@ -92,7 +92,7 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> recognise(KeyId id, KeyCheck check) {
+  public CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check) {
     return store.change(
         db -> {
           KeyEntry entry = table.require(id);
@@ -106,7 +106,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   check.macHex(),
                   id.value(),
                   entry.version()));
-          return () -> table.put(entry.recognisedBy(check));
+          return () -> table.put(entry.withCheckValue(check));
         });
   }
 
@@ -120,7 +120,9 @@ final class SqliteKeyWriter implements KeyWriter {
               change
                   .apply(key)
                   .orElseThrow(
-                      () -> new RegistryException(Kind.REFUSED, "the key is not as it was"));
+                      () ->
+                          new RegistryException(
+                              Kind.REFUSED, "the key's state changed in the meantime"));
           Instant deletion = changed.deletion();
           KeyStatements.requireChanged(
               db.update(

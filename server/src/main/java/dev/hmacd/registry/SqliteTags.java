@@ -30,7 +30,8 @@ final class SqliteTags {
                       id.value())
                   .getFirst();
           if (count > Tag.MAX_PER_KEY) {
-            throw new RegistryException(Kind.TOO_MANY_TAGS, "the key has its most tags");
+            throw new RegistryException(
+                Kind.TOO_MANY_TAGS, "tag limit reached (" + Tag.MAX_PER_KEY + " per key)");
           }
           return () -> id;
         });
@@ -50,14 +51,14 @@ final class SqliteTags {
   private KeyEntry requireAllowed(KeyId id, Predicate<KeyEntry> allowed) {
     KeyEntry key = table.require(id);
     if (!allowed.test(key)) {
-      throw new RegistryException(Kind.REFUSED, "the key is not as it was");
+      throw new RegistryException(Kind.REFUSED, "the key's state changed in the meantime");
     }
     return key;
   }
 
   /// Adds tags to a key, without a check of the quota.
   ///
-  /// @param key the key in its present state
+  /// @param key the key in its current state
   static void put(Database db, KeyEntry key, List<Tag> tags) throws SQLException {
     for (Tag tag : tags) {
       KeyStatements.requireChanged(

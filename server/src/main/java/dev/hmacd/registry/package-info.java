@@ -8,11 +8,11 @@
 ///   [SqliteAliases] and [SqliteTags].
 /// - [KeyLists] lists keys, aliases and tags.
 /// - [AccessKeyRegistry] has the access keys, and [AccessKeyTable] their copy in memory.
-/// - [OwnKeys] has the daemon's own keys.
+/// - [DaemonKeyRegistry] has the daemon's own keys.
 ///
-/// [RegistryStore] runs all operations on one thread. [RegistryFile] is the file that it works on,
-/// and [Database] the SQLite connection. [KeyRows] and [KeyStatements] have the SQL that several
-/// parts use. [Unusable] classifies failures of the file.
+/// [RegistryStore] runs all operations on one thread. [RegistryFile] manages the database file, and
+/// [Database] the SQLite connection. [KeyRows] and [KeyStatements] have the SQL that several parts
+/// use. [PermanentFailure] classifies failures of the file.
 @NullMarked
 package dev.hmacd.registry;
 

@@ -3,8 +3,8 @@ package dev.hmacd.rpc;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.PageRequest;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.CreateAccessKeyRequest;
 import dev.hmacd.v1.CreateAccessKeyResponse;
@@ -89,7 +89,7 @@ final class AccessKeyGrpcService {
   }
 
   private static String id(String given) {
-    Shape.text("access_key_id", given, 1, 128);
+    FieldValidation.text("access_key_id", given, 1, 128);
     return given;
   }
 }

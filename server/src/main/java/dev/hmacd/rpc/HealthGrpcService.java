@@ -6,10 +6,10 @@ import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import dev.hmacd.access.Principal;
 import dev.hmacd.authn.Authenticator;
-import dev.hmacd.transport.Shares;
+import dev.hmacd.transport.FairLimit;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.MacServiceGrpc;
@@ -46,7 +46,7 @@ public final class HealthGrpcService {
           AccessKeyServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final Shares<Watch> shares = new Shares<>(MAX_WATCHES, Watch::refuse);
+  private final FairLimit<Watch> shares = new FairLimit<>(MAX_WATCHES, Watch::refuse);
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
   private volatile boolean watchesEnded;
 
@@ -101,7 +101,7 @@ public final class HealthGrpcService {
   }
 
   private static boolean isKnown(HealthCheckRequest request) {
-    Shape.text("service", request.getService(), 0, MAX_NAME_CHARS);
+    FieldValidation.text("service", request.getService(), 0, MAX_NAME_CHARS);
     return SERVICES.contains(request.getService());
   }
 

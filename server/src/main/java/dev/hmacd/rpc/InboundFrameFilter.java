@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.transport.ConnectionMeter;
-import dev.hmacd.transport.NettyState;
+import dev.hmacd.transport.NettyInternals;
 import dev.hmacd.usecase.Failure;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
@@ -42,7 +42,8 @@ import org.slf4j.LoggerFactory;
 ///
 /// The filter counts the memory of the connection's streams. It resets a stream if the client does
 /// not read the response.
-final class InboundFrameFilter extends Http2FrameListenerDecorator implements ConnectionMeter.Held {
+final class InboundFrameFilter extends Http2FrameListenerDecorator
+    implements ConnectionMeter.EdgeMemory {
   private static final Logger log = LoggerFactory.getLogger(InboundFrameFilter.class);
 
   /// Memory of gRPC and Netty for an open stream, with the headers of request and response.
@@ -149,7 +150,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
   }
 
   private void measure() {
-    if (meter != null && NettyState.heldBackBytes(handler.encoder().flowController()) > 0) {
+    if (meter != null && NettyInternals.heldBackBytes(handler.encoder().flowController()) > 0) {
       meter.measure();
     }
   }
@@ -176,7 +177,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator implements Co
   @Override
   public long directBytes() {
     Http2RemoteFlowController flow = handler.encoder().flowController();
-    if (NettyState.heldBackBytes(flow) == 0) {
+    if (NettyInternals.heldBackBytes(flow) == 0) {
       return 0;
     }
     long[] bytes = {0};

@@ -4,10 +4,10 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenSession.Query;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.usecase.UseCases;
 import dev.hmacd.v1.AdoptKeyRequest;
 import dev.hmacd.v1.AdoptKeyResponse;
@@ -100,7 +100,7 @@ final class KeyGrpcService {
     if (request.hasObjectLabel()) {
       return new Query.ByLabel(request.getObjectLabel());
     }
-    Shape.require(request.hasObjectId(), "object_label", "this or object_id must be set");
+    FieldValidation.require(request.hasObjectId(), "object_label", "this or object_id must be set");
     return new Query.ById(idHex);
   }
 

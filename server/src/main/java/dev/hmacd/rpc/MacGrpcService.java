@@ -3,8 +3,8 @@ package dev.hmacd.rpc;
 import com.google.protobuf.ByteString;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
-import dev.hmacd.usecase.MacAnswer;
 import dev.hmacd.usecase.MacRequest;
+import dev.hmacd.usecase.MacResult;
 import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.v1.GenerateMacRequest;
@@ -54,7 +54,7 @@ final class MacGrpcService {
     macs.generateMac(call, domain, reply.encoding(made -> generated(made, checked)));
   }
 
-  private static GenerateMacResponse generated(MacAnswer made, boolean checked) {
+  private static GenerateMacResponse generated(MacResult made, boolean checked) {
     return GenerateMacResponse.newBuilder()
         .setKeyId(made.keyArn())
         .setMac(ByteString.copyFrom(made.mac()))

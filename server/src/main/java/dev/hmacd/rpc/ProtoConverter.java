@@ -10,8 +10,8 @@ import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Failure;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.v1.AccessKeyMetadata;
 import dev.hmacd.v1.AliasListEntry;
 import dev.hmacd.v1.KeyMetadata;
@@ -159,8 +159,8 @@ final class ProtoConverter {
   /// @throws Refusal if a tag does not have the form that AWS KMS requires
   static List<dev.hmacd.key.Tag> tags(List<Tag> tags) {
     for (Tag tag : tags) {
-      Shape.text("tag_key", tag.getTagKey(), 1, dev.hmacd.key.Tag.MAX_KEY_LENGTH);
-      Shape.text("tag_value", tag.getTagValue(), 0, dev.hmacd.key.Tag.MAX_VALUE_LENGTH);
+      FieldValidation.text("tag_key", tag.getTagKey(), 1, dev.hmacd.key.Tag.MAX_KEY_LENGTH);
+      FieldValidation.text("tag_value", tag.getTagValue(), 0, dev.hmacd.key.Tag.MAX_VALUE_LENGTH);
     }
     return tags.stream()
         .map(tag -> new dev.hmacd.key.Tag(tag.getTagKey(), tag.getTagValue()))

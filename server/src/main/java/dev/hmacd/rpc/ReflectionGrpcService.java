@@ -1,7 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.Shares;
+import dev.hmacd.transport.FairLimit;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
@@ -37,8 +37,8 @@ final class ReflectionGrpcService
   private final CallStarter starter;
   private final List<ServerServiceDefinition> definitions;
   private final List<ServerServiceDefinition> services;
-  private final Shares<GrpcReply<?>> shares =
-      new Shares<>(MAX_CALLS, ReflectionGrpcService::refuse);
+  private final FairLimit<GrpcReply<?>> shares =
+      new FairLimit<>(MAX_CALLS, ReflectionGrpcService::refuse);
   private final Set<GrpcReply<?>> open = ConcurrentHashMap.newKeySet();
   private volatile @Nullable ReflectionIndex index;
   private volatile boolean stopped;

@@ -2,8 +2,8 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.key.Tag;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.PageRequest;
-import dev.hmacd.usecase.Shape;
 import dev.hmacd.usecase.TagService;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.ListResourceTagsRequest;
@@ -52,7 +52,9 @@ final class TagMethods {
   private void untagResource(
       Call call, UntagResourceRequest request, GrpcReply<UntagResourceResponse> reply) {
     requireSome("tag_keys", request.getTagKeysCount());
-    request.getTagKeysList().forEach(key -> Shape.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
+    request
+        .getTagKeysList()
+        .forEach(key -> FieldValidation.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
     tags.untagResource(
         call,
         request.getKeyId(),
@@ -61,7 +63,8 @@ final class TagMethods {
   }
 
   private static void requireSome(String field, int count) {
-    Shape.require(count >= 1 && count <= Tag.MAX_PER_KEY, field, "must be 1 to " + Tag.MAX_PER_KEY);
+    FieldValidation.require(
+        count >= 1 && count <= Tag.MAX_PER_KEY, field, "must be 1 to " + Tag.MAX_PER_KEY);
   }
 
   private void listResourceTags(

@@ -1,10 +1,10 @@
 package dev.hmacd.sigv4;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.SignRequest;
@@ -23,7 +23,7 @@ public final class AccessKeySecrets {
   private volatile @Nullable DerivationKey derivationKey;
 
   /// The key for the derivation of secrets, and the tokens that hold it.
-  private record DerivationKey(KeyObject key, KeyCheck check, List<String> tokenSerials) {}
+  private record DerivationKey(KeyObject key, KeyCheckValue check, List<String> tokenSerials) {}
 
   public AccessKeySecrets(TokenRouter tokens) {
     this.tokens = tokens;
@@ -34,8 +34,8 @@ public final class AccessKeySecrets {
   /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
   ///   answer of the key is compared: another key would derive other secrets
   /// @param tokenSerials the tokens that hold it
-  public void start(OwnKey key, List<String> tokenSerials) {
-    KeyCheck check = KeyCheck.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
+  public void start(DaemonKey key, List<String> tokenSerials) {
+    KeyCheckValue check = KeyCheckValue.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
     derivationKey = new DerivationKey(key.object(), check, List.copyOf(tokenSerials));
   }
 

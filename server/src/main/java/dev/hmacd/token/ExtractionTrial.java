@@ -92,7 +92,7 @@ public final class ExtractionTrial {
       }
       byte[] value = module.bytes(session, key, CkConstants.CKA_VALUE);
       return new Result(
-          new KeyReader(module, session).read(name, key).attributes(),
+          new KeyAttributeReader(module, session).read(name, key).attributes(),
           value != null && value.length > 0,
           isLoosenedByCopying(name, key),
           List.copyOf(wrappedBy),
@@ -172,7 +172,8 @@ public final class ExtractionTrial {
       return false;
     }
     // A token may also copy the key with unchanged attributes.
-    KeyAttributes read = new KeyReader(module, session).read(name, copy.get()).attributes();
+    KeyAttributes read =
+        new KeyAttributeReader(module, session).read(name, copy.get()).attributes();
     module.destroy(session, copy.get());
     return !Boolean.TRUE.equals(read.sensitive()) || !Boolean.FALSE.equals(read.extractable());
   }

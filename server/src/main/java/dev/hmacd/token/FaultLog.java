@@ -2,7 +2,7 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyAttributes.Unfit;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException.Fault;
@@ -89,7 +89,7 @@ final class FaultLog {
   }
 
   /// Another object has the label and id of a key.
-  void keySubstituted(KeyObject object, KeyCheck check) {
+  void keySubstituted(KeyObject object, KeyCheckValue check) {
     if (substituted.add(object)) {
       log.atError()
           .addKeyValue("key_id", check.key())

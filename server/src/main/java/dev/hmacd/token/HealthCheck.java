@@ -1,8 +1,8 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.token.TokenException.Fault;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -45,7 +45,7 @@ public final class HealthCheck implements AutoCloseable {
   /// Written under the lock.
   private volatile HealthState state;
 
-  private volatile @Nullable OwnKey key;
+  private volatile @Nullable DaemonKey key;
 
   /// Schedule and time limits of health checks.
   ///
@@ -88,7 +88,7 @@ public final class HealthCheck implements AutoCloseable {
   }
 
   /// Starts the checks: the first at once, then one in each interval.
-  public void start(OwnKey ownKey) {
+  public void start(DaemonKey ownKey) {
     key = ownKey;
     lanes.useHealthCheckKey(ownKey);
     handle(new HealthEvent.ChecksStarted(System.nanoTime()));
@@ -177,7 +177,7 @@ public final class HealthCheck implements AutoCloseable {
   }
 
   private void check(long number) {
-    OwnKey probeKey = Objects.requireNonNull(key);
+    DaemonKey probeKey = Objects.requireNonNull(key);
     lanes.checkHealth(
         probeKey,
         System.nanoTime() + settings.limit().toNanos(),

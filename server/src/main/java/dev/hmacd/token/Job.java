@@ -1,6 +1,6 @@
 package dev.hmacd.token;
 
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.token.TokenException.Kind;
 import java.lang.invoke.MethodHandles;
@@ -85,7 +85,7 @@ abstract class Job<T> {
   }
 
   /// The health check's MAC, also on a token that is out of service.
-  static Job<byte[]> healthCheck(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
+  static Job<byte[]> healthCheck(DaemonKey key, long deadlineNanos, Completion<byte[]> completion) {
     return new Job<>(deadlineNanos, completion) {
       @Override
       byte[] perform(LaneSession session) throws TokenException {

@@ -17,14 +17,14 @@ final class KeyGeneration {
   private final AtomicBoolean modifiable;
   private final long session;
   private final int epoch;
-  private final KeyReader reader;
+  private final KeyAttributeReader reader;
   private final SessionCopies copies;
 
   KeyGeneration(
       Pkcs11Session.Shared shared,
       long session,
       int epoch,
-      KeyReader reader,
+      KeyAttributeReader reader,
       SessionCopies copies) {
     this.shared = shared;
     this.module = shared.module();

@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
 final class KeySearch {
   private final Cryptoki module;
   private final long session;
-  private final KeyReader reader;
+  private final KeyAttributeReader reader;
   private final CopyLock copying;
 
-  KeySearch(Cryptoki module, long session, KeyReader reader, CopyLock copying) {
+  KeySearch(Cryptoki module, long session, KeyAttributeReader reader, CopyLock copying) {
     this.module = module;
     this.session = session;
     this.reader = reader;

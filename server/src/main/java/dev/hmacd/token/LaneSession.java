@@ -1,8 +1,8 @@
 package dev.hmacd.token;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.security.MessageDigest;
@@ -35,7 +35,7 @@ final class LaneSession {
 
   /// A handle, with the check value that was compared last and the time of the comparison. The
   /// check value is null before the first comparison.
-  private record Loaded(long handle, @Nullable KeyCheck check, long recognisedNanos) {
+  private record Loaded(long handle, @Nullable KeyCheckValue check, long recognisedNanos) {
     static Loaded unknown(long handle) {
       return new Loaded(handle, null, 0);
     }
@@ -82,7 +82,7 @@ final class LaneSession {
   /// @param check the check value: compared once for the handle of a copy, every
   ///   [#RECOGNISED_NANOS] for the handle of a token object; null for no comparison
   /// @throws TokenException `KEY_UNFIT` also if another key has its label and id
-  long handle(KeyObject key, @Nullable KeyCheck check) throws TokenException {
+  long handle(KeyObject key, @Nullable KeyCheckValue check) throws TokenException {
     Loaded known = handles.get(key);
     if (known == null) {
       if (handles.size() >= MAX_HANDLES) {
@@ -99,13 +99,13 @@ final class LaneSession {
     return known.handle();
   }
 
-  private boolean isRecognised(Loaded known, KeyCheck check) throws TokenException {
+  private boolean isRecognised(Loaded known, KeyCheckValue check) throws TokenException {
     return check.equals(known.check())
         && (System.nanoTime() - known.recognisedNanos() < RECOGNISED_NANOS
             || session().isCopy(known.handle()));
   }
 
-  private void recognise(KeyObject key, long handle, KeyCheck check) throws TokenException {
+  private void recognise(KeyObject key, long handle, KeyCheckValue check) throws TokenException {
     long start = System.nanoTime();
     byte[] mac = session().sign(handle, check.algorithm(), check.message());
     if (!check.isAnsweredBy(mac)) {
@@ -137,7 +137,7 @@ final class LaneSession {
   /// Computes the health check's MAC under the token object of its key. A copy would work after the
   /// loss of all token objects. The session searches for the object again from time to time: a
   /// handle can work although searches find no keys.
-  byte[] checkHealth(OwnKey key) throws TokenException {
+  byte[] checkHealth(DaemonKey key) throws TokenException {
     Long known = healthCheckHandle;
     if (known == null || lanes.searches().isDue()) {
       known = healthCheckObject(key);
@@ -146,7 +146,7 @@ final class LaneSession {
   }
 
   /// Searches for the object, even if this session has a handle of it.
-  private long healthCheckObject(OwnKey key) throws TokenException {
+  private long healthCheckObject(DaemonKey key) throws TokenException {
     Long before = healthCheckHandle;
     healthCheckHandle = null;
     long start = System.nanoTime();
@@ -174,7 +174,7 @@ final class LaneSession {
   ///
   /// @throws TokenException a fault, if the health check's key is missing, too, or is not usable
   void requireObjects() throws TokenException {
-    OwnKey key = lanes.healthCheckKey();
+    DaemonKey key = lanes.healthCheckKey();
     if (key == null) {
       return;
     }

@@ -1,8 +1,8 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.OwnKey;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -32,7 +32,7 @@ public final class Lanes implements AutoCloseable {
   private final List<Lane> lanes = new CopyOnWriteArrayList<>();
 
   private final AtomicInteger reopenings = new AtomicInteger();
-  private volatile @Nullable OwnKey healthCheckKey;
+  private volatile @Nullable DaemonKey healthCheckKey;
 
   /// Number of started lanes. Used by the watchdog only, after it has started.
   private int started;
@@ -117,17 +117,17 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Submits a health check, also while the token is out of service.
-  void checkHealth(OwnKey key, long deadlineNanos, Completion<byte[]> completion) {
+  void checkHealth(DaemonKey key, long deadlineNanos, Completion<byte[]> completion) {
     queue.add(Job.healthCheck(key, deadlineNanos, completion));
   }
 
   /// Sets the health check's key. Lanes then report a key as missing only while the token has this
   /// key.
-  void useHealthCheckKey(OwnKey key) {
+  void useHealthCheckKey(DaemonKey key) {
     healthCheckKey = key;
   }
 
-  @Nullable OwnKey healthCheckKey() {
+  @Nullable DaemonKey healthCheckKey() {
     return healthCheckKey;
   }
 

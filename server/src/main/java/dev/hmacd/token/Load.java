@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/// Load-balancing state of a token: the number of calls in flight, and a negative cache (10 s) of
+/// Load-balancing state of a token: the number of in-flight calls, and a negative cache (10 s) of
 /// missing keys.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The map is thread-safe.

@@ -41,7 +41,7 @@ final class Pkcs11Session implements TokenSession {
   private final Handles handles;
   private final long session;
   private final int epoch;
-  private final KeyReader reader;
+  private final KeyAttributeReader reader;
   private final KeySearch search;
   private final SessionCopies copies;
   private final KeyGeneration generation;
@@ -63,7 +63,7 @@ final class Pkcs11Session implements TokenSession {
     this.handles = shared.handles();
     this.session = session;
     this.epoch = epoch;
-    reader = new KeyReader(module, session);
+    reader = new KeyAttributeReader(module, session);
     search = new KeySearch(module, session, reader, shared.copying());
     copies = new SessionCopies(module, session, handles, epoch, shared.copying());
     generation = new KeyGeneration(shared, session, epoch, reader, copies);

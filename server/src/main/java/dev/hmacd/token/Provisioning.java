@@ -1,7 +1,7 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.token.TokenException.Kind;
 import dev.hmacd.token.TokenSession.Found;
 import dev.hmacd.token.TokenSession.Query;
@@ -23,10 +23,10 @@ public final class Provisioning {
   ///
   /// @throws TokenException also if the key in the registry computes another MAC than its known
   ///   answer. The token cannot be trusted then, and an operator must act.
-  public static OwnKey ensure(
-      TokenSession session, OwnKey.Purpose purpose, Optional<OwnKey> remembered)
+  public static DaemonKey ensure(
+      TokenSession session, DaemonKey.Purpose purpose, Optional<DaemonKey> remembered)
       throws TokenException {
-    String label = OwnKey.label(purpose);
+    String label = DaemonKey.label(purpose);
     List<Found> found = session.find(new Query.ByLabel(label));
     if (found.size() > 1) {
       throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + label);
@@ -53,6 +53,6 @@ public final class Provisioning {
       throw TokenException.fault(
           TokenException.Fault.DEVICE, label + " gave another MAC than when it was made");
     }
-    return new OwnKey(purpose, object, HexFormat.of().formatHex(answer));
+    return new DaemonKey(purpose, object, HexFormat.of().formatHex(answer));
   }
 }

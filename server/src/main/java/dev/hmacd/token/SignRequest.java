@@ -1,6 +1,6 @@
 package dev.hmacd.token;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import org.jspecify.annotations.Nullable;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param deadlineNanos in [System#nanoTime]'s terms; a request past it never reaches the token
 public record SignRequest(
     KeyObject key,
-    @Nullable KeyCheck check,
+    @Nullable KeyCheckValue check,
     MacAlgorithm algorithm,
     @SuppressWarnings("ArrayRecordComponent") byte[] message,
     long deadlineNanos) {}

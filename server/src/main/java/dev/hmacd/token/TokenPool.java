@@ -2,7 +2,7 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -172,9 +172,9 @@ public final class TokenPool implements AutoCloseable {
   ///
   /// @param healthCheckKeys by serial number; while a token lacks its health check key, none of its
   ///   keys is reported as missing
-  public void start(Map<String, OwnKey> healthCheckKeys) throws TokenException {
+  public void start(Map<String, DaemonKey> healthCheckKeys) throws TokenException {
     for (Member member : members) {
-      OwnKey key = healthCheckKeys.get(member.serial());
+      DaemonKey key = healthCheckKeys.get(member.serial());
       if (key != null) {
         member.lanes.useHealthCheckKey(key);
       }
@@ -237,7 +237,7 @@ public final class TokenPool implements AutoCloseable {
   /// Starts the health checks.
   ///
   /// @param keys by serial number
-  public void startProbes(Map<String, OwnKey> keys) {
+  public void startProbes(Map<String, DaemonKey> keys) {
     for (Member member : members) {
       member.probe.start(Objects.requireNonNull(keys.get(member.serial())));
     }

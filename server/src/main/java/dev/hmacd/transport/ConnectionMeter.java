@@ -16,17 +16,18 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Measures the memory of one connection, publishes it to the [MemoryBudget], and enforces the
-/// transfer timeout. The first handler of its connection. All methods run on the connection's event
-/// loop.
+/// Meter of one connection's memory, as the first channel handler of the connection. It publishes
+/// the memory to the [MemoryBudget], and enforces the transfer timeout. All methods run on the
+/// connection's event loop.
 ///
-/// It measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection holds more
-/// than an idle one. The sum is the edge's memory ([Held]), inbound bytes in decoders, and outbound
-/// bytes that wait for the socket. If the peer does not read its answers, the daemon does not read
-/// the connection, so answers cannot accumulate.
+/// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection
+/// holds more than an idle one. The sum is the edge's memory ([EdgeMemory]), inbound bytes in
+/// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
+/// the daemon pauses reading from the connection. So answers cannot accumulate.
 ///
-/// One time limit applies to an unfinished TLS record or frame (from its first byte), to outbound
-/// bytes without progress, and to a connection that is not writable.
+/// The transfer timeout is a defence against slow clients (slowloris). It applies to an unfinished
+/// TLS record or frame (from its first byte), to outbound bytes without progress, and to a
+/// connection that is not writable.
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// The interval between measurements of a connection that is not idle.
   public static final int SWEEP_MILLIS = 250;
@@ -43,13 +44,13 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private final MemoryBudget.Account account;
   private final long idleBytes;
   private final long timeoutNanos;
-  private final Reading reading;
-  private final FairInput input;
+  private final Backpressure backpressure;
+  private final FairQueueHandler input;
   private List<ByteToMessageDecoder> decoders = List.of();
   private boolean decodersKnown;
   private @Nullable ByteToMessageDecoder timed;
   private @Nullable DefaultHttp2FrameReader frameReader;
-  private @Nullable Held edge;
+  private @Nullable EdgeMemory edge;
   private @Nullable Object principal;
   private Object owner;
   private boolean sweepScheduled;
@@ -65,7 +66,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private long unsentProgress;
 
   /// Memory that an edge holds for a connection. Called on the connection's event loop.
-  public interface Held {
+  public interface EdgeMemory {
     /// Bytes of heap, beyond those of an idle connection: streams, headers, requests.
     long heapBytes();
 
@@ -105,8 +106,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     this.channel = channel;
     this.account = account;
     this.owner = source;
-    this.reading = new Reading(channel);
-    this.input = new FairInput(this);
+    this.backpressure = new Backpressure(channel);
+    this.input = new FairQueueHandler(this);
     this.idleBytes = idleBytes;
     this.timeoutNanos = timeoutNanos;
   }
@@ -115,27 +116,29 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   public static ConnectionMeter of(Channel connection) {
     ConnectionMeter meter = connection.pipeline().get(ConnectionMeter.class);
     if (meter == null) {
-      throw new IllegalStateException("a connection without a meter");
+      throw new IllegalStateException(
+          "the connection has no ConnectionMeter: Connections did not accept it");
     }
     return meter;
   }
 
-  /// Sets the edge, which counts decoded data. Call it after the last handler was added: the meter
-  /// reads the list of handlers here for the last time.
-  public void edge(Held held) {
+  /// Sets the memory of the edge. Call it after the last handler was added to the pipeline: the
+  /// meter reads the list of handlers here for the last time.
+  public void edge(EdgeMemory held) {
     edge = held;
     decoders = findDecoders();
     decodersKnown = true;
     for (ByteToMessageDecoder decoder : decoders) {
       if (decoder instanceof Http2ConnectionHandler http2) {
-        frameReader = NettyState.frameReader(http2);
+        frameReader = NettyInternals.frameReader(http2);
       }
     }
   }
 
-  /// As [#edge(Held)], for an edge that itself enforces the timeout of `timedByEdge`. The edge
-  /// sends an answer then. A cut by the meter would lose this answer.
-  public void edge(Held held, ByteToMessageDecoder timedByEdge) {
+  /// As [#edge(EdgeMemory)], for an edge with its own timeout of the decoder `timedByEdge`. At this
+  /// timeout, the edge sends an answer. A cut of the connection by the meter would lose this
+  /// answer.
+  public void edge(EdgeMemory held, ByteToMessageDecoder timedByEdge) {
     edge(held);
     timed = timedByEdge;
   }
@@ -162,13 +165,13 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return owner;
   }
 
-  /// Passes the connection's input on. It is the next handler after this.
-  FairInput input() {
+  /// The handler for fair queueing of the connection's input. It is the next handler after this.
+  FairQueueHandler input() {
     return input;
   }
 
-  public Reading reading() {
-    return reading;
+  public Backpressure backpressure() {
+    return backpressure;
   }
 
   MemoryBudget.Account account() {
@@ -193,7 +196,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    reading.pause(Reading.Reason.UNWRITABLE, !channel.isWritable());
+    backpressure.pause(Backpressure.Reason.UNWRITABLE, !channel.isWritable());
     context.fireChannelWritabilityChanged();
     measure();
   }
@@ -204,7 +207,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     context.fireChannelInactive();
   }
 
-  /// Measures and publishes. The edge may call it when its memory has grown without a read.
+  /// Measures the connection's memory and publishes it. The edge may call this method when its
+  /// memory has grown without a read.
   public void measure() {
     if (!channel.isActive()) {
       return;
@@ -212,7 +216,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     long undecoded = undecodedBytes();
     ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
     long unsentBytes = outbound == null ? 0 : outbound.totalPendingWriteBytes();
-    Held held = edge;
+    EdgeMemory held = edge;
     long heap = held == null ? 0 : held.heapBytes();
     long direct = undecoded + unsentBytes + (held == null ? 0 : held.directBytes());
     long waiting = input.waitingBytes();
@@ -227,16 +231,18 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
 
   /// Heap of the decoder's HPACK table; 0 without HTTP/2.
   private long headerTableBytes() {
-    return frameReader == null ? 0 : HEADER_TABLE_WEIGHT * NettyState.headerTableBytes(frameReader);
+    return frameReader == null
+        ? 0
+        : HEADER_TABLE_WEIGHT * NettyInternals.headerTableBytes(frameReader);
   }
 
   /// Memory of unfinished records, frames and header blocks in decoders.
   private long undecodedBytes() {
     long bytes = 0;
     for (ByteToMessageDecoder decoder : decodersKnown ? decoders : findDecoders()) {
-      bytes += NettyState.undecodedBytes(decoder);
+      bytes += NettyInternals.undecodedBytes(decoder);
     }
-    if (frameReader != null && NettyState.isInHeaderBlock(frameReader)) {
+    if (frameReader != null && NettyInternals.isInHeaderBlock(frameReader)) {
       bytes += HEADER_BLOCK_BYTES;
     }
     return bytes;
@@ -245,7 +251,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// Whether the transfer timeout applies to an unfinished record or frame. It does not apply while
   /// the edge does not read the connection.
   private boolean isRestAwaited() {
-    long timedBytes = timed == null ? 0 : NettyState.undecodedBytes(timed);
+    long timedBytes = timed == null ? 0 : NettyInternals.undecodedBytes(timed);
     return channel.config().isAutoRead() && undecodedBytes() > timedBytes;
   }
 

@@ -20,16 +20,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Bounds a listener's number of connections, and adds a [ConnectionMeter] to each.
+/// Connection limits of a listener. Each accepted connection gets a [ConnectionMeter].
 ///
-/// A connection is pending until it has authenticated. Pending connections have a bound of their
-/// own. Above this bound the address with most pending connections loses its oldest. So silent
-/// connections cannot fill the memory, and one address cannot keep out others. Authenticated
-/// connections are shared between principals ([Shares]).
+/// A connection is pending until it has authenticated. Pending connections have a limit of their
+/// own. Above this limit, the oldest connection of the address with most pending connections is
+/// evicted. So silent connections cannot fill the memory, and one address cannot exclude others.
+/// The permits of authenticated connections are shared between principals ([FairLimit]).
 ///
-/// The event loop of an evicted connection closes it, with a delay if that loop is busy. Until then
-/// the connection has a file descriptor, but does not count against the bounds. When all
-/// descriptors are in use, the listener stops accepting until one of them is closed.
+/// The event loop of an evicted connection closes it, with a delay if that event loop is busy.
+/// Until then the connection uses a file descriptor, but does not count against the limits. When
+/// all file descriptors are in use, the listener stops accepting until one of them is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
   /// Maximum of connections that a listener accepts in one pass of its event loop.
@@ -38,7 +38,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private final Settings settings;
   private final MemoryBudget budget;
   private final Function<Channel, @Nullable Object> identify;
-  private final Shares<Channel> shares;
+  private final FairLimit<Channel> shares;
   private final AtomicLong refused = new AtomicLong();
 
   /// Unauthenticated connections by source address, oldest first. No inner map is empty. The lock
@@ -60,15 +60,15 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// The two addresses of a connection. One client port may be connected to several addresses of
   /// this machine.
   ///
-  /// @param local null if the transport does not know it
-  /// @param remote null likewise
+  /// @param local null if the transport does not know this address
+  /// @param remote null if the transport does not know this address
   public record Route(@Nullable SocketAddress local, @Nullable SocketAddress remote) {
     static Route of(Channel connection) {
       return new Route(connection.localAddress(), connection.remoteAddress());
     }
   }
 
-  /// Bounds of a listener's connections.
+  /// Limits of a listener's connections.
   ///
   /// @param max authenticated connections
   /// @param maxPending unauthenticated connections, in addition to `max`
@@ -88,7 +88,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     this.settings = settings;
     this.budget = budget;
     this.identify = identify;
-    this.shares = new Shares<>(settings.max(), this::refuse);
+    this.shares = new FairLimit<>(settings.max(), this::refuse);
   }
 
   private void refuse(Channel connection) {
@@ -96,8 +96,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     cut(connection);
   }
 
-  /// On the listening channel. Netty accepts one connection in each pass of the event loop by
-  /// default: callers would wait behind a flood of connections.
+  /// Runs on the listening channel. By default, Netty accepts one connection in each pass of the
+  /// event loop: callers would wait behind a flood of connections.
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
     context
@@ -109,7 +109,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
                 .maxMessagesPerRead(MAX_ACCEPTS));
   }
 
-  /// On the listening channel: each message is a new connection.
+  /// Runs on the listening channel, where each message is a new connection.
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Channel connection = (Channel) message;
@@ -179,7 +179,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// Records the principal of a pending connection. Call it on the connection's event loop.
   ///
-  /// @return whether a place was free; otherwise the connection is cut
+  /// @return whether a permit was free; otherwise the connection is cut
   public boolean authenticated(Route route, Object principal) {
     Channel connection;
     synchronized (this) {
@@ -192,7 +192,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// Records a connection's principal, which may differ from the previous one. Call it on the
   /// connection's event loop.
   ///
-  /// @return whether a place was free; otherwise the connection is cut
+  /// @return whether a permit was free; otherwise the connection is cut
   public boolean authenticated(Channel connection, Object principal) {
     if (!connection.isOpen()) {
       return false;
@@ -249,7 +249,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// The peer's address. For IPv6, its network of 64 bits, which one party usually has.
+  /// The peer's IPv4 address, or the 64-bit prefix of its IPv6 address, which one party usually
+  /// has.
   private static InetAddress source(Route route) {
     InetAddress address =
         route.remote() instanceof InetSocketAddress inet

@@ -44,12 +44,12 @@ public final class EventLoops implements AutoCloseable {
   public EventLoopGroup group() {
     EventLoopGroup started = group;
     if (started == null) {
-      throw new IllegalStateException("event loops are not started");
+      throw new IllegalStateException("the event loops are not started: call start first");
     }
     return started;
   }
 
-  /// The event loop that the calling thread runs.
+  /// The event loop of the calling thread.
   ///
   /// @throws IllegalStateException if the calling thread is no event loop
   public EventExecutor current() {
@@ -58,7 +58,8 @@ public final class EventLoops implements AutoCloseable {
         return loop;
       }
     }
-    throw new IllegalStateException("not on an event loop");
+    throw new IllegalStateException(
+        "the calling thread is not an event loop: " + Thread.currentThread().getName());
   }
 
   /// The number of event loops.

@@ -14,9 +14,9 @@ import org.slf4j.LoggerFactory;
 /// bytes. All methods run on the event loop.
 ///
 /// An event loop reads all ready connections in one pass. Without this queue, a caller would wait
-/// until the input of all other callers is decoded. An owner may have [#QUANTUM_BYTES] decoded in
-/// each pass. The rest of its input waits for later passes. Input of an owner that has none waiting
-/// is decoded at once.
+/// until the input of all other callers is decoded. In each pass, the event loop decodes at most
+/// [#QUANTUM_BYTES] of one owner. Further input of this owner waits for later passes. Input of an
+/// owner without waiting input is decoded at once.
 final class FairQueue {
   /// Bytes of one owner in each pass of the event loop.
   static final int QUANTUM_BYTES = 8 << 10;
@@ -43,7 +43,8 @@ final class FairQueue {
     this.loop = loop;
   }
 
-  /// The queue of the event loop that the calling thread runs. Only in tests a thread runs several.
+  /// The queue of an event loop, which the calling thread runs. In tests, one thread runs several
+  /// event loops.
   static FairQueue of(EventLoop loop) {
     FairQueue queue = HERE.get();
     if (queue == null || !queue.loop.equals(loop)) {
@@ -53,7 +54,7 @@ final class FairQueue {
     return queue;
   }
 
-  /// A connection with input that waits.
+  /// A connection with waiting input.
   interface Waiting {
     /// Decodes waiting input.
     ///
@@ -64,7 +65,7 @@ final class FairQueue {
     boolean hasInput();
   }
 
-  /// The owner of connections of this event loop.
+  /// An owner of connections on this event loop.
   final class Owner {
     private final Object name;
     private final Queue<Waiting> waiting = new ArrayDeque<>();
@@ -80,7 +81,7 @@ final class FairQueue {
       return name.equals(other);
     }
 
-    /// Takes bytes that may be decoded at once.
+    /// Grants a number of bytes for decoding at once, out of the quantum of this pass.
     ///
     /// @return at most `wanted`; 0 if input of this owner already waits
     int take(int wanted) {
@@ -104,7 +105,7 @@ final class FairQueue {
       }
     }
 
-    /// Puts a connection behind the others of this owner.
+    /// Enqueues a connection behind the other connections of this owner.
     void await(Waiting connection) {
       if (waiting.isEmpty()) {
         rounds.add(this);
@@ -133,7 +134,7 @@ final class FairQueue {
     }
   }
 
-  /// Opens the account of a connection. Each call needs a [#leave].
+  /// Registers a connection of an owner. [#leave] must follow.
   Owner join(Object name) {
     Owner owner = owners.computeIfAbsent(name, Owner::new);
     owner.connections++;
@@ -163,7 +164,7 @@ final class FairQueue {
       try {
         left -= owner.decodeNext();
       } catch (RuntimeException e) { // It must not stop the other connections.
-        log.atError().setCause(e).log("Input of a connection was not decoded");
+        log.atError().setCause(e).log("Input of a connection not decoded: unexpected error");
       }
       if (!owner.waiting.isEmpty()) {
         rounds.add(owner);

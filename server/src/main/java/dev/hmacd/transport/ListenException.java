@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The daemon cannot listen on an address. The message has the address, the configuration key, the
-/// reason and the remedy.
+/// Failure to listen on an address. The message has the address, the configuration key, the reason
+/// and the remedy.
 public final class ListenException extends IOException {
   private static final long serialVersionUID = 1;
 
@@ -21,7 +21,7 @@ public final class ListenException extends IOException {
     this.temporary = temporary;
   }
 
-  /// The kernel refused to bind.
+  /// A failure of bind(2) or listen(2).
   ///
   /// @param key the configuration key of the address
   public static ListenException of(String key, Object address, Throwable failure) {
@@ -47,7 +47,7 @@ public final class ListenException extends IOException {
         null);
   }
 
-  /// The daemon cannot listen on the address until an operator acts.
+  /// A permanent failure: the daemon cannot listen on the address until an operator acts.
   ///
   /// @param reason the fault and the remedy
   public static ListenException unusable(
@@ -67,7 +67,7 @@ public final class ListenException extends IOException {
     return reason;
   }
 
-  /// Whether a later try may succeed without an operator.
+  /// Whether a retry may succeed without an operator.
   public boolean isTemporary() {
     return temporary;
   }

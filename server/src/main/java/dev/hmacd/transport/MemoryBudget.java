@@ -15,14 +15,14 @@ import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Bounds the memory that all connections of the process hold, in bytes of heap.
+/// Memory limits of the connections of the process, in bytes of heap.
 ///
-/// Four bounds: of the process, of one owner (a half), of all owners that have not authenticated (a
-/// quarter), and of one connection (an eighth). Above a bound, the owner that holds most loses its
-/// largest connections, until an eighth of the bound is free.
+/// The process has a limit. One owner may hold half of it, all unauthenticated owners together a
+/// quarter, and one connection an eighth. Above a limit, the largest connections of the owner with
+/// most memory are closed, until an eighth of the limit is free.
 @ThreadSafe
 public final class MemoryBudget {
-  /// The weight of a byte of direct memory: the process has less of it than of heap.
+  /// The weight of a byte of direct memory. The process has less direct memory than heap.
   public static final int DIRECT_WEIGHT = 4;
 
   private static final Logger log = LoggerFactory.getLogger(MemoryBudget.class);
@@ -34,7 +34,7 @@ public final class MemoryBudget {
   private final AtomicLong evictions = new AtomicLong();
   private final LogRateLimiter lines = new LogRateLimiter();
 
-  /// @param maxBytes of all connections together
+  /// @param maxBytes maximum for all connections together
   public MemoryBudget(long maxBytes) {
     this.maxBytes = maxBytes;
   }
@@ -50,17 +50,17 @@ public final class MemoryBudget {
     return account;
   }
 
-  /// Bytes that all connections hold.
+  /// Memory of all connections together, in bytes of heap.
   public long held() {
     return held.get();
   }
 
-  /// Connections cut since the start because a bound was exceeded.
+  /// Number of connections closed since the start because they exceeded a limit.
   public long evictions() {
     return evictions.get();
   }
 
-  /// A principal or source address, whose connections are counted together.
+  /// A principal or source address. The memory of its connections is counted together.
   private static final class Owner {
     final Object name;
     final boolean authenticated;
@@ -164,14 +164,14 @@ public final class MemoryBudget {
         }
       }
       if (mine.held.get() > maxBytes / 2) {
-        makeRoom("owner", maxBytes / 2, mine.held::get, owner -> owner == mine);
+        evictLargest("owner", maxBytes / 2, mine.held::get, owner -> owner == mine);
       }
       if (!mine.authenticated && heldUnauthenticated.get() > maxBytes / 4) {
-        makeRoom(
+        evictLargest(
             "unauthenticated", maxBytes / 4, heldUnauthenticated::get, each -> !each.authenticated);
       }
       if (held.get() > maxBytes) {
-        makeRoom("process", maxBytes, held::get, _ -> true);
+        evictLargest("process", maxBytes, held::get, _ -> true);
       }
     }
 
@@ -197,14 +197,15 @@ public final class MemoryBudget {
 
   private record Holding(Account account, long bytes) {}
 
-  private void makeRoom(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
+  private void evictLargest(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
     // Without the lock: closing a channel runs its handlers.
     for (Account each : closeLargest(max, heldNow, among)) {
       cut(each, bound, max);
     }
   }
 
-  /// One thread at a time: a second thread would close accounts for the same bytes.
+  /// Closes the accounts of the largest connections. One thread runs at a time: a second thread
+  /// would close accounts for the same bytes.
   ///
   /// @return the closed accounts
   private synchronized List<Account> closeLargest(

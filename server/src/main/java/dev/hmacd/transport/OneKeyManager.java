@@ -15,8 +15,8 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedKeyManager;
 import org.jspecify.annotations.Nullable;
 
-/// A key manager with the daemon's one certificate, for every handshake. A key store would encrypt
-/// the key with ten thousand rounds, and decrypt it again.
+/// A key manager (JSSE) with one certificate and its private key. A key store would be slow: it
+/// would encrypt the key with ten thousand rounds, and decrypt it again.
 final class OneKeyManager extends X509ExtendedKeyManager {
   private static final String ALIAS = "hmacd";
 
@@ -28,8 +28,7 @@ final class OneKeyManager extends X509ExtendedKeyManager {
     this.chain = chain.toArray(X509Certificate[]::new);
   }
 
-  /// The factory that Netty takes. It parses the key for the TLS library once, not at each
-  /// handshake.
+  /// The factory for Netty. It parses the key for the TLS library once, not at each handshake.
   static KeyManagerFactory factory(PrivateKey key, List<X509Certificate> chain) {
     var manager = new OneKeyManager(key, chain);
     return new OpenSslCachingX509KeyManagerFactory(

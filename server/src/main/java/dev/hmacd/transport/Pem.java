@@ -28,8 +28,8 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// Reads PEM files (RFC 7468) with the JDK alone. Netty would use Bouncy Castle if it is present,
-/// which takes a second to start.
+/// Reader of PEM files (RFC 7468), which uses only the JDK. Netty's reader would load Bouncy Castle
+/// if it is present. Bouncy Castle needs a second to start.
 final class Pem {
   private static final int MAX_BYTES = 1 << 20;
   private static final Pattern PRIVATE_KEY =
@@ -44,11 +44,15 @@ final class Pem {
           CertificateFactory.getInstance("X.509")
               .generateCertificates(new ByteArrayInputStream(read(file)));
       if (all.isEmpty()) {
-        throw new IOException("no certificate in " + file);
+        throw new IOException(
+            file
+                + " has no certificate (BEGIN CERTIFICATE);"
+                + " add the certificate, followed by its chain");
       }
       return all.stream().map(X509Certificate.class::cast).toList();
     } catch (CertificateException e) {
-      throw new IOException(file + " is not a PEM file of certificates", e);
+      throw new IOException(
+          file + " is not a valid PEM file of certificates (BEGIN CERTIFICATE)", e);
     }
   }
 
@@ -58,7 +62,10 @@ final class Pem {
   static PrivateKey privateKey(Path file, X509Certificate certificate) throws IOException {
     Matcher matcher = PRIVATE_KEY.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
     if (!matcher.find()) {
-      throw new IOException(file + " has no PKCS #8 key (BEGIN PRIVATE KEY)");
+      throw new IOException(
+          file
+              + " has no PKCS #8 key (BEGIN PRIVATE KEY);"
+              + " convert the key with openssl pkcs8 -topk8 -nocrypt");
     }
     PublicKey publicKey = certificate.getPublicKey();
     try {
@@ -69,12 +76,15 @@ final class Pem {
       requireBelonging(key.getEncoded(), certificate);
       return key;
     } catch (GeneralSecurityException e) {
-      throw new IOException(file + " is not the key of the certificate", e);
+      throw new IOException(
+          file
+              + " is not the private key of the certificate; configure the key of this certificate",
+          e);
     }
   }
 
-  /// Checks with the TLS library, as a handshake would. The JDK's elliptic curves would add a tenth
-  /// of a second to the start.
+  /// Checks with the TLS library that the key belongs to the certificate, as a handshake does. A
+  /// check with the JDK's elliptic curves would add a tenth of a second to the start.
   private static void requireBelonging(byte[] key, X509Certificate certificate)
       throws GeneralSecurityException {
     OpenSsl.ensureAvailability();
@@ -131,7 +141,7 @@ final class Pem {
       long bio = SSL.newMemBIO();
       if (SSL.bioWrite(bio, buffer.memoryAddress(), pem.length) != pem.length) {
         SSL.freeBIO(bio);
-        throw new IllegalStateException("no memory for a key");
+        throw new IllegalStateException("no native memory for a private key");
       }
       return bio;
     } finally {

@@ -30,8 +30,9 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
-/// TLS with certificates that can be replaced while connections are open. Each new connection uses
-/// the newest files. Owners of open connections must check them against the newest [#trust].
+/// TLS context of a listener, with certificates that can be replaced while connections are open.
+/// Each new connection uses the newest files. An edge must check each open connection against the
+/// newest [#trust].
 public final class Tls {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
@@ -47,10 +48,10 @@ public final class Tls {
             return true;
           });
 
-  /// Reads no file. [#startLoading] and [#reload] read them.
+  /// Reads no file: [#startLoading] and [#reload] read the files.
   ///
-  /// @param section of the configuration, for error messages
-  /// @param config callers must have a certificate if it names authorities
+  /// @param section name of the section in the configuration, for error messages
+  /// @param config the files; with a `clientCa`, callers must have a certificate
   /// @param protocols ALPN names of the protocols, the preferred one first
   public Tls(String section, TlsConfig config, String... protocols) {
     this.section = section;
@@ -84,8 +85,8 @@ public final class Tls {
 
   private record Material(SslContext context, @Nullable Trust trust, Instant notAfter) {}
 
-  /// Starts to read the files on a separate thread, because this takes about as long as the rest of
-  /// the start.
+  /// Starts to read the files on a separate thread. Reading takes about as long as the rest of the
+  /// start of the daemon.
   public void startLoading() {
     Thread.ofPlatform().name("hmacd-tls").daemon().start(firstLoad);
   }
@@ -100,10 +101,11 @@ public final class Tls {
       if (e.getCause() instanceof IOException cause) {
         throw cause;
       }
-      throw new IllegalStateException("TLS files not read: unexpected error", e.getCause());
+      throw new IllegalStateException(
+          "TLS files of " + section + " not read: unexpected error", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while TLS files were read", e);
+      throw new IOException("TLS files of " + section + " not read: interrupted", e);
     }
   }
 
@@ -131,9 +133,13 @@ public final class Tls {
       material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
     } catch (CertificateException e) {
       throw new IOException(
-          section + ".certificate: " + config.certificate() + " is not valid now", e);
+          section
+              + ".certificate: "
+              + config.certificate()
+              + " is expired or not valid yet; install a valid certificate",
+          e);
     } catch (GeneralSecurityException | IllegalArgumentException e) {
-      throw new IOException("unusable TLS files: " + e.getMessage(), e);
+      throw new IOException(section + ": the TLS library refused the files: " + e.getMessage(), e);
     }
   }
 
@@ -167,18 +173,19 @@ public final class Tls {
   private Material material() {
     Material loaded = material;
     if (loaded == null) {
-      throw new IllegalStateException("TLS files were not read");
+      throw new IllegalStateException("TLS files of " + section + " not read: call reload first");
     }
     return loaded;
   }
 
-  /// The current trust, against which connections must be checked.
+  /// The current trust. Edges must check open connections against it.
   ///
   /// @throws IllegalStateException if callers do not authenticate by certificate here
   public Trust trust() {
     Trust trust = material().trust();
     if (trust == null) {
-      throw new IllegalStateException("callers are not authenticated by TLS");
+      throw new IllegalStateException(
+          section + " has no client_ca: callers do not authenticate by certificate");
     }
     return trust;
   }
@@ -197,7 +204,7 @@ public final class Tls {
     return engine;
   }
 
-  /// The trust against which a session's chain was checked in its handshake; null if unknown.
+  /// The trust that was current in the handshake of a session; null if unknown.
   public static @Nullable Trust trustOf(SSLSession session) {
     return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
   }

@@ -5,7 +5,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -26,8 +26,8 @@ import java.util.regex.Pattern;
 /// Use cases of access keys for the AWS edge. Never blocks: replies come on a lane or on the
 /// registry's thread.
 ///
-/// A secret ([AccessKeySecrets]) is returned once, by CreateAccessKey, and stored nowhere. Memory
-/// holds only signing keys, each valid for one day.
+/// CreateAccessKey returns a secret ([AccessKeySecrets]) once. The daemon stores no secrets. Its
+/// memory holds only signing keys, each valid for one day.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeyService {
@@ -37,34 +37,34 @@ public final class AccessKeyService {
   /// Characters and length of a user name in AWS (IAM, CreateUser).
   private static final Pattern USER = Pattern.compile("[\\w+=,.@-]{1,64}");
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final AccessKeyRegistry registry;
   private final ArnScope scope;
   private final Clock clock;
   private final SecureRandom random = new SecureRandom();
 
   private final AccessKeySecrets secrets;
-  private final SigningKeys signingKeys;
+  private final SigningKeyCache signingKeys;
 
   public AccessKeyService(Registry registry, Access access, TokenRouter tokens, Clock clock) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.registry = registry.accessKeys();
     this.scope = registry.keys().scope();
     this.secrets = new AccessKeySecrets(tokens);
-    this.signingKeys = new SigningKeys(secrets, SigningScope.kms(scope.region()));
+    this.signingKeys = new SigningKeyCache(secrets, SigningScope.kms(scope.region()));
     this.clock = clock;
   }
 
   /// Sets the key for the derivation of secrets, as [AccessKeySecrets#start].
-  public void start(OwnKey key, List<String> tokenSerials) {
+  public void start(DaemonKey key, List<String> tokenSerials) {
     secrets.start(key, tokenSerials);
   }
 
-  /// A new access key with its secret. The secret cannot be read again.
+  /// A new access key with its secret. No method returns the secret again.
   ///
-  /// @param secret closed after the reply has read it
+  /// @param secret the reply reads it, and then it is closed
   public record Made(AccessKey key, AccessKeySecret secret) {
-    /// The secret in ASCII. Not a copy: the caller must not change it.
+    /// The secret in ASCII. The array is not a copy: do not change it.
     public byte[] secretText() {
       return secret.text();
     }
@@ -75,21 +75,21 @@ public final class AccessKeyService {
     }
   }
 
-  /// Creates an access key, with which a principal signs requests.
+  /// Creates an access key. The principal signs requests to the AWS KMS edge with it.
   ///
   /// @param principal `arn:PARTITION:iam::ACCOUNT:user/NAME` in this daemon's partition and account
   public void createAccessKey(Call call, String principal, Reply<Made> reply) {
     String prefix = "arn:" + scope.partition() + ":iam::" + scope.account() + ":user/";
-    Shape.require(
+    FieldValidation.require(
         principal.startsWith(prefix)
             && USER.matcher(principal.substring(prefix.length())).matches(),
         "principal",
-        "must be " + prefix + "NAME, with 1 to 64 letters, digits or any of _+=,.@-");
-    var _ = keys.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
+        "must be " + prefix + "NAME; NAME has 1 to 64 letters, digits or any of _+=,.@-");
+    var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
     String id = newId();
     CompletableFuture<Made> made =
         registry.forOwner(call.principal(), () -> make(call, id, principal));
-    Replies.send(call, made, clearing(made, reply), Failures::ofToken);
+    ReplyCompleter.complete(call, made, clearing(made, reply), FailureMapper::ofToken);
   }
 
   private CompletableFuture<Made> make(Call call, String id, String principal) {
@@ -110,7 +110,7 @@ public final class AccessKeyService {
             });
   }
 
-  /// Clears the secret after the reply has read it, or if it arrives after the deadline.
+  /// A reply that clears the secret after its use, or if the secret arrives after the deadline.
   private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
     return new Reply<>() {
       @Override
@@ -141,10 +141,10 @@ public final class AccessKeyService {
     return id.toString();
   }
 
-  /// A page of access keys, ordered by id.
+  /// Returns a page of access keys, ordered by id.
   public void listAccessKeys(Call call, PageRequest page, Reply<Page<AccessKey>> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.LIST_ACCESS_KEYS);
+    ReplyCompleter.complete(
         call,
         registry.forOwner(
             call.principal(),
@@ -153,32 +153,32 @@ public final class AccessKeyService {
                     .list(page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, AccessKey::id))),
         reply,
-        Failures::ofRegistry);
+        FailureMapper::ofRegistry);
   }
 
   /// Disables an access key. It cannot be enabled again.
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
+    ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.disable(id)), reply, failure(id));
   }
 
   public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
+    ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.delete(id)), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {
     return e ->
-        Failures.unwrap(e) instanceof RegistryException refused
+        FailureMapper.unwrap(e) instanceof RegistryException refused
                 && refused.kind() == RegistryException.Kind.ACCESS_KEY_NOT_FOUND
             ? new Failure.AccessKeyNotFound(id)
-            : Failures.ofRegistry(e);
+            : FailureMapper.ofRegistry(e);
   }
 
-  /// The signing key of an access key for a day; empty if the access key does not exist or is
-  /// disabled. Complete at once if the signing key is in the cache.
+  /// Returns the signing key of an access key for a day; empty if the access key does not exist or
+  /// is disabled. The future is already complete if the cache has the signing key.
   ///
   /// @param day `yyyymmdd`: today, or the day before or after
   /// @return fails with a [Refusal]

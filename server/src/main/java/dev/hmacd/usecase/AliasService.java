@@ -18,28 +18,31 @@ import java.util.function.Function;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AliasService {
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final KeyWriter writer;
   private final KeyLists lists;
 
   public AliasService(Registry registry, Access access) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.writer = registry.writer();
     this.lists = registry.lists();
   }
 
-  /// A page of aliases, ordered by name.
+  /// Returns a page of aliases, ordered by name.
   ///
   /// @param givenKeyId the key whose aliases are listed; empty for all aliases
   public void listAliases(
       Call call, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.LIST_ALIASES);
+    var _ = authorizer.requireOnAllKeys(call, Action.LIST_ALIASES);
     Optional<KeyId> target =
         givenKeyId.isEmpty()
             ? Optional.empty()
             : Optional.of(
-                keys.requireById(call, Action.LIST_ALIASES, "key_id", givenKeyId).entry().id());
-    Replies.send(
+                authorizer
+                    .requireById(call, Action.LIST_ALIASES, "key_id", givenKeyId)
+                    .entry()
+                    .id());
+    ReplyCompleter.complete(
         call,
         lists.forOwner(
             call.principal(),
@@ -48,15 +51,15 @@ public final class AliasService {
                     .listAliases(target, page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, entry -> entry.alias().name()))),
         reply,
-        Failures::ofRegistry);
+        FailureMapper::ofRegistry);
   }
 
   /// Creates an alias that points at a key.
   public void createAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    var _ = keys.requireOnAllKeys(call, Action.CREATE_ALIAS);
+    Alias alias = FieldValidation.alias("alias_name", name);
+    var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ALIAS);
     KeyEntry target = target(call, Action.CREATE_ALIAS, targetKeyId);
-    Replies.send(
+    ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> writer.createAlias(alias, target.id())),
         reply,
@@ -65,10 +68,10 @@ public final class AliasService {
 
   /// Points an alias at another key.
   public void updateAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    var _ = keys.requireOnAllKeys(call, Action.UPDATE_ALIAS);
+    Alias alias = FieldValidation.alias("alias_name", name);
+    var _ = authorizer.requireOnAllKeys(call, Action.UPDATE_ALIAS);
     KeyEntry target = target(call, Action.UPDATE_ALIAS, targetKeyId);
-    Replies.send(
+    ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> writer.updateAlias(alias, target.id())),
         reply,
@@ -76,9 +79,9 @@ public final class AliasService {
   }
 
   public void deleteAlias(Call call, String name, Reply<Alias> reply) {
-    Alias alias = Shape.alias("alias_name", name);
-    var _ = keys.requireOnAllKeys(call, Action.DELETE_ALIAS);
-    Replies.send(
+    Alias alias = FieldValidation.alias("alias_name", name);
+    var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ALIAS);
+    ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> writer.deleteAlias(alias)),
         reply,
@@ -86,15 +89,15 @@ public final class AliasService {
   }
 
   private KeyEntry target(Call call, Action action, String given) {
-    KeyEntry key = keys.requireById(call, action, "target_key_id", given).entry();
+    KeyEntry key = authorizer.requireById(call, action, "target_key_id", given).entry();
     // A key in state CREATING may still be removed from the registry. An alias would prevent this.
-    StateTable.require(action, key);
+    KeyStateTable.require(action, key);
     return key;
   }
 
   private static Function<Throwable, Failure> aliasFailure(Alias alias, String target) {
     return e -> {
-      if (Failures.unwrap(e) instanceof RegistryException registry) {
+      if (FailureMapper.unwrap(e) instanceof RegistryException registry) {
         switch (registry.kind()) {
           case ALIAS_EXISTS -> {
             return new Failure.AliasExists(alias);
@@ -119,7 +122,7 @@ public final class AliasService {
               REFUSED -> {}
         }
       }
-      return Failures.ofRegistry(e);
+      return FailureMapper.ofRegistry(e);
     };
   }
 }

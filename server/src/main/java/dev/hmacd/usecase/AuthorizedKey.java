@@ -3,13 +3,13 @@ package dev.hmacd.usecase;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.token.SignRequest;
 import org.jspecify.annotations.Nullable;
 
-/// A key that a caller may use for an action, by a positive decision. Only [Keys] makes one, and a
-/// caller's MAC is computed only with one.
+/// Proof of a positive access decision: a key that a caller may use for an action. Only
+/// [KeyAuthorizer] creates instances. Without an instance, no MAC is computed for a caller.
 ///
 /// @param entry the key at the decision
 /// @param rules the rules of the decision ([dev.hmacd.access.Access#version])
@@ -19,17 +19,17 @@ record AuthorizedKey(
     Action action,
     Decision.Allowed decision,
     Object rules,
-    Keys keys)
+    KeyAuthorizer authorizer)
     implements ReleaseCheck {
-  /// Whether the key, its aliases and the rules are those of the decision.
+  /// Whether the key, its aliases and the access rules are unchanged since the decision.
   boolean isCurrent() {
-    return keys.isCurrent(this);
+    return authorizer.isCurrent(this);
   }
 
   /// A request for a MAC under this key. There is no other way to a MAC for a caller.
   ///
   /// @param check the check value of the key
-  SignRequest signRequest(@Nullable KeyCheck check, MacRequest request, long deadlineNanos) {
+  SignRequest signRequest(@Nullable KeyCheckValue check, MacRequest request, long deadlineNanos) {
     return new SignRequest(
         entry.object(), check, request.algorithm(), request.message(), deadlineNanos);
   }
@@ -38,6 +38,6 @@ record AuthorizedKey(
   /// answer.
   @Override
   public @Nullable Failure refusal() {
-    return isCurrent() ? null : keys.decideAgain(this);
+    return isCurrent() ? null : authorizer.decideAgain(this);
   }
 }

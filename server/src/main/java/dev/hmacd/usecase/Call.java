@@ -7,11 +7,11 @@ import java.lang.invoke.VarHandle;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// One request from its arrival to its outcome. Every edge begins one for each request in a
-/// [CallPipeline]. Use cases, logs, metrics and audit read it.
+/// One request from its arrival to its outcome. Each edge creates a call for each request with a
+/// [CallPipeline]. Use cases, logs, metrics and audit read the call.
 ///
-/// The principal and the key are set when they are known. A call concludes exactly once, on any
-/// thread: the first of several concurrent outcomes counts.
+/// The principal and the key name are empty until the edge and the use case set them. A call has
+/// exactly one outcome. Of several concurrent outcomes, on any threads, the first one counts.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Volatile fields, each set by one thread.
 public final class Call {
@@ -51,7 +51,7 @@ public final class Call {
     this.deadlineNanos = deadlineNanos;
   }
 
-  /// A call of the daemon itself, which no observer sees.
+  /// A call of the daemon itself. It is not reported to observers.
   public static Call ofDaemon(Principal principal, long deadlineNanos) {
     var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
     call.authenticated(principal);
@@ -123,7 +123,7 @@ public final class Call {
     return Optional.ofNullable(keyName);
   }
 
-  /// Whether the call has its outcome.
+  /// Whether the call has an outcome.
   public boolean isConcluded() {
     return OUTCOME.getVolatile(this) != null;
   }
@@ -133,11 +133,11 @@ public final class Call {
     return Optional.ofNullable((Outcome) OUTCOME.getVolatile(this));
   }
 
-  /// The release of an answer: concludes the call, before the edge hands the answer to the
-  /// transport. The edge calls it in the same event-loop task. If the check fails, its failure
-  /// replaces the outcome.
+  /// Releases an answer: runs the check and concludes the call. If the check fails, its failure
+  /// replaces the outcome. The edge calls this method before it hands the answer to the transport,
+  /// in the same event-loop task.
   ///
-  /// @return the outcome that the edge must encode; null if the call had its outcome before
+  /// @return the outcome that the edge must encode; null if the call already had an outcome
   public @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
     if (isConcluded()) {
       return null;
@@ -147,9 +147,9 @@ public final class Call {
     return conclude(released) ? released : null;
   }
 
-  /// Concludes the call. [#ended] must follow if the result is true.
+  /// Sets the outcome of the call. [#ended] must follow if the result is true.
   ///
-  /// @return false if the call had its outcome before
+  /// @return false if the call already had an outcome
   public boolean conclude(Outcome fixed) {
     if (!OUTCOME.compareAndSet(this, null, fixed)) {
       return false;
@@ -158,16 +158,16 @@ public final class Call {
     return true;
   }
 
-  /// Ends the call: its answer was handed to the transport, or it has none.
+  /// Reports the end of the call: its answer was handed to the transport, or it has no answer.
   ///
-  /// @param actual that of the conclusion; another if the transport did not take the answer
+  /// @param actual the outcome of [#conclude], or [Outcome#NOT_SENT]
   public void ended(Outcome actual) {
     observer.ended(this, actual, System.nanoTime() - startNanos);
   }
 
-  /// Concludes and ends the call: its client is gone.
+  /// Cancels the call, because its client has disconnected.
   ///
-  /// @return false if the call had its outcome before
+  /// @return false if the call already had an outcome
   public boolean cancel() {
     if (!conclude(Outcome.CANCELLED)) {
       return false;

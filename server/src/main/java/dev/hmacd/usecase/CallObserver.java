@@ -1,10 +1,9 @@
 package dev.hmacd.usecase;
 
-/// Observer of all calls, over all edges. It is called on event loops, lanes and the registry's
-/// thread, must return quickly and must not throw.
+/// Observer of all calls of all edges. Its methods run on event loops, lanes and the registry's
+/// thread. They must return quickly and must not throw.
 ///
-/// A call that begins has exactly one outcome: [#began], [#concluded] and [#ended] are each called
-/// once, in this order.
+/// For each call, [#began], [#concluded] and [#ended] run once each, in this order.
 public interface CallObserver {
   /// An observer that does nothing.
   CallObserver NONE = new CallObserver() {};
@@ -12,13 +11,13 @@ public interface CallObserver {
   /// A call has begun. Its principal and key are not known yet.
   default void began(Call call) {}
 
-  /// A call has its outcome. No byte of the answer has been handed to the transport: a record that
-  /// must precede the release of the answer is written here.
+  /// A call has its outcome. The transport has no byte of the answer yet. A record that must
+  /// precede the answer, such as an audit record, must be written here.
   default void concluded(Call call, Outcome outcome) {}
 
-  /// A call has ended: its answer was handed to the transport, or it has none.
+  /// A call has ended: its answer was handed to the transport, or it has no answer.
   ///
-  /// @param outcome that of [#concluded]; another if the transport did not take the answer
+  /// @param outcome the outcome of [#concluded], or [Outcome#NOT_SENT]
   /// @param nanos duration of the call
   default void ended(Call call, Outcome outcome, long nanos) {}
 }

@@ -4,8 +4,8 @@ import com.google.errorprone.annotations.Immutable;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The begin of all calls, over all edges. Steps that precede the use case of every call, such as a
-/// quota, belong here.
+/// Creates a [Call] for each request of all edges. Steps before the use case of every call, such as
+/// a quota, belong here.
 @Immutable
 @SuppressWarnings("Immutable") // Observers are thread-safe.
 public final class CallPipeline {
@@ -19,9 +19,9 @@ public final class CallPipeline {
     this.observer = observers.size() == 1 ? observers.getFirst() : new Observers(observers);
   }
 
-  /// Begins a call, when its request has arrived.
+  /// Creates the call of a request that has arrived.
   ///
-  /// @param traceParent the trace context in the request, not checked; null without one
+  /// @param traceParent the trace context in the request, not validated; null without one
   /// @param deadlineNanos in terms of [System#nanoTime]
   public Call begin(Edge edge, Method method, @Nullable String traceParent, long deadlineNanos) {
     var call = new Call(observer, edge, method, valid(traceParent), deadlineNanos);
@@ -29,8 +29,8 @@ public final class CallPipeline {
     return call;
   }
 
-  /// A trace context of version 00; null if it is not valid. An invalid one is ignored (W3C Trace
-  /// Context, 3.2).
+  /// Validates a trace context of version 00. Returns null for an invalid trace context, which must
+  /// be ignored (W3C Trace Context, 3.2).
   private static @Nullable String valid(@Nullable String traceParent) {
     if (traceParent == null || traceParent.length() != TRACE_PARENT_CHARS) {
       return null;

@@ -4,6 +4,7 @@ package dev.hmacd.usecase;
 public enum Edge {
   GRPC,
   AWS_KMS,
-  /// A call that the daemon makes itself, such as that of `hmacd dev` for its first access key.
+  /// No client: the daemon itself makes the call, for example to create the access key of `hmacd
+  /// dev`.
   DAEMON
 }

@@ -12,8 +12,8 @@ import dev.hmacd.key.MacAlgorithm;
 
 /// All kinds of failure of a request, independent of the edge.
 public sealed interface Failure {
-  /// The reason in the contract (`ErrorReason`), without its prefix. It is API: callers branch on
-  /// it. Metrics and logs have it for all edges.
+  /// The reason in the contract (`ErrorReason`), without its prefix. A reason is API, because
+  /// callers branch on it. Metrics and logs have the reason for all edges.
   // No default branch: a new kind of failure does not compile until it has a reason.
   default String reason() {
     return switch (this) {
@@ -81,15 +81,15 @@ public sealed interface Failure {
 
   record KeyVersionNotServed() implements Failure {}
 
-  /// A CRC32C does not match its field.
+  /// The CRC32C of a field does not match the field.
   record ChecksumMismatch(String field) implements Failure {}
 
   record InvalidPageToken() implements Failure {}
 
-  /// The field has none of the forms of a key's name that it allows.
+  /// The field does not have the form of a key id, key ARN or, if the method allows it, an alias.
   record InvalidKeyId(String field, String given) implements Failure {}
 
-  /// The key does not exist. Only for callers with DescribeKey on all keys.
+  /// The key does not exist. Only callers with the right to describe all keys get this failure.
   ///
   /// @param given the name in the request
   record KeyNotFound(String given) implements Failure {}
@@ -98,7 +98,7 @@ public sealed interface Failure {
 
   record AliasExists(Alias alias) implements Failure {}
 
-  /// A quota is reached.
+  /// A quota is reached, such as that of aliases for one key.
   ///
   /// @param limit the limited quantity, e.g. `aliases of one key`
   record LimitExceeded(String limit, int maximum) implements Failure {}
@@ -106,7 +106,7 @@ public sealed interface Failure {
   /// The connection has no valid client identity (expired or no longer trusted).
   record Unauthenticated() implements Failure {}
 
-  /// The access decision is negative. A key that does not exist gives the same failure.
+  /// No access rule allows the action. A key that does not exist gives the same failure.
   record Denied(Principal caller, Action action, Decision.Denied decision) implements Failure {}
 
   record KeyNotUsable(KeyId key, KeyState state) implements Failure {}
@@ -124,7 +124,7 @@ public sealed interface Failure {
 
   record InvalidMac() implements Failure {}
 
-  /// The message could be that of a check value.
+  /// The message has the prefix that is reserved for check values.
   record ReservedMessage() implements Failure {}
 
   /// The call would have succeeded, but the caller requested a dry run.
@@ -143,11 +143,11 @@ public sealed interface Failure {
   /// The token cannot generate or use a key of this spec.
   record MechanismNotSupported(KeySpec spec) implements Failure {}
 
-  /// The bound that is reached: that of all callers, or that of one caller.
+  /// The scope of a bound that is reached.
   enum Bound {
-    /// The bound that all callers share.
+    /// The bound for all callers together.
     OF_ALL,
-    /// The bound of one caller.
+    /// The bound for one caller.
     OF_CALLER
   }
 

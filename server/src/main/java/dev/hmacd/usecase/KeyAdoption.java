@@ -1,6 +1,6 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.token.TokenException;
@@ -15,9 +15,9 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds the object of a key ceremony on the tokens, and computes its check value on each token
-/// that has it. One label and id must be the same key on all tokens. Otherwise a MAC would depend
-/// on the selected token.
+/// Finds the object of a key ceremony on the tokens, for AdoptKey. Each token with the object
+/// computes its check value. The check values must be equal. Otherwise a MAC would depend on the
+/// selected token.
 final class KeyAdoption {
   private static final int FIRST_VERSION = 1;
   private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
@@ -30,29 +30,29 @@ final class KeyAdoption {
 
   /// An object that may be adopted.
   ///
-  /// @param check its check value
-  /// @param tokenSerials the tokens that have it, one or more
-  record Adoptable(TokenSession.Found found, KeyCheck check, List<String> tokenSerials) {}
+  /// @param check the check value of the object
+  /// @param tokenSerials the tokens with the object, one or more
+  record Adoptable(TokenSession.Found found, KeyCheckValue check, List<String> tokenSerials) {}
 
-  /// The object of one token.
+  /// The matching object on one token.
   ///
   /// @param check the check value that this token computed
-  private record Tried(String tokenSerial, TokenSession.Found found, KeyCheck check) {}
+  private record Candidate(String tokenSerial, TokenSession.Found found, KeyCheckValue check) {}
 
-  /// Finds the object of a query. Its attributes must allow its use as a key. It must be the only
-  /// match on each token, and have the same check value on all tokens that have it.
+  /// Finds the object of a query. The object must be the only match on each token. Its attributes
+  /// must allow its use as a key. Its check value must be the same on all tokens with the object.
   ///
   /// @param id id of the new key
   /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the
   ///   object
   CompletableFuture<Adoptable> find(Call call, Query query, KeyId id, KeySpec spec) {
-    List<CompletableFuture<Optional<Tried>>> trials =
-        tokens.serials().stream().map(serial -> tried(call, serial, query, id, spec)).toList();
+    List<CompletableFuture<Optional<Candidate>>> trials =
+        tokens.serials().stream().map(serial -> candidate(call, serial, query, id, spec)).toList();
     return CompletableFuture.allOf(trials.toArray(CompletableFuture[]::new))
-        .handle((_, _) -> judged(trials));
+        .handle((_, _) -> combined(trials));
   }
 
-  private CompletableFuture<Optional<Tried>> tried(
+  private CompletableFuture<Optional<Candidate>> candidate(
       Call call, String serial, Query query, KeyId id, KeySpec spec) {
     return tokens
         .submit(
@@ -62,7 +62,7 @@ final class KeyAdoption {
             found ->
                 found.isPresent()
                     ? trial(call, serial, found.get(), id, spec).thenApply(Optional::of)
-                    : CompletableFuture.completedFuture(Optional.<Tried>empty()))
+                    : CompletableFuture.completedFuture(Optional.<Candidate>empty()))
         .exceptionally(
             e -> {
               RuntimeException failure = failed(e);
@@ -89,7 +89,7 @@ final class KeyAdoption {
     return found.stream().findFirst();
   }
 
-  private CompletableFuture<Tried> trial(
+  private CompletableFuture<Candidate> trial(
       Call call, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
     return tokens.submit(
         call.principal(),
@@ -97,8 +97,9 @@ final class KeyAdoption {
         session -> {
           byte[] mac =
               session.signOnce(
-                  found.object(), spec.algorithm(), KeyCheck.message(id, FIRST_VERSION));
-          return new Tried(serial, found, KeyCheck.of(id, FIRST_VERSION, spec.algorithm(), mac));
+                  found.object(), spec.algorithm(), KeyCheckValue.message(id, FIRST_VERSION));
+          return new Candidate(
+              serial, found, KeyCheckValue.of(id, FIRST_VERSION, spec.algorithm(), mac));
         },
         true,
         call.deadlineNanos());
@@ -121,18 +122,18 @@ final class KeyAdoption {
           .addKeyValue("attribute", unfit.attribute())
           .addKeyValue("found", unfit.found())
           .addKeyValue("rule", unfit.rule())
-          .log("Object not adopted: attribute not fit for a key");
+          .log("Object not adopted: an attribute does not permit use as a key");
     }
   }
 
-  /// A failed lane has tried twice, so the token's answer about the key is final. KEY_UNAVAILABLE
-  /// does not apply, because the key does not exist yet. The object may have been removed in the
-  /// meantime.
+  /// Maps a failure of the token to a failure of the adoption. A lane has tried the operation
+  /// twice, so the failure is final. KEY_UNAVAILABLE does not apply, because the key does not exist
+  /// yet. An object may be missing, because it was removed after the search.
   private static RuntimeException failed(Throwable e) {
-    if (Failures.unwrap(e) instanceof Refusal refusal) {
+    if (FailureMapper.unwrap(e) instanceof Refusal refusal) {
       return refusal;
     }
-    if (Failures.unwrap(e) instanceof TokenException refused) {
+    if (FailureMapper.unwrap(e) instanceof TokenException refused) {
       if (refused.unfit().isPresent()) {
         return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
       }
@@ -143,19 +144,19 @@ final class KeyAdoption {
         return new Refusal(new Failure.ObjectAmbiguous());
       }
     }
-    return new CompletionException(Failures.unwrap(e));
+    return new CompletionException(FailureMapper.unwrap(e));
   }
 
   /// Combines the results of all tokens. A failed token is ignored if another token has the key.
-  private static Adoptable judged(List<CompletableFuture<Optional<Tried>>> trials) {
-    List<Tried> all = new ArrayList<>();
+  private static Adoptable combined(List<CompletableFuture<Optional<Candidate>>> trials) {
+    List<Candidate> all = new ArrayList<>();
     Throwable fault = null;
-    for (CompletableFuture<Optional<Tried>> trial : trials) {
+    for (CompletableFuture<Optional<Candidate>> trial : trials) {
       if (!trial.isCompletedExceptionally()) {
         trial.join().ifPresent(all::add);
         continue;
       }
-      Throwable cause = Failures.unwrap(trial.exceptionNow());
+      Throwable cause = FailureMapper.unwrap(trial.exceptionNow());
       if (cause instanceof Refusal refusal) {
         throw refusal;
       }
@@ -172,15 +173,14 @@ final class KeyAdoption {
     if (fault != null) {
       log.atWarn()
           .setCause(fault)
-          .log(
-              "Key adopted while a token is out of service; run hmacd init later to search that token");
+          .log("Key adopted while a token is out of service; run hmacd init after its return");
     }
-    Tried first = all.getFirst();
-    for (Tried other : all) {
+    Candidate first = all.getFirst();
+    for (Candidate other : all) {
       if (!other.found().object().equals(first.found().object())
           || !other.check().equals(first.check())) {
         log.atWarn()
-            .addKeyValue("token_serials", all.stream().map(Tried::tokenSerial).toList())
+            .addKeyValue("token_serials", all.stream().map(Candidate::tokenSerial).toList())
             .log("Object not adopted: tokens have different keys under the same label and id");
         throw new Refusal(new Failure.ObjectAmbiguous());
       }
@@ -190,9 +190,11 @@ final class KeyAdoption {
       log.atWarn()
           .addKeyValue("object_label", first.found().object().label())
           .addKeyValue("attributes", idleUses)
-          .log("Adopted key allows other operations than MACs; make keys without these attributes");
+          .log(
+              "Adopted key permits other operations than MACs; create keys without"
+                  + " these attributes");
     }
     return new Adoptable(
-        first.found(), first.check(), all.stream().map(Tried::tokenSerial).toList());
+        first.found(), first.check(), all.stream().map(Candidate::tokenSerial).toList());
   }
 }

@@ -1,6 +1,6 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Destroys keys whose deletion is due, in three steps. First the registry marks the key as
-/// condemned, for good. Then its tokens destroy the object. Then the registry deletes the key.
-/// After a crash between two steps, the next start continues.
+/// condemned, which is final. Then its tokens destroy the object. Then the registry deletes the
+/// key. After a crash between two steps, the next start continues the deletion.
 public final class KeyDeletion implements AutoCloseable {
   private static final Duration INTERVAL = Duration.ofSeconds(1);
 
@@ -49,15 +49,16 @@ public final class KeyDeletion implements AutoCloseable {
     this.tokens = tokens;
   }
 
-  /// Continues unfinished deletions, and checks every second for due ones. Call it after the start
-  /// of the lanes.
+  /// Starts a thread that continues unfinished deletions, and checks for due deletions every
+  /// second. Call it after the start of the lanes.
   public void start() {
     nextRetryNanos = System.nanoTime();
     var _ =
-        schedule.scheduleWithFixedDelay(this::look, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+        schedule.scheduleWithFixedDelay(
+            this::checkDueKeys, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  private void look() {
+  private void checkDueKeys() {
     try {
       List<KeyEntry> due = await(writer.condemnDue(AT_ONCE));
       boolean retry = System.nanoTime() - nextRetryNanos >= 0;
@@ -71,7 +72,7 @@ public final class KeyDeletion implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
-      log.atWarn().setCause(e).log("Keys that are due were not looked for");
+      log.atWarn().setCause(e).log("Check for due key deletions failed; it runs again");
     } catch (RuntimeException e) {
       // Otherwise the schedule would end silently.
       log.atError().setCause(e).log("Key deletion failed: unexpected error");
@@ -90,7 +91,7 @@ public final class KeyDeletion implements AutoCloseable {
       KeyId forgotten = await(writer.forget(key.id()));
       log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
     } catch (ExecutionException | TimeoutException e) {
-      logged(key, e);
+      logFailure(key, e);
     }
   }
 
@@ -100,7 +101,7 @@ public final class KeyDeletion implements AutoCloseable {
       log.atWarn()
           .addKeyValue("key_id", key.id())
           .addKeyValue("token_serial", serial)
-          .log("Key not destroyed yet: it is on another token");
+          .log("Key not destroyed yet: its token is not configured");
       return false;
     }
     try {
@@ -115,14 +116,14 @@ public final class KeyDeletion implements AutoCloseable {
           .log(outcome.message);
       return true;
     } catch (ExecutionException | TimeoutException e) {
-      logged(key, e);
+      logFailure(key, e);
       return false;
     }
   }
 
   private enum Outcome {
     DESTROYED("Key destroyed on a token"),
-    ABSENT("Key already absent from a token"),
+    ABSENT("Key not on the token any more"),
     ANOTHER_KEY("Object not destroyed: another key has the label and id of the deleted key");
 
     private final String message;
@@ -132,10 +133,11 @@ public final class KeyDeletion implements AutoCloseable {
     }
   }
 
-  /// Destroys the object of a key, unless the check value shows that the object is another key: an
-  /// operator put it in the place of this key, or the registry is older than the token.
+  /// Destroys the object of a key, unless the check value shows that the object is another key.
+  /// Such an object exists if an operator replaced the key, or the registry is older than the
+  /// token.
   private static Outcome destroy(TokenSession session, KeyEntry key) throws TokenException {
-    KeyCheck check = key.check();
+    KeyCheckValue check = key.check();
     if (check != null) {
       try {
         byte[] mac = session.signOnce(key.object(), check.algorithm(), check.message());
@@ -152,11 +154,11 @@ public final class KeyDeletion implements AutoCloseable {
     return session.destroy(key.object()) ? Outcome.DESTROYED : Outcome.ABSENT;
   }
 
-  private static void logged(KeyEntry key, Exception e) {
+  private static void logFailure(KeyEntry key, Exception e) {
     log.atError()
         .addKeyValue("key_id", key.id())
         .setCause(e)
-        .log("Key out of service but not destroyed; it is tried again");
+        .log("Key deletion failed; it is tried again");
   }
 
   private static <T> T await(CompletableFuture<T> work)
@@ -169,7 +171,7 @@ public final class KeyDeletion implements AutoCloseable {
     schedule.shutdownNow();
     try {
       if (!schedule.awaitTermination(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-        log.atWarn().log("Deletion did not end in time");
+        log.atWarn().log("Key deletion did not end within its time limit at the stop");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -33,14 +33,14 @@ import java.util.function.Function;
 public final class KeyService {
   private static final String DEFAULT_POLICY = "default";
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
   private final KeyMaker maker;
   private final KeyAdoption adoption;
   private final TokenRouter tokens;
-  private final Availability availability;
+  private final UnavailableKeys unavailableKeys;
   private final Clock clock;
 
   public KeyService(
@@ -48,16 +48,16 @@ public final class KeyService {
       Access access,
       KeyMaker maker,
       TokenRouter tokens,
-      Availability availability,
+      UnavailableKeys unavailableKeys,
       Clock clock) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.reader = registry.keys();
     this.writer = registry.writer();
     this.lists = registry.lists();
     this.maker = maker;
     this.adoption = new KeyAdoption(tokens);
     this.tokens = tokens;
-    this.availability = availability;
+    this.unavailableKeys = unavailableKeys;
     this.clock = clock;
   }
 
@@ -71,25 +71,23 @@ public final class KeyService {
       List<Tag> tags,
       Optional<String> tokenSerial,
       Reply<KeyEntry> reply) {
-    Shape.description(description);
+    FieldValidation.description(description);
     TagService.requireFit(tags);
-    var _ = keys.requireOnAllKeys(call, Action.CREATE_KEY);
+    var _ = authorizer.requireOnAllKeys(call, Action.CREATE_KEY);
     String token = tokenSerial.orElseGet(tokens::defaultSerial);
-    Shape.require(tokens.has(token), "token_serial", "must be that of a token of this daemon");
+    FieldValidation.require(
+        tokens.has(token), "token_serial", "must be the serial number of a configured token");
     KeyId id = KeyId.random();
     KeyEntry key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
-    Replies.send(
+    ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> maker.make(call, key, tags)),
         reply,
         failure(key));
   }
 
-  /// Registers a key that a key ceremony put on the token.
-  ///
-  /// The object's attributes must allow its use as a key. It must be the only match of the query on
-  /// each token. Its check value must be the same on all tokens that have it.
+  /// Registers a key that a key ceremony put on the token. [KeyAdoption] has the conditions.
   public void adoptKey(
       Call call,
       Query query,
@@ -106,8 +104,8 @@ public final class KeyService {
         requireId(object.idHex());
       }
     }
-    Shape.description(description);
-    var _ = keys.requireOnAllKeys(call, Action.ADOPT_KEY);
+    FieldValidation.description(description);
+    var _ = authorizer.requireOnAllKeys(call, Action.ADOPT_KEY);
     if (asksForReserved(query)) {
       throw new Refusal(new Failure.ObjectReserved());
     }
@@ -115,7 +113,7 @@ public final class KeyService {
     KeyEntry forFailures =
         entry(
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
-    Replies.send(
+    ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> adopt(call, id, query, spec, description, tags)),
         reply,
@@ -141,11 +139,11 @@ public final class KeyService {
 
   private static void requireLabel(String label) {
     int length = label.getBytes(StandardCharsets.UTF_8).length;
-    Shape.bytes("object_label", length, Shape.MAX_OBJECT_NAME_BYTES);
+    FieldValidation.bytes("object_label", length, FieldValidation.MAX_OBJECT_NAME_BYTES);
   }
 
   private static void requireId(String idHex) {
-    Shape.bytes("object_id", idHex.length() / 2, Shape.MAX_OBJECT_NAME_BYTES);
+    FieldValidation.bytes("object_id", idHex.length() / 2, FieldValidation.MAX_OBJECT_NAME_BYTES);
   }
 
   /// Whether the name is reserved for the daemon's own keys, even if no such key exists.
@@ -157,7 +155,7 @@ public final class KeyService {
     };
   }
 
-  /// A key whose object is not generated or read yet.
+  /// A registry entry of a new key, without the attributes of its object.
   private KeyEntry entry(
       KeyId id,
       KeySpec spec,
@@ -183,8 +181,9 @@ public final class KeyService {
 
   /// Returns the metadata of a key.
   public KeyEntry describeKey(Call call, String given) {
-    Shape.keyId("key_id", given);
-    return availability.told(keys.require(call, Action.DESCRIBE_KEY, given).entry());
+    FieldValidation.keyId("key_id", given);
+    return unavailableKeys.inReportedState(
+        authorizer.require(call, Action.DESCRIBE_KEY, given).entry());
   }
 
   /// Authorizes GetKeyRotationStatus and returns the key. MAC keys do not rotate.
@@ -197,7 +196,7 @@ public final class KeyService {
     return requireById(call, Action.GET_KEY_POLICY, keyId);
   }
 
-  /// A page of the policy names of a key. The only name is `default`.
+  /// Returns a page of the policy names of a key. The only name is `default`.
   public Page<String> listKeyPolicies(Call call, String keyId, PageRequest page) {
     var _ = requireById(call, Action.LIST_KEY_POLICIES, keyId);
     if (!page.after().isEmpty()) {
@@ -207,13 +206,13 @@ public final class KeyService {
   }
 
   private KeyEntry requireById(Call call, Action action, String keyId) {
-    return keys.requireById(call, action, "key_id", keyId).entry();
+    return authorizer.requireById(call, action, "key_id", keyId).entry();
   }
 
-  /// A page of keys, ordered by id.
+  /// Returns a page of keys, ordered by id.
   public void listKeys(Call call, PageRequest page, Reply<Page<KeyId>> reply) {
-    var _ = keys.requireOnAllKeys(call, Action.LIST_KEYS);
-    Replies.send(
+    var _ = authorizer.requireOnAllKeys(call, Action.LIST_KEYS);
+    ReplyCompleter.complete(
         call,
         lists.forOwner(
             call.principal(),
@@ -222,7 +221,7 @@ public final class KeyService {
                     .listKeys(page.after(), page.size() + 1)
                     .thenApply(found -> Page.of(found, page, KeyId::value))),
         reply,
-        Failures::ofRegistry);
+        FailureMapper::ofRegistry);
   }
 
   public ArnScope scope() {
@@ -230,6 +229,6 @@ public final class KeyService {
   }
 
   private static Function<Throwable, Failure> failure(KeyEntry key) {
-    return e -> Failures.of(e, key);
+    return e -> FailureMapper.of(e, key);
   }
 }

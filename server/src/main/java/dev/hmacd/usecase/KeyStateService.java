@@ -16,8 +16,8 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 
-/// Use cases that change the state and the description of a key. A change is effective on the next
-/// request. Never blocks: replies come on the registry's thread.
+/// Use cases that change the registry entry of a key: its state, deletion date or description. A
+/// change is effective on the next request. Never blocks: replies come on the registry's thread.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class KeyStateService {
@@ -26,13 +26,13 @@ public final class KeyStateService {
 
   public static final int MAX_PENDING_DAYS = 30;
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final KeyReader reader;
   private final KeyWriter writer;
   private final Clock clock;
 
   public KeyStateService(Registry registry, Access access, Clock clock) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.reader = registry.keys();
     this.writer = registry.writer();
     this.clock = clock;
@@ -53,7 +53,7 @@ public final class KeyStateService {
   ///
   /// @param days the waiting period, from [#MIN_PENDING_DAYS] to [#MAX_PENDING_DAYS]
   public void scheduleKeyDeletion(Call call, String keyId, int days, Reply<KeyEntry> reply) {
-    Shape.require(
+    FieldValidation.require(
         days >= MIN_PENDING_DAYS && days <= MAX_PENDING_DAYS,
         "pending_window_in_days",
         "must be " + MIN_PENDING_DAYS + " to " + MAX_PENDING_DAYS);
@@ -68,10 +68,10 @@ public final class KeyStateService {
 
   /// Replaces the description of a key.
   ///
-  /// @param description 0 to [Shape#MAX_DESCRIPTION_CHARS] characters
+  /// @param description 0 to [FieldValidation#MAX_DESCRIPTION_CHARS] characters
   public void updateKeyDescription(
       Call call, String keyId, String description, Reply<KeyEntry> reply) {
-    Shape.description(description);
+    FieldValidation.description(description);
     change(call, Action.UPDATE_KEY_DESCRIPTION, keyId, key -> key.describedAs(description), reply);
   }
 
@@ -81,8 +81,8 @@ public final class KeyStateService {
       String given,
       UnaryOperator<KeyEntry> change,
       Reply<KeyEntry> reply) {
-    KeyId id = require(keys, call, action, given);
-    Replies.send(
+    KeyId id = require(authorizer, call, action, given);
+    ReplyCompleter.complete(
         call,
         writer.forOwner(
             call.principal(),
@@ -90,34 +90,34 @@ public final class KeyStateService {
                 writer.update(
                     id,
                     key ->
-                        StateTable.allows(action, key)
+                        KeyStateTable.allows(action, key)
                             ? Optional.of(change.apply(key))
                             : Optional.empty())),
         reply,
         e -> failure(reader, action, id, given, e));
   }
 
-  /// The id of a key that a caller names by id or ARN, after a check of authorization and key
-  /// state.
-  static KeyId require(Keys keys, Call call, Action action, String given) {
-    KeyEntry key = keys.requireById(call, action, "key_id", given).entry();
-    StateTable.require(action, key);
+  /// Checks authorization and key state of a key that a caller named by id or ARN. Returns its id.
+  static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
+    KeyEntry key = authorizer.requireById(call, action, "key_id", given).entry();
+    KeyStateTable.require(action, key);
     return key.id();
   }
 
-  /// Maps the refusal of a change, after an earlier change of the same key.
+  /// Maps the failure of a change. The registry refuses it if an earlier change of the same key has
+  /// changed the key's state.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
-    if (Failures.unwrap(e) instanceof RegistryException refused) {
+    if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {
         return new Failure.KeyNotFound(given);
       }
       if (refused.kind() == RegistryException.Kind.REFUSED) {
         return reader
             .find(id)
-            .flatMap(key -> StateTable.refusal(action, key))
+            .flatMap(key -> KeyStateTable.refusal(action, key))
             .orElseGet(() -> new Failure.KeyNotFound(given));
       }
     }
-    return Failures.ofRegistry(e);
+    return FailureMapper.ofRegistry(e);
   }
 }

@@ -1,9 +1,9 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.MacAlgorithm;
 
-/// The common fields of `GenerateMac` and `VerifyMac`, valid by the rules of AWS KMS.
+/// The common fields of `GenerateMac` and `VerifyMac`, validated by the rules of AWS KMS.
 public final class MacRequest {
   /// Limits of the fields in AWS KMS, in bytes.
   public static final int MAX_MESSAGE_BYTES = 4096;
@@ -17,12 +17,12 @@ public final class MacRequest {
 
   /// @param keyId key id, key ARN, alias name or alias ARN
   /// @param message not copied: the caller must not change it afterwards
-  /// @throws Refusal [Failure.InvalidField]; [Failure.ReservedMessage] for a message that could be
-  ///   that of a check value: its MAC would permit the substitution of one key for another
+  /// @throws Refusal [Failure.InvalidField]; [Failure.ReservedMessage] for a message with the
+  ///   prefix of check values: its MAC would permit the substitution of one key for another
   public MacRequest(String keyId, byte[] message, MacAlgorithm algorithm, boolean dryRun) {
-    Shape.keyId("key_id", keyId);
-    Shape.bytes("message", message.length, MAX_MESSAGE_BYTES);
-    if (KeyCheck.isReserved(message)) {
+    FieldValidation.keyId("key_id", keyId);
+    FieldValidation.bytes("message", message.length, MAX_MESSAGE_BYTES);
+    if (KeyCheckValue.isReserved(message)) {
       throw new Refusal(new Failure.ReservedMessage());
     }
     this.keyId = keyId;

@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.registry.Registry;
@@ -24,25 +24,25 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings(
     "ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
 public final class MacService {
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final ArnScope scope;
   private final TokenRouter tokens;
-  private final Availability availability;
-  private final FirstUse firstUse;
+  private final UnavailableKeys unavailableKeys;
+  private final TrustOnFirstUse trustOnFirstUse;
 
   public MacService(
-      Registry registry, Access access, TokenRouter tokens, Availability availability) {
-    this.keys = new Keys(registry.keys(), access);
+      Registry registry, Access access, TokenRouter tokens, UnavailableKeys unavailableKeys) {
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.scope = registry.keys().scope();
     this.tokens = tokens;
-    this.availability = availability;
-    this.firstUse = new FirstUse(registry.writer(), tokens);
+    this.unavailableKeys = unavailableKeys;
+    this.trustOnFirstUse = new TrustOnFirstUse(registry.writer(), tokens);
   }
 
   /// Computes a MAC.
   ///
   /// @throws Refusal if the call fails before it reaches the token
-  public void generateMac(Call call, MacRequest request, Reply<MacAnswer> reply) {
+  public void generateMac(Call call, MacRequest request, Reply<MacResult> reply) {
     AuthorizedKey key = usable(call, Action.GENERATE_MAC, request);
     sign(
         call,
@@ -60,8 +60,8 @@ public final class MacService {
   ///
   /// @param mac not copied: the caller must not change it afterwards
   /// @throws Refusal if the call fails before it reaches the token
-  public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacAnswer> reply) {
-    Shape.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
+  public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacResult> reply) {
+    FieldValidation.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
     AuthorizedKey key = usable(call, Action.VERIFY_MAC, request);
     sign(
         call,
@@ -79,36 +79,36 @@ public final class MacService {
         });
   }
 
-  /// Computes the MAC, after the check value is stored if the key has none.
+  /// Computes the MAC. If the key has no check value, it is computed and stored first.
   private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
-    KeyCheck check = key.entry().check();
+    KeyCheckValue check = key.entry().check();
     if (check != null) {
       compute(call, key, check, request, completion);
       return;
     }
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
-        firstUse
-            .recognised(key.entry(), call.principal())
+        trustOnFirstUse
+            .withCheckValue(key.entry(), call.principal())
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
-                (recognised, e) -> {
+                (withCheckValue, e) -> {
                   if (e == null) {
-                    computeIfStillUsable(call, key, recognised, request, completion);
-                  } else if (Failures.unwrap(e) instanceof TokenException cause) {
+                    computeIfStillUsable(call, key, withCheckValue, request, completion);
+                  } else if (FailureMapper.unwrap(e) instanceof TokenException cause) {
                     completion.failed(cause);
                   } else {
-                    completion.reply.fail(Failures.ofRegistry(e));
+                    completion.reply.fail(FailureMapper.ofRegistry(e));
                   }
                 });
   }
 
-  /// Checks authorization and key state again after a wait, in which both may have changed.
+  /// Checks authorization and key state again after the wait for the check value.
   private void computeIfStillUsable(
       Call call,
       AuthorizedKey key,
-      KeyEntry recognised,
+      KeyEntry withCheckValue,
       MacRequest request,
       MacCompletion completion) {
     if (completion.isAbandoned()) {
@@ -119,13 +119,13 @@ public final class MacService {
       completion.reply.fail(refusal);
       return;
     }
-    compute(call, key, recognised.check(), request, completion);
+    compute(call, key, withCheckValue.check(), request, completion);
   }
 
   private void compute(
       Call call,
       AuthorizedKey key,
-      @Nullable KeyCheck check,
+      @Nullable KeyCheckValue check,
       MacRequest request,
       MacCompletion completion) {
     tokens.sign(
@@ -135,8 +135,8 @@ public final class MacService {
   }
 
   private AuthorizedKey usable(Call call, Action action, MacRequest request) {
-    AuthorizedKey key = keys.require(call, action, request.keyId());
-    StateTable.require(action, key.entry());
+    AuthorizedKey key = authorizer.require(call, action, request.keyId());
+    KeyStateTable.require(action, key.entry());
     KeySpec spec = key.entry().spec();
     if (spec.algorithm() != request.algorithm()) {
       throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));
@@ -147,12 +147,12 @@ public final class MacService {
   private abstract class MacCompletion implements Completion<byte[]> {
     private final Call call;
     private final AuthorizedKey key;
-    private final Reply<MacAnswer> reply;
+    private final Reply<MacResult> reply;
 
     /// The failure of a new decision before the operation. Only one lane at a time uses it.
     private @Nullable Failure withdrawal;
 
-    MacCompletion(Call call, AuthorizedKey key, Reply<MacAnswer> reply) {
+    MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {
       this.call = call;
       this.key = key;
       this.reply = reply;
@@ -162,7 +162,7 @@ public final class MacService {
 
     @Override
     public final void done(byte[] mac) {
-      availability.seen(key.entry().id());
+      unavailableKeys.markAvailable(key.entry().id());
       computed(mac);
     }
 
@@ -172,12 +172,12 @@ public final class MacService {
       } else {
         KeyEntry entry = key.entry();
         reply.succeed(
-            new MacAnswer(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
+            new MacResult(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
             key);
       }
     }
 
-    /// Replies with a failure that discloses a result of the key.
+    /// ReplyCompleter with a failure that discloses the result of a MAC. The release check applies.
     final void fail(Failure failure) {
       reply.fail(failure, key);
     }
@@ -199,9 +199,9 @@ public final class MacService {
         reply.fail(withdrawal);
         return;
       }
-      Failure failure = Failures.of(cause, key.entry());
+      Failure failure = FailureMapper.of(cause, key.entry());
       if (failure instanceof Failure.KeyUnavailable) {
-        availability.missed(key.entry().id());
+        unavailableKeys.markUnavailable(key.entry().id());
       }
       reply.fail(failure);
     }

@@ -8,7 +8,7 @@ public sealed interface Outcome {
   /// The client cancelled the call, or its connection ended before the outcome.
   Outcome CANCELLED = new Cancelled();
 
-  /// The call had another outcome, which the transport did not take: the stream had ended.
+  /// The transport did not accept the answer, because the stream had ended.
   Outcome NOT_SENT = new NotSent();
 
   /// The name in metrics and logs: `OK`, the reason of the failure, `CANCELLED` or `NOT_SENT`.

@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 
-/// A request for the page of a list after an item.
+/// A request for a page of a list.
 ///
 /// @param list name of the list; a page token of another list is refused
 /// @param size maximum number of items, 1 or more
@@ -14,11 +14,11 @@ public record PageRequest(String list, int size, String after) {
   /// Reads the fields of a request.
   ///
   /// @param list e.g. `keys`; one line
-  /// @param given the requested size; 0 for the default
+  /// @param given the requested page size; 0 for the default
   /// @param token a value of [Page#nextToken]; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]
   public static PageRequest of(String list, int given, int defaultSize, int maxSize, String token) {
-    Shape.require(given >= 0 && given <= maxSize, "page_size", "must be 0 to " + maxSize);
+    FieldValidation.require(given >= 0 && given <= maxSize, "page_size", "must be 0 to " + maxSize);
     return new PageRequest(list, given == 0 ? defaultSize : given, decode(list, token));
   }
 

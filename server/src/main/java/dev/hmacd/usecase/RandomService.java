@@ -13,11 +13,11 @@ public final class RandomService {
   /// Limit of one call in AWS KMS.
   public static final int MAX_BYTES = 1024;
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final TokenRouter tokens;
 
   public RandomService(Registry registry, Access access, TokenRouter tokens) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.tokens = tokens;
   }
 
@@ -25,13 +25,14 @@ public final class RandomService {
   ///
   /// @param count 1 to [#MAX_BYTES]
   public void generateRandom(Call call, int count, Reply<byte[]> reply) {
-    Shape.require(count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
-    ReleaseCheck check = keys.requireOnAllKeys(call, Action.GENERATE_RANDOM);
-    Replies.send(
+    FieldValidation.require(
+        count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
+    ReleaseCheck check = authorizer.requireOnAllKeys(call, Action.GENERATE_RANDOM);
+    ReplyCompleter.complete(
         call,
         tokens.submitAny(call.principal(), session -> session.random(count), call.deadlineNanos()),
         reply,
-        Failures::ofToken,
+        FailureMapper::ofToken,
         check);
   }
 }

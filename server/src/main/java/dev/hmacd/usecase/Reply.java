@@ -1,13 +1,13 @@
 package dev.hmacd.usecase;
 
-/// Callback for the outcome of a use case: one call of one method, on any thread.
+/// Callback for the outcome of a use case. The use case calls one method once, on any thread.
 public interface Reply<T> {
   /// Replies with a result.
   ///
   /// @param check runs at the release of the answer
   void succeed(T value, ReleaseCheck check);
 
-  /// A result whose release depends on nothing.
+  /// Replies with a result, without a release check.
   default void succeed(T value) {
     succeed(value, ReleaseCheck.NONE);
   }
@@ -22,7 +22,7 @@ public interface Reply<T> {
     fail(failure, ReleaseCheck.NONE);
   }
 
-  /// Whether the caller has gone. The use case need not start its work then.
+  /// Whether the caller has disconnected. The use case then need not start its work.
   default boolean isAbandoned() {
     return false;
   }

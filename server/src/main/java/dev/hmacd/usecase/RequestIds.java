@@ -7,8 +7,8 @@ import java.util.concurrent.ThreadLocalRandom;
 public final class RequestIds {
   private RequestIds() {}
 
-  /// A new request id: a UUID (RFC 9562, version 4). It need not be unpredictable, so the random
-  /// numbers are not cryptographically secure.
+  /// Returns a new request id: a UUID (RFC 9562, version 4). The random numbers are not
+  /// cryptographically secure: a request id is no secret.
   public static String next() {
     var random = ThreadLocalRandom.current();
     long high = (random.nextLong() & ~0xf000L) | 0x4000L;

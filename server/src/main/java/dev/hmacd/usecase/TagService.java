@@ -9,7 +9,7 @@ import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
-import dev.hmacd.registry.PlacedTag;
+import dev.hmacd.registry.PositionedTag;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import java.util.HashSet;
@@ -23,13 +23,13 @@ import java.util.Set;
 public final class TagService {
   private static final String RESERVED = "aws:";
 
-  private final Keys keys;
+  private final KeyAuthorizer authorizer;
   private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
 
   public TagService(Registry registry, Access access) {
-    this.keys = new Keys(registry.keys(), access);
+    this.authorizer = new KeyAuthorizer(registry.keys(), access);
     this.reader = registry.keys();
     this.writer = registry.writer();
     this.lists = registry.lists();
@@ -39,14 +39,14 @@ public final class TagService {
   public void tagResource(Call call, String keyId, List<Tag> tags, Reply<KeyId> reply) {
     requireFit(tags);
     Action action = Action.TAG_RESOURCE;
-    KeyId id = KeyStateService.require(keys, call, action, keyId);
-    Replies.send(
+    KeyId id = KeyStateService.require(authorizer, call, action, keyId);
+    ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(), () -> writer.tag(id, key -> StateTable.allows(action, key), tags)),
+            call.principal(), () -> writer.tag(id, key -> KeyStateTable.allows(action, key), tags)),
         reply,
         e ->
-            Failures.unwrap(e) instanceof RegistryException refused
+            FailureMapper.unwrap(e) instanceof RegistryException refused
                     && refused.kind() == RegistryException.Kind.TOO_MANY_TAGS
                 ? new Failure.LimitExceeded("tags of one key", Tag.MAX_PER_KEY)
                 : KeyStateService.failure(reader, action, id, keyId, e));
@@ -55,20 +55,20 @@ public final class TagService {
   /// Removes tags from a key. Ignores tag keys that the key does not have.
   public void untagResource(Call call, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
     Action action = Action.UNTAG_RESOURCE;
-    KeyId id = KeyStateService.require(keys, call, action, keyId);
-    Replies.send(
+    KeyId id = KeyStateService.require(authorizer, call, action, keyId);
+    ReplyCompleter.complete(
         call,
         writer.forOwner(
             call.principal(),
-            () -> writer.untag(id, key -> StateTable.allows(action, key), tagKeys)),
+            () -> writer.untag(id, key -> KeyStateTable.allows(action, key), tagKeys)),
         reply,
         e -> KeyStateService.failure(reader, action, id, keyId, e));
   }
 
-  /// A page of a key's tags, in the order of their first addition.
+  /// Returns a page of a key's tags, in the order of their first addition.
   public void listResourceTags(Call call, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
-    KeyEntry key = keys.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
-    Replies.send(
+    KeyEntry key = authorizer.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
+    ReplyCompleter.complete(
         call,
         lists.forOwner(
             call.principal(),
@@ -78,9 +78,9 @@ public final class TagService {
                     .thenApply(
                         found ->
                             Page.of(found, page, placed -> Integer.toString(placed.position()))
-                                .map(PlacedTag::tag))),
+                                .map(PositionedTag::tag))),
         reply,
-        Failures::ofRegistry);
+        FailureMapper::ofRegistry);
   }
 
   private static int position(PageRequest page) {

@@ -16,13 +16,14 @@ import dev.hmacd.token.TokenInfo;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.Availability;
 import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.KeyStateService;
 import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.RandomService;
 import dev.hmacd.usecase.TagService;
+import dev.hmacd.usecase.UnavailableKeys;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.io.StringReader;
@@ -71,12 +72,12 @@ public final class JsonFuzz {
             Path.of("none"), new ArnScope("aws", "none", "000000000000"), Clock.systemUTC());
     var access = new Access(List.of());
     var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
-    var availability = new Availability();
-    var maker = new KeyMaker(registry, tokens);
+    var unavailableKeys = new UnavailableKeys();
+    var maker = new KeyMaker(registry, tokens, new KeyRecovery(registry, tokens));
     return Operations.of(
         new UseCases(
-            new MacService(registry, access, tokens, availability),
-            new KeyService(registry, access, maker, tokens, availability, Clock.systemUTC()),
+            new MacService(registry, access, tokens, unavailableKeys),
+            new KeyService(registry, access, maker, tokens, unavailableKeys, Clock.systemUTC()),
             new AliasService(registry, access),
             new KeyStateService(registry, access, Clock.systemUTC()),
             new TagService(registry, access),

@@ -4,7 +4,7 @@ import static dev.hmacd.testing.Reasons.failsWith;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.DaemonProcess;
 import dev.hmacd.testing.LoopbackDaemon;
@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// The daemon derives no secrets from another key under the label and id of the access key master.
 final class AccessKeyMasterTest {
-  private static final String LABEL = OwnKey.label(OwnKey.Purpose.ACCESS_KEYS);
+  private static final String LABEL = DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS);
   private static final Pattern ID =
       Pattern.compile("label: +" + Pattern.quote(LABEL) + "\\n +ID: +([0-9a-f]+)");
 

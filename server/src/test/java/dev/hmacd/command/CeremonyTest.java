@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.StartException;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
@@ -13,8 +14,7 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.key.OwnKey;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
@@ -45,7 +45,7 @@ final class CeremonyTest {
   private final String first = one.serial();
   private final String second = other.serial();
   private Registry registry;
-  private OwnKeys ownKeys;
+  private DaemonKeyRegistry ownKeys;
   private Ceremony ceremony;
 
   @SuppressWarnings("NullAway.Init") // open() sets the fields.
@@ -80,7 +80,7 @@ final class CeremonyTest {
     registry.close();
   }
 
-  private Optional<OwnKey> known(String serial, OwnKey.Purpose purpose) {
+  private Optional<DaemonKey> known(String serial, DaemonKey.Purpose purpose) {
     return ownKeys.find(serial, purpose).join();
   }
 
@@ -88,13 +88,13 @@ final class CeremonyTest {
   void eachTokenGetsAProbeKeyAndTheFirstTheKeyForAccessKeys()
       throws TokenException, StartException {
     assertThat(ceremony.makeOwnKeys()).isTrue();
-    assertThat(known(first, OwnKey.Purpose.PROBE)).isPresent();
-    assertThat(known(second, OwnKey.Purpose.PROBE)).isPresent();
-    assertThat(known(second, OwnKey.Purpose.PROBE))
-        .isNotEqualTo(known(first, OwnKey.Purpose.PROBE));
-    assertThat(known(first, OwnKey.Purpose.ACCESS_KEYS)).isPresent();
-    assertThat(known(second, OwnKey.Purpose.ACCESS_KEYS)).isEmpty();
-    assertThat(other.list()).doesNotContain(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS));
+    assertThat(known(first, DaemonKey.Purpose.PROBE)).isPresent();
+    assertThat(known(second, DaemonKey.Purpose.PROBE)).isPresent();
+    assertThat(known(second, DaemonKey.Purpose.PROBE))
+        .isNotEqualTo(known(first, DaemonKey.Purpose.PROBE));
+    assertThat(known(first, DaemonKey.Purpose.ACCESS_KEYS)).isPresent();
+    assertThat(known(second, DaemonKey.Purpose.ACCESS_KEYS)).isEmpty();
+    assertThat(other.list()).doesNotContain(DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS));
     assertThat(ceremony.makeOwnKeys()).isFalse();
   }
 
@@ -102,11 +102,11 @@ final class CeremonyTest {
   void copyOfTheKeyForAccessKeysIsRegisteredForTheOtherToken()
       throws TokenException, StartException {
     String id = SoftHsm.freshId();
-    one.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
-    other.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), id, SECRET);
+    one.importKey(DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS), id, SECRET);
+    other.importKey(DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS), id, SECRET);
     assertThat(ceremony.makeOwnKeys()).isTrue();
-    assertThat(known(second, OwnKey.Purpose.ACCESS_KEYS))
-        .isEqualTo(known(first, OwnKey.Purpose.ACCESS_KEYS))
+    assertThat(known(second, DaemonKey.Purpose.ACCESS_KEYS))
+        .isEqualTo(known(first, DaemonKey.Purpose.ACCESS_KEYS))
         .isPresent();
     assertThat(ceremony.makeOwnKeys()).isFalse();
   }
@@ -204,7 +204,7 @@ final class CeremonyTest {
     assertThatThrownBy(ceremony::makeOwnKeys)
         .isInstanceOf(StartException.class)
         .hasMessageContaining("of token elsewhere");
-    assertThat(ownKeys.forget("elsewhere", OwnKey.Purpose.ACCESS_KEYS).join()).isTrue();
+    assertThat(ownKeys.forget("elsewhere", DaemonKey.Purpose.ACCESS_KEYS).join()).isTrue();
     assertThat(ceremony.makeOwnKeys()).isTrue();
   }
 

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.StartException;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.registry.OwnKeys;
+import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.FaultModule;
 import dev.hmacd.testing.SoftHsm;
@@ -41,7 +41,7 @@ final class ManyKeysTest {
     registry =
         new Registry(
             file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
-    OwnKeys ownKeys = registry.ownKeys();
+    DaemonKeyRegistry ownKeys = registry.ownKeys();
     registry.open();
     for (int i = 0; i < FOREIGN_KEYS; i++) {
       hsm.importKey("billing" + i, SoftHsm.freshId(), new byte[32]);

@@ -239,7 +239,7 @@ final class StartFailureTest {
     assertThat(path).hasContent("precious");
   }
 
-  /// Unusable registries, by the configured path.
+  /// PermanentFailure registries, by the configured path.
   enum BadRegistry {
     MISSING_FOLDER("missing/registry.db") {
       @Override

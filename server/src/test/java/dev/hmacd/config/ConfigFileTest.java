@@ -249,12 +249,12 @@ final class ConfigFileTest {
               "aws_kms.limits.request_timeout: must be a duration such as 500ms, 30s, 5m or 1h,"
                   + " from 1s to 86400s",
               "token.module: is missing; configure the path of a file",
-              "token.label: configure either label or serial",
+              "token.label: configure either label or serial, not both",
               "token.pin_file: is missing; configure the path of a file",
               "token.lanes: must be a whole number from 1 to 1024",
               "token.session_copies: must be true or false",
               "registry.path: must be a non-empty string; quote it",
-              "arn.partition: a partition is 1 to 32 lowercase letters or dashes",
+              "arn.partition: a partition must have 1 to 32 lowercase letters or dashes",
               "arn.region: must be a non-empty string; quote it",
               "arn.account: must be a non-empty string; quote it",
               "metrics.listen: must be a loopback address: metrics are not authenticated",
@@ -320,7 +320,7 @@ final class ConfigFileTest {
                 + REST.replaceFirst("(?m)^token: .*\\n", ""),
             new String[] {
               "grpc: is missing",
-              "tokens[0].serial: is required with several tokens, and label is not allowed",
+              "tokens[0].serial: is required with several tokens; label is not allowed",
             }),
         argumentSet(
             "tokens of one module with different init_args",
@@ -332,7 +332,7 @@ final class ConfigFileTest {
                 + REST.replaceFirst("(?m)^token: .*\\n", ""),
             new String[] {
               "grpc: is missing",
-              "tokens: tokens of one module must have the same init_args: it is initialised once",
+              "tokens: tokens of one module must have the same init_args: the module is initialised once",
             }),
         argumentSet(
             "duplicate tokens, and both token and tokens",
@@ -344,8 +344,8 @@ final class ConfigFileTest {
                 + REST,
             new String[] {
               "grpc: is missing",
-              "token: configure either token or tokens",
-              "tokens: two entries select the same token",
+              "token: configure either token or tokens, not both",
+              "tokens: two entries select the same token; remove one of them",
             }),
         argumentSet(
             "sections that are not mappings",
@@ -499,8 +499,8 @@ final class ConfigFileTest {
               e ->
                   assertThat(e.problems())
                       .containsExactly(
-                          "tokens: tokens of one module must have the same init_args: it is"
-                              + " initialised once"));
+                          "tokens: tokens of one module must have the same init_args: the"
+                              + " module is initialised once"));
     }
   }
 

@@ -67,7 +67,7 @@ public final class Http1Fuzz {
           new Connections(
               new Connections.Settings(1, 1, 0, Duration.ofSeconds(1)), new MemoryBudget(1 << 30));
       var _ = new EmbeddedChannel(connections).writeInbound(channel); // Creates the meter.
-      Protocols.http1(
+      ProtocolDetector.http1(
           channel.pipeline(),
           new ServerState(
               LIMITS,
@@ -75,7 +75,7 @@ public final class Http1Fuzz {
               new TestHandler(requests),
               bounds,
               connections,
-              new Watchdog()));
+              new ConnectionWatchdog()));
     }
 
     void write(byte[] bytes, int from, int to) {

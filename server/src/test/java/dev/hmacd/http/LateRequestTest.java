@@ -44,7 +44,7 @@ final class LateRequestTest {
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII);
 
   private final List<Request> taken = new ArrayList<>();
-  private final Watchdog watchdog = new Watchdog();
+  private final ConnectionWatchdog watchdog = new ConnectionWatchdog();
   private final Connections connections =
       new Connections(
           new Connections.Settings(1, 1, 0, Duration.ofNanos(1)), new MemoryBudget(Long.MAX_VALUE));
@@ -55,7 +55,7 @@ final class LateRequestTest {
           .parent(listening)
           .ticker(ticker)
           .handlers(
-              new Protocols(
+              new ProtocolDetector(
                   new ServerState(
                       LIMITS,
                       TestHandler.PROFILE,

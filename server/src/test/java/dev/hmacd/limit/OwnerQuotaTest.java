@@ -9,7 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 
-/// Each owner has its own count, of at most half.
+/// In-flight quota: each owner has its own count, and holds at most half of the total.
 final class OwnerQuotaTest {
   private final OwnerQuota quota = OwnerQuota.halfOf(4);
 

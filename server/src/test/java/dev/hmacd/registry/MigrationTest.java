@@ -79,7 +79,7 @@ final class MigrationTest {
   void keyInCreationHasNoOwnerAndIsAtItsFirstAttempt() {
     try (Registry registry = open()) {
       KeyEntry key = registry.keys().find(CREATING).orElseThrow();
-      assertThat(registry.lists().creating().join()).containsExactly(new Creation(key, null, 1));
+      assertThat(registry.lists().creating().join()).containsExactly(new CreatingKey(key, null, 1));
     }
   }
 

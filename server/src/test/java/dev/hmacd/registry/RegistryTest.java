@@ -6,15 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyEntry;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.registry.RegistryException.Kind;
 import dev.hmacd.testing.SettableClock;
 import java.io.IOException;
@@ -56,8 +56,8 @@ final class RegistryTest {
   private static final Clock CLOCK = Clock.fixed(NOW, ZoneOffset.UTC);
   private static final KeyAttributes READ =
       new KeyAttributes(true, false, true, null, false, true, 32);
-  private static final OwnKey OWN =
-      new OwnKey(OwnKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
+  private static final DaemonKey OWN =
+      new DaemonKey(DaemonKey.Purpose.PROBE, new KeyObject("hmacd/own/probe", "0a"), "ff00");
 
   @TempDir Path folder;
   private final List<Registry> opened = new ArrayList<>();
@@ -125,31 +125,31 @@ final class RegistryTest {
     return registry.keys().find(id).orElseThrow();
   }
 
-  private static KeyCheck check(KeyId id, int first) {
+  private static KeyCheckValue check(KeyId id, int first) {
     byte[] mac = new byte[48];
     mac[0] = (byte) first;
-    return KeyCheck.of(id, 1, KeySpec.HMAC_384.algorithm(), mac);
+    return KeyCheckValue.of(id, 1, KeySpec.HMAC_384.algorithm(), mac);
   }
 
   @Test
   void firstStoredCheckValueIsNeverReplaced() {
     KeyEntry key = make();
     assertThat(key.check()).isNull();
-    KeyCheck first = check(key.id(), 1);
-    assertThat(get(registry.writer().recognise(key.id(), first)).check()).isEqualTo(first);
-    assertThat(get(registry.writer().recognise(key.id(), check(key.id(), 2))).check())
+    KeyCheckValue first = check(key.id(), 1);
+    assertThat(get(registry.writer().storeCheckValue(key.id(), first)).check()).isEqualTo(first);
+    assertThat(get(registry.writer().storeCheckValue(key.id(), check(key.id(), 2))).check())
         .isEqualTo(first);
     assertThat(find(key.id()).check()).isEqualTo(first);
     reopen();
     assertThat(find(key.id()))
-        .isEqualTo(get(registry.writer().recognise(key.id(), check(key.id(), 2))));
+        .isEqualTo(get(registry.writer().storeCheckValue(key.id(), check(key.id(), 2))));
     assertThat(find(key.id()).check()).isEqualTo(first);
   }
 
   @Test
   void checkValueOfANewKeyIsStored() {
     KeyEntry creating = beginCreation();
-    KeyCheck check = check(creating.id(), 3);
+    KeyCheckValue check = check(creating.id(), 3);
     assertThat(get(registry.writer().enable(creating.id(), READ, check)).check()).isEqualTo(check);
     reopen();
     assertThat(find(creating.id()).check()).isEqualTo(check);
@@ -189,13 +189,13 @@ final class RegistryTest {
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
     assertThat(find(creating.id())).isEqualTo(creating);
     assertThat(get(registry.lists().creating()))
-        .extracting(Creation::key)
+        .extracting(CreatingKey::key)
         .containsExactly(creating);
     assertThat(get(registry.lists().listAliases(Optional.of(made.id()), "", 10)))
         .containsExactly(named);
     assertThat(registry.keys().find(alias("orders"))).contains(find(made.id()));
-    assertThat(get(registry.ownKeys().find("serial", OwnKey.Purpose.PROBE))).contains(OWN);
-    assertThat(get(registry.ownKeys().find("other", OwnKey.Purpose.PROBE))).isEmpty();
+    assertThat(get(registry.ownKeys().find("serial", DaemonKey.Purpose.PROBE))).contains(OWN);
+    assertThat(get(registry.ownKeys().find("other", DaemonKey.Purpose.PROBE))).isEmpty();
   }
 
   private static KeyEntry named(KeyObject object, String... tokenSerials) {
@@ -269,11 +269,11 @@ final class RegistryTest {
     KeyEntry first = beginCreation();
     KeyEntry second = beginCreation();
     KeyEntry made = make();
-    List<Creation> creations = get(registry.lists().creating());
-    assertThat(creations).extracting(Creation::key).containsExactlyInAnyOrder(first, second);
-    assertThat(creations).extracting(Creation::attempt).containsExactly(1, 1);
+    List<CreatingKey> creations = get(registry.lists().creating());
+    assertThat(creations).extracting(CreatingKey::key).containsExactlyInAnyOrder(first, second);
+    assertThat(creations).extracting(CreatingKey::attempt).containsExactly(1, 1);
     String owner = Objects.requireNonNull(creations.getFirst().owner());
-    assertThat(creations).extracting(Creation::owner).containsOnly(owner);
+    assertThat(creations).extracting(CreatingKey::owner).containsOnly(owner);
     reopen();
     assertThat(get(registry.lists().creating())).containsExactlyInAnyOrderElementsOf(creations);
     KeyEntry third = beginCreation();
@@ -708,7 +708,7 @@ final class RegistryTest {
 
   @Test
   void changesAboveTheQueueLimitAreBusyAtOnce() throws Exception {
-    List<CompletableFuture<OwnKey>> changes = new ArrayList<>();
+    List<CompletableFuture<DaemonKey>> changes = new ArrayList<>();
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
@@ -720,7 +720,7 @@ final class RegistryTest {
       assertThatThrownBy(() -> get(changes.getLast())).satisfies(failsWith(Kind.BUSY));
       statement.execute("ROLLBACK");
     }
-    for (CompletableFuture<OwnKey> each : changes.subList(0, 256)) {
+    for (CompletableFuture<DaemonKey> each : changes.subList(0, 256)) {
       assertThat(get(each)).isEqualTo(OWN);
     }
   }

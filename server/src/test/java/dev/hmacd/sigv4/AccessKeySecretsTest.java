@@ -9,7 +9,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.hmacd.http.Request;
-import dev.hmacd.key.OwnKey;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.DaemonProcess;
 import dev.hmacd.testing.HeapDump;
@@ -76,7 +76,7 @@ final class AccessKeySecretsTest {
   /// A token with a known master key of access keys: the test can derive all secrets.
   private SoftHsm hsm() {
     SoftHsm hsm = SoftHsm.create(folder.resolve("softhsm2.conf"));
-    hsm.importKey(OwnKey.label(OwnKey.Purpose.ACCESS_KEYS), "0123456789abcdef", master);
+    hsm.importKey(DaemonKey.label(DaemonKey.Purpose.ACCESS_KEYS), "0123456789abcdef", master);
     return hsm;
   }
 
@@ -228,7 +228,7 @@ final class AccessKeySecretsTest {
       byte[] id = each.getAccessKey().getAccessKeyId().getBytes(UTF_8);
       assertThat(registry.formsOf(id)).contains("raw ISO-8859-1");
     }
-    assertThat(log.formsOf("The token gives the known answer".getBytes(UTF_8))).isNotEmpty();
+    assertThat(log.formsOf("the token gives the known answer".getBytes(UTF_8))).isNotEmpty();
     // Only the signing key of the current day is present.
     for (CreateAccessKeyResponse each : made) {
       var signer =

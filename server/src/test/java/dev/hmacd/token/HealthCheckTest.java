@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken.Call;
@@ -40,7 +40,7 @@ final class HealthCheckTest {
   private final List<Boolean> reported = new CopyOnWriteArrayList<>();
   private final List<HealthCheck> probes = new CopyOnWriteArrayList<>();
   private final List<AutoCloseable> opened = new ArrayList<>();
-  private OwnKey key;
+  private DaemonKey key;
 
   @SuppressWarnings("NullAway.Init") // provision() sets the key.
   HealthCheckTest() {}
@@ -48,7 +48,7 @@ final class HealthCheckTest {
   @BeforeEach
   void provision() throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      key = Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.empty());
+      key = Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.empty());
     }
   }
 
@@ -114,12 +114,12 @@ final class HealthCheckTest {
   }
 
   private void hold(Lanes lanes, Gate gate) {
-    Outcome _ = sign(lanes, LONG);
+    RecordedCompletion _ = sign(lanes, LONG);
     gate.awaitEntered();
   }
 
-  private Outcome sign(Lanes lanes, Duration limit) {
-    Outcome outcome = new Outcome();
+  private RecordedCompletion sign(Lanes lanes, Duration limit) {
+    RecordedCompletion outcome = new RecordedCompletion();
     lanes.sign(
         new SignRequest(
             key.object(),
@@ -154,9 +154,9 @@ final class HealthCheckTest {
 
   @Test
   void missingKeyIsUnhealthy() throws Exception {
-    OwnKey gone =
-        new OwnKey(
-            OwnKey.Purpose.PROBE,
+    DaemonKey gone =
+        new DaemonKey(
+            DaemonKey.Purpose.PROBE,
             new KeyObject(SoftHsm.freshLabel("gone"), "00"),
             key.knownAnswerHex());
     HealthCheck probe = probe(lanes(1, 10));
@@ -173,7 +173,7 @@ final class HealthCheckTest {
     Lanes lanes = lanes(1, 1);
     Gate gate = blocking(Call.SIGN);
     hold(lanes, gate);
-    Outcome waiting = sign(lanes, LONG);
+    RecordedCompletion waiting = sign(lanes, LONG);
     assertThat(sign(lanes, LONG).failure().kind()).isEqualTo(Kind.BUSY);
     token.wrongMacs(true);
     HealthCheck probe = start(lanes, LONG);
@@ -299,7 +299,7 @@ final class HealthCheckTest {
     Eventually.holds(
         "the token is unhealthy",
         () -> {
-          Outcome _ = sign(lanes, LONG);
+          RecordedCompletion _ = sign(lanes, LONG);
           return !probe.isHealthy();
         });
     gate.release();
@@ -325,11 +325,13 @@ final class HealthCheckTest {
   @Test
   void secondProvisioningFindsTheKeyOfTheFirst() throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
-      assertThat(Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(key)))
+      assertThat(Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.of(key)))
           .isEqualTo(key);
-      assertThat(Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.empty()))
+      assertThat(Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.empty()))
           .isEqualTo(key);
-      assertThat(session.find(new TokenSession.Query.ByLabel(OwnKey.label(OwnKey.Purpose.PROBE))))
+      assertThat(
+              session.find(
+                  new TokenSession.Query.ByLabel(DaemonKey.label(DaemonKey.Purpose.PROBE))))
           .hasSize(1);
     }
   }
@@ -338,11 +340,11 @@ final class HealthCheckTest {
   void provisioningRefusesAProbeKeyWithAnotherAnswer() throws TokenException {
     byte[] answer = key.knownAnswer();
     answer[31] ^= 1;
-    OwnKey registered =
-        new OwnKey(OwnKey.Purpose.PROBE, key.object(), HexFormat.of().formatHex(answer));
+    DaemonKey registered =
+        new DaemonKey(DaemonKey.Purpose.PROBE, key.object(), HexFormat.of().formatHex(answer));
     try (TokenSession session = SoftHsm.shared().token().open()) {
       assertThatThrownBy(
-              () -> Provisioning.ensure(session, OwnKey.Purpose.PROBE, Optional.of(registered)))
+              () -> Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.of(registered)))
           .isInstanceOfSatisfying(
               TokenException.class, e -> assertThat(e.kind()).isEqualTo(Kind.UNAVAILABLE))
           .hasMessageContaining("another MAC");

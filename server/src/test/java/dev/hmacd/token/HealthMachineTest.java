@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// Transitions of the health state machine, over all states and events.
+/// Transitions of the health state machine and its circuit breaker, over all states and events.
 final class HealthMachineTest {
   private static final Duration LOST_AFTER = Duration.ofMinutes(1);
   private static final long SINCE = 5_000_000_000L;

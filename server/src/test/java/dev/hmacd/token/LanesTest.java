@@ -3,9 +3,9 @@ package dev.hmacd.token;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
-import dev.hmacd.key.OwnKey;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.SoftHsm;
@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Bounds, recovery and stop of lanes, on a real token with injected faults.
+/// Bounds, recovery, lane watchdog and stop of lanes, on a real token with injected faults.
 final class LanesTest {
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
   private static final Duration LONG = Duration.ofSeconds(30);
@@ -75,19 +75,19 @@ final class LanesTest {
     return gate;
   }
 
-  private static Outcome sign(Lanes lanes, Duration limit) {
-    return sign(lanes, limit, new Outcome());
+  private static RecordedCompletion sign(Lanes lanes, Duration limit) {
+    return sign(lanes, limit, new RecordedCompletion());
   }
 
-  private static Outcome sign(Lanes lanes, Duration limit, Outcome outcome) {
+  private static RecordedCompletion sign(Lanes lanes, Duration limit, RecordedCompletion outcome) {
     long deadline = System.nanoTime() + limit.toNanos();
     lanes.sign(new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline), outcome);
     return outcome;
   }
 
   /// A call that blocks the only lane.
-  private Outcome hold(Lanes lanes, Gate gate, Duration limit) {
-    Outcome held = sign(lanes, limit);
+  private RecordedCompletion hold(Lanes lanes, Gate gate, Duration limit) {
+    RecordedCompletion held = sign(lanes, limit);
     gate.awaitEntered();
     return held;
   }
@@ -96,15 +96,15 @@ final class LanesTest {
   void callAboveTheQueueLimitIsBusyAtOnce() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 2);
-    Outcome held = hold(lanes, gate, LONG);
-    Outcome first = sign(lanes, LONG);
-    Outcome second = sign(lanes, LONG);
-    Outcome third = sign(lanes, LONG);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    RecordedCompletion first = sign(lanes, LONG);
+    RecordedCompletion second = sign(lanes, LONG);
+    RecordedCompletion third = sign(lanes, LONG);
     assertThat(third.isAnswered()).isTrue();
     assertThat(third.failure().kind()).isEqualTo(Kind.BUSY);
     assertThat(lanes.waiting()).isEqualTo(2);
     gate.release();
-    for (Outcome each : List.of(held, first, second)) {
+    for (RecordedCompletion each : List.of(held, first, second)) {
       assertThat(each.mac()).isEqualTo(right);
     }
     assertThat(token.count(Call.SIGN)).isEqualTo(3);
@@ -114,22 +114,22 @@ final class LanesTest {
   void ownerHasHalfOfTheQueueAlsoForAbandonedCalls() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 4);
-    Outcome held = sign(lanes, LONG, new Outcome("greedy"));
+    RecordedCompletion held = sign(lanes, LONG, new RecordedCompletion("greedy"));
     gate.awaitEntered();
-    Outcome second = sign(lanes, LONG, new Outcome("greedy"));
-    Outcome third = sign(lanes, LONG, new Outcome("greedy"));
+    RecordedCompletion second = sign(lanes, LONG, new RecordedCompletion("greedy"));
+    RecordedCompletion third = sign(lanes, LONG, new RecordedCompletion("greedy"));
     assertThat(third.failure().kind()).isEqualTo(Kind.OWNER_BUSY);
     held.abandon();
     second.abandon();
-    Outcome fourth = sign(lanes, LONG, new Outcome("greedy"));
+    RecordedCompletion fourth = sign(lanes, LONG, new RecordedCompletion("greedy"));
     assertThat(fourth.failure().kind()).isEqualTo(Kind.OWNER_BUSY);
-    Outcome other = sign(lanes, LONG, new Outcome("other"));
-    Outcome own = sign(lanes, LONG);
+    RecordedCompletion other = sign(lanes, LONG, new RecordedCompletion("other"));
+    RecordedCompletion own = sign(lanes, LONG);
     gate.release();
     assertThat(other.mac()).isEqualTo(right);
     assertThat(own.mac()).isEqualTo(right);
     assertThat(second.failure().kind()).isEqualTo(Kind.LATE);
-    assertThat(sign(lanes, LONG, new Outcome("greedy")).mac()).isEqualTo(right);
+    assertThat(sign(lanes, LONG, new RecordedCompletion("greedy")).mac()).isEqualTo(right);
   }
 
   /// A failed, late or abandoned operation releases its place in the owner's share.
@@ -137,14 +137,15 @@ final class LanesTest {
   void endedOperationsNoLongerCountForTheirOwner() throws TokenException {
     Lanes lanes = lanes(1, 2);
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
-    assertThat(sign(lanes, LONG, new Outcome("a")).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(sign(lanes, LONG, new RecordedCompletion("a")).failure().kind())
+        .isEqualTo(Kind.UNAVAILABLE);
     Gate gate = blocking(Call.SIGN);
-    Outcome late = sign(lanes, REACHES_THE_TOKEN, new Outcome("a"));
+    RecordedCompletion late = sign(lanes, REACHES_THE_TOKEN, new RecordedCompletion("a"));
     assertThat(late.failure().kind()).isEqualTo(Kind.LATE);
-    Outcome lateInTheQueue = sign(lanes, SHORT, new Outcome("a"));
+    RecordedCompletion lateInTheQueue = sign(lanes, SHORT, new RecordedCompletion("a"));
     assertThat(lateInTheQueue.failure().kind()).isEqualTo(Kind.LATE);
     gate.release();
-    assertThat(sign(lanes, LONG, new Outcome("a")).mac()).isEqualTo(right);
+    assertThat(sign(lanes, LONG, new RecordedCompletion("a")).mac()).isEqualTo(right);
   }
 
   /// Otherwise callers that fill the queue could keep a token with wrong MACs in service.
@@ -152,12 +153,12 @@ final class LanesTest {
   void healthCheckBypassesTheQueue() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 1);
-    Outcome held = hold(lanes, gate, LONG);
+    RecordedCompletion held = hold(lanes, gate, LONG);
     Gate second = blocking(Call.SIGN);
-    Outcome waiting = sign(lanes, LONG);
-    Outcome check = new Outcome();
+    RecordedCompletion waiting = sign(lanes, LONG);
+    RecordedCompletion check = new RecordedCompletion();
     long deadline = System.nanoTime() + LONG.toNanos();
-    lanes.checkHealth(new OwnKey(OwnKey.Purpose.PROBE, KEY, "00"), deadline, check);
+    lanes.checkHealth(new DaemonKey(DaemonKey.Purpose.PROBE, KEY, "00"), deadline, check);
     assertThat(check.isAnswered()).isFalse();
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
@@ -175,8 +176,8 @@ final class LanesTest {
   void callWithADeadlineThatPassesInTheQueueNeverReachesTheToken() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
-    Outcome held = hold(lanes, gate, LONG);
-    Outcome waiting = sign(lanes, SHORT);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    RecordedCompletion waiting = sign(lanes, SHORT);
     assertThat(waiting.failure().kind()).isEqualTo(Kind.LATE);
     assertThat(held.isAnswered()).isFalse();
     assertThat(lanes.waiting()).isZero();
@@ -197,7 +198,7 @@ final class LanesTest {
   void hangingCallIsLateAndBlocksOnlyItsLane() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(2, 10);
-    Outcome hanging = hold(lanes, gate, REACHES_THE_TOKEN);
+    RecordedCompletion hanging = hold(lanes, gate, REACHES_THE_TOKEN);
     assertThat(hanging.failure().kind()).isEqualTo(Kind.LATE); // The call is still blocked.
     for (int i = 0; i < 20; i++) {
       assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
@@ -321,10 +322,10 @@ final class LanesTest {
   void abandonedCallNeverReachesTheToken() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
-    Outcome held = hold(lanes, gate, LONG);
-    Outcome gone = sign(lanes, LONG);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    RecordedCompletion gone = sign(lanes, LONG);
     gone.abandon();
-    Outcome last = sign(lanes, LONG);
+    RecordedCompletion last = sign(lanes, LONG);
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
     assertThat(last.mac()).isEqualTo(right);
@@ -337,10 +338,10 @@ final class LanesTest {
   void withdrawnCallNeverReachesTheToken() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
-    Outcome held = hold(lanes, gate, LONG);
-    Outcome withdrawn = sign(lanes, LONG);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    RecordedCompletion withdrawn = sign(lanes, LONG);
     withdrawn.withdraw();
-    Outcome last = sign(lanes, LONG);
+    RecordedCompletion last = sign(lanes, LONG);
     gate.release();
     assertThat(held.mac()).isEqualTo(right);
     assertThat(last.mac()).isEqualTo(right);
@@ -412,9 +413,9 @@ final class LanesTest {
   void laneWithoutASessionLeavesCallsToOtherLanes() throws TokenException {
     token.maxSessions(1);
     Lanes lanes = lanes(3, 100);
-    List<Outcome> outcomes = new ArrayList<>();
+    List<RecordedCompletion> outcomes = new ArrayList<>();
     IntStream.range(0, 50).forEach(_ -> outcomes.add(sign(lanes, LONG)));
-    for (Outcome each : outcomes) {
+    for (RecordedCompletion each : outcomes) {
       assertThat(each.mac()).isEqualTo(right);
     }
     assertThat(lanes.sessions()).isEqualTo(1);
@@ -422,7 +423,7 @@ final class LanesTest {
   }
 
   @Test
-  void hangingLanesAreReplacedUpToTheLimitAndEndAfterTheirCall() throws TokenException {
+  void watchdogReplacesHangingLanesUpToTheLimitAndTheyEndAfterTheirCall() throws TokenException {
     Lanes lanes =
         new Lanes(
             token,
@@ -456,21 +457,21 @@ final class LanesTest {
   void closeCompletesAcceptedCallsAndRefusesNewCalls() throws Exception {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10);
-    List<Outcome> taken = new ArrayList<>(List.of(hold(lanes, gate, LONG)));
+    List<RecordedCompletion> taken = new ArrayList<>(List.of(hold(lanes, gate, LONG)));
     IntStream.range(0, 5).forEach(_ -> taken.add(sign(lanes, LONG)));
     Thread closing = Thread.ofPlatform().start(lanes::close);
     Eventually.holds("the lanes refuse calls", () -> isRefused(sign(lanes, SHORT)));
-    assertThat(taken).noneMatch(Outcome::isAnswered);
+    assertThat(taken).noneMatch(RecordedCompletion::isAnswered);
     gate.release();
     assertThat(closing.join(LONG)).isTrue();
-    for (Outcome each : taken) {
+    for (RecordedCompletion each : taken) {
       assertThat(each.mac()).isEqualTo(right);
       assertThat(each.answers()).isEqualTo(1);
     }
     assertThat(token.sessions()).isZero();
   }
 
-  private static boolean isRefused(Outcome outcome) {
+  private static boolean isRefused(RecordedCompletion outcome) {
     return outcome.hasFailed(Kind.STOPPED);
   }
 
@@ -478,8 +479,8 @@ final class LanesTest {
   void closeAnswersTheCallOfAHangingLane() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 10, Duration.ofMillis(100));
-    Outcome hanging = hold(lanes, gate, LONG);
-    Outcome waiting = sign(lanes, LONG);
+    RecordedCompletion hanging = hold(lanes, gate, LONG);
+    RecordedCompletion waiting = sign(lanes, LONG);
     lanes.close(); // The call is still blocked.
     assertThat(hanging.isAnswered()).isTrue();
     assertThat(hanging.failure().kind()).isEqualTo(Kind.STOPPED);
@@ -495,10 +496,10 @@ final class LanesTest {
     for (int round = 0; round < 30; round++) {
       Lanes lanes = lanes(1, 1);
       CountDownLatch go = new CountDownLatch(1);
-      List<List<Outcome>> outcomes = new ArrayList<>();
+      List<List<RecordedCompletion>> outcomes = new ArrayList<>();
       List<Thread> callers = new ArrayList<>();
       for (int i = 0; i < 8; i++) {
-        List<Outcome> mine = new ArrayList<>();
+        List<RecordedCompletion> mine = new ArrayList<>();
         outcomes.add(mine);
         callers.add(
             Thread.ofPlatform()
@@ -515,7 +516,7 @@ final class LanesTest {
       for (Thread caller : callers) {
         assertThat(caller.join(LONG)).isTrue();
       }
-      for (List<Outcome> mine : outcomes) {
+      for (List<RecordedCompletion> mine : outcomes) {
         assertThat(mine).allMatch(outcome -> outcome.answers() == 1);
         assertThat(mine.getLast().hasFailed(Kind.STOPPED)).isTrue();
       }
@@ -596,8 +597,8 @@ final class LanesTest {
     }
   }
 
-  private static Outcome signUnder(Lanes lanes, KeyObject key) {
-    Outcome outcome = new Outcome();
+  private static RecordedCompletion signUnder(Lanes lanes, KeyObject key) {
+    RecordedCompletion outcome = new RecordedCompletion();
     lanes.sign(
         new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     return outcome;
@@ -605,7 +606,7 @@ final class LanesTest {
 
   private static void signUnder(Lanes lanes, int number) {
     KeyObject key = new KeyObject("key " + number, "");
-    Outcome outcome = new Outcome();
+    RecordedCompletion outcome = new RecordedCompletion();
     lanes.sign(
         new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline(LONG)), outcome);
     assertThat(outcome.mac()).isEqualTo(right);

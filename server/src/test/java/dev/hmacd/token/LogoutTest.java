@@ -74,7 +74,7 @@ final class LogoutTest {
       onEveryLane(lanes, key);
       int before = pinsRead.get();
       logout();
-      List<Outcome> outcomes = new ArrayList<>();
+      List<RecordedCompletion> outcomes = new ArrayList<>();
       IntStream.range(0, 50).forEach(_ -> outcomes.add(sign(lanes, key)));
       byte[] mac = outcomes.getFirst().mac();
       assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.mac()).isEqualTo(mac));
@@ -98,8 +98,8 @@ final class LogoutTest {
     }
   }
 
-  private static Outcome sign(Lanes lanes, KeyObject key) {
-    Outcome outcome = new Outcome();
+  private static RecordedCompletion sign(Lanes lanes, KeyObject key) {
+    RecordedCompletion outcome = new RecordedCompletion();
     long deadline = System.nanoTime() + LONG.toNanos();
     lanes.sign(new SignRequest(key, null, MacAlgorithm.HMAC_SHA_256, MESSAGE, deadline), outcome);
     return outcome;
@@ -128,6 +128,6 @@ final class LogoutTest {
             .toList();
     works.forEach(work -> assertThat(work).succeedsWithin(LONG).isEqualTo(true));
     // MACs over the queue load the key's handle in the lanes.
-    IntStream.range(0, 20).mapToObj(_ -> sign(lanes, key)).forEach(Outcome::mac);
+    IntStream.range(0, 20).mapToObj(_ -> sign(lanes, key)).forEach(RecordedCompletion::mac);
   }
 }

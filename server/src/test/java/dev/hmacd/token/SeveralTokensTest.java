@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Two tokens of one daemon, each with its own fault module.
+/// Load balancing and failover over two tokens of one daemon, each with its own fault module.
 @Tag("slow")
 final class SeveralTokensTest {
   private static final KeySpec SPEC = KeySpec.KEY_SPEC_HMAC_256;

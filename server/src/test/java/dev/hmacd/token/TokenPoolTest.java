@@ -125,7 +125,7 @@ final class TokenPoolTest {
   void keyOnNoConfiguredTokenIsMissing() throws TokenException {
     pool.start();
     try (pool) {
-      var outcome = new Outcome();
+      var outcome = new RecordedCompletion();
       tokens.sign(
           List.of("elsewhere"),
           new SignRequest(

@@ -2,7 +2,7 @@ package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
@@ -31,7 +31,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   private final KeyId id = KeyId.random();
 
   @SuppressWarnings("NullAway.Init") // importKeyWithCheckValue() sets it.
-  private KeyCheck check;
+  private KeyCheckValue check;
 
   TokenRecognitionContractTest(Variant variant) {
     super(variant);
@@ -40,7 +40,7 @@ final class TokenRecognitionContractTest extends TokenContract {
   @BeforeEach
   void importKeyWithCheckValue() throws Exception {
     importFit(RIGHT);
-    check = KeyCheck.of(id, 1, SHA_256, jdkMac(SHA_256, RIGHT, KeyCheck.message(id, 1)));
+    check = KeyCheckValue.of(id, 1, SHA_256, jdkMac(SHA_256, RIGHT, KeyCheckValue.message(id, 1)));
   }
 
   private void importFit(byte[] value) throws Exception {
@@ -60,8 +60,8 @@ final class TokenRecognitionContractTest extends TokenContract {
     return lanes;
   }
 
-  private Outcome mac(Lanes lanes) {
-    var outcome = new Outcome();
+  private RecordedCompletion mac(Lanes lanes) {
+    var outcome = new RecordedCompletion();
     long deadline = System.nanoTime() + LONG.toNanos();
     lanes.sign(new SignRequest(name, check, SHA_256, MESSAGE, deadline), outcome);
     return outcome;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
-import dev.hmacd.key.KeyCheck;
+import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
@@ -143,7 +143,7 @@ final class CheckValueTest {
 
   private String checkValue(KeyMetadata adopted) {
     return HexFormat.of()
-        .formatHex(jdkMac(key, KeyCheck.message(new KeyId(adopted.getKeyId()), 1)));
+        .formatHex(jdkMac(key, KeyCheckValue.message(new KeyId(adopted.getKeyId()), 1)));
   }
 
   @Test

@@ -61,9 +61,9 @@ final class HeldCreation {
         new KeyService(
             registry,
             access(),
-            new KeyMaker(registry, tokens),
+            new KeyMaker(registry, tokens, new KeyRecovery(registry, tokens)),
             tokens,
-            new Availability(),
+            new UnavailableKeys(),
             Clock.systemUTC());
     var call =
         dev.hmacd.usecase.Call.ofDaemon(

@@ -53,6 +53,7 @@ final class KeyMakerTest {
   private Registry registry;
   private TokenPool pool;
   private TokenRouter tokens;
+  private KeyRecovery recovery;
   private KeyMaker maker;
 
   @SuppressWarnings("NullAway.Init") // open() sets the fields.
@@ -67,7 +68,8 @@ final class KeyMakerTest {
     // One lane: operations end in the order of their start.
     pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
     tokens = new TokenRouter(pool);
-    maker = new KeyMaker(registry, tokens);
+    recovery = new KeyRecovery(registry, tokens);
+    maker = new KeyMaker(registry, tokens, recovery);
   }
 
   @AfterEach
@@ -216,45 +218,45 @@ final class KeyMakerTest {
       statement.execute("ROLLBACK");
     }
     assertThat(state(key)).contains(KeyState.CREATING);
-    maker.settleAll();
+    recovery.recoverAll();
     assertEnabled(key);
   }
 
   @Test
-  void settlingRemovesMissingKeysAndEnablesGeneratedKeys() throws TokenException {
+  void recoveryRemovesMissingKeysAndEnablesGeneratedKeys() throws TokenException {
     KeyEntry made = registry.writer().insert(entry(serial()), List.of()).join();
     KeyEntry notMade = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(made.object(), 32);
     }
-    maker.settleAll();
+    recovery.recoverAll();
     assertEnabled(made);
     assertRemoved(notMade);
   }
 
   @Test
-  void settlingKeepsADuplicateKey() throws TokenException {
+  void recoveryKeepsADuplicateKey() throws TokenException {
     KeyEntry twice = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(twice.object(), 32);
       session.generate(twice.object(), 32);
     }
-    maker.settleAll();
+    recovery.recoverAll();
     settleAnother();
     assertThat(state(twice)).contains(KeyState.CREATING);
     assertThat(objects(twice)).isEqualTo(2);
   }
 
   @Test
-  void settlingKeepsAKeyOfAnotherToken() throws TokenException {
+  void recoveryKeepsAKeyOfAnotherToken() throws TokenException {
     KeyEntry elsewhere = registry.writer().insert(entry("another"), List.of()).join();
-    maker.settleAll();
+    recovery.recoverAll();
     settleAnother();
     assertThat(state(elsewhere)).contains(KeyState.CREATING);
   }
 
   @Test
-  void settlingRemovesNoKeyWhileTheTokenFails() throws TokenException {
+  void recoveryRemovesNoKeyWhileTheTokenFails() throws TokenException {
     KeyEntry made = generatedButNotEnabled();
     token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
     assertSettlingKeeps(made, Call.FIND);
@@ -262,32 +264,32 @@ final class KeyMakerTest {
 
   /// SoftHSM2 leaves such an object if its process is killed during a generation.
   @Test
-  void settlingDestroysAnObjectWithoutAValue() throws TokenException {
+  void recoveryDestroysAnObjectWithoutAValue() throws TokenException {
     KeyEntry halfMade = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
-    maker.settleAll();
+    recovery.recoverAll();
     assertRemoved(halfMade);
   }
 
   @Test
-  void settlingKeepsACompletelyGeneratedObject() throws TokenException {
+  void recoveryKeepsACompletelyGeneratedObject() throws TokenException {
     KeyEntry made = generatedButNotEnabled();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
     assertSettlingKeeps(made, Call.SIGN);
   }
 
   @Test
-  void settlingKeepsAnObjectThatTheTokenRefusesOnce() throws TokenException {
+  void recoveryKeepsAnObjectThatTheTokenRefusesOnce() throws TokenException {
     KeyEntry made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
-    maker.settleAll();
+    recovery.recoverAll();
     assertEnabled(made);
   }
 
   @Test
-  void settlingKeepsAnObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
+  void recoveryKeepsAnObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
     KeyEntry made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
@@ -296,13 +298,13 @@ final class KeyMakerTest {
 
   /// Asserts that settling keeps the key. The token fails two calls of a kind.
   private void assertSettlingKeeps(KeyEntry made, Call failing) throws TokenException {
-    maker.settleAll();
+    recovery.recoverAll();
     Eventually.holds("the token has failed twice", () -> token.count(failing) == 2);
     // An operation on the free lane proves that settling has ended.
     assertThat(tokens.submit(serial(), _ -> true, true, System.nanoTime() + LONG.toNanos()).join())
         .isTrue();
     assertThat(state(made)).contains(KeyState.CREATING);
-    maker.settleOn(serial());
+    recovery.recoverOn(serial());
     assertEnabled(made);
   }
 
@@ -317,7 +319,7 @@ final class KeyMakerTest {
   /// Settles another key, after all earlier keys.
   private void settleAnother() throws TokenException {
     KeyEntry last = registry.writer().insert(entry(serial()), List.of()).join();
-    maker.settleAll();
+    recovery.recoverAll();
     assertRemoved(last);
   }
 }

@@ -1,0 +1,162 @@
+package dev.hmacd;
+
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.registry.DaemonKeyRegistry;
+import dev.hmacd.token.Provisioning;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenPool;
+import dev.hmacd.token.TokenSession;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// Look-up of the daemon's own keys at the start. Missing keys are created if the start permits it.
+///
+/// The registry must be open. If the registry fails, the methods throw a
+/// [dev.hmacd.registry.RegistryException], or a [java.util.concurrent.CompletionException] with
+/// this cause.
+final class DaemonKeySetup {
+  private final Path registry;
+  private final DaemonKeyRegistry ownKeys;
+  private final TokenPool tokens;
+
+  /// @param registry path of the registry, for error messages
+  DaemonKeySetup(Path registry, DaemonKeyRegistry ownKeys, TokenPool tokens) {
+    this.registry = registry;
+    this.ownKeys = ownKeys;
+    this.tokens = tokens;
+  }
+
+  /// The master key: the secrets of access keys are derived from it.
+  ///
+  /// @param holders serial numbers of the tokens that hold it
+  record AccessKeyMaster(DaemonKey key, List<String> holders) {}
+
+  /// Creates missing own keys, if `provision` permits it.
+  ///
+  /// @throws StartException if the registry was lost, or if none of its tokens is present
+  void createMissing(Daemon.Provision provision) throws StartException, TokenException {
+    switch (provision) {
+      case NEVER -> {}
+      case IF_NOT_LOST -> {
+        requireRegistryNotLost("remove the folder of hmacd dev");
+        requireKnownTokens();
+        createMissing();
+      }
+      case IF_MISSING -> createMissing();
+    }
+  }
+
+  private void createMissing() throws TokenException {
+    for (TokenPool.Member member : tokens.members()) {
+      for (DaemonKey.Purpose purpose : DaemonKey.Purpose.values()) {
+        if (find(member.serial(), purpose).isPresent()) {
+          continue;
+        }
+        try (TokenSession session = member.token().open()) {
+          DaemonKey created = Provisioning.ensure(session, purpose, Optional.empty());
+          var _ = ownKeys.put(member.serial(), created).join();
+        }
+      }
+    }
+  }
+
+  /// The probe keys, by serial number of their token.
+  Map<String, DaemonKey> probeKeys() throws StartException, TokenException {
+    Map<String, DaemonKey> found = new HashMap<>();
+    for (String serial : tokens.serials()) {
+      Optional<DaemonKey> key = find(serial, DaemonKey.Purpose.PROBE);
+      if (key.isEmpty()) {
+        requireRegistryNotLost(LostRegistryDetector.INIT);
+        throw missing(DaemonKey.Purpose.PROBE, serial);
+      }
+      found.put(serial, key.get());
+    }
+    return found;
+  }
+
+  /// Finds the master key of access keys on the first token with such a key. Other tokens may have
+  /// a copy of it.
+  AccessKeyMaster accessKeyMaster() throws StartException {
+    Optional<DaemonKey> master = Optional.empty();
+    List<String> holders = new ArrayList<>();
+    for (String serial : tokens.serials()) {
+      Optional<DaemonKey> key = find(serial, DaemonKey.Purpose.ACCESS_KEYS);
+      if (master.isEmpty()) {
+        master = key;
+      }
+      if (key.isPresent() && key.equals(master)) {
+        holders.add(serial);
+      }
+    }
+    if (master.isEmpty()) {
+      throw missing(DaemonKey.Purpose.ACCESS_KEYS, String.join(" or ", tokens.serials()));
+    }
+    return new AccessKeyMaster(master.get(), holders);
+  }
+
+  /// Searches the tokens only if the registry is new.
+  private void requireRegistryNotLost(String otherwise) throws StartException, TokenException {
+    if (!ownKeys.isEmpty().join()) {
+      return;
+    }
+    for (TokenPool.Member member : tokens.members()) {
+      try (TokenSession session = member.token().open()) {
+        TokenSession.Count keys = LostRegistryDetector.keysKnownBefore(session);
+        if (!keys.isNone()) {
+          throw LostRegistryDetector.lost(registry, member.serial(), keys, otherwise);
+        }
+      }
+    }
+  }
+
+  /// Refuses a registry with keys of other tokens, if none of these tokens is present.
+  private void requireKnownTokens() throws StartException {
+    List<String> known = recordedTokens(DaemonKey.Purpose.PROBE);
+    if (!known.isEmpty() && tokens.serials().stream().noneMatch(known::contains)) {
+      throw new StartException(
+          "the registry "
+              + registry
+              + " has keys of hmacd on token "
+              + String.join(" and ", known)
+              + ", which is not present: restore that token, or remove the folder of hmacd dev",
+          ExitCode.CONFIG);
+    }
+  }
+
+  private Optional<DaemonKey> find(String serial, DaemonKey.Purpose purpose) {
+    return ownKeys.find(serial, purpose).join();
+  }
+
+  private List<String> recordedTokens(DaemonKey.Purpose purpose) {
+    return ownKeys.tokenSerials(purpose).join();
+  }
+
+  private StartException missing(DaemonKey.Purpose purpose, String serial) {
+    List<String> others = recordedTokens(purpose);
+    return new StartException(
+        "the registry "
+            + registry
+            + " has no "
+            + DaemonKey.label(purpose)
+            + " of token "
+            + serial
+            + (others.isEmpty()
+                ? ": run hmacd init"
+                : ", but of token "
+                    + String.join(" and ", others)
+                    + ": configure that token. If token "
+                    + serial
+                    + " was restored from its backup: hmacd init --restored "
+                    + others.getFirst()
+                    + "="
+                    + serial
+                    + ". If token "
+                    + serial
+                    + " was added: hmacd init"),
+        ExitCode.CONFIG);
+  }
+}

@@ -1,0 +1,74 @@
+package dev.hmacd;
+
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.TokenSession.Count;
+import java.nio.file.Path;
+import java.util.Set;
+
+/// Detects the loss of the registry: the registry is new, but a token holds keys of hmacd.
+///
+/// A new registry has no names for these keys. The aliases, tags, access keys and list of adopted
+/// keys of the old registry are lost, too. Adopted keys are not detected here, because they have
+/// labels of other programs.
+public final class LostRegistryDetector {
+  private static final Set<String> LABELS =
+      Set.of(KeyObject.RESERVED_PREFIX, KeyObject.MADE_PREFIX);
+
+  /// Label prefixes of keys that only a daemon with a registry creates. The key for access keys is
+  /// not one of them: a ceremony may put that key on all tokens before the first `hmacd init`.
+  private static final Set<String> KNOWN_BEFORE =
+      Set.of(DaemonKey.label(DaemonKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
+
+  /// Maximum number of secret keys of a token that are counted. If the token has more, the other
+  /// keys may be keys of hmacd. Such a token does not count as a token without keys of hmacd.
+  static final int MAX_COUNTED = 10_000;
+
+  /// Remedy for an operator without a backup of the registry.
+  public static final String INIT = "run hmacd init --new-registry";
+
+  private LostRegistryDetector() {}
+
+  /// Counts the keys of hmacd on a token.
+  public static Count keysOfHmacd(TokenSession session) throws TokenException {
+    return session.count(LABELS, MAX_COUNTED);
+  }
+
+  /// Counts the keys of hmacd on a token, if a registry has known any of them. The count is zero on
+  /// a token that is new to hmacd.
+  public static Count keysKnownBefore(TokenSession session) throws TokenException {
+    Count known = session.count(KNOWN_BEFORE, MAX_COUNTED);
+    return known.isNone() ? known : keysOfHmacd(session);
+  }
+
+  /// The failure of a start with a new registry.
+  ///
+  /// @param registry path of the new registry
+  /// @param serial a token that holds keys of hmacd, or may hold some
+  /// @param otherwise remedy if there is no backup
+  public static StartException lost(Path registry, String serial, Count keys, String otherwise) {
+    return new StartException(
+        "the registry "
+            + registry
+            + " is new, but token "
+            + serial
+            + holds(keys)
+            + ": restore the backup of the registry. If there is none, "
+            + otherwise,
+        ExitCode.CONFIG);
+  }
+
+  private static String holds(Count keys) {
+    if (keys.keys() == 0) {
+      return " has more than "
+          + MAX_COUNTED
+          + " secret keys, and the uncounted ones may be keys of hmacd";
+    }
+    return (keys.isComplete() ? " holds " : " holds at least ")
+        + keys.keys()
+        + (keys.keys() == 1 ? " key" : " keys")
+        + " of hmacd";
+  }
+}

@@ -1,0 +1,31 @@
+package dev.hmacd.http;
+
+import io.netty.channel.Channel;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.ssl.SslHandler;
+import java.util.concurrent.TimeUnit;
+
+/// Lingering close of a connection after its last answer (RFC 9112, section 9.6).
+final class LingeringClose {
+  private LingeringClose() {}
+
+  /// Closes the output, and reads for a limited time before the close. A close with unread bytes
+  /// would make the kernel send a reset. A client that still sends would then lose the answer.
+  static void lingering(Channel channel, long millis) {
+    SslHandler tls = channel.pipeline().get(SslHandler.class);
+    if (tls != null) {
+      var _ = tls.closeOutbound();
+    } else if (channel instanceof DuplexChannel duplex) {
+      var _ = duplex.shutdownOutput();
+    }
+    var _ =
+        channel
+            .eventLoop()
+            .schedule(
+                () -> {
+                  var _ = channel.close();
+                },
+                millis,
+                TimeUnit.MILLISECONDS);
+  }
+}

@@ -1,8 +1,0 @@
-package dev.hmacd.registry;
-
-import dev.hmacd.key.Tag;
-
-/// A tag with its position in the list of its key's tags.
-///
-/// @param position increases along the list; 1 or more
-public record PlacedTag(Tag tag, int position) {}

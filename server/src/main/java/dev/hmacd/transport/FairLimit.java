@@ -1,0 +1,99 @@
+package dev.hmacd.transport;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.SequencedSet;
+import java.util.function.Consumer;
+
+/// A fixed number of permits, shared fairly between owners.
+///
+/// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
+/// most permits is evicted. This owner must then still have at least as many permits as the owner
+/// of the new holder. Otherwise the new holder is refused.
+///
+/// @param <P> the holder of a permit, such as a connection; compared by `equals`
+@ThreadSafe
+public final class FairLimit<P> {
+  private final int permits;
+  private final Consumer<P> evict;
+
+  @GuardedBy("this")
+  private final Map<Object, SequencedSet<P>> owners = new HashMap<>();
+
+  @GuardedBy("this")
+  private int taken;
+
+  /// @param evict ends an evicted holder; called without a lock, on the thread of the new holder
+  public FairLimit(int permits, Consumer<P> evict) {
+    this.permits = permits;
+    this.evict = evict;
+  }
+
+  /// Takes a permit; [#leave] must follow if the result is true.
+  ///
+  /// @return whether the holder has a permit
+  public boolean enter(Object owner, P holder) {
+    P evicted;
+    synchronized (this) {
+      if (taken < permits) {
+        add(owner, holder);
+        return true;
+      }
+      int own = sizeOf(owner);
+      var most =
+          Collections.max(
+              owners.entrySet(), Comparator.comparingInt(entry -> entry.getValue().size()));
+      if (most.getValue().size() < own + 2) {
+        return false;
+      }
+      evicted = most.getValue().getFirst();
+      remove(most.getKey(), evicted);
+      add(owner, holder);
+    }
+    evict.accept(evicted);
+    return true;
+  }
+
+  @GuardedBy("this")
+  private int sizeOf(Object owner) {
+    SequencedSet<P> own = owners.get(owner);
+    return own == null ? 0 : own.size();
+  }
+
+  @GuardedBy("this")
+  private void add(Object owner, P holder) {
+    if (owners.computeIfAbsent(owner, _ -> new LinkedHashSet<>()).add(holder)) {
+      taken++;
+    }
+  }
+
+  @GuardedBy("this")
+  private boolean remove(Object owner, P holder) {
+    SequencedSet<P> own = owners.get(owner);
+    if (own == null || !own.remove(holder)) {
+      return false;
+    }
+    taken--;
+    if (own.isEmpty()) {
+      owners.remove(owner);
+    }
+    return true;
+  }
+
+  /// Releases a permit.
+  ///
+  /// @return whether the holder still had its permit
+  public synchronized boolean leave(Object owner, P holder) {
+    return remove(owner, holder);
+  }
+
+  /// Number of permits in use.
+  public synchronized int taken() {
+    return taken;
+  }
+}

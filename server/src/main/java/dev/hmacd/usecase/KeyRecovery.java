@@ -1,0 +1,185 @@
+package dev.hmacd.usecase;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyAttributes.Unfit;
+import dev.hmacd.key.KeyCheckValue;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.registry.CreatingKey;
+import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.Registry;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
+import dev.hmacd.token.TokenSession;
+import dev.hmacd.token.TokenSession.Query;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Recovers keys that a crash or a failure left in state `CREATING`.
+///
+/// The token decides about such a key. If the token has the key's object, the key is enabled. If it
+/// has no such object, the key is removed from the registry. With an unfit or ambiguous object the
+/// key stays `CREATING`. An object that can compute a MAC is never destroyed here: after a restore
+/// of the registry from a backup, a key in use may be `CREATING`.
+///
+/// An object without a value is destroyed. SoftHSM2 writes an object's name and its value in two
+/// transactions. If the process ends between them, the object has no value.
+public final class KeyRecovery {
+  /// Time limit of the recovery of one key, which has no caller and no deadline.
+  private static final Duration LIMIT = Duration.ofSeconds(30);
+
+  private static final Logger log = LoggerFactory.getLogger(KeyRecovery.class);
+
+  private final KeyWriter writer;
+  private final KeyLists lists;
+  private final TokenRouter tokens;
+
+  /// Keys to recover after the return of their token, by the serial number of the token.
+  private final Map<String, Queue<KeyEntry>> postponed = new ConcurrentHashMap<>();
+
+  public KeyRecovery(Registry registry, TokenRouter tokens) {
+    this.writer = registry.writer();
+    this.lists = registry.lists();
+    this.tokens = tokens;
+  }
+
+  /// Recovers the keys that an earlier run left `CREATING`. Call it before the creation of any key.
+  ///
+  /// If a key's token is out of service, the recovery runs after the token's return. If the token
+  /// is not configured, the key stays `CREATING`: other tokens show nothing about its object.
+  public void recoverAll() {
+    for (CreatingKey creating : lists.creating().join()) {
+      KeyEntry key = creating.key();
+      if (tokens.has(key.tokenSerial())) {
+        postpone(key);
+      } else {
+        log.atWarn()
+            .addKeyValue("key_id", key.id())
+            .addKeyValue("token_serial", key.tokenSerial())
+            .log("Key left in state CREATING: its token is not configured");
+      }
+    }
+    tokens.serials().stream().filter(tokens::isInService).forEach(this::recoverOn);
+  }
+
+  /// Recovers the `CREATING` keys of a token that is in service now.
+  public void recoverOn(String tokenSerial) {
+    Queue<KeyEntry> keys = postponed.remove(tokenSerial);
+    if (keys != null) {
+      keys.forEach(this::recover);
+    }
+  }
+
+  /// Schedules the recovery of a key for the return of its token, or for the next start.
+  private void postpone(KeyEntry key) {
+    postponed.compute(
+        key.tokenSerial(),
+        (_, known) -> {
+          Queue<KeyEntry> keys = known == null ? new ConcurrentLinkedQueue<>() : known;
+          keys.add(key);
+          return keys;
+        });
+  }
+
+  /// Recovers a key in state `CREATING`, now or after the return of its token.
+  void recover(KeyEntry key) {
+    var attempts = new AtomicInteger();
+    CompletableFuture<Remains> search =
+        tokens.submit(
+            key.tokenSerial(),
+            session -> remains(session, key, attempts),
+            true,
+            System.nanoTime() + LIMIT.toNanos());
+    var _ =
+        search
+            .thenCompose(remains -> complete(key, remains))
+            .exceptionally(
+                failure -> {
+                  log.atWarn()
+                      .addKeyValue("key_id", key.id())
+                      .addKeyValue("token_serial", key.tokenSerial())
+                      .setCause(failure)
+                      .log("Key left in state CREATING until its token is in service again");
+                  postpone(key);
+                  return null;
+                });
+  }
+
+  /// Objects on a token with the label and id of a key in state `CREATING`.
+  private record Remains(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
+
+  /// @param attempts number of refusals of the key for its length so far; the lane makes the second
+  ///   attempt in another session
+  private static Remains remains(TokenSession session, KeyEntry key, AtomicInteger attempts)
+      throws TokenException {
+    List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
+    if (found.size() != 1 || found.getFirst().unfit().isPresent()) {
+      return new Remains(found, null);
+    }
+    try {
+      return new Remains(found, checkValue(session, key));
+    } catch (TokenException e) {
+      if (!isWithoutValue(found.getFirst().attributes(), e) || attempts.incrementAndGet() < 2) {
+        throw e;
+      }
+      log.atWarn()
+          .addKeyValue("key_id", key.id())
+          .log("Object of an unfinished key destroyed: the object has no value");
+      session.destroy(key.object());
+      return new Remains(List.of(), null);
+    }
+  }
+
+  /// A token sets CKA_LOCAL with the value of a key that it generates (PKCS #11 v3.1, section 4.9).
+  /// CKA_VALUE_LEN shows nothing: SoftHSM2 sets it from the template before the value. The refusal
+  /// alone is no proof: some tokens refuse any key in the same way after a logout.
+  private static boolean isWithoutValue(KeyAttributes attributes, TokenException refusal) {
+    return Boolean.FALSE.equals(attributes.local())
+        && refusal.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();
+  }
+
+  private CompletableFuture<?> complete(KeyEntry key, Remains remains) {
+    List<TokenSession.Found> found = remains.found();
+    if (found.isEmpty()) {
+      log.atWarn()
+          .addKeyValue("key_id", key.id())
+          .log("Unfinished key removed from the registry: the token has no object of the key");
+      return writer.abandon(key.id());
+    }
+    if (found.size() > 1 || found.getFirst().unfit().isPresent()) {
+      log.atError()
+          .addKeyValue("key_id", key.id())
+          .log("Key left in state CREATING: its object on the token is unfit or ambiguous");
+      return CompletableFuture.completedFuture(key.id());
+    }
+    log.atWarn()
+        .addKeyValue("key_id", key.id())
+        .log("Unfinished key enabled: the token has the object of the key");
+    return writer.enable(key.id(), found.getFirst().attributes(), remains.check());
+  }
+
+  /// The check value of a new key; null if the token has no mechanism for MACs under such a key.
+  static @Nullable KeyCheckValue checkValue(TokenSession session, KeyEntry key)
+      throws TokenException {
+    try {
+      byte[] mac =
+          session.signOnce(
+              key.object(), key.spec().algorithm(), KeyCheckValue.message(key.id(), key.version()));
+      return KeyCheckValue.of(key.id(), key.version(), key.spec().algorithm(), mac);
+    } catch (TokenException e) {
+      if (e.kind() == TokenException.Kind.UNSUPPORTED) {
+        return null;
+      }
+      throw e;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.KeyCheckValue;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.registry.KeyWriter;
+import dev.hmacd.registry.RegistryException;
+import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenRouter;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Trust on first use: stores the check value of a key without one at its first use. Such a key is
+/// from a version of hmacd without check values. The first use trusts the object on the token.
+///
+/// Each lane compares the object with the stored check value before it releases a MAC, also after a
+/// concurrent call stored it. If the registry fails, the call gets no MAC. Otherwise each use would
+/// trust the object again.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
+final class TrustOnFirstUse {
+  /// Time limit of a computation, which serves all waiting calls.
+  private static final Duration LIMIT = Duration.ofSeconds(30);
+
+  private static final Logger log = LoggerFactory.getLogger(TrustOnFirstUse.class);
+
+  /// Maximum number of waiting calls of all owners together; one owner may have half of them. A
+  /// waiting call uses memory until the check value is stored, also after its caller disconnected.
+  private static final int MAX_WAITING = 1024;
+
+  private final KeyWriter registry;
+  private final TokenRouter tokens;
+  private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
+  private final AtomicInteger waitingOfAll = new AtomicInteger();
+
+  /// One computation for each key, for any number of waiting calls.
+  private final Map<KeyId, CompletableFuture<KeyEntry>> inFlight = new ConcurrentHashMap<>();
+
+  TrustOnFirstUse(KeyWriter registry, TokenRouter tokens) {
+    this.registry = registry;
+    this.tokens = tokens;
+  }
+
+  /// Returns the key with its check value, after the registry has stored it.
+  ///
+  /// @param key a key without a check value
+  /// @param owner the owner of the operation on the token and in the registry
+  /// @return fails with a [TokenException] or a [RegistryException]; do not complete this future
+  CompletableFuture<KeyEntry> withCheckValue(KeyEntry key, Object owner) {
+    if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
+      waitingOfAll.decrementAndGet();
+      return CompletableFuture.failedFuture(
+          new TokenException(
+              TokenException.Kind.BUSY, MAX_WAITING + " calls wait for check values, the maximum"));
+    }
+    if (!waiting.tryHold(owner, 1)) {
+      waitingOfAll.decrementAndGet();
+      return CompletableFuture.failedFuture(
+          new TokenException(
+              TokenException.Kind.OWNER_BUSY,
+              waiting.max() + " calls of one owner wait for check values, the maximum"));
+    }
+    return storedOnce(key, owner)
+        .whenComplete(
+            (_, _) -> {
+              waiting.release(owner, 1);
+              waitingOfAll.decrementAndGet();
+            });
+  }
+
+  private CompletableFuture<KeyEntry> storedOnce(KeyEntry key, Object owner) {
+    var mine = new CompletableFuture<KeyEntry>();
+    CompletableFuture<KeyEntry> others = inFlight.putIfAbsent(key.id(), mine);
+    if (others != null) {
+      return others.exceptionallyCompose(
+          e -> isOwnerBusy(e) ? storedOnce(key, owner) : CompletableFuture.failedFuture(e));
+    }
+    var _ =
+        checkValue(key, owner)
+            .thenCompose(check -> stored(key, check, owner))
+            .whenComplete(
+                (withCheckValue, e) -> {
+                  inFlight.remove(key.id(), mine);
+                  if (e == null) {
+                    mine.complete(withCheckValue);
+                  } else {
+                    mine.completeExceptionally(FailureMapper.unwrap(e));
+                  }
+                });
+    return mine;
+  }
+
+  /// Whether the owner has used up its quota of the token or of the registry. Waiting calls of
+  /// other owners then start a computation of their own.
+  private static boolean isOwnerBusy(Throwable e) {
+    return switch (FailureMapper.unwrap(e)) {
+      case TokenException token -> token.kind() == TokenException.Kind.OWNER_BUSY;
+      case RegistryException registry -> registry.kind() == RegistryException.Kind.OWNER_BUSY;
+      default -> false;
+    };
+  }
+
+  @SuppressWarnings("ReferenceEquality") // Of two equal values, only this one was stored here.
+  private CompletableFuture<KeyEntry> stored(KeyEntry key, KeyCheckValue check, Object owner) {
+    return registry
+        .forOwner(owner, () -> registry.storeCheckValue(key.id(), check))
+        .thenApply(
+            withCheckValue -> {
+              if (withCheckValue.check() == check) {
+                log.atInfo()
+                    .addKeyValue("key_id", key.id())
+                    .addKeyValue("object_label", key.object().label())
+                    .log("Check value stored at the first use of a key without a check value");
+              }
+              return withCheckValue;
+            });
+  }
+
+  private CompletableFuture<KeyCheckValue> checkValue(KeyEntry key, Object owner) {
+    var result = new CompletableFuture<KeyCheckValue>();
+    tokens.sign(
+        key.tokenSerials(),
+        new SignRequest(
+            key.object(),
+            null,
+            key.spec().algorithm(),
+            KeyCheckValue.message(key.id(), key.version()),
+            System.nanoTime() + LIMIT.toNanos()),
+        new Completion<>() {
+          @Override
+          public void done(byte[] mac) {
+            result.complete(KeyCheckValue.of(key.id(), key.version(), key.spec().algorithm(), mac));
+          }
+
+          @Override
+          public void failed(TokenException cause) {
+            result.completeExceptionally(cause);
+          }
+
+          @Override
+          public Object owner() {
+            return owner;
+          }
+        });
+    return result;
+  }
+}

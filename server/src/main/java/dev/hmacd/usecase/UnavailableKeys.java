@@ -1,0 +1,33 @@
+package dev.hmacd.usecase;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.KeyId;
+import dev.hmacd.key.KeyState;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// Set of the keys whose objects were missing, ambiguous or unfit at their last use.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // The set is thread-safe.
+public final class UnavailableKeys {
+  private final Set<KeyId> missing = ConcurrentHashMap.newKeySet();
+
+  void markAvailable(KeyId key) {
+    // Costs one read of a field while no key is missing.
+    if (!missing.isEmpty()) {
+      missing.remove(key);
+    }
+  }
+
+  void markUnavailable(KeyId key) {
+    missing.add(key);
+  }
+
+  /// Returns the key in the state for the caller: `UNAVAILABLE` if it is enabled and in this set.
+  KeyEntry inReportedState(KeyEntry key) {
+    return key.state() == KeyState.ENABLED && missing.contains(key.id())
+        ? key.in(KeyState.UNAVAILABLE)
+        : key;
+  }
+}
