@@ -45,6 +45,7 @@ final class StructureTest {
   private static final Map<String, Set<String>> PERMITTED =
       Map.ofEntries(
           entry("key"),
+          entry("json"),
           entry("access", "key"),
           entry("limit"),
           entry("log"),
@@ -71,6 +72,7 @@ final class StructureTest {
           entry("authn", "access", "transport", "http", "sigv4"),
           entry(
               "awskms",
+              "json",
               "authn",
               "usecase",
               "key",

@@ -93,8 +93,8 @@ final class AliasOperations {
                 json.writeStringField("AliasName", entry.alias().name());
                 json.writeStringField("AliasArn", scope.aliasArn(entry.alias()));
                 json.writeStringField("TargetKeyId", entry.target().value());
-                Json.time(json, "CreationDate", entry.created());
-                Json.time(json, "LastUpdatedDate", entry.updated());
+                JsonWriter.time(json, "CreationDate", entry.created());
+                JsonWriter.time(json, "LastUpdatedDate", entry.updated());
                 json.writeEndObject();
               }
               json.writeEndArray();

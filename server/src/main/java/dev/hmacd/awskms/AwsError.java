@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 record AwsError(int status, String code, @Nullable String message) {
   /// The body of the response.
   byte[] json() {
-    return Json.object(
+    return JsonWriter.object(
         json -> {
           json.writeStringField("__type", code);
           if (message != null) {

@@ -69,7 +69,7 @@ final class AwsReply {
       public void succeed(T value, ReleaseCheck check) {
         byte[] body;
         try {
-          body = Json.object(json -> encoder.write(json, value));
+          body = JsonWriter.object(json -> encoder.write(json, value));
         } catch (RuntimeException e) {
           fail(new Failure.Unforeseen(e));
           return;

@@ -2,6 +2,7 @@ package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import dev.hmacd.json.StrictJson;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -36,7 +37,7 @@ final class InputStructure {
   ///   support
   OperationInput read(byte[] body) {
     OperationInput input;
-    try (JsonParser json = Json.parser(body)) {
+    try (JsonParser json = StrictJson.parser(body)) {
       json.nextToken();
       input = readObject(json);
       if (json.nextToken() != null) {

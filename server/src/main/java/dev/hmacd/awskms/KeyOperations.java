@@ -206,13 +206,13 @@ final class KeyOperations {
     json.writeStringField("AWSAccountId", keys.scope().account());
     json.writeStringField("KeyId", key.id().value());
     json.writeStringField("Arn", keys.scope().keyArn(key.id()));
-    Json.time(json, "CreationDate", key.created());
+    JsonWriter.time(json, "CreationDate", key.created());
     json.writeBooleanField("Enabled", key.state() == KeyState.ENABLED);
     json.writeStringField("Description", key.description());
     json.writeStringField("KeyUsage", USAGE);
     json.writeStringField("KeyState", state(key.state()));
     if (key.deletion() != null) {
-      Json.time(json, "DeletionDate", key.deletion());
+      JsonWriter.time(json, "DeletionDate", key.deletion());
     }
     json.writeStringField("Origin", "AWS_KMS");
     json.writeStringField("KeyManager", "CUSTOMER");

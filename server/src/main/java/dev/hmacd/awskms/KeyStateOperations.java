@@ -63,7 +63,7 @@ final class KeyStateOperations {
             (json, key) -> {
               json.writeStringField("KeyId", scope.keyArn(key.id()));
               if (key.deletion() != null) {
-                Json.time(json, "DeletionDate", key.deletion());
+                JsonWriter.time(json, "DeletionDate", key.deletion());
               }
               json.writeStringField("KeyState", KeyOperations.state(key.state()));
               json.writeNumberField(PENDING_WINDOW, days);
