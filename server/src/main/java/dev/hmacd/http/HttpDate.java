@@ -5,7 +5,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 
-/// The value of the header `Date` (RFC 9110, section 5.6.7), formatted once a second. AWS clients
+/// The value of the header `Date` (RFC 9110, section 5.6.7), formatted once a second. Clients
 /// correct their clocks with it.
 final class HttpDate {
   private static final DateTimeFormatter FORM =

@@ -303,7 +303,7 @@ final class StartFailureTest {
     Files.write(registry, content);
     Result result = daemon.run("serve");
     assertFails(result, CONFIG, registry.toString(), "restore the backup of the registry");
-    assertThat(result.output()).doesNotContain("must exist");
+    assertThat(result.output()).doesNotContain("create the folder");
   }
 
   @ParameterizedTest
