@@ -468,7 +468,6 @@ final class ConfigFileTest {
               "access.rules[5].principals[0]: a principal must start with one of [spiffe://, dns:,"
                   + " cn:, uid:, arn:]; a trailing * is a wildcard",
               "access.rules[6].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
-              "access.rules[7].keys[0]: an alias matches alias/[a-zA-Z0-9/_-]{1,250}",
               "access.rules[7].keys[0]: an alias must match alias/[a-zA-Z0-9/_-]{1,250}",
               "access.rules[8].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[9].keys: [ListKeys, CreateKey] can only be allowed with keys: [\"*\"]",
