@@ -27,6 +27,7 @@ import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.RandomService;
 import dev.hmacd.usecase.TagService;
 import dev.hmacd.usecase.UnavailableKeys;
+import dev.hmacd.usecase.UnforeseenFailureLog;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -113,6 +114,7 @@ public final class Daemon implements AutoCloseable {
             new AccessKeyService(registry, access, router, clock));
     ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), this.tokens);
     List<CallObserver> all = new ArrayList<>(observers);
+    all.add(new UnforeseenFailureLog());
     all.add(metrics);
     edges = new Edges(config, useCases, health, new CallPipeline(all), clock);
     register(health);

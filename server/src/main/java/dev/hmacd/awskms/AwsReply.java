@@ -10,14 +10,11 @@ import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
 /// error of AWS. Every accepted request ends here once, on any thread. The event loop of the
 /// connection releases the response.
 final class AwsReply {
-  private static final Logger log = LoggerFactory.getLogger(AwsReply.class);
   private static final byte[] NO_BODY = {};
 
   /// Writes the members of an operation's output.
@@ -123,13 +120,6 @@ final class AwsReply {
   }
 
   private Response error(Failure failure, AwsError error) {
-    if (failure instanceof Failure.Unforeseen(var cause)) {
-      log.atError()
-          .addKeyValue("method", call.method().name())
-          .addKeyValue("request_id", call.requestId())
-          .setCause(cause)
-          .log("Call failed with an unexpected exception");
-    }
     return ended(
         new Outcome.Failed(failure), new Response(error.status(), error.json(), requestId()));
   }

@@ -247,13 +247,6 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   private void close(Outcome.Failed failed) {
     Failure failure = failed.failure();
-    if (failure instanceof Failure.Unforeseen(var cause)) {
-      log.atError()
-          .addKeyValue("method", call.method().name())
-          .addKeyValue("request_id", call.requestId())
-          .setCause(cause)
-          .log("Call failed with an unexpected exception");
-    }
     Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
     end.trailers().put(REQUEST_ID, call.requestId());
     try {

@@ -9,6 +9,7 @@ import dev.hmacd.usecase.MacService;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.GenerateMacResponse;
+import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
@@ -41,12 +42,9 @@ final class MacGrpcService {
       Call call, GenerateMacRequest request, GrpcReply<GenerateMacResponse> reply) {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
-    var domain =
-        new MacRequest(
-            request.getKeyId(),
-            message,
-            ProtoConverter.algorithm(request.getMacAlgorithm()),
-            request.getDryRun());
+    MacRequest domain =
+        macRequest(
+            request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean checked = request.hasMessageCrc32C();
     if (checked) {
       check("message", request.getMessageCrc32C(), message);
@@ -69,12 +67,9 @@ final class MacGrpcService {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     byte[] mac = request.getMac().toByteArray();
-    var domain =
-        new MacRequest(
-            request.getKeyId(),
-            message,
-            ProtoConverter.algorithm(request.getMacAlgorithm()),
-            request.getDryRun());
+    MacRequest domain =
+        macRequest(
+            request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean messageChecked = request.hasMessageCrc32C();
     if (messageChecked) {
       check("message", request.getMessageCrc32C(), message);
@@ -97,6 +92,11 @@ final class MacGrpcService {
                     .setVerifiedMessageCrc32C(messageChecked)
                     .setVerifiedMacCrc32C(macChecked)
                     .build()));
+  }
+
+  private static MacRequest macRequest(
+      String keyId, byte[] message, MacAlgorithm algorithm, boolean dryRun) {
+    return new MacRequest(keyId, message, ProtoConverter.algorithm(algorithm), dryRun);
   }
 
   private static void refuseUnserved(int grantTokens, boolean keyVersion) {

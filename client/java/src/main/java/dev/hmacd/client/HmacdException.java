@@ -73,6 +73,7 @@ public final class HmacdException extends RuntimeException {
   public boolean retryable() {
     return switch (reason) {
       case CHECKSUM_MISMATCH,
+          MEMORY_BUSY,
           TOKEN_BUSY,
           REGISTRY_BUSY,
           DEADLINE_EXCEEDED,

@@ -160,6 +160,17 @@ class HmacdClientTest {
     assertThat(daemon.calls()).hasSize(4);
   }
 
+  static Stream<ErrorReason> temporaryReasons() {
+    return Arrays.stream(ErrorReason.values())
+        .filter(reason -> reason.name().endsWith("_BUSY") || reason.name().endsWith("_UNAVAILABLE"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("temporaryReasons")
+  void callThatFindsSomethingBusyOrUnavailableMayBeRetried(ErrorReason reason) {
+    assertThat(new HmacdException(reason, Code.RESOURCE_EXHAUSTED, "text").retryable()).isTrue();
+  }
+
   @Test
   void refusalIsNotRetried() {
     daemon.failing(1, Code.PERMISSION_DENIED, "ACCESS_DENIED", "action", "GenerateMac");
