@@ -43,8 +43,7 @@ final class MacGrpcService {
     refuseUnserved(request.getGrantTokensCount(), request.hasKeyVersion());
     byte[] message = request.getMessage().toByteArray();
     MacRequest domain =
-        macRequest(
-            request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
+        macRequest(request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean checked = request.hasMessageCrc32C();
     if (checked) {
       check("message", request.getMessageCrc32C(), message);
@@ -68,8 +67,7 @@ final class MacGrpcService {
     byte[] message = request.getMessage().toByteArray();
     byte[] mac = request.getMac().toByteArray();
     MacRequest domain =
-        macRequest(
-            request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
+        macRequest(request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean messageChecked = request.hasMessageCrc32C();
     if (messageChecked) {
       check("message", request.getMessageCrc32C(), message);

@@ -7,12 +7,14 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 import dev.hmacd.access.Rule.KeyPattern;
 import dev.hmacd.access.Rule.PrincipalPattern;
 import dev.hmacd.key.Alias;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
+import dev.hmacd.key.KeyVersion;
+import dev.hmacd.key.Placement;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -34,20 +36,16 @@ final class RuleTest {
   private static final String USER = "arn:aws:iam::123456789012:user/";
   private static final String OTHER_USER = "arn:aws:iam::123456789013:user/";
 
-  private static KeyEntry key(String... aliases) {
-    return new KeyEntry(
+  private static Key key(String... aliases) {
+    return new Key(
         ID,
         KeySpec.HMAC_256,
         KeyState.ENABLED,
         KeyOrigin.GENERATED,
         Instant.EPOCH,
         "",
-        1,
-        List.of("serial"),
-        KeyObject.of(ID, 1),
         null,
-        null,
-        null,
+        new KeyVersion(1, new Placement(KeyObject.of(ID, 1), List.of("serial")), null, null),
         Arrays.stream(aliases).map(Alias::new).collect(Collectors.toSet()));
   }
 
@@ -153,8 +151,8 @@ final class RuleTest {
   }
 
   static Stream<Arguments> keys() {
-    KeyEntry bare = key();
-    KeyEntry named = key("alias/orders", "alias/eu/orders");
+    Key bare = key();
+    Key named = key("alias/orders", "alias/eu/orders");
     return Stream.of(
         argumentSet("all, without alias", "*", bare, true),
         argumentSet("all, with aliases", "*", named, true),
@@ -174,7 +172,7 @@ final class RuleTest {
 
   @ParameterizedTest
   @MethodSource("keys")
-  void patternMatchesKeys(String pattern, KeyEntry key, boolean fits) {
+  void patternMatchesKeys(String pattern, Key key, boolean fits) {
     assertThat(KeyPattern.parse(pattern).fits(key)).isEqualTo(fits);
   }
 
