@@ -45,8 +45,8 @@ final class HealthReporter implements TokenPool.Listener {
     log.atError()
         .log(
             exitWhenLost
-                ? "Tokens lost: no token in service for lost_after; exiting with status 75"
-                : "Tokens lost: no token in service for lost_after; restart the daemon, or set"
+                ? "Token lost: none in service, one of them for lost_after; exiting with status 75"
+                : "Token lost: none in service, one of them for lost_after; restart the daemon, or set"
                     + " exit_when_lost");
     if (exitWhenLost) {
       onLost.run();

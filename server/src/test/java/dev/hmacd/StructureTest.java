@@ -18,9 +18,12 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
+import dev.hmacd.token.TokenSession;
 import dev.hmacd.transport.Tls;
+import dev.hmacd.usecase.Call;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -241,13 +244,55 @@ final class StructureTest {
         .check(MAIN);
   }
 
+  /// [TokenSession#signOnce] computes check values: at the creation, adoption, recovery and deletion
+  /// of a key, and in `hmacd check`.
+  @Test
+  void onlyCheckValuesAreComputedWithoutARequest() {
+    assertThat(callers(TokenSession.class, "signOnce"))
+        .containsExactlyInAnyOrder(
+            "dev.hmacd.usecase.KeyAdoption",
+            "dev.hmacd.usecase.KeyDeletion",
+            "dev.hmacd.usecase.KeyRecovery",
+            "dev.hmacd.command.KeyHoldings");
+  }
+
+  /// An edge takes the principal of a call from the [Authenticator].
+  @Test
+  void onlyTheEdgesSetThePrincipalOfACall() {
+    assertThat(callers(Call.class, "authenticated"))
+        .containsExactlyInAnyOrder(
+            "dev.hmacd.rpc.GrpcReply", "dev.hmacd.awskms.Dispatcher", "dev.hmacd.usecase.Call");
+    classes()
+        .that()
+        .haveFullyQualifiedName("dev.hmacd.authn.Authentication$Authenticated")
+        .should(
+            onlyBeConstructedIn(
+                "dev.hmacd.authn.ClientCertificate",
+                "dev.hmacd.authn.PendingSignature",
+                "dev.hmacd.authn.UnixPeer"))
+        .check(MAIN);
+  }
+
+  /// The classes that call a method, or refer to it.
+  private static Set<String> callers(Class<?> type, String method) {
+    return MAIN.get(type).getMethods().stream()
+        .filter(each -> each.getName().equals(method))
+        .flatMap(
+            each ->
+                Stream.concat(each.getCallsOfSelf().stream(), each.getReferencesToSelf().stream()))
+        .map(access -> access.getOriginOwner().getName())
+        .collect(Collectors.toSet());
+  }
+
   private static ArchCondition<JavaClass> onlyBeConstructedIn(String... names) {
     return new ArchCondition<>("only be constructed in " + List.of(names)) {
       @Override
       public void check(JavaClass type, ConditionEvents events) {
         Set<String> callers =
-            type.getConstructorCallsToSelf().stream()
-                .map(call -> call.getOriginOwner().getName())
+            Stream.concat(
+                    type.getConstructorCallsToSelf().stream(),
+                    type.getConstructorReferencesToSelf().stream())
+                .map(access -> access.getOriginOwner().getName())
                 .filter(caller -> !caller.equals(type.getName()))
                 .collect(Collectors.toCollection(TreeSet::new));
         events.add(

@@ -11,18 +11,18 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /// Parsers of JSON texts: RFC 8259 in UTF-8, without duplicate names, of bounded depth. Two strict
-/// parsers read the same values from a text, so a policy or a request has one meaning.
+/// parsers read the same values from such a text: it has one meaning.
 ///
 /// Thread-safe; a parser is not.
 public final class StrictJson {
   /// Maximum depth of nested objects and arrays.
-  public static final int MAX_DEPTH = 32;
+  private static final int MAX_DEPTH = 32;
 
   /// Maximum length of a number, in characters.
-  public static final int MAX_NUMBER_CHARS = 64;
+  private static final int MAX_NUMBER_CHARS = 64;
 
   /// Maximum length of a member name, in characters.
-  public static final int MAX_NAME_CHARS = 1024;
+  private static final int MAX_NAME_CHARS = 1024;
 
   private static final JsonFactory FACTORY =
       JsonFactory.builder()

@@ -1,4 +1,4 @@
-/// Strict reading of JSON texts that callers send: requests of the AWS KMS edge, and policies.
+/// Strict parsers of JSON texts that callers send. Requests of the AWS KMS edge are such texts.
 @NullMarked
 package dev.hmacd.json;
 

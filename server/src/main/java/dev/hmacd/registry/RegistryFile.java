@@ -166,7 +166,7 @@ final class RegistryFile implements AutoCloseable {
             Kind.FOREIGN,
             "the registry "
                 + file
-                + " is older than the daemon's copy in memory: restart the daemon");
+                + " is older than the daemon's copy in memory: restore the newest copy; a restart of the daemon accepts the older one");
       }
       identity = identity();
       load(fresh);

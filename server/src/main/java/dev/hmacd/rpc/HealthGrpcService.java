@@ -55,7 +55,7 @@ public final class HealthGrpcService {
 
   /// Sets the status of every service. Does nothing after [#stop].
   ///
-  /// @param serving whether a token gives the known response
+  /// @param serving whether a token gives the known answer
   public void setServing(boolean serving) {
     synchronized (this) {
       if (stopping) {

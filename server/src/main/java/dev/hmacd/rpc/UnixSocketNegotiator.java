@@ -29,17 +29,17 @@ final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolN
   @Override
   public ChannelHandler newHandler(GrpcHttp2ConnectionHandler grpc) {
     return InternalProtocolNegotiators.waitUntilActiveHandler(
-        new Credentials(InternalProtocolNegotiators.grpcNegotiationHandler(grpc)),
+        new PeerCredentialsHandler(InternalProtocolNegotiators.grpcNegotiationHandler(grpc)),
         grpc.getNegotiationLogger());
   }
 
   @Override
   public void close() {}
 
-  private static final class Credentials extends ChannelInboundHandlerAdapter {
+  private static final class PeerCredentialsHandler extends ChannelInboundHandlerAdapter {
     private final ChannelHandler next;
 
-    Credentials(ChannelHandler next) {
+    PeerCredentialsHandler(ChannelHandler next) {
       this.next = next;
     }
 

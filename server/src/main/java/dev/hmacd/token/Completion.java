@@ -14,8 +14,8 @@ public interface Completion<T> {
     return false;
   }
 
-  /// Whether the authorization of the operation ended while it waited. The lane asks immediately
-  /// before the operation, and fails it with [TokenException.Kind#WITHDRAWN]. Throws nothing.
+  /// Whether the authorization of a MAC ended since its request. The lane asks before each
+  /// C_SignInit, and fails a withdrawn MAC with [TokenException.Kind#WITHDRAWN].
   default boolean isWithdrawn() {
     return false;
   }

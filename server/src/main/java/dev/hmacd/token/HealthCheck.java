@@ -214,8 +214,8 @@ public final class HealthCheck implements AutoCloseable {
           boolean othersAnswered = lanes.sinceLastAnswer() <= settings.limit().toNanos();
           handle(new HealthEvent.CheckTimedOut(number, othersAnswered, System.nanoTime()));
         }
-        // BUSY, OWNER_BUSY and WITHDRAWN cannot occur: a check bypasses the queue, and has no
-        // owner.
+        // BUSY, OWNER_BUSY and WITHDRAWN cannot occur: a check bypasses the queue, has no owner and
+        // needs no authorization.
         case BUSY,
             OWNER_BUSY,
             WITHDRAWN,

@@ -59,6 +59,9 @@ abstract class Job<T> {
     @Override
     byte[] perform(LaneSession session) throws TokenException {
       long handle = session.handle(request.key(), request.check());
+      if (completion().isWithdrawn()) {
+        throw new TokenException(Kind.WITHDRAWN, "the authorization ended in the queue");
+      }
       return session.session().sign(handle, request.algorithm(), request.message());
     }
 
@@ -170,8 +173,8 @@ abstract class Job<T> {
     return completion.isAbandoned();
   }
 
-  boolean isWithdrawn() {
-    return completion.isWithdrawn();
+  final Completion<T> completion() {
+    return completion;
   }
 
   /// Counts the job in the quota of its owner until it is completed, also after its caller has

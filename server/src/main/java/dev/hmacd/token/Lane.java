@@ -94,10 +94,6 @@ final class Lane implements Runnable {
       job.failed(WorkQueue.outOfService());
       return;
     }
-    if (job.isWithdrawn()) {
-      job.failed(new TokenException(Kind.WITHDRAWN, "the authorization ended in the queue"));
-      return;
-    }
     startedNanos = start;
     current = job;
     try {
@@ -107,6 +103,10 @@ final class Lane implements Runnable {
       observer.finished(start - job.queuedAtNanos, end - start);
       job.done(value);
     } catch (TokenException e) {
+      if (e.kind() == Kind.WITHDRAWN) {
+        job.failed(e); // Not an answer of the token.
+        return;
+      }
       if (e.fault() == Fault.CAPACITY && lanes.hasSessionBeside(this)) {
         current = null;
         queue.giveBack(job);

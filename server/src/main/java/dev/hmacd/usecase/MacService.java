@@ -149,8 +149,9 @@ public final class MacService {
     private final AuthorizedKey key;
     private final Reply<MacResult> reply;
 
-    /// The failure of a new decision before the operation. Only one lane at a time uses it.
-    private @Nullable Failure withdrawal;
+    /// The failure of a new decision before the operation. A lane writes it before it fails the
+    /// operation with [TokenException.Kind#WITHDRAWN].
+    private volatile @Nullable Failure withdrawal;
 
     MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {
       this.call = call;
@@ -181,7 +182,7 @@ public final class MacService {
       }
     }
 
-    /// ReplyCompleter with a failure that discloses the result of a MAC. The release check applies.
+    /// Replies with a failure that discloses the result of a MAC. The release check applies.
     final void fail(Failure failure) {
       reply.fail(failure, key);
     }
@@ -189,18 +190,21 @@ public final class MacService {
     /// Decides again if the decision is not current.
     @Override
     public boolean isWithdrawn() {
+      Failure refusal;
       try {
-        withdrawal = key.refusal();
+        refusal = key.refusal();
       } catch (RuntimeException e) {
-        withdrawal = new Failure.Unforeseen(e);
+        refusal = new Failure.Unforeseen(e);
       }
-      return withdrawal != null;
+      withdrawal = refusal;
+      return refusal != null;
     }
 
     @Override
     public void failed(TokenException cause) {
-      if (withdrawal != null) {
-        reply.fail(withdrawal);
+      Failure refusal = withdrawal;
+      if (cause.kind() == TokenException.Kind.WITHDRAWN && refusal != null) {
+        reply.fail(refusal);
         return;
       }
       Failure failure = FailureMapper.of(cause, key.entry());

@@ -239,7 +239,7 @@ final class StartFailureTest {
     assertThat(path).hasContent("precious");
   }
 
-  /// PermanentFailure registries, by the configured path.
+  /// Unusable registries, by the configured path.
   enum BadRegistry {
     MISSING_FOLDER("missing/registry.db") {
       @Override

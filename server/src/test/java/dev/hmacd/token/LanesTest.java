@@ -393,6 +393,30 @@ final class LanesTest {
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
   }
 
+  /// The call fails closed, and the lane takes the next one.
+  @ParameterizedTest
+  @ValueSource(classes = {IllegalStateException.class, StackOverflowError.class})
+  void callWhoseWithdrawalCannotBeDecidedFails(Class<? extends Throwable> thrown)
+      throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    RecordedCompletion undecided =
+        sign(
+            lanes,
+            LONG,
+            new RecordedCompletion() {
+              @Override
+              public boolean isWithdrawn() {
+                if (thrown == StackOverflowError.class) {
+                  throw new StackOverflowError();
+                }
+                throw new IllegalStateException();
+              }
+            });
+    assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(token.count(Call.SIGN)).isZero();
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  }
+
   @Test
   void laneWithoutASessionFailsItsCallsUntilItOpensOne() throws TokenException {
     Lanes lanes = lanes(1, 10);

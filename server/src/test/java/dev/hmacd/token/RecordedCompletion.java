@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// Waits for the answer of a lane, and counts answers: each call has exactly one.
-final class RecordedCompletion implements Completion<byte[]> {
+class RecordedCompletion implements Completion<byte[]> {
   private static final Duration LIMIT = Eventually.LIMIT;
 
   private final CompletableFuture<byte[]> future = new CompletableFuture<>();

@@ -240,7 +240,7 @@ final class KeyMakerTest {
       session.generate(twice.object(), 32);
     }
     recovery.recoverAll();
-    settleAnother();
+    recoverAnother();
     assertThat(state(twice)).contains(KeyState.CREATING);
     assertThat(objects(twice)).isEqualTo(2);
   }
@@ -249,7 +249,7 @@ final class KeyMakerTest {
   void recoveryKeepsAKeyOfAnotherToken() throws TokenException {
     Key elsewhere = registry.writer().insert(entry("another"), List.of()).join();
     recovery.recoverAll();
-    settleAnother();
+    recoverAnother();
     assertThat(state(elsewhere)).contains(KeyState.CREATING);
   }
 
@@ -294,7 +294,7 @@ final class KeyMakerTest {
     assertSettlingKeeps(made, Call.SIGN);
   }
 
-  /// Asserts that settling keeps the key. The token fails two calls of a kind.
+  /// Asserts that the recovery keeps the key. The token fails two calls of a kind.
   private void assertSettlingKeeps(Key made, Call failing) throws TokenException {
     recovery.recoverAll();
     Eventually.holds("the token has failed twice", () -> token.count(failing) == 2);
@@ -315,7 +315,7 @@ final class KeyMakerTest {
   }
 
   /// Settles another key, after all earlier keys.
-  private void settleAnother() throws TokenException {
+  private void recoverAnother() throws TokenException {
     Key last = registry.writer().insert(entry(serial()), List.of()).join();
     recovery.recoverAll();
     assertRemoved(last);

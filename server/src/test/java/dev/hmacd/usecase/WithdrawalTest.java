@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.util.concurrent.ListenableFuture;
 import com.google.protobuf.ByteString;
 import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
@@ -17,14 +18,17 @@ import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.VerifyMacRequest;
+import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.Status.Code;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// A change of a key while its MAC waits in the work queue. The lane checks the decision again
-/// immediately before `C_SignInit`.
+/// before C_SignInit.
 final class WithdrawalTest {
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private final LoopbackDaemon daemon =
@@ -66,8 +70,12 @@ final class WithdrawalTest {
                 .build());
   }
 
-  private static void requireNotUsable(ListenableFuture<GenerateMacResponse> mac) {
-    assertThatThrownBy(mac::get)
+  private static byte[] mac(ListenableFuture<GenerateMacResponse> answer) throws Exception {
+    return answer.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS).getMac().toByteArray();
+  }
+
+  private static void requireNotUsable(ListenableFuture<?> mac) {
+    assertThatThrownBy(() -> mac.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS))
         .isInstanceOf(ExecutionException.class)
         .cause()
         .satisfies(failsWith(Code.FAILED_PRECONDITION, "KEY_NOT_USABLE"));
@@ -89,6 +97,30 @@ final class WithdrawalTest {
   }
 
   @Test
+  void verificationUnderADisabledKeyInTheQueueNeverReachesTheToken() {
+    try (Gate gate = token.blocking(Call.SIGN)) {
+      ListenableFuture<GenerateMacResponse> running = request();
+      gate.awaitEntered();
+      int signed = token.count(Call.SIGN);
+      ListenableFuture<VerifyMacResponse> waiting =
+          MacServiceGrpc.newFutureStub(admin.channel())
+              .verifyMac(
+                  VerifyMacRequest.newBuilder()
+                      .setKeyId(key)
+                      .setMessage(ByteString.copyFromUtf8("hello"))
+                      .setMac(ByteString.copyFrom(new byte[32]))
+                      .setMacAlgorithm(MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)
+                      .build());
+      var _ = admin.describe(key);
+      admin.disable(key);
+      gate.release();
+      requireNotUsable(running);
+      requireNotUsable(waiting);
+      assertThat(token.count(Call.SIGN)).isEqualTo(signed);
+    }
+  }
+
+  @Test
   void changeThatLeavesTheKeyUsableDoesNotWithdrawItsMacs() throws Exception {
     try (Gate gate = token.blocking(Call.SIGN)) {
       ListenableFuture<GenerateMacResponse> running = request();
@@ -97,7 +129,7 @@ final class WithdrawalTest {
       admin.disable(key);
       admin.enable(key);
       gate.release();
-      assertThat(waiting.get().getMac()).hasSize(32).isEqualTo(running.get().getMac());
+      assertThat(mac(waiting)).hasSize(32).isEqualTo(mac(running));
     }
   }
 }
