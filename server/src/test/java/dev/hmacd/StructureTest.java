@@ -20,7 +20,7 @@ import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -180,9 +180,9 @@ final class StructureTest {
         .resideOutsideOfPackages("dev.hmacd.authn", "dev.hmacd.sigv4")
         .should()
         .dependOnClassesThat()
-        .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$Claim")
+        .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$UnverifiedSignature")
         .orShould()
-        .callMethod(Tls.class, "trust")
+        .callMethod(TlsContext.class, "trust")
         .check(MAIN);
   }
 

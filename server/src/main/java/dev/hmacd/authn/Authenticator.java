@@ -40,18 +40,18 @@ public final class Authenticator {
   /// The signature is read before the access key is looked up, as in AWS: the first invalid part
   /// decides the error.
   private Authentication verify(SignedRequest signed) {
-    SigV4.Claim claim;
+    SigV4.UnverifiedSignature signature;
     CompletableFuture<SigningKey> key;
     try {
-      claim = sigV4.read(signed.request());
+      signature = sigV4.read(signed.request());
       key =
           signingKeys
-              .find(claim.accessKeyId(), claim.day(), signed.deadlineNanos())
+              .find(signature.accessKeyId(), signature.day(), signed.deadlineNanos())
               .orElseThrow(SigV4Exception::unknownKey);
     } catch (SigV4Exception e) {
       return new Authentication.InvalidSignature(e);
     }
-    var pending = new PendingSignature(claim, key);
+    var pending = new PendingSignature(signature, key);
     return key.isDone() ? pending.complete() : pending;
   }
 }

@@ -10,11 +10,11 @@ import java.util.concurrent.Executor;
 /// An authentication whose signing key the token has not derived yet. It keeps the request in
 /// memory.
 public final class PendingSignature implements Authentication {
-  private final SigV4.Claim claim;
+  private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
 
-  PendingSignature(SigV4.Claim claim, CompletableFuture<SigningKey> key) {
-    this.claim = claim;
+  PendingSignature(SigV4.UnverifiedSignature signature, CompletableFuture<SigningKey> key) {
+    this.signature = signature;
     this.key = key;
   }
 
@@ -31,7 +31,7 @@ public final class PendingSignature implements Authentication {
   public Authentication complete() {
     SigningKey derived = key.join();
     try {
-      claim.verify(derived);
+      signature.verify(derived);
     } catch (SigV4Exception e) {
       return new InvalidSignature(e);
     }

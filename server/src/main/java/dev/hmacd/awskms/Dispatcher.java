@@ -29,7 +29,7 @@ final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
   private final Authenticator authenticator;
-  private final Operations operations;
+  private final OperationTable operations;
   private final AwsErrors errors;
   private final CallPipeline calls;
   private final Duration maxCallTime;
@@ -37,7 +37,7 @@ final class Dispatcher implements HttpHandler {
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
   Dispatcher(
       Authenticator authenticator,
-      Operations operations,
+      OperationTable operations,
       AwsErrors errors,
       CallPipeline calls,
       Duration maxCallTime) {

@@ -13,7 +13,7 @@ import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.security.MessageDigest;
@@ -85,8 +85,8 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void tls(Config.Tcp tcp) {
-    Tls tls = new Tls("grpc.tls", tcp.tls(), "h2");
+  private void tls(Config.TcpListener tcp) {
+    TlsContext tls = new TlsContext("grpc.tls", tcp.tls(), "h2");
     try {
       tls.reload();
       list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());

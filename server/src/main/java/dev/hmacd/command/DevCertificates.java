@@ -57,12 +57,12 @@ final class DevCertificates {
           .formatted(CLIENT);
 
   private final DevFolder folder;
-  private final DevTool openssl;
+  private final ExternalProgram openssl;
   private @Nullable FutureTask<Boolean> making;
 
   DevCertificates(DevFolder folder) {
     this.folder = folder;
-    this.openssl = new DevTool(folder, "openssl", "openssl");
+    this.openssl = new ExternalProgram(folder, "openssl", "openssl");
   }
 
   /// Starts to create the certificates in the background, unless valid ones exist.

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
-  private final List<Memory> memories;
+  private final List<CachedPart> parts;
   private @Nullable FileChannel lock;
   private @Nullable Database database;
 
@@ -37,15 +37,15 @@ final class RegistryFile implements AutoCloseable {
 
   /// Opens no file: [#open] does.
   ///
-  /// @param memories loaded in this order whenever a connection is opened
-  RegistryFile(Path file, ArnScope scope, List<Memory> memories) {
+  /// @param parts loaded in this order whenever a connection is opened
+  RegistryFile(Path file, ArnScope scope, List<CachedPart> parts) {
     this.file = file;
     this.scope = scope;
-    this.memories = List.copyOf(memories);
+    this.parts = List.copyOf(parts);
   }
 
   /// A part of the file's content in memory.
-  interface Memory {
+  interface CachedPart {
     /// Loads the part from the file into memory.
     void load(Database db) throws SQLException;
   }
@@ -139,8 +139,8 @@ final class RegistryFile implements AutoCloseable {
 
   private void load(Database db) throws SQLException {
     revision = revision(db);
-    for (Memory memory : memories) {
-      memory.load(db);
+    for (CachedPart part : parts) {
+      part.load(db);
     }
     // Ends the read transaction. Otherwise the next change would apply to an old snapshot.
     db.rollback();

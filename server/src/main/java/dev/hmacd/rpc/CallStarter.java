@@ -30,7 +30,7 @@ record CallStarter(
   <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
     Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
     return new GrpcReply<>(
-        transport, GrpcCredentials.of(transport.getAttributes()), call, encodeQueue.get());
+        transport, CredentialsAttribute.of(transport.getAttributes()), call, encodeQueue.get());
   }
 
   /// The deadline of the call that starts on this thread, in terms of [System#nanoTime].

@@ -40,7 +40,7 @@ public final class SigV4 {
 
   /// A well-formed and current signature for this service and region, which [#verify] has not
   /// verified yet.
-  public static final class Claim {
+  public static final class UnverifiedSignature {
     private final Request request;
     private final CanonicalQuery query;
     private final AuthenticationParameters parameters;
@@ -48,7 +48,7 @@ public final class SigV4 {
     private final String accessKeyId;
     private final String scope;
 
-    private Claim(
+    private UnverifiedSignature(
         Request request,
         CanonicalQuery query,
         AuthenticationParameters parameters,
@@ -105,7 +105,7 @@ public final class SigV4 {
   ///
   /// @throws SigV4Exception if the signature is missing, malformed, not current, or for another
   ///   service or region
-  public Claim read(Request request) {
+  public UnverifiedSignature read(Request request) {
     var query = CanonicalQuery.of(request.query());
     AuthenticationParameters parameters = AuthenticationParameters.of(request.headers(), query);
     if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
@@ -127,7 +127,7 @@ public final class SigV4 {
       throw SigV4Exception.unknownKey();
     }
     String scope = parameters.credential().substring(credential[0].length() + 1);
-    return new Claim(request, query, parameters, time, credential[0], scope);
+    return new UnverifiedSignature(request, query, parameters, time, credential[0], scope);
   }
 
   /// Requires that `host` and all `x-amz-*` headers are signed. An attacker could change unsigned

@@ -58,7 +58,8 @@ final class Cryptoki {
 
   /// Loads a module like [#load]. If the module cannot be initialised now, every call fails until
   /// [#reinitialize] succeeds.
-  static Cryptoki loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
+  static Cryptoki loadEvenIfUnreachable(Path file, Optional<String> initArgs)
+      throws TokenException {
     try {
       return load(file, initArgs);
     } catch (TokenException e) {

@@ -9,7 +9,7 @@ public interface LaneObserver {
         public void finished(long queuedNanos, long tokenNanos) {}
 
         @Override
-        public void healed(String fault) {}
+        public void faulted(String fault) {}
       };
 
   /// Reports the end of an operation.
@@ -21,5 +21,5 @@ public interface LaneObserver {
   /// Reports a fault. The lane has closed its session, and recovers with a new one if it can.
   ///
   /// @param fault name of the fault, e.g. `SESSION` or `DEVICE`, never `NONE`
-  void healed(String fault);
+  void faulted(String fault);
 }

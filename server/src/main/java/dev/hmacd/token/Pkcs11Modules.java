@@ -57,14 +57,14 @@ public final class Pkcs11Modules {
     return token;
   }
 
-  private Pkcs11Module module(Path file, Optional<String> initArgs, boolean evenIfAway)
+  private Pkcs11Module module(Path file, Optional<String> initArgs, boolean evenIfUnreachable)
       throws TokenException {
     Object identity = identity(file);
     Pkcs11Module known = loaded.get(identity);
     if (known == null) {
       known =
-          evenIfAway
-              ? Pkcs11Module.loadEvenIfAway(file, initArgs)
+          evenIfUnreachable
+              ? Pkcs11Module.loadEvenIfUnreachable(file, initArgs)
               : Pkcs11Module.load(file, initArgs);
       loaded.put(identity, known);
     }

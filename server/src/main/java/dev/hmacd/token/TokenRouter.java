@@ -30,12 +30,12 @@ public final class TokenRouter {
 
   public TokenRouter(TokenPool pool) {
     this.pool = pool;
-    routes = pool.members().stream().map(member -> new Route(member, new Load())).toList();
+    routes = pool.members().stream().map(member -> new Route(member, new TokenLoad())).toList();
     defaultLanes = pool.members().getFirst().lanes();
   }
 
   /// A token with its load-balancing state.
-  record Route(TokenPool.Member member, Load load) {}
+  record Route(TokenPool.Member member, TokenLoad load) {}
 
   /// Serial numbers, in the order of the configuration.
   public List<String> serials() {

@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 /// missing keys.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The map is thread-safe.
-final class Load {
+final class TokenLoad {
   /// Lifetime of an entry of the negative cache.
   private static final Duration MISSING_LIFETIME = Duration.ofSeconds(10);
 
@@ -41,7 +41,7 @@ final class Load {
   }
 
   /// Whether this token is better than another for a call with a key.
-  boolean isLessThan(Load other, KeyObject key) {
+  boolean isLessThan(TokenLoad other, KeyObject key) {
     boolean isMissing = isMissing(key);
     if (isMissing != other.isMissing(key)) {
       return !isMissing;

@@ -6,13 +6,13 @@ import io.grpc.Attributes;
 
 /// The credentials of gRPC calls. A call has the credentials of its connection, which gRPC passes
 /// in the attributes of the transport.
-final class GrpcCredentials {
+final class CredentialsAttribute {
   /// Attribute of a transport: the credentials of its connection.
   static final Attributes.Key<Credentials> KEY = Attributes.Key.create("hmacd-credentials");
 
   private static final Credentials NONE = new NoCredentials();
 
-  private GrpcCredentials() {}
+  private CredentialsAttribute() {}
 
   /// The credentials in the attributes of a transport or a call.
   static Credentials of(Attributes attributes) {

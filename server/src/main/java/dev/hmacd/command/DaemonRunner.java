@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A daemon that runs in this process until a signal ends it.
-final class Running {
-  private static final Logger log = LoggerFactory.getLogger(Running.class);
+final class DaemonRunner {
+  private static final Logger log = LoggerFactory.getLogger(DaemonRunner.class);
 
   private final Daemon daemon;
   private final Reloader reloader;
@@ -23,7 +23,7 @@ final class Running {
 
   /// @param reloader of the daemon
   /// @param exit of this process
-  Running(Daemon daemon, Reloader reloader, ProcessExit exit) {
+  DaemonRunner(Daemon daemon, Reloader reloader, ProcessExit exit) {
     this.daemon = daemon;
     this.reloader = reloader;
     this.exit = exit;

@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
 
 /// Runs a program that `hmacd dev` needs. A file in the folder has the standard error of the
 /// program's last run.
-final class DevTool {
+final class ExternalProgram {
   private static final int LIMIT_SECONDS = 30;
 
   private final DevFolder folder;
@@ -19,7 +19,7 @@ final class DevTool {
   private final String debianPackage;
 
   /// @param name the program, found on the path
-  DevTool(DevFolder folder, String name, String debianPackage) {
+  ExternalProgram(DevFolder folder, String name, String debianPackage) {
     this.folder = folder;
     this.name = name;
     this.debianPackage = debianPackage;
