@@ -159,19 +159,21 @@ final class CheckCommand implements Command {
       if (known.isEmpty()) {
         list.warn(
             "probe key",
-            "its known answer is not in the registry; if hmacd init never ran, run it");
+            "the known answer of the probe key is not in the registry; run hmacd init if it never"
+                + " ran");
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
       if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
         list.fail(
             "probe key",
-            "the registry has keys of hmacd on this token, but the token holds none: it was"
-                + " initialised again, or is another token; restore its backup");
+            "the registry has keys of hmacd on this token, but the token holds no key of hmacd:"
+                + " the token was initialised again, or is another token; restore its backup");
         return true;
       }
       if (found.size() != 1) {
-        list.fail("probe key", found.size() + " objects " + known.get().object().label());
+        list.fail(
+            "probe key", found.size() + " objects have the label " + known.get().object().label());
         return true;
       }
       list.ok("probe key", TokenTrials.attributes(found.getFirst().attributes()));

@@ -86,7 +86,7 @@ final class KeyHoldings {
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)
-              .log("Check value stored for a key without one");
+              .log("Check value stored for a key without a check value");
           return Optional.ofNullable(recognised.check());
         } catch (TokenException e) {
           log.atDebug().setCause(e).log("MAC not computed by a token of the key");
@@ -162,7 +162,8 @@ final class KeyHoldings {
           about(
               key,
               serial,
-              "stays a token of this key, and gives no MAC of it until the other key is removed"));
+              "stays a token of this key, but computes no MAC under this key until the other key is"
+                  + " removed"));
     }
     return holding == Holding.SAME;
   }

@@ -36,7 +36,7 @@ final class SerializedRequest<ReqT extends Message> {
     return new Marshaller<>() {
       @Override
       public InputStream stream(SerializedRequest<ReqT> value) {
-        throw new UnsupportedOperationException("requests are not sent");
+        throw new UnsupportedOperationException("the server does not serialize requests");
       }
 
       @Override

@@ -112,7 +112,7 @@ final class Handles {
   }
 
   static TokenException stale() {
-    return TokenException.fault(Fault.STALE, "the session is from before a recovery");
+    return TokenException.fault(Fault.STALE, "the session is of an epoch that has ended");
   }
 
   /// Ends an epoch, unless it has ended already.

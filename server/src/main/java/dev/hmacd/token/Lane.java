@@ -95,7 +95,9 @@ final class Lane implements Runnable {
       return;
     }
     if (job.isWithdrawn()) {
-      job.failed(new TokenException(Kind.WITHDRAWN, "the authorization ended in the queue"));
+      job.failed(
+          new TokenException(
+              Kind.WITHDRAWN, "the authorization ended while the operation waited in the queue"));
       return;
     }
     startedNanos = start;

@@ -113,7 +113,8 @@ final class LaneSession {
       lanes.faults().keySubstituted(key, check);
       session().unload(handle);
       throw new TokenException(
-          TokenException.Kind.KEY_UNFIT, "the object " + key.label() + " is another key");
+          TokenException.Kind.KEY_UNFIT,
+          "the object with the label " + key.label() + " is another key");
     }
     handles.put(key, new Loaded(handle, check, start));
     lanes.faults().keyRecognised(key);

@@ -89,7 +89,7 @@ final class LaneWatchdog {
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("replaced", lanes.hanging())
-              .log("Lanes hang in the token, and no more of them are replaced");
+              .log("Lane not replaced: max_replaced_lanes lanes already hang in PKCS#11 calls");
         }
         return;
       }
@@ -98,7 +98,7 @@ final class LaneWatchdog {
       log.atWarn()
           .addKeyValue("token_serial", token.info().serial())
           .addKeyValue("hanging", lanes.hanging())
-          .log("A lane hangs in the token; another has its place");
+          .log("Lane replaced: its PKCS#11 call hangs");
     }
   }
 }

@@ -248,7 +248,7 @@ public final class Lanes implements AutoCloseable {
     try {
       for (Lane lane : all) {
         if (!lane.join(Duration.ofNanos(Math.max(1, end - System.nanoTime())))) {
-          log.atWarn().log("A lane hangs in the token");
+          log.atWarn().log("Lane not stopped: its PKCS#11 call hangs");
         }
       }
     } catch (InterruptedException e) {

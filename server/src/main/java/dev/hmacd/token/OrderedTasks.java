@@ -43,8 +43,9 @@ final class OrderedTasks {
     try {
       task.run();
     } catch (RuntimeException | Error e) {
-      // The caller's thread is not that of the task. The next tasks report a later state.
-      log.atError().setCause(e).log("A callback failed");
+      // A failed task must not end the thread that calls run(). The next tasks report a later
+      // state.
+      log.atError().setCause(e).log("Token health callback failed: unexpected error");
     }
   }
 }

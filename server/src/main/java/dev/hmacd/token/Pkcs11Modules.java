@@ -52,7 +52,7 @@ public final class Pkcs11Modules {
       log.atWarn()
           .addKeyValue("token_serial", serial.serial())
           .addKeyValue("reason", e.getMessage())
-          .log("A token is away");
+          .log("Token not found; each operation searches for the token again");
     }
     return token;
   }

@@ -220,7 +220,7 @@ public final class Pkcs11Token implements Token {
   private void ensureLoggedIn(long session) throws TokenException {
     try {
       if (!login.tryLock(OTHERS_LOGIN.toNanos(), TimeUnit.NANOSECONDS)) {
-        throw TokenException.fault(Fault.DEVICE, "the login of another lane does not come back");
+        throw TokenException.fault(Fault.DEVICE, "the login of another lane hangs");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

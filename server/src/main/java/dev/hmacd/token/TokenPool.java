@@ -227,10 +227,10 @@ public final class TokenPool implements AutoCloseable {
       }
       throw new IllegalStateException(e);
     } catch (TimeoutException e) {
-      throw TokenException.fault(Fault.DEVICE, "it does not answer", e);
+      throw TokenException.fault(Fault.DEVICE, "the token does not answer", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw TokenException.fault(Fault.DEVICE, "interrupted while it was opened", e);
+      throw TokenException.fault(Fault.DEVICE, "interrupted while the token opened a session", e);
     }
   }
 

@@ -84,7 +84,7 @@ public final class TokenRouter {
           .log("Key not usable: its tokens are not in the configuration");
     }
     return new TokenException(
-        TokenException.Kind.KEY_MISSING, "no token that is configured is known to hold the key");
+        TokenException.Kind.KEY_MISSING, "no configured token is recorded as a token of the key");
   }
 
   /// Queues work for a token.
