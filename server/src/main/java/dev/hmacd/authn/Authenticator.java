@@ -8,7 +8,7 @@ import java.time.Clock;
 import java.util.concurrent.CompletableFuture;
 
 /// Authenticates the calls of all edges: checks credentials, and returns the principal or the
-/// reason for a refusal. It runs on event loops and never blocks.
+/// reason for a refusal. Runs on event loops and never blocks.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class Authenticator {

@@ -31,8 +31,8 @@ public final class ClientCertificate implements Credentials {
   /// Null if the certificate names no principal.
   private final Authentication.@Nullable Authenticated authenticated;
 
-  /// The trust that accepted the chain last: at first the trust of the handshake. Null if that is
-  /// unknown.
+  /// The trust that accepted the chain last: at first the trust of the handshake. Null if the trust
+  /// of the handshake is unknown.
   private volatile TlsContext.@Nullable Trust acceptedBy;
 
   ClientCertificate(

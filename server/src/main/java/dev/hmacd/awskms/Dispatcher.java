@@ -23,7 +23,7 @@ import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
 /// Dispatches complete requests: authenticates a request, finds the operation, reads the input, and
-/// calls the handler. It runs on the event loop and never blocks. A request without a signing key
+/// calls the handler. Runs on the event loop and never blocks. A request without a signing key
 /// continues on the event loop after the token has derived the key.
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);

@@ -55,7 +55,7 @@ final class Ceremony implements AutoCloseable {
       Optional<DaemonKey> probe = known(serial, DaemonKey.Purpose.PROBE);
       Optional<DaemonKey> master = known(serial, DaemonKey.Purpose.ACCESS_KEYS);
       TokenSession.Count keys = LostRegistryDetector.keysOfHmacd(each.getValue());
-      // If not all keys were counted, these two are searched for by name.
+      // If not all keys were counted, the two own keys are searched for by label and id.
       if (probe.isPresent()
           && keys.keys() == 0
           && (keys.isComplete()

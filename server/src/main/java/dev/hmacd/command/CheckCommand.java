@@ -23,8 +23,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd check`: tries every step from the configuration to a MAC, and prints a table of the
-/// results. It destroys the keys that it creates for its trials.
+/// `hmacd check`: a table of test results, one for each step from the configuration to a MAC.
+/// Destroys the keys that it creates for its trials.
 final class CheckCommand implements Command {
   private final Checklist list = new Checklist();
   private boolean registryLost;

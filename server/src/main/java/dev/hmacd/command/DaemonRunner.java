@@ -8,7 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A daemon that runs in this process until a signal ends it.
+/// Runs the daemon in this process until a signal ends the process.
 final class DaemonRunner {
   private static final Logger log = LoggerFactory.getLogger(DaemonRunner.class);
 
@@ -29,7 +29,7 @@ final class DaemonRunner {
     this.exit = exit;
   }
 
-  /// The work of a command between the start and the stop of its daemon.
+  /// The work of a command between the start and the stop of the daemon.
   interface Started {
     /// A failure ends the process.
     void run() throws StartException, InterruptedException;

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// Runs a program that `hmacd dev` needs. A file in the folder has the standard error of the
-/// program's last run.
+/// An external program that `hmacd dev` runs, such as openssl. The file `NAME.log` in the folder
+/// has the standard error of the last run.
 final class ExternalProgram {
   private static final int LIMIT_SECONDS = 30;
 

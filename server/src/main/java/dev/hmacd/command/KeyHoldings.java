@@ -30,7 +30,7 @@ final class KeyHoldings {
   /// Finds which of several tokens hold which keys, and checks recorded tokens, too. A token holds
   /// a key if its object has the same label and id, is fit for use, and gives the known check
   /// value. Without a known check value, the first recorded token that gives a MAC defines the
-  /// check value. The registry stores it.
+  /// check value, and the registry stores the check value.
   Ceremony.Holdings find() throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;
@@ -96,7 +96,7 @@ final class KeyHoldings {
     return Optional.empty();
   }
 
-  /// Whether one of the recorded tokens of a key holds it.
+  /// Whether a recorded token of a key holds the key.
   private boolean hasHolder(KeyEntry key, KeyCheckValue check) {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {

@@ -17,8 +17,8 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /// The trials of `hmacd check` on a token: whether keys stay in it, and which settings suit it.
-/// Creates keys for the trials and destroys them. They have the label prefix of the daemon's own
-/// keys, so nobody can adopt them.
+/// Creates trial keys and destroys the trial keys afterwards. Trial keys have the label prefix of
+/// the daemon's own keys, so nobody can adopt a trial key.
 final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int KEY_BYTES = 32;

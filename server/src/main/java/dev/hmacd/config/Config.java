@@ -63,7 +63,7 @@ public record Config(
   /// @param maxIncompleteBytes maximum size of all partially received requests together
   /// @param maxStreams maximum number of calls in flight on one connection
   /// @param transfer timeout of an unfinished frame and of an unread answer
-  /// @param maxWait the deadline of calls that set none, and the maximum for all others
+  /// @param maxWait default and maximum deadline of a call
   /// @param drain timeout of a stop for calls in flight
   public record Limits(
       int maxRequestBytes,

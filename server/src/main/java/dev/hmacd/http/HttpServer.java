@@ -16,8 +16,8 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. It handles requests on event loops, and
-/// never blocks them.
+/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. Handles requests on event loops, and never
+/// blocks an event loop.
 public final class HttpServer {
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The registry's database file, with its lock and its connection.
 ///
-/// It loads all parts into memory when it opens a connection, so memory is equal to the file. It
-/// refuses a file that is older than memory. Not thread-safe: [#open] runs before the start of the
-/// store's thread, [#close] runs after its end, and all other methods run on it.
+/// Loads all parts into memory for each new connection, so memory is equal to the file. Refuses a
+/// file that is older than memory. Not thread-safe: [#open] runs before the start of the store's
+/// thread, [#close] runs after its end, and all other methods run on the store's thread.
 final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
@@ -37,7 +37,7 @@ final class RegistryFile implements AutoCloseable {
 
   /// Opens no file: [#open] does.
   ///
-  /// @param parts loaded in this order whenever a connection is opened
+  /// @param parts the parts to keep in memory; each new connection loads the parts in this order
   RegistryFile(Path file, ArnScope scope, List<CachedPart> parts) {
     this.file = file;
     this.scope = scope;

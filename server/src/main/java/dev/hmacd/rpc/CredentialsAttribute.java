@@ -4,10 +4,10 @@ import dev.hmacd.authn.Credentials;
 import dev.hmacd.authn.NoCredentials;
 import io.grpc.Attributes;
 
-/// The credentials of gRPC calls. A call has the credentials of its connection, which gRPC passes
-/// in the attributes of the transport.
+/// The transport attribute with the credentials of a connection. gRPC passes the attribute to each
+/// call of the connection.
 final class CredentialsAttribute {
-  /// Attribute of a transport: the credentials of its connection.
+  /// Key of the attribute.
   static final Attributes.Key<Credentials> KEY = Attributes.Key.create("hmacd-credentials");
 
   private static final Credentials NONE = new NoCredentials();

@@ -76,7 +76,7 @@ public final class GrpcServer implements AutoCloseable {
   private final EventLoops loops;
   private final MemoryBudget budget;
 
-  /// The file of this server's Unix socket, which [#close] removes; null without one.
+  /// The file of the Unix socket, which [#close] removes; null if the server has no Unix socket.
   private @Nullable UnixSocketFile socket;
 
   /// @param loops must be started before this server

@@ -15,7 +15,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
-/// error messages of AWS. It does no I/O: the caller supplies the signing key.
+/// error messages of AWS. Does no I/O: the caller supplies the signing key.
 ///
 /// The verification is stricter than that of AWS, without effect on clients. Every `x-amz-*` header
 /// must be signed. Duplicate parameters are refused. The signed hash must be the hash of the body,
@@ -38,8 +38,8 @@ public final class SigV4 {
     this.clock = clock;
   }
 
-  /// A well-formed and current signature for this service and region, which [#verify] has not
-  /// verified yet.
+  /// The signature of a request: well-formed, current, and for this service and region, but not
+  /// verified before [#verify].
   public static final class UnverifiedSignature {
     private final Request request;
     private final CanonicalQuery query;

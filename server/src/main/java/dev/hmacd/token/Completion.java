@@ -14,8 +14,9 @@ public interface Completion<T> {
     return false;
   }
 
-  /// Whether the authorization of the operation ended while it waited. The lane asks immediately
-  /// before the operation, and fails it with [TokenException.Kind#WITHDRAWN]. Throws nothing.
+  /// Whether the authorization of the operation ended while the operation waited. The lane calls
+  /// this method immediately before the operation. If the result is true, the operation fails with
+  /// [TokenException.Kind#WITHDRAWN]. Must not throw.
   default boolean isWithdrawn() {
     return false;
   }

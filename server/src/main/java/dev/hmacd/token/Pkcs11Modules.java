@@ -34,7 +34,8 @@ public final class Pkcs11Modules {
     return token;
   }
 
-  /// Finds a token that may be absent. Until it is found, each operation searches for it again.
+  /// Finds a token that may be absent. Until the token is found, each operation searches for the
+  /// token again.
   ///
   /// @param serial identifies the token while it is absent
   /// @throws TokenException if the module's file cannot be loaded

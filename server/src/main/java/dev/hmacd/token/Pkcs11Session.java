@@ -52,8 +52,8 @@ final class Pkcs11Session implements TokenSession {
   /// Allowed mechanisms of loaded keys with CKA_ALLOWED_MECHANISMS.
   private final Map<Long, Set<Long>> restricted = new HashMap<>();
 
-  /// A token may give one handle for each search of an object. The handle stays loaded until each
-  /// of its users has unloaded it.
+  /// A loaded key of an object handle, with a reference count. A token may return the same handle
+  /// from each search for an object. The handle stays loaded until all users have unloaded it.
   private record Loaded(KeyObject key, int uses) {}
 
   /// @param epoch the epoch in which the session was opened

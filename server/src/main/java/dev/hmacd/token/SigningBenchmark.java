@@ -53,8 +53,7 @@ public final class SigningBenchmark {
     this.each = each;
   }
 
-  /// Runs the benchmark. It takes `each` for every number of sessions, and once more for the
-  /// warm-up.
+  /// Runs the benchmark. Takes `each` for every number of sessions, and once more for the warm-up.
   ///
   /// @param key a key on the token
   /// @param maxSessions maximum number of sessions to open

@@ -17,7 +17,7 @@ final class TokenLoad {
 
   private final AtomicInteger inFlight = new AtomicInteger();
 
-  /// The end of the lifetime of each entry, in terms of [System#nanoTime]. One entry at most for
+  /// The end of the lifetime of each entry, a value of [System#nanoTime]. At most one entry for
   /// each key of the registry.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 

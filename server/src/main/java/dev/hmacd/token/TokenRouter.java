@@ -58,7 +58,7 @@ public final class TokenRouter {
   /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
   /// `completion`.
   ///
-  /// @param holders serial numbers
+  /// @param holders serial numbers of the tokens that hold the key
   /// @param completion gets the MAC
   public void sign(List<String> holders, SignRequest request, Completion<byte[]> completion) {
     if (routes.size() > 1) {

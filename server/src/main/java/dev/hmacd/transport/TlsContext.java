@@ -178,7 +178,7 @@ public final class TlsContext {
     return loaded;
   }
 
-  /// The current trust. Edges must check open connections against it.
+  /// The current trust. Edges must check open connections against the current trust.
   ///
   /// @throws IllegalStateException if callers do not authenticate by certificate here
   public Trust trust() {
