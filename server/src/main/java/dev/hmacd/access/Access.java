@@ -1,7 +1,7 @@
 package dev.hmacd.access;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -41,7 +41,7 @@ public final class Access {
   }
 
   /// Decides about an action on a key. The name of the key in the request has no influence.
-  public Decision decide(Principal principal, Action action, KeyEntry key) {
+  public Decision decide(Principal principal, Action action, Key key) {
     for (RuleDecision entry : current.entries()) {
       if (isFor(entry.rule(), principal, action)) {
         for (Rule.KeyPattern pattern : entry.rule().keys()) {

@@ -1,7 +1,7 @@
 package dev.hmacd.access;
 
 import dev.hmacd.key.Alias;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import java.util.List;
 import java.util.Set;
@@ -80,7 +80,7 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
                       "a key must be \"*\", a key id, alias/NAME or alias/PREFIX*"));
     }
 
-    default boolean fits(KeyEntry key) {
+    default boolean fits(Key key) {
       return switch (this) {
         case All() -> true;
         case Id(var id) -> key.id().equals(id);

@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
@@ -154,13 +154,13 @@ final class KeyOperations {
   private void describeKey(Call call, OperationInput input, AwsReply reply) {
     GrantTokens.refuse(input);
     reply
-        .<KeyEntry>json((json, key) -> writeMetadata(json, key))
+        .<Key>json((json, key) -> writeMetadata(json, key))
         .succeed(keys.describeKey(call, input.text("KeyId")));
   }
 
   private void getKeyRotationStatus(Call call, OperationInput input, AwsReply reply) {
     reply
-        .<KeyEntry>json(
+        .<Key>json(
             (json, key) -> {
               json.writeStringField("KeyId", key.id().value());
               json.writeBooleanField("KeyRotationEnabled", false);
@@ -189,7 +189,7 @@ final class KeyOperations {
   /// Refuses an operation of another key usage. The error discloses the key usage, so the caller
   /// needs DescribeKey.
   private void ofOtherUsage(String name, Call call, OperationInput input, AwsReply reply) {
-    KeyEntry key = keys.describeKey(call, input.text("KeyId"));
+    Key key = keys.describeKey(call, input.text("KeyId"));
     reply.refuse(
         AwsError.of(
             "InvalidKeyUsageException",
@@ -201,7 +201,7 @@ final class KeyOperations {
                 + "."));
   }
 
-  private void writeMetadata(JsonGenerator json, KeyEntry key) throws IOException {
+  private void writeMetadata(JsonGenerator json, Key key) throws IOException {
     json.writeObjectFieldStart("KeyMetadata");
     json.writeStringField("AWSAccountId", keys.scope().account());
     json.writeStringField("KeyId", key.id().value());

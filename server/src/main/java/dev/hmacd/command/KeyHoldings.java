@@ -1,7 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -40,7 +40,7 @@ final class KeyHoldings {
     Map<String, Integer> held = new LinkedHashMap<>();
     sessions.serials().forEach(serial -> held.put(serial, 0));
     int all = 0;
-    for (KeyEntry key : registry.lists().all()) {
+    for (Key key : registry.lists().all()) {
       if (key.state() == KeyState.CREATING) {
         continue;
       }
@@ -74,14 +74,14 @@ final class KeyHoldings {
 
   /// The check value of a key: that of the registry, otherwise that of the first recorded token of
   /// the key that gives a MAC.
-  private Optional<KeyCheckValue> check(KeyEntry key) {
+  private Optional<KeyCheckValue> check(Key key) {
     if (key.check() != null) {
       return Optional.of(key.check());
     }
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
         try {
-          KeyEntry recognised =
+          Key recognised =
               registry.writer().storeCheckValue(key.id(), checkValue(serial, key)).join();
           log.atInfo()
               .addKeyValue("key_id", key.id())
@@ -97,7 +97,7 @@ final class KeyHoldings {
   }
 
   /// Whether a recorded token of a key holds the key.
-  private boolean hasHolder(KeyEntry key, KeyCheckValue check) {
+  private boolean hasHolder(Key key, KeyCheckValue check) {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
         try {
@@ -113,7 +113,7 @@ final class KeyHoldings {
   }
 
   private Holding holding(
-      KeyEntry key, String serial, Optional<KeyCheckValue> expected, List<String> lines) {
+      Key key, String serial, Optional<KeyCheckValue> expected, List<String> lines) {
     try {
       if (!sessions.holds(serial, key.object())) {
         return Holding.NONE;
@@ -135,7 +135,7 @@ final class KeyHoldings {
   ///
   /// @return whether the token holds the key
   private boolean recorded(
-      KeyEntry key, String serial, Holding holding, boolean isElsewhere, List<String> lines) {
+      Key key, String serial, Holding holding, boolean isElsewhere, List<String> lines) {
     boolean known = key.tokenSerials().contains(serial);
     if (holding == Holding.SAME && !known) {
       try {
@@ -168,12 +168,12 @@ final class KeyHoldings {
     return holding == Holding.SAME;
   }
 
-  private static String about(KeyEntry key, String serial, String what) {
+  private static String about(Key key, String serial, String what) {
     return "Key " + key.id() + ": token " + serial + " " + what + ".";
   }
 
   /// The check value that a token computes.
-  private KeyCheckValue checkValue(String serial, KeyEntry key) throws TokenException {
+  private KeyCheckValue checkValue(String serial, Key key) throws TokenException {
     byte[] mac =
         sessions
             .get(serial)

@@ -1,7 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.AliasEntry;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
 import java.util.ArrayList;
@@ -30,7 +30,7 @@ public final class KeyLists {
   }
 
   /// All keys, in any order.
-  public List<KeyEntry> all() {
+  public List<Key> all() {
     return List.copyOf(table.all());
   }
 
@@ -41,7 +41,7 @@ public final class KeyLists {
 
   /// Lists the condemned keys, whose deletion is due and final. The objects of condemned keys may
   /// still be on a token.
-  public CompletableFuture<List<KeyEntry>> condemned() {
+  public CompletableFuture<List<Key>> condemned() {
     return store.read(KeyRows::condemned);
   }
 

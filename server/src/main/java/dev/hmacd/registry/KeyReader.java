@@ -2,7 +2,7 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Look-up of keys for MACs and access decisions. Thread-safe.
 ///
-/// A look-up returns a [KeyEntry]: an immutable snapshot of the key's state, tokens and aliases. A
+/// A look-up returns a [Key]: an immutable snapshot of the key's state, tokens and aliases. A
 /// look-up by alias returns only a key that has the alias among its aliases. A look-up after the
 /// answer of a change returns the changed key (read-your-writes).
 ///
@@ -22,18 +22,18 @@ public interface KeyReader {
   /// MAC. A look-up by id or alias allocates no memory.
   ///
   /// @return null if memory has no such key, or the name is malformed
-  @Nullable KeyEntry resolve(String given);
+  @Nullable Key resolve(String given);
 
   /// Finds a key by id in memory.
-  Optional<KeyEntry> find(KeyId id);
+  Optional<Key> find(KeyId id);
 
   /// Finds the key that an alias points at now.
-  Optional<KeyEntry> find(Alias alias);
+  Optional<Key> find(Alias alias);
 
   /// Like [#resolve], but reads a key from the database if it is not in memory.
   ///
   /// @return empty if the registry has no such key; fails with a [RegistryException]
-  CompletableFuture<Optional<KeyEntry>> load(String given);
+  CompletableFuture<Optional<Key>> load(String given);
 
   /// The scope of the ARNs that [#resolve] accepts.
   ArnScope scope();

@@ -4,7 +4,7 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -22,7 +22,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Maps rows of the database to [KeyEntry] and [AliasEntry].
+/// Maps rows of the database to [Key] and [AliasEntry].
 final class KeyRows {
   /// State of a condemned key: its deletion is due and final. The state is on the disk only.
   static final String CONDEMNED = "CONDEMNED";
@@ -40,17 +40,17 @@ final class KeyRows {
   private KeyRows() {}
 
   /// Reads all keys except the condemned keys, with their aliases.
-  static List<KeyEntry> all(Database db) throws SQLException {
+  static List<Key> all(Database db) throws SQLException {
     return keys(db, aliases(db), "state <> ?", CONDEMNED);
   }
 
   /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. Condemned keys have no
   /// aliases.
-  static List<KeyEntry> condemned(Database db) throws SQLException {
+  static List<Key> condemned(Database db) throws SQLException {
     return keys(db, Map.of(), "state = ?", CONDEMNED);
   }
 
-  private static List<KeyEntry> keys(
+  private static List<Key> keys(
       Database db, Map<String, Set<Alias>> aliases, String condition, String state)
       throws SQLException {
     Map<String, List<String>> copies = copies(db);
@@ -112,13 +112,13 @@ final class KeyRows {
         Instant.ofEpochMilli(row.getLong("updated_ms")));
   }
 
-  private static KeyEntry key(ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases)
+  private static Key key(ResultSet row, Map<String, List<String>> copies, Set<Alias> aliases)
       throws SQLException {
     KeyId id = new KeyId(row.getString("key_id"));
     KeySpec spec = KeySpec.valueOf(row.getString("spec"));
     int version = row.getInt("version");
     var key =
-        new KeyEntry(
+        new Key(
             id,
             spec,
             state(row),

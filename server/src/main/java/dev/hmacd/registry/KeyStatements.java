@@ -2,7 +2,7 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyState;
@@ -17,7 +17,7 @@ final class KeyStatements {
   /// Inserts all rows of a new key, without tags and aliases.
   ///
   /// @param owner id of the process that creates the key; stored for a key in state `CREATING`
-  static void insert(Database db, KeyEntry key, String owner) throws SQLException {
+  static void insert(Database db, Key key, String owner) throws SQLException {
     boolean creating = key.state() == KeyState.CREATING;
     db.update(
         "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version,"
@@ -52,7 +52,7 @@ final class KeyStatements {
   /// Changes the state of a key. The new state is not CREATING, so the key has no creating process.
   ///
   /// @param key the key in its current state
-  static void setState(Database db, KeyEntry key, String state) throws SQLException {
+  static void setState(Database db, Key key, String state) throws SQLException {
     requireChanged(
         db.update(
             "UPDATE keys SET state = ?, creating_owner = NULL, creating_attempt = NULL"
@@ -73,7 +73,7 @@ final class KeyStatements {
   }
 
   /// Stores the attributes and the check value of a key's current version.
-  static void putAttributes(Database db, KeyEntry key, KeyAttributes read) throws SQLException {
+  static void putAttributes(Database db, Key key, KeyAttributes read) throws SQLException {
     KeyCheckValue check = key.check();
     db.update(
         "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
@@ -113,7 +113,7 @@ final class KeyStatements {
     }
   }
 
-  static void insertCopy(Database db, KeyEntry key, String serial) throws SQLException {
+  static void insertCopy(Database db, Key key, String serial) throws SQLException {
     db.update(
         "INSERT INTO key_copies (key_id, version, token_serial) VALUES (?, ?, ?)",
         key.id().value(),
@@ -121,7 +121,7 @@ final class KeyStatements {
         serial);
   }
 
-  static void deleteCopy(Database db, KeyEntry key, String serial) throws SQLException {
+  static void deleteCopy(Database db, Key key, String serial) throws SQLException {
     db.update(
         "DELETE FROM key_copies WHERE key_id = ? AND version = ? AND token_serial = ?",
         key.id().value(),

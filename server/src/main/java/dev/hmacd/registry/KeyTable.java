@@ -2,7 +2,7 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
@@ -24,10 +24,10 @@ import org.jspecify.annotations.Nullable;
 final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   private final ArnScope scope;
   private final String arnPrefix;
-  private final Map<String, KeyEntry> byId = new ConcurrentHashMap<>();
+  private final Map<String, Key> byId = new ConcurrentHashMap<>();
 
   /// Invariant: the key at an alias has the alias among its aliases.
-  private final Map<String, KeyEntry> byAlias = new ConcurrentHashMap<>();
+  private final Map<String, Key> byAlias = new ConcurrentHashMap<>();
 
   KeyTable(ArnScope scope) {
     this.scope = scope;
@@ -36,9 +36,9 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
 
   @Override
   public void load(Database db) throws SQLException {
-    Map<String, KeyEntry> newById = new HashMap<>();
-    Map<String, KeyEntry> newByAlias = new HashMap<>();
-    for (KeyEntry key : KeyRows.all(db)) {
+    Map<String, Key> newById = new HashMap<>();
+    Map<String, Key> newByAlias = new HashMap<>();
+    for (Key key : KeyRows.all(db)) {
       newById.put(key.id().value(), key);
       key.aliases().forEach(alias -> newByAlias.put(alias.name(), key));
     }
@@ -47,13 +47,13 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   }
 
   /// Replaces the content name by name. A name in the old and the new content is never missing.
-  private static void replace(Map<String, KeyEntry> map, Map<String, KeyEntry> content) {
+  private static void replace(Map<String, Key> map, Map<String, Key> content) {
     map.putAll(content);
     map.keySet().retainAll(content.keySet());
   }
 
   @Override
-  public @Nullable KeyEntry resolve(String given) {
+  public @Nullable Key resolve(String given) {
     String name = given.startsWith(arnPrefix) ? given.substring(arnPrefix.length()) : given;
     if (name.startsWith(Alias.PREFIX)) {
       return byAlias.get(name);
@@ -67,17 +67,17 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   }
 
   @Override
-  public Optional<KeyEntry> find(KeyId id) {
+  public Optional<Key> find(KeyId id) {
     return Optional.ofNullable(byId.get(id.value()));
   }
 
   @Override
-  public Optional<KeyEntry> find(Alias alias) {
+  public Optional<Key> find(Alias alias) {
     return Optional.ofNullable(byAlias.get(alias.name()));
   }
 
   @Override
-  public CompletableFuture<Optional<KeyEntry>> load(String given) {
+  public CompletableFuture<Optional<Key>> load(String given) {
     return CompletableFuture.completedFuture(Optional.ofNullable(resolve(given)));
   }
 
@@ -89,14 +89,14 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   /// The key with an id.
   ///
   /// @throws RegistryException `KEY_NOT_FOUND`
-  KeyEntry require(KeyId id) {
+  Key require(KeyId id) {
     return find(id)
         .orElseThrow(
             () -> new RegistryException(Kind.KEY_NOT_FOUND, "the key " + id + " does not exist"));
   }
 
   /// All keys, in any order, as a live view.
-  Collection<KeyEntry> all() {
+  Collection<Key> all() {
     return Collections.unmodifiableCollection(byId.values());
   }
 
@@ -106,8 +106,8 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   /// The move of an alias needs two calls: first with its new key, then with its old key. The
   /// second call does not remove the alias of the new key. So the alias points at a key at every
   /// moment.
-  KeyEntry put(KeyEntry key) {
-    KeyEntry before = byId.put(key.id().value(), key);
+  Key put(Key key) {
+    Key before = byId.put(key.id().value(), key);
     for (Alias alias : key.aliases()) {
       byAlias.put(alias.name(), key);
     }
@@ -123,7 +123,7 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
 
   /// Removes a key and its aliases.
   void remove(KeyId id) {
-    KeyEntry removed = byId.remove(id.value());
+    Key removed = byId.remove(id.value());
     if (removed != null) {
       removed.aliases().forEach(alias -> byAlias.remove(alias.name()));
     }

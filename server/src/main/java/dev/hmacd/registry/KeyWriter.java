@@ -4,7 +4,7 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
 import java.util.List;
@@ -33,22 +33,22 @@ public interface KeyWriter {
   /// `CREATING` is stored as the first attempt of this process ([CreatingKey]).
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
-  default CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags) {
+  default CompletableFuture<Key> insert(Key entry, List<Tag> tags) {
     return insert(entry, tags, entry.tokenSerials());
   }
 
-  /// Like [#insert(KeyEntry, List)].
+  /// Like [#insert(Key, List)].
   ///
   /// @param tokenSerials the tokens on which the object must not belong to another key
   /// @return fails with `OBJECT_TAKEN` if the object belongs to another key
-  CompletableFuture<KeyEntry> insert(KeyEntry entry, List<Tag> tags, List<String> tokenSerials);
+  CompletableFuture<Key> insert(Key entry, List<Tag> tags, List<String> tokenSerials);
 
   /// Enables a key in state CREATING, after its object was generated with these attributes. A key
   /// in another state stays as it is.
   ///
   /// @param check the check value; null if the token cannot compute it
   /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> enable(KeyId id, KeyAttributes read, @Nullable KeyCheckValue check);
+  CompletableFuture<Key> enable(KeyId id, KeyAttributes read, @Nullable KeyCheckValue check);
 
   /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.
   CompletableFuture<KeyId> abandon(KeyId id);
@@ -56,19 +56,19 @@ public interface KeyWriter {
   /// Stores the check value of a key that has none. A stored check value never changes.
   ///
   /// @return the key with the stored check value; fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check);
+  CompletableFuture<Key> storeCheckValue(KeyId id, KeyCheckValue check);
 
   /// Changes a key's state, deletion date or description.
   ///
   /// @param change gets the key in its state at that time; empty refuses the change
   /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` refused
-  CompletableFuture<KeyEntry> update(KeyId id, Function<KeyEntry, Optional<KeyEntry>> change);
+  CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change);
 
   /// Marks keys as condemned whose deletion is due, and deletes their aliases. Callers cannot use
   /// these keys any more. The rows of condemned keys stay until [#forget].
   ///
   /// @param limit maximum number of keys
-  CompletableFuture<List<KeyEntry>> condemnDue(int limit);
+  CompletableFuture<List<Key>> condemnDue(int limit);
 
   /// Deletes a condemned key, after its tokens have destroyed its object.
   CompletableFuture<KeyId> forget(KeyId id);
@@ -76,13 +76,13 @@ public interface KeyWriter {
   /// Stores that another token holds a key's object, too.
   ///
   /// @return fails with `KEY_NOT_FOUND`, or `OBJECT_TAKEN` if the object belongs to another key
-  CompletableFuture<KeyEntry> alsoOn(KeyId id, String serial);
+  CompletableFuture<Key> alsoOn(KeyId id, String serial);
 
   /// Stores that a token no longer holds a key's object. Not for the token on which the key was
   /// made or adopted.
   ///
   /// @return fails with `KEY_NOT_FOUND`
-  CompletableFuture<KeyEntry> notOn(KeyId id, String serial);
+  CompletableFuture<Key> notOn(KeyId id, String serial);
 
   /// Stores that a token was restored from a backup, with all its objects, under another serial
   /// number.
@@ -110,10 +110,10 @@ public interface KeyWriter {
   /// Adds tags to a key. A tag replaces an existing tag with the same tag key.
   ///
   /// @return fails with `KEY_NOT_FOUND`, `REFUSED`, or `TOO_MANY_TAGS`
-  CompletableFuture<KeyId> tag(KeyId id, Predicate<KeyEntry> allowed, List<Tag> tags);
+  CompletableFuture<KeyId> tag(KeyId id, Predicate<Key> allowed, List<Tag> tags);
 
   /// Removes tags from a key. Ignores tag keys that the key does not have.
   ///
   /// @return fails with `KEY_NOT_FOUND` or `REFUSED`
-  CompletableFuture<KeyId> untag(KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys);
+  CompletableFuture<KeyId> untag(KeyId id, Predicate<Key> allowed, List<String> tagKeys);
 }

@@ -2,7 +2,7 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
@@ -42,7 +42,7 @@ final class SqliteAliases {
             throw new RegistryException(
                 Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
           }
-          KeyEntry key = table.require(target);
+          Key key = table.require(target);
           requireQuota(db, target);
           AliasEntry created = find(db, alias).getFirst();
           return () -> {
@@ -55,8 +55,8 @@ final class SqliteAliases {
   CompletableFuture<AliasEntry> update(Alias alias, KeyId target) {
     return store.change(
         db -> {
-          KeyEntry from = table.find(alias).orElseThrow(() -> notFound(alias));
-          KeyEntry to = table.require(target);
+          Key from = table.find(alias).orElseThrow(() -> notFound(alias));
+          Key to = table.require(target);
           int updated =
               db.update(
                   "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?",
@@ -83,7 +83,7 @@ final class SqliteAliases {
   CompletableFuture<Alias> delete(Alias alias) {
     return store.change(
         db -> {
-          KeyEntry key = table.find(alias).orElseThrow(() -> notFound(alias));
+          Key key = table.find(alias).orElseThrow(() -> notFound(alias));
           int deleted =
               db.update(
                   "DELETE FROM aliases WHERE name = ? AND key_id = ?",
@@ -124,13 +124,13 @@ final class SqliteAliases {
     }
   }
 
-  private static KeyEntry with(KeyEntry key, Alias alias) {
+  private static Key with(Key key, Alias alias) {
     Set<Alias> aliases = new HashSet<>(key.aliases());
     aliases.add(alias);
     return key.with(aliases);
   }
 
-  private static KeyEntry without(KeyEntry key, Alias alias) {
+  private static Key without(Key key, Alias alias) {
     Set<Alias> aliases = new HashSet<>(key.aliases());
     aliases.remove(alias);
     return key.with(aliases);

@@ -4,7 +4,7 @@ import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
@@ -48,8 +48,8 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> insert(
-      KeyEntry entry, List<Tag> newTags, List<String> tokenSerials) {
+  public CompletableFuture<Key> insert(
+      Key entry, List<Tag> newTags, List<String> tokenSerials) {
     return store.change(
         db -> {
           for (String serial : tokenSerials) {
@@ -62,15 +62,15 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> enable(
+  public CompletableFuture<Key> enable(
       KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
     return store.change(
         db -> {
-          KeyEntry key = table.require(id);
+          Key key = table.require(id);
           if (key.state() != KeyState.CREATING) {
             return () -> key;
           }
-          KeyEntry enabled = key.enabled(read, check);
+          Key enabled = key.enabled(read, check);
           KeyStatements.setState(db, key, enabled.state().name());
           KeyStatements.putAttributes(db, enabled, read);
           return () -> table.put(enabled);
@@ -92,10 +92,10 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> storeCheckValue(KeyId id, KeyCheckValue check) {
+  public CompletableFuture<Key> storeCheckValue(KeyId id, KeyCheckValue check) {
     return store.change(
         db -> {
-          KeyEntry entry = table.require(id);
+          Key entry = table.require(id);
           if (entry.check() != null) {
             return () -> entry;
           }
@@ -111,12 +111,12 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> update(
-      KeyId id, Function<KeyEntry, Optional<KeyEntry>> change) {
+  public CompletableFuture<Key> update(
+      KeyId id, Function<Key, Optional<Key>> change) {
     return store.change(
         db -> {
-          KeyEntry key = table.require(id);
-          KeyEntry changed =
+          Key key = table.require(id);
+          Key changed =
               change
                   .apply(key)
                   .orElseThrow(
@@ -138,10 +138,10 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<List<KeyEntry>> condemnDue(int limit) {
+  public CompletableFuture<List<Key>> condemnDue(int limit) {
     return store.change(
         db -> {
-          List<KeyEntry> due =
+          List<Key> due =
               db
                   .query(
                       "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
@@ -153,7 +153,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   .stream()
                   .map(table::require)
                   .toList();
-          for (KeyEntry key : due) {
+          for (Key key : due) {
             db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
             KeyStatements.setState(db, key, KeyRows.CONDEMNED);
           }
@@ -174,10 +174,10 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> alsoOn(KeyId id, String serial) {
+  public CompletableFuture<Key> alsoOn(KeyId id, String serial) {
     return store.change(
         db -> {
-          KeyEntry key = table.require(id);
+          Key key = table.require(id);
           if (key.tokenSerials().contains(serial)) {
             return () -> key;
           }
@@ -188,10 +188,10 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyEntry> notOn(KeyId id, String serial) {
+  public CompletableFuture<Key> notOn(KeyId id, String serial) {
     return store.change(
         db -> {
-          KeyEntry key = table.require(id);
+          Key key = table.require(id);
           KeyStatements.deleteCopy(db, key, serial);
           return () -> table.put(key.notOn(serial));
         });
@@ -231,13 +231,13 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<KeyId> tag(KeyId id, Predicate<KeyEntry> allowed, List<Tag> newTags) {
+  public CompletableFuture<KeyId> tag(KeyId id, Predicate<Key> allowed, List<Tag> newTags) {
     return tags.add(id, allowed, newTags);
   }
 
   @Override
   public CompletableFuture<KeyId> untag(
-      KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys) {
+      KeyId id, Predicate<Key> allowed, List<String> tagKeys) {
     return tags.remove(id, allowed, tagKeys);
   }
 }

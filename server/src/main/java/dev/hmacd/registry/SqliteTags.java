@@ -1,6 +1,6 @@
 package dev.hmacd.registry;
 
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.RegistryException.Kind;
@@ -19,7 +19,7 @@ final class SqliteTags {
     this.table = table;
   }
 
-  CompletableFuture<KeyId> add(KeyId id, Predicate<KeyEntry> allowed, List<Tag> tags) {
+  CompletableFuture<KeyId> add(KeyId id, Predicate<Key> allowed, List<Tag> tags) {
     return store.change(
         db -> {
           put(db, requireAllowed(id, allowed), tags);
@@ -37,7 +37,7 @@ final class SqliteTags {
         });
   }
 
-  CompletableFuture<KeyId> remove(KeyId id, Predicate<KeyEntry> allowed, List<String> tagKeys) {
+  CompletableFuture<KeyId> remove(KeyId id, Predicate<Key> allowed, List<String> tagKeys) {
     return store.change(
         db -> {
           requireAllowed(id, allowed);
@@ -48,8 +48,8 @@ final class SqliteTags {
         });
   }
 
-  private KeyEntry requireAllowed(KeyId id, Predicate<KeyEntry> allowed) {
-    KeyEntry key = table.require(id);
+  private Key requireAllowed(KeyId id, Predicate<Key> allowed) {
+    Key key = table.require(id);
     if (!allowed.test(key)) {
       throw new RegistryException(Kind.REFUSED, "the key's state changed in the meantime");
     }
@@ -59,7 +59,7 @@ final class SqliteTags {
   /// Adds tags to a key, without a check of the quota.
   ///
   /// @param key the key in its current state
-  static void put(Database db, KeyEntry key, List<Tag> tags) throws SQLException {
+  static void put(Database db, Key key, List<Tag> tags) throws SQLException {
     for (Tag tag : tags) {
       KeyStatements.requireChanged(
           db.update(

@@ -6,7 +6,7 @@ import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyOrigin;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Failure;
@@ -89,7 +89,7 @@ final class ProtoConverter {
     };
   }
 
-  static KeyMetadata metadata(KeyEntry key, ArnScope scope) {
+  static KeyMetadata metadata(Key key, ArnScope scope) {
     var metadata = KeyMetadata.newBuilder();
     Instant deletion = key.deletion();
     if (deletion != null) {
@@ -109,7 +109,7 @@ final class ProtoConverter {
         .build();
   }
 
-  private static TokenObject tokenObject(KeyEntry key) {
+  private static TokenObject tokenObject(Key key) {
     var object =
         TokenObject.newBuilder()
             .setTokenSerial(key.tokenSerial())

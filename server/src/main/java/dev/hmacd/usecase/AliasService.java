@@ -5,7 +5,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
@@ -58,7 +58,7 @@ public final class AliasService {
   public void createAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = FieldValidation.alias("alias_name", name);
     var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ALIAS);
-    KeyEntry target = target(call, Action.CREATE_ALIAS, targetKeyId);
+    Key target = target(call, Action.CREATE_ALIAS, targetKeyId);
     ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> writer.createAlias(alias, target.id())),
@@ -70,7 +70,7 @@ public final class AliasService {
   public void updateAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
     Alias alias = FieldValidation.alias("alias_name", name);
     var _ = authorizer.requireOnAllKeys(call, Action.UPDATE_ALIAS);
-    KeyEntry target = target(call, Action.UPDATE_ALIAS, targetKeyId);
+    Key target = target(call, Action.UPDATE_ALIAS, targetKeyId);
     ReplyCompleter.complete(
         call,
         writer.forOwner(call.principal(), () -> writer.updateAlias(alias, target.id())),
@@ -88,8 +88,8 @@ public final class AliasService {
         aliasFailure(alias, ""));
   }
 
-  private KeyEntry target(Call call, Action action, String given) {
-    KeyEntry key = authorizer.requireById(call, action, "target_key_id", given).entry();
+  private Key target(Call call, Action action, String given) {
+    Key key = authorizer.requireById(call, action, "target_key_id", given).entry();
     // A key in state CREATING may still be removed from the registry. An alias would prevent this.
     KeyStateTable.require(action, key);
     return key;

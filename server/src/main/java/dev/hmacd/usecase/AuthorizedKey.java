@@ -4,7 +4,7 @@ import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.token.SignRequest;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param entry the key at the decision
 /// @param rules the rules of the decision ([dev.hmacd.access.Access#version])
 record AuthorizedKey(
-    KeyEntry entry,
+    Key entry,
     Principal principal,
     Action action,
     Decision.Allowed decision,

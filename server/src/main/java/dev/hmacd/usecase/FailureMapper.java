@@ -1,6 +1,6 @@
 package dev.hmacd.usecase;
 
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
 import java.util.concurrent.CompletionException;
@@ -10,7 +10,7 @@ import java.util.concurrent.TimeoutException;
 final class FailureMapper {
   private FailureMapper() {}
 
-  static Failure of(TokenException e, KeyEntry key) {
+  static Failure of(TokenException e, Key key) {
     return switch (e.kind()) {
       case BUSY -> new Failure.TokenBusy(Failure.Bound.OF_ALL);
       case OWNER_BUSY -> new Failure.TokenBusy(Failure.Bound.OF_CALLER);
@@ -24,7 +24,7 @@ final class FailureMapper {
   }
 
   /// Maps the exception of a future, for a call about a key.
-  static Failure of(Throwable e, KeyEntry key) {
+  static Failure of(Throwable e, Key key) {
     return unwrap(e) instanceof TokenException token ? of(token, key) : ofRegistry(e);
   }
 

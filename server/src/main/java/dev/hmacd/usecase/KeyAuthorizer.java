@@ -4,7 +4,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyName;
 import dev.hmacd.registry.KeyReader;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +42,7 @@ final class KeyAuthorizer {
   }
 
   private AuthorizedKey require(
-      Call call, Action action, String field, String given, @Nullable KeyEntry found) {
+      Call call, Action action, String field, String given, @Nullable Key found) {
     Principal caller = call.principal();
     if (found != null) {
       return authorize(caller, action, found);
@@ -59,7 +59,7 @@ final class KeyAuthorizer {
         : new Failure.Denied(caller, action, Decision.NO_RULE);
   }
 
-  private AuthorizedKey authorize(Principal caller, Action action, KeyEntry key) {
+  private AuthorizedKey authorize(Principal caller, Action action, Key key) {
     Object rules = access.version(); // Before the decision: later rules make it not current.
     return switch (access.decide(caller, action, key)) {
       case Decision.Allowed allowed -> new AuthorizedKey(key, caller, action, allowed, rules, this);
@@ -99,9 +99,9 @@ final class KeyAuthorizer {
   ///
   /// @return null if the action on the same key version is still allowed
   @Nullable Failure decideAgain(AuthorizedKey key) {
-    KeyEntry before = key.entry();
+    Key before = key.entry();
     // By key id: an alias may have moved to another key in the meantime.
-    KeyEntry now = reader.find(before.id()).orElse(null);
+    Key now = reader.find(before.id()).orElse(null);
     if (now == null) {
       return notFound(key.principal(), key.action(), before.id().value());
     }

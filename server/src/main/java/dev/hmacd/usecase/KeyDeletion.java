@@ -1,7 +1,7 @@
 package dev.hmacd.usecase;
 
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
@@ -60,13 +60,13 @@ public final class KeyDeletion implements AutoCloseable {
 
   private void checkDueKeys() {
     try {
-      List<KeyEntry> due = await(writer.condemnDue(AT_ONCE));
+      List<Key> due = await(writer.condemnDue(AT_ONCE));
       boolean retry = System.nanoTime() - nextRetryNanos >= 0;
       if (due.isEmpty() && !retry) {
         return;
       }
       nextRetryNanos = System.nanoTime() + RETRY.toNanos();
-      for (KeyEntry key : await(lists.condemned())) {
+      for (Key key : await(lists.condemned())) {
         destroy(key);
       }
     } catch (InterruptedException e) {
@@ -79,7 +79,7 @@ public final class KeyDeletion implements AutoCloseable {
     }
   }
 
-  private void destroy(KeyEntry key) throws InterruptedException {
+  private void destroy(Key key) throws InterruptedException {
     boolean gone = true;
     for (String serial : key.tokenSerials()) {
       gone &= destroyed(key, serial);
@@ -96,7 +96,7 @@ public final class KeyDeletion implements AutoCloseable {
   }
 
   /// Destroys the key's object on a token. Returns whether the token no longer has the key.
-  private boolean destroyed(KeyEntry key, String serial) throws InterruptedException {
+  private boolean destroyed(Key key, String serial) throws InterruptedException {
     if (!tokens.has(serial)) {
       log.atWarn()
           .addKeyValue("key_id", key.id())
@@ -136,7 +136,7 @@ public final class KeyDeletion implements AutoCloseable {
   /// Destroys the object of a key, unless the check value shows that the object is another key. The
   /// object is another key if an operator replaced the key, or if the registry is older than the
   /// token.
-  private static Outcome destroy(TokenSession session, KeyEntry key) throws TokenException {
+  private static Outcome destroy(TokenSession session, Key key) throws TokenException {
     KeyCheckValue check = key.check();
     if (check != null) {
       try {
@@ -154,7 +154,7 @@ public final class KeyDeletion implements AutoCloseable {
     return session.destroy(key.object()) ? Outcome.DESTROYED : Outcome.ABSENT;
   }
 
-  private static void logFailure(KeyEntry key, Exception e) {
+  private static void logFailure(Key key, Exception e) {
     log.atError()
         .addKeyValue("key_id", key.id())
         .setCause(e)

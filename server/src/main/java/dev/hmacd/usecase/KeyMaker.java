@@ -2,7 +2,7 @@ package dev.hmacd.usecase;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
@@ -39,13 +39,13 @@ public final class KeyMaker {
   }
 
   /// Creates a key on the token of the entry.
-  CompletableFuture<KeyEntry> make(Call call, KeyEntry key, List<Tag> tags) {
+  CompletableFuture<Key> make(Call call, Key key, List<Tag> tags) {
     return writer.insert(key, tags).thenCompose(inserted -> generate(call, inserted));
   }
 
-  private CompletableFuture<KeyEntry> generate(Call call, KeyEntry key) {
+  private CompletableFuture<Key> generate(Call call, Key key) {
     var step = new AtomicReference<>(Step.WAITING);
-    var result = new CompletableFuture<KeyEntry>();
+    var result = new CompletableFuture<Key>();
     var _ =
         tokens
             .submit(
@@ -75,7 +75,7 @@ public final class KeyMaker {
   }
 
   /// Runs on the lane, so that the creation finishes even after the caller's deadline.
-  private void generate(TokenSession session, KeyEntry key, CompletableFuture<KeyEntry> result)
+  private void generate(TokenSession session, Key key, CompletableFuture<Key> result)
       throws TokenException {
     KeyAttributes generated;
     KeyCheckValue check;
@@ -86,7 +86,7 @@ public final class KeyMaker {
       recovery.recover(key);
       throw e;
     }
-    CompletableFuture<KeyEntry> enabled = writer.enable(key.id(), generated, check);
+    CompletableFuture<Key> enabled = writer.enable(key.id(), generated, check);
     logFailure(key, enabled);
     var _ =
         enabled.whenComplete(
@@ -99,7 +99,7 @@ public final class KeyMaker {
             });
   }
 
-  private static void logFailure(KeyEntry key, CompletableFuture<?> change) {
+  private static void logFailure(Key key, CompletableFuture<?> change) {
     var _ =
         change.exceptionally(
             failure -> {

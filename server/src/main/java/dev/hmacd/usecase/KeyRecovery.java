@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.registry.CreatingKey;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
@@ -44,7 +44,7 @@ public final class KeyRecovery {
   private final TokenRouter tokens;
 
   /// Keys to recover after the return of their token, by the serial number of the token.
-  private final Map<String, Queue<KeyEntry>> postponed = new ConcurrentHashMap<>();
+  private final Map<String, Queue<Key>> postponed = new ConcurrentHashMap<>();
 
   public KeyRecovery(Registry registry, TokenRouter tokens) {
     this.writer = registry.writer();
@@ -59,7 +59,7 @@ public final class KeyRecovery {
   /// is not configured, the key stays `CREATING`: other tokens show nothing about its object.
   public void recoverAll() {
     for (CreatingKey creating : lists.creating().join()) {
-      KeyEntry key = creating.key();
+      Key key = creating.key();
       if (tokens.has(key.tokenSerial())) {
         postpone(key);
       } else {
@@ -74,25 +74,25 @@ public final class KeyRecovery {
 
   /// Recovers the `CREATING` keys of a token that is in service now.
   public void recoverOn(String tokenSerial) {
-    Queue<KeyEntry> keys = postponed.remove(tokenSerial);
+    Queue<Key> keys = postponed.remove(tokenSerial);
     if (keys != null) {
       keys.forEach(this::recover);
     }
   }
 
   /// Schedules the recovery of a key for the return of its token, or for the next start.
-  private void postpone(KeyEntry key) {
+  private void postpone(Key key) {
     postponed.compute(
         key.tokenSerial(),
         (_, known) -> {
-          Queue<KeyEntry> keys = known == null ? new ConcurrentLinkedQueue<>() : known;
+          Queue<Key> keys = known == null ? new ConcurrentLinkedQueue<>() : known;
           keys.add(key);
           return keys;
         });
   }
 
   /// Recovers a key in state `CREATING`, now or after the return of its token.
-  void recover(KeyEntry key) {
+  void recover(Key key) {
     var attempts = new AtomicInteger();
     CompletableFuture<Remains> search =
         tokens.submit(
@@ -120,7 +120,7 @@ public final class KeyRecovery {
 
   /// @param attempts number of refusals of the key for its length so far; the lane makes the second
   ///   attempt in another session
-  private static Remains remains(TokenSession session, KeyEntry key, AtomicInteger attempts)
+  private static Remains remains(TokenSession session, Key key, AtomicInteger attempts)
       throws TokenException {
     List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
     if (found.size() != 1 || found.getFirst().unfit().isPresent()) {
@@ -148,7 +148,7 @@ public final class KeyRecovery {
         && refusal.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();
   }
 
-  private CompletableFuture<?> complete(KeyEntry key, Remains remains) {
+  private CompletableFuture<?> complete(Key key, Remains remains) {
     List<TokenSession.Found> found = remains.found();
     if (found.isEmpty()) {
       log.atWarn()
@@ -169,7 +169,7 @@ public final class KeyRecovery {
   }
 
   /// The check value of a new key; null if the token has no mechanism for MACs under such a key.
-  static @Nullable KeyCheckValue checkValue(TokenSession session, KeyEntry key)
+  static @Nullable KeyCheckValue checkValue(TokenSession session, Key key)
       throws TokenException {
     try {
       byte[] mac =

@@ -4,7 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -70,7 +70,7 @@ public final class KeyService {
       String description,
       List<Tag> tags,
       Optional<String> tokenSerial,
-      Reply<KeyEntry> reply) {
+      Reply<Key> reply) {
     FieldValidation.description(description);
     TagService.requireFit(tags);
     var _ = authorizer.requireOnAllKeys(call, Action.CREATE_KEY);
@@ -78,7 +78,7 @@ public final class KeyService {
     FieldValidation.require(
         tokens.has(token), "token_serial", "must be the serial number of a configured token");
     KeyId id = KeyId.random();
-    KeyEntry key =
+    Key key =
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
     ReplyCompleter.complete(
         call,
@@ -94,7 +94,7 @@ public final class KeyService {
       KeySpec spec,
       String description,
       List<Tag> tags,
-      Reply<KeyEntry> reply) {
+      Reply<Key> reply) {
     TagService.requireFit(tags);
     switch (query) {
       case Query.ByLabel(var label) -> requireLabel(label);
@@ -110,7 +110,7 @@ public final class KeyService {
       throw new Refusal(new Failure.ObjectReserved());
     }
     KeyId id = KeyId.random();
-    KeyEntry forFailures =
+    Key forFailures =
         entry(
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     ReplyCompleter.complete(
@@ -120,7 +120,7 @@ public final class KeyService {
         failure(forFailures));
   }
 
-  private CompletableFuture<KeyEntry> adopt(
+  private CompletableFuture<Key> adopt(
       Call call, KeyId id, Query query, KeySpec spec, String description, List<Tag> tags) {
     return adoption
         .find(call, query, id, spec)
@@ -156,14 +156,14 @@ public final class KeyService {
   }
 
   /// A registry entry of a new key, without the attributes of its object.
-  private KeyEntry entry(
+  private Key entry(
       KeyId id,
       KeySpec spec,
       KeyOrigin origin,
       String description,
       KeyObject object,
       List<String> tokenSerials) {
-    return new KeyEntry(
+    return new Key(
         id,
         spec,
         KeyState.CREATING,
@@ -180,19 +180,19 @@ public final class KeyService {
   }
 
   /// Returns the metadata of a key.
-  public KeyEntry describeKey(Call call, String given) {
+  public Key describeKey(Call call, String given) {
     FieldValidation.keyId("key_id", given);
     return unavailableKeys.inReportedState(
         authorizer.require(call, Action.DESCRIBE_KEY, given).entry());
   }
 
   /// Authorizes GetKeyRotationStatus and returns the key. MAC keys do not rotate.
-  public KeyEntry getKeyRotationStatus(Call call, String keyId) {
+  public Key getKeyRotationStatus(Call call, String keyId) {
     return requireById(call, Action.GET_KEY_ROTATION_STATUS, keyId);
   }
 
   /// Authorizes GetKeyPolicy and returns the key. Every key has the default policy.
-  public KeyEntry getKeyPolicy(Call call, String keyId) {
+  public Key getKeyPolicy(Call call, String keyId) {
     return requireById(call, Action.GET_KEY_POLICY, keyId);
   }
 
@@ -205,7 +205,7 @@ public final class KeyService {
     return Page.of(List.of(DEFAULT_POLICY), page, name -> name);
   }
 
-  private KeyEntry requireById(Call call, Action action, String keyId) {
+  private Key requireById(Call call, Action action, String keyId) {
     return authorizer.requireById(call, action, "key_id", keyId).entry();
   }
 
@@ -228,7 +228,7 @@ public final class KeyService {
     return reader.scope();
   }
 
-  private static Function<Throwable, Failure> failure(KeyEntry key) {
+  private static Function<Throwable, Failure> failure(Key key) {
     return e -> FailureMapper.of(e, key);
   }
 }

@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.registry.KeyReader;
@@ -39,12 +39,12 @@ public final class KeyStateService {
   }
 
   /// Enables a key.
-  public void enableKey(Call call, String keyId, Reply<KeyEntry> reply) {
+  public void enableKey(Call call, String keyId, Reply<Key> reply) {
     change(call, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
   }
 
   /// Disables a key until EnableKey.
-  public void disableKey(Call call, String keyId, Reply<KeyEntry> reply) {
+  public void disableKey(Call call, String keyId, Reply<Key> reply) {
     change(call, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
 
@@ -52,7 +52,7 @@ public final class KeyStateService {
   /// waiting period.
   ///
   /// @param days the waiting period, from [#MIN_PENDING_DAYS] to [#MAX_PENDING_DAYS]
-  public void scheduleKeyDeletion(Call call, String keyId, int days, Reply<KeyEntry> reply) {
+  public void scheduleKeyDeletion(Call call, String keyId, int days, Reply<Key> reply) {
     FieldValidation.require(
         days >= MIN_PENDING_DAYS && days <= MAX_PENDING_DAYS,
         "pending_window_in_days",
@@ -62,7 +62,7 @@ public final class KeyStateService {
   }
 
   /// Cancels the deletion of a key. The key is disabled afterwards.
-  public void cancelKeyDeletion(Call call, String keyId, Reply<KeyEntry> reply) {
+  public void cancelKeyDeletion(Call call, String keyId, Reply<Key> reply) {
     change(call, Action.CANCEL_KEY_DELETION, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
 
@@ -70,7 +70,7 @@ public final class KeyStateService {
   ///
   /// @param description 0 to [FieldValidation#MAX_DESCRIPTION_CHARS] characters
   public void updateKeyDescription(
-      Call call, String keyId, String description, Reply<KeyEntry> reply) {
+      Call call, String keyId, String description, Reply<Key> reply) {
     FieldValidation.description(description);
     change(call, Action.UPDATE_KEY_DESCRIPTION, keyId, key -> key.describedAs(description), reply);
   }
@@ -79,8 +79,8 @@ public final class KeyStateService {
       Call call,
       Action action,
       String given,
-      UnaryOperator<KeyEntry> change,
-      Reply<KeyEntry> reply) {
+      UnaryOperator<Key> change,
+      Reply<Key> reply) {
     KeyId id = require(authorizer, call, action, given);
     ReplyCompleter.complete(
         call,
@@ -99,7 +99,7 @@ public final class KeyStateService {
 
   /// Checks authorization and key state of a key that a caller named by id or ARN. Returns its id.
   static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
-    KeyEntry key = authorizer.requireById(call, action, "key_id", given).entry();
+    Key key = authorizer.requireById(call, action, "key_id", given).entry();
     KeyStateTable.require(action, key);
     return key.id();
   }

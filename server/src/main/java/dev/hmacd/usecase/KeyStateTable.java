@@ -1,7 +1,7 @@
 package dev.hmacd.usecase;
 
 import dev.hmacd.access.Action;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyState;
 import java.util.EnumSet;
 import java.util.Optional;
@@ -54,12 +54,12 @@ final class KeyStateTable {
   }
 
   /// Whether the key's state allows an action.
-  static boolean allows(Action action, KeyEntry key) {
+  static boolean allows(Action action, Key key) {
     return allowed(action).contains(key.state());
   }
 
   /// The failure if the key's state does not allow an action.
-  static Optional<Failure> refusal(Action action, KeyEntry key) {
+  static Optional<Failure> refusal(Action action, Key key) {
     if (allows(action, key)) {
       return Optional.empty();
     }
@@ -70,7 +70,7 @@ final class KeyStateTable {
   }
 
   /// @throws Refusal if the key's state does not allow the action
-  static void require(Action action, KeyEntry key) {
+  static void require(Action action, Key key) {
     if (!allows(action, key)) {
       throw new Refusal(refusal(action, key).orElseThrow());
     }

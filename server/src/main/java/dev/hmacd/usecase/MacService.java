@@ -5,7 +5,7 @@ import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
@@ -108,7 +108,7 @@ public final class MacService {
   private void computeIfStillUsable(
       Call call,
       AuthorizedKey key,
-      KeyEntry withCheckValue,
+      Key withCheckValue,
       MacRequest request,
       MacCompletion completion) {
     if (completion.isAbandoned()) {
@@ -170,7 +170,7 @@ public final class MacService {
       if (request.isDryRun()) {
         fail(new Failure.DryRun());
       } else {
-        KeyEntry entry = key.entry();
+        Key entry = key.entry();
         reply.succeed(
             new MacResult(scope.keyArn(entry.id()), entry.version(), request.algorithm(), mac),
             key);

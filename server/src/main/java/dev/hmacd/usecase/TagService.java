@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyLists;
@@ -67,7 +67,7 @@ public final class TagService {
 
   /// Returns a page of a key's tags, in the order of their first addition.
   public void listResourceTags(Call call, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
-    KeyEntry key = authorizer.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
+    Key key = authorizer.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
     ReplyCompleter.complete(
         call,
         lists.forOwner(

@@ -2,7 +2,7 @@ package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.KeyWriter;
@@ -45,7 +45,7 @@ final class TrustOnFirstUse {
   private final AtomicInteger waitingOfAll = new AtomicInteger();
 
   /// One computation for each key, for any number of waiting calls.
-  private final Map<KeyId, CompletableFuture<KeyEntry>> inFlight = new ConcurrentHashMap<>();
+  private final Map<KeyId, CompletableFuture<Key>> inFlight = new ConcurrentHashMap<>();
 
   TrustOnFirstUse(KeyWriter registry, TokenRouter tokens) {
     this.registry = registry;
@@ -57,7 +57,7 @@ final class TrustOnFirstUse {
   /// @param key a key without a check value
   /// @param owner the owner of the operation on the token and in the registry
   /// @return fails with a [TokenException] or a [RegistryException]; do not complete this future
-  CompletableFuture<KeyEntry> withCheckValue(KeyEntry key, Object owner) {
+  CompletableFuture<Key> withCheckValue(Key key, Object owner) {
     if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
@@ -79,9 +79,9 @@ final class TrustOnFirstUse {
             });
   }
 
-  private CompletableFuture<KeyEntry> storedOnce(KeyEntry key, Object owner) {
-    var mine = new CompletableFuture<KeyEntry>();
-    CompletableFuture<KeyEntry> others = inFlight.putIfAbsent(key.id(), mine);
+  private CompletableFuture<Key> storedOnce(Key key, Object owner) {
+    var mine = new CompletableFuture<Key>();
+    CompletableFuture<Key> others = inFlight.putIfAbsent(key.id(), mine);
     if (others != null) {
       return others.exceptionallyCompose(
           e -> isOwnerBusy(e) ? storedOnce(key, owner) : CompletableFuture.failedFuture(e));
@@ -112,7 +112,7 @@ final class TrustOnFirstUse {
   }
 
   @SuppressWarnings("ReferenceEquality") // Of two equal values, only this one was stored here.
-  private CompletableFuture<KeyEntry> stored(KeyEntry key, KeyCheckValue check, Object owner) {
+  private CompletableFuture<Key> stored(Key key, KeyCheckValue check, Object owner) {
     return registry
         .forOwner(owner, () -> registry.storeCheckValue(key.id(), check))
         .thenApply(
@@ -127,7 +127,7 @@ final class TrustOnFirstUse {
             });
   }
 
-  private CompletableFuture<KeyCheckValue> checkValue(KeyEntry key, Object owner) {
+  private CompletableFuture<KeyCheckValue> checkValue(Key key, Object owner) {
     var result = new CompletableFuture<KeyCheckValue>();
     tokens.sign(
         key.tokenSerials(),

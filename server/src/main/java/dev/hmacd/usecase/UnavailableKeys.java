@@ -1,7 +1,7 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import java.util.Set;
@@ -25,7 +25,7 @@ public final class UnavailableKeys {
   }
 
   /// Returns the key in the state for the caller: `UNAVAILABLE` if it is enabled and in this set.
-  KeyEntry inReportedState(KeyEntry key) {
+  Key inReportedState(Key key) {
     return key.state() == KeyState.ENABLED && missing.contains(key.id())
         ? key.in(KeyState.UNAVAILABLE)
         : key;

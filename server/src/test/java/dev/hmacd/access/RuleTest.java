@@ -7,7 +7,7 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 import dev.hmacd.access.Rule.KeyPattern;
 import dev.hmacd.access.Rule.PrincipalPattern;
 import dev.hmacd.key.Alias;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -34,8 +34,8 @@ final class RuleTest {
   private static final String USER = "arn:aws:iam::123456789012:user/";
   private static final String OTHER_USER = "arn:aws:iam::123456789013:user/";
 
-  private static KeyEntry key(String... aliases) {
-    return new KeyEntry(
+  private static Key key(String... aliases) {
+    return new Key(
         ID,
         KeySpec.HMAC_256,
         KeyState.ENABLED,
@@ -153,8 +153,8 @@ final class RuleTest {
   }
 
   static Stream<Arguments> keys() {
-    KeyEntry bare = key();
-    KeyEntry named = key("alias/orders", "alias/eu/orders");
+    Key bare = key();
+    Key named = key("alias/orders", "alias/eu/orders");
     return Stream.of(
         argumentSet("all, without alias", "*", bare, true),
         argumentSet("all, with aliases", "*", named, true),
@@ -174,7 +174,7 @@ final class RuleTest {
 
   @ParameterizedTest
   @MethodSource("keys")
-  void patternMatchesKeys(String pattern, KeyEntry key, boolean fits) {
+  void patternMatchesKeys(String pattern, Key key, boolean fits) {
     assertThat(KeyPattern.parse(pattern).fits(key)).isEqualTo(fits);
   }
 

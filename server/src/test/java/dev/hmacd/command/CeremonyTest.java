@@ -8,7 +8,7 @@ import dev.hmacd.StartException;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyAttributes;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -111,7 +111,7 @@ final class CeremonyTest {
     assertThat(ceremony.makeOwnKeys()).isFalse();
   }
 
-  private KeyEntry key(SoftHsm... tokens) {
+  private Key key(SoftHsm... tokens) {
     KeyId id = KeyId.random();
     var object = new KeyObject(SoftHsm.freshLabel("key"), SoftHsm.freshId());
     for (SoftHsm token : tokens) {
@@ -121,7 +121,7 @@ final class CeremonyTest {
     return registry
         .writer()
         .insert(
-            new KeyEntry(
+            new Key(
                     id,
                     KeySpec.HMAC_256,
                     KeyState.CREATING,
@@ -142,8 +142,8 @@ final class CeremonyTest {
 
   @Test
   void keysOnTheOtherTokenAreFound() throws TokenException {
-    KeyEntry both = key(one, other);
-    KeyEntry onlyFirst = key(one);
+    Key both = key(one, other);
+    Key onlyFirst = key(one);
     assertThat(ceremony.find(registry))
         .isEqualTo(
             new Ceremony.Holdings(
@@ -160,7 +160,7 @@ final class CeremonyTest {
 
   @Test
   void tokenThatLostAKeyIsRemovedFromTheKeysTokens() throws TokenException {
-    KeyEntry key = key(one, other);
+    Key key = key(one, other);
     assertThat(ceremony.find(registry).lines()).hasSize(2);
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
@@ -171,7 +171,7 @@ final class CeremonyTest {
   /// The second token has another key under the same label and id.
   @Test
   void replacedKeyIsReported() throws TokenException {
-    KeyEntry key = key(one, other);
+    Key key = key(one, other);
     assertThat(ceremony.find(registry).isSound()).isTrue();
     other.delete(key.object().label());
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
@@ -185,7 +185,7 @@ final class CeremonyTest {
   /// First the key's original token loses it, then its last token.
   @Test
   void lastTokenOfAKeyStaysRegistered() throws TokenException {
-    KeyEntry key = key(one, other);
+    Key key = key(one, other);
     assertThat(ceremony.find(registry).isSound()).isTrue();
     one.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
@@ -210,7 +210,7 @@ final class CeremonyTest {
 
   @Test
   void keysOfARestoredTokenAreRegisteredForItsNewSerial() throws TokenException {
-    KeyEntry key = key(one);
+    Key key = key(one);
     assertThat(registry.writer().restored(first, "backup").join()).isEqualTo(1);
     assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
         .containsExactly("backup");
@@ -222,7 +222,7 @@ final class CeremonyTest {
 
   @Test
   void anotherKeyOfTheSameNameIsReportedAndNotUsed() throws TokenException {
-    KeyEntry key = key(one);
+    Key key = key(one);
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
     Ceremony.Holdings holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();

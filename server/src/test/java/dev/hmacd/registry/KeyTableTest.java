@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -26,9 +26,9 @@ final class KeyTableTest {
 
   private final KeyTable table = new KeyTable(SCOPE);
 
-  private static KeyEntry key(Alias... aliases) {
+  private static Key key(Alias... aliases) {
     KeyId id = KeyId.random();
-    return new KeyEntry(
+    return new Key(
         id,
         KeySpec.HMAC_256,
         KeyState.ENABLED,
@@ -46,7 +46,7 @@ final class KeyTableTest {
 
   @Test
   void keyIsFoundByEachOfItsNames() {
-    KeyEntry key = table.put(key(ORDERS));
+    Key key = table.put(key(ORDERS));
     String id = key.id().value();
     for (String name :
         List.of(id, SCOPE.prefix() + "key/" + id, ORDERS.name(), SCOPE.prefix() + ORDERS.name())) {
@@ -76,8 +76,8 @@ final class KeyTableTest {
 
   @Test
   void changedKeyIsFoundByAllItsNames() {
-    KeyEntry before = table.put(key(ORDERS, BILLS));
-    KeyEntry after = table.put(before.in(KeyState.DISABLED));
+    Key before = table.put(key(ORDERS, BILLS));
+    Key after = table.put(before.in(KeyState.DISABLED));
     assertThat(table.find(after.id())).containsSame(after);
     assertThat(table.find(ORDERS)).containsSame(after);
     assertThat(table.find(BILLS)).containsSame(after);
@@ -86,27 +86,27 @@ final class KeyTableTest {
 
   @Test
   void aliasThatAKeyLostIsNotFound() {
-    KeyEntry before = table.put(key(ORDERS, BILLS));
-    KeyEntry after = table.put(before.with(Set.of(BILLS)));
+    Key before = table.put(key(ORDERS, BILLS));
+    Key after = table.put(before.with(Set.of(BILLS)));
     assertThat(table.find(ORDERS)).isEmpty();
     assertThat(table.find(BILLS)).containsSame(after);
   }
 
   @Test
   void aliasThatMovedStaysWithItsNewKey() {
-    KeyEntry from = table.put(key(ORDERS));
-    KeyEntry to = table.put(key());
-    KeyEntry target = table.put(to.with(Set.of(ORDERS)));
+    Key from = table.put(key(ORDERS));
+    Key to = table.put(key());
+    Key target = table.put(to.with(Set.of(ORDERS)));
     assertThat(table.find(ORDERS)).containsSame(target);
-    KeyEntry rest = table.put(from.with(Set.of()));
+    Key rest = table.put(from.with(Set.of()));
     assertThat(table.find(ORDERS)).containsSame(target);
     assertThat(table.find(from.id())).containsSame(rest);
   }
 
   @Test
   void removedKeyIsFoundByNoName() {
-    KeyEntry key = table.put(key(ORDERS, BILLS));
-    KeyEntry other = table.put(key());
+    Key key = table.put(key(ORDERS, BILLS));
+    Key other = table.put(key());
     table.remove(key.id());
     assertThat(table.find(key.id())).isEmpty();
     assertThat(table.find(ORDERS)).isEmpty();
@@ -121,7 +121,7 @@ final class KeyTableTest {
   /// Moves the alias without pauses, so that look-ups fall between the steps of a move.
   @Test
   void lookUpDuringAMoveFindsAKeyThatHasTheAlias() throws InterruptedException {
-    KeyEntry[] keys = {table.put(key(ORDERS)), table.put(key())};
+    Key[] keys = {table.put(key(ORDERS)), table.put(key())};
     Thread moves =
         Thread.ofPlatform()
             .start(
@@ -133,7 +133,7 @@ final class KeyTableTest {
                   }
                 });
     do {
-      KeyEntry found = Objects.requireNonNull(table.resolve(ORDERS.name()));
+      Key found = Objects.requireNonNull(table.resolve(ORDERS.name()));
       assertThat(found.aliases().contains(ORDERS)).isTrue();
     } while (moves.isAlive());
     moves.join();
@@ -141,8 +141,8 @@ final class KeyTableTest {
 
   @Test
   void lookUpAfterAMoveNeverFindsTheOldKey() throws InterruptedException {
-    KeyEntry from = table.put(key(ORDERS));
-    KeyEntry to = table.put(key());
+    Key from = table.put(key(ORDERS));
+    Key to = table.put(key());
     Thread move =
         Thread.ofPlatform()
             .start(
@@ -151,7 +151,7 @@ final class KeyTableTest {
                   table.put(from.with(Set.of()));
                 });
     boolean hasMoved;
-    KeyEntry found;
+    Key found;
     do {
       hasMoved = !move.isAlive();
       found = Objects.requireNonNull(table.resolve(ORDERS.name()));

@@ -3,7 +3,7 @@ package dev.hmacd.registry;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyState;
@@ -78,7 +78,7 @@ final class MigrationTest {
   @Test
   void keyInCreationHasNoOwnerAndIsAtItsFirstAttempt() {
     try (Registry registry = open()) {
-      KeyEntry key = registry.keys().find(CREATING).orElseThrow();
+      Key key = registry.keys().find(CREATING).orElseThrow();
       assertThat(registry.lists().creating().join()).containsExactly(new CreatingKey(key, null, 1));
     }
   }
@@ -86,7 +86,7 @@ final class MigrationTest {
   @Test
   void keysAndAliasesAreTheSame() {
     try (Registry registry = open()) {
-      KeyEntry key = Objects.requireNonNull(registry.keys().resolve("alias/orders"));
+      Key key = Objects.requireNonNull(registry.keys().resolve("alias/orders"));
       assertThat(key.id()).isEqualTo(ENABLED);
       assertThat(key.state()).isEqualTo(KeyState.ENABLED);
       assertThat(key.object()).isEqualTo(new KeyObject("label of " + ENABLED, "0a"));

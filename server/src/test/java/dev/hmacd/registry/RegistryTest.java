@@ -9,7 +9,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -96,8 +96,8 @@ final class RegistryTest {
     registry = open(SCOPE);
   }
 
-  private static KeyEntry entry(KeyId id) {
-    return new KeyEntry(
+  private static Key entry(KeyId id) {
+    return new Key(
         id,
         KeySpec.HMAC_384,
         KeyState.CREATING,
@@ -113,15 +113,15 @@ final class RegistryTest {
         Set.of());
   }
 
-  private KeyEntry beginCreation() {
+  private Key beginCreation() {
     return get(registry.writer().insert(entry(KeyId.random()), List.of()));
   }
 
-  private KeyEntry make() {
+  private Key make() {
     return get(registry.writer().enable(beginCreation().id(), READ, null));
   }
 
-  private KeyEntry find(KeyId id) {
+  private Key find(KeyId id) {
     return registry.keys().find(id).orElseThrow();
   }
 
@@ -133,7 +133,7 @@ final class RegistryTest {
 
   @Test
   void firstStoredCheckValueIsNeverReplaced() {
-    KeyEntry key = make();
+    Key key = make();
     assertThat(key.check()).isNull();
     KeyCheckValue first = check(key.id(), 1);
     assertThat(get(registry.writer().storeCheckValue(key.id(), first)).check()).isEqualTo(first);
@@ -148,7 +148,7 @@ final class RegistryTest {
 
   @Test
   void checkValueOfANewKeyIsStored() {
-    KeyEntry creating = beginCreation();
+    Key creating = beginCreation();
     KeyCheckValue check = check(creating.id(), 3);
     assertThat(get(registry.writer().enable(creating.id(), READ, check)).check()).isEqualTo(check);
     reopen();
@@ -181,8 +181,8 @@ final class RegistryTest {
 
   @Test
   void keysAliasesAndOwnKeysArePersistent() {
-    KeyEntry made = make();
-    KeyEntry creating = beginCreation();
+    Key made = make();
+    Key creating = beginCreation();
     AliasEntry named = get(registry.writer().createAlias(alias("orders"), made.id()));
     get(registry.ownKeys().put("serial", OWN));
     reopen();
@@ -198,9 +198,9 @@ final class RegistryTest {
     assertThat(get(registry.ownKeys().find("other", DaemonKey.Purpose.PROBE))).isEmpty();
   }
 
-  private static KeyEntry named(KeyObject object, String... tokenSerials) {
+  private static Key named(KeyObject object, String... tokenSerials) {
     KeyId id = KeyId.random();
-    return new KeyEntry(
+    return new Key(
         id,
         KeySpec.HMAC_384,
         KeyState.CREATING,
@@ -219,9 +219,9 @@ final class RegistryTest {
   @Test
   void keyIsRegisteredForSeveralTokens() {
     var object = new KeyObject("ceremony", "0a");
-    KeyEntry key = get(registry.writer().insert(named(object, "b", "a"), List.of()));
+    Key key = get(registry.writer().insert(named(object, "b", "a"), List.of()));
     assertThat(key.tokenSerial()).isEqualTo("b");
-    KeyEntry more = get(registry.writer().alsoOn(key.id(), "c"));
+    Key more = get(registry.writer().alsoOn(key.id(), "c"));
     assertThat(more.tokenSerials()).containsExactly("b", "a", "c");
     assertThat(get(registry.writer().alsoOn(key.id(), "c"))).isEqualTo(more);
     reopen();
@@ -231,7 +231,7 @@ final class RegistryTest {
       assertThatThrownBy(() -> get(registry.writer().insert(named(object, "d", taken), List.of())))
           .satisfies(failsWith(Kind.OBJECT_TAKEN));
     }
-    KeyEntry elsewhere = get(registry.writer().insert(named(object, "d"), List.of()));
+    Key elsewhere = get(registry.writer().insert(named(object, "d"), List.of()));
     assertThatThrownBy(() -> get(registry.writer().alsoOn(elsewhere.id(), "a")))
         .satisfies(failsWith(Kind.OBJECT_TAKEN));
     assertThatThrownBy(() -> get(registry.writer().alsoOn(KeyId.random(), "a")))
@@ -240,10 +240,10 @@ final class RegistryTest {
 
   @Test
   void objectBacksOneKeyOnly() {
-    KeyEntry first = beginCreation();
-    KeyEntry second = entry(KeyId.random());
-    KeyEntry same =
-        new KeyEntry(
+    Key first = beginCreation();
+    Key second = entry(KeyId.random());
+    Key same =
+        new Key(
             second.id(),
             second.spec(),
             second.state(),
@@ -266,9 +266,9 @@ final class RegistryTest {
 
   @Test
   void keyInCreationHasItsProcessAsOwner() {
-    KeyEntry first = beginCreation();
-    KeyEntry second = beginCreation();
-    KeyEntry made = make();
+    Key first = beginCreation();
+    Key second = beginCreation();
+    Key made = make();
     List<CreatingKey> creations = get(registry.lists().creating());
     assertThat(creations).extracting(CreatingKey::key).containsExactlyInAnyOrder(first, second);
     assertThat(creations).extracting(CreatingKey::attempt).containsExactly(1, 1);
@@ -276,7 +276,7 @@ final class RegistryTest {
     assertThat(creations).extracting(CreatingKey::owner).containsOnly(owner);
     reopen();
     assertThat(get(registry.lists().creating())).containsExactlyInAnyOrderElementsOf(creations);
-    KeyEntry third = beginCreation();
+    Key third = beginCreation();
     assertThat(get(registry.lists().creating()))
         .filteredOn(creation -> creation.key().equals(third))
         .singleElement()
@@ -287,7 +287,7 @@ final class RegistryTest {
   @Test
   void keyThatIsNotInCreationHasNoOwner() throws SQLException {
     get(registry.writer().enable(beginCreation().id(), READ, null));
-    KeyEntry adopted = named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
+    Key adopted = named(new KeyObject("ceremony", "0b"), "serial").enabled(READ, null);
     get(registry.writer().insert(adopted, List.of()));
     assertThat(get(registry.lists().creating())).isEmpty();
     try (Connection other = connect();
@@ -303,8 +303,8 @@ final class RegistryTest {
 
   @Test
   void abandonRemovesAKeyInStateCreatingOnly() {
-    KeyEntry creating = beginCreation();
-    KeyEntry made = make();
+    Key creating = beginCreation();
+    Key made = make();
     get(registry.writer().abandon(creating.id()));
     get(registry.writer().abandon(made.id()));
     assertThat(registry.keys().find(creating.id())).isEmpty();
@@ -316,8 +316,8 @@ final class RegistryTest {
 
   @Test
   void movedAliasBelongsToExactlyOneKey() {
-    KeyEntry from = make();
-    KeyEntry to = make();
+    Key from = make();
+    Key to = make();
     get(registry.writer().createAlias(alias("stays"), from.id()));
     get(registry.writer().createAlias(alias("moves"), from.id()));
     assertThat(find(from.id()).aliases()).containsExactlyInAnyOrder(alias("stays"), alias("moves"));
@@ -337,7 +337,7 @@ final class RegistryTest {
 
   @Test
   void aliasCanBeUpdatedToItsOwnKey() {
-    KeyEntry key = make();
+    Key key = make();
     get(registry.writer().createAlias(alias("same"), key.id()));
     get(registry.writer().updateAlias(alias("same"), key.id()));
     assertThat(find(key.id()).aliases()).containsExactly(alias("same"));
@@ -345,8 +345,8 @@ final class RegistryTest {
 
   @Test
   void keyHasAtMostFiftyAliases() {
-    KeyEntry key = make();
-    KeyEntry other = make();
+    Key key = make();
+    Key other = make();
     IntStream.rangeClosed(1, 50)
         .forEach(i -> get(registry.writer().createAlias(alias("name-" + i), key.id())));
     get(registry.writer().createAlias(alias("other"), other.id()));
@@ -364,7 +364,7 @@ final class RegistryTest {
 
   @Test
   void aliasIsCreatedOnceAndForExistingKeysOnly() {
-    KeyEntry key = make();
+    Key key = make();
     get(registry.writer().createAlias(alias("once"), key.id()));
     assertThatThrownBy(() -> get(registry.writer().createAlias(alias("once"), key.id())))
         .satisfies(failsWith(Kind.ALIAS_EXISTS));
@@ -379,7 +379,7 @@ final class RegistryTest {
   @Test
   void onlySuccessfulChangesIncrementTheRevision() throws SQLException {
     long before = revision();
-    KeyEntry key = make();
+    Key key = make();
     get(registry.writer().createAlias(alias("a"), key.id()));
     assertThat(revision()).isEqualTo(before + 3);
     assertThatThrownBy(() -> get(registry.writer().createAlias(alias("a"), key.id())))
@@ -442,8 +442,8 @@ final class RegistryTest {
 
   @Test
   void aliasesAreListedInOrder() {
-    KeyEntry one = make();
-    KeyEntry two = make();
+    Key one = make();
+    Key two = make();
     for (String name : List.of("c", "a", "e")) {
       get(registry.writer().createAlias(alias(name), one.id()));
     }
@@ -542,8 +542,8 @@ final class RegistryTest {
 
   @Test
   void movingAliasResolvesToAKeyWithThisAliasAtAnyTime() {
-    KeyEntry one = make();
-    KeyEntry two = make();
+    Key one = make();
+    Key two = make();
     get(registry.writer().createAlias(alias("moving"), one.id()));
     var moves =
         CompletableFuture.runAsync(
@@ -554,7 +554,7 @@ final class RegistryTest {
             });
     int reads = 0;
     while (!moves.isDone() || reads == 0) {
-      KeyEntry found = Objects.requireNonNull(registry.keys().resolve("alias/moving"));
+      Key found = Objects.requireNonNull(registry.keys().resolve("alias/moving"));
       assertThat(found.aliases()).contains(alias("moving"));
       reads++;
     }
@@ -566,7 +566,7 @@ final class RegistryTest {
     var time = new SettableClock(NOW);
     registry.close();
     Registry timed = open(SCOPE, time);
-    KeyEntry key = get(timed.writer().insert(entry(KeyId.random()), List.of()));
+    Key key = get(timed.writer().insert(entry(KeyId.random()), List.of()));
     get(
         timed
             .writer()
@@ -578,12 +578,12 @@ final class RegistryTest {
     assertThat(timed.keys().find(key.id())).isPresent();
     time.advance(Duration.ofSeconds(1));
     assertThat(get(timed.writer().condemnDue(10)))
-        .extracting(KeyEntry::id)
+        .extracting(Key::id)
         .containsExactly(key.id());
     assertThat(timed.keys().find(key.id())).isEmpty();
     assertThat(get(timed.writer().condemnDue(10))).isEmpty();
     assertThat(get(timed.lists().condemned()))
-        .extracting(KeyEntry::object)
+        .extracting(Key::object)
         .containsExactly(key.object());
     get(timed.writer().forget(key.id()));
     assertThat(get(timed.lists().condemned())).isEmpty();
@@ -591,12 +591,12 @@ final class RegistryTest {
 
   @Test
   void missingOrOlderFileIsRefusedAndMemoryStays() throws IOException {
-    KeyEntry first = make();
+    Key first = make();
     registry.close();
     Path backup = folder.resolve("backup.db");
     Files.copy(file(), backup);
     registry = open(SCOPE);
-    KeyEntry second = make();
+    Key second = make();
 
     Path aside = Files.createDirectory(folder.resolve("aside"));
     moveRegistry(folder, aside);
@@ -610,7 +610,7 @@ final class RegistryTest {
 
     Files.delete(file());
     moveRegistry(aside, folder);
-    KeyEntry third = make();
+    Key third = make();
     assertThat(registry.keys().find(second.id())).contains(second);
     assertThat(registry.keys().find(third.id())).contains(third);
   }
@@ -636,7 +636,7 @@ final class RegistryTest {
 
   @Test
   void failedWriteIsRevertedInMemory() throws Exception {
-    KeyEntry key = make();
+    Key key = make();
     get(registry.writer().createAlias(alias("a"), key.id()));
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
@@ -656,8 +656,8 @@ final class RegistryTest {
   @ParameterizedTest
   @ValueSource(strings = {"ABORT", "FAIL", "ROLLBACK"})
   void partiallyFailedChangeIsRevertedAndTheNextChangeWorks(String how) throws Exception {
-    KeyEntry key = make();
-    KeyEntry half = entry(KeyId.random());
+    Key key = make();
+    Key half = entry(KeyId.random());
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       // A key has two rows; the trigger fails the second.
@@ -671,7 +671,7 @@ final class RegistryTest {
           .satisfies(failsWith(Kind.UNAVAILABLE));
       statement.execute("DROP TRIGGER fault");
     }
-    KeyEntry next = make();
+    Key next = make();
     for (int i = 0; i < 2; i++) {
       assertThat(registry.keys().find(half.id())).isEmpty();
       assertThat(registry.keys().find(key.id())).contains(key);
@@ -697,7 +697,7 @@ final class RegistryTest {
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
-      CompletableFuture<KeyEntry> creating =
+      CompletableFuture<Key> creating =
           registry.writer().insert(entry(KeyId.random()), List.of());
       assertThatThrownBy(() -> creating.get(300, TimeUnit.MILLISECONDS))
           .isInstanceOf(TimeoutException.class);

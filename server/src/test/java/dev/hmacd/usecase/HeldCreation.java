@@ -6,7 +6,7 @@ import dev.hmacd.access.Principal;
 import dev.hmacd.access.Rule;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigFile;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.FaultyToken;
@@ -90,7 +90,7 @@ final class HeldCreation {
             Optional.empty(),
             new Unanswered() {
               @Override
-              public void succeed(KeyEntry value, ReleaseCheck check) {
+              public void succeed(Key value, ReleaseCheck check) {
                 enabled.countDown();
               }
             });
@@ -121,9 +121,9 @@ final class HeldCreation {
                 List.of(new Rule.KeyPattern.All()))));
   }
 
-  private static class Unanswered implements Reply<KeyEntry> {
+  private static class Unanswered implements Reply<Key> {
     @Override
-    public void succeed(KeyEntry value, ReleaseCheck check) {
+    public void succeed(Key value, ReleaseCheck check) {
       throw new AssertionError("unexpected answer");
     }
 

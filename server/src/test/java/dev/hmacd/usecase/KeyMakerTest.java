@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -86,9 +86,9 @@ final class KeyMakerTest {
     return token.info().serial();
   }
 
-  private static KeyEntry entry(String serial) {
+  private static Key entry(String serial) {
     KeyId id = KeyId.random();
-    return new KeyEntry(
+    return new Key(
         id,
         KeySpec.HMAC_256,
         KeyState.CREATING,
@@ -104,28 +104,28 @@ final class KeyMakerTest {
         Set.of());
   }
 
-  private CompletableFuture<KeyEntry> make(KeyEntry key, Duration limit) {
+  private CompletableFuture<Key> make(Key key, Duration limit) {
     var call =
         dev.hmacd.usecase.Call.ofDaemon(Principal.uid(0), System.nanoTime() + limit.toNanos());
     return maker.make(call, key, List.of());
   }
 
-  private Optional<KeyState> state(KeyEntry key) {
-    return registry.keys().find(key.id()).map(KeyEntry::state);
+  private Optional<KeyState> state(Key key) {
+    return registry.keys().find(key.id()).map(Key::state);
   }
 
-  private int objects(KeyEntry key) throws TokenException {
+  private int objects(Key key) throws TokenException {
     try (TokenSession session = SoftHsm.shared().token().open()) {
       return session.find(new TokenSession.Query.ByBoth(key.object())).size();
     }
   }
 
-  private void assertRemoved(KeyEntry key) throws TokenException {
+  private void assertRemoved(Key key) throws TokenException {
     Eventually.holds("the key is removed from the registry", () -> state(key).isEmpty());
     assertThat(objects(key)).isZero();
   }
 
-  private void assertEnabled(KeyEntry key) throws TokenException {
+  private void assertEnabled(Key key) throws TokenException {
     Eventually.holds("the key is enabled", () -> state(key).equals(Optional.of(KeyState.ENABLED)));
     assertThat(objects(key)).isEqualTo(1);
   }
@@ -141,7 +141,7 @@ final class KeyMakerTest {
 
   @Test
   void answeredKeyIsOnTheTokenAndEnabled() throws TokenException {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     assertThat(make(key, LONG).join().state()).isEqualTo(KeyState.ENABLED);
     assertThat(state(key)).contains(KeyState.ENABLED);
     assertThat(objects(key)).isEqualTo(1);
@@ -149,7 +149,7 @@ final class KeyMakerTest {
 
   @Test
   void keyThatTheTokenDidNotGenerateIsRemoved() throws TokenException {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     token.failing(Call.GENERATE, 1, FaultyToken.CKR_DEVICE_ERROR);
     assertThatThrownBy(() -> make(key, LONG).join())
         .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
@@ -159,7 +159,7 @@ final class KeyMakerTest {
 
   @Test
   void keyWithALostAnswerOfTheTokenIsEnabled() throws TokenException {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     token.losingAnswer(Call.GENERATE, FaultyToken.CKR_SESSION_HANDLE_INVALID);
     assertThatThrownBy(() -> make(key, LONG).join())
         .satisfies(failsWith(TokenException.Kind.UNAVAILABLE));
@@ -168,9 +168,9 @@ final class KeyMakerTest {
 
   @Test
   void creationCompletesAfterTheCallersDeadline() throws TokenException {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     try (Gate gate = token.blocking(Call.GENERATE)) {
-      CompletableFuture<KeyEntry> making = make(key, REACHES_THE_TOKEN);
+      CompletableFuture<Key> making = make(key, REACHES_THE_TOKEN);
       gate.awaitEntered();
       assertThatThrownBy(making::join).satisfies(failsWith(TokenException.Kind.LATE));
       assertThat(state(key)).contains(KeyState.CREATING);
@@ -180,7 +180,7 @@ final class KeyMakerTest {
 
   @Test
   void creationWithADeadlineInTheQueueLeavesNoKey() throws TokenException {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     try (Gate gate = token.blocking(Call.GENERATE)) {
       var _ = make(entry(serial()), LONG);
       gate.awaitEntered();
@@ -193,7 +193,7 @@ final class KeyMakerTest {
 
   @Test
   void keyIsNotGeneratedIfItsRowCannotBeWritten() throws Exception {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
@@ -206,11 +206,11 @@ final class KeyMakerTest {
 
   @Test
   void keyThatCannotBeEnabledIsEnabledAtTheNextStart() throws Exception {
-    KeyEntry key = entry(serial());
+    Key key = entry(serial());
     try (Connection other = DriverManager.getConnection("jdbc:sqlite:" + file());
         Statement statement = other.createStatement();
         Gate gate = token.blockingAnswer(Call.GENERATE)) {
-      CompletableFuture<KeyEntry> making = make(key, LONG);
+      CompletableFuture<Key> making = make(key, LONG);
       gate.awaitEntered();
       statement.execute("BEGIN IMMEDIATE");
       gate.release();
@@ -224,8 +224,8 @@ final class KeyMakerTest {
 
   @Test
   void recoveryRemovesMissingKeysAndEnablesGeneratedKeys() throws TokenException {
-    KeyEntry made = registry.writer().insert(entry(serial()), List.of()).join();
-    KeyEntry notMade = registry.writer().insert(entry(serial()), List.of()).join();
+    Key made = registry.writer().insert(entry(serial()), List.of()).join();
+    Key notMade = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(made.object(), 32);
     }
@@ -236,7 +236,7 @@ final class KeyMakerTest {
 
   @Test
   void recoveryKeepsADuplicateKey() throws TokenException {
-    KeyEntry twice = registry.writer().insert(entry(serial()), List.of()).join();
+    Key twice = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(twice.object(), 32);
       session.generate(twice.object(), 32);
@@ -249,7 +249,7 @@ final class KeyMakerTest {
 
   @Test
   void recoveryKeepsAKeyOfAnotherToken() throws TokenException {
-    KeyEntry elsewhere = registry.writer().insert(entry("another"), List.of()).join();
+    Key elsewhere = registry.writer().insert(entry("another"), List.of()).join();
     recovery.recoverAll();
     settleAnother();
     assertThat(state(elsewhere)).contains(KeyState.CREATING);
@@ -257,7 +257,7 @@ final class KeyMakerTest {
 
   @Test
   void recoveryRemovesNoKeyWhileTheTokenFails() throws TokenException {
-    KeyEntry made = generatedButNotEnabled();
+    Key made = generatedButNotEnabled();
     token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
     assertSettlingKeeps(made, Call.FIND);
   }
@@ -265,7 +265,7 @@ final class KeyMakerTest {
   /// SoftHSM2 leaves such an object if its process is killed during a generation.
   @Test
   void recoveryDestroysAnObjectWithoutAValue() throws TokenException {
-    KeyEntry halfMade = generatedButNotEnabled();
+    Key halfMade = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
     recovery.recoverAll();
@@ -274,14 +274,14 @@ final class KeyMakerTest {
 
   @Test
   void recoveryKeepsACompletelyGeneratedObject() throws TokenException {
-    KeyEntry made = generatedButNotEnabled();
+    Key made = generatedButNotEnabled();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
     assertSettlingKeeps(made, Call.SIGN);
   }
 
   @Test
   void recoveryKeepsAnObjectThatTheTokenRefusesOnce() throws TokenException {
-    KeyEntry made = generatedButNotEnabled();
+    Key made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
     recovery.recoverAll();
@@ -290,14 +290,14 @@ final class KeyMakerTest {
 
   @Test
   void recoveryKeepsAnObjectThatTheTokenRefusesForAnotherReason() throws TokenException {
-    KeyEntry made = generatedButNotEnabled();
+    Key made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
     assertSettlingKeeps(made, Call.SIGN);
   }
 
   /// Asserts that settling keeps the key. The token fails two calls of a kind.
-  private void assertSettlingKeeps(KeyEntry made, Call failing) throws TokenException {
+  private void assertSettlingKeeps(Key made, Call failing) throws TokenException {
     recovery.recoverAll();
     Eventually.holds("the token has failed twice", () -> token.count(failing) == 2);
     // An operation on the free lane proves that settling has ended.
@@ -308,8 +308,8 @@ final class KeyMakerTest {
     assertEnabled(made);
   }
 
-  private KeyEntry generatedButNotEnabled() throws TokenException {
-    KeyEntry creating = registry.writer().insert(entry(serial()), List.of()).join();
+  private Key generatedButNotEnabled() throws TokenException {
+    Key creating = registry.writer().insert(entry(serial()), List.of()).join();
     try (TokenSession session = SoftHsm.shared().token().open()) {
       session.generate(creating.object(), 32);
     }
@@ -318,7 +318,7 @@ final class KeyMakerTest {
 
   /// Settles another key, after all earlier keys.
   private void settleAnother() throws TokenException {
-    KeyEntry last = registry.writer().insert(entry(serial()), List.of()).join();
+    Key last = registry.writer().insert(entry(serial()), List.of()).join();
     recovery.recoverAll();
     assertRemoved(last);
   }

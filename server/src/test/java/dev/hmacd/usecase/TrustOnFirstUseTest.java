@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.key.KeyEntry;
+import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyOrigin;
@@ -66,10 +66,10 @@ final class TrustOnFirstUseTest {
   }
 
   /// A key without a check value in the registry.
-  private KeyEntry key() throws TokenException {
+  private Key key() throws TokenException {
     KeyId id = KeyId.random();
-    KeyEntry key =
-        new KeyEntry(
+    Key key =
+        new Key(
             id,
             KeySpec.HMAC_256,
             KeyState.CREATING,
@@ -94,7 +94,7 @@ final class TrustOnFirstUseTest {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
-    KeyEntry key = key();
+    Key key = key();
     long deadline = System.nanoTime() + LONG.toNanos();
     try (var gate = token.blocking(Call.RANDOM)) {
       var held =
@@ -124,7 +124,7 @@ final class TrustOnFirstUseTest {
     var greedy = Principal.uid(1);
     var other = Principal.uid(2);
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
-    KeyEntry key = key();
+    Key key = key();
     try (var gate = token.blocking(Call.SIGN)) {
       var mine = firstUse.withCheckValue(key, greedy);
       gate.awaitEntered();
@@ -148,8 +148,8 @@ final class TrustOnFirstUseTest {
   @Test
   void waitingCallsAreBoundedForEachOwnerAndInTotal() throws TokenException {
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
-    KeyEntry key = key();
-    List<CompletableFuture<KeyEntry>> taken = new ArrayList<>();
+    Key key = key();
+    List<CompletableFuture<Key>> taken = new ArrayList<>();
     try (var gate = token.blocking(Call.SIGN)) {
       for (int owner = 0; owner < 2; owner++) {
         for (int i = 0; i < 512; i++) {
@@ -167,7 +167,7 @@ final class TrustOnFirstUseTest {
     assertThat(firstUse.withCheckValue(key, Principal.uid(2))).succeedsWithin(LONG);
   }
 
-  private static void assertRefused(CompletableFuture<KeyEntry> call, TokenException.Kind kind) {
+  private static void assertRefused(CompletableFuture<Key> call, TokenException.Kind kind) {
     assertThat(call)
         .failsWithin(LONG)
         .withThrowableThat()

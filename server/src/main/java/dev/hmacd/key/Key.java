@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 ///   mechanism for MACs
 /// @param deletion time of the scheduled destruction; null unless the key is `PENDING_DELETION`
 /// @param aliases the aliases that point at this key now
-public record KeyEntry(
+public record Key(
     KeyId id,
     KeySpec spec,
     KeyState state,
@@ -35,7 +35,7 @@ public record KeyEntry(
     @Nullable Instant deletion,
     Set<Alias> aliases) {
 
-  public KeyEntry {
+  public Key {
     aliases = Set.copyOf(aliases);
     tokenSerials = List.copyOf(tokenSerials);
     if (tokenSerials.isEmpty()) {
@@ -58,13 +58,13 @@ public record KeyEntry(
   }
 
   /// The same key with further tokens.
-  public KeyEntry alsoOn(Collection<String> more) {
+  public Key alsoOn(Collection<String> more) {
     List<String> all = Stream.concat(tokenSerials.stream(), more.stream()).distinct().toList();
     return copy(state, all, description, attributes, check, deletion, aliases);
   }
 
   /// The same key without one of its tokens.
-  public KeyEntry notOn(String serial) {
+  public Key notOn(String serial) {
     List<String> rest =
         tokenSerials.stream()
             .filter(each -> each.equals(tokenSerial()) || !each.equals(serial))
@@ -73,44 +73,44 @@ public record KeyEntry(
   }
 
   /// The same key with another serial number of one of its tokens.
-  public KeyEntry restored(String before, String now) {
+  public Key restored(String before, String now) {
     List<String> renamed =
         tokenSerials.stream().map(each -> each.equals(before) ? now : each).distinct().toList();
     return copy(state, renamed, description, attributes, check, deletion, aliases);
   }
 
   /// The same key in another state, without a deletion date.
-  public KeyEntry in(KeyState newState) {
+  public Key in(KeyState newState) {
     return copy(newState, tokenSerials, description, attributes, check, null, aliases);
   }
 
   /// The same key in state `PENDING_DELETION`, with its deletion date.
-  public KeyEntry pendingDeletion(Instant when) {
+  public Key pendingDeletion(Instant when) {
     return copy(
         KeyState.PENDING_DELETION, tokenSerials, description, attributes, check, when, aliases);
   }
 
-  public KeyEntry describedAs(String newDescription) {
+  public Key describedAs(String newDescription) {
     return copy(state, tokenSerials, newDescription, attributes, check, deletion, aliases);
   }
 
-  public KeyEntry with(Set<Alias> newAliases) {
+  public Key with(Set<Alias> newAliases) {
     return copy(state, tokenSerials, description, attributes, check, deletion, newAliases);
   }
 
   /// The same key in state `ENABLED`, with the attributes of its object.
   ///
   /// @param checkValue the check value; null if the token has no mechanism for it
-  public KeyEntry enabled(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
+  public Key enabled(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
     return copy(KeyState.ENABLED, tokenSerials, description, read, checkValue, null, aliases);
   }
 
   /// The same key with this check value.
-  public KeyEntry withCheckValue(KeyCheckValue checkValue) {
+  public Key withCheckValue(KeyCheckValue checkValue) {
     return copy(state, tokenSerials, description, attributes, checkValue, deletion, aliases);
   }
 
-  private KeyEntry copy(
+  private Key copy(
       KeyState newState,
       List<String> newTokenSerials,
       String newDescription,
@@ -118,7 +118,7 @@ public record KeyEntry(
       @Nullable KeyCheckValue newCheck,
       @Nullable Instant newDeletion,
       Set<Alias> newAliases) {
-    return new KeyEntry(
+    return new Key(
         id,
         spec,
         newState,
