@@ -262,7 +262,8 @@ def measure_macs(server, requests, tools, module, kind, threads, size, seconds):
     row = {"calls": result["calls"], "seconds": result["seconds"], "rate": result["calls"] / result["seconds"]}
     row["client_us"] = 1e6 * result["cpu"] / result["calls"]
     if watch:
-        # The p11-kit process of this loop ends with its connection. Its parent then has its processor time.
+        # The p11-kit process of this loop ends with its connection. The parent process then has the processor time of
+        # the p11-kit process.
         time.sleep(0.1)
         row["server_us"] = watch.row(result["calls"], result["seconds"], result["cpu"])["server_us"]
     return row | {name: result[name] for name in ("p50", "p99", "p999")}

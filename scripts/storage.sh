@@ -20,8 +20,8 @@ storage() {
   behaviours_file=$scratch/$name.behaviours
   storage_copies
   start_caller
-  # A first daemon creates the keys and ends, so the next daemon has used none of them. Each case
-  # uses a new key, because a session copy works without the token's storage.
+  # A first daemon creates the keys and ends, so the next daemon has used none of the keys. Each
+  # case uses a new key, because a session copy works without the token's storage.
   unused=0
   serve "$name" "$dir/hmacd.yaml"
   for ((i = 0; i < $# + 3; i++)); do request create created; done

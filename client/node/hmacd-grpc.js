@@ -34,8 +34,8 @@ export function credentialsFromEnv() {
 
 /**
  * Connects to a daemon. Returns an object with the methods of both services: functions that take a request and
- * return a promise. They share one connection: connect once, and keep the object. A call without its own `deadline`
- * has the deadline of `timeoutMillis`.
+ * return a promise. All methods share one connection: connect once, and keep the object. A call without its own
+ * `deadline` has the deadline of `timeoutMillis`.
  *
  * A request that proto-loader would change is a TypeError: proto-loader decodes text in a field of bytes as base64,
  * and drops fields that are not in the contract.

@@ -54,8 +54,8 @@ public final class Daemon implements AutoCloseable {
 
   /// Whether a start may create the daemon's own keys.
   public enum Provision {
-    /// In production an operator creates them with `hmacd init`, so that the daemon never writes to
-    /// a wrong token.
+    /// Creates no own keys. In production an operator creates the own keys with `hmacd init`, so
+    /// that the daemon never writes to a wrong token.
     NEVER,
     /// Creates missing own keys, unless the registry was lost.
     IF_NOT_LOST,

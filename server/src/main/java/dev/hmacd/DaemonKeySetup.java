@@ -146,7 +146,7 @@ final class DaemonKeySetup {
             + serial
             + (others.isEmpty()
                 ? ": run hmacd init"
-                : ", but of token "
+                : ", but has this own key of token "
                     + String.join(" and ", others)
                     + ": configure that token. If token "
                     + serial

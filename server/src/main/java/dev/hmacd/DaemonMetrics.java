@@ -8,7 +8,7 @@ import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenPool;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import org.jspecify.annotations.Nullable;
 
 /// Registers the callback metrics of the daemon. A scrape reads their values from the parts.
@@ -58,7 +58,7 @@ final class DaemonMetrics {
         budget::evictions);
   }
 
-  void registerGrpc(GrpcServer edge, @Nullable Tls tls) {
+  void registerGrpc(GrpcServer edge, @Nullable TlsContext tls) {
     metrics.gauge("hmacd_connections", "Open gRPC connections.", edge::openConnections);
     metrics.counter(
         "hmacd_connections_refused_total",
@@ -72,7 +72,7 @@ final class DaemonMetrics {
     }
   }
 
-  void registerAwsKms(AwsKmsServer edge, @Nullable Tls tls) {
+  void registerAwsKms(AwsKmsServer edge, @Nullable TlsContext tls) {
     metrics.gauge(
         "hmacd_aws_kms_connections",
         "Open connections of the AWS KMS edge.",

@@ -9,7 +9,7 @@ import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
@@ -27,9 +27,9 @@ final class Edges {
 
   private final EventLoops loops = new EventLoops();
   private final MemoryBudget budget;
-  private final @Nullable Tls grpcTls;
+  private final @Nullable TlsContext grpcTls;
   private final GrpcServer grpc;
-  private final @Nullable Tls awsTls;
+  private final @Nullable TlsContext awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
   Edges(
@@ -42,7 +42,8 @@ final class Edges {
             clock,
             new SigV4(SigningScope.kms(useCases.keys().scope().region()), clock),
             useCases.accessKeys()::signingKey);
-    grpcTls = config.grpc().tcp().map(tcp -> new Tls("grpc.tls", tcp.tls(), "h2")).orElse(null);
+    grpcTls =
+        config.grpc().tcp().map(tcp -> new TlsContext("grpc.tls", tcp.tls(), "h2")).orElse(null);
     grpc =
         new GrpcServer(
             config.grpc(), loops, grpcTls, useCases, health, calls, authenticator, budget);
@@ -50,7 +51,7 @@ final class Edges {
         config
             .awsKms()
             .flatMap(Config.AwsKms::tls)
-            .map(files -> new Tls("aws_kms.tls", files, "h2", "http/1.1"))
+            .map(files -> new TlsContext("aws_kms.tls", files, "h2", "http/1.1"))
             .orElse(null);
     awsKms =
         config
@@ -97,7 +98,7 @@ final class Edges {
     }
   }
 
-  private static void reload(Tls files) throws IOException {
+  private static void reload(TlsContext files) throws IOException {
     files.reload();
     log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
   }

@@ -4,7 +4,7 @@ import dev.hmacd.command.Arguments;
 import dev.hmacd.command.CommandLine;
 import java.io.PrintStream;
 
-/// The daemon's main class: runs the command, and ends the process with its exit code.
+/// The main class: runs the command as a process with an exit code.
 public final class Hmacd {
   private Hmacd() {}
 

@@ -17,13 +17,15 @@ public final class LostRegistryDetector {
   private static final Set<String> LABELS =
       Set.of(KeyObject.RESERVED_PREFIX, KeyObject.MADE_PREFIX);
 
-  /// Label prefixes of keys that only a daemon with a registry creates. The key for access keys is
-  /// not one of them: a ceremony may put that key on all tokens before the first `hmacd init`.
+  /// Label prefixes of keys that only a daemon with a registry creates. The prefix of the key for
+  /// access keys is not in this set: a key ceremony may put that key on all tokens before the first
+  /// `hmacd init`.
   private static final Set<String> KNOWN_BEFORE =
       Set.of(DaemonKey.label(DaemonKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
 
-  /// Maximum number of secret keys of a token that are counted. If the token has more, the other
-  /// keys may be keys of hmacd. Such a token does not count as a token without keys of hmacd.
+  /// Maximum number of secret keys that are read on a token. If the token has more secret keys, the
+  /// unread keys may be keys of hmacd. In that case, a count of zero is no proof that the token has
+  /// no keys of hmacd.
   static final int MAX_COUNTED = 10_000;
 
   /// Remedy for an operator without a backup of the registry.
@@ -36,8 +38,8 @@ public final class LostRegistryDetector {
     return session.count(LABELS, MAX_COUNTED);
   }
 
-  /// Counts the keys of hmacd on a token, if a registry has known any of them. The count is zero on
-  /// a token that is new to hmacd.
+  /// Counts the keys of hmacd on a token with at least one key that a registry has known. The count
+  /// is zero on a token that is new to hmacd.
   public static Count keysKnownBefore(TokenSession session) throws TokenException {
     Count known = session.count(KNOWN_BEFORE, MAX_COUNTED);
     return known.isNone() ? known : keysOfHmacd(session);
@@ -46,7 +48,7 @@ public final class LostRegistryDetector {
   /// The failure of a start with a new registry.
   ///
   /// @param registry path of the new registry
-  /// @param serial a token that holds keys of hmacd, or may hold some
+  /// @param serial serial number of a token that holds, or may hold, keys of hmacd
   /// @param otherwise remedy if there is no backup
   public static StartException lost(Path registry, String serial, Count keys, String otherwise) {
     return new StartException(

@@ -22,7 +22,7 @@ import dev.hmacd.authn.Authenticator;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.Call;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -183,9 +183,9 @@ final class StructureTest {
         .resideOutsideOfPackages("dev.hmacd.authn", "dev.hmacd.sigv4")
         .should()
         .dependOnClassesThat()
-        .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$Claim")
+        .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$UnverifiedSignature")
         .orShould()
-        .callMethod(Tls.class, "trust")
+        .callMethod(TlsContext.class, "trust")
         .check(MAIN);
   }
 

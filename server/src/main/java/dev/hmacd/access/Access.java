@@ -12,7 +12,7 @@ public final class Access {
   /// A rule with its positive decision, which is allocated once.
   private record RuleDecision(Rule rule, Decision.Allowed allowed) {}
 
-  /// An immutable set of rules. Its identity is the version of the rules.
+  /// An immutable set of rules. The object identity of a set is the version of the rules.
   private record RuleSet(List<RuleDecision> entries) {
     static RuleSet of(List<Rule> rules) {
       List<RuleDecision> entries = new ArrayList<>();

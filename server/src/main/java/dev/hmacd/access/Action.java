@@ -2,8 +2,8 @@ package dev.hmacd.access;
 
 import java.util.Optional;
 
-/// An action that a rule can allow. It has the name of the action in AWS KMS, if AWS KMS has the
-/// action.
+/// An action that a rule can allow. The name is the name of the action in AWS KMS, if AWS KMS has
+/// the action.
 public enum Action {
   GENERATE_MAC("GenerateMac", true),
   VERIFY_MAC("VerifyMac", true),
@@ -42,7 +42,8 @@ public enum Action {
 
   /// Whether a rule can allow the action for some keys only. Other actions concern no single
   /// existing key, or change or list aliases. A rule can name keys by alias, so a principal that
-  /// moves aliases controls the meaning of rules. Such a principal must be trusted with all keys.
+  /// moves aliases controls the meaning of rules. A principal that moves aliases must be trusted
+  /// with all keys.
   public boolean isForOneKey() {
     return forOneKey;
   }

@@ -8,7 +8,7 @@ import java.time.Clock;
 import java.util.concurrent.CompletableFuture;
 
 /// Authenticates the calls of all edges: checks credentials, and returns the principal or the
-/// reason for a refusal. It runs on event loops and never blocks.
+/// reason for a refusal. Runs on event loops and never blocks.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class Authenticator {
@@ -40,18 +40,18 @@ public final class Authenticator {
   /// The signature is read before the access key is looked up, as in AWS: the first invalid part
   /// decides the error.
   private Authentication verify(SignedRequest signed) {
-    SigV4.Claim claim;
+    SigV4.UnverifiedSignature signature;
     CompletableFuture<SigningKey> key;
     try {
-      claim = sigV4.read(signed.request());
+      signature = sigV4.read(signed.request());
       key =
           signingKeys
-              .find(claim.accessKeyId(), claim.day(), signed.deadlineNanos())
+              .find(signature.accessKeyId(), signature.day(), signed.deadlineNanos())
               .orElseThrow(SigV4Exception::unknownKey);
     } catch (SigV4Exception e) {
       return new Authentication.InvalidSignature(e);
     }
-    var pending = new PendingSignature(claim, key);
+    var pending = new PendingSignature(signature, key);
     return key.isDone() ? pending.complete() : pending;
   }
 }

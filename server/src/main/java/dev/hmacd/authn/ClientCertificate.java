@@ -2,7 +2,7 @@ package dev.hmacd.authn;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Principal;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
@@ -26,16 +26,17 @@ public final class ClientCertificate implements Credentials {
   /// The earliest expiry in the chain.
   private final Instant notAfter;
 
-  private final Tls tls;
+  private final TlsContext tls;
 
   /// Null if the certificate names no principal.
   private final Authentication.@Nullable Authenticated authenticated;
 
-  /// The trust that accepted the chain last: at first the trust of the handshake. Null if that is
-  /// unknown.
-  private volatile Tls.@Nullable Trust acceptedBy;
+  /// The trust that accepted the chain last: at first the trust of the handshake. Null if the trust
+  /// of the handshake is unknown.
+  private volatile TlsContext.@Nullable Trust acceptedBy;
 
-  ClientCertificate(X509Certificate[] chain, Tls tls, Tls.@Nullable Trust trustOfHandshake) {
+  ClientCertificate(
+      X509Certificate[] chain, TlsContext tls, TlsContext.@Nullable Trust trustOfHandshake) {
     this.chain = chain;
     this.notAfter =
         Arrays.stream(chain)
@@ -53,7 +54,7 @@ public final class ClientCertificate implements Credentials {
   ///
   /// @param session of the complete handshake; null if it is unknown
   /// @param tls has the current trust
-  public static Credentials of(@Nullable SSLSession session, Tls tls) {
+  public static Credentials of(@Nullable SSLSession session, TlsContext tls) {
     if (session == null) {
       return new NoCredentials();
     }
@@ -62,7 +63,7 @@ public final class ClientCertificate implements Credentials {
       return new ClientCertificate(
           Arrays.copyOf(certificates, certificates.length, X509Certificate[].class),
           tls,
-          Tls.trustOf(session));
+          TlsContext.trustOf(session));
     } catch (SSLPeerUnverifiedException | ArrayStoreException e) {
       return new NoCredentials();
     }
@@ -81,7 +82,7 @@ public final class ClientCertificate implements Credentials {
     if (now.isAfter(notAfter)) {
       return Authentication.Refused.CERTIFICATE_EXPIRED;
     }
-    Tls.Trust current = tls.trust();
+    TlsContext.Trust current = tls.trust();
     if (acceptedBy != current) {
       if (!current.accepts(chain)) {
         return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;

@@ -1,4 +1,4 @@
 package dev.hmacd.authn;
 
-/// The credentials of a caller that presents none. They are never valid.
+/// The absence of credentials. Authentication refuses each call without credentials.
 public record NoCredentials() implements Credentials {}

@@ -7,31 +7,31 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 
-/// An authentication whose signing key the token has not derived yet. It keeps the request in
-/// memory.
+/// An authentication whose signing key the token has not derived yet. Keeps the request in memory.
 public final class PendingSignature implements Authentication {
-  private final SigV4.Claim claim;
+  private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
 
-  PendingSignature(SigV4.Claim claim, CompletableFuture<SigningKey> key) {
-    this.claim = claim;
+  PendingSignature(SigV4.UnverifiedSignature signature, CompletableFuture<SigningKey> key) {
+    this.signature = signature;
     this.key = key;
   }
 
   /// Runs an action when the signing key is available, or its derivation has failed. The wait keeps
-  /// a reference to the action, and none to the request.
+  /// a reference to the action, but not to the request.
   public void whenReady(Runnable action, Executor executor) {
     var _ = key.whenCompleteAsync((_, _) -> action.run(), executor);
   }
 
-  /// Verifies the signature. Call it after [#whenReady]: before that it blocks.
+  /// Verifies the signature. Must be called after the action of [#whenReady] has run; an earlier
+  /// call blocks.
   ///
   /// @return never a [PendingSignature]
   /// @throws CompletionException if the derivation of the signing key failed
   public Authentication complete() {
     SigningKey derived = key.join();
     try {
-      claim.verify(derived);
+      signature.verify(derived);
     } catch (SigV4Exception e) {
       return new InvalidSignature(e);
     }

@@ -4,13 +4,14 @@ import dev.hmacd.sigv4.SigningKey;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
-/// Finds the signing keys of access keys. The implementation must not block, and is thread-safe.
+/// Finds the signing keys of access keys. Implementations must be thread-safe and must not block.
 @FunctionalInterface
 public interface SigningKeySource {
-  /// The signing key of an access key for a day; empty if no active access key has this id.
+  /// The SigV4 signing key of an access key for one UTC date; empty if no active access key has the
+  /// id `accessKeyId`.
   ///
-  /// @param day `yyyymmdd`
-  /// @param deadlineNanos time limit of the derivation, in terms of [System#nanoTime]
+  /// @param day UTC date, as `yyyymmdd`
+  /// @param deadlineNanos deadline of the derivation, a value of [System#nanoTime]
   /// @return incomplete while the token derives the signing key
   Optional<CompletableFuture<SigningKey>> find(String accessKeyId, String day, long deadlineNanos);
 }

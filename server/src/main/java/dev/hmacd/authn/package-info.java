@@ -1,4 +1,5 @@
-/// Authentication: who calls. It maps the credentials of a call to its principal, for all edges.
+/// Authentication: who calls. Maps the credentials of a call to the principal of the caller, for
+/// all edges.
 @NullMarked
 package dev.hmacd.authn;
 

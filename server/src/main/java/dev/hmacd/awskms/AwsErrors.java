@@ -12,9 +12,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Maps a [Failure] to the error of AWS. A text contains only constants, values of the request and
-/// ARNs of keys. It contains no exception text, path or detail of the token.
+/// ARNs of keys. A text contains no exception text, path or detail of the token.
 final class AwsErrors {
-  /// The id of a multi-region key. It is well-formed in AWS, although no key here has such an id.
+  /// The id of a multi-region key. The id is well-formed in AWS, although no key of hmacd has an id
+  /// of this form.
   private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
 
   private static final Pattern ARN =

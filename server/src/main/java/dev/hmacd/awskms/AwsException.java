@@ -1,7 +1,7 @@
 package dev.hmacd.awskms;
 
-/// Exception that carries an [AwsError] to the end of the request. It has no stack trace: the error
-/// is the client's, and may occur at a high rate.
+/// Exception that carries an [AwsError] to the end of the request. Has no stack trace, because
+/// clients can cause the exception at a high rate.
 final class AwsException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -7,7 +7,7 @@ import dev.hmacd.http.HttpProfile;
 import dev.hmacd.http.HttpServer;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
@@ -38,7 +38,7 @@ public final class AwsKmsServer implements AutoCloseable {
   public AwsKmsServer(
       Config.AwsKms config,
       EventLoops loops,
-      @Nullable Tls tls,
+      @Nullable TlsContext tls,
       UseCases useCases,
       CallPipeline calls,
       Authenticator authenticator,
@@ -48,7 +48,7 @@ public final class AwsKmsServer implements AutoCloseable {
     var dispatcher =
         new Dispatcher(
             authenticator,
-            Operations.of(useCases),
+            OperationTable.of(useCases),
             new AwsErrors(useCases.keys().scope()),
             calls,
             config.limits().maxCallTime());

@@ -46,8 +46,8 @@ final class AwsReply {
   }
 
   /// Returns a runnable for a later step of the request. The runnable does nothing if the client
-  /// has disconnected. It then has no reference to the step, so the memory of the request is free.
-  /// At most one step waits at a time.
+  /// has disconnected. After the disconnection, the runnable has no reference to the step, so the
+  /// memory of the request is free. At most one step waits at a time.
   Runnable unlessAbandoned(Runnable step) {
     waiting = step;
     return () -> {

@@ -23,13 +23,13 @@ import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
 /// Dispatches complete requests: authenticates a request, finds the operation, reads the input, and
-/// calls the handler. It runs on the event loop and never blocks. A request without a signing key
+/// calls the handler. Runs on the event loop and never blocks. A request without a signing key
 /// continues on the event loop after the token has derived the key.
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
   private final Authenticator authenticator;
-  private final Operations operations;
+  private final OperationTable operations;
   private final AwsErrors errors;
   private final CallPipeline calls;
   private final Duration maxCallTime;
@@ -37,7 +37,7 @@ final class Dispatcher implements HttpHandler {
   /// @param maxCallTime time limit of every request: clients of AWS send no deadline
   Dispatcher(
       Authenticator authenticator,
-      Operations operations,
+      OperationTable operations,
       AwsErrors errors,
       CallPipeline calls,
       Duration maxCallTime) {

@@ -14,12 +14,12 @@ final class JsonWriter {
 
   private JsonWriter() {}
 
-  /// Writes the members of an object.
+  /// Writes the members of a JSON object.
   interface Members {
     void write(JsonGenerator json) throws IOException;
   }
 
-  /// Writes an object.
+  /// Encodes a JSON object in UTF-8.
   static byte[] object(Members members) {
     try (var bytes = new ByteArrayBuilder(256);
         JsonGenerator json = FACTORY.createGenerator(bytes)) {

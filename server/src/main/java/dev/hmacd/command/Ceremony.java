@@ -55,7 +55,7 @@ final class Ceremony implements AutoCloseable {
       Optional<DaemonKey> probe = known(serial, DaemonKey.Purpose.PROBE);
       Optional<DaemonKey> master = known(serial, DaemonKey.Purpose.ACCESS_KEYS);
       TokenSession.Count keys = LostRegistryDetector.keysOfHmacd(each.getValue());
-      // If not all keys were counted, these two are searched for by name.
+      // If not all keys were counted, the two own keys are searched for by label and id.
       if (probe.isPresent()
           && keys.keys() == 0
           && (keys.isComplete()
@@ -64,9 +64,10 @@ final class Ceremony implements AutoCloseable {
             "the registry has keys of hmacd on token "
                 + serial
                 + (keys.isComplete()
-                    ? ", but the token holds none: it was initialised again, or is another token."
-                    : ", but none was found among its many keys: it may have been initialised"
-                        + " again, or be another token.")
+                    ? ", but the token holds no key of hmacd: the token was initialised again, or"
+                        + " is another token."
+                    : ", but these keys were not found among the many keys of the token: the token"
+                        + " may have been initialised again, or be another token.")
                 + " Restore the backup of the token. If its keys are lost for good, move the"
                 + " registry away and run hmacd init",
             ExitCode.CONFIG);

@@ -13,7 +13,7 @@ import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.security.MessageDigest;
@@ -23,8 +23,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd check`: tries every step from the configuration to a MAC, and prints a table of the
-/// results. It destroys the keys that it creates for its trials.
+/// `hmacd check`: a table of test results, one for each step from the configuration to a MAC.
+/// Destroys the keys that it creates for its trials.
 final class CheckCommand implements Command {
   private final Checklist list = new Checklist();
   private boolean registryLost;
@@ -85,8 +85,8 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void tls(Config.Tcp tcp) {
-    Tls tls = new Tls("grpc.tls", tcp.tls(), "h2");
+  private void tls(Config.TcpListener tcp) {
+    TlsContext tls = new TlsContext("grpc.tls", tcp.tls(), "h2");
     try {
       tls.reload();
       list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());
@@ -159,19 +159,21 @@ final class CheckCommand implements Command {
       if (known.isEmpty()) {
         list.warn(
             "probe key",
-            "its known answer is not in the registry; if hmacd init never ran, run it");
+            "the known answer of the probe key is not in the registry; run hmacd init if it never"
+                + " ran");
         return true;
       }
       var found = session.find(new TokenSession.Query.ByBoth(known.get().object()));
       if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
         list.fail(
             "probe key",
-            "the registry has keys of hmacd on this token, but the token holds none: it was"
-                + " initialised again, or is another token; restore its backup");
+            "the registry has keys of hmacd on this token, but the token holds no key of hmacd:"
+                + " the token was initialised again, or is another token; restore its backup");
         return true;
       }
       if (found.size() != 1) {
-        list.fail("probe key", found.size() + " objects " + known.get().object().label());
+        list.fail(
+            "probe key", found.size() + " objects have the label " + known.get().object().label());
         return true;
       }
       list.ok("probe key", TokenTrials.attributes(found.getFirst().attributes()));

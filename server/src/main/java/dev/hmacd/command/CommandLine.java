@@ -5,7 +5,7 @@ import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import java.util.Optional;
 
-/// Finds and runs the command of a command line.
+/// Runs the command that a command line names.
 public final class CommandLine {
   private CommandLine() {}
 

@@ -17,19 +17,19 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The certificates of `hmacd dev`: of an authority, of the daemon and of one client. The
+/// The certificates of `hmacd dev`: a certificate authority, the daemon and one client. The
 /// authority's private key is never in a file and is discarded, so nobody can issue more
 /// certificates.
 ///
-/// Created by openssl, 3.0 or newer: a JVM that has just started needs half a second for the
-/// authority's key alone.
+/// openssl 3.0 or newer creates the certificates, because a JVM that has just started needs half a
+/// second for the authority's key alone.
 final class DevCertificates {
   /// The principal of the client's certificate.
   static final String CLIENT = "spiffe://dev.hmacd/client";
 
   private static final int VALIDITY_DAYS = 30;
 
-  /// Minimum remaining validity of certificates that are used again.
+  /// Minimum remaining validity of reused certificates.
   private static final Duration MIN_REMAINING = Duration.ofDays(1);
 
   private static final String CONFIG =
@@ -57,12 +57,12 @@ final class DevCertificates {
           .formatted(CLIENT);
 
   private final DevFolder folder;
-  private final DevTool openssl;
+  private final ExternalProgram openssl;
   private @Nullable FutureTask<Boolean> making;
 
   DevCertificates(DevFolder folder) {
     this.folder = folder;
-    this.openssl = new DevTool(folder, "openssl", "openssl");
+    this.openssl = new ExternalProgram(folder, "openssl", "openssl");
   }
 
   /// Starts to create the certificates in the background, unless valid ones exist.
@@ -93,8 +93,8 @@ final class DevCertificates {
   }
 
   private boolean make() throws StartException, IOException, InterruptedException {
-    // A JVM that has just started verifies RSA fastest, by a tenth of a second each time. A key of
-    // three primes is generated in a third of the time.
+    // A JVM that has just started verifies RSA signatures a tenth of a second faster than other
+    // signatures. The generation of a key takes a third of the time with three primes.
     String key =
         run(
             "authority",
@@ -152,8 +152,8 @@ final class DevCertificates {
     return folder.file(name).toString();
   }
 
-  /// Whether certificates exist that stay valid long enough. The authority's file is written last,
-  /// so if it exists, all others do.
+  /// Whether all certificates exist, with a remaining validity of [#MIN_REMAINING] or more. The
+  /// file of the authority is written last, so its existence proves that all files exist.
   private boolean areValid() throws IOException {
     if (!Files.exists(folder.file("ca.pem"))) {
       return false;

@@ -64,7 +64,7 @@ final class DevCommand implements Command {
       var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
       // The folder has both the registry and the token of hmacd dev.
-      return new Running(daemon, reloader, exit)
+      return new DaemonRunner(daemon, reloader, exit)
           .run(
               pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST,
               () -> announce(daemon, folder, config));

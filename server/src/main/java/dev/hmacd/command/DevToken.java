@@ -90,6 +90,6 @@ final class DevToken {
       throws StartException, IOException, InterruptedException {
     List<String> all = new ArrayList<>(List.of(arguments));
     all.addAll(List.of("--module", module().toString()));
-    var _ = new DevTool(folder, "pkcs11-tool", "opensc").run(environment, "", all);
+    var _ = new ExternalProgram(folder, "pkcs11-tool", "opensc").run(environment, "", all);
   }
 }

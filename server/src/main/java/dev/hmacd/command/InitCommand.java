@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd init`: creates the daemon's own keys on its tokens, and finds which of several tokens
-/// hold which keys. The daemon must not run, and all tokens must be present.
+/// `hmacd init`: prepares the tokens and the registry for the daemon. The daemon must not run, and
+/// all tokens must be present.
 final class InitCommand implements Command {
   private static final Option NEW_REGISTRY =
       Option.flag(

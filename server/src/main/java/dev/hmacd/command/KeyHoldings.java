@@ -30,7 +30,7 @@ final class KeyHoldings {
   /// Finds which of several tokens hold which keys, and checks recorded tokens, too. A token holds
   /// a key if its object has the same label and id, is fit for use, and gives the known check
   /// value. Without a known check value, the first recorded token that gives a MAC defines the
-  /// check value. The registry stores it.
+  /// check value, and the registry stores the check value.
   Ceremony.Holdings find() throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;
@@ -86,7 +86,7 @@ final class KeyHoldings {
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)
-              .log("Check value stored for a key without one");
+              .log("Check value stored for a key without a check value");
           return Optional.ofNullable(recognised.check());
         } catch (TokenException e) {
           log.atDebug().setCause(e).log("MAC not computed by a token of the key");
@@ -96,7 +96,7 @@ final class KeyHoldings {
     return Optional.empty();
   }
 
-  /// Whether one of the recorded tokens of a key holds it.
+  /// Whether a recorded token of a key holds the key.
   private boolean hasHolder(Key key, KeyCheckValue check) {
     for (String serial : key.tokenSerials()) {
       if (sessions.has(serial)) {
@@ -162,7 +162,8 @@ final class KeyHoldings {
           about(
               key,
               serial,
-              "stays a token of this key, and gives no MAC of it until the other key is removed"));
+              "stays a token of this key, but computes no MAC under this key until the other key is"
+                  + " removed"));
     }
     return holding == Holding.SAME;
   }

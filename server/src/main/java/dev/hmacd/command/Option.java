@@ -4,7 +4,7 @@ package dev.hmacd.command;
 ///
 /// @param name with its dashes
 /// @param placeholder of the value in the help; empty for a flag
-/// @param defaultValue empty without one
+/// @param defaultValue the value of an option that is not given; empty if there is no default
 /// @param description sentences for the help
 record Option(String name, String placeholder, Kind kind, String defaultValue, String description) {
   enum Kind {

@@ -3,9 +3,10 @@ package dev.hmacd.command;
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 
-/// The exit code of the process, and its end. Thread-safe.
+/// The end of the process, with its exit code. Thread-safe.
 final class ProcessExit {
-  /// If false, the JVM ends by itself after a clean stop. It must do so to write an AOT cache.
+  /// If false, the JVM ends by itself after a clean stop. An AOT cache is written only by a JVM
+  /// that ends by itself.
   private static final boolean HALT = !"false".equals(System.getProperty("hmacd.halt"));
 
   /// [ExitCode#OK] unless a failure ends the process.

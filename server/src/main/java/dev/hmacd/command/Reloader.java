@@ -19,8 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
-/// Watches the configuration and the TLS files, and makes the daemon read changed files. It polls
-/// once a second: file events miss a changed symbolic link in the path, and many systems replace
+/// Reloads changed configuration and TLS files in the running daemon, also on SIGHUP. Polls once a
+/// second: file events miss a changed symbolic link in the path, and many systems replace
 /// certificates that way.
 final class Reloader implements AutoCloseable {
   private static final long POLL_MILLIS = 1000;
@@ -44,7 +44,7 @@ final class Reloader implements AutoCloseable {
   /// The last seen state of the TLS files.
   private List<String> lastTls = List.of();
 
-  /// The last problem, which later polls do not log again; empty without one.
+  /// The last logged problem, which later polls do not log again; empty if there is no problem.
   private String configProblem = "";
 
   private String tlsProblem = "";
@@ -65,14 +65,14 @@ final class Reloader implements AutoCloseable {
     Signal.handle(new Signal("HUP"), _ -> {});
   }
 
-  /// Handles SIGHUP, and records the state of the TLS files. Call it before the daemon reads the
-  /// TLS files, so that no change of them is missed.
+  /// Handles SIGHUP, and records the state of the TLS files. Must be called before the daemon reads
+  /// the TLS files, so that no change of the files is missed.
   void watch() {
     lastTls = states(tlsFiles);
     Signal.handle(new Signal("HUP"), _ -> hangup());
   }
 
-  /// Starts to poll. Call it after the daemon has started.
+  /// Starts to poll. Must be called after the start of the daemon.
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(

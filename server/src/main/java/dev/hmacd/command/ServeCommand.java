@@ -27,7 +27,7 @@ final class ServeCommand implements Command {
     Config config = Startup.config(file);
     var exit = new ProcessExit();
     var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
-    var running = new Running(daemon, new Reloader(file, config, daemon), exit);
+    var running = new DaemonRunner(daemon, new Reloader(file, config, daemon), exit);
     return running.run(Daemon.Provision.NEVER, () -> SystemdNotify.send("READY=1"));
   }
 }

@@ -22,7 +22,7 @@ final class Startup {
   static Config config(Path file) throws StartException {
     try {
       Config config = ConfigFile.read(file);
-      Logs.apply(config.logging());
+      LogConfigurator.apply(config.logging());
       return config;
     } catch (ConfigException e) {
       throw new StartException(

@@ -7,7 +7,7 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.ExtractionTrial;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
-import dev.hmacd.token.SpeedTrial;
+import dev.hmacd.token.SigningBenchmark;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import java.security.SecureRandom;
@@ -17,8 +17,8 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /// The trials of `hmacd check` on a token: whether keys stay in it, and which settings suit it.
-/// Creates keys for the trials and destroys them. They have the label prefix of the daemon's own
-/// keys, so nobody can adopt them.
+/// Creates trial keys and destroys the trial keys afterwards. Trial keys have the label prefix of
+/// the daemon's own keys, so nobody can adopt a trial key.
 final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int KEY_BYTES = 32;
@@ -118,8 +118,8 @@ final class TokenTrials {
     try (TokenSession session = token.open()) {
       session.generate(key, KEY_BYTES);
       try {
-        var onObjects = SpeedTrial.run(objects, key, maxSessions - 1, TRIAL_DURATION);
-        var onCopies = SpeedTrial.run(copies, key, maxSessions - 1, TRIAL_DURATION);
+        var onObjects = SigningBenchmark.run(objects, key, maxSessions - 1, TRIAL_DURATION);
+        var onCopies = SigningBenchmark.run(copies, key, maxSessions - 1, TRIAL_DURATION);
         list.ok("token objects", rates(onObjects));
         list.ok("session copies", rates(onCopies));
         recommend(onObjects, onCopies);
@@ -129,21 +129,21 @@ final class TokenTrials {
     }
   }
 
-  private static String rates(SpeedTrial.Result result) {
-    return result.points().stream()
+  private static String rates(SigningBenchmark.Rates result) {
+    return result.measurements().stream()
             .map(
-                point ->
+                measurement ->
                     String.format(
                         Locale.ROOT,
                         "%,d with %d %s",
-                        point.macsPerSecond(),
-                        point.sessions(),
-                        point.sessions() == 1 ? "session" : "sessions"))
+                        measurement.macsPerSecond(),
+                        measurement.sessions(),
+                        measurement.sessions() == 1 ? "session" : "sessions"))
             .collect(Collectors.joining(", "))
         + " (MACs of 64 bytes per second)";
   }
 
-  private void recommend(SpeedTrial.Result onObjects, SpeedTrial.Result onCopies) {
+  private void recommend(SigningBenchmark.Rates onObjects, SigningBenchmark.Rates onCopies) {
     boolean useCopies = onCopies.best() > MIN_SPEEDUP_OF_COPIES * onObjects.best();
     int lanes = Math.max(MIN_LANES, (useCopies ? onCopies : onObjects).sessions());
     list.ok(

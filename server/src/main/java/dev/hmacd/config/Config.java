@@ -38,7 +38,8 @@ public record Config(
 
   /// The TLS files of all edges.
   public List<Path> tlsFiles() {
-    return Stream.concat(grpc.tcp().map(Tcp::tls).stream(), awsKms.flatMap(AwsKms::tls).stream())
+    return Stream.concat(
+            grpc.tcp().map(TcpListener::tls).stream(), awsKms.flatMap(AwsKms::tls).stream())
         .flatMap(TlsConfig::files)
         .toList();
   }
@@ -48,10 +49,10 @@ public record Config(
   /// @param tcp listener with mutual TLS
   /// @param unix listener for processes of this machine
   public record Grpc(
-      Optional<Tcp> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
+      Optional<TcpListener> tcp, Optional<UnixSocket> unix, boolean reflection, Limits limits) {}
 
   /// Settings of the TCP listener, for clients with a certificate.
-  public record Tcp(InetSocketAddress listen, TlsConfig tls) {}
+  public record TcpListener(InetSocketAddress listen, TlsConfig tls) {}
 
   /// The listener for processes of this machine.
   public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
@@ -62,7 +63,7 @@ public record Config(
   /// @param maxIncompleteBytes maximum size of all partially received requests together
   /// @param maxStreams maximum number of calls in flight on one connection
   /// @param transfer timeout of an unfinished frame and of an unread answer
-  /// @param maxWait the deadline of calls that set none, and the maximum for all others
+  /// @param maxWait default and maximum deadline of a call
   /// @param drain timeout of a stop for calls in flight
   public record Limits(
       int maxRequestBytes,

@@ -19,7 +19,7 @@ final class EdgeSections {
   /// Reads the section `grpc`.
   static Config.Grpc grpc(Section section) {
     String listen = section.string("listen", "");
-    Optional<Config.Tcp> tcp =
+    Optional<Config.TcpListener> tcp =
         section.has("listen") ? Optional.of(tcp(section, listen)) : Optional.empty();
     if (tcp.isEmpty() && section.optionalSection("tls").isPresent()) {
       section.problem("tls", "requires listen");
@@ -36,7 +36,7 @@ final class EdgeSections {
     return grpc;
   }
 
-  private static Config.Tcp tcp(Section section, String listen) {
+  private static Config.TcpListener tcp(Section section, String listen) {
     Section tls = section.section("tls");
     TlsConfig files =
         new TlsConfig(
@@ -44,7 +44,7 @@ final class EdgeSections {
             tls.requiredPath("private_key"),
             Optional.of(tls.requiredPath("client_ca")));
     tls.done();
-    return new Config.Tcp(section.address("listen", listen), files);
+    return new Config.TcpListener(section.address("listen", listen), files);
   }
 
   private static Config.UnixSocket unix(Section section) {

@@ -14,8 +14,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Typed reader of one mapping of the configuration file. It collects all problems, each with its
-/// path and the valid values.
+/// Typed reader of one mapping of the configuration file. Collects all problems, each with its path
+/// and the valid values.
 ///
 /// A valid value replaces each missing or wrong value. The daemon never uses this replacement:
 /// after a problem, the configuration is refused.

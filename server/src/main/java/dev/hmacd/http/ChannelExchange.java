@@ -98,7 +98,7 @@ abstract class ChannelExchange implements Exchange {
 
   /// Appends a part of the body, within the bounds.
   ///
-  /// @return the reason for the refusal of the request; null if the part is accepted
+  /// @return the error for a refused request; null if the part of the body is within the bounds
   final @Nullable HttpError append(ByteBuf part) {
     if (!part.isReadable()) {
       return null;

@@ -21,7 +21,7 @@ final class ConnectionWatchdog {
     /// Ends the request or the connection if its time limit has passed. Called on any thread; the
     /// action must run on the event loop.
     ///
-    /// @param nowNanos in terms of [System#nanoTime]
+    /// @param nowNanos the current [System#nanoTime]
     void check(long nowNanos);
 
     /// Closes the connection after its requests are answered. Called on any thread.

@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
 public interface Exchange {
   /// Answers the request, once. Called on any thread.
   ///
-  /// @param release returns the response, or null if the request has no answer. It runs on the
-  ///   connection's event loop, in the task that hands the bytes to the transport. It does not run
-  ///   if the client has disconnected
+  /// @param release returns the response, or null if the request has no answer. The supplier runs
+  ///   on the connection's event loop, in the task that hands the bytes to the transport, unless
+  ///   the client has disconnected
   void respond(Supplier<@Nullable Response> release);
 
   /// Whether the client has disconnected.

@@ -19,8 +19,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/1.1 connection with pipelining: several requests may be in flight. They are answered in
-/// their order. All methods run on its event loop, except [#check] and [#drain].
+/// An HTTP/1.1 connection with pipelining: several requests may be in flight. Answers have the
+/// order of the requests. All methods run on the connection's event loop, except [#check] and
+/// [#drain].
 final class Http1Connection extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
   /// Duration of the lingering close ([LingeringClose]), so that the client gets the last answer

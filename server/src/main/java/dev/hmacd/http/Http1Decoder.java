@@ -11,10 +11,10 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.util.AsciiString;
 import java.util.List;
 
-/// Netty's decoder of HTTP/1.1 requests, with stricter checks against request smuggling. It refuses
+/// Netty's decoder of HTTP/1.1 requests, with stricter checks against request smuggling. Refuses
 /// requests that two parsers could read in two ways. Netty refuses a length together with chunks,
-/// several lengths, bad chunks, and lines without CR. Before Netty, this class checks the lines of
-/// a head. It refuses folded lines, control characters, lines without CR LF, and request lines
+/// several lengths, bad chunks, and lines without CR. This class checks the lines of a head before
+/// Netty. It refuses folded lines, control characters, lines without CR LF, and request lines
 /// without exactly two blanks.
 ///
 /// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
@@ -67,7 +67,8 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// Heap of the lines of an unfinished head, in bytes; 0 without one. Called on the event loop.
+  /// Heap of the lines of an unfinished head, in bytes; 0 if no head is unfinished. Called on the
+  /// event loop.
   long headBytes() {
     return headBytes;
   }

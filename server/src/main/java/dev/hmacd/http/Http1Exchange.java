@@ -65,7 +65,7 @@ final class Http1Exchange extends ChannelExchange {
 
   /// Reads and checks the head.
   ///
-  /// @return the reason for the refusal of the request; null if the head is accepted
+  /// @return the error for a refused request; null if the head is valid
   @Nullable HttpError readHead(HttpRequest request) {
     method = request.method().name();
     if (request.decoderResult().isFailure()) {
@@ -111,7 +111,7 @@ final class Http1Exchange extends ChannelExchange {
 
   /// Reads a part of the body.
   ///
-  /// @return the reason for the refusal of the request; null if the part is accepted
+  /// @return the error for a refused request; null if the part of the body is within the bounds
   @Nullable HttpError readContent(HttpContent content) {
     if (content.decoderResult().isFailure()) {
       boolean trailer = content.decoderResult().cause() instanceof Http1Decoder.TrailerException;

@@ -124,8 +124,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     return raised ? max : Math.min(MAX_UNAUTHENTICATED_STREAMS, max);
   }
 
-  /// Closes an unauthenticated connection after its first answer. It accepts no further requests,
-  /// and is closed soon afterwards, even with open streams.
+  /// Closes an unauthenticated connection after its first answer. The connection accepts no further
+  /// requests, and is closed soon afterwards, even with open streams.
   void answered() {
     if (!raised && !leaving) {
       leaving = true;

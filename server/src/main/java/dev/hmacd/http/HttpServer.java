@@ -4,7 +4,7 @@ import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -16,14 +16,14 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. It handles requests on event loops, and
-/// never blocks them.
+/// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. Handles requests on event loops, and never
+/// blocks an event loop.
 public final class HttpServer {
   /// Memory of an idle connection.
   private static final long IDLE_BYTES = 11 << 10;
 
   private final EventLoops loops;
-  private final @Nullable Tls tls;
+  private final @Nullable TlsContext tls;
   private final ServerState server;
   private @Nullable Channel listening;
 
@@ -34,7 +34,7 @@ public final class HttpServer {
       HttpProfile profile,
       HttpHandler handler,
       EventLoops loops,
-      @Nullable Tls tls,
+      @Nullable TlsContext tls,
       MemoryBudget budget) {
     this.loops = loops;
     this.tls = tls;

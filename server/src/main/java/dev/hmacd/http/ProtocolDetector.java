@@ -1,6 +1,6 @@
 package dev.hmacd.http;
 
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -23,9 +23,9 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
   private static final Logger log = LoggerFactory.getLogger(ProtocolDetector.class);
 
   private final ServerState server;
-  private final @Nullable Tls tls;
+  private final @Nullable TlsContext tls;
 
-  ProtocolDetector(ServerState server, @Nullable Tls tls) {
+  ProtocolDetector(ServerState server, @Nullable TlsContext tls) {
     this.server = server;
     this.tls = tls;
   }

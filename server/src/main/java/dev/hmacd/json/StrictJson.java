@@ -39,8 +39,8 @@ public final class StrictJson {
 
   private StrictJson() {}
 
-  /// Creates a parser. Its methods throw an [IOException] if the text violates a rule of this
-  /// class. The caller must also require the end of the text after the last value.
+  /// Creates a parser. The methods of the parser throw an [IOException] if the text violates a rule
+  /// of this class. The caller must also require the end of the text after the last value.
   ///
   /// @throws JsonParseException if the text is not UTF-8: the library also accepts UTF-16, UTF-32
   ///   and invalid UTF-8

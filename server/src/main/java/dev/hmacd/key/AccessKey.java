@@ -3,7 +3,7 @@ package dev.hmacd.key;
 import java.time.Instant;
 import java.util.regex.Pattern;
 
-/// An access key of a principal, used like an AWS access key to sign requests. Its secret is not
+/// An access key of a principal, used like an AWS access key to sign requests. The secret is not
 /// stored: the HSM derives the secret from the id under one of the daemon's own keys.
 ///
 /// @param id 20 characters that start with `HMAK`

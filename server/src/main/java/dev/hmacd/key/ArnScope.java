@@ -1,7 +1,7 @@
 package dev.hmacd.key;
 
-/// The partition, region and account in all ARNs of one registry. They are fixed after the creation
-/// of the first key.
+/// The partition, region and account in all ARNs of one registry. The scope is fixed after the
+/// creation of the first key.
 ///
 /// @param partition e.g. `aws`
 /// @param region e.g. `eu-central-1`

@@ -20,8 +20,8 @@ public record DaemonKey(Purpose purpose, KeyObject object, String knownAnswerHex
     return HexFormat.of().parseHex(knownAnswerHex);
   }
 
-  /// The object's label for a purpose. It is reserved: callers can neither adopt nor name the
-  /// object.
+  /// The object's label for a purpose. The label is reserved: callers can neither adopt nor name
+  /// the object.
   public static String label(Purpose purpose) {
     return KeyObject.RESERVED_PREFIX + purpose.name().toLowerCase(java.util.Locale.ROOT);
   }

@@ -7,14 +7,14 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
-/// Check value of a key version: the MAC of a fixed message under the key. It proves that an object
-/// on a token is still the same key. A label and an id are no such proof.
+/// Check value of a key version: the MAC of a fixed message under the key. A check value proves
+/// that an object on a token is still the same key. A label and an id do not prove this.
 ///
 /// The message is the text `hmacd check value v1`, one zero byte, the key id (36 ASCII characters)
-/// and the version (decimal, ASCII, without leading zeros). This format must never change: the
-/// registry keeps check values for as long as their keys. The key id has a fixed length, so each
-/// version of each key has its own message. An operator can compute a check value with a shell,
-/// without this program.
+/// and the version (decimal, ASCII, without leading zeros). The format of the message must never
+/// change: the registry keeps each check value for as long as its key. The key id has a fixed
+/// length, so each version of each key has its own message. An operator can compute a check value
+/// with a shell, without this program.
 ///
 /// For one of the daemon's own keys, the check value is the known answer of the key.
 @Immutable

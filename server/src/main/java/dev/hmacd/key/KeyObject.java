@@ -2,8 +2,8 @@ package dev.hmacd.key;
 
 import java.util.HexFormat;
 
-/// The name of a key's object on a token: its CKA_LABEL and its CKA_ID together. One of them alone
-/// may match several objects.
+/// The name of a key's object on a token: its CKA_LABEL and its CKA_ID together. A label or an id
+/// alone may match several objects.
 ///
 /// @param label CKA_LABEL
 /// @param idHex CKA_ID in lowercase hex; empty if a key ceremony set none
@@ -18,8 +18,8 @@ public record KeyObject(String label, String idHex) {
     HexFormat.of().parseHex(idHex);
   }
 
-  /// The object of a key that the daemon generates. Its label and id contain the key id and the
-  /// version, so an operator can identify the object without the registry.
+  /// The object of a key that the daemon generates. The label and the CKA_ID contain the key id and
+  /// the version, so an operator can identify the object without the registry.
   public static KeyObject of(KeyId key, int version) {
     return new KeyObject(
         MADE_PREFIX + key.value() + "/" + version,

@@ -2,7 +2,7 @@ package dev.hmacd.key;
 
 /// The state of a key, named as in AWS KMS.
 public enum KeyState {
-  /// The key is in the registry. Its object may or may not be on the token yet.
+  /// The key is in the registry. The object of the key may or may not be on the token yet.
   CREATING,
   ENABLED,
   DISABLED,

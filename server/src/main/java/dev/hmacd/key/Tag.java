@@ -1,6 +1,6 @@
 package dev.hmacd.key;
 
-/// A tag of a key, for administrators and their tools. It has no effect on authorization.
+/// A tag of a key, for administrators and their tools. Tags have no effect on authorization.
 ///
 /// @param key 1 to 128 Unicode code points
 /// @param value 0 to 256 Unicode code points

@@ -5,8 +5,8 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// Rate limiter of a log message: the first event is logged at once, then at most one message per
-/// interval, with the number of events. It applies a rate limit to events that callers, or a broken
-/// token, can cause at any rate.
+/// interval, with the number of events. For events that callers, or a broken token, can cause at
+/// any rate.
 @ThreadSafe
 public final class LogRateLimiter {
   private final long intervalNanos;

@@ -126,7 +126,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
     }
 
     @Override
-    public void healed(String fault) {
+    public void faulted(String fault) {
       faults.labelValues(serial, fault).inc();
     }
 

@@ -45,7 +45,7 @@ public final class AccessKeyRegistry {
         });
   }
 
-  /// Disables an access key. It cannot be enabled again.
+  /// Disables an access key. A disabled access key cannot be enabled again.
   ///
   /// @return fails with `ACCESS_KEY_NOT_FOUND`
   public CompletableFuture<AccessKey> disable(String id) {

@@ -11,7 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /// All access keys of the registry in memory, by id. Reads are thread-safe. Changes run on the
 /// store's thread.
-final class AccessKeyTable implements RegistryFile.Memory {
+final class AccessKeyTable implements RegistryFile.CachedPart {
   /// The query for [#read].
   static final String SELECT =
       "SELECT access_key_id, principal, created_ms, active FROM access_keys";

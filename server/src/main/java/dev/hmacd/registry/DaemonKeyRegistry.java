@@ -52,7 +52,8 @@ public final class DaemonKeyRegistry {
         db -> db.query("SELECT count(*) FROM own_keys", row -> row.getLong(1)).getFirst() == 0);
   }
 
-  /// Deletes one of the daemon's own keys from the registry. Its object stays on the token.
+  /// Deletes one of the daemon's own keys from the registry. The object of the key stays on the
+  /// token.
   public CompletableFuture<Boolean> forget(String tokenSerial, DaemonKey.Purpose purpose) {
     return store.change(
         db -> {

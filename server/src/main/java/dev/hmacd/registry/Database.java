@@ -51,10 +51,11 @@ final class Database implements AutoCloseable {
   ///   the file is unchanged then
   static Database open(Path file) throws IOException, SQLException {
     try {
-      // SQLite accepts an empty file as a new database. Its other files get the mode of this one.
+      // SQLite accepts an empty file as a new database. SQLite gives the mode of this file to the
+      // other files of the database.
       Files.createFile(file, OWNER_ONLY);
     } catch (FileAlreadyExistsException e) {
-      // The operator decides its permissions.
+      // The operator decides the permissions of an existing file.
     }
     return connect(file, new SQLiteConfig());
   }

@@ -39,8 +39,8 @@ public final class KeyLists {
     return store.read(KeyRows::creating);
   }
 
-  /// Lists the condemned keys, whose deletion is due and final. Their objects may still be on a
-  /// token.
+  /// Lists the condemned keys, whose deletion is due and final. The objects of condemned keys may
+  /// still be on a token.
   public CompletableFuture<List<Key>> condemned() {
     return store.read(KeyRows::condemned);
   }

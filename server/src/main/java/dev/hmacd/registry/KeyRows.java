@@ -46,7 +46,8 @@ final class KeyRows {
     return keys(db, aliases(db), "state <> ?", CONDEMNED);
   }
 
-  /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. They have no aliases.
+  /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. Condemned keys have no
+  /// aliases.
   static List<Key> condemned(Database db) throws SQLException {
     return keys(db, Map.of(), "state = ?", CONDEMNED);
   }
@@ -64,7 +65,7 @@ final class KeyRows {
         state);
   }
 
-  /// Reads the keys in state `CREATING`. They have no aliases.
+  /// Reads the keys in state `CREATING`, which have no aliases.
   static List<CreatingKey> creating(Database db) throws SQLException {
     Map<String, List<String>> copies = copies(db);
     return db.query(

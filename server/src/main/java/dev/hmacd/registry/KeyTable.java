@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// Both maps have complete keys as values, so each look-up is one read of one map. A change
 /// publishes the new key under each of its names, one name after the other. A concurrent read of a
 /// name returns the old or the new key. The change is answered after its last name is published.
-final class KeyTable implements KeyReader, RegistryFile.Memory {
+final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   private final ArnScope scope;
   private final String arnPrefix;
   private final Map<String, Key> byId = new ConcurrentHashMap<>();

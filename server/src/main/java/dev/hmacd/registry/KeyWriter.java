@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags. Thread-safe.
 ///
-/// A change is on the disk first, then in memory, then answered. It fails with a
-/// [RegistryException] and then changes nothing.
+/// A change is on the disk first, then in memory, then answered. A change that fails with a
+/// [RegistryException] has no effect.
 public interface KeyWriter {
   /// Quota of aliases for one key in AWS KMS.
   int MAX_ALIASES_PER_KEY = 50;
@@ -65,7 +65,7 @@ public interface KeyWriter {
   CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change);
 
   /// Marks keys as condemned whose deletion is due, and deletes their aliases. Callers cannot use
-  /// these keys any more. Their rows stay until [#forget].
+  /// these keys any more. The rows of condemned keys stay until [#forget].
   ///
   /// @param limit maximum number of keys
   CompletableFuture<List<Key>> condemnDue(int limit);

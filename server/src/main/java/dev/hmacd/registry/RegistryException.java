@@ -4,7 +4,7 @@ package dev.hmacd.registry;
 public final class RegistryException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
-  /// Kind of the failure. Callers decide by it about a retry.
+  /// Kind of the failure, by which callers decide about a retry.
   public enum Kind {
     /// The queue of the registry is full; retry later.
     BUSY,

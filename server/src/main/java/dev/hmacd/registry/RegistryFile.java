@@ -17,13 +17,13 @@ import org.jspecify.annotations.Nullable;
 
 /// The registry's database file, with its lock and its connection.
 ///
-/// It loads all parts into memory when it opens a connection, so memory is equal to the file. It
-/// refuses a file that is older than memory. Not thread-safe: [#open] runs before the start of the
-/// store's thread, [#close] runs after its end, and all other methods run on it.
+/// Loads all parts into memory for each new connection, so memory is equal to the file. Refuses a
+/// file that is older than memory. Not thread-safe: [#open] runs before the start of the store's
+/// thread, [#close] runs after its end, and all other methods run on the store's thread.
 final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
-  private final List<Memory> memories;
+  private final List<CachedPart> parts;
   private @Nullable FileChannel lock;
   private @Nullable Database database;
 
@@ -37,15 +37,15 @@ final class RegistryFile implements AutoCloseable {
 
   /// Opens no file: [#open] does.
   ///
-  /// @param memories loaded in this order whenever a connection is opened
-  RegistryFile(Path file, ArnScope scope, List<Memory> memories) {
+  /// @param parts the parts to keep in memory; each new connection loads the parts in this order
+  RegistryFile(Path file, ArnScope scope, List<CachedPart> parts) {
     this.file = file;
     this.scope = scope;
-    this.memories = List.copyOf(memories);
+    this.parts = List.copyOf(parts);
   }
 
   /// A part of the file's content in memory.
-  interface Memory {
+  interface CachedPart {
     /// Loads the part from the file into memory.
     void load(Database db) throws SQLException;
   }
@@ -139,8 +139,8 @@ final class RegistryFile implements AutoCloseable {
 
   private void load(Database db) throws SQLException {
     revision = revision(db);
-    for (Memory memory : memories) {
-      memory.load(db);
+    for (CachedPart part : parts) {
+      part.load(db);
     }
     // Ends the read transaction. Otherwise the next change would apply to an old snapshot.
     db.rollback();

@@ -47,7 +47,7 @@ final class RegistryStore implements AutoCloseable {
   /// size.
   ///
   /// @param owner the caller's principal
-  /// @param work starts the work; it counts until its future completes
+  /// @param work starts the work, which counts until its future completes
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     if (!owners.tryHold(owner, 1)) {

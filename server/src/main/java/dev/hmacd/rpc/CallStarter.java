@@ -13,10 +13,10 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Starts the calls of all gRPC methods, with the objects that all calls share.
+/// Starts the [Call] of each gRPC request, of all methods. The components are shared by all calls.
 ///
-/// @param maxWait the deadline of calls that set none, and the maximum for all others
-/// @param encodeQueue gives the queue of the event loop that calls it
+/// @param maxWait default and maximum deadline of a call
+/// @param encodeQueue returns the queue of the event loop of the calling thread
 record CallStarter(
     Authenticator authenticator,
     Duration maxWait,
@@ -30,10 +30,10 @@ record CallStarter(
   <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
     Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
     return new GrpcReply<>(
-        transport, GrpcCredentials.of(transport.getAttributes()), call, encodeQueue.get());
+        transport, CredentialsAttribute.of(transport.getAttributes()), call, encodeQueue.get());
   }
 
-  /// The deadline of the call that starts on this thread, in terms of [System#nanoTime].
+  /// The deadline of the call that starts on this thread, as a value of [System#nanoTime].
   private long deadlineNanos() {
     long limit = maxWait.toNanos();
     Deadline deadline = Context.current().getDeadline();

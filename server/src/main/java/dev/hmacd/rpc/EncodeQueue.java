@@ -14,8 +14,9 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Encodes the responses of all connections of one event loop. It bounds the encoded bytes that the
-/// memory of no connection includes yet.
+/// Bounded encoding of the responses of one event loop: a response waits unencoded while too many
+/// encoded bytes are unmeasured. The memory of a connection includes encoded bytes only after their
+/// write.
 ///
 /// gRPC encodes a response to a buffer of direct memory at once, and writes it to the connection in
 /// a later task of the event loop. One pass of an event loop reads all ready connections before it

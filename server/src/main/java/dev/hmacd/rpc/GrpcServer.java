@@ -9,7 +9,7 @@ import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import io.grpc.Attributes;
@@ -65,7 +65,7 @@ public final class GrpcServer implements AutoCloseable {
   private static final int RESET_WINDOW_SECONDS = 10;
 
   private final Config.Grpc config;
-  private final @Nullable Tls tls;
+  private final @Nullable TlsContext tls;
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
   private final IncompleteRequests incompleteRequests;
@@ -76,15 +76,15 @@ public final class GrpcServer implements AutoCloseable {
   private final EventLoops loops;
   private final MemoryBudget budget;
 
-  /// The file of this server's Unix socket, which [#close] removes; null without one.
+  /// The file of the Unix socket, which [#close] removes; null if the server has no Unix socket.
   private @Nullable UnixSocketFile socket;
 
   /// @param loops must be started before this server
-  /// @param tls [Tls#startLoading] must precede [#start]; null without a TCP listener
+  /// @param tls [TlsContext#startLoading] must precede [#start]; null without a TCP listener
   public GrpcServer(
       Config.Grpc config,
       EventLoops loops,
-      @Nullable Tls tls,
+      @Nullable TlsContext tls,
       UseCases useCases,
       HealthGrpcService health,
       CallPipeline calls,
@@ -160,7 +160,7 @@ public final class GrpcServer implements AutoCloseable {
       String key,
       SocketAddress address,
       ChannelFactory<ServerChannel> channels,
-      @Nullable Tls listenerTls)
+      @Nullable TlsContext listenerTls)
       throws IOException {
     Config.Limits limits = config.limits();
     var bounds =
@@ -222,9 +222,9 @@ public final class GrpcServer implements AutoCloseable {
   /// Sets the credentials of each TLS connection after its handshake.
   private static final class CredentialsFilter extends ServerTransportFilter {
     private final Connections bound;
-    private final @Nullable Tls tls;
+    private final @Nullable TlsContext tls;
 
-    CredentialsFilter(Connections bound, @Nullable Tls tls) {
+    CredentialsFilter(Connections bound, @Nullable TlsContext tls) {
       this.bound = bound;
       this.tls = tls;
     }
@@ -242,7 +242,7 @@ public final class GrpcServer implements AutoCloseable {
               attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
               attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
       boolean _ = bound.authenticated(route, owner(credentials));
-      return attributes.toBuilder().set(GrpcCredentials.KEY, credentials).build();
+      return attributes.toBuilder().set(CredentialsAttribute.KEY, credentials).build();
     }
 
     private static Object owner(Credentials credentials) {

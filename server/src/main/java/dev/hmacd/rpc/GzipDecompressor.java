@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.zip.GZIPInputStream;
 
-/// Decompresses gzip requests. It reports invalid gzip data when the message is read, so the caller
-/// gets a reason of the contract. gRPC's own decompressor fails before that.
+/// Decompresses gzip requests. Reports invalid gzip data when the message is read, so the caller
+/// gets a reason of the contract. gRPC's own decompressor fails earlier, without a reason.
 final class GzipDecompressor implements Decompressor {
   static final DecompressorRegistry REGISTRY =
       DecompressorRegistry.emptyInstance()

@@ -24,8 +24,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// The standard health service (`grpc.health.v1`). It starts as NOT_SERVING; [#setServing] changes
-/// the status.
+/// The standard health service (`grpc.health.v1`). The initial status is NOT_SERVING; [#setServing]
+/// changes the status.
 ///
 /// Unlike gRPC's own implementation, it refuses callers without a principal, and does not store the
 /// service names of requests.
@@ -76,7 +76,8 @@ public final class HealthGrpcService {
     watches.forEach(Watch::sendStatus);
   }
 
-  /// Ends all Watch calls, and refuses new Watch calls. Otherwise a stop would wait for them.
+  /// Ends all Watch calls, and refuses new Watch calls. Otherwise a stop would wait for the Watch
+  /// calls.
   void endWatches() {
     watchesEnded = true;
     watches.forEach(Watch::end);
@@ -144,7 +145,7 @@ public final class HealthGrpcService {
     }
   }
 
-  /// A Watch call. It gets each change of the status.
+  /// A Watch call, which gets each change of the status.
   private final class Watch {
     private final boolean isKnown;
     private final GrpcReply<HealthCheckResponse> reply;

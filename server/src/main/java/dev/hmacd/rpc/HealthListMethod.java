@@ -69,7 +69,7 @@ final class HealthListMethod {
     return Schema.FILE;
   }
 
-  /// Descriptors with the method List. They load slowly, so they are loaded at the first use.
+  /// Descriptors with the method List, loaded at the first use because descriptors load slowly.
   private static final class Schema {
     static final FileDescriptor FILE = file();
     static final Descriptor RESPONSE = FILE.findMessageTypeByName("HealthListResponse");

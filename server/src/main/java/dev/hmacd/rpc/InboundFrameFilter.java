@@ -40,8 +40,8 @@ import org.slf4j.LoggerFactory;
 /// keep the whole TLS record in scarce direct memory: up to 16 KiB for one byte. The filter drops
 /// empty DATA frames, and DATA frames of ended calls.
 ///
-/// The filter counts the memory of the connection's streams. It resets a stream if the client does
-/// not read the response.
+/// The filter counts the memory of the connection's streams. The filter resets a stream if the
+/// client does not read the response.
 final class InboundFrameFilter extends Http2FrameListenerDecorator
     implements ConnectionMeter.EdgeMemory {
   private static final Logger log = LoggerFactory.getLogger(InboundFrameFilter.class);
@@ -61,7 +61,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator
   /// Property of a stream: its [IncompleteRequest].
   private final Http2Connection.PropertyKey incompleteKey;
 
-  /// Property of a stream: since when the client has not read the response, in terms of
+  /// Property of a stream: the time of the first sweep with an unread response, a value of
   /// [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 

@@ -16,7 +16,7 @@ import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
 import java.util.zip.CRC32C;
 
-/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. It also verifies and
+/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. Also verifies and
 /// computes the CRC32C checksums, which exist only on the gRPC edge.
 final class MacGrpcService {
   private final MacService macs;

@@ -124,8 +124,8 @@ final class ReflectionGrpcService
     reply.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
   }
 
-  /// Responds to one request after the other. It reads the next request after the connection has
-  /// sent the responses. So a client that does not read responses holds little memory.
+  /// Responds to one request after the other. Reads the next request after the connection has sent
+  /// the responses. So a client that does not read responses holds little memory.
   private final class Listener
       extends ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> {
     private final ServerCall<?, ServerReflectionResponse> call;

@@ -29,8 +29,8 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// An index of protobuf descriptors, which answers requests of server reflection. It has the files
-/// of the services, and the files of error details.
+/// An index of protobuf descriptors, which answers requests of server reflection. Contains the
+/// files of the services, and the files of error details.
 ///
 /// No method refers to the types of error details. Without their files, a generic client cannot
 /// decode the reason of an error. gRPC's own reflection service has only the files of services.

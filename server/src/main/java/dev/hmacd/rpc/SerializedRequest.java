@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// For malformed bytes, gRPC itself would respond with a code and a text outside the contract.
 final class SerializedRequest<ReqT extends Message> {
-  /// Above this length, the search for unknown fields precedes the parser: unknown fields can need
-  /// much heap. Few requests are longer.
+  /// Above this length, the search for unknown fields runs before the parser, because parsed
+  /// unknown fields can need much heap. Few requests are longer.
   private static final int LONG_BYTES = 16_384;
 
   private final ReqT defaultInstance;
@@ -36,7 +36,7 @@ final class SerializedRequest<ReqT extends Message> {
     return new Marshaller<>() {
       @Override
       public InputStream stream(SerializedRequest<ReqT> value) {
-        throw new UnsupportedOperationException("requests are not sent");
+        throw new UnsupportedOperationException("the server does not serialize requests");
       }
 
       @Override
@@ -63,8 +63,8 @@ final class SerializedRequest<ReqT extends Message> {
 
   /// Parses the message; null if the bytes are malformed.
   ///
-  /// @throws Refusal [Failure.UnknownField], for long messages; a short message keeps its unknown
-  ///   fields
+  /// @throws Refusal with [Failure.UnknownField], if a long message has an unknown field; a short
+  ///   message keeps its unknown fields
   @Nullable ReqT parse() {
     if (bytes == null) {
       return null;

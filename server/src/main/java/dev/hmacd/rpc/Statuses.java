@@ -12,9 +12,9 @@ import io.grpc.StatusException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Map;
 
-/// Maps a [Failure] to a gRPC status with one [ErrorInfo]. The reason in the ErrorInfo is API.
-/// Texts are constant, except for values from the request. A text contains no exception text, path
-/// or detail of the token.
+/// Maps a [Failure] to a gRPC status with one [ErrorInfo]. The reason in the ErrorInfo is API: it
+/// is never renamed. Texts are constant, except for values from the request. A text contains no
+/// exception text, path or detail of the token.
 final class Statuses {
   static final String DOMAIN = "hmacd.dev";
 

@@ -12,11 +12,11 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Runs the calls of one gRPC method with a single request. On the event loop, it authenticates the
-/// caller, refuses requests outside of the contract, and passes the request to the handler.
+/// Runs the calls of one gRPC method with a single request. Authenticates the caller, refuses
+/// requests outside of the contract, and passes the request to the handler, all on the event loop.
 final class UnaryMethod<ReqT extends Message, RespT>
     implements ServerCallHandler<SerializedRequest<ReqT>, RespT> {
-  /// The handler of a method. It must not block.
+  /// The handler of a method, which must not block.
   interface Handler<ReqT, RespT> {
     /// Passes the request to a use case.
     ///

@@ -14,10 +14,9 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.util.AsciiString;
 import java.io.IOException;
 
-/// The protocol negotiator of the Unix socket. It reads the peer's uid from the kernel
-/// (SO_PEERCRED), and sets a [UnixPeer] as the credentials of the connection. A Unix socket has no
-/// handshake. gRPC has no public API for negotiators; the ALTS and xDS code of gRPC uses the same
-/// internal API.
+/// The protocol negotiator of the Unix socket. Reads the peer's uid from the kernel (SO_PEERCRED),
+/// and sets a [UnixPeer] as the credentials of the connection. A Unix socket has no handshake. gRPC
+/// has no public API for negotiators; the ALTS and xDS code of gRPC uses the same internal API.
 final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 
@@ -49,7 +48,7 @@ final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolN
         int uid = ((EpollDomainSocketChannel) context.channel()).peerCredentials().uid();
         Attributes attributes =
             InternalProtocolNegotiationEvent.getAttributes(negotiation).toBuilder()
-                .set(GrpcCredentials.KEY, new UnixPeer(uid))
+                .set(CredentialsAttribute.KEY, new UnixPeer(uid))
                 .build();
         context.pipeline().replace(context.name(), null, next);
         context.fireUserEventTriggered(

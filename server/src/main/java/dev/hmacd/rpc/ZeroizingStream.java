@@ -11,8 +11,8 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Arrays;
 
-/// The stream of an encoded message. It clears its bytes after the transport has copied them. The
-/// stream of protobuf would leave the secret in the message to the garbage collector.
+/// The stream of an encoded message, which clears its bytes after the transport has copied them.
+/// Protobuf's own stream would leave the secret in the message to the garbage collector.
 final class ZeroizingStream extends ByteArrayInputStream implements Drainable, KnownLength {
   private ZeroizingStream(byte[] bytes) {
     super(bytes);

@@ -6,12 +6,13 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Base64;
 
-/// The secret of an access key, derived from a MAC of the HSM. [#close] clears it. The secret is
-/// never a String, because a String cannot be cleared.
+/// The secret of an access key, derived from a MAC of the HSM. [#close] clears the secret. The
+/// secret is never a String, because a String cannot be cleared.
 public final class AccessKeySecret implements AutoCloseable {
   private static final String MESSAGE = "hmacd access key secret\n";
 
-  /// Number of MAC bytes in the secret. Their base64 form has 40 characters, like a secret of AWS.
+  /// Number of MAC bytes in the secret. The base64 form of the bytes has 40 characters, like a
+  /// secret of AWS.
   private static final int BYTES = 30;
 
   private static final int BLOCK = 64;

@@ -29,7 +29,7 @@ public final class AccessKeySecrets {
     this.tokens = tokens;
   }
 
-  /// Sets the key for the derivation of secrets. Call it before the first request.
+  /// Sets the key for the derivation of secrets. Must be called before the first request.
   ///
   /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
   ///   answer of the key is compared: another key would derive other secrets

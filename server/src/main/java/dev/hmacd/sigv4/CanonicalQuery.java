@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
-/// The parameters of a query string, and the canonical query string of SigV4.
+/// The parsed query string of a request, in the canonical form of SigV4.
 final class CanonicalQuery {
   static final String SIGNATURE = "X-Amz-Signature";
   private static final CanonicalQuery NONE = new CanonicalQuery(List.of());

@@ -15,7 +15,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
-/// error messages of AWS. It does no I/O: the caller supplies the signing key.
+/// error messages of AWS. Does no I/O: the caller supplies the signing key.
 ///
 /// The verification is stricter than that of AWS, without effect on clients. Every `x-amz-*` header
 /// must be signed. Duplicate parameters are refused. The signed hash must be the hash of the body,
@@ -38,9 +38,9 @@ public final class SigV4 {
     this.clock = clock;
   }
 
-  /// A well-formed and current signature for this service and region, which [#verify] has not
-  /// verified yet.
-  public static final class Claim {
+  /// The signature of a request: well-formed, current, and for this service and region, but not
+  /// verified before [#verify].
+  public static final class UnverifiedSignature {
     private final Request request;
     private final CanonicalQuery query;
     private final AuthenticationParameters parameters;
@@ -48,7 +48,7 @@ public final class SigV4 {
     private final String accessKeyId;
     private final String scope;
 
-    private Claim(
+    private UnverifiedSignature(
         Request request,
         CanonicalQuery query,
         AuthenticationParameters parameters,
@@ -105,7 +105,7 @@ public final class SigV4 {
   ///
   /// @throws SigV4Exception if the signature is missing, malformed, not current, or for another
   ///   service or region
-  public Claim read(Request request) {
+  public UnverifiedSignature read(Request request) {
     var query = CanonicalQuery.of(request.query());
     AuthenticationParameters parameters = AuthenticationParameters.of(request.headers(), query);
     if (request.headers().has("x-amz-security-token") || query.has("X-Amz-Security-Token")) {
@@ -127,7 +127,7 @@ public final class SigV4 {
       throw SigV4Exception.unknownKey();
     }
     String scope = parameters.credential().substring(credential[0].length() + 1);
-    return new Claim(request, query, parameters, time, credential[0], scope);
+    return new UnverifiedSignature(request, query, parameters, time, credential[0], scope);
   }
 
   /// Requires that `host` and all `x-amz-*` headers are signed. An attacker could change unsigned

@@ -1,7 +1,7 @@
 package dev.hmacd.sigv4;
 
-/// Exception for a request without a valid signature. It has no stack trace: the error is the
-/// client's, and may occur at a high rate.
+/// Exception for a request without a valid signature. Has no stack trace, because clients can cause
+/// the exception at a high rate.
 public final class SigV4Exception extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -2,10 +2,10 @@ package dev.hmacd.sigv4;
 
 import dev.hmacd.access.Principal;
 
-/// The signing key of a principal for one day (AWS Signature Version 4). It is valid for one day,
-/// region and service. The secret cannot be derived from it.
+/// The signing key of a principal (AWS Signature Version 4), valid for one UTC date, one region and
+/// one service. The secret cannot be derived from a signing key.
 ///
-/// @param key 32 bytes, secret; the caller must not change them
+/// @param key 32 bytes, secret; the caller must not change the array
 public record SigningKey(
     Principal principal, @SuppressWarnings("ArrayRecordComponent") byte[] key) {
   @Override

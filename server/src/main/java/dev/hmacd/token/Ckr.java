@@ -56,7 +56,7 @@ final class Ckr {
           Map.entry(0xe2L, new Code("CKR_TOKEN_WRITE_PROTECTED", Fault.DEVICE)),
           Map.entry(USER_ALREADY_LOGGED_IN, new Code("CKR_USER_ALREADY_LOGGED_IN", Fault.NONE)),
           Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
-          // The token is being initialised. This counts as no try of a PIN.
+          // The token is being initialised. The login does not count as an attempt with the PIN.
           Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.DEVICE)),
           Map.entry(SIGNATURE_INVALID, new Code("CKR_SIGNATURE_INVALID", Fault.DEVICE)),
           Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),

@@ -32,7 +32,7 @@ final class CopyLock {
     return acquire(lock.readLock(), MAX_WAIT_MILLIS).orElse(NOT_HELD);
   }
 
-  /// For the end of session objects. It does not wait for a search that hangs.
+  /// For the end of session objects. Does not wait for a search that hangs.
   Hold forDestruction() {
     return acquire(lock.writeLock(), SHORT_WAIT_MILLIS).orElse(NOT_HELD);
   }

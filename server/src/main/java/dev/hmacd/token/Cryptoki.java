@@ -58,7 +58,8 @@ final class Cryptoki {
 
   /// Loads a module like [#load]. If the module cannot be initialised now, every call fails until
   /// [#reinitialize] succeeds.
-  static Cryptoki loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
+  static Cryptoki loadEvenIfUnreachable(Path file, Optional<String> initArgs)
+      throws TokenException {
     try {
       return load(file, initArgs);
     } catch (TokenException e) {
@@ -103,7 +104,8 @@ final class Cryptoki {
         old.C_Finalize(null);
       }
     } catch (PKCS11Exception e) {
-      // A broken module may return an error here, too. It is finalized all the same.
+      // A broken module may return an error here, too. The module counts as finalized in spite of
+      // the error.
       log.atDebug().setCause(e).log("C_Finalize answered an error");
     }
     incarnation++;
@@ -332,7 +334,7 @@ final class Cryptoki {
 
   private @Nullable CK_ATTRIBUTE attribute(long session, long handle, long type)
       throws TokenException {
-    // The wrapper replaces the element of the array. It does not fill in the given object.
+    // The wrapper replaces the element of the array, and does not fill in the given object.
     CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
     try {
       module().C_GetAttributeValue(session, handle, template);
@@ -371,7 +373,7 @@ final class Cryptoki {
     }
   }
 
-  /// @param parameter the parameter of the mechanism; null for a mechanism without one
+  /// @param parameter the parameter of the mechanism; null if the mechanism has no parameter
   byte[] wrap(
       long session, long mechanism, byte @Nullable [] parameter, long wrappingKey, long handle)
       throws TokenException {

@@ -71,7 +71,7 @@ final class Failover implements Completion<byte[]> {
     };
   }
 
-  private Load currentLoad() {
+  private TokenLoad currentLoad() {
     return Objects.requireNonNull(current).load();
   }
 

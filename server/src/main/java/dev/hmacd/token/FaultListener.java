@@ -8,6 +8,6 @@ public interface FaultListener {
 
   /// An operation failed after the recovery of its lane.
   ///
-  /// @param e may be no fault of the token, but a refusal of the operation
+  /// @param e a fault of the token, or a refusal of the operation
   void failed(TokenException e);
 }

@@ -67,7 +67,8 @@ final class FaultLog {
         .log("Key not found on the token");
   }
 
-  /// A key was found, but its attributes do not allow its use, or several objects could be it.
+  /// Logs that the attributes of a key do not allow its use, or that several objects have the label
+  /// and id of the key.
   void keyUnfit(KeyObject key, TokenException e) {
     if (unfit.add(key)) {
       log.atWarn()
@@ -82,13 +83,13 @@ final class FaultLog {
     }
   }
 
-  /// A key was found and may be used.
+  /// Records that a key was found and may be used.
   void keyLoaded(KeyObject key) {
     missing.remove(key);
     unfit.remove(key);
   }
 
-  /// Another object has the label and id of a key.
+  /// Logs that another key has the label and id of a key.
   void keySubstituted(KeyObject object, KeyCheckValue check) {
     if (substituted.add(object)) {
       log.atError()
@@ -100,7 +101,7 @@ final class FaultLog {
     }
   }
 
-  /// An object is the key of its label and id.
+  /// Records that an object has the check value of its key.
   void keyRecognised(KeyObject object) {
     substituted.remove(object);
   }

@@ -16,8 +16,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Object and session handles of all sessions of a token. It detects a handle that stands for
-/// another object, or another session, than its user expects.
+/// Object and session handles of all sessions of a token. Detects a handle that refers to another
+/// object, or another session, than the user of the handle expects.
 ///
 /// A token may reuse the number of an invalid handle. So the first invalid handle ends the epoch:
 /// all handles of all sessions are invalid from then on. A number that the token gives out while
@@ -88,7 +88,7 @@ final class Handles {
     return module.epoch.get();
   }
 
-  /// Whether C_Finalize ended the sessions of an epoch. Other sessions may have their handles now.
+  /// Whether C_Finalize ended the sessions of an epoch. New sessions may have the same handles.
   boolean isFinalized(int of) {
     return of < module.finalizedBefore;
   }
@@ -112,7 +112,7 @@ final class Handles {
   }
 
   static TokenException stale() {
-    return TokenException.fault(Fault.STALE, "the session is from before a recovery");
+    return TokenException.fault(Fault.STALE, "the session is of an epoch that has ended");
   }
 
   /// Ends an epoch, unless it has ended already.

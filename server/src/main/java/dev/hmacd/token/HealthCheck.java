@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Checks run on a fixed schedule, and after a fault from which a lane could not recover. The
 /// [HealthMachine] decides on the health. This class runs the checks, and applies the effects of
-/// the machine: in their order, by one thread at a time, under no lock.
+/// the machine: in order, by one thread at a time, without a lock.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class HealthCheck implements AutoCloseable {
@@ -51,7 +51,7 @@ public final class HealthCheck implements AutoCloseable {
   ///
   /// @param interval between checks of a token in service
   /// @param limit time limit of a check
-  /// @param lostAfter how long the token may be out of service until it is reported lost
+  /// @param lostAfter time out of service after which the token is reported as lost
   public record Settings(Duration interval, Duration limit, Duration lostAfter) {}
 
   /// Gets changes of the token's health. Called on any thread, under no lock; must be quick.
@@ -59,8 +59,8 @@ public final class HealthCheck implements AutoCloseable {
     /// Reports the first known health, and each change.
     void healthy(boolean is);
 
-    /// The token did not recover in time. Called once in an outage, and never for a refused PIN: a
-    /// new process would only try the PIN again.
+    /// The token did not recover in time. Called at most once in an outage, and never for a refused
+    /// PIN: a new process would only try the PIN again.
     void lost();
   }
 

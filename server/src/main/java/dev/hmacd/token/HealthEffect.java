@@ -4,8 +4,8 @@ import java.time.Duration;
 
 /// An effect of a change of a token's health, which [HealthCheck] applies.
 sealed interface HealthEffect {
-  /// An effect that only writes a field of the lanes. It is applied together with the change of the
-  /// state.
+  /// An effect that only writes a field of the lanes, and is applied together with the change of
+  /// the state.
   sealed interface Immediate extends HealthEffect {}
 
   /// Runs a health check.

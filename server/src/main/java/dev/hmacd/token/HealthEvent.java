@@ -2,7 +2,7 @@ package dev.hmacd.token;
 
 import dev.hmacd.token.TokenException.Fault;
 
-/// An event that may change the health of a token. Instants are in [System#nanoTime]'s terms.
+/// An event that may change the health of a token. Instants are values of [System#nanoTime].
 sealed interface HealthEvent {
   /// The health check's key is known: checks may run from now on.
   record ChecksStarted(long nowNanos) implements HealthEvent {}

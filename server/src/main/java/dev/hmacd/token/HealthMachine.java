@@ -27,7 +27,7 @@ final class HealthMachine {
 
   private final long lostAfterNanos;
 
-  /// @param lostAfter how long the token may be out of service until it is reported lost
+  /// @param lostAfter time out of service after which the token is reported as lost
   HealthMachine(Duration lostAfter) {
     lostAfterNanos = lostAfter.toNanos();
   }
@@ -127,7 +127,7 @@ final class HealthMachine {
   private static HealthState timedOut(
       HealthState state, HealthEvent.CheckTimedOut event, List<HealthEffect> effects) {
     if (state.isInService() && event.othersAnswered()) {
-      return state; // Is no fault of the token while it answers other calls.
+      return state; // A timeout is no fault of a token that answers other calls.
     }
     return failed(
         state,
@@ -172,8 +172,8 @@ final class HealthMachine {
     return state.withReinitializing(true);
   }
 
-  /// The token has lost its objects, or has other objects. Session copies of keys would still work
-  /// after its recovery, even without their token objects.
+  /// The token has lost its objects, or has other objects. After the recovery of the token, session
+  /// copies of keys would still work, even without their token objects.
   private static HealthState objectFault(
       HealthState state, String reason, List<HealthEffect> effects) {
     String known = state.outage().objectFault();
@@ -199,19 +199,21 @@ final class HealthMachine {
           requestCheck(
               takeOut(state.with(state.checks().requireAfterWrongMac()), now, effects), effects);
       case STALE, SESSION, LOGIN, OBJECT, CAPACITY, DEVICE, MODULE ->
-          // Out of service, a check is scheduled already, and the fault is that of a check.
+          // While the token is out of service, a check is already scheduled, and the fault is the
+          // fault of a check.
           state.isInService() ? requestCheck(state, effects) : state;
     };
   }
 
-  /// SoftHSM2 gives up each object that it reads while the storage is absent, and never finds it
-  /// again. It finds objects that it did not read. So the health check's object can be found after
-  /// the storage has returned, while keys of callers are not. Only an initialisation finds all
-  /// objects.
+  /// While the storage is absent, SoftHSM2 discards each object that it reads, and never finds the
+  /// object again. SoftHSM2 still finds objects that it did not read. After the return of the
+  /// storage, a search may find the health check's object, but not the keys of callers. Only an
+  /// initialisation of the module finds all objects.
   private static HealthState objectsLost(HealthState state, long now, List<HealthEffect> effects) {
     HealthState next = state.with(state.outage().needReinitialization(true));
     HealthState out = takeOut(next, now, effects);
-    return state.isInService() ? requestCheck(out, effects) : out; // Else a check is scheduled.
+    // While the token is out of service, a check is already scheduled.
+    return state.isInService() ? requestCheck(out, effects) : out;
   }
 
   private static HealthState requestCheck(HealthState state, List<HealthEffect> effects) {

@@ -56,12 +56,12 @@ record HealthState(
   }
 
   /// Progress of the health checks. Outcomes arrive on several threads and in any order: one lane
-  /// may hang while others answer. The outcome of the latest check counts.
+  /// may hang while others answer. An outcome is ignored if a later check already has an outcome.
   ///
   /// @param isStarted whether checks may run
   /// @param isRequested whether a check is scheduled because of a fault of a lane
   /// @param latest number of the latest check, from 1
-  /// @param completed the latest check whose outcome counted
+  /// @param completed number of the latest check with an outcome
   /// @param failures number of consecutive failed checks
   /// @param required number of correct checks that are still required to return the token to
   ///   service
@@ -100,7 +100,8 @@ record HealthState(
       return new Checks(isStarted, isRequested, latest, completed, failures + 1, required);
     }
 
-    /// A wrong MAC restarts the count of required checks. A check without an answer does not.
+    /// A wrong MAC restarts the count of required checks. A check without an answer does not
+    /// restart the count.
     Checks requireAfterWrongMac() {
       return new Checks(
           isStarted, isRequested, latest, completed, failures, REQUIRED_AFTER_WRONG_MAC);
@@ -111,17 +112,18 @@ record HealthState(
       return number < completed;
     }
 
-    /// Whether a check is the latest one. Only the outcome of the latest check schedules the next,
-    /// so out of service one check runs at a time.
+    /// Whether a check is the latest check. Only the outcome of the latest check schedules the next
+    /// check. So checks of a token out of service run one at a time.
     boolean isLatest(long number) {
       return number == latest;
     }
   }
 
-  /// The current outage, or the last one.
+  /// The current or the last outage.
   ///
-  /// @param sinceNanos in [System#nanoTime]'s terms
-  /// @param isReportedLost whether it was reported that the token did not recover in time
+  /// @param sinceNanos start of the outage, a value of [System#nanoTime]
+  /// @param isReportedLost whether the token was reported as lost, because it did not recover in
+  ///   time
   /// @param objectFault the reason why the health check's object was not usable; null if it was
   ///   usable
   /// @param needsReinitialization whether the module must be initialised again before the token

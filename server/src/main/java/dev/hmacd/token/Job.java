@@ -8,8 +8,8 @@ import java.lang.invoke.VarHandle;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/// An operation that waits in the work queue or runs on a lane. It has one outcome: from the lane,
-/// or from the watchdog at its deadline, whichever is first.
+/// An operation that waits in the work queue or runs on a lane. A job has one outcome: the first of
+/// the outcome from the lane, and the timeout from the watchdog at the deadline.
 abstract class Job<T> {
   /// Sets [#completed] once. A field, not an object: each MAC has a job.
   private static final VarHandle COMPLETED = completedField();

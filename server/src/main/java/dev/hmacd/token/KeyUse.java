@@ -50,8 +50,8 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
   ///
   /// A key that is not private signs in any session, without a login. Derivation can disclose the
   /// bytes of a key, some at a time. The other usage attributes are harmless with a key type for
-  /// MACs: every mechanism that encrypts or wraps requires a key type of its own. They are
-  /// accepted, because tokens set them by default and `pkcs11-tool` cannot clear them.
+  /// MACs: every mechanism that encrypts or wraps requires a key type of its own. These attributes
+  /// are accepted, because tokens set them by default and `pkcs11-tool` cannot clear them.
   Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(flags.get(PRIVATE))) {
       return Optional.of(new Unfit(PRIVATE, "must be true", found(PRIVATE)));

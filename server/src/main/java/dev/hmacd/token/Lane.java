@@ -159,7 +159,7 @@ final class Lane implements Runnable {
       return false;
     }
     session.close();
-    observer.healed(e.fault().name());
+    observer.faulted(e.fault().name());
     lanes.faults().tokenFault(e);
     return switch (e.fault()) {
       case NONE, PIN, WRONG_MAC, CAPACITY -> false;

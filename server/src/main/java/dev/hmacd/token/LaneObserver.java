@@ -1,7 +1,7 @@
 package dev.hmacd.token;
 
-/// Listener for the durations and the faults of token operations. Called on lanes. Must return
-/// quickly and must not throw.
+/// Metrics callbacks of the lanes of one token. The lanes call the methods on their threads.
+/// Implementations must return quickly and must not throw.
 public interface LaneObserver {
   LaneObserver NONE =
       new LaneObserver() {
@@ -9,17 +9,18 @@ public interface LaneObserver {
         public void finished(long queuedNanos, long tokenNanos) {}
 
         @Override
-        public void healed(String fault) {}
+        public void faulted(String fault) {}
       };
 
   /// Reports the end of an operation.
   ///
-  /// @param queuedNanos from the arrival in the queue to the start on a lane
-  /// @param tokenNanos from the start to the outcome
+  /// @param queuedNanos time from the arrival in the queue to the start on a lane
+  /// @param tokenNanos time from the start on a lane to the outcome
   void finished(long queuedNanos, long tokenNanos);
 
-  /// Reports a fault. The lane has closed its session, and recovers with a new one if it can.
+  /// Reports a fault. The lane has closed its session, and opens a new session if the fault permits
+  /// it.
   ///
   /// @param fault name of the fault, e.g. `SESSION` or `DEVICE`, never `NONE`
-  void healed(String fault);
+  void faulted(String fault);
 }

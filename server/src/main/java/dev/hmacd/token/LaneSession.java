@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The session of a lane with the handles of its keys. It opens at its first use, and again after a
+/// The session of a lane with the handles of its keys. Opens at the first use, and again after a
 /// fault. For the lane's thread only, except for [#evict] and [#isOpen].
 final class LaneSession {
   /// Maximum number of handles. Each may be a session object in the token's memory.
@@ -113,7 +113,8 @@ final class LaneSession {
       lanes.faults().keySubstituted(key, check);
       session().unload(handle);
       throw new TokenException(
-          TokenException.Kind.KEY_UNFIT, "the object " + key.label() + " is another key");
+          TokenException.Kind.KEY_UNFIT,
+          "the object with the label " + key.label() + " is another key");
     }
     handles.put(key, new Loaded(handle, check, start));
     lanes.faults().keyRecognised(key);
@@ -168,9 +169,9 @@ final class LaneSession {
     }
   }
 
-  /// Checks that the token has its objects, before the daemon reports one of them as missing.
-  /// Always searches: a handle can outlive the objects, and an earlier search of another lane does
-  /// not show the present state.
+  /// Checks that the token has its objects, before the daemon reports an object as missing. Always
+  /// searches: a handle can outlive the objects, and an earlier search of another lane does not
+  /// show the present state.
   ///
   /// @throws TokenException a fault, if the health check's key is missing, too, or is not usable
   void requireObjects() throws TokenException {

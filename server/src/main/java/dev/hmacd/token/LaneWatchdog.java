@@ -6,8 +6,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Watchdog of the lanes of a token, with a thread of its own. It fails each operation at its
-/// deadline with `LATE`, also while a native call hangs, and replaces a lane that hangs.
+/// Watchdog of the lanes of a token, with a thread of its own. Fails each operation at its deadline
+/// with `LATE`, also while a native call hangs, and replaces a lane that hangs.
 final class LaneWatchdog {
   /// Interval of the checks; a reply is at most this late.
   private static final Duration INTERVAL = Duration.ofMillis(20);
@@ -89,7 +89,7 @@ final class LaneWatchdog {
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("replaced", lanes.hanging())
-              .log("Lanes hang in the token, and no more of them are replaced");
+              .log("Lane not replaced: max_replaced_lanes lanes already hang in PKCS#11 calls");
         }
         return;
       }
@@ -98,7 +98,7 @@ final class LaneWatchdog {
       log.atWarn()
           .addKeyValue("token_serial", token.info().serial())
           .addKeyValue("hanging", lanes.hanging())
-          .log("A lane hangs in the token; another has its place");
+          .log("Lane replaced: its PKCS#11 call hangs");
     }
   }
 }

@@ -148,8 +148,8 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /// Makes every lane reopen its session before its next job. This also drops the session copies,
-  /// whose token objects may be lost.
+  /// Makes every lane reopen its session before its next job. The end of the old sessions also
+  /// drops the session copies, whose token objects may be lost.
   void reopenSessions() {
     reopenings.incrementAndGet();
   }
@@ -174,7 +174,7 @@ public final class Lanes implements AutoCloseable {
     return lanes;
   }
 
-  /// Replaces a lane that hangs. It ends after its native call.
+  /// Replaces a lane that hangs. The replaced lane ends after its native call.
   void replace(Lane lane) {
     lane.retire();
     Lane fresh = lane(lane.lastAnswerNanos());
@@ -187,8 +187,8 @@ public final class Lanes implements AutoCloseable {
     lanes.remove(lane);
   }
 
-  /// Makes every lane unload its handle and its copy of a key. Call it after the key is gone from
-  /// the token: before, a lane could load the key again.
+  /// Makes every lane unload its handle and its copy of a key. Must be called after the token has
+  /// lost the key: otherwise a lane could load the key again.
   public void evict(KeyObject key) {
     lanes.forEach(lane -> lane.evict(key));
   }
@@ -235,8 +235,8 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Refuses new operations, finishes the accepted ones, and closes the sessions. After the time
-  /// limit it fails the operations of lanes that hang with `STOPPED`. Such a lane ends after its
-  /// native call.
+  /// limit it fails the operations of lanes that hang with `STOPPED`. A lane that hangs ends after
+  /// its native call.
   @Override
   public void close() {
     queue.stop();
@@ -248,7 +248,7 @@ public final class Lanes implements AutoCloseable {
     try {
       for (Lane lane : all) {
         if (!lane.join(Duration.ofNanos(Math.max(1, end - System.nanoTime())))) {
-          log.atWarn().log("A lane hangs in the token");
+          log.atWarn().log("Lane not stopped: its PKCS#11 call hangs");
         }
       }
     } catch (InterruptedException e) {

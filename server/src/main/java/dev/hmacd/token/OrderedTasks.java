@@ -10,8 +10,8 @@ import org.slf4j.LoggerFactory;
 /// Runs callbacks in the order of their addition, one at a time, on the threads that call [#run].
 ///
 /// A caller adds callbacks under the lock of the state that they report, and runs them after it has
-/// left the lock. So a listener gets the states in their order, under no lock, and the last state
-/// that it gets is the current one.
+/// left the lock. So a listener gets the states in their order, without a lock, and the current
+/// state last.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queue is thread-safe.
 final class OrderedTasks {
@@ -24,10 +24,11 @@ final class OrderedTasks {
     tasks.add(task);
   }
 
-  /// Runs the tasks that were added before this call, unless another thread runs them already, or
-  /// this thread does (a task may call this method).
+  /// Runs the added tasks. Returns at once if another thread is already running tasks, or if a task
+  /// calls this method.
   void run() {
-    // Again after the end: a task may have come between the last poll and the end.
+    // Loops, because another thread may add a task between the last poll and the reset of
+    // `running`.
     while (!tasks.isEmpty() && running.compareAndSet(false, true)) {
       try {
         for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
@@ -43,8 +44,9 @@ final class OrderedTasks {
     try {
       task.run();
     } catch (RuntimeException | Error e) {
-      // The caller's thread is not that of the task. The next tasks report a later state.
-      log.atError().setCause(e).log("A callback failed");
+      // A failed task must not end the thread that calls run(). The next tasks report a later
+      // state.
+      log.atError().setCause(e).log("Token health callback failed: unexpected error");
     }
   }
 }

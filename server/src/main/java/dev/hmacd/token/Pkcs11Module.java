@@ -32,9 +32,10 @@ final class Pkcs11Module {
   }
 
   /// Loads a module like [#load]. If `C_Initialize` fails, [#reinitialize] initialises the module
-  /// later. Some modules fail so while a network HSM is unreachable.
-  static Pkcs11Module loadEvenIfAway(Path file, Optional<String> initArgs) throws TokenException {
-    return new Pkcs11Module(Cryptoki.loadEvenIfAway(file, initArgs));
+  /// later. `C_Initialize` of some modules fails while a network HSM is unreachable.
+  static Pkcs11Module loadEvenIfUnreachable(Path file, Optional<String> initArgs)
+      throws TokenException {
+    return new Pkcs11Module(Cryptoki.loadEvenIfUnreachable(file, initArgs));
   }
 
   Cryptoki cryptoki() {

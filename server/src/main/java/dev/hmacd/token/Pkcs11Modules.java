@@ -34,7 +34,8 @@ public final class Pkcs11Modules {
     return token;
   }
 
-  /// Finds a token that may be absent. Until it is found, each operation searches for it again.
+  /// Finds a token that may be absent. Until the token is found, each operation searches for the
+  /// token again.
   ///
   /// @param serial identifies the token while it is absent
   /// @throws TokenException if the module's file cannot be loaded
@@ -52,19 +53,19 @@ public final class Pkcs11Modules {
       log.atWarn()
           .addKeyValue("token_serial", serial.serial())
           .addKeyValue("reason", e.getMessage())
-          .log("A token is away");
+          .log("Token not found; each operation searches for the token again");
     }
     return token;
   }
 
-  private Pkcs11Module module(Path file, Optional<String> initArgs, boolean evenIfAway)
+  private Pkcs11Module module(Path file, Optional<String> initArgs, boolean evenIfUnreachable)
       throws TokenException {
     Object identity = identity(file);
     Pkcs11Module known = loaded.get(identity);
     if (known == null) {
       known =
-          evenIfAway
-              ? Pkcs11Module.loadEvenIfAway(file, initArgs)
+          evenIfUnreachable
+              ? Pkcs11Module.loadEvenIfUnreachable(file, initArgs)
               : Pkcs11Module.load(file, initArgs);
       loaded.put(identity, known);
     }

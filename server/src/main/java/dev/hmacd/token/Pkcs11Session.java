@@ -52,8 +52,8 @@ final class Pkcs11Session implements TokenSession {
   /// Allowed mechanisms of loaded keys with CKA_ALLOWED_MECHANISMS.
   private final Map<Long, Set<Long>> restricted = new HashMap<>();
 
-  /// A token may give one handle for each search of an object. The handle stays loaded until each
-  /// of its users has unloaded it.
+  /// A loaded key of an object handle, with a reference count. A token may return the same handle
+  /// from each search for an object. The handle stays loaded until all users have unloaded it.
   private record Loaded(KeyObject key, int uses) {}
 
   /// @param epoch the epoch in which the session was opened
@@ -115,8 +115,10 @@ final class Pkcs11Session implements TokenSession {
     long[] found = search.find(key);
     if (found.length != 1) {
       throw found.length == 0
-          ? new TokenException(Kind.KEY_MISSING, "no object " + key.label() + " on the token")
-          : new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
+          ? new TokenException(
+              Kind.KEY_MISSING, "no object on the token has the label " + key.label())
+          : new TokenException(
+              Kind.KEY_AMBIGUOUS, "more than one object on the token has the label " + key.label());
     }
     requireFit(key, found[0]);
     handles.recordHandle(found[0], key, epoch);
@@ -144,7 +146,8 @@ final class Pkcs11Session implements TokenSession {
 
   private void requireFit(KeyObject key, long handle) throws TokenException {
     if (!reader.name(handle).equals(key)) {
-      throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
+      throw new TokenException(
+          Kind.KEY_UNFIT, "the object found has another label or id than " + key.label());
     }
     var unfit = reader.read(key, handle).unfit();
     if (unfit.isPresent()) {
@@ -185,7 +188,7 @@ final class Pkcs11Session implements TokenSession {
       }
       requireTrust(handle, before);
       if (shared.verify() && !module.verify(session, mechanism, handle, message, mac)) {
-        throw TokenException.fault(Fault.WRONG_MAC, "C_Verify refused what C_Sign gave");
+        throw TokenException.fault(Fault.WRONG_MAC, "C_Verify refused the MAC of C_Sign");
       }
       return mac;
     } catch (TokenException e) {
@@ -263,10 +266,12 @@ final class Pkcs11Session implements TokenSession {
         return false;
       }
       if (found.length > 1) {
-        throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + key.label());
+        throw new TokenException(
+            Kind.KEY_AMBIGUOUS, "more than one object on the token has the label " + key.label());
       }
       if (!reader.name(found[0]).equals(key)) {
-        throw new TokenException(Kind.KEY_UNFIT, "the object found is not " + key.label());
+        throw new TokenException(
+            Kind.KEY_UNFIT, "the object found has another label or id than " + key.label());
       }
       handles.recordHandle(found[0], key, epoch);
       module.destroy(session, found[0]);

@@ -51,7 +51,8 @@ public final class Pkcs11Token implements Token {
   /// Unknown until the token is found, and again after a reinitialization of the module.
   private volatile long slot = UNKNOWN;
 
-  /// C_GetTokenInfo of the first time that the token was found.
+  /// Result of C_GetTokenInfo when the token was first found; before, the description of the
+  /// selector.
   private volatile TokenInfo info;
 
   private volatile Set<Long> mechanisms = Set.of();
@@ -96,8 +97,8 @@ public final class Pkcs11Token implements Token {
     return new Pkcs11Modules().find(modulePath, Optional.empty(), selector, pin, use);
   }
 
-  /// Finds the token's slot, if it is unknown. Call it between [Handles#enter()] and its end, or
-  /// before other threads start.
+  /// Finds the token's slot, if it is unknown. Must be called within a call of the module
+  /// ([Handles#enter()]), or before other threads start.
   long locate() throws TokenException {
     long known = slot;
     if (known != UNKNOWN) {
@@ -220,7 +221,7 @@ public final class Pkcs11Token implements Token {
   private void ensureLoggedIn(long session) throws TokenException {
     try {
       if (!login.tryLock(OTHERS_LOGIN.toNanos(), TimeUnit.NANOSECONDS)) {
-        throw TokenException.fault(Fault.DEVICE, "the login of another lane does not come back");
+        throw TokenException.fault(Fault.DEVICE, "the login of another lane hangs");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -29,7 +29,8 @@ public final class Provisioning {
     String label = DaemonKey.label(purpose);
     List<Found> found = session.find(new Query.ByLabel(label));
     if (found.size() > 1) {
-      throw new TokenException(Kind.KEY_AMBIGUOUS, "more than one object " + label);
+      throw new TokenException(
+          Kind.KEY_AMBIGUOUS, "more than one object on the token has the label " + label);
     }
     KeyObject object;
     if (found.isEmpty()) {

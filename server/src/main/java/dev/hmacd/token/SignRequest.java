@@ -5,12 +5,14 @@ import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import org.jspecify.annotations.Nullable;
 
-/// A request for one MAC of the algorithm's full length. One object for all attempts on all tokens.
+/// A request for one MAC of the algorithm's full length. All attempts on all tokens share one
+/// object.
 ///
 /// @param check the check value, compared by each token before it releases a MAC; null if the
 ///   caller checks the MAC itself
 /// @param message not copied: the caller must not change it afterwards
-/// @param deadlineNanos in [System#nanoTime]'s terms; a request past it never reaches the token
+/// @param deadlineNanos a value of [System#nanoTime]; after this time, the request never reaches
+///   the token
 public record SignRequest(
     KeyObject key,
     @Nullable KeyCheckValue check,

@@ -4,8 +4,8 @@ import java.util.function.BooleanSupplier;
 
 /// A token that holds HMAC keys. Thread-safe. Tests inject faults at this interface.
 public interface Token {
-  /// C_GetTokenInfo, read once when the token was found. Before, only the label or serial number of
-  /// the selector.
+  /// Result of C_GetTokenInfo when the token was first found; before, only the label or serial
+  /// number of the selector.
   TokenInfo info();
 
   /// The token's circuit breaker.
@@ -16,7 +16,7 @@ public interface Token {
   TokenSession open() throws TokenException;
 
   /// Finalizes and initialises the module (`C_Finalize`, `C_Initialize`), and finds the token
-  /// again. This ends all sessions. Does nothing if a call in the module does not return within a
+  /// again. Ends all sessions. Does nothing if a call in the module does not return within a
   /// second, or if another token of the module is in service.
   ///
   /// @param needed asked before the wait for calls in the module, and again after it: the token may

@@ -18,7 +18,8 @@ public final class TokenException extends Exception {
     LATE,
     /// The daemon is stopping.
     STOPPED,
-    /// The caller may no longer have the operation ([Completion#isWithdrawn]).
+    /// The authorization of the operation ended while the operation waited
+    /// ([Completion#isWithdrawn]).
     WITHDRAWN,
     /// The token, its session or its login failed, and the lane could not recover at once.
     UNAVAILABLE,
@@ -112,9 +113,9 @@ public final class TokenException extends Exception {
     return fault == Fault.PIN;
   }
 
-  /// The rule that the key breaks, according to the token. The token's answer may be false: some
-  /// tokens refuse any key so after a logout. Use it only for a key in adoption or creation, and
-  /// only after a second attempt in a new session.
+  /// The rule that the key breaks, according to the return code of the token. The return code may
+  /// be wrong: some tokens refuse every key with the same code after a logout. The rule is reliable
+  /// only after a second attempt in a new session, and only for a key in adoption or creation.
   public Optional<Unfit> unfit() {
     return Optional.ofNullable(unfit);
   }

@@ -57,7 +57,7 @@ public final class TokenPool implements AutoCloseable {
 
   /// @param uses one or more tokens with different serial numbers; the first is the default for new
   ///   keys
-  /// @param observers by serial number
+  /// @param observers returns the observer of the lanes of a token, by serial number of the token
   public TokenPool(List<Use> uses, Function<String, LaneObserver> observers, Listener listener) {
     this.listener = listener;
     List<Member> all = new ArrayList<>();
@@ -67,7 +67,7 @@ public final class TokenPool implements AutoCloseable {
     members = List.copyOf(all);
   }
 
-  /// One of the tokens.
+  /// A token of the pool.
   public final class Member implements HealthCheck.Listener {
     private final Token token;
     private final Lanes lanes;
@@ -170,8 +170,8 @@ public final class TokenPool implements AutoCloseable {
 
   /// Like [#start()].
   ///
-  /// @param healthCheckKeys by serial number; while a token lacks its health check key, none of its
-  ///   keys is reported as missing
+  /// @param healthCheckKeys the health check key of each token, by serial number of the token;
+  ///   while a token lacks its health check key, no key of the token is reported as missing
   public void start(Map<String, DaemonKey> healthCheckKeys) throws TokenException {
     for (Member member : members) {
       DaemonKey key = healthCheckKeys.get(member.serial());
@@ -186,7 +186,8 @@ public final class TokenPool implements AutoCloseable {
         open(member);
         opened++;
       } catch (TokenException e) {
-        // A refused PIN has priority: it keeps a supervisor from another try of the PIN.
+        // A refused PIN has priority: its exit code keeps a supervisor from another login with the
+        // PIN.
         failure = failure != null && failure.isPinRefused() ? failure : e;
         if (members.size() > 1) {
           log.atError()
@@ -227,16 +228,16 @@ public final class TokenPool implements AutoCloseable {
       }
       throw new IllegalStateException(e);
     } catch (TimeoutException e) {
-      throw TokenException.fault(Fault.DEVICE, "it does not answer", e);
+      throw TokenException.fault(Fault.DEVICE, "the token does not answer", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw TokenException.fault(Fault.DEVICE, "interrupted while it was opened", e);
+      throw TokenException.fault(Fault.DEVICE, "interrupted while the token opened a session", e);
     }
   }
 
   /// Starts the health checks.
   ///
-  /// @param keys by serial number
+  /// @param keys the health check key of each token, by serial number of the token
   public void startProbes(Map<String, DaemonKey> keys) {
     for (Member member : members) {
       member.probe.start(Objects.requireNonNull(keys.get(member.serial())));

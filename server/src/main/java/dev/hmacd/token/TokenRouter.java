@@ -30,12 +30,12 @@ public final class TokenRouter {
 
   public TokenRouter(TokenPool pool) {
     this.pool = pool;
-    routes = pool.members().stream().map(member -> new Route(member, new Load())).toList();
+    routes = pool.members().stream().map(member -> new Route(member, new TokenLoad())).toList();
     defaultLanes = pool.members().getFirst().lanes();
   }
 
   /// A token with its load-balancing state.
-  record Route(TokenPool.Member member, Load load) {}
+  record Route(TokenPool.Member member, TokenLoad load) {}
 
   /// Serial numbers, in the order of the configuration.
   public List<String> serials() {
@@ -58,7 +58,7 @@ public final class TokenRouter {
   /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
   /// `completion`.
   ///
-  /// @param holders serial numbers
+  /// @param holders serial numbers of the tokens that hold the key
   /// @param completion gets the MAC
   public void sign(List<String> holders, SignRequest request, Completion<byte[]> completion) {
     if (routes.size() > 1) {
@@ -84,7 +84,7 @@ public final class TokenRouter {
           .log("Key not usable: its tokens are not in the configuration");
     }
     return new TokenException(
-        TokenException.Kind.KEY_MISSING, "no token that is configured is known to hold the key");
+        TokenException.Kind.KEY_MISSING, "no configured token is recorded as a token of the key");
   }
 
   /// Queues work for a token.

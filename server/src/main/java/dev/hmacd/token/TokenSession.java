@@ -75,13 +75,13 @@ public interface TokenSession extends AutoCloseable {
   /// @param atMost maximum number of secret keys to read
   Count count(Set<String> labelPrefixes, int atMost) throws TokenException;
 
-  /// A number of keys.
+  /// The result of [TokenSession#count].
   ///
   /// @param keys number of counted keys
   /// @param isComplete whether all secret keys of the token were read; otherwise the token may have
   ///   more
   record Count(int keys, boolean isComplete) {
-    /// Whether the token certainly has no such key.
+    /// Whether the token certainly has no secret key with one of the prefixes.
     public boolean isNone() {
       return keys == 0 && isComplete;
     }

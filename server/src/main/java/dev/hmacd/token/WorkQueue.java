@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// operation is in flight until it has its outcome, also after its caller has gone: a caller cannot
 /// fill the queue by resets or new connections.
 ///
-/// Health-check jobs bypass the bounds. Otherwise callers could delay them by a full queue.
+/// Health-check jobs bypass the bounds. Otherwise callers could delay health checks by a full
+/// queue.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queues are thread-safe.
 final class WorkQueue {

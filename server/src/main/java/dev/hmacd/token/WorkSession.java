@@ -7,9 +7,9 @@ import dev.hmacd.token.TokenException.Kind;
 import java.util.List;
 import java.util.Set;
 
-/// A lane's session, for work other than the computation of MACs. It reports an object as missing
-/// only while the token has the health check's key. Otherwise the registry would lose keys of a
-/// token whose storage is temporarily absent.
+/// A lane's session, for work other than the computation of MACs. Reports an object as missing only
+/// while the token has the health check's key. Otherwise the registry would lose keys of a token
+/// whose storage is temporarily absent.
 ///
 /// The storage may return between the search for the object and the search for the health check's
 /// key. So the object is searched again after the health check's key was found.

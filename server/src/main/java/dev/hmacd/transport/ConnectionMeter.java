@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Meter of one connection's memory, as the first channel handler of the connection. It publishes
-/// the memory to the [MemoryBudget], and enforces the transfer timeout. All methods run on the
+/// Meter of one connection's memory, as the first channel handler of the connection. Publishes the
+/// memory to the [MemoryBudget], and enforces the transfer timeout. All methods run on the
 /// connection's event loop.
 ///
 /// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection
@@ -25,9 +25,9 @@ import org.slf4j.LoggerFactory;
 /// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
 /// the daemon pauses reading from the connection. So answers cannot accumulate.
 ///
-/// The transfer timeout is a defence against slow clients (slowloris). It applies to an unfinished
-/// TLS record or frame (from its first byte), to outbound bytes without progress, and to a
-/// connection that is not writable.
+/// The transfer timeout is a defence against slow clients (slowloris). The timeout applies to an
+/// unfinished TLS record or frame (from its first byte), to outbound bytes without progress, and to
+/// a connection that is not writable.
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// The interval between measurements of a connection that is not idle.
   public static final int SWEEP_MILLIS = 250;
@@ -122,8 +122,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return meter;
   }
 
-  /// Sets the memory of the edge. Call it after the last handler was added to the pipeline: the
-  /// meter reads the list of handlers here for the last time.
+  /// Sets the memory of the edge. Must be called after the last handler was added to the pipeline,
+  /// because the meter reads the list of handlers for the last time.
   public void edge(EdgeMemory held) {
     edge = held;
     decoders = findDecoders();
@@ -165,7 +165,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return owner;
   }
 
-  /// The handler for fair queueing of the connection's input. It is the next handler after this.
+  /// The handler for fair queueing of the connection's input, the next handler in the pipeline.
   FairQueueHandler input() {
     return input;
   }
@@ -248,8 +248,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return bytes;
   }
 
-  /// Whether the transfer timeout applies to an unfinished record or frame. It does not apply while
-  /// the edge does not read the connection.
+  /// Whether the transfer timeout applies to an unfinished record or frame. The timeout does not
+  /// apply while the edge does not read the connection.
   private boolean isRestAwaited() {
     long timedBytes = timed == null ? 0 : NettyInternals.undecodedBytes(timed);
     return channel.config().isAutoRead() && undecodedBytes() > timedBytes;
@@ -279,7 +279,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// Whether outbound bytes wait and the peer has read none of them since the last sweep.
+  /// Whether outbound bytes wait and the peer has read no outbound byte since the last sweep.
   @SuppressWarnings("ReferenceEquality") // Identity, not equality: the same message object.
   private boolean isUnsentTheSame() {
     ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The event loop of an evicted connection closes it, with a delay if that event loop is busy.
 /// Until then the connection uses a file descriptor, but does not count against the limits. When
-/// all file descriptors are in use, the listener stops accepting until one of them is closed.
+/// all file descriptors are in use, the listener stops accepting until a connection is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
   /// Maximum of connections that a listener accepts in one pass of its event loop.
@@ -177,7 +177,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// Records the principal of a pending connection. Call it on the connection's event loop.
+  /// Records the principal of a pending connection. Called on the connection's event loop.
   ///
   /// @return whether a permit was free; otherwise the connection is cut
   public boolean authenticated(Route route, Object principal) {
@@ -189,7 +189,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return connection != null && authenticated(connection, principal);
   }
 
-  /// Records a connection's principal, which may differ from the previous one. Call it on the
+  /// Records a connection's principal, which may differ from the previous one. Called on the
   /// connection's event loop.
   ///
   /// @return whether a permit was free; otherwise the connection is cut
@@ -233,7 +233,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return eldest.getValue();
   }
 
-  /// Removes a connection from the pending connections, if it is one of them.
+  /// Removes a connection from the pending connections, if the connection is pending.
   @GuardedBy("this")
   private void removePending(Route route, Channel connection) {
     InetAddress source = source(route);

@@ -17,8 +17,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The event-loop threads of all edges, one per processor. They use native epoll where it is
-/// available.
+/// The event-loop threads of all edges, one per processor, with native epoll where available.
 public final class EventLoops implements AutoCloseable {
   /// Timeout of the graceful shutdown.
   private static final Duration LAST_TASKS = Duration.ofSeconds(1);

@@ -13,8 +13,8 @@ import java.util.function.Consumer;
 /// A fixed number of permits, shared fairly between owners.
 ///
 /// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
-/// most permits is evicted. This owner must then still have at least as many permits as the owner
-/// of the new holder. Otherwise the new holder is refused.
+/// most permits is evicted. After the eviction, that owner must still have at least as many permits
+/// as the owner of the new holder. Otherwise the new holder is refused.
 ///
 /// @param <P> the holder of a permit, such as a connection; compared by `equals`
 @ThreadSafe

@@ -81,9 +81,11 @@ final class FairQueue {
       return name.equals(other);
     }
 
-    /// Grants a number of bytes for decoding at once, out of the quantum of this pass.
+    /// Takes bytes from the quantum of this pass, for input that the caller decodes without
+    /// queueing.
     ///
-    /// @return at most `wanted`; 0 if input of this owner already waits
+    /// @return number of bytes to decode now, at most `wanted`; 0 if the owner has queued input, or
+    ///   if the rest of the quantum is too small
     int take(int wanted) {
       beginPass();
       if (!waiting.isEmpty() || left < Math.min(wanted, SLICE_BYTES)) {

@@ -17,9 +17,9 @@ import org.slf4j.LoggerFactory;
 
 /// Memory limits of the connections of the process, in bytes of heap.
 ///
-/// The process has a limit. One owner may hold half of it, all unauthenticated owners together a
-/// quarter, and one connection an eighth. Above a limit, the largest connections of the owner with
-/// most memory are closed, until an eighth of the limit is free.
+/// The process has a limit. One owner may hold half of the limit, all unauthenticated owners
+/// together a quarter, and one connection an eighth. Above a limit, the largest connections of the
+/// owner with most memory are closed, until an eighth of the limit is free.
 @ThreadSafe
 public final class MemoryBudget {
   /// The weight of a byte of direct memory. The process has less direct memory than heap.

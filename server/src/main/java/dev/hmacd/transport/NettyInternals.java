@@ -17,8 +17,8 @@ import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /// Reads private fields of Netty about the memory of a connection: undecoded bytes, the HPACK
-/// table, and bytes that wait for flow control. Netty has no accessors for them. If a version of
-/// Netty lacks these fields, the daemon serves no connection.
+/// table, and bytes that wait for flow control. Netty has no accessors for these fields. If a
+/// version of Netty lacks these fields, the daemon serves no connection.
 public final class NettyInternals {
   private static final VarHandle CUMULATION = field(ByteToMessageDecoder.class, "cumulation");
   private static final VarHandle DELEGATE =

@@ -28,7 +28,7 @@ final class OneKeyManager extends X509ExtendedKeyManager {
     this.chain = chain.toArray(X509Certificate[]::new);
   }
 
-  /// The factory for Netty. It parses the key for the TLS library once, not at each handshake.
+  /// The factory for Netty, which parses the key for the TLS library once, not at each handshake.
   static KeyManagerFactory factory(PrivateKey key, List<X509Certificate> chain) {
     var manager = new OneKeyManager(key, chain);
     return new OpenSslCachingX509KeyManagerFactory(

@@ -26,8 +26,8 @@ import java.util.regex.Pattern;
 /// Use cases of access keys for the AWS edge. Never blocks: replies come on a lane or on the
 /// registry's thread.
 ///
-/// CreateAccessKey returns a secret ([AccessKeySecrets]) once. The daemon stores no secrets. Its
-/// memory holds only signing keys, each valid for one day.
+/// CreateAccessKey returns a secret ([AccessKeySecrets]) once. The daemon stores no secrets. The
+/// daemon's memory holds only signing keys, each valid for one day.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
 public final class AccessKeyService {
@@ -75,7 +75,7 @@ public final class AccessKeyService {
     }
   }
 
-  /// Creates an access key. The principal signs requests to the AWS KMS edge with it.
+  /// Creates an access key, with which the principal signs requests to the AWS KMS edge.
   ///
   /// @param principal `arn:PARTITION:iam::ACCOUNT:user/NAME` in this daemon's partition and account
   public void createAccessKey(Call call, String principal, Reply<Made> reply) {
@@ -156,7 +156,7 @@ public final class AccessKeyService {
         FailureMapper::ofRegistry);
   }
 
-  /// Disables an access key. It cannot be enabled again.
+  /// Disables an access key. A disabled access key cannot be enabled again.
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
     var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
     ReplyCompleter.complete(
@@ -177,10 +177,10 @@ public final class AccessKeyService {
             : FailureMapper.ofRegistry(e);
   }
 
-  /// Returns the signing key of an access key for a day; empty if the access key does not exist or
-  /// is disabled. The future is already complete if the cache has the signing key.
+  /// Returns the SigV4 signing key of an access key for one UTC date; empty if the access key does
+  /// not exist or is disabled. The future is already complete if the cache has the signing key.
   ///
-  /// @param day `yyyymmdd`: today, or the day before or after
+  /// @param day UTC date, as `yyyymmdd`: today, or the day before or after
   /// @return fails with a [Refusal]
   /// @throws Refusal if too many requests wait for this signing key
   public Optional<CompletableFuture<SigningKey>> signingKey(

@@ -51,7 +51,7 @@ public final class Call {
     this.deadlineNanos = deadlineNanos;
   }
 
-  /// A call of the daemon itself. It is not reported to observers.
+  /// A call of the daemon itself, which is not reported to observers.
   public static Call ofDaemon(Principal principal, long deadlineNanos) {
     var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
     call.authenticated(principal);
@@ -71,12 +71,13 @@ public final class Call {
     return requestId;
   }
 
-  /// The caller's trace context, a `traceparent` of W3C Trace Context; empty without one.
+  /// The caller's trace context, a `traceparent` of W3C Trace Context; empty if the request has no
+  /// trace context.
   public Optional<String> traceParent() {
     return Optional.ofNullable(traceParent);
   }
 
-  /// The deadline in terms of [System#nanoTime]. A later result is discarded.
+  /// The deadline, a value of [System#nanoTime]. A later result is discarded.
   public long deadlineNanos() {
     return deadlineNanos;
   }

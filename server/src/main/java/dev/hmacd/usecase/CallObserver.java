@@ -1,14 +1,14 @@
 package dev.hmacd.usecase;
 
-/// Observer of all calls of all edges. Its methods run on event loops, lanes and the registry's
-/// thread. They must return quickly and must not throw.
+/// Observer of all calls of all edges. The methods run on event loops, lanes and the registry's
+/// thread. Implementations must return quickly and must not throw.
 ///
 /// For each call, [#began], [#concluded] and [#ended] run once each, in this order.
 public interface CallObserver {
   /// An observer that does nothing.
   CallObserver NONE = new CallObserver() {};
 
-  /// A call has begun. Its principal and key are not known yet.
+  /// A call has begun. The principal and the key of the call are not known yet.
   default void began(Call call) {}
 
   /// A call has its outcome. The transport has no byte of the answer yet. A record that must

@@ -21,8 +21,9 @@ public final class CallPipeline {
 
   /// Creates the call of a request that has arrived.
   ///
-  /// @param traceParent the trace context in the request, not validated; null without one
-  /// @param deadlineNanos in terms of [System#nanoTime]
+  /// @param traceParent the trace context in the request, not validated; null if the request has no
+  ///   trace context
+  /// @param deadlineNanos a value of [System#nanoTime]
   public Call begin(Edge edge, Method method, @Nullable String traceParent, long deadlineNanos) {
     var call = new Call(observer, edge, method, valid(traceParent), deadlineNanos);
     observer.began(call);

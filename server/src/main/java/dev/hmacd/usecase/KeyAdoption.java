@@ -39,8 +39,9 @@ final class KeyAdoption {
   /// @param check the check value that this token computed
   private record Candidate(String tokenSerial, TokenSession.Found found, KeyCheckValue check) {}
 
-  /// Finds the object of a query. The object must be the only match on each token. Its attributes
-  /// must allow its use as a key. Its check value must be the same on all tokens with the object.
+  /// Finds the object of a query. The object must be the only match on each token. The attributes
+  /// of the object must allow its use as a key. The check value must be the same on all tokens with
+  /// the object.
   ///
   /// @param id id of the new key
   /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the

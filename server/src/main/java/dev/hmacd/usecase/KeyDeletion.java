@@ -50,7 +50,7 @@ public final class KeyDeletion implements AutoCloseable {
   }
 
   /// Starts a thread that continues unfinished deletions, and checks for due deletions every
-  /// second. Call it after the start of the lanes.
+  /// second. Must be called after the start of the lanes.
   public void start() {
     nextRetryNanos = System.nanoTime();
     var _ =
@@ -133,8 +133,8 @@ public final class KeyDeletion implements AutoCloseable {
     }
   }
 
-  /// Destroys the object of a key, unless the check value shows that the object is another key.
-  /// Such an object exists if an operator replaced the key, or the registry is older than the
+  /// Destroys the object of a key, unless the check value shows that the object is another key. The
+  /// object is another key if an operator replaced the key, or if the registry is older than the
   /// token.
   private static Outcome destroy(TokenSession session, Key key) throws TokenException {
     KeyCheckValue check = key.check();

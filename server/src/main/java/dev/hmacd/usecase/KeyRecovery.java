@@ -52,7 +52,8 @@ public final class KeyRecovery {
     this.tokens = tokens;
   }
 
-  /// Recovers the keys that an earlier run left `CREATING`. Call it before the creation of any key.
+  /// Recovers the keys that an earlier run left `CREATING`. Must be called before the creation of
+  /// any key.
   ///
   /// If a key's token is out of service, the recovery runs after the token's return. If the token
   /// is not configured, the key stays `CREATING`: other tokens show nothing about its object.

@@ -40,7 +40,7 @@ final class KeyStateTable {
           LIST_ALIASES,
           DELETE_ALIAS ->
           ANY;
-      // These actions are not about an existing key.
+      // Actions without an existing key.
       case LIST_KEYS,
           CREATE_KEY,
           ADOPT_KEY,

@@ -1,7 +1,7 @@
 package dev.hmacd.usecase;
 
-/// Exception with a [Failure] of a call. It has no stack trace: a refusal is not a fault of the
-/// program, and may occur at a high rate.
+/// Exception with a [Failure] of a call. Has no stack trace, because clients can cause refusals at
+/// a high rate.
 public final class Refusal extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -19,8 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Trust on first use: stores the check value of a key without one at its first use. Such a key is
-/// from a version of hmacd without check values. The first use trusts the object on the token.
+/// Trust on first use: at the first use of a key without a check value, stores the check value of
+/// the object on the token. Keys from old versions of hmacd have no check value. The first use
+/// trusts the object.
 ///
 /// Each lane compares the object with the stored check value before it releases a MAC, also after a
 /// concurrent call stored it. If the registry fails, the call gets no MAC. Otherwise each use would
@@ -33,8 +34,9 @@ final class TrustOnFirstUse {
 
   private static final Logger log = LoggerFactory.getLogger(TrustOnFirstUse.class);
 
-  /// Maximum number of waiting calls of all owners together; one owner may have half of them. A
-  /// waiting call uses memory until the check value is stored, also after its caller disconnected.
+  /// Maximum number of waiting calls of all owners together; one owner may have half of this
+  /// number. A waiting call uses memory until the check value is stored, also after its caller
+  /// disconnected.
   private static final int MAX_WAITING = 1024;
 
   private final KeyWriter registry;

@@ -14,7 +14,7 @@ import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.testing.SettableClock;
 import dev.hmacd.testing.TestCa;
-import dev.hmacd.transport.Tls;
+import dev.hmacd.transport.TlsContext;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.net.URI;
@@ -37,7 +37,7 @@ final class AuthenticatorTest {
   private static final TestCa AUTHORITY = new TestCa("clients");
 
   @TempDir private static Path files;
-  private static Tls tls;
+  private static TlsContext tls;
 
   private final Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
   private final SettableClock clock = new SettableClock(now);
@@ -55,7 +55,7 @@ final class AuthenticatorTest {
   static void loadTls() throws IOException {
     TestCa.write(AUTHORITY.server(), files.resolve("certificate.pem"), files.resolve("key.pem"));
     tls =
-        new Tls(
+        new TlsContext(
             "grpc.tls",
             new TlsConfig(
                 files.resolve("certificate.pem"),

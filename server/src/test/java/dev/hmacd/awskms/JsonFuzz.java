@@ -60,13 +60,13 @@ public final class JsonFuzz {
   /// Bound on the length of a refusal, without the repeated body.
   private static final int MAX_REFUSAL = 64 * 1024;
 
-  private static final Operations OPERATIONS = operations();
+  private static final OperationTable OPERATIONS = operations();
   private static final InputStructure ANY = InputStructure.of();
 
   private JsonFuzz() {}
 
   /// All operations, over use cases that are not started.
-  private static Operations operations() {
+  private static OperationTable operations() {
     var registry =
         new Registry(
             Path.of("none"), new ArnScope("aws", "none", "000000000000"), Clock.systemUTC());
@@ -74,7 +74,7 @@ public final class JsonFuzz {
     var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
     var unavailableKeys = new UnavailableKeys();
     var maker = new KeyMaker(registry, tokens, new KeyRecovery(registry, tokens));
-    return Operations.of(
+    return OperationTable.of(
         new UseCases(
             new MacService(registry, access, tokens, unavailableKeys),
             new KeyService(registry, access, maker, tokens, unavailableKeys, Clock.systemUTC()),

@@ -119,11 +119,11 @@ final class LostRegistryTest {
     for (String own : List.of("hmacd/own/probe", "hmacd/own/access_keys")) {
       daemon.hsm().delete(own);
     }
-    fails("init", "the token holds none", "Restore the backup of the token");
+    fails("init", "the token holds no key of hmacd", "Restore the backup of the token");
     assertThat(daemon.hsm().list()).doesNotContain("hmacd/own/");
     Result check = daemon.run("check");
     assertThat(check.exitCode()).as(check.output()).isEqualTo(1);
-    assertThat(check.output()).contains("holds none", "restore its backup");
+    assertThat(check.output()).contains("holds no key of hmacd", "restore its backup");
   }
 
   @Test

@@ -99,7 +99,7 @@ final class ManyKeysTest {
         .isInstanceOf(StartException.class)
         .hasMessageContainingAll(
             "the registry has keys of hmacd on token " + hsm.serial(),
-            "none was found among its many keys",
+            "not found among the many keys of the token",
             "Restore the backup of the token");
   }
 }

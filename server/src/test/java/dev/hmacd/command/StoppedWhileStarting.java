@@ -35,7 +35,7 @@ final class StoppedWhileStarting {
     var daemon = new Daemon(config, List.of(token), Clock.systemUTC(), exit::restart);
     try {
       ExitCode _ =
-          new Running(daemon, new Reloader(file, config, daemon), exit)
+          new DaemonRunner(daemon, new Reloader(file, config, daemon), exit)
               .run(Daemon.Provision.NEVER, () -> {});
     } catch (StartException e) {
       System.exit(e.exitCode().code());

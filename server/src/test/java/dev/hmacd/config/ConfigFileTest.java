@@ -141,7 +141,7 @@ final class ConfigFileTest {
             new Config(
                 new Config.Grpc(
                     Optional.of(
-                        new Config.Tcp(
+                        new Config.TcpListener(
                             new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 8443), tls)),
                     Optional.of(socket),
                     true,

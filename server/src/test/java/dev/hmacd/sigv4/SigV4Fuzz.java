@@ -59,9 +59,9 @@ public final class SigV4Fuzz {
   /// Whether a request is accepted.
   public static boolean isAccepted(Request request) {
     try {
-      SigV4.Claim claim = SIG_V4.read(request);
-      check(claim.day().equals(TODAY), "read as signed on another day", request);
-      claim.verify(KEY);
+      SigV4.UnverifiedSignature signature = SIG_V4.read(request);
+      check(signature.day().equals(TODAY), "read as signed on another day", request);
+      signature.verify(KEY);
       return true;
     } catch (SigV4Exception e) {
       checkRefusal(e);

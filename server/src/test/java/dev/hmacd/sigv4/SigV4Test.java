@@ -22,8 +22,8 @@ final class SigV4Test {
       new SigV4(SigningScope.kms(SdkSigner.REGION), Clock.fixed(NOW, ZoneOffset.UTC));
 
   private static void verify(Request request) {
-    SigV4.Claim claim = sigV4.read(request);
-    claim.verify(SdkSigner.at(NOW).key(claim.day()));
+    SigV4.UnverifiedSignature signature = sigV4.read(request);
+    signature.verify(SdkSigner.at(NOW).key(signature.day()));
   }
 
   @Test

@@ -88,7 +88,7 @@ final class Connection implements AutoCloseable {
             .build();
   }
 
-  /// A connection to daemons on the network. It connects at the first call.
+  /// A connection to daemons on the network, opened at the first call.
   static Connection overTls(List<Target.HostPort> targets, TlsFiles tls) {
     var resolvers = new NameResolverRegistry();
     resolvers.register(new Targets(targets));
@@ -98,7 +98,7 @@ final class Connection implements AutoCloseable {
     return new Connection(builder.channelType(NioSocketChannel.class), tls::close);
   }
 
-  /// A connection to the daemon on a Unix domain socket. It connects at the first call.
+  /// A connection to the daemon on a Unix domain socket, opened at the first call.
   static Connection overUnixSocket(Target.UnixSocket target) {
     return new Connection(
         NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())

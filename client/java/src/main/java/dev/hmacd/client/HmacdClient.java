@@ -51,7 +51,8 @@ import java.util.stream.Stream;
 /// - Methods that may be repeated are retried: up to three times, with back-off, if the daemon is
 ///   unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
 ///   transit.
-/// - The daemon validates arguments. This library passes them on, so that the rules exist once.
+/// - The daemon validates arguments. This library passes arguments on unchecked, so that the rules
+///   exist once.
 @ThreadSafe
 public final class HmacdClient implements AutoCloseable {
   private final Connection connection;

@@ -14,14 +14,15 @@ import org.jspecify.annotations.Nullable;
 
 /// The failure of a call. Branch on [#reason()].
 ///
-/// The message is for people and starts with the reason. It never contains messages or MACs.
+/// The exception message is for people and starts with the reason. The exception message never
+/// contains message bytes or MACs.
 public final class HmacdException extends RuntimeException {
   private static final long serialVersionUID = 1;
   private static final String DOMAIN = "hmacd.dev";
 
   private final ErrorReason reason;
   private final Code code;
-  // A HashMap, because exceptions must be serializable. It is never changed.
+  // A HashMap, because exceptions must be serializable. The map is never changed.
   private final HashMap<String, String> metadata;
 
   HmacdException(ErrorReason reason, Code code, String text) {

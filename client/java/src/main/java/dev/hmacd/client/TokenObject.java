@@ -5,8 +5,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /// A PKCS#11 object and the attributes that describe its protection (PKCS #11 v3.1, sections 4.9
-/// and 4.11). They were read when the key was created or adopted. An attribute is empty if the
-/// token does not report it. All are empty while the key is being created.
+/// and 4.11). The daemon reads the attributes when the key is created or adopted. An attribute is
+/// empty if the token does not report it. All attributes are empty while the key is being created.
 ///
 /// @param tokenSerial serial number of the token on which the key was created or adopted
 /// @param label CKA_LABEL

@@ -16,16 +16,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
-/// Configures the log: standard error, one line per event. Logback loads this class as its
-/// configurator, so no file on the class path can change the log.
-public final class Logs extends ContextAwareBase implements Configurator {
+/// Logback configurator: logs to standard error, one line per event. Logback loads this class
+/// instead of a configuration file, so no file on the class path can change the log.
+public final class LogConfigurator extends ContextAwareBase implements Configurator {
   // Line breaks in values from callers cannot split a log line.
   private static final String TEXT =
       "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %msg"
           + " %replace(%kvp){'[\\r\\n]', ' '}%n%ex";
 
-  /// Made by Logback's service loader.
-  public Logs() {}
+  /// For Logback's service loader.
+  public LogConfigurator() {}
 
   @Override
   public ExecutionStatus configure(LoggerContext context) {

@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 /// TLS context of a listener, with certificates that can be replaced while connections are open.
 /// Each new connection uses the newest files. An edge must check each open connection against the
 /// newest [#trust].
-public final class Tls {
+public final class TlsContext {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
   private final String section;
@@ -53,7 +53,7 @@ public final class Tls {
   /// @param section name of the section in the configuration, for error messages
   /// @param config the files; with a `clientCa`, callers must have a certificate
   /// @param protocols ALPN names of the protocols, the preferred one first
-  public Tls(String section, TlsConfig config, String... protocols) {
+  public TlsContext(String section, TlsConfig config, String... protocols) {
     this.section = section;
     this.config = config;
     this.protocols =
@@ -178,7 +178,7 @@ public final class Tls {
     return loaded;
   }
 
-  /// The current trust. Edges must check open connections against it.
+  /// The current trust. Edges must check open connections against the current trust.
   ///
   /// @throws IllegalStateException if callers do not authenticate by certificate here
   public Trust trust() {

@@ -8,9 +8,9 @@ import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A daemon that runs in this process until a signal ends it.
-final class Running {
-  private static final Logger log = LoggerFactory.getLogger(Running.class);
+/// Runs the daemon in this process until a signal ends the process.
+final class DaemonRunner {
+  private static final Logger log = LoggerFactory.getLogger(DaemonRunner.class);
 
   private final Daemon daemon;
   private final Reloader reloader;
@@ -23,13 +23,13 @@ final class Running {
 
   /// @param reloader of the daemon
   /// @param exit of this process
-  Running(Daemon daemon, Reloader reloader, ProcessExit exit) {
+  DaemonRunner(Daemon daemon, Reloader reloader, ProcessExit exit) {
     this.daemon = daemon;
     this.reloader = reloader;
     this.exit = exit;
   }
 
-  /// The work of a command between the start and the stop of its daemon.
+  /// The work of a command between the start and the stop of the daemon.
   interface Started {
     /// A failure ends the process.
     void run() throws StartException, InterruptedException;

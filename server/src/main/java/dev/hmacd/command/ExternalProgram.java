@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// Runs a program that `hmacd dev` needs. A file in the folder has the standard error of the
-/// program's last run.
-final class DevTool {
+/// An external program that `hmacd dev` runs, such as openssl. The file `NAME.log` in the folder
+/// has the standard error of the last run.
+final class ExternalProgram {
   private static final int LIMIT_SECONDS = 30;
 
   private final DevFolder folder;
@@ -19,7 +19,7 @@ final class DevTool {
   private final String debianPackage;
 
   /// @param name the program, found on the path
-  DevTool(DevFolder folder, String name, String debianPackage) {
+  ExternalProgram(DevFolder folder, String name, String debianPackage) {
     this.folder = folder;
     this.name = name;
     this.debianPackage = debianPackage;

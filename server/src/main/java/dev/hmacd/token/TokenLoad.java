@@ -11,13 +11,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 /// missing keys.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The map is thread-safe.
-final class Load {
+final class TokenLoad {
   /// Lifetime of an entry of the negative cache.
   private static final Duration MISSING_LIFETIME = Duration.ofSeconds(10);
 
   private final AtomicInteger inFlight = new AtomicInteger();
 
-  /// The end of the lifetime of each entry, in terms of [System#nanoTime]. One entry at most for
+  /// The end of the lifetime of each entry, a value of [System#nanoTime]. At most one entry for
   /// each key of the registry.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 
@@ -41,7 +41,7 @@ final class Load {
   }
 
   /// Whether this token is better than another for a call with a key.
-  boolean isLessThan(Load other, KeyObject key) {
+  boolean isLessThan(TokenLoad other, KeyObject key) {
     boolean isMissing = isMissing(key);
     if (isMissing != other.isMissing(key)) {
       return !isMissing;

@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /// All operations of AWS KMS by name, supported or not. Any other name is an unknown operation.
-final class Operations {
+final class OperationTable {
   private static final String TARGET_PREFIX = "TrentService.";
 
   /// Operations that AWS supports for MAC keys, and hmacd does not support yet.
@@ -47,16 +47,16 @@ final class Operations {
 
   private final Map<String, Operation> byTarget = new HashMap<>();
 
-  private Operations(List<Operation> served) {
+  private OperationTable(List<Operation> served) {
     served.forEach(this::add);
     NOT_YET.forEach(
         name -> add(Operation.refused(name, AwsError.unsupported(name + " is not supported."))));
     NEVER.forEach(name -> add(Operation.refused(name, AwsError.unsupported(null))));
   }
 
-  static Operations of(UseCases useCases) {
+  static OperationTable of(UseCases useCases) {
     ArnScope scope = useCases.keys().scope();
-    return new Operations(
+    return new OperationTable(
         Stream.of(
                 new MacOperations(useCases.macs()).all(),
                 new KeyOperations(useCases.keys()).all(),

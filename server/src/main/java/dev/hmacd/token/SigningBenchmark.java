@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 /// Benchmark of a token: MACs per second with one session, two, four, and so on, until more
 /// sessions do not help. Each session has a thread of its own, like a lane.
-public final class SpeedTrial {
+public final class SigningBenchmark {
   private static final int MESSAGE_BYTES = 64;
   private static final int MOST_SESSIONS = 64;
   private static final double WORTH_DOUBLING = 1.1;
@@ -25,20 +25,20 @@ public final class SpeedTrial {
   /// A measured rate.
   ///
   /// @param sessions number of sessions that compute MACs at the same time
-  public record Point(int sessions, long macsPerSecond) {}
+  public record Measurement(int sessions, long macsPerSecond) {}
 
   /// The measured rates, in order of the number of sessions.
-  public record Result(List<Point> points) {
+  public record Rates(List<Measurement> measurements) {
     public long best() {
-      return points.stream().mapToLong(Point::macsPerSecond).max().orElse(0);
+      return measurements.stream().mapToLong(Measurement::macsPerSecond).max().orElse(0);
     }
 
     /// The smallest number of sessions with at least 90 % of the best rate.
     public int sessions() {
-      return points.stream()
-          .filter(point -> point.macsPerSecond() >= NEARLY_BEST * best())
+      return measurements.stream()
+          .filter(measurement -> measurement.macsPerSecond() >= NEARLY_BEST * best())
           .findFirst()
-          .map(Point::sessions)
+          .map(Measurement::sessions)
           .orElse(1);
     }
   }
@@ -47,46 +47,45 @@ public final class SpeedTrial {
   private final KeyObject key;
   private final Duration each;
 
-  private SpeedTrial(Token token, KeyObject key, Duration each) {
+  private SigningBenchmark(Token token, KeyObject key, Duration each) {
     this.token = token;
     this.key = key;
     this.each = each;
   }
 
-  /// Runs the benchmark. It takes `each` for every number of sessions, and once more for the
-  /// warm-up.
+  /// Runs the benchmark. Takes `each` for every number of sessions, and once more for the warm-up.
   ///
   /// @param key a key on the token
   /// @param maxSessions maximum number of sessions to open
   /// @param each duration of each measurement
-  public static Result run(Token token, KeyObject key, long maxSessions, Duration each)
+  public static Rates run(Token token, KeyObject key, long maxSessions, Duration each)
       throws TokenException, InterruptedException {
-    return new SpeedTrial(token, key, each).run(Math.min(maxSessions, MOST_SESSIONS));
+    return new SigningBenchmark(token, key, each).run(Math.min(maxSessions, MOST_SESSIONS));
   }
 
-  private Result run(long maxSessions) throws TokenException, InterruptedException {
+  private Rates run(long maxSessions) throws TokenException, InterruptedException {
     List<TokenSession> open = new ArrayList<>();
     ExecutorService threads =
         Executors.newCachedThreadPool(Thread.ofPlatform().daemon().name("hmacd-trial").factory());
     try {
-      List<Point> points = new ArrayList<>();
+      List<Measurement> measurements = new ArrayList<>();
       long best = 0;
       for (int sessions = 1; sessions <= maxSessions; sessions *= 2) {
         while (open.size() < sessions) {
           open.add(token.open());
         }
-        if (points.isEmpty()) {
+        if (measurements.isEmpty()) {
           // Warm-up: the JIT compiles the code, and the module fills its caches.
           measure(threads, open);
         }
         long rate = measure(threads, open);
-        points.add(new Point(sessions, rate));
+        measurements.add(new Measurement(sessions, rate));
         if (rate < WORTH_DOUBLING * best) {
           break;
         }
         best = rate;
       }
-      return new Result(List.copyOf(points));
+      return new Rates(List.copyOf(measurements));
     } finally {
       threads.shutdownNow();
       open.forEach(TokenSession::close);

@@ -4,15 +4,15 @@ import dev.hmacd.authn.Credentials;
 import dev.hmacd.authn.NoCredentials;
 import io.grpc.Attributes;
 
-/// The credentials of gRPC calls. A call has the credentials of its connection, which gRPC passes
-/// in the attributes of the transport.
-final class GrpcCredentials {
-  /// Attribute of a transport: the credentials of its connection.
+/// The transport attribute with the credentials of a connection. gRPC passes the attribute to each
+/// call of the connection.
+final class CredentialsAttribute {
+  /// Key of the attribute.
   static final Attributes.Key<Credentials> KEY = Attributes.Key.create("hmacd-credentials");
 
   private static final Credentials NONE = new NoCredentials();
 
-  private GrpcCredentials() {}
+  private CredentialsAttribute() {}
 
   /// The credentials in the attributes of a transport or a call.
   static Credentials of(Attributes attributes) {
