@@ -18,7 +18,6 @@ import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
-import dev.hmacd.authn.Authenticator;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
 import dev.hmacd.token.TokenSession;
@@ -244,8 +243,8 @@ final class StructureTest {
         .check(MAIN);
   }
 
-  /// [TokenSession#signOnce] computes check values: at the creation, adoption, recovery and deletion
-  /// of a key, and in `hmacd check`.
+  /// [TokenSession#signOnce] computes check values: at the creation, adoption, recovery and
+  /// deletion of a key, and in `hmacd check`.
   @Test
   void onlyCheckValuesAreComputedWithoutARequest() {
     assertThat(callers(TokenSession.class, "signOnce"))
