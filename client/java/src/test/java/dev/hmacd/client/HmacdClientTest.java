@@ -162,7 +162,8 @@ class HmacdClientTest {
 
   static Stream<ErrorReason> temporaryReasons() {
     return Arrays.stream(ErrorReason.values())
-        .filter(reason -> reason.name().endsWith("_BUSY") || reason.name().endsWith("_UNAVAILABLE"));
+        .filter(
+            reason -> reason.name().endsWith("_BUSY") || reason.name().endsWith("_UNAVAILABLE"));
   }
 
   @ParameterizedTest
