@@ -47,7 +47,7 @@ public final class Daemon implements AutoCloseable {
   /// Timeout of a stop for hanging lanes: lanes in a token operation after the drain.
   private static final Duration HANGING = Duration.ofSeconds(1);
 
-  /// Time limit for the close of each part. It is longer than the part's own time limits.
+  /// Time limit for the close of each part. Longer than the part's own time limits.
   private static final Duration CLOSE_LIMIT = Duration.ofMinutes(1);
 
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
@@ -145,8 +145,8 @@ public final class Daemon implements AutoCloseable {
   }
 
   /// Registers all parts in the reverse order of a stop. The stop loses no call: first the health
-  /// status directs clients elsewhere, and calls in flight end. Then lanes and the registry close,
-  /// and answer the remaining calls. Connections close last.
+  /// status directs clients elsewhere, and calls in flight end. After the calls in flight, lanes
+  /// and the registry close, and answer the remaining calls. Connections close last.
   private void register(HealthGrpcService health) {
     Duration drain = config.grpc().limits().drain();
     closer.register("metrics", CLOSE_LIMIT, metrics);
@@ -223,7 +223,7 @@ public final class Daemon implements AutoCloseable {
   /// Applies the access rules of a new configuration. Thread-safe.
   public void reload(Config fresh) {
     access.replace(fresh.rules());
-    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules replaced");
+    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules reloaded");
     if (!fresh.withRules(config.rules()).equals(config)) {
       log.atWarn()
           .log("Configuration not applied, except for its rules: restart the daemon to apply it");

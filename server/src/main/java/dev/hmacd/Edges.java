@@ -100,7 +100,7 @@ final class Edges {
 
   private static void reload(TlsContext files) throws IOException {
     files.reload();
-    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files replaced");
+    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files reloaded");
   }
 
   void register(DaemonMetrics metrics) {

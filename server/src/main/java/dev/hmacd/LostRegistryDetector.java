@@ -24,8 +24,8 @@ public final class LostRegistryDetector {
       Set.of(DaemonKey.label(DaemonKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
 
   /// Maximum number of secret keys that are read on a token. If the token has more secret keys, the
-  /// unread keys may be keys of hmacd. In that case, a count of zero is no proof that the token has
-  /// no keys of hmacd.
+  /// unread keys may be keys of hmacd. So a count of zero proves the absence of keys of hmacd only
+  /// if all secret keys were read.
   static final int MAX_COUNTED = 10_000;
 
   /// Remedy for an operator without a backup of the registry.

@@ -17,8 +17,8 @@ import java.util.Map;
 /// [#MAX_VIOLATIONS]. Members outside of the model are ignored, as in AWS: a client may be newer
 /// than the server.
 final class InputStructure {
-  /// The check of list items ends after this number of violations. Otherwise a list of 100,000
-  /// invalid items would give an error text of many megabytes.
+  /// The check of list items ends after this number of violations. Without the limit, a list of
+  /// 100,000 invalid items would give an error text of many megabytes.
   static final int MAX_VIOLATIONS = 32;
 
   private final Map<String, InputMember> byName = new LinkedHashMap<>();

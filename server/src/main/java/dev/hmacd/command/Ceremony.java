@@ -29,7 +29,7 @@ final class Ceremony implements AutoCloseable {
     sessions.open(token);
   }
 
-  /// @param registry its path, for the error message
+  /// @param registry path of the registry, for the error message
   ///
   /// @throws StartException if the registry is new, but a token holds keys of hmacd
   void requireRegistryNotLost(Path registry) throws TokenException, StartException {
@@ -45,8 +45,9 @@ final class Ceremony implements AutoCloseable {
   }
 
   /// Refuses a token that lost keys. A missing probe key can be created again. A missing key for
-  /// access keys cannot, because secrets are derived from it. If a token has none of the keys that
-  /// the registry has recorded for it, it is another token or was initialised again.
+  /// access keys cannot be created again, because secrets are derived from this key. If a token has
+  /// none of the keys that the registry has recorded for it, it is another token or was initialised
+  /// again.
   ///
   /// @throws StartException if the registry has recorded keys of a token that the token lacks
   void requireNotInitialisedAnew() throws TokenException, StartException {
@@ -88,8 +89,8 @@ final class Ceremony implements AutoCloseable {
   }
 
   /// Creates missing own keys of the daemon: a probe key on each token, and one key for access
-  /// keys. The key for access keys is on [#home]. Other tokens hold it only if an operator has
-  /// copied it.
+  /// keys. The key for access keys is on [#home]. Other tokens hold the key for access keys only if
+  /// an operator has copied it.
   ///
   /// @return whether a key was created, or a key was found that the registry did not have
   ///
@@ -164,7 +165,7 @@ final class Ceremony implements AutoCloseable {
   ///   could not be used or compared
   record Holdings(List<String> lines, boolean isSound) {}
 
-  /// Finds which of several tokens hold which keys, and records it in the registry.
+  /// Finds which of several tokens hold which keys, and records the result in the registry.
   Holdings find(Registry registry) throws TokenException {
     return new KeyHoldings(sessions, registry).find();
   }

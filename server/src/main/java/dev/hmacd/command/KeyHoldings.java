@@ -28,9 +28,9 @@ final class KeyHoldings {
   }
 
   /// Finds which of several tokens hold which keys, and checks recorded tokens, too. A token holds
-  /// a key if its object has the same label and id, is fit for use, and gives the known check
-  /// value. Without a known check value, the first recorded token that gives a MAC defines the
-  /// check value, and the registry stores the check value.
+  /// a key if an object has the label and id of the key, has attributes that permit MACs, and gives
+  /// the known check value. Without a known check value, the first recorded token that gives a MAC
+  /// defines the check value, and the registry stores the check value.
   Ceremony.Holdings find() throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;

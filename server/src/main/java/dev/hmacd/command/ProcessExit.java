@@ -25,7 +25,7 @@ final class ProcessExit {
   }
 
   /// Ends the process after a stop, without the rest of the JVM's shutdown: PKCS#11 modules can
-  /// crash while a JVM unloads them. All data is written before.
+  /// crash while a JVM unloads them. All data is on the disk before the call.
   void halt() {
     if (HALT) {
       Runtime.getRuntime().halt(code.code());

@@ -124,8 +124,8 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// @return whether it succeeded. A failure is retried at each poll: its cause, such as wrong
-  ///   permissions, may be corrected without a visible change of the file
+  /// @return whether the reload succeeded. A failed reload is retried at each poll: an operator may
+  ///   correct the cause, such as wrong permissions, without a visible change of the file
   private boolean reloadConfig(boolean forced) {
     try {
       Config fresh = ConfigFile.read(file);
@@ -138,7 +138,7 @@ final class Reloader implements AutoCloseable {
     } catch (ConfigException e) {
       String problem = e.problems().toString();
       if (forced || !problem.equals(configProblem)) {
-        log.atError().addKeyValue("problems", e.problems()).log("Configuration not replaced");
+        log.atError().addKeyValue("problems", e.problems()).log("Configuration not reloaded");
       }
       configProblem = problem;
       return false;
@@ -153,7 +153,7 @@ final class Reloader implements AutoCloseable {
     } catch (IOException e) {
       String problem = String.valueOf(e.getMessage());
       if (forced || !problem.equals(tlsProblem)) {
-        log.atError().addKeyValue("reason", problem).log("TLS files not replaced");
+        log.atError().addKeyValue("reason", problem).log("TLS files not reloaded");
       }
       tlsProblem = problem;
       return false;

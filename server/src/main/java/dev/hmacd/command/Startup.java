@@ -15,7 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The first steps of all commands.
+/// Reads the configuration and finds the tokens: the first steps of all commands.
 final class Startup {
   private Startup() {}
 
@@ -32,7 +32,7 @@ final class Startup {
     }
   }
 
-  /// The tokens to serve from. If there are several, any of them may be absent.
+  /// The tokens of the daemon. With several tokens in the configuration, any token may be absent.
   static List<Token> tokens(Config config) throws StartException {
     if (config.tokens().size() == 1) {
       return List.of(token(config.tokens().getFirst()));

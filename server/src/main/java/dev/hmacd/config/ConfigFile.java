@@ -17,7 +17,8 @@ import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 
-/// Reads the configuration file (YAML 1.2). Relative paths in it are relative to its folder.
+/// Reads the configuration file (YAML 1.2). Relative paths in the file are relative to the folder
+/// of the file.
 public final class ConfigFile {
   private static final int MAX_BYTES = 1 << 20;
 

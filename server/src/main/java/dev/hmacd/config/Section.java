@@ -36,8 +36,8 @@ final class Section {
     this.folder = folder;
   }
 
-  /// Records a problem of a key. Further problems of the same key are ignored: they are its
-  /// consequences.
+  /// Records a problem of a key. Further problems of the same key are ignored, because the first
+  /// problem causes them.
   void problem(String key, String text) {
     String start = at(key) + ": ";
     if (problems.stream().noneMatch(known -> known.startsWith(start))) {
@@ -79,7 +79,8 @@ final class Section {
     return Optional.of(empty(key));
   }
 
-  /// As [#section], but the section may be missing. All of its values then have their defaults.
+  /// As [#section], but the section may be missing. All values of a missing section have their
+  /// defaults.
   Section defaulted(String key) {
     return optionalSection(key).orElseGet(() -> empty(key));
   }

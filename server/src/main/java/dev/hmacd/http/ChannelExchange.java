@@ -25,7 +25,7 @@ abstract class ChannelExchange implements Exchange {
   private final ConnectionMemory memory;
   private final RequestBody body = new RequestBody();
 
-  /// The owner of the body: that of the connection at the start of the request.
+  /// The owner of the body: the owner of the connection at the start of the request.
   private final Object owner;
 
   private Headers headers = new Headers();

@@ -16,8 +16,8 @@ public interface Exchange {
   /// Whether the client has disconnected.
   boolean isGone();
 
-  /// Sets the action for a client that disconnects before the answer. The use case then need not
-  /// complete its reply.
+  /// Sets the action for a client that disconnects before the answer. After the action has run, the
+  /// use case need not complete its reply.
   void whenGone(Runnable action);
 
   /// Reports that the application has authenticated the request as one of this principal.

@@ -14,11 +14,11 @@ import java.util.List;
 /// Netty's decoder of HTTP/1.1 requests, with stricter checks against request smuggling. Refuses
 /// requests that two parsers could read in two ways. Netty refuses a length together with chunks,
 /// several lengths, bad chunks, and lines without CR. This class checks the lines of a head before
-/// Netty. It refuses folded lines, control characters, lines without CR LF, and request lines
+/// Netty, and refuses folded lines, control characters, lines without CR LF, and request lines
 /// without exactly two blanks.
 ///
 /// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
-/// lengths. So this class counts the fields on arrival, and their heap.
+/// lengths. So this class counts the fields, and the heap of the fields, on arrival.
 final class Http1Decoder extends HttpRequestDecoder {
   private static final byte SPACE = ' ';
   private static final byte TAB = '\t';
@@ -49,7 +49,7 @@ final class Http1Decoder extends HttpRequestDecoder {
             .setInitialBufferSize(256));
   }
 
-  /// The request is ambiguous. Then all further input of the connection is ambiguous, too.
+  /// The request is ambiguous, and so is all further input of its connection.
   static final class MalformedException extends RuntimeException {
     private static final long serialVersionUID = 1;
 

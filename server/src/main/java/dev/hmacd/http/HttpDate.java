@@ -6,7 +6,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 
 /// The value of the header `Date` (RFC 9110, section 5.6.7), formatted once a second. Clients
-/// correct their clocks with it.
+/// correct their clocks with this header.
 final class HttpDate {
   private static final DateTimeFormatter FORM =
       DateTimeFormatter.ofPattern("EEE, dd MMM uuuu HH:mm:ss 'GMT'", Locale.US)

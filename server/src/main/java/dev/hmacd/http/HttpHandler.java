@@ -1,6 +1,7 @@
 package dev.hmacd.http;
 
-/// The application of an [HttpServer]. The server calls it on event loops, so no method blocks.
+/// The application of an [HttpServer]. The server calls the methods on event loops, so no method
+/// blocks.
 public interface HttpHandler {
   /// Handles a complete request.
   ///

@@ -14,8 +14,8 @@ public final class HttpProfile {
   private final AsciiString requestIdName;
   private final AsciiString lowercaseRequestIdName;
 
-  /// @param method the only method that the application serves. A response with status 405 names it
-  ///   in `Allow`. An HTTP/1.1 connection ends after a request with another method.
+  /// @param method the only method that the application serves. A response with status 405 names
+  ///   the method in `Allow`. An HTTP/1.1 connection ends after a request with another method.
   /// @param contentType of all responses
   /// @param requestIdName name of the response's field with [Response#requestId]
   public HttpProfile(String method, String contentType, String requestIdName) {

@@ -10,7 +10,8 @@ final class LingeringClose {
   private LingeringClose() {}
 
   /// Closes the output, and reads for a limited time before the close. A close with unread bytes
-  /// would make the kernel send a reset. A client that still sends would then lose the answer.
+  /// would make the kernel send a reset. After a reset, a client that still sends would lose the
+  /// answer.
   static void lingering(Channel channel, long millis) {
     SslHandler tls = channel.pipeline().get(SslHandler.class);
     if (tls != null) {

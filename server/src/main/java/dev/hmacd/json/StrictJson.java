@@ -11,7 +11,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /// Parsers of JSON texts: RFC 8259 in UTF-8, without duplicate names, of bounded depth. Two strict
-/// parsers read the same values from such a text: it has one meaning.
+/// parsers read the same values from such a text.
 ///
 /// Thread-safe; a parser is not.
 public final class StrictJson {

@@ -16,13 +16,13 @@ public record KeyAttributes(
     @Nullable Boolean local,
     @Nullable Integer keyBytes) {
 
-  /// The rule that makes an object unfit to be a key.
+  /// A broken rule, because of which an object cannot be used as a key.
   ///
   /// @param attribute the PKCS#11 name of the attribute, e.g. `CKA_SENSITIVE`
   /// @param rule the required value, e.g. `must be true`
   /// @param found the actual value, or `unknown`; empty if the token only refused the key
   public record Unfit(String attribute, String rule, String found) {
-    /// A rule whose violation the token shows only by a refusal of the key.
+    /// A rule without an actual value: the token shows the violation only by a refusal of the key.
     public Unfit(String attribute, String rule) {
       this(attribute, rule, "");
     }
@@ -49,9 +49,9 @@ public record KeyAttributes(
     }
   }
 
-  /// Returns the first rule that the object breaks. An unknown attribute breaks its rule. The
-  /// attributes of a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are
-  /// reported and not required: they are false on imported keys.
+  /// Returns the first rule that the object breaks. An unknown attribute breaks the rule for this
+  /// attribute. The attributes of a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
+  /// CKA_LOCAL) are reported and not required: they are false on imported keys.
   public Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(sensitive)) {
       return Optional.of(new Unfit("CKA_SENSITIVE", "must be true", found(sensitive)));

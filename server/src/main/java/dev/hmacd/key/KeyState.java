@@ -8,7 +8,8 @@ public enum KeyState {
   DISABLED,
   /// The key is destroyed after its deletion date.
   PENDING_DELETION,
-  /// The key is enabled, but its object is missing on the token, ambiguous, unfit, or another key.
-  /// The daemon observes this state at the use of a key, and never stores it.
+  /// The key is enabled, but not usable on the token: the object is missing, several objects match,
+  /// the attributes do not permit MACs, or the object is another key. The daemon observes this
+  /// state at the use of a key, and never stores it.
   UNAVAILABLE
 }

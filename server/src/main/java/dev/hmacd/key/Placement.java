@@ -6,7 +6,7 @@ import java.util.stream.Stream;
 
 /// The object of a key version on the tokens that hold it. Immutable.
 ///
-/// @param object the same name on all tokens
+/// @param object the object's label and id, which are the same on all tokens
 /// @param tokenSerials the tokens that hold the object, one or more; the key version was created or
 ///   adopted on the first one
 public record Placement(KeyObject object, List<String> tokenSerials) {

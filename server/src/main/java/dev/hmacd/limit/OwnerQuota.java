@@ -4,8 +4,8 @@ import com.google.errorprone.annotations.ThreadSafe;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// In-flight quota of an owner in a shared resource: at most half of the resource. So one principal
-/// cannot exclude all others.
+/// In-flight quota of an owner in a shared resource: at most half of the resource, so that one
+/// principal cannot exclude all others.
 ///
 /// An owner is a principal, compared by `equals`. The count does not depend on the owner's
 /// connections. The counter of an idle owner is kept until [#MAX_IDLE] counters exist: most owners
@@ -47,8 +47,8 @@ public final class OwnerQuota {
     return max;
   }
 
-  /// Adds to the amount that an owner holds, unless the result exceeds the quota. If it returns
-  /// true, [#release] must follow.
+  /// Adds to the amount that an owner holds, unless the result exceeds the quota. [#release] must
+  /// follow if the result is true.
   ///
   /// @return whether the amount was added
   public boolean tryHold(Object owner, long amount) {

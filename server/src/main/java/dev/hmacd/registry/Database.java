@@ -25,8 +25,8 @@ import org.sqlite.SQLiteOpenMode;
 
 /// An SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
-/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`). So a crash loses
-/// no change for which the caller has an answer.
+/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), so a crash loses
+/// no answered change.
 final class Database implements AutoCloseable {
   /// Maximum wait of a statement for the lock of another process, e.g. of a backup.
   private static final int BUSY_TIMEOUT_MILLIS = 2000;

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /// look-up by alias returns only a key that has the alias among its aliases. A look-up after the
 /// answer of a change returns the changed key (read-your-writes).
 ///
-/// [#resolve] and [#find] read memory only. An implementation may hold only a part of the registry
-/// in memory. Then a key that they do not find may still be in the database, and [#load] reads it.
-/// [KeyTable] holds all keys, so its callers do not need [#load].
+/// [#resolve] and [#find] read memory only. If an implementation holds only a part of the registry
+/// in memory, [#load] reads the other keys from the database. [KeyTable] holds all keys, so its
+/// callers do not need [#load].
 public interface KeyReader {
   /// Finds a key by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in one step, for every
   /// MAC. A look-up by id or alias allocates no memory.

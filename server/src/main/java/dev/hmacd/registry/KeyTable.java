@@ -104,7 +104,7 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   /// it had before.
   ///
   /// The move of an alias needs two calls: first with its new key, then with its old key. The
-  /// second call does not remove the alias of the new key. So the alias points at a key at every
+  /// second call does not remove the alias of the new key, so the alias points at a key at every
   /// moment.
   Key put(Key key) {
     Key before = byId.put(key.id().value(), key);

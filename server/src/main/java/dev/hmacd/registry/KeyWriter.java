@@ -29,8 +29,8 @@ public interface KeyWriter {
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
 
-  /// Stores a new key. Afterwards a crash cannot orphan its object on the token. A key in state
-  /// `CREATING` is stored as the first attempt of this process ([CreatingKey]).
+  /// Stores a new key. After this operation, a crash cannot orphan the key's object on the token. A
+  /// key in state `CREATING` is stored as the first attempt of this process ([CreatingKey]).
   ///
   /// @param tags at most [Tag#MAX_PER_KEY], with different keys
   default CompletableFuture<Key> insert(Key entry, List<Tag> tags) {

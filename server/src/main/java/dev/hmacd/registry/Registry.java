@@ -28,8 +28,9 @@ public final class Registry implements AutoCloseable {
 
   /// Opens or creates the database, and loads the parts that are in memory.
   ///
-  /// @throws RegistryException `UNAVAILABLE` if it is in use by another daemon or cannot be read,
-  ///   `FOREIGN` if it is not this daemon's, `UNUSABLE` if the file or its folder cannot be used
+  /// @throws RegistryException `UNAVAILABLE` if another daemon uses the file or the file cannot be
+  ///   read, `FOREIGN` if the file is not this daemon's registry, `UNUSABLE` if the file or its
+  ///   folder cannot be used
   public void open() {
     store.open();
   }

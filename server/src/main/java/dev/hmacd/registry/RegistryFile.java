@@ -52,8 +52,9 @@ final class RegistryFile implements AutoCloseable {
 
   /// Opens or creates the database, and loads all parts into memory.
   ///
-  /// @throws RegistryException `UNAVAILABLE` if it is in use by another daemon or cannot be read,
-  ///   `FOREIGN` if it is not this daemon's, `UNUSABLE` if the file or its folder cannot be used
+  /// @throws RegistryException `UNAVAILABLE` if another daemon uses the file or the file cannot be
+  ///   read, `FOREIGN` if the file is not this daemon's registry, `UNUSABLE` if the file or its
+  ///   folder cannot be used
   void open() {
     try {
       requireRegularFile(file);
@@ -186,7 +187,7 @@ final class RegistryFile implements AutoCloseable {
     db.update("UPDATE registry SET revision = revision + 1");
   }
 
-  /// Commits a change. The caller then applies it to memory.
+  /// Commits a change. The caller applies the change to memory after the commit.
   void commitChange(Database db) throws SQLException {
     long changed = revision(db);
     db.commit();

@@ -1,7 +1,7 @@
 /// The registry: key ids, aliases, tags, states and access keys, in a SQLite database. No key
 /// material.
 ///
-/// [Registry] builds all parts. Users of the package see these:
+/// [Registry] builds all parts. The public types, with their implementations:
 ///
 /// - [KeyReader] finds the key of a call. [KeyTable] implements it, with all keys in memory.
 /// - [KeyWriter] changes keys, aliases and tags. [SqliteKeyWriter] implements it, with

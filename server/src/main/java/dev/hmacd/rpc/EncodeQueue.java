@@ -116,7 +116,7 @@ final class EncodeQueue {
 
   /// Size of the buffer of an encoded message. Netty has four sizes for each power of two.
   ///
-  /// @param message its size in bytes
+  /// @param message size of the message in bytes
   static int bufferBytes(int message) {
     int bytes = Math.max(MIN_BYTES, message + PREFIX_BYTES);
     int step = Integer.highestOneBit(bytes - 1) / 4;

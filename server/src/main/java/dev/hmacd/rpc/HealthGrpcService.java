@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /// The standard health service (`grpc.health.v1`). The initial status is NOT_SERVING; [#setServing]
 /// changes the status.
 ///
-/// Unlike gRPC's own implementation, it refuses callers without a principal, and does not store the
-/// service names of requests.
+/// Unlike gRPC's own implementation, this class refuses callers without a principal, and does not
+/// store the service names of requests.
 @ThreadSafe
 public final class HealthGrpcService {
   /// Maximum number of concurrent Watch calls, shared between principals. A call needs a few KiB.
@@ -76,8 +76,8 @@ public final class HealthGrpcService {
     watches.forEach(Watch::sendStatus);
   }
 
-  /// Ends all Watch calls, and refuses new Watch calls. Otherwise a stop would wait for the Watch
-  /// calls.
+  /// Ends all Watch calls, and refuses new Watch calls. Must be called at a stop, which waits for
+  /// all calls.
   void endWatches() {
     watchesEnded = true;
     watches.forEach(Watch::end);

@@ -5,8 +5,8 @@ import dev.hmacd.usecase.Failure;
 import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
-/// The partially received request of one call. Only the event loop of the connection uses it. The
-/// reply and the owner are the exception: [IncompleteRequests] reads them on other threads.
+/// The partially received request of one call. Only the event loop of the connection uses the
+/// fields, except for the reply and the owner, which [IncompleteRequests] reads on other threads.
 final class IncompleteRequest {
   /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
   private static final int FRAME_BYTES = 512;

@@ -19,7 +19,8 @@ import org.slf4j.LoggerFactory;
 
 /// Partially received requests: deadlines and memory bounds (slowloris defence). Without deadlines,
 /// a client could keep calls open for the lifetime of its connection, and a stop would wait for
-/// these calls. All principals together have a memory bound, and each principal has one.
+/// these calls. There is one memory bound for all principals together, and another for each
+/// principal.
 @ThreadSafe
 final class IncompleteRequests {
   private static final Logger log = LoggerFactory.getLogger(IncompleteRequests.class);

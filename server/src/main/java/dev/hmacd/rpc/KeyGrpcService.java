@@ -100,7 +100,8 @@ final class KeyGrpcService {
     if (request.hasObjectLabel()) {
       return new Query.ByLabel(request.getObjectLabel());
     }
-    FieldValidation.require(request.hasObjectId(), "object_label", "this or object_id must be set");
+    FieldValidation.require(
+        request.hasObjectId(), "object_label", "object_label or object_id must be set");
     return new Query.ById(idHex);
   }
 

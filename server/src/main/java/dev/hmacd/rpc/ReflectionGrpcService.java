@@ -22,8 +22,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. Both versions
-/// share one bound on concurrent calls, of which each principal has a share. A call lasts at most
-/// `grpc.limits.max_call_time`.
+/// share one bound on concurrent calls, and each principal has a smaller bound of its own. A call
+/// lasts at most `grpc.limits.max_call_time`.
 final class ReflectionGrpcService
     implements ServerCallHandler<
         SerializedRequest<ServerReflectionRequest>, ServerReflectionResponse> {
@@ -77,7 +77,7 @@ final class ReflectionGrpcService
         .build();
   }
 
-  /// Ends all calls, and refuses new calls. Otherwise a stop would wait for the calls.
+  /// Ends all calls, and refuses new calls. Must be called at a stop, which waits for all calls.
   void stop() {
     stopped = true;
     open.forEach(call -> call.fail(new Failure.Stopping()));
@@ -125,7 +125,7 @@ final class ReflectionGrpcService
   }
 
   /// Responds to one request after the other. Reads the next request after the connection has sent
-  /// the responses. So a client that does not read responses holds little memory.
+  /// the responses, so that a client that does not read responses holds little memory.
   private final class Listener
       extends ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> {
     private final ServerCall<?, ServerReflectionResponse> call;

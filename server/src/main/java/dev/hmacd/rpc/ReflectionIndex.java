@@ -32,8 +32,9 @@ import org.jspecify.annotations.Nullable;
 /// An index of protobuf descriptors, which answers requests of server reflection. Contains the
 /// files of the services, and the files of error details.
 ///
-/// No method refers to the types of error details. Without their files, a generic client cannot
-/// decode the reason of an error. gRPC's own reflection service has only the files of services.
+/// No method refers to the types of error details. Without the files of these types, a generic
+/// client cannot decode the reason of an error. gRPC's own reflection service has only the files of
+/// services.
 final class ReflectionIndex {
   private static final List<FileDescriptor> DETAILS =
       List.of(

@@ -51,7 +51,8 @@ final class SerializedRequest<ReqT extends Message> {
     };
   }
 
-  /// All bytes of a message. [InputStream#readAllBytes] allocates at least 16 KiB.
+  /// All bytes of a message. If the length is known, the array has this length, because
+  /// [InputStream#readAllBytes] allocates at least 16 KiB.
   private static byte[] bytes(InputStream in) throws IOException {
     return in instanceof KnownLength ? in.readNBytes(in.available()) : in.readAllBytes();
   }

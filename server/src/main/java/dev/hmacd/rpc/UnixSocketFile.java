@@ -20,9 +20,9 @@ import org.slf4j.LoggerFactory;
 /// The file of the Unix socket on which the daemon listens. This class removes only sockets, and no
 /// other file at the path.
 ///
-/// The daemon binds the socket to a temporary path, and then links the socket to its path. So no
-/// client can connect before the file has its mode, and no other file at the path is replaced. At
-/// the close, Netty removes only the file at the temporary path.
+/// The daemon binds the socket to a temporary path, sets the mode, and creates a hard link at the
+/// configured path (link(2)). So no client can connect before the mode is set, and no other file at
+/// the path is replaced. At the close, Netty removes only the file at the temporary path.
 final class UnixSocketFile {
   static final String KEY = "grpc.unix_socket.path";
 
@@ -61,7 +61,8 @@ final class UnixSocketFile {
 
   /// Removes the socket of a daemon that crashed.
   ///
-  /// @throws ListenException if another process listens on it, or if the file is not a socket
+  /// @throws ListenException if another process listens on the socket, or if the file is not a
+  ///   socket
   void removeStale() throws ListenException {
     removeStale(path);
     removeStale(bound);
@@ -104,7 +105,7 @@ final class UnixSocketFile {
     }
   }
 
-  /// Links the socket of [#toBind] to its path.
+  /// Sets the mode of the socket at [#toBind], and moves the socket to the configured path.
   ///
   /// @param mode file mode: the users that may connect
   void publish(Set<PosixFilePermission> mode) throws ListenException {
@@ -115,7 +116,10 @@ final class UnixSocketFile {
       own = identity();
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY, path, "the socket cannot be linked to this path: " + e.getMessage(), e);
+          KEY,
+          path,
+          "cannot set the mode of the socket, or create its hard link: " + e.getMessage(),
+          e);
     }
   }
 

@@ -33,7 +33,7 @@ public final class AccessKeySecrets {
   ///
   /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
   ///   answer of the key is compared: another key would derive other secrets
-  /// @param tokenSerials the tokens that hold it
+  /// @param tokenSerials serial numbers of the tokens that hold the key
   public void start(DaemonKey key, List<String> tokenSerials) {
     KeyCheckValue check = KeyCheckValue.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
     derivationKey = new DerivationKey(key.object(), check, List.copyOf(tokenSerials));

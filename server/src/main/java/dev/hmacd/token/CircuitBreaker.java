@@ -3,8 +3,8 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 
 /// Circuit breaker of a token: while it is open, the token is out of service and calls fail at
-/// once. Only the [HealthCheck] opens and closes it. A lane only reports a fault from which it
-/// could not recover.
+/// once. Only the [HealthCheck] opens and closes the circuit breaker. A lane only reports a fault
+/// from which it could not recover.
 @ThreadSafe
 public final class CircuitBreaker {
   /// State of a circuit breaker.

@@ -9,7 +9,7 @@ public interface Completion<T> {
 
   void failed(TokenException cause);
 
-  /// Whether the caller is gone. The lane then does not run the operation.
+  /// Whether the caller is gone. A lane does not start an abandoned operation.
   default boolean isAbandoned() {
     return false;
   }

@@ -23,7 +23,7 @@ final class FaultLog {
   /// Keys that the last search did not find.
   private final ReportedKeys missing = new ReportedKeys();
 
-  /// Keys whose attributes were not fit at the last load.
+  /// Keys whose attributes did not permit MACs at the last load.
   private final ReportedKeys unfit = new ReportedKeys();
 
   /// Keys whose label and id name another key on the token.
@@ -79,7 +79,7 @@ final class FaultLog {
           .log(
               e.kind() == Kind.KEY_AMBIGUOUS
                   ? "Key not usable: several objects have its label and id"
-                  : "Key not fit for MACs");
+                  : "Key not usable: its attributes do not permit MACs");
     }
   }
 

@@ -20,10 +20,10 @@ import org.slf4j.LoggerFactory;
 /// object, or another session, than the user of the handle expects.
 ///
 /// A token may reuse the number of an invalid handle. So the first invalid handle ends the epoch:
-/// all handles of all sessions are invalid from then on. A number that the token gives out while
-/// another session still uses it ends the epoch, too. A MAC that was computed during a search of
-/// any session is released only after the name of its key was read again: the search may have
-/// reused the number of the key's handle.
+/// all handles of all sessions become invalid. The epoch also ends if a token returns a handle that
+/// is in use for another object or session. A MAC that was computed during a search of any session
+/// is released only after the name of its key was read again: the search may have reused the number
+/// of the key's handle.
 @ThreadSafe
 final class Handles {
   private static final Logger log = LoggerFactory.getLogger(Handles.class);
@@ -33,7 +33,7 @@ final class Handles {
   private final Scope leaving;
   private final Scope searchEnding;
 
-  /// Ends a call into the module, or a search.
+  /// A call into the module, or a search, which [#close] ends.
   interface Scope extends AutoCloseable {
     @Override
     void close();

@@ -10,9 +10,9 @@ import java.util.Objects;
 /// State machine of a token's health: a pure function of a state and an event to the next state and
 /// its effects.
 ///
-/// A failed check takes the token out of service. Then checks run one after the other, with a
-/// growing pause, until the token recovers. After several failures, and after the loss of the
-/// token's objects, the module is finalized and initialised.
+/// A failed check takes the token out of service. While a token is out of service, checks run one
+/// after the other, with a growing pause. After several failures, and after the loss of the token's
+/// objects, the module is finalized and initialised.
 @Immutable
 final class HealthMachine {
   /// Pause between a failed check and the next check: doubles up to [#LONGEST_PAUSE].

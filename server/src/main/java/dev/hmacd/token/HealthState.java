@@ -113,7 +113,7 @@ record HealthState(
     }
 
     /// Whether a check is the latest check. Only the outcome of the latest check schedules the next
-    /// check. So checks of a token out of service run one at a time.
+    /// check, so the checks of a token out of service run one at a time.
     boolean isLatest(long number) {
       return number == latest;
     }

@@ -51,8 +51,8 @@ final class KeyGeneration {
     return made.attributes();
   }
 
-  /// Generates a key with CKA_MODIFIABLE false, unless the token then does not copy it: SoftHSM2
-  /// copies only modifiable keys, and without copies MACs take twice as long there.
+  /// Generates a key with CKA_MODIFIABLE false, unless the token copies only modifiable keys.
+  /// SoftHSM2 is such a token, and MACs without copies take twice as long on SoftHSM2.
   private long generated(KeyObject name, int keyBytes) throws TokenException {
     if (modifiable.get()) {
       return generated(name, keyBytes, true);

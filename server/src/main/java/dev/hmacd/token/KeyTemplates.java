@@ -39,7 +39,7 @@ final class KeyTemplates {
 
   /// A session object with CKA_PRIVATE true.
   ///
-  /// @param keyType CKA_KEY_TYPE of the key, which must fit the mechanism
+  /// @param keyType CKA_KEY_TYPE of the key, which the mechanism must support
   /// @param more further attributes: numbers and flags
   static Map<Long, Object> sessionKey(long keyType, Map<Long, Object> more) {
     Map<Long, Object> attributes = new TreeMap<>(more);

@@ -8,8 +8,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Usage attributes of a secret key other than CKA_SIGN: the operations that a token allows with
-/// the key, and the sessions that see it. The daemon reads them at each load and does not store
-/// them.
+/// the key, and the sessions that see it. The daemon reads these attributes at each load of the
+/// key, and does not store them.
 ///
 /// @param flags by PKCS#11 name; an attribute that is absent from the token's answer is absent here
 /// @param keyType CKA_KEY_TYPE; null if it is absent from the token's answer
@@ -45,13 +45,15 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
     flags = Map.copyOf(flags);
   }
 
-  /// The first rule that the object breaks. An unknown CKA_PRIVATE and an unknown type break their
-  /// rules. An unknown CKA_DERIVE does not: NSS omits the attribute for a key that may not derive.
+  /// The first rule that the object breaks. An unknown CKA_PRIVATE and an unknown CKA_KEY_TYPE
+  /// break a rule. An unknown CKA_DERIVE breaks no rule: NSS omits the attribute for a key that may
+  /// not derive.
   ///
-  /// A key that is not private signs in any session, without a login. Derivation can disclose the
-  /// bytes of a key, some at a time. The other usage attributes are harmless with a key type for
-  /// MACs: every mechanism that encrypts or wraps requires a key type of its own. These attributes
-  /// are accepted, because tokens set them by default and `pkcs11-tool` cannot clear them.
+  /// A key with CKA_PRIVATE false can be used in any session, without a login. Derivation can
+  /// disclose the bytes of a key, some at a time. The other usage attributes are harmless with a
+  /// key type for MACs: every mechanism that encrypts or wraps requires a key type of its own.
+  /// These attributes are accepted, because tokens set them by default and `pkcs11-tool` cannot
+  /// clear them.
   Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(flags.get(PRIVATE))) {
       return Optional.of(new Unfit(PRIVATE, "must be true", found(PRIVATE)));

@@ -211,7 +211,9 @@ final class LaneSession {
         open.unload(known.handle());
       } catch (TokenException | RuntimeException e) {
         // The copy ends with the session.
-        log.atWarn().addKeyValue("reason", e.getMessage()).log("A copy of a key was not unloaded");
+        log.atWarn()
+            .addKeyValue("reason", e.getMessage())
+            .log("Session copy of a key not destroyed");
         close();
       }
     }

@@ -121,8 +121,8 @@ public final class Lanes implements AutoCloseable {
     queue.add(Job.healthCheck(key, deadlineNanos, completion));
   }
 
-  /// Sets the health check's key. Lanes then report a key as missing only while the token has this
-  /// key.
+  /// Sets the health check's key. Lanes report a key as missing only while the token has the health
+  /// check's key.
   void useHealthCheckKey(DaemonKey key) {
     healthCheckKey = key;
   }
@@ -235,8 +235,8 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Refuses new operations, finishes the accepted ones, and closes the sessions. After the time
-  /// limit it fails the operations of lanes that hang with `STOPPED`. A lane that hangs ends after
-  /// its native call.
+  /// limit, operations of lanes that hang fail with `STOPPED`. A lane that hangs ends after its
+  /// native call.
   @Override
   public void close() {
     queue.stop();

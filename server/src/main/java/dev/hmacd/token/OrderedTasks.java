@@ -10,8 +10,8 @@ import org.slf4j.LoggerFactory;
 /// Runs callbacks in the order of their addition, one at a time, on the threads that call [#run].
 ///
 /// A caller adds callbacks under the lock of the state that they report, and runs them after it has
-/// left the lock. So a listener gets the states in their order, without a lock, and the current
-/// state last.
+/// left the lock. With this order, a listener gets the states in their order, without a lock, and
+/// the current state last.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queue is thread-safe.
 final class OrderedTasks {

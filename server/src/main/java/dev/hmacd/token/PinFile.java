@@ -10,7 +10,8 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.Arrays;
 
-/// A file with the PIN on one line, in UTF-8. An operator or systemd's `LoadCredential` creates it.
+/// A file with the PIN on one line, in UTF-8. An operator or systemd's `LoadCredential` creates the
+/// file.
 ///
 /// @param path must not be readable by others
 public record PinFile(Path path) implements PinSource {

@@ -213,7 +213,7 @@ final class Pkcs11Session implements TokenSession {
                   .sorted()
                   .map(each -> Pkcs11Token.NEEDED_MECHANISMS.getOrDefault(each, "CKM " + each))
                   .collect(Collectors.joining(", "))),
-          "a key is not allowed for " + algorithm);
+          "CKA_ALLOWED_MECHANISMS of a key lacks the mechanism of " + algorithm);
     }
   }
 

@@ -19,10 +19,10 @@ public final class Provisioning {
   private Provisioning() {}
 
   /// The daemon's own key for a purpose, with its known answer. If the token has an object with the
-  /// label, that is the key. Otherwise this method generates a new key.
+  /// label, that is the key. If the token has no such object, this method generates a new key.
   ///
   /// @throws TokenException also if the key in the registry computes another MAC than its known
-  ///   answer. The token cannot be trusted then, and an operator must act.
+  ///   answer: an operator must act, because the token cannot be trusted
   public static DaemonKey ensure(
       TokenSession session, DaemonKey.Purpose purpose, Optional<DaemonKey> remembered)
       throws TokenException {

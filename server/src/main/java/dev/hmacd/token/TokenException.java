@@ -75,7 +75,7 @@ public final class TokenException extends Exception {
     this(kind, Fault.NONE, null, message, null);
   }
 
-  /// A failure because an object is not fit to be a key.
+  /// A failure: an attribute of an object does not permit its use as a key.
   static TokenException unfit(Unfit unfit, String message) {
     return new TokenException(Kind.KEY_UNFIT, Fault.NONE, unfit, message, null);
   }

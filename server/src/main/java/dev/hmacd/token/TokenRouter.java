@@ -113,8 +113,8 @@ public final class TokenRouter {
                         TokenException.Kind.UNAVAILABLE, "no token " + serial + " is configured")));
   }
 
-  /// Queues work for the first token. If it fails, queues the work for the next, until a token
-  /// succeeds.
+  /// Queues work for the first token. After a failure, queues the work for the next token, until a
+  /// token succeeds.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submitAny(Object owner, TokenWork<T> work, long deadlineNanos) {

@@ -4,7 +4,7 @@ import java.util.OptionalLong;
 
 /// Selects one of a module's tokens. Slot numbers do not identify a token: modules may change them.
 public sealed interface TokenSelector {
-  /// The token with a label.
+  /// Selects the token with a label.
   ///
   /// @param label as configured; trailing blanks are ignored, because they cannot be distinguished
   ///   from padding
@@ -14,7 +14,7 @@ public sealed interface TokenSelector {
     }
   }
 
-  /// The token with a serial number.
+  /// Selects the token with a serial number.
   ///
   /// @param serial as configured; trailing blanks are ignored, because they cannot be distinguished
   ///   from padding

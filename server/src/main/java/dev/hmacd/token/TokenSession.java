@@ -55,7 +55,7 @@ public interface TokenSession extends AutoCloseable {
   /// @throws TokenException `UNSUPPORTED`, `KEY_UNFIT`, or a fault
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException;
 
-  /// Destroys a resident key: the one token object with this label and id (`C_DestroyObject`).
+  /// Destroys the one token object with this label and id (`C_DestroyObject`).
   ///
   /// @return false if the token has no such object
   /// @throws TokenException `KEY_AMBIGUOUS`, or a fault
@@ -92,7 +92,7 @@ public interface TokenSession extends AutoCloseable {
 
   /// A secret key on the token.
   record Found(KeyObject object, KeyAttributes attributes, KeyUse use) {
-    /// The first rule that the object breaks; empty if it may be used as a key.
+    /// The first rule that the object breaks; empty if the object may be used as a key.
     public Optional<KeyAttributes.Unfit> unfit() {
       return attributes.unfit().or(use::unfit);
     }

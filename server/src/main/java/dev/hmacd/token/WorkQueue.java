@@ -10,19 +10,19 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// Bounded work queue of a token's lanes. If it is full, a job fails with [Kind#BUSY] at once.
+/// Bounded work queue of a token's lanes. If the queue is full, a job fails with [Kind#BUSY] at
+/// once.
 ///
 /// One owner may have half as many operations in flight on a token as its work queue has places. An
 /// operation is in flight until it has its outcome, also after its caller has gone: a caller cannot
 /// fill the queue by resets or new connections.
 ///
-/// Health-check jobs bypass the bounds. Otherwise callers could delay health checks by a full
-/// queue.
+/// Health-check jobs bypass the bounds, so that a full queue does not delay health checks.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queues are thread-safe.
 final class WorkQueue {
-  /// Maximum wait of an idle lane for a job. Then it checks for keys to unload and sessions to
-  /// reopen.
+  /// Maximum wait of an idle lane for a job. After each wait, the lane checks for keys to unload
+  /// and sessions to reopen.
   private static final Duration IDLE_WAIT = Duration.ofSeconds(1);
 
   private final int maxWaiting;

@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Set;
 
 /// A lane's session, for work other than the computation of MACs. Reports an object as missing only
-/// while the token has the health check's key. Otherwise the registry would lose keys of a token
-/// whose storage is temporarily absent.
+/// while the token has the health check's key, so that the registry keeps the keys of a token whose
+/// storage is temporarily absent.
 ///
 /// The storage may return between the search for the object and the search for the health check's
-/// key. So the object is searched again after the health check's key was found.
+/// key. So this class searches for the object again after it has found the health check's key.
 final class WorkSession implements TokenSession {
   private final TokenSession session;
   private final LaneSession lane;

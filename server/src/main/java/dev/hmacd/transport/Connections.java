@@ -24,12 +24,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A connection is pending until it has authenticated. Pending connections have a limit of their
 /// own. Above this limit, the oldest connection of the address with most pending connections is
-/// evicted. So silent connections cannot fill the memory, and one address cannot exclude others.
-/// The permits of authenticated connections are shared between principals ([FairLimit]).
+/// evicted. This limit protects the memory from silent connections, and each address from the
+/// connections of other addresses. The permits of authenticated connections are shared between
+/// principals ([FairLimit]).
 ///
-/// The event loop of an evicted connection closes it, with a delay if that event loop is busy.
-/// Until then the connection uses a file descriptor, but does not count against the limits. When
-/// all file descriptors are in use, the listener stops accepting until a connection is closed.
+/// The event loop of an evicted connection closes the connection, with a delay if that event loop
+/// is busy. Before its close, an evicted connection uses a file descriptor, but does not count
+/// against the limits. When all file descriptors are in use, the listener stops accepting until a
+/// connection is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
   /// Maximum of connections that a listener accepts in one pass of its event loop.
@@ -41,8 +43,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private final FairLimit<Channel> shares;
   private final AtomicLong refused = new AtomicLong();
 
-  /// Unauthenticated connections by source address, oldest first. No inner map is empty. The lock
-  /// is held only for reads and writes of this map.
+  /// Unauthenticated connections by source address, oldest first. An address without connections
+  /// has no entry. The lock is held only for reads and writes of this map.
   @GuardedBy("this")
   private final Map<InetAddress, Map<Route, Channel>> pending = new LinkedHashMap<>();
 

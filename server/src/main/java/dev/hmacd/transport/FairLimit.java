@@ -10,11 +10,11 @@ import java.util.Map;
 import java.util.SequencedSet;
 import java.util.function.Consumer;
 
-/// A fixed number of permits, shared fairly between owners.
+/// A limit on concurrent holders, such as connections, shared fairly between their owners.
 ///
 /// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
-/// most permits is evicted. After the eviction, that owner must still have at least as many permits
-/// as the owner of the new holder. Otherwise the new holder is refused.
+/// most permits is evicted. The new holder is refused if the eviction would leave the owner of the
+/// evicted holder with fewer permits than the owner of the new holder.
 ///
 /// @param <P> the holder of a permit, such as a connection; compared by `equals`
 @ThreadSafe

@@ -60,7 +60,7 @@ public final class MemoryBudget {
     return evictions.get();
   }
 
-  /// A principal or source address. The memory of its connections is counted together.
+  /// A principal or source address, with the total memory of its connections.
   private static final class Owner {
     final Object name;
     final boolean authenticated;

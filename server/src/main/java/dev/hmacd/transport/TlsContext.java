@@ -111,8 +111,8 @@ public final class TlsContext {
 
   /// Reads the files and, if all are valid, uses them for new connections.
   ///
-  /// @throws IOException if a file cannot be read or does not fit the others; the previous files
-  ///   stay in use
+  /// @throws IOException if a file cannot be read, or if the files do not belong together; the
+  ///   previous files stay in use
   public void reload() throws IOException {
     try {
       List<X509Certificate> own = read("certificate", () -> Pem.certificates(config.certificate()));

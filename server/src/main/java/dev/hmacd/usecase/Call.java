@@ -77,7 +77,7 @@ public final class Call {
     return Optional.ofNullable(traceParent);
   }
 
-  /// The deadline, a value of [System#nanoTime]. A later result is discarded.
+  /// The deadline, a value of [System#nanoTime]. A result after the deadline is discarded.
   public long deadlineNanos() {
     return deadlineNanos;
   }
@@ -106,7 +106,7 @@ public final class Call {
     return caller;
   }
 
-  /// The authenticated caller; empty before authentication, and if it failed.
+  /// The authenticated caller; empty before authentication, and after a failed one.
   public Optional<Principal> caller() {
     return Optional.ofNullable(principal);
   }

@@ -162,7 +162,8 @@ public sealed interface Failure {
 
   record TokenUnavailable() implements Failure {}
 
-  /// The key's object is missing on the token, ambiguous, unfit, or another key.
+  /// The key is not usable on the token: the object is missing, several objects match, the
+  /// attributes do not permit MACs, or the object is another key.
   record KeyUnavailable(KeyId key) implements Failure {}
 
   record RegistryUnavailable() implements Failure {}

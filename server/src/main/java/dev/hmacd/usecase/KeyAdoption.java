@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Finds the object of a key ceremony on the tokens, for AdoptKey. Each token with the object
-/// computes its check value. The check values must be equal. Otherwise a MAC would depend on the
+/// computes its check value. The check values must be equal, because a MAC must not depend on the
 /// selected token.
 final class KeyAdoption {
   private static final int FIRST_VERSION = 1;

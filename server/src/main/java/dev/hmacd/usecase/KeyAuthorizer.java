@@ -9,7 +9,8 @@ import dev.hmacd.key.KeyName;
 import dev.hmacd.registry.KeyReader;
 import org.jspecify.annotations.Nullable;
 
-/// Authorizes a request for the key that it names. Every use case finds its key here.
+/// Authorizes a request for the key that the request names. Every use case finds its key with this
+/// class.
 final class KeyAuthorizer {
   private final KeyReader reader;
   private final Access access;

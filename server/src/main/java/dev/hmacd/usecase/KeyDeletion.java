@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Destroys keys whose deletion is due, in three steps. First the registry marks the key as
-/// condemned, which is final. Then its tokens destroy the object. Then the registry deletes the
-/// key. After a crash between two steps, the next start continues the deletion.
+/// condemned, which is final. Second, the tokens of the key destroy the object. Third, the registry
+/// deletes the key. After a crash between two steps, the next start continues the deletion.
 public final class KeyDeletion implements AutoCloseable {
   private static final Duration INTERVAL = Duration.ofSeconds(1);
 

@@ -26,10 +26,11 @@ import org.slf4j.LoggerFactory;
 
 /// Recovers keys that a crash or a failure left in state `CREATING`.
 ///
-/// The token decides about such a key. If the token has the key's object, the key is enabled. If it
-/// has no such object, the key is removed from the registry. With an unfit or ambiguous object the
-/// key stays `CREATING`. An object that can compute a MAC is never destroyed here: after a restore
-/// of the registry from a backup, a key in use may be `CREATING`.
+/// The objects on the token decide about the key. If the token has the key's object, the key is
+/// enabled. If the token has no object of the key, the key is removed from the registry. If several
+/// objects match, or the attributes of the object do not permit MACs, the key stays `CREATING`. An
+/// object that can compute a MAC is never destroyed here: after a restore of the registry from a
+/// backup, a key in use may be `CREATING`.
 ///
 /// An object without a value is destroyed. SoftHSM2 writes an object's name and its value in two
 /// transactions. If the process ends between them, the object has no value.
@@ -159,7 +160,9 @@ public final class KeyRecovery {
     if (found.size() > 1 || found.getFirst().unfit().isPresent()) {
       log.atError()
           .addKeyValue("key_id", key.id())
-          .log("Key left in state CREATING: its object on the token is unfit or ambiguous");
+          .log(
+              "Key left in state CREATING: its object does not permit MACs, or several objects"
+                  + " match");
       return CompletableFuture.completedFuture(key.id());
     }
     log.atWarn()

@@ -92,15 +92,16 @@ public final class KeyStateService {
         e -> failure(reader, action, id, given, e));
   }
 
-  /// Checks authorization and key state of a key that a caller named by id or ARN. Returns its id.
+  /// Checks authorization and key state of a key that a caller named by id or ARN. Returns the id
+  /// of the key.
   static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
     Key key = authorizer.requireById(call, action, "key_id", given).entry();
     KeyStateTable.require(action, key);
     return key.id();
   }
 
-  /// Maps the failure of a change. The registry refuses it if an earlier change of the same key has
-  /// changed the key's state.
+  /// Maps the failure of a change. The registry refuses a change if an earlier change of the same
+  /// key has changed the key's state.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {

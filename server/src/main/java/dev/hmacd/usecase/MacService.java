@@ -149,8 +149,8 @@ public final class MacService {
     private final AuthorizedKey key;
     private final Reply<MacResult> reply;
 
-    /// The failure of a new decision before the operation. A lane writes it before it fails the
-    /// operation with [TokenException.Kind#WITHDRAWN].
+    /// The failure of a new decision before the operation. A lane writes this field before it fails
+    /// the operation with [TokenException.Kind#WITHDRAWN].
     private volatile @Nullable Failure withdrawal;
 
     MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {

@@ -22,7 +22,7 @@ public interface Reply<T> {
     fail(failure, ReleaseCheck.NONE);
   }
 
-  /// Whether the caller has disconnected. The use case then need not start its work.
+  /// Whether the caller has disconnected, so that the use case need not start its work.
   default boolean isAbandoned() {
     return false;
   }

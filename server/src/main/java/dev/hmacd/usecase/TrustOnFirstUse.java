@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 /// trusts the object.
 ///
 /// Each lane compares the object with the stored check value before it releases a MAC, also after a
-/// concurrent call stored it. If the registry fails, the call gets no MAC. Otherwise each use would
-/// trust the object again.
+/// concurrent call stored it. If the registry fails, the call gets no MAC, because each later use
+/// would trust the object again.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 final class TrustOnFirstUse {
@@ -101,8 +101,8 @@ final class TrustOnFirstUse {
     return mine;
   }
 
-  /// Whether the owner has used up its quota of the token or of the registry. Waiting calls of
-  /// other owners then start a computation of their own.
+  /// Whether the owner has used up its quota of the token or of the registry. If the quota is used
+  /// up, the waiting calls of other owners start a computation of their own.
   private static boolean isOwnerBusy(Throwable e) {
     return switch (FailureMapper.unwrap(e)) {
       case TokenException token -> token.kind() == TokenException.Kind.OWNER_BUSY;

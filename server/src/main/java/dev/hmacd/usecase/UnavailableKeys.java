@@ -7,7 +7,7 @@ import dev.hmacd.key.KeyState;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// Set of the keys whose objects were missing, ambiguous or unfit at their last use.
+/// Set of the keys that were not usable on the token at their last use ([KeyState#UNAVAILABLE]).
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The set is thread-safe.
 public final class UnavailableKeys {

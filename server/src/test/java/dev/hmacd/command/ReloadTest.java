@@ -213,7 +213,7 @@ final class ReloadTest {
     assertThat(errors.lines)
         .singleElement()
         .asString()
-        .startsWith("Configuration not replaced ")
+        .startsWith("Configuration not reloaded ")
         .contains("problems");
     daemon.allowing("billing", MAC, "*").writeConfig();
     Eventually.holds(
@@ -354,7 +354,7 @@ final class ReloadTest {
     }
     assertThat(presented()).isEqualTo(before);
     assertThat(errors.lines)
-        .allSatisfy(line -> assertThat(line).startsWith("TLS files not replaced "));
+        .allSatisfy(line -> assertThat(line).startsWith("TLS files not reloaded "));
   }
 
   @Test

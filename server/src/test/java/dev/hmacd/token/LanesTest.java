@@ -607,7 +607,10 @@ final class LanesTest {
       }
       assertThat(
               log.lines(
-                  "WARN Key not fit for MACs", key.label(), hsm.token().info().serial(), rule))
+                  "WARN Key not usable: its attributes do not permit MACs",
+                  key.label(),
+                  hsm.token().info().serial(),
+                  rule))
           .hasSize(1);
       hsm.delete(key.label());
       hsm.importKey(key.label(), key.idHex(), value);
@@ -618,7 +621,10 @@ final class LanesTest {
       Eventually.holds(
           "the lanes have unloaded their copies",
           () -> signUnder(lanes, key).macUnless(Kind.KEY_UNFIT).isEmpty());
-      assertThat(log.lines("WARN Key not fit for MACs", key.label(), rule)).hasSize(2);
+      assertThat(
+              log.lines(
+                  "WARN Key not usable: its attributes do not permit MACs", key.label(), rule))
+          .hasSize(2);
     }
   }
 
