@@ -176,7 +176,7 @@ final class CheckCommand implements Command {
             "probe key", found.size() + " objects have the label " + known.get().object().label());
         return true;
       }
-      list.ok("probe key", TokenTrials.attributes(found.getFirst().attributes()));
+      list.ok("probe key", ExtractionCheck.attributes(found.getFirst().attributes()));
       knownAnswer(session, known.get());
       return true;
     } catch (TokenException e) {

@@ -48,6 +48,7 @@ final class DevCommand implements Command {
     Reloader.ignoreHangup();
     System.err.println("hmacd dev: for development only. Do not trust it with keys that matter.");
     var folder = new DevFolder(arguments.getPath(DIR));
+    var files = new DevFiles(folder);
     String label = arguments.get(TOKEN_LABEL);
     Optional<Path> pinFile = arguments.findPath(PIN_FILE).map(Path::toAbsolutePath);
     try {
@@ -56,7 +57,7 @@ final class DevCommand implements Command {
       var certificates = new DevCertificates(folder);
       certificates.begin(); // In parallel: the certificates take as long as the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
-      folder.writeConfig(token.module(), label, pin);
+      files.writeConfig(token.module(), label, pin);
 
       Config config = Startup.config(folder.config());
       var exit = new ProcessExit();
@@ -67,14 +68,15 @@ final class DevCommand implements Command {
       return new DaemonRunner(daemon, reloader, exit)
           .run(
               pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST,
-              () -> announce(daemon, folder, config));
+              () -> announce(daemon, folder, files, config));
     } catch (IOException e) {
       throw unwritable(e);
     }
   }
 
   /// Waits until the daemon is healthy, then writes the file to source and prints its path.
-  private static void announce(Daemon daemon, DevFolder folder, Config config)
+  private static void announce(
+      Daemon daemon, DevFolder folder, DevFiles files, Config config)
       throws StartException, InterruptedException {
     if (!daemon.awaitHealthy(FIRST_ANSWER)) {
       throw new StartException(
@@ -84,7 +86,7 @@ final class DevCommand implements Command {
     InetSocketAddress awsKms = daemon.awsKmsAddress().orElseThrow();
     DevAccessKeys accessKeys = DevAccessKeys.make(daemon);
     try {
-      folder.writeEnv(
+      files.writeEnv(
           daemon.tcpAddress().orElseThrow(),
           config.grpc().unix().orElseThrow().path(),
           awsKms,

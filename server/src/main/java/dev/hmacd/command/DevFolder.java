@@ -4,7 +4,6 @@ import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.InetSocketAddress;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
@@ -17,10 +16,9 @@ import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Set;
 
-/// The folder of `hmacd dev`: its files, and the content of the files for users.
+/// The folder of `hmacd dev`, locked by one process.
 final class DevFolder {
   private static final FileAttribute<?> OWNER_ONLY_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -30,7 +28,10 @@ final class DevFolder {
   /// Linux: sun_path has 108 bytes, including the terminating 0.
   private static final int MAX_SOCKET_PATH = 107;
 
-  private static final String ENV_START = "# Source this file: ";
+  /// Start of the env file, by which another start recognises the file.
+  static final String ENV_START = "# Source this file: ";
+
+  /// Start of the configuration, by which another start recognises the file.
   private static final String CONFIG_START = "# Written by hmacd dev ";
 
   private final Path dir;
@@ -103,7 +104,8 @@ final class DevFolder {
     }
   }
 
-  private static Object uid() throws IOException {
+  /// The user id of this process.
+  static Object uid() throws IOException {
     return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
   }
 
@@ -123,7 +125,7 @@ final class DevFolder {
 
   /// Path of the socket: in the folder, or in a temporary directory if the path in the folder
   /// exceeds the kernel's limit.
-  private Path socket() throws IOException {
+  Path socket() throws IOException {
     Path here = file("hmacd.sock");
     if (here.toString().getBytes(StandardCharsets.UTF_8).length <= MAX_SOCKET_PATH) {
       return here;
@@ -136,100 +138,5 @@ final class DevFolder {
       return link.toRealPath().resolve("hmacd.sock");
     }
     return link.toRealPath().resolve("hmacd.sock");
-  }
-
-  void writeConfig(Path module, String label, Path pin) throws IOException {
-    write(
-        "hmacd.yaml",
-        """
-        # Written by hmacd dev at each start; changes in this file are lost.
-        grpc:
-          listen: 127.0.0.1:0
-          tls: {certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}
-          unix_socket: {path: %s}
-          reflection: true
-        token: {module: %s, label: %s, pin_file: %s}
-        registry: {path: registry.db}
-        arn: {region: %s, account: "%s"}
-        aws_kms: {listen: "127.0.0.1:0"}
-        metrics: {listen: "127.0.0.1:0"}
-        access:
-          rules:
-            - principals: [%s, %s, %s]
-              actions: ["*"]
-              keys: ["*"]
-        """
-            .formatted(
-                quoted(socket().toString()),
-                quoted(module.toString()),
-                quoted(label),
-                quoted(pin.toString()),
-                DevAccessKeys.REGION,
-                DevAccessKeys.ACCOUNT,
-                quoted(DevCertificates.CLIENT),
-                quoted("uid:" + uid()),
-                quoted(DevAccessKeys.ADMIN)));
-  }
-
-  /// A YAML string in single quotes.
-  private static String quoted(String text) {
-    return "'" + text.replace("'", "''") + "'";
-  }
-
-  void writeEnv(
-      InetSocketAddress target, Path socket, InetSocketAddress awsKms, DevAccessKeys accessKeys)
-      throws IOException {
-    StringBuilder env =
-        new StringBuilder(ENV_START + "it sets the endpoint and the credentials of hmacd dev.\n");
-    export(env, "HMACD_TARGET", target.getAddress().getHostAddress() + ":" + target.getPort());
-    export(env, "HMACD_SOCKET", socket.toString());
-    export(env, "HMACD_CA", file("ca.pem").toString());
-    export(env, "HMACD_CERT", file("client.pem").toString());
-    export(env, "HMACD_KEY", file("client-key.pem").toString());
-    String endpoint = "http://" + awsKms.getAddress().getHostAddress() + ":" + awsKms.getPort();
-    env.append("\n# For AWS's own clients.\n");
-    export(env, "HMACD_AWS_ENDPOINT", endpoint);
-    export(env, "AWS_ENDPOINT_URL_KMS", endpoint);
-    export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().id());
-    export(env, "AWS_SECRET_ACCESS_KEY", accessKeys.admin().secret());
-    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // These would have priority.
-    export(env, "AWS_REGION", DevAccessKeys.REGION);
-    export(env, "AWS_DEFAULT_REGION", DevAccessKeys.REGION);
-    export(env, "HMACD_AKID2", accessKeys.nobody().id());
-    export(env, "HMACD_SECRET2", accessKeys.nobody().secret());
-    export(env, "HMACD_ARN2", DevAccessKeys.NOBODY);
-    env.append('\n');
-    for (Path bin : programs()) {
-      env.append("case \":$PATH:\" in *:")
-          .append(shellQuoted(bin.toString()))
-          .append(":*) ;; *) export PATH=")
-          .append(shellQuoted(bin.toString()))
-          .append("\":$PATH\" ;; esac\n");
-    }
-    write("env", env.toString());
-  }
-
-  private static void export(StringBuilder env, String name, String value) {
-    env.append("export ").append(name).append('=').append(shellQuoted(value)).append('\n');
-  }
-
-  private static String shellQuoted(String text) {
-    return "'" + text.replace("'", "'\\''") + "'";
-  }
-
-  /// The folders with `hmacd` and `hmacctl`: of an installation, or of a build in a source tree.
-  private static List<Path> programs() {
-    String home = System.getProperty("hmacd.home");
-    if (home == null) {
-      return List.of();
-    }
-    Path here = Path.of(home);
-    return java.util.stream.Stream.of(
-            here.resolve("bin"),
-            here.resolve("../hmacctl/bin"),
-            here.resolve("../../../client/hmacctl/target/hmacctl/bin"))
-        .map(Path::normalize)
-        .filter(Files::isDirectory)
-        .toList();
   }
 }

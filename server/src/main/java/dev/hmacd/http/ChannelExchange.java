@@ -119,13 +119,14 @@ abstract class ChannelExchange implements Exchange {
   /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
   /// memory, because the connection may hold nothing.
   private boolean tryCount(int bytes) {
-    if (server.bounds().hold(owner, bytes)) {
+    BodyBudget bodies = server.bounds().bodies();
+    if (bodies.hold(owner, bytes)) {
       return true;
     }
     // The reserve is for short bodies, and for a body after the eviction of a connection. So long
     // bodies of one principal neither exclude other principals nor end their connections.
     boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
-    if (isShort && !server.bounds().isReserveUsed(owner)) {
+    if (isShort && !bodies.isReserveUsed(owner)) {
       return true;
     }
     // One eviction is enough for a short body in any number of pieces.
@@ -136,19 +137,18 @@ abstract class ChannelExchange implements Exchange {
       // Short bodies that are never finished use up the reserve of all unauthenticated callers.
       // The evicted connection may release its bytes later, on its event loop: a short body is
       // admitted at once. max_unauthenticated bounds the number of such bodies.
-      boolean isFull =
-          isShort ? server.bounds().isReserveUsed() : server.bounds().isReserveUsed(owner);
+      boolean isFull = isShort ? bodies.isReserveUsed() : bodies.isReserveUsed(owner);
       if (!isFull) {
         return true;
       }
     }
-    server.bounds().release(owner, bytes);
+    bodies.release(owner, bytes);
     return false;
   }
 
   /// Passes on a complete request.
   void begin(Request request) {
-    if (server.bounds().enter()) {
+    if (server.bounds().limit().enter()) {
       entered = true;
       server.handler().handle(request, this);
     } else {
@@ -164,14 +164,14 @@ abstract class ChannelExchange implements Exchange {
       return false;
     }
     ended = true;
-    server.bounds().release(owner, body.length());
+    server.bounds().bodies().release(owner, body.length());
     body.clear(); // The channel may live longer.
     headers = new Headers();
     if (entered) {
-      server.bounds().left();
+      server.bounds().limit().left();
     }
     if (admitted != null) {
-      server.bounds().dismiss(admitted);
+      server.bounds().limit().dismiss(admitted);
     }
     return true;
   }
@@ -196,7 +196,7 @@ abstract class ChannelExchange implements Exchange {
     if (ended) {
       return false; // The client has disconnected.
     }
-    if (server.bounds().admit(principal)) {
+    if (server.bounds().limit().admit(principal)) {
       admitted = principal;
       return true;
     }

@@ -44,7 +44,7 @@ final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
 
   /// The owner of the bodies of this connection.
   Object owner() {
-    return principal == null ? RequestBounds.NOBODY : principal;
+    return principal == null ? BodyBudget.NOBODY : principal;
   }
 
   /// Whether a request of this connection was authenticated.

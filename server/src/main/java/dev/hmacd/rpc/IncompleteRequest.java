@@ -21,8 +21,8 @@ final class IncompleteRequest {
   private boolean complete;
   private long heldBytes;
 
-  /// The filter of the connection; null until [#attach].
-  private @Nullable InboundFrameFilter connection;
+  /// The memory of the connection's streams; null until [#attach].
+  private @Nullable StreamMemory streams;
 
   IncompleteRequest(GrpcReply<?> reply, Principal owner, IncompleteRequests requests) {
     this.reply = reply;
@@ -30,11 +30,11 @@ final class IncompleteRequest {
     this.requests = requests;
   }
 
-  /// Sets the connection, which counts the held bytes, too.
-  void attach(InboundFrameFilter filter) {
-    connection = filter;
-    filter.hold(heldBytes);
-    reply.measurement(filter.measurement());
+  /// Sets the memory of the connection's streams, which counts the held bytes, too.
+  void attach(StreamMemory memory) {
+    streams = memory;
+    memory.hold(heldBytes);
+    reply.measurement(memory.measurement());
   }
 
   GrpcReply<?> reply() {
@@ -83,8 +83,8 @@ final class IncompleteRequest {
 
   private void hold(int bytes) {
     heldBytes += bytes;
-    if (connection != null) {
-      connection.hold(bytes);
+    if (streams != null) {
+      streams.hold(bytes);
     }
     requests.hold(bytes, heldBytes, this);
   }
@@ -92,8 +92,8 @@ final class IncompleteRequest {
   /// Releases the held bytes, after the request is complete or the call is cancelled.
   void release() {
     requests.remove(this, heldBytes);
-    if (connection != null) {
-      connection.hold(-heldBytes);
+    if (streams != null) {
+      streams.hold(-heldBytes);
     }
     heldBytes = 0;
   }

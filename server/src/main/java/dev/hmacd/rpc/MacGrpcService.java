@@ -14,10 +14,8 @@ import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
-import java.util.zip.CRC32C;
 
-/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back. Also verifies and
-/// computes the CRC32C checksums, which exist only on the gRPC edge.
+/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back.
 final class MacGrpcService {
   private final MacService macs;
 
@@ -46,7 +44,7 @@ final class MacGrpcService {
         macRequest(request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean checked = request.hasMessageCrc32C();
     if (checked) {
-      check("message", request.getMessageCrc32C(), message);
+      Checksums.check("message", request.getMessageCrc32C(), message);
     }
     macs.generateMac(call, domain, reply.encoding(made -> generated(made, checked)));
   }
@@ -57,7 +55,7 @@ final class MacGrpcService {
         .setMac(ByteString.copyFrom(made.mac()))
         .setMacAlgorithm(ProtoConverter.algorithm(made.algorithm()))
         .setKeyVersion(made.keyVersion())
-        .setMacCrc32C(crc32c(made.mac()))
+        .setMacCrc32C(Checksums.crc32c(made.mac()))
         .setVerifiedMessageCrc32C(checked)
         .build();
   }
@@ -70,11 +68,11 @@ final class MacGrpcService {
         macRequest(request.getKeyId(), message, request.getMacAlgorithm(), request.getDryRun());
     boolean messageChecked = request.hasMessageCrc32C();
     if (messageChecked) {
-      check("message", request.getMessageCrc32C(), message);
+      Checksums.check("message", request.getMessageCrc32C(), message);
     }
     boolean macChecked = request.hasMacCrc32C();
     if (macChecked) {
-      check("mac", request.getMacCrc32C(), mac);
+      Checksums.check("mac", request.getMacCrc32C(), mac);
     }
     macs.verifyMac(
         call,
@@ -104,17 +102,5 @@ final class MacGrpcService {
     if (keyVersion) {
       throw new Refusal(new Failure.KeyVersionNotServed());
     }
-  }
-
-  private static void check(String field, int expected, byte[] bytes) {
-    if (crc32c(bytes) != expected) {
-      throw new Refusal(new Failure.ChecksumMismatch(field));
-    }
-  }
-
-  private static int crc32c(byte[] bytes) {
-    var crc = new CRC32C();
-    crc.update(bytes, 0, bytes.length);
-    return (int) crc.getValue();
   }
 }

@@ -1,7 +1,6 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
@@ -11,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -20,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The tokens of the daemon, each with its lanes and its health check: their start, their stop, and
-/// the health of all together. [TokenRouter] distributes work over them.
+/// The tokens of the daemon, with the start and the stop of their lanes and health checks.
+/// [TokenRouter] distributes work over the tokens.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class TokenPool implements AutoCloseable {
@@ -29,12 +27,7 @@ public final class TokenPool implements AutoCloseable {
 
   private final List<Member> members;
   private final Listener listener;
-  private final CountDownLatch firstHealthy = new CountDownLatch(1);
-  private final OrderedTasks reports = new OrderedTasks();
-  private final Object reporting = new Object();
-
-  @GuardedBy("reporting")
-  private @Nullable Boolean reported;
+  private final PoolHealth health;
 
   /// The settings of a token.
   public record Settings(Lanes.Settings lanes, HealthCheck.Settings probe) {}
@@ -65,6 +58,7 @@ public final class TokenPool implements AutoCloseable {
       all.add(new Member(use, observers.apply(use.token().info().serial())));
     }
     members = List.copyOf(all);
+    health = new PoolHealth(members, listener);
   }
 
   /// A token of the pool.
@@ -98,6 +92,11 @@ public final class TokenPool implements AutoCloseable {
       return probe;
     }
 
+    /// The latest report of the health check; null before the first report.
+    @Nullable Boolean healthy() {
+      return healthy;
+    }
+
     boolean isInService() {
       return token.circuit().isInService();
     }
@@ -114,7 +113,7 @@ public final class TokenPool implements AutoCloseable {
             .addKeyValue("token_serial", serial())
             .log(is ? "A token is in service" : "A token is out of service");
       }
-      report();
+      health.report();
       if (is) {
         listener.inService(serial());
       }
@@ -125,39 +124,13 @@ public final class TokenPool implements AutoCloseable {
       log.atError()
           .addKeyValue("token_serial", serial())
           .log("Token lost for longer than lost_after");
-      // A new process would try a refused PIN again.
-      if (members.stream()
-          .noneMatch(
-              member -> Boolean.TRUE.equals(member.healthy) || member.probe.isPinRefused())) {
-        listener.lost();
-      }
-    }
-  }
-
-  /// Reports healthy after the first healthy token, and unhealthy only after each token has
-  /// reported.
-  private void report() {
-    synchronized (reporting) {
-      boolean now = members.stream().anyMatch(member -> Boolean.TRUE.equals(member.healthy));
-      boolean isKnown = now || members.stream().allMatch(member -> member.healthy != null);
-      if (isKnown && !Objects.equals(reported, now)) {
-        reported = now;
-        reports.add(() -> report(now));
-      }
-    }
-    reports.run();
-  }
-
-  private void report(boolean healthy) {
-    listener.healthy(healthy);
-    if (healthy) {
-      firstHealthy.countDown();
+      health.lost();
     }
   }
 
   /// Waits until the first token is healthy.
   public boolean awaitHealthy(Duration atMost) throws InterruptedException {
-    return firstHealthy.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
+    return health.awaitHealthy(atMost);
   }
 
   /// Opens a session with each token, and starts the lanes. The start succeeds if one token opens a

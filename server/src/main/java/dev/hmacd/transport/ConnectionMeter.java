@@ -17,17 +17,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Meter of one connection's memory, as the first channel handler of the connection. Publishes the
-/// memory to the [MemoryBudget], and enforces the transfer timeout. All methods run on the
-/// connection's event loop.
+/// memory to the [MemoryBudget]. All methods run on the connection's event loop.
 ///
 /// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection
 /// holds more than an idle one. The sum is the edge's memory ([EdgeMemory]), inbound bytes in
 /// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
 /// the daemon pauses reading from the connection. So answers cannot accumulate.
 ///
-/// The transfer timeout is a defence against slow clients (slowloris). The timeout applies to an
-/// unfinished TLS record or frame (from its first byte), to outbound bytes without progress, and to
-/// a connection that is not writable.
+/// The sweep cuts a connection that exceeds its [TransferTimeout].
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// The interval between measurements of a connection that is not idle.
   public static final int SWEEP_MILLIS = 250;
@@ -43,27 +40,16 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private final Channel channel;
   private final MemoryBudget.Account account;
   private final long idleBytes;
-  private final long timeoutNanos;
+  private final TransferTimeout timeout;
   private final Backpressure backpressure;
   private final FairQueueHandler input;
   private List<ByteToMessageDecoder> decoders = List.of();
   private boolean decodersKnown;
-  private @Nullable ByteToMessageDecoder timed;
   private @Nullable DefaultHttp2FrameReader frameReader;
   private @Nullable EdgeMemory edge;
   private @Nullable Object principal;
   private Object owner;
   private boolean sweepScheduled;
-
-  /// Complete frames so far; [#framesSeen] at the last sweep.
-  private int frames;
-
-  private int framesSeen;
-  private final Since undecodedSince = new Since();
-  private final Since unwritableSince = new Since();
-  private final Since unsentSince = new Since();
-  private @Nullable Object unsent;
-  private long unsentProgress;
 
   /// Memory that an edge holds for a connection. Called on the connection's event loop.
   public interface EdgeMemory {
@@ -81,20 +67,6 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     void sweep(long nowNanos);
   }
 
-  /// The time since which a condition holds; 0 while it does not hold.
-  private static final class Since {
-    private long nanos;
-
-    boolean exceeds(boolean holds, long now, long limit) {
-      if (!holds) {
-        nanos = 0;
-      } else if (nanos == 0) {
-        nanos = now | 1;
-      }
-      return holds && now - nanos > limit;
-    }
-  }
-
   /// @param source the owner until the connection has authenticated
   /// @param idleBytes memory of an idle connection
   ConnectionMeter(
@@ -109,7 +81,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     this.backpressure = new Backpressure(channel);
     this.input = new FairQueueHandler(this);
     this.idleBytes = idleBytes;
-    this.timeoutNanos = timeoutNanos;
+    this.timeout = new TransferTimeout(channel, timeoutNanos);
   }
 
   /// The meter of a connection that [Connections] has accepted.
@@ -140,12 +112,12 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// answer.
   public void edge(EdgeMemory held, ByteToMessageDecoder timedByEdge) {
     edge(held);
-    timed = timedByEdge;
+    timeout.exclude(timedByEdge);
   }
 
   /// Reports that a complete frame, or the head of a request, was decoded.
   public void decoded() {
-    frames++;
+    timeout.decoded();
   }
 
   /// Sets the connection's principal. Called by [Connections].
@@ -248,13 +220,6 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     return bytes;
   }
 
-  /// Whether the transfer timeout applies to an unfinished record or frame. The timeout does not
-  /// apply while the edge does not read the connection.
-  private boolean isRestAwaited() {
-    long timedBytes = timed == null ? 0 : NettyInternals.undecodedBytes(timed);
-    return channel.config().isAutoRead() && undecodedBytes() > timedBytes;
-  }
-
   private void sweep() {
     sweepScheduled = false;
     if (!channel.isActive()) {
@@ -264,38 +229,19 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     if (edge != null) {
       edge.sweep(now);
     }
-    boolean progress = frames != framesSeen;
-    framesSeen = frames;
-    if (progress) {
-      boolean _ = undecodedSince.exceeds(false, now, timeoutNanos);
-    }
-    if (undecodedSince.exceeds(isRestAwaited(), now, timeoutNanos)) {
-      cut("unfinished frame");
-    } else if (unwritableSince.exceeds(!channel.isWritable(), now, timeoutNanos)
-        || unsentSince.exceeds(isUnsentTheSame(), now, timeoutNanos)) {
-      cut("unsent bytes");
-    } else {
+    String late = timeout.findLate(now, undecodedBytes());
+    if (late == null) {
       measure();
+    } else {
+      cut(late);
     }
-  }
-
-  /// Whether outbound bytes wait and the peer has read no outbound byte since the last sweep.
-  @SuppressWarnings("ReferenceEquality") // Identity, not equality: the same message object.
-  private boolean isUnsentTheSame() {
-    ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
-    Object current = outbound == null ? null : outbound.current();
-    long progress = outbound == null ? 0 : outbound.currentProgress();
-    boolean same = current != null && current == unsent && progress == unsentProgress;
-    unsent = current;
-    unsentProgress = progress;
-    return same;
   }
 
   private void cut(String late) {
     log.atDebug()
         .addKeyValue("remote_address", channel.remoteAddress())
         .addKeyValue("late", late)
-        .addKeyValue("limit_ms", TimeUnit.NANOSECONDS.toMillis(timeoutNanos))
+        .addKeyValue("limit_ms", timeout.millis())
         .log("Connection cut: transfer timeout exceeded");
     account.close();
     Connections.cut(channel);

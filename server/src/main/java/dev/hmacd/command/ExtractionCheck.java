@@ -1,0 +1,75 @@
+package dev.hmacd.command;
+
+import dev.hmacd.key.KeyAttributes;
+import dev.hmacd.key.KeyObject;
+import dev.hmacd.token.ExtractionTrial;
+import dev.hmacd.token.Pkcs11Token;
+import dev.hmacd.token.TokenException;
+
+/// Checks whether keys can be extracted from a token.
+final class ExtractionCheck {
+  private final Pkcs11Token token;
+  private final Checklist list;
+
+  ExtractionCheck(Pkcs11Token token, Checklist list) {
+    this.token = token;
+    this.list = list;
+  }
+
+  /// @param key the name of a trial key, which the check creates and destroys
+  void run(KeyObject key) {
+    try {
+      report(token.tryExtraction(key));
+    } catch (TokenException e) {
+      list.fail("key trial", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void report(ExtractionTrial.Result result) {
+    var unfit = result.attributes().unfit();
+    if (unfit.isPresent()) {
+      list.fail("key trial", unfit.get().attribute() + " " + unfit.get().rule());
+    } else {
+      list.ok("key trial", attributes(result.attributes()));
+    }
+    if (result.valueTold()) {
+      list.fail("value", "the token reveals CKA_VALUE of a sensitive key");
+    } else {
+      list.ok("value", "the token does not reveal the value of a key");
+    }
+    if (result.copyLoosened()) {
+      list.warn("copy", "a copy of a key can be extractable; " + consequence());
+    } else {
+      list.ok("copy", "no copy is less protected than its key");
+    }
+    if (!result.wrappedBy().isEmpty()) {
+      list.warn(
+          "wrapping",
+          "the token wraps keys that are not extractable ("
+              + String.join(", ", result.wrappedBy())
+              + "); "
+              + consequence());
+    } else if (result.refusedBy().isEmpty()) {
+      list.ok("wrapping", "the token wraps no keys under an AES key");
+    } else {
+      list.ok(
+          "wrapping",
+          "refused for a key that is not extractable by " + String.join(", ", result.refusedBy()));
+    }
+  }
+
+  private static String consequence() {
+    return "anyone with the PIN can extract every key: protect the PIN like the keys";
+  }
+
+  /// The attributes that describe a key's protection.
+  static String attributes(KeyAttributes read) {
+    return "sensitive=%s extractable=%s always_sensitive=%s never_extractable=%s local=%s"
+        .formatted(
+            read.sensitive(),
+            read.extractable(),
+            read.alwaysSensitive(),
+            read.neverExtractable(),
+            read.local());
+  }
+}

@@ -1,0 +1,46 @@
+package dev.hmacd.http;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.limit.OwnerQuota;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// Limit of the number of requests in flight.
+@ThreadSafe
+final class RequestLimit {
+  private final int max;
+  private final OwnerQuota quota;
+  private final AtomicInteger requests = new AtomicInteger();
+
+  RequestLimit(int max) {
+    this.max = max;
+    this.quota = OwnerQuota.halfOf(max);
+  }
+
+  /// Counts a complete request. [#left] must follow if the result is true.
+  boolean enter() {
+    if (requests.incrementAndGet() <= max) {
+      return true;
+    }
+    requests.decrementAndGet();
+    return false;
+  }
+
+  void left() {
+    requests.decrementAndGet();
+  }
+
+  /// Counts an admitted request for its principal. [#dismiss] must follow if the result is true.
+  ///
+  /// @return false if the quota of the principal is used up
+  boolean admit(Object principal) {
+    return quota.tryHold(principal, 1);
+  }
+
+  void dismiss(Object principal) {
+    quota.release(principal, 1);
+  }
+
+  int requests() {
+    return requests.get();
+  }
+}
