@@ -61,7 +61,7 @@ public enum ErrorReason {
   TOKEN_OBJECT_NOT_FOUND,
   /// More than one secret key on the token matches.
   TOKEN_OBJECT_AMBIGUOUS,
-  /// The object's attributes do not allow its use as a key. Metadata: `attribute`, `rule`, `found`.
+  /// The object's attributes do not permit MACs. Metadata: `attribute`, `rule`, `found`.
   TOKEN_OBJECT_UNFIT,
   /// The object already backs a key.
   TOKEN_OBJECT_TAKEN,
