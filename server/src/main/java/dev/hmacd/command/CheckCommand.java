@@ -42,7 +42,7 @@ final class CheckCommand implements Command {
 
   @Override
   public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
-    Config config = Startup.config(arguments.getPath(CONFIG));
+    Config config = CommandSetup.config(arguments.getPath(CONFIG));
     list.ok("configuration", config.rules().size() + " rules");
     if (config.rules().isEmpty()) {
       list.warn("access", "no rules: no caller has any permission");
@@ -60,7 +60,7 @@ final class CheckCommand implements Command {
 
   private void token(Config config, Config.TokenSettings settings) throws InterruptedException {
     try {
-      Pkcs11Token token = Startup.token(settings);
+      Pkcs11Token token = CommandSetup.token(settings);
       list.ok("module", settings.module().toString());
       var info = token.info();
       list.ok(

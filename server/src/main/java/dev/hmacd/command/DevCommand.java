@@ -59,9 +59,10 @@ final class DevCommand implements Command {
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
       files.writeConfig(token.module(), label, pin);
 
-      Config config = Startup.config(folder.config());
+      Config config = CommandSetup.config(folder.config());
       var exit = new ProcessExit();
-      var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+      var daemon =
+          new Daemon(config, CommandSetup.tokens(config), Clock.systemUTC(), exit::restart);
       var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
       // The folder has both the registry and the token of hmacd dev.

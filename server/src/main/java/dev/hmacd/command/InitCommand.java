@@ -49,7 +49,7 @@ final class InitCommand implements Command {
 
   @Override
   public ExitCode run(Arguments arguments) throws UsageException, StartException {
-    Config config = Startup.config(arguments.getPath(CONFIG));
+    Config config = CommandSetup.config(arguments.getPath(CONFIG));
     var modules = new Pkcs11Modules();
     try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
         var tokens = new Ceremony(registry.ownKeys())) {
@@ -63,7 +63,7 @@ final class InitCommand implements Command {
         var _ = registry.ownKeys().forget(discarded.get(), DaemonKey.Purpose.ACCESS_KEYS).join();
       }
       for (Config.TokenSettings settings : config.tokens()) {
-        tokens.add(Startup.token(modules, settings, settings.sessionCopies()));
+        tokens.add(CommandSetup.token(modules, settings, settings.sessionCopies()));
       }
       if (!arguments.has(NEW_REGISTRY)) {
         tokens.requireRegistryNotLost(config.registry());

@@ -24,9 +24,9 @@ final class ServeCommand implements Command {
   public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
     Reloader.ignoreHangup();
     Path file = arguments.getPath(CONFIG);
-    Config config = Startup.config(file);
+    Config config = CommandSetup.config(file);
     var exit = new ProcessExit();
-    var daemon = new Daemon(config, Startup.tokens(config), Clock.systemUTC(), exit::restart);
+    var daemon = new Daemon(config, CommandSetup.tokens(config), Clock.systemUTC(), exit::restart);
     var running = new DaemonRunner(daemon, new Reloader(file, config, daemon), exit);
     return running.run(Daemon.Provision.NEVER, () -> SystemdNotify.send("READY=1"));
   }

@@ -46,8 +46,8 @@ final class SettingsTrial {
   private void measure(KeyObject key)
       throws TokenException, StartException, InterruptedException {
     var modules = new Pkcs11Modules();
-    Pkcs11Token objects = Startup.token(modules, settings, false);
-    Pkcs11Token copies = Startup.token(modules, settings, true);
+    Pkcs11Token objects = CommandSetup.token(modules, settings, false);
+    Pkcs11Token copies = CommandSetup.token(modules, settings, true);
     long maxSessions = token.info().maxSessions().orElse(Long.MAX_VALUE);
     try (TokenSession session = token.open()) {
       session.generate(key, KEY_BYTES);

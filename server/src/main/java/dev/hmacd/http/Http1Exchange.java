@@ -19,7 +19,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// A request over HTTP/1.1, from its head to its answer. The event loop owns its fields.
-final class Http1Exchange extends ChannelExchange {
+final class Http1Exchange extends NettyExchange {
   private static final HttpHeadersFactory HEADERS =
       DefaultHttpHeadersFactory.headersFactory().withValidation(false);
 

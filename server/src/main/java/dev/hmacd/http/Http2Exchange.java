@@ -60,7 +60,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
     this.exchange = new StreamExchange(stream, server, connection.memory());
   }
 
-  private final class StreamExchange extends ChannelExchange {
+  private final class StreamExchange extends NettyExchange {
     StreamExchange(Channel stream, ServerState server, ConnectionMemory memory) {
       super(stream, server, memory);
     }

@@ -14,20 +14,20 @@ import org.slf4j.LoggerFactory;
 /// Log of the faults that the lanes of a token meet. A fault of a key is logged once, until the key
 /// is usable again. Faults of the token have a rate limit.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // LogRateLimiter and ReportedKeys are thread-safe.
+@SuppressWarnings("ThreadSafe") // LogRateLimiter and LoggedKeyFaults are thread-safe.
 final class FaultLog {
   private static final Logger log = LoggerFactory.getLogger(FaultLog.class);
 
   private final Token token;
 
   /// Keys that the last search did not find.
-  private final ReportedKeys missing = new ReportedKeys();
+  private final LoggedKeyFaults missing = new LoggedKeyFaults();
 
   /// Keys whose attributes did not permit MACs at the last load.
-  private final ReportedKeys unfit = new ReportedKeys();
+  private final LoggedKeyFaults unfit = new LoggedKeyFaults();
 
   /// Keys whose label and id name another key on the token.
-  private final ReportedKeys substituted = new ReportedKeys();
+  private final LoggedKeyFaults substituted = new LoggedKeyFaults();
 
   private final LogRateLimiter faults = new LogRateLimiter(Duration.ofSeconds(1));
 

@@ -26,7 +26,7 @@ public final class TokenRouter {
   private final Lanes defaultLanes;
 
   /// Keys whose tokens are not in the configuration.
-  private final ReportedKeys withoutToken = new ReportedKeys();
+  private final LoggedKeyFaults withoutToken = new LoggedKeyFaults();
 
   public TokenRouter(TokenPool pool) {
     this.pool = pool;

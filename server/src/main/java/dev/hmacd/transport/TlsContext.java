@@ -115,10 +115,11 @@ public final class TlsContext {
   ///   previous files stay in use
   public void reload() throws IOException {
     try {
-      List<X509Certificate> own = read("certificate", () -> Pem.certificates(config.certificate()));
+      List<X509Certificate> own =
+          read("certificate", () -> PemReader.certificates(config.certificate()));
       own.getFirst().checkValidity();
       PrivateKey key =
-          read("private_key", () -> Pem.privateKey(config.privateKey(), own.getFirst()));
+          read("private_key", () -> PemReader.privateKey(config.privateKey(), own.getFirst()));
       SslContextBuilder builder =
           SslContextBuilder.forServer(OneKeyManager.factory(key, own))
               .protocols(VERSIONS)
@@ -161,7 +162,7 @@ public final class TlsContext {
     KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
     store.load(null, null);
     int i = 0;
-    for (X509Certificate each : read("client_ca", () -> Pem.certificates(authorities))) {
+    for (X509Certificate each : read("client_ca", () -> PemReader.certificates(authorities))) {
       store.setCertificateEntry("ca-" + i++, each);
     }
     TrustManagerFactory factory =

@@ -20,7 +20,7 @@ final class StoppedWhileStarting {
   public static void main(String[] arguments) throws Exception {
     Path file = Path.of(arguments[0]);
     Config config = ConfigFile.read(file);
-    FaultyToken token = new FaultyToken(Startup.token(config.tokens().getFirst()));
+    FaultyToken token = new FaultyToken(CommandSetup.token(config.tokens().getFirst()));
     Gate gate = token.blockingThenFailing(Call.OPEN, FaultyToken.CKR_PIN_INCORRECT);
     Thread.ofPlatform()
         .daemon()

@@ -16,8 +16,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// Reads the configuration and finds the tokens: the first steps of all commands.
-final class Startup {
-  private Startup() {}
+final class CommandSetup {
+  private CommandSetup() {}
 
   static Config config(Path file) throws StartException {
     try {

@@ -8,8 +8,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// A request on a channel, from its first byte to its answer. The event loop owns its fields.
-abstract class ChannelExchange implements Exchange {
+/// A request on a Netty channel, from its first byte to its answer. The event loop owns its fields.
+abstract class NettyExchange implements Exchange {
   /// Heap and direct memory of a request, without its fields, body and answer: its channel, its
   /// pipeline, the codec's stream and the objects of this package.
   static final int REQUEST_BYTES = 4096;
@@ -43,7 +43,7 @@ abstract class ChannelExchange implements Exchange {
 
   /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
   ///   HTTP/2
-  ChannelExchange(Channel channel, ServerState server, ConnectionMemory memory) {
+  NettyExchange(Channel channel, ServerState server, ConnectionMemory memory) {
     this.channel = channel;
     this.server = server;
     this.memory = memory;
@@ -81,7 +81,7 @@ abstract class ChannelExchange implements Exchange {
     memory.add(bytes);
   }
 
-  /// Releases the counted bytes of this request and its answer. The answer is written, or the
+  /// Releases the counted bytes of this request and its answer, after the answer is written or the
   /// client has disconnected.
   final void release() {
     hold(-held);

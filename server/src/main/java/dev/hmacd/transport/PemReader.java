@@ -30,12 +30,12 @@ import java.util.regex.Pattern;
 
 /// Reader of PEM files (RFC 7468), which uses only the JDK. Netty's reader would load Bouncy Castle
 /// if it is present. Bouncy Castle needs a second to start.
-final class Pem {
+final class PemReader {
   private static final int MAX_BYTES = 1 << 20;
   private static final Pattern PRIVATE_KEY =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
 
-  private Pem() {}
+  private PemReader() {}
 
   /// The certificates of a file in their order, at least one.
   static List<X509Certificate> certificates(Path file) throws IOException {

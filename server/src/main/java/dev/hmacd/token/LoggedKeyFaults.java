@@ -5,9 +5,10 @@ import dev.hmacd.key.KeyObject;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// Keys with a fault that was logged. Each key is logged once, until it is usable again.
+/// The keys whose fault is in the log already. A fault of a key is logged once, until the key is
+/// usable again.
 @ThreadSafe
-final class ReportedKeys {
+final class LoggedKeyFaults {
   /// At this size the set is cleared, and faults are logged again.
   private static final int MAX = 1000;
 
@@ -24,7 +25,7 @@ final class ReportedKeys {
     return reported.add(key);
   }
 
-  /// The key is usable again. Costs one read of a field if no key has a fault.
+  /// Removes a key that is usable again. Costs one read of a field if no key has a fault.
   void remove(KeyObject key) {
     if (!reported.isEmpty()) {
       reported.remove(key);
