@@ -97,12 +97,12 @@ final class CheckCommand implements Command {
 
   private void sessions(OptionalLong max, int lanes) {
     if (max.isEmpty()) {
-      list.ok("sessions", lanes + " lanes; the token reports no limit");
+      list.ok("sessions", lanes + " lanes; the token reports no limit of sessions");
     } else if (max.getAsLong() < lanes + 1) {
       list.fail(
           "sessions", lanes + " lanes, but the token allows " + max.getAsLong() + " sessions");
     } else {
-      list.ok("sessions", lanes + " lanes of " + max.getAsLong());
+      list.ok("sessions", lanes + " lanes; the token allows " + max.getAsLong() + " sessions");
     }
   }
 

@@ -44,7 +44,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
   /// The partially received request.
   private @Nullable Http1Exchange incoming;
 
-  /// Bytes of an unfinished head, counted in [#memory].
+  /// Size of an unfinished head, counted in [#memory].
   private long headBytes;
 
   private boolean draining;
@@ -172,7 +172,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
     exchange.refuse(error);
   }
 
-  /// Adds a request that is complete or refused to those that wait for their answers.
+  /// Adds a complete or refused request to the requests that wait for their answers.
   private void enqueue(Http1Exchange exchange) {
     incoming = null;
     comingSinceNanos = 0;
@@ -263,7 +263,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
       }
       return;
     }
-    log.atDebug().setCause(cause).log("Connection failed");
+    log.atDebug().setCause(cause).log("HTTP/1.1 connection failed");
     var _ = context.close();
   }
 

@@ -191,7 +191,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("Connection failed");
+    log.atDebug().setCause(cause).log("HTTP/2 connection failed");
     var _ = context.close();
   }
 

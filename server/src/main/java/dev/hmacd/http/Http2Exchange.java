@@ -249,7 +249,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("Stream failed");
+    log.atDebug().setCause(cause).log("HTTP/2 stream failed");
     if (!(cause instanceof Http2Exception)) { // Otherwise the codec resets the stream.
       var _ = context.close();
     }

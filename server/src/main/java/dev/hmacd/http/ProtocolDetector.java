@@ -128,7 +128,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      log.atDebug().setCause(cause).log("Connection failed");
+      log.atDebug().setCause(cause).log("HTTP connection failed before the protocol was detected");
       var _ = context.close();
     }
 

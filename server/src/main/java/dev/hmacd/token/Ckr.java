@@ -67,9 +67,9 @@ final class Ckr {
   private static final Map<Long, Unfit> UNFIT =
       Map.of(
           KEY_SIZE_RANGE,
-          new Unfit("CKA_VALUE_LEN", "must be a length that the token takes for this spec"),
+          new Unfit("CKA_VALUE_LEN", "must be a length that the token accepts for this spec"),
           KEY_TYPE_INCONSISTENT,
-          new Unfit("CKA_KEY_TYPE", "must be a type that the token takes for this spec"),
+          new Unfit("CKA_KEY_TYPE", "must be a type that the token accepts for this spec"),
           KEY_FUNCTION_NOT_PERMITTED,
           new Unfit("CKA_SIGN", "must be true"));
 

@@ -87,7 +87,7 @@ final class Lane implements Runnable {
       return;
     }
     if (job.isAbandoned()) {
-      job.late(); // The caller is gone, but quotas still count the job.
+      job.late(); // The caller no longer waits, but quotas still count the job.
       return;
     }
     if (!job.mayRun(circuit)) {
@@ -125,7 +125,7 @@ final class Lane implements Runnable {
       // the next job may find the memory that this one lacked.
       log.atError().setCause(e).log("Token operation failed: unexpected error");
       session.close();
-      job.failed(TokenException.fault(Fault.DEVICE, "unexpected error", e));
+      job.failed(TokenException.fault(Fault.DEVICE, "unexpected error in a token operation", e));
     } finally {
       current = null;
     }

@@ -47,7 +47,7 @@ final class LaneSession {
   /// The count of [Lanes#reopenSessions] calls that this session has seen.
   private int reopened;
 
-  /// Keys that are gone from the token, whose handles and copies are to be unloaded.
+  /// Keys that the token no longer has. The lane unloads their handles and copies.
   private final Queue<KeyObject> evicted = new ConcurrentLinkedQueue<>();
 
   /// Written by the lane only; other threads only test for null.
@@ -212,6 +212,7 @@ final class LaneSession {
       } catch (TokenException | RuntimeException e) {
         // The copy ends with the session.
         log.atWarn()
+            .addKeyValue("object_label", key.label())
             .addKeyValue("reason", e.getMessage())
             .log("Session copy of a key not destroyed");
         close();
