@@ -57,7 +57,8 @@ final class Closer implements AutoCloseable {
         part.name() + " not closed within its time limit of " + part.limit().toMillis() + " ms");
   }
 
-  /// Waits for a thread. An interrupt does not end the wait: the order of the parts matters.
+  /// Waits for the end of a thread. An interrupt does not end the wait: the order of the parts
+  /// matters.
   private static boolean hasEnded(Thread thread, Duration limit) {
     long end = System.nanoTime() + limit.toNanos();
     boolean interrupted = false;

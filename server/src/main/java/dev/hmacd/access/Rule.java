@@ -6,7 +6,7 @@ import dev.hmacd.key.KeyId;
 import java.util.List;
 import java.util.Set;
 
-/// A rule that allows actions on keys to principals.
+/// An access rule. The principals may perform the actions on the keys.
 ///
 /// @param principals the principals of the rule
 /// @param actions the allowed actions

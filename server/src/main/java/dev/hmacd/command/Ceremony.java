@@ -49,7 +49,7 @@ final class Ceremony implements AutoCloseable {
   /// none of the keys that the registry has recorded for it, it is another token or was initialised
   /// again.
   ///
-  /// @throws StartException if the registry has recorded keys of a token that the token lacks
+  /// @throws StartException if a token lacks keys that the registry has recorded for it
   void requireNotInitialisedAnew() throws TokenException, StartException {
     for (var each : sessions.all().entrySet()) {
       String serial = each.getKey();

@@ -72,8 +72,8 @@ final class KeyHoldings {
     UNKNOWN
   }
 
-  /// The check value of a key: that of the registry, otherwise that of the first recorded token of
-  /// the key that gives a MAC.
+  /// The check value of a key, from the registry. If the registry has none, the first recorded
+  /// token that can use the key computes it.
   private Optional<KeyCheckValue> check(Key key) {
     if (key.check() != null) {
       return Optional.of(key.check());

@@ -93,7 +93,7 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// Waits for [#start]. Returns false if this reloader is closed before.
+  /// Waits until [#start] is called. Returns false if this reloader is closed first.
   private boolean awaitStarted() {
     try {
       started.await();

@@ -37,7 +37,7 @@ final class EncodeQueue {
   /// gRPC encodes each response to a buffer of at least this size.
   private static final int MIN_BYTES = 4096;
 
-  /// Bytes of gRPC's message prefix: a flag, and the length of the message.
+  /// Size of gRPC's message prefix: a flag, and the length of the message.
   private static final int PREFIX_BYTES = 5;
 
   private static final Logger log = LoggerFactory.getLogger(EncodeQueue.class);

@@ -11,7 +11,7 @@ final class IncompleteRequest {
   /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
   private static final int FRAME_BYTES = 512;
 
-  /// Bytes of gRPC's message prefix: a flag, and the length of the message.
+  /// Size of gRPC's message prefix: a flag, and the length of the message.
   private static final int PREFIX_BYTES = 5;
 
   private final GrpcReply<?> reply;

@@ -9,7 +9,8 @@ public interface Completion<T> {
 
   void failed(TokenException cause);
 
-  /// Whether the caller is gone. A lane does not start an abandoned operation.
+  /// Whether the caller no longer waits for the result. A lane does not start an abandoned
+  /// operation.
   default boolean isAbandoned() {
     return false;
   }

@@ -172,8 +172,9 @@ final class HealthMachine {
     return state.withReinitializing(true);
   }
 
-  /// The token has lost its objects, or has other objects. After the recovery of the token, session
-  /// copies of keys would still work, even without their token objects.
+  /// Handles an object fault: the token has lost its objects, or has other objects. After the
+  /// recovery of the token, session copies of keys would still work, even without their token
+  /// objects.
   private static HealthState objectFault(
       HealthState state, String reason, List<HealthEffect> effects) {
     String known = state.outage().objectFault();

@@ -177,8 +177,8 @@ abstract class Job<T> {
     return completion;
   }
 
-  /// Counts the job in the quota of its owner until it is completed, also after its caller has
-  /// gone.
+  /// Counts the job in the quota of its owner until it is completed, also after its caller
+  /// disconnected.
   ///
   /// @return false if the quota of the owner is used up
   boolean enterQuota(OwnerQuota owners) {

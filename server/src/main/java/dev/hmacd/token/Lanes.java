@@ -140,7 +140,7 @@ public final class Lanes implements AutoCloseable {
     return faults;
   }
 
-  /// A key was not found on a token that has its other objects.
+  /// Logs a missing key and evicts it from all lanes. The token has its other objects.
   void missing(KeyObject key) {
     if (faults.addMissing(key)) {
       evict(key); // Lanes with a copy would answer otherwise.

@@ -52,8 +52,8 @@ final class PoolHealth {
     return Boolean.TRUE.equals(member.healthy());
   }
 
-  /// Reports the loss of a token, if no token is healthy or has refused its PIN. A new process would
-  /// try a refused PIN again.
+  /// Reports the loss of a token, if no token is healthy or has refused its PIN. A new process
+  /// would try a refused PIN again.
   void lost() {
     if (members.stream().noneMatch(member -> isHealthy(member) || member.probe().isPinRefused())) {
       listener.lost();

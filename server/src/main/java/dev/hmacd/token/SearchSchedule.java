@@ -21,7 +21,7 @@ final class SearchSchedule {
     return !circuit.isInService() || System.nanoTime() - dueNanos >= 0;
   }
 
-  /// The health check's object was found.
+  /// Schedules the next search, after a search has found the health check's object.
   ///
   /// @param nanos duration of the search
   void found(long nanos) {

@@ -40,7 +40,7 @@ public final class TokenException extends Exception {
     /// The session is of an epoch that has ended: open another. The operation did not reach the
     /// token, or its result is not used.
     STALE,
-    /// The session is gone or unusable: open another.
+    /// The session is closed or unusable: open another.
     SESSION,
     /// The user is not logged in: log in once.
     LOGIN,

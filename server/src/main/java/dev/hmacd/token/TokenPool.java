@@ -37,14 +37,14 @@ public final class TokenPool implements AutoCloseable {
 
   /// Gets changes of the tokens' health. Called on any thread, under no lock; must be quick.
   public interface Listener {
-    /// Reports the first known health of all tokens together, and each change, in order: healthy
-    /// while one token is healthy.
+    /// Reports the health of the pool: first when it is known, then at each change. The pool is
+    /// healthy while at least one token is healthy.
     void healthy(boolean is);
 
-    /// A token is lost, and no token is healthy or has refused its PIN.
+    /// Reports the loss of a token, if no token is healthy or has refused its PIN.
     void lost();
 
-    /// A token comes into service.
+    /// Reports that a token came into service.
     void inService(String serial);
   }
 

@@ -107,7 +107,7 @@ public interface TokenSession extends AutoCloseable {
     record ByBoth(KeyObject object) implements Query {}
   }
 
-  /// Never throws: a session that cannot be closed is gone.
+  /// Never throws: a session that cannot be closed does not exist any more.
   @Override
   void close();
 }

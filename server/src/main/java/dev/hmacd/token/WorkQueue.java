@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// once.
 ///
 /// One owner may have half as many operations in flight on a token as its work queue has places. An
-/// operation is in flight until it has its outcome, also after its caller has gone: a caller cannot
-/// fill the queue by resets or new connections.
+/// operation is in flight until it has its outcome, also after its caller disconnected: a caller
+/// cannot fill the queue by resets or new connections.
 ///
 /// Health-check jobs bypass the bounds, so that a full queue does not delay health checks.
 @ThreadSafe
@@ -132,7 +132,7 @@ final class WorkQueue {
     return stopping;
   }
 
-  /// Waits for the stop.
+  /// Waits until [#stop] is called, or the time has elapsed.
   void awaitStop(Duration atMost) {
     try {
       boolean _ = stop.await(atMost.toMillis(), TimeUnit.MILLISECONDS);

@@ -18,13 +18,13 @@ import org.slf4j.LoggerFactory;
 /// [#QUANTUM_BYTES] of one owner. Further input of this owner waits for later passes. Input of an
 /// owner without waiting input is decoded at once.
 final class FairQueue {
-  /// Bytes of one owner in each pass of the event loop.
+  /// Maximum number of bytes of one owner in each pass of the event loop.
   static final int QUANTUM_BYTES = 8 << 10;
 
-  /// Bytes of waiting input in each pass, of all owners.
+  /// Maximum number of bytes of waiting input of all owners in each pass.
   private static final int ROUND_BYTES = 4 * QUANTUM_BYTES;
 
-  /// Bytes of one connection before the next connection of the same owner.
+  /// Maximum number of bytes of one connection before the next connection of the same owner.
   static final int SLICE_BYTES = 4 << 10;
 
   private static final Logger log = LoggerFactory.getLogger(FairQueue.class);

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 /// Transfer timeout of one connection, a defence against slow clients (slowloris). All methods run
 /// on the connection's event loop.
 ///
-/// The timeout applies to an unfinished TLS record or frame (from its first byte), to outbound bytes
-/// without progress, and to a connection that is not writable.
+/// The timeout applies to an unfinished TLS record or frame (from its first byte), to outbound
+/// bytes without progress, and to a connection that is not writable.
 final class TransferTimeout {
   private final Channel channel;
   private final long timeoutNanos;

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// [KeyAuthorizer] creates instances. Without an instance, no MAC is computed for a caller.
 ///
 /// @param entry the key at the decision
-/// @param rules the rules of the decision ([dev.hmacd.access.Access#version])
+/// @param rules the version of the rules at the decision ([dev.hmacd.access.Access#version])
 record AuthorizedKey(
     Key entry,
     Principal principal,

@@ -8,14 +8,14 @@ public interface CallObserver {
   /// An observer that does nothing.
   CallObserver NONE = new CallObserver() {};
 
-  /// A call has begun. The principal and the key of the call are not known yet.
+  /// Reports the start of a call. The principal and the key of the call are not known yet.
   default void began(Call call) {}
 
-  /// A call has its outcome. The transport has no byte of the answer yet. A record that must
+  /// Reports the outcome of a call. The transport has no byte of the answer yet. A record that must
   /// precede the answer, such as an audit record, must be written here.
   default void concluded(Call call, Outcome outcome) {}
 
-  /// A call has ended: its answer was handed to the transport, or it has no answer.
+  /// Reports the end of a call: its answer was handed to the transport, or it has no answer.
   ///
   /// @param outcome the outcome of [#concluded], or [Outcome#NOT_SENT]
   /// @param nanos duration of the call

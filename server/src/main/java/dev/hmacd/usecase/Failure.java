@@ -143,7 +143,7 @@ public sealed interface Failure {
   /// The token cannot generate or use a key of this spec.
   record MechanismNotSupported(KeySpec spec) implements Failure {}
 
-  /// The scope of a bound that is reached.
+  /// A bound that was reached: for all callers together, or for one caller.
   enum Bound {
     /// The bound for all callers together.
     OF_ALL,

@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import dev.hmacd.access.Action;
 import java.util.Optional;
 
-/// A method of the contract, called over any edge.
+/// A method of the contract, with the action that the caller needs. All edges use the same methods.
 ///
 /// @param name e.g. `GenerateMac`; a constant, never a text from a request, because metrics have it
 ///   as a label
