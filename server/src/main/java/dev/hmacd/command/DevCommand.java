@@ -76,8 +76,7 @@ final class DevCommand implements Command {
   }
 
   /// Waits until the daemon is healthy, then writes the file to source and prints its path.
-  private static void announce(
-      Daemon daemon, DevFolder folder, DevFiles files, Config config)
+  private static void announce(Daemon daemon, DevFolder folder, DevFiles files, Config config)
       throws StartException, InterruptedException {
     if (!daemon.awaitHealthy(FIRST_ANSWER)) {
       throw new StartException(

@@ -59,7 +59,8 @@ final class DevFiles {
       InetSocketAddress target, Path socket, InetSocketAddress awsKms, DevAccessKeys accessKeys)
       throws IOException {
     StringBuilder env =
-        new StringBuilder(DevFolder.ENV_START + "it sets the endpoint and the credentials of hmacd dev.\n");
+        new StringBuilder(
+            DevFolder.ENV_START + "it sets the endpoint and the credentials of hmacd dev.\n");
     export(env, "HMACD_TARGET", target.getAddress().getHostAddress() + ":" + target.getPort());
     export(env, "HMACD_SOCKET", socket.toString());
     export(env, "HMACD_CA", folder.file("ca.pem").toString());

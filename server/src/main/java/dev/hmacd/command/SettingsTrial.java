@@ -43,8 +43,7 @@ final class SettingsTrial {
     }
   }
 
-  private void measure(KeyObject key)
-      throws TokenException, StartException, InterruptedException {
+  private void measure(KeyObject key) throws TokenException, StartException, InterruptedException {
     var modules = new Pkcs11Modules();
     Pkcs11Token objects = CommandSetup.token(modules, settings, false);
     Pkcs11Token copies = CommandSetup.token(modules, settings, true);
