@@ -79,6 +79,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
                     .initialWindowSize(FLOW_CONTROL_WINDOW))
             .decoderEnforceMaxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, RESET_WINDOW_SECONDS)
             .encoderEnforceMaxQueuedControlFrames(MAX_QUEUED_CONTROL_FRAMES)
+            // No field enters the encoder's dynamic table: request ids and dates would fill it.
+            .headerSensitivityDetector((_, _) -> true)
             .gracefulShutdownTimeoutMillis(limits.request().toMillis())
             .build();
     var connection = new Http2Connection(pipeline.channel(), codec, server);

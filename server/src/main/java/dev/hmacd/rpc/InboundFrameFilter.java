@@ -28,9 +28,6 @@ import org.jspecify.annotations.Nullable;
 /// bounds of [IncompleteRequests]. gRPC itself bounds only each single request. [StreamMemory]
 /// counts the memory of the streams.
 final class InboundFrameFilter extends Http2FrameListenerDecorator {
-  /// Maximum size of the encoder's dynamic table (RFC 7541, section 4.1).
-  private static final int TABLE_BYTES = 4096;
-
   private final GrpcHttp2ConnectionHandler handler;
   private final Http2Connection connection;
   private final IncompleteRequests incompleteRequests;
@@ -91,10 +88,11 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       meter = ConnectionMeter.of(context.channel());
       memory.start(context, meter);
     }
-    // A client may allow a dynamic table of 4 GiB. Error messages would fill the table.
-    Long table = settings.headerTableSize();
-    if (table != null && table > TABLE_BYTES) {
-      handler.encoder().configuration().headersConfiguration().maxHeaderTableSize(TABLE_BYTES);
+    // No dynamic table (RFC 7541, section 4.2): each request id would enter it, and each look-up
+    // would compare the ids of earlier calls. A client may also allow a table of 4 GiB.
+    var headers = handler.encoder().configuration().headersConfiguration();
+    if (headers.maxHeaderTableSize() != 0) {
+      headers.maxHeaderTableSize(0);
     }
     decoded();
     super.onSettingsRead(context, settings);
