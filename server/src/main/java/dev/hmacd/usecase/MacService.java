@@ -196,8 +196,11 @@ public final class MacService {
       } catch (RuntimeException e) {
         refusal = new Failure.Unforeseen(e);
       }
+      if (refusal == null) {
+        return false;
+      }
       withdrawal = refusal;
-      return refusal != null;
+      return true;
     }
 
     @Override
