@@ -110,6 +110,7 @@ final class Http2Test {
                 ":status", "content-type", "content-length", "date", "x-amzn-requestid")
             .containsEntry("content-type", "application/x-amz-json-1.1");
       }
+      assertThat(caller.headerTableBytes()).as("fields in the HPACK table").isZero();
     }
   }
 

@@ -546,6 +546,17 @@ final class BadFrameTest {
   }
 
   @Test
+  void noFieldOfAResponseEntersTheHeaderTableOfTheCaller() throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      mac.assertServed(caller, 1);
+      // SETTINGS_HEADER_TABLE_SIZE: the caller allows a table of 4 GiB.
+      caller.frame(SETTINGS, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff);
+      mac.assertServed(caller, 3);
+      assertThat(caller.headerTableBytes()).isZero();
+    }
+  }
+
+  @Test
   void callAboveTheStreamLimitOfAConnectionIsRefused() throws IOException {
     try (RawHttp2 caller = daemon.raw("admin").preface()) {
       int last = 1 + 2 * 256;

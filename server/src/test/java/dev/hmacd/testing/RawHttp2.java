@@ -6,6 +6,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.Status;
+import dev.hmacd.transport.HeaderTable;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
 import io.netty.handler.codec.http2.Http2Error;
@@ -314,6 +315,11 @@ public final class RawHttp2 implements AutoCloseable {
         return;
       }
     }
+  }
+
+  /// Size of the dynamic table after the header blocks that this client has read, in bytes.
+  public long headerTableBytes() {
+    return HeaderTable.bytes(decoder);
   }
 
   private void note(int stream, boolean last) {
