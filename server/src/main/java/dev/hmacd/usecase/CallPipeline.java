@@ -54,17 +54,23 @@ public final class CallPipeline {
 
     @Override
     public void began(Call call) {
-      all.forEach(each -> each.began(call));
+      for (CallObserver each : all) {
+        each.began(call);
+      }
     }
 
     @Override
     public void concluded(Call call, Outcome outcome) {
-      all.forEach(each -> each.concluded(call, outcome));
+      for (CallObserver each : all) {
+        each.concluded(call, outcome);
+      }
     }
 
     @Override
     public void ended(Call call, Outcome outcome, long nanos) {
-      all.forEach(each -> each.ended(call, outcome, nanos));
+      for (CallObserver each : all) {
+        each.ended(call, outcome, nanos);
+      }
     }
   }
 }
