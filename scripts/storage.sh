@@ -114,7 +114,7 @@ stop() {
 }
 
 # Prints the latest health status in the log.
-health() { sed -n 's/.* known answer: \(.*SERVING\).*/\1/p' "$dir/hmacd.log" | tail -n 1; }
+health() { sed -n 's/.* health status: \(.*SERVING\).*/\1/p' "$dir/hmacd.log" | tail -n 1; }
 
 # await_health HEALTH SINCE: waits for a health status. Sets $took to the milliseconds since SINCE.
 await_health() {

@@ -7,23 +7,23 @@ import org.jspecify.annotations.Nullable;
 
 /// Closes registered parts in the reverse order of their registration, each once.
 ///
-/// A part that fails or exceeds its time limit does not keep the other parts open. Each part closes
-/// on a thread of its own, so that a hanging part cannot block the caller. Not thread-safe.
+/// Also closes the other parts if one part fails or exceeds its time limit. Each part closes on a
+/// thread of its own, so that a hanging part cannot block the caller. Not thread-safe.
 final class Closer implements AutoCloseable {
   private record Part(String name, Duration limit, AutoCloseable closeable) {}
 
   private final Deque<Part> open = new ArrayDeque<>();
 
-  /// Registers a part. The part may be closed without a start.
+  /// Registers a part to close. Closing a part must also work if the part was never started.
   ///
-  /// @param name for the thread and for the error message
-  /// @param limit time after which the next part is closed, whether or not this part is closed
+  /// @param name name of the part in thread names and error messages
+  /// @param limit time after which the closer goes on to the next part
   void register(String name, Duration limit, AutoCloseable part) {
     open.push(new Part(name, limit, part));
   }
 
-  /// Closes all parts that are still open. Throws the first failure; the other failures are
-  /// suppressed exceptions of it.
+  /// Closes all parts that are still open. Throws the first failure, with the other failures as
+  /// suppressed exceptions.
   @Override
   public void close() {
     Throwable first = null;
@@ -57,8 +57,8 @@ final class Closer implements AutoCloseable {
         part.name() + " not closed within its time limit of " + part.limit().toMillis() + " ms");
   }
 
-  /// Waits for the end of a thread. An interrupt does not end the wait: the order of the parts
-  /// matters.
+  /// Waits until a thread has ended, or the time limit has passed. An interrupt does not end the
+  /// wait, because the parts must close in order.
   private static boolean hasEnded(Thread thread, Duration limit) {
     long end = System.nanoTime() + limit.toNanos();
     boolean interrupted = false;
@@ -89,7 +89,7 @@ final class Closer implements AutoCloseable {
     public void run() {
       try {
         closeable.close();
-      } catch (Exception | Error e) { // The closer throws it on the caller's thread.
+      } catch (Exception | Error e) { // Closer throws the failure on the caller's thread.
         failure = e;
       }
     }

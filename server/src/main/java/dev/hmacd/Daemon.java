@@ -44,20 +44,20 @@ import org.slf4j.LoggerFactory;
 /// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
 /// [#reload], [#reloadTls] and [#retryPin].
 public final class Daemon implements AutoCloseable {
-  /// Timeout of a stop for hanging lanes: lanes in a token operation after the drain.
+  /// Maximum time that a stop waits for lanes in a token operation, after the drain of the calls.
   private static final Duration HANGING = Duration.ofSeconds(1);
 
-  /// Time limit for the close of each part. Longer than the part's own time limits.
+  /// Time limit for closing each part, longer than the time limits inside the part.
   private static final Duration CLOSE_LIMIT = Duration.ofMinutes(1);
 
   private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
   /// Whether a start may create the daemon's own keys.
   public enum Provision {
-    /// Creates no own keys. In production an operator creates the own keys with `hmacd init`, so
-    /// that the daemon never writes to a wrong token.
+    /// Creates no keys. In production, an operator creates the daemon's own keys with `hmacd init`,
+    /// so that the daemon never writes to a wrong token.
     NEVER,
-    /// Creates missing own keys, unless the registry was lost.
+    /// Creates missing own keys of the daemon, unless the registry was lost.
     IF_NOT_LOST,
     IF_MISSING
   }
@@ -75,14 +75,16 @@ public final class Daemon implements AutoCloseable {
   private final Edges edges;
 
   /// @param tokens in the order of the configuration
-  /// @param onLost called when no token is in service and the configuration has `exit_when_lost`
+  /// @param onLost called when a token is lost and no token is in service, if the configuration has
+  ///   `exit_when_lost`
   public Daemon(Config config, List<Token> tokens, Clock clock, Runnable onLost) {
     this(config, tokens, clock, onLost, List.of());
   }
 
   /// @param tokens in the order of the configuration
-  /// @param onLost called when no token is in service and the configuration has `exit_when_lost`
-  /// @param observers of all calls, in addition to the metrics
+  /// @param onLost called when a token is lost and no token is in service, if the configuration has
+  ///   `exit_when_lost`
+  /// @param observers additional observers of all calls
   public Daemon(
       Config config,
       List<Token> tokens,
@@ -144,9 +146,9 @@ public final class Daemon implements AutoCloseable {
         new HealthCheck.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
   }
 
-  /// Registers all parts in the reverse order of a stop. The stop loses no call: first the health
-  /// status directs clients elsewhere, and calls in flight end. After the calls in flight, lanes
-  /// and the registry close, and answer the remaining calls. Connections close last.
+  /// Registers all parts in the reverse order of a stop. A stop loses no call: it first sets the
+  /// health status to NOT_SERVING and drains the calls in flight. After the drain, the lanes and
+  /// the registry close, and answer the remaining calls. A stop closes the connections last.
   private void register(HealthGrpcService health) {
     Duration drain = config.grpc().limits().drain();
     closer.register("metrics", CLOSE_LIMIT, metrics);
@@ -159,8 +161,8 @@ public final class Daemon implements AutoCloseable {
     closer.register("health-status", CLOSE_LIMIT, health::stop);
   }
 
-  /// Opens all parts and serves. The health status is SERVING after the first successful health
-  /// check. If the start fails, all parts are closed.
+  /// Opens all parts and serves calls. The health status is SERVING after the first successful
+  /// health check. If the start fails, all parts are closed.
   ///
   /// @throws StartException with the remedy for an operator
   public void start(Provision provision) throws StartException {
@@ -204,8 +206,8 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Closes all parts after a failure of the start. A failure of the close is a suppressed
-  /// exception of the start's failure.
+  /// Closes all parts after a failed start. A failure to close is a suppressed exception of the
+  /// start's failure.
   private <E extends Throwable> E closed(E failure) {
     try {
       close();
@@ -226,13 +228,13 @@ public final class Daemon implements AutoCloseable {
     log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules reloaded");
     if (!fresh.withRules(config.rules()).equals(config)) {
       log.atWarn()
-          .log("Configuration not applied, except for its rules: restart the daemon to apply it");
+          .log("Access rules applied; other configuration changes need a restart of the daemon");
     }
   }
 
   /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws IOException if files cannot be used; the previous files stay in use
+  /// @throws IOException if new TLS files cannot be used; the previous TLS files stay in use
   public void reloadTls() throws IOException {
     edges.reloadTls();
   }
@@ -254,7 +256,7 @@ public final class Daemon implements AutoCloseable {
 
   /// Waits for the first successful health check of a token.
   ///
-  /// @return false if the limit was reached first
+  /// @return false if the time limit passed before a successful health check
   public boolean awaitHealthy(Duration limit) throws InterruptedException {
     return tokens.awaitHealthy(limit);
   }

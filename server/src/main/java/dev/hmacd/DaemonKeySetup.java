@@ -13,7 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Look-up of the daemon's own keys at the start. Missing keys are created if the start permits it.
+/// Finds the daemon's own keys at the start of the daemon. Creates missing own keys if
+/// [Daemon.Provision] permits it.
 ///
 /// The registry must be open. If the registry fails, the methods throw a
 /// [dev.hmacd.registry.RegistryException], or a [java.util.concurrent.CompletionException] with
@@ -30,14 +31,15 @@ final class DaemonKeySetup {
     this.tokens = tokens;
   }
 
-  /// The master key: the secrets of access keys are derived from it.
+  /// The master key, from which the secrets of access keys are derived.
   ///
-  /// @param holders serial numbers of the tokens that hold it
+  /// @param holders serial numbers of the tokens that hold the master key
   record AccessKeyMaster(DaemonKey key, List<String> holders) {}
 
-  /// Creates missing own keys, if `provision` permits it.
+  /// Creates missing own keys of the daemon, if `provision` permits it.
   ///
-  /// @throws StartException if the registry was lost, or if none of its tokens is present
+  /// @throws StartException if the registry was lost, or has recorded keys only on tokens that are
+  ///   not present
   void createMissing(Daemon.Provision provision) throws StartException, TokenException {
     switch (provision) {
       case NEVER -> {}
@@ -64,7 +66,7 @@ final class DaemonKeySetup {
     }
   }
 
-  /// The probe keys, by serial number of their token.
+  /// The probe keys (keys for the health check), by serial number of their token.
   Map<String, DaemonKey> probeKeys() throws StartException, TokenException {
     Map<String, DaemonKey> found = new HashMap<>();
     for (String serial : tokens.serials()) {
@@ -78,8 +80,8 @@ final class DaemonKeySetup {
     return found;
   }
 
-  /// Finds the master key of access keys on the first token with such a key. Other tokens may have
-  /// a copy of it.
+  /// Finds the master key of access keys: that of the first token with a master key. Other tokens
+  /// may hold a copy of the same key.
   AccessKeyMaster accessKeyMaster() throws StartException {
     Optional<DaemonKey> master = Optional.empty();
     List<String> holders = new ArrayList<>();
@@ -98,7 +100,8 @@ final class DaemonKeySetup {
     return new AccessKeyMaster(master.get(), holders);
   }
 
-  /// Searches the tokens only if the registry is new.
+  /// Refuses a new registry if a token holds keys of hmacd. Searches the tokens only if the
+  /// registry is new.
   private void requireRegistryNotLost(String otherwise) throws StartException, TokenException {
     if (!ownKeys.isEmpty().join()) {
       return;
@@ -113,14 +116,14 @@ final class DaemonKeySetup {
     }
   }
 
-  /// Refuses a registry with keys of other tokens, if none of these tokens is present.
+  /// Refuses a registry that has recorded probe keys only on tokens that are not present.
   private void requireKnownTokens() throws StartException {
     List<String> known = recordedTokens(DaemonKey.Purpose.PROBE);
     if (!known.isEmpty() && tokens.serials().stream().noneMatch(known::contains)) {
       throw new StartException(
           "the registry "
               + registry
-              + " has keys of hmacd on token "
+              + " has recorded keys of hmacd on token "
               + String.join(" and ", known)
               + ", which is not present: restore that token, or remove the folder of hmacd dev",
           ExitCode.CONFIG);
@@ -140,13 +143,13 @@ final class DaemonKeySetup {
     return new StartException(
         "the registry "
             + registry
-            + " has no "
+            + " has no record of the key "
             + DaemonKey.label(purpose)
-            + " of token "
+            + " on token "
             + serial
             + (others.isEmpty()
                 ? ": run hmacd init"
-                : ", but has this own key of token "
+                : ", but has recorded this key on token "
                     + String.join(" and ", others)
                     + ": configure that token. If token "
                     + serial

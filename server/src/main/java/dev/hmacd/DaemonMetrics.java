@@ -11,7 +11,7 @@ import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import org.jspecify.annotations.Nullable;
 
-/// Registers the callback metrics of the daemon. A scrape reads their values from the parts.
+/// Registers the callback metrics of the daemon, whose values are read at each scrape.
 final class DaemonMetrics {
   private final Metrics metrics;
 
@@ -34,7 +34,7 @@ final class DaemonMetrics {
     gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
     gauges.gauge(
         "hmacd_token_healthy",
-        "1 if the last health check gave the known answer.",
+        "1 if the last health check computed the correct MAC.",
         () -> probe.isHealthy() ? 1 : 0);
     gauges.gauge(
         "hmacd_token_pin_refused",

@@ -72,7 +72,7 @@ final class Edges {
     }
   }
 
-  /// Opens the listeners. Call [#startLoadingTls] before.
+  /// Opens the listeners of the edges. [#startLoadingTls] must be called before this method.
   ///
   /// @throws IOException if an address or the TLS files cannot be used
   void start() throws IOException {
@@ -85,7 +85,7 @@ final class Edges {
 
   /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws IOException if files cannot be used; the previous files stay in use
+  /// @throws IOException if new TLS files cannot be used; the previous TLS files stay in use
   void reloadTls() throws IOException {
     try {
       if (grpcTls != null) {
@@ -121,9 +121,9 @@ final class Edges {
     return Optional.ofNullable(awsKms).flatMap(AwsKmsServer::address);
   }
 
-  /// Accepts no new calls, and waits for the calls in flight of both edges.
+  /// Accepts no new calls, and waits until the calls in flight of both edges have ended.
   ///
-  /// @param limit for the whole wait
+  /// @param limit time limit for both edges together
   void drain(Duration limit) {
     long end = System.nanoTime() + limit.toNanos();
     if (awsKms != null) {
@@ -135,9 +135,10 @@ final class Edges {
     }
   }
 
-  /// Registers the parts to close: first the connections, then the event loops.
+  /// Registers the edges and the event loops with a closer. The closer first closes the connections
+  /// of the edges, then the event loops.
   ///
-  /// @param limit for each part
+  /// @param limit time limit for closing each part
   void register(Closer closer, Duration limit) {
     closer.register("event-loops", limit, loops);
     if (awsKms != null) {

@@ -8,11 +8,12 @@ public enum ExitCode {
       "hmacd check found a fault, or hmacd init found another key under the label and id of a"
           + " key."),
   USAGE(2, "Error in the command line."),
-  /// EX_SOFTWARE. The stack trace is printed.
+  /// `EX_SOFTWARE` of sysexits(3), after a printed stack trace.
   SOFTWARE(70, "Unexpected error."),
-  /// EX_TEMPFAIL.
+  /// `EX_TEMPFAIL` of sysexits(3).
   TEMPORARY(75, "A later start may succeed."),
-  /// EX_CONFIG. Another start with a refused PIN could lock the PIN.
+  /// `EX_CONFIG` of sysexits(3). Also used after a refused PIN, because another start could lock
+  /// the PIN.
   CONFIG(78, "An operator must act; until then, no start can succeed.");
 
   private final int code;
@@ -27,7 +28,7 @@ public enum ExitCode {
     return code;
   }
 
-  /// A sentence for the help.
+  /// The meaning of the exit code, as a sentence of the `--help` text.
   public String meaning() {
     return meaning;
   }

@@ -15,8 +15,8 @@ final class HealthReporter implements TokenPool.Listener {
   private final boolean exitWhenLost;
   private final Runnable onLost;
 
-  /// @param inService called for each token that comes into service, with its serial number
-  /// @param onLost called when no token is in service, if `exitWhenLost`
+  /// @param inService called with the serial number of each token that comes into service
+  /// @param onLost called when a token is lost and no token is in service, if `exitWhenLost`
   HealthReporter(
       HealthGrpcService health, Consumer<String> inService, boolean exitWhenLost, Runnable onLost) {
     this.health = health;
@@ -29,9 +29,9 @@ final class HealthReporter implements TokenPool.Listener {
   public void healthy(boolean is) {
     health.setServing(is);
     if (is) {
-      log.atInfo().log("Health check passed, the token gives the known answer: SERVING");
+      log.atInfo().log("Health check passed on a token; health status: SERVING");
     } else {
-      log.atError().log("Health check failed, no token gives the known answer: NOT_SERVING");
+      log.atError().log("Health check failed on all tokens; health status: NOT_SERVING");
     }
   }
 
@@ -45,8 +45,8 @@ final class HealthReporter implements TokenPool.Listener {
     log.atError()
         .log(
             exitWhenLost
-                ? "Token lost: none in service, one of them for lost_after; exiting with status 75"
-                : "Token lost: none in service, one of them for lost_after; restart the daemon, or set"
+                ? "No token is in service, and one exceeded lost_after; exiting with status 75"
+                : "No token is in service, and one exceeded lost_after; restart the daemon, or set"
                     + " exit_when_lost");
     if (exitWhenLost) {
       onLost.run();

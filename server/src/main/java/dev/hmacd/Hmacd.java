@@ -24,7 +24,7 @@ public final class Hmacd {
     }
   }
 
-  /// Prints a failure: its message if it is expected, its stack trace if it is unexpected.
+  /// Prints the message of an expected failure, or the stack trace of an unexpected failure.
   ///
   /// @return the exit code of the process
   static ExitCode report(Throwable failure, PrintStream out) {

@@ -10,22 +10,22 @@ import java.util.Set;
 
 /// Detects the loss of the registry: the registry is new, but a token holds keys of hmacd.
 ///
-/// A new registry has no names for these keys. The aliases, tags, access keys and list of adopted
-/// keys of the old registry are lost, too. Adopted keys are not detected here, because they have
-/// labels of other programs.
+/// A new registry has no key ids for the keys on the token. The aliases, tags, access keys and list
+/// of adopted keys of the old registry are lost, too. The detector cannot find adopted keys,
+/// because adopted keys have labels of other programs.
 public final class LostRegistryDetector {
   private static final Set<String> LABELS =
       Set.of(KeyObject.RESERVED_PREFIX, KeyObject.MADE_PREFIX);
 
-  /// Label prefixes of keys that only a daemon with a registry creates. The prefix of the key for
-  /// access keys is not in this set: a key ceremony may put that key on all tokens before the first
-  /// `hmacd init`.
+  /// Label prefixes of keys that only a daemon with a registry creates. The label of the key for
+  /// access keys is not in this set: a key ceremony may import the key for access keys on all
+  /// tokens before the first `hmacd init`.
   private static final Set<String> KNOWN_BEFORE =
       Set.of(DaemonKey.label(DaemonKey.Purpose.PROBE), KeyObject.MADE_PREFIX);
 
   /// Maximum number of secret keys that are read on a token. If the token has more secret keys, the
-  /// unread keys may be keys of hmacd. So a count of zero proves the absence of keys of hmacd only
-  /// if all secret keys were read.
+  /// unread keys may be keys of hmacd. A count of zero proves that the token has no keys of hmacd
+  /// only if all secret keys were read.
   static final int MAX_COUNTED = 10_000;
 
   /// Remedy for an operator without a backup of the registry.
@@ -38,18 +38,19 @@ public final class LostRegistryDetector {
     return session.count(LABELS, MAX_COUNTED);
   }
 
-  /// Counts the keys of hmacd on a token with at least one key that a registry has known. The count
-  /// is zero on a token that is new to hmacd.
+  /// Counts the keys of hmacd on a token, if an earlier registry has recorded keys on the token.
+  /// The count is zero for a token that is new to hmacd.
   public static Count keysKnownBefore(TokenSession session) throws TokenException {
     Count known = session.count(KNOWN_BEFORE, MAX_COUNTED);
     return known.isNone() ? known : keysOfHmacd(session);
   }
 
-  /// The failure of a start with a new registry.
+  /// The failure of a start because the registry is new, but a token holds, or may hold, keys of
+  /// hmacd.
   ///
   /// @param registry path of the new registry
   /// @param serial serial number of a token that holds, or may hold, keys of hmacd
-  /// @param otherwise remedy if there is no backup
+  /// @param otherwise remedy for an operator without a backup of the registry
   public static StartException lost(Path registry, String serial, Count keys, String otherwise) {
     return new StartException(
         "the registry "

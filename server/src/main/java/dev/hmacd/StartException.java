@@ -29,24 +29,25 @@ public final class StartException extends Exception {
         cause);
   }
 
-  /// The token is not usable, either temporarily or until an operator corrects the PIN.
+  /// Converts the failure of a token: temporary, or permanent until an operator corrects the PIN.
   public static StartException of(TokenException e) {
     return of(e, e.isPinRefused());
   }
 
-  /// An address or a file is not usable. Only an address may become usable without an operator.
+  /// Converts the failure to use an address or a file. Only an address may become usable without an
+  /// operator.
   static StartException of(IOException e) {
     return of(e, !(e instanceof ListenException listen && listen.isTemporary()));
   }
 
-  /// The registry is not usable, either temporarily or until an operator acts.
+  /// Converts the failure of the registry: temporary, or permanent until an operator acts.
   public static StartException of(RegistryException e) {
     return of(e, e.needsOperator());
   }
 
-  /// A registry operation failed during the start.
+  /// Converts the failure of a registry operation during the start.
   ///
-  /// @throws CompletionException if the cause is not a failure of the registry
+  /// @throws CompletionException the given exception, if its cause is not a [RegistryException]
   public static StartException of(CompletionException e) {
     if (e.getCause() instanceof RegistryException cause) {
       return of(cause);
@@ -54,8 +55,8 @@ public final class StartException extends Exception {
     throw e;
   }
 
-  /// The exit code of a process that ends after a failure. All failures except a [StartException]
-  /// are unexpected.
+  /// The exit code of a process that ends after a failure. Every failure other than a
+  /// [StartException] is unexpected.
   public static ExitCode exitCode(Throwable failure) {
     return failure instanceof StartException e ? e.exitCode() : ExitCode.SOFTWARE;
   }

@@ -34,13 +34,14 @@ public final class Access {
     current = RuleSet.of(newRules);
   }
 
-  /// Version of the current rules, as an object identity. A decision is current while the version
-  /// is the same object as before the decision.
+  /// Version of the current rules: an opaque object, to be compared by identity. A decision is
+  /// current while the version is the same object as immediately before the decision.
   public Object version() {
     return current;
   }
 
-  /// Decides about an action on a key. The name of the key in the request has no influence.
+  /// Decides whether a principal may perform an action on a key. The decision does not depend on
+  /// the name of the key in the request.
   public Decision decide(Principal principal, Action action, Key key) {
     for (RuleDecision entry : current.entries()) {
       if (isFor(entry.rule(), principal, action)) {
@@ -54,7 +55,7 @@ public final class Access {
     return Decision.NO_RULE;
   }
 
-  /// Decides about an action on all keys, existing or not.
+  /// Decides whether a principal may perform an action on all keys, existing or not.
   public Decision decideOnAllKeys(Principal principal, Action action) {
     for (RuleDecision entry : current.entries()) {
       if (isFor(entry.rule(), principal, action)) {

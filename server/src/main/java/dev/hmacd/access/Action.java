@@ -2,8 +2,7 @@ package dev.hmacd.access;
 
 import java.util.Optional;
 
-/// An action that a rule can allow. The name is the name of the action in AWS KMS, if AWS KMS has
-/// the action.
+/// An action that a rule can allow. Actions of AWS KMS have the same names as in AWS KMS.
 public enum Action {
   GENERATE_MAC("GenerateMac", true),
   VERIFY_MAC("VerifyMac", true),
@@ -40,15 +39,15 @@ public enum Action {
     this.forOneKey = forOneKey;
   }
 
-  /// Whether a rule can allow the action for some keys only. Other actions concern no single
+  /// Whether a rule can allow the action for some keys only. All other actions concern no single
   /// existing key, or change or list aliases. A rule can name keys by alias, so a principal that
-  /// moves aliases controls the meaning of rules. A principal that moves aliases must be trusted
-  /// with all keys.
+  /// moves aliases controls which keys a rule covers. A principal that moves aliases must be
+  /// trusted with all keys.
   public boolean isForOneKey() {
     return forOneKey;
   }
 
-  /// The action with a name.
+  /// The action with this name; empty if no action has the name.
   public static Optional<Action> named(String name) {
     for (Action action : values()) {
       if (action.text.equals(name)) {
@@ -58,7 +57,7 @@ public enum Action {
     return Optional.empty();
   }
 
-  /// The name in rules, errors and logs.
+  /// The name of the action in rules, errors and logs.
   @Override
   public String toString() {
     return text;

@@ -1,7 +1,7 @@
 package dev.hmacd.access;
 
-/// The decision about a principal, an action and a key, with the rule or the reason of the
-/// decision.
+/// An access decision about a principal, an action and a key, with the rule that allows the action
+/// or the reason of the denial.
 public sealed interface Decision {
   /// No rule allows the action.
   Denied NO_RULE = new Denied("no rule allows the action");
@@ -11,7 +11,8 @@ public sealed interface Decision {
 
   /// The action is allowed.
   ///
-  /// @param rule the first rule that allows it: its position in the configuration, from 0
+  /// @param rule index of the first rule that allows the action, in the order of the configuration,
+  ///   from 0
   record Allowed(int rule) implements Decision {
     @Override
     public boolean isAllowed() {
@@ -21,7 +22,7 @@ public sealed interface Decision {
 
   /// The action is denied.
   ///
-  /// @param reason a constant text for audit and logs
+  /// @param reason a constant text, which callers do not get
   record Denied(String reason) implements Decision {
     @Override
     public boolean isAllowed() {

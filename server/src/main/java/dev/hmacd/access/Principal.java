@@ -2,16 +2,17 @@ package dev.hmacd.access;
 
 /// The identity of a caller, with one grammar for all edges: a kind and a name, such as
 /// `spiffe://example.org/billing`, `dns:billing.example.org`, `cn:billing`, `uid:1000` or
-/// `arn:aws:iam::000000000000:user/billing`. The text always contains the kind, so principals of
-/// different kinds are never equal.
+/// `arn:aws:iam::000000000000:user/billing`. The text of a principal always contains the kind, so
+/// principals of different kinds are never equal.
 public record Principal(String name) {
-  /// Maximum length of a name, for log lines.
+  /// Maximum length of a name in characters; bounds the length of log lines.
   public static final int MAX_LENGTH = 2048;
 
   public Principal {
     PrincipalKind.requireName(name);
     if (name.length() > MAX_LENGTH) {
-      throw new IllegalArgumentException("a principal has at most " + MAX_LENGTH + " characters");
+      throw new IllegalArgumentException(
+          "a principal must have at most " + MAX_LENGTH + " characters");
     }
   }
 

@@ -7,15 +7,15 @@ import org.jspecify.annotations.Nullable;
 
 /// The kinds of [Principal], each with a prefix and a grammar.
 enum PrincipalKind {
-  /// A SPIFFE ID from the certificate's URI SAN.
+  /// A SPIFFE ID from the URI SAN of the client's certificate.
   SPIFFE(
       "spiffe://",
       ".+",
       ".*/.*",
       "a SPIFFE wildcard must contain the whole trust domain: spiffe://example.org/*"),
-  /// The certificate's first DNS SAN.
+  /// The first DNS SAN of the client's certificate.
   DNS("dns:", ".+", ".*", ""),
-  /// The certificate's subject CN, if no SAN names the principal.
+  /// The subject CN of the client's certificate, if no SAN names the principal.
   COMMON_NAME("cn:", ".+", ".*", ""),
   /// The user id of the process at the other end of the Unix socket (SO_PEERCRED).
   UID("uid:", ".+", ".*", ""),
@@ -48,7 +48,8 @@ enum PrincipalKind {
     require(kind, kind != null && kind.name.matcher(kind.rest(text)).matches());
   }
 
-  /// Throws [IllegalArgumentException] if a wildcard must not follow a prefix.
+  /// Throws [IllegalArgumentException] if the text before a wildcard lacks a known prefix, the
+  /// trust domain of a SPIFFE ID, or the account of an ARN.
   static void requirePrefix(String text) {
     PrincipalKind kind = of(text);
     require(kind, kind != null && kind.beforeWildcard.matcher(kind.rest(text)).matches());

@@ -6,11 +6,11 @@ import dev.hmacd.key.KeyId;
 import java.util.List;
 import java.util.Set;
 
-/// An access rule. The principals may perform the actions on the keys.
+/// An access rule: its principals may perform its actions on its keys.
 ///
-/// @param principals the principals of the rule
+/// @param principals patterns of the principals that may perform the actions
 /// @param actions the allowed actions
-/// @param keys the keys of the rule
+/// @param keys patterns of the keys on which the actions are allowed
 public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<KeyPattern> keys) {
   public Rule {
     principals = List.copyOf(principals);
@@ -27,12 +27,13 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     }
   }
 
-  /// The principals of a rule: one principal, or all with a prefix of their names.
+  /// A pattern for principals: one name, or all names with a prefix.
   ///
   /// @param text a principal's name, or a prefix of names
   public record PrincipalPattern(String text, boolean isPrefix) {
-    /// Reads `NAME` or `PREFIX*`. A prefix must contain the kind. A prefix of SPIFFE IDs must also
-    /// contain the trust domain, and a prefix of ARNs the account.
+    /// Parses `NAME` or `PREFIX*`. A prefix must contain the kind, such as `dns:`. A prefix of
+    /// SPIFFE IDs must also contain the trust domain. A prefix of ARNs must also contain the
+    /// account.
     public static PrincipalPattern parse(String pattern) {
       boolean prefix = pattern.endsWith("*");
       String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
@@ -49,16 +50,16 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     }
   }
 
-  /// The keys of a rule.
+  /// A pattern for keys: all keys, one key id, or keys by the name or prefix of an alias.
   public sealed interface KeyPattern {
     record All() implements KeyPattern {}
 
     record Id(KeyId id) implements KeyPattern {}
 
-    /// Keys with an alias of this name or prefix, at the time of the decision.
+    /// Keys that have an alias with this name or prefix at the time of the decision.
     record Named(String text, boolean isPrefix) implements KeyPattern {}
 
-    /// Reads `*`, a key id, `alias/NAME` or `alias/PREFIX*`.
+    /// Parses `*`, a key id, `alias/NAME` or `alias/PREFIX*`.
     static KeyPattern parse(String pattern) {
       if (pattern.equals("*")) {
         return new All();

@@ -9,23 +9,23 @@ public sealed interface Authentication
         Authentication.Refused,
         Authentication.InvalidSignature,
         PendingSignature {
-  /// The credentials are valid now.
+  /// The credentials were valid at the check.
   record Authenticated(Principal principal) implements Authentication {}
 
-  /// The credentials of the connection are not valid.
+  /// The credentials of the connection are missing or not valid.
   enum Refused implements Authentication {
     /// The connection has no credentials.
     NO_CREDENTIALS,
     /// The client certificate names no principal.
     NO_PRINCIPAL,
-    /// A certificate of the client's chain has expired.
+    /// A certificate in the client's certificate chain has expired.
     CERTIFICATE_EXPIRED,
-    /// The present trust does not accept the client's chain.
+    /// The currently trusted authorities do not accept the client's certificate chain.
     CERTIFICATE_NOT_TRUSTED
   }
 
   /// The signature of the request is missing or not valid, or its access key does not exist.
   ///
-  /// @param error has the error code and the message of AWS
+  /// @param error the exception with AWS's error code and message
   record InvalidSignature(SigV4Exception error) implements Authentication {}
 }

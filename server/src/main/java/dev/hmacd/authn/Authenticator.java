@@ -10,23 +10,23 @@ import java.util.concurrent.CompletableFuture;
 /// Authenticates the calls of all edges: checks credentials, and returns the principal or the
 /// reason for a refusal. Runs on event loops and never blocks.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class Authenticator {
   private final Clock clock;
   private final SigV4 sigV4;
   private final SigningKeySource signingKeys;
 
-  /// @param clock decides the expiry of certificates
-  /// @param sigV4 reads the signatures of signed requests
+  /// @param clock the clock for the expiry of certificates
+  /// @param sigV4 the parser of the signatures of signed requests
   public Authenticator(Clock clock, SigV4 sigV4, SigningKeySource signingKeys) {
     this.clock = clock;
     this.sigV4 = sigV4;
     this.signingKeys = signingKeys;
   }
 
-  /// Checks credentials, as of now. An exception of the [SigningKeySource] passes through.
+  /// Checks credentials, as of now. Does not catch exceptions of the [SigningKeySource].
   ///
-  /// @return a [PendingSignature] only for a [SignedRequest]
+  /// @return the result; only a [SignedRequest] can have the result [PendingSignature]
   // No default branch: a new kind of credentials does not compile without a decision here.
   public Authentication authenticate(Credentials credentials) {
     return switch (credentials) {
@@ -37,8 +37,8 @@ public final class Authenticator {
     };
   }
 
-  /// The signature is read before the access key is looked up, as in AWS: the first invalid part
-  /// decides the error.
+  /// Reads the signature before the look-up of the access key, as AWS does: the first invalid part
+  /// of a request determines the error.
   private Authentication verify(SignedRequest signed) {
     SigV4.UnverifiedSignature signature;
     CompletableFuture<SigningKey> key;

@@ -42,7 +42,8 @@ final class CertificateNames {
     }
     try {
       if (uris.stream().anyMatch(uri -> uri.startsWith(SPIFFE))) {
-        // X509-SVID, section 2: exactly one URI SAN. With several, there is no principal.
+        // X509-SVID, section 2, requires exactly one URI SAN. A certificate with several names no
+        // principal.
         return uris.size() == 1 ? Optional.of(Principal.spiffe(uris.getFirst())) : Optional.empty();
       }
       if (!names.isEmpty()) {

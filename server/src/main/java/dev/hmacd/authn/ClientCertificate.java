@@ -20,10 +20,10 @@ import org.jspecify.annotations.Nullable;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The chain does not change.
 public final class ClientCertificate implements Credentials {
-  /// The verified certificates, the client's own first.
+  /// The verified certificate chain, the client's own certificate first.
   private final X509Certificate[] chain;
 
-  /// The earliest expiry in the chain.
+  /// The earliest expiry of a certificate in the chain.
   private final Instant notAfter;
 
   private final TlsContext tls;
@@ -31,8 +31,8 @@ public final class ClientCertificate implements Credentials {
   /// Null if the certificate names no principal.
   private final Authentication.@Nullable Authenticated authenticated;
 
-  /// The trust that accepted the chain last: at first the trust of the handshake. Null if the trust
-  /// of the handshake is unknown.
+  /// The trusted authorities that accepted the chain last, at first those of the handshake. Null if
+  /// the authorities of the handshake are unknown.
   private volatile TlsContext.@Nullable Trust acceptedBy;
 
   ClientCertificate(
@@ -52,8 +52,8 @@ public final class ClientCertificate implements Credentials {
   /// The credentials of a TLS connection: its client certificate, or [NoCredentials] if the client
   /// has presented none.
   ///
-  /// @param session of the complete handshake; null if it is unknown
-  /// @param tls has the current trust
+  /// @param session the TLS session after the complete handshake; null if unknown
+  /// @param tls the TLS context with the currently trusted authorities
   public static Credentials of(@Nullable SSLSession session, TlsContext tls) {
     if (session == null) {
       return new NoCredentials();
@@ -69,12 +69,13 @@ public final class ClientCertificate implements Credentials {
     }
   }
 
-  /// The principal that the certificate names, valid or not; empty if it names none.
+  /// The principal in the certificate, even if the certificate is not valid any more; empty if the
+  /// certificate names no principal.
   public Optional<Principal> principal() {
     return Optional.ofNullable(authenticated).map(Authentication.Authenticated::principal);
   }
 
-  /// Checks expiry and trust. Thread-safe.
+  /// Checks the expiry and the trust of the certificate chain. Thread-safe.
   Authentication check(Instant now) {
     if (authenticated == null) {
       return Authentication.Refused.NO_PRINCIPAL;

@@ -7,7 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 
-/// An authentication whose signing key the token has not derived yet. Keeps the request in memory.
+/// The authentication of a signed request whose signing key the token has not derived yet. Keeps
+/// the request in memory.
 public final class PendingSignature implements Authentication {
   private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
@@ -17,16 +18,16 @@ public final class PendingSignature implements Authentication {
     this.key = key;
   }
 
-  /// Runs an action when the signing key is available, or its derivation has failed. The wait keeps
-  /// a reference to the action, but not to the request.
+  /// Runs an action when the signing key is available, or its derivation has failed. The wait for
+  /// the signing key references only the action, and not the request.
   public void whenReady(Runnable action, Executor executor) {
     var _ = key.whenCompleteAsync((_, _) -> action.run(), executor);
   }
 
-  /// Verifies the signature. Must be called after the action of [#whenReady] has run; an earlier
-  /// call blocks.
+  /// Verifies the signature. Blocks until the derivation of the signing key has ended. Does not
+  /// block in the action of [#whenReady].
   ///
-  /// @return never a [PendingSignature]
+  /// @return the result, never a [PendingSignature]
   /// @throws CompletionException if the derivation of the signing key failed
   public Authentication complete() {
     SigningKey derived = key.join();

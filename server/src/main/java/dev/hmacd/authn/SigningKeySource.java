@@ -12,6 +12,6 @@ public interface SigningKeySource {
   ///
   /// @param day UTC date, as `yyyymmdd`
   /// @param deadlineNanos deadline of the derivation, a value of [System#nanoTime]
-  /// @return incomplete while the token derives the signing key
+  /// @return a future, which is incomplete while the token derives the signing key
   Optional<CompletableFuture<SigningKey>> find(String accessKeyId, String day, long deadlineNanos);
 }

@@ -3,8 +3,8 @@ package dev.hmacd.authn;
 import com.google.errorprone.annotations.Immutable;
 import dev.hmacd.access.Principal;
 
-/// The process at the other end of a Unix socket. The kernel reports its user (`SO_PEERCRED`), so
-/// the credentials are valid as long as the connection.
+/// The process at the other end of a Unix socket. The kernel reports the user of the process
+/// (`SO_PEERCRED`), so the credentials are valid until the connection ends.
 @Immutable
 @SuppressWarnings("Immutable") // Records of immutable values.
 public final class UnixPeer implements Credentials {

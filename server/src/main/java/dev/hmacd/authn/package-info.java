@@ -1,5 +1,4 @@
-/// Authentication: who calls. Maps the credentials of a call to the principal of the caller, for
-/// all edges.
+/// Authentication: maps the credentials of a call to the principal of the caller, for all edges.
 @NullMarked
 package dev.hmacd.authn;
 

@@ -7,8 +7,9 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// The options of one command line: all are known, each is given at most once, and no required one
-/// is missing. No library parses them: a library took a quarter of a second of each start.
+/// The options of one command line: each option is known and given at most once, and no required
+/// option is missing. hmacd parses options without a library, because a library took a quarter of a
+/// second of each start.
 public final class Arguments {
   private final List<Option> options;
   private final Map<Option, String> values;
@@ -18,7 +19,7 @@ public final class Arguments {
     this.values = values;
   }
 
-  /// A fault in a command line. The message is for the user.
+  /// An error in a command line, with a message for the user.
   public static final class UsageException extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -27,7 +28,7 @@ public final class Arguments {
     }
   }
 
-  /// Reads all arguments from an index on.
+  /// Parses the arguments from index `from` to the end.
   ///
   /// @param options all options of the command
   static Arguments parse(String[] arguments, int from, List<Option> options) throws UsageException {

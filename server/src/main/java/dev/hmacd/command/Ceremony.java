@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// The operations of `hmacd init` on the tokens. Idempotent.
+/// The operations of `hmacd init` on the tokens. All operations are idempotent.
 final class Ceremony implements AutoCloseable {
   private final DaemonKeyRegistry ownKeys;
   private final TokenSessions sessions = new TokenSessions();
@@ -44,12 +44,12 @@ final class Ceremony implements AutoCloseable {
     }
   }
 
-  /// Refuses a token that lost keys. A missing probe key can be created again. A missing key for
-  /// access keys cannot be created again, because secrets are derived from this key. If a token has
-  /// none of the keys that the registry has recorded for it, it is another token or was initialised
-  /// again.
+  /// Refuses a token that has lost all keys of hmacd, or the key for access keys. A lost probe key
+  /// can be created again, but not the key for access keys, because secrets are derived from it. A
+  /// token that has lost all keys of hmacd is another token, or was initialised again.
   ///
-  /// @throws StartException if a token lacks keys that the registry has recorded for it
+  /// @throws StartException if a token has lost all keys of hmacd, or its recorded key for access
+  ///   keys
   void requireNotInitialisedAnew() throws TokenException, StartException {
     for (var each : sessions.all().entrySet()) {
       String serial = each.getKey();
@@ -62,7 +62,7 @@ final class Ceremony implements AutoCloseable {
           && (keys.isComplete()
               || !holdsAny(serial, Stream.concat(probe.stream(), master.stream()).toList()))) {
         throw new StartException(
-            "the registry has keys of hmacd on token "
+            "the registry has recorded keys of hmacd on token "
                 + serial
                 + (keys.isComplete()
                     ? ", but the token holds no key of hmacd: the token was initialised again, or"
@@ -89,13 +89,13 @@ final class Ceremony implements AutoCloseable {
   }
 
   /// Creates missing own keys of the daemon: a probe key on each token, and one key for access
-  /// keys. The key for access keys is on [#home]. Other tokens hold the key for access keys only if
-  /// an operator has copied it.
+  /// keys. The key for access keys is on the token [#home]. Other tokens hold the key for access
+  /// keys only if an operator has copied the key.
   ///
-  /// @return whether a key was created, or a key was found that the registry did not have
+  /// @return true if a key was created, or a key was found that was not in the registry
   ///
-  /// @throws StartException if secrets of access keys are derived from a key of a token that is not
-  ///   configured: a new key would invalidate all of them
+  /// @throws StartException if the recorded key for access keys is only on tokens that are not
+  ///   configured: a new key would invalidate all access keys
   boolean makeOwnKeys() throws TokenException, StartException {
     List<String> holders = ownKeys.tokenSerials(DaemonKey.Purpose.ACCESS_KEYS).join();
     if (!holders.isEmpty() && holders.stream().noneMatch(sessions::has)) {
@@ -123,8 +123,8 @@ final class Ceremony implements AutoCloseable {
     return changed;
   }
 
-  /// The token whose key for access keys is in use: the first token with one, otherwise the first
-  /// token.
+  /// Serial number of the token whose key for access keys is in use: the first token with a
+  /// recorded key for access keys, otherwise the first token.
   private String home() {
     return sessions.serials().stream()
         .filter(serial -> known(serial, DaemonKey.Purpose.ACCESS_KEYS).isPresent())
@@ -158,11 +158,11 @@ final class Ceremony implements AutoCloseable {
     return false;
   }
 
-  /// Which tokens hold which keys of the registry.
+  /// Report of which tokens hold which keys of the registry.
   ///
-  /// @param lines for an operator; empty with one token
-  /// @param isSound false if a token has another key under the same label and id, or if its key
-  ///   could not be used or compared
+  /// @param lines text lines for an operator; empty with one token
+  /// @param isSound false if a token has another key under the label and id of a key, or if a key
+  ///   on a token could not be used or compared
   record Holdings(List<String> lines, boolean isSound) {}
 
   /// Finds which of several tokens hold which keys, and records the result in the registry.

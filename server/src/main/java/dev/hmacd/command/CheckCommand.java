@@ -23,7 +23,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
 
-/// `hmacd check`: a table of test results, one for each step from the configuration to a MAC.
+/// `hmacd check`: prints a table with a test result for each step from the configuration to a MAC.
 /// Destroys the keys that it creates for its trials.
 final class CheckCommand implements Command {
   private final Checklist list = new Checklist();
@@ -89,7 +89,7 @@ final class CheckCommand implements Command {
     TlsContext tls = new TlsContext("grpc.tls", tcp.tls(), "h2");
     try {
       tls.reload();
-      list.ok("TLS files", "the daemon's certificate ends " + tls.notAfter());
+      list.ok("TLS files", "the daemon's certificate expires at " + tls.notAfter());
     } catch (IOException e) {
       list.fail("TLS files", String.valueOf(e.getMessage()));
     }
@@ -100,7 +100,13 @@ final class CheckCommand implements Command {
       list.ok("sessions", lanes + " lanes; the token reports no limit of sessions");
     } else if (max.getAsLong() < lanes + 1) {
       list.fail(
-          "sessions", lanes + " lanes, but the token allows " + max.getAsLong() + " sessions");
+          "sessions",
+          lanes
+              + " lanes need "
+              + (lanes + 1)
+              + " sessions, but the token allows "
+              + max.getAsLong()
+              + " sessions");
     } else {
       list.ok("sessions", lanes + " lanes; the token allows " + max.getAsLong() + " sessions");
     }
@@ -139,11 +145,11 @@ final class CheckCommand implements Command {
         list.fail("registry", String.valueOf(e.getMessage()));
         return Optional.empty();
       }
-      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the probe key is not checked");
       return Optional.empty();
     } catch (CompletionException e) {
       registryNew = false;
-      list.warn("registry", String.valueOf(e.getMessage()) + "; the known answer is not compared");
+      list.warn("registry", String.valueOf(e.getMessage()) + "; the probe key is not checked");
       return Optional.empty();
     }
   }
@@ -159,7 +165,7 @@ final class CheckCommand implements Command {
       if (known.isEmpty()) {
         list.warn(
             "probe key",
-            "the known answer of the probe key is not in the registry; run hmacd init if it never"
+            "not checked: no record of the probe key in the registry; run hmacd init if it never"
                 + " ran");
         return true;
       }
@@ -167,13 +173,18 @@ final class CheckCommand implements Command {
       if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
         list.fail(
             "probe key",
-            "the registry has keys of hmacd on this token, but the token holds no key of hmacd:"
-                + " the token was initialised again, or is another token; restore its backup");
+            "the registry has recorded keys of hmacd on this token, but the token holds no key of"
+                + " hmacd: the token was initialised again, or is another token; restore its"
+                + " backup");
         return true;
       }
       if (found.size() != 1) {
         list.fail(
-            "probe key", found.size() + " objects have the label " + known.get().object().label());
+            "probe key",
+            found.size()
+                + " objects have the recorded id and the label "
+                + known.get().object().label()
+                + "; there must be one");
         return true;
       }
       list.ok("probe key", ExtractionCheck.attributes(found.getFirst().attributes()));

@@ -7,13 +7,13 @@ import java.util.List;
 
 /// A command of `hmacd`.
 interface Command {
-  /// The option of all commands that read a configuration.
+  /// The option for the configuration file, of all commands that read one.
   Option CONFIG = Option.required("--config", "FILE", "Configuration file.");
 
-  /// Sentences for the help.
+  /// Description of the command, in sentences for the `--help` text.
   String description();
 
-  /// All options, in the order of the help.
+  /// All options of the command, in the order of the `--help` text.
   List<Option> options();
 
   /// Runs the command.

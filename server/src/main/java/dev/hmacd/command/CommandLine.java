@@ -5,11 +5,13 @@ import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;
 import java.util.Optional;
 
-/// Runs the command that a command line names.
+/// Entry point for command lines: runs the named command, or prints the help or the version.
 public final class CommandLine {
   private CommandLine() {}
 
-  /// Runs the command of a command line.
+  /// Runs the command that the first argument names.
+  ///
+  /// @return the exit code of the process
   public static ExitCode run(String[] arguments)
       throws UsageException, StartException, InterruptedException {
     if (arguments.length == 0) {

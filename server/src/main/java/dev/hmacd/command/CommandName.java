@@ -20,7 +20,8 @@ enum CommandName {
     return Optional.empty();
   }
 
-  /// Creates the command. A start creates one command only: each class that it loads takes time.
+  /// Creates the command. A start creates only one command, because loading the classes of a
+  /// command takes time.
   Command create() {
     return switch (this) {
       case SERVE -> new ServeCommand();

@@ -32,7 +32,8 @@ final class CommandSetup {
     }
   }
 
-  /// The tokens of the daemon. With several tokens in the configuration, any token may be absent.
+  /// Creates the tokens of the daemon. With several tokens in the configuration, any token may be
+  /// absent.
   static List<Token> tokens(Config config) throws StartException {
     if (config.tokens().size() == 1) {
       return List.of(token(config.tokens().getFirst()));
@@ -41,7 +42,7 @@ final class CommandSetup {
     List<Token> tokens = new ArrayList<>();
     for (Config.TokenSettings settings : config.tokens()) {
       if (!(settings.selector() instanceof TokenSelector.BySerial serial)) {
-        throw new IllegalArgumentException("each of several tokens has a serial number");
+        throw new IllegalArgumentException("each of several tokens must have a serial number");
       }
       try {
         tokens.add(
@@ -58,13 +59,12 @@ final class CommandSetup {
     return tokens;
   }
 
-  /// A token that must be present.
+  /// Finds a token, which must be present.
   static Pkcs11Token token(Config.TokenSettings settings) throws StartException {
     return token(new Pkcs11Modules(), settings, settings.sessionCopies());
   }
 
-  /// As [#token(Config.TokenSettings)], with or without session-object copies, regardless of the
-  /// configuration.
+  /// As [#token(Config.TokenSettings)], but `sessionCopies` replaces the configured value.
   ///
   /// @param modules the modules that have been loaded
   static Pkcs11Token token(

@@ -21,8 +21,8 @@ final class DaemonRunner {
   @GuardedBy("lifecycle")
   private boolean stopping;
 
-  /// @param reloader of the daemon
-  /// @param exit of this process
+  /// @param reloader reloads the daemon's configuration and TLS files
+  /// @param exit ends this process
   DaemonRunner(Daemon daemon, Reloader reloader, ProcessExit exit) {
     this.daemon = daemon;
     this.reloader = reloader;
@@ -31,11 +31,11 @@ final class DaemonRunner {
 
   /// The work of a command between the start and the stop of the daemon.
   interface Started {
-    /// A failure ends the process.
+    /// Does the work of the command. A failure ends the process.
     void run() throws StartException, InterruptedException;
   }
 
-  /// Starts the daemon, does the work of the command, and waits for the stop of the daemon.
+  /// Starts the daemon, does the work of the command, and waits until the daemon has stopped.
   ///
   /// @return the exit code of the process
   ExitCode run(Daemon.Provision provision, Started started)
@@ -66,7 +66,8 @@ final class DaemonRunner {
         reloader.start();
         return true;
       } catch (StartException | RuntimeException | Error e) {
-        // The daemon has closed its parts. The process must end with the exit code of the failure.
+        // The daemon has closed its parts already. Without the shutdown hook, the process ends with
+        // the exit code of the failure.
         remove(hook);
         throw e;
       }
@@ -85,11 +86,11 @@ final class DaemonRunner {
     synchronized (lifecycle) {
       stopping = true;
       SystemdNotify.send("STOPPING=1");
-      log.atInfo().log("Stopping: draining calls in flight");
+      log.atInfo().log("Daemon stopping: draining calls in flight");
       reloader.close();
       try {
         daemon.close();
-        log.atInfo().log("Stopped");
+        log.atInfo().log("Daemon stopped");
       } catch (RuntimeException | Error e) {
         log.atError().setCause(e).log("Daemon not stopped cleanly: unexpected error");
         exit.failed(e);

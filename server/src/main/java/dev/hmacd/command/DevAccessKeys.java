@@ -24,11 +24,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/// The access keys of `hmacd dev`: one with all rights, one without rights. A secret is shown once,
-/// so each start creates new access keys and deletes those of the previous start.
+/// The access keys of `hmacd dev`: one with all rights, one without rights. Each start creates new
+/// access keys, because the daemon shows a secret only once, and deletes those of the previous
+/// start.
 ///
-/// @param admin the access key of [#ADMIN]
-/// @param nobody the access key of [#NOBODY]
+/// @param admin the access key of the principal [#ADMIN]
+/// @param nobody the access key of the principal [#NOBODY]
 record DevAccessKeys(Shown admin, Shown nobody) {
   /// An access key and its secret, for the file that users source.
   record Shown(String id, String secret) {
@@ -73,7 +74,8 @@ record DevAccessKeys(Shown admin, Shown nobody) {
         await(reply -> service.createAccessKey(call, NOBODY, reply), Shown::of));
   }
 
-  /// @param read extracts the result from an outcome, which is valid only during this call
+  /// @param read extracts the result from the value of the reply, which is valid only during the
+  ///   call of `read`
   private static <T, R> R await(Consumer<Reply<T>> work, Function<T, R> read)
       throws StartException, InterruptedException {
     var result = new CompletableFuture<R>();

@@ -17,8 +17,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The certificates of `hmacd dev`: a certificate authority, the daemon and one client. The
-/// authority's private key is never in a file and is discarded, so nobody can issue more
+/// The certificates of `hmacd dev`: those of a certificate authority, the daemon and one client.
+/// The authority's private key is never in a file and is discarded, so nobody can issue more
 /// certificates.
 ///
 /// openssl 3.0 or newer creates the certificates, because a JVM that has just started needs half a
@@ -94,7 +94,7 @@ final class DevCertificates {
 
   private boolean make() throws StartException, IOException, InterruptedException {
     // A JVM that has just started verifies RSA signatures a tenth of a second faster than other
-    // signatures. The generation of a key takes a third of the time with three primes.
+    // signatures. Three primes reduce the time of the RSA key generation to a third.
     String key =
         run(
             "authority",

@@ -55,7 +55,7 @@ final class DevCommand implements Command {
       folder.prepare();
       var token = new DevToken(folder, arguments.findPath(MODULE), label);
       var certificates = new DevCertificates(folder);
-      certificates.begin(); // In parallel: the certificates take as long as the token.
+      certificates.begin(); // Runs in parallel, because it takes as long as the token.
       Path pin = pinFile.isPresent() ? pinFile.get() : token.provision();
       files.writeConfig(token.module(), label, pin);
 
@@ -65,7 +65,8 @@ final class DevCommand implements Command {
           new Daemon(config, CommandSetup.tokens(config), Clock.systemUTC(), exit::restart);
       var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
-      // The folder has both the registry and the token of hmacd dev.
+      // Without --pin-file, the folder has both the registry and the token, so a new registry
+      // beside an old token means that the registry was lost.
       return new DaemonRunner(daemon, reloader, exit)
           .run(
               pinFile.isPresent() ? Daemon.Provision.IF_MISSING : Daemon.Provision.IF_NOT_LOST,
@@ -105,8 +106,8 @@ final class DevCommand implements Command {
     System.err.println("hmacd dev: ready; source " + folder.env() + " in the shell of a client");
   }
 
-  /// The failure to write a file, with the exception's type. The message of many exceptions is only
-  /// the path.
+  /// The failure to write a file. Its message has the type of the exception, because the message of
+  /// many exceptions is only the path.
   private static StartException unwritable(IOException e) {
     boolean unusable = e instanceof FileSystemException;
     return new StartException(

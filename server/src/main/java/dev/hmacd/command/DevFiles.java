@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/// The text files of `hmacd dev` for users: the configuration, and the env file to source.
+/// Writes the text files of `hmacd dev`: the configuration, and the env file to source in a shell.
 final class DevFiles {
   private final DevFolder folder;
 
@@ -72,7 +72,7 @@ final class DevFiles {
     export(env, "AWS_ENDPOINT_URL_KMS", endpoint);
     export(env, "AWS_ACCESS_KEY_ID", accessKeys.admin().id());
     export(env, "AWS_SECRET_ACCESS_KEY", accessKeys.admin().secret());
-    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // These would have priority.
+    env.append("unset AWS_SESSION_TOKEN AWS_PROFILE\n"); // Both would have priority over the key.
     export(env, "AWS_REGION", DevAccessKeys.REGION);
     export(env, "AWS_DEFAULT_REGION", DevAccessKeys.REGION);
     export(env, "HMACD_AKID2", accessKeys.nobody().id());
@@ -97,7 +97,8 @@ final class DevFiles {
     return "'" + text.replace("'", "'\\''") + "'";
   }
 
-  /// The folders with `hmacd` and `hmacctl`: of an installation, or of a build in a source tree.
+  /// The folders of the programs `hmacd` and `hmacctl`, in an installation or in a built source
+  /// tree.
   private static List<Path> programs() {
     String home = System.getProperty("hmacd.home");
     if (home == null) {

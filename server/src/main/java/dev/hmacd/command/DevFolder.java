@@ -18,7 +18,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.Set;
 
-/// The folder of `hmacd dev`, locked by one process.
+/// The folder of `hmacd dev`, which one process at a time can use.
 final class DevFolder {
   private static final FileAttribute<?> OWNER_ONLY_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -28,10 +28,10 @@ final class DevFolder {
   /// Linux: sun_path has 108 bytes, including the terminating 0.
   private static final int MAX_SOCKET_PATH = 107;
 
-  /// Start of the env file, by which another start recognises the file.
+  /// First words of the env file, by which the next start recognises the file as its own.
   static final String ENV_START = "# Source this file: ";
 
-  /// Start of the configuration, by which another start recognises the file.
+  /// First words of the configuration file, by which the next start recognises the file as its own.
   private static final String CONFIG_START = "# Written by hmacd dev ";
 
   private final Path dir;
@@ -52,7 +52,8 @@ final class DevFolder {
     return file("env");
   }
 
-  /// Creates the folder for its owner alone, locks it for this process, and writes the process id.
+  /// Creates a missing folder with mode 0700, locks the folder for this process, and writes the
+  /// process id.
   void prepare() throws IOException, StartException {
     Files.createDirectories(dir, OWNER_ONLY_FOLDER);
     requireOwn();
@@ -73,7 +74,7 @@ final class DevFolder {
     write("hmacd.pid", ProcessHandle.current().pid() + "\n");
   }
 
-  /// Refuses to replace a file of another program with that name, such as `env` of Python.
+  /// Refuses to replace a file that another program has written, such as `env` of a Python project.
   private static void requireWritten(Path file, String start) throws IOException, StartException {
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       return;
@@ -109,7 +110,7 @@ final class DevFolder {
     return Files.getAttribute(Path.of("/proc/self"), "unix:uid");
   }
 
-  /// Writes a file for its owner alone. The file is replaced atomically.
+  /// Writes a file with mode 0600. An existing file is replaced atomically.
   void write(String name, String text) throws IOException {
     Path fresh = file(name + ".new");
     Files.deleteIfExists(fresh);
@@ -118,12 +119,12 @@ final class DevFolder {
     adopt(name);
   }
 
-  /// Renames `NAME.new`, a complete file of another program, to `NAME`.
+  /// Renames the complete file `NAME.new` to `NAME`, and so replaces an existing file atomically.
   void adopt(String name) throws IOException {
     Files.move(file(name + ".new"), file(name), StandardCopyOption.ATOMIC_MOVE);
   }
 
-  /// Path of the socket: in the folder, or in a temporary directory if the path in the folder
+  /// Path of the Unix socket: in the folder, or in a temporary directory if the path in the folder
   /// exceeds the kernel's limit.
   Path socket() throws IOException {
     Path here = file("hmacd.sock");

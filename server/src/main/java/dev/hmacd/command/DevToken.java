@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Creates the token of `hmacd dev` once, with `pkcs11-tool`: the JDK cannot initialise tokens.
-/// PINs are passed in environment variables, never on the command line.
+/// Creates the token of `hmacd dev` once, with `pkcs11-tool`, because the JDK cannot initialise
+/// tokens. PINs are passed in environment variables, never on the command line.
 final class DevToken {
   private static final List<String> SOFTHSM =
       List.of(
@@ -47,7 +47,7 @@ final class DevToken {
                     ExitCode.CONFIG));
   }
 
-  /// Initialises the token if it does not exist, and returns the file with its PIN.
+  /// Initialises the token if it does not exist, and returns the path of the file with its PIN.
   Path provision() throws StartException, IOException, InterruptedException {
     Path pin = folder.file("pin");
     if (Files.exists(pin)) {

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// An external program that `hmacd dev` runs, such as openssl. The file `NAME.log` in the folder
-/// has the standard error of the last run.
+/// An external program that `hmacd dev` runs, such as openssl. The file `NAME.log` in the folder of
+/// `hmacd dev` has the standard error of the program's last run.
 final class ExternalProgram {
   private static final int LIMIT_SECONDS = 30;
 
@@ -18,7 +18,7 @@ final class ExternalProgram {
   private final String name;
   private final String debianPackage;
 
-  /// @param name the program, found on the path
+  /// @param name name of the program, which is found with `PATH`
   ExternalProgram(DevFolder folder, String name, String debianPackage) {
     this.folder = folder;
     this.name = name;
@@ -43,7 +43,7 @@ final class ExternalProgram {
           ExitCode.CONFIG,
           e);
     }
-    // Input and output are smaller than a pipe's capacity of 64 KiB.
+    // Input and output fit into the pipes (64 KiB each), so no process waits for the other.
     try (var in = process.getOutputStream()) {
       in.write(input.getBytes(StandardCharsets.UTF_8));
     }

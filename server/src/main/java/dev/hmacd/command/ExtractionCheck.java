@@ -6,7 +6,7 @@ import dev.hmacd.token.ExtractionTrial;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenException;
 
-/// Checks whether keys can be extracted from a token.
+/// Checks for `hmacd check` whether keys can be extracted from a token.
 final class ExtractionCheck {
   private final Pkcs11Token token;
   private final Checklist list;
@@ -16,7 +16,7 @@ final class ExtractionCheck {
     this.list = list;
   }
 
-  /// @param key the name of a trial key, which the check creates and destroys
+  /// @param key label and id of a trial key, which the check creates and destroys
   void run(KeyObject key) {
     try {
       report(token.tryExtraction(key));
@@ -54,7 +54,8 @@ final class ExtractionCheck {
     } else {
       list.ok(
           "wrapping",
-          "refused for a key that is not extractable by " + String.join(", ", result.refusedBy()));
+          "the token refuses to wrap a key that is not extractable: "
+              + String.join(", ", result.refusedBy()));
     }
   }
 
@@ -62,7 +63,7 @@ final class ExtractionCheck {
     return "anyone with the PIN can extract every key: protect the PIN like the keys";
   }
 
-  /// The attributes that describe a key's protection.
+  /// A text with the attributes that describe a key's protection.
   static String attributes(KeyAttributes read) {
     return "sensitive=%s extractable=%s always_sensitive=%s never_extractable=%s local=%s"
         .formatted(

@@ -77,7 +77,7 @@ final class Help {
     wrapped(help, description, INDENT);
   }
 
-  /// Appends words and wraps lines. The first word starts at the current column, the indentation.
+  /// Appends a text and wraps its lines. The current column must be equal to `indent`.
   private static void wrapped(StringBuilder help, String text, int indent) {
     int column = indent;
     for (String word : text.split(" ", -1)) {

@@ -37,7 +37,7 @@ final class InitCommand implements Command {
 
   @Override
   public String description() {
-    return "Creates the daemon's own keys on its tokens, and stores the known answer of the health"
+    return "Creates the daemon's own keys on its tokens, and stores the expected MAC of the health"
         + " check. With several tokens, it records which token holds which key. A second run"
         + " changes nothing.";
   }

@@ -27,10 +27,11 @@ final class KeyHoldings {
     this.registry = registry;
   }
 
-  /// Finds which of several tokens hold which keys, and checks recorded tokens, too. A token holds
-  /// a key if an object has the label and id of the key, has attributes that permit MACs, and gives
-  /// the known check value. Without a known check value, the first recorded token that gives a MAC
-  /// defines the check value, and the registry stores the check value.
+  /// Finds which of several tokens hold which keys, and checks the recorded tokens of each key,
+  /// too. A token holds a key if an object has the label and id of the key, has attributes that
+  /// permit MACs, and gives the known check value. If the registry has no check value of a key, the
+  /// first recorded token that gives a MAC defines the check value. The registry stores this check
+  /// value.
   Ceremony.Holdings find() throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;
@@ -89,7 +90,7 @@ final class KeyHoldings {
               .log("Check value stored for a key without a check value");
           return Optional.ofNullable(recognised.check());
         } catch (TokenException e) {
-          log.atDebug().setCause(e).log("MAC not computed by a token of the key");
+          log.atDebug().setCause(e).log("Check value not computed by a recorded token of a key");
         }
       }
     }
@@ -105,7 +106,7 @@ final class KeyHoldings {
             return true;
           }
         } catch (TokenException e) {
-          log.atDebug().setCause(e).log("MAC not computed by a token of the key");
+          log.atDebug().setCause(e).log("Check value not computed by a recorded token of a key");
         }
       }
     }
@@ -130,8 +131,9 @@ final class KeyHoldings {
     }
   }
 
-  /// Records the result in the registry. A recorded token is removed only if it lacks the object
-  /// and another token has the key. If two tokens have different keys, an operator must decide.
+  /// Records in the registry whether a token holds a key. A recorded token of the key is removed
+  /// only if the token lacks the key's object and another token holds the key. If two tokens hold
+  /// different keys under one label and id, an operator must decide.
   ///
   /// @return whether the token holds the key
   private boolean recorded(
@@ -172,7 +174,7 @@ final class KeyHoldings {
     return "Key " + key.id() + ": token " + serial + " " + what + ".";
   }
 
-  /// The check value that a token computes.
+  /// Computes the check value of a key on a token.
   private KeyCheckValue checkValue(String serial, Key key) throws TokenException {
     byte[] mac =
         sessions

@@ -24,7 +24,7 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
       "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %msg"
           + " %replace(%kvp){'[\\r\\n]', ' '}%n%ex";
 
-  /// For Logback's service loader.
+  /// Public for the service loader that Logback uses.
   public LogConfigurator() {}
 
   @Override
@@ -40,7 +40,7 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
       context.reset();
       apply(context, logging);
     }
-    // gRPC logs through the JDK.
+    // gRPC logs with java.util.logging, whose messages the bridge passes to SLF4J.
     LogManager.getLogManager().reset();
     SLF4JBridgeHandler.install();
   }
@@ -56,7 +56,7 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
     root.setLevel(Level.WARN);
     // gRPC logs each malformed frame with a stack trace. Input from callers must not fill the log.
     context.getLogger("io.grpc").setLevel(Level.ERROR);
-    // The HTTP/2 codec logs an error for each connection with broken flow control.
+    // Netty's HTTP/2 codec logs an error for each connection with broken flow control.
     context.getLogger("io.netty.handler.codec.http2").setLevel(Level.OFF);
     // Netty logs each connection that was evicted before an event loop had registered it.
     context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);

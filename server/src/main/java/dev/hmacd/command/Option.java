@@ -2,15 +2,15 @@ package dev.hmacd.command;
 
 /// An option of a command: `--name VALUE` or `--name=VALUE`, or `--name` alone for a flag.
 ///
-/// @param name with its dashes
-/// @param placeholder of the value in the help; empty for a flag
+/// @param name the name with its dashes, such as `--config`
+/// @param placeholder placeholder of the value in the `--help` text; empty for a flag
 /// @param defaultValue the value of an option that is not given; empty if there is no default
-/// @param description sentences for the help
+/// @param description sentences for the `--help` text
 record Option(String name, String placeholder, Kind kind, String defaultValue, String description) {
   enum Kind {
     REQUIRED,
     OPTIONAL,
-    /// Present or absent, without a value.
+    /// An option without a value, which is present or absent.
     FLAG
   }
 
@@ -22,7 +22,7 @@ record Option(String name, String placeholder, Kind kind, String defaultValue, S
     return new Option(name, placeholder, Kind.OPTIONAL, "", description);
   }
 
-  /// An option whose value is `defaultValue` if it is not given.
+  /// An option whose value is `defaultValue` if the command line does not have the option.
   static Option withDefault(
       String name, String placeholder, String defaultValue, String description) {
     return new Option(name, placeholder, Kind.OPTIONAL, defaultValue, description);

@@ -19,9 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
-/// Reloads changed configuration and TLS files in the running daemon, also on SIGHUP. Polls once a
-/// second: file events miss a changed symbolic link in the path, and many systems replace
-/// certificates that way.
+/// Reloads the configuration and TLS files of the running daemon after a change, and on SIGHUP.
+/// Polls the files once a second, because file events miss a changed symbolic link in the path.
+/// Many systems replace certificates by changing such a link.
 final class Reloader implements AutoCloseable {
   private static final long POLL_MILLIS = 1000;
   private static final Logger log = LoggerFactory.getLogger(Reloader.class);
@@ -37,14 +37,15 @@ final class Reloader implements AutoCloseable {
   /// that are not final.
   private Config used;
 
-  /// The last seen state of the configuration file. Initially different from every state: the file
-  /// may have changed since it was read.
+  /// The last seen state of the configuration file. The initial value differs from every state,
+  /// because the file may have changed since the daemon read it.
   private List<String> lastConfig = List.of();
 
   /// The last seen state of the TLS files.
   private List<String> lastTls = List.of();
 
-  /// The last logged problem, which later polls do not log again; empty if there is no problem.
+  /// The last logged problem of the configuration, which later polls do not log again; empty if
+  /// there is no problem.
   private String configProblem = "";
 
   private String tlsProblem = "";
@@ -59,20 +60,20 @@ final class Reloader implements AutoCloseable {
     this.tlsFiles = config.tlsFiles();
   }
 
-  /// Ignores SIGHUP until [#watch], because an unhandled SIGHUP ends the process. The first poll
-  /// reads the configuration in any case.
+  /// Ignores SIGHUP until [#watch], because an unhandled SIGHUP ends the process. No change is
+  /// missed by an ignored SIGHUP, because the first poll always reads the configuration file.
   static void ignoreHangup() {
     Signal.handle(new Signal("HUP"), _ -> {});
   }
 
-  /// Handles SIGHUP, and records the state of the TLS files. Must be called before the daemon reads
-  /// the TLS files, so that no change of the files is missed.
+  /// Installs the handler of SIGHUP, and records the state of the TLS files. Must be called before
+  /// the daemon reads the TLS files, so that no change of the files is missed.
   void watch() {
     lastTls = states(tlsFiles);
     Signal.handle(new Signal("HUP"), _ -> hangup());
   }
 
-  /// Starts to poll. Must be called after the start of the daemon.
+  /// Starts to poll the files. Must be called after the start of the daemon.
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(
@@ -89,7 +90,7 @@ final class Reloader implements AutoCloseable {
             }
           });
     } catch (RejectedExecutionException e) {
-      log.atDebug().setCause(e).log("Reload ignored: the daemon is stopping");
+      log.atDebug().setCause(e).log("SIGHUP ignored: the daemon is stopping");
     }
   }
 
@@ -104,7 +105,7 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// @param forced whether SIGHUP forces a reload of unchanged files
+  /// @param forced whether to reload also unchanged files, because of SIGHUP
   private void reload(boolean forced) {
     try {
       if (forced) {
@@ -120,7 +121,7 @@ final class Reloader implements AutoCloseable {
       }
     } catch (RuntimeException | Error e) {
       // An exception would end the schedule without a log message.
-      log.atError().setCause(e).log("Reload failed: unexpected error");
+      log.atError().setCause(e).log("Configuration and TLS files not reloaded: unexpected error");
     }
   }
 

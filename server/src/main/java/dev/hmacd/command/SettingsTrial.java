@@ -12,16 +12,17 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/// Measures the speed of a token, to recommend its settings.
+/// Measures the speed of a token, to recommend its settings `lanes` and `session_copies`.
 final class SettingsTrial {
   private static final int KEY_BYTES = 32;
   private static final Duration TRIAL_DURATION = Duration.ofMillis(200);
 
-  /// If there were one lane only, a hanging call in the module would leave none.
+  /// Minimum recommended number of lanes. With only one lane, a hanging call in the module would
+  /// leave no lane.
   private static final int MIN_LANES = 2;
 
-  /// Minimum ratio of speeds at which copies are recommended. Copies cost memory of the token, and
-  /// time when a lane first uses a key.
+  /// Minimum ratio of the speeds with and without session copies at which session copies are
+  /// recommended. Session copies cost memory of the token, and time when a lane first uses a key.
   private static final double MIN_SPEEDUP_OF_COPIES = 1.1;
 
   private final Pkcs11Token token;
@@ -34,7 +35,7 @@ final class SettingsTrial {
     this.list = list;
   }
 
-  /// @param key the name of a trial key, which the trial creates and destroys
+  /// @param key label and id of a trial key, which the trial creates and destroys
   void run(KeyObject key) throws InterruptedException {
     try {
       measure(key);

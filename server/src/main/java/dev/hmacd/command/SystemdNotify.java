@@ -26,7 +26,7 @@ final class SystemdNotify {
     ByteBuffer datagram = ByteBuffer.allocateDirect(bytes.length).put(bytes);
     try {
       Epoll.ensureAvailability();
-      // The JDK has no datagram sockets of the Unix family.
+      // Netty's socket is used, because the JDK has no Unix datagram sockets.
       Socket socket = Socket.newSocketDomainDgram();
       try {
         int sent =

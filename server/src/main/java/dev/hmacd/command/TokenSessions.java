@@ -17,7 +17,7 @@ final class TokenSessions implements AutoCloseable {
     bySerial.put(token.info().serial(), token.open());
   }
 
-  /// The sessions by serial number of the token.
+  /// All sessions, by serial number of the token.
   Map<String, TokenSession> all() {
     return Collections.unmodifiableMap(bySerial);
   }
@@ -34,12 +34,12 @@ final class TokenSessions implements AutoCloseable {
   TokenSession get(String serial) {
     TokenSession session = bySerial.get(serial);
     if (session == null) {
-      throw new IllegalArgumentException("no session with " + serial);
+      throw new IllegalArgumentException("no session with token " + serial);
     }
     return session;
   }
 
-  /// Whether a token holds exactly one object with the label and id.
+  /// Whether a token holds exactly one object with the given label and id.
   boolean holds(String serial, KeyObject object) throws TokenException {
     return get(serial).find(new TokenSession.Query.ByBoth(object)).size() == 1;
   }

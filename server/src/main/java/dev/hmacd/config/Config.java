@@ -14,7 +14,8 @@ import java.util.stream.Stream;
 
 /// The configuration of the daemon. `hmacd.example.yaml` documents each setting.
 ///
-/// @param tokens one or more; CreateKey uses the first one, unless the request has another token
+/// @param tokens one or more; CreateKey uses the first token, unless the request names another
+///   token
 public record Config(
     Grpc grpc,
     Optional<AwsKms> awsKms,
@@ -31,7 +32,8 @@ public record Config(
     return new Config(grpc, awsKms, tokens, registry, arn, metrics, memory, logging, other);
   }
 
-  /// Whether the daemon exits when no token is in service and none recovers.
+  /// Whether the daemon exits when a token is lost and no token is in service. One token with
+  /// `exit_when_lost` suffices.
   public boolean exitsWhenLost() {
     return tokens.stream().anyMatch(token -> token.probing().exitWhenLost());
   }
@@ -44,7 +46,7 @@ public record Config(
         .toList();
   }
 
-  /// The gRPC edge.
+  /// Settings of the gRPC edge.
   ///
   /// @param tcp listener with mutual TLS
   /// @param unix listener for processes of this machine
@@ -54,7 +56,7 @@ public record Config(
   /// Settings of the TCP listener, for clients with a certificate.
   public record TcpListener(InetSocketAddress listen, TlsConfig tls) {}
 
-  /// The listener for processes of this machine.
+  /// Settings of the Unix socket, the listener for processes of this machine.
   public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
 
   /// Limits of the gRPC edge.
@@ -62,9 +64,10 @@ public record Config(
   /// @param maxRequestBytes maximum size of one message on the wire, with its encoding
   /// @param maxIncompleteBytes maximum size of all partially received requests together
   /// @param maxStreams maximum number of calls in flight on one connection
-  /// @param transfer timeout of an unfinished frame and of an unread answer
+  /// @param transfer timeout of an unfinished HTTP/2 frame, and of an answer that the client does
+  ///   not read
   /// @param maxWait default and maximum deadline of a call
-  /// @param drain timeout of a stop for calls in flight
+  /// @param drain maximum time that a stop waits for calls in flight
   public record Limits(
       int maxRequestBytes,
       int maxIncompleteBytes,
@@ -82,7 +85,7 @@ public record Config(
       Duration minClientKeepAlive,
       Duration drain) {}
 
-  /// The AWS KMS edge.
+  /// Settings of the AWS KMS edge.
   ///
   /// @param tls TLS files; without them, `listen` must be a loopback address
   public record AwsKms(InetSocketAddress listen, Optional<TlsConfig> tls, AwsLimits limits) {}
@@ -90,9 +93,9 @@ public record Config(
   /// Limits of the AWS KMS edge.
   ///
   /// @param maxHeaderBytes maximum size of a request line, and of all header fields of a request
-  /// @param maxBufferedBytes maximum size of the bodies of all requests in flight
-  /// @param maxRequests maximum number of requests in flight of all connections
-  /// @param maxRequestsPerConnection maximum number of requests in flight of one connection
+  /// @param maxBufferedBytes maximum size of the bodies of all requests in flight together
+  /// @param maxRequests maximum number of requests in flight on all connections together
+  /// @param maxRequestsPerConnection maximum number of requests in flight on one connection
   /// @param maxUnauthenticated maximum number of connections without a valid signature so far, in
   ///   addition to `maxConnections`
   /// @param request time limit for receiving a complete request
@@ -113,9 +116,9 @@ public record Config(
   /// The settings of one token.
   ///
   /// @param initArgs string for the module's `C_Initialize`
-  /// @param lanes threads with a session each
+  /// @param lanes number of lanes: threads with one session each
   /// @param queue maximum number of operations that wait for a lane
-  /// @param verifyMacs whether the token verifies each MAC before it is released
+  /// @param verifyMacs whether the token verifies each MAC before the daemon releases the MAC
   public record TokenSettings(
       Path module,
       Optional<String> initArgs,
@@ -130,24 +133,24 @@ public record Config(
 
   /// Settings of the health check.
   ///
-  /// @param interval between health checks
+  /// @param interval time between health checks
   /// @param timeout duration after which a health check has failed
   /// @param lostAfter time out of service after which the token counts as lost
-  /// @param exitWhenLost whether the daemon exits when all tokens are lost, for a restart by its
-  ///   supervisor
+  /// @param exitWhenLost whether the daemon exits when a token is lost and no token is in service,
+  ///   so that its supervisor restarts it
   public record Probing(
       Duration interval, Duration timeout, Duration lostAfter, boolean exitWhenLost) {}
 
   /// Settings for operations that hang in the token.
   ///
   /// @param timeout duration of an operation after which its lane is replaced
-  /// @param maxReplaced maximum number of hanging lanes that are replaced at a time
+  /// @param maxReplaced maximum number of replaced lanes that hang at the same time
   public record Hanging(Duration timeout, int maxReplaced) {}
 
   /// Memory bounds of the connections of both edges.
   ///
-  /// @param maxConnectionPercent maximum of all connections together, in percent of the JVM's
-  ///   maximum heap
+  /// @param maxConnectionPercent maximum memory of all connections together, in percent of the
+  ///   JVM's maximum heap
   public record Memory(int maxConnectionPercent) {}
 
   /// Format and level of the log.

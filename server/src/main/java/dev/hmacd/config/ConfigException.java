@@ -2,8 +2,8 @@ package dev.hmacd.config;
 
 import java.util.List;
 
-/// The problems of a configuration file. The message has all problems together, each with its path
-/// in the file and the valid values.
+/// Failure with all problems of a configuration file. The message has each problem with its path in
+/// the file and the valid values.
 public final class ConfigException extends Exception {
   private static final long serialVersionUID = 1;
 

@@ -53,7 +53,8 @@ public final class ConfigFile {
     return config;
   }
 
-  /// The reason why a file is not readable. The message of these exceptions is the path or empty.
+  /// The reason why a file is not readable, for an error text. The message of many exceptions is
+  /// only the path, or empty.
   private static String reason(IOException e) {
     return switch (e) {
       case NoSuchFileException _ -> "no such file";
@@ -86,7 +87,8 @@ public final class ConfigFile {
   }
 
   private static ArnScope arn(Section section) {
-    // Each part is validated with valid values of the others, so that each has its own problem.
+    // Each part is validated with valid values for the other parts, so that each invalid part is
+    // reported.
     var none = new ArnScope("aws", "none", "000000000000");
     var partition =
         section.parsed(

@@ -9,7 +9,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 
-/// Reads the sections of the edges.
+/// Reads the sections `grpc` and `aws_kms` of the configuration file.
 final class EdgeSections {
   private static final Duration SECOND = Duration.ofSeconds(1);
   private static final Duration DAY = Duration.ofHours(24);
@@ -22,7 +22,7 @@ final class EdgeSections {
     Optional<Config.TcpListener> tcp =
         section.has("listen") ? Optional.of(tcp(section, listen)) : Optional.empty();
     if (tcp.isEmpty() && section.optionalSection("tls").isPresent()) {
-      section.problem("tls", "requires listen");
+      section.problem("tls", "requires listen, the address of the TCP listener");
     }
     Optional<Config.UnixSocket> unix =
         section.optionalSection("unix_socket").map(EdgeSections::unix);
@@ -65,7 +65,7 @@ final class EdgeSections {
     try {
       return PosixFilePermissions.fromString(text);
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException("must have the form rw-rw----", e);
+      throw new IllegalArgumentException("must be permissions in the form rw-rw----", e);
     }
   }
 
@@ -87,7 +87,7 @@ final class EdgeSections {
             section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
             section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),
             section.duration("drain", Duration.ofSeconds(20), Duration.ofMillis(100), DAY));
-    // The overhead of the pieces of a request is an eighth of its size.
+    // The pieces of a partially received request need up to 9/8 of its size in memory.
     int longest = limits.maxRequestBytes() + limits.maxRequestBytes() / 8;
     if (limits.maxIncompleteBytes() < longest) {
       section.problem(
@@ -116,7 +116,8 @@ final class EdgeSections {
                 });
     if (tls.isEmpty() && !listen.getAddress().isLoopbackAddress()) {
       section.problem(
-          "listen", "must be a loopback address without tls: messages and MACs would be readable");
+          "listen",
+          "must be a loopback address if tls is missing: messages and MACs would be readable");
     }
     Config.AwsKms awsKms = new Config.AwsKms(listen, tls, awsLimits(section.defaulted("limits")));
     section.done();

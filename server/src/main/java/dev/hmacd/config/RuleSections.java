@@ -7,7 +7,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
-/// Reads the access rules.
+/// Reads the access rules of the configuration file.
 final class RuleSections {
   private RuleSections() {}
 

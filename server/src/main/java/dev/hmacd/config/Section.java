@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// Typed reader of one mapping of the configuration file. Collects all problems, each with its path
 /// and the valid values.
 ///
-/// A valid value replaces each missing or wrong value. The daemon never uses this replacement:
-/// after a problem, the configuration is refused.
+/// Returns a valid placeholder for a wrong value, or for a required value that is missing. The
+/// daemon never uses a placeholder, because a configuration with a problem is refused.
 final class Section {
   private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(ms|s|m|h)");
 
@@ -36,8 +36,8 @@ final class Section {
     this.folder = folder;
   }
 
-  /// Records a problem of a key. Further problems of the same key are ignored, because the first
-  /// problem causes them.
+  /// Records a problem of a configuration key. Further problems of the same configuration key are
+  /// ignored, because the first problem causes them.
   void problem(String key, String text) {
     String start = at(key) + ": ";
     if (problems.stream().noneMatch(known -> known.startsWith(start))) {
@@ -79,8 +79,8 @@ final class Section {
     return Optional.of(empty(key));
   }
 
-  /// As [#section], but the section may be missing. All values of a missing section have their
-  /// defaults.
+  /// As [#section], but returns an empty section if the section is missing. All values of an empty
+  /// section have their defaults.
   Section defaulted(String key) {
     return optionalSection(key).orElseGet(() -> empty(key));
   }
@@ -107,7 +107,8 @@ final class Section {
     return result;
   }
 
-  /// @param parse may throw [IllegalArgumentException], whose text has the valid values
+  /// @param parse parses an item; may throw an [IllegalArgumentException] whose message has the
+  ///   valid values
   <T> List<T> list(String key, Function<String, T> parse) {
     List<T> result = new ArrayList<>();
     if (!(take(key) instanceof List<?> list) || list.isEmpty()) {
@@ -229,7 +230,8 @@ final class Section {
     return new InetSocketAddress(0);
   }
 
-  /// @param parse may throw [IllegalArgumentException], whose text has the valid values
+  /// @param parse parses the text; may throw an [IllegalArgumentException] whose message has the
+  ///   valid values
   <T> Optional<T> parsed(String key, String text, Function<String, T> parse) {
     try {
       return Optional.of(parse.apply(text));
@@ -239,7 +241,8 @@ final class Section {
     }
   }
 
-  /// Reports unknown keys. A typing error must not silently mean a default.
+  /// Reports unknown configuration keys. A mistyped configuration key must not silently select the
+  /// default value.
   void done() {
     for (Object key : values.keySet()) {
       if (!known.contains(String.valueOf(key))) {

@@ -9,14 +9,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Reads the sections of the tokens.
+/// Reads the settings of the tokens from the configuration file.
 final class TokenSections {
   private static final Duration SECOND = Duration.ofSeconds(1);
   private static final Duration DAY = Duration.ofHours(24);
 
   private TokenSections() {}
 
-  /// Reads the section `tokens`, or else the section `token`.
+  /// Reads the list `tokens`; if the list is missing, the section `token`.
   static List<Config.TokenSettings> tokens(Section root) {
     List<Section> several = root.sections("tokens");
     if (several.isEmpty()) {
@@ -44,8 +44,8 @@ final class TokenSections {
     return tokens;
   }
 
-  /// @param bySerial whether the token must be selected by serial number, as with several tokens:
-  ///   only the serial number identifies an absent token
+  /// @param bySerial whether the section must select the token by serial number; true with several
+  ///   tokens, because only the serial number identifies an absent token
   private static Config.TokenSettings token(Section section, boolean bySerial) {
     Path module = section.requiredPath("module");
     Optional<String> label = section.optionalString("label");

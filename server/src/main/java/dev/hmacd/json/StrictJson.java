@@ -10,10 +10,10 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/// Parsers of JSON texts: RFC 8259 in UTF-8, without duplicate names, of bounded depth. Two strict
-/// parsers read the same values from such a text.
+/// Creates parsers for JSON texts (RFC 8259) in UTF-8, without duplicate names, of bounded depth.
+/// The parsers refuse a text that two strict parsers could read differently.
 ///
-/// Thread-safe; a parser is not.
+/// This class is thread-safe, but its parsers are not.
 public final class StrictJson {
   /// Maximum depth of nested objects and arrays.
   private static final int MAX_DEPTH = 32;
@@ -39,11 +39,11 @@ public final class StrictJson {
 
   private StrictJson() {}
 
-  /// Creates a parser. The methods of the parser throw an [IOException] if the text violates a rule
-  /// of this class. The caller must also require the end of the text after the last value.
+  /// Creates a parser, whose methods throw an [IOException] if the JSON text violates a rule of
+  /// this class. The caller must also check that the text ends after its last value.
   ///
-  /// @throws JsonParseException if the text is not UTF-8: the library also accepts UTF-16, UTF-32
-  ///   and invalid UTF-8
+  /// @throws JsonParseException if the text is not UTF-8: the library alone would also accept
+  ///   UTF-16, UTF-32 and invalid UTF-8
   public static JsonParser parser(byte[] text) throws IOException {
     boolean plain = text.length >= 2 && text[0] > 0 && text[1] > 0; // RFC 4627, section 3; no BOM.
     if (!plain || !isUtf8(text)) {

@@ -1,4 +1,4 @@
-/// Strict parsers of JSON texts that callers send. Requests of the AWS KMS edge are such texts.
+/// Strict parsers of JSON texts that callers send, such as requests of the AWS KMS edge.
 @NullMarked
 package dev.hmacd.json;
 

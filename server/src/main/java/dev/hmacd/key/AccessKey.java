@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 ///
 /// @param id 20 characters that start with `HMAK`
 /// @param principal the principal's name, as in access rules
-/// @param created to the millisecond
+/// @param created time of the creation, to the millisecond
 /// @param active whether requests with this access key are accepted
 public record AccessKey(String id, String principal, Instant created, boolean active) {
   public static final String PREFIX = "HMAK";

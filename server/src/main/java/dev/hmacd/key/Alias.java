@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 public record Alias(String name) implements Comparable<Alias> {
   public static final String PREFIX = "alias/";
 
-  /// Names of aliases in AWS KMS, `alias/` included: at most 256 characters.
+  /// Format of alias names in AWS KMS: at most 256 characters, including `alias/`.
   public static final Pattern FORM = Pattern.compile("alias/[a-zA-Z0-9/_-]{1,250}");
 
   public Alias {

@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /// A key of the registry: its metadata, its state and its current version. Immutable.
 ///
-/// @param created to the millisecond
+/// @param created time of the creation, to the millisecond
 /// @param deletion time of the scheduled destruction; null unless the key is `PENDING_DELETION`
-/// @param currentVersion the version of new MACs
+/// @param currentVersion the key version that computes new MACs
 /// @param aliases the aliases that point at this key now
 public record Key(
     KeyId id,
@@ -31,47 +31,47 @@ public record Key(
     }
   }
 
-  /// The object of the current version.
+  /// The object of the current key version.
   public KeyObject object() {
     return currentVersion.placement().object();
   }
 
-  /// The tokens that hold the current version, one or more.
+  /// Serial numbers of the tokens that hold the current key version, one or more.
   public List<String> tokenSerials() {
     return currentVersion.placement().tokenSerials();
   }
 
-  /// The token on which the current version was created or adopted.
+  /// Serial number of the token on which the current key version was created or adopted.
   public String tokenSerial() {
     return currentVersion.placement().firstSerial();
   }
 
-  /// The further tokens that hold the current version.
+  /// Serial numbers of the other tokens that hold the current key version.
   public List<String> otherTokenSerials() {
     return currentVersion.placement().otherSerials();
   }
 
-  /// The attributes of the current version ([KeyVersion#attributes]).
+  /// The attributes of the current key version ([KeyVersion#attributes]).
   public @Nullable KeyAttributes attributes() {
     return currentVersion.attributes();
   }
 
-  /// The check value of the current version ([KeyVersion#check]).
+  /// The check value of the current key version ([KeyVersion#check]).
   public @Nullable KeyCheckValue check() {
     return currentVersion.check();
   }
 
-  /// The same key with further tokens.
+  /// The same key, held by additional tokens.
   public Key alsoOn(Collection<String> more) {
     return with(currentVersion.with(currentVersion.placement().alsoOn(more)));
   }
 
-  /// The same key without one of its tokens.
+  /// The same key, no longer held by the token `serial`. The first token of a key is never removed.
   public Key notOn(String serial) {
     return with(currentVersion.with(currentVersion.placement().notOn(serial)));
   }
 
-  /// The same key with another serial number of one of its tokens.
+  /// The same key, after one of its tokens got a new serial number.
   public Key restored(String before, String now) {
     return with(currentVersion.with(currentVersion.placement().renamed(before, now)));
   }
@@ -96,7 +96,7 @@ public record Key(
 
   /// The same key in state `ENABLED`, with the attributes of its object.
   ///
-  /// @param checkValue the check value; null if the token has no mechanism for it
+  /// @param checkValue the check value; null if the token has no mechanism to compute a check value
   public Key enabled(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
     KeyVersion generated = currentVersion.generated(read, checkValue);
     return copy(KeyState.ENABLED, description, null, generated, aliases);

@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 /// Attributes of a secret key on a token (PKCS #11 v3.1, sections 4.9 and 4.11). An attribute is
 /// null if the token does not report it.
 ///
-/// @param keyBytes CKA_VALUE_LEN; some tokens answer 0 for an imported key
+/// @param keyBytes length of the key in bytes (CKA_VALUE_LEN); some tokens report 0 for an imported
+///   key
 public record KeyAttributes(
     @Nullable Boolean sensitive,
     @Nullable Boolean extractable,
@@ -16,23 +17,24 @@ public record KeyAttributes(
     @Nullable Boolean local,
     @Nullable Integer keyBytes) {
 
-  /// A broken rule, because of which an object cannot be used as a key.
+  /// A broken rule for an attribute: the object cannot be used as a key.
   ///
   /// @param attribute the PKCS#11 name of the attribute, e.g. `CKA_SENSITIVE`
   /// @param rule the required value, e.g. `must be true`
   /// @param found the actual value, or `unknown`; empty if the token only refused the key
   public record Unfit(String attribute, String rule, String found) {
-    /// A rule without an actual value: the token shows the violation only by a refusal of the key.
+    /// Creates a broken rule without an actual value, for a token that only refused the key.
     public Unfit(String attribute, String rule) {
       this(attribute, rule, "");
     }
 
-    /// A text for the log and for the caller of AdoptKey.
+    /// A description of the broken rule, for the log and for the caller of AdoptKey.
     public String text() {
       return attribute + (found.isEmpty() ? " " : " is " + found + " and ") + rule;
     }
 
-    /// The `pkcs11-tool` options that make or import a key with the required value.
+    /// The remedy, e.g. the `pkcs11-tool` options that make or import a key with the required
+    /// value.
     public String remedy() {
       return switch (attribute) {
         case "CKA_PRIVATE" -> "make or import the key with pkcs11-tool --private";
@@ -49,9 +51,10 @@ public record KeyAttributes(
     }
   }
 
-  /// Returns the first rule that the object breaks. An unknown attribute breaks the rule for this
-  /// attribute. The attributes of a key's history (CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
-  /// CKA_LOCAL) are reported and not required: they are false on imported keys.
+  /// Returns the first rule that the object breaks. An attribute that the token does not report
+  /// breaks its rule. The attributes of a key's history (CKA_ALWAYS_SENSITIVE,
+  /// CKA_NEVER_EXTRACTABLE, CKA_LOCAL) are reported, but no rule requires a value, because they are
+  /// false on imported keys.
   public Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(sensitive)) {
       return Optional.of(new Unfit("CKA_SENSITIVE", "must be true", found(sensitive)));

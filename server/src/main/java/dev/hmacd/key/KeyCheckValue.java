@@ -8,7 +8,8 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /// Check value of a key version: the MAC of a fixed message under the key. A check value proves
-/// that an object on a token is still the same key. A label and an id do not prove this.
+/// that an object on a token is still the same key. Equal labels and ids do not prove that two
+/// objects are the same key.
 ///
 /// The message is the text `hmacd check value v1`, one zero byte, the key id (36 ASCII characters)
 /// and the version (decimal, ASCII, without leading zeros). The format of the message must never

@@ -4,7 +4,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
 
-/// The id of a key: a UUID in its canonical lowercase form, like in AWS KMS.
+/// The id of a key: a UUID in its canonical lowercase form, as in AWS KMS.
 public record KeyId(String value) implements Comparable<KeyId> {
   private static final Pattern FORM =
       Pattern.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");

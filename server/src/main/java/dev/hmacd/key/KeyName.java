@@ -8,7 +8,8 @@ public sealed interface KeyName {
 
   record OfAlias(Alias alias) implements KeyName {}
 
-  /// Parses a name. Returns empty for a malformed name, and for an ARN of another scope.
+  /// Parses a name. Returns empty for a malformed name, and for an ARN of another partition, region
+  /// or account.
   static Optional<KeyName> parse(String given, ArnScope scope) {
     String name = given;
     if (given.startsWith("arn:")) {

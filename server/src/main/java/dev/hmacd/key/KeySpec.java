@@ -1,6 +1,6 @@
 package dev.hmacd.key;
 
-/// The kind of a key, named as in AWS KMS. Each has exactly one algorithm.
+/// The kind of a key, named as in AWS KMS. Each key spec has exactly one algorithm.
 public enum KeySpec {
   HMAC_224(MacAlgorithm.HMAC_SHA_224),
   HMAC_256(MacAlgorithm.HMAC_SHA_256),
@@ -17,7 +17,8 @@ public enum KeySpec {
     return algorithm;
   }
 
-  /// Length in bytes of a key that the daemon generates: the hash's output (RFC 2104, section 3).
+  /// Length in bytes of a key that the daemon generates: the output length of the hash (RFC 2104,
+  /// section 3).
   public int keyBytes() {
     return algorithm.macBytes();
   }

@@ -9,7 +9,7 @@ public enum KeyState {
   /// The key is destroyed after its deletion date.
   PENDING_DELETION,
   /// The key is enabled, but not usable on the token: the object is missing, several objects match,
-  /// the attributes do not permit MACs, or the object is another key. The daemon observes this
-  /// state at the use of a key, and never stores it.
+  /// the attributes do not permit MACs, or the object is another key. The daemon detects this state
+  /// at the use of a key, and never stores this state.
   UNAVAILABLE
 }

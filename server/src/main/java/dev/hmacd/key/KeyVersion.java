@@ -4,11 +4,12 @@ import org.jspecify.annotations.Nullable;
 
 /// A version of a key: the key material of one object on the tokens. Immutable.
 ///
-/// @param number 1 or more
-/// @param attributes as read at the generation or adoption of the object; null while the key is
-///   `CREATING`
+/// @param number number of the version, 1 or more
+/// @param attributes attributes of the object, read at its generation or adoption; null while the
+///   key is `CREATING`
 /// @param check the check value; null while the key is `CREATING`. Also null until the first use if
-///   an older version of hmacd created the key, or its token had no mechanism for MACs
+///   an older version of hmacd created the key, or if the token had no mechanism for MACs under the
+///   key
 public record KeyVersion(
     int number,
     Placement placement,
@@ -16,7 +17,7 @@ public record KeyVersion(
     @Nullable KeyCheckValue check) {
   public KeyVersion {
     if (number < 1) {
-      throw new IllegalArgumentException("version " + number + " must be 1 or more");
+      throw new IllegalArgumentException("a key version must be 1 or more: " + number);
     }
   }
 
@@ -32,7 +33,7 @@ public record KeyVersion(
 
   /// The same version with the attributes of its object.
   ///
-  /// @param checkValue null if the token has no mechanism for it
+  /// @param checkValue the check value; null if the token has no mechanism to compute a check value
   public KeyVersion generated(KeyAttributes read, @Nullable KeyCheckValue checkValue) {
     return new KeyVersion(number, placement, read, checkValue);
   }

@@ -7,12 +7,12 @@ import java.util.concurrent.atomic.AtomicLong;
 /// In-flight quota of an owner in a shared resource: at most half of the resource, so that one
 /// principal cannot exclude all others.
 ///
-/// An owner is a principal, compared by `equals`. The count does not depend on the owner's
-/// connections. The counter of an idle owner is kept until [#MAX_IDLE] counters exist: most owners
+/// An owner is usually a principal, and is compared by `equals`. All connections of an owner share
+/// one counter. The counter of an idle owner is kept until [#MAX_IDLE] counters exist: most owners
 /// are active again at once, and a new counter for each operation would be slow.
 @ThreadSafe
 public final class OwnerQuota {
-  /// Above this number of counters, the counters of idle owners are removed.
+  /// Minimum number of counters at which the counters of idle owners are removed.
   private static final int MAX_IDLE = 1024;
 
   /// Value of a removed counter.
@@ -35,9 +35,9 @@ public final class OwnerQuota {
     return halfOf(total, 1);
   }
 
-  /// As [#halfOf(long)], with another minimum.
+  /// A quota of half of a total, but at least a given minimum.
   ///
-  /// @param atLeast amount that one owner may hold in any case, but at most `total`
+  /// @param atLeast minimum of the quota; a value above `total` counts as `total`
   public static OwnerQuota halfOf(long total, long atLeast) {
     return new OwnerQuota(Math.max(total / 2, Math.min(atLeast, total)));
   }
@@ -48,7 +48,7 @@ public final class OwnerQuota {
   }
 
   /// Adds to the amount that an owner holds, unless the result exceeds the quota. [#release] must
-  /// follow if the result is true.
+  /// follow if this method returns true.
   ///
   /// @return whether the amount was added
   public boolean tryHold(Object owner, long amount) {
@@ -61,7 +61,7 @@ public final class OwnerQuota {
 
   /// Adds to the amount that an owner holds, even above the quota. [#release] must follow.
   ///
-  /// @return the new amount of the owner
+  /// @return the amount that the owner holds now
   public long hold(Object owner, long amount) {
     while (true) {
       AtomicLong counter = held.get(owner);
@@ -76,7 +76,7 @@ public final class OwnerQuota {
         }
         now = counter.get();
       }
-      held.remove(owner, counter); // The thread that marked it as removed may be slow.
+      held.remove(owner, counter); // The marking thread may not have removed it yet.
     }
   }
 
@@ -84,7 +84,7 @@ public final class OwnerQuota {
     int size = held.size();
     if (size >= removeAt) {
       held.values().removeIf(counter -> counter.compareAndSet(0, REMOVED));
-      // With many active owners, the next pass is later.
+      // With many active owners, the next removal waits for more counters.
       removeAt = Math.max(MAX_IDLE, 2 * held.size());
     }
   }

@@ -1,4 +1,4 @@
-/// Quotas of one owner in a shared resource.
+/// Quotas that limit how much of a shared resource one owner can use.
 @NullMarked
 package dev.hmacd.limit;
 

@@ -5,8 +5,8 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// Rate limiter of a log message: the first event is logged at once, then at most one message per
-/// interval, with the number of events. For events that callers, or a broken token, can cause at
-/// any rate.
+/// interval, with the number of events. Limits messages about events that callers, or a broken
+/// token, can cause at any rate.
 @ThreadSafe
 public final class LogRateLimiter {
   private final long intervalNanos;
@@ -20,14 +20,15 @@ public final class LogRateLimiter {
 
   /// Creates a limiter with at most one message per interval.
   ///
-  /// @param interval between messages
+  /// @param interval minimum time between two messages
   public LogRateLimiter(Duration interval) {
     intervalNanos = interval.toNanos();
   }
 
   /// Counts an event.
   ///
-  /// @return the number of events since the last message, if the caller must log one now; else 0
+  /// @return the number of events since the last message, if the caller must log a message now;
+  ///   else 0
   public long happened() {
     times.incrementAndGet();
     long now = System.nanoTime();

@@ -6,15 +6,16 @@ import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryMXBean;
 
-/// Metrics of the JVM's memory, with the names of the JVM metrics of the Prometheus client library.
+/// Metrics of the JVM's memory, named as in the JVM metrics of the Prometheus client library.
 final class MemoryMetrics {
   private MemoryMetrics() {}
 
   static void register(PrometheusRegistry registry) {
-    // The beans are looked up at a scrape, because their classes would slow each start.
+    // Each scrape looks up the management beans: a look-up at the start would load their classes
+    // and slow the start.
     GaugeWithCallback.builder()
         .name("jvm_memory_used_bytes")
-        .help("Used bytes of the JVM's memory areas.")
+        .help("Used memory of the JVM in each memory area, in bytes.")
         .labelNames("area")
         .callback(
             callback -> {
@@ -25,7 +26,7 @@ final class MemoryMetrics {
         .register(registry);
     GaugeWithCallback.builder()
         .name("jvm_memory_max_bytes")
-        .help("Maximum bytes of the JVM's heap.")
+        .help("Maximum size of the JVM's heap, in bytes.")
         .labelNames("area")
         .callback(
             callback ->
@@ -35,7 +36,7 @@ final class MemoryMetrics {
         .register(registry);
     GaugeWithCallback.builder()
         .name("jvm_buffer_pool_used_bytes")
-        .help("Used bytes of the JVM's buffer pools; direct is the memory outside the heap.")
+        .help("Used memory of the JVM's buffer pools, in bytes; direct is outside the heap.")
         .labelNames("pool")
         .callback(
             callback ->

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The daemon's metrics for Prometheus. Thread-safe.
 ///
-/// Labels have few values: methods and reasons of the contract, never values from callers.
+/// Label values come from small sets, such as the methods and reasons of the contract, and never
+/// from callers.
 public final class Metrics implements CallObserver, AutoCloseable {
   private static final double NANOS = 1e9;
 
@@ -35,7 +36,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
   private final Histogram callSeconds =
       histogram(
           "hmacd_call_duration_seconds",
-          "Duration of calls, from the arrival to the answer.",
+          "Duration of calls, from the arrival of the request to the answer.",
           "method");
   private final Histogram queueSeconds =
       histogram(
@@ -50,11 +51,11 @@ public final class Metrics implements CallObserver, AutoCloseable {
   private final Counter faults =
       Counter.builder()
           .name("hmacd_token_faults_total")
-          .help("Faults of the token in lanes, by kind.")
+          .help("Faults of the token that lanes detected, by kind.")
           .labelNames("token", "fault")
           .register(registry);
 
-  /// Gauges by name, and then by the serial number of the token.
+  /// Gauge values by name of the metric, and then by serial number of the token.
   private final Map<String, Map<String, DoubleSupplier>> tokenGauges = new ConcurrentHashMap<>();
 
   private @Nullable HTTPServer server;
@@ -130,7 +131,7 @@ public final class Metrics implements CallObserver, AutoCloseable {
       faults.labelValues(serial, fault).inc();
     }
 
-    /// As [Metrics#gauge].
+    /// Adds a callback gauge with the serial number of this token as a label.
     public void gauge(String name, String help, DoubleSupplier value) {
       Map<String, DoubleSupplier> tokens =
           tokenGauges.computeIfAbsent(name, _ -> new ConcurrentSkipListMap<>());

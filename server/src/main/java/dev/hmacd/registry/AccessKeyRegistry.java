@@ -9,7 +9,8 @@ import java.util.function.Supplier;
 
 /// Registry of access keys. Thread-safe.
 ///
-/// [#find] reads memory only. Changes and lists run on the store's thread, and fail like the store.
+/// [#find] reads memory only. Changes and lists run on the thread of [RegistryStore], and fail with
+/// a [RegistryException].
 public final class AccessKeyRegistry {
   private final RegistryStore store;
   private final AccessKeyTable table;
@@ -19,7 +20,7 @@ public final class AccessKeyRegistry {
     this.table = table;
   }
 
-  /// Like [KeyWriter#forOwner].
+  /// Starts work within the owner's quota of registry operations, as [KeyWriter#forOwner].
   public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
@@ -47,7 +48,7 @@ public final class AccessKeyRegistry {
 
   /// Disables an access key. A disabled access key cannot be enabled again.
   ///
-  /// @return fails with `ACCESS_KEY_NOT_FOUND`
+  /// @return the disabled access key; fails with `ACCESS_KEY_NOT_FOUND`
   public CompletableFuture<AccessKey> disable(String id) {
     return store.change(
         db -> {
@@ -61,7 +62,7 @@ public final class AccessKeyRegistry {
 
   /// Deletes an access key.
   ///
-  /// @return fails with `ACCESS_KEY_NOT_FOUND`
+  /// @return the deleted access key; fails with `ACCESS_KEY_NOT_FOUND`
   public CompletableFuture<AccessKey> delete(String id) {
     return store.change(
         db -> {
@@ -81,7 +82,7 @@ public final class AccessKeyRegistry {
         Kind.ACCESS_KEY_NOT_FOUND, "the access key " + id + " does not exist");
   }
 
-  /// Lists the access keys with greater ids than an id (empty: all), ordered by id.
+  /// Lists the access keys whose ids are greater than `after` (empty: all), ordered by id.
   public CompletableFuture<List<AccessKey>> list(String after, int limit) {
     return store.read(
         db ->

@@ -10,9 +10,9 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /// All access keys of the registry in memory, by id. Reads are thread-safe. Changes run on the
-/// store's thread.
+/// thread of [RegistryStore].
 final class AccessKeyTable implements RegistryFile.CachedPart {
-  /// The query for [#read].
+  /// The query whose rows [#read] reads.
   static final String SELECT =
       "SELECT access_key_id, principal, created_ms, active FROM access_keys";
 
@@ -41,7 +41,7 @@ final class AccessKeyTable implements RegistryFile.CachedPart {
     keys.remove(id);
   }
 
-  /// The access key in a row of [#SELECT].
+  /// Reads the access key in a row of [#SELECT].
   static AccessKey read(ResultSet row) throws SQLException {
     return new AccessKey(
         row.getString("access_key_id"),

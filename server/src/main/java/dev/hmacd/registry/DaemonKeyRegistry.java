@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
-/// Registry of the daemon's own keys, which no caller can name. Thread-safe.
+/// Registry of the daemon's own keys, which requests of callers cannot use. Thread-safe.
 public final class DaemonKeyRegistry {
   private final RegistryStore store;
 
@@ -35,7 +35,8 @@ public final class DaemonKeyRegistry {
                 .findFirst());
   }
 
-  /// Lists the serial numbers of the tokens with a daemon's own key for a purpose in the registry.
+  /// Lists the serial numbers of all tokens on which an own key of the daemon is recorded for a
+  /// purpose.
   public CompletableFuture<List<String>> tokenSerials(DaemonKey.Purpose purpose) {
     return store.read(
         db ->
@@ -45,14 +46,14 @@ public final class DaemonKeyRegistry {
                 purpose.name()));
   }
 
-  /// Whether the registry is new: it has none of the daemon's own keys of any token. `hmacd init`
-  /// and `hmacd dev` store these keys first.
+  /// Whether the registry is new: it has no own key of the daemon on any token. `hmacd init` and
+  /// `hmacd dev` store the daemon's own keys before all other keys.
   public CompletableFuture<Boolean> isEmpty() {
     return store.read(
         db -> db.query("SELECT count(*) FROM own_keys", row -> row.getLong(1)).getFirst() == 0);
   }
 
-  /// Deletes one of the daemon's own keys from the registry. The object of the key stays on the
+  /// Deletes one of the daemon's own keys from the registry, but not the key's object from the
   /// token.
   public CompletableFuture<Boolean> forget(String tokenSerial, DaemonKey.Purpose purpose) {
     return store.change(
@@ -65,7 +66,7 @@ public final class DaemonKeyRegistry {
         });
   }
 
-  /// Stores one of the daemon's own keys, and replaces an earlier one.
+  /// Stores one of the daemon's own keys. Replaces an earlier key of the same token and purpose.
   public CompletableFuture<DaemonKey> put(String tokenSerial, DaemonKey key) {
     return store.change(
         db -> {

@@ -25,8 +25,8 @@ import org.sqlite.SQLiteOpenMode;
 
 /// An SQLite connection with migrations, in plain JDBC. Not thread-safe: one thread at a time.
 ///
-/// A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), so a crash loses
-/// no answered change.
+/// A change is on the disk when its commit returns (write-ahead log, `synchronous=FULL`), so a
+/// crash loses no answered change.
 final class Database implements AutoCloseable {
   /// Maximum wait of a statement for the lock of another process, e.g. of a backup.
   private static final int BUSY_TIMEOUT_MILLIS = 2000;
@@ -47,12 +47,12 @@ final class Database implements AutoCloseable {
 
   /// Opens the database, and creates a missing file with mode 0600.
   ///
-  /// @throws RegistryException `FOREIGN` if the file is not a registry, or is of a newer version;
-  ///   the file is unchanged then
+  /// @throws RegistryException `FOREIGN` if the file is not a registry, or is a registry of a newer
+  ///   hmacd; the file stays unchanged
   static Database open(Path file) throws IOException, SQLException {
     try {
-      // SQLite accepts an empty file as a new database. SQLite gives the mode of this file to the
-      // other files of the database.
+      // SQLite accepts an empty file as a new database. SQLite creates the other files of the
+      // database with the mode of this file.
       Files.createFile(file, OWNER_ONLY);
     } catch (FileAlreadyExistsException e) {
       // The operator decides the permissions of an existing file.
@@ -60,7 +60,7 @@ final class Database implements AutoCloseable {
     return connect(file, new SQLiteConfig());
   }
 
-  /// Like [#open], but fails if the file is missing.
+  /// As [#open], but fails if the file is missing.
   static Database reopen(Path file) throws SQLException {
     var settings = new SQLiteConfig();
     settings.resetOpenMode(SQLiteOpenMode.CREATE);
@@ -68,7 +68,7 @@ final class Database implements AutoCloseable {
   }
 
   private static Database connect(Path file, SQLiteConfig settings) throws SQLException {
-    // The driver itself: DriverManager would search every jar for drivers.
+    // The code calls the driver directly, because DriverManager would search every jar for drivers.
     Connection connection = new JDBC().connect("jdbc:sqlite:" + file, settings.toProperties());
     try (Statement statement = connection.createStatement()) {
       statement.execute("PRAGMA busy_timeout=" + BUSY_TIMEOUT_MILLIS);
@@ -86,7 +86,7 @@ final class Database implements AutoCloseable {
     }
   }
 
-  /// Only reads: a file of another program must stay unchanged.
+  /// Refuses a file of another program or of a newer hmacd, without a write to the file.
   private static void requireRegistry(Statement statement, Path file) throws SQLException {
     try {
       int version = number(statement, "PRAGMA user_version");
@@ -96,9 +96,9 @@ final class Database implements AutoCloseable {
             Kind.FOREIGN,
             "the registry "
                 + file
-                + " is from a newer hmacd (schema "
+                + " was written by a newer hmacd (schema version "
                 + version
-                + "): install that version");
+                + "): install the newer hmacd");
       }
       if (version == 0 && tables > 0) {
         throw new RegistryException(
@@ -122,7 +122,7 @@ final class Database implements AutoCloseable {
     }
   }
 
-  /// Runs the migrations in one transaction, which includes schema changes in SQLite.
+  /// Runs the missing migrations in one transaction, which in SQLite can also change the schema.
   private void migrate() throws SQLException {
     int applied = query("PRAGMA user_version", row -> row.getInt(1)).getFirst();
     for (int i = applied; i < MIGRATIONS.size(); i++) {
@@ -146,7 +146,7 @@ final class Database implements AutoCloseable {
       if (in == null) {
         throw new IllegalStateException("resource missing from the program's jar: " + name);
       }
-      // A comment may contain a semicolon, which separates statements.
+      // A semicolon in a comment must not separate statements, so comments are removed.
       return new String(in.readAllBytes(), StandardCharsets.UTF_8).replaceAll("(?m)--.*$", "");
     } catch (IOException e) {
       throw new IllegalStateException("resource of the program's jar not readable: " + name, e);

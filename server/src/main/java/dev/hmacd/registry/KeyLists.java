@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Lists of keys, aliases and tags. Thread-safe.
 ///
-/// A method with a future reads the database on the store's thread. The future fails with a
-/// [RegistryException].
+/// A method that returns a future reads the database on the thread of [RegistryStore]. The future
+/// fails with a [RegistryException].
 public final class KeyLists {
   private final RegistryStore store;
   private final KeyTable table;
@@ -24,12 +24,12 @@ public final class KeyLists {
     this.table = table;
   }
 
-  /// Like [KeyWriter#forOwner].
+  /// Starts work within the owner's quota of registry operations, as [KeyWriter#forOwner].
   public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
 
-  /// All keys, in any order.
+  /// All keys except the condemned keys, in any order.
   public List<Key> all() {
     return List.copyOf(table.all());
   }
@@ -45,7 +45,7 @@ public final class KeyLists {
     return store.read(KeyRows::condemned);
   }
 
-  /// Lists the keys with greater ids than an id (empty: all), ordered by id.
+  /// Lists the key ids that are greater than `after` (empty: all), in order.
   public CompletableFuture<List<KeyId>> listKeys(String after, int limit) {
     return store.read(
         db ->
@@ -57,7 +57,7 @@ public final class KeyLists {
                 limit));
   }
 
-  /// Lists the aliases with greater names than a name (empty: all), ordered by name.
+  /// Lists the aliases whose names are greater than `after` (empty: all), ordered by name.
   ///
   /// @param target the key whose aliases are listed; empty for all aliases
   public CompletableFuture<List<AliasEntry>> listAliases(
@@ -76,7 +76,8 @@ public final class KeyLists {
         });
   }
 
-  /// Lists a key's tags after a position (0: all), in the order of their first addition.
+  /// Lists a key's tags after a position (0: all), in the order in which their tag keys were first
+  /// added.
   public CompletableFuture<List<PositionedTag>> listTags(KeyId id, int after, int limit) {
     return store.read(
         db ->

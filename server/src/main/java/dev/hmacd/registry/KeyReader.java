@@ -11,17 +11,17 @@ import org.jspecify.annotations.Nullable;
 /// Look-up of keys for MACs and access decisions. Thread-safe.
 ///
 /// A look-up returns a [Key]: an immutable snapshot of the key's state, tokens and aliases. A
-/// look-up by alias returns only a key that has the alias among its aliases. A look-up after the
-/// answer of a change returns the changed key (read-your-writes).
+/// look-up by alias returns only a key that has the alias among its aliases. After a change is
+/// answered, each look-up returns the changed key (read-your-writes).
 ///
 /// [#resolve] and [#find] read memory only. If an implementation holds only a part of the registry
 /// in memory, [#load] reads the other keys from the database. [KeyTable] holds all keys, so its
 /// callers do not need [#load].
 public interface KeyReader {
-  /// Finds a key by id, ARN, alias or alias ARN: [KeyName#parse] and [#find] in one step, for every
-  /// MAC. A look-up by id or alias allocates no memory.
+  /// Finds a key in memory by id, ARN, alias or alias ARN. Does the work of [KeyName#parse] and
+  /// [#find] in one step, because every MAC needs it. A look-up by id or alias allocates no memory.
   ///
-  /// @return null if memory has no such key, or the name is malformed
+  /// @return null if no key in memory has the name, or the name is malformed
   @Nullable Key resolve(String given);
 
   /// Finds a key by id in memory.
@@ -30,11 +30,11 @@ public interface KeyReader {
   /// Finds the key that an alias points at now.
   Optional<Key> find(Alias alias);
 
-  /// Like [#resolve], but reads a key from the database if it is not in memory.
+  /// As [#resolve], but reads a key from the database if the key is not in memory.
   ///
-  /// @return empty if the registry has no such key; fails with a [RegistryException]
+  /// @return empty if no key of the registry has the name; fails with a [RegistryException]
   CompletableFuture<Optional<Key>> load(String given);
 
-  /// The scope of the ARNs that [#resolve] accepts.
+  /// The partition, region and account of the ARNs that [#resolve] accepts.
   ArnScope scope();
 }

@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Maps rows of the database to [Key] and [AliasEntry].
 final class KeyRows {
-  /// State of a condemned key: its deletion is due and final. The state is on the disk only.
+  /// State of a condemned key in the database: the deletion of the key is due and final. [KeyState]
+  /// has no such state.
   static final String CONDEMNED = "CONDEMNED";
 
   private static final String KEY_COLUMNS =
@@ -36,7 +37,7 @@ final class KeyRows {
 
   private static final String FROM_KEYS = " FROM keys JOIN key_versions USING (key_id, version)";
 
-  /// The query for [#alias].
+  /// The query whose rows [#alias] reads.
   static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
 
   private KeyRows() {}
@@ -46,7 +47,7 @@ final class KeyRows {
     return keys(db, aliases(db), "state <> ?", CONDEMNED);
   }
 
-  /// Reads the condemned keys, with the state [KeyState#PENDING_DELETION]. Condemned keys have no
+  /// Reads the condemned keys, as keys in state [KeyState#PENDING_DELETION]. Condemned keys have no
   /// aliases.
   static List<Key> condemned(Database db) throws SQLException {
     return keys(db, Map.of(), "state = ?", CONDEMNED);
@@ -73,7 +74,7 @@ final class KeyRows {
             + KEY_COLUMNS
             + ", creating_owner, creating_attempt"
             + FROM_KEYS
-            // A literal: with a parameter, SQLite does not use the partial index.
+            // The state is a literal: with a parameter, SQLite does not use the partial index.
             + " WHERE state = 'CREATING'",
         row ->
             new CreatingKey(
@@ -91,7 +92,7 @@ final class KeyRows {
     return aliases;
   }
 
-  /// Reads the further tokens of the current version of all keys, by key id.
+  /// Reads the serial numbers of the other tokens that hold a key's current version, by key id.
   private static Map<String, List<String>> copies(Database db) throws SQLException {
     Map<String, List<String>> copies = new HashMap<>();
     var _ =
@@ -105,7 +106,7 @@ final class KeyRows {
     return copies;
   }
 
-  /// The alias in a row of [#SELECT_ALIASES].
+  /// Reads the alias in a row of [#SELECT_ALIASES].
   static AliasEntry alias(ResultSet row) throws SQLException {
     return new AliasEntry(
         new Alias(row.getString("name")),

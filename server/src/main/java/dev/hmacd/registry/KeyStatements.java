@@ -16,7 +16,7 @@ final class KeyStatements {
 
   /// Inserts all rows of a new key, without tags and aliases.
   ///
-  /// @param owner id of the process that creates the key; stored for a key in state `CREATING`
+  /// @param owner id of the process that creates the key; stored only for a key in state `CREATING`
   static void insert(Database db, Key key, String owner) throws SQLException {
     boolean creating = key.state() == KeyState.CREATING;
     db.update(
@@ -49,7 +49,8 @@ final class KeyStatements {
     }
   }
 
-  /// Changes the state of a key. The new state is not CREATING, so the key has no creating process.
+  /// Changes the state of a key to a state other than `CREATING`, and clears the id of its creating
+  /// process.
   ///
   /// @param key the key in its current state
   static void setState(Database db, Key key, String state) throws SQLException {
@@ -62,13 +63,13 @@ final class KeyStatements {
             key.state().name()));
   }
 
-  /// Checks the result of a conditional statement about one key.
+  /// Checks that a conditional statement has changed the row of a key.
   ///
   /// @param rows number of changed rows
-  /// @throws RegistryException `REFUSED` if the condition did not hold
+  /// @throws RegistryException `REFUSED` if the statement's condition did not hold
   static void requireChanged(int rows) {
     if (rows != 1) {
-      throw new RegistryException(Kind.REFUSED, "the key's state changed in the meantime");
+      throw new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
     }
   }
 
@@ -91,7 +92,7 @@ final class KeyStatements {
         key.currentVersion().number());
   }
 
-  /// Checks that the object of a key on a token belongs to no other key.
+  /// Checks that an object on a token belongs to no key of the registry.
   ///
   /// @throws RegistryException `OBJECT_TAKEN` if the object belongs to a key
   static void requireFree(Database db, String serial, KeyObject object) throws SQLException {
@@ -129,9 +130,9 @@ final class KeyStatements {
         serial);
   }
 
-  /// Deletes all rows of a key if the key has this state.
+  /// Deletes all rows of a key if the key has the given state.
   ///
-  /// @return whether the key had this state
+  /// @return whether the key had the given state
   static boolean delete(Database db, KeyId id, String state) throws SQLException {
     for (String part : List.of("key_copies", "key_versions", "tags")) {
       db.update(

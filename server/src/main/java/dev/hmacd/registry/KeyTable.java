@@ -16,17 +16,18 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// All keys of the registry in memory, by id and by alias. Reads are thread-safe. Changes run on
-/// the store's thread.
+/// the thread of [RegistryStore].
 ///
-/// Both maps have complete keys as values, so each look-up is one read of one map. A change
-/// publishes the new key under each of its names, one name after the other. A concurrent read of a
-/// name returns the old or the new key. The change is answered after its last name is published.
+/// The maps by id and by alias have complete keys as values, so each look-up is one read of one
+/// map. A change publishes the changed key under its id and each alias, one after the other. A
+/// concurrent read returns the key before or after the change. A change is answered after it is
+/// published under all names.
 final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   private final ArnScope scope;
   private final String arnPrefix;
   private final Map<String, Key> byId = new ConcurrentHashMap<>();
 
-  /// Invariant: the key at an alias has the alias among its aliases.
+  /// Keys by alias. Invariant: each key has the alias among its aliases.
   private final Map<String, Key> byAlias = new ConcurrentHashMap<>();
 
   KeyTable(ArnScope scope) {
@@ -46,7 +47,8 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
     replace(byAlias, newByAlias);
   }
 
-  /// Replaces the content name by name. A name in the old and the new content is never missing.
+  /// Replaces the content of a map, name by name. A concurrent read always finds a name that is in
+  /// both the old and the new content.
   private static void replace(Map<String, Key> map, Map<String, Key> content) {
     map.putAll(content);
     map.keySet().retainAll(content.keySet());
@@ -86,26 +88,26 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
     return scope;
   }
 
-  /// The key with an id.
+  /// Finds the key with an id.
   ///
-  /// @throws RegistryException `KEY_NOT_FOUND`
+  /// @throws RegistryException `KEY_NOT_FOUND` if no key has the id
   Key require(KeyId id) {
     return find(id)
         .orElseThrow(
             () -> new RegistryException(Kind.KEY_NOT_FOUND, "the key " + id + " does not exist"));
   }
 
-  /// All keys, in any order, as a live view.
+  /// A live view of all keys except the condemned keys, in any order.
   Collection<Key> all() {
     return Collections.unmodifiableCollection(byId.values());
   }
 
   /// Publishes a new or changed key under its id and its aliases, and then removes the aliases that
-  /// it had before.
+  /// the key no longer has.
   ///
-  /// The move of an alias needs two calls: first with its new key, then with its old key. The
-  /// second call does not remove the alias of the new key, so the alias points at a key at every
-  /// moment.
+  /// The move of an alias needs two calls: first with the new key of the alias, then with the old
+  /// key. The call with the old key keeps an alias of the new key, so the alias always points at a
+  /// key.
   Key put(Key key) {
     Key before = byId.put(key.id().value(), key);
     for (Alias alias : key.aliases()) {

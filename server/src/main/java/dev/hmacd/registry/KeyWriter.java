@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// A change is on the disk first, then in memory, then answered. A change that fails with a
 /// [RegistryException] has no effect.
 public interface KeyWriter {
-  /// Quota of aliases for one key in AWS KMS.
+  /// Maximum number of aliases of one key, equal to the quota of AWS KMS.
   int MAX_ALIASES_PER_KEY = 50;
 
   /// Starts work that counts against the owner's quota of registry operations until it completes.
@@ -30,27 +30,29 @@ public interface KeyWriter {
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
 
   /// Stores a new key. After this operation, a crash cannot orphan the key's object on the token. A
-  /// key in state `CREATING` is stored as the first attempt of this process ([CreatingKey]).
+  /// key in state `CREATING` is stored with this process as its owner, and with attempt number 1
+  /// ([CreatingKey]).
   ///
-  /// @param tags at most [Tag#MAX_PER_KEY], with different keys
+  /// @param tags at most [Tag#MAX_PER_KEY] tags, with different tag keys
   default CompletableFuture<Key> insert(Key entry, List<Tag> tags) {
     return insert(entry, tags, entry.tokenSerials());
   }
 
-  /// Like [#insert(Key, List)].
+  /// As [#insert(Key, List)], but checks the key's object on the given tokens.
   ///
   /// @param tokenSerials the tokens on which the object must not belong to another key
   /// @return fails with `OBJECT_TAKEN` if the object belongs to another key
   CompletableFuture<Key> insert(Key entry, List<Tag> tags, List<String> tokenSerials);
 
-  /// Enables a key in state CREATING, after its object was generated with these attributes. A key
-  /// in another state stays as it is.
+  /// Enables a key in state `CREATING`, after its object was generated with the given attributes. A
+  /// key in another state stays unchanged.
   ///
   /// @param check the check value; null if the token cannot compute it
   /// @return the key in its state after the change; fails with `KEY_NOT_FOUND`
   CompletableFuture<Key> enable(KeyId id, KeyAttributes read, @Nullable KeyCheckValue check);
 
-  /// Deletes a key in state CREATING that has no object on the token. A key in another state stays.
+  /// Deletes a key in state `CREATING` that has no object on the token. A key in another state
+  /// stays in the registry.
   CompletableFuture<KeyId> abandon(KeyId id);
 
   /// Stores the check value of a key that has none. A stored check value never changes.
@@ -60,36 +62,38 @@ public interface KeyWriter {
 
   /// Changes a key's state, deletion date or description.
   ///
-  /// @param change gets the key in its state at that time; empty refuses the change
-  /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` refused
+  /// @param change computes the changed key from the current key; returns empty to refuse the
+  ///   change
+  /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` returned empty
   CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change);
 
-  /// Marks keys as condemned whose deletion is due, and deletes their aliases. Callers cannot use
-  /// these keys any more. The rows of condemned keys stay until [#forget].
+  /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
+  /// use condemned keys any more. The rows of condemned keys stay until [#forget].
   ///
   /// @param limit maximum number of keys
   CompletableFuture<List<Key>> condemnDue(int limit);
 
-  /// Deletes a condemned key, after its tokens have destroyed its object.
+  /// Deletes a condemned key from the registry, after its tokens have destroyed its object.
   CompletableFuture<KeyId> forget(KeyId id);
 
-  /// Stores that another token holds a key's object, too.
+  /// Records that another token also holds a key's object.
   ///
   /// @return fails with `KEY_NOT_FOUND`, or `OBJECT_TAKEN` if the object belongs to another key
   CompletableFuture<Key> alsoOn(KeyId id, String serial);
 
-  /// Stores that a token no longer holds a key's object. Not for the token on which the key was
-  /// made or adopted.
+  /// Records that a token no longer holds a key's object. The token must not be the one on which
+  /// the key was created or adopted.
   ///
   /// @return fails with `KEY_NOT_FOUND`
   CompletableFuture<Key> notOn(KeyId id, String serial);
 
-  /// Stores that a token was restored from a backup, with all its objects, under another serial
+  /// Records that a token was restored from a backup, with all its objects, under another serial
   /// number.
   ///
-  /// @param now the new serial number, without keys in the registry; its own keys in the registry
+  /// @param before the serial number of the token in the backup
+  /// @param now the new serial number; must have no recorded keys of callers; its recorded own keys
   ///   are replaced
-  /// @return number of keys that the registry knows on the token
+  /// @return number of keys that are recorded for the restored token
   CompletableFuture<Long> restored(String before, String now);
 
   /// Creates an alias that points at a key.

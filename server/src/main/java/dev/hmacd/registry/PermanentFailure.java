@@ -9,7 +9,7 @@ import org.sqlite.SQLiteErrorCode;
 
 /// Classifies failures to open the registry: permanent until an operator acts, or temporary.
 final class PermanentFailure {
-  /// The low byte of an SQLite error code is its class.
+  /// Mask of the primary result code, the low byte of an SQLite error code.
   private static final int CLASS = 0xff;
 
   private static final Set<Integer> CODES =
@@ -20,7 +20,8 @@ final class PermanentFailure {
           SQLiteErrorCode.SQLITE_CANTOPEN.code,
           SQLiteErrorCode.SQLITE_AUTH.code);
 
-  /// The JDK has no types for these errors: ENOSPC, EDQUOT, EMFILE, ENFILE, EIO and EINTR.
+  /// Messages of temporary errors without an exception type in the JDK: ENOSPC, EDQUOT, EMFILE,
+  /// ENFILE, EIO and EINTR.
   private static final Pattern MAY_PASS =
       Pattern.compile(
           "No space left|quota exceeded|Too many open files|Input/output error|Interrupted");
@@ -41,7 +42,7 @@ final class PermanentFailure {
   static String remedy(Exception failure) {
     if (failure instanceof SQLException e
         && (e.getErrorCode() & CLASS) == SQLiteErrorCode.SQLITE_CORRUPT.code) {
-      return "the file is damaged: restore the backup of the registry";
+      return "the registry file is damaged: restore the backup of the registry";
     }
     return "create the folder of registry.path, and give the daemon's user write permission to the"
         + " folder and the file";

@@ -15,7 +15,7 @@ public final class Registry implements AutoCloseable {
   private final AccessKeyRegistry accessKeys;
   private final DaemonKeyRegistry ownKeys;
 
-  /// Opens no file: [#open] does.
+  /// Creates the parts of the registry. Only [#open] opens the file.
   public Registry(Path file, ArnScope scope, Clock clock) {
     keys = new KeyTable(scope);
     var accessKeyTable = new AccessKeyTable();
@@ -26,7 +26,7 @@ public final class Registry implements AutoCloseable {
     ownKeys = new DaemonKeyRegistry(store);
   }
 
-  /// Opens or creates the database, and loads the parts that are in memory.
+  /// Opens or creates the database, and loads keys and access keys into memory.
   ///
   /// @throws RegistryException `UNAVAILABLE` if another daemon uses the file or the file cannot be
   ///   read, `FOREIGN` if the file is not this daemon's registry, `UNUSABLE` if the file or its
@@ -52,12 +52,12 @@ public final class Registry implements AutoCloseable {
     return accessKeys;
   }
 
-  /// The daemon's own keys.
+  /// The registry of the daemon's own keys.
   public DaemonKeyRegistry ownKeys() {
     return ownKeys;
   }
 
-  /// Finishes the accepted work, within a time limit, and closes the file.
+  /// Finishes the accepted operations within a time limit, and closes the file.
   @Override
   public void close() {
     store.close();

@@ -8,7 +8,7 @@ public final class RegistryException extends RuntimeException {
   public enum Kind {
     /// The queue of the registry is full; retry later.
     BUSY,
-    /// Too many calls of this owner are in flight.
+    /// The owner has too many registry operations in flight.
     OWNER_BUSY,
     /// The database cannot be read or written now; retry later.
     UNAVAILABLE,

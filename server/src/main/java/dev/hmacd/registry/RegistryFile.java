@@ -17,9 +17,10 @@ import org.jspecify.annotations.Nullable;
 
 /// The registry's database file, with its lock and its connection.
 ///
-/// Loads all parts into memory for each new connection, so memory is equal to the file. Refuses a
-/// file that is older than memory. Not thread-safe: [#open] runs before the start of the store's
-/// thread, [#close] runs after its end, and all other methods run on the store's thread.
+/// Loads all cached parts into memory for each new connection, so memory is equal to the file.
+/// Refuses a file with a smaller revision than the content in memory. Not thread-safe: [#open] runs
+/// before the start of [RegistryStore]'s thread, [#close] after its end, and all other methods on
+/// that thread.
 final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
@@ -27,7 +28,7 @@ final class RegistryFile implements AutoCloseable {
   private @Nullable FileChannel lock;
   private @Nullable Database database;
 
-  /// Identity of the open file.
+  /// File key (device and inode) of the open file.
   private @Nullable Object identity;
 
   /// Revision of the content in memory. A file with a smaller revision is older than memory.
@@ -35,7 +36,7 @@ final class RegistryFile implements AutoCloseable {
 
   private boolean opened;
 
-  /// Opens no file: [#open] does.
+  /// Stores the settings. Only [#open] opens the file.
   ///
   /// @param parts the parts to keep in memory; each new connection loads the parts in this order
   RegistryFile(Path file, ArnScope scope, List<CachedPart> parts) {
@@ -95,7 +96,7 @@ final class RegistryFile implements AutoCloseable {
     return file.resolveSibling(file.getFileName() + ".lock");
   }
 
-  /// Refuses other types of file: the open of a FIFO would wait for another process.
+  /// Refuses a file that is not a regular file: opening a FIFO would wait for another process.
   private static void requireRegularFile(Path file) {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw new RegistryException(
@@ -108,7 +109,7 @@ final class RegistryFile implements AutoCloseable {
         "INSERT INTO registry (singleton, revision, arn_prefix) VALUES (1, 0, ?)"
             + " ON CONFLICT (singleton) DO NOTHING",
         scope.prefix());
-    // After the first key, callers have ARNs. Before, the configured scope may change.
+    // The configured scope may change only before the first key: afterwards, callers have ARNs.
     db.update(
         "UPDATE registry SET arn_prefix = ? WHERE NOT EXISTS (SELECT 1 FROM keys)", scope.prefix());
     db.commit();
@@ -129,7 +130,7 @@ final class RegistryFile implements AutoCloseable {
     }
   }
 
-  /// Identity of the file, which differs for a file that replaces it.
+  /// File key of the file at the registry's path. Differs if another file has replaced the file.
   private @Nullable Object identity() throws IOException {
     return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
   }
@@ -143,11 +144,12 @@ final class RegistryFile implements AutoCloseable {
     for (CachedPart part : parts) {
       part.load(db);
     }
-    // Ends the read transaction. Otherwise the next change would apply to an old snapshot.
+    // Ends the read transaction. Otherwise the next change would start from an old snapshot.
     db.rollback();
   }
 
-  /// Returns the connection. After a failure, opens a new connection, and loads memory again.
+  /// Returns the open connection. After a failure, opens a new connection and loads its content
+  /// into memory.
   Database database() throws SQLException, IOException {
     Database open = database;
     if (open != null) {
@@ -167,7 +169,8 @@ final class RegistryFile implements AutoCloseable {
             Kind.FOREIGN,
             "the registry "
                 + file
-                + " is older than the daemon's copy in memory: restore the newest copy; a restart of the daemon accepts the older one");
+                + " is older than the daemon's copy in memory: restore the newest copy of the file,"
+                + " or restart the daemon to accept the older file");
       }
       identity = identity();
       load(fresh);
@@ -181,8 +184,8 @@ final class RegistryFile implements AutoCloseable {
 
   /// Starts a change: increments the revision.
   ///
-  /// The write comes first in a transaction: after a read, SQLite does not wait for the lock of
-  /// another process.
+  /// A change's transaction must start with a write: after a read, SQLite does not wait for the
+  /// lock of another process.
   void beginChange(Database db) throws SQLException {
     db.update("UPDATE registry SET revision = revision + 1");
   }
@@ -194,9 +197,9 @@ final class RegistryFile implements AutoCloseable {
     revision = changed;
   }
 
-  /// Replaces the connection after a failure, because its state is unknown. SQLite may have ended
-  /// the transaction by itself, and would then commit each statement alone. Only the file has the
-  /// true state.
+  /// Replaces the connection after a failure, because the state of its transaction is unknown. If
+  /// SQLite has ended the transaction by itself, the connection would commit each further statement
+  /// alone. The new connection loads memory from the file again.
   void reopen(RegistryException failure) {
     try {
       Database failed = database;
@@ -206,7 +209,7 @@ final class RegistryFile implements AutoCloseable {
       }
       var _ = database();
     } catch (SQLException | IOException | RegistryException e) {
-      // Memory is unchanged, and the next call tries again.
+      // Memory stays unchanged, and the next operation tries to open a connection again.
       failure.addSuppressed(e);
     }
   }

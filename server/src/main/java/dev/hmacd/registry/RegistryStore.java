@@ -38,13 +38,13 @@ final class RegistryStore implements AutoCloseable {
     this.file = file;
   }
 
-  /// Like [RegistryFile#open].
+  /// Opens or creates the database file with [RegistryFile#open].
   void open() {
     file.open();
   }
 
-  /// Starts work for an owner. One owner may have operations in flight up to half of the queue's
-  /// size.
+  /// Starts work for an owner. One owner may have at most half as many operations in flight as the
+  /// queue has places.
   ///
   /// @param owner the caller's principal
   /// @param work starts the work, which counts until its future completes
@@ -53,7 +53,8 @@ final class RegistryStore implements AutoCloseable {
     if (!owners.tryHold(owner, 1)) {
       return CompletableFuture.failedFuture(
           new RegistryException(
-              Kind.OWNER_BUSY, owners.max() + " calls of one owner are in flight, the maximum"));
+              Kind.OWNER_BUSY,
+              "limit of registry operations reached (" + owners.max() + " in flight per owner)"));
     }
     CompletableFuture<T> begun;
     try {
@@ -69,7 +70,7 @@ final class RegistryStore implements AutoCloseable {
     T in(Database db) throws SQLException;
   }
 
-  /// The update of memory, after the change is on the disk.
+  /// The update of memory after a change is on the disk.
   interface Committed<T> {
     T apply();
   }
@@ -118,8 +119,8 @@ final class RegistryStore implements AutoCloseable {
     result.complete(value);
   }
 
-  /// Runs work and leaves no transaction open. The rollback ends a read, undoes a refused change,
-  /// and does nothing after a commit.
+  /// Runs an operation and leaves no transaction open. The rollback ends a read, undoes a refused
+  /// change, and does nothing after a commit.
   private static <T> T inTransaction(Database db, Read<T> work) throws SQLException {
     T value;
     try {
@@ -132,7 +133,7 @@ final class RegistryStore implements AutoCloseable {
     return value;
   }
 
-  /// Finishes the accepted work, within a time limit, and closes the file.
+  /// Finishes the accepted operations within a time limit, and closes the file.
   @Override
   public void close() {
     executor.shutdown();

@@ -71,7 +71,7 @@ final class SqliteAliases {
           AliasEntry moved = find(db, alias).getFirst();
           return () -> {
             if (!from.id().equals(to.id())) {
-              // In this order, so that the alias points at a key at every moment.
+              // First the new key, then the old key, so that the alias always points at a key.
               table.put(with(to, alias));
               table.put(without(from, alias));
             }
@@ -99,7 +99,7 @@ final class SqliteAliases {
         });
   }
 
-  /// Reads an alias. The list is empty if the alias does not exist.
+  /// Reads an alias, as a list with one entry. The list is empty if the alias does not exist.
   private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
     return db.query(KeyRows.SELECT_ALIASES + " WHERE name = ?", KeyRows::alias, alias.name());
   }

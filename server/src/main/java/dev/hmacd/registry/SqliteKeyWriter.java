@@ -21,9 +21,10 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
-/// Changes run one after the other on the store's thread. No other thread changes the [KeyTable],
-/// so the table is equal to the database at the start of a change. The statements have the expected
-/// state as a condition. If the condition does not hold, the change is rolled back.
+/// Changes run one after the other on the thread of [RegistryStore]. No other thread changes the
+/// [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
+/// the expected key state as a condition. If the condition of a statement does not hold, the change
+/// is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
   private final KeyTable table;
@@ -120,7 +121,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   .orElseThrow(
                       () ->
                           new RegistryException(
-                              Kind.REFUSED, "the key's state changed in the meantime"));
+                              Kind.REFUSED, "change refused: the key's state has changed"));
           Instant deletion = changed.deletion();
           KeyStatements.requireChanged(
               db.update(

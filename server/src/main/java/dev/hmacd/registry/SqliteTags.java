@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 
-/// Changes of tags in the SQLite database, for [SqliteKeyWriter]. Tags are not in memory.
+/// Changes of tags in the SQLite database, for [SqliteKeyWriter]. Tags are in the database only.
 final class SqliteTags {
   private final RegistryStore store;
   private final KeyTable table;
@@ -51,7 +51,7 @@ final class SqliteTags {
   private Key requireAllowed(KeyId id, Predicate<Key> allowed) {
     Key key = table.require(id);
     if (!allowed.test(key)) {
-      throw new RegistryException(Kind.REFUSED, "the key's state changed in the meantime");
+      throw new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
     }
     return key;
   }

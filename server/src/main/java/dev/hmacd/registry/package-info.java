@@ -1,18 +1,18 @@
-/// The registry: key ids, aliases, tags, states and access keys, in a SQLite database. No key
-/// material.
+/// The registry: key ids, aliases, tags, states and access keys, in a SQLite database. The registry
+/// has no key material.
 ///
-/// [Registry] builds all parts. The public types, with their implementations:
+/// [Registry] builds all parts of the registry. The public types, with their implementations:
 ///
 /// - [KeyReader] finds the key of a call. [KeyTable] implements it, with all keys in memory.
 /// - [KeyWriter] changes keys, aliases and tags. [SqliteKeyWriter] implements it, with
 ///   [SqliteAliases] and [SqliteTags].
 /// - [KeyLists] lists keys, aliases and tags.
-/// - [AccessKeyRegistry] has the access keys, and [AccessKeyTable] their copy in memory.
+/// - [AccessKeyRegistry] has the access keys. [AccessKeyTable] holds their copy in memory.
 /// - [DaemonKeyRegistry] has the daemon's own keys.
 ///
 /// [RegistryStore] runs all operations on one thread. [RegistryFile] manages the database file, and
 /// [Database] the SQLite connection. [KeyRows] and [KeyStatements] have the SQL that several parts
-/// use. [PermanentFailure] classifies failures of the file.
+/// use. [PermanentFailure] classifies failures to open the file.
 @NullMarked
 package dev.hmacd.registry;
 

@@ -16,7 +16,7 @@ import dev.hmacd.v1.ListAccessKeysRequest;
 import dev.hmacd.v1.ListAccessKeysResponse;
 import io.grpc.ServerServiceDefinition;
 
-/// Converts `hmacd.v1.AccessKeyService` from protobuf to the use cases and back.
+/// Serves `hmacd.v1.AccessKeyService`: passes each request to its use case, and encodes the result.
 final class AccessKeyGrpcService {
   private final AccessKeyService accessKeys;
 

@@ -13,10 +13,10 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Starts the [Call] of each gRPC request, of all methods. The components are shared by all calls.
+/// Creates the [Call] and the [GrpcReply] of each gRPC request. All calls share the components.
 ///
 /// @param maxWait default and maximum deadline of a call
-/// @param encodeQueue returns the queue of the event loop of the calling thread
+/// @param encodeQueue returns the [EncodeQueue] of the calling thread's event loop
 record CallStarter(
     Authenticator authenticator,
     Duration maxWait,
@@ -26,7 +26,8 @@ record CallStarter(
   private static final Metadata.Key<String> TRACE_PARENT =
       Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
 
-  /// Starts a call, on the event loop of its connection. The call is not authenticated.
+  /// Creates a call and its reply. Called on the event loop of the connection. The new call is not
+  /// authenticated yet.
   <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
     Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
     return new GrpcReply<>(

@@ -4,11 +4,11 @@ import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Refusal;
 import java.util.zip.CRC32C;
 
-/// CRC32C checksums of fields (RFC 3720). Only the gRPC edge has checksums.
+/// CRC32C checksums of request and response fields (RFC 3720). Only the gRPC edge has checksums.
 final class Checksums {
   private Checksums() {}
 
-  /// @throws Refusal if the checksum of the bytes is not the expected one
+  /// @throws Refusal if the CRC32C checksum of the bytes differs from the expected checksum
   static void check(String field, int expected, byte[] bytes) {
     if (crc32c(bytes) != expected) {
       throw new Refusal(new Failure.ChecksumMismatch(field));

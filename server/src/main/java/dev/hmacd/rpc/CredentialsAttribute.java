@@ -7,7 +7,7 @@ import io.grpc.Attributes;
 /// The transport attribute with the credentials of a connection. gRPC passes the attribute to each
 /// call of the connection.
 final class CredentialsAttribute {
-  /// Key of the attribute.
+  /// Key of the credentials in the attributes of a transport or a call.
   static final Attributes.Key<Credentials> KEY = Attributes.Key.create("hmacd-credentials");
 
   private static final Credentials NONE = new NoCredentials();

@@ -14,36 +14,37 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Bounded encoding of the responses of one event loop: a response waits unencoded while too many
-/// encoded bytes are unmeasured. The memory of a connection includes encoded bytes only after their
-/// write.
+/// Bounds the memory of encoded responses on one event loop: a response waits unencoded while too
+/// many encoded bytes are unwritten. The measured memory of a connection includes encoded bytes
+/// only after their write.
 ///
-/// gRPC encodes a response to a buffer of direct memory at once, and writes it to the connection in
-/// a later task of the event loop. One pass of an event loop reads all ready connections before it
-/// runs tasks. Without a bound, the responses of these connections could exhaust the direct memory
-/// before the memory of any connection is measured. Above the bound, a response waits unencoded. No
-/// client can prolong the wait: a write hands the response to the connection's flow control.
+/// gRPC encodes a response at once into a buffer of direct memory. A later task of the event loop
+/// writes this buffer to the connection. One pass of an event loop reads all ready connections
+/// before it runs tasks. Without a bound, the responses of all ready connections could exhaust the
+/// direct memory before the memory of any connection is measured. Above the bound, a response waits
+/// unencoded. No client can prolong the wait, because a write hands the response to the
+/// connection's flow control.
 ///
 /// All methods except [#execute] and [#submit] run on the event loop.
 final class EncodeQueue {
-  /// The bound of all event loops together, in bytes of direct memory.
+  /// Bound on unwritten responses of all event loops together, in bytes of direct memory.
   static final long MAX_BYTES = 8 << 20;
 
-  /// The queue waits for the write of encoded responses only above this number of bytes. A task for
-  /// each response would cost an unloaded caller some percent. At most an eighth of the bound of an
-  /// event loop.
+  /// Number of unwritten bytes above which the queue schedules tasks that observe the writes. Tasks
+  /// for each response would slow the calls of an unloaded daemon by some percent. This number is
+  /// at most an eighth of the bound of an event loop.
   private static final int UNCOUNTED_BYTES = 64 << 10;
 
-  /// gRPC encodes each response to a buffer of at least this size.
+  /// Minimum size of the buffer into which gRPC encodes a response, in bytes.
   private static final int MIN_BYTES = 4096;
 
-  /// Size of gRPC's message prefix: a flag, and the length of the message.
+  /// Size of gRPC's message prefix (compression flag and message length), in bytes.
   private static final int PREFIX_BYTES = 5;
 
   private static final Logger log = LoggerFactory.getLogger(EncodeQueue.class);
   private static final LogRateLimiter exhaustions = new LogRateLimiter();
 
-  /// A response before its encoding.
+  /// A response that is not encoded yet.
   interface Response {
     /// Encodes and sends the response, on the event loop.
     ///
@@ -53,7 +54,7 @@ final class EncodeQueue {
     /// Ends the call with an error, because no direct memory is left for the response.
     void exhausted();
 
-    /// The action that measures the memory of the connection.
+    /// The action that measures the memory of the response's connection, after the write.
     Runnable measurement();
   }
 
@@ -61,16 +62,16 @@ final class EncodeQueue {
   private final long maxBytes;
   private final Queue<Response> waiting = new ArrayDeque<>();
 
-  /// Encoded bytes whose write has not been observed.
+  /// Number of encoded bytes whose write has not been observed yet.
   private long unwritten;
 
-  /// Actions that measure the memory of the connections of the unwritten bytes.
+  /// Actions that measure the memory of the connections with unwritten bytes.
   private Set<Runnable> measurements = new LinkedHashSet<>();
 
   private boolean awaitsWrite;
 
-  /// A supplier that returns the queue of the current event loop. The supplier throws
-  /// [IllegalStateException] on a thread that is no event loop.
+  /// A supplier that returns the queue of the calling thread's event loop. The supplier throws
+  /// [IllegalStateException] on a thread that is not an event loop.
   static Supplier<EncodeQueue> ofLoops(EventLoops loops) {
     var queues =
         new FastThreadLocal<EncodeQueue>() {
@@ -114,7 +115,8 @@ final class EncodeQueue {
         });
   }
 
-  /// Size of the buffer of an encoded message. Netty has four sizes for each power of two.
+  /// Size of the buffer of an encoded message, in bytes. Netty's allocator has four buffer sizes
+  /// for each power of two.
   ///
   /// @param message size of the message in bytes
   static int bufferBytes(int message) {
@@ -146,9 +148,11 @@ final class EncodeQueue {
     }
   }
 
-  /// gRPC has queued the write of each encoded response on the event loop. The first task runs
-  /// after or between these writes: responses of other connections may have been encoded since. The
-  /// second task runs after all writes that were queued before the first task.
+  /// Observes the write of encoded responses with two tasks of the event loop. gRPC has queued the
+  /// write of each encoded response on the event loop. The first task records the number of
+  /// unwritten bytes. Before the first task runs, other responses may be encoded, with their writes
+  /// queued behind this task. The second task runs after all writes that were queued before the
+  /// first task.
   private void awaitWrite() {
     if (!awaitsWrite) {
       awaitsWrite = true;

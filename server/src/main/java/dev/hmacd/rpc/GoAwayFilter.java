@@ -8,8 +8,8 @@ import io.netty.handler.codec.http2.Http2Error;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Removes the text of a GOAWAY frame after an internal error, and logs it. The text is the message
-/// of an unexpected exception, which Netty would send to the client.
+/// Removes and logs the text of a GOAWAY frame after an internal error. The text is the message of
+/// an unexpected exception, which Netty would send to the client.
 final class GoAwayFilter extends Http2ConnectionAdapter {
   private static final Logger log = LoggerFactory.getLogger(GoAwayFilter.class);
 

@@ -30,8 +30,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   private static final Logger log = LoggerFactory.getLogger(GrpcReply.class);
 
-  /// A stream sends its next message when at most this many bytes are unsent: gRPC's threshold of
-  /// `ServerCall.isReady`.
+  /// gRPC's threshold of `ServerCall.isReady`: a stream sends its next message when fewer bytes are
+  /// unsent.
   private static final int ON_READY_BYTES = 32 << 10;
 
   private final ServerCall<?, RespT> transport;
@@ -41,16 +41,16 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   private volatile boolean abandoned;
   private volatile @Nullable Runnable onEnd;
 
-  /// Upper bound on the bytes of messages that the client may not have read yet.
+  /// Upper bound on the bytes of response messages that the client has not read yet.
   private volatile int unreadBytes;
 
-  /// Measures the memory of the connection. Only the event loop uses this field.
+  /// The action that measures the memory of the connection. Only the event loop uses this field.
   private Runnable measurement = () -> {};
 
   @GuardedBy("this")
   private boolean headersSent;
 
-  /// @param queue of the connection's event loop
+  /// @param queue the queue of the connection's event loop
   GrpcReply(ServerCall<?, RespT> transport, Credentials credentials, Call call, EncodeQueue queue) {
     this.transport = transport;
     this.credentials = credentials;
@@ -58,12 +58,12 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     this.queue = queue;
   }
 
-  /// Size of a message in bytes. Protobuf caches the size, and needs it for the encoding.
+  /// Size of a message in bytes. Protobuf caches the size for the encoding.
   private static int bytes(Object message) {
     return message instanceof MessageLite protobuf ? protobuf.getSerializedSize() : 0;
   }
 
-  /// Upper bound on the bytes of messages that the client may not have read yet.
+  /// Upper bound on the bytes of response messages that the client has not read yet.
   int unreadBytes() {
     return unreadBytes;
   }
@@ -73,7 +73,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   }
 
   /// A reply that encodes the result as a message on the connection's event loop, and then
-  /// completes this reply. On other threads, its methods return before the event loop has run.
+  /// completes this reply. On other threads, the methods of the returned reply do not wait for the
+  /// encoding.
   <T> Reply<T> encoding(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
@@ -93,8 +94,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     };
   }
 
-  /// Like [#encoding], but encodes and sends the message on the current thread, before `succeed`
-  /// returns. For a secret that the use case clears after `succeed`.
+  /// As [#encoding], but encodes and sends the message on the current thread, before `succeed`
+  /// returns. Used for a secret that the use case clears after `succeed`.
   <T> Reply<T> encodingAtOnce(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
@@ -129,7 +130,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     @Override
     public void exhausted() {
       var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
-      boolean _ = call.conclude(failed); // The call may have concluded with success.
+      boolean _ = call.conclude(failed); // No effect if the call has already concluded.
       close(failed);
     }
 
@@ -184,14 +185,14 @@ final class GrpcReply<RespT> implements Reply<RespT> {
           .addKeyValue("method", call.method().name())
           .addKeyValue("request_id", call.requestId())
           .setCause(e)
-          .log("Message of a stream not sent");
+          .log("Message of a response stream not sent");
     } catch (OutOfDirectMemoryError e) {
       fail(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
     }
   }
 
-  /// Like [#send], but through the [EncodeQueue]. If all calls of this method are on the event
-  /// loop, the messages keep the order of the calls.
+  /// As [#send], but the [EncodeQueue] may delay the message. If all callers of this method run on
+  /// the event loop, the messages keep the order of the calls.
   void sendQueued(RespT message) {
     queue.submit(
         new QueuedResponse() {
@@ -208,7 +209,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     queue.execute(task);
   }
 
-  /// @return size of the message in bytes; -1 if the call had another outcome
+  /// @return size of the message in bytes; -1 if the call ended without this message
   private int sendLast(RespT message, ReleaseCheck check) {
     Outcome released = call.release(Outcome.ANSWERED, check);
     if (released == null) {
@@ -250,7 +251,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
     end.trailers().put(REQUEST_ID, call.requestId());
     try {
-      synchronized (this) { // Another thread may be sending.
+      synchronized (this) { // Another thread may be sending a message.
         transport.close(end.status(), end.trailers());
       }
       call.ended(failed);
@@ -265,7 +266,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return trailers;
   }
 
-  /// Ends the call as not sent: the stream had ended before the response.
+  /// Ends the call with the outcome NOT_SENT, because the stream had ended before the response.
   private void notSent(RuntimeException e) {
     log.atDebug()
         .addKeyValue("method", call.method().name())
@@ -308,7 +309,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return false;
   }
 
-  /// Whether the call has its outcome, such as a cancellation by the client.
+  /// Whether the call has an outcome, such as a cancellation by the client.
   boolean isEnded() {
     return call.isConcluded();
   }
@@ -327,7 +328,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
     runOnEnd();
     try {
-      synchronized (this) { // Another thread may be sending.
+      synchronized (this) { // Another thread may be sending a message.
         transport.close(Status.OK, trailers());
       }
       call.ended(Outcome.ANSWERED);

@@ -45,20 +45,20 @@ import org.slf4j.LoggerFactory;
 public final class GrpcServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
-  /// Unread bytes of a connection after which flow control stops the client (RFC 9113, section
-  /// 5.2).
+  /// HTTP/2 flow-control window: maximum number of unread request bytes on a connection (RFC 9113,
+  /// section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 18;
 
   /// Interval between checks of the deadlines of partially received requests.
   private static final long EXPIRY_CHECK_MILLIS = 250;
 
-  /// Memory of an idle connection.
+  /// Memory of an idle connection, in bytes of heap.
   private static final long IDLE_BYTES = 11 << 10;
 
-  /// Owner of the connections without a principal.
+  /// Owner of all connections without a principal.
   private static final Object UNKNOWN_OWNER = "nobody";
 
-  /// Maximum time to send the responses of calls that ended after the drain.
+  /// Maximum time that [#close] waits for the responses of calls that outlasted the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
@@ -130,7 +130,7 @@ public final class GrpcServer implements AutoCloseable {
         throw ListenException.unusable(
             UnixSocketFile.KEY,
             unix.path(),
-            "a Unix socket needs Linux's epoll",
+            "a Unix socket needs epoll, which this machine does not have; remove the Unix socket",
             Epoll.unavailabilityCause());
       }
       var file = new UnixSocketFile(unix.path());
@@ -198,8 +198,8 @@ public final class GrpcServer implements AutoCloseable {
       negotiator = InternalProtocolNegotiators.serverTls(listenerTls.context());
     } else {
       negotiator = new UnixSocketNegotiator();
-      // gRPC sets this option on every connection. A Unix socket does not have the option, so Netty
-      // would log a warning.
+      // gRPC sets SO_KEEPALIVE on every connection. A Unix socket does not have this option, so
+      // Netty would log a warning.
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     builder.protocolNegotiator(
@@ -236,7 +236,8 @@ public final class GrpcServer implements AutoCloseable {
       }
       Credentials credentials =
           ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
-      // Above the bound on connections, this closes the connection. gRPC gets the close event.
+      // `authenticated` closes the connection above the bound on connections. gRPC gets the close
+      // event.
       var route =
           new Connections.Route(
               attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
@@ -266,7 +267,8 @@ public final class GrpcServer implements AutoCloseable {
     return channel;
   }
 
-  /// Address of the TCP listener. The kernel chooses the port if the configured port is 0.
+  /// Address of the TCP listener; empty without a TCP listener. The kernel chooses the port if the
+  /// configured port is 0.
   public Optional<InetSocketAddress> tcpAddress() {
     return servers.stream()
         .map(GrpcServer::address)
@@ -279,14 +281,14 @@ public final class GrpcServer implements AutoCloseable {
     return connections.stream().mapToInt(Connections::open).sum();
   }
 
-  /// Number of connections that were closed because of the bounds on connections.
+  /// Number of connections that were closed because a bound on connections was exceeded.
   public long refusedConnections() {
     return connections.stream().mapToLong(Connections::refused).sum();
   }
 
-  /// Accepts no new calls, and waits until the calls in flight have ended.
+  /// Accepts no new calls, and waits until the calls in flight have ended, or the limit has passed.
   ///
-  /// @param limit for the whole wait
+  /// @param limit maximum time of the whole wait
   public void drain(Duration limit) {
     servers.forEach(Server::shutdown);
     health.endWatches();
@@ -311,7 +313,7 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  /// Waits [#LAST_ANSWERS] for the last responses, then closes the remaining connections.
+  /// Waits at most [#LAST_ANSWERS] for the last responses, then closes the remaining connections.
   @Override
   public void close() {
     drain(LAST_ANSWERS);

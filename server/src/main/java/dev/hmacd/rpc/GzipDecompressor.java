@@ -9,7 +9,7 @@ import java.io.InputStream;
 import java.util.zip.GZIPInputStream;
 
 /// Decompresses gzip requests. Reports invalid gzip data when the message is read, so the caller
-/// gets a reason of the contract. gRPC's own decompressor fails earlier, without a reason.
+/// gets an error reason of the API. gRPC's own decompressor fails earlier, without an error reason.
 final class GzipDecompressor implements Decompressor {
   static final DecompressorRegistry REGISTRY =
       DecompressorRegistry.emptyInstance()
@@ -40,7 +40,7 @@ final class GzipDecompressor implements Decompressor {
 
       private void begin() throws IOException {
         if (!begun) {
-          begun = true; // Precedes the next line, which throws if the gzip header is invalid.
+          begun = true; // Set before the next line, which throws if the gzip header is invalid.
           in = new GZIPInputStream(in);
         }
       }

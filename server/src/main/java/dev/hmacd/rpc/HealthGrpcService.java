@@ -31,13 +31,14 @@ import org.jspecify.annotations.Nullable;
 /// store the service names of requests.
 @ThreadSafe
 public final class HealthGrpcService {
-  /// Maximum number of concurrent Watch calls, shared between principals. A call needs a few KiB.
+  /// Maximum number of concurrent Watch calls, shared between principals. A Watch call needs a few
+  /// KiB of memory.
   static final int MAX_WATCHES = 4096;
 
   private static final int MAX_NAME_CHARS = 256;
 
-  /// Names of services in health checks; the empty name is the whole daemon. All services depend on
-  /// the token, so all have the same status.
+  /// Service names that clients may check; the empty name is the whole daemon. All services depend
+  /// on the token, so all have the same status.
   private static final Set<String> SERVICES =
       Set.of(
           "",
@@ -55,7 +56,7 @@ public final class HealthGrpcService {
 
   /// Sets the status of every service. Does nothing after [#stop].
   ///
-  /// @param serving whether a token gives the known answer
+  /// @param serving whether the health check of at least one token succeeds
   public void setServing(boolean serving) {
     synchronized (this) {
       if (stopping) {
@@ -67,7 +68,7 @@ public final class HealthGrpcService {
   }
 
   /// Sets NOT_SERVING until the end of the process: later calls of [#setServing] have no effect.
-  /// Clients use another daemon while calls in flight end.
+  /// Clients can use another daemon while calls in flight end.
   public void stop() {
     synchronized (this) {
       stopping = true;
@@ -76,8 +77,8 @@ public final class HealthGrpcService {
     watches.forEach(Watch::sendStatus);
   }
 
-  /// Ends all Watch calls, and refuses new Watch calls. Must be called at a stop, which waits for
-  /// all calls.
+  /// Ends all Watch calls, and refuses new Watch calls. The stop of the daemon calls this method
+  /// before it waits for all calls in flight.
   void endWatches() {
     watchesEnded = true;
     watches.forEach(Watch::end);
@@ -151,7 +152,8 @@ public final class HealthGrpcService {
     private final GrpcReply<HealthCheckResponse> reply;
     private final Authenticator authenticator;
 
-    /// The status in the last message. Only the event loop uses this field.
+    /// The status in the last sent message; null before the first. Only the event loop uses this
+    /// field.
     private @Nullable ServingStatus lastSent;
 
     Watch(boolean isKnown, GrpcReply<HealthCheckResponse> reply, Authenticator authenticator) {
@@ -160,14 +162,15 @@ public final class HealthGrpcService {
       this.authenticator = authenticator;
     }
 
-    /// Sends the current status, unless the last message had the same status. Several changes
-    /// before the event loop runs give one message.
+    /// Sends the current status, unless the last message had the same status. If the status changes
+    /// several times before the event loop runs, the client gets one message.
     void sendStatus() {
       reply.execute(this::sendOnEventLoop);
     }
 
     private void sendOnEventLoop() {
-      // The protocol defines this status for unknown services, which may become known later.
+      // The health protocol defines SERVICE_UNKNOWN for unknown services, which may become known
+      // later.
       ServingStatus now = isKnown ? status : ServingStatus.SERVICE_UNKNOWN;
       if (now == lastSent) {
         return;

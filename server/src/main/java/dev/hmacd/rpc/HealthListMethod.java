@@ -27,7 +27,8 @@ import java.util.Map;
 ///
 /// Remove this class when grpc-services has `HealthGrpc.getListMethod`.
 final class HealthListMethod {
-  /// `HealthListRequest` has no field.
+  /// Descriptor of the method List. The request type is [Empty], because `HealthListRequest` has no
+  /// fields.
   static final MethodDescriptor<Empty, DynamicMessage> METHOD =
       MethodDescriptor.<Empty, DynamicMessage>newBuilder()
           .setType(MethodType.UNARY)
@@ -69,7 +70,8 @@ final class HealthListMethod {
     return Schema.FILE;
   }
 
-  /// Descriptors with the method List, loaded at the first use because descriptors load slowly.
+  /// Protobuf descriptors with the method List, loaded at the first use because descriptors load
+  /// slowly.
   private static final class Schema {
     static final FileDescriptor FILE = file();
     static final Descriptor RESPONSE = FILE.findMessageTypeByName("HealthListResponse");
@@ -113,7 +115,8 @@ final class HealthListMethod {
       try {
         return FileDescriptor.buildFrom(file.build(), new FileDescriptor[0]);
       } catch (DescriptorValidationException e) {
-        throw new IllegalStateException("health.proto of grpc-services has changed", e);
+        throw new IllegalStateException(
+            "cannot add the method List: health.proto of grpc-services has changed", e);
       }
     }
 
@@ -127,8 +130,8 @@ final class HealthListMethod {
     }
   }
 
-  /// Marshals a response. gRPC's own marshaller would load the descriptors at the definition of the
-  /// method.
+  /// Marshals a response of the method List. gRPC's own marshaller would load the descriptors at
+  /// the definition of the method.
   private static final class ResponseMarshaller
       implements MethodDescriptor.Marshaller<DynamicMessage> {
     @Override

@@ -34,7 +34,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
   private final StreamMemory memory;
   private final MemoryExhaustionLog exhaustionLog;
 
-  /// Set with the first SETTINGS frame, before any other use.
+  /// The meter of the connection, set at the first SETTINGS frame, before any other use.
   private @Nullable ConnectionMeter meter;
 
   private InboundFrameFilter(
@@ -88,8 +88,9 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       meter = ConnectionMeter.of(context.channel());
       memory.start(context, meter);
     }
-    // No dynamic table (RFC 7541, section 4.2): each request id would enter it, and each look-up
-    // would compare the ids of earlier calls. A client may also allow a table of 4 GiB.
+    // Response headers use no dynamic table (RFC 7541, section 4.2). Otherwise each request id
+    // would enter the table, and each look-up would compare the ids of earlier calls. A client may
+    // also allow a table of 4 GiB.
     var headers = handler.encoder().configuration().headersConfiguration();
     if (headers.maxHeaderTableSize() != 0) {
       headers.maxHeaderTableSize(0);

@@ -11,7 +11,7 @@ final class IncompleteRequest {
   /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
   private static final int FRAME_BYTES = 512;
 
-  /// Size of gRPC's message prefix: a flag, and the length of the message.
+  /// Size of gRPC's message prefix (compression flag and message length), in bytes.
   private static final int PREFIX_BYTES = 5;
 
   private final GrpcReply<?> reply;
@@ -30,7 +30,7 @@ final class IncompleteRequest {
     this.requests = requests;
   }
 
-  /// Sets the memory of the connection's streams, which counts the held bytes, too.
+  /// Sets the [StreamMemory] of the connection, which also counts the held bytes.
   void attach(StreamMemory memory) {
     streams = memory;
     memory.hold(heldBytes);
@@ -62,8 +62,9 @@ final class IncompleteRequest {
     return !reply.isEnded();
   }
 
-  /// Refuses a message that is too long, with a reason of the contract. gRPC's own refusal has no
-  /// reason. If the message prefix arrives in several frames, gRPC refuses the message.
+  /// Refuses a message that is too long, with an error reason of the API. gRPC's own refusal has no
+  /// error reason. If the message prefix arrives in several frames, gRPC itself refuses the
+  /// message.
   private void refuseIfTooLong(ByteBuf data) {
     if (data.readableBytes() >= PREFIX_BYTES
         && data.getUnsignedInt(data.readerIndex() + 1) > requests.maxRequestBytes()) {
@@ -71,8 +72,8 @@ final class IncompleteRequest {
     }
   }
 
-  /// Counts a message that gRPC has read. The daemon keeps the message until the end of the
-  /// request, because a second message makes the request invalid.
+  /// Adds the length of a message that gRPC has read to the held bytes. The daemon keeps the
+  /// message until the end of the request, because a second message makes the request invalid.
   ///
   /// @param bytes length of the decompressed message
   void messageRead(int bytes) {

@@ -18,9 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Partially received requests: deadlines and memory bounds (slowloris defence). Without deadlines,
-/// a client could keep calls open for the lifetime of its connection, and a stop would wait for
-/// these calls. There is one memory bound for all principals together, and another for each
-/// principal.
+/// a client could keep calls open for the lifetime of its connection, and a stop of the daemon
+/// would wait for these calls. There is one memory bound for all principals together, and another
+/// for each principal.
 @ThreadSafe
 final class IncompleteRequests {
   private static final Logger log = LoggerFactory.getLogger(IncompleteRequests.class);
@@ -35,7 +35,7 @@ final class IncompleteRequests {
   private final OwnerQuota ownerQuota;
   private final LogRateLimiter refusalLog = new LogRateLimiter();
 
-  /// The last registered request of this event loop, until [InboundFrameFilter] assigns it to a
+  /// The last registered request of each event loop, until [InboundFrameFilter] assigns it to a
   /// stream. gRPC does not expose the stream identifier of a call.
   private final FastThreadLocal<@Nullable IncompleteRequest> latest = new FastThreadLocal<>();
 
@@ -44,7 +44,8 @@ final class IncompleteRequests {
   IncompleteRequests(int maxRequestBytes, long maxHeldBytes) {
     this.maxRequestBytes = maxRequestBytes;
     this.maxHeldBytes = maxHeldBytes;
-    // The bound of one owner admits the longest request even in many DATA frames.
+    // The bound of one owner admits a request of maximum size, even if it arrives in many DATA
+    // frames.
     this.ownerQuota = OwnerQuota.halfOf(maxHeldBytes, maxRequestBytes + maxRequestBytes / 8);
   }
 
@@ -62,7 +63,7 @@ final class IncompleteRequests {
     return request;
   }
 
-  /// Returns the last registered request of this event loop once; null after that.
+  /// Returns and forgets the last registered request of this event loop; null if there is none.
   @Nullable IncompleteRequest takeLatest() {
     IncompleteRequest request = latest.get();
     if (request != null) {
@@ -71,10 +72,11 @@ final class IncompleteRequests {
     return request;
   }
 
-  /// Counts more held bytes of a call. Refuses the call above the bound of the owner or of all
+  /// Adds to the bytes that a call holds. Refuses the call above the bound of its owner or of all
   /// owners together. A call with at most [#CALL_BYTES] may exceed a bound by an eighth, so that
   /// long requests cannot keep out short requests.
   ///
+  /// @param bytes number of bytes to add
   /// @param callBytes bytes that this call holds, including `bytes`
   void hold(int bytes, long callBytes, IncompleteRequest request) {
     long ofAll = heldByAll.addAndGet(bytes);
@@ -111,8 +113,8 @@ final class IncompleteRequests {
     }
   }
 
-  /// Ends calls whose deadline has passed. If one owner or all owners have too many calls, refuses
-  /// the oldest calls.
+  /// Ends incomplete calls whose deadline has passed. If one owner or all owners together have too
+  /// many incomplete calls, refuses the oldest of these calls.
   void expire(long nowNanos) {
     for (IncompleteRequest each : incomplete) {
       if (each.reply().call().isExpired(nowNanos)) {

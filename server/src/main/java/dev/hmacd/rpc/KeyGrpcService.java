@@ -23,7 +23,7 @@ import io.grpc.ServerServiceDefinition;
 import java.util.HexFormat;
 import java.util.Optional;
 
-/// Converts `hmacd.v1.KeyService` from protobuf to the use cases and back.
+/// Serves `hmacd.v1.KeyService`: passes each request to its use case, and encodes the result.
 final class KeyGrpcService {
   private final KeyService keys;
   private final AliasMethods aliases;

@@ -15,7 +15,7 @@ import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.ServerServiceDefinition;
 
-/// Converts `hmacd.v1.MacService` from protobuf to the use cases and back.
+/// Serves `hmacd.v1.MacService`: passes each request to its use case, and encodes the result.
 final class MacGrpcService {
   private final MacService macs;
 

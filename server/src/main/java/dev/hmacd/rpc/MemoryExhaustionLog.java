@@ -7,7 +7,8 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Logs the exhaustion of the memory for reads. gRPC closes the connection without a log message.
+/// Logs a failed read for which no direct memory is left. gRPC closes the connection without a log
+/// message.
 @Sharable
 final class MemoryExhaustionLog extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(MemoryExhaustionLog.class);

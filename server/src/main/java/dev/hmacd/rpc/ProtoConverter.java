@@ -26,7 +26,7 @@ import java.util.List;
 final class ProtoConverter {
   private ProtoConverter() {}
 
-  /// @throws Refusal if the algorithm is unspecified, or not in the contract
+  /// @throws Refusal if the algorithm is unspecified or unknown
   static dev.hmacd.key.MacAlgorithm algorithm(MacAlgorithm value) {
     return switch (value) {
       case MAC_ALGORITHM_HMAC_SHA_224 -> dev.hmacd.key.MacAlgorithm.HMAC_SHA_224;
@@ -34,7 +34,8 @@ final class ProtoConverter {
       case MAC_ALGORITHM_HMAC_SHA_384 -> dev.hmacd.key.MacAlgorithm.HMAC_SHA_384;
       case MAC_ALGORITHM_HMAC_SHA_512 -> dev.hmacd.key.MacAlgorithm.HMAC_SHA_512;
       case MAC_ALGORITHM_UNSPECIFIED, UNRECOGNIZED ->
-          throw refuseEnum("mac_algorithm", "must be HMAC_SHA_224, _256, _384 or _512");
+          throw refuseEnum(
+              "mac_algorithm", "must be HMAC_SHA_224, HMAC_SHA_256, HMAC_SHA_384 or HMAC_SHA_512");
     };
   }
 
@@ -47,7 +48,7 @@ final class ProtoConverter {
     };
   }
 
-  /// @throws Refusal if the spec is unspecified, or not in the contract
+  /// @throws Refusal if the key spec is unspecified or unknown
   static dev.hmacd.key.KeySpec spec(KeySpec value) {
     return switch (value) {
       case KEY_SPEC_HMAC_224 -> dev.hmacd.key.KeySpec.HMAC_224;

@@ -22,8 +22,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Server reflection (`grpc.reflection.v1` and `v1alpha`) for authenticated callers. Both versions
-/// share one bound on concurrent calls, and each principal has a smaller bound of its own. A call
-/// lasts at most `grpc.limits.max_call_time`.
+/// share one limit on concurrent calls, which [FairLimit] divides between principals. A call lasts
+/// at most `grpc.limits.max_call_time`.
 final class ReflectionGrpcService
     implements ServerCallHandler<
         SerializedRequest<ServerReflectionRequest>, ServerReflectionResponse> {
@@ -58,7 +58,8 @@ final class ReflectionGrpcService
     return definitions;
   }
 
-  /// The definition of one version. `v1alpha` and `v1` have the same fields and field numbers.
+  /// The service definition of one version. `v1alpha` and `v1` have the same fields and field
+  /// numbers.
   private ServerServiceDefinition definition(ServiceDescriptor version) {
     var method =
         METHOD.toBuilder(
@@ -77,13 +78,15 @@ final class ReflectionGrpcService
         .build();
   }
 
-  /// Ends all calls, and refuses new calls. Must be called at a stop, which waits for all calls.
+  /// Ends all reflection calls, and refuses new reflection calls. The stop of the daemon calls this
+  /// method before it waits for all calls in flight.
   void stop() {
     stopped = true;
     open.forEach(call -> call.fail(new Failure.Stopping()));
   }
 
-  /// The index. Descriptors load slowly, so the first call creates the index.
+  /// The index of the descriptors. The first call creates the index, because descriptors load
+  /// slowly.
   private ReflectionIndex index() {
     ReflectionIndex made = index;
     if (made == null) {
@@ -124,8 +127,8 @@ final class ReflectionGrpcService
     reply.fail(new Failure.LimitExceeded("calls of ServerReflectionInfo", MAX_CALLS));
   }
 
-  /// Responds to one request after the other. Reads the next request after the connection has sent
-  /// the responses, so that a client that does not read responses holds little memory.
+  /// Responds to one request after the other. Reads the next request only when the connection has
+  /// sent most of the responses: a client that does not read responses holds little memory.
   private final class Listener
       extends ServerCall.Listener<SerializedRequest<ServerReflectionRequest>> {
     private final ServerCall<?, ServerReflectionResponse> call;

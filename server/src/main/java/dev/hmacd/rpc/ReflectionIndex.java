@@ -32,9 +32,9 @@ import org.jspecify.annotations.Nullable;
 /// An index of protobuf descriptors, which answers requests of server reflection. Contains the
 /// files of the services, and the files of error details.
 ///
-/// No method refers to the types of error details. Without the files of these types, a generic
-/// client cannot decode the reason of an error. gRPC's own reflection service has only the files of
-/// services.
+/// No method of a service refers to the types of error details. Without the files of these types, a
+/// generic client cannot decode the reason of an error. gRPC's own reflection service has only the
+/// files of services.
 final class ReflectionIndex {
   private static final List<FileDescriptor> DETAILS =
       List.of(
@@ -54,7 +54,7 @@ final class ReflectionIndex {
     for (ServerServiceDefinition definition : definitions) {
       var service = definition.getServiceDescriptor();
       if (!(service.getSchemaDescriptor() instanceof ProtoFileDescriptorSupplier schema)) {
-        throw new IllegalStateException(service.getName() + " has no descriptor");
+        throw new IllegalStateException(service.getName() + " has no protobuf descriptor");
       }
       services.add(service.getName());
       addFile(schema.getFileDescriptor());
@@ -101,10 +101,10 @@ final class ReflectionIndex {
             .setOriginalRequest(request);
     switch (request.getMessageRequestCase()) {
       case FILE_BY_FILENAME ->
-          setFile(response, files.get(request.getFileByFilename()), "there is no such file");
+          setFile(response, files.get(request.getFileByFilename()), "no proto file has this name");
       case FILE_CONTAINING_SYMBOL -> {
         GenericDescriptor symbol = symbols.get(request.getFileContainingSymbol());
-        setFile(response, symbol == null ? null : symbol.getFile(), "there is no such symbol");
+        setFile(response, symbol == null ? null : symbol.getFile(), "no symbol has this name");
       }
       case FILE_CONTAINING_EXTENSION -> {
         ExtensionRequest extension = request.getFileContainingExtension();
@@ -113,7 +113,7 @@ final class ReflectionIndex {
             extensions
                 .getOrDefault(extension.getContainingType(), Map.of())
                 .get(extension.getExtensionNumber()),
-            "there is no such extension");
+            "the message type has no extension of this number");
       }
       case ALL_EXTENSION_NUMBERS_OF_TYPE ->
           setExtensionNumbers(response, request.getAllExtensionNumbersOfType());
@@ -160,7 +160,7 @@ final class ReflectionIndex {
               .setBaseTypeName(type)
               .addAllExtensionNumber(extensions.getOrDefault(type, Map.of()).keySet()));
     } else {
-      setError(response, Code.NOT_FOUND, "there is no such message type");
+      setError(response, Code.NOT_FOUND, "no message type has this name");
     }
   }
 

@@ -15,10 +15,11 @@ import org.jspecify.annotations.Nullable;
 /// A request message as bytes. The bytes are parsed after the request is complete, because a parsed
 /// message may need a hundred times the heap of its bytes.
 ///
-/// For malformed bytes, gRPC itself would respond with a code and a text outside the contract.
+/// For malformed bytes, gRPC itself would respond with a code and a text that the API does not
+/// define.
 final class SerializedRequest<ReqT extends Message> {
-  /// Above this length, the search for unknown fields runs before the parser, because parsed
-  /// unknown fields can need much heap. Few requests are longer.
+  /// Length in bytes above which the search for unknown fields runs before the parser, because
+  /// parsed unknown fields can need much heap. Few requests are longer.
   private static final int LONG_BYTES = 16_384;
 
   private final ReqT defaultInstance;

@@ -51,7 +51,7 @@ final class ServiceBuilder {
     return Method.named(Objects.requireNonNull(method.getBareMethodName()));
   }
 
-  /// @throws IllegalStateException when a method of the contract is missing
+  /// @throws IllegalStateException if a method of the service has no handler
   ServerServiceDefinition build() {
     if (methods.size() != generated.getMethods().size()) {
       throw new IllegalStateException(

@@ -22,7 +22,7 @@ final class Statuses {
 
   record StatusWithTrailers(Status status, Metadata trailers) {}
 
-  /// The code and text of a failure.
+  /// The status code, text and metadata of a failure.
   private record Mapping(Code code, String text, Map<String, String> metadata) {}
 
   /// @param requestId id of the request, in the error's [RequestInfo]
@@ -46,7 +46,8 @@ final class Statuses {
     return new StatusWithTrailers(status.getStatus(), trailers == null ? new Metadata() : trailers);
   }
 
-  // No default branch: a new kind of failure does not compile until it has a status.
+  // This switch has no default branch: a new kind of failure does not compile until it has a
+  // status.
   private static Mapping mapping(Failure failure) {
     return switch (failure) {
       case Failure.Unauthenticated() ->

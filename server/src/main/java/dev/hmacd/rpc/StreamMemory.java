@@ -16,7 +16,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// Memory of the streams of one gRPC connection. The connection's event loop owns its fields.
+/// Memory of the streams of one gRPC connection. Only the connection's event loop uses the fields
+/// of this class.
 ///
 /// The memory of a stream is its state, its partially received request, and its response while the
 /// client does not read the response. A stream is reset if its response is unread for longer than
@@ -29,20 +30,20 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   private final Http2Connection connection;
   private final long transferNanos;
 
-  /// Property of a stream: its [IncompleteRequest].
+  /// Key of a stream's property that holds its [IncompleteRequest].
   private final Http2Connection.PropertyKey incompleteKey;
 
-  /// Property of a stream: the time of the first sweep with an unread response, a value of
-  /// [System#nanoTime].
+  /// Key of a stream's property that holds the time of the first sweep with an unread response, a
+  /// value of [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 
-  /// Set by [#start], before any other use.
+  /// The context of the gRPC handler; null until [#start].
   private @Nullable ChannelHandlerContext context;
 
   private @Nullable ConnectionMeter meter;
   private final Runnable measurement = this::measure;
 
-  /// Bytes of partially received requests.
+  /// Total bytes of the partially received requests of the connection.
   private long requestBytes;
 
   /// @param transfer timeout for a response that the client does not read
@@ -54,7 +55,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     this.unreadSince = connection.newKey();
   }
 
-  /// Starts the measurements by the meter of the connection.
+  /// Registers this memory with the meter of the connection, which then measures it.
   void start(ChannelHandlerContext context, ConnectionMeter meter) {
     this.context = context;
     this.meter = meter;
@@ -67,13 +68,14 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     request.attach(this);
   }
 
-  /// The request of a stream; null if the call was refused at its start.
+  /// The [IncompleteRequest] of a stream; null if the call was refused at its start.
   @Nullable IncompleteRequest request(Http2Stream stream) {
     return stream.getProperty(incompleteKey);
   }
 
   /// An action that measures the memory of the connection if responses wait for the client's
-  /// flow-control windows. Before the next sweep, such responses could exhaust the memory.
+  /// flow-control windows. Without this action, such responses could exhaust the memory before the
+  /// next sweep.
   Runnable measurement() {
     return measurement;
   }
@@ -86,7 +88,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
 
   /// Adds to the bytes of partially received requests.
   ///
-  /// @param bytes negative to subtract
+  /// @param bytes number of bytes to add; negative to subtract
   void hold(long bytes) {
     requestBytes += bytes;
   }
@@ -101,8 +103,8 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     return connection.numActiveStreams() > 0 || requestBytes > 0;
   }
 
-  /// Bytes of responses that wait for the client's flow-control windows. If there are none, the
-  /// streams are not visited.
+  /// Bytes of responses that wait for the client's flow-control windows. Visits the streams only if
+  /// such bytes exist.
   @Override
   public long directBytes() {
     Http2RemoteFlowController flow = handler.encoder().flowController();
@@ -114,7 +116,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     return bytes[0];
   }
 
-  /// Bytes of the whole response: sent and unsent bytes are in the same buffer.
+  /// Bytes of a stream's whole response, because sent and unsent bytes are in the same buffer.
   private long responseBytes(Http2Stream stream) {
     IncompleteRequest incomplete = request(stream);
     return EncodeQueue.bufferBytes(incomplete == null ? 0 : incomplete.reply().unreadBytes());
@@ -133,8 +135,8 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     }
   }
 
-  /// Resets streams whose response the client has not read in time, and streams with a response
-  /// whose request the client does not end.
+  /// Resets a stream if the client has not read its response in time. Also resets a stream if the
+  /// client has not ended its request in time after the response.
   @Override
   public void sweep(long nowNanos) {
     ChannelHandlerContext known = context;
@@ -151,7 +153,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     for (Http2Stream stream : late) {
       IncompleteRequest incomplete = request(stream);
       if (incomplete != null) {
-        incomplete.reply().fail(new Failure.DeadlineExceeded()); // A reset does not end a Watch.
+        incomplete.reply().fail(new Failure.DeadlineExceeded()); // The reset does not end a Watch.
       }
       var _ =
           handler

@@ -64,7 +64,9 @@ final class TagMethods {
 
   private static void requireSome(String field, int count) {
     FieldValidation.require(
-        count >= 1 && count <= Tag.MAX_PER_KEY, field, "must be 1 to " + Tag.MAX_PER_KEY);
+        count >= 1 && count <= Tag.MAX_PER_KEY,
+        field,
+        "must have 1 to " + Tag.MAX_PER_KEY + " elements");
   }
 
   private void listResourceTags(

@@ -12,15 +12,16 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Runs the calls of one gRPC method with a single request. Authenticates the caller, refuses
-/// requests outside of the contract, and passes the request to the handler, all on the event loop.
+/// Runs the calls of one gRPC method whose calls have a single request message. On the event loop,
+/// authenticates the caller, refuses requests that violate the API, and passes the request to the
+/// handler.
 final class UnaryMethod<ReqT extends Message, RespT>
     implements ServerCallHandler<SerializedRequest<ReqT>, RespT> {
   /// The handler of a method, which must not block.
   interface Handler<ReqT, RespT> {
     /// Passes the request to a use case.
     ///
-    /// @throws Refusal the failure of the call
+    /// @throws Refusal with the failure, if the call is refused
     void call(Call call, ReqT request, GrpcReply<RespT> reply);
   }
 
@@ -29,8 +30,8 @@ final class UnaryMethod<ReqT extends Message, RespT>
   private final Function<ReqT, List<? extends Message>> parts;
   private final CallStarter starter;
 
-  /// @param parts returns the messages that a request contains, for the search for unknown fields.
-  ///   Protobuf itself would load descriptors for this search, which load slowly
+  /// @param parts returns the messages that a request contains, to search them for unknown fields.
+  ///   Protobuf's own search would load descriptors, which load slowly
   UnaryMethod(
       Method method,
       Handler<ReqT, RespT> handler,
@@ -48,11 +49,11 @@ final class UnaryMethod<ReqT extends Message, RespT>
     GrpcReply<RespT> reply = starter.start(transport, headers, method);
     if (!reply.authenticate(starter.authenticator())) {
       reply.fail(new Failure.Unauthenticated());
-      return new ServerCall.Listener<>() {}; // The request is not read.
+      return new ServerCall.Listener<>() {}; // No message of the refused call is read.
     }
     Call call = reply.call();
     IncompleteRequest incomplete = starter.incompleteRequests().register(reply, call.principal());
-    transport.request(2); // The second request detects another message, or the end.
+    transport.request(2); // Two messages, to detect a second message or the end.
     return new ServerCall.Listener<>() {
       private @Nullable SerializedRequest<ReqT> request;
 
@@ -69,7 +70,7 @@ final class UnaryMethod<ReqT extends Message, RespT>
       public void onHalfClose() {
         incomplete.release();
         if (reply.isEnded()) {
-          return; // The call was already refused.
+          return; // The call was already refused or cancelled.
         }
         SerializedRequest<ReqT> received = request;
         request = null; // Frees memory: a Watch call can last for hours.

@@ -28,10 +28,12 @@ final class UnixSocketFile {
 
   private static final Logger log = LoggerFactory.getLogger(UnixSocketFile.class);
 
-  /// The mask of the file type in `st_mode`, and the types (inode(7)).
+  /// Mask of the file type in `st_mode` (inode(7)).
   private static final int TYPE_MASK = 0xf000;
 
   private static final int SOCKET = 0xc000;
+
+  /// Names of the other file types in `st_mode`, for error texts.
   private static final Map<Integer, String> OTHER_TYPES =
       Map.of(
           0x1000, "a FIFO",
@@ -46,7 +48,7 @@ final class UnixSocketFile {
   private final Path path;
   private final Path bound;
 
-  /// Identity of the daemon's own socket file.
+  /// The [#identity] of the daemon's own socket file; null before [#publish].
   private @Nullable String own;
 
   UnixSocketFile(Path path) {
@@ -59,7 +61,7 @@ final class UnixSocketFile {
     return bound;
   }
 
-  /// Removes the socket of a daemon that crashed.
+  /// Removes the socket file of a daemon that crashed.
   ///
   /// @throws ListenException if another process listens on the socket, or if the file is not a
   ///   socket
@@ -84,7 +86,7 @@ final class UnixSocketFile {
       }
       Files.delete(path);
     } catch (NoSuchFileException e) {
-      // The path is free, or its folder is missing: then bind fails.
+      // The path is free, or its folder is missing. Without the folder, bind fails.
     } catch (ListenException e) {
       throw e;
     } catch (IOException e) {
@@ -93,8 +95,8 @@ final class UnixSocketFile {
     }
   }
 
-  /// Only a socket without a listener refuses a connection. A pending connection means that a
-  /// process is slow to accept.
+  /// Whether a process listens on the socket. Only a socket without a listener refuses a
+  /// connection. A connection is pending if the process is slow to accept.
   private static boolean isListenedOn(Path path) throws IOException {
     try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
       probe.configureBlocking(false);
@@ -107,7 +109,7 @@ final class UnixSocketFile {
 
   /// Sets the mode of the socket at [#toBind], and moves the socket to the configured path.
   ///
-  /// @param mode file mode: the users that may connect
+  /// @param mode file mode, which determines the users that may connect
   void publish(Set<PosixFilePermission> mode) throws ListenException {
     try {
       Files.setPosixFilePermissions(bound, mode);
@@ -123,8 +125,8 @@ final class UnixSocketFile {
     }
   }
 
-  /// Mode, inode number and change time. The change time distinguishes files with a reused inode
-  /// number.
+  /// Mode, inode number and change time of the file at the configured path. The change time
+  /// distinguishes files with a reused inode number.
   private String identity() throws IOException {
     return attribute(path, "unix:mode")
         + " "

@@ -15,8 +15,9 @@ import io.netty.util.AsciiString;
 import java.io.IOException;
 
 /// The protocol negotiator of the Unix socket. Reads the peer's uid from the kernel (SO_PEERCRED),
-/// and sets a [UnixPeer] as the credentials of the connection. A Unix socket has no handshake. gRPC
-/// has no public API for negotiators; the ALTS and xDS code of gRPC uses the same internal API.
+/// and sets a [UnixPeer] as the credentials of the connection. A Unix socket has no TLS handshake.
+/// gRPC has no public API for negotiators; the ALTS and xDS code of gRPC uses the same internal
+/// API.
 final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final AsciiString SCHEME = AsciiString.of("http");
 

@@ -10,7 +10,7 @@ import java.io.IOException;
 /// Searches a serialized message for unknown fields, without parsing the message. A parser would
 /// keep unknown fields: 131 kB of nested groups become 13 MB of heap.
 final class UnknownFields {
-  /// Maximum depth of the search. No request of the contract has this depth.
+  /// Maximum depth of nested messages in the search. No valid request has this depth.
   private static final int MAX_DEPTH = 16;
 
   private UnknownFields() {}
@@ -47,7 +47,8 @@ final class UnknownFields {
     return false;
   }
 
-  /// A parser treats a field with another wire type as unknown.
+  /// Whether a field has its defined wire type. A parser treats a field with another wire type as
+  /// unknown.
   private static boolean fits(FieldDescriptor field, int wireType) {
     return wireType == field.getLiteType().getWireType()
         || (field.isPackable() && wireType == WireFormat.WIRETYPE_LENGTH_DELIMITED);

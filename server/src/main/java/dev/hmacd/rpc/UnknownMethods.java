@@ -11,10 +11,11 @@ import io.grpc.ServerMethodDefinition;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/// Refuses calls of unknown methods with a reason of the contract, like all other failures. A
+/// Refuses calls of unknown methods with an error reason of the API, as for all other failures. A
 /// caller without a principal gets UNAUTHENTICATED.
 final class UnknownMethods extends HandlerRegistry {
-  /// The name of all unknown methods. A name from a request must not become a label of metrics.
+  /// The name that stands for all unknown methods. A name from a request must not become a label of
+  /// metrics.
   private static final String NAME = "hmacd/unknown";
 
   private final ServerMethodDefinition<?, ?> method;
@@ -47,7 +48,7 @@ final class UnknownMethods extends HandlerRegistry {
     }
   }
 
-  /// The marshaller of a call without messages.
+  /// The marshaller of refused calls, whose messages are not read.
   private enum Unread implements MethodDescriptor.Marshaller<InputStream> {
     INSTANCE;
 

@@ -12,13 +12,13 @@ import java.io.OutputStream;
 import java.util.Arrays;
 
 /// The stream of an encoded message, which clears its bytes after the transport has copied them.
-/// Protobuf's own stream would leave the secret in the message to the garbage collector.
+/// With Protobuf's own stream, a secret in the message would stay on the heap.
 final class ZeroizingStream extends ByteArrayInputStream implements Drainable, KnownLength {
   private ZeroizingStream(byte[] bytes) {
     super(bytes);
   }
 
-  /// A copy of a method that encodes responses to zeroizing streams.
+  /// A copy of a method descriptor, which encodes responses to streams of this class.
   static <ReqT, RespT extends MessageLite> MethodDescriptor<ReqT, RespT> responses(
       MethodDescriptor<ReqT, RespT> method) {
     Marshaller<RespT> generated = method.getResponseMarshaller();

@@ -1,5 +1,5 @@
-/// The gRPC edge: listeners, services, and the conversion of protobuf messages to the domain and
-/// back.
+/// The gRPC edge: listeners, services, and the conversion between protobuf messages and domain
+/// types.
 @NullMarked
 package dev.hmacd.rpc;
 

@@ -3,17 +3,18 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 
 /// Circuit breaker of a token: while it is open, the token is out of service and calls fail at
-/// once. Only the [HealthCheck] opens and closes the circuit breaker. A lane only reports a fault
-/// from which it could not recover.
+/// once. Only the [HealthCheck] opens and closes the circuit breaker. A lane reports a fault from
+/// which it could not recover, but does not open the circuit breaker.
 @ThreadSafe
 public final class CircuitBreaker {
   /// State of a circuit breaker.
   enum State {
     /// Calls go to the token.
     IN_SERVICE,
-    /// Calls fail at once. Health checks run.
+    /// Calls fail at once, but health checks run.
     OUT,
-    /// Calls fail at once. No health check runs before an operator has corrected the PIN.
+    /// The token refused its PIN: calls fail at once. No health check runs before an operator has
+    /// corrected the PIN.
     PIN_REFUSED
   }
 
@@ -24,7 +25,8 @@ public final class CircuitBreaker {
     return state == State.IN_SERVICE;
   }
 
-  /// Whether the token refused its PIN: no login before an operator acts.
+  /// Whether the token refused its PIN, so that no login is tried before an operator has corrected
+  /// the PIN.
   public boolean isPinRefused() {
     return state == State.PIN_REFUSED;
   }

@@ -6,14 +6,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/// Converts strings of PKCS#11, which are UTF-8, from and to the form of the JDK's wrapper: a char
-/// for each byte.
+/// Converts UTF-8 strings of PKCS#11 from and to the form of the JDK's wrapper: one char for each
+/// byte.
 final class CkStrings {
   private static final int MAX_UTF8_BYTES_PER_CHAR = 3;
 
   private CkStrings() {}
 
-  /// A string of fixed length, without its padding.
+  /// Decodes a PKCS#11 string of fixed length, and removes its padding.
   static String text(char @Nullable [] padded) {
     return padded == null
         ? ""
@@ -22,9 +22,10 @@ final class CkStrings {
                 new String(padded).getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
   }
 
-  /// A PIN for `C_Login`. The caller overwrites the result after use.
+  /// Encodes a PIN for `C_Login`: one char for each UTF-8 byte. The caller must overwrite the
+  /// result after use.
   ///
-  /// @param pin as text
+  /// @param pin the PIN as text
   static char[] pin(char[] pin) {
     byte[] utf8 = new byte[MAX_UTF8_BYTES_PER_CHAR * pin.length];
     try {

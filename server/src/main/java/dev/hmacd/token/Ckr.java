@@ -5,9 +5,9 @@ import dev.hmacd.token.TokenException.Fault;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// PKCS#11 return codes, each with the [Fault] that a lane acts on. Tokens report a lost object,
-/// login or session with different codes, so a fault is a class of codes. A code that is not in
-/// this table is a fault of the device.
+/// PKCS#11 return codes, each with the [Fault] to which a lane reacts. Tokens report a lost object,
+/// login or session with different codes, so several codes map to one fault. A code that is not in
+/// this table counts as a fault of the device.
 final class Ckr {
   static final long ATTRIBUTE_SENSITIVE = 0x11;
   static final long ATTRIBUTE_TYPE_INVALID = 0x12;
@@ -32,8 +32,8 @@ final class Ckr {
           Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
           Map.entry(0x60L, new Code("CKR_KEY_HANDLE_INVALID", Fault.OBJECT)),
-          // NSS returns this code for any key after a logout. The daemon checks lengths before the
-          // token.
+          // NSS returns CKR_KEY_SIZE_RANGE for any key after a logout. The daemon checks key
+          // lengths itself, before the token does.
           Map.entry(KEY_SIZE_RANGE, new Code("CKR_KEY_SIZE_RANGE", Fault.SESSION)),
           Map.entry(KEY_TYPE_INCONSISTENT, new Code("CKR_KEY_TYPE_INCONSISTENT", Fault.SESSION)),
           Map.entry(
@@ -56,29 +56,30 @@ final class Ckr {
           Map.entry(0xe2L, new Code("CKR_TOKEN_WRITE_PROTECTED", Fault.DEVICE)),
           Map.entry(USER_ALREADY_LOGGED_IN, new Code("CKR_USER_ALREADY_LOGGED_IN", Fault.NONE)),
           Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
-          // The token is being initialised. The login does not count as an attempt with the PIN.
+          // A token returns this code while it is being initialised. The login does not count as an
+          // attempt with the PIN.
           Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.DEVICE)),
           Map.entry(SIGNATURE_INVALID, new Code("CKR_SIGNATURE_INVALID", Fault.DEVICE)),
           Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),
           Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.MODULE)));
 
-  /// The rule that a key breaks, by the code with which a token refuses the key for a mechanism.
-  /// The code need not be true.
+  /// The rule that a key breaks, by the return code with which the token refuses the key for a
+  /// mechanism. A token may return a wrong code for a key that breaks no rule.
   private static final Map<Long, Unfit> UNFIT =
       Map.of(
           KEY_SIZE_RANGE,
-          new Unfit("CKA_VALUE_LEN", "must be a length that the token accepts for this spec"),
+          new Unfit("CKA_VALUE_LEN", "must be a length that the token accepts for this key spec"),
           KEY_TYPE_INCONSISTENT,
-          new Unfit("CKA_KEY_TYPE", "must be a type that the token accepts for this spec"),
+          new Unfit("CKA_KEY_TYPE", "must be a type that the token accepts for this key spec"),
           KEY_FUNCTION_NOT_PERMITTED,
           new Unfit("CKA_SIGN", "must be true"));
 
   private Ckr() {}
 
-  /// The failure of a function. The return code is in the message only, for the log.
+  /// The failure of a PKCS#11 function. Only the message contains the return code, for the log.
   static TokenException exception(String function, long code, Exception cause) {
     return TokenException.fault(
-        fault(code), unfit(code), function + " answered " + name(code), cause);
+        fault(code), unfit(code), function + " returned " + name(code), cause);
   }
 
   static Fault fault(long code) {

@@ -15,14 +15,14 @@ public interface Completion<T> {
     return false;
   }
 
-  /// Whether the authorization of a MAC ended since its request. The lane asks before each
-  /// C_SignInit, and fails a withdrawn MAC with [TokenException.Kind#WITHDRAWN].
+  /// Whether the caller's authorization for a MAC has ended since the request. The lane calls this
+  /// method before each C_SignInit, and fails a withdrawn MAC with [TokenException.Kind#WITHDRAWN].
   default boolean isWithdrawn() {
     return false;
   }
 
-  /// The principal of the operation. The number of operations of a principal in flight on a token
-  /// is limited. Null for the daemon's own operations.
+  /// The principal that requested the operation; null for the daemon's own operations. Each
+  /// principal may have only a limited number of operations in flight on a token.
   default @Nullable Object owner() {
     return null;
   }

@@ -7,11 +7,13 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
-/// Lock of a token that separates changes of session objects from searches. During a copy SoftHSM2
-/// lists the session object as a token object, and other sessions find the key twice. openCryptoki
-/// crashed in a search that met an object during its destruction.
+/// Lock that keeps searches on a token apart from the creation and destruction of session objects.
+/// While SoftHSM2 copies a key to a session object, it lists the copy as a token object, and other
+/// sessions find the key twice. openCryptoki crashed when a search met an object that was being
+/// destroyed.
 ///
-/// All waits are short: a call of another lane may hang under the lock, and must not block a lane.
+/// All waits for the lock are short: a PKCS#11 call may hang in a lane that holds the lock, and
+/// must not block other lanes.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The lock is thread-safe.
 final class CopyLock {
@@ -21,23 +23,24 @@ final class CopyLock {
 
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
-  /// Ends the use of the lock.
+  /// A hold of the lock; [#close] releases the lock.
   interface Hold extends AutoCloseable {
     @Override
     void close();
   }
 
-  /// For a search. The search runs without the lock if the wait is too long.
+  /// Acquires the lock for a search. If the wait is too long, the search runs without the lock.
   Hold forSearch() {
     return acquire(lock.readLock(), MAX_WAIT_MILLIS).orElse(NOT_HELD);
   }
 
-  /// For the end of session objects. Does not wait for a search that hangs.
+  /// Acquires the lock for the destruction of session objects. If a search hangs, the destruction
+  /// runs without the lock after a short wait.
   Hold forDestruction() {
     return acquire(lock.writeLock(), SHORT_WAIT_MILLIS).orElse(NOT_HELD);
   }
 
-  /// For a copy of a key; empty if the wait is too long.
+  /// Acquires the lock for the copy of a key; empty if the wait is too long.
   Optional<Hold> forCopy() {
     return acquire(lock.writeLock(), MAX_WAIT_MILLIS);
   }

@@ -24,10 +24,10 @@ import sun.security.pkcs11.wrapper.PKCS11;
 import sun.security.pkcs11.wrapper.PKCS11Constants;
 import sun.security.pkcs11.wrapper.PKCS11Exception;
 
-/// A PKCS#11 module, called through the JDK's session-level wrapper. Only this class uses the
-/// wrapper, so another binding would replace one file. Each method wraps the PKCS#11 functions of
-/// its operation. Thread-safe if the module is: C_Initialize requests the locks of the operating
-/// system (CKF_OS_LOCKING_OK).
+/// A PKCS#11 module, called through the JDK's wrapper (`sun.security.pkcs11.wrapper`). Only this
+/// class uses the wrapper, so a change to another binding changes only this file. Each method calls
+/// the PKCS#11 functions of one operation. Thread-safe if the module is thread-safe: C_Initialize
+/// lets the module use locks of the operating system (CKF_OS_LOCKING_OK).
 final class Cryptoki {
   private static final long CKF_USER_PIN_FINAL_TRY = 0x00020000;
   private static final long CKF_USER_PIN_LOCKED = 0x00040000;
@@ -40,7 +40,7 @@ final class Cryptoki {
   /// Null until the module is initialised for the first time.
   private volatile @Nullable PKCS11 connected;
 
-  /// Number of reinitializations. Used by [#reinitialize] only.
+  /// Number of reinitializations of the module. Used by [#reinitialize] only.
   private int incarnation;
 
   private Cryptoki(Path file, Optional<String> initArgs, @Nullable PKCS11 module) {
@@ -49,14 +49,15 @@ final class Cryptoki {
     this.connected = module;
   }
 
-  /// Loads and initialises a module: `C_GetFunctionList` and `C_Initialize`, once in a process.
+  /// Loads and initialises a module (`C_GetFunctionList`, `C_Initialize`). A process loads each
+  /// module only once.
   ///
-  /// @param initArgs the value of `pReserved`, which some vendors' modules read
+  /// @param initArgs value of `pReserved` for `C_Initialize`, which some vendors' modules read
   static Cryptoki load(Path file, Optional<String> initArgs) throws TokenException {
     return new Cryptoki(file, initArgs, connect(file.toString(), initArgs));
   }
 
-  /// Loads a module like [#load]. If the module cannot be initialised now, every call fails until
+  /// As [#load], but also returns if `C_Initialize` fails: then every call fails until
   /// [#reinitialize] succeeds.
   static Cryptoki loadEvenIfUnreachable(Path file, Optional<String> initArgs)
       throws TokenException {
@@ -69,7 +70,7 @@ final class Cryptoki {
       log.atWarn()
           .addKeyValue("module", file)
           .addKeyValue("reason", e.getMessage())
-          .log("The PKCS#11 module is not initialised yet");
+          .log("PKCS#11 module not initialised yet: C_Initialize failed");
       return new Cryptoki(file, initArgs, null);
     }
   }
@@ -77,7 +78,7 @@ final class Cryptoki {
   private PKCS11 module() throws TokenException {
     PKCS11 known = connected;
     if (known == null) {
-      throw TokenException.fault(Fault.MODULE, "the module is not initialised");
+      throw TokenException.fault(Fault.MODULE, "the PKCS#11 module is not initialised");
     }
     return known;
   }
@@ -95,8 +96,8 @@ final class Cryptoki {
     }
   }
 
-  /// `C_Finalize` and `C_Initialize`. No other call may be in the module. Later calls must not use
-  /// older handles.
+  /// Finalizes and initialises the module (`C_Finalize`, `C_Initialize`). No other call may run in
+  /// the module meanwhile. All handles of the module become invalid.
   void reinitialize() throws TokenException {
     PKCS11 old = connected;
     try {
@@ -104,16 +105,17 @@ final class Cryptoki {
         old.C_Finalize(null);
       }
     } catch (PKCS11Exception e) {
-      // A broken module may return an error here, too. The module counts as finalized in spite of
-      // the error.
-      log.atDebug().setCause(e).log("C_Finalize answered an error");
+      // A broken module may return an error from C_Finalize, too. The module counts as finalized in
+      // spite of the error.
+      log.atDebug().setCause(e).log("C_Finalize failed; the module counts as finalized");
     }
     incarnation++;
     connected = connect(spelled(incarnation), initArgs);
-    log.atWarn().log("The PKCS#11 module was finalized and initialised");
+    log.atWarn().log("PKCS#11 module finalized and initialised again");
   }
 
-  /// A distinct spelling of the module's path: the wrapper initialises a module once for each path.
+  /// Returns a different spelling of the module's path for each number, because the JDK's wrapper
+  /// initialises a module only once for each path.
   private String spelled(int number) {
     var path = new StringBuilder();
     for (int bits = number; bits != 0; bits >>>= 1) {
@@ -126,7 +128,7 @@ final class Cryptoki {
     return file;
   }
 
-  /// The slots with a token in them.
+  /// The slots that contain a token.
   long[] slots() throws TokenException {
     try {
       return module().C_GetSlotList(true);
@@ -135,7 +137,7 @@ final class Cryptoki {
     }
   }
 
-  /// @param pinFinalTry the next wrong PIN locks the token
+  /// @param pinFinalTry whether the next wrong PIN locks the token
   record SlotInfo(TokenInfo token, boolean pinFinalTry, boolean pinLocked) {}
 
   SlotInfo info(long slot) throws TokenException {
@@ -158,7 +160,8 @@ final class Cryptoki {
 
   /// A mechanism of a slot.
   ///
-  /// @param minKey in bits or bytes: the unit depends on the token and on the mechanism
+  /// @param minKey minimum key size in bits or bytes: the unit depends on the token and on the
+  ///   mechanism
   record Mechanism(long type, long minKey, long maxKey, boolean sign, boolean generate) {}
 
   List<Mechanism> mechanisms(long slot) throws TokenException {
@@ -198,7 +201,7 @@ final class Cryptoki {
     }
   }
 
-  /// Whether the application's user is logged in, as this session sees it.
+  /// Whether the user is logged in, according to the state of a session.
   boolean isLoggedIn(long session) throws TokenException {
     try {
       long state = module().C_GetSessionInfo(session).state;
@@ -209,7 +212,7 @@ final class Cryptoki {
     }
   }
 
-  /// @param pin as text; the token gets its UTF-8 bytes
+  /// @param pin the PIN as text; the token gets its UTF-8 bytes
   void login(long session, char[] pin) throws TokenException {
     char[] wire = CkStrings.pin(pin);
     try {
@@ -225,7 +228,7 @@ final class Cryptoki {
 
   /// Generates a key.
   ///
-  /// @param template attributes by type: numbers, flags and bytes
+  /// @param template attribute values by attribute type: numbers, flags and bytes
   long generateKey(long session, long mechanism, Map<Long, Object> template) throws TokenException {
     try {
       return module().C_GenerateKey(session, new CK_MECHANISM(mechanism), attributes(template));
@@ -236,7 +239,7 @@ final class Cryptoki {
 
   /// Copies a key.
   ///
-  /// @param template attributes that differ from those of the key
+  /// @param template attributes in which the copy differs from the key
   long copy(long session, long handle, Map<Long, Object> template) throws TokenException {
     try {
       return module().C_CopyObject(session, handle, attributes(template));
@@ -283,8 +286,8 @@ final class Cryptoki {
     }
   }
 
-  /// Reads one attribute in a call of its own, because some tokens lack some attributes. Null if
-  /// the token does not return the attribute.
+  /// Reads one attribute of an object; null if the token does not return the attribute. Reads it in
+  /// a separate call, because some tokens lack some attributes.
   byte @Nullable [] bytes(long session, long handle, long type) throws TokenException {
     CK_ATTRIBUTE attribute = attribute(session, handle, type);
     if (attribute == null || attribute.pValue == null) {
@@ -296,8 +299,8 @@ final class Cryptoki {
         : attribute.getByteArray();
   }
 
-  /// Attributes by type, in one call if the token has all of them. An attribute without a value is
-  /// absent from the map.
+  /// Reads attributes of an object, in one call if the token has all of them. The result has values
+  /// by attribute type, without the attributes that have no value.
   Map<Long, Object> attributes(long session, long handle, Collection<Long> types)
       throws TokenException {
     CK_ATTRIBUTE[] template = types.stream().map(CK_ATTRIBUTE::new).toArray(CK_ATTRIBUTE[]::new);
@@ -334,7 +337,7 @@ final class Cryptoki {
 
   private @Nullable CK_ATTRIBUTE attribute(long session, long handle, long type)
       throws TokenException {
-    // The wrapper replaces the element of the array, and does not fill in the given object.
+    // The JDK's wrapper replaces the array element, and does not change the given CK_ATTRIBUTE.
     CK_ATTRIBUTE[] template = {new CK_ATTRIBUTE(type)};
     try {
       module().C_GetAttributeValue(session, handle, template);
@@ -347,7 +350,7 @@ final class Cryptoki {
     }
   }
 
-  /// `C_SignInit` and `C_Sign`: two calls for every length of the message.
+  /// Computes a MAC with `C_SignInit` and `C_Sign`: two calls for every length of the message.
   byte[] sign(long session, long mechanism, long handle, byte[] message) throws TokenException {
     try {
       module().C_SignInit(session, new CK_MECHANISM(mechanism), handle);
@@ -357,7 +360,7 @@ final class Cryptoki {
     }
   }
 
-  /// `C_VerifyInit` and `C_Verify`: whether the token accepts a MAC.
+  /// Whether the token accepts a MAC (`C_VerifyInit` and `C_Verify`).
   boolean verify(long session, long mechanism, long handle, byte[] message, byte[] mac)
       throws TokenException {
     try {
@@ -373,7 +376,7 @@ final class Cryptoki {
     }
   }
 
-  /// @param parameter the parameter of the mechanism; null if the mechanism has no parameter
+  /// @param parameter mechanism parameter; null if the mechanism has none
   byte[] wrap(
       long session, long mechanism, byte @Nullable [] parameter, long wrappingKey, long handle)
       throws TokenException {
@@ -390,10 +393,10 @@ final class Cryptoki {
     return Ckr.exception(function, e.getErrorCode(), e);
   }
 
-  /// Like [#classify], for functions with a mechanism, which the token may lack.
+  /// As [#classify], but maps CKR_MECHANISM_INVALID to `UNSUPPORTED`.
   private static TokenException classifyMechanism(String function, PKCS11Exception e) {
     return e.getErrorCode() == Ckr.MECHANISM_INVALID
-        ? TokenException.unsupported(function + " answered " + Ckr.name(e.getErrorCode()), e)
+        ? TokenException.unsupported(function + " returned " + Ckr.name(e.getErrorCode()), e)
         : classify(function, e);
   }
 }

@@ -9,10 +9,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/// Tries to extract a key from the token, like an attacker with the PIN. The attributes of a key
-/// are no proof: some tokens wrap keys with CKA_EXTRACTABLE false.
+/// Tries to extract a key from the token, as an attacker with the PIN would. The attributes of a
+/// key do not prove its protection: some tokens wrap keys with CKA_EXTRACTABLE false.
 ///
-/// The trial generates a key with the usual template, and destroys it afterwards.
+/// The trial generates a key with the template of all new keys, and destroys the key afterwards.
 public final class ExtractionTrial {
   private static final int KEY_BYTES = 32;
   private static final int AES_BYTES = 32;
@@ -37,19 +37,20 @@ public final class ExtractionTrial {
 
     private byte[] wrap(Cryptoki module, long session, long wrappingKey, long handle)
         throws TokenException {
-      // All zero: the wrapped key is discarded.
+      // The IV is all zero, because the wrapped key is discarded.
       byte[] iv = withIv ? new byte[IV_BYTES] : null;
       return module.wrap(session, mechanism, iv, wrappingKey, handle);
     }
   }
 
-  /// The result of the trial.
+  /// The result of an extraction trial.
   ///
   /// @param attributes the attributes of the key, as read from the token
   /// @param valueTold whether the token returned the key's bytes (CKA_VALUE)
-  /// @param copyLoosened whether the token made a copy that is extractable, or not sensitive
+  /// @param copyLoosened whether the token made a copy of the key that is extractable or not
+  ///   sensitive
   /// @param wrappedBy mechanisms that wrapped the key, although CKA_EXTRACTABLE is false
-  /// @param refusedBy mechanisms that refused the key, and wrapped an extractable key
+  /// @param refusedBy mechanisms that refused to wrap the key, but wrapped an extractable key
   public record Result(
       KeyAttributes attributes,
       boolean valueTold,
@@ -71,7 +72,7 @@ public final class ExtractionTrial {
   }
 
   /// @param session a session that is logged in and not in use
-  /// @param name a name that no object has
+  /// @param name label and id for the trial's key; no object on the token may have them
   /// @param mechanisms the mechanisms of the token
   static Result run(Cryptoki module, long session, KeyObject name, Set<Long> mechanisms)
       throws TokenException {
@@ -141,7 +142,7 @@ public final class ExtractionTrial {
           wrappedBy.add(wrapping.name());
         } else if (extractable.isPresent()
             && wraps(wrapping, wrappingKey.get(), extractable.get())) {
-          // The mechanism works, so the refusal is about the key.
+          // The mechanism wraps an extractable key, so it works: the token refused this key.
           refusedBy.add(wrapping.name());
         }
       }
@@ -171,7 +172,7 @@ public final class ExtractionTrial {
     if (copy.isEmpty()) {
       return false;
     }
-    // A token may also copy the key with unchanged attributes.
+    // A token may also ignore the template, and copy the key with unchanged attributes.
     KeyAttributes read =
         new KeyAttributeReader(module, session).read(name, copy.get()).attributes();
     module.destroy(session, copy.get());
@@ -182,8 +183,8 @@ public final class ExtractionTrial {
     T make() throws TokenException;
   }
 
-  /// The result of an attempt; empty if the token refused it. The return code does not matter:
-  /// tokens use different codes.
+  /// The result of an attempt; empty if the token refused the attempt. The return code does not
+  /// matter, because tokens refuse with different codes.
   private static <T> Optional<T> tried(Attempt<T> attempt) throws TokenException {
     try {
       return Optional.of(attempt.make());

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// The attempts of one MAC on several tokens: failover to the next token if one fails. Used by one
-/// thread at a time: the thread that completes an attempt starts the next.
+/// Computes one MAC with failover: if a token fails, the next token that holds the key computes the
+/// MAC. Used by one thread at a time: the thread that completes an attempt starts the next attempt.
 final class Failover implements Completion<byte[]> {
   private final SignRequest request;
   private final Completion<byte[]> completion;
@@ -14,7 +14,7 @@ final class Failover implements Completion<byte[]> {
   private TokenRouter.@Nullable Route current;
   private @Nullable TokenException failure;
 
-  /// @param routes all tokens
+  /// @param routes all tokens of the pool
   /// @param holders serial numbers of the tokens that hold the key
   Failover(
       List<TokenRouter.Route> routes,
@@ -30,12 +30,12 @@ final class Failover implements Completion<byte[]> {
     }
   }
 
-  /// Whether a token is left to try.
+  /// Whether a token that holds the key is still untried.
   boolean hasNext() {
     return !untried.isEmpty();
   }
 
-  /// Starts an attempt on the token with the least load, among the untried ones in service.
+  /// Starts an attempt on the least loaded of the untried tokens in service.
   void next() {
     TokenRouter.Route best = null;
     for (TokenRouter.Route route : untried) {
@@ -56,13 +56,14 @@ final class Failover implements Completion<byte[]> {
 
   private TokenException outcome() {
     TokenException worst = failure;
-    // A token out of service has priority over a token that lacks the key.
+    // The untried tokens are out of service: UNAVAILABLE has priority over a failure of lower rank.
     return worst == null || (!untried.isEmpty() && rank(worst) < rank(WorkQueue.outOfService()))
         ? WorkQueue.outOfService()
         : worst;
   }
 
-  /// Rank of a failure: temporary failures have priority over faults of a key on one of its tokens.
+  /// Priority of a failure in the outcome of the MAC: temporary failures rank above faults of the
+  /// key.
   private static int rank(TokenException e) {
     return switch (e.kind()) {
       case UNAVAILABLE -> 2;

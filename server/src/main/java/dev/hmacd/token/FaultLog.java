@@ -11,8 +11,8 @@ import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Log of the faults that the lanes of a token meet. A fault of a key is logged once, until the key
-/// is usable again. Faults of the token have a rate limit.
+/// Logs the faults of a token, and of the keys on it. A fault of a key is logged once, and again
+/// only after the key was usable. Log messages about faults of the token are rate-limited.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // LogRateLimiter and LoggedKeyFaults are thread-safe.
 final class FaultLog {
@@ -23,10 +23,11 @@ final class FaultLog {
   /// Keys that the last search did not find.
   private final LoggedKeyFaults missing = new LoggedKeyFaults();
 
-  /// Keys whose attributes did not permit MACs at the last load.
+  /// Keys that were not usable at the last load: their attributes did not permit MACs, or several
+  /// objects had their label and id.
   private final LoggedKeyFaults unfit = new LoggedKeyFaults();
 
-  /// Keys whose label and id name another key on the token.
+  /// Keys whose label and id belong to another key on the token.
   private final LoggedKeyFaults substituted = new LoggedKeyFaults();
 
   private final LogRateLimiter faults = new LogRateLimiter(Duration.ofSeconds(1));
@@ -35,11 +36,11 @@ final class FaultLog {
     this.token = token;
   }
 
-  /// A fault of the token: the first is logged at once, then at most one message in a second, with
-  /// a count.
+  /// Logs a fault of the token: the first at once, then at most one message per second, with a
+  /// count.
   void tokenFault(TokenException e) {
     if (e.fault() == Fault.STALE || e.fault() == Fault.CAPACITY) {
-      return; // Is not a new fault of the token.
+      return; // STALE and CAPACITY are no new faults of the token.
     }
     long more = faults.happened();
     if (more > 0) {
@@ -48,13 +49,13 @@ final class FaultLog {
           .addKeyValue("fault", e.fault())
           .addKeyValue("reason", e.getMessage())
           .addKeyValue("times", more)
-          .log("Token fault");
+          .log("Token fault: a lane closed its session");
     }
   }
 
-  /// Records that a key was not found on a token that has its other objects.
+  /// Records that a key was not found, although the token has the health check key.
   ///
-  /// @return whether the fault is new, so that the caller calls [#logMissing]
+  /// @return true if the fault is new: the caller then calls [#logMissing]
   boolean addMissing(KeyObject key) {
     return missing.add(key);
   }
@@ -83,7 +84,7 @@ final class FaultLog {
     }
   }
 
-  /// Records that a key was found and may be used.
+  /// Forgets the logged faults of a key that was found and is usable.
   void keyLoaded(KeyObject key) {
     missing.remove(key);
     unfit.remove(key);
@@ -101,7 +102,7 @@ final class FaultLog {
     }
   }
 
-  /// Records that an object has the check value of its key.
+  /// Forgets the logged substitution of a key whose object has the right check value.
   void keyRecognised(KeyObject object) {
     substituted.remove(object);
   }

@@ -16,14 +16,14 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Object and session handles of all sessions of a token. Detects a handle that refers to another
-/// object, or another session, than the user of the handle expects.
+/// Object and session handles of all sessions of a token. Detects a handle that the token has
+/// reused for another object or session.
 ///
 /// A token may reuse the number of an invalid handle. So the first invalid handle ends the epoch:
-/// all handles of all sessions become invalid. The epoch also ends if a token returns a handle that
+/// no handle of any session is used after it. The epoch also ends if a token returns a handle that
 /// is in use for another object or session. A MAC that was computed during a search of any session
-/// is released only after the name of its key was read again: the search may have reused the number
-/// of the key's handle.
+/// is released only after the key's label and id were read again. During the search, the token may
+/// have reused the number of the key's handle.
 @ThreadSafe
 final class Handles {
   private static final Logger log = LoggerFactory.getLogger(Handles.class);
@@ -33,16 +33,17 @@ final class Handles {
   private final Scope leaving;
   private final Scope searchEnding;
 
-  /// A call into the module, or a search, which [#close] ends.
+  /// A call into the module, or a search; [#close] marks its end.
   interface Scope extends AutoCloseable {
     @Override
     void close();
   }
 
-  /// State that the sessions of all tokens of a module share. A session handle does not identify
-  /// its token, and an object handle need not.
+  /// State that the sessions of all tokens of a module share. Session handles are unique in a
+  /// module. Object handles of two tokens may be equal.
   static final class OfModule {
-    /// Read lock: during a call into the module. Write lock: while the module is finalized.
+    /// The read lock is held during each call into the module. The write lock is held while the
+    /// module is finalized.
     private final ReadWriteLock inside = new ReentrantReadWriteLock();
 
     private final AtomicInteger epoch = new AtomicInteger();
@@ -51,17 +52,18 @@ final class Handles {
     private final AtomicLong searchesEnded = new AtomicLong();
     private final List<Handles> tokens = new CopyOnWriteArrayList<>();
 
-    /// Handles that more than one token has given to a key.
+    /// Object handles that more than one token of the module has returned for a key.
     private final Set<Long> shared = ConcurrentHashMap.newKeySet();
 
-    /// Sessions of epochs before this one ended with C_Finalize. Written under the write lock.
+    /// Epoch that the last C_Finalize started; sessions of earlier epochs have ended. Written under
+    /// the write lock.
     private volatile int finalizedBefore;
 
     Lock exclusiveLock() {
       return inside.writeLock();
     }
 
-    /// Starts a new epoch, because the module is finalized. The caller holds the write lock.
+    /// Starts a new epoch, because the module will be finalized. The caller holds the write lock.
     void finalizing() {
       endEpoch(epoch.get());
       finalizedBefore = epoch.get();
@@ -72,7 +74,7 @@ final class Handles {
         tokens.forEach(token -> token.keys.clear());
         sessions.clear();
         shared.clear();
-        log.atInfo().log("Handles invalidated: all sessions are reopened");
+        log.atInfo().log("PKCS#11 handles invalidated: all sessions are reopened");
       }
     }
   }
@@ -88,7 +90,8 @@ final class Handles {
     return module.epoch.get();
   }
 
-  /// Whether C_Finalize ended the sessions of an epoch. New sessions may have the same handles.
+  /// Whether C_Finalize ended the sessions of an epoch. Sessions of a later epoch may have the same
+  /// handles.
   boolean isFinalized(int of) {
     return of < module.finalizedBefore;
   }
@@ -99,7 +102,7 @@ final class Handles {
     return leaving;
   }
 
-  /// Like [#enter()], for handles of an epoch.
+  /// As [#enter()], but checks that the epoch of the caller's handles has not ended.
   ///
   /// @throws TokenException `STALE` if the epoch has ended
   Scope enter(int of) throws TokenException {
@@ -112,7 +115,8 @@ final class Handles {
   }
 
   static TokenException stale() {
-    return TokenException.fault(Fault.STALE, "the session is of an epoch that has ended");
+    return TokenException.fault(
+        Fault.STALE, "all handles of this session were invalidated: open a new session");
   }
 
   /// Ends an epoch, unless it has ended already.
@@ -134,14 +138,14 @@ final class Handles {
     }
   }
 
-  /// Begins a search, in which the token may give handles to keys.
+  /// Begins a search, or another call in which the token may assign handles to objects.
   Scope beginSearch() {
     module.searchesBegun.incrementAndGet();
     return searchEnding;
   }
 
-  /// Records that the token gave a handle for a key. Ends the epoch if the handle is in use for
-  /// another key.
+  /// Records the handle that the token returned for a key. Ends the epoch if the handle is in use
+  /// for another key.
   void recordHandle(long handle, KeyObject key, int of) throws TokenException {
     for (Handles token : module.tokens) {
       if (token != this && token.keys.containsKey(handle)) {
@@ -155,7 +159,7 @@ final class Handles {
     }
   }
 
-  /// Like [#recordHandle], for a handle that stays in use until [#release].
+  /// As [#recordHandle], but the handle stays in use until [#release].
   void recordInUse(long handle, KeyObject key, int of) throws TokenException {
     keys.putIfAbsent(handle, key);
     recordHandle(handle, key, of);
@@ -167,19 +171,21 @@ final class Handles {
     }
   }
 
-  /// The number of finished searches, for [#searchedSince]; -1 while a search is in flight.
+  /// Number of finished searches, an argument for [#searchedSince]; -1 while a search is in flight.
   long finishedSearches() {
     long ended = module.searchesEnded.get();
     return ended == module.searchesBegun.get() ? ended : -1;
   }
 
-  /// Whether a search was in flight at any time since a value of [#finishedSearches].
+  /// Whether a search was in flight at any time since a call of [#finishedSearches].
+  ///
+  /// @param moment result of [#finishedSearches]
   boolean searchedSince(long moment) {
     return module.searchesBegun.get() != moment;
   }
 
-  /// Whether another token of the module has given the same handle to a key. Some modules number
-  /// the objects of each token on their own. Other modules would confuse the two objects.
+  /// Whether another token of the module has returned the same handle for a key. Some modules
+  /// number the objects of each token separately. Any other module would confuse the two objects.
   boolean isShared(long handle) {
     return !module.shared.isEmpty() && module.shared.contains(handle);
   }

@@ -16,13 +16,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Health check of a token: the token computes the MAC of a known message under the probe key. The
-/// check compares the MAC with the known answer, which was computed when the key was made. The
-/// health status of the daemon comes from here, never from a flag.
+/// Health check of a token: the token computes the MAC of a fixed message under the health check
+/// key (probe key). The check compares the MAC with the known answer, which was computed when the
+/// key was made. The health status of the daemon comes from health checks, never from a flag.
 ///
 /// Checks run on a fixed schedule, and after a fault from which a lane could not recover. The
-/// [HealthMachine] decides on the health. This class runs the checks, and applies the effects of
-/// the machine: in order, by one thread at a time, without a lock.
+/// [HealthMachine] decides whether the token is healthy. This class runs the checks, and applies
+/// the effects that the state machine returns. All effects except [HealthEffect.Immediate] are
+/// applied in order, by one thread at a time, without a lock.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class HealthCheck implements AutoCloseable {
@@ -49,22 +50,24 @@ public final class HealthCheck implements AutoCloseable {
 
   /// Schedule and time limits of health checks.
   ///
-  /// @param interval between checks of a token in service
+  /// @param interval time between two checks of a token in service
   /// @param limit time limit of a check
   /// @param lostAfter time out of service after which the token is reported as lost
   public record Settings(Duration interval, Duration limit, Duration lostAfter) {}
 
-  /// Gets changes of the token's health. Called on any thread, under no lock; must be quick.
+  /// Gets changes of the token's health. Its methods are called on any thread, without a lock, and
+  /// must return quickly.
   public interface Listener {
     /// Reports the first known health, and each change.
     void healthy(boolean is);
 
-    /// The token did not recover in time. Called at most once in an outage, and never for a refused
-    /// PIN: a new process would only try the PIN again.
+    /// Reports that the token was out of service for longer than [Settings#lostAfter]. Called at
+    /// most once in an outage, and never for a refused PIN: a new process would only try the PIN
+    /// again.
     void lost();
   }
 
-  /// @param lanes whose [FaultListener] calls [#laneFailed]
+  /// @param lanes the token's lanes; their [FaultListener] must call [#laneFailed]
   public HealthCheck(Token token, Lanes lanes, Settings settings, Listener listener) {
     this.token = token;
     this.lanes = lanes;
@@ -157,7 +160,7 @@ public final class HealthCheck implements AutoCloseable {
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("reason", reason)
-              .log("PIN refused or not usable: correct it, then send SIGHUP");
+              .log("PIN refused or not usable: correct the PIN or its file, then send SIGHUP");
       case HealthEffect.LogObjectFault(var reason) ->
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
@@ -184,7 +187,7 @@ public final class HealthCheck implements AutoCloseable {
         new CheckCompletion(number, probeKey.knownAnswer()));
   }
 
-  /// Maps the outcome of a check to an event.
+  /// Maps the outcome of a check to a [HealthEvent].
   private final class CheckCompletion implements Completion<byte[]> {
     private final long number;
     private final byte[] knownAnswer;
@@ -202,7 +205,7 @@ public final class HealthCheck implements AutoCloseable {
       }
       log.atError()
           .addKeyValue("token_serial", token.info().serial())
-          .log("The token computed a wrong MAC under the probe key");
+          .log("The token computed a wrong MAC under the health check key");
       handle(new HealthEvent.CheckFailed(number, Fault.WRONG_MAC, "wrong MAC", System.nanoTime()));
     }
 
@@ -231,7 +234,7 @@ public final class HealthCheck implements AutoCloseable {
     }
   }
 
-  /// Runs on a thread of its own, because C_Finalize may hang.
+  /// Reinitializes the module on a separate thread, because C_Finalize may hang.
   private void reinitialize() {
     Runnable reinitialization =
         () -> {
@@ -239,7 +242,7 @@ public final class HealthCheck implements AutoCloseable {
             if (!token.reinitialize(() -> !circuit.isInService())) {
               log.atError()
                   .addKeyValue("token_serial", token.info().serial())
-                  .log("The PKCS#11 module cannot be finalized: a call hangs in it");
+                  .log("PKCS#11 module not finalized: one of its calls hangs");
             }
           } catch (TokenException | RuntimeException e) {
             log.atError()
@@ -253,17 +256,19 @@ public final class HealthCheck implements AutoCloseable {
     var _ = Thread.ofPlatform().name("hmacd-reinitialize").daemon().start(reinitialization);
   }
 
-  /// Whether the last check was successful.
+  /// Whether the token is healthy, according to the last report to the listener.
   public boolean isHealthy() {
     return Boolean.TRUE.equals(state.healthy());
   }
 
-  /// Whether the token refused its PIN. No check runs until an operator acts.
+  /// Whether the token refused its PIN. No check runs before an operator has corrected the PIN.
   public boolean isPinRefused() {
     return circuit.isPinRefused();
   }
 
-  /// Waits for the first successful check.
+  /// Waits until the token is healthy for the first time, or the time has elapsed.
+  ///
+  /// @return false if the time has elapsed
   public boolean awaitHealthy(Duration atMost) throws InterruptedException {
     return firstSuccess.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
   }

@@ -2,10 +2,9 @@ package dev.hmacd.token;
 
 import java.time.Duration;
 
-/// An effect of a change of a token's health, which [HealthCheck] applies.
+/// An action that [HealthCheck] takes after a state transition of the [HealthMachine].
 sealed interface HealthEffect {
-  /// An effect that only writes a field of the lanes, and is applied together with the change of
-  /// the state.
+  /// An effect that only sets a field of the lanes, and is applied under the lock of the state.
   sealed interface Immediate extends HealthEffect {}
 
   /// Runs a health check.
@@ -14,16 +13,16 @@ sealed interface HealthEffect {
   /// Schedules [HealthEvent.CheckDue].
   record ScheduleCheck(Duration pause) implements HealthEffect {}
 
-  /// Reports a change of the health.
+  /// Reports a change of the token's health.
   record ReportHealth(boolean isHealthy) implements HealthEffect {}
 
-  /// Reports that the token did not recover in time.
+  /// Reports that the token was out of service for longer than the limit (`lost_after`).
   record ReportLost() implements HealthEffect {}
 
   /// Finalizes and initialises the module. [HealthEvent.ReinitializationEnded] follows.
   record Reinitialize() implements HealthEffect {}
 
-  /// Makes the next check search for its object.
+  /// Makes the next health check search for its key on the token.
   record SearchForObject() implements Immediate {}
 
   /// Makes every lane reopen its session.

@@ -7,20 +7,21 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/// State machine of a token's health: a pure function of a state and an event to the next state and
-/// its effects.
+/// State machine of a token's health: a pure function that maps a state and an event to the next
+/// state and the effects.
 ///
 /// A failed check takes the token out of service. While a token is out of service, checks run one
-/// after the other, with a growing pause. After several failures, and after the loss of the token's
-/// objects, the module is finalized and initialised.
+/// after the other, with growing pauses. After several failed checks, and after the loss of the
+/// token's objects, the module is finalized and initialised again.
 @Immutable
 final class HealthMachine {
-  /// Pause between a failed check and the next check: doubles up to [#LONGEST_PAUSE].
+  /// Pause after the first failed check. Each further failed check doubles the pause, up to
+  /// [#LONGEST_PAUSE].
   static final Duration FIRST_PAUSE = Duration.ofMillis(20);
 
   static final Duration LONGEST_PAUSE = Duration.ofMillis(500);
 
-  /// Number of consecutive failed checks after which the module is initialised again.
+  /// Number of consecutive failed checks after which the module is finalized and initialised again.
   private static final int FAILURES_BEFORE_REINITIALIZING = 5;
 
   private static final int MAX_DOUBLINGS = 10;
@@ -83,7 +84,7 @@ final class HealthMachine {
       return check(state, effects);
     }
     HealthState.Outage outage = state.outage();
-    // A refused PIN is never a loss: a new process would only try the PIN again.
+    // A refused PIN is never reported as a lost token: a new process would only try the PIN again.
     if (outage.isReportedLost()
         || state.isPinRefused()
         || now - outage.sinceNanos() < lostAfterNanos) {
@@ -148,7 +149,7 @@ final class HealthMachine {
       next = objectFault(next, event.reason(), effects);
     }
     if (next.isPinRefused() || !checks.isLatest(event.number())) {
-      return next; // No check may run, or one is in flight.
+      return next; // The refused PIN permits no check, or a later check is in flight.
     }
     boolean broken = event.fault() == Fault.MODULE;
     if (!wrong && (broken || checks.failures() % FAILURES_BEFORE_REINITIALIZING == 0)) {
@@ -163,7 +164,7 @@ final class HealthMachine {
     return doubled.compareTo(LONGEST_PAUSE) < 0 ? doubled : LONGEST_PAUSE;
   }
 
-  /// The end of a reinitialization schedules the next check.
+  /// Starts a reinitialization of the module, whose end schedules the next check.
   private static HealthState reinitialize(HealthState state, List<HealthEffect> effects) {
     if (state.reinitializing()) {
       return state;
@@ -172,9 +173,8 @@ final class HealthMachine {
     return state.withReinitializing(true);
   }
 
-  /// Handles an object fault: the token has lost its objects, or has other objects. After the
-  /// recovery of the token, session copies of keys would still work, even without their token
-  /// objects.
+  /// Handles an object fault: the token has lost its objects, or has other objects. Reopens all
+  /// sessions: their session copies would still work after the loss of the token objects.
   private static HealthState objectFault(
       HealthState state, String reason, List<HealthEffect> effects) {
     String known = state.outage().objectFault();
@@ -200,16 +200,17 @@ final class HealthMachine {
           requestCheck(
               takeOut(state.with(state.checks().requireAfterWrongMac()), now, effects), effects);
       case STALE, SESSION, LOGIN, OBJECT, CAPACITY, DEVICE, MODULE ->
-          // While the token is out of service, a check is already scheduled, and the fault is the
-          // fault of a check.
+          // While the token is out of service, only checks run: the fault is the fault of a check,
+          // and the next check is already scheduled.
           state.isInService() ? requestCheck(state, effects) : state;
     };
   }
 
-  /// While the storage is absent, SoftHSM2 discards each object that it reads, and never finds the
-  /// object again. SoftHSM2 still finds objects that it did not read. After the return of the
-  /// storage, a search may find the health check's object, but not the keys of callers. Only an
-  /// initialisation of the module finds all objects.
+  /// Requires a reinitialization of the module after the loss of the token's objects. While the
+  /// token's storage is absent, SoftHSM2 discards each object that it tries to read, and never
+  /// finds the object again. SoftHSM2 still finds the objects that it did not try to read. After
+  /// the return of the storage, a search may find the health check key, but not the keys of
+  /// callers. Searches find all objects again only after a new initialisation of the module.
   private static HealthState objectsLost(HealthState state, long now, List<HealthEffect> effects) {
     HealthState next = state.with(state.outage().needReinitialization(true));
     HealthState out = takeOut(next, now, effects);
@@ -226,7 +227,7 @@ final class HealthMachine {
     return state.with(state.checks().request());
   }
 
-  /// The time limit of the outage counts from now on.
+  /// Schedules a check, and restarts the time after which the token is reported as lost.
   private static HealthState pinCorrected(HealthState state, long now, List<HealthEffect> effects) {
     if (!state.isPinRefused()) {
       return state;

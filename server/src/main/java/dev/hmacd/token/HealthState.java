@@ -15,7 +15,7 @@ record HealthState(
     Checks checks,
     Outage outage) {
 
-  /// Number of correct checks that return a token to service after a wrong MAC.
+  /// Number of successful checks that a token needs after a wrong MAC to return to service.
   private static final int REQUIRED_AFTER_WRONG_MAC = 10;
 
   static HealthState initial(CircuitBreaker.State circuit) {
@@ -55,16 +55,16 @@ record HealthState(
     return circuit == CircuitBreaker.State.PIN_REFUSED;
   }
 
-  /// Progress of the health checks. Outcomes arrive on several threads and in any order: one lane
-  /// may hang while others answer. An outcome is ignored if a later check already has an outcome.
+  /// Progress of the health checks. Outcomes of checks arrive on several threads and in any order:
+  /// one lane may hang while others answer. The outcome of a check is ignored if a later check
+  /// already has an outcome.
   ///
   /// @param isStarted whether checks may run
   /// @param isRequested whether a check is scheduled because of a fault of a lane
   /// @param latest number of the latest check, from 1
   /// @param completed number of the latest check with an outcome
   /// @param failures number of consecutive failed checks
-  /// @param required number of correct checks that are still required to return the token to
-  ///   service
+  /// @param required number of successful checks that the token still needs to return to service
   @Immutable
   record Checks(
       boolean isStarted,
@@ -82,7 +82,7 @@ record HealthState(
       return new Checks(isStarted, true, latest, completed, failures, required);
     }
 
-    /// Begins a check.
+    /// Counts a new check, which gets the next number.
     Checks next() {
       return new Checks(isStarted, false, latest + 1, completed, failures, required);
     }
@@ -101,7 +101,7 @@ record HealthState(
     }
 
     /// A wrong MAC restarts the count of required checks. A check without an answer does not
-    /// restart the count.
+    /// restart the count of required checks.
     Checks requireAfterWrongMac() {
       return new Checks(
           isStarted, isRequested, latest, completed, failures, REQUIRED_AFTER_WRONG_MAC);
@@ -112,20 +112,19 @@ record HealthState(
       return number < completed;
     }
 
-    /// Whether a check is the latest check. Only the outcome of the latest check schedules the next
-    /// check, so the checks of a token out of service run one at a time.
+    /// Whether no later check has begun. Only the outcome of the latest check schedules the next
+    /// check, so checks run one at a time while the token is out of service.
     boolean isLatest(long number) {
       return number == latest;
     }
   }
 
-  /// The current or the last outage.
+  /// The current or the last outage of the token.
   ///
   /// @param sinceNanos start of the outage, a value of [System#nanoTime]
-  /// @param isReportedLost whether the token was reported as lost, because it did not recover in
-  ///   time
-  /// @param objectFault the reason why the health check's object was not usable; null if it was
-  ///   usable
+  /// @param isReportedLost whether the token was reported as lost in this outage
+  /// @param objectFault the reason why the health check key was not usable in this outage; null if
+  ///   it was usable
   /// @param needsReinitialization whether the module must be initialised again before the token
   ///   returns to service
   @Immutable

@@ -8,21 +8,22 @@ import java.lang.invoke.VarHandle;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/// An operation that waits in the work queue or runs on a lane. A job has one outcome: the first of
-/// the outcome from the lane, and the timeout from the watchdog at the deadline.
+/// An operation that waits in the work queue or runs on a lane. A job has exactly one outcome: the
+/// outcome from its lane, or the watchdog's timeout at the deadline, whichever is first.
 abstract class Job<T> {
-  /// Sets [#completed] once. A field, not an object: each MAC has a job.
+  /// Sets [#completed] at most once. The flag is a field, not an AtomicBoolean, because each MAC
+  /// creates a job.
   private static final VarHandle COMPLETED = completedField();
 
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
 
-  /// Written by [#COMPLETED] only.
+  /// Written through [#COMPLETED] only.
   private volatile boolean completed;
 
-  /// The quota that counts this job until it has an outcome; null for none. Set before other
-  /// threads see the job.
+  /// The quota that counts this job until it has an outcome; null if no quota counts it. Set before
+  /// other threads see the job.
   private @Nullable OwnerQuota quota;
 
   private Job(long deadlineNanos, Completion<T> completion) {
@@ -60,7 +61,8 @@ abstract class Job<T> {
     byte[] perform(LaneSession session) throws TokenException {
       long handle = session.handle(request.key(), request.check());
       if (completion().isWithdrawn()) {
-        throw new TokenException(Kind.WITHDRAWN, "the authorization ended in the queue");
+        throw new TokenException(
+            Kind.WITHDRAWN, "the caller's authorization ended while the MAC was queued");
       }
       return session.session().sign(handle, request.algorithm(), request.message());
     }
@@ -87,7 +89,7 @@ abstract class Job<T> {
     };
   }
 
-  /// The health check's MAC, also on a token that is out of service.
+  /// A job for the health check's MAC, which also runs on a token that is out of service.
   static Job<byte[]> healthCheck(DaemonKey key, long deadlineNanos, Completion<byte[]> completion) {
     return new Job<>(deadlineNanos, completion) {
       @Override
@@ -116,7 +118,7 @@ abstract class Job<T> {
         }
       };
 
-  /// Stops one lane.
+  /// A control message that stops the lane that takes it.
   static Job<Boolean> stop() {
     return new ControlMessage() {
       @Override
@@ -164,7 +166,7 @@ abstract class Job<T> {
     return nowNanos - deadlineNanos >= 0;
   }
 
-  /// Whether the job may run in the state of the token's circuit breaker.
+  /// Whether the state of the token's circuit breaker permits the job.
   boolean mayRun(CircuitBreaker circuit) {
     return circuit.isInService() || (isHealthCheck() && !circuit.isPinRefused());
   }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads the attributes of keys in a session (`C_GetAttributeValue`).
 final class KeyAttributeReader {
-  /// Attributes that the daemon reads of each key.
+  /// Types of the attributes that the daemon reads of each key.
   private static final List<Long> READ =
       Stream.concat(
               KeyUse.FLAGS.values().stream().sorted(),
@@ -51,22 +51,25 @@ final class KeyAttributeReader {
         label == null ? "" : text(label), id == null ? "" : HexFormat.of().formatHex(id));
   }
 
-  /// The bytes of a label. The labels of other programs need not be UTF-8.
+  /// The bytes of a key's label. Labels that other programs set need not be UTF-8.
   byte @Nullable [] label(long handle) throws TokenException {
     return module.bytes(session, handle, CkConstants.CKA_LABEL);
   }
 
-  /// Decodes strictly: a search would not find a label with replacement characters.
+  /// Decodes a label, and refuses invalid UTF-8: a search by a label with replacement characters
+  /// would not find the object.
   private static String text(byte[] label) throws TokenException {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(label)).toString();
     } catch (CharacterCodingException e) {
       throw TokenException.unfit(
-          new Unfit("CKA_LABEL", "must be UTF-8"), "a label is not UTF-8: " + e);
+          new Unfit("CKA_LABEL", "must be UTF-8"), "the label of an object is not UTF-8: " + e);
     }
   }
 
-  /// Attributes of a key on the token.
+  /// Reads the attributes of a key.
+  ///
+  /// @param name label and id of the key, for the result only
   Found read(KeyObject name, long handle) throws TokenException {
     Map<Long, Object> values = module.attributes(session, handle, READ);
     Map<String, Boolean> flags = new HashMap<>();
@@ -95,7 +98,7 @@ final class KeyAttributeReader {
     return values.get(type) instanceof Boolean value ? value : null;
   }
 
-  /// The mechanisms to which a key is restricted (CKA_ALLOWED_MECHANISMS); empty if it is not
+  /// The mechanisms to which a key is restricted (CKA_ALLOWED_MECHANISMS); empty if the key is not
   /// restricted.
   Set<Long> allowedMechanisms(long handle) throws TokenException {
     byte[] values = module.bytes(session, handle, CkConstants.CKA_ALLOWED_MECHANISMS);

@@ -9,7 +9,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// Generates keys for MACs only in a session (`C_GenerateKey`).
+/// Generates MAC-only keys in a session (`C_GenerateKey`).
 final class KeyGeneration {
   private final Pkcs11Session.Shared shared;
   private final Cryptoki module;
@@ -36,7 +36,7 @@ final class KeyGeneration {
     this.copies = copies;
   }
 
-  /// Generates a key, and reads its attributes back.
+  /// Generates a key, and destroys it if the token set other attributes than requested.
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
     long handle = generated(name, keyBytes);
     Found made = reader.read(name, handle);
@@ -52,7 +52,7 @@ final class KeyGeneration {
   }
 
   /// Generates a key with CKA_MODIFIABLE false, unless the token copies only modifiable keys.
-  /// SoftHSM2 is such a token, and MACs without copies take twice as long on SoftHSM2.
+  /// SoftHSM2 copies only modifiable keys, and its MACs take twice as long without copies.
   private long generated(KeyObject name, int keyBytes) throws TokenException {
     if (modifiable.get()) {
       return generated(name, keyBytes, true);

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Searches for secret keys on the token in a session (`C_FindObjects`). A caller that uses a
-/// handle surrounds the search with [Handles#beginSearch].
+/// Searches for secret keys on the token in a session (`C_FindObjects`). A caller that uses a found
+/// handle must search within a scope of [Handles#beginSearch].
 final class KeySearch {
   private final Cryptoki module;
   private final long session;
@@ -25,12 +25,12 @@ final class KeySearch {
     this.copying = copying;
   }
 
-  /// The token objects with this label and id.
+  /// Handles of the token objects with the label and id of a key.
   long[] find(KeyObject key) throws TokenException {
     if (!key.idHex().isEmpty()) {
       return find(key.label(), key.id(), TokenSession.MAX_FOUND);
     }
-    // Some tokens do not find an object without an id if the template has an empty CKA_ID.
+    // With an empty CKA_ID in the template, some tokens do not find objects without a CKA_ID.
     List<Long> withoutId = new ArrayList<>();
     for (long handle : find(key.label(), null, TokenSession.MAX_FOUND)) {
       if (reader.name(handle).idHex().isEmpty()) {
@@ -40,23 +40,24 @@ final class KeySearch {
     return withoutId.stream().mapToLong(Long::longValue).toArray();
   }
 
-  /// The token objects with this label, id, or both; all secret keys without either.
+  /// Handles of the token's secret keys with a label, an id, or both; of all secret keys if both
+  /// are null.
   long[] find(@Nullable String label, byte @Nullable [] id, int limit) throws TokenException {
     try (var _ = copying.forSearch()) {
       long[] found = module.find(session, KeyTemplates.search(label, id), limit);
       if (found.length > 0) {
         return found;
       }
-      // Without a login a search returns no private objects, and no error.
+      // Without a login, C_FindObjects returns no private objects, and no error.
       if (!module.isLoggedIn(session)) {
         throw TokenException.fault(Fault.LOGIN, "the session was logged out");
       }
-      // Another session may have logged in since the search.
+      // Another session may have logged in since the first search.
       return module.find(session, KeyTemplates.search(label, id), limit);
     }
   }
 
-  /// Describes the objects on a token that lacks a key.
+  /// Describes the other objects on a token that lacks a key, for the error text.
   String describeOthers(KeyObject missing) throws TokenException {
     if (find(missing.label(), null, TokenSession.MAX_FOUND).length > 0) {
       return "an object with this label has another CKA_ID";
@@ -70,12 +71,12 @@ final class KeySearch {
     };
   }
 
-  /// Counts the secret keys, like [TokenSession#count].
+  /// Counts the secret keys whose label starts with one of the prefixes ([TokenSession#count]).
   Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
     List<byte[]> prefixes =
         labelPrefixes.stream().map(prefix -> prefix.getBytes(StandardCharsets.UTF_8)).toList();
     int count = 0;
-    long[] found = find(null, null, atMost + 1); // One more shows whether these are all.
+    long[] found = find(null, null, atMost + 1); // One more key shows an incomplete count.
     for (long handle : Arrays.copyOf(found, Math.min(found.length, atMost))) {
       byte[] label = reader.label(handle);
       if (label != null && prefixes.stream().anyMatch(prefix -> startsWith(label, prefix))) {

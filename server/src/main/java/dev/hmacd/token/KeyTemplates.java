@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/// Templates of secret keys: attributes by type, in the order of their types.
+/// PKCS#11 templates of secret keys: attribute values by attribute type, in the order of the types.
 final class KeyTemplates {
   /// Usage attributes that the template of a new key sets to false.
   static final Map<Long, Object> MACS_ALONE =
@@ -18,7 +18,7 @@ final class KeyTemplates {
 
   private KeyTemplates() {}
 
-  /// A key on the token, private, sensitive and not extractable.
+  /// Template of a new token object: private, sensitive and not extractable.
   ///
   /// @param more further attributes
   static Map<Long, Object> tokenKey(String label, byte[] id, int keyBytes, Map<Long, Object> more) {
@@ -37,9 +37,9 @@ final class KeyTemplates {
     return attributes;
   }
 
-  /// A session object with CKA_PRIVATE true.
+  /// Template of a new session object with CKA_PRIVATE true.
   ///
-  /// @param keyType CKA_KEY_TYPE of the key, which the mechanism must support
+  /// @param keyType CKA_KEY_TYPE of the key; the mechanism that generates the key must support it
   /// @param more further attributes: numbers and flags
   static Map<Long, Object> sessionKey(long keyType, Map<Long, Object> more) {
     Map<Long, Object> attributes = new TreeMap<>(more);
@@ -50,16 +50,17 @@ final class KeyTemplates {
     return attributes;
   }
 
-  /// A copy of a key as a session object.
+  /// Template for the copy of a key to a session object.
   ///
-  /// @param changed attributes that differ from those of the key, all of them flags
+  /// @param changed flags in which the copy differs from the key
   static Map<Long, Object> sessionCopy(Map<Long, Object> changed) {
     Map<Long, Object> attributes = new TreeMap<>(changed);
     attributes.put(CkConstants.CKA_TOKEN, false);
     return attributes;
   }
 
-  /// The secret keys on the token (not session objects) with this label, id, or both.
+  /// Template of a search for secret keys on the token (not session objects) with a label, an id,
+  /// or both.
   static Map<Long, Object> search(@Nullable String label, byte @Nullable [] id) {
     Map<Long, Object> attributes = new TreeMap<>();
     attributes.put(CkConstants.CKA_CLASS, CkConstants.CKO_SECRET_KEY);

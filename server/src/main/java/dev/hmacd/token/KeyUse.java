@@ -7,18 +7,18 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Usage attributes of a secret key other than CKA_SIGN: the operations that a token allows with
-/// the key, and the sessions that see it. The daemon reads these attributes at each load of the
-/// key, and does not store them.
+/// Usage attributes of a secret key, without CKA_SIGN: the operations that the token allows with
+/// the key, and the sessions that can use the key. The daemon reads usage attributes at each load
+/// of the key, and does not store them.
 ///
-/// @param flags by PKCS#11 name; an attribute that is absent from the token's answer is absent here
-/// @param keyType CKA_KEY_TYPE; null if it is absent from the token's answer
+/// @param flags values of the flags by PKCS#11 name, without flags that the token did not return
+/// @param keyType CKA_KEY_TYPE; null if the token did not return it
 public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
 
   static final String PRIVATE = "CKA_PRIVATE";
   static final String DERIVE = "CKA_DERIVE";
 
-  /// All flags that the daemon reads, by PKCS#11 name.
+  /// Attribute types of all flags that the daemon reads, by PKCS#11 name.
   static final Map<String, Long> FLAGS =
       Map.of(
           PRIVATE,
@@ -34,7 +34,8 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
           "CKA_UNWRAP",
           CkConstants.CKA_UNWRAP);
 
-  /// Usage attributes without a PKCS#11 mechanism for a key of a type in [#HMAC_TYPES].
+  /// Usage attributes without an effect: no PKCS#11 mechanism uses them with a key type in
+  /// [#HMAC_TYPES].
   private static final List<String> IDLE_USES =
       List.of("CKA_ENCRYPT", "CKA_DECRYPT", "CKA_WRAP", "CKA_UNWRAP");
 
@@ -45,15 +46,15 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
     flags = Map.copyOf(flags);
   }
 
-  /// The first rule that the object breaks. An unknown CKA_PRIVATE and an unknown CKA_KEY_TYPE
-  /// break a rule. An unknown CKA_DERIVE breaks no rule: NSS omits the attribute for a key that may
-  /// not derive.
+  /// The first rule that the key breaks; empty if the key breaks no rule. An unknown CKA_PRIVATE or
+  /// CKA_KEY_TYPE breaks a rule, too. An unknown CKA_DERIVE breaks no rule: NSS omits the attribute
+  /// for a key that may not derive.
   ///
   /// A key with CKA_PRIVATE false can be used in any session, without a login. Derivation can
-  /// disclose the bytes of a key, some at a time. The other usage attributes are harmless with a
-  /// key type for MACs: every mechanism that encrypts or wraps requires a key type of its own.
-  /// These attributes are accepted, because tokens set them by default and `pkcs11-tool` cannot
-  /// clear them.
+  /// disclose the bytes of a key, a few at a time. CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP and
+  /// CKA_UNWRAP are harmless with a key type for MACs: every mechanism that encrypts or wraps
+  /// requires another key type. The daemon accepts these four attributes, because tokens set them
+  /// by default and `pkcs11-tool` cannot clear them.
   Optional<Unfit> unfit() {
     if (!Boolean.TRUE.equals(flags.get(PRIVATE))) {
       return Optional.of(new Unfit(PRIVATE, "must be true", found(PRIVATE)));
@@ -75,7 +76,7 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
     if (keyType == null) {
       return "unknown";
     }
-    return keyType == CkConstants.CKK_AES ? "CKK_AES" : "another (CKK " + keyType + ")";
+    return keyType == CkConstants.CKK_AES ? "CKK_AES" : "another type (CKK " + keyType + ")";
   }
 
   private String found(String flag) {
@@ -83,7 +84,7 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
     return value == null ? "unknown" : value.toString();
   }
 
-  /// Usage attributes of the key that are true and that MACs do not need, by PKCS#11 name.
+  /// PKCS#11 names of the usage attributes that are true, although MACs do not need them.
   public List<String> idleUses() {
     return IDLE_USES.stream().filter(use -> Boolean.TRUE.equals(flags.get(use))).toList();
   }

@@ -8,10 +8,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A thread with one session. A session takes one operation at a time, and a native call can hang:
-/// a lane confines both.
+/// A worker thread with one session of the token. A session permits only one operation at a time,
+/// and a PKCS#11 call can hang: each lane confines both to its thread.
 final class Lane implements Runnable {
-  /// Maximum number of attempts for one job; more than two only after `STALE` faults.
+  /// Maximum number of attempts for one job. A job has more than two attempts only after `STALE`
+  /// faults.
   private static final int MAX_ATTEMPTS = 4;
 
   /// Pause of a lane that got no session (CKR_SESSION_COUNT), while other lanes work.
@@ -28,7 +29,7 @@ final class Lane implements Runnable {
   /// The running job; read by the watchdog.
   private volatile @Nullable Job<?> current;
 
-  /// Start of the running job.
+  /// Start of the running job, a value of [System#nanoTime].
   private volatile long startedNanos;
 
   private volatile long lastAnswerNanos;
@@ -38,7 +39,8 @@ final class Lane implements Runnable {
 
   private volatile @Nullable Thread thread;
 
-  /// @param lastAnswerNanos time of the token's last answer to the replaced lane
+  /// @param lastAnswerNanos time of the token's last answer to the replaced lane; for a first lane,
+  ///   the time of its creation
   Lane(Token token, Lanes lanes, WorkQueue queue, LaneObserver observer, long lastAnswerNanos) {
     this.lastAnswerNanos = lastAnswerNanos;
     this.lanes = lanes;
@@ -48,7 +50,7 @@ final class Lane implements Runnable {
     this.session = new LaneSession(token, lanes);
   }
 
-  /// Opens the session before the thread starts, so that a start with a broken token fails.
+  /// Opens the session before the thread starts, so that the start fails if the token is broken.
   void open() throws TokenException {
     session.session();
   }
@@ -104,7 +106,7 @@ final class Lane implements Runnable {
       job.done(value);
     } catch (TokenException e) {
       if (e.kind() == Kind.WITHDRAWN) {
-        job.failed(e); // Not an answer of the token.
+        job.failed(e); // WITHDRAWN is not an answer of the token.
         return;
       }
       if (e.fault() == Fault.CAPACITY && lanes.hasSessionBeside(this)) {
@@ -122,16 +124,17 @@ final class Lane implements Runnable {
       job.failed(e);
     } catch (RuntimeException | Error e) {
       // The session may be in any state after an unexpected error. A lane survives an Error, too:
-      // the next job may find the memory that this one lacked.
-      log.atError().setCause(e).log("Token operation failed: unexpected error");
+      // after an OutOfMemoryError, the next job may find enough memory.
+      log.atError().setCause(e).log("Token operation failed with an unexpected Java exception");
       session.close();
-      job.failed(TokenException.fault(Fault.DEVICE, "unexpected error in a token operation", e));
+      job.failed(
+          TokenException.fault(Fault.DEVICE, "unexpected Java exception in a token operation", e));
     } finally {
       current = null;
     }
   }
 
-  /// Performs a job. After a fault, repeats an idempotent job on a new session.
+  /// Performs a job. After a fault, repeats an idempotent job in a new session.
   private <T> T attempt(Job<T> job) throws TokenException {
     int faults = 0;
     for (int attempt = 1; ; attempt++) {
@@ -153,7 +156,9 @@ final class Lane implements Runnable {
     }
   }
 
-  /// Closes the session after a fault. Returns whether a new session may work.
+  /// Closes the session after a fault of the token.
+  ///
+  /// @return whether the operation may succeed in a new session
   private boolean recover(TokenException e) {
     if (e.fault() == Fault.NONE) {
       return false;
@@ -167,13 +172,13 @@ final class Lane implements Runnable {
     };
   }
 
-  /// Makes the lane unload a key before its next job, or within the maximum wait of an idle lane.
-  /// Thread-safe.
+  /// Makes the lane unload a key before its next job. An idle lane unloads the key after its
+  /// current wait for a job. Thread-safe.
   void evict(KeyObject key) {
     session.evict(key);
   }
 
-  /// Whether a job runs for longer than a limit.
+  /// Whether the running job has run for longer than a limit.
   boolean hangs(long nowNanos, long limitNanos) {
     return current != null && nowNanos - startedNanos > limitNanos;
   }
@@ -206,8 +211,9 @@ final class Lane implements Runnable {
     return current;
   }
 
-  /// Time of the token's last answer to this lane; before the first, of the replaced lane or of
-  /// this lane's creation. A refusal that is no fault of the token is an answer, too.
+  /// Time of the token's last answer to this lane. Before the token's first answer to this lane:
+  /// time of its last answer to the replaced lane, or of the lane's creation. A refused operation
+  /// is an answer, too, unless the refusal is a fault of the token.
   long lastAnswerNanos() {
     return lastAnswerNanos;
   }

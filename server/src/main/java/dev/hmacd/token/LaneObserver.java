@@ -12,14 +12,14 @@ public interface LaneObserver {
         public void faulted(String fault) {}
       };
 
-  /// Reports the end of an operation.
+  /// Reports the end of an operation, successful or not.
   ///
   /// @param queuedNanos time from the arrival in the queue to the start on a lane
   /// @param tokenNanos time from the start on a lane to the outcome
   void finished(long queuedNanos, long tokenNanos);
 
-  /// Reports a fault. The lane has closed its session, and opens a new session if the fault permits
-  /// it.
+  /// Reports a fault of the token. The lane has closed its session, and opens a new session if the
+  /// kind of fault permits it.
   ///
   /// @param fault name of the fault, e.g. `SESSION` or `DEVICE`, never `NONE`
   void faulted(String fault);

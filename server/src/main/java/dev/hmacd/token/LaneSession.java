@@ -15,14 +15,16 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The session of a lane with the handles of its keys. Opens at the first use, and again after a
-/// fault. For the lane's thread only, except for [#evict] and [#isOpen].
+/// The session of a lane, with the handles of the keys that it has loaded. The session opens at its
+/// first use, and again after a fault. Only the lane's thread may call the methods, except for
+/// [#evict] and [#isOpen].
 final class LaneSession {
-  /// Maximum number of handles. Each may be a session object in the token's memory.
+  /// Maximum number of key handles. Each handle may belong to a session object, which takes memory
+  /// of the token.
   private static final int MAX_HANDLES = 4096;
 
-  /// How long the comparison of a check value stays valid for the handle of a token object. Some
-  /// tokens reuse the handle of a destroyed object.
+  /// How long the handle of a token object is trusted after a comparison of the key's check value.
+  /// Some tokens reuse the handle of a destroyed object.
   private static final long RECOGNISED_NANOS = Duration.ofSeconds(1).toNanos();
 
   private static final Logger log = LoggerFactory.getLogger(LaneSession.class);
@@ -30,7 +32,7 @@ final class LaneSession {
   private final Token token;
   private final Lanes lanes;
 
-  /// Least recently used first.
+  /// Handles by key, the least recently used first.
   private final Map<KeyObject, Loaded> handles = new LinkedHashMap<>(16, 0.75f, true);
 
   /// A handle, with the check value that was compared last and the time of the comparison. The
@@ -41,16 +43,16 @@ final class LaneSession {
     }
   }
 
-  /// Handle of the token object of the health check's key; null until this session has found it.
+  /// Handle of the health check key's token object; null until this session has found the object.
   private @Nullable Long healthCheckHandle;
 
-  /// The count of [Lanes#reopenSessions] calls that this session has seen.
+  /// Number of the [Lanes#reopenSessions] calls that this lane has handled.
   private int reopened;
 
-  /// Keys that the token no longer has. The lane unloads their handles and copies.
+  /// Keys that the token no longer has. The lane will unload their handles and session copies.
   private final Queue<KeyObject> evicted = new ConcurrentLinkedQueue<>();
 
-  /// Written by the lane only; other threads only test for null.
+  /// Written by the lane's thread only; other threads only compare it with null.
   private volatile @Nullable TokenSession session;
 
   LaneSession(Token token, Lanes lanes) {
@@ -58,7 +60,7 @@ final class LaneSession {
     this.lanes = lanes;
   }
 
-  /// The open session.
+  /// The session; opens it if it is not open.
   TokenSession session() throws TokenException {
     TokenSession open = session;
     if (open == null) {
@@ -77,11 +79,12 @@ final class LaneSession {
     return session != null;
   }
 
-  /// A handle of a key. If the session has none, it searches and checks the object.
+  /// A handle of a key. If the session has no handle of the key, it searches for the object and
+  /// checks its attributes.
   ///
   /// @param check the check value: compared once for the handle of a copy, every
   ///   [#RECOGNISED_NANOS] for the handle of a token object; null for no comparison
-  /// @throws TokenException `KEY_UNFIT` also if another key has its label and id
+  /// @throws TokenException `KEY_UNFIT` also if another key has the label and id of this key
   long handle(KeyObject key, @Nullable KeyCheckValue check) throws TokenException {
     Loaded known = handles.get(key);
     if (known == null) {
@@ -135,9 +138,9 @@ final class LaneSession {
     }
   }
 
-  /// Computes the health check's MAC under the token object of its key. A copy would work after the
-  /// loss of all token objects. The session searches for the object again from time to time: a
-  /// handle can work although searches find no keys.
+  /// Computes the health check's MAC under the token object of the health check key. A session copy
+  /// would still work after the loss of all token objects. The session searches for the token
+  /// object again from time to time, because a handle can work although searches find no keys.
   byte[] checkHealth(DaemonKey key) throws TokenException {
     Long known = healthCheckHandle;
     if (known == null || lanes.searches().isDue()) {
@@ -146,7 +149,7 @@ final class LaneSession {
     return session().sign(known, HealthCheck.ALGORITHM, HealthCheck.message());
   }
 
-  /// Searches for the object, even if this session has a handle of it.
+  /// Searches for the health check key's token object, even if this session has a handle of it.
   private long healthCheckObject(DaemonKey key) throws TokenException {
     Long before = healthCheckHandle;
     healthCheckHandle = null;
@@ -155,7 +158,7 @@ final class LaneSession {
       long found = session().loadTokenObject(key.object());
       healthCheckHandle = found;
       if (before != null) {
-        session().unload(before); // Also if the handle is the same: each search loads it once more.
+        session().unload(before); // An equal handle, too: each search loads it once more.
       }
       lanes.searches().found(System.nanoTime() - start);
       return found;
@@ -169,11 +172,11 @@ final class LaneSession {
     }
   }
 
-  /// Checks that the token has its objects, before the daemon reports an object as missing. Always
-  /// searches: a handle can outlive the objects, and an earlier search of another lane does not
-  /// show the present state.
+  /// Checks that the token has the health check key, before the daemon reports another object as
+  /// missing. Always searches for the key: a handle can outlive the token's objects, and an earlier
+  /// search of another lane does not show the present state.
   ///
-  /// @throws TokenException a fault, if the health check's key is missing, too, or is not usable
+  /// @throws TokenException a fault of the token, if the health check key is missing or not usable
   void requireObjects() throws TokenException {
     DaemonKey key = lanes.healthCheckKey();
     if (key == null) {
@@ -191,7 +194,8 @@ final class LaneSession {
     evicted.add(key);
   }
 
-  /// Closes the session if all sessions are to be reopened. Unloads evicted keys.
+  /// Closes the session if [Lanes#reopenSessions] was called since the last refresh. Unloads
+  /// evicted keys.
   void refresh() {
     int wanted = lanes.reopenings();
     if (wanted != reopened) {
@@ -210,11 +214,11 @@ final class LaneSession {
       try {
         open.unload(known.handle());
       } catch (TokenException | RuntimeException e) {
-        // The copy ends with the session.
+        // The end of the session destroys the copy, too.
         log.atWarn()
             .addKeyValue("object_label", key.label())
             .addKeyValue("reason", e.getMessage())
-            .log("Session copy of a key not destroyed");
+            .log("Session copy of a key not destroyed; its session is closed instead");
         close();
       }
     }

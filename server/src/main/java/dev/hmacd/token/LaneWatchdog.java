@@ -9,7 +9,7 @@ import org.slf4j.LoggerFactory;
 /// Watchdog of the lanes of a token, with a thread of its own. Fails each operation at its deadline
 /// with `LATE`, also while a native call hangs, and replaces a lane that hangs.
 final class LaneWatchdog {
-  /// Interval of the checks; a reply is at most this late.
+  /// Interval of the watchdog's checks; an operation fails at most this long after its deadline.
   private static final Duration INTERVAL = Duration.ofMillis(20);
 
   private static final Logger log = LoggerFactory.getLogger(LaneWatchdog.class);
@@ -27,7 +27,8 @@ final class LaneWatchdog {
   private boolean maximumLogged;
 
   /// @param hang duration of an operation after which its lane is replaced
-  /// @param maxReplaced maximum number of replaced lanes that hang in the token at the same time
+  /// @param maxReplaced maximum number of replaced lanes that hang in PKCS#11 calls at the same
+  ///   time
   LaneWatchdog(Token token, Lanes lanes, WorkQueue queue, Duration hang, int maxReplaced) {
     this.token = token;
     this.lanes = lanes;
@@ -54,7 +55,7 @@ final class LaneWatchdog {
           failRunning(now);
           replaceHanging(now);
         } catch (RuntimeException | Error e) {
-          // One failure must not end the watchdog.
+          // A failed check must not end the watchdog.
           log.atError().setCause(e).log("Lane watchdog failed");
         }
       }
@@ -89,7 +90,7 @@ final class LaneWatchdog {
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("replaced", lanes.hanging())
-              .log("Lane not replaced: max_replaced_lanes lanes already hang in PKCS#11 calls");
+              .log("Hanging lane not replaced: the limit max_replaced_lanes is reached");
         }
         return;
       }

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The lanes of a token. A lane is a thread with one logged-in session, which takes jobs from the
-/// [WorkQueue]. The [LaneWatchdog] replaces a lane that hangs.
+/// The lanes of a token. A lane is a thread that performs jobs from the [WorkQueue] in its one
+/// logged-in session. The [LaneWatchdog] replaces a lane that hangs.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class Lanes implements AutoCloseable {
@@ -28,13 +28,14 @@ public final class Lanes implements AutoCloseable {
   private final FaultLog faults;
   private final SearchSchedule searches;
 
-  /// Active lanes, and replaced lanes that hang in the token.
+  /// Active lanes, and replaced lanes that hang in PKCS#11 calls.
   private final List<Lane> lanes = new CopyOnWriteArrayList<>();
 
   private final AtomicInteger reopenings = new AtomicInteger();
   private volatile @Nullable DaemonKey healthCheckKey;
 
-  /// Number of started lanes. Used by the watchdog only, after it has started.
+  /// Number of lanes started so far, for the thread names. After the watchdog has started, only its
+  /// thread uses this field.
   private int started;
 
   /// Number of lanes, and their limits.
@@ -43,7 +44,8 @@ public final class Lanes implements AutoCloseable {
   /// @param maxWaiting maximum number of operations in the queue, 1 or more; exceeded by at most
   ///   one for each thread that enqueues at the same time
   /// @param hang duration of an operation after which the watchdog replaces its lane
-  /// @param maxReplaced maximum number of replaced lanes that hang in the token at the same time
+  /// @param maxReplaced maximum number of replaced lanes that hang in PKCS#11 calls at the same
+  ///   time
   /// @param stop how long [#close] waits for operations in flight
   public record Settings(
       int count, int maxWaiting, Duration hang, int maxReplaced, Duration stop) {}
@@ -91,14 +93,14 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Queues a MAC for the next free lane and returns at once. A lane or the watchdog calls
-  /// `completion`; a refused call fails on this thread.
+  /// `completion`; if the queue refuses the MAC, this thread calls it.
   ///
-  /// @param completion gets the MAC
+  /// @param completion gets the MAC or the failure
   public void sign(SignRequest request, Completion<byte[]> completion) {
     queue.add(Job.sign(request, completion));
   }
 
-  /// Queues other work for the next free lane.
+  /// Queues an operation other than a MAC for the next free lane.
   ///
   /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
@@ -106,7 +108,7 @@ public final class Lanes implements AutoCloseable {
     return submit(null, work, repeatable, deadlineNanos);
   }
 
-  /// Like [#submit(TokenWork, boolean, long)].
+  /// As [#submit(TokenWork, boolean, long)], but counts the operation in the quota of its owner.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submit(
@@ -121,8 +123,8 @@ public final class Lanes implements AutoCloseable {
     queue.add(Job.healthCheck(key, deadlineNanos, completion));
   }
 
-  /// Sets the health check's key. Lanes report a key as missing only while the token has the health
-  /// check's key.
+  /// Sets the health check key. Lanes report a key as missing only while the token has the health
+  /// check key.
   void useHealthCheckKey(DaemonKey key) {
     healthCheckKey = key;
   }
@@ -131,7 +133,7 @@ public final class Lanes implements AutoCloseable {
     return healthCheckKey;
   }
 
-  /// Schedule of the health check's searches for its object.
+  /// Schedule of the health check's searches for its key.
   SearchSchedule searches() {
     return searches;
   }
@@ -140,16 +142,17 @@ public final class Lanes implements AutoCloseable {
     return faults;
   }
 
-  /// Logs a missing key and evicts it from all lanes. The token has its other objects.
+  /// Logs a missing key and evicts it from all lanes. The lane has checked that the token has the
+  /// health check key.
   void missing(KeyObject key) {
     if (faults.addMissing(key)) {
-      evict(key); // Lanes with a copy would answer otherwise.
+      evict(key); // Otherwise, lanes with a session copy would still compute MACs.
       faults.logMissing(key);
     }
   }
 
   /// Makes every lane reopen its session before its next job. The end of the old sessions also
-  /// drops the session copies, whose token objects may be lost.
+  /// destroys their session copies, whose token objects may be lost.
   void reopenSessions() {
     reopenings.incrementAndGet();
   }
@@ -158,18 +161,19 @@ public final class Lanes implements AutoCloseable {
     return reopenings.get();
   }
 
-  /// Whether another lane has a session.
+  /// Whether a lane other than the given one has an open session.
   boolean hasSessionBeside(Lane lane) {
     return lanes.stream()
         .anyMatch(other -> other != lane && !other.isRetired() && other.hasSession());
   }
 
-  /// Reports a fault from which a lane could not recover.
+  /// Reports a failed operation to the [FaultListener]: the lane could not recover, or the token
+  /// refused the operation.
   void failed(TokenException e) {
     listener.failed(e);
   }
 
-  /// All lanes, also replaced lanes that hang in the token.
+  /// All lanes, also replaced lanes that hang in PKCS#11 calls.
   List<Lane> all() {
     return lanes;
   }
@@ -187,8 +191,8 @@ public final class Lanes implements AutoCloseable {
     lanes.remove(lane);
   }
 
-  /// Makes every lane unload its handle and its copy of a key. Must be called after the token has
-  /// lost the key: otherwise a lane could load the key again.
+  /// Makes every lane unload its handle and its copy of a key. Must not be called before the token
+  /// has lost the key, because a lane could load the key again.
   public void evict(KeyObject key) {
     lanes.forEach(lane -> lane.evict(key));
   }
@@ -203,7 +207,7 @@ public final class Lanes implements AutoCloseable {
     return settings.count();
   }
 
-  /// Number of replaced lanes that hang in the token.
+  /// Number of replaced lanes that hang in PKCS#11 calls.
   public int hanging() {
     return (int) lanes.stream().filter(Lane::isRetired).count();
   }
@@ -224,8 +228,9 @@ public final class Lanes implements AutoCloseable {
     return (int) lanes.stream().filter(lane -> lane.isOverdue(now)).count();
   }
 
-  /// Nanoseconds since the last answer of the token; before the first, since the creation of these
-  /// lanes. A refusal that is no fault of the token is an answer, too.
+  /// Nanoseconds since the last answer of the token; before its first answer, since the creation of
+  /// these lanes. A refused operation is an answer, too, unless the refusal is a fault of the
+  /// token.
   long sinceLastAnswer() {
     long now = System.nanoTime();
     return lanes.stream()
@@ -235,8 +240,8 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Refuses new operations, finishes the accepted ones, and closes the sessions. After the time
-  /// limit, operations of lanes that hang fail with `STOPPED`. A lane that hangs ends after its
-  /// native call.
+  /// limit ([Settings#stop]), operations of lanes that hang fail with `STOPPED`. A lane that hangs
+  /// ends after its native call.
   @Override
   public void close() {
     queue.stop();

@@ -5,11 +5,12 @@ import dev.hmacd.key.KeyObject;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// The keys whose fault is in the log already. A fault of a key is logged once, until the key is
-/// usable again.
+/// The keys whose current fault is already in the log. A fault of a key is logged once, and again
+/// only after the key was usable.
 @ThreadSafe
 final class LoggedKeyFaults {
-  /// At this size the set is cleared, and faults are logged again.
+  /// Maximum number of recorded keys. At this number, the set is cleared, and faults are logged
+  /// again.
   private static final int MAX = 1000;
 
   @SuppressWarnings("ThreadSafe") // The set is concurrent.
@@ -17,7 +18,7 @@ final class LoggedKeyFaults {
 
   /// Adds a key with a fault.
   ///
-  /// @return whether the fault is new, so that the caller logs it
+  /// @return true if the fault is new: the caller then logs it
   boolean add(KeyObject key) {
     if (reported.size() >= MAX) {
       reported.clear();
@@ -25,7 +26,8 @@ final class LoggedKeyFaults {
     return reported.add(key);
   }
 
-  /// Removes a key that is usable again. Costs one read of a field if no key has a fault.
+  /// Removes a key that is usable again, so that its next fault is logged. Only reads one field if
+  /// no key has a fault.
   void remove(KeyObject key) {
     if (!reported.isEmpty()) {
       reported.remove(key);

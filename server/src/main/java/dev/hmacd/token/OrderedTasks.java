@@ -9,9 +9,9 @@ import org.slf4j.LoggerFactory;
 
 /// Runs callbacks in the order of their addition, one at a time, on the threads that call [#run].
 ///
-/// A caller adds callbacks under the lock of the state that they report, and runs them after it has
-/// left the lock. With this order, a listener gets the states in their order, without a lock, and
-/// the current state last.
+/// A caller adds a callback while it holds the lock of its state, and calls [#run] after it has
+/// released the lock. So a listener gets all states in order, the current state last, and without a
+/// lock.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queue is thread-safe.
 final class OrderedTasks {
@@ -24,8 +24,8 @@ final class OrderedTasks {
     tasks.add(task);
   }
 
-  /// Runs the added tasks. Returns at once if another thread is already running tasks, or if a task
-  /// calls this method.
+  /// Runs the added callbacks. Returns at once if another thread is already running callbacks, or
+  /// if a callback calls this method.
   void run() {
     // Loops, because another thread may add a task between the last poll and the reset of
     // `running`.
@@ -44,9 +44,11 @@ final class OrderedTasks {
     try {
       task.run();
     } catch (RuntimeException | Error e) {
-      // A failed task must not end the thread that calls run(). The next tasks report a later
-      // state.
-      log.atError().setCause(e).log("Token health callback failed: unexpected error");
+      // A failed callback must not end the thread that calls run(). The next callbacks report a
+      // later state.
+      log.atError()
+          .setCause(e)
+          .log("Token health callback failed with an unexpected Java exception");
     }
   }
 }

@@ -13,7 +13,7 @@ import java.util.Arrays;
 /// A file with the PIN on one line, in UTF-8. An operator or systemd's `LoadCredential` creates the
 /// file.
 ///
-/// @param path must not be readable by others
+/// @param path path of the file, which must not be readable by others
 public record PinFile(Path path) implements PinSource {
   private static final int MAX_BYTES = 1024;
   private static final char BYTE_ORDER_MARK = '\ufeff';
@@ -29,8 +29,8 @@ public record PinFile(Path path) implements PinSource {
     byte[] bytes = Files.readAllBytes(path);
     CharBuffer text = CharBuffer.allocate(bytes.length);
     try {
-      // Decodes strictly: the token would refuse a PIN with replacement characters, and count a
-      // failure.
+      // Refuses invalid UTF-8: the token would refuse a PIN with replacement characters, and count
+      // a failed login.
       CoderResult decoded =
           StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes), text, true);
       text.flip();

@@ -4,6 +4,6 @@ import java.io.IOException;
 
 /// Source of the PIN, read at each login. The daemon never keeps the PIN.
 public interface PinSource {
-  /// Reads the PIN as text. The caller overwrites the array after use.
+  /// Reads the PIN as text. The caller must overwrite the array after use.
   char[] read() throws IOException;
 }

@@ -14,7 +14,7 @@ import java.util.function.BooleanSupplier;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 final class Pkcs11Module {
-  /// Maximum wait for calls in the module to return before it is finalized.
+  /// Maximum wait for running calls to return, before the module is finalized.
   private static final Duration LEAVING = Duration.ofSeconds(1);
 
   private final Cryptoki cryptoki;
@@ -31,8 +31,8 @@ final class Pkcs11Module {
     return new Pkcs11Module(Cryptoki.load(file, initArgs));
   }
 
-  /// Loads a module like [#load]. If `C_Initialize` fails, [#reinitialize] initialises the module
-  /// later. `C_Initialize` of some modules fails while a network HSM is unreachable.
+  /// As [#load], but if `C_Initialize` fails, [#reinitialize] initialises the module later. In some
+  /// modules, `C_Initialize` fails while a network HSM is unreachable.
   static Pkcs11Module loadEvenIfUnreachable(Path file, Optional<String> initArgs)
       throws TokenException {
     return new Pkcs11Module(Cryptoki.loadEvenIfUnreachable(file, initArgs));
@@ -51,14 +51,15 @@ final class Pkcs11Module {
     tokens.add(token);
   }
 
-  /// Finalizes and initialises the module while no call is in it. Does nothing if `needed` is
+  /// Finalizes and initialises the module while no call runs in it. Does nothing if `needed` is
   /// false, or if another token of the module is in service.
   ///
-  /// @param then runs before other calls may enter the module
-  /// @return false if a call does not return in time
+  /// @param then action that runs before other calls may enter the module
+  /// @return false if a running call does not return in time, so that the module is not finalized
   boolean reinitialize(Pkcs11Token asking, BooleanSupplier needed, Recovery then)
       throws TokenException {
-    // Also checked before the lock: a waiting writer blocks the calls of all tokens of the module.
+    // The condition is also checked before the lock, because a waiting writer blocks the calls of
+    // all tokens of the module.
     if (!needed.getAsBoolean() || isAnotherInService(asking)) {
       return true;
     }

@@ -37,7 +37,7 @@ public final class Pkcs11Modules {
   /// Finds a token that may be absent. Until the token is found, each operation searches for the
   /// token again.
   ///
-  /// @param serial identifies the token while it is absent
+  /// @param serial serial number, which identifies the token while it is absent
   /// @throws TokenException if the module's file cannot be loaded
   public Pkcs11Token expect(
       Path file,
@@ -81,7 +81,7 @@ public final class Pkcs11Modules {
       Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
       return key == null ? file.toRealPath() : key;
     } catch (IOException e) {
-      return file.toAbsolutePath().normalize(); // The load reports the error.
+      return file.toAbsolutePath().normalize(); // The load of the module reports the error.
     }
   }
 }

@@ -25,7 +25,7 @@ final class Pkcs11Session implements TokenSession {
   /// State that all sessions of a token share.
   ///
   /// @param mechanisms the mechanisms that the token lists
-  /// @param verify whether a MAC is verified by the token before it is released
+  /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
   /// @param modifiable whether the token copies only keys with CKA_MODIFIABLE true
   record Shared(
       Cryptoki module,
@@ -46,17 +46,17 @@ final class Pkcs11Session implements TokenSession {
   private final SessionCopies copies;
   private final KeyGeneration generation;
 
-  /// Loaded handles.
+  /// Keys of the loaded handles, by handle.
   private final Map<Long, Loaded> loaded = new HashMap<>();
 
-  /// Allowed mechanisms of loaded keys with CKA_ALLOWED_MECHANISMS.
+  /// Allowed mechanisms by handle, for the loaded keys that have CKA_ALLOWED_MECHANISMS.
   private final Map<Long, Set<Long>> restricted = new HashMap<>();
 
-  /// A loaded key of an object handle, with a reference count. A token may return the same handle
-  /// from each search for an object. The handle stays loaded until all users have unloaded it.
+  /// The key of a loaded handle, with a reference count. A token may return the same handle from
+  /// each search for an object. Such a handle stays loaded until all users have unloaded it.
   private record Loaded(KeyObject key, int uses) {}
 
-  /// @param epoch the epoch in which the session was opened
+  /// @param epoch the epoch of the handles ([Handles]) in which the session was opened
   Pkcs11Session(Shared shared, long session, int epoch) {
     this.shared = shared;
     this.module = shared.module();
@@ -135,7 +135,7 @@ final class Pkcs11Session implements TokenSession {
       return handle;
     }
     try {
-      // Checks the name of the copy, too. A handle that does not name this key is never used.
+      // Checks the label and id of the copy, too: a handle of another key is never used.
       requireFit(key, copy);
     } catch (TokenException e) {
       copies.destroy(copy);
@@ -184,7 +184,8 @@ final class Pkcs11Session implements TokenSession {
       long before = handles.finishedSearches();
       byte[] mac = module.sign(session, mechanism, handle, message);
       if (mac.length != algorithm.macBytes()) {
-        throw TokenException.fault(Fault.DEVICE, "C_Sign gave a MAC of " + mac.length + " bytes");
+        throw TokenException.fault(
+            Fault.DEVICE, "C_Sign returned a MAC of " + mac.length + " bytes");
       }
       requireTrust(handle, before);
       if (shared.verify() && !module.verify(session, mechanism, handle, message, mac)) {
@@ -217,7 +218,10 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// Checks that the handle was of its key when it was used.
+  /// Checks that the handle still belonged to its key when the MAC was computed.
+  ///
+  /// @param before result of [Handles#finishedSearches] before the computation
+  /// @throws TokenException `STALE` if the epoch has ended
   private void requireTrust(long handle, long before) throws TokenException {
     if (handles.searchedSince(before) || handles.isShared(handle)) {
       Loaded known = loaded.get(handle);
@@ -230,8 +234,8 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// Maps CKR_MECHANISM_INVALID for a listed mechanism to a fault: the token supports the
-  /// mechanism.
+  /// Maps CKR_MECHANISM_INVALID to a fault of the device, if the token lists the mechanism as
+  /// supported.
   private TokenException listed(long mechanism, TokenException e) {
     return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism)
         ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
@@ -327,7 +331,7 @@ final class Pkcs11Session implements TokenSession {
         }
       }
     } catch (TokenException e) {
-      log.atDebug().setCause(e).log("Session not closed: the token has ended it");
+      log.atDebug().setCause(e).log("C_CloseSession failed: the session has already ended");
     }
   }
 }

@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
 /// A token of a PKCS#11 module.
 @ThreadSafe
 public final class Pkcs11Token implements Token {
-  /// The mechanisms that the daemon uses, by type, with their names.
+  /// Names of the mechanisms that the daemon uses, by mechanism type.
   public static final Map<Long, String> NEEDED_MECHANISMS =
       Collections.unmodifiableMap(
           new TreeMap<>(
@@ -38,7 +38,7 @@ public final class Pkcs11Token implements Token {
   /// Maximum wait of a lane for the login of another lane.
   private static final Duration OTHERS_LOGIN = Duration.ofSeconds(5);
 
-  /// Not a slot number: PKCS#11 slot numbers are not negative.
+  /// Value of [#slot] while the slot is unknown; PKCS#11 slot numbers are not negative.
   private static final long UNKNOWN = -1;
 
   private final Pkcs11Module module;
@@ -48,17 +48,17 @@ public final class Pkcs11Token implements Token {
   private final Pkcs11Session.Shared shared;
   private final CircuitBreaker circuit = new CircuitBreaker();
 
-  /// Unknown until the token is found, and again after a reinitialization of the module.
+  /// Slot of the token; [#UNKNOWN] until the next search finds the token.
   private volatile long slot = UNKNOWN;
 
-  /// Result of C_GetTokenInfo when the token was first found; before, the description of the
-  /// selector.
+  /// Result of C_GetTokenInfo when the token was first found; until then, only the label or serial
+  /// number of the selector.
   private volatile TokenInfo info;
 
   private volatile Set<Long> mechanisms = Set.of();
 
   /// Held during `C_Login`, so that at most one thread tries a login. A login applies to the whole
-  /// application: other threads wait for its result and do not try again.
+  /// application, so other threads wait, and need no login if it succeeds.
   private final ReentrantLock login = new ReentrantLock();
 
   private volatile boolean pinRefused;
@@ -83,9 +83,9 @@ public final class Pkcs11Token implements Token {
 
   private record Slot(long id, TokenInfo info) {}
 
-  /// How a token is used.
+  /// Settings of a token: use of session copies, and verification of each MAC.
   ///
-  /// @param sessionCopies whether MACs run on session-object copies of keys
+  /// @param sessionCopies whether MACs are computed under session-object copies of the keys
   /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
   public record Use(boolean sessionCopies, boolean verify) {}
 
@@ -97,8 +97,8 @@ public final class Pkcs11Token implements Token {
     return new Pkcs11Modules().find(modulePath, Optional.empty(), selector, pin, use);
   }
 
-  /// Finds the token's slot, if it is unknown. Must be called within a call of the module
-  /// ([Handles#enter()]), or before other threads start.
+  /// Returns the token's slot, and searches for the token if the slot is unknown. Must be called
+  /// within a scope of [Handles#enter()], or before other threads start.
   long locate() throws TokenException {
     long known = slot;
     if (known != UNKNOWN) {
@@ -136,8 +136,8 @@ public final class Pkcs11Token implements Token {
       throw TokenException.fault(
           Fault.DEVICE,
           fitting.isEmpty()
-              ? "no token of " + module.file() + " fits " + selector + "; there are " + others
-              : fitting.size() + " tokens of " + module.file() + " fit " + selector);
+              ? "no token of " + module.file() + " matches " + selector + "; its tokens: " + others
+              : fitting.size() + " tokens of " + module.file() + " match " + selector);
     }
     return fitting.getFirst();
   }
@@ -152,7 +152,7 @@ public final class Pkcs11Token implements Token {
     return circuit;
   }
 
-  /// The token's mechanisms, for the preflight.
+  /// The token's mechanisms, for `hmacd check`.
   public List<MechanismInfo> mechanisms() throws TokenException {
     return cryptoki.mechanisms(locate()).stream()
         .map(m -> new MechanismInfo(m.type(), m.minKey(), m.maxKey(), m.sign() || m.generate()))
@@ -161,7 +161,7 @@ public final class Pkcs11Token implements Token {
 
   /// A mechanism of the token (`C_GetMechanismInfo`).
   ///
-  /// @param usable for signatures, or for key generation
+  /// @param usable whether the mechanism signs, or generates keys
   public record MechanismInfo(long type, long minKey, long maxKey, boolean usable) {}
 
   @Override
@@ -187,7 +187,7 @@ public final class Pkcs11Token implements Token {
       return cryptoki.openSession(locate());
     } catch (TokenException e) {
       if (e.fault() == Fault.DEVICE) {
-        slot = UNKNOWN; // The token may return in another slot.
+        slot = UNKNOWN; // The token may come back in another slot.
       }
       throw e;
     }
@@ -203,9 +203,10 @@ public final class Pkcs11Token implements Token {
     pinRefused = false;
   }
 
-  /// Tries to extract a key from the token, for the preflight.
+  /// Tries to extract a key from the token, for `hmacd check`.
   ///
-  /// @param name name of the trial's key, which is destroyed afterwards; no object has this name
+  /// @param name label and id of the key that the trial generates and destroys; no object on the
+  ///   token may have them
   public ExtractionTrial.Result tryExtraction(KeyObject name) throws TokenException {
     try (var _ = shared.handles().enter()) {
       long handle = cryptoki.openSession(locate());
@@ -247,13 +248,14 @@ public final class Pkcs11Token implements Token {
           Fault.PIN,
           now.pinLocked()
               ? "the token's PIN is locked"
-              : "one more wrong PIN would lock the token; log in once with its own tools");
+              : "the next wrong PIN would lock the token; log in once with the token's own tools");
     }
     char[] secret;
     try {
       secret = pin.read();
     } catch (IOException e) {
-      throw TokenException.fault(Fault.PIN, e.getMessage() == null ? "no PIN" : e.getMessage());
+      throw TokenException.fault(
+          Fault.PIN, e.getMessage() == null ? "the PIN cannot be read" : e.getMessage());
     }
     try {
       cryptoki.login(session, secret);

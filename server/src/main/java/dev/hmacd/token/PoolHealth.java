@@ -9,7 +9,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// Health of all tokens together, reported to the listener of the pool.
+/// Health of the pool: healthy while at least one token is healthy. Reports each change to the
+/// listener of the pool.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 final class PoolHealth {
@@ -27,8 +28,9 @@ final class PoolHealth {
     this.listener = listener;
   }
 
-  /// Reports a change. Called after the health of a token has changed. Reports healthy after the
-  /// first healthy token, and unhealthy only after each token has reported.
+  /// Reports the health of the pool if it has changed. Must be called after each change of a
+  /// token's health. The first report is healthy as soon as one token is healthy, and unhealthy
+  /// only if all tokens are unhealthy.
   void report() {
     synchronized (reporting) {
       boolean now = members.stream().anyMatch(PoolHealth::isHealthy);
@@ -52,15 +54,17 @@ final class PoolHealth {
     return Boolean.TRUE.equals(member.healthy());
   }
 
-  /// Reports the loss of a token, if no token is healthy or has refused its PIN. A new process
-  /// would try a refused PIN again.
+  /// Reports the loss of a token, unless any token is healthy or has refused its PIN. After the
+  /// report, the daemon may exit, and a new process would try the refused PIN again.
   void lost() {
     if (members.stream().noneMatch(member -> isHealthy(member) || member.probe().isPinRefused())) {
       listener.lost();
     }
   }
 
-  /// Waits until the first token is healthy.
+  /// Waits until any token has become healthy, or the time has elapsed.
+  ///
+  /// @return false if the time has elapsed
   boolean awaitHealthy(Duration atMost) throws InterruptedException {
     return firstHealthy.await(atMost.toMillis(), TimeUnit.MILLISECONDS);
   }

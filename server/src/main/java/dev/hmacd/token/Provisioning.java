@@ -18,11 +18,12 @@ public final class Provisioning {
 
   private Provisioning() {}
 
-  /// The daemon's own key for a purpose, with its known answer. If the token has an object with the
-  /// label, that is the key. If the token has no such object, this method generates a new key.
+  /// Finds or generates the daemon's own key for a purpose, and computes its known answer. The
+  /// token object with the label of the purpose is the key. If no token object has this label, a
+  /// new key is generated.
   ///
-  /// @throws TokenException also if the key in the registry computes another MAC than its known
-  ///   answer: an operator must act, because the token cannot be trusted
+  /// @throws TokenException also if the key computes another MAC than the known answer in the
+  ///   registry: an operator must act, because the token cannot be trusted
   public static DaemonKey ensure(
       TokenSession session, DaemonKey.Purpose purpose, Optional<DaemonKey> remembered)
       throws TokenException {
@@ -52,7 +53,7 @@ public final class Provisioning {
         && remembered.get().object().equals(object)
         && !MessageDigest.isEqual(answer, remembered.get().knownAnswer())) {
       throw TokenException.fault(
-          TokenException.Fault.DEVICE, label + " gave another MAC than when it was made");
+          TokenException.Fault.DEVICE, label + " computed another MAC than at its creation");
     }
     return new DaemonKey(purpose, object, HexFormat.of().formatHex(answer));
   }

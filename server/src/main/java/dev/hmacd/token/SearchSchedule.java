@@ -3,8 +3,9 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import java.time.Duration;
 
-/// Decides when a health check searches for its object again. A working handle does not prove that
-/// searches find keys. Searches take at most a hundredth of the time.
+/// Decides when a health check searches for its key on the token again. A working handle does not
+/// prove that searches find keys. The pause is 100 times as long as the last search, but at most 30
+/// seconds.
 @ThreadSafe
 final class SearchSchedule {
   private static final int PAUSE_FACTOR = 100;
@@ -21,14 +22,14 @@ final class SearchSchedule {
     return !circuit.isInService() || System.nanoTime() - dueNanos >= 0;
   }
 
-  /// Schedules the next search, after a search has found the health check's object.
+  /// Schedules the next search, after a search has found the health check key.
   ///
   /// @param nanos duration of the search
   void found(long nanos) {
     dueNanos = System.nanoTime() + pauseAfter(nanos);
   }
 
-  /// Makes the next health check search.
+  /// Makes the next health check search for its key.
   void makeDue() {
     dueNanos = System.nanoTime();
   }

@@ -8,8 +8,8 @@ import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The session objects that a session copied from token objects (`C_CopyObject`), because MACs are
-/// faster under them.
+/// Session objects that a session copied from token objects (`C_CopyObject`), because MACs under
+/// session objects are faster.
 final class SessionCopies {
   private static final Logger log = LoggerFactory.getLogger(SessionCopies.class);
 
@@ -34,7 +34,9 @@ final class SessionCopies {
     return copies.contains(handle);
   }
 
-  /// The handle of a session copy, or of the token object itself if the token does not copy it.
+  /// Copies a token object to a session object.
+  ///
+  /// @return handle of the copy, or of the token object if there is no copy
   long copy(long handle) throws TokenException {
     Optional<CopyLock.Hold> held = copying.forCopy();
     if (held.isEmpty()) {
@@ -53,7 +55,7 @@ final class SessionCopies {
     }
   }
 
-  /// Whether the token copies a key. The copy is destroyed.
+  /// Whether the token copies a key. The method destroys its trial copy.
   boolean canCopy(long handle) throws TokenException {
     long copy = copy(handle);
     if (copy == handle) {
@@ -73,7 +75,7 @@ final class SessionCopies {
     }
   }
 
-  /// Records that the copies end with their session.
+  /// Releases the handles of all copies, because the copies end with their session.
   void end() {
     copies.forEach(copy -> handles.release(copy, epoch));
   }

@@ -6,11 +6,11 @@ import dev.hmacd.key.MacAlgorithm;
 import org.jspecify.annotations.Nullable;
 
 /// A request for one MAC of the algorithm's full length. All attempts on all tokens share one
-/// object.
+/// request object.
 ///
-/// @param check the check value, compared by each token before it releases a MAC; null if the
-///   caller checks the MAC itself
-/// @param message not copied: the caller must not change it afterwards
+/// @param check the check value, by which each lane recognises the key before it computes the MAC;
+///   null if the caller checks the MAC itself
+/// @param message the message of the MAC; not copied, so the caller must not change it afterwards
 /// @param deadlineNanos a value of [System#nanoTime]; after this time, the request never reaches
 ///   the token
 public record SignRequest(

@@ -2,26 +2,27 @@ package dev.hmacd.token;
 
 import java.util.function.BooleanSupplier;
 
-/// A token that holds HMAC keys. Thread-safe. Tests inject faults at this interface.
+/// A token that holds HMAC keys. Thread-safe. Tests implement this interface to inject faults.
 public interface Token {
-  /// Result of C_GetTokenInfo when the token was first found; before, only the label or serial
+  /// Result of C_GetTokenInfo when the token was first found; until then, only the label or serial
   /// number of the selector.
   TokenInfo info();
 
   /// The token's circuit breaker.
   CircuitBreaker circuit();
 
-  /// Opens a logged-in session for the caller. Only one session of the process logs in, because
-  /// `C_Login` applies to the application. A refused PIN is not tried again before [#retryPin].
+  /// Opens a logged-in session for the caller. Only one session of the process calls `C_Login`,
+  /// because a login applies to the whole application. A refused PIN is not tried again before
+  /// [#retryPin].
   TokenSession open() throws TokenException;
 
   /// Finalizes and initialises the module (`C_Finalize`, `C_Initialize`), and finds the token
-  /// again. Ends all sessions. Does nothing if a call in the module does not return within a
-  /// second, or if another token of the module is in service.
+  /// again. Ends all sessions of the module. Does nothing if a running call does not return within
+  /// a second, or if another token of the module is in service.
   ///
-  /// @param needed asked before the wait for calls in the module, and again after it: the token may
-  ///   have recovered
-  /// @return false if a call did not return
+  /// @param needed whether the reinitialization is still needed; called before and after the wait
+  ///   for running calls, because the token may have recovered
+  /// @return false if a running call did not return in time
   /// @throws TokenException if the module cannot be initialised, or the token is not found
   boolean reinitialize(BooleanSupplier needed) throws TokenException;
 

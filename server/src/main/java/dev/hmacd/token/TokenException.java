@@ -12,7 +12,7 @@ public final class TokenException extends Exception {
   public enum Kind {
     /// The work queue of the token is full; retry later.
     BUSY,
-    /// Too many operations of this owner are in flight on the token.
+    /// Too many operations of the same owner are in flight on the token.
     OWNER_BUSY,
     /// The deadline passed before the token answered, or before the operation started.
     LATE,
@@ -23,9 +23,9 @@ public final class TokenException extends Exception {
     WITHDRAWN,
     /// The token, its session or its login failed, and the lane could not recover at once.
     UNAVAILABLE,
-    /// The object is not on the token.
+    /// The key's object is not on the token.
     KEY_MISSING,
-    /// More than one object matches.
+    /// More than one object on the token matches the key's label and id.
     KEY_AMBIGUOUS,
     /// The object's attributes do not allow its use as a key, or the object is another key.
     KEY_UNFIT,
@@ -33,14 +33,14 @@ public final class TokenException extends Exception {
     UNSUPPORTED
   }
 
-  /// Kind of the fault, for lanes.
+  /// Kind of a fault of the token, by which a lane decides how to recover.
   enum Fault {
     /// The token did not fail.
     NONE,
-    /// The session is of an epoch that has ended: open another. The operation did not reach the
-    /// token, or its result is not used.
+    /// The session's handles were invalidated ([Handles]): open another session. The operation did
+    /// not reach the token, or its result is discarded.
     STALE,
-    /// The session is closed or unusable: open another.
+    /// The session is closed or unusable: open another session.
     SESSION,
     /// The user is not logged in: log in once.
     LOGIN,
@@ -54,7 +54,7 @@ public final class TokenException extends Exception {
     MODULE,
     /// The MAC is wrong: C_Verify refused it, or it is not the known answer of the health check.
     WRONG_MAC,
-    /// The PIN was refused or cannot be read: no retry until an operator acts.
+    /// The PIN was refused or cannot be read: no retry before an operator has corrected the PIN.
     PIN
   }
 
@@ -75,7 +75,7 @@ public final class TokenException extends Exception {
     this(kind, Fault.NONE, null, message, null);
   }
 
-  /// A failure: an attribute of an object does not permit its use as a key.
+  /// The failure of an object that cannot be used as a key because of an attribute.
   static TokenException unfit(Unfit unfit, String message) {
     return new TokenException(Kind.KEY_UNFIT, Fault.NONE, unfit, message, null);
   }
@@ -100,7 +100,7 @@ public final class TokenException extends Exception {
     return kind;
   }
 
-  /// Whether a search did not find the health check's object: the token's storage is absent, or has
+  /// Whether a search did not find the health check key: the token's storage is absent, or has
   /// other objects.
   boolean isObjectLoss() {
     return fault == Fault.OBJECT
@@ -113,9 +113,10 @@ public final class TokenException extends Exception {
     return fault == Fault.PIN;
   }
 
-  /// The rule that the key breaks, according to the return code of the token. The return code may
-  /// be wrong: some tokens refuse every key with the same code after a logout. The rule is reliable
-  /// only after a second attempt in a new session, and only for a key in adoption or creation.
+  /// The rule that the key breaks, according to its attributes or to the token's return code; empty
+  /// if no rule is known. The return code may be wrong: some tokens refuse every key with the same
+  /// code after a logout. A rule from a return code is reliable only after a second attempt in a
+  /// new session, and only while the key is adopted or created.
   public Optional<Unfit> unfit() {
     return Optional.ofNullable(unfit);
   }

@@ -9,8 +9,8 @@ import java.util.OptionalLong;
 public record TokenInfo(
     String label, String serial, String manufacturer, String model, OptionalLong maxSessions) {
 
-  /// A string of fixed length without its padding. Padding is on the right only: blanks, and NUL on
-  /// some tokens. A leading blank belongs to the string.
+  /// Removes the padding of a PKCS#11 string of fixed length. Padding is on the right only: blanks,
+  /// and NUL on some tokens. A leading blank belongs to the string.
   static String unpadded(String text) {
     int end = text.length();
     while (end > 0 && (text.charAt(end - 1) == ' ' || text.charAt(end - 1) == '\0')) {

@@ -17,8 +17,8 @@ final class TokenLoad {
 
   private final AtomicInteger inFlight = new AtomicInteger();
 
-  /// The end of the lifetime of each entry, a value of [System#nanoTime]. At most one entry for
-  /// each key of the registry.
+  /// Negative cache of missing keys: the end of each entry's lifetime, a value of
+  /// [System#nanoTime]. The cache has at most one entry for each key of the registry.
   private final Map<KeyObject, Long> missing = new ConcurrentHashMap<>();
 
   void begin() {
@@ -40,7 +40,7 @@ final class TokenLoad {
     }
   }
 
-  /// Whether this token is better than another for a call with a key.
+  /// Whether a call with a key should go to this token rather than to another token.
   boolean isLessThan(TokenLoad other, KeyObject key) {
     boolean isMissing = isMissing(key);
     if (isMissing != other.isMissing(key)) {

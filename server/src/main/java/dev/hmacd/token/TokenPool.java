@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The tokens of the daemon, with the start and the stop of their lanes and health checks.
-/// [TokenRouter] distributes work over the tokens.
+/// The tokens of the daemon. Starts and stops their lanes and health checks. [TokenRouter]
+/// distributes work over the tokens.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class TokenPool implements AutoCloseable {
@@ -35,13 +35,14 @@ public final class TokenPool implements AutoCloseable {
   /// A token with its settings.
   public record Use(Token token, Settings settings) {}
 
-  /// Gets changes of the tokens' health. Called on any thread, under no lock; must be quick.
+  /// Gets changes of the tokens' health. Its methods are called on any thread, without a lock, and
+  /// must return quickly.
   public interface Listener {
-    /// Reports the health of the pool: first when it is known, then at each change. The pool is
+    /// Reports the health of the pool as soon as it is known, then at each change. The pool is
     /// healthy while at least one token is healthy.
     void healthy(boolean is);
 
-    /// Reports the loss of a token, if no token is healthy or has refused its PIN.
+    /// Reports the loss of a token, unless any token is healthy or has refused its PIN.
     void lost();
 
     /// Reports that a token came into service.
@@ -128,20 +129,22 @@ public final class TokenPool implements AutoCloseable {
     }
   }
 
-  /// Waits until the first token is healthy.
+  /// Waits until any token has become healthy, or the time has elapsed.
+  ///
+  /// @return false if the time has elapsed
   public boolean awaitHealthy(Duration atMost) throws InterruptedException {
     return health.awaitHealthy(atMost);
   }
 
-  /// Opens a session with each token, and starts the lanes. The start succeeds if one token opens a
-  /// session.
+  /// Opens a session with each token, and starts the lanes. The start succeeds if at least one
+  /// token opens a session.
   ///
   /// @throws TokenException if no token opens a logged-in session
   public void start() throws TokenException {
     start(Map.of());
   }
 
-  /// Like [#start()].
+  /// As [#start()], but sets the health check keys before the lanes start.
   ///
   /// @param healthCheckKeys the health check key of each token, by serial number of the token;
   ///   while a token lacks its health check key, no key of the token is reported as missing
@@ -159,8 +162,8 @@ public final class TokenPool implements AutoCloseable {
         open(member);
         opened++;
       } catch (TokenException e) {
-        // A refused PIN has priority: its exit code keeps a supervisor from another login with the
-        // PIN.
+        // A refused PIN has priority over other failures: its exit code keeps a supervisor from a
+        // restart, which would try the PIN again.
         failure = failure != null && failure.isPinRefused() ? failure : e;
         if (members.size() > 1) {
           log.atError()
@@ -182,7 +185,8 @@ public final class TokenPool implements AutoCloseable {
       member.lanes.open();
       return;
     }
-    // On a thread of its own, so that a token that hangs does not block the start of others.
+    // Opens the session on a separate thread, so that a token that hangs does not block the start
+    // of other tokens.
     CompletableFuture<Boolean> trial = new CompletableFuture<>();
     Runnable open =
         () -> {
@@ -201,7 +205,7 @@ public final class TokenPool implements AutoCloseable {
       }
       throw new IllegalStateException(e);
     } catch (TimeoutException e) {
-      throw TokenException.fault(Fault.DEVICE, "the token does not answer", e);
+      throw TokenException.fault(Fault.DEVICE, "the token did not open a session in time", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw TokenException.fault(Fault.DEVICE, "interrupted while the token opened a session", e);
@@ -240,8 +244,8 @@ public final class TokenPool implements AutoCloseable {
     members.forEach(member -> member.probe.close());
   }
 
-  /// Ends all lanes, like [Lanes#close]. Closes all tokens concurrently, so that several hanging
-  /// tokens cost one time limit.
+  /// Ends the lanes of all tokens ([Lanes#close]). Ends the lanes of different tokens concurrently,
+  /// so that several hanging tokens cost only one time limit.
   @Override
   public void close() {
     List<Thread> closing = new ArrayList<>();

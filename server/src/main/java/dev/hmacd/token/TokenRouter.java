@@ -12,8 +12,8 @@ import org.slf4j.LoggerFactory;
 /// Routes work to the tokens of a pool: load balancing and failover of MACs.
 ///
 /// A MAC goes to the token with the fewest calls in flight, among the tokens in service that hold
-/// its key. If that token fails, the MAC goes to the next token, within the deadline. An operation
-/// that changes a token goes to the named token only.
+/// its key. If a token fails, the MAC goes to the next token that holds its key, within the
+/// deadline. An operation that changes a token goes only to the token that its caller names.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class TokenRouter {
@@ -25,7 +25,7 @@ public final class TokenRouter {
   /// The lanes of the default token.
   private final Lanes defaultLanes;
 
-  /// Keys whose tokens are not in the configuration.
+  /// Logged keys whose tokens are not in the configuration.
   private final LoggedKeyFaults withoutToken = new LoggedKeyFaults();
 
   public TokenRouter(TokenPool pool) {
@@ -55,11 +55,11 @@ public final class TokenRouter {
     return pool.find(serial).map(TokenPool.Member::isInService).orElse(false);
   }
 
-  /// Computes a MAC on one of the tokens that hold a key. Returns at once; a lane calls
-  /// `completion`.
+  /// Computes a MAC on one of the tokens that hold a key. Returns at once; `completion` gets the
+  /// outcome.
   ///
   /// @param holders serial numbers of the tokens that hold the key
-  /// @param completion gets the MAC
+  /// @param completion gets the MAC or the failure
   public void sign(List<String> holders, SignRequest request, Completion<byte[]> completion) {
     if (routes.size() > 1) {
       var failover = new Failover(routes, holders, request, completion);
@@ -84,10 +84,10 @@ public final class TokenRouter {
           .log("Key not usable: its tokens are not in the configuration");
     }
     return new TokenException(
-        TokenException.Kind.KEY_MISSING, "no configured token is recorded as a token of the key");
+        TokenException.Kind.KEY_MISSING, "none of the key's tokens is in the configuration");
   }
 
-  /// Queues work for a token.
+  /// Queues an operation for the token with a serial number.
   ///
   /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
@@ -95,7 +95,8 @@ public final class TokenRouter {
     return submit(null, serial, work, repeatable, deadlineNanos);
   }
 
-  /// Like [#submit(String, TokenWork, boolean, long)].
+  /// As [#submit(String, TokenWork, boolean, long)], but counts the operation in the quota of its
+  /// owner.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submit(
@@ -110,11 +111,12 @@ public final class TokenRouter {
             () ->
                 CompletableFuture.failedFuture(
                     new TokenException(
-                        TokenException.Kind.UNAVAILABLE, "no token " + serial + " is configured")));
+                        TokenException.Kind.UNAVAILABLE,
+                        "no token with the serial number " + serial + " is configured")));
   }
 
-  /// Queues work for the first token. After a failure, queues the work for the next token, until a
-  /// token succeeds.
+  /// Queues an operation for the first token. If a token fails, queues the operation for the next
+  /// token, until a token succeeds or no token is left.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submitAny(Object owner, TokenWork<T> work, long deadlineNanos) {
@@ -134,7 +136,7 @@ public final class TokenRouter {
                     : CompletableFuture.failedFuture(failure));
   }
 
-  /// Whether another token may succeed.
+  /// Whether the operation may succeed on another token after a failure.
   private static boolean isOfTheToken(Throwable failure) {
     Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
     return cause instanceof TokenException token
@@ -145,7 +147,8 @@ public final class TokenRouter {
         };
   }
 
-  /// Makes the lanes of a token unload their handles of a key, like [Lanes#evict].
+  /// Makes the lanes of a token unload their handles of a key ([Lanes#evict]). Removes the key from
+  /// the token's negative cache.
   public void evict(String serial, KeyObject key) {
     for (Route route : routes) {
       if (route.member().serial().equals(serial)) {

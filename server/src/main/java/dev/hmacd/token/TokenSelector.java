@@ -31,7 +31,8 @@ public sealed interface TokenSelector {
     };
   }
 
-  /// Description of a token that was not found yet.
+  /// Description of a token that was not found yet: only the label or serial number of the
+  /// selector.
   default TokenInfo unseen() {
     return switch (this) {
       case ByLabel(var label) -> new TokenInfo(label, "", "", "", OptionalLong.empty());

@@ -7,36 +7,36 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
-/// A session with the token. For one thread at a time: a session takes one operation
-/// (`CKR_OPERATION_ACTIVE`). A handle is valid only in the session that returned it, until the
-/// session is closed.
+/// A session with the token. For one thread at a time, because a PKCS#11 session permits only one
+/// operation (`CKR_OPERATION_ACTIVE`). A handle is valid only in the session that returned it,
+/// until the session is closed.
 public interface TokenSession extends AutoCloseable {
   /// Finds the one object with this label and id, checks its attributes, and copies it to a session
-  /// object if the token allows it. Session objects are faster on most tokens.
+  /// object if the token permits copies. MACs under session objects are faster on most tokens.
   ///
   /// @throws TokenException `KEY_MISSING`, `KEY_AMBIGUOUS`, `KEY_UNFIT`, or a fault
   long load(KeyObject key) throws TokenException;
 
-  /// Finds the one token object with this label and id, and checks its attributes like [#load]. The
-  /// handle is that of the token object, never of a copy: a MAC under a copy does not prove that
-  /// the token has its objects.
+  /// Finds the one token object with this label and id, and checks its attributes as [#load] does.
+  /// Returns the handle of the token object, never of a copy: a MAC under a copy does not prove
+  /// that the token has its objects.
   ///
-  /// @throws TokenException like [#load]; the message of `KEY_MISSING` describes the other objects
-  ///   of the token
+  /// @throws TokenException as [#load]; the message of `KEY_MISSING` describes the other objects of
+  ///   the token
   long loadTokenObject(KeyObject key) throws TokenException;
 
-  /// Whether a handle from [#load] is that of a session object, which no other program can replace.
+  /// Whether a handle from [#load] belongs to a session object, which no other program can replace.
   boolean isCopy(long handle);
 
   /// Releases a handle from [#load] or [#loadTokenObject].
   void unload(long handle) throws TokenException;
 
-  /// Computes a MAC of the algorithm's full length: `C_SignInit` and `C_Sign`, nothing else.
+  /// Computes a MAC of the algorithm's full length (`C_SignInit` and `C_Sign`).
   ///
   /// @param message 1 byte or more
   byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException;
 
-  /// Like [#sign], with a handle that it loads before and unloads afterwards.
+  /// As [#sign], but loads the key before the MAC and unloads it afterwards.
   default byte[] signOnce(KeyObject key, MacAlgorithm algorithm, byte[] message)
       throws TokenException {
     long handle = load(key);
@@ -49,8 +49,8 @@ public interface TokenSession extends AutoCloseable {
 
   /// Generates a token object for MACs only: CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN and
   /// CKA_VERIFY are true; CKA_EXTRACTABLE and all other usage attributes are false. CKA_MODIFIABLE
-  /// is false, too, unless the token does not copy such a key. The attributes are read back. An
-  /// object with other values is destroyed.
+  /// is false, too, unless the token copies only modifiable keys. The session reads the attributes
+  /// back, and destroys an object with other values.
   ///
   /// @throws TokenException `UNSUPPORTED`, `KEY_UNFIT`, or a fault
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException;
@@ -61,7 +61,7 @@ public interface TokenSession extends AutoCloseable {
   /// @throws TokenException `KEY_AMBIGUOUS`, or a fault
   boolean destroy(KeyObject key) throws TokenException;
 
-  /// Random bytes of the token's own generator (`C_GenerateRandom`).
+  /// Random bytes from the token's random number generator (`C_GenerateRandom`).
   ///
   /// @param count 1 or more
   byte[] random(int count) throws TokenException;
@@ -79,7 +79,7 @@ public interface TokenSession extends AutoCloseable {
   ///
   /// @param keys number of counted keys
   /// @param isComplete whether all secret keys of the token were read; otherwise the token may have
-  ///   more
+  ///   more matching keys
   record Count(int keys, boolean isComplete) {
     /// Whether the token certainly has no secret key with one of the prefixes.
     public boolean isNone() {
@@ -87,7 +87,7 @@ public interface TokenSession extends AutoCloseable {
     }
   }
 
-  /// Maximum number of objects of one query.
+  /// Maximum number of results of one query.
   int MAX_FOUND = 64;
 
   /// A secret key on the token.
@@ -98,7 +98,7 @@ public interface TokenSession extends AutoCloseable {
     }
   }
 
-  /// A search for keys.
+  /// A search for keys by label, by id, or by both.
   sealed interface Query {
     record ByLabel(String label) implements Query {}
 
@@ -107,7 +107,7 @@ public interface TokenSession extends AutoCloseable {
     record ByBoth(KeyObject object) implements Query {}
   }
 
-  /// Never throws: a session that cannot be closed does not exist any more.
+  /// Closes the session, and never throws: a session that cannot be closed has already ended.
   @Override
   void close();
 }

@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 /// Bounded work queue of a token's lanes. If the queue is full, a job fails with [Kind#BUSY] at
 /// once.
 ///
-/// One owner may have half as many operations in flight on a token as its work queue has places. An
-/// operation is in flight until it has its outcome, also after its caller disconnected: a caller
-/// cannot fill the queue by resets or new connections.
+/// The number of operations that one owner has in flight on a token is limited to half of the
+/// queue's capacity. An operation is in flight until it has its outcome, also after its caller
+/// disconnected: a caller cannot fill the queue by stream resets or new connections.
 ///
 /// Health-check jobs bypass the bounds, so that a full queue does not delay health checks.
 @ThreadSafe
@@ -29,7 +29,8 @@ final class WorkQueue {
   private final CircuitBreaker circuit;
   private final OwnerQuota owners;
 
-  /// Not a bounded queue, so that it always accepts control messages; [#add] bounds it.
+  /// An unbounded queue, so that it always accepts control messages; [#add] limits the number of
+  /// jobs.
   private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
 
   private final BlockingQueue<Job<?>> healthChecks = new LinkedBlockingQueue<>();
@@ -44,7 +45,7 @@ final class WorkQueue {
     this.owners = OwnerQuota.halfOf(maxWaiting);
   }
 
-  /// Adds a job. A refused job fails on this thread.
+  /// Adds a job. A refused job fails on the calling thread.
   void add(Job<?> job) {
     if (stopping) {
       job.failed(stopped());
@@ -53,14 +54,17 @@ final class WorkQueue {
     } else if (job.isHealthCheck()) {
       addHealthCheck(job);
     } else if (waiting.size() >= maxWaiting) {
-      job.failed(new TokenException(Kind.BUSY, maxWaiting + " operations wait for the token"));
+      job.failed(
+          new TokenException(
+              Kind.BUSY, "the work queue of the token is full: " + maxWaiting + " operations"));
     } else if (!job.enterQuota(owners)) {
       job.failed(
           new TokenException(
-              Kind.OWNER_BUSY, owners.max() + " operations of one owner are in flight"));
+              Kind.OWNER_BUSY,
+              owners.max() + " operations of this owner are in flight on the token"));
     } else {
       waiting.add(job);
-      // The stop may have come between the check and the addition.
+      // The stop may have begun between the check and the addition.
       if (stopping && waiting.remove(job)) {
         job.failed(stopped());
       }
@@ -96,7 +100,7 @@ final class WorkQueue {
     }
   }
 
-  /// Fails the waiting jobs whose deadline has passed, or that may not run.
+  /// Fails the waiting jobs whose deadline has passed, or that the circuit breaker does not permit.
   void failExpired(long nowNanos) {
     failExpired(waiting, nowNanos);
     failExpired(healthChecks, nowNanos);
@@ -141,15 +145,15 @@ final class WorkQueue {
     }
   }
 
-  /// Stops one lane, after the jobs in the queue.
+  /// Adds a message that stops one lane after the jobs in the queue.
   void addStopMessage() {
     waiting.add(Job.stop());
   }
 
-  /// Fails the jobs that no lane has taken before the end of the stop.
+  /// Fails the jobs that are still in the queue at the end of the stop.
   void failRemaining() {
     for (Job<?> job : waiting) {
-      // The stop message stays for a lane that hangs, in case its native call returns.
+      // The stop message stays for a lane that hangs: the lane takes it after its PKCS#11 call.
       if (!job.isStop() && waiting.remove(job)) {
         job.failed(stopped());
       }

@@ -8,11 +8,12 @@ import java.util.List;
 import java.util.Set;
 
 /// A lane's session, for work other than the computation of MACs. Reports an object as missing only
-/// while the token has the health check's key, so that the registry keeps the keys of a token whose
+/// while the token has the health check key. So the registry keeps the keys of a token whose
 /// storage is temporarily absent.
 ///
-/// The storage may return between the search for the object and the search for the health check's
-/// key. So this class searches for the object again after it has found the health check's key.
+/// The storage of the token may return between the search for an object and the search for the
+/// health check key. So this class searches for a missing object again after it has found the
+/// health check key.
 final class WorkSession implements TokenSession {
   private final TokenSession session;
   private final LaneSession lane;
@@ -92,8 +93,8 @@ final class WorkSession implements TokenSession {
     return session.find(query);
   }
 
-  /// A result of zero needs no check of the health check's key: the caller only counts, and removes
-  /// no key.
+  /// Does not check that the token has the health check key: the caller only counts keys, and
+  /// removes none.
   @Override
   public Count count(Set<String> labelPrefixes, int atMost) throws TokenException {
     return session.count(labelPrefixes, atMost);

@@ -1,5 +1,5 @@
-/// The tokens behind PKCS#11: sessions, lanes and health checks. The only package that uses
-/// PKCS#11.
+/// PKCS#11 tokens: sessions, lanes (threads with one session each) and health checks. No other
+/// package uses PKCS#11.
 @NullMarked
 package dev.hmacd.token;
 

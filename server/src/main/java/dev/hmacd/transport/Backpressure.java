@@ -4,8 +4,8 @@ import io.netty.channel.Channel;
 import java.util.EnumSet;
 import java.util.Set;
 
-/// Backpressure on one connection: reading from it is paused while at least one reason holds. All
-/// methods run on the connection's event loop.
+/// Backpressure on one connection: reading is paused while at least one reason applies. All methods
+/// run on the connection's event loop.
 public final class Backpressure {
   /// Reasons to pause reading.
   public enum Reason {
@@ -24,7 +24,7 @@ public final class Backpressure {
     this.channel = channel;
   }
 
-  /// Begins or ends a pause.
+  /// Sets or clears a reason to pause reading.
   ///
   /// @param holds whether the reason applies now
   public void pause(Reason reason, boolean holds) {

@@ -17,24 +17,25 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Meter of one connection's memory, as the first channel handler of the connection. Publishes the
-/// memory to the [MemoryBudget]. All methods run on the connection's event loop.
+/// measured memory to the [MemoryBudget]. All methods run on the connection's event loop.
 ///
-/// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection
-/// holds more than an idle one. The sum is the edge's memory ([EdgeMemory]), inbound bytes in
+/// The meter measures after each burst of reads, and every [#SWEEP_MILLIS] while the connection is
+/// not idle. The measured memory includes the edge's memory ([EdgeMemory]), inbound bytes in
 /// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
-/// the daemon pauses reading from the connection. So answers cannot accumulate.
+/// the daemon pauses reading from the connection, so that answers cannot accumulate.
 ///
-/// The sweep cuts a connection that exceeds its [TransferTimeout].
+/// The meter cuts a connection that exceeds its [TransferTimeout].
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
-  /// The interval between measurements of a connection that is not idle.
+  /// The interval between measurements of a connection that is not idle, in milliseconds.
   public static final int SWEEP_MILLIS = 250;
 
   private static final Logger log = LoggerFactory.getLogger(ConnectionMeter.class);
 
-  /// Assumed memory of an unfinished header block. Netty bounds the decoded fields only.
+  /// Assumed memory of an unfinished header block. Netty limits only the decoded header fields.
   private static final long HEADER_BLOCK_BYTES = 16_384;
 
-  /// Heap for each byte of an HPACK table, whose size counts 32 bytes for an entry.
+  /// Bytes of heap for each byte of an HPACK table's size. This size counts 32 bytes of overhead
+  /// for an entry.
   private static final long HEADER_TABLE_WEIGHT = 4;
 
   private final Channel channel;
@@ -51,12 +52,13 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private Object owner;
   private boolean sweepScheduled;
 
-  /// Memory that an edge holds for a connection. Called on the connection's event loop.
+  /// Memory that an edge holds for a connection. All methods are called on the connection's event
+  /// loop.
   public interface EdgeMemory {
-    /// Bytes of heap, beyond those of an idle connection: streams, headers, requests.
+    /// Bytes of heap for streams, headers and requests, in addition to those of an idle connection.
     long heapBytes();
 
-    /// Whether a request or an answer is held, so that time limits apply.
+    /// Whether the edge holds a request or an answer of the connection, so that time limits apply.
     boolean isActive();
 
     /// Bytes of direct memory, such as answers that flow control holds back.
@@ -67,7 +69,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     void sweep(long nowNanos);
   }
 
-  /// @param source the owner until the connection has authenticated
+  /// @param source source address, or the uid of a Unix socket's peer: the owner until the
+  ///   connection has authenticated
   /// @param idleBytes memory of an idle connection
   ConnectionMeter(
       Channel channel,
@@ -95,7 +98,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   }
 
   /// Sets the memory of the edge. Must be called after the last handler was added to the pipeline,
-  /// because the meter reads the list of handlers for the last time.
+  /// because the meter does not read the list of handlers again.
   public void edge(EdgeMemory held) {
     edge = held;
     decoders = findDecoders();
@@ -107,9 +110,9 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// As [#edge(EdgeMemory)], for an edge with its own timeout of the decoder `timedByEdge`. At this
-  /// timeout, the edge sends an answer. A cut of the connection by the meter would lose this
-  /// answer.
+  /// As [#edge(EdgeMemory)], but the transfer timeout of the meter excludes the decoder
+  /// `timedByEdge`. The edge has its own timeout for this decoder, after which it sends an answer.
+  /// A cut by the meter would lose this answer.
   public void edge(EdgeMemory held, ByteToMessageDecoder timedByEdge) {
     edge(held);
     timeout.exclude(timedByEdge);
@@ -127,17 +130,18 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     account.authenticated(known);
   }
 
-  /// Null while the connection is pending.
+  /// The authenticated principal; null while the connection is pending.
   @Nullable Object principal() {
     return principal;
   }
 
-  /// The principal; the source of the connection while it is pending.
+  /// The authenticated principal, or the source of the connection while it is pending.
   Object owner() {
     return owner;
   }
 
-  /// The handler for fair queueing of the connection's input, the next handler in the pipeline.
+  /// The handler for fair queueing of the connection's input, which follows the meter in the
+  /// pipeline.
   FairQueueHandler input() {
     return input;
   }
@@ -179,8 +183,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     context.fireChannelInactive();
   }
 
-  /// Measures the connection's memory and publishes it. The edge may call this method when its
-  /// memory has grown without a read.
+  /// Measures the connection's memory, and publishes it to the [MemoryBudget]. The edge may call
+  /// this method when its memory has grown without a read.
   public void measure() {
     if (!channel.isActive()) {
       return;

@@ -22,19 +22,19 @@ import org.jspecify.annotations.Nullable;
 
 /// Connection limits of a listener. Each accepted connection gets a [ConnectionMeter].
 ///
-/// A connection is pending until it has authenticated. Pending connections have a limit of their
-/// own. Above this limit, the oldest connection of the address with most pending connections is
-/// evicted. This limit protects the memory from silent connections, and each address from the
-/// connections of other addresses. The permits of authenticated connections are shared between
-/// principals ([FairLimit]).
+/// A connection is pending until it has authenticated. Pending connections have a separate limit.
+/// Above this limit, the oldest connection of the address with most pending connections is evicted.
+/// The limit on pending connections protects the memory from silent connections, and each address
+/// from the connections of other addresses. The permits of authenticated connections are shared
+/// between principals ([FairLimit]).
 ///
 /// The event loop of an evicted connection closes the connection, with a delay if that event loop
 /// is busy. Before its close, an evicted connection uses a file descriptor, but does not count
-/// against the limits. When all file descriptors are in use, the listener stops accepting until a
-/// connection is closed.
+/// against the limits. If evicted connections are still open, and all open connections reach the
+/// sum of both limits, the listener stops accepting until a connection is closed.
 @Sharable
 public final class Connections extends ChannelInboundHandlerAdapter {
-  /// Maximum of connections that a listener accepts in one pass of its event loop.
+  /// Maximum number of connections that a listener accepts in one pass of its event loop.
   private static final int MAX_ACCEPTS = 64;
 
   private final Settings settings;
@@ -44,18 +44,18 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private final AtomicLong refused = new AtomicLong();
 
   /// Unauthenticated connections by source address, oldest first. An address without connections
-  /// has no entry. The lock is held only for reads and writes of this map.
+  /// has no entry. No connection is closed under the lock of this map.
   @GuardedBy("this")
   private final Map<InetAddress, Map<Route, Channel>> pending = new LinkedHashMap<>();
 
   @GuardedBy("this")
   private int pendingCount;
 
-  /// Connections that are not closed yet, evicted ones included.
+  /// Number of connections that are not closed yet, including evicted connections.
   @GuardedBy("this")
   private int open;
 
-  /// The listening channel, while it does not accept.
+  /// The listening channel while it accepts no connections; null while it accepts.
   @GuardedBy("this")
   private @Nullable Channel paused;
 
@@ -72,13 +72,13 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// Limits of a listener's connections.
   ///
-  /// @param max authenticated connections
-  /// @param maxPending unauthenticated connections, in addition to `max`
+  /// @param max maximum number of authenticated connections
+  /// @param maxPending maximum number of unauthenticated connections, in addition to `max`
   /// @param idleBytes memory of an idle connection
-  /// @param timeout for unfinished frames and unread answers
+  /// @param timeout transfer timeout for unfinished frames and unread answers
   public record Settings(int max, int maxPending, long idleBytes, Duration timeout) {}
 
-  /// Creates bounds for connections that have to authenticate.
+  /// Creates the limits of a listener whose connections are pending until they authenticate.
   public Connections(Settings settings, MemoryBudget budget) {
     this(settings, budget, _ -> null);
   }
@@ -98,8 +98,9 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     cut(connection);
   }
 
-  /// Runs on the listening channel. By default, Netty accepts one connection in each pass of the
-  /// event loop: callers would wait behind a flood of connections.
+  /// Called on the listening channel: raises the number of connections that it accepts in one pass
+  /// of its event loop. By default, Netty accepts only one connection in each pass, and callers
+  /// would wait behind a flood of connections.
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
     context
@@ -111,7 +112,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
                 .maxMessagesPerRead(MAX_ACCEPTS));
   }
 
-  /// Runs on the listening channel, where each message is a new connection.
+  /// Called on the listening channel, where each message is a new connection.
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Channel connection = (Channel) message;
@@ -142,7 +143,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     open++;
     if (open >= settings.max() + settings.maxPending() && open > shares.taken() + pendingCount) {
       paused = listening;
-      // Under the lock, so that a resume follows the pause. The call runs no callback.
+      // Called under the lock, so that a resume follows the pause. `setAutoRead` runs no callback.
       listening.config().setAutoRead(false);
     }
   }
@@ -162,7 +163,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   }
 
   private void closed(Route route, Channel connection, ConnectionMeter meter) {
-    meter.account().close(); // Also of a connection that was closed before it was registered.
+    meter.account().close(); // Also for a connection that was never registered.
     Object principal = meter.principal();
     if (principal != null) {
       boolean _ = shares.leave(principal, connection);
@@ -181,7 +182,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// Records the principal of a pending connection. Called on the connection's event loop.
   ///
-  /// @return whether a permit was free; otherwise the connection is cut
+  /// @return false if the connection is no longer pending, or was cut because it got no permit
   public boolean authenticated(Route route, Object principal) {
     Channel connection;
     synchronized (this) {
@@ -194,7 +195,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// Records a connection's principal, which may differ from the previous one. Called on the
   /// connection's event loop.
   ///
-  /// @return whether a permit was free; otherwise the connection is cut
+  /// @return false if the connection is closed, or was cut because it got no permit
   public boolean authenticated(Channel connection, Object principal) {
     if (!connection.isOpen()) {
       return false;
@@ -219,8 +220,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return true;
   }
 
-  /// Removes the oldest pending connection of the address with most pending connections; null if
-  /// that is `newer`.
+  /// Removes and returns the oldest pending connection of the address with most pending
+  /// connections. Returns null if this connection is `newer`, or if no connection is pending.
   @GuardedBy("this")
   private @Nullable Channel pollPending(Channel newer) {
     if (pending.isEmpty()) {
@@ -251,29 +252,29 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// The peer's IPv4 address, or the 64-bit prefix of its IPv6 address, which one party usually
-  /// has.
+  /// The peer's IPv4 address, or the 64-bit prefix of its IPv6 address. Usually, one party has a
+  /// whole IPv6 prefix.
   private static InetAddress source(Route route) {
     InetAddress address =
         route.remote() instanceof InetSocketAddress inet
             ? inet.getAddress()
             : InetAddress.getLoopbackAddress();
     byte[] bytes = address.getAddress();
-    if (bytes.length == 4 || bytes[0] == 0) { // The latter is an IPv4-mapped IPv6 address.
+    if (bytes.length == 4 || bytes[0] == 0) { // First byte 0: an IPv4-mapped IPv6 address.
       return address;
     }
     Arrays.fill(bytes, 8, 16, (byte) 0);
     try {
       return InetAddress.getByAddress(bytes);
     } catch (UnknownHostException e) {
-      throw new IllegalStateException(e); // Only for a length other than 4 and 16.
+      throw new IllegalStateException(e); // Thrown only for a length other than 4 and 16.
     }
   }
 
-  /// Evicts an unauthenticated connection in favour of a newer one: the oldest of the address with
-  /// most pending connections.
+  /// Evicts the oldest pending connection of the address with most pending connections, in favour
+  /// of another connection.
   ///
-  /// @param newer never cut
+  /// @param newer the other connection, which is never evicted
   /// @return whether a connection was evicted
   public boolean evictOldestPending(Channel newer) {
     Channel evicted;
@@ -287,15 +288,15 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return true;
   }
 
-  /// Closes a connection at once. A normal close would let the HTTP/2 codec wait for streams.
-  /// Thread-safe.
+  /// Closes a connection at once. A normal close would let the HTTP/2 codec wait for the end of
+  /// open streams. Any thread may call this method.
   public static void cut(Channel connection) {
     Channel listening = connection.parent();
     if (connection.isRegistered() || listening == null) {
       close(connection);
     } else {
-      // On the listener's event loop, which is about to register the connection: it has no event
-      // loop yet.
+      // The connection has no event loop yet. The event loop of the listener is about to register
+      // the connection.
       listening.eventLoop().execute(() -> close(connection));
     }
   }
@@ -305,12 +306,12 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     var _ = first == null ? connection.close() : first.close();
   }
 
-  /// Connections that are not closed yet, evicted ones included.
+  /// Number of connections that are not closed yet, including evicted connections.
   public synchronized int open() {
     return open;
   }
 
-  /// Connections cut because a bound on their number was exceeded.
+  /// Number of connections that were cut because a connection limit was exceeded.
   public long refused() {
     return refused.get();
   }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The event-loop threads of all edges, one per processor, with native epoll where available.
 public final class EventLoops implements AutoCloseable {
-  /// Timeout of the graceful shutdown.
+  /// Timeout of the graceful shutdown of the event loops.
   private static final Duration LAST_TASKS = Duration.ofSeconds(1);
 
   private final int count = Runtime.getRuntime().availableProcessors();
@@ -37,7 +37,7 @@ public final class EventLoops implements AutoCloseable {
     return Epoll.isAvailable();
   }
 
-  /// The group that channels are registered with.
+  /// The event-loop group with which channels are registered.
   ///
   /// @throws IllegalStateException before [#start]
   public EventLoopGroup group() {
@@ -50,7 +50,7 @@ public final class EventLoops implements AutoCloseable {
 
   /// The event loop of the calling thread.
   ///
-  /// @throws IllegalStateException if the calling thread is no event loop
+  /// @throws IllegalStateException if the calling thread is not an event loop
   public EventExecutor current() {
     for (EventExecutor loop : group()) {
       if (loop.inEventLoop()) {
@@ -66,7 +66,8 @@ public final class EventLoops implements AutoCloseable {
     return count;
   }
 
-  /// Direct memory in bytes, if Netty counts it; 0 if the JVM counts it.
+  /// Direct memory that Netty uses, in bytes; 0 if the JVM counts the direct memory instead of
+  /// Netty.
   public static long directMemory() {
     return Math.max(0, PlatformDependent.usedDirectMemory());
   }

@@ -13,8 +13,8 @@ import java.util.function.Consumer;
 /// A limit on concurrent holders, such as connections, shared fairly between their owners.
 ///
 /// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
-/// most permits is evicted. The new holder is refused if the eviction would leave the owner of the
-/// evicted holder with fewer permits than the owner of the new holder.
+/// most permits is evicted. A new holder is refused if the eviction would give its owner more
+/// permits than the owner of the evicted holder.
 ///
 /// @param <P> the holder of a permit, such as a connection; compared by `equals`
 @ThreadSafe
@@ -34,9 +34,9 @@ public final class FairLimit<P> {
     this.evict = evict;
   }
 
-  /// Takes a permit; [#leave] must follow if the result is true.
+  /// Takes a permit, if necessary by an eviction. [#leave] must follow if the result is true.
   ///
-  /// @return whether the holder has a permit
+  /// @return whether the new holder got a permit
   public boolean enter(Object owner, P holder) {
     P evicted;
     synchronized (this) {
@@ -85,7 +85,7 @@ public final class FairLimit<P> {
     return true;
   }
 
-  /// Releases a permit.
+  /// Releases the permit of a holder.
   ///
   /// @return whether the holder still had its permit
   public synchronized boolean leave(Object owner, P holder) {

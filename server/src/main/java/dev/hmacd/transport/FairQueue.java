@@ -15,16 +15,17 @@ import org.slf4j.LoggerFactory;
 ///
 /// An event loop reads all ready connections in one pass. Without this queue, a caller would wait
 /// until the input of all other callers is decoded. In each pass, the event loop decodes at most
-/// [#QUANTUM_BYTES] of one owner. Further input of this owner waits for later passes. Input of an
-/// owner without waiting input is decoded at once.
+/// [#QUANTUM_BYTES] of one owner. Further input of this owner waits for later passes. If an owner
+/// has no waiting input, its new input is decoded at once, up to this quantum.
 final class FairQueue {
-  /// Maximum number of bytes of one owner in each pass of the event loop.
+  /// Maximum number of bytes that the event loop decodes for one owner in each pass.
   static final int QUANTUM_BYTES = 8 << 10;
 
-  /// Maximum number of bytes of waiting input of all owners in each pass.
+  /// After this number of decoded bytes of waiting input, a pass serves no further owner.
   private static final int ROUND_BYTES = 4 * QUANTUM_BYTES;
 
-  /// Maximum number of bytes of one connection before the next connection of the same owner.
+  /// Maximum number of bytes decoded from one connection before the next connection of the same
+  /// owner.
   static final int SLICE_BYTES = 4 << 10;
 
   private static final Logger log = LoggerFactory.getLogger(FairQueue.class);
@@ -33,7 +34,7 @@ final class FairQueue {
   private final EventLoop loop;
   private final Map<Object, Owner> owners = new HashMap<>();
 
-  /// Owners with waiting connections, the next one first.
+  /// Owners with waiting connections, in the order of their turns.
   private final Queue<Owner> rounds = new ArrayDeque<>();
 
   private long pass;
@@ -43,8 +44,8 @@ final class FairQueue {
     this.loop = loop;
   }
 
-  /// The queue of an event loop, which the calling thread runs. In tests, one thread runs several
-  /// event loops.
+  /// The queue of an event loop. The calling thread must run this event loop. In tests, one thread
+  /// runs several event loops.
   static FairQueue of(EventLoop loop) {
     FairQueue queue = HERE.get();
     if (queue == null || !queue.loop.equals(loop)) {
@@ -58,8 +59,8 @@ final class FairQueue {
   interface Waiting {
     /// Decodes waiting input.
     ///
-    /// @param maxBytes at least 1
-    /// @return the decoded bytes
+    /// @param maxBytes maximum number of bytes to decode, at least 1
+    /// @return number of decoded bytes
     int decode(int maxBytes);
 
     boolean hasInput();
@@ -93,7 +94,7 @@ final class FairQueue {
       }
       int taken = Math.min(wanted, left);
       left -= taken;
-      // Little input needs no new pass: the task would cost an unloaded caller some percent.
+      // Little input needs no new pass: the task would slow an unloaded caller by some percent.
       if (left < QUANTUM_BYTES / 2) {
         requestRound();
       }
@@ -116,9 +117,9 @@ final class FairQueue {
       waiting.add(connection);
     }
 
-    /// Decodes input of the next connections.
+    /// Decodes input of the next connections, within the quantum of this owner.
     ///
-    /// @return the decoded bytes
+    /// @return number of decoded bytes
     private int decodeNext() {
       beginPass();
       int before = left;
@@ -165,8 +166,10 @@ final class FairQueue {
       Owner owner = rounds.remove();
       try {
         left -= owner.decodeNext();
-      } catch (RuntimeException e) { // It must not stop the other connections.
-        log.atError().setCause(e).log("Input of a connection not decoded: unexpected error");
+      } catch (RuntimeException e) { // One connection must not stop the others.
+        log.atError()
+            .setCause(e)
+            .log("Queued input of a connection not decoded: a channel handler failed");
       }
       if (!owner.waiting.isEmpty()) {
         rounds.add(owner);

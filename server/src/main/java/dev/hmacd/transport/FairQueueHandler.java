@@ -12,22 +12,23 @@ import org.jspecify.annotations.Nullable;
 /// schedules it. While input waits, the daemon pauses reading from the connection. All methods run
 /// on the connection's event loop.
 final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.Waiting {
-  /// Maximum size of waiting input. If the peer closes the connection, the event loop reads all
-  /// remaining input. Above the maximum, the connection is cut.
+  /// Maximum size of the waiting input of a connection. If the peer closes the connection, the
+  /// event loop reads all remaining input, even while reading is paused. Above the maximum, the
+  /// connection is cut.
   private static final int MAX_WAITING_BYTES = 128 << 10;
 
   private final ConnectionMeter meter;
   private @Nullable ChannelHandlerContext context;
   private FairQueue.@Nullable Owner owner;
 
-  /// Input that waits, on the heap.
+  /// The waiting input of the connection, on the heap.
   private ByteBuf rest = Unpooled.EMPTY_BUFFER;
 
   FairQueueHandler(ConnectionMeter meter) {
     this.meter = meter;
   }
 
-  /// Bytes of heap that waiting input holds.
+  /// Size of the waiting input, in bytes of heap.
   int waitingBytes() {
     return rest.capacity();
   }

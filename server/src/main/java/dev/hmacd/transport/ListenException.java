@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 public final class ListenException extends IOException {
   private static final long serialVersionUID = 1;
 
-  /// EADDRINUSE and EADDRNOTAVAIL: another process may end, and an interface may come up. The JDK
-  /// and Netty report the error number as text only.
+  /// Messages of the temporary errors EADDRINUSE and EADDRNOTAVAIL: another process may end, and an
+  /// interface may come up. The JDK and Netty report the error number as text only.
   private static final Pattern TEMPORARY =
       Pattern.compile("Address already in use|annot assign requested address");
 
@@ -39,7 +39,7 @@ public final class ListenException extends IOException {
         failure);
   }
 
-  /// Another process listens on the address.
+  /// A temporary failure: another process listens on the address.
   public static ListenException taken(String key, Object address) {
     return new ListenException(
         "another process listens on " + address + "; end that process, or change " + key,
@@ -56,7 +56,7 @@ public final class ListenException extends IOException {
         "cannot listen on " + address + " (" + key + "): " + reason, false, cause);
   }
 
-  /// The innermost cause has the kernel's message.
+  /// The message of the innermost cause, which is the kernel's message.
   private static String reason(Throwable failure) {
     String reason = String.valueOf(failure);
     for (Throwable each = failure; each != null; each = each.getCause()) {
@@ -67,7 +67,7 @@ public final class ListenException extends IOException {
     return reason;
   }
 
-  /// Whether a retry may succeed without an operator.
+  /// Whether a retry may succeed without action by an operator.
   public boolean isTemporary() {
     return temporary;
   }

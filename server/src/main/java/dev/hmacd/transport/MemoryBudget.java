@@ -17,12 +17,14 @@ import org.slf4j.LoggerFactory;
 
 /// Memory limits of the connections of the process, in bytes of heap.
 ///
-/// The process has a limit. One owner may hold half of the limit, all unauthenticated owners
-/// together a quarter, and one connection an eighth. Above a limit, the largest connections of the
-/// owner with most memory are closed, until an eighth of the limit is free.
+/// All connections of the process share one limit. One owner may hold half of the limit, all
+/// unauthenticated owners together a quarter, and one connection an eighth. A connection above its
+/// limit is closed. Above another limit, the largest connections of the owner with most memory are
+/// closed, until an eighth of the limit is free.
 @ThreadSafe
 public final class MemoryBudget {
-  /// The weight of a byte of direct memory. The process has less direct memory than heap.
+  /// Number of heap bytes that count for one byte of direct memory, because the process has less
+  /// direct memory than heap.
   public static final int DIRECT_WEIGHT = 4;
 
   private static final Logger log = LoggerFactory.getLogger(MemoryBudget.class);
@@ -34,15 +36,15 @@ public final class MemoryBudget {
   private final AtomicLong evictions = new AtomicLong();
   private final LogRateLimiter lines = new LogRateLimiter();
 
-  /// @param maxBytes maximum for all connections together
+  /// @param maxBytes maximum for all connections together, in bytes of heap
   public MemoryBudget(long maxBytes) {
     this.maxBytes = maxBytes;
   }
 
   /// Opens a connection's account.
   ///
-  /// @param source the source address, or the uid of a Unix socket: the owner until the connection
-  ///   has authenticated
+  /// @param source the source address, or the uid of a Unix socket's peer: the owner until the
+  ///   connection has authenticated
   /// @param bytes initial memory of the connection
   public Account open(Channel connection, Object source, long bytes) {
     var account = new Account(connection, source);
@@ -55,7 +57,7 @@ public final class MemoryBudget {
     return held.get();
   }
 
-  /// Number of connections closed since the start because they exceeded a limit.
+  /// Number of connections that were closed since the start because a memory limit was exceeded.
   public long evictions() {
     return evictions.get();
   }
@@ -135,7 +137,7 @@ public final class MemoryBudget {
       requireBounds();
     }
 
-    /// Publishes the current memory of the connection.
+    /// Sets the memory of the connection, and enforces the limits if the memory has grown.
     public void set(long now) {
       boolean more;
       synchronized (this) {
@@ -198,14 +200,14 @@ public final class MemoryBudget {
   private record Holding(Account account, long bytes) {}
 
   private void evictLargest(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
-    // Without the lock: closing a channel runs its handlers.
+    // Called without the lock, because closing a channel runs its handlers.
     for (Account each : closeLargest(max, heldNow, among)) {
       cut(each, bound, max);
     }
   }
 
-  /// Closes the accounts of the largest connections. One thread runs at a time: a second thread
-  /// would close accounts for the same bytes.
+  /// Closes the accounts of the largest connections. Only one thread at a time runs this method: a
+  /// second thread would close accounts for the same bytes.
   ///
   /// @return the closed accounts
   private synchronized List<Account> closeLargest(

@@ -17,8 +17,8 @@ import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /// Reads private fields of Netty about the memory of a connection: undecoded bytes, the HPACK
-/// table, and bytes that wait for flow control. Netty has no accessors for these fields. If a
-/// version of Netty lacks these fields, the daemon serves no connection.
+/// table, and bytes that wait for flow control. Netty has no accessors for these fields. With a
+/// version of Netty without these fields, the daemon serves no connection.
 public final class NettyInternals {
   private static final VarHandle CUMULATION = field(ByteToMessageDecoder.class, "cumulation");
   private static final VarHandle DELEGATE =
@@ -49,7 +49,7 @@ public final class NettyInternals {
     }
   }
 
-  /// The size of the decoder's dynamic table, as HPACK counts it (RFC 7541, section 4.1).
+  /// Size of the HPACK decoder's dynamic table, in bytes (RFC 7541, section 4.1).
   static long headerTableBytes(DefaultHttp2FrameReader reader) {
     if (!(HEADERS_DECODER.get(reader) instanceof DefaultHttp2HeadersDecoder decoder)) {
       return 0;
@@ -57,11 +57,11 @@ public final class NettyInternals {
     try {
       return (long) TABLE_SIZE.invokeExact((Object) HPACK_DECODER.get(decoder));
     } catch (Throwable e) {
-      throw new IllegalStateException(e); // The method only adds numbers.
+      throw new IllegalStateException(e); // Not thrown: the method only adds numbers.
     }
   }
 
-  /// Bytes of DATA frames of all streams that wait for the client's flow-control windows.
+  /// Bytes in DATA frames that wait for the client's flow-control windows, of all streams together.
   public static long heldBackBytes(Http2RemoteFlowController flow) {
     return flow instanceof DefaultHttp2RemoteFlowController netty
         ? (long) PENDING.get(MONITOR.get(netty))
@@ -77,8 +77,8 @@ public final class NettyInternals {
     }
   }
 
-  /// The capacity of the buffer with an unfinished record, frame or request head; 0 if there is
-  /// none.
+  /// Capacity of the decoder's buffer with an unfinished record, frame or request head, in bytes; 0
+  /// if the buffer is empty.
   static long undecodedBytes(ByteToMessageDecoder decoder) {
     return CUMULATION.get(decoder) instanceof ByteBuf buffer && buffer.isReadable()
         ? buffer.capacity()

@@ -28,7 +28,8 @@ final class OneKeyManager extends X509ExtendedKeyManager {
     this.chain = chain.toArray(X509Certificate[]::new);
   }
 
-  /// The factory for Netty, which parses the key for the TLS library once, not at each handshake.
+  /// A key manager factory for Netty. The factory parses the key for the TLS library once, not at
+  /// each handshake.
   static KeyManagerFactory factory(PrivateKey key, List<X509Certificate> chain) {
     var manager = new OneKeyManager(key, chain);
     return new OpenSslCachingX509KeyManagerFactory(

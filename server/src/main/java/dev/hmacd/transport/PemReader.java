@@ -37,7 +37,7 @@ final class PemReader {
 
   private PemReader() {}
 
-  /// The certificates of a file in their order, at least one.
+  /// The certificates of a file, at least one, in the order of the file.
   static List<X509Certificate> certificates(Path file) throws IOException {
     try {
       Collection<? extends Certificate> all =
@@ -58,7 +58,7 @@ final class PemReader {
 
   /// The private key of a certificate.
   ///
-  /// @throws IOException also if the key belongs to another certificate
+  /// @throws IOException if the file has no valid key, or if the key belongs to another certificate
   static PrivateKey privateKey(Path file, X509Certificate certificate) throws IOException {
     Matcher matcher = PRIVATE_KEY.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
     if (!matcher.find()) {
@@ -84,7 +84,7 @@ final class PemReader {
   }
 
   /// Checks with the TLS library that the key belongs to the certificate, as a handshake does. A
-  /// check with the JDK's elliptic curves would add a tenth of a second to the start.
+  /// check with the JDK's elliptic curves would add a tenth of a second to the daemon's start.
   private static void requireBelonging(byte[] key, X509Certificate certificate)
       throws GeneralSecurityException {
     OpenSsl.ensureAvailability();
@@ -102,7 +102,7 @@ final class PemReader {
       parsedKey = SSL.parsePrivateKey(keyBio, null);
       parsedChain = SSL.parseX509Chain(chainBio);
       SSL.setKeyMaterial(connection, parsedChain, parsedKey);
-    } catch (Exception e) { // Declared by the library, for example for KEY_VALUES_MISMATCH.
+    } catch (Exception e) { // Thrown by the library, for example KEY_VALUES_MISMATCH.
       throw new GeneralSecurityException(e);
     } finally {
       if (parsedKey != 0) {
@@ -141,7 +141,7 @@ final class PemReader {
       long bio = SSL.newMemBIO();
       if (SSL.bioWrite(bio, buffer.memoryAddress(), pem.length) != pem.length) {
         SSL.freeBIO(bio);
-        throw new IllegalStateException("no native memory for a private key");
+        throw new IllegalStateException("no native memory for a private key or certificate");
       }
       return bio;
     } finally {
@@ -153,7 +153,8 @@ final class PemReader {
   private static byte[] read(Path file) throws IOException {
     try {
       if (Files.size(file) > MAX_BYTES) {
-        throw new IOException(file + " is longer than " + MAX_BYTES + " bytes");
+        throw new IOException(
+            file + " is longer than " + MAX_BYTES + " bytes, the maximum of a PEM file");
       }
       return Files.readAllBytes(file);
     } catch (FileSystemException e) {
@@ -161,8 +162,8 @@ final class PemReader {
     }
   }
 
-  /// The reason of a file error. The JDK's message is only the path if the exception's type has the
-  /// reason.
+  /// The reason of a file error. If the type of the exception is the reason, the JDK's message is
+  /// only the path.
   private static String reason(FileSystemException e) {
     return switch (e) {
       case NoSuchFileException _ -> "no such file";

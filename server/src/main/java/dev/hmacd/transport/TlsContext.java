@@ -48,10 +48,10 @@ public final class TlsContext {
             return true;
           });
 
-  /// Reads no file: [#startLoading] and [#reload] read the files.
+  /// The constructor reads no file: [#startLoading] and [#reload] read the files.
   ///
   /// @param section name of the section in the configuration, for error messages
-  /// @param config the files; with a `clientCa`, callers must have a certificate
+  /// @param config paths of the files; with a `clientCa`, clients must have a certificate
   /// @param protocols ALPN names of the protocols, the preferred one first
   public TlsContext(String section, TlsConfig config, String... protocols) {
     this.section = section;
@@ -64,7 +64,7 @@ public final class TlsContext {
             protocols);
   }
 
-  /// The authorities whose client certificates are accepted.
+  /// The certificate authorities whose client certificates are accepted.
   public static final class Trust {
     private final X509TrustManager manager;
 
@@ -72,7 +72,7 @@ public final class TlsContext {
       this.manager = manager;
     }
 
-    /// Whether a client's chain is valid now (RFC 5280, section 6).
+    /// Whether a client's certificate chain is valid now (RFC 5280, section 6).
     public boolean accepts(X509Certificate[] chain) {
       try {
         manager.checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
@@ -85,13 +85,13 @@ public final class TlsContext {
 
   private record Material(SslContext context, @Nullable Trust trust, Instant notAfter) {}
 
-  /// Starts to read the files on a separate thread. Reading takes about as long as the rest of the
-  /// start of the daemon.
+  /// Starts to read the TLS files on a separate thread. Reading takes about as long as the rest of
+  /// the daemon's start.
   public void startLoading() {
     Thread.ofPlatform().name("hmacd-tls").daemon().start(firstLoad);
   }
 
-  /// Waits until the files have been read.
+  /// Waits until the TLS files have been read.
   ///
   /// @throws IOException if the files cannot be used
   public void awaitLoaded() throws IOException {
@@ -102,17 +102,19 @@ public final class TlsContext {
         throw cause;
       }
       throw new IllegalStateException(
-          "TLS files of " + section + " not read: unexpected error", e.getCause());
+          "TLS files of " + section + " not read: unexpected exception of the reader",
+          e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("TLS files of " + section + " not read: interrupted", e);
+      throw new IOException(
+          "TLS files of " + section + " not read: the waiting thread was interrupted", e);
     }
   }
 
-  /// Reads the files and, if all are valid, uses them for new connections.
+  /// Reads the TLS files. If all files are valid, new connections use them.
   ///
-  /// @throws IOException if a file cannot be read, or if the files do not belong together; the
-  ///   previous files stay in use
+  /// @throws IOException if a file cannot be read or is not valid, or if the files do not belong
+  ///   together; the previous files stay in use
   public void reload() throws IOException {
     try {
       List<X509Certificate> own =
@@ -148,7 +150,7 @@ public final class TlsContext {
     T read() throws IOException;
   }
 
-  /// Reads the file of a configuration key.
+  /// Reads the file that a configuration key names.
   private <T> T read(String key, Reading<T> reading) throws IOException {
     try {
       return reading.read();
@@ -179,9 +181,10 @@ public final class TlsContext {
     return loaded;
   }
 
-  /// The current trust. Edges must check open connections against the current trust.
+  /// The newest [Trust]: the certificate authorities in the newest TLS files. Edges must check open
+  /// connections against the newest trust.
   ///
-  /// @throws IllegalStateException if callers do not authenticate by certificate here
+  /// @throws IllegalStateException if clients do not authenticate by certificate on this listener
   public Trust trust() {
     Trust trust = material().trust();
     if (trust == null) {
@@ -191,12 +194,12 @@ public final class TlsContext {
     return trust;
   }
 
-  /// The end of validity of the daemon's own certificate.
+  /// Expiry time of the daemon's own certificate.
   public Instant notAfter() {
     return material().notAfter();
   }
 
-  /// A new engine, whose session stores the trust of its handshake.
+  /// A new TLS engine, whose session stores the trust of its handshake.
   private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
     SSLEngine engine = now.context().newEngine(allocator);
     if (now.trust() != null) {
@@ -210,7 +213,7 @@ public final class TlsContext {
     return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
   }
 
-  /// A context that makes each engine with the newest files.
+  /// A Netty context that creates each new TLS engine with the newest files.
   public SslContext context() {
     return new SslContext() {
       @Override
@@ -224,7 +227,7 @@ public final class TlsContext {
       }
 
       @Override
-      @SuppressWarnings("deprecation") // Netty's own contract.
+      @SuppressWarnings("deprecation") // Netty's method has this return type.
       public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
         return material().context().applicationProtocolNegotiator();
       }

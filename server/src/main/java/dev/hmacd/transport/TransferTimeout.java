@@ -16,9 +16,10 @@ final class TransferTimeout {
   private final long timeoutNanos;
   private @Nullable ByteToMessageDecoder timedByEdge;
 
-  /// Complete frames so far; [#framesSeen] at the last check.
+  /// Number of complete frames so far.
   private int frames;
 
+  /// Number of complete frames at the last check.
   private int framesSeen;
   private final Since undecodedSince = new Since();
   private final Since unwritableSince = new Since();
@@ -31,7 +32,7 @@ final class TransferTimeout {
     this.timeoutNanos = timeoutNanos;
   }
 
-  /// The time since which a condition holds; 0 while it does not hold.
+  /// Start time of a condition; 0 while the condition does not hold.
   private static final class Since {
     private long nanos;
 
@@ -45,7 +46,8 @@ final class TransferTimeout {
     }
   }
 
-  /// Excludes the bytes of a decoder, for which the edge has its own timeout.
+  /// Excludes the bytes of a decoder from the timeout. The edge has its own timeout for this
+  /// decoder.
   void exclude(ByteToMessageDecoder decoder) {
     timedByEdge = decoder;
   }
@@ -59,11 +61,11 @@ final class TransferTimeout {
     return TimeUnit.NANOSECONDS.toMillis(timeoutNanos);
   }
 
-  /// Checks the connection. Called every [ConnectionMeter#SWEEP_MILLIS] while the connection is not
-  /// idle.
+  /// Checks the connection against the timeout. Called every [ConnectionMeter#SWEEP_MILLIS] while
+  /// the connection is not idle.
   ///
-  /// @param undecodedBytes bytes of all decoders, including an excluded one
-  /// @return the late bytes, for the log; null if the timeout is not exceeded
+  /// @param undecodedBytes bytes of all decoders, including an excluded decoder
+  /// @return description of the late bytes, for the log; null if the timeout is not exceeded
   @Nullable String findLate(long now, long undecodedBytes) {
     boolean progress = frames != framesSeen;
     framesSeen = frames;
@@ -81,13 +83,13 @@ final class TransferTimeout {
   }
 
   /// Whether the timeout applies to an unfinished record or frame. The timeout does not apply while
-  /// the edge does not read the connection.
+  /// reading from the connection is paused.
   private boolean isRestAwaited(long undecodedBytes) {
     long timedBytes = timedByEdge == null ? 0 : NettyInternals.undecodedBytes(timedByEdge);
     return channel.config().isAutoRead() && undecodedBytes > timedBytes;
   }
 
-  /// Whether outbound bytes wait and the peer has read no outbound byte since the last check.
+  /// Whether outbound bytes wait, and no outbound byte was sent since the last check.
   @SuppressWarnings("ReferenceEquality") // Identity, not equality: the same message object.
   private boolean isUnsentTheSame() {
     ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();

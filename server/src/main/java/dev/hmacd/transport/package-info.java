@@ -1,4 +1,5 @@
-/// Shared parts of all edges: event loops, bounds on connections, and TLS.
+/// Transport code that the gRPC edge and the AWS KMS edge share: event loops, limits on connections
+/// and their memory, and TLS.
 @NullMarked
 package dev.hmacd.transport;
 

@@ -23,13 +23,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 
-/// Use cases of access keys for the AWS edge. Never blocks: replies come on a lane or on the
-/// registry's thread.
+/// Use cases of access keys for the AWS edge. No method blocks: results come from a lane or from
+/// the registry's thread.
 ///
 /// CreateAccessKey returns a secret ([AccessKeySecrets]) once. The daemon stores no secrets. The
-/// daemon's memory holds only signing keys, each valid for one day.
+/// daemon keeps only signing keys in memory, each valid for one day.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class AccessKeyService {
   private static final String DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   private static final int RANDOM_CHARS = 16;
@@ -55,16 +55,16 @@ public final class AccessKeyService {
     this.clock = clock;
   }
 
-  /// Sets the key for the derivation of secrets, as [AccessKeySecrets#start].
+  /// Sets the key from which the HSM derives secrets ([AccessKeySecrets#start]).
   public void start(DaemonKey key, List<String> tokenSerials) {
     secrets.start(key, tokenSerials);
   }
 
   /// A new access key with its secret. No method returns the secret again.
   ///
-  /// @param secret the reply reads it, and then it is closed
+  /// @param secret the secret, which is closed after the reply has read it
   public record Made(AccessKey key, AccessKeySecret secret) {
-    /// The secret in ASCII. The array is not a copy: do not change it.
+    /// The secret in ASCII. The array is not a copy: the caller must not change it.
     public byte[] secretText() {
       return secret.text();
     }
@@ -110,7 +110,8 @@ public final class AccessKeyService {
             });
   }
 
-  /// A reply that clears the secret after its use, or if the secret arrives after the deadline.
+  /// Wraps a reply: clears the secret after the reply has used it, or when the secret arrives after
+  /// the deadline.
   private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
     return new Reply<>() {
       @Override
@@ -181,7 +182,7 @@ public final class AccessKeyService {
   /// not exist or is disabled. The future is already complete if the cache has the signing key.
   ///
   /// @param day UTC date, as `yyyymmdd`: today, or the day before or after
-  /// @return fails with a [Refusal]
+  /// @return a future that can fail with a [Refusal]
   /// @throws Refusal if too many requests wait for this signing key
   public Optional<CompletableFuture<SigningKey>> signingKey(
       String accessKeyId, String day, long deadlineNanos) {

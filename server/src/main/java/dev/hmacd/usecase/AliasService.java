@@ -14,9 +14,9 @@ import dev.hmacd.registry.RegistryException;
 import java.util.Optional;
 import java.util.function.Function;
 
-/// Use cases of aliases. Never blocks: replies come on the registry's thread.
+/// Use cases of aliases. No method blocks: results come from the registry's thread.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class AliasService {
   private final KeyAuthorizer authorizer;
   private final KeyWriter writer;
@@ -90,7 +90,8 @@ public final class AliasService {
 
   private Key target(Call call, Action action, String given) {
     Key key = authorizer.requireById(call, action, "target_key_id", given).entry();
-    // A key in state CREATING may still be removed from the registry. An alias would prevent this.
+    // A key in state CREATING may still be removed from the registry. An alias of the key would
+    // prevent the removal.
     KeyStateTable.require(action, key);
     return key;
   }

@@ -9,10 +9,11 @@ import dev.hmacd.token.SignRequest;
 import org.jspecify.annotations.Nullable;
 
 /// Proof of a positive access decision: a key that a caller may use for an action. Only
-/// [KeyAuthorizer] creates instances. Without an instance, no MAC is computed for a caller.
+/// [KeyAuthorizer] creates instances. Every MAC for a caller requires an instance.
 ///
-/// @param entry the key at the decision
-/// @param rules the version of the rules at the decision ([dev.hmacd.access.Access#version])
+/// @param entry registry entry of the key at the time of the decision
+/// @param rules version of the access rules at the time of the decision
+///   ([dev.hmacd.access.Access#version])
 record AuthorizedKey(
     Key entry,
     Principal principal,
@@ -26,7 +27,8 @@ record AuthorizedKey(
     return authorizer.isCurrent(this);
   }
 
-  /// A request for a MAC under this key. There is no other way to a MAC for a caller.
+  /// A token request for a MAC under this key. Only this method creates token requests for callers'
+  /// MACs.
   ///
   /// @param check the check value of the key
   SignRequest signRequest(@Nullable KeyCheckValue check, MacRequest request, long deadlineNanos) {
@@ -34,8 +36,8 @@ record AuthorizedKey(
         entry.object(), check, request.algorithm(), request.message(), deadlineNanos);
   }
 
-  /// The failure of a new decision if this one is not current; null if the caller may have the
-  /// answer.
+  /// Decides again if the key or the access rules have changed since the decision. Returns the
+  /// failure of the new decision, or null if the caller may get the answer.
   @Override
   public @Nullable Failure refusal() {
     return isCurrent() ? null : authorizer.decideAgain(this);

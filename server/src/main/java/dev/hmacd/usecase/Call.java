@@ -8,10 +8,10 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// One request from its arrival to its outcome. Each edge creates a call for each request with a
-/// [CallPipeline]. Use cases, logs, metrics and audit read the call.
+/// [CallPipeline]. Use cases, logs and metrics read the call.
 ///
-/// The principal and the key name are empty until the edge and the use case set them. A call has
-/// exactly one outcome. Of several concurrent outcomes, on any threads, the first one counts.
+/// The principal is empty until the edge sets it, and the key name until the use case sets it. A
+/// call has exactly one outcome. If several threads set an outcome, the first outcome counts.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Volatile fields, each set by one thread.
 public final class Call {
@@ -66,7 +66,7 @@ public final class Call {
     return method;
   }
 
-  /// Id of the request, for its caller and for log lines.
+  /// Id of the request, for the caller and for log lines.
   public String requestId() {
     return requestId;
   }
@@ -106,20 +106,20 @@ public final class Call {
     return caller;
   }
 
-  /// The authenticated caller; empty before authentication, and after a failed one.
+  /// The authenticated caller; empty before authentication, and after a failed authentication.
   public Optional<Principal> caller() {
     return Optional.ofNullable(principal);
   }
 
   /// Sets the name of the key in the request.
   ///
-  /// @param given key id, ARN or alias, as in the request; its length is bounded
+  /// @param given key id, ARN or alias, as in the request, with a validated length
   void concerns(String given) {
     keyName = given;
   }
 
-  /// The name of the key in the request, as it was given; empty if the request names none, or was
-  /// not read yet.
+  /// The key id, ARN or alias in the request; empty if the request names no key, or was not read
+  /// yet.
   public Optional<String> keyName() {
     return Optional.ofNullable(keyName);
   }
@@ -134,9 +134,9 @@ public final class Call {
     return Optional.ofNullable((Outcome) OUTCOME.getVolatile(this));
   }
 
-  /// Releases an answer: runs the check and concludes the call. If the check fails, its failure
-  /// replaces the outcome. The edge calls this method before it hands the answer to the transport,
-  /// in the same event-loop task.
+  /// Releases an answer: runs the check and concludes the call. If the check fails, the failure of
+  /// the check replaces the outcome. The edge calls this method before it hands the answer to the
+  /// transport, in the same event-loop task.
   ///
   /// @return the outcome that the edge must encode; null if the call already had an outcome
   public @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
@@ -148,7 +148,7 @@ public final class Call {
     return conclude(released) ? released : null;
   }
 
-  /// Sets the outcome of the call. [#ended] must follow if the result is true.
+  /// Sets the outcome of the call. [#ended] must follow if this method returns true.
   ///
   /// @return false if the call already had an outcome
   public boolean conclude(Outcome fixed) {
@@ -159,7 +159,7 @@ public final class Call {
     return true;
   }
 
-  /// Reports the end of the call: its answer was handed to the transport, or it has no answer.
+  /// Reports the end of the call: the answer was handed to the transport, or there is no answer.
   ///
   /// @param actual the outcome of [#conclude], or [Outcome#NOT_SENT]
   public void ended(Outcome actual) {

@@ -11,13 +11,13 @@ public interface CallObserver {
   /// Reports the start of a call. The principal and the key of the call are not known yet.
   default void began(Call call) {}
 
-  /// Reports the outcome of a call. The transport has no byte of the answer yet. A record that must
-  /// precede the answer, such as an audit record, must be written here.
+  /// Reports the outcome of a call. At this time, the transport has no byte of the answer. A record
+  /// that must precede the answer, such as an audit record, must be written in this method.
   default void concluded(Call call, Outcome outcome) {}
 
-  /// Reports the end of a call: its answer was handed to the transport, or it has no answer.
+  /// Reports the end of a call: the answer was handed to the transport, or there is no answer.
   ///
   /// @param outcome the outcome of [#concluded], or [Outcome#NOT_SENT]
-  /// @param nanos duration of the call
+  /// @param nanos duration of the call in nanoseconds
   default void ended(Call call, Outcome outcome, long nanos) {}
 }

@@ -4,8 +4,8 @@ import com.google.errorprone.annotations.Immutable;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Creates a [Call] for each request of all edges. Steps before the use case of every call, such as
-/// a quota, belong here.
+/// Creates a [Call] for each request of all edges. A step that precedes the use case of every call,
+/// such as a quota, belongs in this class.
 @Immutable
 @SuppressWarnings("Immutable") // Observers are thread-safe.
 public final class CallPipeline {
@@ -14,7 +14,7 @@ public final class CallPipeline {
 
   private final CallObserver observer;
 
-  /// @param observers called in this order
+  /// @param observers the observers, called in this order
   public CallPipeline(List<CallObserver> observers) {
     this.observer = observers.size() == 1 ? observers.getFirst() : new Observers(observers);
   }
@@ -23,7 +23,7 @@ public final class CallPipeline {
   ///
   /// @param traceParent the trace context in the request, not validated; null if the request has no
   ///   trace context
-  /// @param deadlineNanos a value of [System#nanoTime]
+  /// @param deadlineNanos the deadline of the call, a value of [System#nanoTime]
   public Call begin(Edge edge, Method method, @Nullable String traceParent, long deadlineNanos) {
     var call = new Call(observer, edge, method, valid(traceParent), deadlineNanos);
     observer.began(call);

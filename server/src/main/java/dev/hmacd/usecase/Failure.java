@@ -12,8 +12,8 @@ import dev.hmacd.key.MacAlgorithm;
 
 /// All kinds of failure of a request, independent of the edge.
 public sealed interface Failure {
-  /// The reason in the contract (`ErrorReason`), without its prefix. A reason is API, because
-  /// callers branch on it. Metrics and logs have the reason for all edges.
+  /// Name of the failure in the contract: a value of `ErrorReason`, without its prefix. A reason is
+  /// API, because callers branch on it. Metrics and logs use the same reasons for all edges.
   // No default branch: a new kind of failure does not compile until it has a reason.
   default String reason() {
     return switch (this) {
@@ -68,20 +68,20 @@ public sealed interface Failure {
   /// The request sets a field that is not in the contract.
   record UnknownField() implements Failure {}
 
-  /// The request is longer than the maximum, in bytes.
+  /// The request is longer than `maximum` bytes.
   record RequestTooLong(int maximum) implements Failure {}
 
-  /// The method does not exist.
+  /// The requested method does not exist.
   record MethodNotFound() implements Failure {}
 
-  /// The health service does not know the service.
+  /// The request for a health check names an unknown service.
   record ServiceNotFound() implements Failure {}
 
   record GrantTokensNotServed() implements Failure {}
 
   record KeyVersionNotServed() implements Failure {}
 
-  /// The CRC32C of a field does not match the field.
+  /// The CRC32C in the request does not match the field.
   record ChecksumMismatch(String field) implements Failure {}
 
   record InvalidPageToken() implements Failure {}
@@ -91,31 +91,33 @@ public sealed interface Failure {
 
   /// The key does not exist. Only callers with the right to describe all keys get this failure.
   ///
-  /// @param given the name in the request
+  /// @param given the name of the key in the request
   record KeyNotFound(String given) implements Failure {}
 
   record AliasNotFound(Alias alias) implements Failure {}
 
   record AliasExists(Alias alias) implements Failure {}
 
-  /// A quota is reached, such as that of aliases for one key.
+  /// A quota is reached, such as the maximum number of aliases of one key.
   ///
   /// @param limit the limited quantity, e.g. `aliases of one key`
   record LimitExceeded(String limit, int maximum) implements Failure {}
 
-  /// The connection has no valid client identity (expired or no longer trusted).
+  /// The client has no valid identity: for example, the certificate names no principal, has
+  /// expired, or is no longer trusted.
   record Unauthenticated() implements Failure {}
 
-  /// No access rule allows the action. A key that does not exist gives the same failure.
+  /// No access rule allows the action. A request for a missing key gets the same failure, unless
+  /// the caller may describe all keys.
   record Denied(Principal caller, Action action, Decision.Denied decision) implements Failure {}
 
   record KeyNotUsable(KeyId key, KeyState state) implements Failure {}
 
   record KeyNotPendingDeletion(KeyId key, KeyState state) implements Failure {}
 
-  /// The tags are not valid, or not valid together.
+  /// A tag is not valid, or the tags are not valid together.
   ///
-  /// @param rule the broken rule, in the text of AWS KMS
+  /// @param rule the broken rule, in the wording of AWS KMS
   record InvalidTags(String rule) implements Failure {}
 
   record AccessKeyNotFound(String accessKeyId) implements Failure {}
@@ -143,11 +145,11 @@ public sealed interface Failure {
   /// The token cannot generate or use a key of this spec.
   record MechanismNotSupported(KeySpec spec) implements Failure {}
 
-  /// A bound that was reached: for all callers together, or for one caller.
+  /// Scope of a limit that was reached.
   enum Bound {
-    /// The bound for all callers together.
+    /// The limit for all callers together was reached.
     OF_ALL,
-    /// The bound for one caller.
+    /// The limit for one caller was reached.
     OF_CALLER
   }
 
@@ -155,7 +157,7 @@ public sealed interface Failure {
 
   record RegistryBusy(Bound bound) implements Failure {}
 
-  /// The memory for partially received requests is full.
+  /// The memory limit for partially received requests was reached.
   record MemoryBusy(Bound bound) implements Failure {}
 
   record DeadlineExceeded() implements Failure {}
@@ -170,8 +172,8 @@ public sealed interface Failure {
 
   record Stopping() implements Failure {}
 
-  /// An unexpected error.
+  /// An unexpected exception in the daemon.
   ///
-  /// @param cause for the log, never for the caller
+  /// @param cause the exception, which is logged and never sent to the caller
   record Unforeseen(Throwable cause) implements Failure {}
 }

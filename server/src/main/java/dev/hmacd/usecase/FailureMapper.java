@@ -16,19 +16,19 @@ final class FailureMapper {
       case OWNER_BUSY -> new Failure.TokenBusy(Failure.Bound.OF_CALLER);
       case LATE -> new Failure.DeadlineExceeded();
       case STOPPED -> new Failure.Stopping();
-      // MacService answers a withdrawn operation with the new decision.
+      // MacService answers a withdrawn operation with the failure of the new access decision.
       case UNAVAILABLE, WITHDRAWN -> new Failure.TokenUnavailable();
       case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> new Failure.KeyUnavailable(key.id());
       case UNSUPPORTED -> new Failure.MechanismNotSupported(key.spec());
     };
   }
 
-  /// Maps the exception of a future, for a call about a key.
+  /// Maps the exception of a future in a call that concerns one key.
   static Failure of(Throwable e, Key key) {
     return unwrap(e) instanceof TokenException token ? of(token, key) : ofRegistry(e);
   }
 
-  /// Maps the exception of a future, for a token operation without a key of a caller.
+  /// Maps the exception of a token operation that uses no caller's key.
   static Failure ofToken(Throwable e) {
     if (unwrap(e) instanceof TokenException token) {
       return switch (token.kind()) {
@@ -43,7 +43,7 @@ final class FailureMapper {
     return ofRegistry(e);
   }
 
-  /// Maps the exception of a future, for a call without a token operation.
+  /// Maps the exception of a future in a call without a token operation.
   static Failure ofRegistry(Throwable e) {
     return switch (unwrap(e)) {
       case Refusal refusal -> refusal.failure();
@@ -62,8 +62,8 @@ final class FailureMapper {
       case BUSY -> new Failure.RegistryBusy(Failure.Bound.OF_ALL);
       case OWNER_BUSY -> new Failure.RegistryBusy(Failure.Bound.OF_CALLER);
       case OBJECT_TAKEN -> new Failure.ObjectTaken();
-      // The use cases map the kinds from KEY_NOT_FOUND on to failures with the names in the
-      // request, before they call this method.
+      // The use cases themselves map KEY_NOT_FOUND and the kinds below, because their failures
+      // contain names from the request.
       case UNAVAILABLE,
           UNUSABLE,
           FOREIGN,

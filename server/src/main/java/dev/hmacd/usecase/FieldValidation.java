@@ -6,7 +6,7 @@ import dev.hmacd.key.Alias;
 public final class FieldValidation {
   public static final int MAX_KEY_ID_CHARS = 2048;
 
-  /// In Unicode code points, not in UTF-16 code units.
+  /// Maximum length of a description in Unicode code points, not in UTF-16 code units.
   public static final int MAX_DESCRIPTION_CHARS = 8192;
 
   public static final int MAX_OBJECT_NAME_BYTES = 256;

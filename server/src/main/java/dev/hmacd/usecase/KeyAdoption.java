@@ -15,9 +15,9 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds the object of a key ceremony on the tokens, for AdoptKey. Each token with the object
-/// computes its check value. The check values must be equal, because a MAC must not depend on the
-/// selected token.
+/// Finds the object that a key ceremony put on the tokens, for AdoptKey. Each token that has the
+/// object computes a check value. The check values must be equal, because a MAC must not depend on
+/// the selected token.
 final class KeyAdoption {
   private static final int FIRST_VERSION = 1;
   private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
@@ -34,18 +34,18 @@ final class KeyAdoption {
   /// @param tokenSerials the tokens with the object, one or more
   record Adoptable(TokenSession.Found found, KeyCheckValue check, List<String> tokenSerials) {}
 
-  /// The matching object on one token.
+  /// An object on one token that matches the query.
   ///
   /// @param check the check value that this token computed
   private record Candidate(String tokenSerial, TokenSession.Found found, KeyCheckValue check) {}
 
-  /// Finds the object of a query. The object must be the only match on each token. The attributes
+  /// Finds the object that matches a query. Each token must have at most one match. The attributes
   /// of the object must allow its use as a key. The check value must be the same on all tokens with
   /// the object.
   ///
   /// @param id id of the new key
-  /// @return fails with a [Refusal]; or with a [TokenException] if a failed token may have the
-  ///   object
+  /// @return a future that can fail with a [Refusal], or with a [TokenException] if a token failed
+  ///   and may have the object
   CompletableFuture<Adoptable> find(Call call, Query query, KeyId id, KeySpec spec) {
     List<CompletableFuture<Optional<Candidate>>> trials =
         tokens.serials().stream().map(serial -> candidate(call, serial, query, id, spec)).toList();
@@ -73,7 +73,8 @@ final class KeyAdoption {
   }
 
   private static Optional<TokenSession.Found> only(List<TokenSession.Found> found) {
-    // Before the other checks, so that a caller learns nothing about the daemon's own keys.
+    // This check precedes the other checks, so that a caller learns nothing about the daemon's own
+    // keys.
     if (found.stream().anyMatch(each -> each.object().isReserved())) {
       throw new Refusal(new Failure.ObjectReserved());
     }
@@ -127,9 +128,9 @@ final class KeyAdoption {
     }
   }
 
-  /// Maps a failure of the token to a failure of the adoption. A lane has tried the operation
-  /// twice, so the failure is final. KEY_UNAVAILABLE does not apply, because the key does not exist
-  /// yet. An object may be missing, because it was removed after the search.
+  /// Maps a failure of the token to a failure of the adoption. The failure is final, because a lane
+  /// has tried the operation twice. KEY_UNAVAILABLE does not apply, because the key does not exist
+  /// yet. KEY_MISSING occurs if the object was removed after the search.
   private static RuntimeException failed(Throwable e) {
     if (FailureMapper.unwrap(e) instanceof Refusal refusal) {
       return refusal;
@@ -148,7 +149,7 @@ final class KeyAdoption {
     return new CompletionException(FailureMapper.unwrap(e));
   }
 
-  /// Combines the results of all tokens. A failed token is ignored if another token has the key.
+  /// Combines the results of all tokens. Ignores a failed token if another token has the object.
   private static Adoptable combined(List<CompletableFuture<Optional<Candidate>>> trials) {
     List<Candidate> all = new ArrayList<>();
     Throwable fault = null;
@@ -162,7 +163,7 @@ final class KeyAdoption {
         throw refusal;
       }
       if (!(cause instanceof TokenException e) || e.kind() != TokenException.Kind.UNAVAILABLE) {
-        throw new CompletionException(cause); // A retry may succeed.
+        throw new CompletionException(cause); // A retry of the call may succeed.
       }
       fault = fault == null ? cause : fault;
     }
@@ -182,7 +183,7 @@ final class KeyAdoption {
           || !other.check().equals(first.check())) {
         log.atWarn()
             .addKeyValue("token_serials", all.stream().map(Candidate::tokenSerial).toList())
-            .log("Object not adopted: tokens have different keys under the same label and id");
+            .log("Object not adopted: its label, id or check value differs between tokens");
         throw new Refusal(new Failure.ObjectAmbiguous());
       }
     }
@@ -192,7 +193,7 @@ final class KeyAdoption {
           .addKeyValue("object_label", first.found().object().label())
           .addKeyValue("attributes", idleUses)
           .log(
-              "Adopted key permits other operations than MACs; create keys without"
+              "Adopted key permits operations other than MACs; create keys without"
                   + " these attributes");
     }
     return new Adoptable(

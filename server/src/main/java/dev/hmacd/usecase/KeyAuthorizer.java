@@ -9,8 +9,8 @@ import dev.hmacd.key.KeyName;
 import dev.hmacd.registry.KeyReader;
 import org.jspecify.annotations.Nullable;
 
-/// Authorizes a request for the key that the request names. Every use case finds its key with this
-/// class.
+/// Authorizes a request for the key that the request names. Every use case looks up its key with
+/// this class.
 final class KeyAuthorizer {
   private final KeyReader reader;
   private final Access access;
@@ -27,11 +27,11 @@ final class KeyAuthorizer {
   ///   key if the caller may describe all keys
   AuthorizedKey require(Call call, Action action, String given) {
     call.concerns(given);
-    // The registry holds all keys in memory, so a key that it does not resolve does not exist.
+    // The registry has all keys in memory, so an unresolved name means that the key does not exist.
     return require(call, action, "key_id", given, reader.resolve(given));
   }
 
-  /// Like [#require(Call, Action, String)], but accepts only a key id or a key ARN.
+  /// Finds the key that a caller named by id or ARN, but not by alias, and authorizes the action.
   AuthorizedKey requireById(Call call, Action action, String field, String given) {
     FieldValidation.keyId(field, given);
     call.concerns(given);
@@ -61,16 +61,16 @@ final class KeyAuthorizer {
   }
 
   private AuthorizedKey authorize(Principal caller, Action action, Key key) {
-    Object rules = access.version(); // Before the decision: later rules make it not current.
+    Object rules = access.version(); // Read before the decision, to detect later changes.
     return switch (access.decide(caller, action, key)) {
       case Decision.Allowed allowed -> new AuthorizedKey(key, caller, action, allowed, rules, this);
       case Decision.Denied denied -> throw new Refusal(new Failure.Denied(caller, action, denied));
     };
   }
 
-  /// Authorizes an action that is not about one key.
+  /// Authorizes an action that concerns no single key, such as CreateKey.
   ///
-  /// @return a check that repeats the decision at the release of the answer
+  /// @return a check that repeats the access decision at the release of the answer
   ReleaseCheck requireOnAllKeys(Call call, Action action) {
     Principal caller = call.principal();
     ReleaseCheck check = () -> refusalOnAllKeys(caller, action);
@@ -89,19 +89,19 @@ final class KeyAuthorizer {
   }
 
   /// Whether the key's registry entry (with its state and aliases) and the access rules are
-  /// unchanged since a decision.
-  @SuppressWarnings("ReferenceEquality") // Equal values of another change are not current.
+  /// unchanged since the access decision.
+  @SuppressWarnings("ReferenceEquality") // A new entry with equal values is not current.
   boolean isCurrent(AuthorizedKey key) {
     return reader.find(key.entry().id()).orElse(null) == key.entry()
         && access.version() == key.rules();
   }
 
-  /// Decides again about a key, after its entry or the rules have changed.
+  /// Repeats an access decision, after the registry entry of the key or the rules have changed.
   ///
-  /// @return null if the action on the same key version is still allowed
+  /// @return the failure; null if the action on the same key version is still allowed
   @Nullable Failure decideAgain(AuthorizedKey key) {
     Key before = key.entry();
-    // By key id: an alias may have moved to another key in the meantime.
+    // Look-up by key id, because an alias may have moved to another key in the meantime.
     Key now = reader.find(before.id()).orElse(null);
     if (now == null) {
       return notFound(key.principal(), key.action(), before.id().value());

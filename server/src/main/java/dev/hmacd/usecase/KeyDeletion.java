@@ -40,7 +40,8 @@ public final class KeyDeletion implements AutoCloseable {
       new ScheduledThreadPoolExecutor(
           1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
 
-  /// Used by the schedule's thread only.
+  /// Time of the next attempt to destroy condemned keys, a value of [System#nanoTime]. After
+  /// [#start], only the deletion thread uses this field.
   private long nextRetryNanos;
 
   public KeyDeletion(Registry registry, TokenRouter tokens) {
@@ -72,10 +73,10 @@ public final class KeyDeletion implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
-      log.atWarn().setCause(e).log("Check for due key deletions failed; it runs again");
+      log.atWarn().setCause(e).log("Check for due key deletions failed; next check in 1 second");
     } catch (RuntimeException e) {
-      // Otherwise the schedule would end silently.
-      log.atError().setCause(e).log("Key deletion failed: unexpected error");
+      // An uncaught exception would end the schedule silently.
+      log.atError().setCause(e).log("Deletion of due keys failed: unexpected error");
     }
   }
 
@@ -89,13 +90,16 @@ public final class KeyDeletion implements AutoCloseable {
     }
     try {
       KeyId forgotten = await(writer.forget(key.id()));
-      log.atInfo().addKeyValue("key_id", forgotten).log("Key destroyed");
+      log.atInfo()
+          .addKeyValue("key_id", forgotten)
+          .log("Key deleted from the registry: its tokens do not have the key any more");
     } catch (ExecutionException | TimeoutException e) {
       logFailure(key, e);
     }
   }
 
-  /// Destroys the key's object on a token. Returns whether the token no longer has the key.
+  /// Destroys the key's object on a token. Returns true if the token does not have the key any
+  /// more.
   private boolean destroyed(Key key, String serial) throws InterruptedException {
     if (!tokens.has(serial)) {
       log.atWarn()
@@ -123,7 +127,7 @@ public final class KeyDeletion implements AutoCloseable {
 
   private enum Outcome {
     DESTROYED("Key destroyed on a token"),
-    ABSENT("Key not on the token any more"),
+    ABSENT("Key to destroy is not on the token any more"),
     ANOTHER_KEY("Object not destroyed: another key has the label and id of the deleted key");
 
     private final String message;
@@ -158,7 +162,7 @@ public final class KeyDeletion implements AutoCloseable {
     log.atError()
         .addKeyValue("key_id", key.id())
         .setCause(e)
-        .log("Key deletion failed; it is tried again");
+        .log("Key deletion failed; next attempt within a minute");
   }
 
   private static <T> T await(CompletableFuture<T> work)
@@ -171,7 +175,7 @@ public final class KeyDeletion implements AutoCloseable {
     schedule.shutdownNow();
     try {
       if (!schedule.awaitTermination(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-        log.atWarn().log("Key deletion did not end within its time limit at the stop");
+        log.atWarn().log("Key deletion thread did not end within its time limit");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

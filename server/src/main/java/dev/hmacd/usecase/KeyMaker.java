@@ -15,13 +15,15 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Creates keys, so that no crash and no failure orphans an object on the token. The registry
-/// stores the key as `CREATING` before the token generates it, and as `ENABLED` afterwards.
-/// [KeyRecovery] completes or removes a key that stays `CREATING` after a crash or failure.
+/// Creates keys. A crash or failure never leaves an object on the token without a registry entry.
+/// The registry stores the key as `CREATING` before the token generates it, and as `ENABLED`
+/// afterwards. [KeyRecovery] completes or removes a key that stays `CREATING` after a crash or
+/// failure.
 public final class KeyMaker {
   private static final Logger log = LoggerFactory.getLogger(KeyMaker.class);
 
-  /// State of a key generation. The lane's start and the caller's deadline race: the first decides.
+  /// State of a key generation. The lane sets `BEGUN`, and a failure or deadline sets `GIVEN_UP`:
+  /// the first change counts.
   private enum Step {
     WAITING,
     BEGUN,
@@ -38,7 +40,7 @@ public final class KeyMaker {
     this.recovery = recovery;
   }
 
-  /// Creates a key on the token of the entry.
+  /// Creates a key: stores its registry entry, and generates its object on the entry's token.
   CompletableFuture<Key> make(Call call, Key key, List<Tag> tags) {
     return writer.insert(key, tags).thenCompose(inserted -> generate(call, inserted));
   }
@@ -74,7 +76,8 @@ public final class KeyMaker {
     return result;
   }
 
-  /// Runs on the lane, so that the creation finishes even after the caller's deadline.
+  /// Generates a key. Runs on the lane, so that the creation finishes even after the caller's
+  /// deadline.
   private void generate(TokenSession session, Key key, CompletableFuture<Key> result)
       throws TokenException {
     KeyAttributes generated;

@@ -26,16 +26,16 @@ import org.slf4j.LoggerFactory;
 
 /// Recovers keys that a crash or a failure left in state `CREATING`.
 ///
-/// The objects on the token decide about the key. If the token has the key's object, the key is
-/// enabled. If the token has no object of the key, the key is removed from the registry. If several
-/// objects match, or the attributes of the object do not permit MACs, the key stays `CREATING`. An
-/// object that can compute a MAC is never destroyed here: after a restore of the registry from a
-/// backup, a key in use may be `CREATING`.
+/// The objects on the token decide whether the key is enabled, removed or left `CREATING`. If the
+/// token has the key's object, the key is enabled. If the token has no object of the key, the key
+/// is removed from the registry. If several objects match, or the attributes of the object do not
+/// permit MACs, the key stays `CREATING`. The recovery never destroys an object that can compute a
+/// MAC: after a restore of the registry from a backup, a key in use may be `CREATING`.
 ///
-/// An object without a value is destroyed. SoftHSM2 writes an object's name and its value in two
-/// transactions. If the process ends between them, the object has no value.
+/// The recovery destroys an object without a value. SoftHSM2 writes an object's name and its value
+/// in two transactions. If the process ends between the two transactions, the object has no value.
 public final class KeyRecovery {
-  /// Time limit of the recovery of one key, which has no caller and no deadline.
+  /// Time limit of the recovery of one key. A recovery has no caller, and so no deadline of a call.
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
   private static final Logger log = LoggerFactory.getLogger(KeyRecovery.class);
@@ -56,8 +56,9 @@ public final class KeyRecovery {
   /// Recovers the keys that an earlier run left `CREATING`. Must be called before the creation of
   /// any key.
   ///
-  /// If a key's token is out of service, the recovery runs after the token's return. If the token
-  /// is not configured, the key stays `CREATING`: other tokens show nothing about its object.
+  /// If a key's token is out of service, the recovery runs after the token's return. If a key's
+  /// token is not configured, the key stays `CREATING`, because other tokens show nothing about the
+  /// key's object.
   public void recoverAll() {
     for (CreatingKey creating : lists.creating().join()) {
       Key key = creating.key();
@@ -119,8 +120,8 @@ public final class KeyRecovery {
   /// Objects on a token with the label and id of a key in state `CREATING`.
   private record Remains(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
 
-  /// @param attempts number of refusals of the key for its length so far; the lane makes the second
-  ///   attempt in another session
+  /// @param attempts number of times that the token has refused the key for its length; the lane
+  ///   makes the second attempt in another session
   private static Remains remains(TokenSession session, Key key, AtomicInteger attempts)
       throws TokenException {
     List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
@@ -135,15 +136,16 @@ public final class KeyRecovery {
       }
       log.atWarn()
           .addKeyValue("key_id", key.id())
-          .log("Object of an unfinished key destroyed: the object has no value");
+          .log("Object of a key in state CREATING destroyed: the object has no value");
       session.destroy(key.object());
       return new Remains(List.of(), null);
     }
   }
 
-  /// A token sets CKA_LOCAL with the value of a key that it generates (PKCS #11 v3.1, section 4.9).
-  /// CKA_VALUE_LEN shows nothing: SoftHSM2 sets it from the template before the value. The refusal
-  /// alone is no proof: some tokens refuse any key in the same way after a logout.
+  /// A token sets CKA_LOCAL together with the value of a key that the token generates (PKCS #11
+  /// v3.1, section 4.9). CKA_VALUE_LEN is no proof of a value: SoftHSM2 sets CKA_VALUE_LEN from the
+  /// template before it sets the value. A refusal alone is no proof of a missing value: some tokens
+  /// refuse any key in the same way after a logout.
   private static boolean isWithoutValue(KeyAttributes attributes, TokenException refusal) {
     return Boolean.FALSE.equals(attributes.local())
         && refusal.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();
@@ -154,7 +156,9 @@ public final class KeyRecovery {
     if (found.isEmpty()) {
       log.atWarn()
           .addKeyValue("key_id", key.id())
-          .log("Unfinished key removed from the registry: the token has no object of the key");
+          .log(
+              "Key in state CREATING removed from the registry: the token has no object of the"
+                  + " key");
       return writer.abandon(key.id());
     }
     if (found.size() > 1 || found.getFirst().unfit().isPresent()) {
@@ -167,11 +171,11 @@ public final class KeyRecovery {
     }
     log.atWarn()
         .addKeyValue("key_id", key.id())
-        .log("Unfinished key enabled: the token has the object of the key");
+        .log("Key in state CREATING enabled: the token has the object of the key");
     return writer.enable(key.id(), found.getFirst().attributes(), remains.check());
   }
 
-  /// The check value of a new key; null if the token has no mechanism for MACs under such a key.
+  /// The check value of a new key; null if the token has no mechanism for the key's algorithm.
   static @Nullable KeyCheckValue checkValue(TokenSession session, Key key) throws TokenException {
     try {
       byte[] mac =

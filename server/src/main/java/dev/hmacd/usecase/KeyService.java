@@ -28,10 +28,10 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 
-/// Use cases that create, adopt, describe and list keys. Never blocks: replies come on a lane or on
-/// the registry's thread.
+/// Use cases that create, adopt, describe and list keys. No method blocks: results come from a lane
+/// or from the registry's thread.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class KeyService {
   private static final String DEFAULT_POLICY = "default";
 
@@ -65,7 +65,8 @@ public final class KeyService {
 
   /// Creates a key in the HSM.
   ///
-  /// @param tokenSerial the token for the key; empty for the default token of the configuration
+  /// @param tokenSerial serial number of the token for the key; empty for the default token of the
+  ///   configuration
   public void createKey(
       Call call,
       KeySpec spec,
@@ -89,7 +90,8 @@ public final class KeyService {
         failure(key));
   }
 
-  /// Registers a key that a key ceremony put on the token. [KeyAdoption] has the conditions.
+  /// Registers a key that a key ceremony put on the token. [KeyAdoption] checks the conditions for
+  /// the adoption.
   public void adoptKey(
       Call call, Query query, KeySpec spec, String description, List<Tag> tags, Reply<Key> reply) {
     TagService.requireFit(tags);
@@ -143,7 +145,8 @@ public final class KeyService {
     FieldValidation.bytes("object_id", idHex.length() / 2, FieldValidation.MAX_OBJECT_NAME_BYTES);
   }
 
-  /// Whether the name is reserved for the daemon's own keys, even if no such key exists.
+  /// Whether the label in the query is reserved for the daemon's own keys. An object with the label
+  /// need not exist.
   private static boolean asksForReserved(Query query) {
     return switch (query) {
       case Query.ByLabel(var label) -> new KeyObject(label, "").isReserved();
@@ -152,7 +155,7 @@ public final class KeyService {
     };
   }
 
-  /// A registry entry of a new key, without the attributes of its object.
+  /// The registry entry of a new key, without the attributes of the key's object.
   private Key entry(
       KeyId id,
       KeySpec spec,
@@ -193,7 +196,7 @@ public final class KeyService {
   public Page<String> listKeyPolicies(Call call, String keyId, PageRequest page) {
     var _ = requireById(call, Action.LIST_KEY_POLICIES, keyId);
     if (!page.after().isEmpty()) {
-      throw new Refusal(new Failure.InvalidPageToken()); // There is only one page.
+      throw new Refusal(new Failure.InvalidPageToken()); // The list has only one page.
     }
     return Page.of(List.of(DEFAULT_POLICY), page, name -> name);
   }

@@ -17,11 +17,12 @@ import java.util.Optional;
 import java.util.function.UnaryOperator;
 
 /// Use cases that change the registry entry of a key: its state, deletion date or description. A
-/// change is effective on the next request. Never blocks: replies come on the registry's thread.
+/// change is effective on the next request. No method blocks: results come from the registry's
+/// thread.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class KeyStateService {
-  /// Limits of the waiting period in AWS KMS, in days.
+  /// Limits of the waiting period before the destruction of a key, in days, as in AWS KMS.
   public static final int MIN_PENDING_DAYS = 7;
 
   public static final int MAX_PENDING_DAYS = 30;
@@ -43,7 +44,7 @@ public final class KeyStateService {
     change(call, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
   }
 
-  /// Disables a key until EnableKey.
+  /// Disables a key, until a call of EnableKey.
   public void disableKey(Call call, String keyId, Reply<Key> reply) {
     change(call, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
@@ -92,16 +93,16 @@ public final class KeyStateService {
         e -> failure(reader, action, id, given, e));
   }
 
-  /// Checks authorization and key state of a key that a caller named by id or ARN. Returns the id
-  /// of the key.
+  /// Checks the authorization and the state of a key that a caller named by id or ARN. Returns the
+  /// id of the key.
   static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
     Key key = authorizer.requireById(call, action, "key_id", given).entry();
     KeyStateTable.require(action, key);
     return key.id();
   }
 
-  /// Maps the failure of a change. The registry refuses a change if an earlier change of the same
-  /// key has changed the key's state.
+  /// Maps the failure of a change of a key. The registry refuses the change if the key's state,
+  /// after an earlier concurrent change, does not allow it.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {

@@ -18,7 +18,7 @@ final class KeyStateTable {
 
   private KeyStateTable() {}
 
-  // No default branch: a new action does not compile without a decision.
+  // No default branch: a new action does not compile until its allowed key states are defined.
   private static Set<KeyState> allowed(Action action) {
     return switch (action) {
       case GENERATE_MAC, VERIFY_MAC -> USABLE;
@@ -40,7 +40,7 @@ final class KeyStateTable {
           LIST_ALIASES,
           DELETE_ALIAS ->
           ANY;
-      // Actions without an existing key.
+      // Actions that need no existing key.
       case LIST_KEYS,
           CREATE_KEY,
           ADOPT_KEY,
@@ -58,7 +58,8 @@ final class KeyStateTable {
     return allowed(action).contains(key.state());
   }
 
-  /// The failure if the key's state does not allow an action.
+  /// The failure of an action that the key's state does not allow; empty if the state allows the
+  /// action.
   static Optional<Failure> refusal(Action action, Key key) {
     if (allows(action, key)) {
       return Optional.empty();

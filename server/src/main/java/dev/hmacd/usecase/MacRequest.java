@@ -5,7 +5,7 @@ import dev.hmacd.key.MacAlgorithm;
 
 /// The common fields of `GenerateMac` and `VerifyMac`, validated by the rules of AWS KMS.
 public final class MacRequest {
-  /// Limits of the fields in AWS KMS, in bytes.
+  /// Maximum lengths of the message and the MAC in bytes, as in AWS KMS.
   public static final int MAX_MESSAGE_BYTES = 4096;
 
   public static final int MAX_MAC_BYTES = 6144;
@@ -16,9 +16,10 @@ public final class MacRequest {
   private final boolean dryRun;
 
   /// @param keyId key id, key ARN, alias name or alias ARN
-  /// @param message not copied: the caller must not change it afterwards
+  /// @param message the message; not copied, so the caller must not change the array
   /// @throws Refusal [Failure.InvalidField]; [Failure.ReservedMessage] for a message with the
-  ///   prefix of check values: its MAC would permit the substitution of one key for another
+  ///   prefix of check values: the message's MAC would permit the substitution of one key for
+  ///   another
   public MacRequest(String keyId, byte[] message, MacAlgorithm algorithm, boolean dryRun) {
     FieldValidation.keyId("key_id", keyId);
     FieldValidation.bytes("message", message.length, MAX_MESSAGE_BYTES);

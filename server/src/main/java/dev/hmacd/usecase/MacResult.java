@@ -4,7 +4,7 @@ import dev.hmacd.key.MacAlgorithm;
 
 /// The result of GenerateMac or VerifyMac: a MAC with its key and algorithm.
 ///
-/// @param keyArn ARN of the key, also if the request named the key by id or alias
+/// @param keyArn ARN of the key, even if the request named the key by id or alias
 /// @param mac the MAC in the algorithm's full length
 public record MacResult(
     String keyArn,

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /// Use cases that compute and verify MACs.
 ///
-/// Never blocks: a call returns after its message is in the queue, and the lane completes the
-/// reply. Checks are in the order of AWS KMS: look-up, authorization, state, algorithm, token,
-/// comparison, dry run.
+/// No method blocks: a method returns after the message is in the work queue, and a lane completes
+/// the reply. The checks have the order of AWS KMS: key look-up, authorization, key state,
+/// algorithm, token, comparison, dry run.
 @ThreadSafe
 @SuppressWarnings(
     "ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
@@ -56,9 +56,10 @@ public final class MacService {
         });
   }
 
-  /// Computes the MAC again and compares it with the given one, in constant time and full length.
+  /// Verifies a MAC: computes the MAC again and compares both MACs, in constant time and full
+  /// length.
   ///
-  /// @param mac not copied: the caller must not change it afterwards
+  /// @param mac the MAC to verify; not copied, so the caller must not change the array
   /// @throws Refusal if the call fails before it reaches the token
   public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacResult> reply) {
     FieldValidation.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
@@ -79,7 +80,7 @@ public final class MacService {
         });
   }
 
-  /// Computes the MAC. If the key has no check value, it is computed and stored first.
+  /// Computes the MAC. If the key has no check value, the check value is computed and stored first.
   private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
     KeyCheckValue check = key.entry().check();
     if (check != null) {
@@ -149,8 +150,8 @@ public final class MacService {
     private final AuthorizedKey key;
     private final Reply<MacResult> reply;
 
-    /// The failure of a new decision before the operation. A lane writes this field before it fails
-    /// the operation with [TokenException.Kind#WITHDRAWN].
+    /// The failure of the access decision that a lane repeated before the operation. A lane writes
+    /// this field before it fails the operation with [TokenException.Kind#WITHDRAWN].
     private volatile @Nullable Failure withdrawal;
 
     MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {
@@ -182,12 +183,14 @@ public final class MacService {
       }
     }
 
-    /// Replies with a failure that discloses the result of a MAC. The release check applies.
+    /// Replies with a failure that discloses the result of a MAC, so the release check must run
+    /// first.
     final void fail(Failure failure) {
       reply.fail(failure, key);
     }
 
-    /// Decides again if the decision is not current.
+    /// Whether the access decision was withdrawn: repeats the decision if the key or the access
+    /// rules have changed.
     @Override
     public boolean isWithdrawn() {
       Failure refusal;

@@ -1,17 +1,19 @@
 package dev.hmacd.usecase;
 
-/// The outcome of a call. Metrics, logs and audit have the same outcomes for all edges.
+/// The outcome of a call. Metrics and logs have the same outcomes for all edges.
 public sealed interface Outcome {
   /// The caller gets the result.
   Outcome ANSWERED = new Answered();
 
-  /// The client cancelled the call, or its connection ended before the outcome.
+  /// The client cancelled the call, or the client's connection ended before the call had another
+  /// outcome.
   Outcome CANCELLED = new Cancelled();
 
   /// The transport did not accept the answer, because the stream had ended.
   Outcome NOT_SENT = new NotSent();
 
-  /// The name in metrics and logs: `OK`, the reason of the failure, `CANCELLED` or `NOT_SENT`.
+  /// Name of the outcome in metrics and logs: `OK`, the reason of the failure, `CANCELLED` or
+  /// `NOT_SENT`.
   String reason();
 
   record Answered() implements Outcome {

@@ -11,9 +11,9 @@ import java.util.Base64;
 public record PageRequest(String list, int size, String after) {
   private static final char END_OF_LIST = '\n';
 
-  /// Reads the fields of a request.
+  /// Reads and validates the page fields of a request.
   ///
-  /// @param list e.g. `keys`; one line
+  /// @param list name of the list, e.g. `keys`, without line breaks
   /// @param given the requested page size; 0 for the default
   /// @param token a value of [Page#nextToken]; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]
@@ -22,7 +22,7 @@ public record PageRequest(String list, int size, String after) {
     return new PageRequest(list, given == 0 ? defaultSize : given, decode(list, token));
   }
 
-  /// The page token for the items after an item of this list.
+  /// The page token that requests the items after an item of this list.
   String tokenAfter(String item) {
     return encode(list, item);
   }

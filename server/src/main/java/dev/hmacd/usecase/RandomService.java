@@ -6,11 +6,11 @@ import dev.hmacd.access.Action;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenRouter;
 
-/// Use case that returns random bytes from the HSM. Never blocks: replies come on a lane.
+/// Use case that returns random bytes from the HSM. No method blocks: results come from a lane.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class RandomService {
-  /// Limit of one call in AWS KMS.
+  /// Maximum number of random bytes in one call, as in AWS KMS.
   public static final int MAX_BYTES = 1024;
 
   private final KeyAuthorizer authorizer;
@@ -21,9 +21,9 @@ public final class RandomService {
     this.tokens = tokens;
   }
 
-  /// Returns random bytes of the token's own generator.
+  /// Returns random bytes from the token's random number generator.
   ///
-  /// @param count 1 to [#MAX_BYTES]
+  /// @param count number of bytes, 1 to [#MAX_BYTES]
   public void generateRandom(Call call, int count, Reply<byte[]> reply) {
     FieldValidation.require(
         count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);

@@ -1,10 +1,11 @@
 package dev.hmacd.usecase;
 
-/// Callback for the outcome of a use case. The use case calls one method once, on any thread.
+/// Callback for the outcome of a use case. The use case calls exactly one method of the reply,
+/// once, on any thread.
 public interface Reply<T> {
   /// Replies with a result.
   ///
-  /// @param check runs at the release of the answer
+  /// @param check authorization check that runs at the release of the answer
   void succeed(T value, ReleaseCheck check);
 
   /// Replies with a result, without a release check.
@@ -14,8 +15,8 @@ public interface Reply<T> {
 
   /// Replies with a failure.
   ///
-  /// @param check runs at the release of the error: a failure can disclose what a result would,
-  ///   such as that a MAC is not valid
+  /// @param check authorization check that runs at the release of the failure; a failure can
+  ///   disclose a result, such as that a MAC is not valid
   void fail(Failure failure, ReleaseCheck check);
 
   default void fail(Failure failure) {

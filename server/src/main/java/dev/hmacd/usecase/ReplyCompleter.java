@@ -14,7 +14,7 @@ final class ReplyCompleter {
     complete(call, work, reply, failures, ReleaseCheck.NONE);
   }
 
-  /// @param check runs at the release of the result
+  /// @param check authorization check that runs at the release of the result
   static <T> void complete(
       Call call,
       CompletableFuture<T> work,

@@ -15,18 +15,18 @@ import java.util.concurrent.atomic.AtomicInteger;
 /// Cache of the signing keys of access keys, each valid for one day. Concurrent requests for the
 /// same missing signing key wait for one derivation.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 final class SigningKeyCache {
   private static final int MAX_SIGNING_KEYS = 10_000;
 
   /// Maximum number of requests that wait for one signing key. A waiting request uses memory until
-  /// the token answers, also after its client disconnected.
+  /// the token answers, even after its client disconnected.
   private static final int MAX_WAITING = 1024;
 
   private final AccessKeySecrets secrets;
   private final SigningScope scope;
 
-  /// By access key id and day. Around midnight, signatures of two days are valid.
+  /// Signing keys by access key id and day. Around midnight, signatures of two days are valid.
   private final Map<String, SigningKey> signingKeys = new ConcurrentHashMap<>();
 
   /// Derivations in flight, by access key id and day.
@@ -40,8 +40,8 @@ final class SigningKeyCache {
   /// Returns the signing key of an access key for a day. The future is already complete if the
   /// cache has the signing key.
   ///
-  /// @param day `yyyymmdd`
-  /// @return fails with a [Refusal]
+  /// @param day UTC date, as `yyyymmdd`
+  /// @return a future that can fail with a [Refusal]
   /// @throws Refusal if too many requests wait for this signing key
   CompletableFuture<SigningKey> get(AccessKey accessKey, String day, long deadlineNanos) {
     String name = accessKey.id() + '/' + day;
@@ -51,7 +51,7 @@ final class SigningKeyCache {
     }
     var principal = new Principal(accessKey.principal());
     var mine = new Derivation();
-    // No statement between the registration and the call of the token may throw: the registration
+    // After putIfAbsent, no statement may throw before the call of the token: the entry in the map
     // would stay forever.
     Derivation others = deriving.putIfAbsent(name, mine);
     if (others != null) {
@@ -78,7 +78,8 @@ final class SigningKeyCache {
 
   /// The derivation of a signing key, with the number of its waiting requests.
   private static final class Derivation extends CompletableFuture<SigningKey> {
-    /// Never decremented: a request still waits after its client disconnected.
+    /// Number of waiting requests. Never decremented, because a request still waits after its
+    /// client disconnected.
     private final AtomicInteger waiting = new AtomicInteger();
   }
 

@@ -17,9 +17,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
-/// Use cases of tags. Never blocks: replies come on the registry's thread.
+/// Use cases of tags. No method blocks: results come from the registry's thread.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class TagService {
   private static final String RESERVED = "aws:";
 
@@ -91,7 +91,7 @@ public final class TagService {
     }
   }
 
-  /// @throws Refusal [Failure.InvalidTags] for tags that are not valid, or not valid together
+  /// @throws Refusal [Failure.InvalidTags] for duplicate or reserved tag keys, or too many tags
   static void requireFit(List<Tag> tags) {
     Set<String> seen = new HashSet<>();
     for (Tag tag : tags) {

@@ -21,21 +21,21 @@ import org.slf4j.LoggerFactory;
 
 /// Trust on first use: at the first use of a key without a check value, stores the check value of
 /// the object on the token. Keys from old versions of hmacd have no check value. The first use
-/// trusts the object.
+/// trusts the object on the token.
 ///
-/// Each lane compares the object with the stored check value before it releases a MAC, also after a
-/// concurrent call stored it. If the registry fails, the call gets no MAC, because each later use
-/// would trust the object again.
+/// Each lane compares the object's check value with the stored check value before it releases a
+/// MAC, even if a concurrent call stored the check value. If the registry fails to store the check
+/// value, the call gets no MAC, because each later use would trust the object again.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
+@SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 final class TrustOnFirstUse {
-  /// Time limit of a computation, which serves all waiting calls.
+  /// Time limit of the computation of a check value, for which several calls can wait.
   private static final Duration LIMIT = Duration.ofSeconds(30);
 
   private static final Logger log = LoggerFactory.getLogger(TrustOnFirstUse.class);
 
-  /// Maximum number of waiting calls of all owners together; one owner may have half of this
-  /// number. A waiting call uses memory until the check value is stored, also after its caller
+  /// Maximum number of calls of all owners that wait for check values; one owner may have half of
+  /// this number. A waiting call uses memory until the check value is stored, even after its caller
   /// disconnected.
   private static final int MAX_WAITING = 1024;
 
@@ -44,7 +44,7 @@ final class TrustOnFirstUse {
   private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
   private final AtomicInteger waitingOfAll = new AtomicInteger();
 
-  /// One computation for each key, for any number of waiting calls.
+  /// Computations of check values in flight: one for each key, for any number of waiting calls.
   private final Map<KeyId, CompletableFuture<Key>> inFlight = new ConcurrentHashMap<>();
 
   TrustOnFirstUse(KeyWriter registry, TokenRouter tokens) {
@@ -52,24 +52,27 @@ final class TrustOnFirstUse {
     this.tokens = tokens;
   }
 
-  /// Returns the key with its check value, after the registry has stored it.
+  /// Returns the key with its check value, after the registry has stored the check value.
   ///
   /// @param key a key without a check value
-  /// @param owner the owner of the operation on the token and in the registry
-  /// @return fails with a [TokenException] or a [RegistryException]; do not complete this future
+  /// @param owner the principal whose quotas of the token and the registry count the operation
+  /// @return a future that can fail with a [TokenException] or a [RegistryException]; the caller
+  ///   must not complete it
   CompletableFuture<Key> withCheckValue(Key key, Object owner) {
     if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
           new TokenException(
-              TokenException.Kind.BUSY, MAX_WAITING + " calls wait for check values, the maximum"));
+              TokenException.Kind.BUSY,
+              "too many calls wait for check values; the maximum is " + MAX_WAITING));
     }
     if (!waiting.tryHold(owner, 1)) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
           new TokenException(
               TokenException.Kind.OWNER_BUSY,
-              waiting.max() + " calls of one owner wait for check values, the maximum"));
+              "too many calls of one owner wait for check values; the maximum is "
+                  + waiting.max()));
     }
     return storedOnce(key, owner)
         .whenComplete(
@@ -101,8 +104,8 @@ final class TrustOnFirstUse {
     return mine;
   }
 
-  /// Whether the owner has used up its quota of the token or of the registry. If the quota is used
-  /// up, the waiting calls of other owners start a computation of their own.
+  /// Whether the owner of a computation has used up its quota of the token or of the registry. If
+  /// the quota is used up, the waiting calls of other owners start a computation of their own.
   private static boolean isOwnerBusy(Throwable e) {
     return switch (FailureMapper.unwrap(e)) {
       case TokenException token -> token.kind() == TokenException.Kind.OWNER_BUSY;
@@ -111,7 +114,7 @@ final class TrustOnFirstUse {
     };
   }
 
-  @SuppressWarnings("ReferenceEquality") // Of two equal values, only this one was stored here.
+  @SuppressWarnings("ReferenceEquality") // The same object: stored by this call.
   private CompletableFuture<Key> stored(Key key, KeyCheckValue check, Object owner) {
     return registry
         .forOwner(owner, () -> registry.storeCheckValue(key.id(), check))

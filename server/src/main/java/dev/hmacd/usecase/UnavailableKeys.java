@@ -14,7 +14,7 @@ public final class UnavailableKeys {
   private final Set<KeyId> missing = ConcurrentHashMap.newKeySet();
 
   void markAvailable(KeyId key) {
-    // Costs one read of a field while no key is missing.
+    // While the set is empty, the check costs one read of a field.
     if (!missing.isEmpty()) {
       missing.remove(key);
     }
@@ -24,7 +24,8 @@ public final class UnavailableKeys {
     missing.add(key);
   }
 
-  /// Returns the key in the state for the caller: `UNAVAILABLE` if it is enabled and in this set.
+  /// Returns the key in the state that callers see: `UNAVAILABLE` if the key is enabled and in this
+  /// set.
   Key inReportedState(Key key) {
     return key.state() == KeyState.ENABLED && missing.contains(key.id())
         ? key.in(KeyState.UNAVAILABLE)

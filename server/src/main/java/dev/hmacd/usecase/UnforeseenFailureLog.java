@@ -3,7 +3,7 @@ package dev.hmacd.usecase;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Logs the cause of each unforeseen failure, of which the caller gets no detail.
+/// Logs the cause of each unexpected failure. The caller gets no details of the cause.
 public final class UnforeseenFailureLog implements CallObserver {
   private static final Logger log = LoggerFactory.getLogger(UnforeseenFailureLog.class);
 

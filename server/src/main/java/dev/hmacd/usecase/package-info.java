@@ -1,4 +1,4 @@
-/// The use cases of all edges, and all kinds of failure.
+/// The use cases, which all edges share, and all kinds of failure.
 @NullMarked
 package dev.hmacd.usecase;
 

@@ -43,7 +43,8 @@ final class TokenTrialsTest {
         .anyMatch(line -> line.matches("OK +key trial +sensitive=true extractable=false .*"))
         .anyMatch(line -> line.matches("OK +value +the token does not reveal .*"))
         .anyMatch(line -> line.matches("OK +copy +no copy is less protected .*"))
-        .anyMatch(line -> line.matches("OK +wrapping +refused for a key .* CKM_AES_KEY_WRAP.*"))
+        .anyMatch(
+            line -> line.matches("OK +wrapping +the token refuses to wrap .* CKM_AES_KEY_WRAP.*"))
         .anyMatch(line -> line.matches("OK +token objects +[\\d,]+ with 1 session, .*"))
         .anyMatch(line -> line.matches("OK +session copies +[\\d,]+ with 1 session, .*"))
         .anyMatch(

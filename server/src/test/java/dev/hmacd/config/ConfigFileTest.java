@@ -243,8 +243,8 @@ final class ConfigFileTest {
               "grpc.limits.drain: must be a duration such as 500ms, 30s, 5m or 1h, from 100ms to"
                   + " 86400s",
               "grpc.limits.max_streams_per_connection: must be a whole number from 1 to 100000",
-              "aws_kms.listen: must be a loopback address without tls: messages and MACs would be"
-                  + " readable",
+              "aws_kms.listen: must be a loopback address if tls is missing: messages and MACs"
+                  + " would be readable",
               "aws_kms.limits.max_body_bytes: must be a whole number from 16384 to 16777216",
               "aws_kms.limits.request_timeout: must be a duration such as 500ms, 30s, 5m or 1h,"
                   + " from 1s to 86400s",
@@ -363,7 +363,7 @@ final class ConfigFileTest {
             "no listener",
             "grpc: {tls: {certificate: c, private_key: k, client_ca: a}}\n" + REST,
             new String[] {
-              "grpc.tls: requires listen",
+              "grpc.tls: requires listen, the address of the TCP listener",
               "grpc.listen: is missing; configure listen or unix_socket",
             }),
         argumentSet(
@@ -381,7 +381,7 @@ final class ConfigFileTest {
             new String[] {
               "grpc.unix_socket.path: must be at most 107 bytes long, the kernel's limit: /"
                   + "x".repeat(107),
-              "grpc.unix_socket.mode: must have the form rw-rw----",
+              "grpc.unix_socket.mode: must be permissions in the form rw-rw----",
             }),
         argumentSet(
             "path with a NUL",

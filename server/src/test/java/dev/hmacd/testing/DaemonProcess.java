@@ -30,7 +30,7 @@ public final class DaemonProcess implements AutoCloseable {
       Pattern.compile("Serving gRPC with mutual TLS .*127\\.0\\.0\\.1:(\\d+)");
   private static final Pattern AWS_ADDRESS =
       Pattern.compile("Serving AWS KMS .*127\\.0\\.0\\.1:(\\d+)");
-  private static final String SERVING = "known answer: SERVING";
+  private static final String SERVING = "health status: SERVING";
 
   private final LoopbackDaemon files;
   private final Process process;

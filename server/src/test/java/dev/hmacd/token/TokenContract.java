@@ -36,7 +36,7 @@ abstract class TokenContract {
   static final String VARIANTS = "dev.hmacd.token.TokenContract#variants";
 
   static final ContractToken CHOSEN = ContractToken.ofThisJvm();
-  private static final Pattern CODE = Pattern.compile("answered (?:CKR_)?(.*)");
+  private static final Pattern CODE = Pattern.compile("returned (?:CKR_)?(.*)");
   private static final Map<MacAlgorithm, Long> MECHANISMS =
       new EnumMap<>(
           Map.of(
