@@ -89,18 +89,22 @@ final class Edges {
   void reloadTls() throws IOException {
     try {
       if (grpcTls != null) {
-        reload(grpcTls);
+        reload("grpc", grpcTls);
       }
     } finally {
       if (awsTls != null) {
-        reload(awsTls);
+        reload("aws_kms", awsTls);
       }
     }
   }
 
-  private static void reload(TlsContext files) throws IOException {
+  /// @param edge the edge's section of the configuration
+  private static void reload(String edge, TlsContext files) throws IOException {
     files.reload();
-    log.atInfo().addKeyValue("not_after", files.notAfter()).log("TLS files reloaded");
+    log.atInfo()
+        .addKeyValue("edge", edge)
+        .addKeyValue("not_after", files.notAfter())
+        .log("TLS files reloaded");
   }
 
   void register(DaemonMetrics metrics) {

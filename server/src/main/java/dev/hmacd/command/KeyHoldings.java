@@ -90,11 +90,19 @@ final class KeyHoldings {
               .log("Check value stored for a key without a check value");
           return Optional.ofNullable(recognised.check());
         } catch (TokenException e) {
-          log.atDebug().setCause(e).log("Check value not computed by a recorded token of a key");
+          logNotComputed(key, serial, e);
         }
       }
     }
     return Optional.empty();
+  }
+
+  private static void logNotComputed(Key key, String serial, TokenException e) {
+    log.atDebug()
+        .addKeyValue("key_id", key.id())
+        .addKeyValue("token_serial", serial)
+        .setCause(e)
+        .log("Check value of a key not computed by a recorded token");
   }
 
   /// Whether a recorded token of a key holds the key.
@@ -106,7 +114,7 @@ final class KeyHoldings {
             return true;
           }
         } catch (TokenException e) {
-          log.atDebug().setCause(e).log("Check value not computed by a recorded token of a key");
+          logNotComputed(key, serial, e);
         }
       }
     }

@@ -184,7 +184,7 @@ final class Statuses {
           new Mapping(
               Code.RESOURCE_EXHAUSTED,
               switch (bound) {
-                case OF_ALL -> "the memory for incomplete requests is full: retry later";
+                case OF_ALL -> "the memory for calls is full: retry later";
                 case OF_CALLER ->
                     "too many incomplete requests of this client: complete them before you send"
                         + " more";

@@ -331,7 +331,7 @@ final class Pkcs11Session implements TokenSession {
         }
       }
     } catch (TokenException e) {
-      log.atDebug().setCause(e).log("C_CloseSession failed: the session has already ended");
+      log.atDebug().setCause(e).log("C_CloseSession failed");
     }
   }
 }

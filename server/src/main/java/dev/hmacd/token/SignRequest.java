@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// request object.
 ///
 /// @param check the check value, by which each lane recognises the key before it computes the MAC;
-///   null if the caller checks the MAC itself
+///   null if the lane must not compare a check value
 /// @param message the message of the MAC; not copied, so the caller must not change it afterwards
 /// @param deadlineNanos a value of [System#nanoTime]; after this time, the request never reaches
 ///   the token

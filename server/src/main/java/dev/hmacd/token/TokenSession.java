@@ -107,7 +107,7 @@ public interface TokenSession extends AutoCloseable {
     record ByBoth(KeyObject object) implements Query {}
   }
 
-  /// Closes the session, and never throws: a session that cannot be closed has already ended.
+  /// Closes the session. Logs a failure of C_CloseSession, and never throws.
   @Override
   void close();
 }

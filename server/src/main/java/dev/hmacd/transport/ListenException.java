@@ -1,7 +1,6 @@
 package dev.hmacd.transport;
 
 import java.io.IOException;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Failure to listen on an address. The message has the address, the configuration key, the reason
@@ -9,10 +8,13 @@ import org.jspecify.annotations.Nullable;
 public final class ListenException extends IOException {
   private static final long serialVersionUID = 1;
 
-  /// Messages of the temporary errors EADDRINUSE and EADDRNOTAVAIL: another process may end, and an
-  /// interface may come up. The JDK and Netty report the error number as text only.
-  private static final Pattern TEMPORARY =
-      Pattern.compile("Address already in use|annot assign requested address");
+  /// The message of EADDRINUSE: another process may end. The JDK and Netty report the error number
+  /// as text only.
+  private static final String IN_USE = "Address already in use";
+
+  /// The message of EADDRNOTAVAIL without its first letter, whose case differs between the JDK and
+  /// Netty: an interface may come up.
+  private static final String NOT_AVAILABLE = "annot assign requested address";
 
   private final boolean temporary;
 
@@ -26,16 +28,17 @@ public final class ListenException extends IOException {
   /// @param key the configuration key of the address
   public static ListenException of(String key, Object address, Throwable failure) {
     String reason = reason(failure);
-    boolean temporary = TEMPORARY.matcher(reason).find();
+    boolean inUse = reason.contains(IN_USE);
+    boolean notAvailable = reason.contains(NOT_AVAILABLE);
+    String remedy = "";
+    if (inUse) {
+      remedy = "end the process that listens there, or ";
+    } else if (notAvailable) {
+      remedy = "add the address to a network interface, or ";
+    }
     return new ListenException(
-        "cannot listen on "
-            + address
-            + ": "
-            + reason
-            + (temporary
-                ? "; end the process that listens there, or change " + key
-                : "; change " + key),
-        temporary,
+        "cannot listen on " + address + ": " + reason + "; " + remedy + "change " + key,
+        inUse || notAvailable,
         failure);
   }
 

@@ -222,7 +222,7 @@ final class IncompleteRequestTest {
       End refused = other.end(3);
       assertThat(refused.withoutText()).isEqualTo(BUSY);
       assertThat(((End.Answered) refused).text())
-          .startsWith("the memory for incomplete requests is full");
+          .startsWith("the memory for calls is full");
       byte[] whole = message(0, good);
       other.call(5, PATH).frame(DATA, 0, 5, Arrays.copyOf(whole, 7));
       other.data(5, Arrays.copyOfRange(whole, 7, whole.length));
