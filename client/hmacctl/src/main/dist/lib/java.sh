@@ -1,4 +1,4 @@
-# Finds Java and runs it for hmacctl. A script sets lib, the folder of this file, and sources it.
+# Finds Java and runs it for hmacctl. A script sets lib to the folder of this file, and sources it.
 
 # Sets java to the first of: $HMACD_JAVA; Java in the home in the file java-home; Java in $JAVA_HOME;
 # the newest Java, 17 or newer, on the PATH or in /usr/lib/jvm.
@@ -39,10 +39,10 @@ no_java() {
 
 # Replaces this shell by Java. The arguments are more options, the class, and its arguments.
 #
-# The options shorten the start. The compiler took half of the start, for code that runs only a few
-# times. A fifth was for Netty's JFR events, its replacement of sun.misc.Unsafe, and the unpacking of
-# BoringSSL. A Java without support for AOT caches, or with a cache of another Java, starts without
-# the cache.
+# The options shorten the start of hmacctl. Without the options, the JIT compiler took half of the
+# start time, for code that runs only a few times. A fifth was for Netty's JFR events, its
+# replacement of sun.misc.Unsafe, and the unpacking of BoringSSL. A Java without support for AOT
+# caches, or with a cache of another Java, starts without the cache.
 run_java() {
   # Java decodes its arguments with the encoding of the locale. A message is UTF-8.
   case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in

@@ -51,8 +51,8 @@ final class AliasOperations {
     aliases.deleteAlias(call, alias(input), reply.empty());
   }
 
-  /// Reads an alias name. The use case has the rules for names; this edge has the error texts of
-  /// AWS.
+  /// Reads an alias name, and checks it with the error texts of AWS. The use case checks the alias
+  /// name, too, but with other error texts.
   private static String alias(OperationInput input) {
     String name = input.text("AliasName");
     if (!name.startsWith(Alias.PREFIX)) {

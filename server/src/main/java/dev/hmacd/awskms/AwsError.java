@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 /// An error response, with the code and the message of AWS.
 ///
 /// @param code the error code of AWS, by which clients distinguish errors
-/// @param message null if AWS sends no message
+/// @param message error message; null if AWS sends none
 record AwsError(int status, String code, @Nullable String message) {
   /// The body of the response.
   byte[] json() {
@@ -19,12 +19,13 @@ record AwsError(int status, String code, @Nullable String message) {
         });
   }
 
-  /// An error of the caller. AWS sends status 400, even if its model declares another status.
+  /// An error of the caller, with status 400. AWS sends status 400 for errors of the caller, even
+  /// if its model declares another status.
   static AwsError of(String code, @Nullable String message) {
     return new AwsError(400, code, message);
   }
 
-  /// The failure of this error in metrics and logs, which are the same for all edges.
+  /// The [Failure] for this error in metrics and logs, which all edges share.
   Failure failure() {
     return switch (code) {
       case "IncompleteSignatureException",
@@ -43,8 +44,8 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("ValidationException", message);
   }
 
-  /// The error for a body that does not have the types of the operation's model. AWS sends no
-  /// message.
+  /// The error for a request body that violates the types of the operation's model. AWS sends this
+  /// error without a message.
   static AwsError serialization() {
     return of("SerializationException", null);
   }
@@ -57,7 +58,8 @@ record AwsError(int status, String code, @Nullable String message) {
     return of("ThrottlingException", "Rate exceeded");
   }
 
-  /// Like [#throttled], for a principal with the maximum number of requests in flight.
+  /// As [#throttled], but with a message for a principal that has its maximum number of requests in
+  /// flight.
   static AwsError throttledCaller() {
     return of(
         "ThrottlingException",

@@ -11,10 +11,10 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Maps a [Failure] to the error of AWS. A text contains only constants, values of the request and
-/// ARNs of keys. A text contains no exception text, path or detail of the token.
+/// Maps a [Failure] to the error of AWS. An error text contains only constants, values of the
+/// request, and ARNs. An error text contains no exception text, path or detail of the token.
 final class AwsErrors {
-  /// The id of a multi-region key. The id is well-formed in AWS, although no key of hmacd has an id
+  /// Form of the id of a multi-region key. The form is valid in AWS, but no key of hmacd has an id
   /// of this form.
   private static final Pattern MULTI_REGION_ID = Pattern.compile("mrk-[0-9a-f]{32}");
 
@@ -27,7 +27,8 @@ final class AwsErrors {
     this.scope = scope;
   }
 
-  // No default branch: a new kind of failure does not compile without a decision about its error.
+  // No default branch: a new kind of Failure does not compile until this switch maps it to an
+  // error.
   AwsError of(Failure failure, String operation, @Nullable OperationInput input) {
     return switch (failure) {
       case Failure.Unauthenticated() -> SignatureErrors.UNKNOWN_KEY;
@@ -123,7 +124,7 @@ final class AwsErrors {
     String arn = scope.keyArn(key);
     return switch (state) {
       case ENABLED, UNAVAILABLE ->
-          throw new IllegalArgumentException("a key in state " + state + " is usable");
+          throw new IllegalArgumentException("KeyNotUsable must not have the state " + state);
       case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
       case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
       case PENDING_DELETION ->
@@ -175,7 +176,7 @@ final class AwsErrors {
     return "Key '" + arn + "' does not exist";
   }
 
-  /// The error text for a name that is not well-formed.
+  /// The error text of AWS for a key id or ARN that is malformed, or of another region or account.
   private String invalidKeyId(String given) {
     String id = given;
     if (given.startsWith("arn:")) {

@@ -19,12 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The server of the AWS KMS edge: an [HttpServer] whose requests call the operations of AWS KMS.
-/// Requests run on event loops and never block them.
+/// Requests run on event loops, and never block an event loop.
 public final class AwsKmsServer implements AutoCloseable {
   private static final HttpProfile PROFILE =
       new HttpProfile("POST", "application/x-amz-json-1.1", "x-amzn-RequestId");
 
-  /// Maximum time to send the last replies.
+  /// Maximum time of [#close] to send the last answers.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private static final Logger log = LoggerFactory.getLogger(AwsKmsServer.class);
@@ -34,7 +34,7 @@ public final class AwsKmsServer implements AutoCloseable {
   private final HttpServer server;
 
   /// @param loops event loops, started before this server
-  /// @param tls TLS with loaded files; null for plaintext on loopback
+  /// @param tls TLS context, which may still load its files; null for plaintext on loopback
   public AwsKmsServer(
       Config.AwsKms config,
       EventLoops loops,
@@ -69,7 +69,7 @@ public final class AwsKmsServer implements AutoCloseable {
         limits.idle());
   }
 
-  /// Starts to listen.
+  /// Starts to listen, after the TLS files are loaded.
   ///
   /// @throws IOException if the address is in use, or the TLS files cannot be used
   public void start() throws IOException {
@@ -80,7 +80,8 @@ public final class AwsKmsServer implements AutoCloseable {
         .log("Serving AWS KMS");
   }
 
-  /// The listening address. The kernel chooses the port if the configured port is 0.
+  /// The listening address; empty before [#start]. The kernel chooses the port if the configured
+  /// port is 0.
   public Optional<InetSocketAddress> address() {
     return server.address();
   }
@@ -89,17 +90,17 @@ public final class AwsKmsServer implements AutoCloseable {
     return server.openConnections();
   }
 
-  /// Number of connections that were closed because of the bounds on connections.
+  /// Number of connections that were closed because of the connection limits.
   public long refusedConnections() {
     return server.refusedConnections();
   }
 
-  /// Number of complete requests without an answer.
+  /// Number of completely received requests that are not answered yet.
   public int requests() {
     return server.requests();
   }
 
-  /// Bytes of the bodies of requests in flight, including partially received ones.
+  /// Total size of the bodies of requests in flight, in bytes, including partially received bodies.
   public long bufferedBytes() {
     return server.bufferedBytes();
   }
@@ -115,14 +116,15 @@ public final class AwsKmsServer implements AutoCloseable {
   public void awaitDrained(Duration limit) {
     try {
       if (!server.awaitDrained(limit)) {
-        log.atDebug().log("AWS KMS connections still open after the drain");
+        log.atDebug().log("AWS KMS connections still open at the time limit of the drain");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  /// Drains within a time limit. The end of the event loops closes the remaining connections.
+  /// Drains the connections within a time limit. The shutdown of the event loops closes the
+  /// remaining connections.
   @Override
   public void close() {
     beginDrain();

@@ -12,12 +12,12 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
-/// error of AWS. Every accepted request ends here once, on any thread. The event loop of the
-/// connection releases the response.
+/// error of AWS. Each accepted request is completed here once, on any thread. The [ReleaseCheck] of
+/// a response runs on the event loop of the connection.
 final class AwsReply {
   private static final byte[] NO_BODY = {};
 
-  /// Writes the members of an operation's output.
+  /// Writes the members of an operation's output as JSON.
   interface Encoder<T> {
     void write(JsonGenerator json, T value) throws IOException;
   }
@@ -29,7 +29,7 @@ final class AwsReply {
   /// The input of the operation; null until it is read.
   private volatile @Nullable OperationInput input;
 
-  /// The step of the request that waits, such as for its signing key. Null if no step waits, or if
+  /// The next step of a request that waits, e.g. for a signing key. Null if no step waits, or if
   /// the client has disconnected.
   private volatile @Nullable Runnable waiting;
 
@@ -46,8 +46,8 @@ final class AwsReply {
   }
 
   /// Returns a runnable for a later step of the request. The runnable does nothing if the client
-  /// has disconnected. After the disconnection, the runnable has no reference to the step, so the
-  /// memory of the request is free. At most one step waits at a time.
+  /// has disconnected. After a disconnect, the runnable has no reference to the step, so the memory
+  /// of the request can be freed. At most one step of a request waits at a time.
   Runnable unlessAbandoned(Runnable step) {
     waiting = step;
     return () -> {
@@ -59,7 +59,7 @@ final class AwsReply {
     };
   }
 
-  /// The reply of a use case whose result is the output of the operation.
+  /// A reply that sends the result of the use case as the output of the operation.
   <T> Reply<T> json(Encoder<T> encoder) {
     return new UseCaseReply<>() {
       @Override
@@ -76,7 +76,7 @@ final class AwsReply {
     };
   }
 
-  /// The reply of a use case whose operation has no output.
+  /// A reply that sends an empty output, for an operation without output.
   <T> Reply<T> empty() {
     return new UseCaseReply<>() {
       @Override
@@ -109,7 +109,7 @@ final class AwsReply {
                 : null);
   }
 
-  /// Refuses the request with an error that exists only in AWS.
+  /// Refuses the request with an error of the AWS KMS edge itself, e.g. an invalid signature.
   void refuse(AwsError error) {
     exchange.respond(
         () ->

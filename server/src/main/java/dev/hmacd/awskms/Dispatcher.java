@@ -23,8 +23,8 @@ import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
 /// Dispatches complete requests: authenticates a request, finds the operation, reads the input, and
-/// calls the handler. Runs on the event loop and never blocks. A request without a signing key
-/// continues on the event loop after the token has derived the key.
+/// calls the handler. Runs on the event loop of the connection, and never blocks. If a token must
+/// first derive the signing key, the request continues on the event loop after the derivation.
 final class Dispatcher implements HttpHandler {
   private static final AwsError UNKNOWN_OPERATION = AwsError.of("UnknownOperationException", null);
 
@@ -86,8 +86,8 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
-  /// Passes the principal to the next step, or refuses the request. If the signature is pending,
-  /// the request continues later.
+  /// Passes the principal of an authenticated request to the next step, or refuses the request. If
+  /// the signing key is not derived yet, the request continues after the derivation.
   private static void proceed(
       Authentication result, Exchange exchange, AwsReply reply, Consumer<Principal> next) {
     switch (result) {
@@ -119,7 +119,8 @@ final class Dispatcher implements HttpHandler {
     known.handler().call(call, input, reply);
   }
 
-  /// Runs a step of a request. If the step throws an exception, the exception is the reply.
+  /// Runs a step of a request. If the step throws an exception, the reply is the error for this
+  /// exception.
   private static void runStep(AwsReply reply, Runnable work) {
     try {
       work.run();

@@ -1,6 +1,6 @@
 package dev.hmacd.awskms;
 
-/// The member `GrantTokens` of requests. hmacd has no grants yet, so no grant token is valid.
+/// The input member `GrantTokens`. hmacd has no grants yet, so no grant token is valid.
 final class GrantTokens {
   private static final String NAME = "GrantTokens";
   static final InputMember MEMBER = InputMember.texts(NAME, 10, 1, 8192);

@@ -6,7 +6,7 @@ import dev.hmacd.http.HttpError;
 final class HttpErrors {
   private HttpErrors() {}
 
-  // No default branch: a new error does not compile without a decision about its code.
+  // No default branch: a new HttpError does not compile until this switch maps it to an error code.
   static AwsError of(HttpError error) {
     return switch (error) {
       case MALFORMED -> badRequest(error, "The request is not well-formed HTTP.");

@@ -8,16 +8,16 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/// A member of an input structure in the model of AWS KMS: its JSON type and its constraints. Error
-/// texts are those of AWS.
+/// A member of an input structure in the model of AWS KMS: its JSON type and its constraints. The
+/// error texts for violations are those of AWS.
 final class InputMember {
-  /// Reads a value. The parser stands at the first token of the value before the read, and at the
-  /// last token after it.
+  /// Reads a value. Before the read, the parser is at the first token of the value; after the read,
+  /// at the last token.
   private interface Reader {
     Object read(JsonParser json) throws IOException;
   }
 
-  /// Adds the violations of a value to a list.
+  /// Constraint on a value: adds a text for each violation to a list.
   private interface Rule {
     void check(Object value, String path, List<String> violations);
   }
@@ -37,9 +37,9 @@ final class InputMember {
     return new InputMember(name, InputMember::readText).lengths(min, max);
   }
 
-  /// A text with a set of allowed values.
+  /// A text member with a set of allowed values.
   ///
-  /// @param values in the order in which AWS lists them
+  /// @param values allowed values, in the order of AWS's error message
   static InputMember oneOf(String name, List<String> values) {
     var member = new InputMember(name, InputMember::readText);
     member.rules.add(
@@ -74,7 +74,7 @@ final class InputMember {
     return member;
   }
 
-  /// A list of texts.
+  /// A member whose value is a list of texts.
   static InputMember texts(String name, int maxItems, int min, int max) {
     InputMember item = text("member", min, max);
     var member = new InputMember(name, json -> readList(json, item.reader));
@@ -84,7 +84,7 @@ final class InputMember {
     return member;
   }
 
-  /// A list of structures, each an [OperationInput].
+  /// A member whose value is a list of structures; each structure is an [OperationInput].
   static InputMember structures(String name, InputStructure members) {
     var member = new InputMember(name, json -> readList(json, members::readObject));
     member.rules.add(
@@ -173,9 +173,9 @@ final class InputMember {
     return reader.read(json);
   }
 
-  /// Adds the violations of this member in a request.
+  /// Adds a text for each constraint of this member that the request violates.
   ///
-  /// @param prefix prefix of the path, e.g. `tags.1.member.`
+  /// @param prefix prefix of the member's path in the error text, e.g. `tags.1.member.`
   void check(OperationInput input, String prefix, List<String> violations) {
     String path = prefix + Character.toLowerCase(name.charAt(0)) + name.substring(1);
     Object value = input.value(name);
@@ -187,8 +187,8 @@ final class InputMember {
     }
   }
 
-  /// The text of a violation. AWS echoes texts and numbers, but no bytes. hmacd also echoes no
-  /// lists, because a list may contain grant tokens.
+  /// The text of a violation. In the error text, AWS repeats an invalid text or number, but no
+  /// bytes. hmacd also repeats no lists, because a list may contain grant tokens.
   private static String violation(Object value, String path, String rule) {
     String echo = value instanceof byte[] || value instanceof List ? "" : " '" + value + "'";
     return "Value" + echo + " at '" + path + "' failed to satisfy constraint: " + rule;
@@ -201,7 +201,7 @@ final class InputMember {
     return text;
   }
 
-  /// Whether all surrogates are paired: UTF-8 has no form for an unpaired surrogate.
+  /// Whether all surrogates of a text are paired: UTF-8 cannot encode an unpaired surrogate.
   private static boolean isWellFormed(String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

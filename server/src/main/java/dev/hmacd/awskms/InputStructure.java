@@ -17,7 +17,7 @@ import java.util.Map;
 /// [#MAX_VIOLATIONS]. Members outside of the model are ignored, as in AWS: a client may be newer
 /// than the server.
 final class InputStructure {
-  /// The check of list items ends after this number of violations. Without the limit, a list of
+  /// The check of list items ends after this number of violations. Without this limit, a list of
   /// 100,000 invalid items would give an error text of many megabytes.
   static final int MAX_VIOLATIONS = 32;
 
@@ -31,7 +31,7 @@ final class InputStructure {
     return new InputStructure(List.of(members));
   }
 
-  /// Reads a request's body.
+  /// Reads and checks the body of a request.
   ///
   /// @throws AwsException if the body violates the model, or sets a member that hmacd does not
   ///   support
@@ -81,9 +81,9 @@ final class InputStructure {
     return new OperationInput(values);
   }
 
-  /// Adds the violations of an input.
+  /// Adds a text for each constraint that an input violates.
   ///
-  /// @param prefix prefix of the paths of the members, e.g. `tags.1.member.`
+  /// @param prefix prefix of the members' paths in error texts, e.g. `tags.1.member.`
   void check(OperationInput input, String prefix, List<String> violations) {
     byName.values().forEach(member -> member.check(input, prefix, violations));
   }

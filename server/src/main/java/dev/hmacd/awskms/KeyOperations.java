@@ -16,7 +16,7 @@ import java.util.Optional;
 final class KeyOperations {
   private static final String USAGE = "GENERATE_VERIFY_MAC";
 
-  /// The values, in the order of AWS's error message.
+  /// All values of `KeySpec`, in the order of AWS's error message.
   private static final List<String> SPECS =
       List.of(
           "RSA_2048",
@@ -35,8 +35,8 @@ final class KeyOperations {
   private static final List<String> USAGES =
       List.of("ENCRYPT_DECRYPT", "SIGN_VERIFY", USAGE, "KEY_AGREEMENT");
 
-  /// Operations for other key usages. For a MAC key, AWS refuses these operations after the look-up
-  /// of the key.
+  /// Operations for key usages other than `GENERATE_VERIFY_MAC`. For a MAC key, AWS refuses these
+  /// operations after the look-up of the key.
   private static final List<String> OF_OTHER_USAGES =
       List.of(
           "Decapsulate",
@@ -109,7 +109,7 @@ final class KeyOperations {
         reply.json((json, key) -> writeMetadata(json, key)));
   }
 
-  /// Refuses values that hmacd does not support. Only the defaults of AWS are supported.
+  /// Refuses values other than AWS's defaults for the members that hmacd does not support.
   private static void refuseUnserved(OperationInput input) {
     refuseIf(!input.optionalText("Origin").orElse("AWS_KMS").equals("AWS_KMS"), "Origin");
     refuseIf(input.bool("MultiRegion"), "MultiRegion");
@@ -186,8 +186,8 @@ final class KeyOperations {
             }));
   }
 
-  /// Refuses an operation of another key usage. The error discloses the key usage, so the caller
-  /// needs DescribeKey.
+  /// Refuses an operation for another key usage, e.g. `Encrypt`. The error discloses the key usage,
+  /// so the caller needs the permission for DescribeKey.
   private void ofOtherUsage(String name, Call call, OperationInput input, AwsReply reply) {
     Key key = keys.describeKey(call, input.text("KeyId"));
     reply.refuse(

@@ -22,7 +22,8 @@ final class KeyPolicyOperations {
     this.defaultPolicy = defaultPolicy(keys.scope());
   }
 
-  /// The text has the spaces of AWS's own policy, because some clients compare policies as text.
+  /// The default key policy, with the white space of AWS's policy, because some clients compare
+  /// policies as text.
   private static String defaultPolicy(ArnScope scope) {
     return """
         {

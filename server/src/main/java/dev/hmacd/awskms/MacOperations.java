@@ -14,7 +14,7 @@ final class MacOperations {
   private static final InputMember MAC =
       InputMember.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();
 
-  /// The values, in the order of AWS's error message.
+  /// The member `MacAlgorithm`, with its values in the order of AWS's error message.
   private static final InputMember MAC_ALGORITHM =
       InputMember.oneOf(
               "MacAlgorithm",

@@ -6,7 +6,7 @@ import dev.hmacd.usecase.Method;
 /// An operation of AWS KMS, with its input and its handler.
 ///
 /// @param name the name in AWS, e.g. `GenerateMac`
-/// @param method the method in metrics and logs
+/// @param method the operation's name in metrics and logs
 record Operation(String name, Method method, InputStructure input, Handler handler) {
   Operation(String name, InputStructure input, Handler handler) {
     this(name, Method.named(name), input, handler);
@@ -16,7 +16,7 @@ record Operation(String name, Method method, InputStructure input, Handler handl
   interface Handler {
     /// Calls the use case.
     ///
-    /// @throws AwsException or [dev.hmacd.usecase.Refusal], with the error of the request
+    /// @throws AwsException or [dev.hmacd.usecase.Refusal], with the error of the refused request
     void call(Call call, OperationInput input, AwsReply reply);
   }
 

@@ -38,7 +38,7 @@ final class OperationInput {
     return (byte[]) Optional.ofNullable(values.get(name)).orElseThrow();
   }
 
-  /// The value of a member; false if the request does not set it.
+  /// The value of a boolean member; false if the request does not set the member.
   boolean bool(String name) {
     return Boolean.TRUE.equals(values.get(name));
   }
@@ -47,7 +47,7 @@ final class OperationInput {
     return values.get(name) instanceof Integer value ? OptionalInt.of(value) : OptionalInt.empty();
   }
 
-  /// The items of a list; empty if the request does not set it.
+  /// The items of a list member; empty if the request does not set the member.
   List<?> list(String name) {
     return values.get(name) instanceof List<?> list ? list : List.of();
   }

@@ -26,7 +26,8 @@ final class OperationTable {
           "RetireGrant",
           "RevokeGrant");
 
-  /// Operations that AWS refuses for MAC keys. AWS sends no error message.
+  /// Operations that AWS refuses for MAC keys. For these operations, AWS sends an error without a
+  /// message.
   private static final List<String> NEVER =
       List.of(
           "ConnectCustomKeyStore",
@@ -71,11 +72,11 @@ final class OperationTable {
 
   private void add(Operation operation) {
     if (byTarget.put(TARGET_PREFIX + operation.name(), operation) != null) {
-      throw new IllegalStateException(operation.name() + " is in the table twice");
+      throw new IllegalStateException(operation.name() + " is in the operation table twice");
     }
   }
 
-  /// The operation of a request.
+  /// The operation that a request names; empty if the name is unknown.
   ///
   /// @param target the value of `X-Amz-Target`
   Optional<Operation> find(String target) {

@@ -1,5 +1,5 @@
-/// The AWS KMS edge: converts operations and their JSON to the domain and back. Compatible with the
-/// clients of AWS.
+/// The AWS KMS edge: an HTTP API that is compatible with the clients of AWS KMS. Converts the JSON
+/// of operations to calls of use cases, and the results to JSON.
 @NullMarked
 package dev.hmacd.awskms;
 

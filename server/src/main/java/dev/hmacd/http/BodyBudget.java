@@ -4,37 +4,42 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.limit.OwnerQuota;
 import java.util.concurrent.atomic.AtomicLong;
 
-/// Limit of the bytes of request bodies, with a reserve of an eighth above the limit.
+/// Limit of the total size of buffered request bodies, with a reserve of one eighth above the
+/// limit.
 @ThreadSafe
 final class BodyBudget {
-  /// Owner of the bodies of all unauthenticated connections.
+  /// Owner of the request bodies of all unauthenticated connections.
   static final Object NOBODY = "nobody";
 
   private final long max;
   private final OwnerQuota quota;
   private final AtomicLong bytes = new AtomicLong();
 
-  /// @param maxBodyBytes maximum body of one request; the quota of a principal is at least this
+  /// @param maxBodyBytes maximum size of one request body, in bytes; the quota of an owner is at
+  ///   least this size
   BodyBudget(long max, long maxBodyBytes) {
     this.max = max;
     this.quota = OwnerQuota.halfOf(max, maxBodyBytes);
   }
 
-  /// Counts bytes, even above a limit. [#release] must follow in both cases.
+  /// Counts bytes of a request body, even above a limit. [#release] must follow, whether the result
+  /// is true or false.
   ///
   /// @param owner a principal, or [#NOBODY]
-  /// @return whether the bytes are within the bounds of this owner and of all owners together
+  /// @return whether the bytes of this owner, and those of all owners together, are within their
+  ///   limits
   boolean hold(Object owner, int count) {
     long ofOwner = quota.hold(owner, count);
     return bytes.addAndGet(count) <= max && ofOwner <= quota.max();
   }
 
-  /// Whether the reserve of all owners together is used up: an eighth above the bound.
+  /// Whether the bodies of all owners together exceed their limit by more than an eighth.
   boolean isReserveUsed() {
     return bytes.get() > max + max / 8;
   }
 
-  /// Whether the reserve of this owner, or of all owners together, is used up.
+  /// Whether the bodies of this owner, or of all owners together, exceed their limit by more than
+  /// an eighth.
   boolean isReserveUsed(Object owner) {
     return isReserveUsed() || quota.held(owner) > quota.max() + quota.max() / 8;
   }

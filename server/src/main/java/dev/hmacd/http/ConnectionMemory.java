@@ -5,7 +5,7 @@ import io.netty.channel.Channel;
 import org.jspecify.annotations.Nullable;
 
 /// Memory that the HTTP server holds for one connection, counted for the connection's principal.
-/// The connection's event loop owns its fields.
+/// Used only on the connection's event loop.
 final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
   private final Channel connection;
   private final ServerState server;
@@ -17,12 +17,12 @@ final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
     this.server = server;
   }
 
-  /// Adds to the held bytes; a negative value releases bytes.
+  /// Adds to the counted bytes of the connection; a negative value subtracts bytes.
   void add(long delta) {
     bytes += delta;
   }
 
-  /// Bytes of requests, and of answers that wait for HTTP/2 flow control.
+  /// Memory of the connection's requests and unsent answers, in bytes.
   @Override
   public long heapBytes() {
     return bytes;
@@ -35,14 +35,15 @@ final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
 
   @Override
   public long directBytes() {
-    return 0; // Bodies of requests and answers are arrays.
+    return 0; // Bodies of requests and answers are arrays on the heap.
   }
 
   /// Does nothing: the [ConnectionWatchdog] ends late requests.
   @Override
   public void sweep(long nowNanos) {}
 
-  /// The owner of the bodies of this connection.
+  /// The owner of the connection's request bodies: its principal, or [BodyBudget#NOBODY] before the
+  /// authentication.
   Object owner() {
     return principal == null ? BodyBudget.NOBODY : principal;
   }

@@ -19,7 +19,7 @@ final class ConnectionWatchdog {
   /// A connection or a stream with a time limit.
   interface Watched {
     /// Ends the request or the connection if its time limit has passed. Called on any thread; the
-    /// action must run on the event loop.
+    /// request or the connection must be ended on its event loop.
     ///
     /// @param nowNanos the current [System#nanoTime]
     void check(long nowNanos);
@@ -65,9 +65,9 @@ final class ConnectionWatchdog {
     return draining;
   }
 
-  /// Waits for the end of all connections, after [#drain].
+  /// Waits until all connections and streams have ended. Called after [#drain].
   ///
-  /// @return false if a connection is left at the limit
+  /// @return false if a connection or a stream is still open when the time limit has passed
   boolean awaitNone(Duration limit) throws InterruptedException {
     long left = limit.toNanos();
     lock.lockInterruptibly();
@@ -76,7 +76,7 @@ final class ConnectionWatchdog {
         if (left <= 0) {
           return false;
         }
-        // In short waits, so that a lost signal delays the end by one short wait at most.
+        // Waits in slices, so that a lost signal delays the return by one slice at most.
         long slice = Math.min(left, TimeUnit.MILLISECONDS.toNanos(50));
         left -= slice - Math.max(0, none.awaitNanos(slice));
       }

@@ -6,21 +6,22 @@ import org.jspecify.annotations.Nullable;
 
 /// Receiver of the answer to one request.
 public interface Exchange {
-  /// Answers the request, once. Called on any thread.
+  /// Answers the request. Called once, on any thread.
   ///
-  /// @param release returns the response, or null if the request has no answer. The supplier runs
-  ///   on the connection's event loop, in the task that hands the bytes to the transport, unless
-  ///   the client has disconnected
+  /// @param release returns the response, or null if the request gets no answer. `release` runs on
+  ///   the connection's event loop, in the task that passes the response to the connection.
+  ///   `release` does not run if the client has disconnected
   void respond(Supplier<@Nullable Response> release);
 
   /// Whether the client has disconnected.
   boolean isGone();
 
-  /// Sets the action for a client that disconnects before the answer. After the action has run, the
-  /// use case need not complete its reply.
+  /// Sets the action that runs if the client disconnects before the answer. After the action has
+  /// run, the use case need not complete its reply.
   void whenGone(Runnable action);
 
-  /// Reports that the application has authenticated the request as one of this principal.
+  /// Records the authenticated principal of the request, and counts the request in the principal's
+  /// quota.
   ///
   /// @return whether the principal may have one more request in flight
   boolean admit(Object principal);

@@ -8,7 +8,8 @@ import java.util.function.BiConsumer;
 /// The header fields of a request, in their order. Names are in lowercase. Each character of a
 /// value is a received byte (ISO 8859-1).
 public final class Headers {
-  /// Heap of a field without its characters: two strings with their arrays, and two list entries.
+  /// Heap of a header field without its characters, in bytes: two strings with their arrays, and
+  /// two list entries.
   private static final int FIELD_BYTES = 120;
 
   private final List<String> names = new ArrayList<>(16);
@@ -25,7 +26,7 @@ public final class Headers {
     return this;
   }
 
-  /// Heap of the fields, in bytes.
+  /// Heap of all header fields, in bytes.
   int heapBytes() {
     return heapBytes;
   }
@@ -34,7 +35,7 @@ public final class Headers {
     return names.contains(name);
   }
 
-  /// The values of all fields with a name.
+  /// The values of all header fields with this name.
   public List<String> all(String name) {
     List<String> found = new ArrayList<>(1);
     for (int i = 0; i < names.size(); i++) {
@@ -45,7 +46,8 @@ public final class Headers {
     return found;
   }
 
-  /// The value of the only field with a name; empty if there is no such field, or more than one.
+  /// The value of the header field with this name; empty if the request has no field, or several
+  /// fields, with this name.
   public Optional<String> only(String name) {
     int index = names.indexOf(name);
     return index >= 0 && index == names.lastIndexOf(name)

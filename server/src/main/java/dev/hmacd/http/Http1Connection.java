@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/1.1 connection with pipelining: several requests may be in flight. Answers have the
-/// order of the requests. All methods run on the connection's event loop, except [#check] and
+/// An HTTP/1.1 connection with pipelining: several requests may be in flight. Answers are sent in
+/// the order of the requests. All methods run on the connection's event loop, except [#check] and
 /// [#drain].
 final class Http1Connection extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
@@ -28,8 +28,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
   /// and not a reset.
   private static final long LINGER_MILLIS = 1000;
 
-  /// Wait at a stop for requests that are already in the network, before an idle connection is
-  /// closed.
+  /// Time between the start of a drain and the close of an idle connection. A request may still be
+  /// in the network.
   private static final long LAST_REQUEST_MILLIS = 100;
 
   private static final Logger log = LoggerFactory.getLogger(Http1Connection.class);
@@ -41,10 +41,10 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
   private final ConnectionMeter meter;
   private final ArrayDeque<Http1Exchange> waiting = new ArrayDeque<>();
 
-  /// The partially received request.
+  /// The partially received request; null if there is none.
   private @Nullable Http1Exchange incoming;
 
-  /// Size of an unfinished head, counted in [#memory].
+  /// Heap of a partially received request head, in bytes, as counted in [#memory].
   private long headBytes;
 
   private boolean draining;
@@ -54,10 +54,11 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
 
   private boolean reading;
 
-  /// Start of the partially received request; 0 if there is none.
+  /// Start time of the partially received request ([System#nanoTime]); 0 if there is none.
   private volatile long comingSinceNanos;
 
-  /// Time of the last answer; 0 while an answer is pending.
+  /// Time of the last answer, or of the connection's start ([System#nanoTime]); 0 while an answer
+  /// is pending.
   private volatile long idleSinceNanos;
 
   Http1Connection(Channel channel, Http1Decoder decoder, ServerState server) {
@@ -134,7 +135,8 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
     if (error != null) {
       refuse(error);
     } else if (exchange.expectsContinue() && waiting.isEmpty()) {
-      // Otherwise it would precede earlier answers. A client continues without it after a timeout.
+      // Only if no request waits: `100 Continue` must not precede answers to earlier requests. A
+      // client sends the body without `100 Continue` after a timeout.
       var _ =
           channel.writeAndFlush(
               new DefaultFullHttpResponse(
@@ -158,12 +160,12 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
   private void complete(Http1Exchange exchange) {
     enqueue(exchange);
     if (exchange.isLast()) {
-      ignoresInput = true; // The client must not send more.
+      ignoresInput = true; // The connection is closed after this answer.
     }
     exchange.begin();
   }
 
-  /// Refuses the partially received request, after the answers to all earlier ones, and ignores
+  /// Refuses the partially received request, after the answers to all earlier requests, and ignores
   /// further input.
   private void refuse(HttpError error) {
     Http1Exchange exchange = incoming == null ? new Http1Exchange(this, server, memory) : incoming;
@@ -203,7 +205,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
             waiting.size() >= server.limits().maxRequestsPerConnection());
   }
 
-  /// Sends the complete answers, in the order of their requests.
+  /// Sends the available answers, in the order of their requests.
   void sendReady() {
     boolean sent = false;
     for (Http1Exchange next = waiting.peek(); next != null; next = waiting.peek()) {
@@ -212,7 +214,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
         break;
       }
       waiting.remove();
-      next.release(); // From now on the answer counts as outbound bytes of the channel.
+      next.release(); // From now on, the answer counts as outbound bytes.
       boolean drained = draining && waiting.isEmpty() && !isMidRequest();
       // An unauthenticated connection gets one answer.
       boolean last = next.isLast() || drained || !memory.isAuthenticated();
@@ -263,7 +265,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
       }
       return;
     }
-    log.atDebug().setCause(cause).log("HTTP/1.1 connection failed");
+    log.atDebug().setCause(cause).log("HTTP/1.1 connection closed after an error");
     var _ = context.close();
   }
 
@@ -281,7 +283,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
 
   private void tooLate(long coming, long idle) {
     if (coming != 0 && coming == comingSinceNanos && !channel.config().isAutoRead()) {
-      comingSinceNanos = now(); // This daemon has paused the reading.
+      comingSinceNanos = now(); // The client is not late: reading is paused.
     } else if (coming != 0 && coming == comingSinceNanos) {
       refuse(HttpError.TIMEOUT);
       channel.flush();

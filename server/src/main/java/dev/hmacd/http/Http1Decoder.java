@@ -12,13 +12,13 @@ import io.netty.util.AsciiString;
 import java.util.List;
 
 /// Netty's decoder of HTTP/1.1 requests, with stricter checks against request smuggling. Refuses
-/// requests that two parsers could read in two ways. Netty refuses a length together with chunks,
-/// several lengths, bad chunks, and lines without CR. This class checks the lines of a head before
-/// Netty, and refuses folded lines, control characters, lines without CR LF, and request lines
-/// without exactly two blanks.
+/// requests that two HTTP parsers could interpret differently. Netty refuses `Content-Length`
+/// together with chunks, several lengths, malformed chunks, and lines without CR. Before Netty
+/// parses a request head, this class refuses folded lines, control characters, lines without CR LF,
+/// and request lines without exactly two blanks.
 ///
-/// Netty removes each complete line of a head from its buffer, and bounds only the sum of the
-/// lengths. So this class counts the fields, and the heap of the fields, on arrival.
+/// Netty removes each complete line of a request head from its buffer, and limits only the total
+/// length of the lines. So this class counts the header fields and their heap when they arrive.
 final class Http1Decoder extends HttpRequestDecoder {
   private static final byte SPACE = ' ';
   private static final byte TAB = '\t';
@@ -26,11 +26,11 @@ final class Http1Decoder extends HttpRequestDecoder {
   private static final byte LF = '\n';
   private static final byte DELETE = 0x7f;
 
-  /// In capitals (RFC 9112, section 2.3), which Netty does not require.
+  /// Start of the HTTP version. RFC 9112, section 2.3, requires capitals, but Netty does not.
   private static final byte[] PROTOCOL = {'H', 'T', 'T', 'P', '/'};
 
-  /// Heap of a field of an unfinished head in addition to its characters: two strings with their
-  /// arrays, and an entry of Netty's map.
+  /// Heap of a header field in a partially received head without the field's characters, in bytes:
+  /// two strings with their arrays, and an entry of Netty's map.
   private static final int FIELD_BYTES = 144;
 
   private boolean inHead = true;
@@ -49,7 +49,7 @@ final class Http1Decoder extends HttpRequestDecoder {
             .setInitialBufferSize(256));
   }
 
-  /// The request is ambiguous, and so is all further input of its connection.
+  /// Exception for an ambiguous request. All further input of the connection is ambiguous, too.
   static final class MalformedException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -58,7 +58,7 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// The request has a trailer field after its last chunk.
+  /// Exception for a request with a trailer field after its last chunk.
   static final class TrailerException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -67,8 +67,8 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// Heap of the lines of an unfinished head, in bytes; 0 if no head is unfinished. Called on the
-  /// event loop.
+  /// Heap of the received lines of an incomplete request head, in bytes; 0 if there is no
+  /// incomplete head. Called on the event loop.
   long headBytes() {
     return headBytes;
   }
@@ -112,7 +112,7 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
   }
 
-  /// Called for each line of a field, before and after the body.
+  /// Netty calls this method for each header field, and for each trailer field after the body.
   @Override
   protected AsciiString splitHeaderName(byte[] line, int start, int length) {
     if (!inHead) {
@@ -120,23 +120,24 @@ final class Http1Decoder extends HttpRequestDecoder {
     }
     fields++;
     if (fields > ServerState.MAX_HEADER_FIELDS) {
-      throw new TooLongHttpHeaderException("the request has too many header fields");
+      throw new TooLongHttpHeaderException(
+          "the request has more than " + ServerState.MAX_HEADER_FIELDS + " header fields");
     }
     return super.splitHeaderName(line, start, length);
   }
 
-  /// Checks the complete lines in the buffer. Netty consumes all complete lines at once. So this
-  /// method sees each line once, and the buffer starts with a line.
+  /// Checks the complete lines of a request head in the buffer. Netty consumes all complete lines
+  /// at once. So this method sees each line once, and the buffer begins at the start of a line.
   private void checkHead(ByteBuf buffer) {
     int start = buffer.readerIndex();
     int end = buffer.writerIndex();
     while (start < end) {
       byte first = buffer.getByte(start);
       if (first == SPACE || first == TAB) {
-        throw new MalformedException("a line of the request begins with a blank");
+        throw new MalformedException("a line of the request head begins with a blank");
       }
       if (!requestLineSeen && first >= 0 && first < SPACE) {
-        // Also before the end of the line is received: Netty would skip such bytes.
+        // Checked before the line is complete: Netty would skip control characters here.
         throw new MalformedException("the request begins with a control character");
       }
       int lineFeed = buffer.indexOf(start, end, LF);
@@ -144,14 +145,14 @@ final class Http1Decoder extends HttpRequestDecoder {
         return;
       }
       if (lineFeed == start || buffer.getByte(lineFeed - 1) != CR) {
-        throw new MalformedException("a line of the request does not end with CR LF");
+        throw new MalformedException("a line of the request head does not end with CR LF");
       }
       int length = lineFeed - 1 - start;
       if (requestLineSeen && length == 0) {
-        return; // The end of the head.
+        return; // An empty line ends the head.
       }
       checkLine(buffer, start, lineFeed - 1);
-      // The line's characters, and at most as many in Netty's line buffer.
+      // Twice the length: the characters of the line, and at most as many in Netty's line buffer.
       headBytes += FIELD_BYTES + 2L * length;
       requestLineSeen = true;
       start = lineFeed + 1;
@@ -165,7 +166,7 @@ final class Http1Decoder extends HttpRequestDecoder {
       byte b = buffer.getByte(i);
       boolean control = (b >= 0 && b < SPACE) || b == DELETE;
       if (control && (b != TAB || !requestLineSeen)) {
-        throw new MalformedException("a line of the request has a control character");
+        throw new MalformedException("a line of the request head has a control character");
       }
       if (b == SPACE) {
         blanks++;
@@ -176,12 +177,12 @@ final class Http1Decoder extends HttpRequestDecoder {
       return;
     }
     if (blanks != 2) {
-      throw new MalformedException("the request line does not have three parts");
+      throw new MalformedException("the request line must have a method, a target and a version");
     }
     for (int i = 0; i < PROTOCOL.length; i++) {
       int at = lastBlank + 1 + i;
       if (at >= end || buffer.getByte(at) != PROTOCOL[i]) {
-        throw new MalformedException("the request line does not end with a version of HTTP");
+        throw new MalformedException("the request line must end with a version, e.g. HTTP/1.1");
       }
     }
   }

@@ -18,7 +18,8 @@ import io.netty.util.AsciiString;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// A request over HTTP/1.1, from its head to its answer. The event loop owns its fields.
+/// A request over HTTP/1.1, from its head to its answer. Its fields are used only on the
+/// connection's event loop.
 final class Http1Exchange extends NettyExchange {
   private static final HttpHeadersFactory HEADERS =
       DefaultHttpHeadersFactory.headersFactory().withValidation(false);
@@ -48,7 +49,7 @@ final class Http1Exchange extends NettyExchange {
     return connection.channel();
   }
 
-  /// The answer; null if the request is not answered.
+  /// The answer to this request; null before the answer is available.
   @Nullable Response response() {
     return response;
   }
@@ -63,7 +64,7 @@ final class Http1Exchange extends NettyExchange {
     return expectsContinue;
   }
 
-  /// Reads and checks the head.
+  /// Reads and checks the request head.
   ///
   /// @return the error for a refused request; null if the head is valid
   @Nullable HttpError readHead(HttpRequest request) {
@@ -85,7 +86,7 @@ final class Http1Exchange extends NettyExchange {
       return HttpError.INVALID_HOST;
     }
     if (headers().has("transfer-encoding") && !isOnly("transfer-encoding", "chunked")) {
-      // The decoder ignores other codings before `chunked`, and other parsers might not.
+      // Netty ignores other transfer codings before `chunked`, but other parsers might not.
       return HttpError.MALFORMED;
     }
     if (HttpUtil.getContentLength(request, 0L) > server().limits().maxBodyBytes()) {
@@ -109,7 +110,7 @@ final class Http1Exchange extends NettyExchange {
         : HttpError.MALFORMED;
   }
 
-  /// Reads a part of the body.
+  /// Reads a part of the request body.
   ///
   /// @return the error for a refused request; null if the part of the body is within the bounds
   @Nullable HttpError readContent(HttpContent content) {
@@ -120,7 +121,7 @@ final class Http1Exchange extends NettyExchange {
     return append(content.content());
   }
 
-  /// Passes on the complete request.
+  /// Passes the complete request to the [HttpHandler].
   void begin() {
     begin(Request.of(method, target, headers(), takeBody()));
   }

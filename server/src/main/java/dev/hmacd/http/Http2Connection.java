@@ -18,21 +18,23 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). The event loop
-/// owns its fields.
+/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). Its fields are
+/// used only on the connection's event loop.
 final class Http2Connection extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
-  /// Maximum time to send the last answer.
+  /// Maximum time to send the last answer, before the connection is cut.
   private static final long LINGER_MILLIS = 1000;
 
-  /// Maximum number of streams until a request of the connection has a valid signature. The daemon
-  /// refuses further streams. A client may send their requests again (RFC 9113, section 8.7).
+  /// Maximum number of open streams of a connection before its first request with a valid
+  /// signature. The daemon refuses streams above this maximum. A client may send the requests of
+  /// refused streams again (RFC 9113, section 8.7).
   private static final int MAX_UNAUTHENTICATED_STREAMS = 4;
 
-  /// Maximum number of queued acknowledgements. Netty's default is 10,000.
+  /// Maximum number of queued outbound control frames, e.g. acknowledgements. Netty's default is
+  /// 10,000.
   private static final int MAX_QUEUED_CONTROL_FRAMES = 1000;
 
   private static final int MAX_RESETS_PER_WINDOW = 400;
@@ -47,15 +49,16 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   private final ConnectionMeter meter;
   private boolean leaving;
 
-  /// Whether the bound on streams is that of an authenticated connection.
+  /// Whether the stream limit is that of an authenticated connection.
   private boolean raised;
 
   private int streams;
 
-  /// Streams refused before the first valid signature.
+  /// Number of streams that were refused before the first valid signature.
   private int refused;
 
-  /// End of the last stream; 0 while streams are open.
+  /// Time at which the last stream ended, or the connection's start ([System#nanoTime]); 0 while
+  /// streams are open.
   private volatile long idleSinceNanos = System.nanoTime() | 1;
 
   private Http2Connection(Channel channel, Http2FrameCodec codec, ServerState server) {
@@ -100,7 +103,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     return channel;
   }
 
-  /// Reports a complete frame.
+  /// Reports to the [ConnectionMeter] that a complete frame was decoded.
   void decoded() {
     meter.decoded();
   }
@@ -109,7 +112,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     return memory;
   }
 
-  /// Raises the bound on streams to the configured one, after the first valid signature.
+  /// Raises the stream limit to the configured limit, after the first valid signature.
   void authenticated() {
     if (!raised) {
       raised = true;
@@ -127,11 +130,11 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   }
 
   /// Closes an unauthenticated connection after its first answer. The connection accepts no further
-  /// requests, and is closed soon afterwards, even with open streams.
+  /// requests, and is cut after [#LINGER_MILLIS], even with open streams.
   void answered() {
     if (!raised && !leaving) {
       leaving = true;
-      var _ = channel.close(); // The codec sends GOAWAY, and waits for streams.
+      var _ = channel.close(); // The codec sends GOAWAY, and waits for open streams.
       var _ =
           channel
               .eventLoop()
@@ -155,8 +158,9 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     return false;
   }
 
-  /// Disables the codec's own limit on streams. The codec has no record of a stream that it
-  /// refused, and closes the connection on later data of this stream.
+  /// Disables the stream limit of Netty's codec, because [#begun] enforces the limit. The codec
+  /// keeps no record of a stream that it refused, and would close the connection if more data of
+  /// this stream arrived.
   private void countStreamsHere() {
     codec.connection().remote().maxActiveStreams(Integer.MAX_VALUE);
   }
@@ -181,7 +185,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
                 });
   }
 
-  /// Receives frames of the connection itself, which the codec has handled.
+  /// Receives frames that belong to no stream, e.g. SETTINGS, after the codec has handled them.
   @Override
   public void channelRead(ChannelHandlerContext context, Object frame) {
     decoded();
@@ -193,7 +197,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("HTTP/2 connection failed");
+    log.atDebug().setCause(cause).log("HTTP/2 connection closed after an error");
     var _ = context.close();
   }
 
@@ -212,7 +216,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     }
   }
 
-  /// Closes the connection. The codec sends GOAWAY, and closes after the open streams have ended.
+  /// Closes the connection: the codec sends GOAWAY, and waits until the open streams have ended.
   @Override
   public void drain() {
     channel

@@ -21,8 +21,8 @@ import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A stream of an HTTP/2 connection, with one request and its answer. Runs on the connection's
-/// event loop.
+/// A stream of an HTTP/2 connection, with one request and its answer. Handles the frames of the
+/// stream on the connection's event loop.
 final class Http2Exchange extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
   private static final Logger log = LoggerFactory.getLogger(Http2Exchange.class);
@@ -41,14 +41,16 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
   /// Whether the request is complete or refused: further frames are ignored.
   private boolean complete;
 
-  /// Whether the request is refused before its end: the client must not send the rest.
+  /// Whether the request was refused before its last frame: the client must not send the rest of
+  /// the request.
   private boolean refusedBeforeEnd;
 
   /// Whether the [ConnectionWatchdog] checks this stream: its request is incomplete, or its answer
   /// is not sent yet.
   private boolean watched;
 
-  /// Start of the request; later, the time of its answer.
+  /// Start time of the request; after the answer was written, the time of the answer
+  /// ([System#nanoTime]).
   private volatile long sinceNanos = System.nanoTime();
 
   private volatile boolean answered;
@@ -93,7 +95,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
   public void channelInactive(ChannelHandlerContext context) {
     connection.ended();
     exchange.abandon();
-    exchange.release(); // A stream counts until it is closed, after the client has read its answer.
+    // The memory of a stream counts until the client has read the answer, and the stream is closed.
+    exchange.release();
     unwatch();
   }
 
@@ -228,8 +231,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
       sent = stream.write(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(body), true));
     }
     if (refusedBeforeEnd) {
-      // Stops the client from sending the rest of the request (RFC 9113, section 8.1). An earlier
-      // reset would cancel the answer.
+      // Stops the client from sending the rest of the request (RFC 9113, section 8.1). A reset
+      // before the end of the answer would cancel the answer.
       var _ = sent.addListener(_ -> reset(Http2Error.NO_ERROR));
     }
     stream.flush();
@@ -249,8 +252,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.atDebug().setCause(cause).log("HTTP/2 stream failed");
-    if (!(cause instanceof Http2Exception)) { // Otherwise the codec resets the stream.
+    log.atDebug().setCause(cause).log("HTTP/2 stream closed or reset after an error");
+    if (!(cause instanceof Http2Exception)) { // For an Http2Exception, the codec resets the stream.
       var _ = context.close();
     }
   }
@@ -260,7 +263,8 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
     long age = nowNanos - sinceNanos;
     if (answered) {
       if (age > server.limits().request().toNanos()) {
-        stream.eventLoop().execute(() -> reset(Http2Error.CANCEL)); // The client does not read.
+        // The client does not read the answer.
+        stream.eventLoop().execute(() -> reset(Http2Error.CANCEL));
       }
     } else if (age > server.limits().request().toNanos()) {
       stream.eventLoop().execute(this::tooLate);
@@ -273,7 +277,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
     }
   }
 
-  /// Does nothing: the close of the connection waits for its streams.
+  /// Does nothing: [Http2Connection#drain] closes the connection after its open streams have ended.
   @Override
   public void drain() {}
 }

@@ -8,7 +8,7 @@ public enum HttpError {
   INVALID_HOST(400),
   /// The request has header fields after its body.
   TRAILERS(400),
-  /// The request is incomplete at its time limit.
+  /// The request was not complete within its time limit.
   TIMEOUT(408),
   /// The body is longer than its limit.
   BODY_TOO_LONG(413),
@@ -16,13 +16,14 @@ public enum HttpError {
   TARGET_TOO_LONG(414),
   /// The request expects something other than `100-continue`.
   EXPECTATION(417),
-  /// The header fields are longer than their limit, or too many.
+  /// The header fields exceed the limit of their total size or of their number.
   HEADERS_TOO_LONG(431),
-  /// The bodies of all requests in flight have reached their limit.
+  /// The buffered request bodies of the caller, or of all callers together, have reached their
+  /// limit.
   BUFFER_LIMIT(503),
   /// The number of requests in flight has reached its limit.
   REQUEST_LIMIT(503),
-  /// The version of HTTP is not HTTP/1.1.
+  /// The request line has another version of HTTP than HTTP/1.1.
   VERSION(505);
 
   private final int status;
@@ -31,7 +32,8 @@ public enum HttpError {
     this.status = status;
   }
 
-  /// The status by RFC 9110, section 15, and RFC 6585. An application may use another status.
+  /// The HTTP status code (RFC 9110, section 15, and RFC 6585). An application may answer with
+  /// another status code.
   public int status() {
     return status;
   }

@@ -1,7 +1,7 @@
 package dev.hmacd.http;
 
 /// The application of an [HttpServer]. The server calls the methods on event loops, so no method
-/// blocks.
+/// may block.
 public interface HttpHandler {
   /// Handles a complete request.
   ///

@@ -6,7 +6,7 @@ import java.time.Duration;
 ///
 /// @param maxHeaderBytes maximum size of a request line, and of all header fields of a request
 /// @param maxBodyBytes maximum size of the body of one request
-/// @param maxBufferedBytes maximum size of the bodies of all requests in flight
+/// @param maxBufferedBytes maximum total size of the bodies of all requests in flight
 /// @param maxRequests maximum number of requests in flight of all connections
 /// @param maxRequestsPerConnection maximum number of requests in flight of one connection
 /// @param maxConnections maximum number of authenticated connections
@@ -14,7 +14,7 @@ import java.time.Duration;
 ///   `maxConnections`
 /// @param handshake time limit of a TLS handshake
 /// @param request time limit for receiving a complete request
-/// @param idle time limit of a connection without a request
+/// @param idle time limit of a connection without a request in flight
 public record HttpLimits(
     int maxHeaderBytes,
     int maxBodyBytes,

@@ -3,8 +3,8 @@ package dev.hmacd.http;
 import com.google.errorprone.annotations.Immutable;
 import io.netty.util.AsciiString;
 
-/// Fixed parts of an application's requests and responses: the method, the content type and the
-/// name of the field for request ids.
+/// Fixed parts of an application's requests and responses: the request method, the response content
+/// type, and the name of the response header field for request ids.
 @Immutable
 @SuppressWarnings("Immutable") // An AsciiString does not change.
 public final class HttpProfile {
@@ -15,9 +15,10 @@ public final class HttpProfile {
   private final AsciiString lowercaseRequestIdName;
 
   /// @param method the only method that the application serves. A response with status 405 names
-  ///   the method in `Allow`. An HTTP/1.1 connection ends after a request with another method.
-  /// @param contentType of all responses
-  /// @param requestIdName name of the response's field with [Response#requestId]
+  ///   this method in the header field `Allow`. An HTTP/1.1 connection is closed after a request
+  ///   with another method.
+  /// @param contentType content type of all responses
+  /// @param requestIdName name of the response header field with [Response#requestId]
   public HttpProfile(String method, String contentType, String requestIdName) {
     this.method = method;
     this.allow = AsciiString.of(method);
@@ -39,12 +40,12 @@ public final class HttpProfile {
     return contentType;
   }
 
-  /// The field name for HTTP/1.1.
+  /// Name of the header field for request ids in HTTP/1.1.
   AsciiString requestIdName() {
     return requestIdName;
   }
 
-  /// The field name for HTTP/2, in lowercase (RFC 9113, section 8.2.1).
+  /// Name of the header field for request ids in HTTP/2: in lowercase (RFC 9113, section 8.2.1).
   AsciiString lowercaseRequestIdName() {
     return lowercaseRequestIdName;
   }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// An HTTP/1.1 and HTTP/2 server for one [HttpHandler]. Handles requests on event loops, and never
 /// blocks an event loop.
 public final class HttpServer {
-  /// Memory of an idle connection.
+  /// Memory of an idle connection, in bytes.
   private static final long IDLE_BYTES = 11 << 10;
 
   private final EventLoops loops;
@@ -28,7 +28,7 @@ public final class HttpServer {
   private @Nullable Channel listening;
 
   /// @param loops event loops, started before this server
-  /// @param tls TLS with loaded files; null for plaintext on loopback
+  /// @param tls TLS context, which may still load its files; null for plaintext on loopback
   public HttpServer(
       HttpLimits limits,
       HttpProfile profile,
@@ -55,9 +55,9 @@ public final class HttpServer {
             new ConnectionWatchdog());
   }
 
-  /// Starts to listen.
+  /// Starts to listen, after the TLS files are loaded.
   ///
-  /// @param key the configuration key of the address, for the message of an exception
+  /// @param key configuration key of the address, for error messages
   /// @throws IOException if the address is in use, or the TLS files cannot be used
   public void start(InetSocketAddress address, String key) throws IOException {
     if (tls != null) {
@@ -88,7 +88,8 @@ public final class HttpServer {
                 TimeUnit.MILLISECONDS);
   }
 
-  /// The listening address. The kernel chooses the port if the configured port is 0.
+  /// The listening address; empty before [#start]. The kernel chooses the port if the configured
+  /// port is 0.
   public Optional<InetSocketAddress> address() {
     return Optional.ofNullable(listening).map(each -> (InetSocketAddress) each.localAddress());
   }
@@ -97,17 +98,17 @@ public final class HttpServer {
     return server.connections().open();
   }
 
-  /// Number of connections that were closed because of the bounds on connections.
+  /// Number of connections that were closed because of the connection limits.
   public long refusedConnections() {
     return server.connections().refused();
   }
 
-  /// Number of complete requests without an answer.
+  /// Number of completely received requests that are not answered yet.
   public int requests() {
     return server.bounds().requests();
   }
 
-  /// Bytes of the bodies of requests in flight, including partially received ones.
+  /// Total size of the bodies of requests in flight, in bytes, including partially received bodies.
   public long bufferedBytes() {
     return server.bounds().bytes();
   }
@@ -124,7 +125,7 @@ public final class HttpServer {
   /// Waits until all connections are closed after [#beginDrain].
   ///
   /// @param limit maximum wait
-  /// @return false if a connection is open at the limit
+  /// @return false if a connection is still open when the time limit has passed
   public boolean awaitDrained(Duration limit) throws InterruptedException {
     return listening == null || server.watchdog().awaitNone(limit);
   }

@@ -9,9 +9,9 @@ import java.util.concurrent.TimeUnit;
 final class LingeringClose {
   private LingeringClose() {}
 
-  /// Closes the output, and reads for a limited time before the close. A close with unread bytes
-  /// would make the kernel send a reset. After a reset, a client that still sends would lose the
-  /// answer.
+  /// Closes the output of a connection, reads input for a limited time, and then closes the
+  /// connection. A close with unread input makes the kernel send a TCP reset. After a TCP reset, a
+  /// client that is still sending would lose the answer.
   static void lingering(Channel channel, long millis) {
     SslHandler tls = channel.pipeline().get(SslHandler.class);
     if (tls != null) {

@@ -8,16 +8,19 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// A request on a Netty channel, from its first byte to its answer. The event loop owns its fields.
+/// A request on a Netty channel, from its first byte to its answer. Its fields are used only on the
+/// channel's event loop.
 abstract class NettyExchange implements Exchange {
-  /// Heap and direct memory of a request, without its fields, body and answer: its channel, its
-  /// pipeline, the codec's stream and the objects of this package.
+  /// Heap and direct memory of a request without its header fields, body and answer, in bytes: the
+  /// channel, the pipeline, the codec's stream, and the objects of this package.
   static final int REQUEST_BYTES = 4096;
 
-  /// Heap of an answer without its body: its fields, its frames and their promises.
+  /// Heap of an answer without its body, in bytes: the header fields, the frames and their
+  /// promises.
   static final int ANSWER_BYTES = 1024;
 
-  /// Sufficient for most requests: a message of 4096 bytes in base64, with the other members.
+  /// Maximum size of a short body, in bytes. Most bodies are short: a message of 4096 bytes in
+  /// base64, with the other JSON members.
   private static final int SHORT_BODY_BYTES = 8192;
 
   private final Channel channel;
@@ -25,7 +28,7 @@ abstract class NettyExchange implements Exchange {
   private final ConnectionMemory memory;
   private final RequestBody body = new RequestBody();
 
-  /// The owner of the body: the owner of the connection at the start of the request.
+  /// The owner of the request body: the connection's owner at the start of the request.
   private final Object owner;
 
   private Headers headers = new Headers();
@@ -75,7 +78,7 @@ abstract class NettyExchange implements Exchange {
     return headers;
   }
 
-  /// Counts bytes as held, until [#release].
+  /// Counts bytes of this request in the connection's memory, until [#release].
   final void hold(long bytes) {
     held += bytes;
     memory.add(bytes);
@@ -96,7 +99,7 @@ abstract class NettyExchange implements Exchange {
     hold(headers.heapBytes() - before);
   }
 
-  /// Appends a part of the body, within the bounds.
+  /// Appends a part of the request body, if the part is within the limits.
   ///
   /// @return the error for a refused request; null if the part of the body is within the bounds
   final @Nullable HttpError append(ByteBuf part) {
@@ -115,28 +118,29 @@ abstract class NettyExchange implements Exchange {
     return null;
   }
 
-  /// Counts a part of the body against the bounds. Returns false, and does not count the part, if
-  /// it exceeds the bounds and the reserve. The eviction of a connection is no proof of free
-  /// memory, because the connection may hold nothing.
+  /// Counts a part of the request body in the [BodyBudget]. Returns false, and does not count the
+  /// part, if the part exceeds the limits and the reserve. An eviction does not prove that memory
+  /// is free, because the evicted connection may hold no body.
   private boolean tryCount(int bytes) {
     BodyBudget bodies = server.bounds().bodies();
     if (bodies.hold(owner, bytes)) {
       return true;
     }
-    // The reserve is for short bodies, and for a body after the eviction of a connection. So long
+    // The reserve is for short bodies, and for any body after the eviction of a connection. So long
     // bodies of one principal neither exclude other principals nor end their connections.
     boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
     if (isShort && !bodies.isReserveUsed(owner)) {
       return true;
     }
-    // One eviction is enough for a short body in any number of pieces.
+    // A short body evicts one connection at most, even if it arrives in many pieces.
     boolean isEvictedFor = isShort && hasEvicted;
     if (!memory.isAuthenticated()
         && (isEvictedFor || server.connections().evictOldestPending(connection()))) {
       hasEvicted = true;
-      // Short bodies that are never finished use up the reserve of all unauthenticated callers.
-      // The evicted connection may release its bytes later, on its event loop: a short body is
-      // admitted at once. max_unauthenticated bounds the number of such bodies.
+      // Unfinished short bodies use up the reserve that all unauthenticated callers share. The
+      // evicted connection may release its bytes later, on its own event loop, but a short body is
+      // admitted at once. The option max_unauthenticated limits the number of unauthenticated short
+      // bodies.
       boolean isFull = isShort ? bodies.isReserveUsed() : bodies.isReserveUsed(owner);
       if (!isFull) {
         return true;
@@ -146,7 +150,8 @@ abstract class NettyExchange implements Exchange {
     return false;
   }
 
-  /// Passes on a complete request.
+  /// Passes the complete request to the [HttpHandler], or refuses it at the limit of requests in
+  /// flight.
   void begin(Request request) {
     if (server.bounds().limit().enter()) {
       entered = true;
@@ -156,16 +161,17 @@ abstract class NettyExchange implements Exchange {
     }
   }
 
-  /// Releases the counts of this request, because it has an answer, or its client has disconnected.
+  /// Ends this request after its answer or a disconnect: releases its body and its counts of
+  /// requests in flight.
   ///
-  /// @return false if the counts were already released
+  /// @return false if the request has already ended
   private boolean isFirstEnd() {
     if (ended) {
       return false;
     }
     ended = true;
     server.bounds().bodies().release(owner, body.length());
-    body.clear(); // The channel may live longer.
+    body.clear(); // The channel, and so this object, may live longer.
     headers = new Headers();
     if (entered) {
       server.bounds().limit().left();

@@ -53,7 +53,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
 
           @Override
           protected void handshakeFailure(ChannelHandlerContext context, Throwable cause) {
-            log.atDebug().setCause(cause).log("TLS handshake failed");
+            log.atDebug().setCause(cause).log("HTTP connection closed: TLS handshake failed");
             var _ = context.close();
           }
 
@@ -72,16 +72,16 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
     pipeline.addLast(new Http1Connection(pipeline.channel(), decoder, server));
   }
 
-  /// Distinguishes the HTTP/2 preface (RFC 9113, section 3.4) from a request line.
+  /// Distinguishes the HTTP/2 preface (RFC 9113, section 3.4) from an HTTP/1.1 request line.
   private static final class FirstBytes extends ByteToMessageDecoder
       implements ConnectionWatchdog.Watched {
-    /// No method of HTTP/1.1 starts with these bytes.
+    /// Start of the HTTP/2 preface. No method of HTTP/1.1 starts with these bytes.
     private static final byte[] PREFACE = {'P', 'R', 'I', ' '};
 
     private final Channel channel;
     private final ServerState server;
 
-    /// Start of the connection; later, the arrival of its first byte.
+    /// Start time of the connection; later, the arrival time of its first byte ([System#nanoTime]).
     private volatile long sinceNanos = System.nanoTime();
 
     private volatile boolean begun;
@@ -128,7 +128,9 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      log.atDebug().setCause(cause).log("HTTP connection failed before the protocol was detected");
+      log.atDebug()
+          .setCause(cause)
+          .log("HTTP connection closed after an error, before its protocol was detected");
       var _ = context.close();
     }
 
@@ -136,8 +138,8 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
     public void check(long nowNanos) {
       Duration limit = begun ? server.limits().request() : server.limits().idle();
       if (nowNanos - sinceNanos > limit.toNanos()) {
-        // On the event loop, after its current and pending reads: input that the daemon has not
-        // read yet is not late.
+        // Runs on the event loop after pending reads: a client is not late if the daemon has not
+        // yet read its input.
         channel.eventLoop().execute(this::tooLate);
       }
     }

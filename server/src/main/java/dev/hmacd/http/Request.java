@@ -4,7 +4,7 @@ package dev.hmacd.http;
 ///
 /// @param path the target up to the first `?`, not decoded
 /// @param query the target after the first `?`, not decoded; empty if there is none
-/// @param body not copied; must not be changed
+/// @param body request body; not copied, so the caller must not change it
 public record Request(
     String method,
     String path,
@@ -12,7 +12,7 @@ public record Request(
     Headers headers,
     @SuppressWarnings("ArrayRecordComponent") byte[] body) {
 
-  /// Splits the target of a request line.
+  /// Creates a request, with the target split at its first `?`.
   public static Request of(String method, String target, Headers headers, byte[] body) {
     int mark = target.indexOf('?');
     return mark < 0

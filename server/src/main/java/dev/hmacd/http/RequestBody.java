@@ -14,7 +14,7 @@ final class RequestBody {
     return length;
   }
 
-  /// Heap of the body, in bytes: more than its length while it grows.
+  /// Heap of the body, in bytes: may exceed the length of a body that is still growing.
   int heapBytes() {
     return bytes.length;
   }

@@ -2,11 +2,12 @@ package dev.hmacd.http;
 
 import com.google.errorprone.annotations.ThreadSafe;
 
-/// Limits of the requests in flight of all connections together. Limits of each connection alone
-/// would let many connections together fill the memory.
+/// Limits of the number and the body size of requests in flight, for all connections together. With
+/// limits for each connection only, many connections together could fill the memory.
 @ThreadSafe
 record RequestBounds(RequestLimit limit, BodyBudget bodies) {
-  /// @param maxBodyBytes maximum body of one request; the quota of a principal is at least this
+  /// @param maxBodyBytes maximum size of one request body, in bytes; the body quota of an owner is
+  ///   at least this size
   RequestBounds(int maxRequests, long maxBytes, long maxBodyBytes) {
     this(new RequestLimit(maxRequests), new BodyBudget(maxBytes, maxBodyBytes));
   }

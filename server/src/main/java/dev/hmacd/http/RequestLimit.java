@@ -16,7 +16,8 @@ final class RequestLimit {
     this.quota = OwnerQuota.halfOf(max);
   }
 
-  /// Counts a complete request. [#left] must follow if the result is true.
+  /// Counts a completely received request, unless the limit is reached. [#left] must follow if the
+  /// result is true.
   boolean enter() {
     if (requests.incrementAndGet() <= max) {
       return true;
@@ -29,7 +30,8 @@ final class RequestLimit {
     requests.decrementAndGet();
   }
 
-  /// Counts an admitted request for its principal. [#dismiss] must follow if the result is true.
+  /// Counts a request in the quota of its principal, unless the quota is used up. [#dismiss] must
+  /// follow if the result is true.
   ///
   /// @return false if the quota of the principal is used up
   boolean admit(Object principal) {

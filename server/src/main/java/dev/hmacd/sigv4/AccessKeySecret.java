@@ -6,13 +6,13 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Base64;
 
-/// The secret of an access key, derived from a MAC of the HSM. [#close] clears the secret. The
-/// secret is never a String, because a String cannot be cleared.
+/// The secret of an access key, derived from a MAC that the HSM computes. [#close] clears the
+/// secret. The secret is never a String, because a String cannot be cleared.
 public final class AccessKeySecret implements AutoCloseable {
   private static final String MESSAGE = "hmacd access key secret\n";
 
-  /// Number of MAC bytes in the secret. The base64 form of the bytes has 40 characters, like a
-  /// secret of AWS.
+  /// Number of MAC bytes in the secret. In base64, 30 bytes have 40 characters, the length of a
+  /// secret access key of AWS.
   private static final int BYTES = 30;
 
   private static final int BLOCK = 64;
@@ -27,23 +27,24 @@ public final class AccessKeySecret implements AutoCloseable {
     Arrays.fill(mac, (byte) 0);
   }
 
-  /// The message of an access key. The MAC of this message under the daemon's own key gives the
-  /// secret.
+  /// The message from which the secret of an access key is derived. The MAC of this message under
+  /// one of the daemon's own keys gives the secret.
   static byte[] derivationMessage(String accessKeyId) {
     return (MESSAGE + accessKeyId).getBytes(StandardCharsets.UTF_8);
   }
 
-  /// The 40 characters in ASCII, for the reply to CreateAccessKey.
+  /// The 40 characters of the secret in ASCII, for the reply to CreateAccessKey.
   ///
-  /// @return not a copy: the caller must not change it; [#close] clears it
+  /// @return the array of this object, not a copy: the caller must not change the array, and
+  ///   [#close] clears it
   public byte[] text() {
     return text;
   }
 
-  /// Derives the signing key for requests of a day ("Deriving the signing key", AWS Signature
+  /// Derives the signing key for the requests of one day ("Deriving the signing key", AWS Signature
   /// Version 4).
   ///
-  /// @param day `yyyymmdd`
+  /// @param day UTC date, `yyyymmdd`
   public byte[] signingKey(String day, SigningScope scope) {
     byte[] first = new byte[4 + text.length];
     byte[] prefix = "AWS4".getBytes(StandardCharsets.US_ASCII);
@@ -59,8 +60,8 @@ public final class AccessKeySecret implements AutoCloseable {
     return key;
   }
 
-  /// HMAC-SHA-256 (RFC 2104). The key objects of javax.crypto.Mac would keep copies of the key,
-  /// which cannot be cleared.
+  /// Computes HMAC-SHA-256 (RFC 2104). The key objects of javax.crypto.Mac would keep copies of the
+  /// key that cannot be cleared.
   ///
   /// @param key at most 64 bytes
   private static byte[] hmac(byte[] key, String message) {
@@ -83,7 +84,7 @@ public final class AccessKeySecret implements AutoCloseable {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // Every JDK has it.
+      throw new IllegalStateException(e); // Every JDK has SHA-256.
     }
   }
 

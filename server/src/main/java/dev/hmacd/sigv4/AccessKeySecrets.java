@@ -14,10 +14,11 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/// Derives the secrets of access keys from one of the daemon's own keys. A secret comes from the
-/// HSM's MAC of the access key's id. No method blocks: a lane completes the secret.
+/// Derives the secrets of access keys from one of the daemon's own keys. The HSM computes a MAC of
+/// the access key's id, which gives the secret. No method blocks: a lane (worker thread of a token)
+/// completes the future.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // Its parts are thread-safe and say so.
+@SuppressWarnings("ThreadSafe") // Its fields are volatile or thread-safe.
 public final class AccessKeySecrets {
   private final TokenRouter tokens;
   private volatile @Nullable DerivationKey derivationKey;
@@ -31,24 +32,25 @@ public final class AccessKeySecrets {
 
   /// Sets the key for the derivation of secrets. Must be called before the first request.
   ///
-  /// @param key the daemon's own key for secrets of access keys. Before a derivation, the known
-  ///   answer of the key is compared: another key would derive other secrets
+  /// @param key the daemon's own key for secrets of access keys. Tokens check the key against its
+  ///   known answer, because another key would derive other secrets
   /// @param tokenSerials serial numbers of the tokens that hold the key
   public void start(DaemonKey key, List<String> tokenSerials) {
     KeyCheckValue check = KeyCheckValue.of(key, HealthCheck.ALGORITHM, HealthCheck.message());
     derivationKey = new DerivationKey(key.object(), check, List.copyOf(tokenSerials));
   }
 
-  /// Derives the secret of an access key. Throws nothing.
+  /// Derives the secret of an access key. All failures complete the future; no exception is thrown.
   ///
-  /// @param owner as [Completion#owner]
-  /// @return fails with a [TokenException], or with an [IllegalStateException] before [#start]
+  /// @param owner principal whose quota counts the derivation ([Completion#owner]); null for none
+  /// @return the secret; fails with a [TokenException], or with an [IllegalStateException] before
+  ///   [#start]
   public CompletableFuture<AccessKeySecret> derive(
       String accessKeyId, long deadlineNanos, @Nullable Object owner) {
     DerivationKey derivation = derivationKey;
     if (derivation == null) {
       return CompletableFuture.failedFuture(
-          new IllegalStateException("the key for access-key secrets is not set"));
+          new IllegalStateException("the key for the derivation of access-key secrets is not set"));
     }
     var result = new CompletableFuture<AccessKeySecret>();
     tokens.sign(

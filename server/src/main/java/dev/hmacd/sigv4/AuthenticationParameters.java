@@ -12,8 +12,8 @@ import java.util.Optional;
 /// query string.
 ///
 /// @param credential access key id and scope, separated by slashes
-/// @param signedHeaders names in lowercase, sorted, without duplicates
-/// @param signature the signature in the request, not verified
+/// @param signedHeaders names of the signed headers, in lowercase, sorted, without duplicates
+/// @param signature the signature in the request, not verified yet
 /// @param maxAgeSeconds maximum age of the signature, as the request states it (`X-Amz-Expires`);
 ///   [Long#MAX_VALUE] if the request states none. [SigV4] has a smaller limit of its own.
 record AuthenticationParameters(
@@ -25,7 +25,8 @@ record AuthenticationParameters(
   private static final String HEADER = "authorization";
   private static final long NO_LIMIT = Long.MAX_VALUE;
 
-  /// Maximum number of signed headers. No client signs this number, and each name costs time.
+  /// Maximum number of signed headers. No client signs this number of headers, and each name costs
+  /// time.
   private static final int MAX_SIGNED_HEADERS = 100;
 
   /// Maximum validity of a signed URL in AWS: one week.

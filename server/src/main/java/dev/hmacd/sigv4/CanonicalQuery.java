@@ -11,8 +11,8 @@ final class CanonicalQuery {
   private static final CanonicalQuery NONE = new CanonicalQuery(List.of());
   private static final char[] HEX = "0123456789ABCDEF".toCharArray();
 
-  /// A parameter, decoded and in the canonical encoding. Each decoded character is a byte (ISO
-  /// 8859-1).
+  /// A query parameter: name and value, decoded and in the canonical encoding. Each character of a
+  /// decoded text is a byte (ISO 8859-1).
   private record Parameter(String name, String value, String encodedName, String encodedValue) {}
 
   private final List<Parameter> parameters;
@@ -23,7 +23,7 @@ final class CanonicalQuery {
 
   /// Reads a query string.
   ///
-  /// @throws SigV4Exception if a percent sign precedes no two hexadecimal digits
+  /// @throws SigV4Exception if a percent sign is not followed by two hexadecimal digits
   static CanonicalQuery of(String query) {
     if (query.isEmpty()) {
       return NONE;

@@ -10,8 +10,8 @@ final class CanonicalRequest {
   /// Creates the canonical request. The path needs no conversion: only the canonical path `/` is
   /// served.
   ///
-  /// @param signedHeaders in lowercase and sorted
-  /// @param bodyHash SHA-256 in lowercase hex
+  /// @param signedHeaders names of the signed headers, in lowercase and sorted
+  /// @param bodyHash SHA-256 of the body, in lowercase hex
   static String of(Request request, String query, List<String> signedHeaders, String bodyHash) {
     var text =
         new StringBuilder(512)

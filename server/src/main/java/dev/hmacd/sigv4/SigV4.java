@@ -17,9 +17,9 @@ import javax.crypto.spec.SecretKeySpec;
 /// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
 /// error messages of AWS. Does no I/O: the caller supplies the signing key.
 ///
-/// The verification is stricter than that of AWS, without effect on clients. Every `x-amz-*` header
-/// must be signed. Duplicate parameters are refused. The signed hash must be the hash of the body,
-/// never `UNSIGNED-PAYLOAD`.
+/// The verification is stricter than that of AWS, without effect on the clients of AWS. Every
+/// `x-amz-*` header must be signed. Duplicate parameters are refused. The signed body hash must be
+/// the hash of the received body; `UNSIGNED-PAYLOAD` is refused.
 public final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
 
@@ -67,7 +67,7 @@ public final class SigV4 {
       return accessKeyId;
     }
 
-    /// The day of the signing key, yyyymmdd.
+    /// The UTC date of the signing key, `yyyymmdd`.
     public String day() {
       return time.day();
     }
@@ -232,7 +232,7 @@ public final class SigV4 {
       mac.init(new SecretKeySpec(key, "HmacSHA256"));
       return mac.doFinal(message);
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("every JDK has HmacSHA256", e);
+      throw new IllegalStateException("this JDK does not support HmacSHA256", e);
     }
   }
 
@@ -240,7 +240,7 @@ public final class SigV4 {
     try {
       return MessageDigest.getInstance("SHA-256").digest(bytes);
     } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
+      throw new IllegalStateException("this JDK does not support SHA-256", e);
     }
   }
 }

@@ -16,7 +16,7 @@ public final class SigV4Exception extends RuntimeException {
     INCOMPLETE_SIGNATURE,
     /// The signature is wrong, not current, or for another service or region.
     INVALID_SIGNATURE,
-    /// The access key does not exist.
+    /// The access key does not exist, or the request has a session token.
     UNRECOGNIZED_CLIENT
   }
 
@@ -33,12 +33,12 @@ public final class SigV4Exception extends RuntimeException {
     return kind;
   }
 
-  /// The message of AWS.
+  /// The error message, in the wording of AWS.
   public String text() {
     return text;
   }
 
-  /// The access key does not exist.
+  /// An exception for an access key that does not exist.
   public static SigV4Exception unknownKey() {
     return new SigV4Exception(Kind.UNRECOGNIZED_CLIENT, INVALID_TOKEN);
   }
@@ -61,7 +61,7 @@ public final class SigV4Exception extends RuntimeException {
     return new SigV4Exception(Kind.INVALID_SIGNATURE, text);
   }
 
-  /// The signature does not match the request.
+  /// An exception for a signature that does not match the request.
   static SigV4Exception mismatch() {
     return invalid(
         "The request signature we calculated does not match the signature you provided. Check"

@@ -10,14 +10,14 @@ import java.util.Optional;
 
 /// The time of a signature, as the request states it.
 ///
-/// @param text the basic format of ISO 8601, e.g. `20261122T060000Z`
+/// @param text the time in the basic format of ISO 8601, e.g. `20261122T060000Z`
 record SignatureTime(String text, long epochSecond) {
   private static final int LENGTH = 16;
 
   private static final DateTimeFormatter BASIC =
       DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
-  /// Reads a time in the basic format; empty if the text has another format.
+  /// Reads a time in the basic format of ISO 8601; empty if the text has another format.
   static Optional<SignatureTime> parse(String text) {
     if (text.length() != LENGTH || text.charAt(8) != 'T' || text.charAt(15) != 'Z') {
       return Optional.empty();
@@ -42,8 +42,8 @@ record SignatureTime(String text, long epochSecond) {
     }
   }
 
-  /// Reads the header `Date`, in the basic format or in the format of HTTP (RFC 9110, section
-  /// 5.6.7).
+  /// Reads the header `Date`, in the basic format of ISO 8601 or in the format of HTTP (RFC 9110,
+  /// section 5.6.7).
   static Optional<SignatureTime> parseDateHeader(String text) {
     Optional<SignatureTime> basic = parse(text);
     if (basic.isPresent()) {
@@ -65,7 +65,7 @@ record SignatureTime(String text, long epochSecond) {
     return Integer.parseInt(text, start, end, 10);
   }
 
-  /// The day of the signature, `yyyymmdd`.
+  /// The UTC date of the signature, `yyyymmdd`.
   String day() {
     return text.substring(0, 8);
   }

@@ -6,7 +6,7 @@ package dev.hmacd.sigv4;
 /// @param region e.g. `eu-central-1`
 /// @param service e.g. `kms`
 public record SigningScope(String region, String service) {
-  /// The last part of every scope.
+  /// The last element of every credential scope.
   static final String TERMINATOR = "aws4_request";
 
   /// The scope of requests to AWS KMS.

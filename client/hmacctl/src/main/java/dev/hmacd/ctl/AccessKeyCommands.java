@@ -4,11 +4,14 @@ import dev.hmacd.client.HmacdClient;
 import java.util.List;
 import java.util.Optional;
 
-/// `create-access-key`, `list-access-keys`, `disable-access-key` and `delete-access-key`.
+/// The commands `create-access-key`, `list-access-keys`, `disable-access-key` and
+/// `delete-access-key`.
 final class AccessKeyCommands {
   private static final Option PRINCIPAL =
       Option.required(
-          "--principal", "ARN", "The principal, as in rules: arn:aws:iam::ACCOUNT:user/NAME.");
+          "--principal",
+          "ARN",
+          "The principal, as in access rules: arn:aws:iam::ACCOUNT:user/NAME.");
   private static final Option ACCESS_KEY_ID =
       Option.required("--access-key-id", "ID", "The id of the access key.");
 

@@ -4,7 +4,7 @@ import dev.hmacd.client.ErrorReason;
 
 /// The exit code and the hint for an error.
 ///
-/// @param hint the remedy
+/// @param hint what the user can do about the error
 record Advice(ExitCode exitCode, String hint) {
   // No default branch: a new reason does not compile until it has a hint.
   static Advice on(ErrorReason reason) {
@@ -14,7 +14,7 @@ record Advice(ExitCode exitCode, String hint) {
               "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
       case ACCESS_DENIED ->
           denied(
-              "Check the name of the key, and ask an administrator for a rule that allows this.");
+              "Check the key name, and ask an administrator for a rule that allows the action.");
       case TOKEN_OBJECT_RESERVED ->
           denied("This object belongs to the daemon itself and cannot be adopted.");
 
@@ -29,7 +29,7 @@ record Advice(ExitCode exitCode, String hint) {
           new Advice(ExitCode.DRY_RUN_OPERATION, "Omit --dry-run to carry the request out.");
 
       case INVALID_FIELD -> refused("Correct the option that the message names.");
-      case REQUEST_TOO_LONG -> refused("Send less in one call.");
+      case REQUEST_TOO_LONG -> refused("Send a shorter request.");
       case METHOD_NOT_FOUND, SERVICE_NOT_FOUND ->
           refused("The daemon is older than this hmacctl: use a newer daemon.");
       case UNKNOWN_FIELD -> refused("The daemon is older than this hmacctl: use a newer daemon.");
@@ -44,12 +44,12 @@ record Advice(ExitCode exitCode, String hint) {
           refused("Delete unused entries, or ask an operator for a higher limit.");
       case KEY_NOT_USABLE -> refused("See the key's state with 'hmacctl describe-key'.");
       case KEY_NOT_PENDING_DELETION ->
-          refused("There is nothing to cancel; see 'hmacctl describe-key'.");
+          refused("The key has no scheduled deletion; see 'hmacctl describe-key'.");
       case INVALID_TAG -> refused("Correct --tags.");
       case INVALID_KEY_USAGE ->
           refused("Use the algorithm that 'hmacctl describe-key' shows for this key.");
       case TOKEN_OBJECT_AMBIGUOUS ->
-          refused("Use the label or id that only this object has, or both.");
+          refused("Use a label or id that only this object has, or both.");
       case TOKEN_OBJECT_UNFIT ->
           refused(
               "Import the key again: private, sensitive, not extractable, allowed to sign, not"
@@ -65,11 +65,11 @@ record Advice(ExitCode exitCode, String hint) {
           unavailable("Try again. If the error persists, the daemon's log has the cause.");
       case KEY_UNAVAILABLE ->
           unavailable("The key's object on the token is missing or changed. Inform an operator.");
-      case STOPPING -> unavailable("Try again, or another daemon (--target).");
+      case STOPPING -> unavailable("Try again, or use another daemon (--target).");
       case UNREACHABLE ->
           unavailable(
-              "Check that the daemon runs, --target or --socket, and the certificates"
-                  + " (--ca, --cert, --key).");
+              "Check that the daemon is running. Check the address (--target or --socket) and the"
+                  + " certificates (--ca, --cert, --key).");
       case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
           unavailable("Try again. If the error persists, the network or a proxy damages data.");
       case DEADLINE_EXCEEDED ->
@@ -77,9 +77,10 @@ record Advice(ExitCode exitCode, String hint) {
 
       case INTERNAL -> internal("The daemon's log has the cause.");
       case DRY_RUN_IGNORED ->
-          internal("This is a fault of the daemon: do not use --dry-run with it.");
+          internal("This is a fault of the daemon: do not use --dry-run with this daemon.");
       case CANCELLED -> internal("Try again.");
-      case UNKNOWN -> internal("The daemon may be newer than this hmacctl, or another server.");
+      case UNKNOWN ->
+          internal("The daemon may be newer than this hmacctl, or the server may not be hmacd.");
     };
   }
 

@@ -4,7 +4,7 @@ import dev.hmacd.client.HmacdClient;
 import java.util.List;
 import java.util.Optional;
 
-/// `create-alias`, `update-alias`, `delete-alias` and `list-aliases`.
+/// The commands `create-alias`, `update-alias`, `delete-alias` and `list-aliases`.
 final class AliasCommands {
   private static final Option ALIAS_NAME =
       Option.required(
@@ -18,7 +18,7 @@ final class AliasCommands {
       List.of(
           new Command(
               "create-alias",
-              "Points a new alias at a key.",
+              "Creates an alias that points at a key.",
               List.of(ALIAS_NAME, TARGET_KEY_ID),
               AliasCommands::create),
           new Command(

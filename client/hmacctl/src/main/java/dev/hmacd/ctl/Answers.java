@@ -13,7 +13,7 @@ import dev.hmacd.client.Verification;
 import java.util.Base64;
 import java.util.List;
 
-/// Converts answers to output values, with AWS's names for all members that AWS has.
+/// Converts answers to output values. A member has the name of AWS if AWS has the member, too.
 final class Answers {
   private Answers() {}
 
@@ -92,7 +92,7 @@ final class Answers {
         .with("LastUpdatedDate", alias.lastUpdatedTime().toString());
   }
 
-  /// A list. If it is incomplete, it has the token of the next page.
+  /// The output value of a list. An incomplete list has the token of the next page.
   static Value list(String name, List<Value> items, String nextToken) {
     Value.Members list = Value.Members.none().with(name, new Value.Items(items));
     return nextToken.isEmpty() ? list : list.with("NextToken", nextToken);
@@ -132,7 +132,7 @@ final class Answers {
     return value;
   }
 
-  /// The state in AWS's spelling.
+  /// The key state in AWS's spelling.
   private static String keyState(KeyState state) {
     return switch (state) {
       case CREATING -> "Creating";

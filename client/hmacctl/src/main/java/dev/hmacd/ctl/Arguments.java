@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The options of one command line: known, complete, each at most once.
+/// The parsed options of one command line. Each option is known and occurs at most once, and all
+/// required options are present.
 final class Arguments {
   private final List<Option> options;
   private final Map<Option, List<String>> values;
@@ -16,7 +17,7 @@ final class Arguments {
     this.values = values;
   }
 
-  /// @throws UsageException if the arguments do not fit the options
+  /// @throws UsageException if an argument is unknown, repeated, invalid or missing
   static Arguments parse(List<String> arguments, List<Option> options) {
     var byName = new HashMap<String, Option>();
     options.forEach(option -> byName.put(option.name(), option));
@@ -53,7 +54,7 @@ final class Arguments {
             .map(Option::name)
             .toList();
     if (!missing.isEmpty()) {
-      throw new UsageException("missing: " + String.join(", ", missing));
+      throw new UsageException("missing option: " + String.join(", ", missing));
     }
     return new Arguments(options, values);
   }
@@ -72,10 +73,10 @@ final class Arguments {
     return all(option).stream().findFirst();
   }
 
-  /// All values of an option; empty if it is not given.
+  /// All values of an option; empty if the option is not given.
   ///
-  /// @throws IllegalStateException if the command does not declare the option: its help would not
-  ///   have it
+  /// @throws IllegalStateException if the command does not declare the option; the help of the
+  ///   command would lack the option
   List<String> all(Option option) {
     requireDeclared(option);
     return values.getOrDefault(option, List.of());
@@ -87,7 +88,7 @@ final class Arguments {
     }
   }
 
-  /// A number of 1 or more.
+  /// The value of an option as a number, 1 or more; `otherwise` if the option is not given.
   int number(Option option, int otherwise) {
     return find(option).map(value -> number(option, value)).orElse(otherwise);
   }
@@ -110,7 +111,7 @@ final class Arguments {
         throw new UsageException(option.name() + " takes no value");
       }
     } else if (given.isEmpty()) {
-      throw new UsageException(option.name() + " takes a value, " + option.label());
+      throw new UsageException(option.name() + " requires a value: " + option.label());
     } else if (!option.choices().isEmpty() && !option.choices().containsAll(given)) {
       throw new UsageException(
           option.name() + " must be one of " + String.join(", ", option.choices()));

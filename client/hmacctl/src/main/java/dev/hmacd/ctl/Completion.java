@@ -3,7 +3,7 @@ package dev.hmacd.ctl;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/// The completion script for bash. zsh runs it with bashcompinit.
+/// The completion script for bash. zsh runs the same script with bashcompinit.
 final class Completion {
   static final String NAME = "completion";
 

@@ -9,14 +9,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The settings of the connection: options, with defaults in the environment.
+/// The settings of the connection to the daemon: options, with defaults from environment variables.
 final class Connection {
   private static final Option TARGET =
       Option.optional(
           "--target",
           "HOST:PORT",
           "The daemon's address, for mutual TLS. Calls alternate between several addresses,"
-              + " separated by commas. Or unix:/path. Default: HMACD_TARGET.");
+              + " separated by commas. Or unix:/path for a Unix socket. Default: HMACD_TARGET.");
   private static final Option SOCKET =
       Option.optional(
           "--socket",
@@ -25,13 +25,13 @@ final class Connection {
               + " Default: HMACD_SOCKET, if HMACD_TARGET is not set.");
   private static final Option CA =
       Option.optional(
-          "--ca", "FILE", "PEM: the certificate authorities of the daemon. Default: HMACD_CA.");
+          "--ca", "FILE", "PEM file: authorities of the daemon's certificate. Default: HMACD_CA.");
   private static final Option CERT =
       Option.optional(
-          "--cert", "FILE", "PEM: the client's certificate chain. Default: HMACD_CERT.");
+          "--cert", "FILE", "PEM file: the client's certificate chain. Default: HMACD_CERT.");
   private static final Option KEY =
       Option.optional(
-          "--key", "FILE", "PEM: the client's private key, PKCS #8. Default: HMACD_KEY.");
+          "--key", "FILE", "PEM file: the client's private key, PKCS #8. Default: HMACD_KEY.");
   private static final Option TIMEOUT =
       Option.optional(
           "--timeout",
@@ -50,7 +50,7 @@ final class Connection {
 
   /// Creates the client, which connects at its first call.
   ///
-  /// @throws UsageException if the options do not fit each other
+  /// @throws UsageException if options are missing or contradict each other
   HmacdClient open() {
     HmacdClientBuilder client = HmacdClient.builder();
     String target = target();
@@ -58,7 +58,7 @@ final class Connection {
     if (!target.startsWith("unix:")) {
       client.tls(file(CA, "HMACD_CA"), file(CERT, "HMACD_CERT"), file(KEY, "HMACD_KEY"));
     } else if (arguments.has(CA) || arguments.has(CERT) || arguments.has(KEY)) {
-      throw new UsageException("a Unix socket takes no --ca, --cert or --key");
+      throw new UsageException("a Unix socket does not use TLS: omit --ca, --cert and --key");
     }
     arguments.find(TIMEOUT).ifPresent(seconds -> client.deadlineAfter(timeout(seconds)));
     return client.build();

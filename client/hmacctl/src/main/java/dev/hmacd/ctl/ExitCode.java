@@ -1,10 +1,10 @@
 package dev.hmacd.ctl;
 
-/// The exit codes, on which scripts branch. Never renumbered.
+/// The exit codes of hmacctl. Scripts branch on the codes, so a code never changes its meaning.
 enum ExitCode {
   OK(0, "The request succeeded."),
-  MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC is not that of the message."),
-  USAGE(2, "The command line is wrong, or a file on it cannot be read."),
+  MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC does not match the message."),
+  USAGE(2, "The command line is wrong, or a file that it names cannot be read."),
   DENIED(3, "The caller is not authenticated, or has no permission."),
   NOT_FOUND(4, "There is no such key, alias or token object."),
   REFUSED(5, "The request is refused. Correct it."),

@@ -70,7 +70,7 @@ final class Help {
     wrapped(help, text, 0);
   }
 
-  /// Appends words and wraps lines. The first word starts at the current column, the indentation.
+  /// Appends the words of a text, and wraps lines at [#WIDTH]. The current column must be `indent`.
   private static void wrapped(StringBuilder help, String text, int indent) {
     int column = indent;
     for (String word : text.split(" ", -1)) {

@@ -16,8 +16,8 @@ import java.util.Optional;
 import java.util.logging.LogManager;
 
 /// The main class of `hmacctl`: finds and runs the command, and reports a failure as one line, a
-/// hint and an exit code. No library parses the command line: a library took longer than the call
-/// to the daemon.
+/// hint and an exit code. The command line is parsed without a library, because a library took
+/// longer than the call to the daemon.
 public final class Hmacctl {
   private Hmacctl() {}
 
@@ -28,7 +28,8 @@ public final class Hmacctl {
     var err = new PrintStream(new FileOutputStream(FileDescriptor.err), false, UTF_8);
     int exitCode = run(new Terminal(System.getenv(), System.in, out, err), args);
     if (exitCode == ExitCode.MAC_DOES_NOT_MATCH.code) {
-      // The launcher sets another code, because a JVM that cannot start also ends with 1.
+      // The launcher script sets another exit code here, because a JVM that cannot start also ends
+      // with 1.
       exitCode = Integer.getInteger("hmacctl.mac_does_not_match", exitCode);
     }
     // No work is left, and a normal end of the JVM would wait for Netty's threads.
@@ -38,7 +39,7 @@ public final class Hmacctl {
   /// Runs the command and returns its exit code.
   static int run(Terminal terminal, String... args) {
     ExitCode exitCode = answered(terminal, List.of(args));
-    if (terminal.out().checkError()) { // which flushes, too
+    if (terminal.out().checkError()) { // checkError also flushes.
       exitCode = fail(terminal, ExitCode.INTERNAL, "cannot write to standard output", "");
     }
     terminal.err().flush();
@@ -73,7 +74,8 @@ public final class Hmacctl {
   }
 
   private static ExitCode answered(Terminal terminal, Command command, List<String> args) {
-    // Only as the first argument: as the value of an option, `--help` is a message.
+    // Help is shown only if the first argument is `--help`. As the value of `--message`, `--help`
+    // is a message.
     if (!args.isEmpty() && List.of("-h", "--help").contains(args.get(0))) {
       return print(terminal, Help.of(command));
     }
@@ -97,7 +99,7 @@ public final class Hmacctl {
       return fail(terminal, ExitCode.USAGE, "cannot read " + unreadable(e), "");
     } catch (IllegalArgumentException e) { // From the client: an invalid target or PEM file.
       return fail(terminal, ExitCode.USAGE, message(e), "");
-    } catch (RuntimeException | Error e) { // Uncaught, the exit code would be 1: a wrong MAC.
+    } catch (RuntimeException | Error e) { // Uncaught: exit code 1, a wrong MAC.
       return fail(terminal, ExitCode.INTERNAL, e.toString(), "This is a fault of hmacctl.");
     }
   }
@@ -119,8 +121,8 @@ public final class Hmacctl {
     return String.valueOf(e.getMessage());
   }
 
-  /// The reason of an unreadable file. Exceptions of `java.nio.file` have the path as their
-  /// message; their class has the reason.
+  /// The path of an unreadable file, and the reason. Exceptions of `java.nio.file` have only the
+  /// path as their message; the class of the exception is the reason.
   private static String unreadable(UncheckedIOException e) {
     Throwable cause = e.getCause();
     String text = String.valueOf(cause == null ? e.getMessage() : cause.getMessage());

@@ -4,7 +4,8 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
 
-/// JSON (RFC 8259), indented by four spaces as in the AWS CLI. A library would slow the start.
+/// Writes JSON (RFC 8259), indented by four spaces as in the AWS CLI. A JSON library would slow the
+/// start of hmacctl.
 final class Json {
   private Json() {}
 
@@ -14,7 +15,7 @@ final class Json {
     return json.append('\n').toString();
   }
 
-  /// Writes a character as an escape.
+  /// Writes a character as a JSON escape.
   static void escape(char c, StringBuilder json) {
     switch (c) {
       case '\n' -> json.append("\\n");
@@ -72,7 +73,7 @@ final class Json {
     json.append('"');
   }
 
-  /// Whether a surrogate is unpaired: UTF-8 cannot encode it.
+  /// Whether a character is an unpaired surrogate, which UTF-8 cannot encode.
   private static boolean unpaired(String text, int i) {
     char c = text.charAt(i);
     if (Character.isHighSurrogate(c)) {

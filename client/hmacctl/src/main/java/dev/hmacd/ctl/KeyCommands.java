@@ -6,7 +6,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
-/// `create-key`, `adopt-key`, `describe-key` and `list-keys`.
+/// The commands `create-key`, `adopt-key`, `describe-key` and `list-keys`.
 final class KeyCommands {
   static final Option KEY_ID =
       Option.required("--key-id", "KEY", "Key id, key ARN, alias name (alias/...) or alias ARN.");
@@ -20,7 +20,9 @@ final class KeyCommands {
       Option.optional("--description", "TEXT", "The purpose of the key. No secrets.");
   private static final Option TOKEN_SERIAL =
       Option.optional(
-          "--token-serial", "SERIAL", "The token for the key. Default: the first configured one.");
+          "--token-serial",
+          "SERIAL",
+          "Serial number of the token for the key. Default: the first configured token.");
   private static final Option OBJECT_LABEL =
       Option.optional("--object-label", "LABEL", "CKA_LABEL of the secret key.");
   private static final Option OBJECT_ID =
@@ -96,7 +98,7 @@ final class KeyCommands {
     try {
       return HexFormat.of().parseHex(hex);
     } catch (IllegalArgumentException e) {
-      throw new UsageException("--object-id takes pairs of hexadecimal digits: " + hex);
+      throw new UsageException("--object-id must be pairs of hexadecimal digits: " + hex);
     }
   }
 }

@@ -31,7 +31,7 @@ final class KeyStateCommands {
                   Optional.of(Answers.key(hmacd.disableKey(arguments.get(KEY_ID))))),
           new Command(
               "schedule-key-deletion",
-              "Takes a key out of service now. Destroys it in the HSM at the end of the window.",
+              "Takes a key out of service now; destroys it in the HSM at the end of the window.",
               List.of(KEY_ID, DAYS),
               (hmacd, arguments, terminal) ->
                   Optional.of(

@@ -14,10 +14,10 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
-/// `generate-mac` and `verify-mac`.
+/// The commands `generate-mac` and `verify-mac`.
 final class MacCommands {
-  // One byte more than the contract allows. The daemon refuses the longer input, because it has the
-  // rule.
+  // One byte more than the contract allows, so that the daemon refuses longer input: only the
+  // daemon has the rule.
   private static final int MESSAGE_BYTES = 4096 + 1;
   private static final int MAC_BYTES = 6144 + 1;
   private static final String FILE_BYTES = "fileb://";
@@ -40,7 +40,7 @@ final class MacCommands {
   private static final Option DRY_RUN =
       Option.flag(
           "--dry-run",
-          "Executes all steps and withholds the answer. Exit code 8: it would succeed.");
+          "Executes all steps and withholds the answer. Exit code 8: the request would succeed.");
 
   static final List<Command> ALL =
       List.of(
@@ -97,11 +97,11 @@ final class MacCommands {
     if (message.startsWith(FILE_BYTES)) {
       return file(message, MESSAGE_BYTES);
     }
-    if (message.startsWith("file://")) { // Otherwise the MAC would be of the path.
-      throw new UsageException("--message takes the bytes of a file as fileb://PATH");
+    if (message.startsWith("file://")) { // The text of the URL is not the intended message.
+      throw new UsageException("--message: use fileb://PATH for the bytes of a file");
     }
-    // The JVM has decoded the argument. If its encoding is not UTF-8, the message would have other
-    // bytes.
+    // The JVM has decoded the argument. If the JVM's encoding is not UTF-8, the message would have
+    // other bytes than the argument.
     boolean utf8 = System.getProperty("sun.jnu.encoding", "").equalsIgnoreCase("UTF-8");
     if (message.contains("\ufffd") || (!utf8 && !message.matches("[\\x00-\\x7f&&[^?]]*"))) {
       throw new UsageException("--message is not UTF-8: use a UTF-8 locale, fileb://PATH or -");
@@ -113,7 +113,7 @@ final class MacCommands {
     if (mac.startsWith(FILE_BYTES)) {
       return file(mac, MAC_BYTES);
     }
-    // Hexadecimal digits decode to other bytes as base64, and a correct MAC would be reported as
+    // Decoded as base64, hexadecimal digits give other bytes: a correct MAC would be reported as
     // wrong.
     if (mac.length() == 2 * macBytes(algorithm) && mac.matches("[0-9a-fA-F]*")) {
       throw new UsageException("--mac has hexadecimal digits: add the prefix hex:");
@@ -123,12 +123,13 @@ final class MacCommands {
           ? HexFormat.of().parseHex(mac, "hex:".length(), mac.length())
           : base64(mac);
     } catch (IllegalArgumentException e) {
-      throw new UsageException("--mac takes base64, hex: with hexadecimal digits, or fileb://PATH");
+      throw new UsageException(
+          "--mac must be base64, hex: with hexadecimal digits, or fileb://PATH");
     }
   }
 
-  /// Decodes canonical base64. The JDK's decoder ignores the bits after the last byte, so 4 texts
-  /// would be one MAC.
+  /// Decodes canonical base64. The JDK's decoder ignores the bits after the last byte, so several
+  /// base64 texts would decode to the same MAC.
   private static byte[] base64(String text) {
     byte[] bytes = Base64.getDecoder().decode(text);
     if (!Base64.getEncoder().encodeToString(bytes).startsWith(text)) {
@@ -143,7 +144,8 @@ final class MacCommands {
       case HMAC_SHA_256 -> 32;
       case HMAC_SHA_384 -> 48;
       case HMAC_SHA_512 -> 64;
-      case UNKNOWN -> throw new IllegalArgumentException("no option has it");
+      case UNKNOWN ->
+          throw new IllegalArgumentException("UNKNOWN is not a value of --mac-algorithm");
     };
   }
 

@@ -5,7 +5,7 @@ import java.util.List;
 /// An option of a command: `--name VALUE` or `--name=VALUE`, or `--name` alone for a flag.
 ///
 /// @param label placeholder of the value in the help; empty for a flag
-/// @param choices the allowed values; empty for any
+/// @param choices the allowed values; empty if all values are allowed
 record Option(String name, String label, Kind kind, List<String> choices, String description) {
   enum Kind {
     /// Present or absent, without a value.
@@ -14,7 +14,7 @@ record Option(String name, String label, Kind kind, List<String> choices, String
     OPTIONAL,
     /// Exactly one value.
     REQUIRED,
-    /// All values up to the next option, at least one.
+    /// One or more values, up to the next option.
     LIST
   }
 
@@ -34,7 +34,7 @@ record Option(String name, String label, Kind kind, List<String> choices, String
     return new Option(name, label, Kind.LIST, List.of(), description);
   }
 
-  /// This option with these allowed values.
+  /// Returns this option with a list of allowed values.
   Option of(List<String> choices) {
     return new Option(
         name, label, kind, choices, description + " " + String.join(", ", choices) + ".");

@@ -7,7 +7,9 @@ import java.util.Optional;
 final class Output {
   private static final Option FORMAT =
       Option.optional(
-              "--output", "FORMAT", "Default: json. text has tabs, as in the AWS CLI. One of:")
+              "--output",
+              "FORMAT",
+              "Default: json. The format text has tabs, as in the AWS CLI. One of:")
           .of(List.of("json", "text", "table"));
   private static final Option QUERY =
       Option.optional(

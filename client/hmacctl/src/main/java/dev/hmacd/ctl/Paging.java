@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
-/// The paging of a list: the number of items, and the start.
+/// The paging options of a list: maximum number of items, page size, and start.
 final class Paging {
   private static final Option MAX_ITEMS =
       Option.optional(
@@ -25,7 +25,7 @@ final class Paging {
   private final int pageSize;
   private final String startingToken;
 
-  /// @param maxPageSize maximum of the contract
+  /// @param maxPageSize maximum page size of the contract
   Paging(Arguments arguments, int maxPageSize) {
     this.maxItems = arguments.number(MAX_ITEMS, Integer.MAX_VALUE);
     this.pageSize = arguments.number(PAGE_SIZE, maxPageSize);
@@ -36,15 +36,15 @@ final class Paging {
     return Stream.concat(Stream.of(option), OPTIONS.stream()).toList();
   }
 
-  /// Requests pages until there are enough items, or the list ends.
+  /// Requests pages until the maximum number of items is reached, or the list ends.
   ///
-  /// @param name of the list in the answer
+  /// @param name name of the list in the answer
   <T> Value list(String name, PageSource<T> pages, Function<T, Value> answer) {
     var items = new ArrayList<Value>();
     String token = startingToken;
     do {
-      // The last page has at most the number of missing items, so that its token continues after
-      // them.
+      // The last page has at most the number of missing items, so that its token continues directly
+      // after these items.
       Page<T> page = pages.page(Math.min(pageSize, maxItems - items.size()), token);
       page.items().forEach(item -> items.add(answer.apply(item)));
       token = page.nextPageToken();

@@ -1,10 +1,10 @@
 package dev.hmacd.ctl;
 
-/// Makes text safe for a terminal: it stays on its line, and has no control characters.
+/// Makes text safe for a terminal: replaces control characters, so that the text stays on its line.
 final class Printable {
   private Printable() {}
 
-  /// The text with every control character as a JSON escape.
+  /// Returns the text with every control character replaced by a JSON escape.
   static String of(String text) {
     var printable = new StringBuilder(text.length());
     for (int i = 0; i < text.length(); i++) {

@@ -12,7 +12,7 @@ record Query(List<String> steps) {
   static Query parse(String query) {
     if (!FORM.matcher(query).matches()) {
       throw new UsageException(
-          "--query '" + query + "' is not member names with '.' between them and '[]' after lists");
+          "--query '" + query + "' must be member names with '.' between them, '[]' after lists");
     }
     return new Query(List.of(query.replace("[]", ".[]").split("\\.", -1)));
   }

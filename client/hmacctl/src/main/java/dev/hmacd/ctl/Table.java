@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// The table format, for people: one line for each member, and lists of objects as columns under
-/// their names.
+/// Writes the table format, for people: one line for each member; a list of objects has a column
+/// for each of their members.
 final class Table {
   private static final String GAP = "  ";
 

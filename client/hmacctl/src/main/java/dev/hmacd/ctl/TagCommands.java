@@ -5,15 +5,15 @@ import dev.hmacd.client.Tag;
 import java.util.List;
 import java.util.Optional;
 
-/// `tag-resource`, `untag-resource` and `list-resource-tags`.
+/// The commands `tag-resource`, `untag-resource` and `list-resource-tags`.
 final class TagCommands {
   static final Option TAGS =
-      Option.list("--tags", "TAG...", "Tags: TagKey=KEY,TagValue=VALUE each. No secrets.");
+      Option.list("--tags", "TAG...", "Tags, each as TagKey=KEY,TagValue=VALUE. No secrets.");
 
   private static final Option KEY_ID =
       Option.required("--key-id", "KEY", "The key: key id or key ARN.");
   private static final Option TAG_KEYS =
-      Option.list("--tag-keys", "KEY...", "The keys of the removed tags.");
+      Option.list("--tag-keys", "KEY...", "The tag keys of the tags to remove.");
 
   private static final String KEY = "TagKey=";
   private static final String VALUE = ",TagValue=";
@@ -62,11 +62,11 @@ final class TagCommands {
 
   private static void requireSome(Arguments arguments, Option option) {
     if (!arguments.has(option)) {
-      throw new UsageException("missing: " + option.name());
+      throw new UsageException("missing option: " + option.name());
     }
   }
 
-  /// Parses tags in the AWS CLI's shorthand.
+  /// Parses tags in the shorthand syntax of the AWS CLI.
   static List<Tag> tags(Arguments arguments) {
     return arguments.all(TAGS).stream().map(TagCommands::parse).toList();
   }
@@ -74,7 +74,7 @@ final class TagCommands {
   private static Tag parse(String text) {
     int value = text.indexOf(VALUE);
     if (!text.startsWith(KEY) || value < 0) {
-      throw new UsageException("--tags takes TagKey=KEY,TagValue=VALUE: " + text);
+      throw new UsageException("--tags must be TagKey=KEY,TagValue=VALUE: " + text);
     }
     return new Tag(text.substring(KEY.length(), value), text.substring(value + VALUE.length()));
   }

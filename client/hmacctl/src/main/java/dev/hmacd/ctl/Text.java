@@ -8,8 +8,9 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/// The AWS CLI's text format: one line for each object. The line has the upper-case name of the
-/// object's member, and then its scalars in the order of their names, separated by tabs.
+/// Writes the AWS CLI's text format: one line for each object. The line begins with the upper-case
+/// name of the member that holds the object. The scalars of the object follow in the order of their
+/// names, separated by tabs.
 final class Text {
   private Text() {}
 
@@ -86,7 +87,7 @@ final class Text {
     text.append(String.join("\t", cells)).append('\n');
   }
 
-  /// Booleans as the AWS CLI writes them, `True` and `False`.
+  /// The text of a scalar. Booleans are `True` and `False`, as in the AWS CLI.
   private static String scalar(Value.Scalar scalar) {
     if (scalar.value() instanceof Boolean truth) {
       return truth ? "True" : "False";

@@ -9,8 +9,9 @@ import java.util.Arrays;
 import java.util.logging.LogManager;
 import java.util.stream.Stream;
 
-/// The training run for the AOT cache (`lib/train`). It runs the most frequent commands of
-/// `hmacctl` in one process that ends normally, because the JVM then writes the cache.
+/// The training run for the AOT cache (`lib/train`). Runs the most frequent commands of `hmacctl`
+/// in one process. The process ends normally, because the JVM writes the cache only at a normal
+/// end.
 final class Train {
   private Train() {}
 

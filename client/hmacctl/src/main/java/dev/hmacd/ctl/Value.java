@@ -11,7 +11,7 @@ sealed interface Value {
   record Scalar(Object value) implements Value {
     public Scalar {
       if (!(value instanceof String || value instanceof Number || value instanceof Boolean)) {
-        throw new IllegalArgumentException("not a scalar: " + value.getClass());
+        throw new IllegalArgumentException("not a string, number or boolean: " + value.getClass());
       }
     }
   }
@@ -23,7 +23,7 @@ sealed interface Value {
     }
   }
 
-  /// Named values, in an order. The names are those of AWS where AWS has one.
+  /// Named values, in the order of the output. A name is that of AWS if AWS has one.
   record Members(Map<String, Value> members) implements Value {
     public Members {
       members = Collections.unmodifiableMap(new LinkedHashMap<>(members));

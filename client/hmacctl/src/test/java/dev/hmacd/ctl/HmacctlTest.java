@@ -135,7 +135,7 @@ class HmacctlTest {
         .isEqualTo(
             failed(
                 2,
-                "--message takes the bytes of a file as fileb://PATH",
+                "--message: use fileb://PATH for the bytes of a file",
                 "See 'hmacctl generate-mac --help'."));
   }
 
@@ -499,21 +499,21 @@ class HmacctlTest {
     return Stream.of(
         wrong("missing command"),
         wrong("unknown command: sign", "sign"),
-        wrong("missing: --key-id, --message, --mac-algorithm", "generate-mac"),
+        wrong("missing option: --key-id, --message, --mac-algorithm", "generate-mac"),
         wrong("unknown option: --nope", "list-keys", "--nope"),
         wrong("unexpected argument: x", "list-keys", "x"),
         wrong("--dry-run takes no value", generateArgs("m", "--dry-run=false")),
-        wrong("--key-id takes a value, KEY", "describe-key", "--key-id"),
-        wrong("--key-id takes a value, KEY", "describe-key", "--key-id", "--output", "text"),
+        wrong("--key-id requires a value: KEY", "describe-key", "--key-id"),
+        wrong("--key-id requires a value: KEY", "describe-key", "--key-id", "--output", "text"),
         wrong("--key-id is given twice", "describe-key", "--key-id", "a", "--key-id", "b"),
         wrong("--output must be one of json, text, table", "list-keys", "--output", "xml"),
         wrong("--key-spec must be one of HMAC_224,", "create-key", "--key-spec", "UNKNOWN"),
         wrong("--max-items must be a whole number", "list-keys", "--max-items", "0"),
         wrong("--timeout must be a number of seconds", "list-keys", "--timeout", "soon"),
         wrong("--timeout must be a number of seconds", "list-keys", "--timeout", "1e99"),
-        wrong("missing: --tags", "tag-resource", "--key-id", "k"),
+        wrong("missing option: --tags", "tag-resource", "--key-id", "k"),
         wrong(
-            "--tags takes TagKey=KEY,TagValue=VALUE: a=b",
+            "--tags must be TagKey=KEY,TagValue=VALUE: a=b",
             "tag-resource",
             "--key-id",
             "k",
@@ -521,12 +521,12 @@ class HmacctlTest {
             "a=b"),
         wrong("use --object-label, --object-id, or both", "adopt-key", "--key-spec", "HMAC_256"),
         wrong("use --target or --socket", "list-keys", "--target", "a:1", "--socket", "b"),
-        wrong("a Unix socket takes no --ca", "list-keys", "--socket", "b", "--ca", "c"),
+        wrong("a Unix socket does not use TLS", "list-keys", "--socket", "b", "--ca", "c"),
         wrong("TLS requires --ca or HMACD_CA", "list-keys", "--target", "a:1"),
         wrong("target must be host:port", "list-keys", tls("nonsense")),
         wrong("cannot read none: no such file", "list-keys", tls("a:1")),
         wrong("cannot read none: no such file", generateArgs("fileb://none")),
-        wrong("--query 'a b' is not", "list-keys", "--query", "a b"));
+        wrong("--query 'a b' must be", "list-keys", "--query", "a b"));
   }
 
   @Test

@@ -18,11 +18,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/// Makes calls: sets a deadline for each, and converts failures to [HmacdException].
+/// Makes gRPC calls: sets the deadline of each call, and converts failures to [HmacdException].
 ///
 /// A call with checksums is repeated once, within the same deadline, if data was damaged in
-/// transit. Only methods that may be repeated have checksums. The channel makes all other retries
-/// ([Connection]).
+/// transit. Only methods that are safe to repeat have checksums. The channel makes all other
+/// retries ([Connection]).
 record Calls(Channel channel, Duration deadlineAfter) {
   Calls {
     if (deadlineAfter.isNegative() || deadlineAfter.isZero()) {
@@ -32,14 +32,16 @@ record Calls(Channel channel, Duration deadlineAfter) {
 
   /// Makes a call, and waits for its outcome.
   ///
-  /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
+  /// @param decode converts the answer to the result; if it throws an [HmacdException], the call
+  ///   fails with this exception
   <Q, A, R> R call(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
     return call(method, options(), request, decode);
   }
 
   /// Makes a call with checksums, and waits for its outcome.
   ///
-  /// @param decode makes the result; an [HmacdException] from it is the outcome of the call
+  /// @param decode converts the answer to the result; if it throws an [HmacdException], the call
+  ///   fails with this exception
   <Q, A, R> R checkedCall(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
     CallOptions options = options();
     try {

@@ -18,18 +18,18 @@ import java.net.UnixDomainSocketAddress;
 import java.util.List;
 import java.util.Map;
 
-/// The channel to the daemons, with retries, load balancing and keep-alive.
+/// The gRPC channel to the daemons, with retries, load balancing and keep-alive.
 final class Connection implements AutoCloseable {
   private static final long KEEP_ALIVE_SECONDS = 30;
   private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
   private static final long CLOSE_SECONDS = 5;
 
-  /// Retries a call, with back-off, if the daemon could not accept it. Only methods that may be
-  /// repeated are retried: a second `CreateKey` would create a second key, and a second
-  /// `CreateAlias` would fail.
+  /// gRPC service config: retries a call, with back-off, if the daemon is unavailable or busy. Only
+  /// methods that are safe to repeat are retried: a second `CreateKey` would create a second key,
+  /// and a second `CreateAlias` would fail.
   ///
-  /// The budget (`retryThrottling`) stops retries while one answer in ten or more is such a
-  /// failure, so that clients do not overload a daemon that recovers.
+  /// The retry budget (`retryThrottling`) keeps clients from overloading a daemon that recovers.
+  /// Retries stop while at least one answer in ten is a retryable failure.
   private static final Map<String, ?> SERVICE_CONFIG =
       Map.of(
           "loadBalancingConfig",
@@ -67,15 +67,16 @@ final class Connection implements AutoCloseable {
           "retryThrottling",
           Map.of("maxTokens", 100.0, "tokenRatio", 0.1));
 
-  // One thread does the I/O of a client over both transports: a daemon is busy long before this
-  // thread is. NIO is part of the JDK, supports Unix sockets, and needs no native library.
+  // One thread does the I/O of a client, over TLS or a Unix socket: a daemon reaches its limit long
+  // before this thread. NIO is part of the JDK, supports Unix sockets, and needs no native library.
   private final EventLoopGroup eventLoops =
       new MultiThreadIoEventLoopGroup(
           1, new DefaultThreadFactory("hmacd-client", true), NioIoHandler.newFactory());
   private final Runnable afterwards;
   private final ManagedChannel channel;
 
-  /// @param afterwards releases resources that only this channel uses
+  /// @param afterwards runs after the channel is closed, and releases resources that only this
+  ///   channel uses
   private Connection(NettyChannelBuilder builder, Runnable afterwards) {
     this.afterwards = afterwards;
     this.channel =
@@ -104,8 +105,8 @@ final class Connection implements AutoCloseable {
         NettyChannelBuilder.forAddress(target.address(), InsecureChannelCredentials.create())
             .overrideAuthority("localhost")
             .channelFactory(NioDomainSocketChannel::new, UnixDomainSocketAddress.class)
-            // Removes the option that gRPC sets on every socket. A Unix socket does not have it,
-            // and Netty would log that.
+            // Removes SO_KEEPALIVE, which gRPC sets on every socket. A Unix socket does not have
+            // this option, and Netty would log an unknown option.
             .withOption(ChannelOption.SO_KEEPALIVE, null),
         () -> {});
   }
@@ -126,8 +127,8 @@ final class Connection implements AutoCloseable {
       channel.shutdownNow();
       Thread.currentThread().interrupt();
     }
-    // Waits until the thread has ended. Otherwise the JVM waits 0.3 s at its end for a thread that
-    // polls for I/O.
+    // Waits until the I/O thread has ended. Without this wait, the JVM waits 0.3 s at its end for a
+    // thread that polls for I/O.
     eventLoops
         .shutdownGracefully(0, CLOSE_SECONDS, SECONDS)
         .awaitUninterruptibly(CLOSE_SECONDS, SECONDS);

@@ -3,14 +3,14 @@ package dev.hmacd.client;
 /// Why a call failed. Branch on the reason: status codes and texts may become more exact, but a
 /// reason never changes its meaning.
 ///
-/// All but the last five are the reasons of the contract (`hmacd.v1.ErrorReason`), sent by the
-/// daemon.
+/// The daemon sends all reasons but the last five; its contract defines them
+/// (`hmacd.v1.ErrorReason`).
 public enum ErrorReason {
   /// The connection has no valid client identity. Get a certificate that names a principal;
   /// reconnect.
   UNAUTHENTICATED,
-  /// No rule allows the caller this action on this key. Keys that do not exist have the same error.
-  /// Metadata: `action`, `principal`.
+  /// No rule allows the caller this action on this key. A key that does not exist gives the same
+  /// error. Metadata: `action`, `principal`.
   ACCESS_DENIED,
 
   /// A field breaks a rule of the contract. Metadata: `field`, `rule`.
@@ -21,31 +21,31 @@ public enum ErrorReason {
   GRANT_TOKENS_NOT_SUPPORTED,
   /// The request sets a key version, which this daemon does not serve yet.
   KEY_VERSION_NOT_SUPPORTED,
-  /// The request was damaged in transit, also at the second attempt. Metadata: `field`.
+  /// The request was damaged in transit, at the first and at the second attempt. Metadata: `field`.
   CHECKSUM_MISMATCH,
   /// The page token is not from this method. Start at the first page.
   INVALID_PAGE_TOKEN,
 
-  /// The key name is not one of this daemon's, or is an alias although the method takes none.
-  /// Metadata: `field`.
+  /// The key name is malformed or of another region or account, or is an alias although the method
+  /// accepts none. Metadata: `field`.
   INVALID_KEY_ID,
   /// There is no such key. Metadata: `key_id`.
   KEY_NOT_FOUND,
   /// There is no such alias. Metadata: `alias_name`.
   ALIAS_NOT_FOUND,
-  /// An alias of that name exists. Metadata: `alias_name`.
+  /// An alias with this name already exists. Metadata: `alias_name`.
   ALIAS_ALREADY_EXISTS,
   /// A quota is reached. Metadata: `limit`, `maximum`.
   LIMIT_EXCEEDED,
 
   /// The key is not pending deletion. Metadata: `key_id`, `key_state`.
   KEY_NOT_PENDING_DELETION,
-  /// The tags cannot be put on a key together. Metadata: `rule`.
+  /// A tag is not valid, or the tags are not valid together. Metadata: `rule`.
   INVALID_TAG,
   /// There is no such access key. Metadata: `access_key_id`.
   ACCESS_KEY_NOT_FOUND,
 
-  /// The state of the key does not allow it. Metadata: `key_id`, `key_state`.
+  /// The state of the key does not allow the action. Metadata: `key_id`, `key_state`.
   KEY_NOT_USABLE,
   /// The algorithm is not the one of the key's spec. Metadata: `key_spec`, `mac_algorithm`.
   INVALID_KEY_USAGE,
@@ -54,16 +54,17 @@ public enum ErrorReason {
   /// The request would have succeeded, but was a dry run.
   DRY_RUN_OPERATION,
 
-  /// The message has the prefix of messages by whose MACs the daemon recognises its keys.
+  /// The message starts with the prefix that is reserved for the check values of keys.
   RESERVED_MESSAGE,
 
-  /// No secret key on the token has that label or id.
+  /// No secret key on the token has this label or id.
   TOKEN_OBJECT_NOT_FOUND,
-  /// More than one secret key on the token matches.
+  /// Several secret keys on the token match, or tokens have different keys under the same label and
+  /// id.
   TOKEN_OBJECT_AMBIGUOUS,
   /// The object's attributes do not permit MACs. Metadata: `attribute`, `rule`, `found`.
   TOKEN_OBJECT_UNFIT,
-  /// The object already backs a key.
+  /// The object already belongs to a key in the registry.
   TOKEN_OBJECT_TAKEN,
   /// The label is reserved for the daemon's own keys.
   TOKEN_OBJECT_RESERVED,
@@ -72,36 +73,39 @@ public enum ErrorReason {
 
   /// The request is longer than the daemon allows. Metadata: `maximum`, in bytes.
   REQUEST_TOO_LONG,
-  /// Partially received requests fill the daemon's memory for them.
+  /// The memory for partially received requests is full, or the caller's principal has its maximum
+  /// of it.
   MEMORY_BUSY,
-  /// There is no such method. Use a newer daemon.
+  /// The daemon does not have this method. Use a newer daemon.
   METHOD_NOT_FOUND,
-  /// The health service knows no service of that name.
+  /// The health service knows no service with this name.
   SERVICE_NOT_FOUND,
 
-  /// The queue to the token is full. Slow down.
+  /// The queue of the token is full, or the caller's principal has its maximum number of calls in
+  /// flight. Send fewer requests.
   TOKEN_BUSY,
-  /// The registry's queue is full. Slow down.
+  /// The queue of the registry is full, or the caller's principal has its maximum number of
+  /// registry calls in flight. Send fewer requests.
   REGISTRY_BUSY,
   /// The deadline of the daemon or of this client passed before the answer.
   DEADLINE_EXCEEDED,
-  /// The token fails or does not give the expected answers.
+  /// No token for the call is usable now: the token fails, or its answers are wrong.
   TOKEN_UNAVAILABLE,
   /// The key's object is missing on the token, or has changed. Metadata: `key_id`.
   KEY_UNAVAILABLE,
   /// The registry cannot be read or written now.
   REGISTRY_UNAVAILABLE,
-  /// The daemon is stopping. Use another one.
+  /// The daemon is stopping. Use another daemon.
   STOPPING,
   /// An unexpected error of the daemon. The daemon's log has its stack trace.
   INTERNAL,
 
   /// From this client: no daemon could be reached, or the connection broke before the answer.
   UNREACHABLE,
-  /// From this client: the answer was damaged in transit, also at the second attempt. A CRC32C does
-  /// not match, or the daemon did not check one of the request.
+  /// From this client: the answer was damaged in transit, at the first and at the second attempt. A
+  /// CRC32C of the answer does not match, or the daemon did not check a CRC32C of the request.
   ANSWER_DAMAGED,
-  /// From this client: the daemon did not honour `dry_run` and carried the request out.
+  /// From this client: the daemon ignored `dry_run`, and executed the request.
   DRY_RUN_IGNORED,
   /// From this client: the calling thread was interrupted, or the call was cancelled.
   CANCELLED,

@@ -45,14 +45,14 @@ import java.util.stream.Stream;
 /// }
 /// ```
 ///
-/// - A `keyId` is a key id, key ARN, alias name (`alias/...`) or alias ARN, unless its method says
-///   less.
+/// - A `keyId` is a key id, key ARN, alias name (`alias/...`) or alias ARN, unless the
+///   documentation of the method names fewer forms.
 /// - Every call has a deadline. Every failure of a call is an [HmacdException].
-/// - Methods that may be repeated are retried: up to three times, with back-off, if the daemon is
-///   unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
+/// - Methods that are safe to repeat are retried: up to three times, with back-off, if the daemon
+///   is unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
 ///   transit.
-/// - The daemon validates arguments. This library passes arguments on unchecked, so that the rules
-///   exist once.
+/// - The daemon validates arguments. This library passes arguments on unchecked, so that only the
+///   daemon has the rules.
 @ThreadSafe
 public final class HmacdClient implements AutoCloseable {
   private final Connection connection;
@@ -74,18 +74,19 @@ public final class HmacdClient implements AutoCloseable {
     return new HmacdClient(connection, new Calls(connection.channel(), deadlineAfter), List.of());
   }
 
-  /// This client with another deadline, over the same connections; closing either closes both.
+  /// Returns a client with another deadline. Both clients share the connections; closing one closes
+  /// both.
   ///
-  /// @param deadlineAfter time limit for a call, with its retries
-  /// @throws IllegalArgumentException if it is not positive
+  /// @param deadlineAfter time limit of a call, including its retries
+  /// @throws IllegalArgumentException if the time limit is not positive
   public HmacdClient withDeadlineAfter(Duration deadlineAfter) {
     return new HmacdClient(connection, new Calls(calls.channel(), deadlineAfter), grantTokens);
   }
 
-  /// This client with grant tokens in every request that has a field for them, over the same
-  /// connections; closing either closes both.
+  /// Returns a client that sends these grant tokens in every request that has a field for grant
+  /// tokens. Both clients share the connections; closing one closes both.
   ///
-  /// @param grantTokens at most 10
+  /// @param grantTokens at most 10 grant tokens
   public HmacdClient withGrantTokens(List<String> grantTokens) {
     return new HmacdClient(connection, calls, List.copyOf(grantTokens));
   }
@@ -93,7 +94,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Computes the MAC of a message.
   ///
   /// @param message 1 to 4096 bytes; for a longer message, compute the MAC of its hash
-  /// @param algorithm the one of the key's spec
+  /// @param algorithm the algorithm of the key's spec
   public Mac generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
     return calls.checkedCall(
         MacServiceGrpc.getGenerateMacMethod(),
@@ -101,8 +102,8 @@ public final class HmacdClient implements AutoCloseable {
         Wire::mac);
   }
 
-  /// [#generateMac], without waiting. The future fails with an [HmacdException]; cancelling it
-  /// cancels the call.
+  /// As [#generateMac], but does not wait. After every error, the future fails with an
+  /// [HmacdException]. Cancelling the future cancels the call.
   public CompletableFuture<Mac> generateMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm) {
     return calls.checkedCallAsync(
@@ -111,19 +112,20 @@ public final class HmacdClient implements AutoCloseable {
         Wire::mac);
   }
 
-  /// Returns if [#generateMac] would succeed; otherwise throws the exception of [#generateMac].
+  /// Returns normally if [#generateMac] would succeed; otherwise throws the exception of
+  /// [#generateMac].
   public void dryRunGenerateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
     dryRun(
         MacServiceGrpc.getGenerateMacMethod(),
         Wire.generateMac(keyId, message, algorithm, grantTokens, true));
   }
 
-  /// Returns if `mac` is the MAC of `message`. Otherwise throws [ErrorReason#KMS_INVALID_MAC], so
-  /// that a caller cannot ignore the result. The daemon compares the full length; a truncated MAC
-  /// does not match.
+  /// Returns normally if `mac` is the MAC of `message`. If the MAC does not match, throws
+  /// [ErrorReason#KMS_INVALID_MAC], so that a caller cannot ignore the result. The daemon compares
+  /// the full length; a truncated MAC does not match.
   ///
   /// @param message 1 to 4096 bytes
-  /// @param algorithm the one of the key's spec
+  /// @param algorithm the algorithm of the key's spec
   /// @param mac 1 to 6144 bytes
   /// @return the key, the algorithm and the key version of the verification
   @CanIgnoreReturnValue
@@ -134,8 +136,8 @@ public final class HmacdClient implements AutoCloseable {
         Wire::verification);
   }
 
-  /// [#verifyMac], without waiting. The future fails with an [HmacdException] after every error,
-  /// also if the MAC does not match. Cancelling it cancels the call.
+  /// As [#verifyMac], but does not wait. The future fails with an [HmacdException] after every
+  /// error, also if the MAC does not match. Cancelling the future cancels the call.
   public CompletableFuture<Verification> verifyMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     return calls.checkedCallAsync(
@@ -144,8 +146,8 @@ public final class HmacdClient implements AutoCloseable {
         Wire::verification);
   }
 
-  /// Returns if [#verifyMac] would succeed, which requires that the MAC matches; otherwise throws
-  /// the exception of [#verifyMac].
+  /// Returns normally if [#verifyMac] would succeed, which requires that the MAC matches; otherwise
+  /// throws the exception of [#verifyMac].
   public void dryRunVerifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     dryRun(
         MacServiceGrpc.getVerifyMacMethod(),
@@ -153,7 +155,7 @@ public final class HmacdClient implements AutoCloseable {
   }
 
   /// Creates a key in the HSM. Never retried: each call creates another key. After an error that
-  /// leaves the outcome open (a deadline, a broken connection), check with [#listKeys].
+  /// leaves the outcome open (a deadline, a broken connection), check the outcome with [#listKeys].
   ///
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata createKey(KeySpec keySpec, String description) {
@@ -162,7 +164,7 @@ public final class HmacdClient implements AutoCloseable {
 
   /// As [#createKey(KeySpec, String)], with tags.
   ///
-  /// @param tags at most 50, with different keys
+  /// @param tags at most 50 tags, with different tag keys
   public KeyMetadata createKey(KeySpec keySpec, String description, List<Tag> tags) {
     return createKey(keySpec, description, tags, Optional.empty());
   }
@@ -188,7 +190,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Registers a key that a key ceremony put on the token. For administrators.
   ///
   /// @param objectLabel CKA_LABEL of exactly one secret key, 1 to 256 bytes of UTF-8
-  /// @param keySpec spec for the use of the key; the key may have any length
+  /// @param keySpec the spec, which decides the MAC algorithm; the key may have any length
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyByLabel(String objectLabel, KeySpec keySpec, String description) {
     return adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(objectLabel), keySpec, description);
@@ -197,7 +199,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Registers a key that a key ceremony put on the token. For administrators.
   ///
   /// @param objectId CKA_ID of exactly one secret key, 1 to 256 bytes
-  /// @param keySpec spec for the use of the key; the key may have any length
+  /// @param keySpec the spec, which decides the MAC algorithm; the key may have any length
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
     return adoptKey(
@@ -211,9 +213,9 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param objectLabel CKA_LABEL, 1 to 256 bytes of UTF-8; label or id must be present
   /// @param objectId CKA_ID, 1 to 256 bytes
-  /// @param keySpec spec for the use of the key; the key may have any length
+  /// @param keySpec the spec, which decides the MAC algorithm; the key may have any length
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
-  /// @param tags at most 50, with different keys
+  /// @param tags at most 50 tags, with different tag keys
   public KeyMetadata adoptKey(
       Optional<String> objectLabel,
       Optional<byte[]> objectId,
@@ -234,8 +236,8 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Lists all keys, ordered by key id. The stream requests a page when it reaches it. Each page
-  /// has its own deadline.
+  /// Lists all keys, ordered by key id. The stream requests each page on demand. Each page has its
+  /// own deadline.
   public Stream<KeyListEntry> listKeys() {
     return PagedIterator.stream(pageToken -> listKeys(0, pageToken));
   }
@@ -243,7 +245,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Requests one page of keys.
   ///
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
-  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<KeyListEntry> listKeys(int pageSize, String pageToken) {
     return calls.call(
         KeyServiceGrpc.getListKeysMethod(),
@@ -254,7 +256,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getNextPageToken()));
   }
 
-  /// Points a new alias at a key. Never retried.
+  /// Creates an alias that points at a key. Never retried.
   ///
   /// @param aliasName `alias/` followed by letters, digits, `/`, `_` or `-`; at most 256 characters
   /// @param targetKeyId key id or key ARN
@@ -283,13 +285,13 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Lists all aliases, ordered by name. The stream requests a page when it reaches it. Each page
-  /// has its own deadline.
+  /// Lists all aliases, ordered by name. The stream requests each page on demand. Each page has its
+  /// own deadline.
   public Stream<AliasListEntry> listAliases() {
     return listAliases("");
   }
 
-  /// Lists the aliases of one key, as [#listAliases()] does.
+  /// As [#listAliases()], but lists only the aliases of one key.
   ///
   /// @param keyId key id or key ARN; empty for the aliases of all keys
   public Stream<AliasListEntry> listAliases(String keyId) {
@@ -300,7 +302,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param keyId key id or key ARN; empty for the aliases of all keys
   /// @param pageSize 1 to 100, or 0 for the daemon's default
-  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<AliasListEntry> listAliases(String keyId, int pageSize, String pageToken) {
     return calls.call(
         KeyServiceGrpc.getListAliasesMethod(),
@@ -339,12 +341,12 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Schedules the deletion of a key. The key is out of service at once. At the end of the window
-  /// the daemon destroys it in the HSM and deletes its aliases. Then its MACs can never be verified
-  /// again. Never retried.
+  /// Schedules the deletion of a key. The key cannot be used after this call. At the end of the
+  /// pending window, the daemon destroys the key in the HSM, and deletes its aliases. The MACs of a
+  /// destroyed key can never be verified again. Never retried.
   ///
   /// @param keyId key id or key ARN
-  /// @param pendingWindowInDays 7 to 30, or 0 for 30
+  /// @param pendingWindowInDays days until the key is destroyed: 7 to 30, or 0 for 30
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata scheduleKeyDeletion(String keyId, int pendingWindowInDays) {
@@ -385,10 +387,10 @@ public final class HmacdClient implements AutoCloseable {
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
-  /// Adds tags to a key. Each replaces a tag with the same tag key; other tags stay.
+  /// Adds tags to a key. Each tag replaces an existing tag with the same tag key; other tags stay.
   ///
   /// @param keyId key id or key ARN
-  /// @param tags 1 to 50, with different keys
+  /// @param tags 1 to 50 tags, with different tag keys
   public void tagResource(String keyId, List<Tag> tags) {
     calls.call(
         KeyServiceGrpc.getTagResourceMethod(),
@@ -399,7 +401,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Removes tags from a key; tag keys that the key does not have are ignored.
   ///
   /// @param keyId key id or key ARN
-  /// @param tagKeys 1 to 50
+  /// @param tagKeys 1 to 50 tag keys
   public void untagResource(String keyId, List<String> tagKeys) {
     calls.call(
         KeyServiceGrpc.getUntagResourceMethod(),
@@ -411,7 +413,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param keyId key id or key ARN
   /// @param pageSize 1 to 50, or 0 for the daemon's default
-  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<Tag> listResourceTags(String keyId, int pageSize, String pageToken) {
     return calls.call(
         KeyServiceGrpc.getListResourceTagsMethod(),
@@ -425,7 +427,7 @@ public final class HmacdClient implements AutoCloseable {
                 answer.getTagsList().stream().map(Wire::tag).toList(), answer.getNextPageToken()));
   }
 
-  /// Creates an access key for a principal of the daemon's AWS edge. Never retried: each call
+  /// Creates an access key for a principal of the daemon's AWS KMS API. Never retried: each call
   /// creates another access key.
   ///
   /// @param principal `arn:<partition>:iam::<account>:user/<name>`
@@ -441,7 +443,7 @@ public final class HmacdClient implements AutoCloseable {
   /// Requests one page of access keys, ordered by id.
   ///
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
-  /// @param pageToken [Page#nextPageToken()] of the page before; empty for the first
+  /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<AccessKeyMetadata> listAccessKeys(int pageSize, String pageToken) {
     return calls.call(
         AccessKeyServiceGrpc.getListAccessKeysMethod(),
@@ -460,7 +462,7 @@ public final class HmacdClient implements AutoCloseable {
         Function.identity());
   }
 
-  /// Deletes an access key; it cannot be used from the next request on.
+  /// Deletes an access key, which cannot be used from the next request on.
   public void deleteAccessKey(String accessKeyId) {
     calls.call(
         AccessKeyServiceGrpc.getDeleteAccessKeyMethod(),

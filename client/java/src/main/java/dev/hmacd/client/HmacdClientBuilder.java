@@ -19,42 +19,42 @@ public final class HmacdClientBuilder {
 
   HmacdClientBuilder() {}
 
-  /// The daemons to call: one or more `host:port`, or one `unix:/path`, the socket of a daemon on
-  /// this machine. Calls go to all addresses of all daemons in turn (round robin). Required.
+  /// Sets the daemons to call: one or more `host:port`, or one `unix:/path`, the socket of a daemon
+  /// on this machine. Calls go to all addresses of all daemons in turn (round robin). Required.
   ///
-  /// @throws IllegalArgumentException if a target has none of these forms
+  /// @throws IllegalArgumentException if a target is neither `host:port` nor `unix:/path`
   @CanIgnoreReturnValue
   public HmacdClientBuilder target(String... targets) {
     this.targets = Arrays.stream(targets).map(Target::parse).toList();
     return this;
   }
 
-  /// Mutual TLS, with PEM files. Required for every `host:port`: the client makes no calls without
-  /// TLS on the network. The files are checked every minute, and new connections use their current
-  /// content.
+  /// Sets the PEM files for mutual TLS. Required for every `host:port`: the client makes no calls
+  /// without TLS on the network. The client checks the PEM files every minute, and new connections
+  /// use their current content.
   ///
-  /// @param ca the authorities of the daemons' certificates
+  /// @param ca certificates of the authorities that the client trusts for the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
-  /// @param key its private key, PKCS #8, not encrypted
+  /// @param key this client's private key, PKCS #8, not encrypted
   @CanIgnoreReturnValue
   public HmacdClientBuilder tls(Path ca, Path cert, Path key) {
     this.tls = new Tls(ca, cert, key);
     return this;
   }
 
-  /// Time limit for a call, with its retries; 5 s by default. [HmacdClient#withDeadlineAfter] sets
-  /// another limit for single calls.
+  /// Sets the time limit of a call, including its retries; 5 s by default.
+  /// [HmacdClient#withDeadlineAfter] sets another limit for single calls.
   ///
-  /// @throws IllegalArgumentException if it is not positive
+  /// @throws IllegalArgumentException if the time limit is not positive
   @CanIgnoreReturnValue
   public HmacdClientBuilder deadlineAfter(Duration deadlineAfter) {
     this.deadlineAfter = deadlineAfter;
     return this;
   }
 
-  /// Builds the client and reads the PEM files. Connects at the first call.
+  /// Builds the client and reads the PEM files. The client connects at its first call.
   ///
-  /// @throws IllegalArgumentException if the settings do not fit each other, or if a file is not
+  /// @throws IllegalArgumentException if the settings contradict each other, or if a file is not
   ///   PEM
   /// @throws UncheckedIOException if a PEM file cannot be read
   public HmacdClient build() {
@@ -63,11 +63,11 @@ public final class HmacdClientBuilder {
 
   private Connection connection() {
     if (targets.isEmpty()) {
-      throw new IllegalArgumentException("no target is set");
+      throw new IllegalArgumentException("no target is set: call target(...) before build()");
     }
     if (targets.size() == 1 && targets.get(0) instanceof Target.UnixSocket target) {
       if (tls != null) {
-        throw new IllegalArgumentException("a unix: target takes no TLS");
+        throw new IllegalArgumentException("a unix: target does not use TLS: do not call tls(...)");
       }
       return Connection.overUnixSocket(target);
     }
@@ -84,7 +84,7 @@ public final class HmacdClientBuilder {
     if (target instanceof Target.HostPort hostPort) {
       return hostPort;
     }
-    throw new IllegalArgumentException("a unix: target must be the only one");
+    throw new IllegalArgumentException("a unix: target must be the only target");
   }
 
   private record Tls(Path ca, Path cert, Path key) {}

@@ -123,7 +123,7 @@ public final class HmacdException extends RuntimeException {
     }
   }
 
-  /// The reason of an error that has no [ErrorInfo] of a daemon.
+  /// The reason for an error without an [ErrorInfo] from a daemon.
   private static ErrorReason reason(Code code) {
     return switch (code) {
       case UNAVAILABLE -> ErrorReason.UNREACHABLE;

@@ -2,7 +2,7 @@ package dev.hmacd.client;
 
 /// The state of a key, which decides the possible operations.
 public enum KeyState {
-  /// The daemon is creating the key on the token; it cannot be used yet.
+  /// The daemon is creating the key on the token; the key cannot be used yet.
   CREATING,
   /// The key can be used.
   ENABLED,

@@ -7,8 +7,8 @@ import java.util.Objects;
 
 /// The MAC of a message, with its key and algorithm.
 ///
-/// Equality compares the MAC in constant time. `toString` omits the MAC: a reader of the MAC can
-/// pass the message off as signed.
+/// [#equals] compares MACs in constant time. `toString` omits the MAC: a reader of the MAC could
+/// present the message as signed.
 @Immutable
 public final class Mac {
   private final ByteString mac;

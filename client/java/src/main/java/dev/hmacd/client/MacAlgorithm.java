@@ -10,6 +10,7 @@ public enum MacAlgorithm {
   HMAC_SHA_384,
   /// MACs of 64 bytes, under keys of spec [KeySpec#HMAC_512].
   HMAC_SHA_512,
-  /// A value of a newer daemon that this client does not know. Refused as an argument.
+  /// A value of a newer daemon that this client does not know. Methods refuse this value as an
+  /// argument.
   UNKNOWN
 }

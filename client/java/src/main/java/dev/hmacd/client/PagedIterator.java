@@ -9,7 +9,7 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/// Iterates over a list in pages, and requests each page when it reaches it.
+/// Iterates over a list, and requests its pages on demand.
 final class PagedIterator<T> implements Iterator<T> {
   private final Function<String, Page<T>> pageAt;
   private Iterator<T> page = List.<T>of().iterator();
@@ -20,7 +20,7 @@ final class PagedIterator<T> implements Iterator<T> {
     this.pageAt = pageAt;
   }
 
-  /// @param pageAt requests the page of a token; the empty token is that of the first page
+  /// @param pageAt requests the page for a page token; the empty token stands for the first page
   static <T> Stream<T> stream(Function<String, Page<T>> pageAt) {
     return StreamSupport.stream(
         Spliterators.spliteratorUnknownSize(
@@ -30,7 +30,7 @@ final class PagedIterator<T> implements Iterator<T> {
 
   @Override
   public boolean hasNext() {
-    while (!page.hasNext() && !last) { // a page may be empty and not be the last
+    while (!page.hasNext() && !last) { // An empty page may precede other pages.
       Page<T> next = pageAt.apply(nextPageToken);
       page = next.items().iterator();
       nextPageToken = next.nextPageToken();

@@ -20,12 +20,12 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
-/// Resolves all addresses of a client's daemons. TLS checks each address under its own name. gRPC's
-/// own resolvers take one name only.
+/// gRPC name resolver that resolves all addresses of a client's daemons. TLS verifies each daemon's
+/// certificate for the name of this daemon. gRPC's own resolvers support only one name.
 ///
-/// gRPC resolves again when a connection breaks. The JDK's cache of names limits the cost.
+/// gRPC resolves the names again when a connection breaks. The JDK's DNS cache limits the cost.
 final class Targets extends NameResolverProvider {
-  /// The target of the channel. The provider itself has the daemons' names.
+  /// The target URI of the channel, without names: [Targets] has the names of the daemons.
   static final String CHANNEL_TARGET = "hmacd:///";
 
   private final List<Target.HostPort> targets;
@@ -90,7 +90,8 @@ final class Targets extends NameResolverProvider {
 
     Resolver(Args args) {
       this.context = args.getSynchronizationContext();
-      // A channel always has one. The type is nullable for resolvers outside of a channel.
+      // A channel always has an offload executor. The type is nullable for resolvers outside of a
+      // channel.
       this.executor = requireNonNull(args.getOffloadExecutor());
     }
 

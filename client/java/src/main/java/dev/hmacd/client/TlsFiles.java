@@ -19,14 +19,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 
 /// The PEM files of mutual TLS. Changed files are read again, so that a new connection uses a
-/// renewed certificate. If they cannot be read, the failure is logged, and the previous content
-/// stays in use.
+/// renewed certificate. If the changed files cannot be read, a warning is logged, and the previous
+/// content stays in use.
 final class TlsFiles implements AutoCloseable {
   private final Path ca;
   private final Path cert;
   private final Path key;
   private final AdvancedTlsX509TrustManager trustManager;
-  // Without it, TlsChannelCredentials uses a KeyStore, which slowly derives a key from a password.
+  // Without this key manager, TlsChannelCredentials uses a KeyStore, which slowly derives a key
+  // from a password.
   private final AdvancedTlsX509KeyManager keyManager = new AdvancedTlsX509KeyManager();
   private final ScheduledExecutorService reader;
   private List<FileTime> read;
@@ -46,7 +47,7 @@ final class TlsFiles implements AutoCloseable {
       throw new UncheckedIOException(e);
     } catch (GeneralSecurityException e) {
       throw new IllegalArgumentException(
-          "no PEM in %s, %s or %s: %s".formatted(ca, cert, key, e.getMessage()), e);
+          "%s, %s or %s is not a valid PEM file: %s".formatted(ca, cert, key, e.getMessage()), e);
     }
     reader =
         Executors.newSingleThreadScheduledExecutor(
@@ -72,12 +73,15 @@ final class TlsFiles implements AutoCloseable {
     try {
       List<FileTime> now = lastModified();
       if (!now.equals(read)) {
-        read = now; // Before the read, so that a change during the read is found later.
+        read = now; // Set first, so that the next check finds a change during the read.
         read();
       }
     } catch (IOException | GeneralSecurityException | RuntimeException e) {
       System.getLogger(TlsFiles.class.getName())
-          .log(System.Logger.Level.WARNING, "TLS files could not be read again", e);
+          .log(
+              System.Logger.Level.WARNING,
+              "Changed TLS files not read: previous content stays in use",
+              e);
     }
   }
 

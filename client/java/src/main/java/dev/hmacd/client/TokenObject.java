@@ -17,7 +17,8 @@ import java.util.OptionalInt;
 /// @param neverExtractable CKA_NEVER_EXTRACTABLE; false for imported keys
 /// @param local CKA_LOCAL: the key was made on the token
 /// @param keyBytes CKA_VALUE_LEN: the length of the key in bytes
-/// @param otherTokenSerials the daemon's other tokens that are known to hold the same key
+/// @param otherTokenSerials serial numbers of the daemon's other tokens that are known to hold the
+///   same key
 public record TokenObject(
     String tokenSerial,
     String label,

@@ -25,7 +25,8 @@ final class Wire {
       MacAlgorithm algorithm,
       List<String> grantTokens,
       boolean dryRun) {
-    // The checksum is of the caller's bytes, not of the copy, so that it also covers the copying.
+    // The checksum is of the caller's array, not of the copy, so that it also detects an error of
+    // the copying.
     return GenerateMacRequest.newBuilder()
         .setKeyId(keyId)
         .setMessageCrc32C(crc32c(message))
@@ -74,7 +75,7 @@ final class Wire {
   }
 
   static Verification verification(VerifyMacResponse answer) {
-    if (!answer.getMacValid()) { // Never sent, but only `true` means valid.
+    if (!answer.getMacValid()) { // A daemon never sends false, but only true means a valid MAC.
       throw new HmacdException(
           ErrorReason.KMS_INVALID_MAC, Code.INVALID_ARGUMENT, "the MAC does not match");
     }
@@ -156,7 +157,7 @@ final class Wire {
       case HMAC_256 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_256;
       case HMAC_384 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_384;
       case HMAC_512 -> dev.hmacd.v1.KeySpec.KEY_SPEC_HMAC_512;
-      case UNKNOWN -> throw new IllegalArgumentException("KeySpec.UNKNOWN is not an argument");
+      case UNKNOWN -> throw new IllegalArgumentException("KeySpec.UNKNOWN must not be an argument");
     };
   }
 
@@ -166,7 +167,8 @@ final class Wire {
       case HMAC_SHA_256 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256;
       case HMAC_SHA_384 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_384;
       case HMAC_SHA_512 -> dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512;
-      case UNKNOWN -> throw new IllegalArgumentException("MacAlgorithm.UNKNOWN is not an argument");
+      case UNKNOWN ->
+          throw new IllegalArgumentException("MacAlgorithm.UNKNOWN must not be an argument");
     };
   }
 

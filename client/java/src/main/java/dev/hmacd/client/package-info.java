@@ -1,4 +1,5 @@
-/// A client of hmacd, for MACs under keys in an HSM. Start at [dev.hmacd.client.HmacdClient].
+/// A client of hmacd, which computes and verifies MACs with keys in an HSM. Start at
+/// [dev.hmacd.client.HmacdClient].
 @NullMarked
 package dev.hmacd.client;
 
