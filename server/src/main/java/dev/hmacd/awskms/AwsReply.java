@@ -94,7 +94,8 @@ final class AwsReply {
               case Outcome.Failed(var failure) ->
                   error(failure, errors.of(failure, call.method().name(), input));
               case Outcome released -> ended(released, new Response(200, body, requestId()));
-            });
+            },
+        body.length);
   }
 
   void fail(Failure failure) {
@@ -106,7 +107,8 @@ final class AwsReply {
         () ->
             call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
                 ? error(released, errors.of(released, call.method().name(), input))
-                : null);
+                : null,
+        0);
   }
 
   /// Refuses the request with an error of the AWS KMS edge itself, e.g. an invalid signature.
@@ -116,7 +118,8 @@ final class AwsReply {
             call.release(new Outcome.Failed(error.failure()), ReleaseCheck.NONE)
                     instanceof Outcome.Failed(var failure)
                 ? error(failure, error)
-                : null);
+                : null,
+        0);
   }
 
   private Response error(Failure failure, AwsError error) {

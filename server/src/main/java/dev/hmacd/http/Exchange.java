@@ -9,9 +9,11 @@ public interface Exchange {
   /// Answers the request. Called once, on any thread.
   ///
   /// @param release returns the response, or null if the request gets no answer. `release` runs on
-  ///   the connection's event loop, in the task that passes the response to the connection.
-  ///   `release` does not run if the client has disconnected
-  void respond(Supplier<@Nullable Response> release);
+  ///   the connection's event loop, in the task that hands the response to the transport: over
+  ///   HTTP/1.1 after the answers to all earlier requests of the connection. `release` does not run
+  ///   if the client has disconnected
+  /// @param heldBytes bytes of heap that `release` holds
+  void respond(Supplier<@Nullable Response> release, int heldBytes);
 
   /// Whether the client has disconnected.
   boolean isGone();

@@ -205,11 +205,12 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
             waiting.size() >= server.limits().maxRequestsPerConnection());
   }
 
-  /// Sends the available answers, in the order of their requests.
+  /// Releases and sends the available answers, in the order of their requests. An answer that waits
+  /// for an earlier answer is not released yet.
   void sendReady() {
     boolean sent = false;
     for (Http1Exchange next = waiting.peek(); next != null; next = waiting.peek()) {
-      Response response = next.response();
+      Response response = next.releaseAnswer();
       if (response == null) {
         break;
       }

@@ -31,7 +31,6 @@ final class Http1Exchange extends NettyExchange {
   private String target = "";
   private boolean last;
   private boolean expectsContinue;
-  private @Nullable Response response;
 
   Http1Exchange(Http1Connection connection, ServerState server, ConnectionMemory memory) {
     super(connection.channel(), server, memory);
@@ -39,19 +38,13 @@ final class Http1Exchange extends NettyExchange {
   }
 
   @Override
-  void send(Response answer) {
-    response = answer;
+  void answerAvailable() {
     connection.sendReady();
   }
 
   @Override
   Channel connection() {
     return connection.channel();
-  }
-
-  /// The answer to this request; null before the answer is available.
-  @Nullable Response response() {
-    return response;
   }
 
   /// Whether the connection is closed after the answer.
@@ -130,7 +123,7 @@ final class Http1Exchange extends NettyExchange {
   /// ambiguous or ignored.
   void refuse(HttpError error) {
     last = true;
-    respond(() -> server().handler().refuse(error));
+    respond(() -> server().handler().refuse(error), 0);
   }
 
   /// Encodes the answer.

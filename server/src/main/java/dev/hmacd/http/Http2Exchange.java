@@ -80,8 +80,11 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
     }
 
     @Override
-    void send(Response response) {
-      write(response);
+    void answerAvailable() {
+      Response response = releaseAnswer();
+      if (response != null) {
+        write(response);
+      }
     }
   }
 
@@ -185,7 +188,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
     complete = true;
     refusedBeforeEnd = true;
     unwatch();
-    exchange.respond(() -> server.handler().refuse(error));
+    exchange.respond(() -> server.handler().refuse(error), 0);
   }
 
   @Override

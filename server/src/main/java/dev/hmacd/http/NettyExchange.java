@@ -44,6 +44,9 @@ abstract class NettyExchange implements Exchange {
   private boolean ended;
   private @Nullable Runnable whenGone;
 
+  /// The answer before its release; null before the answer is available, and after its release.
+  private @Nullable Supplier<@Nullable Response> answer;
+
   /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
   ///   HTTP/2
   NettyExchange(Channel channel, ServerState server, ConnectionMemory memory) {
@@ -54,8 +57,9 @@ abstract class NettyExchange implements Exchange {
     hold(REQUEST_BYTES);
   }
 
-  /// Sends the answer. Called on the event loop.
-  abstract void send(Response response);
+  /// Releases and sends the available answer, when the connection can send it. Called on the event
+  /// loop.
+  abstract void answerAvailable();
 
   /// The TCP connection.
   abstract Channel connection();
@@ -157,7 +161,7 @@ abstract class NettyExchange implements Exchange {
       entered = true;
       server.handler().handle(request, this);
     } else {
-      respond(() -> server.handler().refuse(HttpError.REQUEST_LIMIT));
+      respond(() -> server.handler().refuse(HttpError.REQUEST_LIMIT), 0);
     }
   }
 
@@ -184,6 +188,7 @@ abstract class NettyExchange implements Exchange {
 
   /// Ends the request, because its connection or stream was closed before the answer.
   void abandon() {
+    answer = null;
     Runnable action = whenGone;
     if (isFirstEnd() && action != null) {
       action.run();
@@ -210,13 +215,13 @@ abstract class NettyExchange implements Exchange {
   }
 
   @Override
-  public final void respond(Supplier<@Nullable Response> release) {
+  public final void respond(Supplier<@Nullable Response> release, int heldBytes) {
     EventExecutor loop = channel.eventLoop();
     if (loop.inEventLoop()) {
-      finish(release);
+      hold(release, heldBytes);
     } else {
       try {
-        loop.execute(() -> finish(release));
+        loop.execute(() -> hold(release, heldBytes));
       } catch (RejectedExecutionException e) {
         // The event loops have ended, and all connections are closed.
         return;
@@ -224,17 +229,28 @@ abstract class NettyExchange implements Exchange {
     }
   }
 
-  /// Answers the request, on the event loop.
-  final void finish(Supplier<@Nullable Response> release) {
-    if (ended) {
-      return;
+  /// Holds the answer until its release, on the event loop.
+  private void hold(Supplier<@Nullable Response> release, int heldBytes) {
+    if (!ended) {
+      hold(heldBytes);
+      answer = release;
+      answerAvailable();
     }
-    Response response = release.get();
-    if (response != null && isFirstEnd()) {
-      whenGone = null; // The runnable has a reference to the request.
-      hold(REQUEST_BYTES + ANSWER_BYTES + (long) response.body().length - held);
-      send(response);
+  }
+
+  /// Releases the answer, in the task that hands the response to the transport.
+  ///
+  /// @return null if no answer is available, or if the request gets no answer
+  final @Nullable Response releaseAnswer() {
+    Supplier<@Nullable Response> release = answer;
+    answer = null;
+    Response response = release == null || ended ? null : release.get();
+    if (response == null || !isFirstEnd()) {
+      return null;
     }
+    whenGone = null; // The runnable has a reference to the request.
+    hold(REQUEST_BYTES + ANSWER_BYTES + (long) response.body().length - held);
+    return response;
   }
 
   @Override

@@ -21,6 +21,7 @@ final class TransferTimeout {
 
   /// Number of complete frames at the last check.
   private int framesSeen;
+
   private final Since undecodedSince = new Since();
   private final Since unwritableSince = new Since();
   private final Since unsentSince = new Since();

@@ -69,7 +69,7 @@ final class AwsReplyTest {
     }
 
     @Override
-    public void respond(Supplier<@Nullable Response> release) {}
+    public void respond(Supplier<@Nullable Response> release, int heldBytes) {}
 
     @Override
     public boolean isGone() {

@@ -37,6 +37,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -342,6 +343,28 @@ final class CallOutcomeTest {
       gate.release();
       assertThat(answer.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS))
           .isEqualTo("KEY_NOT_USABLE");
+    }
+  }
+
+  /// With pipelining, an answer waits for the answer to the connection's earlier request.
+  @Test
+  void pipelinedMacOfAKeyThatWasDisabledMeanwhileIsNotReleased() throws Exception {
+    try (Caller admin = daemon.as("admin");
+        var signer = new AwsCaller(daemon, "admin");
+        RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      String other = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+      int signed = token.count(FaultyToken.Call.SIGN);
+      try (var gate = token.blockingAnswer(FaultyToken.Call.SIGN)) {
+        connection.write(signer.bytes("GenerateMac", AwsCaller.macOf(other)));
+        gate.awaitEntered();
+        connection.write(signer.bytes("GenerateMac", AwsCaller.macOf(key)));
+        Eventually.holds(
+            "the second MAC is computed", () -> token.count(FaultyToken.Call.SIGN) >= signed + 2);
+        admin.disable(key);
+        gate.release();
+        assertThat(connection.read().status()).isEqualTo(200);
+        assertThat(connection.read().body()).contains("DisabledException");
+      }
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /// Fuzz target: any bytes on an HTTP/1.1 connection.
 ///
@@ -148,16 +149,25 @@ public final class Http1Fuzz {
   private static List<String> read(byte[] stream, int size, boolean late, int expected) {
     List<String> requests = new ArrayList<>();
     List<Runnable> answers = new ArrayList<>();
+    List<Integer> released = new ArrayList<>();
     var connection =
         new Connection(
             (request, exchange) -> {
               int number = requests.size();
               requests.add(text(request));
               var _ = exchange.admit(CALLER);
+              Runnable answer =
+                  () ->
+                      exchange.respond(
+                          () -> {
+                            released.add(number);
+                            return answer(number);
+                          },
+                          0);
               if (late) {
-                answers.add(() -> exchange.respond(() -> answer(number)));
+                answers.add(answer);
               } else {
-                exchange.respond(() -> answer(number));
+                answer.run();
               }
             });
     connection.writeInPieces(stream, size);
@@ -171,6 +181,9 @@ public final class Http1Fuzz {
               || (sent.get(i).body().isEmpty() && requests.get(i).startsWith("HEAD ")),
           "answers are out of order");
     }
+    check(
+        released.equals(IntStream.range(0, requests.size()).boxed().toList()),
+        "answers are not released in the order of the requests");
     int refusals = sent.size() - requests.size();
     check(refusals == 0 || refusals == 1, "a refused request was answered more than once");
     check(
@@ -197,7 +210,7 @@ public final class Http1Fuzz {
         new Connection(
             (_, exchange) -> {
               var _ = exchange.admit(CALLER);
-              exchange.respond(() -> answer(0));
+              exchange.respond(() -> answer(0), 0);
             });
     connection.write(stream, 0, stream.length);
     for (int i = 0; i < 16; i++) {
@@ -216,7 +229,7 @@ public final class Http1Fuzz {
     connection.writeInPieces(stream, size);
     for (int i = 0; i < exchanges.size(); i++) {
       int number = i;
-      exchanges.get(i).respond(() -> answer(number));
+      exchanges.get(i).respond(() -> answer(number), 0);
     }
     List<Answer> sent = connection.answers();
     check(sent.size() <= 1, "an unauthenticated caller got more than one answer");

@@ -221,8 +221,7 @@ final class IncompleteRequestTest {
       other.call(3, PATH).frame(DATA, 0, 3, beginning);
       End refused = other.end(3);
       assertThat(refused.withoutText()).isEqualTo(BUSY);
-      assertThat(((End.Answered) refused).text())
-          .startsWith("the memory for calls is full");
+      assertThat(((End.Answered) refused).text()).startsWith("the memory for calls is full");
       byte[] whole = message(0, good);
       other.call(5, PATH).frame(DATA, 0, 5, Arrays.copyOf(whole, 7));
       other.data(5, Arrays.copyOfRange(whole, 7, whole.length));
