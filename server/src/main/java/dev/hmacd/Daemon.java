@@ -18,8 +18,8 @@ import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.KeyCreation;
 import dev.hmacd.usecase.KeyDeletion;
-import dev.hmacd.usecase.KeyMaker;
 import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.KeyStateService;
@@ -102,7 +102,7 @@ public final class Daemon implements AutoCloseable {
             new HealthReporter(health, this::inService, config.exitsWhenLost(), onLost));
     var router = new TokenRouter(this.tokens);
     recovery = new KeyRecovery(registry, router);
-    var maker = new KeyMaker(registry, router, recovery);
+    var maker = new KeyCreation(registry, router, recovery);
     deletion = new KeyDeletion(registry, router);
     var unavailableKeys = new UnavailableKeys();
     useCases =

@@ -40,7 +40,7 @@ public final class HealthCheck implements AutoCloseable {
   private final HealthMachine machine;
   private final ScheduledThreadPoolExecutor schedule = schedule();
   private final CountDownLatch firstSuccess = new CountDownLatch(1);
-  private final OrderedTasks effects = new OrderedTasks();
+  private final SerialExecutor effects = new SerialExecutor();
   private final Object lock = new Object();
 
   /// Written under the lock.

@@ -17,7 +17,7 @@ final class PoolHealth {
   private final List<TokenPool.Member> members;
   private final TokenPool.Listener listener;
   private final CountDownLatch firstHealthy = new CountDownLatch(1);
-  private final OrderedTasks reports = new OrderedTasks();
+  private final SerialExecutor reports = new SerialExecutor();
   private final Object reporting = new Object();
 
   @GuardedBy("reporting")

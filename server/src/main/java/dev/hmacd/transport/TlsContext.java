@@ -123,7 +123,7 @@ public final class TlsContext {
       PrivateKey key =
           read("private_key", () -> PemReader.privateKey(config.privateKey(), own.getFirst()));
       SslContextBuilder builder =
-          SslContextBuilder.forServer(OneKeyManager.factory(key, own))
+          SslContextBuilder.forServer(SingleKeyManager.factory(key, own))
               .protocols(VERSIONS)
               .ciphers(Http2SecurityUtil.CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
               .applicationProtocolConfig(protocols);

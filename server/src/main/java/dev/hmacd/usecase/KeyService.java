@@ -39,7 +39,7 @@ public final class KeyService {
   private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
-  private final KeyMaker maker;
+  private final KeyCreation maker;
   private final KeyAdoption adoption;
   private final TokenRouter tokens;
   private final UnavailableKeys unavailableKeys;
@@ -48,7 +48,7 @@ public final class KeyService {
   public KeyService(
       Registry registry,
       Access access,
-      KeyMaker maker,
+      KeyCreation maker,
       TokenRouter tokens,
       UnavailableKeys unavailableKeys,
       Clock clock) {

@@ -16,7 +16,7 @@ import dev.hmacd.token.TokenInfo;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
-import dev.hmacd.usecase.KeyMaker;
+import dev.hmacd.usecase.KeyCreation;
 import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.KeyStateService;
@@ -73,7 +73,7 @@ public final class JsonFuzz {
     var access = new Access(List.of());
     var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
     var unavailableKeys = new UnavailableKeys();
-    var maker = new KeyMaker(registry, tokens, new KeyRecovery(registry, tokens));
+    var maker = new KeyCreation(registry, tokens, new KeyRecovery(registry, tokens));
     return OperationTable.of(
         new UseCases(
             new MacService(registry, access, tokens, unavailableKeys),

@@ -61,7 +61,7 @@ final class HeldCreation {
         new KeyService(
             registry,
             access(),
-            new KeyMaker(registry, tokens, new KeyRecovery(registry, tokens)),
+            new KeyCreation(registry, tokens, new KeyRecovery(registry, tokens)),
             tokens,
             new UnavailableKeys(),
             Clock.systemUTC());

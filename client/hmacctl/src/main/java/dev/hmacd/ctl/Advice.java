@@ -13,8 +13,7 @@ record Advice(ExitCode exitCode, String hint) {
           denied(
               "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
       case ACCESS_DENIED ->
-          denied(
-              "Check the key name, and ask an administrator for a rule that allows the action.");
+          denied("Check the key name, and ask an administrator for a rule that allows the action.");
       case TOKEN_OBJECT_RESERVED ->
           denied("This object belongs to the daemon itself and cannot be adopted.");
 

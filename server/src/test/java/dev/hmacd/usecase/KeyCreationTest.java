@@ -43,7 +43,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Token and registry are consistent after each failure of a key's creation.
-final class KeyMakerTest {
+final class KeyCreationTest {
   private static final Duration LONG = Duration.ofSeconds(30);
   private static final Duration SHORT = Duration.ofMillis(50);
 
@@ -56,10 +56,10 @@ final class KeyMakerTest {
   private TokenPool pool;
   private TokenRouter tokens;
   private KeyRecovery recovery;
-  private KeyMaker maker;
+  private KeyCreation maker;
 
   @SuppressWarnings("NullAway.Init") // open() sets the fields.
-  KeyMakerTest() {}
+  KeyCreationTest() {}
 
   @BeforeEach
   void open() throws TokenException {
@@ -71,7 +71,7 @@ final class KeyMakerTest {
     pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
     tokens = new TokenRouter(pool);
     recovery = new KeyRecovery(registry, tokens);
-    maker = new KeyMaker(registry, tokens, recovery);
+    maker = new KeyCreation(registry, tokens, recovery);
   }
 
   @AfterEach

@@ -19,8 +19,8 @@ import org.slf4j.LoggerFactory;
 /// The registry stores the key as `CREATING` before the token generates it, and as `ENABLED`
 /// afterwards. [KeyRecovery] completes or removes a key that stays `CREATING` after a crash or
 /// failure.
-public final class KeyMaker {
-  private static final Logger log = LoggerFactory.getLogger(KeyMaker.class);
+public final class KeyCreation {
+  private static final Logger log = LoggerFactory.getLogger(KeyCreation.class);
 
   /// State of a key generation. The lane sets `BEGUN`, and a failure or deadline sets `GIVEN_UP`:
   /// the first change counts.
@@ -34,7 +34,7 @@ public final class KeyMaker {
   private final TokenRouter tokens;
   private final KeyRecovery recovery;
 
-  public KeyMaker(Registry registry, TokenRouter tokens, KeyRecovery recovery) {
+  public KeyCreation(Registry registry, TokenRouter tokens, KeyRecovery recovery) {
     this.writer = registry.writer();
     this.tokens = tokens;
     this.recovery = recovery;

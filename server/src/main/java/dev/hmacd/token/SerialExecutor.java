@@ -14,8 +14,8 @@ import org.slf4j.LoggerFactory;
 /// lock.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queue is thread-safe.
-final class OrderedTasks {
-  private static final Logger log = LoggerFactory.getLogger(OrderedTasks.class);
+final class SerialExecutor {
+  private static final Logger log = LoggerFactory.getLogger(SerialExecutor.class);
 
   private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final AtomicBoolean running = new AtomicBoolean();

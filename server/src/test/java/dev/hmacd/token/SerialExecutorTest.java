@@ -12,8 +12,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /// Order of callbacks that several threads add under a lock and run outside of it.
-final class OrderedTasksTest {
-  private final OrderedTasks tasks = new OrderedTasks();
+final class SerialExecutorTest {
+  private final SerialExecutor tasks = new SerialExecutor();
   private final List<Integer> order = new CopyOnWriteArrayList<>();
 
   @Test

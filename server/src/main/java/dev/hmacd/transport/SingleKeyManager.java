@@ -17,13 +17,13 @@ import org.jspecify.annotations.Nullable;
 
 /// A key manager (JSSE) with one certificate and its private key. A key store would be slow: it
 /// would encrypt the key with ten thousand rounds, and decrypt it again.
-final class OneKeyManager extends X509ExtendedKeyManager {
+final class SingleKeyManager extends X509ExtendedKeyManager {
   private static final String ALIAS = "hmacd";
 
   private final PrivateKey key;
   private final X509Certificate[] chain;
 
-  private OneKeyManager(PrivateKey key, List<X509Certificate> chain) {
+  private SingleKeyManager(PrivateKey key, List<X509Certificate> chain) {
     this.key = key;
     this.chain = chain.toArray(X509Certificate[]::new);
   }
@@ -31,7 +31,7 @@ final class OneKeyManager extends X509ExtendedKeyManager {
   /// A key manager factory for Netty. The factory parses the key for the TLS library once, not at
   /// each handshake.
   static KeyManagerFactory factory(PrivateKey key, List<X509Certificate> chain) {
-    var manager = new OneKeyManager(key, chain);
+    var manager = new SingleKeyManager(key, chain);
     return new OpenSslCachingX509KeyManagerFactory(
         new SimpleKeyManagerFactory(ALIAS) {
           @Override
