@@ -42,7 +42,8 @@ final class CommandSetup {
     List<Token> tokens = new ArrayList<>();
     for (Config.TokenSettings settings : config.tokens()) {
       if (!(settings.selector() instanceof TokenSelector.BySerial serial)) {
-        throw new IllegalArgumentException("each of several tokens must have a serial number");
+        throw new IllegalArgumentException(
+            "token.serial is missing: each token requires a serial number if there are several tokens");
       }
       try {
         tokens.add(

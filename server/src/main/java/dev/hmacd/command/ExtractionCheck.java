@@ -2,7 +2,7 @@ package dev.hmacd.command;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
-import dev.hmacd.token.ExtractionTrial;
+import dev.hmacd.token.ExtractionAttempt;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenException;
 
@@ -25,7 +25,7 @@ final class ExtractionCheck {
     }
   }
 
-  private void report(ExtractionTrial.Result result) {
+  private void report(ExtractionAttempt.Result result) {
     var unfit = result.attributes().unfit();
     if (unfit.isPresent()) {
       list.fail("key trial", unfit.get().attribute() + " " + unfit.get().rule());

@@ -8,11 +8,11 @@ import org.jspecify.annotations.Nullable;
 /// Used only on the connection's event loop.
 final class ConnectionMemory implements ConnectionMeter.EdgeMemory {
   private final Channel connection;
-  private final ServerState server;
+  private final ServerContext server;
   private long bytes;
   private @Nullable Object principal;
 
-  ConnectionMemory(Channel connection, ServerState server) {
+  ConnectionMemory(Channel connection, ServerContext server) {
     this.connection = connection;
     this.server = server;
   }

@@ -36,7 +36,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
 
   private final Channel channel;
   private final Http1Decoder decoder;
-  private final ServerState server;
+  private final ServerContext server;
   private final ConnectionMemory memory;
   private final ConnectionMeter meter;
   private final ArrayDeque<Http1Exchange> waiting = new ArrayDeque<>();
@@ -61,7 +61,7 @@ final class Http1Connection extends ChannelInboundHandlerAdapter
   /// is pending.
   private volatile long idleSinceNanos;
 
-  Http1Connection(Channel channel, Http1Decoder decoder, ServerState server) {
+  Http1Connection(Channel channel, Http1Decoder decoder, ServerContext server) {
     this.channel = channel;
     this.decoder = decoder;
     this.server = server;

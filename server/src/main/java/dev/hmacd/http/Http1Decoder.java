@@ -119,9 +119,9 @@ final class Http1Decoder extends HttpRequestDecoder {
       throw new TrailerException();
     }
     fields++;
-    if (fields > ServerState.MAX_HEADER_FIELDS) {
+    if (fields > ServerContext.MAX_HEADER_FIELDS) {
       throw new TooLongHttpHeaderException(
-          "the request has more than " + ServerState.MAX_HEADER_FIELDS + " header fields");
+          "the request has more than " + ServerContext.MAX_HEADER_FIELDS + " header fields");
     }
     return super.splitHeaderName(line, start, length);
   }

@@ -32,7 +32,7 @@ final class Http1Exchange extends NettyExchange {
   private boolean last;
   private boolean expectsContinue;
 
-  Http1Exchange(Http1Connection connection, ServerState server, ConnectionMemory memory) {
+  Http1Exchange(Http1Connection connection, ServerContext server, ConnectionMemory memory) {
     super(connection.channel(), server, memory);
     this.connection = connection;
   }

@@ -43,7 +43,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   private static final Logger log = LoggerFactory.getLogger(Http2Connection.class);
 
   private final Channel channel;
-  private final ServerState server;
+  private final ServerContext server;
   private final Http2FrameCodec codec;
   private final ConnectionMemory memory;
   private final ConnectionMeter meter;
@@ -61,7 +61,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   /// streams are open.
   private volatile long idleSinceNanos = System.nanoTime() | 1;
 
-  private Http2Connection(Channel channel, Http2FrameCodec codec, ServerState server) {
+  private Http2Connection(Channel channel, Http2FrameCodec codec, ServerContext server) {
     this.channel = channel;
     this.codec = codec;
     this.server = server;
@@ -70,7 +70,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   }
 
   /// Adds the HTTP/2 handlers to a connection.
-  static void configure(ChannelPipeline pipeline, ServerState server) {
+  static void configure(ChannelPipeline pipeline, ServerContext server) {
     var limits = server.limits();
     Http2FrameCodec codec =
         Http2FrameCodecBuilder.forServer()

@@ -29,7 +29,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
 
   private final Channel stream;
   private final Http2Connection connection;
-  private final ServerState server;
+  private final ServerContext server;
   private final StreamExchange exchange;
   private String method = "";
   private String path = "";
@@ -55,7 +55,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
 
   private volatile boolean answered;
 
-  Http2Exchange(Channel stream, Http2Connection connection, ServerState server) {
+  Http2Exchange(Channel stream, Http2Connection connection, ServerContext server) {
     this.stream = stream;
     this.connection = connection;
     this.server = server;
@@ -63,7 +63,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
   }
 
   private final class StreamExchange extends NettyExchange {
-    StreamExchange(Channel stream, ServerState server, ConnectionMemory memory) {
+    StreamExchange(Channel stream, ServerContext server, ConnectionMemory memory) {
       super(stream, server, memory);
     }
 
@@ -135,7 +135,7 @@ final class Http2Exchange extends ChannelInboundHandlerAdapter
   }
 
   private void head(Http2Headers fields) {
-    if (fields.size() > ServerState.MAX_HEADER_FIELDS) {
+    if (fields.size() > ServerContext.MAX_HEADER_FIELDS) {
       refuse(HttpError.HEADERS_TOO_LONG);
       return;
     }

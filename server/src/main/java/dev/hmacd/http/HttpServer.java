@@ -24,7 +24,7 @@ public final class HttpServer {
 
   private final EventLoops loops;
   private final @Nullable TlsContext tls;
-  private final ServerState server;
+  private final ServerContext server;
   private @Nullable Channel listening;
 
   /// @param loops event loops, started before this server
@@ -39,7 +39,7 @@ public final class HttpServer {
     this.loops = loops;
     this.tls = tls;
     this.server =
-        new ServerState(
+        new ServerContext(
             limits,
             profile,
             handler,

@@ -24,7 +24,7 @@ abstract class NettyExchange implements Exchange {
   private static final int SHORT_BODY_BYTES = 8192;
 
   private final Channel channel;
-  private final ServerState server;
+  private final ServerContext server;
   private final ConnectionMemory memory;
   private final RequestBody body = new RequestBody();
 
@@ -49,7 +49,7 @@ abstract class NettyExchange implements Exchange {
 
   /// @param channel the channel of the request: the connection with HTTP/1.1, the stream with
   ///   HTTP/2
-  NettyExchange(Channel channel, ServerState server, ConnectionMemory memory) {
+  NettyExchange(Channel channel, ServerContext server, ConnectionMemory memory) {
     this.channel = channel;
     this.server = server;
     this.memory = memory;
@@ -64,7 +64,7 @@ abstract class NettyExchange implements Exchange {
   /// The TCP connection.
   abstract Channel connection();
 
-  final ServerState server() {
+  final ServerContext server() {
     return server;
   }
 

@@ -22,10 +22,10 @@ import org.slf4j.LoggerFactory;
 final class ProtocolDetector extends ChannelInitializer<Channel> {
   private static final Logger log = LoggerFactory.getLogger(ProtocolDetector.class);
 
-  private final ServerState server;
+  private final ServerContext server;
   private final @Nullable TlsContext tls;
 
-  ProtocolDetector(ServerState server, @Nullable TlsContext tls) {
+  ProtocolDetector(ServerContext server, @Nullable TlsContext tls) {
     this.server = server;
     this.tls = tls;
   }
@@ -65,7 +65,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
   }
 
   /// Adds the HTTP/1.1 handlers to a connection.
-  static void http1(ChannelPipeline pipeline, ServerState server) {
+  static void http1(ChannelPipeline pipeline, ServerContext server) {
     var decoder = new Http1Decoder(server.limits().maxHeaderBytes());
     pipeline.addLast(decoder);
     pipeline.addLast(new HttpResponseEncoder());
@@ -79,7 +79,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
     private static final byte[] PREFACE = {'P', 'R', 'I', ' '};
 
     private final Channel channel;
-    private final ServerState server;
+    private final ServerContext server;
 
     /// Start time of the connection; later, the arrival time of its first byte ([System#nanoTime]).
     private volatile long sinceNanos = System.nanoTime();
@@ -89,7 +89,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
     /// Whether the protocol of the connection is known. Used on the event loop.
     private boolean known;
 
-    FirstBytes(Channel channel, ServerState server) {
+    FirstBytes(Channel channel, ServerContext server) {
       this.channel = channel;
       this.server = server;
     }

@@ -20,7 +20,7 @@ public final class AccessKeyRegistry {
     this.table = table;
   }
 
-  /// Starts work within the owner's quota of registry operations, as [KeyWriter#forOwner].
+  /// Starts a registry operation within the quota of its owner, like [KeyWriter#forOwner].
   public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }

@@ -23,7 +23,7 @@ public interface KeyWriter {
   /// Maximum number of aliases of one key, equal to the quota of AWS KMS.
   int MAX_ALIASES_PER_KEY = 50;
 
-  /// Starts work that counts against the owner's quota of registry operations until it completes.
+  /// Starts a registry operation, which counts against the quota of its owner until it completes.
   ///
   /// @param owner the caller's principal
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight

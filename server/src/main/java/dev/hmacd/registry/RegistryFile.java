@@ -47,7 +47,7 @@ final class RegistryFile implements AutoCloseable {
 
   /// A part of the file's content in memory.
   interface CachedPart {
-    /// Loads the part from the file into memory.
+    /// Loads this part of the registry from the SQLite file into memory.
     void load(Database db) throws SQLException;
   }
 

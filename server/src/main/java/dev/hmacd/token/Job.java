@@ -79,7 +79,7 @@ abstract class Job<T> {
     return new Job<>(deadlineNanos, completion) {
       @Override
       T perform(LaneSession session) throws TokenException {
-        return work.on(session.workSession());
+        return work.on(session.recheckingSession());
       }
 
       @Override

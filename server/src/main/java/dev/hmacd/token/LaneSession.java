@@ -71,8 +71,8 @@ final class LaneSession {
   }
 
   /// The session for work other than MACs.
-  TokenSession workSession() throws TokenException {
-    return new WorkSession(session(), this);
+  TokenSession recheckingSession() throws TokenException {
+    return new RecheckingSession(session(), this);
   }
 
   boolean isOpen() {
@@ -125,7 +125,7 @@ final class LaneSession {
 
   private long load(KeyObject key) throws TokenException {
     try {
-      long loaded = workSession().load(key);
+      long loaded = recheckingSession().load(key);
       lanes.faults().keyLoaded(key);
       return loaded;
     } catch (TokenException e) {

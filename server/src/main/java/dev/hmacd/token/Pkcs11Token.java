@@ -207,12 +207,12 @@ public final class Pkcs11Token implements Token {
   ///
   /// @param name label and id of the key that the trial generates and destroys; no object on the
   ///   token may have them
-  public ExtractionTrial.Result tryExtraction(KeyObject name) throws TokenException {
+  public ExtractionAttempt.Result tryExtraction(KeyObject name) throws TokenException {
     try (var _ = shared.handles().enter()) {
       long handle = cryptoki.openSession(locate());
       try {
         ensureLoggedIn(handle);
-        return ExtractionTrial.run(cryptoki, handle, name, mechanisms);
+        return ExtractionAttempt.run(cryptoki, handle, name, mechanisms);
       } finally {
         cryptoki.closeSession(handle);
       }

@@ -136,7 +136,7 @@ public final class TokenRouter {
                     : CompletableFuture.failedFuture(failure));
   }
 
-  /// Whether the operation may succeed on another token after a failure.
+  /// Whether a failure is a fault of one token, so that a retry on another token can succeed.
   private static boolean isOfTheToken(Throwable failure) {
     Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
     return cause instanceof TokenException token

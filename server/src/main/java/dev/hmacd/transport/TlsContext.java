@@ -102,8 +102,7 @@ public final class TlsContext {
         throw cause;
       }
       throw new IllegalStateException(
-          "TLS files of " + section + " not read: unexpected exception of the reader",
-          e.getCause());
+          "TLS files of " + section + " not read: unexpected exception", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException(

@@ -92,7 +92,7 @@ public final class AliasService {
     Key key = authorizer.requireById(call, action, "target_key_id", given).entry();
     // A key in state CREATING may still be removed from the registry. An alias of the key would
     // prevent the removal.
-    KeyStateTable.require(action, key);
+    KeyStateRules.require(action, key);
     return key;
   }
 

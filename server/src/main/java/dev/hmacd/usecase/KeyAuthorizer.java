@@ -109,8 +109,8 @@ final class KeyAuthorizer {
     if (access.decide(key.principal(), key.action(), now) instanceof Decision.Denied denied) {
       return new Failure.Denied(key.principal(), key.action(), denied);
     }
-    if (!KeyStateTable.allows(key.action(), now)) {
-      return KeyStateTable.refusal(key.action(), now).orElseThrow();
+    if (!KeyStateRules.allows(key.action(), now)) {
+      return KeyStateRules.refusal(key.action(), now).orElseThrow();
     }
     boolean isSameVersion =
         now.currentVersion().number() == before.currentVersion().number()

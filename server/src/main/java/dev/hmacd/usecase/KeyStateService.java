@@ -86,7 +86,7 @@ public final class KeyStateService {
                 writer.update(
                     id,
                     key ->
-                        KeyStateTable.allows(action, key)
+                        KeyStateRules.allows(action, key)
                             ? Optional.of(change.apply(key))
                             : Optional.empty())),
         reply,
@@ -97,7 +97,7 @@ public final class KeyStateService {
   /// id of the key.
   static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
     Key key = authorizer.requireById(call, action, "key_id", given).entry();
-    KeyStateTable.require(action, key);
+    KeyStateRules.require(action, key);
     return key.id();
   }
 
@@ -111,7 +111,7 @@ public final class KeyStateService {
       if (refused.kind() == RegistryException.Kind.REFUSED) {
         return reader
             .find(id)
-            .flatMap(key -> KeyStateTable.refusal(action, key))
+            .flatMap(key -> KeyStateRules.refusal(action, key))
             .orElseGet(() -> new Failure.KeyNotFound(given));
       }
     }

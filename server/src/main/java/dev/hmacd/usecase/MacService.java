@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// Use cases that compute and verify MACs.
 ///
 /// No method blocks: a method returns after the message is in the work queue, and a lane completes
-/// the reply. The checks have the order of AWS KMS: key look-up, authorization, key state,
-/// algorithm, token, comparison, dry run.
+/// the reply. The use case checks a request in the order of AWS KMS: key look-up, authorization,
+/// key state, algorithm, PKCS#11 token, comparison of the MAC, dry run.
 @ThreadSafe
 @SuppressWarnings(
     "ThreadSafe") // The registry and TokenRouter are thread-safe, Access is annotated.
@@ -137,7 +137,7 @@ public final class MacService {
 
   private AuthorizedKey usable(Call call, Action action, MacRequest request) {
     AuthorizedKey key = authorizer.require(call, action, request.keyId());
-    KeyStateTable.require(action, key.entry());
+    KeyStateRules.require(action, key.entry());
     KeySpec spec = key.entry().spec();
     if (spec.algorithm() != request.algorithm()) {
       throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));

@@ -13,7 +13,7 @@ public record PageRequest(String list, int size, String after) {
 
   /// Reads and validates the page fields of a request.
   ///
-  /// @param list name of the list, e.g. `keys`, without line breaks
+  /// @param list name of the list, such as `keys`; it has no line breaks
   /// @param given the requested page size; 0 for the default
   /// @param token a value of [Page#nextToken]; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]

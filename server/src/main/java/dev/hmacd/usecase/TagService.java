@@ -43,7 +43,7 @@ public final class TagService {
     ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(), () -> writer.tag(id, key -> KeyStateTable.allows(action, key), tags)),
+            call.principal(), () -> writer.tag(id, key -> KeyStateRules.allows(action, key), tags)),
         reply,
         e ->
             FailureMapper.unwrap(e) instanceof RegistryException refused
@@ -60,7 +60,7 @@ public final class TagService {
         call,
         writer.forOwner(
             call.principal(),
-            () -> writer.untag(id, key -> KeyStateTable.allows(action, key), tagKeys)),
+            () -> writer.untag(id, key -> KeyStateRules.allows(action, key), tagKeys)),
         reply,
         e -> KeyStateService.failure(reader, action, id, keyId, e));
   }

@@ -70,7 +70,7 @@ public final class Http1Fuzz {
       var _ = new EmbeddedChannel(connections).writeInbound(channel); // Creates the meter.
       ProtocolDetector.http1(
           channel.pipeline(),
-          new ServerState(
+          new ServerContext(
               LIMITS,
               TestHandler.PROFILE,
               new TestHandler(requests),

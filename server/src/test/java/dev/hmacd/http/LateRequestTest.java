@@ -56,7 +56,7 @@ final class LateRequestTest {
           .ticker(ticker)
           .handlers(
               new ProtocolDetector(
-                  new ServerState(
+                  new ServerContext(
                       LIMITS,
                       TestHandler.PROFILE,
                       new TestHandler((request, _) -> taken.add(request)),

@@ -26,7 +26,7 @@ final class ProtocolDetectorTest {
   private final EmbeddedChannel channel =
       new EmbeddedChannel(
           new ProtocolDetector(
-              new ServerState(
+              new ServerContext(
                   LIMITS,
                   TestHandler.PROFILE,
                   new TestHandler((request, _) -> taken.add(request)),

@@ -79,7 +79,7 @@ final class TokenAttributesContractTest extends TokenContract {
   @Test
   void extractionTrialReportsItsResultAndLeavesNoObject() throws TokenException {
     KeyObject name = fresh();
-    ExtractionTrial.Result result = CHOSEN.find(sessionCopies).tryExtraction(name);
+    ExtractionAttempt.Result result = CHOSEN.find(sessionCopies).tryExtraction(name);
     assertThat(result.attributes().unfit()).isEmpty();
     assertThat(result.valueTold()).isFalse();
     assertThat(result.copyLoosened()).isFalse();

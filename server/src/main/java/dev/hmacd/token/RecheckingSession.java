@@ -14,11 +14,11 @@ import java.util.Set;
 /// The storage of the token may return between the search for an object and the search for the
 /// health check key. So this class searches for a missing object again after it has found the
 /// health check key.
-final class WorkSession implements TokenSession {
+final class RecheckingSession implements TokenSession {
   private final TokenSession session;
   private final LaneSession lane;
 
-  WorkSession(TokenSession session, LaneSession lane) {
+  RecheckingSession(TokenSession session, LaneSession lane) {
     this.session = session;
     this.lane = lane;
   }

@@ -5,7 +5,7 @@ import dev.hmacd.transport.Connections;
 /// State that all connections of an [HttpServer] share.
 ///
 /// @param watchdog watchdog of slow requests and idle connections
-record ServerState(
+record ServerContext(
     HttpLimits limits,
     HttpProfile profile,
     HttpHandler handler,

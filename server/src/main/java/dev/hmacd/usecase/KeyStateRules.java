@@ -9,14 +9,14 @@ import java.util.Set;
 
 /// Table of the key states in which each action is allowed. AWS KMS has a similar table ("Key
 /// states of AWS KMS keys", developer guide).
-final class KeyStateTable {
+final class KeyStateRules {
   private static final Set<KeyState> USABLE = EnumSet.of(KeyState.ENABLED, KeyState.UNAVAILABLE);
   private static final Set<KeyState> KEPT =
       EnumSet.of(KeyState.ENABLED, KeyState.UNAVAILABLE, KeyState.DISABLED);
   private static final Set<KeyState> DOOMED = EnumSet.of(KeyState.PENDING_DELETION);
   private static final Set<KeyState> ANY = EnumSet.allOf(KeyState.class);
 
-  private KeyStateTable() {}
+  private KeyStateRules() {}
 
   // No default branch: a new action does not compile until its allowed key states are defined.
   private static Set<KeyState> allowed(Action action) {

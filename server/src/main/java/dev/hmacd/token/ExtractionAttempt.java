@@ -12,8 +12,8 @@ import java.util.Set;
 /// Tries to extract a key from the token, as an attacker with the PIN would. The attributes of a
 /// key do not prove its protection: some tokens wrap keys with CKA_EXTRACTABLE false.
 ///
-/// The trial generates a key with the template of all new keys, and destroys the key afterwards.
-public final class ExtractionTrial {
+/// The attempt generates a key with the template of all new keys, and destroys the key afterwards.
+public final class ExtractionAttempt {
   private static final int KEY_BYTES = 32;
   private static final int AES_BYTES = 32;
   private static final int IV_BYTES = 16;
@@ -43,7 +43,7 @@ public final class ExtractionTrial {
     }
   }
 
-  /// The result of an extraction trial.
+  /// The result of an attempt to extract a key.
   ///
   /// @param attributes the attributes of the key, as read from the token
   /// @param valueTold whether the token returned the key's bytes (CKA_VALUE)
@@ -66,7 +66,7 @@ public final class ExtractionTrial {
   private final Cryptoki module;
   private final long session;
 
-  private ExtractionTrial(Cryptoki module, long session) {
+  private ExtractionAttempt(Cryptoki module, long session) {
     this.module = module;
     this.session = session;
   }
@@ -76,7 +76,7 @@ public final class ExtractionTrial {
   /// @param mechanisms the mechanisms of the token
   static Result run(Cryptoki module, long session, KeyObject name, Set<Long> mechanisms)
       throws TokenException {
-    return new ExtractionTrial(module, session).run(name, mechanisms);
+    return new ExtractionAttempt(module, session).run(name, mechanisms);
   }
 
   private Result run(KeyObject name, Set<Long> mechanisms) throws TokenException {
