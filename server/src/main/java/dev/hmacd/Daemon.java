@@ -146,7 +146,8 @@ public final class Daemon implements AutoCloseable {
         new HealthCheck.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
   }
 
-  /// Registers all parts in the reverse order of a stop. A stop loses no call: it first sets the
+  /// Registers all parts to be closed: a stop closes the last registered part first. A stop loses no
+  /// call: it first sets the
   /// health status to NOT_SERVING and drains the calls in flight. After the drain, the lanes and
   /// the registry close, and answer the remaining calls. A stop closes the connections last.
   private void register(HealthGrpcService health) {

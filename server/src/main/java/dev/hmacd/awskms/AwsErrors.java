@@ -3,7 +3,7 @@ package dev.hmacd.awskms;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
-import dev.hmacd.key.KeyName;
+import dev.hmacd.key.KeyReference;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Failure;
 import java.util.List;
@@ -144,27 +144,27 @@ final class AwsErrors {
     }
     for (String member : List.of("KeyId", "TargetKeyId", "AliasName")) {
       if (input.value(member) instanceof String given) {
-        return KeyName.parse(given, scope).map(this::arn).orElse("*");
+        return KeyReference.parse(given, scope).map(this::arn).orElse("*");
       }
     }
     return "*";
   }
 
-  private String arn(KeyName name) {
+  private String arn(KeyReference name) {
     return switch (name) {
-      case KeyName.Id(var id) -> scope.keyArn(id);
-      case KeyName.OfAlias(var alias) -> scope.aliasArn(alias);
+      case KeyReference.Id(var id) -> scope.keyArn(id);
+      case KeyReference.OfAlias(var alias) -> scope.aliasArn(alias);
     };
   }
 
   private String missing(String given) {
-    Optional<KeyName> name = KeyName.parse(given, scope);
+    Optional<KeyReference> name = KeyReference.parse(given, scope);
     if (name.isEmpty()) {
       return invalidKeyId(given);
     }
     return switch (name.get()) {
-      case KeyName.Id(var id) -> missingKey(scope.keyArn(id));
-      case KeyName.OfAlias(var alias) -> missing(alias);
+      case KeyReference.Id(var id) -> missingKey(scope.keyArn(id));
+      case KeyReference.OfAlias(var alias) -> missing(alias);
     };
   }
 

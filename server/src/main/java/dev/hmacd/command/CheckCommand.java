@@ -4,6 +4,7 @@ import dev.hmacd.ExitCode;
 import dev.hmacd.LostRegistryDetector;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
+import dev.hmacd.config.TlsConfig;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
@@ -47,7 +48,8 @@ final class CheckCommand implements Command {
     if (config.rules().isEmpty()) {
       list.warn("access", "no rules: no caller has any permission");
     }
-    config.grpc().tcp().ifPresent(this::tls);
+    config.grpc().tcp().ifPresent(tcp -> tls("grpc.tls", tcp.tls()));
+    config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(files -> tls("aws_kms.tls", files));
     for (Config.TokenSettings settings : config.tokens()) {
       token(config, settings);
     }
@@ -85,13 +87,13 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void tls(Config.TcpListener tcp) {
-    TlsContext tls = new TlsContext("grpc.tls", tcp.tls(), "h2");
+  private void tls(String section, TlsConfig files) {
+    TlsContext tls = new TlsContext(section, files, "h2");
     try {
       tls.reload();
-      list.ok("TLS files", "the daemon's certificate expires at " + tls.notAfter());
+      list.ok(section, "the daemon's certificate expires at " + tls.notAfter());
     } catch (IOException e) {
-      list.fail("TLS files", String.valueOf(e.getMessage()));
+      list.fail(section, String.valueOf(e.getMessage()));
     }
   }
 
@@ -187,7 +189,7 @@ final class CheckCommand implements Command {
                 + "; there must be one");
         return true;
       }
-      list.ok("probe key", ExtractionCheck.attributes(found.getFirst().attributes()));
+      list.ok("probe key", TokenExtractionCheck.attributes(found.getFirst().attributes()));
       knownAnswer(session, known.get());
       return true;
     } catch (TokenException e) {

@@ -31,7 +31,7 @@ final class DaemonRunner {
 
   /// The work of a command between the start and the stop of the daemon.
   interface Started {
-    /// Does the work of the command. A failure ends the process.
+    /// Does the work of the command. A failure of this work ends the process.
     void run() throws StartException, InterruptedException;
   }
 

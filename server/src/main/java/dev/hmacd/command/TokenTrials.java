@@ -14,11 +14,11 @@ final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int ID_BYTES = 16;
 
-  private final ExtractionCheck extraction;
+  private final TokenExtractionCheck extraction;
   private final SettingsTrial settings;
 
   TokenTrials(Pkcs11Token token, Config.TokenSettings settings, Checklist list) {
-    this.extraction = new ExtractionCheck(token, list);
+    this.extraction = new TokenExtractionCheck(token, list);
     this.settings = new SettingsTrial(token, settings, list);
   }
 

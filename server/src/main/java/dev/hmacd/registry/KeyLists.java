@@ -36,13 +36,13 @@ public final class KeyLists {
 
   /// Lists the keys in state `CREATING`.
   public CompletableFuture<List<CreatingKey>> creating() {
-    return store.read(KeyRows::creating);
+    return store.read(KeyRowReader::creating);
   }
 
   /// Lists the condemned keys, whose deletion is due and final. The objects of condemned keys may
   /// still be on a token.
   public CompletableFuture<List<Key>> condemned() {
-    return store.read(KeyRows::condemned);
+    return store.read(KeyRowReader::condemned);
   }
 
   /// Lists the key ids that are greater than `after` (empty: all), in order.
@@ -53,7 +53,7 @@ public final class KeyLists {
                 "SELECT key_id FROM keys WHERE key_id > ? AND state <> ? ORDER BY key_id LIMIT ?",
                 row -> new KeyId(row.getString("key_id")),
                 after,
-                KeyRows.CONDEMNED,
+                KeyRowReader.CONDEMNED,
                 limit));
   }
 
@@ -70,8 +70,8 @@ public final class KeyLists {
           arguments.add(after);
           arguments.add(limit);
           return db.query(
-              KeyRows.SELECT_ALIASES + where + " name > ? ORDER BY name LIMIT ?",
-              KeyRows::alias,
+              KeyRowReader.SELECT_ALIASES + where + " name > ? ORDER BY name LIMIT ?",
+              KeyRowReader::alias,
               arguments.toArray());
         });
   }

@@ -39,7 +39,7 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
   public void load(Database db) throws SQLException {
     Map<String, Key> newById = new HashMap<>();
     Map<String, Key> newByAlias = new HashMap<>();
-    for (Key key : KeyRows.all(db)) {
+    for (Key key : KeyRowReader.all(db)) {
       newById.put(key.id().value(), key);
       key.aliases().forEach(alias -> newByAlias.put(alias.name(), key));
     }

@@ -37,7 +37,7 @@ final class SqliteAliases {
                   now,
                   now,
                   target.value(),
-                  KeyRows.CONDEMNED);
+                  KeyRowReader.CONDEMNED);
           if (inserted == 0 && !find(db, alias).isEmpty()) {
             throw new RegistryException(
                 Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
@@ -101,7 +101,7 @@ final class SqliteAliases {
 
   /// Reads an alias, as a list with one entry. The list is empty if the alias does not exist.
   private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
-    return db.query(KeyRows.SELECT_ALIASES + " WHERE name = ?", KeyRows::alias, alias.name());
+    return db.query(KeyRowReader.SELECT_ALIASES + " WHERE name = ?", KeyRowReader::alias, alias.name());
   }
 
   private static RegistryException notFound(Alias alias) {

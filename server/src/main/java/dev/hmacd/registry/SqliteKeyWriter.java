@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
-/// Changes run one after the other on the thread of [RegistryStore]. No other thread changes the
-/// [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
+/// Changes run one after the other on the thread of [RegistryStore]. Only this thread
+/// changes the [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
 /// the expected key state as a condition. If the condition of a statement does not hold, the change
 /// is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
@@ -154,7 +154,7 @@ final class SqliteKeyWriter implements KeyWriter {
                   .toList();
           for (Key key : due) {
             db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
-            KeyStatements.setState(db, key, KeyRows.CONDEMNED);
+            KeyStatements.setState(db, key, KeyRowReader.CONDEMNED);
           }
           return () -> {
             due.forEach(key -> table.remove(key.id()));
@@ -167,7 +167,7 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<KeyId> forget(KeyId id) {
     return store.change(
         db -> {
-          KeyStatements.delete(db, id, KeyRows.CONDEMNED);
+          KeyStatements.delete(db, id, KeyRowReader.CONDEMNED);
           return () -> id;
         });
   }

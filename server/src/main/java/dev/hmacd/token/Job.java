@@ -62,7 +62,7 @@ abstract class Job<T> {
       long handle = session.handle(request.key(), request.check());
       if (completion().isWithdrawn()) {
         throw new TokenException(
-            Kind.WITHDRAWN, "the caller's authorization ended while the MAC was queued");
+            Kind.WITHDRAWN, "the key or the caller's permission changed while the MAC was queued");
       }
       return session.session().sign(handle, request.algorithm(), request.message());
     }

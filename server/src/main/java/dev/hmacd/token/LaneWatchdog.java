@@ -56,7 +56,7 @@ final class LaneWatchdog {
           replaceHanging(now);
         } catch (RuntimeException | Error e) {
           // A failed check must not end the watchdog.
-          log.atError().setCause(e).log("Lane watchdog failed");
+          log.atError().setCause(e).log("Lane watchdog check failed; the next check follows");
         }
       }
     } catch (InterruptedException e) {

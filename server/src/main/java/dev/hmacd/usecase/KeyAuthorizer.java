@@ -5,7 +5,7 @@ import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.Key;
-import dev.hmacd.key.KeyName;
+import dev.hmacd.key.KeyReference;
 import dev.hmacd.registry.KeyReader;
 import org.jspecify.annotations.Nullable;
 
@@ -35,8 +35,8 @@ final class KeyAuthorizer {
   AuthorizedKey requireById(Call call, Action action, String field, String given) {
     FieldValidation.keyId(field, given);
     call.concerns(given);
-    var name = KeyName.parse(given, reader.scope());
-    if (name.isEmpty() || !(name.get() instanceof KeyName.Id(var id))) {
+    var name = KeyReference.parse(given, reader.scope());
+    if (name.isEmpty() || !(name.get() instanceof KeyReference.Id(var id))) {
       throw new Refusal(new Failure.InvalidKeyId(field, given));
     }
     return require(call, action, field, given, reader.find(id).orElse(null));
@@ -48,7 +48,7 @@ final class KeyAuthorizer {
     if (found != null) {
       return authorize(caller, action, found);
     }
-    if (KeyName.parse(given, reader.scope()).isEmpty()) {
+    if (KeyReference.parse(given, reader.scope()).isEmpty()) {
       throw new Refusal(new Failure.InvalidKeyId(field, given));
     }
     throw new Refusal(notFound(caller, action, given));

@@ -92,7 +92,7 @@ public final class KeyDeletion implements AutoCloseable {
       KeyId forgotten = await(writer.forget(key.id()));
       log.atInfo()
           .addKeyValue("key_id", forgotten)
-          .log("Key deleted from the registry: its tokens do not have the key any more");
+          .log("Key deleted: registry entry removed");
     } catch (ExecutionException | TimeoutException e) {
       logFailure(key, e);
     }

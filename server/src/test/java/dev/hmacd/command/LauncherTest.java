@@ -54,6 +54,18 @@ final class LauncherTest {
     assertThat(output(shell, java)).isEqualTo("0\n0\n");
   }
 
+  /// The unit does not restart the daemon after status 78: an operator has to act.
+  @Test
+  void withoutAUsableJavaTheStatusIsThatOfAConfigurationError() throws Exception {
+    var command = new ProcessBuilder(launcher().toString()).redirectErrorStream(true);
+    command.environment().put("HMACD_JAVA", folder.resolve("jdk/bin/absent").toString());
+    Process process = command.start();
+    assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.exitValue()).isEqualTo(78);
+    assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .contains("HMACD_JAVA=", "no Java 25 or newer");
+  }
+
   /// A service of systemd has no locale, so paths and the log would be ASCII. The daemon recognises
   /// kernel errors in English only.
   @ParameterizedTest

@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// unexpected error.
 @Tag("slow")
 final class StartFailureTest {
+  private static final int FAULT_FOUND = 1;
   private static final int SOFTWARE = 70;
   private static final int TEMPORARY = 75;
   private static final int CONFIG = 78;
@@ -325,10 +326,9 @@ final class StartFailureTest {
       listener.configure(this, "127.0.0.1:0");
     }
     Files.delete(daemon.folder().resolve(file));
-    assertFails(
-        daemon.run("serve"),
-        CONFIG,
-        key + ": cannot read " + daemon.folder().resolve(file) + ": no such file");
+    String fault = key + ": cannot read " + daemon.folder().resolve(file) + ": no such file";
+    assertFails(daemon.run("serve"), CONFIG, fault);
+    assertFails(daemon.run("check"), FAULT_FOUND, fault);
   }
 
   /// For example, an installation without a library.

@@ -3,14 +3,14 @@ package dev.hmacd.key;
 import java.util.Optional;
 
 /// The name of a key in a request: a key id, key ARN, alias name or alias ARN.
-public sealed interface KeyName {
-  record Id(KeyId id) implements KeyName {}
+public sealed interface KeyReference {
+  record Id(KeyId id) implements KeyReference {}
 
-  record OfAlias(Alias alias) implements KeyName {}
+  record OfAlias(Alias alias) implements KeyReference {}
 
   /// Parses a name. Returns empty for a malformed name, and for an ARN of another partition, region
   /// or account.
-  static Optional<KeyName> parse(String given, ArnScope scope) {
+  static Optional<KeyReference> parse(String given, ArnScope scope) {
     String name = given;
     if (given.startsWith("arn:")) {
       if (!given.startsWith(scope.prefix())) {

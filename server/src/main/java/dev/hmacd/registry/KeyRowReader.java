@@ -25,7 +25,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Maps rows of the database to [Key] and [AliasEntry].
-final class KeyRows {
+final class KeyRowReader {
   /// State of a condemned key in the database: the deletion of the key is due and final. [KeyState]
   /// has no such state.
   static final String CONDEMNED = "CONDEMNED";
@@ -40,7 +40,7 @@ final class KeyRows {
   /// The query whose rows [#alias] reads.
   static final String SELECT_ALIASES = "SELECT name, key_id, created_ms, updated_ms FROM aliases";
 
-  private KeyRows() {}
+  private KeyRowReader() {}
 
   /// Reads all keys except the condemned keys, with their aliases.
   static List<Key> all(Database db) throws SQLException {
@@ -86,7 +86,7 @@ final class KeyRows {
   /// Reads the aliases of all keys, by key id.
   private static Map<String, Set<Alias>> aliases(Database db) throws SQLException {
     Map<String, Set<Alias>> aliases = new HashMap<>();
-    for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRows::alias)) {
+    for (AliasEntry entry : db.query(SELECT_ALIASES, KeyRowReader::alias)) {
       aliases.computeIfAbsent(entry.target().value(), _ -> new HashSet<>()).add(entry.alias());
     }
     return aliases;

@@ -7,11 +7,11 @@ import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenException;
 
 /// Checks for `hmacd check` whether keys can be extracted from a token.
-final class ExtractionCheck {
+final class TokenExtractionCheck {
   private final Pkcs11Token token;
   private final Checklist list;
 
-  ExtractionCheck(Pkcs11Token token, Checklist list) {
+  TokenExtractionCheck(Pkcs11Token token, Checklist list) {
     this.token = token;
     this.list = list;
   }
