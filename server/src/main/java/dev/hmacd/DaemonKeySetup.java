@@ -159,7 +159,10 @@ final class DaemonKeySetup {
                     + serial
                     + ". If token "
                     + serial
-                    + " was added: hmacd init"),
+                    + " was added: hmacd init. If token "
+                    + others.getFirst()
+                    + " is lost without a backup: hmacd init --discard-access-keys "
+                    + others.getFirst()),
         ExitCode.CONFIG);
   }
 }

@@ -63,8 +63,8 @@ final class FaultLog {
   void logMissing(KeyObject key) {
     log.atWarn()
         .addKeyValue("token_serial", token.info().serial())
-        .addKeyValue("label", key.label())
-        .addKeyValue("id", key.idHex())
+        .addKeyValue("object_label", key.label())
+        .addKeyValue("object_id", key.idHex())
         .log("Key not found on the token");
   }
 
@@ -74,8 +74,8 @@ final class FaultLog {
     if (unfit.add(key)) {
       log.atWarn()
           .addKeyValue("token_serial", token.info().serial())
-          .addKeyValue("label", key.label())
-          .addKeyValue("id", key.idHex())
+          .addKeyValue("object_label", key.label())
+          .addKeyValue("object_id", key.idHex())
           .addKeyValue("reason", e.unfit().map(Unfit::text).orElseGet(e::getMessage))
           .log(
               e.kind() == Kind.KEY_AMBIGUOUS

@@ -5,7 +5,10 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.Arrays;
@@ -20,6 +23,18 @@ public record PinFile(Path path) implements PinSource {
 
   @Override
   public char[] read() throws IOException {
+    try {
+      return readPin();
+    } catch (NoSuchFileException e) {
+      throw new IOException("the PIN file " + path + " does not exist", e);
+    } catch (AccessDeniedException e) {
+      throw new IOException("the PIN file " + path + " cannot be read: permission denied", e);
+    } catch (FileSystemException e) { // The message may be only the path.
+      throw new IOException("the PIN file " + path + " cannot be read: " + e.getReason(), e);
+    }
+  }
+
+  private char[] readPin() throws IOException {
     if (Files.getPosixFilePermissions(path).contains(PosixFilePermission.OTHERS_READ)) {
       throw new IOException("others can read the PIN file " + path + ": chmod o-r it");
     }

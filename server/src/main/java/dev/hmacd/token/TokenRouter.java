@@ -78,8 +78,8 @@ public final class TokenRouter {
   private TokenException withoutToken(KeyObject key, List<String> holders) {
     if (withoutToken.add(key)) {
       log.atWarn()
-          .addKeyValue("label", key.label())
-          .addKeyValue("id", key.idHex())
+          .addKeyValue("object_label", key.label())
+          .addKeyValue("object_id", key.idHex())
           .addKeyValue("token_serials", holders)
           .log("Key not usable: its tokens are not in the configuration");
     }

@@ -67,6 +67,7 @@ public final class KeyRecovery {
       } else {
         log.atWarn()
             .addKeyValue("key_id", key.id())
+          .addKeyValue("object_label", key.object().label())
             .addKeyValue("token_serial", key.tokenSerial())
             .log("Key left in state CREATING: its token is not configured");
       }
@@ -109,6 +110,7 @@ public final class KeyRecovery {
                 failure -> {
                   log.atWarn()
                       .addKeyValue("key_id", key.id())
+          .addKeyValue("object_label", key.object().label())
                       .addKeyValue("token_serial", key.tokenSerial())
                       .setCause(failure)
                       .log("Key left in state CREATING until its token is in service again");
@@ -136,6 +138,7 @@ public final class KeyRecovery {
       }
       log.atWarn()
           .addKeyValue("key_id", key.id())
+          .addKeyValue("object_label", key.object().label())
           .log("Object of a key in state CREATING destroyed: the object has no value");
       session.destroy(key.object());
       return new Remains(List.of(), null);
@@ -156,6 +159,7 @@ public final class KeyRecovery {
     if (found.isEmpty()) {
       log.atWarn()
           .addKeyValue("key_id", key.id())
+          .addKeyValue("object_label", key.object().label())
           .log(
               "Key in state CREATING removed from the registry: the token has no object of the"
                   + " key");
@@ -164,6 +168,7 @@ public final class KeyRecovery {
     if (found.size() > 1 || found.getFirst().unfit().isPresent()) {
       log.atError()
           .addKeyValue("key_id", key.id())
+          .addKeyValue("object_label", key.object().label())
           .log(
               "Key left in state CREATING: its object does not permit MACs, or several objects"
                   + " match");
@@ -171,6 +176,7 @@ public final class KeyRecovery {
     }
     log.atWarn()
         .addKeyValue("key_id", key.id())
+        .addKeyValue("object_label", key.object().label())
         .log("Key in state CREATING enabled: the token has the object of the key");
     return writer.enable(key.id(), found.getFirst().attributes(), remains.check());
   }

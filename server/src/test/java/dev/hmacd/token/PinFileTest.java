@@ -46,6 +46,24 @@ final class PinFileTest {
   }
 
   @Test
+  void absentFileIsNamedInTheError() {
+    Path absent = folder.resolve("pin");
+    assertThatThrownBy(new PinFile(absent)::read)
+        .isInstanceOf(IOException.class)
+        .hasMessage("the PIN file " + absent + " does not exist");
+  }
+
+  /// A file as a folder of the path: the JDK's message is only the path and a reason.
+  @Test
+  void unusablePathIsNamedInTheError() throws IOException {
+    Path file = Files.writeString(folder.resolve("file"), "1234");
+    Path path = file.resolve("pin");
+    assertThatThrownBy(new PinFile(path)::read)
+        .isInstanceOf(IOException.class)
+        .hasMessage("the PIN file " + path + " cannot be read: Not a directory");
+  }
+
+  @Test
   void byteOrderMarkIsRefused() throws IOException {
     PinFile marked = file("\ufeff1234\n", StandardCharsets.UTF_8);
     assertThatThrownBy(marked::read)
