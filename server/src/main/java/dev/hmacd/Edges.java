@@ -1,15 +1,18 @@
 package dev.hmacd;
 
 import dev.hmacd.authn.Authenticator;
+import dev.hmacd.authn.SigningKeySource;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.sigv4.SigV4;
+import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
+import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import java.io.IOException;
@@ -17,6 +20,7 @@ import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,7 +45,7 @@ final class Edges {
         new Authenticator(
             clock,
             new SigV4(SigningScope.kms(useCases.keys().scope().region()), clock),
-            useCases.accessKeys()::signingKey);
+            signingKeys(useCases.accessKeys()));
     grpcTls =
         config.grpc().tcp().map(tcp -> new TlsContext("grpc.tls", tcp.tls(), "h2")).orElse(null);
     grpc =
@@ -105,6 +109,21 @@ final class Edges {
         .addKeyValue("edge", edge)
         .addKeyValue("not_after", files.notAfter())
         .log("TLS files reloaded");
+  }
+
+  private static SigningKeySource signingKeys(AccessKeyService accessKeys) {
+    return new SigningKeySource() {
+      @Override
+      public Optional<CompletableFuture<SigningKey>> find(
+          String accessKeyId, String day, long deadlineNanos) {
+        return accessKeys.signingKey(accessKeyId, day, deadlineNanos);
+      }
+
+      @Override
+      public boolean isActive(String accessKeyId) {
+        return accessKeys.isActive(accessKeyId);
+      }
+    };
   }
 
   void register(DaemonMetrics metrics) {

@@ -10,7 +10,10 @@ public sealed interface Authentication
         Authentication.InvalidSignature,
         PendingSignature {
   /// The credentials were valid at the check.
-  record Authenticated(Principal principal) implements Authentication {}
+  ///
+  /// @param credentials for later checks by [Authenticator#isStillValid]
+  record Authenticated(Principal principal, VerifiedCredentials credentials)
+      implements Authentication {}
 
   /// The credentials of the connection are missing or not valid.
   enum Refused implements Authentication {

@@ -37,6 +37,17 @@ public final class Authenticator {
     };
   }
 
+  /// Whether credentials that were valid at the start of a call are valid now: the certificate has
+  /// not expired and is trusted, or the access key is active.
+  public boolean isStillValid(VerifiedCredentials credentials) {
+    return switch (credentials) {
+      case ClientCertificate certificate ->
+          certificate.check(clock.instant()) instanceof Authentication.Authenticated;
+      case UnixPeer _ -> true;
+      case VerifiedCredentials.AccessKey(var id) -> signingKeys.isActive(id);
+    };
+  }
+
   /// Reads the signature before the look-up of the access key, as AWS does: the first invalid part
   /// of a request determines the error.
   private Authentication verify(SignedRequest signed) {
@@ -51,7 +62,7 @@ public final class Authenticator {
     } catch (SigV4Exception e) {
       return new Authentication.InvalidSignature(e);
     }
-    var pending = new PendingSignature(signature, key);
+    var pending = new PendingSignature(signature, key, signingKeys);
     return key.isDone() ? pending.complete() : pending;
   }
 }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// because a connection can outlive its certificate and the trust in the issuer.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The chain does not change.
-public final class ClientCertificate implements Credentials {
+public final class ClientCertificate implements Credentials, VerifiedCredentials {
   /// The verified certificate chain, the client's own certificate first.
   private final X509Certificate[] chain;
 
@@ -45,7 +45,9 @@ public final class ClientCertificate implements Credentials {
             .orElseThrow();
     this.tls = tls;
     this.authenticated =
-        CertificateNames.principal(chain[0]).map(Authentication.Authenticated::new).orElse(null);
+        CertificateNames.principal(chain[0])
+            .map(principal -> new Authentication.Authenticated(principal, this))
+            .orElse(null);
     this.acceptedBy = trustOfHandshake;
   }
 

@@ -12,10 +12,15 @@ import java.util.concurrent.Executor;
 public final class PendingSignature implements Authentication {
   private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
+  private final SigningKeySource accessKeys;
 
-  PendingSignature(SigV4.UnverifiedSignature signature, CompletableFuture<SigningKey> key) {
+  PendingSignature(
+      SigV4.UnverifiedSignature signature,
+      CompletableFuture<SigningKey> key,
+      SigningKeySource accessKeys) {
     this.signature = signature;
     this.key = key;
+    this.accessKeys = accessKeys;
   }
 
   /// Runs an action when the signing key is available, or its derivation has failed. The wait for
@@ -36,6 +41,10 @@ public final class PendingSignature implements Authentication {
     } catch (SigV4Exception e) {
       return new InvalidSignature(e);
     }
-    return new Authenticated(derived.principal());
+    String accessKeyId = signature.accessKeyId();
+    if (!accessKeys.isActive(accessKeyId)) { // It was disabled during the derivation.
+      return new InvalidSignature(SigV4Exception.unknownKey());
+    }
+    return new Authenticated(derived.principal(), new VerifiedCredentials.AccessKey(accessKeyId));
   }
 }

@@ -5,7 +5,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /// Finds the signing keys of access keys. Implementations must be thread-safe and must not block.
-@FunctionalInterface
 public interface SigningKeySource {
   /// The SigV4 signing key of an access key for one UTC date; empty if no active access key has the
   /// id `accessKeyId`.
@@ -14,4 +13,7 @@ public interface SigningKeySource {
   /// @param deadlineNanos deadline of the derivation, a value of [System#nanoTime]
   /// @return a future, which is incomplete while the token derives the signing key
   Optional<CompletableFuture<SigningKey>> find(String accessKeyId, String day, long deadlineNanos);
+
+  /// Whether the access key exists and is active.
+  boolean isActive(String accessKeyId);
 }

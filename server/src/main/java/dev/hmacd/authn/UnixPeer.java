@@ -7,12 +7,12 @@ import dev.hmacd.access.Principal;
 /// (`SO_PEERCRED`), so the credentials are valid until the connection ends.
 @Immutable
 @SuppressWarnings("Immutable") // Records of immutable values.
-public final class UnixPeer implements Credentials {
+public final class UnixPeer implements Credentials, VerifiedCredentials {
   private final Authentication.Authenticated authenticated;
 
   /// @param uid effective user id of the process at its connect(2)
   public UnixPeer(int uid) {
-    authenticated = new Authentication.Authenticated(Principal.uid(uid));
+    authenticated = new Authentication.Authenticated(Principal.uid(uid), this);
   }
 
   public Principal principal() {

@@ -73,7 +73,7 @@ final class Dispatcher implements HttpHandler {
               authenticator.authenticate(new SignedRequest(request, call.deadlineNanos())),
               exchange,
               reply,
-              principal -> call(principal, request, operation, call, exchange, reply));
+              caller -> call(caller, request, operation, call, exchange, reply));
         });
   }
 
@@ -86,12 +86,15 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
-  /// Passes the principal of an authenticated request to the next step, or refuses the request. If
+  /// Passes the caller of an authenticated request to the next step, or refuses the request. If
   /// the signing key is not derived yet, the request continues after the derivation.
   private static void proceed(
-      Authentication result, Exchange exchange, AwsReply reply, Consumer<Principal> next) {
+      Authentication result,
+      Exchange exchange,
+      AwsReply reply,
+      Consumer<Authentication.Authenticated> next) {
     switch (result) {
-      case Authentication.Authenticated(var principal) -> next.accept(principal);
+      case Authentication.Authenticated caller -> next.accept(caller);
       case Authentication.InvalidSignature(var error) -> reply.refuse(SignatureErrors.of(error));
       case Authentication.Refused _ -> reply.fail(new Failure.Unauthenticated());
       case PendingSignature pending -> {
@@ -102,15 +105,20 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
-  private static void call(
-      Principal principal,
+  private void call(
+      Authentication.Authenticated caller,
       Request request,
       Optional<Operation> operation,
       Call call,
       Exchange exchange,
       AwsReply reply) {
-    call.authenticated(principal);
-    if (!exchange.admit(principal)) {
+    call.authenticated(
+        caller.principal(),
+        () ->
+            authenticator.isStillValid(caller.credentials())
+                ? null
+                : new Failure.Unauthenticated());
+    if (!exchange.admit(caller.principal())) {
       throw new AwsException(AwsError.throttledCaller());
     }
     Operation known = operation.orElseThrow(() -> new AwsException(UNKNOWN_OPERATION));

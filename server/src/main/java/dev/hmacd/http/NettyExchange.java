@@ -1,5 +1,6 @@
 package dev.hmacd.http;
 
+import dev.hmacd.transport.Connections;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
@@ -231,7 +232,7 @@ abstract class NettyExchange implements Exchange {
 
   /// Holds the answer until its release, on the event loop.
   private void hold(Supplier<@Nullable Response> release, int heldBytes) {
-    if (!ended) {
+    if (!ended && answer == null) {
       hold(heldBytes);
       answer = release;
       answerAvailable();
@@ -243,8 +244,17 @@ abstract class NettyExchange implements Exchange {
   /// @return null if no answer is available, or if the request gets no answer
   final @Nullable Response releaseAnswer() {
     Supplier<@Nullable Response> release = answer;
+    if (release == null || ended || !channel.isActive()) {
+      return null; // A disconnect ends the request in a later task.
+    }
     answer = null;
-    Response response = release == null || ended ? null : release.get();
+    Response response;
+    try {
+      response = release.get();
+    } catch (RuntimeException e) { // Without an answer, the connection would wait for ever.
+      Connections.cut(connection());
+      throw e;
+    }
     if (response == null || !isFirstEnd()) {
       return null;
     }

@@ -174,7 +174,7 @@ final class RegistryFile implements AutoCloseable {
       }
       identity = identity();
       load(fresh);
-    } catch (SQLException | RuntimeException e) {
+    } catch (SQLException | IOException | RuntimeException e) {
       fresh.close();
       throw e;
     }

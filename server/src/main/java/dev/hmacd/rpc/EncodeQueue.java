@@ -138,6 +138,8 @@ final class EncodeQueue {
             .log("Calls failed: no direct memory left for responses");
       }
       response.exhausted();
+    } catch (RuntimeException e) { // It must not stop the waiting responses.
+      log.atError().setCause(e).log("Response not sent: unexpected exception");
     }
     if (bytes >= 0) {
       unwritten += bufferBytes(bytes);

@@ -297,8 +297,10 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   /// @return false if the credentials are not valid now
   boolean authenticate(Authenticator authenticator) {
     Authentication result = authenticator.authenticate(credentials);
-    if (result instanceof Authentication.Authenticated(var principal)) {
-      call.authenticated(principal);
+    if (result instanceof Authentication.Authenticated(var principal, var verified)) {
+      call.authenticated(
+          principal,
+          () -> authenticator.isStillValid(verified) ? null : new Failure.Unauthenticated());
       return true;
     }
     log.atDebug()

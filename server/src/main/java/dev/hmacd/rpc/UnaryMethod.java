@@ -5,6 +5,7 @@ import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
 import dev.hmacd.usecase.Refusal;
+import dev.hmacd.usecase.ReleaseCheck;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -71,6 +72,11 @@ final class UnaryMethod<ReqT extends Message, RespT>
         incomplete.release();
         if (reply.isEnded()) {
           return; // The call was already refused or cancelled.
+        }
+        Failure invalid = call.refusal(ReleaseCheck.NONE);
+        if (invalid != null) { // The end of the request arrived long after its headers.
+          reply.fail(invalid);
+          return;
         }
         SerializedRequest<ReqT> received = request;
         request = null; // Frees memory: a Watch call can last for hours.

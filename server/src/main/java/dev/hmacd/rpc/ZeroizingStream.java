@@ -38,6 +38,12 @@ final class ZeroizingStream extends ByteArrayInputStream implements Drainable, K
         .build();
   }
 
+  /// Clears the bytes of a message that was not sent.
+  @Override
+  public void close() {
+    Arrays.fill(buf, (byte) 0);
+  }
+
   @Override
   public int drainTo(OutputStream target) throws IOException {
     int length = available();

@@ -60,6 +60,10 @@ abstract class Job<T> {
     @Override
     byte[] perform(LaneSession session) throws TokenException {
       long handle = session.handle(request.key(), request.check());
+      // The search for the handle may have taken long.
+      if (isCompleted() || isAbandoned() || isExpired(System.nanoTime())) {
+        throw new TokenException(Kind.LATE, "the deadline passed, or the caller is gone");
+      }
       if (completion().isWithdrawn()) {
         throw new TokenException(
             Kind.WITHDRAWN, "the key or the caller's permission changed while the MAC was queued");

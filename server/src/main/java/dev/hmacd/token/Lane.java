@@ -105,7 +105,7 @@ final class Lane implements Runnable {
       observer.finished(start - job.queuedAtNanos, end - start);
       job.done(value);
     } catch (TokenException e) {
-      if (e.kind() == Kind.WITHDRAWN) {
+      if (e.kind() == Kind.WITHDRAWN || e.kind() == Kind.LATE) {
         job.failed(e); // WITHDRAWN is not an answer of the token.
         return;
       }

@@ -191,4 +191,9 @@ public final class AccessKeyService {
         ? Optional.empty()
         : Optional.of(signingKeys.get(found.get(), day, deadlineNanos));
   }
+
+  /// Whether the access key exists and is active.
+  public boolean isActive(String accessKeyId) {
+    return registry.find(accessKeyId).filter(AccessKey::active).isPresent();
+  }
 }

@@ -32,6 +32,10 @@ public final class Call {
   private final @Nullable String traceParent;
   private final long startNanos = System.nanoTime();
   private final long deadlineNanos;
+
+  /// Repeats the check of the caller's credentials. Set before [#principal].
+  private ReleaseCheck credentials = ReleaseCheck.NONE;
+
   private volatile @Nullable Principal principal;
   private volatile @Nullable String keyName;
 
@@ -54,7 +58,7 @@ public final class Call {
   /// A call of the daemon itself, which is not reported to observers.
   public static Call ofDaemon(Principal principal, long deadlineNanos) {
     var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
-    call.authenticated(principal);
+    call.authenticated(principal, ReleaseCheck.NONE);
     return call;
   }
 
@@ -91,8 +95,25 @@ public final class Call {
   }
 
   /// Sets the caller, after its credentials were verified.
-  public void authenticated(Principal caller) {
+  ///
+  /// @param check repeats the check of the credentials
+  public void authenticated(Principal caller, ReleaseCheck check) {
+    credentials = check;
     principal = caller;
+  }
+
+  /// Checks again whether the caller may get an answer: its credentials, then the authorization.
+  /// Thread-safe.
+  ///
+  /// @param authorization the check of the authorization
+  /// @return the failure that replaces the answer; null if the caller may get the answer
+  public @Nullable Failure refusal(ReleaseCheck authorization) {
+    try {
+      Failure refusal = principal == null ? null : credentials.refusal();
+      return refusal == null ? authorization.refusal() : refusal;
+    } catch (RuntimeException e) {
+      return new Failure.Unforeseen(e);
+    }
   }
 
   /// The authenticated caller.
@@ -134,8 +155,8 @@ public final class Call {
     return Optional.ofNullable((Outcome) OUTCOME.getVolatile(this));
   }
 
-  /// Releases an answer: runs the check and concludes the call. If the check fails, the failure of
-  /// the check replaces the outcome. The edge calls this method before it hands the answer to the
+  /// Releases an answer: checks the call again ([#refusal]) and concludes the call. If the check
+  /// fails, its failure replaces the outcome. The edge calls this method before it hands the answer to the
   /// transport, in the same event-loop task.
   ///
   /// @return the outcome that the edge must encode; null if the call already had an outcome
@@ -143,7 +164,7 @@ public final class Call {
     if (isConcluded()) {
       return null;
     }
-    Failure refusal = check.refusal();
+    Failure refusal = refusal(check);
     Outcome released = refusal == null ? intended : new Outcome.Failed(refusal);
     return conclude(released) ? released : null;
   }

@@ -1,7 +1,7 @@
 package dev.hmacd.usecase;
 
-/// Observer of all calls of all edges. The methods run on event loops, lanes and the registry's
-/// thread. Implementations must return quickly and must not throw.
+/// Observer of all calls of all edges. The methods run on event loops, and on threads of timers,
+/// the health check and the shutdown. Implementations must return quickly and must not throw.
 ///
 /// For each call, [#began], [#concluded] and [#ended] run once each, in this order.
 public interface CallObserver {

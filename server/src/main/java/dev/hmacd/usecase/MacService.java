@@ -105,7 +105,7 @@ public final class MacService {
                 });
   }
 
-  /// Checks authorization and key state again after the wait for the check value.
+  /// Checks credentials, authorization and key state again after the wait for the check value.
   private void computeIfStillUsable(
       Call call,
       AuthorizedKey key,
@@ -115,7 +115,7 @@ public final class MacService {
     if (completion.isAbandoned()) {
       return;
     }
-    Failure refusal = key.refusal();
+    Failure refusal = call.refusal(key);
     if (refusal != null) {
       completion.reply.fail(refusal);
       return;
@@ -189,16 +189,11 @@ public final class MacService {
       reply.fail(failure, key);
     }
 
-    /// Whether the access decision was withdrawn: repeats the decision if the key or the access
-    /// rules have changed.
+    /// Whether the caller's credentials are not valid any more, or the access decision was
+    /// withdrawn: repeats the decision if the key or the access rules have changed.
     @Override
     public boolean isWithdrawn() {
-      Failure refusal;
-      try {
-        refusal = key.refusal();
-      } catch (RuntimeException e) {
-        refusal = new Failure.Unforeseen(e);
-      }
+      Failure refusal = call.refusal(key);
       if (refusal == null) {
         return false;
       }

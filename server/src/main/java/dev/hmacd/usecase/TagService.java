@@ -53,7 +53,13 @@ public final class TagService {
   }
 
   /// Removes tags from a key. Ignores tag keys that the key does not have.
+  ///
+  /// @param tagKeys at most [Tag#MAX_PER_KEY], because each one is a statement of the registry
+  /// @throws Refusal [Failure.InvalidTags] for more tag keys
   public void untagResource(Call call, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
+    if (tagKeys.size() > Tag.MAX_PER_KEY) {
+      throw new Refusal(new Failure.InvalidTags("Too many tags"));
+    }
     Action action = Action.UNTAG_RESOURCE;
     KeyId id = KeyStateService.require(authorizer, call, action, keyId);
     ReplyCompleter.complete(

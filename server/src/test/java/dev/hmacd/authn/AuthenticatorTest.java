@@ -35,6 +35,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 final class AuthenticatorTest {
   private static final TestCa AUTHORITY = new TestCa("clients");
+  private static final Authentication.Authenticated AUTHENTICATED =
+      new Authentication.Authenticated(
+          SdkSigner.PRINCIPAL, new VerifiedCredentials.AccessKey(SdkSigner.ACCESS_KEY_ID));
 
   @TempDir private static Path files;
   private static TlsContext tls;
@@ -42,14 +45,23 @@ final class AuthenticatorTest {
   private final Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
   private final SettableClock clock = new SettableClock(now);
   private final CompletableFuture<SigningKey> signingKey = new CompletableFuture<>();
+  private boolean active = true;
   private final Authenticator authenticator =
       new Authenticator(
           clock,
           new SigV4(SigningScope.kms(SdkSigner.REGION), clock),
-          (accessKeyId, _, _) ->
-              accessKeyId.equals(SdkSigner.ACCESS_KEY_ID)
-                  ? Optional.of(signingKey)
-                  : Optional.empty());
+          new SigningKeySource() {
+            @Override
+            public Optional<CompletableFuture<SigningKey>> find(
+                String accessKeyId, String day, long deadlineNanos) {
+              return isActive(accessKeyId) ? Optional.of(signingKey) : Optional.empty();
+            }
+
+            @Override
+            public boolean isActive(String accessKeyId) {
+              return active && accessKeyId.equals(SdkSigner.ACCESS_KEY_ID);
+            }
+          });
 
   @BeforeAll
   static void loadTls() throws IOException {
@@ -95,16 +107,21 @@ final class AuthenticatorTest {
 
   @Test
   void unixPeerIsItsUser() {
-    assertThat(authenticator.authenticate(new UnixPeer(-2)))
-        .isEqualTo(new Authentication.Authenticated(new Principal("uid:4294967294")));
+    var peer = new UnixPeer(-2);
+    assertThat(authenticator.authenticate(peer))
+        .isEqualTo(new Authentication.Authenticated(new Principal("uid:4294967294"), peer));
+    assertThat(authenticator.isStillValid(peer)).isTrue();
   }
 
   @Test
   void certificateIsValidUntilItsExpiry() {
     ClientCertificate certificate = certificate(AUTHORITY.client("billing"));
     assertThat(authenticator.authenticate(certificate))
-        .isEqualTo(new Authentication.Authenticated(new Principal("spiffe://test/billing")));
+        .isEqualTo(
+            new Authentication.Authenticated(new Principal("spiffe://test/billing"), certificate));
+    assertThat(authenticator.isStillValid(certificate)).isTrue();
     clock.advance(Duration.ofDays(2));
+    assertThat(authenticator.isStillValid(certificate)).isFalse();
     assertThat(authenticator.authenticate(certificate))
         .isEqualTo(Authentication.Refused.CERTIFICATE_EXPIRED);
   }
@@ -116,6 +133,7 @@ final class AuthenticatorTest {
         .isInstanceOf(Authentication.Authenticated.class);
     try {
       trust(new TestCa("other"));
+      assertThat(authenticator.isStillValid(certificate)).isFalse();
       assertThat(authenticator.authenticate(certificate))
           .isEqualTo(Authentication.Refused.CERTIFICATE_NOT_TRUSTED);
     } finally {
@@ -141,7 +159,22 @@ final class AuthenticatorTest {
   void signatureIsVerifiedAtOnceIfTheSigningKeyIsAvailable() {
     signingKey.complete(SdkSigner.at(now).key(day()));
     assertThat(authenticate(signed(SdkSigner.ACCESS_KEY_ID)))
-        .isEqualTo(new Authentication.Authenticated(SdkSigner.PRINCIPAL));
+        .isEqualTo(AUTHENTICATED);
+  }
+
+  @Test
+  void accessKeyIsValidWhileItIsActive() {
+    assertThat(authenticator.isStillValid(AUTHENTICATED.credentials())).isTrue();
+    active = false;
+    assertThat(authenticator.isStillValid(AUTHENTICATED.credentials())).isFalse();
+  }
+
+  @Test
+  void accessKeyThatIsDisabledDuringTheDerivationIsUnknown() {
+    var pending = (PendingSignature) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
+    active = false;
+    signingKey.complete(SdkSigner.at(now).key(day()));
+    assertThat(kind(pending.complete())).isEqualTo(SigV4Exception.Kind.UNRECOGNIZED_CLIENT);
   }
 
   @Test
@@ -152,7 +185,7 @@ final class AuthenticatorTest {
     assertThat(runs).hasValue(0);
     signingKey.complete(SdkSigner.at(now).key(day()));
     assertThat(runs).hasValue(1);
-    assertThat(pending.complete()).isEqualTo(new Authentication.Authenticated(SdkSigner.PRINCIPAL));
+    assertThat(pending.complete()).isEqualTo(AUTHENTICATED);
   }
 
   @Test

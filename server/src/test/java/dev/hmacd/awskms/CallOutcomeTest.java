@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
 import dev.hmacd.access.Action;
+import dev.hmacd.key.Tag;
 import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
@@ -18,6 +19,8 @@ import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Outcome;
+import dev.hmacd.v1.AccessKeyServiceGrpc;
+import dev.hmacd.v1.DisableAccessKeyRequest;
 import dev.hmacd.v1.DisableKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.KeySpec;
@@ -343,6 +346,38 @@ final class CallOutcomeTest {
       gate.release();
       assertThat(answer.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS))
           .isEqualTo("KEY_NOT_USABLE");
+    }
+  }
+
+  /// The access key is disabled after the token has computed the MAC, and before its release.
+  @Test
+  void macForAnAccessKeyThatWasDisabledMeanwhileIsNotReleased() throws Exception {
+    try (var gate = token.blockingAnswer(FaultyToken.Call.SIGN);
+        Caller admin = daemon.as("admin");
+        var caller = new AwsCaller(daemon, "admin");
+        RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      connection.write(caller.bytes("GenerateMac", AwsCaller.macOf(key)));
+      gate.awaitEntered();
+      var _ =
+          AccessKeyServiceGrpc.newBlockingStub(admin.channel())
+              .disableAccessKey(
+                  DisableAccessKeyRequest.newBuilder()
+                      .setAccessKeyId(daemon.accessKey("admin").id())
+                      .build());
+      gate.release();
+      assertThat(connection.read().body()).contains("UnrecognizedClientException");
+    }
+  }
+
+  @Test
+  void untagResourceOfMoreTagsThanAKeyCanHaveIsRefused() throws IOException {
+    String tagKeys = "\"a\",".repeat(Tag.MAX_PER_KEY);
+    try (var caller = new AwsCaller(daemon, "admin")) {
+      assertThat(
+              caller
+                  .call("UntagResource", "{\"KeyId\":\"" + key + "\",\"TagKeys\":[" + tagKeys + "\"a\"]}")
+                  .body())
+          .contains("TagException", "Too many tags");
     }
   }
 

@@ -335,6 +335,19 @@ final class LanesTest {
     assertThat(gone.failure().kind()).isEqualTo(Kind.LATE);
   }
 
+  /// The search for the object of a key can take long.
+  @Test
+  void callThatIsAbandonedDuringTheSearchForItsKeyNeverReachesTheToken() throws TokenException {
+    Gate gate = blocking(Call.FIND);
+    Lanes lanes = lanes(1, 10);
+    RecordedCompletion gone = hold(lanes, gate, LONG);
+    gone.abandon();
+    gate.release();
+    assertThat(gone.failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.SIGN)).isEqualTo(1);
+  }
+
   @Test
   void withdrawnCallNeverReachesTheToken() throws TokenException {
     Gate gate = blocking(Call.SIGN);
