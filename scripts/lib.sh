@@ -201,7 +201,7 @@ need_jdk() {
     awk -F- '/^openjdk-[0-9]+-jdk-headless$/ && $2 >= 25 { print; exit }') || package=''
   [ -n "$package" ] ||
     die "no JDK 25 or newer found, and this system has no package for it. Install Eclipse Temurin 25 (package
-temurin-25-jdk of the Adoptium repository, or an archive in /opt), or set JAVA_HOME to a JDK 25."
+temurin-25-jdk of the Adoptium repository, or an archive in /usr/lib/jvm), or set JAVA_HOME to a JDK 25."
   apt_install "$package"
   find_jdk || die "$package is installed, but no JDK 25 is in /usr/lib/jvm"
 }
