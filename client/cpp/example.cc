@@ -1,6 +1,7 @@
 // Generates and verifies a MAC with hmacd: example [KEY MESSAGE]
 //
-// Without a key, it creates one.
+// Without a key, it creates one. The file "env" of hmacd dev sets the address and the certificates
+// of hmacd in the environment.
 
 #include <cstdio>
 #include <exception>

@@ -1,6 +1,7 @@
 // Generates and verifies a MAC with AWS's SDK, as with AWS KMS: node aws-example.js [KEY MESSAGE]
 //
 // Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
+// The file "env" of hmacd dev sets it, and also an access key and the region.
 
 import {
   CreateKeyCommand,

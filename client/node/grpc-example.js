@@ -1,6 +1,7 @@
 // Generates and verifies a MAC with hmacd: node grpc-example.js [KEY MESSAGE]
 //
-// Without a key, it creates one.
+// Without a key, it creates one. The file "env" of hmacd dev sets the address and the certificates
+// of hmacd in the environment.
 
 import { connect, credentialsFromEnv, reason } from './hmacd-grpc.js';
 

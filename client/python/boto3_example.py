@@ -1,6 +1,7 @@
 """Generates and verifies a MAC with boto3, as with AWS KMS: boto3_example.py [KEY MESSAGE]
 
 Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
+The file "env" of hmacd dev sets it, and also an access key and the region.
 """
 
 import sys

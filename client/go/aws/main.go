@@ -1,6 +1,7 @@
 // The command aws generates and verifies a MAC with AWS's SDK, as with AWS KMS: aws [KEY MESSAGE]
 //
 // Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
+// The file "env" of hmacd dev sets it, and also an access key and the region.
 package main
 
 import (

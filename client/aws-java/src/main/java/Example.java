@@ -11,6 +11,7 @@ import software.amazon.awssdk.services.kms.model.MacAlgorithmSpec;
  * Generates and verifies a MAC with AWS's SDK, as with AWS KMS: {@code Example [KEY MESSAGE]}.
  *
  * <p>Without a key, it creates one. AWS_ENDPOINT_URL_KMS sets the endpoint of hmacd.
+ * The file "env" of hmacd dev sets it, and also an access key and the region.
  */
 final class Example {
   private static final MacAlgorithmSpec ALGORITHM = MacAlgorithmSpec.HMAC_SHA_256;
