@@ -33,7 +33,8 @@ final class CheckCommand implements Command {
 
   @Override
   public String description() {
-    return "Tests all prerequisites of serve, and prints a table of the results.";
+    return "Tests the configuration, the TLS files, each token and the registry, and prints a table"
+        + " of the results. Tests no address and no socket path.";
   }
 
   @Override

@@ -12,7 +12,8 @@ import java.util.List;
 final class ServeCommand implements Command {
   @Override
   public String description() {
-    return "Serves until SIGTERM. SIGHUP reloads the access rules and the TLS files.";
+    return "Serves until SIGTERM. Reloads the access rules and the TLS files within seconds of a"
+        + " change, and on SIGHUP.";
   }
 
   @Override
