@@ -129,13 +129,13 @@ EOF
   } >"$dir/token.properties"
 }
 
-# place NAME FOLDER [FILE]: copies the files of a folder, and replaces the paths of an installed
+# place NAME FOLDER: copies the files of a folder, and replaces the paths of an installed
 # system by paths in the token's folder.
 place() {
   local dir=$tokens/$1 file
-  for file in "$2"/${3-*}; do
+  for file in "$2"/*; do
     sed -e "s|/run/credentials/hmacd.service/token-pin|$dir/pin|g" \
-      -e "s#/\(etc\|var/lib\)/hmacd/#$dir/#g; s|/run/hmacd-token/|$dir/|g" \
+      -e "s#/\(etc\|var/lib\|run\)/\(hmacd\|hmacd-token\|pkcs11proxyd\)/#$dir/#g" \
       -e "s|/usr/local/lib/libkryoptic_pkcs11.so|${kryoptic-}|g; s|/usr/lib/x86_64-linux-gnu/|$libraries/|g" \
       "$file" >"$dir/${file##*/}"
   done
@@ -292,7 +292,6 @@ opencryptoki_label() {
 # its SOFTHSM2_CONF.
 softhsm2_behind() {
   local front=()
-  place "$1" "$root/hsm-config/softhsm2" softhsm2.conf
   mkdir "$2/tokens"
   mapfile -t front <"$2/environment"
   printf 'SOFTHSM2_CONF=%s\n' "$2/softhsm2.conf" >"$2/environment"
@@ -323,8 +322,8 @@ token_caml_crush() {
   softhsm2_behind caml-crush "$1"
   port=$(free_port)
   sed -i "s/:4444/:$port/" "$1/environment" "$1/pkcs11proxyd.conf"
-  # Replaces the user, the folders and the log of Debian's configuration.
-  sed -i -e "s|/etc/pkcs11proxyd/|$1/|; s|/var/lib/pkcs11proxyd/|$1/|; s|type = \"syslog\"|type = \"stderr\"|" \
+  # Replaces the user and the log of Debian's configuration.
+  sed -i -e "s|type = \"syslog\"|type = \"stderr\"|" \
     -e "s/Debian-pkcs11proxyd\";/$(id -un)\";/; s/\(group = \"\).*\";/\1$(id -gn)\";/" "$1/pkcs11proxyd.conf"
   transport_caml_crush "$1"
 }
