@@ -62,7 +62,7 @@ final class HmacdTest {
   }
 
   @Test
-  void documentHasEachExitCodeOfAFailedStart() throws IOException {
+  void documentHasEachExitCodeOfAFailure() throws IOException {
     List<Integer> documented;
     try (Stream<String> lines = Files.lines(OPERATIONS)) {
       documented =
@@ -73,6 +73,10 @@ final class HmacdTest {
     }
     assertThat(documented)
         .containsExactlyInAnyOrder(
-            ExitCode.SOFTWARE.code(), ExitCode.TEMPORARY.code(), ExitCode.CONFIG.code());
+            ExitCode.FAULT_FOUND.code(),
+            ExitCode.USAGE.code(),
+            ExitCode.SOFTWARE.code(),
+            ExitCode.TEMPORARY.code(),
+            ExitCode.CONFIG.code());
   }
 }
