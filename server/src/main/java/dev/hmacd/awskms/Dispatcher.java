@@ -1,6 +1,5 @@
 package dev.hmacd.awskms;
 
-import dev.hmacd.access.Principal;
 import dev.hmacd.authn.Authentication;
 import dev.hmacd.authn.Authenticator;
 import dev.hmacd.authn.PendingSignature;
@@ -86,8 +85,8 @@ final class Dispatcher implements HttpHandler {
     }
   }
 
-  /// Passes the caller of an authenticated request to the next step, or refuses the request. If
-  /// the signing key is not derived yet, the request continues after the derivation.
+  /// Passes the caller of an authenticated request to the next step, or refuses the request. If the
+  /// signing key is not derived yet, the request continues after the derivation.
   private static void proceed(
       Authentication result,
       Exchange exchange,

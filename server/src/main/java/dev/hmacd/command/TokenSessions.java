@@ -34,7 +34,8 @@ final class TokenSessions implements AutoCloseable {
   TokenSession get(String serial) {
     TokenSession session = bySerial.get(serial);
     if (session == null) {
-      throw new IllegalArgumentException("no session is open on the token with the serial number " + serial);
+      throw new IllegalArgumentException(
+          "no session is open on the token with the serial number " + serial);
     }
     return session;
   }

@@ -51,7 +51,8 @@ public final class Metrics implements CallObserver, AutoCloseable {
   private final Counter faults =
       Counter.builder()
           .name("hmacd_token_faults_total")
-          .help("Faults of the token that lanes detected, by kind, with stale handles and a full token.")
+          .help(
+              "Faults of the token that lanes detected, by kind, with stale handles and a full token.")
           .labelNames("token", "fault")
           .register(registry);
 

@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// in memory, [#load] reads the other keys from the database. [KeyTable] holds all keys, so its
 /// callers do not need [#load].
 public interface KeyReader {
-  /// Finds a key in memory by id, ARN, alias or alias ARN. Does the work of [KeyReference#parse] and
-  /// [#find] in one step, because every MAC needs it. A look-up by id or alias allocates no memory.
+  /// Finds a key in memory by id, ARN, alias or alias ARN. Does the work of [KeyReference#parse]
+  /// and [#find] in one step, because every MAC needs it. A look-up by id or alias allocates no
+  /// memory.
   ///
   /// @return null if no key in memory has the name, or the name is malformed
   @Nullable Key resolve(String given);

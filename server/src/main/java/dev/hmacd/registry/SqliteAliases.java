@@ -101,7 +101,8 @@ final class SqliteAliases {
 
   /// Reads an alias, as a list with one entry. The list is empty if the alias does not exist.
   private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
-    return db.query(KeyRowReader.SELECT_ALIASES + " WHERE name = ?", KeyRowReader::alias, alias.name());
+    return db.query(
+        KeyRowReader.SELECT_ALIASES + " WHERE name = ?", KeyRowReader::alias, alias.name());
   }
 
   private static RegistryException notFound(Alias alias) {

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
-/// Changes run one after the other on the thread of [RegistryStore]. Only this thread
-/// changes the [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
+/// Changes run one after the other on the thread of [RegistryStore]. Only this thread changes the
+/// [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
 /// the expected key state as a condition. If the condition of a statement does not hold, the change
 /// is rolled back.
 final class SqliteKeyWriter implements KeyWriter {

@@ -11,8 +11,8 @@
 /// - [DaemonKeyRegistry] has the daemon's own keys.
 ///
 /// [RegistryStore] runs all operations on one thread. [RegistryFile] manages the database file, and
-/// [Database] the SQLite connection. [KeyRowReader] and [KeyStatements] have the SQL that several parts
-/// use. [PermanentFailure] classifies failures to open the file.
+/// [Database] the SQLite connection. [KeyRowReader] and [KeyStatements] have the SQL that several
+/// parts use. [PermanentFailure] classifies failures to open the file.
 @NullMarked
 package dev.hmacd.registry;
 

@@ -156,8 +156,8 @@ public final class Call {
   }
 
   /// Releases an answer: checks the call again ([#refusal]) and concludes the call. If the check
-  /// fails, its failure replaces the outcome. The edge calls this method before it hands the answer to the
-  /// transport, in the same event-loop task.
+  /// fails, its failure replaces the outcome. The edge calls this method before it hands the answer
+  /// to the transport, in the same event-loop task.
   ///
   /// @return the outcome that the edge must encode; null if the call already had an outcome
   public @Nullable Outcome release(Outcome intended, ReleaseCheck check) {

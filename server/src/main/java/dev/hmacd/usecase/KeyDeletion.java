@@ -90,9 +90,7 @@ public final class KeyDeletion implements AutoCloseable {
     }
     try {
       KeyId forgotten = await(writer.forget(key.id()));
-      log.atInfo()
-          .addKeyValue("key_id", forgotten)
-          .log("Key deleted: registry entry removed");
+      log.atInfo().addKeyValue("key_id", forgotten).log("Key deleted: registry entry removed");
     } catch (ExecutionException | TimeoutException e) {
       logFailure(key, e);
     }

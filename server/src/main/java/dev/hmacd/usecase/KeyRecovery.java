@@ -67,7 +67,7 @@ public final class KeyRecovery {
       } else {
         log.atWarn()
             .addKeyValue("key_id", key.id())
-          .addKeyValue("object_label", key.object().label())
+            .addKeyValue("object_label", key.object().label())
             .addKeyValue("token_serial", key.tokenSerial())
             .log("Key left in state CREATING: its token is not configured");
       }
@@ -110,7 +110,7 @@ public final class KeyRecovery {
                 failure -> {
                   log.atWarn()
                       .addKeyValue("key_id", key.id())
-          .addKeyValue("object_label", key.object().label())
+                      .addKeyValue("object_label", key.object().label())
                       .addKeyValue("token_serial", key.tokenSerial())
                       .setCause(failure)
                       .log("Key left in state CREATING until its token is in service again");

@@ -158,8 +158,7 @@ final class AuthenticatorTest {
   @Test
   void signatureIsVerifiedAtOnceIfTheSigningKeyIsAvailable() {
     signingKey.complete(SdkSigner.at(now).key(day()));
-    assertThat(authenticate(signed(SdkSigner.ACCESS_KEY_ID)))
-        .isEqualTo(AUTHENTICATED);
+    assertThat(authenticate(signed(SdkSigner.ACCESS_KEY_ID))).isEqualTo(AUTHENTICATED);
   }
 
   @Test

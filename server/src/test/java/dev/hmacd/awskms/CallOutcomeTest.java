@@ -375,7 +375,9 @@ final class CallOutcomeTest {
     try (var caller = new AwsCaller(daemon, "admin")) {
       assertThat(
               caller
-                  .call("UntagResource", "{\"KeyId\":\"" + key + "\",\"TagKeys\":[" + tagKeys + "\"a\"]}")
+                  .call(
+                      "UntagResource",
+                      "{\"KeyId\":\"" + key + "\",\"TagKeys\":[" + tagKeys + "\"a\"]}")
                   .body())
           .contains("TagException", "Too many tags");
     }
