@@ -338,7 +338,7 @@ final class LanesTest {
   /// The search for the object of a key can take long.
   @Test
   void callThatIsAbandonedDuringTheSearchForItsKeyNeverReachesTheToken() throws TokenException {
-    Gate gate = blocking(Call.FIND);
+    Gate gate = blocking(Call.LOAD);
     Lanes lanes = lanes(1, 10);
     RecordedCompletion gone = hold(lanes, gate, LONG);
     gone.abandon();
