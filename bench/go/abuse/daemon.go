@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -225,4 +226,11 @@ func (d *daemon) logBytes() int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// collect runs a full garbage collection, so that the size of the heap is that of live objects.
+func (d *daemon) collect() {
+	jcmd := filepath.Join(os.Getenv("JAVA_HOME"), "bin", "jcmd")
+	check(exec.Command(jcmd, strconv.Itoa(d.cmd.Process.Pid), "GC.run").Run())
+	time.Sleep(time.Second)
 }

@@ -34,6 +34,7 @@ func soak(o options) {
 	seconds := time.Duration(o.soak) * time.Second
 	w.hostile(o.seed, max(2*time.Second, seconds/5))
 	time.Sleep(calmDown)
+	d.collect()
 	before := d.usage()
 	_, heapBefore := d.liveHeap(0)
 
@@ -46,6 +47,7 @@ func soak(o options) {
 	outcomes := map[string]*outcome{}
 	caller.end(w.Patience+5*time.Second, &outcomes)
 	time.Sleep(calmDown)
+	d.collect()
 	after := d.usage()
 	_, heapAfter := d.liveHeap(0)
 
