@@ -106,7 +106,7 @@ final class Lane implements Runnable {
       job.done(value);
     } catch (TokenException e) {
       if (e.kind() == Kind.WITHDRAWN || e.kind() == Kind.LATE) {
-        job.failed(e); // WITHDRAWN is not an answer of the token.
+        job.failed(e); // The token did not answer.
         return;
       }
       if (e.fault() == Fault.CAPACITY && lanes.hasSessionBeside(this)) {
