@@ -211,11 +211,10 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   /// @return size of the message in bytes; -1 if the call ended without this message
   private int sendLast(RespT message, ReleaseCheck check) {
-    Outcome released = call.release(Outcome.ANSWERED, check);
+    Outcome released = release(Outcome.ANSWERED, check);
     if (released == null) {
       return -1;
     }
-    runOnEnd();
     if (released instanceof Outcome.Failed failed) {
       close(failed);
       return -1;
@@ -240,10 +239,27 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   @Override
   public void fail(Failure failure, ReleaseCheck check) {
-    if (call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
-      runOnEnd();
+    if (release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
       close(failed);
     }
+  }
+
+  /// Releases the answer ([Call#release]). Closes the call with INTERNAL if the release throws.
+  ///
+  /// @return the outcome to send; null if the call has ended
+  private @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
+    Outcome released;
+    try {
+      released = call.release(intended, check);
+    } catch (RuntimeException e) { // Without an end, the stream stays open until its deadline.
+      runOnEnd();
+      close(new Outcome.Failed(new Failure.Unforeseen(e)));
+      return null;
+    }
+    if (released != null) {
+      runOnEnd();
+    }
+    return released;
   }
 
   private void close(Outcome.Failed failed) {

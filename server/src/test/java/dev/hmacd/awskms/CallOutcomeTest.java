@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
 import dev.hmacd.access.Action;
-import dev.hmacd.key.Tag;
 import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
@@ -175,6 +174,9 @@ final class CallOutcomeTest {
     /// Holds up each conclusion until it is open.
     private volatile CountDownLatch gate = new CountDownLatch(0);
 
+    /// Whether each conclusion throws.
+    private volatile boolean broken;
+
     private void add(String kind, Call call, @Nullable Outcome outcome) {
       if (call.method().name().endsWith("Mac")) {
         events.add(new Event(kind, call, outcome));
@@ -189,6 +191,9 @@ final class CallOutcomeTest {
     @Override
     public void concluded(Call call, Outcome outcome) {
       add("concluded", call, outcome);
+      if (broken) {
+        throw new IllegalStateException("broken");
+      }
       try {
         boolean _ = gate.await(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS);
       } catch (InterruptedException e) {
@@ -312,6 +317,28 @@ final class CallOutcomeTest {
     assertThat(answer.get(Eventually.LIMIT.toSeconds(), TimeUnit.SECONDS)).isEqualTo("OK");
   }
 
+  /// If the record of the outcome fails, the caller gets no MAC, and does not wait.
+  @Test
+  void failedReleaseEndsTheCallOverGrpc() throws IOException {
+    recorder.broken = true;
+    assertThat(Way.GRPC.generateMac(this, "admin", key, "HMAC_SHA_256")).isEqualTo("INTERNAL");
+    recorder.broken = false;
+    assertThat(Way.GRPC.generateMac(this, "admin", key, "HMAC_SHA_256")).isEqualTo("OK");
+  }
+
+  @Test
+  void failedReleaseClosesTheConnectionOfAwsKms() throws IOException {
+    try (var signer = new AwsCaller(daemon, "admin");
+        RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      byte[] request = signer.bytes("GenerateMac", AwsCaller.macOf(key));
+      recorder.broken = true;
+      connection.write(request);
+      assertThat(connection.isEventuallyClosedByPeer()).isTrue();
+    }
+    recorder.broken = false;
+    assertThat(Way.AWS_KMS.generateMac(this, "admin", key, "HMAC_SHA_256")).isEqualTo("OK");
+  }
+
   /// The key is disabled after the token has computed the MAC, and before its release.
   @ParameterizedTest
   @EnumSource
@@ -366,20 +393,6 @@ final class CallOutcomeTest {
                       .build());
       gate.release();
       assertThat(connection.read().body()).contains("UnrecognizedClientException");
-    }
-  }
-
-  @Test
-  void untagResourceOfMoreTagsThanAKeyCanHaveIsRefused() throws IOException {
-    String tagKeys = "\"a\",".repeat(Tag.MAX_PER_KEY);
-    try (var caller = new AwsCaller(daemon, "admin")) {
-      assertThat(
-              caller
-                  .call(
-                      "UntagResource",
-                      "{\"KeyId\":\"" + key + "\",\"TagKeys\":[" + tagKeys + "\"a\"]}")
-                  .body())
-          .contains("TagException", "Too many tags");
     }
   }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.Tag;
 import dev.hmacd.sigv4.SdkSigner;
 import dev.hmacd.testing.AwsCaller;
 import dev.hmacd.testing.JsonTree;
@@ -318,6 +319,15 @@ final class WireTest {
                             .formatted(each))
                 .collect(Collectors.joining("; "));
     assertError(caller.call(operation, "{}"), "ValidationException", message);
+  }
+
+  @Test
+  void untagResourceOfMoreTagsThanAKeyCanHaveIsRefused() throws IOException {
+    String tagKeys = "\"a\",".repeat(Tag.MAX_PER_KEY) + "\"a\"";
+    assertError(
+        caller.call("UntagResource", "{\"KeyId\":\"%s\",\"TagKeys\":[%s]}".formatted(key, tagKeys)),
+        "TagException",
+        "Too many tags");
   }
 
   @Test
