@@ -6,6 +6,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.FieldValidation;
+import dev.hmacd.usecase.PagedList;
 import java.util.List;
 
 /// The operations on aliases.
@@ -84,7 +85,7 @@ final class AliasOperations {
     aliases.listAliases(
         call,
         keyId,
-        Paging.request("aliases of " + keyId, input, 50, 100),
+        Paging.request(PagedList.ALIASES, keyId, input),
         reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Aliases");

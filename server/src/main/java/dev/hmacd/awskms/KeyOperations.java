@@ -7,6 +7,7 @@ import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.PagedList;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -171,7 +172,7 @@ final class KeyOperations {
   private void listKeys(Call call, OperationInput input, AwsReply reply) {
     keys.listKeys(
         call,
-        Paging.request("keys", input, 100, 1000),
+        Paging.request(PagedList.KEYS, "", input),
         reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Keys");

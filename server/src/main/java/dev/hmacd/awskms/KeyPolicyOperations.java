@@ -4,6 +4,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.Page;
+import dev.hmacd.usecase.PagedList;
 import java.util.List;
 
 /// The operations that read key policies. Every key has AWS's default key policy, which delegates
@@ -12,7 +13,6 @@ import java.util.List;
 final class KeyPolicyOperations {
   private static final String POLICY_NAME = "PolicyName";
   private static final String DEFAULT = "default";
-  private static final int MAX_PAGE = 1000;
 
   private final KeyService keys;
   private final String defaultPolicy;
@@ -72,7 +72,7 @@ final class KeyPolicyOperations {
 
   private void listKeyPolicies(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.text("KeyId");
-    var page = Paging.request("policies of " + keyId, input, 100, MAX_PAGE);
+    var page = Paging.request(PagedList.KEY_POLICIES, keyId, input);
     reply
         .<Page<String>>json(
             (json, names) -> {

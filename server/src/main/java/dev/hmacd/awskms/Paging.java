@@ -3,6 +3,7 @@ package dev.hmacd.awskms;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.hmacd.usecase.Page;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import java.io.IOException;
 
 /// Pagination of lists: `Limit` and `Marker` in the request, `Truncated` and `NextMarker` in the
@@ -10,18 +11,19 @@ import java.io.IOException;
 final class Paging {
   static final InputMember LIMIT = InputMember.integer("Limit", 1, 1000);
   static final InputMember MARKER =
-      InputMember.text("Marker", 1, 1024).pattern("[\\u0020-\\u00FF]*");
+      InputMember.text("Marker", 1, PageRequest.MAX_TOKEN_CHARS)
+          .pattern("[\\u0020-\\u00FF]*");
 
   private Paging() {}
 
-  /// @param list name of the list; a marker of another list is refused
-  /// @param maxSize maximum page size; a larger limit is reduced to this size
-  static PageRequest request(String list, OperationInput input, int defaultSize, int maxSize) {
+  /// Reads `Limit` and `Marker`. A limit above the maximum of the list is reduced to the maximum.
+  ///
+  /// @param key the key to which the list belongs; a marker of another key's list is refused
+  static PageRequest request(PagedList list, String key, OperationInput input) {
     return PageRequest.of(
         list,
-        Math.min(input.number("Limit").orElse(defaultSize), maxSize),
-        defaultSize,
-        maxSize,
+        key,
+        Math.min(input.number("Limit").orElse(0), list.maxSize()),
         input.optionalText("Marker").orElse(""));
   }
 

@@ -2,14 +2,14 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.key.Tag;
 import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.FieldValidation;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.usecase.TagService;
 import java.util.List;
 
 /// The operations on tags.
 final class TagOperations {
   static final InputMember TAGS = tagList();
-
-  private static final int MAX_PAGE = 50;
 
   private final TagService tags;
 
@@ -47,7 +47,7 @@ final class TagOperations {
   static List<Tag> tags(OperationInput input) {
     return input.list("Tags").stream()
         .map(OperationInput.class::cast)
-        .map(tag -> new Tag(tag.text("TagKey"), tag.text("TagValue")))
+        .map(tag -> FieldValidation.tag(tag.text("TagKey"), tag.text("TagValue")))
         .toList();
   }
 
@@ -65,7 +65,7 @@ final class TagOperations {
     tags.listResourceTags(
         call,
         keyId,
-        Paging.request("tags of " + keyId, input, MAX_PAGE, MAX_PAGE),
+        Paging.request(PagedList.TAGS, keyId, input),
         reply.json(
             (json, page) -> {
               json.writeArrayFieldStart("Tags");

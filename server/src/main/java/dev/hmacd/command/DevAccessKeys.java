@@ -11,6 +11,7 @@ import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Page;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
@@ -53,7 +54,10 @@ record DevAccessKeys(Shown admin, Shown nobody) {
   static final String NOBODY = "arn:aws:iam::" + ACCOUNT + ":user/nobody";
 
   private static final Duration LIMIT = Duration.ofSeconds(10);
-  private static final int PAGE = 1000;
+
+  /// The page with all access keys of a previous start.
+  private static final PageRequest ALL =
+      new PageRequest(PagedList.ACCESS_KEYS, "", PagedList.ACCESS_KEYS.maxSize(), "");
 
   static DevAccessKeys make(Daemon daemon) throws StartException, InterruptedException {
     AccessKeyService service = daemon.useCases().accessKeys();
@@ -61,9 +65,7 @@ record DevAccessKeys(Shown admin, Shown nobody) {
         Call.ofDaemon(
             Principal.spiffe(DevCertificates.CLIENT), System.nanoTime() + LIMIT.toNanos());
     Page<AccessKey> before =
-        await(
-            reply -> service.listAccessKeys(call, new PageRequest("access keys", PAGE, ""), reply),
-            Function.identity());
+        await(reply -> service.listAccessKeys(call, ALL, reply), Function.identity());
     for (AccessKey key : before.items()) {
       if (List.of(ADMIN, NOBODY).contains(key.principal())) {
         String _ = await(reply -> service.deleteAccessKey(call, key.id(), reply), AccessKey::id);

@@ -3,8 +3,8 @@ package dev.hmacd.rpc;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.CreateAccessKeyRequest;
 import dev.hmacd.v1.CreateAccessKeyResponse;
@@ -62,7 +62,8 @@ final class AccessKeyGrpcService {
       Call call, ListAccessKeysRequest request, GrpcReply<ListAccessKeysResponse> reply) {
     accessKeys.listAccessKeys(
         call,
-        PageRequest.of("access keys", request.getPageSize(), 100, 1000, request.getPageToken()),
+        PageRequest.of(
+            PagedList.ACCESS_KEYS, "", request.getPageSize(), request.getPageToken()),
         reply.encoding(
             page -> {
               var response = ListAccessKeysResponse.newBuilder();
@@ -76,7 +77,7 @@ final class AccessKeyGrpcService {
       Call call, DisableAccessKeyRequest request, GrpcReply<DisableAccessKeyResponse> reply) {
     accessKeys.disableAccessKey(
         call,
-        id(request.getAccessKeyId()),
+        request.getAccessKeyId(),
         reply.encoding(_ -> DisableAccessKeyResponse.getDefaultInstance()));
   }
 
@@ -84,12 +85,7 @@ final class AccessKeyGrpcService {
       Call call, DeleteAccessKeyRequest request, GrpcReply<DeleteAccessKeyResponse> reply) {
     accessKeys.deleteAccessKey(
         call,
-        id(request.getAccessKeyId()),
+        request.getAccessKeyId(),
         reply.encoding(_ -> DeleteAccessKeyResponse.getDefaultInstance()));
-  }
-
-  private static String id(String given) {
-    FieldValidation.text("access_key_id", given, 1, 128);
-    return given;
   }
 }

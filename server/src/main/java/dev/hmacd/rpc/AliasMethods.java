@@ -4,6 +4,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateAliasResponse;
 import dev.hmacd.v1.DeleteAliasRequest;
@@ -77,11 +78,7 @@ final class AliasMethods {
         call,
         request.getKeyId(),
         PageRequest.of(
-            "aliases of " + request.getKeyId(),
-            request.getPageSize(),
-            50,
-            100,
-            request.getPageToken()),
+            PagedList.ALIASES, request.getKeyId(), request.getPageSize(), request.getPageToken()),
         reply.encoding(
             page -> {
               var response = ListAliasesResponse.newBuilder();

@@ -7,6 +7,7 @@ import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.UseCases;
 import dev.hmacd.v1.AdoptKeyRequest;
@@ -120,7 +121,7 @@ final class KeyGrpcService {
   private void listKeys(Call call, ListKeysRequest request, GrpcReply<ListKeysResponse> reply) {
     keys.listKeys(
         call,
-        PageRequest.of("keys", request.getPageSize(), 100, 1000, request.getPageToken()),
+        PageRequest.of(PagedList.KEYS, "", request.getPageSize(), request.getPageToken()),
         reply.encoding(
             page -> {
               var response = ListKeysResponse.newBuilder();

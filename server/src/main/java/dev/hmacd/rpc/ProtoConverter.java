@@ -159,12 +159,8 @@ final class ProtoConverter {
 
   /// @throws Refusal if a tag does not have the form that AWS KMS requires
   static List<dev.hmacd.key.Tag> tags(List<Tag> tags) {
-    for (Tag tag : tags) {
-      FieldValidation.text("tag_key", tag.getTagKey(), 1, dev.hmacd.key.Tag.MAX_KEY_LENGTH);
-      FieldValidation.text("tag_value", tag.getTagValue(), 0, dev.hmacd.key.Tag.MAX_VALUE_LENGTH);
-    }
     return tags.stream()
-        .map(tag -> new dev.hmacd.key.Tag(tag.getTagKey(), tag.getTagValue()))
+        .map(tag -> FieldValidation.tag(tag.getTagKey(), tag.getTagValue()))
         .toList();
   }
 

@@ -4,6 +4,7 @@ import dev.hmacd.key.Tag;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.PageRequest;
+import dev.hmacd.usecase.PagedList;
 import dev.hmacd.usecase.TagService;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.ListResourceTagsRequest;
@@ -52,9 +53,6 @@ final class TagMethods {
   private void untagResource(
       Call call, UntagResourceRequest request, GrpcReply<UntagResourceResponse> reply) {
     requireSome("tag_keys", request.getTagKeysCount());
-    request
-        .getTagKeysList()
-        .forEach(key -> FieldValidation.text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH));
     tags.untagResource(
         call,
         request.getKeyId(),
@@ -62,6 +60,8 @@ final class TagMethods {
         reply.encoding(_ -> UntagResourceResponse.getDefaultInstance()));
   }
 
+  /// Requires the number of elements of the contract. The use case has the same maximum, but with
+  /// another reason, `INVALID_TAG`.
   private static void requireSome(String field, int count) {
     FieldValidation.require(
         count >= 1 && count <= Tag.MAX_PER_KEY,
@@ -75,11 +75,7 @@ final class TagMethods {
         call,
         request.getKeyId(),
         PageRequest.of(
-            "tags of " + request.getKeyId(),
-            request.getPageSize(),
-            Tag.MAX_PER_KEY,
-            Tag.MAX_PER_KEY,
-            request.getPageToken()),
+            PagedList.TAGS, request.getKeyId(), request.getPageSize(), request.getPageToken()),
         reply.encoding(
             page -> {
               var response = ListResourceTagsResponse.newBuilder();

@@ -158,13 +158,20 @@ public final class AccessKeyService {
   }
 
   /// Disables an access key. A disabled access key cannot be enabled again.
+  ///
+  /// @param id 1 to [FieldValidation#MAX_ACCESS_KEY_ID_CHARS] characters
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
+    FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
     ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.disable(id)), reply, failure(id));
   }
 
+  /// Deletes an access key.
+  ///
+  /// @param id 1 to [FieldValidation#MAX_ACCESS_KEY_ID_CHARS] characters
   public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
+    FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
     ReplyCompleter.complete(
         call, registry.forOwner(call.principal(), () -> registry.delete(id)), reply, failure(id));

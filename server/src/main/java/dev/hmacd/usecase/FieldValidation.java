@@ -1,43 +1,77 @@
 package dev.hmacd.usecase;
 
 import dev.hmacd.key.Alias;
+import dev.hmacd.key.Tag;
+import java.util.List;
 
-/// Validation of fields for all edges (AWS KMS API reference, "Length Constraints").
+/// Limits of the fields of a request, for all edges (AWS KMS API reference, "Length Constraints").
+///
+/// The use cases check all limits. An edge repeats a check only if it has another error for it,
+/// such as the error text of AWS. Characters are Unicode code points, not UTF-16 code units.
 public final class FieldValidation {
   public static final int MAX_KEY_ID_CHARS = 2048;
 
-  /// Maximum length of a description in Unicode code points, not in UTF-16 code units.
   public static final int MAX_DESCRIPTION_CHARS = 8192;
 
+  /// Maximum length of an access key id, as in AWS (IAM, `accessKeyIdType`).
+  public static final int MAX_ACCESS_KEY_ID_CHARS = 128;
+
+  /// Maximum length of CKA_LABEL and CKA_ID of an object to adopt.
   public static final int MAX_OBJECT_NAME_BYTES = 256;
 
   private FieldValidation() {}
 
   static void keyId(String field, String value) {
     require(
-        !value.isEmpty() && value.length() <= MAX_KEY_ID_CHARS,
+        !value.isEmpty() && length(value) <= MAX_KEY_ID_CHARS,
         field,
         "length must be 1 to " + MAX_KEY_ID_CHARS + " characters");
+  }
+
+  static void accessKeyId(String value) {
+    text("access_key_id", value, 1, MAX_ACCESS_KEY_ID_CHARS);
   }
 
   static void description(String value) {
     text("description", value, 0, MAX_DESCRIPTION_CHARS);
   }
 
+  /// Returns a tag with this key and value.
+  ///
+  /// @throws Refusal [Failure.InvalidField] if the key is empty, or the key or the value is too
+  ///   long
+  public static Tag tag(String key, String value) {
+    text("tag_key", key, 1, Tag.MAX_KEY_LENGTH);
+    text("tag_value", value, 0, Tag.MAX_VALUE_LENGTH);
+    return new Tag(key, value);
+  }
+
+  /// Checks the keys of tags to remove.
+  static void tagKeys(List<String> keys) {
+    for (String key : keys) {
+      text("tag_keys", key, 1, Tag.MAX_KEY_LENGTH);
+    }
+  }
+
+  private static int length(String text) {
+    return text.codePointCount(0, text.length());
+  }
+
   /// Requires that the length of a text is within limits.
   ///
-  /// @param min minimum in Unicode code points
-  /// @param max maximum in Unicode code points
+  /// @param min minimum in characters
+  /// @param max maximum in characters
   public static void text(String field, String value, int min, int max) {
-    int length = value.codePointCount(0, value.length());
-    require(
-        length >= min && length <= max,
-        field,
-        "length must be " + min + " to " + max + " characters");
+    int length = length(value);
+    if (length < min || length > max) {
+      throw invalid(field, "length must be " + min + " to " + max + " characters");
+    }
   }
 
   static void bytes(String field, int length, int max) {
-    require(length >= 1 && length <= max, field, "length must be 1 to " + max + " bytes");
+    if (length < 1 || length > max) {
+      throw invalid(field, "length must be 1 to " + max + " bytes");
+    }
   }
 
   static Alias alias(String field, String value) {
@@ -53,7 +87,11 @@ public final class FieldValidation {
   /// @throws Refusal [Failure.InvalidField] if `holds` is false
   public static void require(boolean holds, String field, String rule) {
     if (!holds) {
-      throw new Refusal(new Failure.InvalidField(field, rule));
+      throw invalid(field, rule);
     }
+  }
+
+  private static Refusal invalid(String field, String rule) {
+    return new Refusal(new Failure.InvalidField(field, rule));
   }
 }

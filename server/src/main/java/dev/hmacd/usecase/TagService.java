@@ -55,11 +55,11 @@ public final class TagService {
   /// Removes tags from a key. Ignores tag keys that the key does not have.
   ///
   /// @param tagKeys at most [Tag#MAX_PER_KEY], because each one is a statement of the registry
-  /// @throws Refusal [Failure.InvalidTags] for more tag keys
+  /// @throws Refusal [Failure.InvalidTags] for more tag keys, [Failure.InvalidField] for a tag key
+  ///   that is empty or too long
   public void untagResource(Call call, String keyId, List<String> tagKeys, Reply<KeyId> reply) {
-    if (tagKeys.size() > Tag.MAX_PER_KEY) {
-      throw new Refusal(new Failure.InvalidTags("Too many tags"));
-    }
+    requireCount(tagKeys);
+    FieldValidation.tagKeys(tagKeys);
     Action action = Action.UNTAG_RESOURCE;
     KeyId id = KeyStateService.require(authorizer, call, action, keyId);
     ReplyCompleter.complete(
@@ -97,8 +97,9 @@ public final class TagService {
     }
   }
 
-  /// @throws Refusal [Failure.InvalidTags] for duplicate or reserved tag keys, or too many tags
+  /// @throws Refusal [Failure.InvalidTags] for too many tags, or for duplicate or reserved tag keys
   static void requireFit(List<Tag> tags) {
+    requireCount(tags);
     Set<String> seen = new HashSet<>();
     for (Tag tag : tags) {
       if (!seen.add(tag.key())) {
@@ -108,6 +109,9 @@ public final class TagService {
         throw new Refusal(new Failure.InvalidTags("Tags beginning with aws: are reserved"));
       }
     }
+  }
+
+  private static void requireCount(List<?> tags) {
     if (tags.size() > Tag.MAX_PER_KEY) {
       throw new Refusal(new Failure.InvalidTags("Too many tags"));
     }
