@@ -69,8 +69,13 @@ final class KeyStatements {
   /// @throws RegistryException `REFUSED` if the statement's condition did not hold
   static void requireChanged(int rows) {
     if (rows != 1) {
-      throw new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
+      throw refused();
     }
+  }
+
+  /// The exception of a change that the current state of its key does not allow.
+  static RegistryException refused() {
+    return new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
   }
 
   /// Stores the attributes and the check value of a key's current version.

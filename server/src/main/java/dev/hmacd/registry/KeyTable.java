@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// All keys of the registry in memory, by id and by alias. Reads are thread-safe. Changes run on
@@ -95,6 +96,18 @@ final class KeyTable implements KeyReader, RegistryFile.CachedPart {
     return find(id)
         .orElseThrow(
             () -> new RegistryException(Kind.KEY_NOT_FOUND, "the key " + id + " does not exist"));
+  }
+
+  /// Finds the key with an id, and checks whether its current state allows a change.
+  ///
+  /// @throws RegistryException `KEY_NOT_FOUND` if no key has the id, `REFUSED` if the state does
+  ///   not allow the change
+  Key require(KeyId id, Predicate<Key> allowed) {
+    Key key = require(id);
+    if (!allowed.test(key)) {
+      throw KeyStatements.refused();
+    }
+    return key;
   }
 
   /// A live view of all keys except the condemned keys, in any order.

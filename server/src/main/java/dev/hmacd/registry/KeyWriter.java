@@ -98,13 +98,15 @@ public interface KeyWriter {
 
   /// Creates an alias that points at a key.
   ///
-  /// @return fails with `ALIAS_EXISTS`, `KEY_NOT_FOUND` or `TOO_MANY_ALIASES`
-  CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target);
+  /// @param allowed whether the current state of the key allows the change
+  /// @return fails with `ALIAS_EXISTS`, `KEY_NOT_FOUND`, `REFUSED` or `TOO_MANY_ALIASES`
+  CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target, Predicate<Key> allowed);
 
   /// Points an alias at another key.
   ///
-  /// @return fails with `ALIAS_NOT_FOUND`, `KEY_NOT_FOUND` or `TOO_MANY_ALIASES`
-  CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target);
+  /// @param allowed whether the current state of the other key allows the change
+  /// @return fails with `ALIAS_NOT_FOUND`, `KEY_NOT_FOUND`, `REFUSED` or `TOO_MANY_ALIASES`
+  CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target, Predicate<Key> allowed);
 
   /// Deletes an alias.
   ///

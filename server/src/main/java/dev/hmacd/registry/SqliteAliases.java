@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
 
 /// Changes of aliases in the SQLite database, for [SqliteKeyWriter].
 final class SqliteAliases {
@@ -24,25 +25,26 @@ final class SqliteAliases {
     this.clock = clock;
   }
 
-  CompletableFuture<AliasEntry> create(Alias alias, KeyId target) {
+  CompletableFuture<AliasEntry> create(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
         db -> {
+          Key key = table.require(target, allowed);
           long now = clock.millis();
           int inserted =
               db.update(
                   "INSERT INTO aliases (name, key_id, created_ms, updated_ms)"
-                      + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state <> ?"
+                      + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state = ?"
                       + " ON CONFLICT (name) DO NOTHING",
                   alias.name(),
                   now,
                   now,
                   target.value(),
-                  KeyRowReader.CONDEMNED);
+                  key.state().name());
           if (inserted == 0 && !find(db, alias).isEmpty()) {
             throw new RegistryException(
                 Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
           }
-          Key key = table.require(target);
+          KeyStatements.requireChanged(inserted);
           requireQuota(db, target);
           AliasEntry created = find(db, alias).getFirst();
           return () -> {
@@ -52,21 +54,21 @@ final class SqliteAliases {
         });
   }
 
-  CompletableFuture<AliasEntry> update(Alias alias, KeyId target) {
+  CompletableFuture<AliasEntry> update(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
         db -> {
           Key from = table.find(alias).orElseThrow(() -> notFound(alias));
-          Key to = table.require(target);
-          int updated =
+          Key to = table.require(target, allowed);
+          KeyStatements.requireChanged(
               db.update(
-                  "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?",
+                  "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?"
+                      + " AND EXISTS (SELECT 1 FROM keys WHERE key_id = ? AND state = ?)",
                   target.value(),
                   clock.millis(),
                   alias.name(),
-                  from.id().value());
-          if (updated == 0) {
-            throw notFound(alias);
-          }
+                  from.id().value(),
+                  target.value(),
+                  to.state().name()));
           requireQuota(db, target);
           AliasEntry moved = find(db, alias).getFirst();
           return () -> {

@@ -8,7 +8,6 @@ import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
-import dev.hmacd.registry.RegistryException.Kind;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
@@ -115,13 +114,7 @@ final class SqliteKeyWriter implements KeyWriter {
     return store.change(
         db -> {
           Key key = table.require(id);
-          Key changed =
-              change
-                  .apply(key)
-                  .orElseThrow(
-                      () ->
-                          new RegistryException(
-                              Kind.REFUSED, "change refused: the key's state has changed"));
+          Key changed = change.apply(key).orElseThrow(KeyStatements::refused);
           Instant deletion = changed.deletion();
           KeyStatements.requireChanged(
               db.update(
@@ -215,13 +208,15 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target) {
-    return aliases.create(alias, target);
+  public CompletableFuture<AliasEntry> createAlias(
+      Alias alias, KeyId target, Predicate<Key> allowed) {
+    return aliases.create(alias, target, allowed);
   }
 
   @Override
-  public CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target) {
-    return aliases.update(alias, target);
+  public CompletableFuture<AliasEntry> updateAlias(
+      Alias alias, KeyId target, Predicate<Key> allowed) {
+    return aliases.update(alias, target, allowed);
   }
 
   @Override

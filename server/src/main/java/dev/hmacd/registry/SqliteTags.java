@@ -22,7 +22,7 @@ final class SqliteTags {
   CompletableFuture<KeyId> add(KeyId id, Predicate<Key> allowed, List<Tag> tags) {
     return store.change(
         db -> {
-          put(db, requireAllowed(id, allowed), tags);
+          put(db, table.require(id, allowed), tags);
           int count =
               db.query(
                       "SELECT count(*) FROM tags WHERE key_id = ?",
@@ -40,20 +40,17 @@ final class SqliteTags {
   CompletableFuture<KeyId> remove(KeyId id, Predicate<Key> allowed, List<String> tagKeys) {
     return store.change(
         db -> {
-          requireAllowed(id, allowed);
+          Key key = table.require(id, allowed);
           for (String tagKey : tagKeys) {
-            db.update("DELETE FROM tags WHERE key_id = ? AND tag_key = ?", id.value(), tagKey);
+            db.update(
+                "DELETE FROM tags WHERE tag_key = ?"
+                    + " AND key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
+                tagKey,
+                id.value(),
+                key.state().name());
           }
           return () -> id;
         });
-  }
-
-  private Key requireAllowed(KeyId id, Predicate<Key> allowed) {
-    Key key = table.require(id);
-    if (!allowed.test(key)) {
-      throw new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
-    }
-    return key;
   }
 
   /// Adds tags to a key, without a check of the quota.

@@ -8,6 +8,7 @@ import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
+import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -19,11 +20,13 @@ import java.util.function.Function;
 @SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class AliasService {
   private final KeyAuthorizer authorizer;
+  private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
 
   public AliasService(Registry registry, Access access) {
     this.authorizer = new KeyAuthorizer(registry.keys(), access);
+    this.reader = registry.keys();
     this.writer = registry.writer();
     this.lists = registry.lists();
   }
@@ -56,26 +59,32 @@ public final class AliasService {
 
   /// Creates an alias that points at a key.
   public void createAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Action action = Action.CREATE_ALIAS;
     Alias alias = FieldValidation.alias("alias_name", name);
-    var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ALIAS);
-    Key target = target(call, Action.CREATE_ALIAS, targetKeyId);
+    var _ = authorizer.requireOnAllKeys(call, action);
+    KeyId target = target(call, action, targetKeyId);
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> writer.createAlias(alias, target.id())),
+        writer.forOwner(
+            call.principal(),
+            () -> writer.createAlias(alias, target, key -> KeyStateRules.allows(action, key))),
         reply,
-        aliasFailure(alias, targetKeyId));
+        failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
   }
 
   /// Points an alias at another key.
   public void updateAlias(Call call, String name, String targetKeyId, Reply<AliasEntry> reply) {
+    Action action = Action.UPDATE_ALIAS;
     Alias alias = FieldValidation.alias("alias_name", name);
-    var _ = authorizer.requireOnAllKeys(call, Action.UPDATE_ALIAS);
-    Key target = target(call, Action.UPDATE_ALIAS, targetKeyId);
+    var _ = authorizer.requireOnAllKeys(call, action);
+    KeyId target = target(call, action, targetKeyId);
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> writer.updateAlias(alias, target.id())),
+        writer.forOwner(
+            call.principal(),
+            () -> writer.updateAlias(alias, target, key -> KeyStateRules.allows(action, key))),
         reply,
-        aliasFailure(alias, targetKeyId));
+        failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
   }
 
   public void deleteAlias(Call call, String name, Reply<Alias> reply) {
@@ -85,18 +94,23 @@ public final class AliasService {
         call,
         writer.forOwner(call.principal(), () -> writer.deleteAlias(alias)),
         reply,
-        aliasFailure(alias, ""));
+        failure(alias, FailureMapper::ofRegistry));
   }
 
-  private Key target(Call call, Action action, String given) {
+  /// Returns the id of the key that an alias shall point at.
+  private KeyId target(Call call, Action action, String given) {
     Key key = authorizer.requireById(call, action, "target_key_id", given).entry();
     // A key in state CREATING may still be removed from the registry. An alias of the key would
     // prevent the removal.
     KeyStateRules.require(action, key);
-    return key;
+    return key.id();
   }
 
-  private static Function<Throwable, Failure> aliasFailure(Alias alias, String target) {
+  /// Maps the failure of a change of an alias.
+  ///
+  /// @param others maps the failures that do not concern the alias
+  private static Function<Throwable, Failure> failure(
+      Alias alias, Function<Throwable, Failure> others) {
     return e -> {
       if (FailureMapper.unwrap(e) instanceof RegistryException registry) {
         switch (registry.kind()) {
@@ -106,9 +120,6 @@ public final class AliasService {
           case ALIAS_NOT_FOUND -> {
             return new Failure.AliasNotFound(alias);
           }
-          case KEY_NOT_FOUND -> {
-            return new Failure.KeyNotFound(target);
-          }
           case TOO_MANY_ALIASES -> {
             return new Failure.LimitExceeded("aliases of one key", KeyWriter.MAX_ALIASES_PER_KEY);
           }
@@ -117,13 +128,14 @@ public final class AliasService {
               UNAVAILABLE,
               UNUSABLE,
               FOREIGN,
+              KEY_NOT_FOUND,
               OBJECT_TAKEN,
               TOO_MANY_TAGS,
               ACCESS_KEY_NOT_FOUND,
               REFUSED -> {}
         }
       }
-      return FailureMapper.ofRegistry(e);
+      return others.apply(e);
     };
   }
 }

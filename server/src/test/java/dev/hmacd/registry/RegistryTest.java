@@ -17,6 +17,7 @@ import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.KeyVersion;
 import dev.hmacd.key.Placement;
+import dev.hmacd.key.Tag;
 import dev.hmacd.registry.RegistryException.Kind;
 import dev.hmacd.testing.SettableClock;
 import java.io.IOException;
@@ -43,6 +44,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -157,6 +159,14 @@ final class RegistryTest {
     return new Alias("alias/" + name);
   }
 
+  private CompletableFuture<AliasEntry> createAlias(Alias alias, KeyId target) {
+    return registry.writer().createAlias(alias, target, _ -> true);
+  }
+
+  private CompletableFuture<AliasEntry> updateAlias(Alias alias, KeyId target) {
+    return registry.writer().updateAlias(alias, target, _ -> true);
+  }
+
   private static <T> T get(CompletableFuture<T> future) {
     try {
       return future.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
@@ -181,7 +191,7 @@ final class RegistryTest {
   void keysAliasesAndOwnKeysArePersistent() {
     Key made = make();
     Key creating = beginCreation();
-    AliasEntry named = get(registry.writer().createAlias(alias("orders"), made.id()));
+    AliasEntry named = get(createAlias(alias("orders"), made.id()));
     get(registry.ownKeys().put("serial", OWN));
     reopen();
     assertThat(find(made.id())).isEqualTo(made.with(Set.of(alias("orders"))));
@@ -308,10 +318,10 @@ final class RegistryTest {
   void movedAliasBelongsToExactlyOneKey() {
     Key from = make();
     Key to = make();
-    get(registry.writer().createAlias(alias("stays"), from.id()));
-    get(registry.writer().createAlias(alias("moves"), from.id()));
+    get(createAlias(alias("stays"), from.id()));
+    get(createAlias(alias("moves"), from.id()));
     assertThat(find(from.id()).aliases()).containsExactlyInAnyOrder(alias("stays"), alias("moves"));
-    AliasEntry moved = get(registry.writer().updateAlias(alias("moves"), to.id()));
+    AliasEntry moved = get(updateAlias(alias("moves"), to.id()));
     assertThat(moved).isEqualTo(new AliasEntry(alias("moves"), to.id(), NOW, NOW));
     for (int i = 0; i < 2; i++) {
       assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
@@ -328,8 +338,8 @@ final class RegistryTest {
   @Test
   void aliasCanBeUpdatedToItsOwnKey() {
     Key key = make();
-    get(registry.writer().createAlias(alias("same"), key.id()));
-    get(registry.writer().updateAlias(alias("same"), key.id()));
+    get(createAlias(alias("same"), key.id()));
+    get(updateAlias(alias("same"), key.id()));
     assertThat(find(key.id()).aliases()).containsExactly(alias("same"));
   }
 
@@ -338,16 +348,16 @@ final class RegistryTest {
     Key key = make();
     Key other = make();
     IntStream.rangeClosed(1, 50)
-        .forEach(i -> get(registry.writer().createAlias(alias("name-" + i), key.id())));
-    get(registry.writer().createAlias(alias("other"), other.id()));
-    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("name-51"), key.id())))
+        .forEach(i -> get(createAlias(alias("name-" + i), key.id())));
+    get(createAlias(alias("other"), other.id()));
+    assertThatThrownBy(() -> get(createAlias(alias("name-51"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
-    assertThatThrownBy(() -> get(registry.writer().updateAlias(alias("other"), key.id())))
+    assertThatThrownBy(() -> get(updateAlias(alias("other"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
     // An own alias can be updated at the limit, and a deleted alias frees a place.
-    get(registry.writer().updateAlias(alias("name-50"), key.id()));
+    get(updateAlias(alias("name-50"), key.id()));
     get(registry.writer().deleteAlias(alias("name-50")));
-    get(registry.writer().updateAlias(alias("other"), key.id()));
+    get(updateAlias(alias("other"), key.id()));
     assertThat(find(key.id()).aliases()).hasSize(50);
     assertThat(find(other.id()).aliases()).isEmpty();
   }
@@ -355,12 +365,12 @@ final class RegistryTest {
   @Test
   void aliasIsCreatedOnceAndForExistingKeysOnly() {
     Key key = make();
-    get(registry.writer().createAlias(alias("once"), key.id()));
-    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("once"), key.id())))
+    get(createAlias(alias("once"), key.id()));
+    assertThatThrownBy(() -> get(createAlias(alias("once"), key.id())))
         .satisfies(failsWith(Kind.ALIAS_EXISTS));
-    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("none"), KeyId.random())))
+    assertThatThrownBy(() -> get(createAlias(alias("none"), KeyId.random())))
         .satisfies(failsWith(Kind.KEY_NOT_FOUND));
-    assertThatThrownBy(() -> get(registry.writer().updateAlias(alias("none"), key.id())))
+    assertThatThrownBy(() -> get(updateAlias(alias("none"), key.id())))
         .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
     assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("none"))))
         .satisfies(failsWith(Kind.ALIAS_NOT_FOUND));
@@ -370,9 +380,9 @@ final class RegistryTest {
   void onlySuccessfulChangesIncrementTheRevision() throws SQLException {
     long before = revision();
     Key key = make();
-    get(registry.writer().createAlias(alias("a"), key.id()));
+    get(createAlias(alias("a"), key.id()));
     assertThat(revision()).isEqualTo(before + 3);
-    assertThatThrownBy(() -> get(registry.writer().createAlias(alias("a"), key.id())))
+    assertThatThrownBy(() -> get(createAlias(alias("a"), key.id())))
         .isInstanceOf(RegistryException.class);
     assertThat(revision()).isEqualTo(before + 3);
   }
@@ -435,9 +445,9 @@ final class RegistryTest {
     Key one = make();
     Key two = make();
     for (String name : List.of("c", "a", "e")) {
-      get(registry.writer().createAlias(alias(name), one.id()));
+      get(createAlias(alias(name), one.id()));
     }
-    get(registry.writer().createAlias(alias("b"), two.id()));
+    get(createAlias(alias("b"), two.id()));
     assertThat(names(get(registry.lists().listAliases(Optional.empty(), "", 10))))
         .containsExactly("a", "b", "c", "e");
     assertThat(names(get(registry.lists().listAliases(Optional.of(one.id()), "alias/a", 1))))
@@ -534,12 +544,12 @@ final class RegistryTest {
   void movingAliasResolvesToAKeyWithThisAliasAtAnyTime() {
     Key one = make();
     Key two = make();
-    get(registry.writer().createAlias(alias("moving"), one.id()));
+    get(createAlias(alias("moving"), one.id()));
     var moves =
         CompletableFuture.runAsync(
             () -> {
               for (int i = 0; i < 500; i++) {
-                get(registry.writer().updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
+                get(updateAlias(alias("moving"), (i % 2 == 0 ? two : one).id()));
               }
             });
     int reads = 0;
@@ -625,7 +635,7 @@ final class RegistryTest {
   @Test
   void failedWriteIsRevertedInMemory() throws Exception {
     Key key = make();
-    get(registry.writer().createAlias(alias("a"), key.id()));
+    get(createAlias(alias("a"), key.id()));
     try (Connection other = connect();
         Statement statement = other.createStatement()) {
       statement.execute("BEGIN IMMEDIATE");
@@ -746,6 +756,35 @@ final class RegistryTest {
         .isInstanceOf(IllegalArgumentException.class);
     assertThat(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1)))
         .succeedsWithin(LIMIT);
+  }
+
+  private CompletableFuture<KeyId> tag(KeyId id) {
+    return registry.writer().tag(id, _ -> true, List.of(new Tag("team", "billing")));
+  }
+
+  @Test
+  void changeThatTheStateOfItsKeyDoesNotAllowIsRefused() {
+    Key key = make();
+    Key other = make();
+    get(createAlias(alias("there"), other.id()));
+    get(tag(key.id()));
+    KeyId id = key.id();
+    List<Supplier<CompletableFuture<?>>> changes =
+        List.of(
+            () -> registry.writer().update(id, _ -> Optional.empty()),
+            () -> registry.writer().tag(id, _ -> false, List.of(new Tag("cost", "1"))),
+            () -> registry.writer().untag(id, _ -> false, List.of("team")),
+            () -> registry.writer().createAlias(alias("new"), id, _ -> false),
+            () -> registry.writer().updateAlias(alias("there"), id, _ -> false));
+    for (Supplier<CompletableFuture<?>> change : changes) {
+      assertThatThrownBy(() -> get(change.get())).satisfies(failsWith(Kind.REFUSED));
+    }
+    assertThat(get(registry.lists().listTags(id, 0, 10)))
+        .extracting(PositionedTag::tag)
+        .containsExactly(new Tag("team", "billing"));
+    assertThat(find(id).aliases()).isEmpty();
+    assertThat(registry.keys().find(alias("new"))).isEmpty();
+    assertThat(registry.keys().find(alias("there"))).contains(find(other.id()));
   }
 
   @Test
