@@ -46,11 +46,14 @@ public final class AccessKeyRegistry {
         });
   }
 
-  /// Disables an access key. A disabled access key cannot be enabled again.
+  /// Disables an access key, before all waiting changes that are not urgent. A disabled access key
+  /// cannot be enabled again.
   ///
-  /// @return the disabled access key; fails with `ACCESS_KEY_NOT_FOUND`
-  public CompletableFuture<AccessKey> disable(String id) {
-    return store.change(
+  /// @param owner the caller's principal, as in [KeyWriter#stop]
+  /// @return the disabled access key; fails with `ACCESS_KEY_NOT_FOUND` or `OWNER_BUSY`
+  public CompletableFuture<AccessKey> disable(Object owner, String id) {
+    return store.urgentChange(
+        owner,
         db -> {
           AccessKey disabled = find(id).orElseThrow(() -> notFound(id)).disabled();
           if (db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id) == 0) {
@@ -60,11 +63,13 @@ public final class AccessKeyRegistry {
         });
   }
 
-  /// Deletes an access key.
+  /// Deletes an access key, before all waiting changes that are not urgent.
   ///
-  /// @return the deleted access key; fails with `ACCESS_KEY_NOT_FOUND`
-  public CompletableFuture<AccessKey> delete(String id) {
-    return store.change(
+  /// @param owner the caller's principal, as in [KeyWriter#stop]
+  /// @return the deleted access key; fails with `ACCESS_KEY_NOT_FOUND` or `OWNER_BUSY`
+  public CompletableFuture<AccessKey> delete(Object owner, String id) {
+    return store.urgentChange(
+        owner,
         db -> {
           AccessKey deleted = find(id).orElseThrow(() -> notFound(id));
           if (db.update("DELETE FROM access_keys WHERE access_key_id = ?", id) == 0) {

@@ -64,8 +64,29 @@ public interface KeyWriter {
   ///
   /// @param change computes the changed key from the current key; returns empty to refuse the
   ///   change
-  /// @return fails with `KEY_NOT_FOUND`, or with `REFUSED` if `change` returned empty
+  /// @return fails with `KEY_NOT_FOUND`; with `REFUSED` if `change` returned empty; with
+  ///   `OVERTAKEN` if the change would enable a disabled key, and [#stop] was called for the key
+  ///   after this method
   CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change);
+
+  /// Stops a key: as [#update], but before all waiting changes that are not urgent, within a quota
+  /// of the owner for urgent changes.
+  ///
+  /// A stop may overtake an earlier waiting change of the same key. This is safe, because each
+  /// change reads the key when it is executed, not when it is requested. If the change depends on
+  /// the state of the key, its SQL statements have this state as a condition:
+  ///
+  /// - An overtaken change that the new state does not allow fails with `REFUSED`. Its caller gets
+  ///   the same error as for a request after the stop.
+  /// - An overtaken change that the new state allows has the same effect before and after the stop,
+  ///   with one exception: EnableKey would undo the stop. Therefore it fails with `OVERTAKEN`.
+  ///
+  /// [#condemnDue] is not urgent: it is final, and must not overtake a waiting CancelKeyDeletion.
+  ///
+  /// @param owner the caller's principal
+  /// @param change as in [#update]
+  /// @return fails with `KEY_NOT_FOUND`, `REFUSED` or `OWNER_BUSY`
+  CompletableFuture<Key> stop(Object owner, KeyId id, Function<Key, Optional<Key>> change);
 
   /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
   /// use condemned keys any more. The rows of condemned keys stay until [#forget].

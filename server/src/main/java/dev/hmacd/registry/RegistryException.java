@@ -25,6 +25,8 @@ public final class RegistryException extends RuntimeException {
     ACCESS_KEY_NOT_FOUND,
     /// The state of the key does not allow the change any more.
     REFUSED,
+    /// The change would enable a key, and a change that stops the key was requested later.
+    OVERTAKEN,
     /// The object on the token belongs to another key already.
     OBJECT_TAKEN
   }

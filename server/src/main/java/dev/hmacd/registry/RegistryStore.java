@@ -2,49 +2,41 @@ package dev.hmacd.registry;
 
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.registry.RegistryQueue.Urgency;
 import java.io.IOException;
 import java.sql.SQLException;
-import java.util.concurrent.ArrayBlockingQueue;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Runs the operations on the registry's database, on one thread. Thread-safe after [#open].
 ///
-/// Operations run one after the other, from a bounded queue. A change is on the disk first, then in
-/// memory, then answered. Futures complete on the store's thread and fail with a
+/// Operations run one after the other, from a [RegistryQueue]. A change is on the disk first, then
+/// in memory, then answered. Futures complete on the store's thread and fail with a
 /// [RegistryException].
 final class RegistryStore implements AutoCloseable {
-  private static final int MAX_WAITING = 256;
-  private static final long CLOSE_SECONDS = 10;
+  private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
   private static final Logger log = LoggerFactory.getLogger(RegistryStore.class);
 
-  private final ThreadPoolExecutor executor =
-      new ThreadPoolExecutor(
-          1,
-          1,
-          0,
-          TimeUnit.SECONDS,
-          new ArrayBlockingQueue<>(MAX_WAITING),
-          Thread.ofPlatform().name("hmacd-registry").factory());
-  private final OwnerQuota owners = OwnerQuota.halfOf(MAX_WAITING);
+  private final RegistryQueue queue = new RegistryQueue("hmacd-registry");
+  private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
+  private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());
   private final RegistryFile file;
 
   RegistryStore(RegistryFile file) {
     this.file = file;
   }
 
-  /// Opens or creates the database file with [RegistryFile#open].
+  /// Opens or creates the database file with [RegistryFile#open], and starts the thread.
   void open() {
     file.open();
+    queue.start();
   }
 
-  /// Starts work for an owner. One owner may have at most half as many operations in flight as the
-  /// queue has places.
+  /// Starts work for an owner. One owner may have at most half as many operations in flight as
+  /// ordinary operations may wait.
   ///
   /// @param owner the caller's principal
   /// @param work starts the work, which counts until its future completes
@@ -66,6 +58,27 @@ final class RegistryStore implements AutoCloseable {
     return begun.whenComplete((_, _) -> owners.release(owner, 1));
   }
 
+  /// Runs a change that stops a key or an access key, before all waiting ordinary operations. It
+  /// has a place that ordinary operations cannot take.
+  ///
+  /// One owner may have at most half as many urgent changes in flight as there are urgent places.
+  /// Above this quota, or if no urgent place is free, the change is an ordinary operation of the
+  /// owner. So a flood of one owner's urgent changes does not delay the urgent changes of others.
+  ///
+  /// @param owner the caller's principal
+  /// @return fails with `OWNER_BUSY` or `BUSY` if the change finds neither an urgent place nor an
+  ///   ordinary place
+  <T> CompletableFuture<T> urgentChange(Object owner, Read<Committed<T>> work) {
+    if (urgentOwners.tryHold(owner, 1)) {
+      var result = new CompletableFuture<T>();
+      if (queue.offer(Urgency.URGENT, () -> run(committed(work), result))) {
+        return result.whenComplete((_, _) -> urgentOwners.release(owner, 1));
+      }
+      urgentOwners.release(owner, 1);
+    }
+    return forOwner(owner, () -> change(work));
+  }
+
   interface Read<T> {
     T in(Database db) throws SQLException;
   }
@@ -76,26 +89,26 @@ final class RegistryStore implements AutoCloseable {
   }
 
   <T> CompletableFuture<T> change(Read<Committed<T>> work) {
-    return read(
-        db -> {
-          file.beginChange(db);
-          Committed<T> committed = work.in(db);
-          file.commitChange(db);
-          return committed.apply();
-        });
+    return read(committed(work));
+  }
+
+  /// A change that is committed, and then applied to memory.
+  private <T> Read<T> committed(Read<Committed<T>> work) {
+    return db -> {
+      file.beginChange(db);
+      Committed<T> committed = work.in(db);
+      file.commitChange(db);
+      return committed.apply();
+    };
   }
 
   <T> CompletableFuture<T> read(Read<T> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
-    try {
-      executor.execute(() -> run(work, result));
-    } catch (RejectedExecutionException e) {
-      Kind kind = executor.isShutdown() ? Kind.UNAVAILABLE : Kind.BUSY;
+    if (!queue.offer(Urgency.ORDINARY, () -> run(work, result))) {
       result.completeExceptionally(
-          new RegistryException(
-              kind,
-              kind == Kind.BUSY ? "the queue of the registry is full" : "the registry is closed",
-              e));
+          queue.isAccepting()
+              ? new RegistryException(Kind.BUSY, "the queue of the registry is full")
+              : new RegistryException(Kind.UNAVAILABLE, "the registry is not open"));
     }
     return result;
   }
@@ -136,9 +149,8 @@ final class RegistryStore implements AutoCloseable {
   /// Finishes the accepted operations within a time limit, and closes the file.
   @Override
   public void close() {
-    executor.shutdown();
     try {
-      if (!executor.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+      if (!queue.close(CLOSE_LIMIT)) {
         log.atWarn().log("Registry operations did not end within the time limit of the stop");
         return;
       }

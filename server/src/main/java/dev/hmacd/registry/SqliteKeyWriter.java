@@ -8,11 +8,15 @@ import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
+import dev.hmacd.registry.RegistryException.Kind;
+import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -21,9 +25,9 @@ import org.jspecify.annotations.Nullable;
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
 /// Changes run one after the other on the thread of [RegistryStore]. Only this thread changes the
-/// [KeyTable], so the table is equal to the database at the start of a change. SQL statements have
-/// the expected key state as a condition. If the condition of a statement does not hold, the change
-/// is rolled back.
+/// [KeyTable], so the table is equal to the database at the start of a change. A change reads the
+/// key when it is executed, not when it is requested. SQL statements have the expected key state as
+/// a condition. If the condition of a statement does not hold, the change is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
   private final KeyTable table;
@@ -31,6 +35,10 @@ final class SqliteKeyWriter implements KeyWriter {
   private final String processId;
   private final SqliteAliases aliases;
   private final SqliteTags tags;
+
+  /// Number of requested stops of each key, since the start of the daemon. A key without an entry
+  /// was not stopped. A condemned key has no entry.
+  private final Map<KeyId, Integer> stops = new ConcurrentHashMap<>();
 
   /// @param processId id of this process, the owner of the keys that it creates
   SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock, String processId) {
@@ -111,22 +119,56 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change) {
+    int before = stopsOf(id);
     return store.change(
         db -> {
           Key key = table.require(id);
-          Key changed = change.apply(key).orElseThrow(KeyStatements::refused);
-          Instant deletion = changed.deletion();
-          KeyStatements.requireChanged(
-              db.update(
-                  "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
-                      + " WHERE key_id = ? AND state = ?",
-                  changed.state().name(),
-                  deletion == null ? null : deletion.toEpochMilli(),
-                  changed.description(),
-                  id.value(),
-                  key.state().name()));
-          return () -> table.put(changed);
+          Key changed = changed(key, change);
+          boolean enables =
+              changed.state() == KeyState.ENABLED && key.state() != KeyState.ENABLED;
+          if (enables && stopsOf(id) != before) {
+            throw new RegistryException(
+                Kind.OVERTAKEN, "change refused: a later request has stopped the key");
+          }
+          return write(db, key, changed);
         });
+  }
+
+  @Override
+  public CompletableFuture<Key> stop(
+      Object owner, KeyId id, Function<Key, Optional<Key>> change) {
+    // Counted before the change is queued, so that no earlier EnableKey can follow it unnoticed.
+    stops.merge(id, 1, Integer::sum);
+    return store.urgentChange(
+        owner,
+        db -> {
+          Key key = table.require(id);
+          return write(db, key, changed(key, change));
+        });
+  }
+
+  private int stopsOf(KeyId id) {
+    return stops.getOrDefault(id, 0);
+  }
+
+  private static Key changed(Key key, Function<Key, Optional<Key>> change) {
+    return change.apply(key).orElseThrow(KeyStatements::refused);
+  }
+
+  /// Writes the changed state, deletion date and description of a key.
+  private RegistryStore.Committed<Key> write(Database db, Key key, Key changed)
+      throws SQLException {
+    Instant deletion = changed.deletion();
+    KeyStatements.requireChanged(
+        db.update(
+            "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
+                + " WHERE key_id = ? AND state = ?",
+            changed.state().name(),
+            deletion == null ? null : deletion.toEpochMilli(),
+            changed.description(),
+            key.id().value(),
+            key.state().name()));
+    return () -> table.put(changed);
   }
 
   @Override
@@ -150,7 +192,10 @@ final class SqliteKeyWriter implements KeyWriter {
             KeyStatements.setState(db, key, KeyRowReader.CONDEMNED);
           }
           return () -> {
-            due.forEach(key -> table.remove(key.id()));
+            for (Key key : due) {
+              table.remove(key.id());
+              stops.remove(key.id());
+            }
             return due;
           };
         });

@@ -10,9 +10,10 @@
 /// - [AccessKeyRegistry] has the access keys. [AccessKeyTable] holds their copy in memory.
 /// - [DaemonKeyRegistry] has the daemon's own keys.
 ///
-/// [RegistryStore] runs all operations on one thread. [RegistryFile] manages the database file, and
-/// [Database] the SQLite connection. [KeyRowReader] and [KeyStatements] have the SQL that several
-/// parts use. [PermanentFailure] classifies failures to open the file.
+/// [RegistryStore] runs all operations on the thread of a [RegistryQueue], which executes changes
+/// that stop a key or an access key first. [RegistryFile] manages the database file, and [Database]
+/// the SQLite connection. [KeyRowReader] and [KeyStatements] have the SQL that several parts use.
+/// [PermanentFailure] classifies failures to open the file.
 @NullMarked
 package dev.hmacd.registry;
 

@@ -163,8 +163,7 @@ public final class AccessKeyService {
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
     FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
-    ReplyCompleter.complete(
-        call, registry.forOwner(call.principal(), () -> registry.disable(id)), reply, failure(id));
+    ReplyCompleter.complete(call, registry.disable(call.principal(), id), reply, failure(id));
   }
 
   /// Deletes an access key.
@@ -173,8 +172,7 @@ public final class AccessKeyService {
   public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
     FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
-    ReplyCompleter.complete(
-        call, registry.forOwner(call.principal(), () -> registry.delete(id)), reply, failure(id));
+    ReplyCompleter.complete(call, registry.delete(call.principal(), id), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {

@@ -132,7 +132,8 @@ public final class AliasService {
               OBJECT_TAKEN,
               TOO_MANY_TAGS,
               ACCESS_KEY_NOT_FOUND,
-              REFUSED -> {}
+              REFUSED,
+              OVERTAKEN -> {}
         }
       }
       return others.apply(e);

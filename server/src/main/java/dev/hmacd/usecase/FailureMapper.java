@@ -73,7 +73,8 @@ final class FailureMapper {
           TOO_MANY_ALIASES,
           TOO_MANY_TAGS,
           ACCESS_KEY_NOT_FOUND,
-          REFUSED ->
+          REFUSED,
+          OVERTAKEN ->
           new Failure.RegistryUnavailable();
     };
   }

@@ -14,11 +14,12 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /// Use cases that change the registry entry of a key: its state, deletion date or description. A
-/// change is effective on the next request. No method blocks: results come from the registry's
-/// thread.
+/// change is effective on the next request. The changes that stop a key are urgent
+/// ([KeyWriter#stop]). No method blocks: results come from the registry's thread.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class KeyStateService {
@@ -39,14 +40,15 @@ public final class KeyStateService {
     this.clock = clock;
   }
 
-  /// Enables a key.
+  /// Enables a key. Fails with [Failure.KeyNotUsable] if a later request has stopped the key before
+  /// this change was executed.
   public void enableKey(Call call, String keyId, Reply<Key> reply) {
     change(call, Action.ENABLE_KEY, keyId, key -> key.in(KeyState.ENABLED), reply);
   }
 
   /// Disables a key, until a call of EnableKey.
   public void disableKey(Call call, String keyId, Reply<Key> reply) {
-    change(call, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
+    stop(call, Action.DISABLE_KEY, keyId, key -> key.in(KeyState.DISABLED), reply);
   }
 
   /// Takes a key out of service now, and schedules its destruction in the HSM for the end of the
@@ -59,7 +61,7 @@ public final class KeyStateService {
         "pending_window_in_days",
         "must be " + MIN_PENDING_DAYS + " to " + MAX_PENDING_DAYS);
     Instant when = Instant.ofEpochMilli(clock.millis()).plus(Duration.ofDays(days));
-    change(call, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
+    stop(call, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
   }
 
   /// Cancels the deletion of a key. The key is disabled afterwards.
@@ -80,17 +82,25 @@ public final class KeyStateService {
     KeyId id = require(authorizer, call, action, given);
     ReplyCompleter.complete(
         call,
-        writer.forOwner(
-            call.principal(),
-            () ->
-                writer.update(
-                    id,
-                    key ->
-                        KeyStateRules.allows(action, key)
-                            ? Optional.of(change.apply(key))
-                            : Optional.empty())),
+        writer.forOwner(call.principal(), () -> writer.update(id, ifAllowed(action, change))),
         reply,
         e -> failure(reader, action, id, given, e));
+  }
+
+  private void stop(
+      Call call, Action action, String given, UnaryOperator<Key> change, Reply<Key> reply) {
+    KeyId id = require(authorizer, call, action, given);
+    ReplyCompleter.complete(
+        call,
+        writer.stop(call.principal(), id, ifAllowed(action, change)),
+        reply,
+        e -> failure(reader, action, id, given, e));
+  }
+
+  /// Refuses a change that the key's state does not allow when the change is executed.
+  private static Function<Key, Optional<Key>> ifAllowed(Action action, UnaryOperator<Key> change) {
+    return key ->
+        KeyStateRules.allows(action, key) ? Optional.of(change.apply(key)) : Optional.empty();
   }
 
   /// Checks the authorization and the state of a key that a caller named by id or ARN. Returns the
@@ -102,11 +112,14 @@ public final class KeyStateService {
   }
 
   /// Maps the failure of a change of a key. The registry refuses the change if the key's state,
-  /// after an earlier concurrent change, does not allow it.
+  /// after a concurrent change that was executed before, does not allow it.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {
         return new Failure.KeyNotFound(given);
+      }
+      if (refused.kind() == RegistryException.Kind.OVERTAKEN) {
+        return new Failure.KeyNotUsable(id, KeyState.DISABLED);
       }
       if (refused.kind() == RegistryException.Kind.REFUSED) {
         return reader

@@ -3,6 +3,7 @@ package dev.hmacd.registry;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
@@ -40,10 +41,13 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -758,8 +762,161 @@ final class RegistryTest {
         .succeedsWithin(LIMIT);
   }
 
+  /// Blocks the registry's thread with a change, until the change's condition has passed the gate.
+  private void block(KeyId id, CountDownLatch gate) {
+    var entered = new CountDownLatch(1);
+    var _ =
+        registry
+            .writer()
+            .update(
+                id,
+                _ -> {
+                  entered.countDown();
+                  await(gate);
+                  return Optional.empty();
+                });
+    await(entered);
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+
+  private static Function<Key, Optional<Key>> to(KeyState state) {
+    return key -> Optional.of(key.in(state));
+  }
+
   private CompletableFuture<KeyId> tag(KeyId id) {
     return registry.writer().tag(id, _ -> true, List.of(new Tag("team", "billing")));
+  }
+
+  /// @param suffix the last character of the id
+  private AccessKey makeAccessKey(String suffix) {
+    var key = new AccessKey("HMAK" + "A".repeat(15) + suffix, "user", NOW, true);
+    return get(registry.accessKeys().insert(key));
+  }
+
+  @Test
+  void changesThatStopSomethingOvertakeAFullQueue() {
+    Key disabled = make();
+    Key doomed = make();
+    AccessKey first = makeAccessKey("A");
+    AccessKey second = makeAccessKey("B");
+    List<String> order = new CopyOnWriteArrayList<>();
+    List<CompletableFuture<?>> changes = new ArrayList<>();
+    var gate = new CountDownLatch(1);
+    block(disabled.id(), gate);
+    for (int i = 0; i < 256; i++) {
+      changes.add(tag(disabled.id()).thenRun(() -> order.add("TagResource")));
+    }
+    assertThatThrownBy(() -> get(tag(disabled.id()))).satisfies(failsWith(Kind.BUSY));
+    changes.add(
+        registry
+            .writer()
+            .stop("admin", disabled.id(), to(KeyState.DISABLED))
+            .thenRun(() -> order.add("DisableKey")));
+    changes.add(
+        registry
+            .accessKeys()
+            .disable("admin", first.id())
+            .thenRun(() -> order.add("DisableAccessKey")));
+    changes.add(
+        registry
+            .accessKeys()
+            .delete("admin", second.id())
+            .thenRun(() -> order.add("DeleteAccessKey")));
+    changes.add(
+        registry
+            .writer()
+            .stop(
+                "admin",
+                doomed.id(),
+                key -> Optional.of(key.pendingDeletion(NOW.plus(Duration.ofDays(7)))))
+            .thenRun(() -> order.add("ScheduleKeyDeletion")));
+    gate.countDown();
+    for (CompletableFuture<?> each : changes) {
+      get(each);
+    }
+    assertThat(order)
+        .hasSize(260)
+        .startsWith("DisableKey", "DisableAccessKey", "DeleteAccessKey", "ScheduleKeyDeletion");
+    assertThat(find(disabled.id()).state()).isEqualTo(KeyState.DISABLED);
+    assertThat(find(doomed.id()).state()).isEqualTo(KeyState.PENDING_DELETION);
+    assertThat(registry.accessKeys().find(first.id()).orElseThrow().active()).isFalse();
+    assertThat(registry.accessKeys().find(second.id())).isEmpty();
+  }
+
+  @Test
+  void urgentChangesAboveTheQuotaOfTheirOwnerAreOrdinaryChanges() {
+    Key key = make();
+    List<String> order = new CopyOnWriteArrayList<>();
+    List<CompletableFuture<?>> changes = new ArrayList<>();
+    var gate = new CountDownLatch(1);
+    block(key.id(), gate);
+    changes.add(tag(key.id()).thenRun(() -> order.add("TagResource")));
+    for (int i = 0; i < 16 + 128; i++) {
+      changes.add(
+          registry
+              .writer()
+              .stop("greedy", key.id(), to(KeyState.DISABLED))
+              .thenRun(() -> order.add("greedy")));
+    }
+    assertThatThrownBy(
+            () -> get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED))))
+        .satisfies(failsWith(Kind.OWNER_BUSY));
+    changes.add(
+        registry
+            .writer()
+            .stop("admin", key.id(), to(KeyState.DISABLED))
+            .thenRun(() -> order.add("admin")));
+    gate.countDown();
+    for (CompletableFuture<?> each : changes) {
+      get(each);
+    }
+    // After 8 urgent changes, one ordinary change is executed: TagResource, then one of greedy's.
+    assertThat(order).hasSize(1 + 16 + 128 + 1);
+    assertThat(order.indexOf("TagResource")).isEqualTo(8);
+    assertThat(order.indexOf("admin")).isEqualTo(16 + 2);
+    // Completed changes free their places.
+    get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED)));
+  }
+
+  @Test
+  void enableKeyNeverUndoesALaterStop() {
+    Key key = make();
+    get(registry.writer().stop("admin", key.id(), to(KeyState.DISABLED)));
+    var gate = new CountDownLatch(1);
+    block(key.id(), gate);
+    CompletableFuture<Key> enabled = registry.writer().update(key.id(), to(KeyState.ENABLED));
+    CompletableFuture<Key> disabled =
+        registry.writer().stop("admin", key.id(), to(KeyState.DISABLED));
+    gate.countDown();
+    assertThat(get(disabled).state()).isEqualTo(KeyState.DISABLED);
+    assertThatThrownBy(() -> get(enabled)).satisfies(failsWith(Kind.OVERTAKEN));
+    assertThat(find(key.id()).state()).isEqualTo(KeyState.DISABLED);
+  }
+
+  @Test
+  void enableKeyAfterAWaitingStopEnablesTheKey() {
+    Key key = make();
+    Key other = make();
+    var gate = new CountDownLatch(1);
+    block(key.id(), gate);
+    CompletableFuture<Key> disabled =
+        registry.writer().stop("admin", key.id(), to(KeyState.DISABLED));
+    CompletableFuture<Key> enabled = registry.writer().update(key.id(), to(KeyState.ENABLED));
+    CompletableFuture<Key> otherDisabled =
+        registry.writer().stop("admin", other.id(), to(KeyState.DISABLED));
+    gate.countDown();
+    assertThat(get(disabled).state()).isEqualTo(KeyState.DISABLED);
+    assertThat(get(otherDisabled).state()).isEqualTo(KeyState.DISABLED);
+    assertThat(get(enabled).state()).isEqualTo(KeyState.ENABLED);
+    assertThat(find(key.id()).state()).isEqualTo(KeyState.ENABLED);
   }
 
   @Test
@@ -772,6 +929,7 @@ final class RegistryTest {
     List<Supplier<CompletableFuture<?>>> changes =
         List.of(
             () -> registry.writer().update(id, _ -> Optional.empty()),
+            () -> registry.writer().stop("admin", id, _ -> Optional.empty()),
             () -> registry.writer().tag(id, _ -> false, List.of(new Tag("cost", "1"))),
             () -> registry.writer().untag(id, _ -> false, List.of("team")),
             () -> registry.writer().createAlias(alias("new"), id, _ -> false),

@@ -1,0 +1,165 @@
+package dev.hmacd.registry;
+
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Executes the tasks of the registry on one thread, one after the other.
+///
+/// Urgent tasks are executed before ordinary tasks. Tasks of one [Urgency] are executed in the
+/// order of their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one waiting ordinary
+/// task is executed: a flood of urgent tasks must not stop all ordinary tasks.
+///
+/// The number of waiting tasks is bounded for each urgency apart, so ordinary tasks cannot take the
+/// places of urgent tasks.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // The lock guards all fields that change.
+final class RegistryQueue {
+  /// The urgency of a task, with the number of its tasks that may wait.
+  enum Urgency {
+    /// A change that stops a key or an access key.
+    URGENT(32),
+    /// Any other change, and each read.
+    ORDINARY(256);
+
+    private final int places;
+
+    Urgency(int places) {
+      this.places = places;
+    }
+
+    /// Maximum number of waiting tasks of this urgency.
+    int places() {
+      return places;
+    }
+  }
+
+  /// Maximum number of urgent tasks that are executed one after the other while an ordinary task
+  /// waits.
+  static final int MAX_URGENT_IN_SUCCESSION = 8;
+
+  private static final Logger log = LoggerFactory.getLogger(RegistryQueue.class);
+
+  private final ReentrantLock lock = new ReentrantLock();
+
+  /// Signals that a task was added, or that the queue was closed.
+  private final Condition changed = lock.newCondition();
+
+  private final Thread thread;
+
+  @GuardedBy("lock")
+  private final Deque<Runnable> urgent = new ArrayDeque<>();
+
+  @GuardedBy("lock")
+  private final Deque<Runnable> ordinary = new ArrayDeque<>();
+
+  /// Number of urgent tasks that were executed in succession while an ordinary task waited.
+  @GuardedBy("lock")
+  private int urgentInSuccession;
+
+  @GuardedBy("lock")
+  private boolean accepting;
+
+  RegistryQueue(String threadName) {
+    thread = Thread.ofPlatform().name(threadName).unstarted(this::run);
+  }
+
+  /// Starts the thread, and accepts tasks from now on.
+  void start() {
+    lock.lock();
+    try {
+      accepting = true;
+    } finally {
+      lock.unlock();
+    }
+    thread.start();
+  }
+
+  /// Adds a task.
+  ///
+  /// @return false if no place for a task of this urgency is free, or the queue does not accept
+  ///   tasks ([#isAccepting]); then the task is never executed
+  boolean offer(Urgency urgency, Runnable task) {
+    lock.lock();
+    try {
+      Deque<Runnable> waiting = urgency == Urgency.URGENT ? urgent : ordinary;
+      if (!accepting || waiting.size() >= urgency.places()) {
+        return false;
+      }
+      waiting.addLast(task);
+      changed.signal();
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Whether the queue was started and is not closed.
+  boolean isAccepting() {
+    lock.lock();
+    try {
+      return accepting;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void run() {
+    for (Runnable task = next(); task != null; task = next()) {
+      try {
+        task.run();
+      } catch (RuntimeException | Error e) {
+        // A failed task must not end the thread: all later changes of the registry need it.
+        log.atError().setCause(e).log("Registry task failed with an unexpected Java exception");
+      }
+    }
+  }
+
+  /// Waits for the next task. Returns null if the queue is closed and all accepted tasks were
+  /// executed.
+  private @Nullable Runnable next() {
+    lock.lock();
+    try {
+      while (urgent.isEmpty() && ordinary.isEmpty()) {
+        if (!accepting) {
+          return null;
+        }
+        changed.awaitUninterruptibly();
+      }
+      if (ordinary.isEmpty()) {
+        urgentInSuccession = 0;
+        return urgent.removeFirst();
+      }
+      if (urgent.isEmpty() || urgentInSuccession >= MAX_URGENT_IN_SUCCESSION) {
+        urgentInSuccession = 0;
+        return ordinary.removeFirst();
+      }
+      urgentInSuccession++;
+      return urgent.removeFirst();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Accepts no more tasks, and waits until the accepted tasks were executed and the thread has
+  /// ended.
+  ///
+  /// @return false if the thread did not end within the time limit
+  boolean close(Duration limit) throws InterruptedException {
+    lock.lock();
+    try {
+      accepting = false;
+      changed.signal();
+    } finally {
+      lock.unlock();
+    }
+    return thread.getState() == Thread.State.NEW || thread.join(limit);
+  }
+}
