@@ -63,8 +63,8 @@ final class Ckr {
           Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),
           Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.MODULE)));
 
-  /// The rule that a key breaks, by the return code with which the token refuses the key for a
-  /// mechanism. A token may return a wrong code for a key that breaks no rule.
+  /// The rule that a key breaks, by the return code with which the token refuses a MAC under the
+  /// key. A token may return such a code for a key that breaks no rule, for example after a logout.
   private static final Map<Long, Unfit> UNFIT =
       Map.of(
           KEY_SIZE_RANGE,
@@ -72,12 +72,22 @@ final class Ckr {
           KEY_TYPE_INCONSISTENT,
           new Unfit("CKA_KEY_TYPE", "must be a type that the token accepts for this key spec"),
           KEY_FUNCTION_NOT_PERMITTED,
-          new Unfit("CKA_SIGN", "must be true"));
+          new Unfit("CKA_SIGN", "must be true, and the token must permit MACs under the key"),
+          MECHANISM_INVALID,
+          new Unfit(
+              "CKA_ALLOWED_MECHANISMS",
+              "must contain the mechanism of the key spec, or not be set"));
 
   private Ckr() {}
 
   /// The failure of a PKCS#11 function. Only the message contains the return code, for the log.
   static TokenException exception(String function, long code, Exception cause) {
+    return TokenException.fault(fault(code), function + " returned " + name(code), cause);
+  }
+
+  /// As [#exception], for a function that computes a MAC. If the code may be a refusal of the key,
+  /// the failure has the rule that the key breaks ([TokenException#isKeyRefused]).
+  static TokenException macException(String function, long code, Exception cause) {
     return TokenException.fault(
         fault(code), unfit(code), function + " returned " + name(code), cause);
   }

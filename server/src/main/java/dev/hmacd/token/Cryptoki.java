@@ -356,7 +356,9 @@ final class Cryptoki {
       module().C_SignInit(session, new CK_MECHANISM(mechanism), handle);
       return module().C_Sign(session, message);
     } catch (PKCS11Exception e) {
-      throw classifyMechanism("C_Sign", e);
+      throw e.getErrorCode() == Ckr.MECHANISM_INVALID
+          ? classifyMechanism("C_Sign", e)
+          : Ckr.macException("C_Sign", e.getErrorCode(), e);
     }
   }
 

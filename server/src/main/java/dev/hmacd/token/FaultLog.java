@@ -8,13 +8,17 @@ import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Logs the faults of a token, and of the keys on it. A fault of a key is logged once, and again
-/// only after the key was usable. Log messages about faults of the token are rate-limited.
+/// only after the key was usable. Log messages about faults of the token, and about refused keys,
+/// are rate-limited.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // LogRateLimiter and LoggedKeyFaults are thread-safe.
+@SuppressWarnings("ThreadSafe") // LogRateLimiter, LoggedKeyFaults and the map are thread-safe.
 final class FaultLog {
   private static final Logger log = LoggerFactory.getLogger(FaultLog.class);
 
@@ -29,6 +33,14 @@ final class FaultLog {
 
   /// Keys whose label and id belong to another key on the token.
   private final LoggedKeyFaults substituted = new LoggedKeyFaults();
+
+  /// Maximum number of keys in [#refused]. At this number, the map is cleared.
+  private static final int MAX_REFUSED = 1000;
+
+  private static final Duration REFUSAL_INTERVAL = Duration.ofMinutes(1);
+
+  /// Keys that the token refused for MACs, each with the rate limit of its log message.
+  private final Map<KeyObject, LogRateLimiter> refused = new ConcurrentHashMap<>();
 
   private final LogRateLimiter faults = new LogRateLimiter(Duration.ofSeconds(1));
 
@@ -81,6 +93,30 @@ final class FaultLog {
               e.kind() == Kind.KEY_AMBIGUOUS
                   ? "Key not usable: several objects have its label and id"
                   : "Key not usable: its attributes do not permit MACs");
+    }
+  }
+
+  /// Logs that a loaded key permits no MAC: the token refused the key, or CKA_ALLOWED_MECHANISMS of
+  /// the key lacks the mechanism. The first message of a key is logged at once, then at most one per
+  /// minute, with a count.
+  ///
+  /// @param check check value of the key, which has the key id; null if it is unknown
+  void keyRefused(KeyObject key, @Nullable KeyCheckValue check, TokenException e) {
+    if (refused.size() >= MAX_REFUSED) {
+      refused.clear();
+    }
+    long times =
+        refused.computeIfAbsent(key, _ -> new LogRateLimiter(REFUSAL_INTERVAL)).happened();
+    if (times > 0) {
+      log.atWarn()
+          .addKeyValue("key_id", check == null ? "unknown" : check.key())
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("object_label", key.label())
+          .addKeyValue("object_id", key.idHex())
+          .addKeyValue("reason", e.getMessage())
+          .addKeyValue("rule", e.unfit().map(Unfit::text).orElse("unknown"))
+          .addKeyValue("times", times)
+          .log("Key not usable: the token refuses the key for MACs");
     }
   }
 

@@ -68,7 +68,7 @@ abstract class Job<T> {
         throw new TokenException(
             Kind.WITHDRAWN, "the key or the caller's permission changed while the MAC was queued");
       }
-      return session.session().sign(handle, request.algorithm(), request.message());
+      return session.sign(request, handle);
     }
 
     // A MAC is deterministic.

@@ -1,14 +1,17 @@
 package dev.hmacd.token;
 
 import dev.hmacd.key.DaemonKey;
+import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
@@ -110,7 +113,7 @@ final class LaneSession {
 
   private void recognise(KeyObject key, long handle, KeyCheckValue check) throws TokenException {
     long start = System.nanoTime();
-    byte[] mac = session().sign(handle, check.algorithm(), check.message());
+    byte[] mac = sign(key, check, handle, check.algorithm(), check.message());
     if (!check.isAnsweredBy(mac)) {
       handles.remove(key);
       lanes.faults().keySubstituted(key, check);
@@ -121,6 +124,61 @@ final class LaneSession {
     }
     handles.put(key, new Loaded(handle, check, start));
     lanes.faults().keyRecognised(key);
+  }
+
+  /// Computes the MAC of a request.
+  ///
+  /// @param handle result of [#handle]
+  byte[] sign(SignRequest request, long handle) throws TokenException {
+    return sign(
+        request.key(), request.check(), handle, request.algorithm(), request.message());
+  }
+
+  private byte[] sign(
+      KeyObject key,
+      @Nullable KeyCheckValue check,
+      long handle,
+      MacAlgorithm algorithm,
+      byte[] message)
+      throws TokenException {
+    try {
+      return session().sign(handle, algorithm, message);
+    } catch (TokenException e) {
+      TokenException failure = decided(e);
+      if (failure.kind() == Kind.KEY_UNFIT) {
+        lanes.faults().keyRefused(key, check, failure);
+      }
+      throw failure;
+    }
+  }
+
+  /// Decides whether a failed MAC is a fault of the token or of the key. Tokens refuse a key with
+  /// return codes that some tokens also return for every key after a logout. So the health check's
+  /// MAC is computed in this session: if it is correct, the token refuses only this key.
+  ///
+  /// @return the failure of the MAC; `KEY_UNFIT` if the token refuses the key
+  /// @throws TokenException the fault of the token that the health check's MAC has shown
+  TokenException decided(TokenException failure) throws TokenException {
+    DaemonKey healthCheckKey = lanes.healthCheckKey();
+    Optional<Unfit> unfit = failure.unfit();
+    if (healthCheckKey == null || unfit.isEmpty() || !failure.isKeyRefused()) {
+      return failure;
+    }
+    byte[] mac;
+    try {
+      mac = checkHealth(healthCheckKey);
+    } catch (TokenException e) {
+      throw e.fault() == Fault.NONE ? failure : e;
+    }
+    requireKnownAnswer(healthCheckKey, mac);
+    return TokenException.unfit(unfit.get(), String.valueOf(failure.getMessage()));
+  }
+
+  private static void requireKnownAnswer(DaemonKey healthCheckKey, byte[] mac)
+      throws TokenException {
+    if (!MessageDigest.isEqual(mac, healthCheckKey.knownAnswer())) {
+      throw TokenException.fault(Fault.WRONG_MAC, "the health check's MAC is wrong");
+    }
   }
 
   private long load(KeyObject key) throws TokenException {
@@ -184,9 +242,7 @@ final class LaneSession {
     }
     byte[] mac =
         session().sign(healthCheckObject(key), HealthCheck.ALGORITHM, HealthCheck.message());
-    if (!MessageDigest.isEqual(mac, key.knownAnswer())) {
-      throw TokenException.fault(Fault.WRONG_MAC, "the health check's MAC is wrong");
-    }
+    requireKnownAnswer(key, mac);
   }
 
   /// Makes the lane unload a key at its next [#refresh]. Thread-safe.

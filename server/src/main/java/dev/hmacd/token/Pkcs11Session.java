@@ -73,8 +73,9 @@ final class Pkcs11Session implements TokenSession {
   public long load(KeyObject key) throws TokenException {
     try (var _ = handles.enter(epoch);
         var _ = handles.beginSearch()) {
-      long handle = found(key);
-      Set<Long> allowed = reader.allowedMechanisms(handle);
+      long object = tokenObject(key);
+      Set<Long> allowed = reader.allowedMechanisms(object); // A copy could lack the attribute.
+      long handle = shared.sessionCopies() ? copied(key, object) : object;
       loaded(handle, key);
       if (!allowed.isEmpty()) {
         restricted.put(handle, allowed);
@@ -125,14 +126,13 @@ final class Pkcs11Session implements TokenSession {
     return found[0];
   }
 
-  private long found(KeyObject key) throws TokenException {
-    long handle = tokenObject(key);
-    if (!shared.sessionCopies()) {
-      return handle;
-    }
-    long copy = copies.copy(handle);
-    if (copy == handle) {
-      return handle;
+  /// Copies a token object to a session object, if the token permits copies.
+  ///
+  /// @return handle of the copy, or of the token object
+  private long copied(KeyObject key, long object) throws TokenException {
+    long copy = copies.copy(object);
+    if (copy == object) {
+      return object;
     }
     try {
       // Checks the label and id of the copy, too: a handle of another key is never used.
@@ -196,8 +196,45 @@ final class Pkcs11Session implements TokenSession {
       if (e.fault() == Fault.OBJECT) {
         handles.endEpoch(epoch);
       }
-      throw listed(mechanism, e);
+      throw refused(handle, mechanism, e);
     }
+  }
+
+  /// Completes the failure of a MAC. CKR_MECHANISM_INVALID is a refusal of the key if the token
+  /// lists the mechanism. A refusal concerns the key only if the handle still belongs to the key.
+  private TokenException refused(long handle, long mechanism, TokenException e)
+      throws TokenException {
+    TokenException failure =
+        isListed(mechanism, e)
+            ? TokenException.fault(
+                Fault.DEVICE,
+                Ckr.unfit(Ckr.MECHANISM_INVALID),
+                String.valueOf(e.getMessage()),
+                e)
+            : e;
+    Loaded known = loaded.get(handle);
+    if (failure.isKeyRefused() && known != null) {
+      requireHandleOf(known.key(), handle);
+    }
+    return failure;
+  }
+
+  /// Checks that a handle still belongs to its key.
+  ///
+  /// @throws TokenException `STALE` if the handle belongs to another object
+  private void requireHandleOf(KeyObject key, long handle) throws TokenException {
+    try (var _ = handles.enter(epoch)) {
+      if (reader.name(handle).equals(key)) {
+        return;
+      }
+    } catch (TokenException e) {
+      if (e.fault() == Fault.OBJECT) {
+        handles.endEpoch(epoch);
+      }
+      throw e;
+    }
+    handles.endEpoch(epoch);
+    throw Handles.stale();
   }
 
   /// Refuses an algorithm that CKA_ALLOWED_MECHANISMS excludes. The token's return code would not
@@ -234,12 +271,9 @@ final class Pkcs11Session implements TokenSession {
     }
   }
 
-  /// Maps CKR_MECHANISM_INVALID to a fault of the device, if the token lists the mechanism as
-  /// supported.
-  private TokenException listed(long mechanism, TokenException e) {
-    return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism)
-        ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
-        : e;
+  /// Whether a failure is CKR_MECHANISM_INVALID for a mechanism that the token lists as supported.
+  private boolean isListed(long mechanism, TokenException e) {
+    return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism);
   }
 
   private static long mechanism(MacAlgorithm algorithm) {
@@ -257,7 +291,9 @@ final class Pkcs11Session implements TokenSession {
         var _ = handles.beginSearch()) {
       return generation.generate(name, keyBytes);
     } catch (TokenException e) {
-      throw listed(CkConstants.CKM_GENERIC_SECRET_KEY_GEN, e);
+      throw isListed(CkConstants.CKM_GENERIC_SECRET_KEY_GEN, e)
+          ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
+          : e;
     }
   }
 

@@ -7,9 +7,9 @@ import dev.hmacd.token.TokenException.Kind;
 import java.util.List;
 import java.util.Set;
 
-/// A lane's session, for work other than the computation of MACs. Reports an object as missing only
-/// while the token has the health check key. So the registry keeps the keys of a token whose
-/// storage is temporarily absent.
+/// A lane's session, for work other than the computation of MACs. Reports an object as missing or
+/// refused only while the health check key is usable. So the registry keeps the keys of a token
+/// whose storage is temporarily absent.
 ///
 /// The storage of the token may return between the search for an object and the search for the
 /// health check key. So this class searches for a missing object again after it has found the
@@ -61,7 +61,11 @@ final class RecheckingSession implements TokenSession {
 
   @Override
   public byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException {
-    return session.sign(handle, algorithm, message);
+    try {
+      return session.sign(handle, algorithm, message);
+    } catch (TokenException e) {
+      throw lane.decided(e);
+    }
   }
 
   @Override

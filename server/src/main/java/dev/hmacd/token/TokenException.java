@@ -27,7 +27,8 @@ public final class TokenException extends Exception {
     KEY_MISSING,
     /// More than one object on the token matches the key's label and id.
     KEY_AMBIGUOUS,
-    /// The object's attributes do not allow its use as a key, or the object is another key.
+    /// The object's attributes do not allow its use as a key, the token refuses the object for MACs,
+    /// or the object is another key.
     KEY_UNFIT,
     /// The token does not support the mechanism.
     UNSUPPORTED
@@ -113,10 +114,16 @@ public final class TokenException extends Exception {
     return fault == Fault.PIN;
   }
 
+  /// Whether the token may have refused this key only, according to its return code. Some tokens
+  /// return the same code for every key after a logout. So this failure is a fault of the token
+  /// until a MAC under another key in the same session proves that the token refuses the key.
+  boolean isKeyRefused() {
+    return kind == Kind.UNAVAILABLE && unfit != null;
+  }
+
   /// The rule that the key breaks, according to its attributes or to the token's return code; empty
-  /// if no rule is known. The return code may be wrong: some tokens refuse every key with the same
-  /// code after a logout. A rule from a return code is reliable only after a second attempt in a
-  /// new session, and only while the key is adopted or created.
+  /// if no rule is known. A rule from a return code is certain for the kind `KEY_UNFIT`. For the
+  /// kind `UNAVAILABLE`, see [#isKeyRefused].
   public Optional<Unfit> unfit() {
     return Optional.ofNullable(unfit);
   }

@@ -122,8 +122,9 @@ public final class KeyRecovery {
   /// Objects on a token with the label and id of a key in state `CREATING`.
   private record Remains(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
 
-  /// @param attempts number of times that the token has refused the key for its length; the lane
-  ///   makes the second attempt in another session
+  /// @param attempts number of times that the token has refused the key for its length. The second
+  ///   attempt is in another session, unless the lane has computed the health check's MAC in this
+  ///   session after the first attempt (`KEY_UNFIT`)
   private static Remains remains(TokenSession session, Key key, AtomicInteger attempts)
       throws TokenException {
     List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
@@ -133,7 +134,13 @@ public final class KeyRecovery {
     try {
       return new Remains(found, checkValue(session, key));
     } catch (TokenException e) {
-      if (!isWithoutValue(found.getFirst().attributes(), e) || attempts.incrementAndGet() < 2) {
+      if (!isWithoutValue(found.getFirst().attributes(), e)) {
+        throw e;
+      }
+      if (attempts.incrementAndGet() < 2) {
+        if (e.kind() == TokenException.Kind.KEY_UNFIT) {
+          return remains(session, key, attempts); // The lane repeats only faults of the token.
+        }
         throw e;
       }
       log.atWarn()

@@ -276,6 +276,31 @@ public final class SoftHsm {
     }
   }
 
+  /// Generates a key that is restricted to mechanisms (CKA_ALLOWED_MECHANISMS). `pkcs11-tool`
+  /// cannot import such a key.
+  ///
+  /// @param mechanisms names of `pkcs11-tool`, with commas
+  public void generateRestrictedKey(String label, String idHex, String mechanisms) {
+    tool(
+        "--token-label",
+        this.label,
+        "--login",
+        "--pin",
+        pin,
+        "--keygen",
+        "--key-type",
+        "GENERIC:64",
+        "--label",
+        label,
+        "--id",
+        idHex,
+        "--sensitive",
+        "--private",
+        "--usage-sign",
+        "--allowed-mechanisms",
+        mechanisms);
+  }
+
   /// Destroys known keys, and imports others, in one process. The attributes are those of
   /// [#importKey(String, String, byte[])].
   ///

@@ -23,6 +23,9 @@ public final class FaultyToken implements Token {
   public static final long CKR_DEVICE_ERROR = 0x30;
   public static final long CKR_DEVICE_REMOVED = 0x32;
   public static final long CKR_KEY_SIZE_RANGE = 0x62;
+  public static final long CKR_KEY_TYPE_INCONSISTENT = 0x63;
+  public static final long CKR_KEY_FUNCTION_NOT_PERMITTED = 0x68;
+  public static final long CKR_MECHANISM_INVALID = 0x70;
   public static final long CKR_OBJECT_HANDLE_INVALID = 0x82;
   public static final long CKR_PIN_INCORRECT = 0xa0;
   public static final long CKR_SESSION_COUNT = 0xb1;
@@ -246,8 +249,12 @@ public final class FaultyToken implements Token {
 
   private static void inject(Call call, Fault fault) throws TokenException {
     switch (fault) {
-      case Fault.Fails(var code, var _) ->
-          throw Ckr.exception(call.name(), code, new IllegalStateException("injected"));
+      case Fault.Fails(var code, var _) -> {
+        var cause = new IllegalStateException("injected");
+        throw call == Call.SIGN
+            ? Ckr.macException(call.name(), code, cause)
+            : Ckr.exception(call.name(), code, cause);
+      }
       case Fault.Waits(var gate, var _) -> gate.pass();
       case Fault.FindsNothing() ->
           throw new TokenException(TokenException.Kind.KEY_MISSING, "injected");

@@ -226,6 +226,21 @@ final class AdoptionTest {
   }
 
   @Test
+  void keyThatIsRestrictedToAnotherMechanismIsRefused() {
+    hsm.generateRestrictedKey(label, id, "SHA512-HMAC");
+    requireUnfit(admin, label, HMAC_256, "CKA_ALLOWED_MECHANISMS");
+    assertThatThrownBy(() -> admin.adopt(label, HMAC_256))
+        .satisfies(
+            failsWith(
+                Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "CKM_SHA512_HMAC"));
+    KeyMetadata adopted = admin.adopt(label, KeySpec.KEY_SPEC_HMAC_512);
+    assertThat(
+            admin.generateMac(
+                adopted.getKeyId(), MESSAGE, MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512))
+        .hasSize(64);
+  }
+
+  @Test
   void unknownLabelAndIdAreNotFound() {
     assertThatThrownBy(() -> admin.adopt(label, HMAC_256))
         .satisfies(failsWith(Code.NOT_FOUND, "TOKEN_OBJECT_NOT_FOUND"));
