@@ -38,7 +38,7 @@ final class DaemonMetrics {
         () -> probe.isHealthy() ? 1 : 0);
     gauges.gauge(
         "hmacd_token_pin_refused",
-        "1 if the token refused the PIN or the PIN file is not usable: no login until SIGHUP.",
+        "1 if the token refused the PIN: no login until SIGHUP.",
         () -> probe.isPinRefused() ? 1 : 0);
   }
 

@@ -29,9 +29,10 @@ public final class StartException extends Exception {
         cause);
   }
 
-  /// Converts the failure of a token: temporary, or permanent until an operator corrects the PIN.
+  /// Converts the failure of a token: temporary, or permanent until an operator corrects the PIN or
+  /// the PIN file.
   public static StartException of(TokenException e) {
-    return of(e, e.isPinRefused());
+    return of(e, e.needsOperator());
   }
 
   /// Converts the failure to use an address or a file. Only an address may become usable without an

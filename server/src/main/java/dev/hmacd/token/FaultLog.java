@@ -51,8 +51,8 @@ final class FaultLog {
   /// Logs a fault of the token: the first at once, then at most one message per second, with a
   /// count.
   void tokenFault(TokenException e) {
-    if (e.fault() == Fault.STALE || e.fault() == Fault.CAPACITY) {
-      return; // STALE and CAPACITY are no new faults of the token.
+    if (e.fault() == Fault.STALE || e.fault() == Fault.CAPACITY || e.fault() == Fault.PIN_FILE) {
+      return; // STALE and CAPACITY are no new faults of the token; PIN_FILE has its own message.
     }
     long more = faults.happened();
     if (more > 0) {

@@ -62,8 +62,8 @@ public final class HealthCheck implements AutoCloseable {
     void healthy(boolean is);
 
     /// Reports that the token was out of service for longer than [Settings#lostAfter]. Called at
-    /// most once in an outage, and never for a refused PIN: a new process would only try the PIN
-    /// again.
+    /// most once in an outage, and never for a refused PIN or an unusable PIN file: a new process
+    /// would only try the PIN again, or end.
     void lost();
   }
 
@@ -160,7 +160,12 @@ public final class HealthCheck implements AutoCloseable {
           log.atError()
               .addKeyValue("token_serial", token.info().serial())
               .addKeyValue("reason", reason)
-              .log("PIN refused or not usable: correct the PIN or its file, then send SIGHUP");
+              .log("PIN refused: correct the PIN, then send SIGHUP");
+      case HealthEffect.LogPinFileFault(var reason) ->
+          log.atError()
+              .addKeyValue("token_serial", token.info().serial())
+              .addKeyValue("reason", reason)
+              .log("PIN file not usable: the daemon reads it again at each health check");
       case HealthEffect.LogObjectFault(var reason) ->
           log.atError()
               .addKeyValue("token_serial", token.info().serial())

@@ -30,5 +30,7 @@ sealed interface HealthEffect {
 
   record LogPinRefused(String reason) implements HealthEffect {}
 
+  record LogPinFileFault(String reason) implements HealthEffect {}
+
   record LogObjectFault(String reason) implements HealthEffect {}
 }

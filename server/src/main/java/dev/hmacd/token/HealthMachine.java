@@ -12,7 +12,8 @@ import java.util.Objects;
 ///
 /// A failed check takes the token out of service. While a token is out of service, checks run one
 /// after the other, with growing pauses. After several failed checks, and after the loss of the
-/// token's objects, the module is finalized and initialised again.
+/// token's objects, the module is finalized and initialised again. An unusable PIN file takes the
+/// token out of service, too, until a check can read the file.
 @Immutable
 final class HealthMachine {
   /// Pause after the first failed check. Each further failed check doubles the pause, up to
@@ -85,8 +86,10 @@ final class HealthMachine {
     }
     HealthState.Outage outage = state.outage();
     // A refused PIN is never reported as a lost token: a new process would only try the PIN again.
+    // With an unusable PIN file, a new process would end, and would not read the file again.
     if (outage.isReportedLost()
         || state.isPinRefused()
+        || outage.pinFileFault() != null
         || now - outage.sinceNanos() < lostAfterNanos) {
       return state;
     }
@@ -145,14 +148,16 @@ final class HealthMachine {
     HealthState.Checks checks = state.checks().complete(event.number()).fail();
     HealthState next = state.with(wrong ? checks.requireAfterWrongMac() : checks);
     next = takeOut(next, event.nowNanos(), effects);
+    next = pinFile(next, event.fault(), event.reason(), effects);
     if (event.fault() == Fault.OBJECT) {
       next = objectFault(next, event.reason(), effects);
     }
     if (next.isPinRefused() || !checks.isLatest(event.number())) {
       return next; // The refused PIN permits no check, or a later check is in flight.
     }
+    boolean canHelp = !wrong && event.fault() != Fault.PIN_FILE;
     boolean broken = event.fault() == Fault.MODULE;
-    if (!wrong && (broken || checks.failures() % FAILURES_BEFORE_REINITIALIZING == 0)) {
+    if (canHelp && (broken || checks.failures() % FAILURES_BEFORE_REINITIALIZING == 0)) {
       return reinitialize(next, effects);
     }
     effects.add(new HealthEffect.ScheduleCheck(pause(checks.failures())));
@@ -171,6 +176,19 @@ final class HealthMachine {
     }
     effects.add(new HealthEffect.Reinitialize());
     return state.withReinitializing(true);
+  }
+
+  /// Records whether the PIN file was usable at the last login, and logs each new reason. Only an
+  /// operator can correct the file, but the next health check reads the file again by itself.
+  private static HealthState pinFile(
+      HealthState state, Fault fault, String reason, List<HealthEffect> effects) {
+    if (fault != Fault.PIN_FILE) {
+      return state.with(state.outage().withPinFileFault(null));
+    }
+    if (!reason.equals(state.outage().pinFileFault())) {
+      effects.add(new HealthEffect.LogPinFileFault(reason));
+    }
+    return state.with(state.outage().withPinFileFault(reason));
   }
 
   /// Handles an object fault: the token has lost its objects, or has other objects. Reopens all
@@ -195,6 +213,10 @@ final class HealthMachine {
       case PIN -> {
         effects.add(new HealthEffect.LogPinRefused(reason));
         yield reportHealth(state.with(CircuitBreaker.State.PIN_REFUSED), false, effects);
+      }
+      case PIN_FILE -> {
+        HealthState next = pinFile(state, fault, reason, effects);
+        yield next.isInService() ? requestCheck(next, effects) : next;
       }
       case WRONG_MAC ->
           requestCheck(

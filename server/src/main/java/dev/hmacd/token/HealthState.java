@@ -24,7 +24,7 @@ record HealthState(
         null,
         false,
         new Checks(false, false, 0, 0, 0, 0),
-        new Outage(0, false, null, false));
+        new Outage(0, false, null, null, false));
   }
 
   HealthState with(CircuitBreaker.State next) {
@@ -125,6 +125,8 @@ record HealthState(
   /// @param isReportedLost whether the token was reported as lost in this outage
   /// @param objectFault the reason why the health check key was not usable in this outage; null if
   ///   it was usable
+  /// @param pinFileFault the reason why the PIN file was not usable at the last login; null if it
+  ///   was usable
   /// @param needsReinitialization whether the module must be initialised again before the token
   ///   returns to service
   @Immutable
@@ -132,25 +134,30 @@ record HealthState(
       long sinceNanos,
       boolean isReportedLost,
       @Nullable String objectFault,
+      @Nullable String pinFileFault,
       boolean needsReinitialization) {
     Outage since(long nanos) {
-      return new Outage(nanos, isReportedLost, objectFault, needsReinitialization);
+      return new Outage(nanos, isReportedLost, objectFault, pinFileFault, needsReinitialization);
     }
 
     Outage reportLost() {
-      return new Outage(sinceNanos, true, objectFault, needsReinitialization);
+      return new Outage(sinceNanos, true, objectFault, pinFileFault, needsReinitialization);
     }
 
     Outage withObjectFault(String reason) {
-      return new Outage(sinceNanos, isReportedLost, reason, needsReinitialization);
+      return new Outage(sinceNanos, isReportedLost, reason, pinFileFault, needsReinitialization);
+    }
+
+    Outage withPinFileFault(@Nullable String reason) {
+      return new Outage(sinceNanos, isReportedLost, objectFault, reason, needsReinitialization);
     }
 
     Outage needReinitialization(boolean next) {
-      return new Outage(sinceNanos, isReportedLost, objectFault, next);
+      return new Outage(sinceNanos, isReportedLost, objectFault, pinFileFault, next);
     }
 
     Outage end() {
-      return new Outage(sinceNanos, false, null, false);
+      return new Outage(sinceNanos, false, null, null, false);
     }
   }
 }

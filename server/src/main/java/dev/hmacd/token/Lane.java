@@ -167,7 +167,7 @@ final class Lane implements Runnable {
     observer.faulted(e.fault().name());
     lanes.faults().tokenFault(e);
     return switch (e.fault()) {
-      case NONE, PIN, WRONG_MAC, CAPACITY -> false;
+      case NONE, PIN, PIN_FILE, WRONG_MAC, CAPACITY -> false;
       case STALE, SESSION, LOGIN, OBJECT, DEVICE, MODULE -> true;
     };
   }

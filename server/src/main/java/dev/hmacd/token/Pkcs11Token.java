@@ -255,7 +255,7 @@ public final class Pkcs11Token implements Token {
       secret = pin.read();
     } catch (IOException e) {
       throw TokenException.fault(
-          Fault.PIN, e.getMessage() == null ? "the PIN cannot be read" : e.getMessage());
+          Fault.PIN_FILE, e.getMessage() == null ? "the PIN cannot be read" : e.getMessage(), e);
     }
     try {
       cryptoki.login(session, secret);

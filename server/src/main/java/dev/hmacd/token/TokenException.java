@@ -55,8 +55,11 @@ public final class TokenException extends Exception {
     MODULE,
     /// The MAC is wrong: C_Verify refused it, or it is not the known answer of the health check.
     WRONG_MAC,
-    /// The PIN was refused or cannot be read: no retry before an operator has corrected the PIN.
-    PIN
+    /// The PIN was refused: no retry before an operator has corrected the PIN.
+    PIN,
+    /// The PIN file cannot be used. The daemon did not ask the token, and reads the file again at
+    /// the next attempt.
+    PIN_FILE
   }
 
   private final Kind kind;
@@ -112,6 +115,11 @@ public final class TokenException extends Exception {
   /// Whether an operator must correct the PIN before a retry. Each retry could lock the token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;
+  }
+
+  /// Whether no process can log in before an operator has corrected the PIN or the PIN file.
+  public boolean needsOperator() {
+    return fault == Fault.PIN || fault == Fault.PIN_FILE;
   }
 
   /// Whether the token may have refused this key only, according to its return code. Some tokens

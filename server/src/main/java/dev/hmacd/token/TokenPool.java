@@ -162,9 +162,7 @@ public final class TokenPool implements AutoCloseable {
         open(member);
         opened++;
       } catch (TokenException e) {
-        // A refused PIN has priority over other failures: its exit code keeps a supervisor from a
-        // restart, which would try the PIN again.
-        failure = failure != null && failure.isPinRefused() ? failure : e;
+        failure = failure == null ? e : decisive(failure, e);
         if (members.size() > 1) {
           log.atError()
               .addKeyValue("token_serial", member.serial())
@@ -178,6 +176,16 @@ public final class TokenPool implements AutoCloseable {
       throw failure;
     }
     members.forEach(member -> member.lanes.start());
+  }
+
+  /// The failure of two that decides about the exit code of a failed start. A refused PIN has
+  /// priority: its exit code keeps a supervisor from a restart, which would try the PIN again. An
+  /// unusable PIN file comes last: the other token may open a session at a later start.
+  private static TokenException decisive(TokenException first, TokenException second) {
+    if (first.isPinRefused() || second.isPinRefused()) {
+      return first.isPinRefused() ? first : second;
+    }
+    return first.needsOperator() ? second : first;
   }
 
   private void open(Member member) throws TokenException {

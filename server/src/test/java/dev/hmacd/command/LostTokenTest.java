@@ -98,7 +98,7 @@ final class LostTokenTest {
           "the PIN is refused",
           () -> {
             module.send("logout");
-            return daemon.logs("PIN refused or not usable");
+            return daemon.logs("PIN refused");
           });
       assertThat(module.count("C_Login")).isEqualTo(1);
       daemon.signal("HUP");

@@ -78,9 +78,12 @@ final class HealthMachineTest {
     for (boolean isReportedLost : new boolean[] {false, true}) {
       for (@Nullable String objectFault :
           Arrays.<@Nullable String>asList(null, REASON, "another")) {
-        for (boolean needsReinitialization : new boolean[] {false, true}) {
-          all.add(
-              new HealthState.Outage(SINCE, isReportedLost, objectFault, needsReinitialization));
+        for (@Nullable String pinFileFault : Arrays.<@Nullable String>asList(null, REASON)) {
+          for (boolean needsReinitialization : new boolean[] {false, true}) {
+            all.add(
+                new HealthState.Outage(
+                    SINCE, isReportedLost, objectFault, pinFileFault, needsReinitialization));
+          }
         }
       }
     }
@@ -259,7 +262,7 @@ final class HealthMachineTest {
   }
 
   @Test
-  void tokenIsReportedLostOnceAndNeverForARefusedPin() {
+  void tokenIsReportedLostOnceAndNeverForARefusedPinOrAnUnusablePinFile() {
     requireWhere(
         step -> step.emits(HealthEffect.ReportLost.class),
         step ->
@@ -267,6 +270,7 @@ final class HealthMachineTest {
                 && now - step.state().outage().sinceNanos() >= LOST_AFTER.toNanos()
                 && step.state().circuit() == State.OUT
                 && !step.state().outage().isReportedLost()
+                && step.state().outage().pinFileFault() == null
                 && step.next().outage().isReportedLost());
   }
 
@@ -305,7 +309,7 @@ final class HealthMachineTest {
             switch (fault) {
               case PIN -> State.PIN_REFUSED;
               case WRONG_MAC -> State.OUT;
-              case NONE, STALE, SESSION, LOGIN, OBJECT, CAPACITY, DEVICE, MODULE ->
+              case NONE, STALE, SESSION, LOGIN, OBJECT, CAPACITY, DEVICE, MODULE, PIN_FILE ->
                   State.IN_SERVICE;
             });
   }
@@ -435,5 +439,44 @@ final class HealthMachineTest {
     assertThat(corrected.effects()).containsExactly(pause(0));
     assertThat(corrected.state().outage().sinceNanos()).isEqualTo(NOW);
     assertThat(succeed(corrected.state()).state().isInService()).isTrue();
+  }
+
+  /// A retry needs no operator, and a new initialisation of the module does not help.
+  @Test
+  void unusablePinFileIsLoggedOnceForEachReasonAndReadAgain() {
+    Transition first = fail(inService(), Fault.PIN_FILE);
+    assertThat(first.effects())
+        .containsExactly(
+            new HealthEffect.ReportHealth(false),
+            new HealthEffect.LogPinFileFault(REASON),
+            pause(20));
+    assertThat(first.state().circuit()).isEqualTo(State.OUT);
+    HealthState state = first.state();
+    for (int failures = 2; failures <= 10; failures++) {
+      Transition next = fail(state, Fault.PIN_FILE);
+      assertThat(next.effects()).hasSize(1).hasOnlyElementsOfType(HealthEffect.ScheduleCheck.class);
+      state = next.state();
+    }
+    HealthState checking = play(state, new HealthEvent.CheckDue()).state();
+    Transition another =
+        MACHINE.next(
+            checking,
+            new HealthEvent.CheckFailed(
+                checking.checks().latest(), Fault.PIN_FILE, "another", NOW));
+    assertThat(another.effects()).contains(new HealthEffect.LogPinFileFault("another"));
+    HealthState back = succeed(another.state()).state();
+    assertThat(back.isInService()).isTrue();
+    assertThat(fail(back, Fault.PIN_FILE).effects())
+        .contains(new HealthEffect.LogPinFileFault(REASON));
+  }
+
+  @Test
+  void tokenIsReportedLostAfterThePinFileIsUsableAgain() {
+    HealthState unusable = fail(inService(), Fault.PIN_FILE).state();
+    long later = NOW + LOST_AFTER.toNanos();
+    assertThat(play(unusable, new HealthEvent.IntervalElapsed(later)).effects()).isEmpty();
+    HealthState failing = fail(unusable, Fault.DEVICE).state();
+    assertThat(play(failing, new HealthEvent.IntervalElapsed(later)).effects())
+        .containsExactly(new HealthEffect.ReportLost());
   }
 }

@@ -50,7 +50,45 @@ final class PinFileTest {
     Path absent = folder.resolve("pin");
     assertThatThrownBy(new PinFile(absent)::read)
         .isInstanceOf(IOException.class)
-        .hasMessage("the PIN file " + absent + " does not exist");
+        .hasMessage(
+            "the PIN file " + absent + " does not exist: create it, or correct pin_file");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "\n", "\r\n\r\n"})
+  void emptyFileIsRefused(String text) throws IOException {
+    PinFile empty = file(text, StandardCharsets.UTF_8);
+    assertThatThrownBy(empty::read)
+        .isInstanceOf(IOException.class)
+        .hasMessage("the PIN file " + empty.path() + " is empty: write the PIN into it");
+  }
+
+  @Test
+  void longestPinIsReadAndALongerFileIsRefused() throws IOException {
+    PinFile longest = file("1".repeat(1023) + "\n", StandardCharsets.UTF_8);
+    assertThat(longest.read()).hasSize(1023);
+    Files.writeString(longest.path(), "1".repeat(1024) + "\n");
+    assertThatThrownBy(longest::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("is longer than 1024 bytes");
+  }
+
+  @Test
+  void fileThatOthersCanReadIsRefused() throws IOException {
+    PinFile open = file("1234\n", StandardCharsets.UTF_8);
+    Files.setPosixFilePermissions(open.path(), PosixFilePermissions.fromString("rw----r--"));
+    assertThatThrownBy(open::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("can be read by others: chmod o-r it");
+  }
+
+  /// A read of a FIFO could block.
+  @Test
+  void fileThatIsNotRegularIsRefused() throws IOException {
+    PinFile directory = new PinFile(Files.createDirectory(folder.resolve("pin")));
+    assertThatThrownBy(directory::read)
+        .isInstanceOf(IOException.class)
+        .hasMessage("the PIN file " + directory.path() + " is not a regular file");
   }
 
   /// For example, a loop of symbolic links.
