@@ -28,7 +28,7 @@ final class TokenExtractionCheck {
   private void report(ExtractionAttempt.Result result) {
     var unfit = result.attributes().unfit();
     if (unfit.isPresent()) {
-      list.fail("key trial", unfit.get().attribute() + " " + unfit.get().rule());
+      list.fail("key trial", unfit.get().text());
     } else {
       list.ok("key trial", attributes(result.attributes()));
     }

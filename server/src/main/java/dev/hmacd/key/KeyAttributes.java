@@ -28,6 +28,11 @@ public record KeyAttributes(
       this(attribute, rule, "");
     }
 
+    /// The same broken rule with an actual value, unless it has one.
+    public Unfit orFound(String value) {
+      return found.isEmpty() ? new Unfit(attribute, rule, value) : this;
+    }
+
     /// A description of the broken rule, for the log and for the caller of AdoptKey.
     public String text() {
       return attribute + (found.isEmpty() ? " " : " is " + found + " and ") + rule;

@@ -7,6 +7,10 @@ final class CkConstants {
 
   static final long CKK_GENERIC_SECRET = 0x10;
   static final long CKK_AES = 0x1f;
+  static final long CKK_SHA256_HMAC = 0x2b;
+  static final long CKK_SHA384_HMAC = 0x2c;
+  static final long CKK_SHA512_HMAC = 0x2d;
+  static final long CKK_SHA224_HMAC = 0x2e;
 
   static final long CKM_SHA256_HMAC = 0x251;
   static final long CKM_SHA224_HMAC = 0x256;

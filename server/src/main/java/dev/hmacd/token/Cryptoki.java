@@ -29,12 +29,9 @@ import sun.security.pkcs11.wrapper.PKCS11Exception;
 /// the PKCS#11 functions of one operation. Thread-safe if the module is thread-safe: C_Initialize
 /// lets the module use locks of the operating system (CKF_OS_LOCKING_OK).
 final class Cryptoki {
-  private static final long CKF_USER_PIN_FINAL_TRY = 0x00020000;
-  private static final long CKF_USER_PIN_LOCKED = 0x00040000;
-
   private static final Logger log = LoggerFactory.getLogger(Cryptoki.class);
 
-  private final Path file;
+  private final ModuleFile file;
   private final Optional<String> initArgs;
 
   /// Null until the module is initialised for the first time.
@@ -43,7 +40,7 @@ final class Cryptoki {
   /// Number of reinitializations of the module. Used by [#reinitialize] only.
   private int incarnation;
 
-  private Cryptoki(Path file, Optional<String> initArgs, @Nullable PKCS11 module) {
+  private Cryptoki(ModuleFile file, Optional<String> initArgs, @Nullable PKCS11 module) {
     this.file = file;
     this.initArgs = initArgs;
     this.connected = module;
@@ -53,25 +50,26 @@ final class Cryptoki {
   /// module only once.
   ///
   /// @param initArgs value of `pReserved` for `C_Initialize`, which some vendors' modules read
-  static Cryptoki load(Path file, Optional<String> initArgs) throws TokenException {
-    return new Cryptoki(file, initArgs, connect(file.toString(), initArgs));
+  static Cryptoki load(Path path, Optional<String> initArgs) throws TokenException {
+    var file = new ModuleFile(path);
+    return new Cryptoki(file, initArgs, connect(file, path.toString(), initArgs));
   }
 
   /// As [#load], but also returns if `C_Initialize` fails: then every call fails until
   /// [#reinitialize] succeeds.
-  static Cryptoki loadEvenIfUnreachable(Path file, Optional<String> initArgs)
+  static Cryptoki loadEvenIfUnreachable(Path path, Optional<String> initArgs)
       throws TokenException {
     try {
-      return load(file, initArgs);
+      return load(path, initArgs);
     } catch (TokenException e) {
       if (e.getCause() instanceof IOException) {
         throw e; // The file is missing, or is not a module.
       }
       log.atWarn()
-          .addKeyValue("module", file)
+          .addKeyValue("module", path)
           .addKeyValue("reason", e.getMessage())
           .log("PKCS#11 module not initialised yet: C_Initialize failed");
-      return new Cryptoki(file, initArgs, null);
+      return new Cryptoki(new ModuleFile(path), initArgs, null);
     }
   }
 
@@ -83,16 +81,19 @@ final class Cryptoki {
     return known;
   }
 
-  private static PKCS11 connect(String path, Optional<String> initArgs) throws TokenException {
+  /// @param spelling the path of the file, in a spelling that was not used before
+  private static PKCS11 connect(ModuleFile file, String spelling, Optional<String> initArgs)
+      throws TokenException {
     var arguments = new CK_C_INITIALIZE_ARGS();
     arguments.pReserved = initArgs.orElse(null);
     arguments.flags = PKCS11Constants.CKF_OS_LOCKING_OK;
     try {
-      return PKCS11.getInstance(path, "C_GetFunctionList", arguments, false);
+      return PKCS11.getInstance(spelling, "C_GetFunctionList", arguments, false);
     } catch (IOException e) {
-      throw TokenException.fault(Fault.DEVICE, "cannot load the PKCS#11 module " + path, e);
+      throw TokenException.fault(Fault.DEVICE, file.loadFailure(e), e);
     } catch (PKCS11Exception e) {
-      throw classify("C_Initialize", e);
+      long code = e.getErrorCode();
+      throw TokenException.fault(Ckr.fault(code), file.initializeFailure(Ckr.name(code)), e);
     }
   }
 
@@ -110,22 +111,12 @@ final class Cryptoki {
       log.atDebug().setCause(e).log("C_Finalize failed; the module counts as finalized");
     }
     incarnation++;
-    connected = connect(spelled(incarnation), initArgs);
+    connected = connect(file, file.spelling(incarnation), initArgs);
     log.atWarn().log("PKCS#11 module finalized and initialised again");
   }
 
-  /// Returns a different spelling of the module's path for each number, because the JDK's wrapper
-  /// initialises a module only once for each path.
-  private String spelled(int number) {
-    var path = new StringBuilder();
-    for (int bits = number; bits != 0; bits >>>= 1) {
-      path.append((bits & 1) == 0 ? "/" : "/.");
-    }
-    return path.append(file.toAbsolutePath()).toString();
-  }
-
-  Path file() {
-    return file;
+  Path path() {
+    return file.path();
   }
 
   /// The slots that contain a token.
@@ -137,8 +128,10 @@ final class Cryptoki {
     }
   }
 
+  /// @param isInitialized whether the token was initialised (CKF_TOKEN_INITIALIZED)
   /// @param pinFinalTry whether the next wrong PIN locks the token
-  record SlotInfo(TokenInfo token, boolean pinFinalTry, boolean pinLocked) {}
+  record SlotInfo(
+      TokenInfo token, boolean isInitialized, boolean pinFinalTry, boolean pinLocked) {}
 
   SlotInfo info(long slot) throws TokenException {
     try {
@@ -151,8 +144,9 @@ final class Cryptoki {
               CkStrings.text(info.manufacturerID),
               CkStrings.text(info.model),
               limited ? OptionalLong.of(info.ulMaxSessionCount) : OptionalLong.empty()),
-          (info.flags & CKF_USER_PIN_FINAL_TRY) != 0,
-          (info.flags & CKF_USER_PIN_LOCKED) != 0);
+          (info.flags & PKCS11Constants.CKF_TOKEN_INITIALIZED) != 0,
+          (info.flags & PKCS11Constants.CKF_USER_PIN_FINAL_TRY) != 0,
+          (info.flags & PKCS11Constants.CKF_USER_PIN_LOCKED) != 0);
     } catch (PKCS11Exception e) {
       throw classify("C_GetTokenInfo", e);
     }

@@ -40,7 +40,22 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
       List.of("CKA_ENCRYPT", "CKA_DECRYPT", "CKA_WRAP", "CKA_UNWRAP");
 
   /// CKK_GENERIC_SECRET, and the types of HMAC keys with SHA-2 (PKCS #11 v3.1, section 6.20 on).
-  private static final Set<Long> HMAC_TYPES = Set.of(0x10L, 0x2bL, 0x2cL, 0x2dL, 0x2eL);
+  private static final Set<Long> HMAC_TYPES =
+      Set.of(
+          CkConstants.CKK_GENERIC_SECRET,
+          CkConstants.CKK_SHA224_HMAC,
+          CkConstants.CKK_SHA256_HMAC,
+          CkConstants.CKK_SHA384_HMAC,
+          CkConstants.CKK_SHA512_HMAC);
+
+  private static final Map<Long, String> TYPE_NAMES =
+      Map.of(
+          CkConstants.CKK_GENERIC_SECRET, "CKK_GENERIC_SECRET",
+          CkConstants.CKK_AES, "CKK_AES",
+          CkConstants.CKK_SHA224_HMAC, "CKK_SHA224_HMAC",
+          CkConstants.CKK_SHA256_HMAC, "CKK_SHA256_HMAC",
+          CkConstants.CKK_SHA384_HMAC, "CKK_SHA384_HMAC",
+          CkConstants.CKK_SHA512_HMAC, "CKK_SHA512_HMAC");
 
   public KeyUse {
     flags = Map.copyOf(flags);
@@ -67,16 +82,18 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
           new Unfit(
               "CKA_KEY_TYPE",
               "must be CKK_GENERIC_SECRET, or the type of an HMAC key with SHA-2",
-              foundType(keyType)));
+              typeName()));
     }
     return Optional.empty();
   }
 
-  private static String foundType(@Nullable Long keyType) {
+  /// The name of the key type, for error texts; `unknown` if the token did not return it.
+  String typeName() {
     if (keyType == null) {
       return "unknown";
     }
-    return keyType == CkConstants.CKK_AES ? "CKK_AES" : "another type (CKK " + keyType + ")";
+    String name = TYPE_NAMES.get(keyType);
+    return name == null ? "another type (CKK " + keyType + ")" : name;
   }
 
   private String found(String flag) {

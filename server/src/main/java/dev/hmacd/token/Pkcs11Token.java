@@ -123,23 +123,49 @@ public final class Pkcs11Token implements Token {
 
   private static Slot search(Cryptoki module, TokenSelector selector) throws TokenException {
     List<Slot> fitting = new ArrayList<>();
-    List<String> others = new ArrayList<>();
+    List<TokenInfo> others = new ArrayList<>();
     for (long id : module.slots()) {
-      TokenInfo token = module.info(id).token();
-      if (selector.fits(token)) {
-        fitting.add(new Slot(id, token));
-      } else {
-        others.add(token.label() + " (serial " + token.serial() + ")");
+      SlotInfo slot = module.info(id);
+      if (selector.fits(slot.token())) {
+        fitting.add(new Slot(id, slot.token()));
+      } else if (slot.isInitialized()) {
+        others.add(slot.token());
       }
     }
-    if (fitting.size() != 1) {
-      throw TokenException.fault(
-          Fault.DEVICE,
-          fitting.isEmpty()
-              ? "no token of " + module.file() + " matches " + selector + "; its tokens: " + others
-              : fitting.size() + " tokens of " + module.file() + " match " + selector);
-    }
-    return fitting.getFirst();
+    return switch (fitting.size()) {
+      case 1 -> fitting.getFirst();
+      case 0 -> throw TokenException.fault(Fault.DEVICE, absent(module.path(), selector, others));
+      default -> {
+        List<TokenInfo> all = fitting.stream().map(Slot::info).toList();
+        throw TokenException.fault(Fault.DEVICE, ambiguous(module.path(), selector, all));
+      }
+    };
+  }
+
+  private static String absent(Path module, TokenSelector selector, List<TokenInfo> others) {
+    return "no token of "
+        + module
+        + " matches "
+        + selector
+        + (others.isEmpty()
+            ? "; the module shows no initialised token"
+                + SoftHsmStorage.hint(module, System.getenv())
+            : "; its tokens: " + names(others));
+  }
+
+  private static String ambiguous(Path module, TokenSelector selector, List<TokenInfo> fitting) {
+    return fitting.size()
+        + " tokens of "
+        + module
+        + " match "
+        + selector
+        + ": "
+        + names(fitting)
+        + "; select one by its serial number";
+  }
+
+  private static String names(List<TokenInfo> tokens) {
+    return tokens.stream().map(TokenInfo::name).collect(Collectors.joining(", "));
   }
 
   @Override

@@ -9,6 +9,11 @@ import java.util.OptionalLong;
 public record TokenInfo(
     String label, String serial, String manufacturer, String model, OptionalLong maxSessions) {
 
+  /// Label and serial number, for error texts.
+  String name() {
+    return "\"" + label + "\" (serial \"" + serial + "\")";
+  }
+
   /// Removes the padding of a PKCS#11 string of fixed length. Padding is on the right only: blanks,
   /// and NUL on some tokens. A leading blank belongs to the string.
   static String unpadded(String text) {

@@ -12,6 +12,12 @@ public sealed interface TokenSelector {
     public ByLabel {
       label = TokenInfo.unpadded(label);
     }
+
+    /// The selector as in the configuration, for error texts.
+    @Override
+    public String toString() {
+      return "label \"" + label + "\"";
+    }
   }
 
   /// Selects the token with a serial number.
@@ -21,6 +27,12 @@ public sealed interface TokenSelector {
   record BySerial(String serial) implements TokenSelector {
     public BySerial {
       serial = TokenInfo.unpadded(serial);
+    }
+
+    /// The selector as in the configuration, for error texts.
+    @Override
+    public String toString() {
+      return "serial \"" + serial + "\"";
     }
   }
 

@@ -96,6 +96,18 @@ public interface TokenSession extends AutoCloseable {
     public Optional<KeyAttributes.Unfit> unfit() {
       return attributes.unfit().or(use::unfit);
     }
+
+    /// The value of an attribute whose rule the token decides; empty for another attribute.
+    ///
+    /// @param attribute the PKCS#11 name of the attribute
+    public String value(String attribute) {
+      Integer keyBytes = attributes.keyBytes();
+      return switch (attribute) {
+        case "CKA_VALUE_LEN" -> keyBytes == null ? "unknown" : keyBytes + " bytes";
+        case "CKA_KEY_TYPE" -> use.typeName();
+        default -> "";
+      };
+    }
   }
 
   /// A search for keys by label, by id, or by both.

@@ -1,5 +1,6 @@
 package dev.hmacd.usecase;
 
+import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeySpec;
@@ -66,7 +67,7 @@ final class KeyAdoption {
                     : CompletableFuture.completedFuture(Optional.<Candidate>empty()))
         .exceptionally(
             e -> {
-              RuntimeException failure = failed(e);
+              RuntimeException failure = failed(e, Optional.empty());
               logUnfit(serial, query, failure);
               throw failure;
             });
@@ -93,18 +94,23 @@ final class KeyAdoption {
 
   private CompletableFuture<Candidate> trial(
       Call call, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
-    return tokens.submit(
-        call.principal(),
-        serial,
-        session -> {
-          byte[] mac =
-              session.signOnce(
-                  found.object(), spec.algorithm(), KeyCheckValue.message(id, FIRST_VERSION));
-          return new Candidate(
-              serial, found, KeyCheckValue.of(id, FIRST_VERSION, spec.algorithm(), mac));
-        },
-        true,
-        call.deadlineNanos());
+    return tokens
+        .submit(
+            call.principal(),
+            serial,
+            session -> {
+              byte[] mac =
+                  session.signOnce(
+                      found.object(), spec.algorithm(), KeyCheckValue.message(id, FIRST_VERSION));
+              return new Candidate(
+                  serial, found, KeyCheckValue.of(id, FIRST_VERSION, spec.algorithm(), mac));
+            },
+            true,
+            call.deadlineNanos())
+        .exceptionally(
+            e -> {
+              throw failed(e, Optional.of(found));
+            });
   }
 
   private static String name(Query query) {
@@ -128,16 +134,22 @@ final class KeyAdoption {
     }
   }
 
-  /// Maps a failure of the token to a failure of the adoption. The failure is final, because a lane
-  /// has tried the operation twice. KEY_UNAVAILABLE does not apply, because the key does not exist
-  /// yet. KEY_MISSING occurs if the object was removed after the search.
-  private static RuntimeException failed(Throwable e) {
+  /// Maps a failure of the token to a failure of the adoption. The failure is final: a lane has tried
+  /// the operation twice, or has computed a MAC under another key. KEY_UNAVAILABLE does not apply,
+  /// because the key does not exist yet. KEY_MISSING occurs if the object was removed after the
+  /// search.
+  ///
+  /// @param found the refused object, for its attributes
+  private static RuntimeException failed(Throwable e, Optional<TokenSession.Found> found) {
     if (FailureMapper.unwrap(e) instanceof Refusal refusal) {
       return refusal;
     }
     if (FailureMapper.unwrap(e) instanceof TokenException refused) {
       if (refused.unfit().isPresent()) {
-        return new Refusal(new Failure.ObjectUnfit(refused.unfit().get()));
+        Unfit unfit = refused.unfit().get();
+        return new Refusal(
+            new Failure.ObjectUnfit(
+                found.map(object -> unfit.orFound(object.value(unfit.attribute()))).orElse(unfit)));
       }
       if (refused.kind() == TokenException.Kind.KEY_MISSING) {
         return new Refusal(new Failure.ObjectNotFound());

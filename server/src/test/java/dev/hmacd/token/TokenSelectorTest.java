@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
 import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -19,6 +20,12 @@ final class TokenSelectorTest {
     String unescaped = text.replace("0", "\0");
     return new String(unescaped.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1)
         .toCharArray();
+  }
+
+  @Test
+  void selectorIsPrintedAsConfigured() {
+    assertThat(new TokenSelector.ByLabel("hmacd test ")).hasToString("label \"hmacd test\"");
+    assertThat(new TokenSelector.BySerial("01")).hasToString("serial \"01\"");
   }
 
   /// In the labels of tokens, a 0 stands for NUL.

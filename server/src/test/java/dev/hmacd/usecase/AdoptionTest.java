@@ -222,6 +222,9 @@ final class AdoptionTest {
   void keyThatIsTooShortForOneSpecIsAdoptedForAnother() {
     hsm.importKey(label, id, key);
     requireUnfit(admin, label, KeySpec.KEY_SPEC_HMAC_512, "CKA_VALUE_LEN");
+    assertThatThrownBy(() -> admin.adopt(label, KeySpec.KEY_SPEC_HMAC_512))
+        .satisfies(
+            failsWith(Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "40 bytes"));
     assertThat(macUnder(admin.adopt(label, HMAC_256))).isEqualTo(expectedMac());
   }
 
