@@ -10,6 +10,8 @@ import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.PinFile;
+import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.TokenException;
@@ -17,8 +19,10 @@ import dev.hmacd.token.TokenSession;
 import dev.hmacd.transport.TlsContext;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Clock;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -61,10 +65,49 @@ final class CheckCommand implements Command {
     return list.hasFailed() ? ExitCode.FAULT_FOUND : ExitCode.OK;
   }
 
+  /// Checks a token. A failed step skips only the steps that need its result.
   private void token(Config config, Config.TokenSettings settings) throws InterruptedException {
+    boolean isPinUsable = isPinUsable(settings.pinFile());
+    Optional<Pkcs11Token> found = find(settings);
+    if (found.isEmpty()) {
+      // Without the token, the serial number may be unknown. The probe key is not checked.
+      var _ = registry(config, "");
+      return;
+    }
+    Pkcs11Token token = found.get();
+    sessions(token.info().maxSessions(), settings.lanes());
+    mechanisms(token);
+    Optional<DaemonKey> known = registry(config, token.info().serial());
+    if (!isPinUsable) {
+      list.warn("login", "not checked: the PIN file is not usable");
+    } else if (session(config, token, settings, known)) {
+      new TokenTrials(token, settings, list).run();
+    }
+  }
+
+  /// Checks the PIN file without a login, which would use up an attempt at a wrong PIN.
+  private boolean isPinUsable(Path file) {
     try {
-      Pkcs11Token token = CommandSetup.token(settings);
+      Arrays.fill(new PinFile(file).read(), '\0');
+      return true;
+    } catch (IOException e) {
+      list.fail("PIN file", String.valueOf(e.getMessage()));
+      return false;
+    }
+  }
+
+  /// Loads the module and finds the token.
+  private Optional<Pkcs11Token> find(Config.TokenSettings settings) {
+    var modules = new Pkcs11Modules();
+    try {
+      modules.load(settings.module(), settings.initArgs());
       list.ok("module", settings.module().toString());
+    } catch (TokenException e) {
+      list.fail("module", String.valueOf(e.getMessage()));
+      return Optional.empty();
+    }
+    try {
+      Pkcs11Token token = CommandSetup.token(modules, settings, settings.sessionCopies());
       var info = token.info();
       list.ok(
           "token",
@@ -75,16 +118,10 @@ final class CheckCommand implements Command {
               + info.manufacturer()
               + " "
               + info.model());
-      sessions(info.maxSessions(), settings.lanes());
-      mechanisms(token);
-      Optional<DaemonKey> known = registry(config, info.serial());
-      if (session(config, token, settings, known)) {
-        new TokenTrials(token, settings, list).run();
-      }
+      return Optional.of(token);
     } catch (StartException e) {
       list.fail("token", String.valueOf(e.getMessage()));
-    } catch (TokenException e) {
-      list.fail("token", String.valueOf(e.getMessage()));
+      return Optional.empty();
     }
   }
 
@@ -115,8 +152,14 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void mechanisms(Pkcs11Token token) throws TokenException {
-    List<MechanismInfo> all = token.mechanisms();
+  private void mechanisms(Pkcs11Token token) {
+    List<MechanismInfo> all;
+    try {
+      all = token.mechanisms();
+    } catch (TokenException e) {
+      list.fail("mechanisms", String.valueOf(e.getMessage()));
+      return;
+    }
     for (var needed : Pkcs11Token.NEEDED_MECHANISMS.entrySet()) {
       Optional<MechanismInfo> found =
           all.stream().filter(m -> m.type() == needed.getKey() && m.usable()).findFirst();

@@ -17,6 +17,14 @@ public final class Pkcs11Modules {
 
   private final Map<Object, Pkcs11Module> loaded = new HashMap<>();
 
+  /// Loads and initialises a module, unless it is loaded already.
+  ///
+  /// @param initArgs `pReserved` of `C_Initialize`, which some vendors' modules read
+  /// @throws TokenException if the module cannot be loaded or initialised
+  public void load(Path file, Optional<String> initArgs) throws TokenException {
+    var _ = module(file, initArgs, false);
+  }
+
   /// Finds a token; does not log in.
   ///
   /// @param initArgs `pReserved` of `C_Initialize`, which some vendors' modules read
