@@ -10,6 +10,7 @@ import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.KeyTypeSetting;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
@@ -76,7 +77,7 @@ final class CheckCommand implements Command {
     }
     Pkcs11Token token = found.get();
     sessions(token.info().maxSessions(), settings.lanes());
-    mechanisms(token);
+    mechanisms(token, settings.keyType());
     Optional<DaemonKey> known = registry(config, token.info().serial());
     if (!isPinUsable) {
       list.warn("login", "not checked: the PIN file is not usable");
@@ -152,7 +153,7 @@ final class CheckCommand implements Command {
     }
   }
 
-  private void mechanisms(Pkcs11Token token) {
+  private void mechanisms(Pkcs11Token token, KeyTypeSetting keyType) {
     List<MechanismInfo> all;
     try {
       all = token.mechanisms();
@@ -160,7 +161,7 @@ final class CheckCommand implements Command {
       list.fail("mechanisms", String.valueOf(e.getMessage()));
       return;
     }
-    for (var needed : Pkcs11Token.NEEDED_MECHANISMS.entrySet()) {
+    for (var needed : Pkcs11Token.neededMechanisms(keyType).entrySet()) {
       Optional<MechanismInfo> found =
           all.stream().filter(m -> m.type() == needed.getKey() && m.usable()).findFirst();
       if (found.isPresent()) {

@@ -84,6 +84,6 @@ final class CommandSetup {
   }
 
   private static Pkcs11Token.Use use(Config.TokenSettings settings, boolean sessionCopies) {
-    return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs());
+    return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs(), settings.keyType());
   }
 }

@@ -14,10 +14,14 @@ final class TokenTrials {
   private static final String LABEL = KeyObject.RESERVED_PREFIX + "check";
   private static final int ID_BYTES = 16;
 
+  private final Pkcs11Token token;
   private final TokenExtractionCheck extraction;
   private final SettingsTrial settings;
+  private final Checklist list;
 
   TokenTrials(Pkcs11Token token, Config.TokenSettings settings, Checklist list) {
+    this.token = token;
+    this.list = list;
     this.extraction = new TokenExtractionCheck(token, list);
     this.settings = new SettingsTrial(token, settings, list);
   }
@@ -25,6 +29,16 @@ final class TokenTrials {
   void run() throws InterruptedException {
     extraction.run(newObject());
     settings.run(newObject());
+    keyType();
+  }
+
+  /// Reports the type of new keys, which the first key of the trials has shown.
+  private void keyType() {
+    switch (token.keyType()) {
+      case AUTO -> {} // No trial generated a key; its line has the failure.
+      case GENERIC -> list.ok("key type", "new keys are generic secrets (CKK_GENERIC_SECRET)");
+      case HMAC -> list.ok("key type", "new keys are HMAC keys, such as CKK_SHA256_HMAC");
+    }
   }
 
   private static KeyObject newObject() {

@@ -2,6 +2,7 @@ package dev.hmacd.config;
 
 import dev.hmacd.access.Rule;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.token.KeyTypeSetting;
 import dev.hmacd.token.TokenSelector;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -119,6 +120,7 @@ public record Config(
   /// @param lanes number of lanes: threads with one session each
   /// @param queue maximum number of operations that wait for a lane
   /// @param verifyMacs whether the token verifies each MAC before the daemon releases the MAC
+  /// @param keyType the type of new keys
   public record TokenSettings(
       Path module,
       Optional<String> initArgs,
@@ -128,6 +130,7 @@ public record Config(
       int queue,
       boolean sessionCopies,
       boolean verifyMacs,
+      KeyTypeSetting keyType,
       Probing probing,
       Hanging hanging) {}
 

@@ -1,5 +1,6 @@
 package dev.hmacd.config;
 
+import dev.hmacd.token.KeyTypeSetting;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.TokenSelector;
 import java.nio.file.Path;
@@ -69,6 +70,9 @@ final class TokenSections {
             section.number("queue", 4096, 1, 1_000_000),
             section.bool("session_copies", true),
             section.bool("verify_macs", false),
+            section
+                .parsed("key_type", section.string("key_type", "auto"), TokenSections::keyType)
+                .orElse(KeyTypeSetting.AUTO),
             new Config.Probing(
                 section.duration("probe_interval", SECOND, Duration.ofMillis(50), DAY),
                 section.duration(
@@ -81,5 +85,14 @@ final class TokenSections {
                 section.number("max_replaced_lanes", 16, 0, 1024)));
     section.done();
     return token;
+  }
+
+  private static KeyTypeSetting keyType(String text) {
+    for (KeyTypeSetting setting : KeyTypeSetting.values()) {
+      if (setting.name().equalsIgnoreCase(text)) {
+        return setting;
+      }
+    }
+    throw new IllegalArgumentException("must be auto, generic or hmac");
   }
 }

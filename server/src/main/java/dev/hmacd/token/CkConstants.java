@@ -18,6 +18,10 @@ final class CkConstants {
   static final long CKM_SHA512_HMAC = 0x271;
   static final long CKM_GENERIC_SECRET_KEY_GEN = 0x350;
   static final long CKM_AES_KEY_GEN = 0x1080;
+  static final long CKM_SHA224_KEY_GEN = 0x4004;
+  static final long CKM_SHA256_KEY_GEN = 0x4005;
+  static final long CKM_SHA384_KEY_GEN = 0x4006;
+  static final long CKM_SHA512_KEY_GEN = 0x4007;
 
   static final long CKA_CLASS = 0x00;
   static final long CKA_TOKEN = 0x01;

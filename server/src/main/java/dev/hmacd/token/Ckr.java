@@ -3,6 +3,7 @@ package dev.hmacd.token;
 import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.token.TokenException.Fault;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// PKCS#11 return codes, each with the [Fault] to which a lane reacts. Tokens report a lost object,
@@ -15,6 +16,8 @@ final class Ckr {
   private static final long KEY_SIZE_RANGE = 0x62;
   private static final long KEY_TYPE_INCONSISTENT = 0x63;
   private static final long KEY_FUNCTION_NOT_PERMITTED = 0x68;
+  private static final long ATTRIBUTE_VALUE_INVALID = 0x13;
+  private static final long TEMPLATE_INCONSISTENT = 0xd1;
   static final long USER_ALREADY_LOGGED_IN = 0x100;
   static final long SIGNATURE_INVALID = 0xc0;
   static final long SIGNATURE_LEN_RANGE = 0xc1;
@@ -27,7 +30,8 @@ final class Ckr {
           Map.entry(0x05L, new Code("CKR_GENERAL_ERROR", Fault.DEVICE)),
           Map.entry(0x06L, new Code("CKR_FUNCTION_FAILED", Fault.DEVICE)),
           Map.entry(0x07L, new Code("CKR_ARGUMENTS_BAD", Fault.SESSION)),
-          Map.entry(0x13L, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
+          Map.entry(
+              ATTRIBUTE_VALUE_INVALID, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
           Map.entry(0x30L, new Code("CKR_DEVICE_ERROR", Fault.DEVICE)),
           Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
@@ -51,6 +55,7 @@ final class Ckr {
           Map.entry(0xb0L, new Code("CKR_SESSION_CLOSED", Fault.SESSION)),
           Map.entry(0xb1L, new Code("CKR_SESSION_COUNT", Fault.CAPACITY)),
           Map.entry(0xb3L, new Code("CKR_SESSION_HANDLE_INVALID", Fault.SESSION)),
+          Map.entry(TEMPLATE_INCONSISTENT, new Code("CKR_TEMPLATE_INCONSISTENT", Fault.DEVICE)),
           Map.entry(0xe0L, new Code("CKR_TOKEN_NOT_PRESENT", Fault.DEVICE)),
           Map.entry(0xe1L, new Code("CKR_TOKEN_NOT_RECOGNIZED", Fault.DEVICE)),
           Map.entry(0xe2L, new Code("CKR_TOKEN_WRITE_PROTECTED", Fault.DEVICE)),
@@ -78,6 +83,10 @@ final class Ckr {
               "CKA_ALLOWED_MECHANISMS",
               "must contain the mechanism of the key spec, or not be set"));
 
+  /// Codes with which a token refuses to generate a key of a type.
+  private static final Set<Long> REFUSED_TYPES =
+      Set.of(ATTRIBUTE_VALUE_INVALID, KEY_TYPE_INCONSISTENT, TEMPLATE_INCONSISTENT);
+
   private Ckr() {}
 
   /// The failure of a PKCS#11 function. Only the message contains the return code, for the log.
@@ -90,6 +99,18 @@ final class Ckr {
   static TokenException macException(String function, long code, Exception cause) {
     return TokenException.fault(
         fault(code), unfit(code), function + " returned " + name(code), cause);
+  }
+
+  /// As [#exception], for a function that generates a key. If the code may be a refusal of the key
+  /// type, the failure has a rule for CKA_KEY_TYPE ([TokenException#isKeyRefused]).
+  static TokenException generationException(String function, long code, Exception cause) {
+    return TokenException.fault(
+        fault(code),
+        REFUSED_TYPES.contains(code)
+            ? new Unfit("CKA_KEY_TYPE", "must be a type that the token generates")
+            : null,
+        function + " returned " + name(code),
+        cause);
   }
 
   static Fault fault(long code) {

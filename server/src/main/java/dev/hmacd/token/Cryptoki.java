@@ -227,7 +227,9 @@ final class Cryptoki {
     try {
       return module().C_GenerateKey(session, new CK_MECHANISM(mechanism), attributes(template));
     } catch (PKCS11Exception e) {
-      throw classifyMechanism("C_GenerateKey", e);
+      throw e.getErrorCode() == Ckr.MECHANISM_INVALID
+          ? unsupported("C_GenerateKey", e)
+          : Ckr.generationException("C_GenerateKey", e.getErrorCode(), e);
     }
   }
 
@@ -351,7 +353,7 @@ final class Cryptoki {
       return module().C_Sign(session, message);
     } catch (PKCS11Exception e) {
       throw e.getErrorCode() == Ckr.MECHANISM_INVALID
-          ? classifyMechanism("C_Sign", e)
+          ? unsupported("C_Sign", e)
           : Ckr.macException("C_Sign", e.getErrorCode(), e);
     }
   }
@@ -389,10 +391,7 @@ final class Cryptoki {
     return Ckr.exception(function, e.getErrorCode(), e);
   }
 
-  /// As [#classify], but maps CKR_MECHANISM_INVALID to `UNSUPPORTED`.
-  private static TokenException classifyMechanism(String function, PKCS11Exception e) {
-    return e.getErrorCode() == Ckr.MECHANISM_INVALID
-        ? TokenException.unsupported(function + " returned " + Ckr.name(e.getErrorCode()), e)
-        : classify(function, e);
+  private static TokenException unsupported(String function, PKCS11Exception e) {
+    return TokenException.unsupported(function + " returned " + Ckr.name(e.getErrorCode()), e);
   }
 }

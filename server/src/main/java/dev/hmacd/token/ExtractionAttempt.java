@@ -2,6 +2,7 @@ package dev.hmacd.token;
 
 import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Kind;
 import java.util.ArrayList;
 import java.util.List;
@@ -74,17 +75,40 @@ public final class ExtractionAttempt {
   /// @param session a session that is logged in and not in use
   /// @param name label and id for the trial's key; no object on the token may have them
   /// @param mechanisms the mechanisms of the token
-  static Result run(Cryptoki module, long session, KeyObject name, Set<Long> mechanisms)
+  /// @param keyType the type of new keys
+  static Result run(
+      Cryptoki module,
+      long session,
+      KeyObject name,
+      Set<Long> mechanisms,
+      KeyTypeSetting keyType)
       throws TokenException {
-    return new ExtractionAttempt(module, session).run(name, mechanisms);
+    List<MacKeyType> types =
+        MacKeyType.candidates(keyType, MacAlgorithm.HMAC_SHA_256, mechanisms);
+    return new ExtractionAttempt(module, session).run(name, mechanisms, types);
   }
 
-  private Result run(KeyObject name, Set<Long> mechanisms) throws TokenException {
-    long key =
-        module.generateKey(
-            session,
-            CkConstants.CKM_GENERIC_SECRET_KEY_GEN,
-            KeyTemplates.tokenKey(name.label(), name.id(), KEY_BYTES, KeyTemplates.MACS_ALONE));
+  /// Generates a key of the first type that the token does not refuse.
+  private long generated(KeyObject name, List<MacKeyType> types) throws TokenException {
+    for (MacKeyType type : types.subList(0, types.size() - 1)) {
+      Optional<Long> key = tried(() -> generated(name, type));
+      if (key.isPresent()) {
+        return key.get();
+      }
+    }
+    return generated(name, types.getLast());
+  }
+
+  private long generated(KeyObject name, MacKeyType type) throws TokenException {
+    return module.generateKey(
+        session,
+        type.mechanism(),
+        KeyTemplates.tokenKey(type.keyType(), name, KEY_BYTES, KeyTemplates.MACS_ALONE));
+  }
+
+  private Result run(KeyObject name, Set<Long> mechanisms, List<MacKeyType> types)
+      throws TokenException {
+    long key = generated(name, types);
     try {
       List<String> wrappedBy = new ArrayList<>();
       List<String> refusedBy = new ArrayList<>();

@@ -20,6 +20,11 @@ import org.slf4j.LoggerFactory;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // LogRateLimiter, LoggedKeyFaults and the map are thread-safe.
 final class FaultLog {
+  /// Maximum number of keys in [#refused]. At this number, the map is cleared.
+  private static final int MAX_REFUSED = 1000;
+
+  private static final Duration REFUSAL_INTERVAL = Duration.ofMinutes(1);
+
   private static final Logger log = LoggerFactory.getLogger(FaultLog.class);
 
   private final Token token;
@@ -33,11 +38,6 @@ final class FaultLog {
 
   /// Keys whose label and id belong to another key on the token.
   private final LoggedKeyFaults substituted = new LoggedKeyFaults();
-
-  /// Maximum number of keys in [#refused]. At this number, the map is cleared.
-  private static final int MAX_REFUSED = 1000;
-
-  private static final Duration REFUSAL_INTERVAL = Duration.ofMinutes(1);
 
   /// Keys that the token refused for MACs, each with the rate limit of its log message.
   private final Map<KeyObject, LogRateLimiter> refused = new ConcurrentHashMap<>();
@@ -97,8 +97,8 @@ final class FaultLog {
   }
 
   /// Logs that a loaded key permits no MAC: the token refused the key, or CKA_ALLOWED_MECHANISMS of
-  /// the key lacks the mechanism. The first message of a key is logged at once, then at most one per
-  /// minute, with a count.
+  /// the key lacks the mechanism. The first message of a key is logged at once, then at most one
+  /// per minute, with a count.
   ///
   /// @param check check value of the key, which has the key id; null if it is unknown
   void keyRefused(KeyObject key, @Nullable KeyCheckValue check, TokenException e) {

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.KeyObject;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
@@ -20,11 +21,13 @@ final class KeyTemplates {
 
   /// Template of a new token object: private, sensitive and not extractable.
   ///
+  /// @param keyType CKA_KEY_TYPE of the key; the mechanism that generates the key must support it
   /// @param more further attributes
-  static Map<Long, Object> tokenKey(String label, byte[] id, int keyBytes, Map<Long, Object> more) {
+  static Map<Long, Object> tokenKey(
+      long keyType, KeyObject name, int keyBytes, Map<Long, Object> more) {
     Map<Long, Object> attributes = new TreeMap<>(more);
     attributes.put(CkConstants.CKA_CLASS, CkConstants.CKO_SECRET_KEY);
-    attributes.put(CkConstants.CKA_KEY_TYPE, CkConstants.CKK_GENERIC_SECRET);
+    attributes.put(CkConstants.CKA_KEY_TYPE, keyType);
     attributes.put(CkConstants.CKA_VALUE_LEN, (long) keyBytes);
     attributes.put(CkConstants.CKA_TOKEN, true);
     attributes.put(CkConstants.CKA_PRIVATE, true);
@@ -32,8 +35,8 @@ final class KeyTemplates {
     attributes.put(CkConstants.CKA_EXTRACTABLE, false);
     attributes.put(CkConstants.CKA_SIGN, true);
     attributes.put(CkConstants.CKA_VERIFY, true);
-    attributes.put(CkConstants.CKA_LABEL, label.getBytes(StandardCharsets.UTF_8));
-    attributes.put(CkConstants.CKA_ID, id);
+    attributes.put(CkConstants.CKA_LABEL, name.label().getBytes(StandardCharsets.UTF_8));
+    attributes.put(CkConstants.CKA_ID, name.id());
     return attributes;
   }
 

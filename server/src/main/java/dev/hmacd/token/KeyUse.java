@@ -1,6 +1,7 @@
 package dev.hmacd.token;
 
 import dev.hmacd.key.KeyAttributes.Unfit;
+import dev.hmacd.key.MacAlgorithm;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -85,6 +86,23 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
               typeName()));
     }
     return Optional.empty();
+  }
+
+  /// The rule that the key breaks for a MAC algorithm; empty if the key breaks no rule. An HMAC key
+  /// of one hash is not for another hash, even if a token accepts it.
+  Optional<Unfit> unfit(MacAlgorithm algorithm) {
+    long hmac = MacKeyType.hmacKeyType(algorithm);
+    if (keyType == null || keyType == CkConstants.CKK_GENERIC_SECRET || keyType == hmac) {
+      return unfit();
+    }
+    return unfit()
+        .or(
+            () ->
+                Optional.of(
+                    new Unfit(
+                        "CKA_KEY_TYPE",
+                        "must be CKK_GENERIC_SECRET or " + TYPE_NAMES.get(hmac),
+                        typeName())));
   }
 
   /// The name of the key type, for error texts; `unknown` if the token did not return it.

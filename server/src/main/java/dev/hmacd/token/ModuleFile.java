@@ -29,8 +29,8 @@ record ModuleFile(Path path) {
   private static final int MACHINE_OFFSET = 18;
   private static final int HEADER_BYTES = 20;
 
-  /// Returns a different spelling of the path for each number, because the JDK's wrapper initialises
-  /// a module only once for each path.
+  /// Returns a different spelling of the path for each number, because the JDK's wrapper
+  /// initialises a module only once for each path.
   String spelling(int number) {
     var spelled = new StringBuilder();
     for (int bits = number; bits != 0; bits >>>= 1) {

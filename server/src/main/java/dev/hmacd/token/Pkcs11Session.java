@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -27,6 +28,7 @@ final class Pkcs11Session implements TokenSession {
   /// @param mechanisms the mechanisms that the token lists
   /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
   /// @param modifiable whether the token copies only keys with CKA_MODIFIABLE true
+  /// @param keyType the type of new keys: the setting, until a key has shown what `AUTO` means
   record Shared(
       Cryptoki module,
       Supplier<Set<Long>> mechanisms,
@@ -34,6 +36,7 @@ final class Pkcs11Session implements TokenSession {
       boolean verify,
       Handles handles,
       AtomicBoolean modifiable,
+      AtomicReference<KeyTypeSetting> keyType,
       CopyLock copying) {}
 
   private final Shared shared;
@@ -276,7 +279,7 @@ final class Pkcs11Session implements TokenSession {
     return e.kind() == Kind.UNSUPPORTED && shared.mechanisms().get().contains(mechanism);
   }
 
-  private static long mechanism(MacAlgorithm algorithm) {
+  static long mechanism(MacAlgorithm algorithm) {
     return switch (algorithm) {
       case HMAC_SHA_224 -> CkConstants.CKM_SHA224_HMAC;
       case HMAC_SHA_256 -> CkConstants.CKM_SHA256_HMAC;
@@ -291,7 +294,7 @@ final class Pkcs11Session implements TokenSession {
         var _ = handles.beginSearch()) {
       return generation.generate(name, keyBytes);
     } catch (TokenException e) {
-      throw isListed(CkConstants.CKM_GENERIC_SECRET_KEY_GEN, e)
+      throw isListed(generation.type(keyBytes).mechanism(), e)
           ? TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e)
           : e;
     }

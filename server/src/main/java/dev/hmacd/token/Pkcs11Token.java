@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
@@ -77,17 +78,23 @@ public final class Pkcs11Token implements Token {
             use.verify(),
             new Handles(module.handles()),
             new AtomicBoolean(),
+            new AtomicReference<>(use.keyType()),
             new CopyLock());
     module.add(this);
   }
 
   private record Slot(long id, TokenInfo info) {}
 
-  /// Settings of a token: use of session copies, and verification of each MAC.
+  /// Settings of a token: use of session copies, verification of each MAC, and type of new keys.
   ///
   /// @param sessionCopies whether MACs are computed under session-object copies of the keys
   /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
-  public record Use(boolean sessionCopies, boolean verify) {}
+  public record Use(boolean sessionCopies, boolean verify, KeyTypeSetting keyType) {
+    /// Settings with the default type of new keys.
+    public Use(boolean sessionCopies, boolean verify) {
+      this(sessionCopies, verify, KeyTypeSetting.AUTO);
+    }
+  }
 
   /// Loads a module and finds one of its tokens; does not log in.
   ///
@@ -178,6 +185,20 @@ public final class Pkcs11Token implements Token {
     return circuit;
   }
 
+  /// The type of new keys. `AUTO` until a key was generated.
+  public KeyTypeSetting keyType() {
+    return shared.keyType().get();
+  }
+
+  /// As [#NEEDED_MECHANISMS], without CKM_GENERIC_SECRET_KEY_GEN if new keys are HMAC keys.
+  public static Map<Long, String> neededMechanisms(KeyTypeSetting keyType) {
+    Map<Long, String> needed = new TreeMap<>(NEEDED_MECHANISMS);
+    if (keyType == KeyTypeSetting.HMAC) {
+      needed.remove(CkConstants.CKM_GENERIC_SECRET_KEY_GEN);
+    }
+    return needed;
+  }
+
   /// The token's mechanisms, for `hmacd check`.
   public List<MechanismInfo> mechanisms() throws TokenException {
     return cryptoki.mechanisms(locate()).stream()
@@ -238,7 +259,7 @@ public final class Pkcs11Token implements Token {
       long handle = cryptoki.openSession(locate());
       try {
         ensureLoggedIn(handle);
-        return ExtractionAttempt.run(cryptoki, handle, name, mechanisms);
+        return ExtractionAttempt.run(cryptoki, handle, name, mechanisms, keyType());
       } finally {
         cryptoki.closeSession(handle);
       }

@@ -27,8 +27,8 @@ public final class TokenException extends Exception {
     KEY_MISSING,
     /// More than one object on the token matches the key's label and id.
     KEY_AMBIGUOUS,
-    /// The object's attributes do not allow its use as a key, the token refuses the object for MACs,
-    /// or the object is another key.
+    /// The object's attributes do not allow its use as a key, the token refuses the object for
+    /// MACs, or the object is another key.
     KEY_UNFIT,
     /// The token does not support the mechanism.
     UNSUPPORTED

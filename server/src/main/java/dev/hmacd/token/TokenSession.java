@@ -47,10 +47,11 @@ public interface TokenSession extends AutoCloseable {
     }
   }
 
-  /// Generates a token object for MACs only: CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN and
-  /// CKA_VERIFY are true; CKA_EXTRACTABLE and all other usage attributes are false. CKA_MODIFIABLE
-  /// is false, too, unless the token copies only modifiable keys. The session reads the attributes
-  /// back, and destroys an object with other values.
+  /// Generates a token object for MACs only, of the configured type ([KeyTypeSetting]). CKA_TOKEN,
+  /// CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN and CKA_VERIFY are true; CKA_EXTRACTABLE and all other
+  /// usage attributes are false. CKA_MODIFIABLE is false, too, unless the token copies only
+  /// modifiable keys. The session reads the attributes back, and destroys an object with other
+  /// values.
   ///
   /// @throws TokenException `UNSUPPORTED`, `KEY_UNFIT`, or a fault
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException;
@@ -95,6 +96,11 @@ public interface TokenSession extends AutoCloseable {
     /// The first rule that the object breaks; empty if the object may be used as a key.
     public Optional<KeyAttributes.Unfit> unfit() {
       return attributes.unfit().or(use::unfit);
+    }
+
+    /// As [#unfit()], for one MAC algorithm.
+    public Optional<KeyAttributes.Unfit> unfit(MacAlgorithm algorithm) {
+      return attributes.unfit().or(() -> use.unfit(algorithm));
     }
 
     /// The value of an attribute whose rule the token decides; empty for another attribute.

@@ -59,7 +59,7 @@ final class KeyAdoption {
     return tokens
         .submit(
             call.principal(), serial, session -> session.find(query), true, call.deadlineNanos())
-        .thenApply(KeyAdoption::only)
+        .thenApply(found -> only(found, spec))
         .thenCompose(
             found ->
                 found.isPresent()
@@ -73,7 +73,7 @@ final class KeyAdoption {
             });
   }
 
-  private static Optional<TokenSession.Found> only(List<TokenSession.Found> found) {
+  private static Optional<TokenSession.Found> only(List<TokenSession.Found> found, KeySpec spec) {
     // This check precedes the other checks, so that a caller learns nothing about the daemon's own
     // keys.
     if (found.stream().anyMatch(each -> each.object().isReserved())) {
@@ -83,7 +83,7 @@ final class KeyAdoption {
       throw new Refusal(new Failure.ObjectAmbiguous());
     }
     for (TokenSession.Found each : found) {
-      each.unfit()
+      each.unfit(spec.algorithm())
           .ifPresent(
               unfit -> {
                 throw new Refusal(new Failure.ObjectUnfit(unfit));
@@ -134,10 +134,10 @@ final class KeyAdoption {
     }
   }
 
-  /// Maps a failure of the token to a failure of the adoption. The failure is final: a lane has tried
-  /// the operation twice, or has computed a MAC under another key. KEY_UNAVAILABLE does not apply,
-  /// because the key does not exist yet. KEY_MISSING occurs if the object was removed after the
-  /// search.
+  /// Maps a failure of the token to a failure of the adoption. The failure is final: a lane has
+  /// tried the operation twice, or has computed a MAC under another key. KEY_UNAVAILABLE does not
+  /// apply, because the key does not exist yet. KEY_MISSING occurs if the object was removed after
+  /// the search.
   ///
   /// @param found the refused object, for its attributes
   private static RuntimeException failed(Throwable e, Optional<TokenSession.Found> found) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.config.Config;
 import dev.hmacd.testing.SoftHsm;
+import dev.hmacd.token.KeyTypeSetting;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.TokenSelector;
 import java.time.Duration;
@@ -25,6 +26,7 @@ final class TokenTrialsTest {
         100,
         true,
         false,
+        KeyTypeSetting.AUTO,
         new Config.Probing(
             Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), false),
         new Config.Hanging(Duration.ofSeconds(1), 0));
@@ -45,6 +47,7 @@ final class TokenTrialsTest {
         .anyMatch(line -> line.matches("OK +copy +no copy is less protected .*"))
         .anyMatch(
             line -> line.matches("OK +wrapping +the token refuses to wrap .* CKM_AES_KEY_WRAP.*"))
+        .anyMatch(line -> line.matches("OK +key type +new keys are generic secrets .*"))
         .anyMatch(line -> line.matches("OK +token objects +[\\d,]+ with 1 session, .*"))
         .anyMatch(line -> line.matches("OK +session copies +[\\d,]+ with 1 session, .*"))
         .anyMatch(

@@ -8,6 +8,7 @@ import dev.hmacd.access.Action;
 import dev.hmacd.access.Rule;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
+import dev.hmacd.token.KeyTypeSetting;
 import dev.hmacd.token.TokenSelector;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -94,6 +95,7 @@ final class ConfigFileTest {
               session_copies: false
               probe_interval: 50ms
               verify_macs: true
+              key_type: hmac
               probe_timeout: 10ms
               lost_after: 1s
               exit_when_lost: true
@@ -176,6 +178,7 @@ final class ConfigFileTest {
                         1_000_000,
                         false,
                         true,
+                        KeyTypeSetting.HMAC,
                         new Config.Probing(
                             Duration.ofMillis(50),
                             Duration.ofMillis(10),
@@ -227,7 +230,7 @@ final class ConfigFileTest {
             """
             grpc: {listen: nowhere, tls: {certificate: 5}, limits: {drain: 20, max_streams_per_connection: 0}}
             aws_kms: {listen: "0.0.0.0:8080", limits: {max_body_bytes: 1, request_timeout: 0s}}
-            token: {label: a, serial: b, lanes: many, session_copies: "no"}
+            token: {label: a, serial: b, lanes: many, session_copies: "no", key_type: aes}
             registry: {path: ""}
             arn: {partition: AWS, region: "", account: 123456789012}
             metrics: {listen: "0.0.0.0:9464"}
@@ -253,6 +256,7 @@ final class ConfigFileTest {
               "token.pin_file: is missing; configure the path of a file",
               "token.lanes: must be a whole number from 1 to 1024",
               "token.session_copies: must be true or false",
+              "token.key_type: must be auto, generic or hmac",
               "registry.path: must be a non-empty string; quote it",
               "arn.partition: a partition must have 1 to 32 lowercase letters or dashes",
               "arn.region: must be a non-empty string; quote it",
@@ -300,9 +304,9 @@ final class ConfigFileTest {
                   + " max_header_bytes, max_requests, max_requests_per_connection,"
                   + " max_unauthenticated, request_timeout]",
               "aws_kms.x: unknown key; known keys: [limits, listen, tls]",
-              "token.x: unknown key; known keys: [exit_when_lost, hang_timeout, init_args, label,"
-                  + " lanes, lost_after, max_replaced_lanes, module, pin_file, probe_interval,"
-                  + " probe_timeout, queue, serial, session_copies, verify_macs]",
+              "token.x: unknown key; known keys: [exit_when_lost, hang_timeout, init_args, key_type,"
+                  + " label, lanes, lost_after, max_replaced_lanes, module, pin_file,"
+                  + " probe_interval, probe_timeout, queue, serial, session_copies, verify_macs]",
               "registry.x: unknown key; known keys: [path]",
               "arn.x: unknown key; known keys: [account, partition, region]",
               "metrics.x: unknown key; known keys: [listen]",

@@ -154,13 +154,13 @@ public final class ContractToken {
 
   /// The token as the daemon sees it.
   public Pkcs11Token find(boolean sessionCopies) throws TokenException {
+    return find(new Pkcs11Token.Use(sessionCopies, false));
+  }
+
+  /// As [#find(boolean)], with other settings.
+  public Pkcs11Token find(Pkcs11Token.Use use) throws TokenException {
     return new Pkcs11Modules()
-        .find(
-            module,
-            initArgs,
-            new TokenSelector.ByLabel(label),
-            new PinFile(pinFile),
-            new Pkcs11Token.Use(sessionCopies, false));
+        .find(module, initArgs, new TokenSelector.ByLabel(label), new PinFile(pinFile), use);
   }
 
   /// Imports a known key in another process, as a key ceremony does with `pkcs11-tool`.

@@ -3,11 +3,13 @@ package dev.hmacd.token;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.key.KeyAttributes.Unfit;
+import dev.hmacd.key.MacAlgorithm;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Usage attributes of a key, known and unknown.
@@ -58,6 +60,30 @@ final class KeyUseTest {
               assertThat(unfit.attribute()).isEqualTo("CKA_KEY_TYPE");
               assertThat(unfit.found()).isEqualTo("unknown");
             });
+  }
+
+  /// A token could accept an HMAC key of one hash for another.
+  @ParameterizedTest
+  @EnumSource
+  void hmacKeyIsForItsOwnHashOnly(MacAlgorithm algorithm) {
+    var key = new KeyUse(MACS_ALONE, MacKeyType.hmacKeyType(algorithm));
+    assertThat(key.unfit()).isEmpty();
+    for (MacAlgorithm other : MacAlgorithm.values()) {
+      if (other == algorithm) {
+        assertThat(key.unfit(other)).isEmpty();
+      } else {
+        assertThat(key.unfit(other))
+            .hasValueSatisfying(
+                unfit ->
+                    assertThat(unfit.text())
+                        .startsWith("CKA_KEY_TYPE is " + key.typeName() + " and must be CKK_")
+                        .endsWith("_HMAC"));
+      }
+    }
+    assertThat(new KeyUse(MACS_ALONE, GENERIC_SECRET).unfit(algorithm)).isEmpty();
+    assertThat(new KeyUse(MACS_ALONE, CkConstants.CKK_AES).unfit(algorithm))
+        .map(Unfit::found)
+        .contains("CKK_AES");
   }
 
   /// The other usage attributes are harmless for a key type without a cipher.

@@ -32,8 +32,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// The PIN file is unusable when the daemon logs in. The daemon does not ask the token, and recovers
-/// by itself.
+/// The PIN file is unusable when the daemon logs in. The daemon does not ask the token, and
+/// recovers by itself.
 final class PinFileFaultTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 

@@ -13,10 +13,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -87,6 +89,33 @@ final class TokenContractTest extends TokenContract {
     assertThat(session.sign(handle, algorithm, bytes(64))).isEqualTo(mac);
     assertThat(session.sign(handle, algorithm, bytes(65))).isNotEqualTo(mac);
     note(row(algorithm), "yes");
+  }
+
+  /// SoftHSM2 has no mechanism that generates HMAC keys.
+  @ParameterizedTest
+  @EnumSource(MacAlgorithm.class)
+  void hmacKeyIsGeneratedIfTheTokenListsItsMechanism(MacAlgorithm algorithm) throws TokenException {
+    Pkcs11Token hmac =
+        CHOSEN.find(new Pkcs11Token.Use(sessionCopies, false, KeyTypeSetting.HMAC));
+    Set<Long> listed =
+        hmac.mechanisms().stream()
+            .map(Pkcs11Token.MechanismInfo::type)
+            .collect(Collectors.toUnmodifiableSet());
+    MacKeyType type = MacKeyType.hmac(algorithm, listed);
+    if (type.mechanism() == CkConstants.CKM_GENERIC_SECRET_KEY_GEN || !has(algorithm)) {
+      return;
+    }
+    KeyObject name = fresh();
+    try (TokenSession own = hmac.open()) {
+      own.generate(name, algorithm.macBytes());
+      TokenSession.Found made = own.find(new Query.ByBoth(name)).getFirst();
+      assertThat(made.use().keyType()).isEqualTo(type.keyType());
+      assertThat(made.unfit(algorithm)).isEmpty();
+      assertThat(own.sign(own.load(name), algorithm, bytes(64))).hasSize(algorithm.macBytes());
+    }
+    // A daemon with another key_type uses the key.
+    assertThat(session.sign(session.load(name), algorithm, bytes(64)))
+        .hasSize(algorithm.macBytes());
   }
 
   private void refuses(MacAlgorithm algorithm, long handle) {
