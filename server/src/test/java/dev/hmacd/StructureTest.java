@@ -100,6 +100,7 @@ final class StructureTest {
           entry(
               "command",
               "",
+              "log",
               "transport",
               "usecase",
               "key",

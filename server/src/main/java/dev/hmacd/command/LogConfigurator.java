@@ -2,14 +2,15 @@ package dev.hmacd.command;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.classic.encoder.JsonEncoder;
-import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
 import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.encoder.Encoder;
+import ch.qos.logback.core.encoder.EncoderBase;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import dev.hmacd.config.Config;
+import dev.hmacd.log.JsonLogEncoder;
+import dev.hmacd.log.TextLogEncoder;
 import java.util.logging.LogManager;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.Logger;
@@ -19,11 +20,6 @@ import org.slf4j.bridge.SLF4JBridgeHandler;
 /// Logback configurator: logs to standard error, one line per event. Logback loads this class
 /// instead of a configuration file, so no file on the class path can change the log.
 public final class LogConfigurator extends ContextAwareBase implements Configurator {
-  // Line breaks in values from callers cannot split a log line.
-  private static final String TEXT =
-      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %msg"
-          + " %replace(%kvp){'[\\r\\n]', ' '}%n%ex";
-
   /// Public for the service loader that Logback uses.
   public LogConfigurator() {}
 
@@ -64,15 +60,8 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
   }
 
   private static Encoder<ILoggingEvent> encoder(LoggerContext context, boolean json) {
-    if (json) {
-      var encoder = new JsonEncoder();
-      encoder.setContext(context);
-      encoder.start();
-      return encoder;
-    }
-    var encoder = new PatternLayoutEncoder();
+    EncoderBase<ILoggingEvent> encoder = json ? new JsonLogEncoder() : new TextLogEncoder();
     encoder.setContext(context);
-    encoder.setPattern(TEXT);
     encoder.start();
     return encoder;
   }

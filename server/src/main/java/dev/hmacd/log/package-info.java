@@ -1,4 +1,4 @@
-/// Rate limits of log messages.
+/// The log: its formats, and rate limits of messages.
 @NullMarked
 package dev.hmacd.log;
 
