@@ -7,8 +7,14 @@ import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenPool;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.HandshakeFailure;
+import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Registers the callback metrics of the daemon, whose values are read at each scrape.
@@ -56,6 +62,21 @@ final class DaemonMetrics {
         "hmacd_connections_cut_for_memory_total",
         "Connections of both edges closed because a memory limit was exceeded.",
         budget::evictions);
+  }
+
+  /// @param monitors one for each edge with TLS
+  void registerHandshakes(List<HandshakeMonitor> monitors) {
+    Map<List<String>, DoubleSupplier> counts = new LinkedHashMap<>();
+    for (HandshakeMonitor monitor : monitors) {
+      for (HandshakeFailure reason : HandshakeFailure.values()) {
+        counts.put(List.of(monitor.edge(), reason.label()), () -> monitor.count(reason));
+      }
+    }
+    metrics.counter(
+        "hmacd_tls_handshake_failures_total",
+        "Failed TLS handshakes, by edge and reason.",
+        List.of("edge", "reason"),
+        counts);
   }
 
   void registerGrpc(GrpcServer edge, @Nullable TlsContext tls) {

@@ -10,6 +10,7 @@ import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.AccessKeyService;
@@ -19,6 +20,8 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -129,9 +132,13 @@ final class Edges {
   void register(DaemonMetrics metrics) {
     metrics.registerMemory(budget);
     metrics.registerGrpc(grpc, grpcTls);
+    List<HandshakeMonitor> handshakes = new ArrayList<>();
+    grpc.handshakes().ifPresent(handshakes::add);
     if (awsKms != null) {
       metrics.registerAwsKms(awsKms, awsTls);
+      awsKms.handshakes().ifPresent(handshakes::add);
     }
+    metrics.registerHandshakes(handshakes);
   }
 
   /// Address of the TCP listener of the gRPC edge.

@@ -6,6 +6,7 @@ import dev.hmacd.http.HttpLimits;
 import dev.hmacd.http.HttpProfile;
 import dev.hmacd.http.HttpServer;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.CallPipeline;
@@ -30,7 +31,10 @@ public final class AwsKmsServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(AwsKmsServer.class);
 
   private final InetSocketAddress listen;
-  private final boolean hasTls;
+
+  /// Null without TLS.
+  private final @Nullable HandshakeMonitor handshakes;
+
   private final HttpServer server;
 
   /// @param loops event loops, started before this server
@@ -44,7 +48,8 @@ public final class AwsKmsServer implements AutoCloseable {
       Authenticator authenticator,
       MemoryBudget budget) {
     this.listen = config.listen();
-    this.hasTls = tls != null;
+    this.handshakes =
+        tls == null ? null : new HandshakeMonitor("aws_kms", config.limits().handshake());
     var dispatcher =
         new Dispatcher(
             authenticator,
@@ -52,7 +57,9 @@ public final class AwsKmsServer implements AutoCloseable {
             new AwsErrors(useCases.keys().scope()),
             calls,
             config.limits().maxCallTime());
-    this.server = new HttpServer(limits(config.limits()), PROFILE, dispatcher, loops, tls, budget);
+    this.server =
+        new HttpServer(
+            limits(config.limits()), PROFILE, dispatcher, loops, tls, handshakes, budget);
   }
 
   private static HttpLimits limits(Config.AwsLimits limits) {
@@ -76,7 +83,7 @@ public final class AwsKmsServer implements AutoCloseable {
     server.start(listen, "aws_kms.listen");
     log.atInfo()
         .addKeyValue("address", server.address().orElseThrow())
-        .addKeyValue("tls", hasTls)
+        .addKeyValue("tls", handshakes != null)
         .log("Serving AWS KMS");
   }
 
@@ -84,6 +91,11 @@ public final class AwsKmsServer implements AutoCloseable {
   /// port is 0.
   public Optional<InetSocketAddress> address() {
     return server.address();
+  }
+
+  /// The monitor of the TLS handshakes; empty without TLS.
+  public Optional<HandshakeMonitor> handshakes() {
+    return Optional.ofNullable(handshakes);
   }
 
   public int openConnections() {

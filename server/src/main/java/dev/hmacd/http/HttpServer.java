@@ -2,12 +2,14 @@ package dev.hmacd.http;
 
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -24,20 +26,24 @@ public final class HttpServer {
 
   private final EventLoops loops;
   private final @Nullable TlsContext tls;
+  private final @Nullable HandshakeMonitor handshakes;
   private final ServerContext server;
   private @Nullable Channel listening;
 
   /// @param loops event loops, started before this server
   /// @param tls TLS context, which may still load its files; null for plaintext on loopback
+  /// @param handshakes monitor of the TLS handshakes; null without TLS
   public HttpServer(
       HttpLimits limits,
       HttpProfile profile,
       HttpHandler handler,
       EventLoops loops,
       @Nullable TlsContext tls,
+      @Nullable HandshakeMonitor handshakes,
       MemoryBudget budget) {
     this.loops = loops;
     this.tls = tls;
+    this.handshakes = handshakes;
     this.server =
         new ServerContext(
             limits,
@@ -70,7 +76,7 @@ public final class HttpServer {
             .option(ChannelOption.SO_BACKLOG, 4096)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
-            .handler(server.connections())
+            .handler(acceptor())
             .childHandler(new ProtocolDetector(server, tls))
             .bind(address)
             .awaitUninterruptibly();
@@ -86,6 +92,19 @@ public final class HttpServer {
                 ConnectionWatchdog.INTERVAL.toMillis(),
                 ConnectionWatchdog.INTERVAL.toMillis(),
                 TimeUnit.MILLISECONDS);
+  }
+
+  /// The handlers of the listening channel.
+  private ChannelInitializer<Channel> acceptor() {
+    return new ChannelInitializer<>() {
+      @Override
+      protected void initChannel(Channel channel) {
+        channel.pipeline().addLast(server.connections());
+        if (handshakes != null) {
+          channel.pipeline().addLast(handshakes);
+        }
+      }
+    };
   }
 
   /// The listening address; empty before [#start]. The kernel chooses the port if the configured

@@ -13,6 +13,7 @@ import io.prometheus.metrics.exporter.httpserver.HTTPServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
@@ -92,6 +93,26 @@ public final class Metrics implements CallObserver, AutoCloseable {
         .name(name)
         .help(help)
         .callback(callback -> callback.call(value.getAsDouble()))
+        .register(registry);
+  }
+
+  /// Adds a callback counter with labels, whose values are read at each scrape.
+  ///
+  /// @param name ends in `_total`
+  /// @param labels names of the labels
+  /// @param values the value for each combination of label values, in the order of `labels`
+  public void counter(
+      String name, String help, List<String> labels, Map<List<String>, DoubleSupplier> values) {
+    CounterWithCallback.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels.toArray(String[]::new))
+        .callback(
+            callback ->
+                values.forEach(
+                    (labelValues, value) ->
+                        callback.call(
+                            value.getAsDouble(), labelValues.toArray(String[]::new))))
         .register(registry);
   }
 

@@ -7,6 +7,8 @@ import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.HandshakeFailure;
+import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
@@ -66,6 +68,10 @@ public final class GrpcServer implements AutoCloseable {
 
   private final Config.Grpc config;
   private final @Nullable TlsContext tls;
+
+  /// Null without a TCP listener.
+  private final @Nullable HandshakeMonitor handshakes;
+
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
   private final IncompleteRequests incompleteRequests;
@@ -96,6 +102,7 @@ public final class GrpcServer implements AutoCloseable {
     this.health = health;
     this.budget = budget;
     Config.Limits limits = config.limits();
+    this.handshakes = tls == null ? null : new HandshakeMonitor("grpc", limits.handshake(), "h2");
     this.incompleteRequests =
         new IncompleteRequests(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var starter =
@@ -170,15 +177,16 @@ public final class GrpcServer implements AutoCloseable {
         listenerTls != null
             ? new Connections(bounds, budget)
             : new Connections(bounds, budget, GrpcServer::user);
+    HandshakeMonitor monitor = listenerTls == null ? null : handshakes;
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(address)
-            .channelFactory(() -> bounded(channels.newChannel(), bound))
+            .channelFactory(() -> bounded(channels.newChannel(), bound, monitor))
             .bossEventLoopGroup(loops.group())
             .workerEventLoopGroup(loops.group())
             .directExecutor()
             .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(GzipDecompressor.REGISTRY)
-            .addTransportFilter(new CredentialsFilter(bound, listenerTls))
+            .addTransportFilter(new CredentialsFilter(bound, listenerTls, monitor))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
             .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
@@ -223,10 +231,14 @@ public final class GrpcServer implements AutoCloseable {
   private static final class CredentialsFilter extends ServerTransportFilter {
     private final Connections bound;
     private final @Nullable TlsContext tls;
+    private final @Nullable HandshakeMonitor handshakes;
 
-    CredentialsFilter(Connections bound, @Nullable TlsContext tls) {
+    /// @param handshakes null without TLS
+    CredentialsFilter(
+        Connections bound, @Nullable TlsContext tls, @Nullable HandshakeMonitor handshakes) {
       this.bound = bound;
       this.tls = tls;
+      this.handshakes = handshakes;
     }
 
     @Override
@@ -242,7 +254,11 @@ public final class GrpcServer implements AutoCloseable {
           new Connections.Route(
               attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
               attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
-      boolean _ = bound.authenticated(route, owner(credentials));
+      Object owner = owner(credentials);
+      if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
+        handshakes.failed(HandshakeFailure.NO_PRINCIPAL, route.remote());
+      }
+      boolean _ = bound.authenticated(route, owner);
       return attributes.toBuilder().set(CredentialsAttribute.KEY, credentials).build();
     }
 
@@ -262,9 +278,21 @@ public final class GrpcServer implements AutoCloseable {
     }
   }
 
-  private static <C extends Channel> C bounded(C channel, Connections bound) {
+  /// Adds the handlers of a listening channel.
+  ///
+  /// @param monitor null without TLS
+  private static <C extends Channel> C bounded(
+      C channel, Connections bound, @Nullable HandshakeMonitor monitor) {
     channel.pipeline().addLast(bound);
+    if (monitor != null) {
+      channel.pipeline().addLast(monitor);
+    }
     return channel;
+  }
+
+  /// The monitor of the TLS handshakes; empty without a TCP listener.
+  public Optional<HandshakeMonitor> handshakes() {
+    return Optional.ofNullable(handshakes);
   }
 
   /// Address of the TCP listener; empty without a TCP listener. The kernel chooses the port if the

@@ -51,6 +51,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private @Nullable Object principal;
   private Object owner;
   private boolean sweepScheduled;
+  private boolean cutAsLate;
 
   /// Memory that an edge holds for a connection. All methods are called on the connection's event
   /// loop.
@@ -241,7 +242,13 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /// Whether the meter has cut the connection because of the transfer timeout.
+  boolean isLate() {
+    return cutAsLate;
+  }
+
   private void cut(String late) {
+    cutAsLate = true;
     log.atDebug()
         .addKeyValue("remote_address", channel.remoteAddress())
         .addKeyValue("late", late)

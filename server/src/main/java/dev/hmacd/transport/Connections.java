@@ -6,6 +6,7 @@ import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ServerChannelRecvByteBufAllocator;
+import io.netty.util.AttributeKey;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -36,6 +37,9 @@ import org.jspecify.annotations.Nullable;
 public final class Connections extends ChannelInboundHandlerAdapter {
   /// Maximum number of connections that a listener accepts in one pass of its event loop.
   private static final int MAX_ACCEPTS = 64;
+
+  /// Set on a connection that was cut.
+  private static final AttributeKey<Boolean> CUT = AttributeKey.valueOf(Connections.class, "cut");
 
   private final Settings settings;
   private final MemoryBudget budget;
@@ -291,6 +295,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// Closes a connection at once. A normal close would let the HTTP/2 codec wait for the end of
   /// open streams. Any thread may call this method.
   public static void cut(Channel connection) {
+    connection.attr(CUT).set(true);
     Channel listening = connection.parent();
     if (connection.isRegistered() || listening == null) {
       close(connection);
@@ -299,6 +304,11 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       // the connection.
       listening.eventLoop().execute(() -> close(connection));
     }
+  }
+
+  /// Whether the daemon has cut a connection.
+  static boolean isCut(Channel connection) {
+    return connection.hasAttr(CUT);
   }
 
   private static void close(Channel connection) {

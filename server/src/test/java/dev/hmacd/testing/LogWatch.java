@@ -53,6 +53,13 @@ public final class LogWatch implements AutoCloseable {
     assertThat(warnings).as("warnings and errors").isEmpty();
   }
 
+  /// Fails if a warning or an error without this text was logged since the start.
+  public void assertQuietExcept(String text) {
+    assertThat(warnings)
+        .as("warnings and errors")
+        .allSatisfy(line -> assertThat(line).contains(text));
+  }
+
   /// The number of warnings and errors since the start that contain all of these texts.
   public long count(String... texts) {
     return warnings.stream().filter(line -> Arrays.stream(texts).allMatch(line::contains)).count();
