@@ -2,6 +2,7 @@ package dev.hmacd;
 
 import dev.hmacd.access.Access;
 import dev.hmacd.config.Config;
+import dev.hmacd.file.FileException;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.registry.Registry;
@@ -191,7 +192,9 @@ public final class Daemon implements AutoCloseable {
       throw closed(StartException.of(e));
     } catch (CompletionException e) {
       throw StartException.of(closed(e));
-    } catch (IOException e) {
+    } catch (ListenException e) {
+      throw closed(StartException.of(e));
+    } catch (FileException e) {
       throw closed(StartException.of(e));
     } catch (StartException | RuntimeException | Error e) {
       var _ = closed(e);
@@ -235,8 +238,8 @@ public final class Daemon implements AutoCloseable {
 
   /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws IOException if new TLS files cannot be used; the previous TLS files stay in use
-  public void reloadTls() throws IOException {
+  /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
+  public void reloadTls() throws FileException {
     edges.reloadTls();
   }
 

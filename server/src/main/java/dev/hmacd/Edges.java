@@ -4,6 +4,7 @@ import dev.hmacd.authn.Authenticator;
 import dev.hmacd.authn.SigningKeySource;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
+import dev.hmacd.file.FileException;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.sigv4.SigV4;
@@ -11,12 +12,12 @@ import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeMonitor;
+import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
@@ -81,8 +82,9 @@ final class Edges {
 
   /// Opens the listeners of the edges. [#startLoadingTls] must be called before this method.
   ///
-  /// @throws IOException if an address or the TLS files cannot be used
-  void start() throws IOException {
+  /// @throws ListenException if the daemon cannot listen on an address
+  /// @throws FileException if the TLS files cannot be used
+  void start() throws ListenException, FileException {
     loops.start();
     grpc.start();
     if (awsKms != null) {
@@ -92,8 +94,8 @@ final class Edges {
 
   /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws IOException if new TLS files cannot be used; the previous TLS files stay in use
-  void reloadTls() throws IOException {
+  /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
+  void reloadTls() throws FileException {
     try {
       if (grpcTls != null) {
         reload("grpc", grpcTls);
@@ -106,7 +108,7 @@ final class Edges {
   }
 
   /// @param edge the edge's section of the configuration
-  private static void reload(String edge, TlsContext files) throws IOException {
+  private static void reload(String edge, TlsContext files) throws FileException {
     files.reload();
     log.atInfo()
         .addKeyValue("edge", edge)

@@ -1,9 +1,9 @@
 package dev.hmacd;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.transport.ListenException;
-import java.io.IOException;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
@@ -35,10 +35,14 @@ public final class StartException extends Exception {
     return of(e, e.needsOperator());
   }
 
-  /// Converts the failure to use an address or a file. Only an address may become usable without an
-  /// operator.
-  static StartException of(IOException e) {
-    return of(e, !(e instanceof ListenException listen && listen.isTemporary()));
+  /// Converts the failure to listen on an address, which may become usable without an operator.
+  static StartException of(ListenException e) {
+    return of(e, !e.isTemporary());
+  }
+
+  /// Converts the failure to use a file of the configuration.
+  static StartException of(FileException e) {
+    return of(e, true);
   }
 
   /// Converts the failure of the registry: temporary, or permanent until an operator acts.

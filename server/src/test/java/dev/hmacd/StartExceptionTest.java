@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -13,6 +14,7 @@ import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.concurrent.CompletionException;
@@ -55,6 +57,24 @@ final class StartExceptionTest {
         .hasMessageEndingWith("change grpc.listen");
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "No such file or directory, create the folder",
+    "Permission denied, give the daemon's user write permission to the folder"
+  })
+  void failureOfAUnixSocketNamesItsFolder(String reason, String remedy) {
+    IOException cause = new IOException("bind", new BindException(reason));
+    assertThat(ListenException.of("grpc.unix_socket.path", folder, cause))
+        .hasMessage(
+            "cannot listen on "
+                + folder
+                + ": "
+                + reason
+                + "; "
+                + remedy
+                + ", or change grpc.unix_socket.path");
+  }
+
   @Test
   void socketOfAnotherProcessIsTemporary() {
     StartException failure =
@@ -73,9 +93,11 @@ final class StartExceptionTest {
 
   @Test
   void unusableFileNeedsAnOperator() {
-    StartException failure = StartException.of(new IOException("ca.pem: no such file"));
+    FileException cause =
+        FileException.unreadable("grpc.tls.client_ca", folder, new NoSuchFileException("ca.pem"));
+    StartException failure = StartException.of(cause);
     assertThat(failure.exitCode()).isEqualTo(ExitCode.CONFIG);
-    assertThat(failure).hasMessage("ca.pem: no such file");
+    assertThat(failure).hasMessage(cause.getMessage());
   }
 
   @Test

@@ -2,16 +2,17 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.authn.Authenticator;
 import dev.hmacd.config.Config;
+import dev.hmacd.file.FileException;
 import dev.hmacd.http.HttpLimits;
 import dev.hmacd.http.HttpProfile;
 import dev.hmacd.http.HttpServer;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeMonitor;
+import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Optional;
@@ -78,8 +79,9 @@ public final class AwsKmsServer implements AutoCloseable {
 
   /// Starts to listen, after the TLS files are loaded.
   ///
-  /// @throws IOException if the address is in use, or the TLS files cannot be used
-  public void start() throws IOException {
+  /// @throws ListenException if the server cannot listen on the address
+  /// @throws FileException if the TLS files cannot be used
+  public void start() throws ListenException, FileException {
     server.start(listen, "aws_kms.listen");
     log.atInfo()
         .addKeyValue("address", server.address().orElseThrow())

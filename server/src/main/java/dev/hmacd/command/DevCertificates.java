@@ -2,6 +2,7 @@ package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
+import dev.hmacd.file.FileException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -86,7 +87,12 @@ final class DevCertificates {
       switch (e.getCause()) {
         case StartException known -> throw known;
         case IOException io ->
-            throw new StartException("cannot create certificates: " + io, ExitCode.TEMPORARY, io);
+            throw new StartException(
+                "--dir: cannot create the certificates of hmacd dev: "
+                    + FileException.reason(io)
+                    + "; free disk space, or choose another folder with --dir",
+                ExitCode.TEMPORARY,
+                io);
         case null, default -> throw new IllegalStateException("cannot create certificates", e);
       }
     }

@@ -4,6 +4,7 @@ import dev.hmacd.Daemon;
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
+import dev.hmacd.file.FileException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.FileSystemException;
@@ -106,16 +107,23 @@ final class DevCommand implements Command {
     System.err.println("hmacd dev: ready; source " + folder.env() + " in the shell of a client");
   }
 
-  /// The failure to write a file. Its message has the type of the exception, because the message of
-  /// many exceptions is only the path.
+  /// The failure to read or write a file of the folder.
   private static StartException unwritable(IOException e) {
-    boolean unusable = e instanceof FileSystemException;
+    if (e instanceof FileSystemException known) {
+      return new StartException(
+          "--dir: cannot use "
+              + known.getFile()
+              + ": "
+              + FileException.reason(e)
+              + "; give this user write permission, or choose another folder with --dir",
+          ExitCode.CONFIG,
+          e);
+    }
     return new StartException(
-        e.getClass().getSimpleName()
-            + ": "
-            + e.getMessage()
-            + (unusable ? "; choose another folder with --dir" : ""),
-        unusable ? ExitCode.CONFIG : ExitCode.TEMPORARY,
+        "--dir: cannot use the folder of hmacd dev: "
+            + FileException.reason(e)
+            + "; free disk space, or choose another folder with --dir",
+        ExitCode.TEMPORARY,
         e);
   }
 }

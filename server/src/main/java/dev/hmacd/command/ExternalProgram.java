@@ -2,6 +2,7 @@ package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
+import dev.hmacd.file.FileException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -39,7 +40,13 @@ final class ExternalProgram {
       process = builder.start();
     } catch (IOException e) {
       throw new StartException(
-          name + " is not installed (Debian: apt-get install " + debianPackage + ")",
+          "cannot run "
+              + name
+              + ": "
+              + FileException.reason(e)
+              + "; install it (Debian: apt-get install "
+              + debianPackage
+              + ")",
           ExitCode.CONFIG,
           e);
     }

@@ -1,13 +1,11 @@
 package dev.hmacd.config;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.key.ArnScope;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,7 +34,8 @@ public final class ConfigFile {
       String text = Files.readString(file, StandardCharsets.UTF_8);
       root = new Load(LoadSettings.builder().build()).loadFromString(text);
     } catch (IOException e) {
-      throw new ConfigException(List.of(file + ": cannot be read: " + reason(e)));
+      FileException failure = FileException.unreadable("--config", file, e);
+      throw new ConfigException(List.of(String.valueOf(failure.getMessage())));
     } catch (YamlEngineException e) {
       throw new ConfigException(List.of(file + ": is not YAML: " + e.getMessage()));
     }
@@ -51,17 +50,6 @@ public final class ConfigFile {
       throw new ConfigException(problems);
     }
     return config;
-  }
-
-  /// The reason why a file is not readable, for an error text. The message of many exceptions is
-  /// only the path, or empty.
-  private static String reason(IOException e) {
-    return switch (e) {
-      case NoSuchFileException _ -> "no such file";
-      case AccessDeniedException _ -> "permission denied";
-      case CharacterCodingException _ -> "not UTF-8";
-      default -> e.toString();
-    };
   }
 
   private static Config read(Section root) {

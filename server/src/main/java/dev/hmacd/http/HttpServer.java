@@ -1,5 +1,6 @@
 package dev.hmacd.http;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeMonitor;
@@ -11,7 +12,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Optional;
@@ -64,8 +64,9 @@ public final class HttpServer {
   /// Starts to listen, after the TLS files are loaded.
   ///
   /// @param key configuration key of the address, for error messages
-  /// @throws IOException if the address is in use, or the TLS files cannot be used
-  public void start(InetSocketAddress address, String key) throws IOException {
+  /// @throws ListenException if the server cannot listen on the address
+  /// @throws FileException if the TLS files cannot be used
+  public void start(InetSocketAddress address, String key) throws ListenException, FileException {
     if (tls != null) {
       tls.awaitLoaded();
     }

@@ -80,16 +80,20 @@ final class RegistryFile implements AutoCloseable {
       throw new RegistryException(
           Kind.UNAVAILABLE, "this process already uses the registry " + file, e);
     } catch (IOException | SQLException e) {
-      boolean unusable = PermanentFailure.is(e);
       throw new RegistryException(
-          unusable ? Kind.UNUSABLE : Kind.UNAVAILABLE,
-          "cannot open the registry "
+          PermanentFailure.is(e) ? Kind.UNUSABLE : Kind.UNAVAILABLE,
+          "registry.path: cannot open the registry "
               + file
               + ": "
-              + e
-              + (unusable ? "; " + PermanentFailure.remedy(e) : ""),
+              + PermanentFailure.reason(e)
+              + "; "
+              + PermanentFailure.remedy(e),
           e);
     }
+  }
+
+  Path path() {
+    return file;
   }
 
   private Path lockFile() {

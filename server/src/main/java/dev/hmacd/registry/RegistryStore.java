@@ -124,7 +124,14 @@ final class RegistryStore implements AutoCloseable {
     } catch (SQLException | IOException | RuntimeException | Error e) {
       log.atError().setCause(e).log("The registry cannot be read or written");
       RegistryException failure =
-          new RegistryException(Kind.UNAVAILABLE, "the registry cannot be read or written", e);
+          new RegistryException(
+              Kind.UNAVAILABLE,
+              "registry.path: cannot read or write the registry "
+                  + file.path()
+                  + ": "
+                  + PermanentFailure.reason(e)
+                  + "; examine the file system, and free disk space",
+              e);
       file.reopen(failure);
       result.completeExceptionally(failure);
       return;

@@ -5,6 +5,7 @@ import dev.hmacd.authn.Authenticator;
 import dev.hmacd.authn.ClientCertificate;
 import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
+import dev.hmacd.file.FileException;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeFailure;
@@ -120,9 +121,9 @@ public final class GrpcServer implements AutoCloseable {
 
   /// Opens the listeners.
   ///
-  /// @throws dev.hmacd.transport.ListenException if the daemon cannot listen on an address
-  /// @throws IOException if the TLS files cannot be used
-  public void start() throws IOException {
+  /// @throws ListenException if the daemon cannot listen on an address
+  /// @throws FileException if the TLS files cannot be used
+  public void start() throws ListenException, FileException {
     var _ =
         loops
             .group()
@@ -144,6 +145,7 @@ public final class GrpcServer implements AutoCloseable {
       file.removeStale();
       listen(
           UnixSocketFile.KEY,
+          unix.path(),
           new DomainSocketAddress(file.toBind().toFile()),
           EpollServerDomainSocketChannel::new,
           null);
@@ -153,7 +155,8 @@ public final class GrpcServer implements AutoCloseable {
     }
     if (config.tcp().isPresent() && tls != null) {
       tls.awaitLoaded();
-      Server server = listen("grpc.listen", config.tcp().get().listen(), EventLoops.tcp(), tls);
+      InetSocketAddress configured = config.tcp().get().listen();
+      Server server = listen("grpc.listen", configured, configured, EventLoops.tcp(), tls);
       log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }
@@ -163,12 +166,14 @@ public final class GrpcServer implements AutoCloseable {
   }
 
   /// @param key the configuration key of the address
+  /// @param configured the configured address, for error messages
   private Server listen(
       String key,
+      Object configured,
       SocketAddress address,
       ChannelFactory<ServerChannel> channels,
       @Nullable TlsContext listenerTls)
-      throws IOException {
+      throws ListenException {
     Config.Limits limits = config.limits();
     var bounds =
         new Connections.Settings(
@@ -220,7 +225,7 @@ public final class GrpcServer implements AutoCloseable {
     try {
       server.start();
     } catch (IOException e) {
-      throw ListenException.of(key, address, e);
+      throw ListenException.of(key, configured, e);
     }
     servers.add(server);
     connections.add(bound);

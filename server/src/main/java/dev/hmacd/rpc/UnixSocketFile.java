@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.transport.ListenException;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -91,7 +92,12 @@ final class UnixSocketFile {
       throw e;
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY, path, "the existing socket cannot be tested or removed: " + e.getMessage(), e);
+          KEY,
+          path,
+          "the existing socket cannot be tested or removed: "
+              + FileException.reason(e)
+              + "; remove it, or configure another path",
+          e);
     }
   }
 
@@ -120,7 +126,10 @@ final class UnixSocketFile {
       throw ListenException.unusable(
           KEY,
           path,
-          "cannot set the mode of the socket, or create its hard link: " + e.getMessage(),
+          "cannot set the mode of the socket, or create its hard link: "
+              + FileException.reason(e)
+              + "; give the daemon's user write permission to the folder, or configure another"
+              + " path",
           e);
     }
   }

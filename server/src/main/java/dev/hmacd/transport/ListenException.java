@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /// Failure to listen on an address. The message has the address, the configuration key, the reason
@@ -16,6 +17,12 @@ public final class ListenException extends IOException {
   /// Netty: an interface may come up.
   private static final String NOT_AVAILABLE = "annot assign requested address";
 
+  /// The message of ENOENT: the folder of a Unix socket is missing.
+  private static final String NO_FOLDER = "No such file or directory";
+
+  /// The message of EACCES.
+  private static final String DENIED = "Permission denied";
+
   private final boolean temporary;
 
   private ListenException(String message, boolean temporary, @Nullable Throwable cause) {
@@ -26,6 +33,7 @@ public final class ListenException extends IOException {
   /// A failure of bind(2) or listen(2).
   ///
   /// @param key the configuration key of the address
+  /// @param address the configured address: an [InetSocketAddress], or the path of a Unix socket
   public static ListenException of(String key, Object address, Throwable failure) {
     String reason = reason(failure);
     boolean inUse = reason.contains(IN_USE);
@@ -35,6 +43,13 @@ public final class ListenException extends IOException {
       remedy = "end the process that listens there, or ";
     } else if (notAvailable) {
       remedy = "add the address to a network interface, or ";
+    } else if (reason.contains(NO_FOLDER)) {
+      remedy = "create the folder, or ";
+    } else if (reason.contains(DENIED)) {
+      remedy =
+          address instanceof InetSocketAddress
+              ? "give the daemon CAP_NET_BIND_SERVICE (for ports below 1024), or "
+              : "give the daemon's user write permission to the folder, or ";
     }
     return new ListenException(
         "cannot listen on " + address + ": " + reason + "; " + remedy + "change " + key,

@@ -1,5 +1,6 @@
 package dev.hmacd.transport;
 
+import dev.hmacd.file.FileException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.handler.ssl.OpenSsl;
@@ -8,10 +9,7 @@ import io.netty.internal.tcnative.SSLContext;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
@@ -38,34 +36,47 @@ final class PemReader {
   private PemReader() {}
 
   /// The certificates of a file, at least one, in the order of the file.
-  static List<X509Certificate> certificates(Path file) throws IOException {
+  ///
+  /// @param configurationKey the configuration key that names the file
+  static List<X509Certificate> certificates(String configurationKey, Path file)
+      throws FileException {
     try {
       Collection<? extends Certificate> all =
           CertificateFactory.getInstance("X.509")
-              .generateCertificates(new ByteArrayInputStream(read(file)));
+              .generateCertificates(new ByteArrayInputStream(read(configurationKey, file)));
       if (all.isEmpty()) {
-        throw new IOException(
-            file
-                + " has no certificate (BEGIN CERTIFICATE);"
-                + " add the certificate, followed by its chain");
+        throw FileException.unusable(
+            configurationKey,
+            file,
+            "has no certificate (BEGIN CERTIFICATE); add the certificate, followed by its chain",
+            null);
       }
       return all.stream().map(X509Certificate.class::cast).toList();
     } catch (CertificateException e) {
-      throw new IOException(
-          file + " is not a valid PEM file of certificates (BEGIN CERTIFICATE)", e);
+      throw FileException.unusable(
+          configurationKey,
+          file,
+          "is not a valid PEM file of certificates (BEGIN CERTIFICATE); install a valid file",
+          e);
     }
   }
 
   /// The private key of a certificate.
   ///
-  /// @throws IOException if the file has no valid key, or if the key belongs to another certificate
-  static PrivateKey privateKey(Path file, X509Certificate certificate) throws IOException {
-    Matcher matcher = PRIVATE_KEY.matcher(new String(read(file), StandardCharsets.ISO_8859_1));
+  /// @param configurationKey the configuration key that names the file
+  /// @throws FileException if the file has no valid key, or if the key belongs to another
+  ///   certificate
+  static PrivateKey privateKey(String configurationKey, Path file, X509Certificate certificate)
+      throws FileException {
+    Matcher matcher =
+        PRIVATE_KEY.matcher(new String(read(configurationKey, file), StandardCharsets.ISO_8859_1));
     if (!matcher.find()) {
-      throw new IOException(
-          file
-              + " has no PKCS #8 key (BEGIN PRIVATE KEY);"
-              + " convert the key with openssl pkcs8 -topk8 -nocrypt");
+      throw FileException.unusable(
+          configurationKey,
+          file,
+          "has no PKCS #8 key (BEGIN PRIVATE KEY);"
+              + " convert the key with openssl pkcs8 -topk8 -nocrypt",
+          null);
     }
     PublicKey publicKey = certificate.getPublicKey();
     try {
@@ -76,9 +87,10 @@ final class PemReader {
       requireBelonging(key.getEncoded(), certificate);
       return key;
     } catch (GeneralSecurityException e) {
-      throw new IOException(
-          file
-              + " is not the private key of the certificate; configure the key of this certificate",
+      throw FileException.unusable(
+          configurationKey,
+          file,
+          "is not the private key of the certificate; configure the key of this certificate",
           e);
     }
   }
@@ -150,25 +162,20 @@ final class PemReader {
     }
   }
 
-  private static byte[] read(Path file) throws IOException {
+  private static byte[] read(String key, Path file) throws FileException {
     try {
       if (Files.size(file) > MAX_BYTES) {
-        throw new IOException(
-            file + " is longer than " + MAX_BYTES + " bytes, the maximum of a PEM file");
+        throw FileException.unusable(
+            key,
+            file,
+            "is longer than " + MAX_BYTES + " bytes, the maximum of a PEM file; correct the path",
+            null);
       }
       return Files.readAllBytes(file);
-    } catch (FileSystemException e) {
-      throw new IOException("cannot read " + file + ": " + reason(e), e);
+    } catch (FileException e) {
+      throw e;
+    } catch (IOException e) {
+      throw FileException.unreadable(key, file, e);
     }
-  }
-
-  /// The reason of a file error. If the type of the exception is the reason, the JDK's message is
-  /// only the path.
-  private static String reason(FileSystemException e) {
-    return switch (e) {
-      case NoSuchFileException _ -> "no such file";
-      case AccessDeniedException _ -> "no read permission for the daemon's user";
-      default -> String.valueOf(e.getReason());
-    };
   }
 }

@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import dev.hmacd.config.TlsConfig;
+import dev.hmacd.file.FileException;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.http2.Http2SecurityUtil;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
@@ -93,34 +94,35 @@ public final class TlsContext {
 
   /// Waits until the TLS files have been read.
   ///
-  /// @throws IOException if the files cannot be used
-  public void awaitLoaded() throws IOException {
+  /// @throws FileException if the files cannot be used
+  /// @throws IllegalStateException if the calling thread is interrupted
+  public void awaitLoaded() throws FileException {
     try {
       firstLoad.get();
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof IOException cause) {
+      if (e.getCause() instanceof FileException cause) {
         throw cause;
       }
       throw new IllegalStateException(
           "TLS files of " + section + " not read: unexpected exception", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException(
+      throw new IllegalStateException(
           "TLS files of " + section + " not read: the waiting thread was interrupted", e);
     }
   }
 
   /// Reads the TLS files. If all files are valid, new connections use them.
   ///
-  /// @throws IOException if a file cannot be read or is not valid, or if the files do not belong
+  /// @throws FileException if a file cannot be read or is not valid, or if the files do not belong
   ///   together; the previous files stay in use
-  public void reload() throws IOException {
+  public void reload() throws FileException {
     try {
       List<X509Certificate> own =
-          read("certificate", () -> PemReader.certificates(config.certificate()));
+          PemReader.certificates(section + ".certificate", config.certificate());
       own.getFirst().checkValidity();
       PrivateKey key =
-          read("private_key", () -> PemReader.privateKey(config.privateKey(), own.getFirst()));
+          PemReader.privateKey(section + ".private_key", config.privateKey(), own.getFirst());
       SslContextBuilder builder =
           SslContextBuilder.forServer(SingleKeyManager.factory(key, own))
               .protocols(VERSIONS)
@@ -134,27 +136,18 @@ public final class TlsContext {
       }
       material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
     } catch (CertificateException e) {
-      throw new IOException(
-          section
-              + ".certificate: "
-              + config.certificate()
-              + " is expired or not valid yet; install a valid certificate",
+      throw FileException.unusable(
+          section + ".certificate",
+          config.certificate(),
+          "is expired or not valid yet; install a valid certificate",
           e);
-    } catch (GeneralSecurityException | IllegalArgumentException e) {
-      throw new IOException(section + ": the TLS library refused the files: " + e.getMessage(), e);
-    }
-  }
-
-  private interface Reading<T> {
-    T read() throws IOException;
-  }
-
-  /// Reads the file that a configuration key names.
-  private <T> T read(String key, Reading<T> reading) throws IOException {
-    try {
-      return reading.read();
-    } catch (IOException e) {
-      throw new IOException(section + "." + key + ": " + e.getMessage(), e);
+    } catch (FileException e) {
+      throw e;
+    } catch (GeneralSecurityException | IOException | IllegalArgumentException e) {
+      throw FileException.ofSection(
+          section,
+          "the TLS library refused the files: " + e.getMessage() + "; install other files",
+          e);
     }
   }
 
@@ -163,7 +156,7 @@ public final class TlsContext {
     KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
     store.load(null, null);
     int i = 0;
-    for (X509Certificate each : read("client_ca", () -> PemReader.certificates(authorities))) {
+    for (X509Certificate each : PemReader.certificates(section + ".client_ca", authorities)) {
       store.setCertificateEntry("ca-" + i++, each);
     }
     TrustManagerFactory factory =

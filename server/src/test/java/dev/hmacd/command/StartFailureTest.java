@@ -227,7 +227,12 @@ final class StartFailureTest {
   @Test
   void missingFolderOfTheSocketNeedsAnOperator() throws IOException {
     replace("path: hmacd.sock", "path: missing/hmacd.sock");
-    assertFails(daemon.run("serve"), CONFIG, "missing/hmacd.sock", "grpc.unix_socket.path");
+    assertFails(
+        daemon.run("serve"),
+        CONFIG,
+        "cannot listen on " + daemon.folder().resolve("missing/hmacd.sock") + ": ",
+        "create the folder",
+        "grpc.unix_socket.path");
   }
 
   @Test
@@ -290,7 +295,7 @@ final class StartFailureTest {
     replace("path: registry.db", "path: " + registry.path);
     registry.put(daemon.folder().resolve(registry.path));
     for (String command : new String[] {"serve", "init"}) {
-      assertFails(daemon.run(command), CONFIG, daemon.folder().toString(), "registry");
+      assertFails(daemon.run(command), CONFIG, daemon.folder().toString(), "registry.path");
     }
   }
 
@@ -329,6 +334,79 @@ final class StartFailureTest {
     String fault = key + ": cannot read " + daemon.folder().resolve(file) + ": no such file";
     assertFails(daemon.run("serve"), CONFIG, fault);
     assertFails(daemon.run("check"), FAULT_FOUND, fault);
+  }
+
+  /// Values of the section `token` that cannot be used: the old line, the new line, and the error
+  /// text, which has the configuration key, the value, the reason and the remedy.
+  enum BadToken {
+    MISSING_MODULE("module: ", "missing.so", TEMPORARY) {
+      @Override
+      List<String> texts(Path value) {
+        return List.of("token.module: ", value + ": ", "No such file", "install the PKCS#11 module");
+      }
+    },
+    TEXT_AS_MODULE("module: ", "hmacd.yaml", TEMPORARY) {
+      @Override
+      List<String> texts(Path value) {
+        return List.of("token.module: ", value + ": ", "install the PKCS#11 module");
+      }
+    },
+    MISSING_PIN_FILE("pin_file: ", "missing/pin", CONFIG) {
+      @Override
+      List<String> texts(Path value) {
+        return List.of(
+            "token.pin_file: cannot read " + value + ": no such file", "create the file");
+      }
+    },
+    FOLDER_AS_PIN_FILE("pin_file: ", ".", CONFIG) {
+      @Override
+      List<String> texts(Path value) {
+        return List.of("token.pin_file: " + value + " is a folder", "configure the path");
+      }
+    },
+    UNKNOWN_LABEL("label: ", "nonsense", TEMPORARY) {
+      @Override
+      List<String> texts(Path value) {
+        return List.of("token.label: 'nonsense' matches no token of ", "configure one of");
+      }
+    };
+
+    private final String key;
+    private final String value;
+    private final int exitCode;
+
+    BadToken(String key, String value, int exitCode) {
+      this.key = key;
+      this.value = value;
+      this.exitCode = exitCode;
+    }
+
+    /// @param value the value as an absolute path
+    abstract List<String> texts(Path value);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void unusableTokenIsNamedWithItsConfigurationKey(BadToken token) throws IOException {
+    String config = Files.readString(daemon.config());
+    daemon.write(
+        "hmacd.yaml", config.replaceFirst("\\b" + token.key + ".*", token.key + token.value));
+    Path value = daemon.folder().resolve(token.value).normalize();
+    for (String command : List.of("serve", "init")) {
+      assertFails(
+          daemon.run(command), token.exitCode, token.texts(value).toArray(String[]::new));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"serve", "init", "check"})
+  void missingConfigurationIsNamed(String command) {
+    Path missing = daemon.folder().resolve("missing.yaml");
+    assertFails(
+        daemon.hmacd(command, "--config", missing.toString()),
+        CONFIG,
+        "--config: cannot read " + missing + ": no such file",
+        "create the file");
   }
 
   /// For example, an installation without a library.

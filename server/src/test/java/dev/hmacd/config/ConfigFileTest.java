@@ -551,12 +551,20 @@ final class ConfigFileTest {
         .satisfies(
             e ->
                 assertThat(e.problems())
-                    .containsExactly(missing + ": cannot be read: no such file"));
+                    .containsExactly(
+                        "--config: cannot read "
+                            + missing
+                            + ": no such file or folder; create the file, or correct the path"));
     Path latin1 = folder.resolve("latin1.yaml");
     Files.write(latin1, "# Schlüssel".getBytes(StandardCharsets.ISO_8859_1));
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> ConfigFile.read(latin1))
         .satisfies(
-            e -> assertThat(e.problems()).containsExactly(latin1 + ": cannot be read: not UTF-8"));
+            e ->
+                assertThat(e.problems())
+                    .containsExactly(
+                        "--config: cannot read "
+                            + latin1
+                            + ": not UTF-8; correct the file or the path"));
   }
 }
