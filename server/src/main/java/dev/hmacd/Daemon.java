@@ -1,6 +1,7 @@
 package dev.hmacd;
 
 import dev.hmacd.access.Access;
+import dev.hmacd.access.RuleChanges;
 import dev.hmacd.config.Config;
 import dev.hmacd.file.FileException;
 import dev.hmacd.key.DaemonKey;
@@ -228,11 +229,18 @@ public final class Daemon implements AutoCloseable {
 
   /// Applies the access rules of a new configuration. Thread-safe.
   public void reload(Config fresh) {
-    access.replace(fresh.rules());
-    log.atInfo().addKeyValue("rules", fresh.rules().size()).log("Access rules reloaded");
+    RuleChanges changes = access.replace(fresh.rules());
+    if (!changes.areNone()) {
+      log.atInfo()
+          .addKeyValue("rules", fresh.rules().size())
+          .addKeyValue("added", changes.added())
+          .addKeyValue("removed", changes.removed())
+          .addKeyValue("changed", changes.changed())
+          .log("Access rules reloaded");
+    }
     if (!fresh.withRules(config.rules()).equals(config)) {
       log.atWarn()
-          .log("Access rules applied; other configuration changes need a restart of the daemon");
+          .log("Configuration changes other than access rules need a restart of the daemon");
     }
   }
 

@@ -29,9 +29,16 @@ public final class Access {
     this.current = RuleSet.of(rules);
   }
 
-  /// Replaces the rules. The next decision uses the new rules.
-  public void replace(List<Rule> newRules) {
-    current = RuleSet.of(newRules);
+  /// Replaces the rules. The next decision uses the new rules. The version does not change if the
+  /// new rules are the current rules.
+  ///
+  /// @return the difference between the previous and the new rules
+  public RuleChanges replace(List<Rule> newRules) {
+    List<Rule> before = current.entries().stream().map(RuleDecision::rule).toList();
+    if (!before.equals(newRules)) {
+      current = RuleSet.of(newRules);
+    }
+    return RuleChanges.between(before, newRules);
   }
 
   /// Version of the current rules: an opaque object, to be compared by identity. A decision is

@@ -13,6 +13,7 @@ import dev.hmacd.access.Action;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.TestCa;
@@ -178,6 +179,28 @@ final class ReloadTest {
     assertThatThrownBy(() -> billing.generateMac(key, "hello"))
         .satisfies(failsWith(Code.PERMISSION_DENIED, "ACCESS_DENIED"));
     assertThat(errors.lines).isEmpty();
+  }
+
+  @Test
+  void changedRulesAreLoggedWithTheirNumberAndUnchangedRulesAreNot() throws Exception {
+    try (LogWatch log = LogWatch.start()) {
+      daemon.daemon().reload(ConfigFile.read(daemon.config()));
+      assertThat(log.lines("Access rules reloaded")).isEmpty();
+      daemon.allowing("billing", MAC, "alias/a").writeConfig();
+      Eventually.holds(
+          "the change is logged",
+          () ->
+              log.lines("Access rules reloaded", "added=\"1\"", "removed=\"0\"", "changed=\"0\"")
+                      .size()
+                  == 1);
+      daemon.withoutRules().allowingAll("admin").allowing("billing", MAC, "*").writeConfig();
+      Eventually.holds(
+          "the change is logged",
+          () ->
+              log.lines("Access rules reloaded", "added=\"0\"", "removed=\"0\"", "changed=\"1\"")
+                      .size()
+                  == 1);
+    }
   }
 
   @Test
