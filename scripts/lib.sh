@@ -208,9 +208,22 @@ temurin-25-jdk of the Adoptium repository, or an archive in /usr/lib/jvm), or se
 
 # --- The build ---
 
+# Prints the commit of the sources, with -dirty if files have uncommitted changes. Prints `unknown`
+# outside a git checkout. HMACD_COMMIT replaces it.
+commit() {
+  local commit=${HMACD_COMMIT-}
+  if [ -z "$commit" ] && [ -e "$root/.git" ]; then
+    commit=$(git -C "$root" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null) || commit=''
+  fi
+  printf '%s\n' "${commit:-unknown}"
+}
+
 # Maven runs on the JDK of the build, so that the formatter can parse the sources.
 maven() {
-  (cd "$root" && MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "$@")
+  (
+    cd "$root" &&
+      MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "-Dhmacd.commit=$(commit)" "$@"
+  )
 }
 
 # Prints a hash of the sources and of the JDK's version.

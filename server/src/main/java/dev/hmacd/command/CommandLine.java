@@ -24,8 +24,7 @@ public final class CommandLine {
       return ExitCode.OK;
     }
     if (arguments[0].equals("--version") || arguments[0].equals("-V")) {
-      String version = CommandLine.class.getPackage().getImplementationVersion();
-      System.out.println("hmacd " + (version == null ? "development" : version));
+      System.out.println(Build.read());
       return ExitCode.OK;
     }
     if (name.isEmpty()) {

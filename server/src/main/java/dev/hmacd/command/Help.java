@@ -20,7 +20,7 @@ final class Help {
     }
     help.append("\nOther options:\n");
     entry(help, "-h, --help", "Show this help, or the help of the command before it.");
-    entry(help, "-V, --version", "Show the version.");
+    entry(help, "-V, --version", "Show the version and the commit of the build.");
     help.append("\nExit codes:\n");
     for (ExitCode exit : ExitCode.values()) {
       entry(help, String.valueOf(exit.code()), exit.meaning());

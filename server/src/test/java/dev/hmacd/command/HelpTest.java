@@ -120,6 +120,14 @@ final class HelpTest {
     assertThat(output(ExitCode.OK, argument)).isEqualTo(Help.all());
   }
 
+  /// A build by the scripts in a git checkout knows its commit.
+  @ParameterizedTest
+  @ValueSource(strings = {"--version", "-V"})
+  void versionAndCommitArePrinted(String argument) throws Exception {
+    assertThat(output(ExitCode.OK, argument))
+        .matches("hmacd \\d+\\.\\d+\\.\\d+\\S* \\(commit (unknown|[0-9a-f]{12,}(-dirty)?)\\)\n");
+  }
+
   @Test
   void emptyCommandLineIsAnErrorWithTheHelp() throws Exception {
     assertThat(output(ExitCode.USAGE)).isEqualTo(Help.all());
