@@ -43,14 +43,6 @@ public sealed interface TokenSelector {
     };
   }
 
-  /// The selector for error texts, with its configuration key first.
-  default String describe() {
-    return switch (this) {
-      case ByLabel(var label) -> "token.label: '" + label + "'";
-      case BySerial(var serial) -> "token.serial: '" + serial + "'";
-    };
-  }
-
   /// Description of a token that was not found yet: only the label or serial number of the
   /// selector.
   default TokenInfo unseen() {

@@ -116,6 +116,13 @@ public final class Connections extends ChannelInboundHandlerAdapter {
                 .maxMessagesPerRead(MAX_ACCEPTS));
   }
 
+  /// Called when the listening channel is bound. From now on it accepts connections.
+  @Override
+  public void channelActive(ChannelHandlerContext context) {
+    AcceptFailureLog.addTo(context.pipeline());
+    context.fireChannelActive();
+  }
+
   /// Called on the listening channel, where each message is a new connection.
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
