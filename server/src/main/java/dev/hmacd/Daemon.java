@@ -6,6 +6,7 @@ import dev.hmacd.config.Config;
 import dev.hmacd.file.FileException;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.Metrics;
+import dev.hmacd.metrics.MetricsServer;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.rpc.HealthGrpcService;
@@ -15,7 +16,7 @@ import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenPool;
 import dev.hmacd.token.TokenRouter;
-import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.EventLoops;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.CallObserver;
@@ -66,7 +67,9 @@ public final class Daemon implements AutoCloseable {
 
   private final Config config;
   private final Closer closer = new Closer();
+  private final EventLoops loops = new EventLoops();
   private final Metrics metrics = new Metrics();
+  private final MetricsServer metricsServer = new MetricsServer(metrics, loops);
   private final Access access;
   private final Registry registry;
   private final TokenPool tokens;
@@ -120,7 +123,7 @@ public final class Daemon implements AutoCloseable {
     List<CallObserver> all = new ArrayList<>(observers);
     all.add(new UnforeseenFailureLog());
     all.add(metrics);
-    edges = new Edges(config, useCases, health, new CallPipeline(all), clock);
+    edges = new Edges(config, loops, useCases, health, new CallPipeline(all), clock);
     register(health);
   }
 
@@ -151,10 +154,11 @@ public final class Daemon implements AutoCloseable {
   /// Registers all parts to be closed: a stop closes the last registered part first. A stop loses
   /// no call: it first sets the health status to NOT_SERVING and drains the calls in flight. After
   /// the drain, the lanes and the registry close, and answer the remaining calls. A stop closes the
-  /// connections last.
+  /// connections last, and the metrics endpoint after the edges.
   private void register(HealthGrpcService health) {
     Duration drain = config.grpc().limits().drain();
-    closer.register("metrics", CLOSE_LIMIT, metrics);
+    closer.register("event-loops", CLOSE_LIMIT, loops);
+    closer.register("metrics", CLOSE_LIMIT, metricsServer);
     edges.register(closer, CLOSE_LIMIT);
     closer.register("registry", CLOSE_LIMIT, registry);
     closer.register("tokens", CLOSE_LIMIT, tokens);
@@ -179,13 +183,14 @@ public final class Daemon implements AutoCloseable {
       tokens.start(probeKeys);
       recovery.recoverAll();
       deletion.start();
+      loops.start();
       edges.start();
       tokens.startProbes(probeKeys);
       var registration = new DaemonMetrics(metrics);
       tokens.members().forEach(registration::registerToken);
       edges.register(registration);
       if (config.metrics().isPresent()) {
-        serveMetrics(config.metrics().get());
+        metricsServer.start(config.metrics().get());
       }
     } catch (TokenException e) {
       throw closed(StartException.of(e));
@@ -200,14 +205,6 @@ public final class Daemon implements AutoCloseable {
     } catch (StartException | RuntimeException | Error e) {
       var _ = closed(e);
       throw e;
-    }
-  }
-
-  private void serveMetrics(InetSocketAddress address) throws ListenException {
-    try {
-      metrics.serve(address);
-    } catch (IOException e) {
-      throw ListenException.of("metrics.listen", address, e);
     }
   }
 
@@ -273,8 +270,9 @@ public final class Daemon implements AutoCloseable {
     return tokens.awaitHealthy(limit);
   }
 
+  /// The port of the metrics endpoint; 0 without it.
   public int metricsPort() {
-    return metrics.port();
+    return metricsServer.port();
   }
 
   /// Stops serving and closes all parts, each once. Also closes a daemon that was not started.

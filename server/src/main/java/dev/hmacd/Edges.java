@@ -29,19 +29,24 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Owner of the edges of the daemon (gRPC and AWS KMS), their event loops and their TLS files.
+/// Owner of the edges of the daemon (gRPC and AWS KMS) and their TLS files.
 final class Edges {
   private static final Logger log = LoggerFactory.getLogger(Edges.class);
 
-  private final EventLoops loops = new EventLoops();
   private final MemoryBudget budget;
   private final @Nullable TlsContext grpcTls;
   private final GrpcServer grpc;
   private final @Nullable TlsContext awsTls;
   private final @Nullable AwsKmsServer awsKms;
 
+  /// @param loops event loops, started before [#start]
   Edges(
-      Config config, UseCases useCases, HealthGrpcService health, CallPipeline calls, Clock clock) {
+      Config config,
+      EventLoops loops,
+      UseCases useCases,
+      HealthGrpcService health,
+      CallPipeline calls,
+      Clock clock) {
     budget =
         new MemoryBudget(
             Runtime.getRuntime().maxMemory() / 100 * config.memory().maxConnectionPercent());
@@ -85,7 +90,6 @@ final class Edges {
   /// @throws ListenException if the daemon cannot listen on an address
   /// @throws FileException if the TLS files cannot be used
   void start() throws ListenException, FileException {
-    loops.start();
     grpc.start();
     if (awsKms != null) {
       awsKms.start();
@@ -167,12 +171,11 @@ final class Edges {
     }
   }
 
-  /// Registers the edges and the event loops with a closer. The closer first closes the connections
-  /// of the edges, then the event loops.
+  /// Registers the edges with a closer, which closes their connections. The event loops must be
+  /// registered before, so that they are closed after the edges.
   ///
   /// @param limit time limit for closing each part
   void register(Closer closer, Duration limit) {
-    closer.register("event-loops", limit, loops);
     if (awsKms != null) {
       closer.register("aws-kms", limit, awsKms);
     }

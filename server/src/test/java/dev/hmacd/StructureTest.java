@@ -56,7 +56,7 @@ final class StructureTest {
           entry("token", "file", "key", "limit", "log"),
           entry("usecase", "key", "registry", "access", "token", "limit", "sigv4"),
           entry("config", "file", "key", "access", "token"),
-          entry("metrics", "usecase", "token"),
+          entry("metrics", "usecase", "token", "transport", "log"),
           entry("transport", "file", "log", "config", "access"),
           entry(
               "rpc",

@@ -9,22 +9,18 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
-import io.prometheus.metrics.exporter.httpserver.HTTPServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.DoubleSupplier;
-import org.jspecify.annotations.Nullable;
 
-/// The daemon's metrics for Prometheus. Thread-safe.
+/// The daemon's metrics for Prometheus, which a [MetricsServer] serves. Thread-safe.
 ///
 /// Label values come from small sets, such as the methods and reasons of the contract, and never
 /// from callers.
-public final class Metrics implements CallObserver, AutoCloseable {
+public final class Metrics implements CallObserver {
   private static final double NANOS = 1e9;
 
   private final PrometheusRegistry registry = new PrometheusRegistry();
@@ -59,8 +55,6 @@ public final class Metrics implements CallObserver, AutoCloseable {
 
   /// Gauge values by name of the metric, and then by serial number of the token.
   private final Map<String, Map<String, DoubleSupplier>> tokenGauges = new ConcurrentHashMap<>();
-
-  private @Nullable HTTPServer server;
 
   public Metrics() {
     MemoryMetrics.register(registry);
@@ -171,25 +165,8 @@ public final class Metrics implements CallObserver, AutoCloseable {
     }
   }
 
-  /// Serves the metrics over HTTP, without authentication. The address must be a loopback address.
-  public void serve(InetSocketAddress address) throws IOException {
-    server =
-        HTTPServer.builder()
-            .inetAddress(address.getAddress())
-            .port(address.getPort())
-            .registry(registry)
-            .buildAndStart();
-  }
-
-  /// The port of the metrics server; 0 if it does not run.
-  public int port() {
-    return server == null ? 0 : server.getPort();
-  }
-
-  @Override
-  public void close() {
-    if (server != null) {
-      server.close();
-    }
+  /// All metrics, for a scrape.
+  PrometheusRegistry registry() {
+    return registry;
   }
 }
