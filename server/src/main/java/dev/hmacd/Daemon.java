@@ -187,6 +187,8 @@ public final class Daemon implements AutoCloseable {
       edges.start();
       tokens.startProbes(probeKeys);
       var registration = new DaemonMetrics(metrics);
+      registration.registerProcess();
+      registration.registerEndpoint(metricsServer);
       tokens.members().forEach(registration::registerToken);
       edges.register(registration);
       if (config.metrics().isPresent()) {

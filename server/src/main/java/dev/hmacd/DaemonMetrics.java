@@ -2,11 +2,13 @@ package dev.hmacd;
 
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.metrics.Metrics;
+import dev.hmacd.metrics.MetricsServer;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
 import dev.hmacd.token.TokenPool;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.FileDescriptors;
 import dev.hmacd.transport.HandshakeFailure;
 import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.MemoryBudget;
@@ -23,6 +25,27 @@ final class DaemonMetrics {
 
   DaemonMetrics(Metrics metrics) {
     this.metrics = metrics;
+  }
+
+  void registerProcess() {
+    metrics.info("hmacd_build_info", "Version of hmacd.", "version", Build.read().version());
+    if (FileDescriptors.max().isPresent()) {
+      metrics.gauge(
+          "process_open_fds",
+          "Open file descriptors of the process.",
+          () -> FileDescriptors.open().orElse(0));
+      metrics.gauge(
+          "process_max_fds",
+          "Maximum number of open file descriptors of the process (RLIMIT_NOFILE).",
+          () -> FileDescriptors.max().orElse(0));
+    }
+  }
+
+  void registerEndpoint(MetricsServer endpoint) {
+    metrics.gauge(
+        "hmacd_metrics_connections",
+        "Open connections of the metrics endpoint.",
+        endpoint::openConnections);
   }
 
   void registerToken(TokenPool.Member member) {

@@ -1,5 +1,6 @@
 package dev.hmacd.command;
 
+import dev.hmacd.Build;
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
 import dev.hmacd.command.Arguments.UsageException;

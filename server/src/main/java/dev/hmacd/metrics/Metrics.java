@@ -9,6 +9,7 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.core.metrics.Info;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.util.List;
 import java.util.Map;
@@ -117,6 +118,14 @@ public final class Metrics implements CallObserver {
         .help(help)
         .callback(callback -> callback.call(value.getAsDouble()))
         .register(registry);
+  }
+
+  /// Adds a metric with the constant value 1, whose label has the information.
+  ///
+  /// @param name ends in `_info`
+  public void info(String name, String help, String label, String value) {
+    Info info = Info.builder().name(name).help(help).labelNames(label).register(registry);
+    info.setLabelValues(value);
   }
 
   /// The metrics of one token, with its serial number as a label.

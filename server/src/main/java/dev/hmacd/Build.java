@@ -1,4 +1,4 @@
-package dev.hmacd.command;
+package dev.hmacd;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,11 +9,11 @@ import java.util.Properties;
 /// @param version version of the Maven project
 /// @param commit abbreviated git commit, with `-dirty` if files had uncommitted changes; `unknown`
 ///   if the build was not made by the scripts in a git checkout
-record Build(String version, String commit) {
+public record Build(String version, String commit) {
   private static final String FILE = "build.properties";
 
   /// Reads the properties that Maven has written at the build.
-  static Build read() {
+  public static Build read() {
     var properties = new Properties();
     try (InputStream in = Build.class.getResourceAsStream(FILE)) {
       if (in == null) {
