@@ -17,6 +17,7 @@ import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenPool;
 import dev.hmacd.token.TokenRouter;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.FileDescriptors;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.CallObserver;
@@ -173,6 +174,7 @@ public final class Daemon implements AutoCloseable {
   ///
   /// @throws StartException with the remedy for an operator
   public void start(Provision provision) throws StartException {
+    warnOfFileDescriptorShortage();
     try {
       edges.startLoadingTls();
       registry.open();
@@ -208,6 +210,18 @@ public final class Daemon implements AutoCloseable {
       var _ = closed(e);
       throw e;
     }
+  }
+
+  private void warnOfFileDescriptorShortage() {
+    FileDescriptorDemand.of(config)
+        .shortage(FileDescriptors.max())
+        .ifPresent(
+            shortage ->
+                log.atWarn()
+                    .addKeyValue("limit", shortage.limit())
+                    .addKeyValue("needed", shortage.needed())
+                    .addKeyValue("remedy", shortage.remedy())
+                    .log(FileDescriptorDemand.TOO_LOW));
   }
 
   /// Closes all parts after a failed start. A failure to close is a suppressed exception of the

@@ -1,6 +1,7 @@
 package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
+import dev.hmacd.FileDescriptorDemand;
 import dev.hmacd.LostRegistryDetector;
 import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
@@ -17,6 +18,7 @@ import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Pkcs11Token.MechanismInfo;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
+import dev.hmacd.transport.FileDescriptors;
 import dev.hmacd.transport.TlsContext;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,8 +40,8 @@ final class CheckCommand implements Command {
 
   @Override
   public String description() {
-    return "Tests the configuration, the TLS files, each token and the registry, and prints a table"
-        + " of the results. Tests no address and no socket path.";
+    return "Tests the configuration, the limit of file descriptors, the TLS files, each token and"
+        + " the registry, and prints a table of the results. Tests no address and no socket path.";
   }
 
   @Override
@@ -54,6 +56,7 @@ final class CheckCommand implements Command {
     if (config.rules().isEmpty()) {
       list.warn("access", "no rules: no caller has any permission");
     }
+    fileDescriptors(config);
     config.grpc().tcp().ifPresent(tcp -> tls("grpc.tls", tcp.tls()));
     config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(files -> tls("aws_kms.tls", files));
     for (Config.TokenSettings settings : config.tokens()) {
@@ -64,6 +67,22 @@ final class CheckCommand implements Command {
       return ExitCode.CONFIG;
     }
     return list.hasFailed() ? ExitCode.FAULT_FOUND : ExitCode.OK;
+  }
+
+  private void fileDescriptors(Config config) {
+    OptionalLong limit = FileDescriptors.max();
+    var demand = FileDescriptorDemand.of(config);
+    demand
+        .shortage(limit)
+        .ifPresentOrElse(
+            shortage -> list.warn("file descriptors", shortage.text()),
+            () ->
+                list.ok(
+                    "file descriptors",
+                    "limit "
+                        + (limit.isPresent() ? Long.toString(limit.getAsLong()) : "unknown")
+                        + ", the configured bounds need "
+                        + demand.needed()));
   }
 
   /// Checks a token. A failed step skips only the steps that need its result.

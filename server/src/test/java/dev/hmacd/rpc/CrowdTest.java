@@ -162,6 +162,7 @@ final class CrowdTest {
         LoopbackDaemon.on(hsm)
             .allowingAll("admin")
             .memory(80) // One principal may have half: 11 KiB for each connection.
+            .limit("max_connections: 16384")
             .limit("handshake_timeout: 1h")
             .limit("keep_alive: 2h")
             .limit("connection_idle: 2h");

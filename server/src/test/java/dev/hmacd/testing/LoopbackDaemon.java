@@ -293,10 +293,15 @@ public final class LoopbackDaemon implements AutoCloseable {
   }
 
   /// Limits with a long handshake timeout: the first handshake in a JVM can last longer than 10 s.
-  private static String withHandshakeTimeout(List<String> limits) {
+  /// With fewer connections than by default, because the daemon warns of a low limit of file
+  /// descriptors, which some machines have.
+  private static String withTestDefaults(List<String> limits) {
     List<String> all = new ArrayList<>(limits);
-    if (limits.stream().noneMatch(line -> line.startsWith("handshake_timeout:"))) {
-      all.add("handshake_timeout: 10m");
+    for (String each : List.of("handshake_timeout: 10m", "max_connections: 4096")) {
+      String key = each.substring(0, each.indexOf(':') + 1);
+      if (limits.stream().noneMatch(line -> line.startsWith(key))) {
+        all.add(each);
+      }
     }
     return String.join(", ", all);
   }
@@ -323,8 +328,8 @@ public final class LoopbackDaemon implements AutoCloseable {
           rules: [%s]
         """
             .formatted(
-                withHandshakeTimeout(limits),
-                awsKms.formatted(withHandshakeTimeout(awsLimits)),
+                withTestDefaults(limits),
+                awsKms.formatted(withTestDefaults(awsLimits)),
                 tokenSection(),
                 memoryPercent,
                 logLevel,
