@@ -191,6 +191,7 @@ public final class Daemon implements AutoCloseable {
       var registration = new DaemonMetrics(metrics);
       registration.registerProcess();
       registration.registerEndpoint(metricsServer);
+      registration.registerRegistry(registry);
       tokens.members().forEach(registration::registerToken);
       edges.register(registration);
       if (config.metrics().isPresent()) {

@@ -3,6 +3,7 @@ package dev.hmacd;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.metrics.MetricsServer;
+import dev.hmacd.registry.Registry;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
@@ -39,6 +40,14 @@ final class DaemonMetrics {
           "Maximum number of open file descriptors of the process (RLIMIT_NOFILE).",
           () -> FileDescriptors.max().orElse(0));
     }
+  }
+
+  void registerRegistry(Registry registry) {
+    metrics.gauge(
+        "hmacd_registry_healthy",
+        "1 if the registry can be read and written; 0 after a failed operation, until the next"
+            + " successful operation.",
+        () -> registry.isHealthy() ? 1 : 0);
   }
 
   void registerEndpoint(MetricsServer endpoint) {

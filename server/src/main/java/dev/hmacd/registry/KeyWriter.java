@@ -91,6 +91,9 @@ public interface KeyWriter {
   /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
   /// use condemned keys any more. The rows of condemned keys stay until [#forget].
   ///
+  /// Writes nothing if no deletion is due, unless the registry is not healthy: then this change
+  /// tests whether the registry can be written again.
+  ///
   /// @param limit maximum number of keys
   CompletableFuture<List<Key>> condemnDue(int limit);
 

@@ -19,7 +19,9 @@ public final class Registry implements AutoCloseable {
   public Registry(Path file, ArnScope scope, Clock clock) {
     keys = new KeyTable(scope);
     var accessKeyTable = new AccessKeyTable();
-    store = new RegistryStore(new RegistryFile(file, scope, List.of(keys, accessKeyTable)));
+    store =
+        new RegistryStore(
+            new RegistryFile(file, scope, List.of(keys, accessKeyTable)), new RegistryHealth(file));
     writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);
@@ -55,6 +57,12 @@ public final class Registry implements AutoCloseable {
   /// The registry of the daemon's own keys.
   public DaemonKeyRegistry ownKeys() {
     return ownKeys;
+  }
+
+  /// Whether the file can be read and written: false from a failed operation until the next
+  /// successful operation; after a failed change, until the next successful change.
+  public boolean isHealthy() {
+    return store.isHealthy();
   }
 
   /// Finishes the accepted operations within a time limit, and closes the file.

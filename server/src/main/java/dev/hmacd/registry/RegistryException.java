@@ -47,6 +47,12 @@ public final class RegistryException extends RuntimeException {
     return kind;
   }
 
+  /// Whether the registry's file cannot be used, or the registry is closed. [RegistryHealth] logs
+  /// such failures of operations, at a limited rate.
+  public boolean isFileFailure() {
+    return kind == Kind.UNAVAILABLE || needsOperator();
+  }
+
   /// Whether an operator must act before a retry can succeed.
   public boolean needsOperator() {
     return kind == Kind.FOREIGN || kind == Kind.UNUSABLE;

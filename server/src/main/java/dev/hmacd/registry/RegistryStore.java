@@ -2,6 +2,7 @@ package dev.hmacd.registry;
 
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.registry.RegistryHealth.Operation;
 import dev.hmacd.registry.RegistryQueue.Urgency;
 import java.io.IOException;
 import java.sql.SQLException;
@@ -24,9 +25,11 @@ final class RegistryStore implements AutoCloseable {
   private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
   private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());
   private final RegistryFile file;
+  private final RegistryHealth health;
 
-  RegistryStore(RegistryFile file) {
+  RegistryStore(RegistryFile file, RegistryHealth health) {
     this.file = file;
+    this.health = health;
   }
 
   /// Opens or creates the database file with [RegistryFile#open], and starts the thread.
@@ -71,7 +74,7 @@ final class RegistryStore implements AutoCloseable {
   <T> CompletableFuture<T> urgentChange(Object owner, Read<Committed<T>> work) {
     if (urgentOwners.tryHold(owner, 1)) {
       var result = new CompletableFuture<T>();
-      if (queue.offer(Urgency.URGENT, () -> run(committed(work), result))) {
+      if (queue.offer(Urgency.URGENT, () -> run(Operation.CHANGE, committed(work), result))) {
         return result.whenComplete((_, _) -> urgentOwners.release(owner, 1));
       }
       urgentOwners.release(owner, 1);
@@ -89,7 +92,7 @@ final class RegistryStore implements AutoCloseable {
   }
 
   <T> CompletableFuture<T> change(Read<Committed<T>> work) {
-    return read(committed(work));
+    return submit(Operation.CHANGE, committed(work));
   }
 
   /// A change that is committed, and then applied to memory.
@@ -103,8 +106,12 @@ final class RegistryStore implements AutoCloseable {
   }
 
   <T> CompletableFuture<T> read(Read<T> work) {
+    return submit(Operation.READ, work);
+  }
+
+  private <T> CompletableFuture<T> submit(Operation operation, Read<T> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
-    if (!queue.offer(Urgency.ORDINARY, () -> run(work, result))) {
+    if (!queue.offer(Urgency.ORDINARY, () -> run(operation, work, result))) {
       result.completeExceptionally(
           queue.isAccepting()
               ? new RegistryException(Kind.BUSY, "the queue of the registry is full")
@@ -113,16 +120,21 @@ final class RegistryStore implements AutoCloseable {
     return result;
   }
 
-  private <T> void run(Read<T> work, CompletableFuture<T> result) {
+  private <T> void run(Operation operation, Read<T> work, CompletableFuture<T> result) {
     T value;
     try {
       Database db = file.database();
       value = inTransaction(db, work);
     } catch (RegistryException e) {
+      if (e.isFileFailure()) {
+        health.failed(operation, e);
+      } else {
+        health.succeeded(Operation.READ); // A refused change was not written.
+      }
       result.completeExceptionally(e);
       return;
     } catch (SQLException | IOException | RuntimeException | Error e) {
-      log.atError().setCause(e).log("The registry cannot be read or written");
+      health.failed(operation, e);
       RegistryException failure =
           new RegistryException(
               Kind.UNAVAILABLE,
@@ -136,7 +148,13 @@ final class RegistryStore implements AutoCloseable {
       result.completeExceptionally(failure);
       return;
     }
+    health.succeeded(operation);
     result.complete(value);
+  }
+
+  /// Whether the last operations reached the file, as [RegistryHealth] defines it. Thread-safe.
+  boolean isHealthy() {
+    return health.isHealthy();
   }
 
   /// Runs an operation and leaves no transaction open. The rollback ends a read, undoes a refused

@@ -173,32 +173,41 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<List<Key>> condemnDue(int limit) {
-    return store.change(
-        db -> {
-          List<Key> due =
-              db
-                  .query(
-                      "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
-                          + " ORDER BY deletion_ms LIMIT ?",
-                      row -> new KeyId(row.getString("key_id")),
-                      KeyState.PENDING_DELETION.name(),
-                      clock.millis(),
-                      limit)
-                  .stream()
-                  .map(table::require)
-                  .toList();
-          for (Key key : due) {
-            db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
-            KeyStatements.setState(db, key, KeyRowReader.CONDEMNED);
-          }
-          return () -> {
-            for (Key key : due) {
-              table.remove(key.id());
-              stops.remove(key.id());
-            }
-            return due;
-          };
-        });
+    return store
+        .read(db -> due(db, limit))
+        .thenCompose(
+            due -> {
+              if (due.isEmpty() && store.isHealthy()) {
+                return CompletableFuture.completedFuture(List.<Key>of());
+              }
+              return store.change(db -> condemned(db, limit));
+            });
+  }
+
+  private List<KeyId> due(Database db, int limit) throws SQLException {
+    return db.query(
+        "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
+            + " ORDER BY deletion_ms LIMIT ?",
+        row -> new KeyId(row.getString("key_id")),
+        KeyState.PENDING_DELETION.name(),
+        clock.millis(),
+        limit);
+  }
+
+  private RegistryStore.Committed<List<Key>> condemned(Database db, int limit)
+      throws SQLException {
+    List<Key> due = due(db, limit).stream().map(table::require).toList();
+    for (Key key : due) {
+      db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
+      KeyStatements.setState(db, key, KeyRowReader.CONDEMNED);
+    }
+    return () -> {
+      for (Key key : due) {
+        table.remove(key.id());
+        stops.remove(key.id());
+      }
+      return due;
+    };
   }
 
   @Override

@@ -108,7 +108,7 @@ public final class KeyCreation {
             failure -> {
               log.atWarn()
                   .addKeyValue("key_id", key.id())
-                  .setCause(failure)
+                  .addKeyValue("reason", FailureMapper.unwrap(failure))
                   .log("Key left in state CREATING until the next start: registry change failed");
               return null;
             });

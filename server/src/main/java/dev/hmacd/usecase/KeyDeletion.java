@@ -3,9 +3,11 @@ package dev.hmacd.usecase;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
+import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
+import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
@@ -36,6 +38,7 @@ public final class KeyDeletion implements AutoCloseable {
   private final KeyWriter writer;
   private final KeyLists lists;
   private final TokenRouter tokens;
+  private final LogRateLimiter failedChecks = new LogRateLimiter();
   private final ScheduledExecutorService schedule =
       new ScheduledThreadPoolExecutor(
           1, Thread.ofPlatform().name("hmacd-deletion").daemon().factory());
@@ -73,11 +76,33 @@ public final class KeyDeletion implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
-      log.atWarn().setCause(e).log("Check for due key deletions failed; next check in 1 second");
+      logFailedCheck(e);
     } catch (RuntimeException e) {
       // An uncaught exception would end the schedule silently.
       log.atError().setCause(e).log("Deletion of due keys failed: unexpected error");
     }
+  }
+
+  private void logFailedCheck(Exception e) {
+    if (isFileFailure(e)) {
+      return; // The registry logs it.
+    }
+    long times = failedChecks.happened();
+    if (times > 0) {
+      log.atWarn()
+          .addKeyValue("reason", reason(e))
+          .addKeyValue("times", times)
+          .log("Check for due key deletions failed; next check in 1 second");
+    }
+  }
+
+  private static boolean isFileFailure(Exception e) {
+    return e.getCause() instanceof RegistryException registry && registry.isFileFailure();
+  }
+
+  /// The cause of a future's failure, or the exception itself.
+  private static String reason(Exception e) {
+    return String.valueOf(e.getCause() == null ? e : e.getCause());
   }
 
   private void destroy(Key key) throws InterruptedException {
@@ -157,6 +182,9 @@ public final class KeyDeletion implements AutoCloseable {
   }
 
   private static void logFailure(Key key, Exception e) {
+    if (isFileFailure(e)) {
+      return; // The registry logs it.
+    }
     log.atError()
         .addKeyValue("key_id", key.id())
         .setCause(e)

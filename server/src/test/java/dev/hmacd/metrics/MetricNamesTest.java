@@ -51,12 +51,13 @@ final class MetricNamesTest {
   }
 
   @Test
-  void buildAndProcessHaveMetrics() throws Exception {
+  void buildProcessAndRegistryHaveMetrics() throws Exception {
     assertThat(scrape())
         .containsPattern("(?m)^hmacd_build_info\\{version=\"[^\"]+\"} 1$")
         .containsPattern("(?m)^process_open_fds [1-9]")
         .containsPattern("(?m)^process_max_fds [1-9]")
-        .containsPattern("(?m)^hmacd_metrics_connections 1\\.0$");
+        .containsPattern("(?m)^hmacd_metrics_connections 1\\.0$")
+        .containsPattern("(?m)^hmacd_registry_healthy 1\\.0$");
   }
 
   @Test
