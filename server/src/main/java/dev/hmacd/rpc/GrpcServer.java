@@ -115,6 +115,7 @@ public final class GrpcServer implements AutoCloseable {
             new MacGrpcService(useCases.macs()).definition(starter),
             new KeyGrpcService(useCases).definition(starter),
             new AccessKeyGrpcService(useCases.accessKeys()).definition(starter),
+            new RandomGrpcService(useCases.random()).definition(starter),
             health.definition(starter));
     this.reflection = config.reflection() ? new ReflectionGrpcService(services, starter) : null;
   }

@@ -13,6 +13,7 @@ import dev.hmacd.usecase.Refusal;
 import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.RandomServiceGrpc;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
@@ -44,7 +45,8 @@ public final class HealthGrpcService {
           "",
           MacServiceGrpc.SERVICE_NAME,
           KeyServiceGrpc.SERVICE_NAME,
-          AccessKeyServiceGrpc.SERVICE_NAME);
+          AccessKeyServiceGrpc.SERVICE_NAME,
+          RandomServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
   private final FairLimit<Watch> shares = new FairLimit<>(MAX_WATCHES, Watch::refuse);

@@ -25,6 +25,7 @@ import dev.hmacd.v1.ListAliasesRequest;
 import dev.hmacd.v1.ListKeysRequest;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.RandomServiceGrpc;
 import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.VerifyMacRequest;
 import io.grpc.CallOptions;
@@ -525,7 +526,8 @@ final class BadRequestTest {
     return Stream.of(
             MacServiceGrpc.getServiceDescriptor(),
             KeyServiceGrpc.getServiceDescriptor(),
-            AccessKeyServiceGrpc.getServiceDescriptor())
+            AccessKeyServiceGrpc.getServiceDescriptor(),
+            RandomServiceGrpc.getServiceDescriptor())
         .flatMap(service -> service.getMethods().stream())
         .flatMap(
             method ->

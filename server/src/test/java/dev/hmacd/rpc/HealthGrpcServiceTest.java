@@ -41,7 +41,7 @@ final class HealthGrpcServiceTest {
       "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
   private static final List<String> SERVICES =
-      List.of("", "hmacd.v1.MacService", "hmacd.v1.KeyService");
+      List.of("", "hmacd.v1.MacService", "hmacd.v1.KeyService", "hmacd.v1.RandomService");
 
   private static ServingStatus check(Caller caller, String service) {
     return HealthGrpc.newBlockingStub(caller.channel())

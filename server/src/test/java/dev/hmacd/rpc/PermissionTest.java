@@ -15,6 +15,7 @@ import dev.hmacd.v1.CreateAliasRequest;
 import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.DeleteAliasRequest;
 import dev.hmacd.v1.DescribeKeyRequest;
+import dev.hmacd.v1.GenerateRandomRequest;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.ListAliasesRequest;
 import dev.hmacd.v1.ListKeysRequest;
@@ -281,7 +282,14 @@ final class PermissionTest {
         action(
             "ListAliases",
             (caller, key) ->
-                caller.keys().listAliases(ListAliasesRequest.newBuilder().setKeyId(key).build())));
+                caller.keys().listAliases(ListAliasesRequest.newBuilder().setKeyId(key).build())),
+        action(
+            "GenerateRandom",
+            (caller, _) ->
+                caller
+                    .random()
+                    .generateRandom(
+                        GenerateRandomRequest.newBuilder().setNumberOfBytes(1).build())));
   }
 
   private static Arguments action(String name, BiConsumer<Caller, String> call) {

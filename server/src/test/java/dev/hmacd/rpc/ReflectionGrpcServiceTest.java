@@ -263,7 +263,8 @@ final class ReflectionGrpcServiceTest {
             "grpc.reflection.v1alpha.ServerReflection",
             "hmacd.v1.AccessKeyService",
             "hmacd.v1.KeyService",
-            "hmacd.v1.MacService");
+            "hmacd.v1.MacService",
+            "hmacd.v1.RandomService");
     for (String service : services) {
       ServiceDescriptor found = client.service(service);
       for (MethodDescriptor method : found.getMethods()) {
@@ -320,7 +321,8 @@ final class ReflectionGrpcServiceTest {
                 "", "SERVING",
                 "hmacd.v1.AccessKeyService", "SERVING",
                 "hmacd.v1.KeyService", "SERVING",
-                "hmacd.v1.MacService", "SERVING"));
+                "hmacd.v1.MacService", "SERVING",
+                "hmacd.v1.RandomService", "SERVING"));
   }
 
   @Test

@@ -14,6 +14,7 @@ import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.RandomServiceGrpc;
 import dev.hmacd.v1.VerifyMacRequest;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
@@ -132,6 +133,11 @@ public final class Caller implements AutoCloseable {
 
   public KeyServiceGrpc.KeyServiceBlockingStub keys() {
     return KeyServiceGrpc.newBlockingStub(calls).withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  public RandomServiceGrpc.RandomServiceBlockingStub random() {
+    return RandomServiceGrpc.newBlockingStub(calls)
+        .withDeadlineAfter(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
   /// The same caller, but it records the end of each call: status, headers and trailers.
