@@ -44,7 +44,8 @@ final class AwsErrors {
                   + " because no identity-based policy allows the kms:"
                   + operation
                   + " action");
-      case Failure.InvalidField(var field, var rule) -> AwsError.validation(field + ": " + rule);
+      case Failure.InvalidField(var field, var rule, var _) ->
+          AwsError.validation(field + ": " + rule);
       case Failure.UnknownField(), Failure.RequestTooLong _ -> AwsError.serialization();
       case Failure.MethodNotFound(), Failure.ServiceNotFound() ->
           AwsError.of("UnknownOperationException", null);

@@ -66,9 +66,12 @@ final class IncompleteRequest {
   /// error reason. If the message prefix arrives in several frames, gRPC itself refuses the
   /// message.
   private void refuseIfTooLong(ByteBuf data) {
-    if (data.readableBytes() >= PREFIX_BYTES
-        && data.getUnsignedInt(data.readerIndex() + 1) > requests.maxRequestBytes()) {
-      reply.fail(new Failure.RequestTooLong(requests.maxRequestBytes()));
+    if (data.readableBytes() < PREFIX_BYTES) {
+      return;
+    }
+    long length = data.getUnsignedInt(data.readerIndex() + 1);
+    if (length > requests.maxRequestBytes()) {
+      reply.fail(new Failure.RequestTooLong(length, requests.maxRequestBytes()));
     }
   }
 

@@ -61,18 +61,20 @@ final class Statuses {
               Code.PERMISSION_DENIED,
               "no rule allows " + caller + " to " + action + " with this key",
               Map.of("principal", caller.name(), "action", action.toString()));
-      case Failure.InvalidField(var field, var rule) ->
+      case Failure.InvalidField(var field, var rule, var given) ->
           new Mapping(
-              Code.INVALID_ARGUMENT, field + ": " + rule, Map.of("field", field, "rule", rule));
+              Code.INVALID_ARGUMENT,
+              field + ": " + rule + (given.isEmpty() ? "" : "; the request has " + given),
+              Map.of("field", field, "rule", rule));
       case Failure.UnknownField() ->
           new Mapping(
               Code.INVALID_ARGUMENT,
               "the request sets a field that this daemon does not know",
               Map.of());
-      case Failure.RequestTooLong(var maximum) ->
+      case Failure.RequestTooLong(var given, var maximum) ->
           new Mapping(
               Code.RESOURCE_EXHAUSTED,
-              "the request is longer than " + maximum + " bytes",
+              "the request has " + given + " bytes, the maximum is " + maximum,
               Map.of("maximum", Integer.toString(maximum)));
       case Failure.MethodNotFound() ->
           new Mapping(Code.UNIMPLEMENTED, "there is no such method", Map.of());

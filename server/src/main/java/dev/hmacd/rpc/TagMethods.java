@@ -63,10 +63,7 @@ final class TagMethods {
   /// Requires the number of elements of the contract. The use case has the same maximum, but with
   /// another reason, `INVALID_TAG`.
   private static void requireSome(String field, int count) {
-    FieldValidation.require(
-        count >= 1 && count <= Tag.MAX_PER_KEY,
-        field,
-        "must have 1 to " + Tag.MAX_PER_KEY + " elements");
+    FieldValidation.elements(field, count, Tag.MAX_PER_KEY);
   }
 
   private void listResourceTags(

@@ -63,13 +63,21 @@ public sealed interface Failure {
   ///
   /// @param field name of the field in the contract, e.g. `message`
   /// @param rule the rule, e.g. `length must be 1 to 4096 bytes`
-  record InvalidField(String field, String rule) implements Failure {}
+  /// @param given the value or length in the request, e.g. `4097 bytes`; empty if the error text
+  ///   does not repeat it
+  record InvalidField(String field, String rule, String given) implements Failure {
+    public InvalidField(String field, String rule) {
+      this(field, rule, "");
+    }
+  }
 
   /// The request sets a field that is not in the contract.
   record UnknownField() implements Failure {}
 
   /// The request is longer than `maximum` bytes.
-  record RequestTooLong(int maximum) implements Failure {}
+  ///
+  /// @param given length of the request in bytes
+  record RequestTooLong(long given, int maximum) implements Failure {}
 
   /// The requested method does not exist.
   record MethodNotFound() implements Failure {}

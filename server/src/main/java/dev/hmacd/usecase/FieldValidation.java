@@ -22,10 +22,7 @@ public final class FieldValidation {
   private FieldValidation() {}
 
   static void keyId(String field, String value) {
-    require(
-        !value.isEmpty() && length(value) <= MAX_KEY_ID_CHARS,
-        field,
-        "length must be 1 to " + MAX_KEY_ID_CHARS + " characters");
+    length(field, length(value), 1, MAX_KEY_ID_CHARS, "characters");
   }
 
   static void accessKeyId(String value) {
@@ -62,15 +59,42 @@ public final class FieldValidation {
   /// @param min minimum in characters
   /// @param max maximum in characters
   public static void text(String field, String value, int min, int max) {
-    int length = length(value);
-    if (length < min || length > max) {
-      throw invalid(field, "length must be " + min + " to " + max + " characters");
-    }
+    length(field, length(value), min, max, "characters");
   }
 
   static void bytes(String field, int length, int max) {
-    if (length < 1 || length > max) {
-      throw invalid(field, "length must be 1 to " + max + " bytes");
+    length(field, length, 1, max, "bytes");
+  }
+
+  private static void length(String field, int length, int min, int max, String unit) {
+    if (length < min || length > max) {
+      throw new Refusal(
+          new Failure.InvalidField(
+              field,
+              "length must be " + min + " to " + max + " " + unit,
+              length + " " + unit));
+    }
+  }
+
+  /// Requires that the number of elements of a list is within limits.
+  ///
+  /// @throws Refusal [Failure.InvalidField] if the list is empty, or has more than `max` elements
+  public static void elements(String field, int count, int max) {
+    if (count < 1 || count > max) {
+      throw new Refusal(
+          new Failure.InvalidField(
+              field, "must have 1 to " + max + " elements", count + " elements"));
+    }
+  }
+
+  /// Requires that a number is within limits.
+  ///
+  /// @throws Refusal [Failure.InvalidField] if the number is less than `min` or greater than `max`
+  public static void range(String field, int number, int min, int max) {
+    if (number < min || number > max) {
+      throw new Refusal(
+          new Failure.InvalidField(
+              field, "must be " + min + " to " + max, Integer.toString(number)));
     }
   }
 

@@ -56,10 +56,7 @@ public final class KeyStateService {
   ///
   /// @param days the waiting period, from [#MIN_PENDING_DAYS] to [#MAX_PENDING_DAYS]
   public void scheduleKeyDeletion(Call call, String keyId, int days, Reply<Key> reply) {
-    FieldValidation.require(
-        days >= MIN_PENDING_DAYS && days <= MAX_PENDING_DAYS,
-        "pending_window_in_days",
-        "must be " + MIN_PENDING_DAYS + " to " + MAX_PENDING_DAYS);
+    FieldValidation.range("pending_window_in_days", days, MIN_PENDING_DAYS, MAX_PENDING_DAYS);
     Instant when = Instant.ofEpochMilli(clock.millis()).plus(Duration.ofDays(days));
     stop(call, Action.SCHEDULE_KEY_DELETION, keyId, key -> key.pendingDeletion(when), reply);
   }

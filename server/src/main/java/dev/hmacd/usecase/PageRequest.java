@@ -28,8 +28,7 @@ public record PageRequest(PagedList list, String key, int size, String after) {
   /// @param token a value of [Page#nextToken]; empty for the first page
   /// @throws Refusal [Failure.InvalidField] or [Failure.InvalidPageToken]
   public static PageRequest of(PagedList list, String key, int given, String token) {
-    FieldValidation.require(
-        given >= 0 && given <= list.maxSize(), "page_size", "must be 0 to " + list.maxSize());
+    FieldValidation.range("page_size", given, 0, list.maxSize());
     return new PageRequest(
         list, key, given == 0 ? list.defaultSize() : given, decode(list, key, token));
   }

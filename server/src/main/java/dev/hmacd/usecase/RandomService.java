@@ -25,8 +25,7 @@ public final class RandomService {
   ///
   /// @param count number of bytes, 1 to [#MAX_BYTES]
   public void generateRandom(Call call, int count, Reply<byte[]> reply) {
-    FieldValidation.require(
-        count >= 1 && count <= MAX_BYTES, "number_of_bytes", "must be 1 to " + MAX_BYTES);
+    FieldValidation.range("number_of_bytes", count, 1, MAX_BYTES);
     ReleaseCheck check = authorizer.requireOnAllKeys(call, Action.GENERATE_RANDOM);
     ReplyCompleter.complete(
         call,

@@ -19,6 +19,7 @@ import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.DeleteAliasRequest;
 import dev.hmacd.v1.DescribeKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
+import dev.hmacd.v1.GenerateRandomRequest;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.KeySpec;
 import dev.hmacd.v1.ListAliasesRequest;
@@ -26,11 +27,14 @@ import dev.hmacd.v1.ListKeysRequest;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.RandomServiceGrpc;
+import dev.hmacd.v1.ScheduleKeyDeletionRequest;
+import dev.hmacd.v1.UntagResourceRequest;
 import dev.hmacd.v1.UpdateAliasRequest;
 import dev.hmacd.v1.VerifyMacRequest;
 import io.grpc.CallOptions;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
 import java.util.ArrayList;
 import java.util.List;
@@ -519,6 +523,57 @@ final class BadRequestTest {
                 ? failsWith(code, reason)
                 : failsWith(
                     code, reason.substring(0, blank), "field", reason.substring(blank + 1)));
+  }
+
+  private static Arguments limit(String text, Runnable call) {
+    return argumentSet(text, text, call);
+  }
+
+  static Stream<Arguments> limits() {
+    return Stream.of(
+        limit(
+            "message: length must be 1 to 4096 bytes; the request has 4097 bytes",
+            () ->
+                admin.generateMac(key, new byte[4097], MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
+        limit(
+            "key_id: length must be 1 to 2048 characters; the request has 2049 characters",
+            () -> admin.describe("k".repeat(2049))),
+        limit(
+            "page_size: must be 0 to 1000; the request has 1001",
+            () -> admin.keys().listKeys(ListKeysRequest.newBuilder().setPageSize(1001).build())),
+        limit(
+            "pending_window_in_days: must be 7 to 30; the request has 6",
+            () ->
+                admin
+                    .keys()
+                    .scheduleKeyDeletion(
+                        ScheduleKeyDeletionRequest.newBuilder()
+                            .setKeyId(key)
+                            .setPendingWindowInDays(6)
+                            .build())),
+        limit(
+            "tag_keys: must have 1 to 50 elements; the request has 0 elements",
+            () ->
+                admin
+                    .keys()
+                    .untagResource(UntagResourceRequest.newBuilder().setKeyId(key).build())),
+        limit(
+            "number_of_bytes: must be 1 to 1024; the request has 1025",
+            () ->
+                admin
+                    .random()
+                    .generateRandom(
+                        GenerateRandomRequest.newBuilder().setNumberOfBytes(1025).build())));
+  }
+
+  @ParameterizedTest
+  @MethodSource("limits")
+  void errorOfALimitHasTheLimitAndTheGivenValue(String text, Runnable call) {
+    assertThatThrownBy(call::run)
+        .satisfies(failsWith(Code.INVALID_ARGUMENT, "INVALID_FIELD"))
+        .isInstanceOfSatisfying(
+            StatusRuntimeException.class,
+            e -> assertThat(e.getStatus().getDescription()).isEqualTo(text));
   }
 
   /// Each field of message type in the requests of all methods.

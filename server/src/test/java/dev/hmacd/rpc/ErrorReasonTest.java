@@ -52,6 +52,7 @@ final class ErrorReasonTest {
       Map.ofEntries(
           Map.entry(String.class, "sample"),
           Map.entry(int.class, 50),
+          Map.entry(long.class, 51L),
           Map.entry(Principal.class, Principal.commonName("sample")),
           Map.entry(Action.class, Action.GENERATE_MAC),
           Map.entry(Alias.class, new Alias("alias/sample")),
