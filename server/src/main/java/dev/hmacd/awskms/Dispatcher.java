@@ -78,10 +78,16 @@ final class Dispatcher implements HttpHandler {
 
   private static void requirePost(Request request) {
     if (!request.path().equals("/")) {
-      throw new AwsException(new AwsError(404, UNKNOWN_OPERATION.code(), null));
+      throw new AwsException(
+          new AwsError(
+              404,
+              UNKNOWN_OPERATION.code(),
+              "The path of a request must be /: configure the endpoint without a path, and a proxy"
+                  + " without a path rewrite."));
     }
     if (!request.method().equals("POST")) {
-      throw new AwsException(new AwsError(405, UNKNOWN_OPERATION.code(), null));
+      throw new AwsException(
+          new AwsError(405, UNKNOWN_OPERATION.code(), "The method of a request must be POST."));
     }
   }
 

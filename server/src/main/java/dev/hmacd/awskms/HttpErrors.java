@@ -31,7 +31,11 @@ final class HttpErrors {
               "The memory for incoming requests is full. Retry later.");
       case REQUEST_LIMIT -> AwsError.throttled();
       case VERSION ->
-          of(error, "HttpVersionNotSupportedException", "Only HTTP/1.1 and HTTP/2 are supported.");
+          of(
+              error,
+              "HttpVersionNotSupportedException",
+              "Only HTTP/1.1 and HTTP/2 are supported: a proxy must not use HTTP/1.0 (nginx:"
+                  + " proxy_http_version 1.1).");
     };
   }
 

@@ -7,6 +7,7 @@ import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
+import dev.hmacd.usecase.MacRequest;
 import dev.hmacd.usecase.PagedList;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -54,6 +55,33 @@ final class KeyOperations {
   static final InputMember KEY_ID =
       InputMember.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
 
+  private static final InputMember MESSAGE_TYPE =
+      InputMember.oneOf("MessageType", List.of("RAW", "DIGEST", "EXTERNAL_MU"));
+
+  private static final InputMember SIGNATURE =
+      InputMember.blob("Signature", 1, MacRequest.MAX_MAC_BYTES).required();
+
+  /// The member `SigningAlgorithm`, with its values in the order of AWS's service model: the order
+  /// of AWS's error message is not known.
+  private static final InputMember SIGNING_ALGORITHM =
+      InputMember.oneOf(
+              "SigningAlgorithm",
+              List.of(
+                  "RSASSA_PSS_SHA_256",
+                  "RSASSA_PSS_SHA_384",
+                  "RSASSA_PSS_SHA_512",
+                  "RSASSA_PKCS1_V1_5_SHA_256",
+                  "RSASSA_PKCS1_V1_5_SHA_384",
+                  "RSASSA_PKCS1_V1_5_SHA_512",
+                  "ECDSA_SHA_256",
+                  "ECDSA_SHA_384",
+                  "ECDSA_SHA_512",
+                  "SM2DSA",
+                  "ML_DSA_SHAKE_256",
+                  "ED25519_SHA_512",
+                  "ED25519_PH_SHA_512"))
+          .required();
+
   private final KeyService keys;
 
   KeyOperations(KeyService keys) {
@@ -78,9 +106,21 @@ final class KeyOperations {
             all.add(
                 new Operation(
                     name,
-                    InputStructure.of(KEY_ID),
+                    inputOfOtherUsage(name),
                     (call, input, reply) -> ofOtherUsage(name, call, input, reply))));
     return all;
+  }
+
+  /// The input of an operation for another key usage. AWS checks the input before it finds the key.
+  private static InputStructure inputOfOtherUsage(String name) {
+    return switch (name) {
+      case "Sign" ->
+          InputStructure.of(KEY_ID, MacOperations.MESSAGE, MESSAGE_TYPE, SIGNING_ALGORITHM);
+      case "Verify" ->
+          InputStructure.of(
+              KEY_ID, MacOperations.MESSAGE, MESSAGE_TYPE, SIGNATURE, SIGNING_ALGORITHM);
+      default -> InputStructure.of(KEY_ID);
+    };
   }
 
   private static InputStructure createKeyInput() {

@@ -9,7 +9,7 @@ import java.util.List;
 
 /// The operations `GenerateMac` and `VerifyMac`.
 final class MacOperations {
-  private static final InputMember MESSAGE =
+  static final InputMember MESSAGE =
       InputMember.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();
   private static final InputMember MAC =
       InputMember.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();

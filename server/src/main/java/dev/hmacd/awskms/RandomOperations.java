@@ -20,14 +20,19 @@ final class RandomOperations {
         new Operation(
             "GenerateRandom",
             InputStructure.of(
-                InputMember.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES).required(),
+                InputMember.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES),
                 InputMember.unserved("CustomKeyStoreId"),
                 InputMember.unserved("Recipient")),
             this::generateRandom));
   }
 
   private void generateRandom(Call call, OperationInput input, AwsReply reply) {
-    int count = input.number(NUMBER_OF_BYTES).orElseThrow();
+    // The member is optional in AWS's model, so AWS reports its absence with another text.
+    int count =
+        input
+            .number(NUMBER_OF_BYTES)
+            .orElseThrow(
+                () -> new AwsException(AwsError.validation(NUMBER_OF_BYTES + " is required.")));
     random.generateRandom(
         call,
         count,

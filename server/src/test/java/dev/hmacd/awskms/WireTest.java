@@ -1,5 +1,6 @@
 package dev.hmacd.awskms;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
@@ -299,11 +300,12 @@ final class WireTest {
     "GetKeyRotationStatus, keyId",
     "GetKeyPolicy, keyId",
     "ListKeyPolicies, keyId",
-    "GenerateRandom, numberOfBytes",
+    "Sign, keyId message signingAlgorithm",
+    "Verify, keyId message signature signingAlgorithm",
   })
   @KmsItem({
     "OP-2", "OP-3", "OP-5", "OP-7", "OP-8", "OP-9", "OP-10", "OP-11", "OP-12", "OP-13", "OP-23",
-    "OP-24", "OP-25", "OP-29", "MAC-15"
+    "OP-24", "OP-25", "MAC-15", "MAC-17"
   })
   void missingMemberIsAValidationError(String operation, String missing) throws IOException {
     List<String> members = List.of(missing.split(" ", -1));
@@ -319,6 +321,82 @@ final class WireTest {
                             .formatted(each))
                 .collect(Collectors.joining("; "));
     assertError(caller.call(operation, "{}"), "ValidationException", message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"{}", "{\"NumberOfBytes\":null}"})
+  @KmsItem("OP-36")
+  void generateRandomWithoutANumberHasATextOfItsOwn(String input) throws IOException {
+    assertError(
+        caller.call("GenerateRandom", input), "ValidationException", "NumberOfBytes is required.");
+    try (var nobody = new AwsCaller(daemon, "nobody")) {
+      assertError(
+          nobody.call("GenerateRandom", input),
+          "ValidationException",
+          "NumberOfBytes is required.");
+    }
+  }
+
+  /// The shape is checked before the key and its usage.
+  @ParameterizedTest
+  @ValueSource(strings = {"Sign", "Verify"})
+  @KmsItem("MAC-17")
+  void unknownSigningAlgorithmIsAValidationError(String operation) throws IOException {
+    String other = "00000000-0000-4000-8000-000000000000";
+    for (String keyId : List.of(key, other, "not a key id")) {
+      String input =
+          "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"Signature\":\"AAAA\",\"SigningAlgorithm\":\"NONE\"}"
+              .formatted(keyId);
+      RawHttp1.Answer answer = caller.call(operation, input);
+      assertThat(answer.status()).isEqualTo(400);
+      Map<String, ?> error = JsonTree.object(answer.body());
+      assertThat(error.get("__type")).isEqualTo("ValidationException");
+      assertThat(error.get("message"))
+          .asString()
+          .startsWith(
+              "1 validation error detected: Value 'NONE' at 'signingAlgorithm' failed to satisfy"
+                  + " constraint: Member must satisfy enum value set: [RSASSA_PSS_SHA_256, ");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/kms", "/index.html", "//", "/kms?Action=GenerateMac"})
+  void pathOtherThanRootIsRefusedInTheFormOfAws(String target) throws IOException {
+    Request good = caller.signed("GenerateMac", AwsCaller.macOf(key));
+    Request request = Request.of("POST", target, good.headers(), good.body());
+    try (RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      assertError(
+          connection.write(AwsCaller.bytes(request)).read(),
+          404,
+          Map.of(
+              "__type",
+              "UnknownOperationException",
+              "message",
+              "The path of a request must be /: configure the endpoint without a path, and a proxy"
+                  + " without a path rewrite."));
+    }
+  }
+
+  /// nginx speaks HTTP/1.0 to its upstream, if its configuration sets no other version.
+  @Test
+  void requestOfAProxyWithHttp10IsRefusedWithTheRemedy() throws IOException {
+    Request good = caller.signed("GenerateMac", AwsCaller.macOf(key));
+    String bytes = new String(AwsCaller.bytes(good), ISO_8859_1);
+    try (RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      connection.write(bytes.replaceFirst("HTTP/1.1", "HTTP/1.0"));
+      RawHttp1.Answer answer = connection.read();
+      assertError(
+          answer,
+          505,
+          Map.of(
+              "__type",
+              "HttpVersionNotSupportedException",
+              "message",
+              "Only HTTP/1.1 and HTTP/2 are supported: a proxy must not use HTTP/1.0 (nginx:"
+                  + " proxy_http_version 1.1)."));
+      assertThat(answer.headers()).containsEntry("connection", "close");
+      assertThat(connection.isClosedByPeer()).isTrue();
+    }
   }
 
   @Test
