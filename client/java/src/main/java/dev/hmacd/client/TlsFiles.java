@@ -13,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.security.GeneralSecurityException;
+import java.security.PrivateKey;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Executors;
@@ -33,7 +35,8 @@ final class TlsFiles implements AutoCloseable {
   private List<FileTime> read;
 
   /// @param period interval between checks for changes
-  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content
+  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content, or if the key
+  ///   is not that of the certificate
   /// @throws UncheckedIOException if a file cannot be read
   TlsFiles(Path ca, Path cert, Path key, Duration period) {
     this.ca = ca;
@@ -47,7 +50,7 @@ final class TlsFiles implements AutoCloseable {
       throw new UncheckedIOException(e);
     } catch (GeneralSecurityException e) {
       throw new IllegalArgumentException(
-          "%s, %s or %s is not a valid PEM file: %s".formatted(ca, cert, key, e.getMessage()), e);
+          "the JDK refused the certificates in " + ca + ": " + e.getMessage(), e);
     }
     reader =
         Executors.newSingleThreadScheduledExecutor(
@@ -85,9 +88,14 @@ final class TlsFiles implements AutoCloseable {
     }
   }
 
+  /// Reads all files, then replaces the content in use: files that do not belong together change
+  /// nothing.
   private void read() throws IOException, GeneralSecurityException {
-    trustManager.updateTrustCredentials(ca.toFile());
-    keyManager.updateIdentityCredentials(cert.toFile(), key.toFile());
+    X509Certificate[] authorities = PemFiles.certificates(ca);
+    X509Certificate[] chain = PemFiles.certificates(cert);
+    PrivateKey privateKey = PemFiles.privateKey(key, chain[0], cert);
+    trustManager.updateTrustCredentials(authorities);
+    keyManager.updateIdentityCredentials(chain, privateKey);
   }
 
   private List<FileTime> lastModified() throws IOException {
