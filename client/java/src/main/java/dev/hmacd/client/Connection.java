@@ -41,6 +41,7 @@ final class Connection implements AutoCloseable {
                   List.of(
                       method("hmacd.v1.MacService", "GenerateMac"),
                       method("hmacd.v1.MacService", "VerifyMac"),
+                      method("hmacd.v1.RandomService", "GenerateRandom"),
                       method("hmacd.v1.KeyService", "DescribeKey"),
                       method("hmacd.v1.KeyService", "ListKeys"),
                       method("hmacd.v1.KeyService", "ListAliases"),

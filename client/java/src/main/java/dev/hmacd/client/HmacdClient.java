@@ -14,12 +14,14 @@ import dev.hmacd.v1.DeleteAliasRequest;
 import dev.hmacd.v1.DisableAccessKeyRequest;
 import dev.hmacd.v1.DisableKeyRequest;
 import dev.hmacd.v1.EnableKeyRequest;
+import dev.hmacd.v1.GenerateRandomRequest;
 import dev.hmacd.v1.KeyServiceGrpc;
 import dev.hmacd.v1.ListAccessKeysRequest;
 import dev.hmacd.v1.ListAliasesRequest;
 import dev.hmacd.v1.ListKeysRequest;
 import dev.hmacd.v1.ListResourceTagsRequest;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.RandomServiceGrpc;
 import dev.hmacd.v1.ScheduleKeyDeletionRequest;
 import dev.hmacd.v1.TagResourceRequest;
 import dev.hmacd.v1.UntagResourceRequest;
@@ -425,6 +427,26 @@ public final class HmacdClient implements AutoCloseable {
         answer ->
             new Page<>(
                 answer.getTagsList().stream().map(Wire::tag).toList(), answer.getNextPageToken()));
+  }
+
+  /// Generates random bytes in the HSM.
+  ///
+  /// @param numberOfBytes 1 to 1024
+  public byte[] generateRandom(int numberOfBytes) {
+    return calls.checkedCall(
+        RandomServiceGrpc.getGenerateRandomMethod(),
+        GenerateRandomRequest.newBuilder().setNumberOfBytes(numberOfBytes).build(),
+        answer -> Wire.random(answer, numberOfBytes));
+  }
+
+  /// Returns the health status of the daemon, or of one of its services (`grpc.health.v1`). Never
+  /// retried. No rule is necessary.
+  ///
+  /// @param service full name of a gRPC service, such as `hmacd.v1.MacService`; empty for the whole
+  ///   daemon
+  public HealthStatus health(String service) {
+    return calls.call(
+        HealthService.CHECK, HealthService.request(service), HealthService::status);
   }
 
   /// Creates an access key for a principal of the daemon's AWS KMS API. Never retried: each call

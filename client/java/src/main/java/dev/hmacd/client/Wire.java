@@ -5,6 +5,7 @@ import com.google.protobuf.Timestamp;
 import dev.hmacd.v1.DescribeKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.GenerateMacResponse;
+import dev.hmacd.v1.GenerateRandomResponse;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.Status.Code;
@@ -87,6 +88,15 @@ final class Wire {
     }
     return new Verification(
         answer.getKeyId(), macAlgorithm(answer.getMacAlgorithm()), answer.getKeyVersion());
+  }
+
+  /// @param numberOfBytes the requested number
+  static byte[] random(GenerateRandomResponse answer, int numberOfBytes) {
+    byte[] random = answer.getPlaintext().toByteArray();
+    if (crc32c(random) != answer.getPlaintextCrc32C() || random.length != numberOfBytes) {
+      throw damaged("the random bytes do not match plaintext_crc32c or the requested number");
+    }
+    return random;
   }
 
   static KeyMetadata keyMetadata(dev.hmacd.v1.KeyMetadata key) {

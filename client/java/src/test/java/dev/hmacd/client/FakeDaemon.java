@@ -5,6 +5,8 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Int32Value;
+import com.google.protobuf.StringValue;
 import com.google.protobuf.Timestamp;
 import com.google.rpc.ErrorInfo;
 import dev.hmacd.v1.AccessKeyMetadata;
@@ -34,6 +36,8 @@ import dev.hmacd.v1.EnableKeyRequest;
 import dev.hmacd.v1.EnableKeyResponse;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.GenerateMacResponse;
+import dev.hmacd.v1.GenerateRandomRequest;
+import dev.hmacd.v1.GenerateRandomResponse;
 import dev.hmacd.v1.KeyListEntry;
 import dev.hmacd.v1.KeyMetadata;
 import dev.hmacd.v1.KeyOrigin;
@@ -50,6 +54,7 @@ import dev.hmacd.v1.ListResourceTagsRequest;
 import dev.hmacd.v1.ListResourceTagsResponse;
 import dev.hmacd.v1.MacAlgorithm;
 import dev.hmacd.v1.MacServiceGrpc;
+import dev.hmacd.v1.RandomServiceGrpc;
 import dev.hmacd.v1.ScheduleKeyDeletionRequest;
 import dev.hmacd.v1.ScheduleKeyDeletionResponse;
 import dev.hmacd.v1.Tag;
@@ -70,11 +75,13 @@ import io.grpc.Server;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsServerCredentials;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
@@ -115,6 +122,8 @@ public final class FakeDaemon implements AutoCloseable {
   private volatile boolean hanging;
   private volatile UnaryOperator<GenerateMacResponse> macs = UnaryOperator.identity();
   private volatile UnaryOperator<VerifyMacResponse> verifications = UnaryOperator.identity();
+  private volatile UnaryOperator<GenerateRandomResponse> randoms = UnaryOperator.identity();
+  private volatile int healthStatus = 1; // SERVING
 
   private FakeDaemon(NettyServerBuilder builder, String target, List<EventLoopGroup> eventLoops) {
     this.server =
@@ -122,6 +131,8 @@ public final class FakeDaemon implements AutoCloseable {
             .addService(new MacService())
             .addService(new KeyService())
             .addService(new AccessKeyService())
+            .addService(new RandomService())
+            .addService(health())
             .intercept(new Faults())
             .build();
     this.ownEventLoops = eventLoops;
@@ -205,6 +216,16 @@ public final class FakeDaemon implements AutoCloseable {
     verifications = change;
   }
 
+  /// Changes the answers of GenerateRandom in transit.
+  void changingRandoms(UnaryOperator<GenerateRandomResponse> change) {
+    randoms = change;
+  }
+
+  /// Changes the health status: 0 is UNKNOWN, 1 SERVING, 2 NOT_SERVING.
+  public void health(int status) {
+    healthStatus = status;
+  }
+
   @Override
   public void close() {
     server.shutdownNow();
@@ -261,6 +282,26 @@ public final class FakeDaemon implements AutoCloseable {
     if (!List.of(KEY_ID, KEY_ARN, "alias/orders").contains(keyId)) {
       throw failure(Code.NOT_FOUND, "KEY_NOT_FOUND", "key_id", keyId);
     }
+  }
+
+  private static void checkNoAlias(String field, String keyId) {
+    if (keyId.contains("alias/")) {
+      throw failure(Code.INVALID_ARGUMENT, "INVALID_KEY_ID", "field", field);
+    }
+  }
+
+  private ServerServiceDefinition health() {
+    return ServerServiceDefinition.builder(HealthService.NAME)
+        .addMethod(
+            HealthService.CHECK,
+            ServerCalls.asyncUnaryCall(
+                (StringValue service, StreamObserver<Int32Value> observer) -> {
+                  if (!List.of("", "hmacd.v1.MacService").contains(service.getValue())) {
+                    throw failure(Code.NOT_FOUND, "SERVICE_NOT_FOUND");
+                  }
+                  answer(observer, Int32Value.of(healthStatus));
+                }))
+        .build();
   }
 
   private static void checkGrantTokens(List<String> grantTokens) {
@@ -419,11 +460,13 @@ public final class FakeDaemon implements AutoCloseable {
 
     @Override
     public void enableKey(EnableKeyRequest request, StreamObserver<EnableKeyResponse> observer) {
+      checkNoAlias("key_id", request.getKeyId());
       answer(observer, EnableKeyResponse.newBuilder().setKeyMetadata(key()).build());
     }
 
     @Override
     public void disableKey(DisableKeyRequest request, StreamObserver<DisableKeyResponse> observer) {
+      checkNoAlias("key_id", request.getKeyId());
       answer(
           observer,
           DisableKeyResponse.newBuilder()
@@ -434,6 +477,7 @@ public final class FakeDaemon implements AutoCloseable {
     @Override
     public void scheduleKeyDeletion(
         ScheduleKeyDeletionRequest request, StreamObserver<ScheduleKeyDeletionResponse> observer) {
+      checkNoAlias("key_id", request.getKeyId());
       answer(
           observer,
           ScheduleKeyDeletionResponse.newBuilder()
@@ -472,6 +516,7 @@ public final class FakeDaemon implements AutoCloseable {
     @Override
     public void tagResource(
         TagResourceRequest request, StreamObserver<TagResourceResponse> observer) {
+      checkNoAlias("key_id", request.getKeyId());
       tags.addAll(request.getTagsList());
       answer(observer, TagResourceResponse.getDefaultInstance());
     }
@@ -492,6 +537,7 @@ public final class FakeDaemon implements AutoCloseable {
     @Override
     public void createAlias(
         CreateAliasRequest request, StreamObserver<CreateAliasResponse> observer) {
+      checkNoAlias("target_key_id", request.getTargetKeyId());
       if (request.getAliasName().equals("alias/orders")) {
         throw failure(Code.ALREADY_EXISTS, "ALIAS_ALREADY_EXISTS", "alias_name", "alias/orders");
       }
@@ -570,6 +616,29 @@ public final class FakeDaemon implements AutoCloseable {
     private static void end(ServerCall<?, ?> call, StatusRuntimeException failure) {
       Metadata trailers = failure.getTrailers();
       call.close(failure.getStatus(), trailers == null ? new Metadata() : trailers);
+    }
+  }
+
+  private final class RandomService extends RandomServiceGrpc.RandomServiceImplBase {
+    @Override
+    public void generateRandom(
+        GenerateRandomRequest request, StreamObserver<GenerateRandomResponse> observer) {
+      int count = request.getNumberOfBytes();
+      if (count < 1 || count > 1024) {
+        throw failure(Code.INVALID_ARGUMENT, "INVALID_FIELD", "field", "number_of_bytes");
+      }
+      byte[] bytes = new byte[count];
+      for (int i = 0; i < count; i++) {
+        bytes[i] = (byte) i;
+      }
+      ByteString plaintext = ByteString.copyFrom(bytes);
+      answer(
+          observer,
+          randoms.apply(
+              GenerateRandomResponse.newBuilder()
+                  .setPlaintext(plaintext)
+                  .setPlaintextCrc32C(crc32c(plaintext))
+                  .build()));
     }
   }
 

@@ -138,6 +138,7 @@ class HmacdClientTest {
         call("GenerateMac", hmacd -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)),
         call("VerifyMac", hmacd -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)),
         call("DescribeKey", hmacd -> hmacd.describeKey(KEY)),
+        call("GenerateRandom", hmacd -> hmacd.generateRandom(16)),
         call("ListKeys", hmacd -> hmacd.listKeys(1000, "")),
         call("ListAliases", hmacd -> hmacd.listAliases("", 100, "")));
   }
@@ -277,6 +278,35 @@ class HmacdClientTest {
         .isEqualTo(ErrorReason.KMS_INVALID_MAC);
     assertThat(failure(() -> hmacd.dryRunGenerateMac("alias/none", MESSAGE, ALGORITHM)).reason())
         .isEqualTo(ErrorReason.KEY_NOT_FOUND);
+  }
+
+  @Test
+  void randomBytesAreReturnedAndDamagedOnesAreNot() {
+    byte[] random = hmacd.generateRandom(1024);
+    assertThat(random).hasSize(1024);
+    assertThat(random[1]).isEqualTo((byte) 1);
+    assertThat(failure(() -> hmacd.generateRandom(1025)).reason())
+        .isEqualTo(ErrorReason.INVALID_FIELD);
+    daemon.changingRandoms(answer -> answer.toBuilder().setPlaintextCrc32C(0).build());
+    assertThat(failure(() -> hmacd.generateRandom(16)).reason())
+        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+    daemon.changingRandoms(
+        answer -> answer.toBuilder().clearPlaintext().clearPlaintextCrc32C().build());
+    assertThat(failure(() -> hmacd.generateRandom(16)).reason())
+        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+  }
+
+  @Test
+  void healthIsThatOfTheDaemonOrOfOneService() {
+    assertThat(hmacd.health("")).isEqualTo(HealthStatus.SERVING);
+    assertThat(hmacd.health("hmacd.v1.MacService")).isEqualTo(HealthStatus.SERVING);
+    daemon.health(2);
+    assertThat(hmacd.health("")).isEqualTo(HealthStatus.NOT_SERVING);
+    daemon.health(0);
+    assertThat(hmacd.health("")).isEqualTo(HealthStatus.UNKNOWN);
+    assertThat(failure(() -> hmacd.health("hmacd.v1.NoService")).reason())
+        .isEqualTo(ErrorReason.SERVICE_NOT_FOUND);
+    assertThat(daemon.calls()).containsOnly("Check");
   }
 
   @Test
