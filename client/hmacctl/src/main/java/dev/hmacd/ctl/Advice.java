@@ -12,6 +12,17 @@ record Advice(ExitCode exitCode, String hint) {
       case UNAUTHENTICATED ->
           denied(
               "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
+      case DAEMON_NOT_TRUSTED ->
+          denied("Use the certificate of the authority of the daemon (--ca).");
+      case DAEMON_CERTIFICATE_NOT_VALID ->
+          denied(
+              "Ask an operator to renew the daemon's certificate. Check the clock of this machine.");
+      case DAEMON_NAME_MISMATCH ->
+          denied("Use a name of the daemon's certificate in --target.");
+      case CLIENT_CERTIFICATE_REFUSED ->
+          denied(
+              "Use a client certificate (--cert, --key) that has not expired, and whose authority"
+                  + " is in the daemon's grpc.tls.client_ca.");
       case ACCESS_DENIED ->
           denied("Check the key name, and ask an administrator for a rule that allows the action.");
       case TOKEN_OBJECT_RESERVED ->
@@ -67,8 +78,11 @@ record Advice(ExitCode exitCode, String hint) {
       case STOPPING -> unavailable("Try again, or use another daemon (--target).");
       case UNREACHABLE ->
           unavailable(
-              "Check that the daemon is running. Check the address (--target or --socket) and the"
-                  + " certificates (--ca, --cert, --key).");
+              "Check that the daemon is running, and that --target or --socket is its address.");
+      case NOT_A_DAEMON ->
+          unavailable(
+              "Use the address of gRPC in --target or --socket: grpc.listen or grpc.unix_socket in the"
+                  + " daemon's configuration.");
       case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
           unavailable("Try again. If the error persists, the network or a proxy damages data.");
       case DEADLINE_EXCEEDED ->

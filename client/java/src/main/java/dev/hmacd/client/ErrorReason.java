@@ -3,8 +3,8 @@ package dev.hmacd.client;
 /// Why a call failed. Branch on the reason: status codes and texts may become more exact, but a
 /// reason never changes its meaning.
 ///
-/// The daemon sends all reasons but the last five; its contract defines them
-/// (`hmacd.v1.ErrorReason`).
+/// The daemon sends all reasons but the last ones, which begin with "From this client". Its contract
+/// defines the others (`hmacd.v1.ErrorReason`).
 public enum ErrorReason {
   /// The connection has no valid client identity. Get a certificate that names a principal;
   /// reconnect.
@@ -102,6 +102,19 @@ public enum ErrorReason {
 
   /// From this client: no daemon could be reached, or the connection broke before the answer.
   UNREACHABLE,
+  /// From this client: a server answers, but it does not speak gRPC over TLS. For example, it is
+  /// the port of AWS KMS or of metrics. Correct the target.
+  NOT_A_DAEMON,
+  /// From this client: no trusted certificate authority has issued the daemon's certificate.
+  DAEMON_NOT_TRUSTED,
+  /// From this client: the daemon's certificate has expired or is not valid yet, or the clock of
+  /// this machine is wrong.
+  DAEMON_CERTIFICATE_NOT_VALID,
+  /// From this client: the daemon's certificate has another name than the target.
+  DAEMON_NAME_MISMATCH,
+  /// From this client: the daemon refused this client's certificate in the TLS handshake. Its
+  /// authority is not trusted, or it has expired.
+  CLIENT_CERTIFICATE_REFUSED,
   /// From this client: the answer was damaged in transit, at the first and at the second attempt. A
   /// CRC32C of the answer does not match, or the daemon did not check a CRC32C of the request.
   ANSWER_DAMAGED,

@@ -44,13 +44,22 @@ public final class HmacdException extends RuntimeException {
   static HmacdException of(StatusRuntimeException failure) {
     Status status = failure.getStatus();
     Optional<ErrorInfo> info = errorInfo(failure);
+    if (info.isEmpty()) {
+      ConnectionFailure connection = ConnectionFailure.of(status);
+      return new HmacdException(
+          connection.reason(),
+          status.getCode(),
+          Map.of(),
+          connection.reason() + ": " + connection.text(),
+          failure);
+    }
+    ErrorInfo ofDaemon = info.get();
+    String text = status.getDescription();
     return new HmacdException(
-        info.map(known -> reason(known.getReason())).orElseGet(() -> reason(status.getCode())),
+        reason(ofDaemon.getReason()),
         status.getCode(),
-        info.map(ErrorInfo::getMetadataMap).orElse(Map.of()),
-        info.map(ErrorInfo::getReason).orElseGet(() -> reason(status.getCode()).name())
-            + ": "
-            + text(status),
+        ofDaemon.getMetadataMap(),
+        ofDaemon.getReason() + ": " + (text == null ? status.getCode().name() : text),
         failure);
   }
 
@@ -121,31 +130,5 @@ public final class HmacdException extends RuntimeException {
     } catch (IllegalArgumentException e) {
       return ErrorReason.UNKNOWN;
     }
-  }
-
-  /// The reason for an error without an [ErrorInfo] from a daemon.
-  private static ErrorReason reason(Code code) {
-    return switch (code) {
-      case UNAVAILABLE -> ErrorReason.UNREACHABLE;
-      case DEADLINE_EXCEEDED -> ErrorReason.DEADLINE_EXCEEDED;
-      case CANCELLED -> ErrorReason.CANCELLED;
-      default -> ErrorReason.UNKNOWN;
-    };
-  }
-
-  /// Removes the lines about Netty's pipeline from the description of a failed connection. The
-  /// first line and the innermost exception have the cause.
-  private static String text(Status status) {
-    String text =
-        status.getDescription() == null ? status.getCode().name() : status.getDescription();
-    Throwable cause = status.getCause();
-    if (cause == null) {
-      return text;
-    }
-    while (cause.getCause() != null) {
-      cause = cause.getCause();
-    }
-    String firstLine = text.lines().findFirst().orElse("");
-    return cause.getMessage() == null ? firstLine : firstLine + ": " + cause.getMessage();
   }
 }

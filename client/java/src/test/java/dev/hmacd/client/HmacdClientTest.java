@@ -51,6 +51,11 @@ class HmacdClientTest {
   private static final String KEY = FakeDaemon.KEY_ID;
   private static final TestPki CLIENT = TestPki.client();
 
+  /// The reasons after a refusal of the client's certificate. A reset of the connection can discard
+  /// the alert.
+  private static final List<ErrorReason> REFUSED_CLIENT =
+      List.of(ErrorReason.CLIENT_CERTIFICATE_REFUSED, ErrorReason.UNREACHABLE);
+
   private final FakeDaemon daemon = FakeDaemon.overTls(TestPki.daemon("localhost"));
   private final HmacdClient hmacd = client(daemon.target());
 
@@ -461,8 +466,10 @@ class HmacdClientTest {
   void daemonWithAnotherNameIsNotCalled() {
     try (var imposter = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"));
         var client = client(imposter.target())) {
-      assertThat(failure(() -> client.describeKey(KEY)).reason())
-          .isEqualTo(ErrorReason.UNREACHABLE);
+      HmacdException failure = failure(() -> client.describeKey(KEY));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NAME_MISMATCH);
+      assertThat(failure).hasMessageContaining("127.0.0.1");
+      assertThat(failure.retryable()).isFalse();
       assertThat(imposter.calls()).isEmpty();
     }
   }
@@ -476,8 +483,9 @@ class HmacdClientTest {
             .tls(stranger.ca(), CLIENT.cert(), CLIENT.key())
             .build()) {
       HmacdException failure = failure(() -> client.describeKey(KEY));
-      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NOT_TRUSTED);
       assertThat(failure.getMessage()).contains("Signature").doesNotContain("Pipeline");
+      assertThat(failure.retryable()).isFalse();
       assertThat(daemon.calls()).isEmpty();
     }
   }
@@ -492,7 +500,7 @@ class HmacdClientTest {
     Connection connection = Connection.overTls(List.of(target), tls);
     try (var client = HmacdClient.over(connection, Duration.ofMinutes(2))) {
       assertThat(failure(() -> client.createKey(KeySpec.HMAC_256, "")).reason())
-          .isEqualTo(ErrorReason.UNREACHABLE);
+          .isIn(REFUSED_CLIENT);
       Files.copy(CLIENT.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
       Files.copy(CLIENT.key(), key, StandardCopyOption.REPLACE_EXISTING);
       while (daemon.calls().isEmpty()) {
@@ -500,7 +508,7 @@ class HmacdClientTest {
         try {
           client.createKey(KeySpec.HMAC_256, "");
         } catch (HmacdException e) {
-          assertThat(e.reason()).isEqualTo(ErrorReason.UNREACHABLE); // not renewed yet
+          assertThat(e.reason()).isIn(REFUSED_CLIENT); // not renewed yet
         }
       }
     }

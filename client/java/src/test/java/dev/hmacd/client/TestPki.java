@@ -1,8 +1,11 @@
 package dev.hmacd.client;
 
+import static java.time.temporal.ChronoUnit.DAYS;
+
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.nio.file.Path;
+import java.time.Instant;
 
 /// A certificate of a test authority, in PEM files. Each run of the tests has a new authority.
 ///
@@ -26,9 +29,31 @@ public record TestPki(Path ca, Path cert, Path key) {
     return issued(new CertificateBuilder().ecp256().subject("CN=billing"), AUTHORITY);
   }
 
+  /// For a daemon on the loopback interface. The certificate has expired.
+  public static TestPki expiredDaemon() {
+    return issued(
+        expired(
+            new CertificateBuilder()
+                .ecp256()
+                .subject("CN=localhost")
+                .addSanDnsName("localhost")
+                .addSanIpAddress("127.0.0.1")),
+        AUTHORITY);
+  }
+
+  /// For a client. The certificate has expired.
+  public static TestPki expiredClient() {
+    return issued(expired(new CertificateBuilder().ecp256().subject("CN=billing")), AUTHORITY);
+  }
+
   /// For a client, from an untrusted authority.
-  static TestPki stranger() {
+  public static TestPki stranger() {
     return issued(new CertificateBuilder().ecp256().subject("CN=billing"), authority());
+  }
+
+  private static CertificateBuilder expired(CertificateBuilder certificate) {
+    Instant now = Instant.now();
+    return certificate.notBefore(now.minus(2, DAYS)).notAfter(now.minus(1, DAYS));
   }
 
   private static TestPki issued(CertificateBuilder certificate, X509Bundle authority) {

@@ -1,0 +1,226 @@
+package dev.hmacd.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.grpc.Status;
+import java.net.ConnectException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.file.Path;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLHandshakeException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The reason and the text of a fault of the connection, over real connections where possible.
+@Timeout(60)
+class ConnectionFailureTest {
+  private static final TestPki CLIENT = TestPki.client();
+
+  private static HmacdException failure(String target, TestPki pki) {
+    return failure(target, pki.ca(), pki.cert(), pki.key());
+  }
+
+  /// The failure of a call that is not retried. Its text never has a message of OpenSSL or a dump.
+  private static HmacdException failure(String target, Path ca, Path cert, Path key) {
+    try (var client = HmacdClient.builder().target(target).tls(ca, cert, key).build()) {
+      return failure(client);
+    }
+  }
+
+  private static HmacdException failure(HmacdClient client) {
+    var failure =
+        catchThrowableOfType(
+            HmacdException.class, () -> client.createKey(KeySpec.HMAC_256, "description"));
+    assertThat(failure.getMessage())
+        .startsWith(failure.reason() + ": ")
+        .doesNotContain("OPENSSL", "Pipeline", "exception")
+        .doesNotContainPattern("[0-9a-f]{40}")
+        .hasLineCount(1);
+    return failure;
+  }
+
+  @Test
+  void certificateOfAnotherAuthorityIsNotTrusted() {
+    try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
+      HmacdException failure =
+          failure(daemon.target(), TestPki.stranger().ca(), CLIENT.cert(), CLIENT.key());
+      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NOT_TRUSTED);
+      assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void certificateWithAnotherNameIsRefused() {
+    try (var daemon = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"))) {
+      HmacdException failure = failure(daemon.target(), CLIENT);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NAME_MISMATCH);
+      assertThat(failure).hasMessageContaining("127.0.0.1");
+    }
+  }
+
+  @Test
+  void expiredCertificateOfTheDaemonIsRefused() {
+    try (var daemon = FakeDaemon.overTls(TestPki.expiredDaemon())) {
+      HmacdException failure = failure(daemon.target(), CLIENT);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_CERTIFICATE_NOT_VALID);
+      assertThat(failure).hasMessageContaining("NotAfter");
+    }
+  }
+
+  @Test
+  void refusalOfTheClientsCertificateNamesTheAlert() {
+    try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
+      for (TestPki client : new TestPki[] {TestPki.stranger(), TestPki.expiredClient()}) {
+        HmacdException failure;
+        do { // A reset of the connection can discard the alert.
+          failure = failure(daemon.target(), CLIENT.ca(), client.cert(), client.key());
+        } while (failure.reason() == ErrorReason.UNREACHABLE);
+        assertThat(failure.reason()).isEqualTo(ErrorReason.CLIENT_CERTIFICATE_REFUSED);
+        assertThat(failure).hasMessageContaining("TLS alert ");
+      }
+      assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void serverWithoutTlsIsNotADaemon() {
+    try (var http = RawServer.overTcp(RawServer.BAD_REQUEST);
+        var ssh = RawServer.overTcp("SSH-2.0-OpenSSH_10.0\r\n")) {
+      HmacdException ofHttp = failure(http.target(), CLIENT);
+      assertThat(ofHttp.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertThat(ofHttp).hasMessageContaining("HTTP/1.1 without TLS");
+      HmacdException ofSsh = failure(ssh.target(), CLIENT);
+      assertThat(ofSsh.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertThat(ofSsh).hasMessageContaining("does not speak TLS");
+      assertThat(ofSsh.retryable()).isFalse();
+    }
+  }
+
+  @Test
+  void serverThatSpeaksHttp1OnAUnixSocketIsNotADaemon(@TempDir Path directory) {
+    Path socket = directory.resolve("http.sock");
+    try (var http = RawServer.overUnixSocket(socket, RawServer.BAD_REQUEST);
+        var client = HmacdClient.builder().target(http.target()).build()) {
+      HmacdException failure = failure(client);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertThat(failure).hasMessageContaining("does not speak HTTP/2");
+    }
+  }
+
+  @Test
+  void socketThatDoesNotExistIsUnreachable(@TempDir Path directory) {
+    Path socket = directory.resolve("none.sock");
+    try (var client = HmacdClient.builder().target("unix:" + socket).build()) {
+      HmacdException failure = failure(client);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure).hasMessageContaining("no connection: ");
+      assertThat(failure.retryable()).isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "error:10000416:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "Received fatal alert: certificate_unknown",
+        "(certificate_unknown) Received fatal alert: certificate_unknown"
+      })
+  void alertIsFoundInTheMessagesOfBoringSslAndOfTheJdk(String message) {
+    ConnectionFailure failure =
+        ConnectionFailure.of(
+            Status.UNAVAILABLE
+                .withDescription("ssl exception")
+                .withCause(new SSLHandshakeException(message)));
+    assertThat(failure)
+        .isEqualTo(
+            new ConnectionFailure(
+                ErrorReason.CLIENT_CERTIFICATE_REFUSED,
+                "the daemon refused the certificate of the client (TLS alert"
+                    + " certificate_unknown)"));
+  }
+
+  @Test
+  void otherErrorOfTlsHasItsNameOnly() {
+    ConnectionFailure failure =
+        ConnectionFailure.of(
+            Status.UNAVAILABLE
+                .withDescription("io exception\nChannel Pipeline: [a, b]")
+                .withCause(
+                    new SSLException(
+                        "error:10000410:SSL"
+                            + " routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE")));
+    assertThat(failure)
+        .isEqualTo(
+            new ConnectionFailure(ErrorReason.UNREACHABLE, "TLS failed: handshake_failure"));
+  }
+
+  /// The descriptions of gRPC for answers without gRPC.
+  @ParameterizedTest
+  @CsvSource({
+    "UNIMPLEMENTED, 404, application/x-amz-json-1.1, NOT_A_DAEMON, AWS KMS",
+    "INTERNAL, 400, text/html, NOT_A_DAEMON, 400",
+    "PERMISSION_DENIED, 403, text/html, NOT_A_DAEMON, 403",
+    "UNAVAILABLE, 503, text/plain, UNREACHABLE, 503"
+  })
+  void answerWithoutGrpcHasItsHttpStatus(
+      Status.Code code, int http, String contentType, ErrorReason reason, String text) {
+    ConnectionFailure failure =
+        ConnectionFailure.of(
+            code.toStatus()
+                .withDescription(
+                    "HTTP status code "
+                        + http
+                        + "\ninvalid content-type: "
+                        + contentType
+                        + "\nheaders: Metadata(:status="
+                        + http
+                        + ")\nDATA-----------------------------\n{}"));
+    assertThat(failure.reason()).isEqualTo(reason);
+    assertThat(failure.text()).contains("HTTP status " + http, text).hasLineCount(1);
+  }
+
+  @Test
+  void serverWithoutHttp2IsNotADaemon() {
+    assertThat(
+            ConnectionFailure.of(
+                    Status.UNAVAILABLE.withDescription(
+                        "Failed ALPN negotiation: Unable to find compatible protocol"))
+                .reason())
+        .isEqualTo(ErrorReason.NOT_A_DAEMON);
+  }
+
+  @Test
+  void closedOrRefusedConnectionIsUnreachable() {
+    assertThat(
+            ConnectionFailure.of(
+                Status.UNKNOWN
+                    .withDescription("channel closed")
+                    .withCause(new ClosedChannelException())))
+        .isEqualTo(
+            new ConnectionFailure(
+                ErrorReason.UNREACHABLE, "the server closed the connection before it answered"));
+    assertThat(
+            ConnectionFailure.of(
+                Status.UNAVAILABLE
+                    .withDescription("io exception")
+                    .withCause(new ConnectException("Connection refused: /127.0.0.1:1"))))
+        .isEqualTo(
+            new ConnectionFailure(
+                ErrorReason.UNREACHABLE, "no connection: Connection refused: /127.0.0.1:1"));
+  }
+
+  @Test
+  void errorWithoutACauseKeepsItsDescription() {
+    assertThat(ConnectionFailure.of(Status.UNAVAILABLE.withDescription("unknown host: a:1")))
+        .isEqualTo(new ConnectionFailure(ErrorReason.UNREACHABLE, "unknown host: a:1"));
+    assertThat(ConnectionFailure.of(Status.DEADLINE_EXCEEDED))
+        .isEqualTo(new ConnectionFailure(ErrorReason.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"));
+    assertThat(ConnectionFailure.of(Status.INTERNAL.withDescription("Received headers twice")))
+        .isEqualTo(new ConnectionFailure(ErrorReason.UNKNOWN, "Received headers twice"));
+  }
+}
