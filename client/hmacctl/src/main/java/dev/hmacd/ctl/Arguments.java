@@ -28,8 +28,7 @@ final class Arguments {
       int equals = argument.startsWith("--") ? argument.indexOf('=') : -1;
       Option option = byName.get(equals < 0 ? argument : argument.substring(0, equals));
       if (option == null) {
-        throw new UsageException(
-            (argument.startsWith("-") ? "unknown option: " : "unexpected argument: ") + argument);
+        throw unknown(argument, options);
       }
       var given = new ArrayList<String>();
       if (equals >= 0) {
@@ -57,6 +56,16 @@ final class Arguments {
       throw new UsageException("missing option: " + String.join(", ", missing));
     }
     return new Arguments(options, values);
+  }
+
+  private static UsageException unknown(String argument, List<Option> options) {
+    if (!argument.startsWith("-")) {
+      return new UsageException("unexpected argument: " + argument);
+    }
+    String name = argument.replaceFirst("=.*", "");
+    return new UsageException(
+        "unknown option: " + argument,
+        Suggestion.hint(name, options.stream().map(Option::name).toList()));
   }
 
   boolean has(Option option) {
@@ -114,7 +123,11 @@ final class Arguments {
       throw new UsageException(option.name() + " requires a value: " + option.label());
     } else if (!option.choices().isEmpty() && !option.choices().containsAll(given)) {
       throw new UsageException(
-          option.name() + " must be one of " + String.join(", ", option.choices()));
+          option.name()
+              + " must be one of "
+              + String.join(", ", option.choices())
+              + ": "
+              + String.join(", ", given));
     }
   }
 }

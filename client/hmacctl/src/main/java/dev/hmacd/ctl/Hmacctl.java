@@ -14,6 +14,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Optional;
 import java.util.logging.LogManager;
+import java.util.stream.Stream;
 
 /// The main class of `hmacctl`: finds and runs the command, and reports a failure as one line, a
 /// hint and an exit code. The command line is parsed without a library, because a library took
@@ -68,7 +69,7 @@ public final class Hmacctl {
                 terminal,
                 ExitCode.USAGE,
                 name.isEmpty() ? "missing command" : "unknown command: " + name,
-                "See 'hmacctl --help'.");
+                both(Suggestion.hint(name, names()), "See 'hmacctl --help'."));
       }
     }
   }
@@ -88,7 +89,10 @@ public final class Hmacctl {
       }
     } catch (UsageException e) {
       return fail(
-          terminal, ExitCode.USAGE, message(e), "See 'hmacctl " + command.name() + " --help'.");
+          terminal,
+          ExitCode.USAGE,
+          message(e),
+          both(e.hint(), "See 'hmacctl " + command.name() + " --help'."));
     } catch (HmacdException e) {
       Advice advice = Advice.on(e.reason());
       return fail(terminal, advice.exitCode(), message(e), advice.hint());
@@ -104,6 +108,17 @@ public final class Hmacctl {
     }
   }
 
+  /// The names of all commands.
+  private static List<String> names() {
+    return Stream.concat(
+            Command.ALL.stream().map(Command::name), Stream.of(Completion.NAME, "help"))
+        .toList();
+  }
+
+  private static String both(String hint, String help) {
+    return hint.isEmpty() ? help : hint + " " + help;
+  }
+
   private static ExitCode print(Terminal terminal, String text) {
     terminal.out().print(text);
     return ExitCode.OK;
@@ -112,7 +127,7 @@ public final class Hmacctl {
   private static ExitCode fail(Terminal terminal, ExitCode exitCode, String text, String hint) {
     terminal.err().println("hmacctl: " + Printable.of(text));
     if (!hint.isEmpty()) {
-      terminal.err().println("hint: " + hint);
+      terminal.err().println("hint: " + Printable.of(hint));
     }
     return exitCode;
   }
