@@ -21,12 +21,14 @@ final class AccessKeyCommands {
               "create-access-key",
               "Creates an access key for AWS clients. Its secret is shown only once.",
               List.of(PRINCIPAL),
+              Examples::createdAccessKey,
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.created(hmacd.createAccessKey(arguments.get(PRINCIPAL))))),
           new Command(
               "list-access-keys",
               "Lists all access keys, ordered by id.",
               Paging.OPTIONS,
+              Examples::accessKeys,
               (hmacd, arguments, terminal) ->
                   Optional.of(
                       new Paging(arguments, 1000)
@@ -35,11 +37,13 @@ final class AccessKeyCommands {
               "disable-access-key",
               "Disables an access key permanently.",
               List.of(ACCESS_KEY_ID),
+              Examples::none,
               AccessKeyCommands::disable),
           new Command(
               "delete-access-key",
               "Deletes an access key.",
               List.of(ACCESS_KEY_ID),
+              Examples::none,
               AccessKeyCommands::delete));
 
   private AccessKeyCommands() {}

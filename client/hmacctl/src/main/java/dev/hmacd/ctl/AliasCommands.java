@@ -20,21 +20,25 @@ final class AliasCommands {
               "create-alias",
               "Creates an alias that points at a key.",
               List.of(ALIAS_NAME, TARGET_KEY_ID),
+              Examples::none,
               AliasCommands::create),
           new Command(
               "update-alias",
               "Points an existing alias at another key.",
               List.of(ALIAS_NAME, TARGET_KEY_ID),
+              Examples::none,
               AliasCommands::update),
           new Command(
               "delete-alias",
               "Deletes an alias. The key stays.",
               List.of(ALIAS_NAME),
+              Examples::none,
               AliasCommands::delete),
           new Command(
               "list-aliases",
               "Lists aliases, ordered by name.",
               Paging.optionsAnd(OF_KEY_ID),
+              Examples::aliases,
               AliasCommands::list));
 
   private AliasCommands() {}

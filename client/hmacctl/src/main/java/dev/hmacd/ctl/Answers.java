@@ -3,10 +3,12 @@ package dev.hmacd.ctl;
 import dev.hmacd.client.AccessKeyMetadata;
 import dev.hmacd.client.AliasListEntry;
 import dev.hmacd.client.CreatedAccessKey;
+import dev.hmacd.client.HealthStatus;
 import dev.hmacd.client.KeyListEntry;
 import dev.hmacd.client.KeyMetadata;
 import dev.hmacd.client.KeyState;
 import dev.hmacd.client.Mac;
+import dev.hmacd.client.MacAlgorithm;
 import dev.hmacd.client.Tag;
 import dev.hmacd.client.TokenObject;
 import dev.hmacd.client.Verification;
@@ -18,11 +20,15 @@ final class Answers {
   private Answers() {}
 
   static Value mac(Mac mac) {
+    return mac(mac.keyArn(), mac.toByteArray(), mac.macAlgorithm(), mac.keyVersion());
+  }
+
+  static Value mac(String keyArn, byte[] mac, MacAlgorithm algorithm, int keyVersion) {
     return Value.Members.none()
-        .with("KeyId", mac.keyArn())
-        .with("Mac", Base64.getEncoder().encodeToString(mac.toByteArray()))
-        .with("MacAlgorithm", mac.macAlgorithm().name())
-        .with("KeyVersion", mac.keyVersion());
+        .with("KeyId", keyArn)
+        .with("Mac", Base64.getEncoder().encodeToString(mac))
+        .with("MacAlgorithm", algorithm.name())
+        .with("KeyVersion", keyVersion);
   }
 
   static Value verification(Verification verification) {
@@ -31,6 +37,16 @@ final class Answers {
         .with("MacValid", true)
         .with("MacAlgorithm", verification.macAlgorithm().name())
         .with("KeyVersion", verification.keyVersion());
+  }
+
+  static Value random(byte[] bytes) {
+    return Value.Members.none().with("Plaintext", Base64.getEncoder().encodeToString(bytes));
+  }
+
+  /// @param service name of a service; empty for the whole daemon
+  static Value health(String service, HealthStatus status) {
+    Value.Members health = Value.Members.none().with("Status", status.name());
+    return service.isEmpty() ? health : health.with("Service", service);
   }
 
   static Value key(KeyMetadata key) {

@@ -3,12 +3,19 @@ package dev.hmacd.ctl;
 import dev.hmacd.client.HmacdClient;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /// A command that calls the daemon.
 ///
 /// @param ownOptions options that are not common to all commands
-record Command(String name, String summary, List<Option> ownOptions, Action action) {
+/// @param example an answer with every member that the answers of the command can have
+record Command(
+    String name,
+    String summary,
+    List<Option> ownOptions,
+    Supplier<Value> example,
+    Action action) {
   /// All commands, in the order of the help.
   static final List<Command> ALL =
       Stream.of(

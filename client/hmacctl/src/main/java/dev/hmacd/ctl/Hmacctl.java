@@ -82,7 +82,7 @@ public final class Hmacctl {
     }
     try {
       Arguments arguments = Arguments.parse(args, command.options());
-      var output = new Output(arguments);
+      var output = new Output(arguments, command);
       try (HmacdClient hmacd = new Connection(arguments, terminal.environment()).open()) {
         Optional<Value> answer = command.action().run(hmacd, arguments, terminal);
         return print(terminal, answer.map(output::render).orElse(""));

@@ -34,22 +34,26 @@ final class KeyCommands {
               "create-key",
               "Creates a key in the HSM.",
               List.of(KEY_SPEC, DESCRIPTION, TagCommands.TAGS, TOKEN_SERIAL),
+              Examples::key,
               KeyCommands::create),
           new Command(
               "adopt-key",
               "Registers a key that a key ceremony put on the token. Exactly one key must match"
                   + " --object-label, --object-id, or both.",
               List.of(OBJECT_LABEL, OBJECT_ID, KEY_SPEC, DESCRIPTION, TagCommands.TAGS),
+              Examples::key,
               KeyCommands::adopt),
           new Command(
               "describe-key",
               "Shows the metadata of a key.",
               List.of(KEY_ID, GRANT_TOKENS),
+              Examples::key,
               KeyCommands::describe),
           new Command(
               "list-keys",
               "Lists all keys, ordered by key id.",
               Paging.OPTIONS,
+              Examples::keys,
               (hmacd, arguments, terminal) ->
                   Optional.of(
                       new Paging(arguments, 1000)

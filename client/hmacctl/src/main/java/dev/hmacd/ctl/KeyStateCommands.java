@@ -21,18 +21,21 @@ final class KeyStateCommands {
               "enable-key",
               "Enables a key.",
               List.of(KEY_ID),
+              Examples::key,
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.enableKey(arguments.get(KEY_ID))))),
           new Command(
               "disable-key",
               "Disables a key.",
               List.of(KEY_ID),
+              Examples::key,
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.disableKey(arguments.get(KEY_ID))))),
           new Command(
               "schedule-key-deletion",
               "Takes a key out of service now; destroys it in the HSM at the end of the window.",
               List.of(KEY_ID, DAYS),
+              Examples::key,
               (hmacd, arguments, terminal) ->
                   Optional.of(
                       Answers.key(
@@ -42,12 +45,14 @@ final class KeyStateCommands {
               "cancel-key-deletion",
               "Cancels the deletion of a key. The key is then disabled.",
               List.of(KEY_ID),
+              Examples::key,
               (hmacd, arguments, terminal) ->
                   Optional.of(Answers.key(hmacd.cancelKeyDeletion(arguments.get(KEY_ID))))),
           new Command(
               "update-key-description",
               "Replaces a key's description.",
               List.of(KEY_ID, DESCRIPTION),
+              Examples::key,
               (hmacd, arguments, terminal) ->
                   Optional.of(
                       Answers.key(

@@ -49,6 +49,7 @@ final class MacCommands {
               "Computes the MAC of a message in the HSM.",
               List.of(
                   KeyCommands.KEY_ID, MESSAGE, MAC_ALGORITHM, KeyCommands.GRANT_TOKENS, DRY_RUN),
+              Examples::mac,
               MacCommands::generate),
           new Command(
               "verify-mac",
@@ -60,6 +61,7 @@ final class MacCommands {
                   MAC,
                   KeyCommands.GRANT_TOKENS,
                   DRY_RUN),
+              Examples::verification,
               MacCommands::verify));
 
   private MacCommands() {}

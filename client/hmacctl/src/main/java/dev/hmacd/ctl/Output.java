@@ -22,9 +22,11 @@ final class Output {
   private final String format;
   private final Optional<Query> query;
 
-  Output(Arguments arguments) {
+  /// @throws UsageException if the answers of the command cannot have the part of the query
+  Output(Arguments arguments, Command command) {
     this.format = arguments.find(FORMAT).orElse("json");
     this.query = arguments.find(QUERY).map(Query::parse);
+    query.ifPresent(part -> part.check(command.example().get(), command.name()));
   }
 
   /// The answer as text, in which every line ends with a line feed.

@@ -8,18 +8,64 @@ import java.util.regex.Pattern;
 /// and `[]` for each item of a list, as in `Keys[].KeyId`.
 record Query(List<String> steps) {
   private static final Pattern FORM = Pattern.compile("[A-Za-z]+(\\[])?(\\.[A-Za-z]+(\\[])?)*");
+  private static final String ITEMS = "[]";
 
   static Query parse(String query) {
     if (!FORM.matcher(query).matches()) {
       throw new UsageException(
           "--query '" + query + "' must be member names with '.' between them, '[]' after lists");
     }
-    return new Query(List.of(query.replace("[]", ".[]").split("\\.", -1)));
+    return new Query(List.of(query.replace(ITEMS, "." + ITEMS).split("\\.", -1)));
   }
 
-  /// Selects a part of a value; empty if there is no member of that name.
+  /// Selects a part of a value; empty if the value does not have the part.
   Optional<Value> of(Value value) {
     return select(value, steps);
+  }
+
+  /// Checks that an answer can have the part.
+  ///
+  /// @param example an answer with every member that such an answer can have
+  /// @param command name of the command, for error messages
+  /// @throws UsageException with the names of the members, if no answer has the part
+  void check(Value example, String command) {
+    Value value = example;
+    String path = "";
+    for (String step : steps) {
+      value =
+          step.equals(ITEMS) ? item(value, path) : member(value, step, path, command);
+      path = step.equals(ITEMS) ? path + ITEMS : qualified(path, step);
+    }
+  }
+
+  private static Value item(Value value, String path) {
+    if (value instanceof Value.Items list) {
+      return list.items().get(0);
+    }
+    throw new UsageException("--query: " + path + " is not a list", "Omit '[]' after " + path + ".");
+  }
+
+  private static Value member(Value value, String name, String path, String command) {
+    if (value instanceof Value.Items) {
+      throw new UsageException(
+          "--query: " + path + " is a list", "Use " + path + "[] for each of its items.");
+    }
+    List<String> known =
+        value instanceof Value.Members object ? List.copyOf(object.members().keySet()) : List.of();
+    Value found = value instanceof Value.Members object ? object.members().get(name) : null;
+    if (found != null) {
+      return found;
+    }
+    String hint = Suggestion.hint(name, known);
+    throw new UsageException(
+        "--query: the answer of " + command + " has no field " + qualified(path, name),
+        known.isEmpty()
+            ? (path.isEmpty() ? "The answer" : path) + " has no fields."
+            : (hint.isEmpty() ? "" : hint + " ") + "The fields are " + String.join(", ", known) + ".");
+  }
+
+  private static String qualified(String path, String name) {
+    return path.isEmpty() ? name : path + "." + name;
   }
 
   private static Optional<Value> select(Value value, List<String> steps) {
@@ -28,7 +74,7 @@ record Query(List<String> steps) {
     }
     String step = steps.get(0);
     List<String> rest = steps.subList(1, steps.size());
-    if (value instanceof Value.Items list && step.equals("[]")) {
+    if (value instanceof Value.Items list && step.equals(ITEMS)) {
       return Optional.of(
           new Value.Items(
               list.items().stream().flatMap(item -> select(item, rest).stream()).toList()));

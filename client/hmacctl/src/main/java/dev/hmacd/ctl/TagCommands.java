@@ -24,16 +24,19 @@ final class TagCommands {
               "tag-resource",
               "Adds tags to a key. A tag replaces an existing tag with the same tag key.",
               List.of(KEY_ID, TAGS),
+              Examples::none,
               TagCommands::tag),
           new Command(
               "untag-resource",
               "Removes tags from a key.",
               List.of(KEY_ID, TAG_KEYS),
+              Examples::none,
               TagCommands::untag),
           new Command(
               "list-resource-tags",
               "Lists a key's tags, in the order of their first addition.",
               Paging.optionsAnd(KEY_ID),
+              Examples::tags,
               TagCommands::list));
 
   private TagCommands() {}
