@@ -40,9 +40,10 @@ record Advice(ExitCode exitCode, String hint) {
 
       case INVALID_FIELD -> refused("Correct the option that the message names.");
       case REQUEST_TOO_LONG -> refused("Send a shorter request.");
-      case METHOD_NOT_FOUND, SERVICE_NOT_FOUND ->
+      case METHOD_NOT_FOUND, UNKNOWN_FIELD ->
           refused("The daemon is older than this hmacctl: use a newer daemon.");
-      case UNKNOWN_FIELD -> refused("The daemon is older than this hmacctl: use a newer daemon.");
+      case SERVICE_NOT_FOUND ->
+          refused("Use a service of the daemon, such as hmacd.v1.MacService, or omit --service.");
       case GRANT_TOKENS_NOT_SUPPORTED -> refused("Omit --grant-tokens.");
       case KEY_VERSION_NOT_SUPPORTED -> refused("This daemon does not support key versions.");
       case INVALID_PAGE_TOKEN -> refused("Omit --starting-token to start at the first page.");

@@ -24,7 +24,9 @@ record Command(
               KeyStateCommands.ALL,
               AliasCommands.ALL,
               TagCommands.ALL,
-              AccessKeyCommands.ALL)
+              AccessKeyCommands.ALL,
+              RandomCommands.ALL,
+              HealthCommands.ALL)
           .flatMap(List::stream)
           .toList();
 

@@ -93,6 +93,8 @@ public final class Hmacctl {
           ExitCode.USAGE,
           message(e),
           both(e.hint(), "See 'hmacctl " + command.name() + " --help'."));
+    } catch (CommandException e) {
+      return fail(terminal, e.exitCode(), message(e), e.hint());
     } catch (HmacdException e) {
       Advice advice = Advice.on(e.reason());
       return fail(terminal, advice.exitCode(), message(e), advice.hint());
