@@ -2,7 +2,9 @@ package dev.hmacd.ctl;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.hmacd.client.ErrorReason;
 import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.HmacdException;
 import dev.hmacd.client.MacAlgorithm;
 import java.io.IOException;
 import java.io.InputStream;
@@ -72,11 +74,15 @@ final class MacCommands {
     byte[] message = message(arguments.get(MESSAGE), terminal);
     var algorithm = MacAlgorithm.valueOf(arguments.get(MAC_ALGORITHM));
     HmacdClient client = hmacd.withGrantTokens(arguments.all(KeyCommands.GRANT_TOKENS));
-    if (arguments.has(DRY_RUN)) {
-      client.dryRunGenerateMac(keyId, message, algorithm);
-      throw new DryRunSucceeded();
+    try {
+      if (arguments.has(DRY_RUN)) {
+        client.dryRunGenerateMac(keyId, message, algorithm);
+        throw new DryRunSucceeded();
+      }
+      return Optional.of(Answers.mac(client.generateMac(keyId, message, algorithm)));
+    } catch (HmacdException e) {
+      throw explained(e, message);
     }
-    return Optional.of(Answers.mac(client.generateMac(keyId, message, algorithm)));
   }
 
   private static Optional<Value> verify(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
@@ -85,11 +91,33 @@ final class MacCommands {
     var algorithm = MacAlgorithm.valueOf(arguments.get(MAC_ALGORITHM));
     byte[] mac = mac(arguments.get(MAC), algorithm);
     HmacdClient client = hmacd.withGrantTokens(arguments.all(KeyCommands.GRANT_TOKENS));
-    if (arguments.has(DRY_RUN)) {
-      client.dryRunVerifyMac(keyId, message, algorithm, mac);
-      throw new DryRunSucceeded();
+    try {
+      if (arguments.has(DRY_RUN)) {
+        client.dryRunVerifyMac(keyId, message, algorithm, mac);
+        throw new DryRunSucceeded();
+      }
+      return Optional.of(Answers.verification(client.verifyMac(keyId, message, algorithm, mac)));
+    } catch (HmacdException e) {
+      throw e.reason() == ErrorReason.INVALID_FIELD
+          ? explained(e, message)
+          : MacLength.explained(e, arguments.get(MAC), mac, algorithm);
     }
-    return Optional.of(Answers.verification(client.verifyMac(keyId, message, algorithm, mac)));
+  }
+
+  /// The failure with an explanation, if the message is longer than the part that was read:
+  /// otherwise the daemon's text would have the length of this part.
+  private static RuntimeException explained(HmacdException failure, byte[] message) {
+    if (failure.reason() != ErrorReason.INVALID_FIELD
+        || message.length != MESSAGE_BYTES
+        || !failure.metadata().getOrDefault("field", "").equals("message")) {
+      return failure;
+    }
+    return new CommandException(
+        ExitCode.REFUSED,
+        "INVALID_FIELD: message: "
+            + failure.metadata().getOrDefault("rule", "too long")
+            + "; --message has more bytes",
+        "Send a shorter message, or the MAC of a hash of the message.");
   }
 
   private static byte[] message(String message, Terminal terminal) {
@@ -117,7 +145,7 @@ final class MacCommands {
     }
     // Decoded as base64, hexadecimal digits give other bytes: a correct MAC would be reported as
     // wrong.
-    if (mac.length() == 2 * macBytes(algorithm) && mac.matches("[0-9a-fA-F]*")) {
+    if (MacLength.isHex(mac, algorithm)) {
       throw new UsageException("--mac has hexadecimal digits: add the prefix hex:");
     }
     try {
@@ -138,17 +166,6 @@ final class MacCommands {
       throw new IllegalArgumentException("not canonical base64");
     }
     return bytes;
-  }
-
-  private static int macBytes(MacAlgorithm algorithm) {
-    return switch (algorithm) {
-      case HMAC_SHA_224 -> 28;
-      case HMAC_SHA_256 -> 32;
-      case HMAC_SHA_384 -> 48;
-      case HMAC_SHA_512 -> 64;
-      case UNKNOWN ->
-          throw new IllegalArgumentException("UNKNOWN is not a value of --mac-algorithm");
-    };
   }
 
   private static byte[] file(String fileb, int maxBytes) {

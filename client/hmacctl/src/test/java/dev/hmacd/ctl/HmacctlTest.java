@@ -164,7 +164,8 @@ class HmacctlTest {
   void wrongMacHasAnExitCodeOfItsOwn() {
     Result wrong =
         failed(1, "KMS_INVALID_MAC: a fake's KMS_INVALID_MAC", "Do not trust the message.");
-    assertThat(verify("AAAA")).isEqualTo(wrong);
+    assertThat(verify("hex:" + "00".repeat(32))).isEqualTo(wrong);
+    assertThat(verify("AAAA").exitCode()).isEqualTo(1);
     assertThat(verify(MAC, "--message", "another").exitCode()).isEqualTo(2); // given twice
     assertThat(verify("hex:" + MAC_HEX.replace('5', '6'))).isEqualTo(wrong);
   }
