@@ -1,6 +1,7 @@
 package dev.hmacd.ctl;
 
 import dev.hmacd.client.HmacdClient;
+import dev.hmacd.client.HmacdException;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -32,6 +33,15 @@ record Command(
 
   List<Option> options() {
     return Stream.of(ownOptions, Connection.OPTIONS, Output.OPTIONS).flatMap(List::stream).toList();
+  }
+
+  /// Runs the command, and explains a refusal.
+  Optional<Value> run(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+    try {
+      return action.run(hmacd, arguments, terminal);
+    } catch (HmacdException e) {
+      throw AliasRefusal.explained(e, this, hmacd, arguments);
+    }
   }
 
   /// The implementation of a command.

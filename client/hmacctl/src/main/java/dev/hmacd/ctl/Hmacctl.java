@@ -84,7 +84,7 @@ public final class Hmacctl {
       Arguments arguments = Arguments.parse(args, command.options());
       var output = new Output(arguments, command);
       try (HmacdClient hmacd = new Connection(arguments, terminal.environment()).open()) {
-        Optional<Value> answer = command.action().run(hmacd, arguments, terminal);
+        Optional<Value> answer = command.run(hmacd, arguments, terminal);
         return print(terminal, answer.map(output::render).orElse(""));
       }
     } catch (UsageException e) {
