@@ -79,7 +79,7 @@ record ConnectionFailure(ErrorReason reason, String text) {
           || cause instanceof CertPathBuilderException) {
         return failure(
             ErrorReason.DAEMON_NOT_TRUSTED,
-            "no certificate authority of the client has issued the certificate of the daemon ("
+            "the client does not trust the certificate of the daemon ("
                 + innermostMessage(causes)
                 + ")");
       }

@@ -105,7 +105,8 @@ public enum ErrorReason {
   /// From this client: a server answers, but it does not speak gRPC over TLS. For example, it is
   /// the port of AWS KMS or of metrics. Correct the target.
   NOT_A_DAEMON,
-  /// From this client: no trusted certificate authority has issued the daemon's certificate.
+  /// From this client: the daemon's certificate is not trusted. For example, another certificate
+  /// authority has issued it.
   DAEMON_NOT_TRUSTED,
   /// From this client: the daemon's certificate has expired or is not valid yet, or the clock of
   /// this machine is wrong.
