@@ -345,8 +345,9 @@ final class WireTest {
     String other = "00000000-0000-4000-8000-000000000000";
     for (String keyId : List.of(key, other, "not a key id")) {
       String input =
-          "{\"KeyId\":\"%s\",\"Message\":\"aGVsbG8=\",\"Signature\":\"AAAA\",\"SigningAlgorithm\":\"NONE\"}"
-              .formatted(keyId);
+          "{'KeyId':'%s','Message':'aGVsbG8=','Signature':'AAAA','SigningAlgorithm':'NONE'}"
+              .formatted(keyId)
+              .replace('\'', '"');
       RawHttp1.Answer answer = caller.call(operation, input);
       assertThat(answer.status()).isEqualTo(400);
       Map<String, ?> error = JsonTree.object(answer.body());

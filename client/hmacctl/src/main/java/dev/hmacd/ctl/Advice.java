@@ -16,7 +16,8 @@ record Advice(ExitCode exitCode, String hint) {
           denied("Use the certificate of the authority of the daemon (--ca).");
       case DAEMON_CERTIFICATE_NOT_VALID ->
           denied(
-              "Ask an operator to renew the daemon's certificate. Check the clock of this machine.");
+              "Ask an operator to renew the daemon's certificate. Check the clock of this"
+                  + " machine.");
       case DAEMON_NAME_MISMATCH ->
           denied("Use a name of the daemon's certificate in --target.");
       case CLIENT_CERTIFICATE_REFUSED ->
@@ -82,8 +83,8 @@ record Advice(ExitCode exitCode, String hint) {
               "Check that the daemon is running, and that --target or --socket is its address.");
       case NOT_A_DAEMON ->
           unavailable(
-              "Use the address of gRPC in --target or --socket: grpc.listen or grpc.unix_socket in the"
-                  + " daemon's configuration.");
+              "Use the address of gRPC in --target or --socket: grpc.listen or grpc.unix_socket in"
+                  + " the daemon's configuration.");
       case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
           unavailable("Try again. If the error persists, the network or a proxy damages data.");
       case DEADLINE_EXCEEDED ->

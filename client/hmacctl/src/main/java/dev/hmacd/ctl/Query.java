@@ -42,7 +42,8 @@ record Query(List<String> steps) {
     if (value instanceof Value.Items list) {
       return list.items().get(0);
     }
-    throw new UsageException("--query: " + path + " is not a list", "Omit '[]' after " + path + ".");
+    throw new UsageException(
+        "--query: " + path + " is not a list", "Omit '[]' after " + path + ".");
   }
 
   private static Value member(Value value, String name, String path, String command) {
@@ -56,12 +57,17 @@ record Query(List<String> steps) {
     if (found != null) {
       return found;
     }
-    String hint = Suggestion.hint(name, known);
     throw new UsageException(
         "--query: the answer of " + command + " has no field " + qualified(path, name),
         known.isEmpty()
             ? (path.isEmpty() ? "The answer" : path) + " has no fields."
-            : (hint.isEmpty() ? "" : hint + " ") + "The fields are " + String.join(", ", known) + ".");
+            : fields(name, known));
+  }
+
+  private static String fields(String name, List<String> known) {
+    String hint = Suggestion.hint(name, known);
+    String fields = "The fields are " + String.join(", ", known) + ".";
+    return hint.isEmpty() ? fields : hint + " " + fields;
   }
 
   private static String qualified(String path, String name) {

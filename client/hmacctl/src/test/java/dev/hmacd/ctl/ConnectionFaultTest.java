@@ -111,14 +111,19 @@ class ConnectionFaultTest {
     assertThat(mismatch.exitCode()).isEqualTo(2);
     assertThat(mismatch.err())
         .isEqualTo(
-            "hmacctl: %s is not the private key of the certificate in %s; use the key of this certificate\n"
-                .formatted(other.key(), CLIENT.cert()));
+            "hmacctl: "
+                + other.key()
+                + " is not the private key of the certificate in "
+                + CLIENT.cert()
+                + "; use the key of this certificate\n");
     Ctl.Result exchanged = call("127.0.0.1:1", CLIENT.ca(), CLIENT.key(), CLIENT.cert());
     assertThat(exchanged.exitCode()).isEqualTo(2);
     assertThat(exchanged.err())
         .isEqualTo(
-            "hmacctl: %s has a private key (BEGIN PRIVATE KEY), no certificate (BEGIN CERTIFICATE); exchange the files of the certificate and the key\n"
-                .formatted(CLIENT.key()));
+            "hmacctl: "
+                + CLIENT.key()
+                + " has a private key (BEGIN PRIVATE KEY), no certificate (BEGIN CERTIFICATE);"
+                + " exchange the files of the certificate and the key\n");
     Ctl.Result unconverted = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), sec1);
     assertThat(unconverted.exitCode()).isEqualTo(2);
     assertThat(unconverted.err())

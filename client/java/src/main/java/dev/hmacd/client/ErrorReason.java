@@ -3,8 +3,8 @@ package dev.hmacd.client;
 /// Why a call failed. Branch on the reason: status codes and texts may become more exact, but a
 /// reason never changes its meaning.
 ///
-/// The daemon sends all reasons but the last ones, which begin with "From this client". Its contract
-/// defines the others (`hmacd.v1.ErrorReason`).
+/// The contract of the daemon defines its reasons (`hmacd.v1.ErrorReason`). The last reasons, whose
+/// description begins with "From this client", are from this library.
 public enum ErrorReason {
   /// The connection has no valid client identity. Get a certificate that names a principal;
   /// reconnect.

@@ -8,8 +8,8 @@ import io.grpc.protobuf.ProtoUtils;
 /// The method Check of the standard health service, `grpc.health.v1.Health`.
 ///
 /// `HealthCheckRequest` has one field, the name of a service, and `HealthCheckResponse` one enum.
-/// Protobuf's wrapper types have the same wire format, so this library needs no generated classes of
-/// grpc-services.
+/// Protobuf's wrapper types have the same wire format, so this library needs no generated classes
+/// of grpc-services.
 final class HealthService {
   static final String NAME = "grpc.health.v1.Health";
 

@@ -49,15 +49,19 @@ final class PemFiles {
     byte[] content = read(file);
     String text = new String(content, ISO_8859_1);
     String blocks =
-        CERTIFICATE.matcher(text).results().map(MatchResult::group).collect(Collectors.joining("\n"));
+        CERTIFICATE
+            .matcher(text)
+            .results()
+            .map(MatchResult::group)
+            .collect(Collectors.joining("\n"));
     if (blocks.isEmpty() && !isDer(content)) {
       throw new IllegalArgumentException(file + noCertificate(text));
     }
+    byte[] encoded = blocks.isEmpty() ? content : blocks.getBytes(ISO_8859_1);
     try {
       X509Certificate[] certificates =
           CertificateFactory.getInstance("X.509")
-              .generateCertificates(
-                  new ByteArrayInputStream(blocks.isEmpty() ? content : blocks.getBytes(ISO_8859_1)))
+              .generateCertificates(new ByteArrayInputStream(encoded))
               .stream()
               .map(X509Certificate.class::cast)
               .toArray(X509Certificate[]::new);
@@ -176,7 +180,8 @@ final class PemFiles {
       if (label.endsWith("CERTIFICATE REQUEST")) {
         return " has a certificate request (BEGIN "
             + label
-            + "), no certificate (BEGIN CERTIFICATE); use the certificate that the authority issued";
+            + "), no certificate (BEGIN CERTIFICATE); use the certificate that the authority"
+            + " issued";
       }
     }
     return " has no certificate (BEGIN CERTIFICATE); add the certificate, followed by its chain";
