@@ -51,8 +51,12 @@ final class CheckCommand implements Command {
 
   @Override
   public ExitCode run(Arguments arguments) throws StartException, InterruptedException {
-    Config config = CommandSetup.config(arguments.getPath(CONFIG));
+    Path file = arguments.getPath(CONFIG);
+    Config config = CommandSetup.config(file);
     list.ok("configuration", config.rules().size() + " rules");
+    for (FileWarnings.FileWarning warning : FileWarnings.find(file, config)) {
+      list.warn("permissions", warning.key() + ": " + warning.text());
+    }
     if (config.rules().isEmpty()) {
       list.warn("access", "no rules: no caller has any permission");
     }

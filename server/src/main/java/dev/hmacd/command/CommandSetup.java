@@ -5,15 +5,18 @@ import dev.hmacd.StartException;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
+import dev.hmacd.file.FilePermissions;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Modules;
 import dev.hmacd.token.Pkcs11Token;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSelector;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// Reads the configuration and finds the tokens: the first steps of all commands.
 final class CommandSetup {
@@ -34,7 +37,12 @@ final class CommandSetup {
 
   /// Creates the tokens of the daemon. With several tokens in the configuration, any token may be
   /// absent.
+  ///
+  /// @throws StartException also if others can read or write a PIN file
   static List<Token> tokens(Config config) throws StartException {
+    for (Config.TokenSettings settings : config.tokens()) {
+      requirePrivatePin(settings);
+    }
     if (config.tokens().size() == 1) {
       return List.of(token(config.tokens().getFirst()));
     }
@@ -80,6 +88,19 @@ final class CommandSetup {
           use(settings, sessionCopies));
     } catch (TokenException e) {
       throw StartException.of(e);
+    }
+  }
+
+  /// Refuses a PIN file that others can read or write, also while another token could serve.
+  private static void requirePrivatePin(Config.TokenSettings settings) throws StartException {
+    Optional<String> refusal;
+    try {
+      refusal = FilePermissions.refusal(settings.pinFile(), FilePermissions.Content.SECRET);
+    } catch (IOException e) {
+      return; // The login reports an unreadable PIN file. Another token may serve meanwhile.
+    }
+    if (refusal.isPresent()) {
+      throw new StartException("token.pin_file: " + refusal.get(), ExitCode.CONFIG);
     }
   }
 

@@ -26,6 +26,7 @@ final class ServeCommand implements Command {
     Reloader.ignoreHangup();
     Path file = arguments.getPath(CONFIG);
     Config config = CommandSetup.config(file);
+    FileWarnings.logAll(file, config);
     var exit = new ProcessExit();
     var daemon = new Daemon(config, CommandSetup.tokens(config), Clock.systemUTC(), exit::restart);
     var running = new DaemonRunner(daemon, new Reloader(file, config, daemon), exit);

@@ -1,6 +1,7 @@
 package dev.hmacd.config;
 
 import dev.hmacd.file.FileException;
+import dev.hmacd.file.FilePermissions;
 import dev.hmacd.key.ArnScope;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -22,7 +23,7 @@ public final class ConfigFile {
 
   private ConfigFile() {}
 
-  /// Reads a file.
+  /// Reads a file. Refuses a file that others can write.
   ///
   /// @throws ConfigException with all problems of the file
   public static Config read(Path file) throws ConfigException {
@@ -30,6 +31,11 @@ public final class ConfigFile {
     try {
       if (Files.size(file) > MAX_BYTES) {
         throw new ConfigException(List.of(file + ": is longer than " + MAX_BYTES + " bytes"));
+      }
+      Optional<String> refusal =
+          FilePermissions.refusal(file, FilePermissions.Content.CONFIGURATION);
+      if (refusal.isPresent()) {
+        throw new ConfigException(List.of("--config: " + refusal.get()));
       }
       String text = Files.readString(file, StandardCharsets.UTF_8);
       root = new Load(LoadSettings.builder().build()).loadFromString(text);

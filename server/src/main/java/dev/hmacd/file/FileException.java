@@ -33,7 +33,15 @@ public final class FileException extends IOException {
         key + ": cannot read " + file + ": " + reason(cause) + "; " + remedy, cause);
   }
 
-  /// The failure of a file with unusable content or permissions.
+  /// The failure of a file with permissions that are too wide.
+  ///
+  /// @param key the configuration key or the option that names the file
+  /// @param refusal the text of [FilePermissions#refusal], which has the path and the remedy
+  public static FileException refused(String key, String refusal) {
+    return new FileException(key + ": " + refusal, null);
+  }
+
+  /// The failure of a file with unusable content.
   ///
   /// @param key the configuration key or the option that names the file
   /// @param fault the fault and the remedy, as the end of a sentence about the file

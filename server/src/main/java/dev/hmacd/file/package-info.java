@@ -1,4 +1,4 @@
-/// Failures of files that the configuration names.
+/// Files that the configuration names: their permissions, and failures to use them.
 @NullMarked
 package dev.hmacd.file;
 

@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import dev.hmacd.file.FileException;
+import dev.hmacd.file.FilePermissions;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.handler.ssl.OpenSsl;
@@ -23,6 +24,7 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -64,10 +66,11 @@ final class PemReader {
   /// The private key of a certificate.
   ///
   /// @param configurationKey the configuration key that names the file
-  /// @throws FileException if the file has no valid key, or if the key belongs to another
-  ///   certificate
+  /// @throws FileException if the file has no valid key, if the key belongs to another certificate,
+  ///   or if others can read or write the file
   static PrivateKey privateKey(String configurationKey, Path file, X509Certificate certificate)
       throws FileException {
+    requirePrivate(configurationKey, file);
     Matcher matcher =
         PRIVATE_KEY.matcher(new String(read(configurationKey, file), StandardCharsets.ISO_8859_1));
     if (!matcher.find()) {
@@ -159,6 +162,18 @@ final class PemReader {
     } finally {
       buffer.setZero(0, buffer.capacity());
       buffer.release();
+    }
+  }
+
+  private static void requirePrivate(String key, Path file) throws FileException {
+    Optional<String> refusal;
+    try {
+      refusal = FilePermissions.refusal(file, FilePermissions.Content.SECRET);
+    } catch (IOException e) {
+      throw FileException.unreadable(key, file, e);
+    }
+    if (refusal.isPresent()) {
+      throw FileException.refused(key, refusal.get());
     }
   }
 

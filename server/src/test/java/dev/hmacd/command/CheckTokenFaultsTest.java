@@ -48,7 +48,7 @@ final class CheckTokenFaultsTest {
     Files.delete(daemon.hsm().pinFile());
     daemon.configure(daemon.folder().resolve("missing.so"), "");
     assertThat(check().output().lines())
-        .anyMatch(line -> line.matches("FAIL +PIN file +.*/pin does not exist.*"))
+        .anyMatch(line -> line.matches("FAIL +PIN file +token.pin_file: .*/pin: no such file.*"))
         .anyMatch(line -> line.matches("FAIL +module +.*/missing.so: there is no such file.*"))
         .anyMatch(line -> line.matches("OK +registry +.*"));
   }
@@ -57,7 +57,7 @@ final class CheckTokenFaultsTest {
   void unusablePinFileIsReportedBesideTheTokenWithoutALogin() throws IOException {
     Files.writeString(daemon.hsm().pinFile(), "\n");
     assertThat(check().output().lines())
-        .anyMatch(line -> line.matches("FAIL +PIN file +.*/pin is empty.*"))
+        .anyMatch(line -> line.matches("FAIL +PIN file +token.pin_file: .*/pin is empty.*"))
         .anyMatch(line -> line.matches("OK +token +hmacd-test, serial .*"))
         .anyMatch(line -> line.matches("OK +CKM_SHA256_HMAC +.*"))
         .anyMatch(line -> line.matches("OK +registry +.*"))

@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.time.Duration;
@@ -304,6 +305,7 @@ final class ReloadTest {
             "certificate of another key",
             d -> d.write("server.pem", ca.server().getCertificatePEM())),
         tls("no key", d -> d.write("server-key.pem", "")),
+        tls("private key that others can read", ReloadTest::writeReadableKey),
         tls(
             "key of another type",
             d ->
@@ -340,6 +342,19 @@ final class ReloadTest {
 
   private static Arguments tls(String name, Consumer<LoopbackDaemon> damage) {
     return argumentSet(name, damage);
+  }
+
+  /// Replaces the private key by a copy that others can read.
+  private static void writeReadableKey(LoopbackDaemon daemon) {
+    try {
+      Path key = daemon.folder().resolve("server-key.pem");
+      Path copy = Files.createTempFile(daemon.folder(), "server-key", ".new");
+      Files.writeString(copy, Files.readString(key));
+      Files.setPosixFilePermissions(copy, PosixFilePermissions.fromString("rw-r--r--"));
+      Files.move(copy, key, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static String read(LoopbackDaemon daemon, String name) {

@@ -342,7 +342,7 @@ final class StartFailureTest {
     MISSING_MODULE("module: ", "missing.so", TEMPORARY) {
       @Override
       List<String> texts(Path value) {
-        return List.of("token.module: ", value + ": ", "No such file", "install the PKCS#11 module");
+        return List.of("token.module: ", value + ": ", "No such file", "install the module");
       }
     },
     TEXT_AS_MODULE("module: ", "hmacd.yaml", TEMPORARY) {
@@ -407,6 +407,63 @@ final class StartFailureTest {
         CONFIG,
         "--config: cannot read " + missing + ": no such file",
         "create the file");
+  }
+
+  private void setMode(Path file, String mode) throws IOException {
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rw-r--r--", "rw-----w-"})
+  void privateKeyThatOthersCanReadOrWriteNeedsAnOperator(String mode) throws IOException {
+    Listener.GRPC.configure(this, "127.0.0.1:0");
+    Path key = daemon.folder().resolve("key.pem");
+    setMode(key, mode);
+    String[] texts = {"grpc.tls.private_key", key.toString(), mode, "chmod o-"};
+    assertFails(daemon.run("serve"), CONFIG, texts);
+    assertFails(daemon.run("check"), FAULT_FOUND, texts);
+    setMode(key, "rw-------");
+    daemon.serve();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rw-r--r--", "rw-----w-"})
+  void pinFileThatOthersCanReadOrWriteNeedsAnOperator(String mode) throws IOException {
+    Path pin = daemon.hsm().pinFile();
+    setMode(pin, mode);
+    String[] texts = {"pin_file", pin.toString(), mode, "chmod o-"};
+    assertFails(daemon.run("serve"), CONFIG, texts);
+    assertFails(daemon.run("init"), CONFIG, texts);
+    assertFails(daemon.run("check"), FAULT_FOUND, texts);
+    setMode(pin, "rw-------");
+    daemon.serve();
+  }
+
+  @Test
+  void configurationThatOthersCanWriteNeedsAnOperator() throws IOException {
+    setMode(daemon.config(), "rw-r--rw-");
+    for (String command : List.of("serve", "init", "check")) {
+      assertFails(daemon.run(command), CONFIG, daemon.config().toString(), "chmod o-w");
+    }
+    setMode(daemon.config(), "rw-r--r--");
+    daemon.serve();
+  }
+
+  @Test
+  void registryThatOthersCanWriteGivesAWarning() throws IOException {
+    Path registry = daemon.folder().resolve("registry.db");
+    setMode(registry, "rw-----w-");
+    assertThat(daemon.run("check").output())
+        .containsPattern("WARN +permissions +registry.path: .*" + registry);
+    daemon.serve();
+    assertThat(daemon.output()).contains("File permissions too wide", registry.toString());
+  }
+
+  @Test
+  void privateFilesGiveNoWarning() {
+    assertThat(daemon.run("check").output()).doesNotContain("permissions");
+    daemon.serve();
+    assertThat(daemon.output()).doesNotContain("File permissions too wide");
   }
 
   /// For example, an installation without a library.

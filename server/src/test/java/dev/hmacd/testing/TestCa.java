@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
@@ -15,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /// A certificate authority for tests.
 public final class TestCa {
+  private static final FileAttribute<?> OWNER_ONLY =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
   private final X509Bundle authority;
 
   public TestCa(String name) {
@@ -100,6 +105,9 @@ public final class TestCa {
   public static void write(X509Bundle bundle, Path certificate, Path key) {
     try {
       Files.writeString(certificate, bundle.getCertificatePEM());
+      if (Files.notExists(key)) {
+        Files.createFile(key, OWNER_ONLY); // The daemon refuses a key that others can read.
+      }
       Files.writeString(key, bundle.getPrivateKeyPEM());
     } catch (IOException e) {
       throw new UncheckedIOException(e);

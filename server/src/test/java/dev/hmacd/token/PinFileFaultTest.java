@@ -53,7 +53,7 @@ final class PinFileFaultTest {
 
   /// Faults of a PIN file, with a part of the error text.
   enum FileFault {
-    MISSING("does not exist") {
+    MISSING("no such file") {
       @Override
       void cause(Path pin) throws IOException {
         Files.delete(pin);
@@ -77,13 +77,19 @@ final class PinFileFaultTest {
         Files.write(pin, new byte[] {(byte) 0xff});
       }
     },
-    READABLE_BY_OTHERS("can be read by others") {
+    READABLE_BY_OTHERS("others have permission r on ") {
       @Override
       void cause(Path pin) throws IOException {
         Files.setPosixFilePermissions(pin, PosixFilePermissions.fromString("rw----r--"));
       }
     },
-    FOLDER("is not a regular file") {
+    WRITABLE_BY_OTHERS("others have permission w on ") {
+      @Override
+      void cause(Path pin) throws IOException {
+        Files.setPosixFilePermissions(pin, PosixFilePermissions.fromString("rw-----w-"));
+      }
+    },
+    FOLDER("is a folder") {
       @Override
       void cause(Path pin) throws IOException {
         Files.delete(pin);

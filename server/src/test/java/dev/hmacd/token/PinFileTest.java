@@ -51,7 +51,9 @@ final class PinFileTest {
     assertThatThrownBy(new PinFile(absent)::read)
         .isInstanceOf(IOException.class)
         .hasMessage(
-            "the PIN file " + absent + " does not exist: create it, or correct pin_file");
+            "token.pin_file: cannot read "
+                + absent
+                + ": no such file or folder; create the file, or correct the path");
   }
 
   @ParameterizedTest
@@ -60,7 +62,7 @@ final class PinFileTest {
     PinFile empty = file(text, StandardCharsets.UTF_8);
     assertThatThrownBy(empty::read)
         .isInstanceOf(IOException.class)
-        .hasMessage("the PIN file " + empty.path() + " is empty: write the PIN into it");
+        .hasMessage("token.pin_file: " + empty.path() + " is empty; write the PIN into it");
   }
 
   @Test
@@ -74,21 +76,20 @@ final class PinFileTest {
   }
 
   @Test
-  void fileThatOthersCanReadIsRefused() throws IOException {
-    PinFile open = file("1234\n", StandardCharsets.UTF_8);
-    Files.setPosixFilePermissions(open.path(), PosixFilePermissions.fromString("rw----r--"));
-    assertThatThrownBy(open::read)
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("can be read by others: chmod o-r it");
-  }
-
-  /// A read of a FIFO could block.
-  @Test
-  void fileThatIsNotRegularIsRefused() throws IOException {
+  void folderIsRefused() throws IOException {
     PinFile directory = new PinFile(Files.createDirectory(folder.resolve("pin")));
     assertThatThrownBy(directory::read)
         .isInstanceOf(IOException.class)
-        .hasMessage("the PIN file " + directory.path() + " is not a regular file");
+        .hasMessage(
+            "token.pin_file: " + directory.path() + " is a folder; configure the path of a file");
+  }
+
+  /// A read of a FIFO or a device could block.
+  @Test
+  void fileThatIsNotRegularIsRefused() {
+    assertThatThrownBy(new PinFile(Path.of("/dev/null"))::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("token.pin_file: /dev/null is not a regular file; ");
   }
 
   /// For example, a loop of symbolic links.
@@ -98,7 +99,19 @@ final class PinFileTest {
     Files.createSymbolicLink(loop, loop);
     assertThatThrownBy(new PinFile(loop)::read)
         .isInstanceOf(IOException.class)
-        .hasMessageStartingWith("the PIN file " + loop + " cannot be read: Too many levels");
+        .hasMessageStartingWith("token.pin_file: cannot read " + loop + ": Too many levels");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rw----r--", "rw-----w-", "rw-rw-rw-"})
+  void fileThatOthersCanReadOrWriteIsRefused(String mode) throws IOException {
+    PinFile open = file("1234\n", StandardCharsets.UTF_8);
+    Files.setPosixFilePermissions(open.path(), PosixFilePermissions.fromString(mode));
+    assertThatThrownBy(open::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("token.pin_file: others have permission ")
+        .hasMessageContaining(open.path().toString())
+        .hasMessageContaining("chmod o-");
   }
 
   @Test

@@ -1,0 +1,78 @@
+package dev.hmacd.command;
+
+import dev.hmacd.config.Config;
+import dev.hmacd.config.TlsConfig;
+import dev.hmacd.file.FilePermissions;
+import dev.hmacd.file.FilePermissions.Content;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Too wide permissions of the files of a configuration that are not refused. `hmacd check` prints
+/// them, and `hmacd serve` logs them. The readers of the files refuse all other too wide
+/// permissions.
+final class FileWarnings {
+  private static final Logger log = LoggerFactory.getLogger(FileWarnings.class);
+
+  private FileWarnings() {}
+
+  /// A warning about a file.
+  ///
+  /// @param key the configuration key of the file
+  /// @param text the permission, with the file, its mode and the remedy
+  record FileWarning(String key, String text) {}
+
+  /// @param file the configuration file
+  static List<FileWarning> find(Path file, Config config) {
+    List<FileWarning> found = new ArrayList<>();
+    add(found, "--config", file, Content.CONFIGURATION);
+    config
+        .grpc()
+        .tcp()
+        .map(Config.TcpListener::tls)
+        .ifPresent(tls -> addKey(found, "grpc.tls", tls));
+    config
+        .awsKms()
+        .flatMap(Config.AwsKms::tls)
+        .ifPresent(tls -> addKey(found, "aws_kms.tls", tls));
+    for (Config.TokenSettings token : config.tokens()) {
+      add(found, "token.pin_file", token.pinFile(), Content.SECRET);
+    }
+    add(found, "registry.path", config.registry(), Content.REGISTRY);
+    Path folder = config.registry().getParent();
+    if (folder != null) {
+      add(found, "registry.path", folder, Content.REGISTRY);
+    }
+    return found;
+  }
+
+  private static void addKey(List<FileWarning> found, String section, TlsConfig files) {
+    add(found, section + ".private_key", files.privateKey(), Content.SECRET);
+  }
+
+  private static void add(List<FileWarning> found, String key, Path file, Content content) {
+    try {
+      for (String text : FilePermissions.warnings(file, content)) {
+        found.add(new FileWarning(key, text));
+      }
+    } catch (IOException e) {
+      log.atDebug()
+          .addKeyValue("key", key)
+          .addKeyValue("file", file)
+          .setCause(e)
+          .log("File permissions not checked; the reader of the file reports the error");
+    }
+  }
+
+  static void logAll(Path file, Config config) {
+    for (FileWarning warning : find(file, config)) {
+      log.atWarn()
+          .addKeyValue("key", warning.key())
+          .addKeyValue("reason", warning.text())
+          .log("File permissions too wide");
+    }
+  }
+}

@@ -1,0 +1,132 @@
+package dev.hmacd.file;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/// Checks the permissions of a file that decides who can use keys. Others are all users except the
+/// owner of the file, its group and root.
+///
+/// Permissions of others are refused, except for the registry. Permissions of a group give a
+/// warning. The group root (gid 0) has the trust of root: a credential of systemd
+/// (`LoadCredential`) belongs to this group, and its group permissions are the mask of its access
+/// control list.
+public final class FilePermissions {
+  /// The sticky bit of `st_mode` (inode(7)): in such a folder, only the owner of a file can replace
+  /// the file.
+  private static final int STICKY = 0x200;
+
+  private static final int OTHERS_WRITE = 0x2;
+  private static final int ROOT = 0;
+
+  /// The content of a file. It decides which permissions are too wide.
+  public enum Content {
+    /// The configuration has no secret, so all users may read it.
+    CONFIGURATION(true, true),
+    /// A private key or a PIN.
+    SECRET(false, true),
+    /// The registry, or its folder.
+    REGISTRY(false, false);
+
+    private final boolean readableByAll;
+    private final boolean refusedForOthers;
+
+    Content(boolean readableByAll, boolean refusedForOthers) {
+      this.readableByAll = readableByAll;
+      this.refusedForOthers = refusedForOthers;
+    }
+  }
+
+  /// A too wide permission.
+  ///
+  /// @param isRefused whether the daemon must not use the file
+  /// @param text the permission, with the file, its mode and the remedy
+  private record Finding(boolean isRefused, String text) {}
+
+  private FilePermissions() {}
+
+  /// The reason why the daemon must not use a file; empty if it may use the file.
+  ///
+  /// @throws IOException if the permissions cannot be read
+  public static Optional<String> refusal(Path file, Content content) throws IOException {
+    return findings(file, content).stream()
+        .filter(Finding::isRefused)
+        .map(Finding::text)
+        .findFirst();
+  }
+
+  /// The permissions of a file that are too wide, but not refused.
+  ///
+  /// @throws IOException if the permissions cannot be read
+  public static List<String> warnings(Path file, Content content) throws IOException {
+    return findings(file, content).stream()
+        .filter(finding -> !finding.isRefused())
+        .map(Finding::text)
+        .toList();
+  }
+
+  private static List<Finding> findings(Path file, Content content) throws IOException {
+    var attributes = Files.readAttributes(file, PosixFileAttributes.class);
+    Set<PosixFilePermission> permissions = attributes.permissions();
+    String mode = " (mode " + PosixFilePermissions.toString(permissions) + "): chmod ";
+    List<Finding> findings = new ArrayList<>();
+    String others =
+        tooWide(
+            !content.readableByAll && permissions.contains(PosixFilePermission.OTHERS_READ),
+            permissions.contains(PosixFilePermission.OTHERS_WRITE));
+    if (!others.isEmpty()) {
+      findings.add(
+          new Finding(
+              content.refusedForOthers,
+              "others have permission " + others + " on " + file + mode + "o-" + others + " it"));
+    }
+    String group =
+        tooWide(
+            !content.readableByAll && permissions.contains(PosixFilePermission.GROUP_READ),
+            permissions.contains(PosixFilePermission.GROUP_WRITE));
+    if (!group.isEmpty() && !Files.getAttribute(file, "unix:gid").equals(ROOT)) {
+      String who = "the group " + attributes.group().getName() + " has permission ";
+      findings.add(new Finding(false, who + group + " on " + file + mode + "g-" + group + " it"));
+    }
+    for (Path folder : foldersAbove(file)) {
+      int folderMode = (int) Files.getAttribute(folder, "unix:mode");
+      if ((folderMode & OTHERS_WRITE) != 0 && (folderMode & STICKY) == 0) {
+        findings.add(
+            new Finding(
+                content.refusedForOthers,
+                "others can write the folder "
+                    + folder
+                    + ", and so replace "
+                    + file
+                    + ": chmod o-w the folder"));
+      }
+    }
+    return findings;
+  }
+
+  /// The permissions in the form of chmod: `r`, `w` or `rw`; empty for none.
+  private static String tooWide(boolean read, boolean write) {
+    return (read ? "r" : "") + (write ? "w" : "");
+  }
+
+  /// The folders of the path, and those of the file behind symbolic links.
+  private static Set<Path> foldersAbove(Path file) throws IOException {
+    Set<Path> folders = new LinkedHashSet<>();
+    for (Path path : List.of(file.toAbsolutePath(), file.toRealPath())) {
+      Path folder = path.getParent();
+      while (folder != null) {
+        folders.add(folder);
+        folder = folder.getParent();
+      }
+    }
+    return folders;
+  }
+}
