@@ -2,11 +2,11 @@ package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
 import dev.hmacd.StartException;
+import dev.hmacd.config.Config;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -25,14 +25,13 @@ final class DevFolder {
   private static final FileAttribute<?> OWNER_ONLY_FILE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
-  /// Linux: sun_path has 108 bytes, including the terminating 0.
-  private static final int MAX_SOCKET_PATH = 107;
-
   /// First words of the env file, by which the next start recognises the file as its own.
   static final String ENV_START = "# Source this file: ";
 
   /// First words of the configuration file, by which the next start recognises the file as its own.
   private static final String CONFIG_START = "# Written by hmacd dev ";
+
+  private static final String SOCKET = "hmacd.sock";
 
   private final Path dir;
 
@@ -95,14 +94,23 @@ final class DevFolder {
   /// Refuses a folder in which another user can write: that user could choose the daemon's programs
   /// and callers.
   private void requireOwn() throws IOException, StartException {
-    var permissions = Files.getPosixFilePermissions(dir);
-    if (!Files.getAttribute(dir, "unix:uid").equals(uid())
-        || permissions.contains(PosixFilePermission.GROUP_WRITE)
-        || permissions.contains(PosixFilePermission.OTHERS_WRITE)) {
+    if (!isOwn(dir.toRealPath())) {
       throw new StartException(
           dir + " must belong to the user who runs hmacd dev, and nobody else may write in it",
           ExitCode.CONFIG);
     }
+  }
+
+  /// Whether a path is a folder of this user in which nobody else can write. A symbolic link is
+  /// none.
+  private static boolean isOwn(Path folder) throws IOException {
+    if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
+      return false;
+    }
+    var permissions = Files.getPosixFilePermissions(folder, LinkOption.NOFOLLOW_LINKS);
+    return Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS).equals(uid())
+        && !permissions.contains(PosixFilePermission.GROUP_WRITE)
+        && !permissions.contains(PosixFilePermission.OTHERS_WRITE);
   }
 
   /// The user id of this process.
@@ -124,20 +132,31 @@ final class DevFolder {
     Files.move(file(name + ".new"), file(name), StandardCopyOption.ATOMIC_MOVE);
   }
 
-  /// Path of the Unix socket: in the folder, or in a temporary directory if the path in the folder
-  /// exceeds the kernel's limit.
+  /// Path of the Unix socket: in the folder, or in a temporary folder if the path in the folder is
+  /// too long for the kernel.
   Path socket() throws IOException {
-    Path here = file("hmacd.sock");
-    if (here.toString().getBytes(StandardCharsets.UTF_8).length <= MAX_SOCKET_PATH) {
+    Path here = file(SOCKET);
+    if (here.toString().getBytes(StandardCharsets.UTF_8).length
+        <= Config.UnixSocket.MAX_PATH_BYTES) {
       return here;
     }
+    return temporaryFolder().resolve(SOCKET);
+  }
+
+  /// The temporary folder behind the link `run`. An earlier run has created it, or this method
+  /// creates it. The folder of an earlier run may be gone, and another user may have created a
+  /// folder with its name.
+  private Path temporaryFolder() throws IOException {
     Path link = file("run");
-    try {
-      Files.createSymbolicLink(link, Files.createTempDirectory("hmacd"));
-    } catch (FileAlreadyExistsException e) {
-      // An earlier run has created the link.
-      return link.toRealPath().resolve("hmacd.sock");
+    if (Files.isSymbolicLink(link)) {
+      Path target = dir.resolve(Files.readSymbolicLink(link));
+      if (isOwn(target)) {
+        return target;
+      }
+      Files.delete(link);
     }
-    return link.toRealPath().resolve("hmacd.sock");
+    Path fresh = Files.createTempDirectory("hmacd"); // Mode 0700.
+    Files.createSymbolicLink(link, fresh);
+    return fresh;
   }
 }

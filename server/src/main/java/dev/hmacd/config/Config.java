@@ -58,7 +58,11 @@ public record Config(
   public record TcpListener(InetSocketAddress listen, TlsConfig tls) {}
 
   /// Settings of the Unix socket, the listener for processes of this machine.
-  public record UnixSocket(Path path, Set<PosixFilePermission> mode) {}
+  public record UnixSocket(Path path, Set<PosixFilePermission> mode) {
+    /// Maximum length of the path in bytes. The kernel's limit is 107 bytes (unix(7), `sun_path`),
+    /// and the daemon first binds the socket to `PATH.new/s`.
+    public static final int MAX_PATH_BYTES = 101;
+  }
 
   /// Limits of the gRPC edge.
   ///

@@ -49,9 +49,10 @@ final class EdgeSections {
 
   private static Config.UnixSocket unix(Section section) {
     Path path = section.requiredPath("path");
-    // Linux: sun_path has 108 bytes, including the terminating 0.
-    if (path.toString().getBytes(StandardCharsets.UTF_8).length > 107) {
-      section.problem("path", "must be at most 107 bytes long, the kernel's limit: " + path);
+    int longest = Config.UnixSocket.MAX_PATH_BYTES;
+    if (path.toString().getBytes(StandardCharsets.UTF_8).length > longest) {
+      section.problem(
+          "path", "must be at most " + longest + " bytes long, for the kernel's limit: " + path);
     }
     Set<PosixFilePermission> mode =
         section

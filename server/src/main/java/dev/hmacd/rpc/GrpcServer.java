@@ -143,7 +143,7 @@ public final class GrpcServer implements AutoCloseable {
             Epoll.unavailabilityCause());
       }
       var file = new UnixSocketFile(unix.path());
-      file.removeStale();
+      file.prepare();
       listen(
           UnixSocketFile.KEY,
           unix.path(),
@@ -279,8 +279,8 @@ public final class GrpcServer implements AutoCloseable {
   private static Object user(Channel connection) {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
-    } catch (IOException e) {
-      return UNKNOWN_OWNER; // The connection is already closed.
+    } catch (IOException | IllegalArgumentException e) {
+      return UNKNOWN_OWNER; // The connection is already closed, or the kernel reports no user.
     }
   }
 

@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -21,9 +23,10 @@ import org.slf4j.LoggerFactory;
 /// The file of the Unix socket on which the daemon listens. This class removes only sockets, and no
 /// other file at the path.
 ///
-/// The daemon binds the socket to a temporary path, sets the mode, and creates a hard link at the
-/// configured path (link(2)). So no client can connect before the mode is set, and no other file at
-/// the path is replaced. At the close, Netty removes only the file at the temporary path.
+/// The daemon binds the socket in a new folder of mode 0700, sets the mode of the socket, and creates
+/// a hard link at the configured path (link(2)). So no other user can connect before the mode is
+/// set, whatever the umask is, and no other file at the path is replaced. At the close, Netty
+/// removes only the file in the folder.
 final class UnixSocketFile {
   static final String KEY = "grpc.unix_socket.path";
 
@@ -34,19 +37,28 @@ final class UnixSocketFile {
 
   private static final int SOCKET = 0xc000;
 
+  private static final int FOLDER = 0x4000;
+
   /// Names of the other file types in `st_mode`, for error texts.
   private static final Map<Integer, String> OTHER_TYPES =
       Map.of(
           0x1000, "a FIFO",
           0x2000, "a character device",
-          0x4000, "a folder",
+          FOLDER, "a folder",
           0x6000, "a block device",
           0x8000, "a regular file",
           0xa000, "a symbolic link");
 
-  private static final String SUFFIX = ".new";
+  private static final FileAttribute<?> OWNER_ONLY_FOLDER =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+
+  /// `Config.UnixSocket.MAX_PATH_BYTES` leaves room for this suffix and the name in the folder.
+  private static final String FOLDER_SUFFIX = ".new";
+
+  private static final String NAME_IN_FOLDER = "s";
 
   private final Path path;
+  private final Path folder;
   private final Path bound;
 
   /// The [#identity] of the daemon's own socket file; null before [#publish].
@@ -54,7 +66,8 @@ final class UnixSocketFile {
 
   UnixSocketFile(Path path) {
     this.path = path;
-    this.bound = path.resolveSibling(path.getFileName() + SUFFIX);
+    this.folder = path.resolveSibling(path.getFileName() + FOLDER_SUFFIX);
+    this.bound = folder.resolve(NAME_IN_FOLDER);
   }
 
   /// The temporary path, to which the server must bind.
@@ -62,32 +75,67 @@ final class UnixSocketFile {
     return bound;
   }
 
-  /// Removes the socket file of a daemon that crashed.
+  /// Removes the files of a daemon that crashed, and creates the folder of [#toBind].
   ///
-  /// @throws ListenException if another process listens on the socket, or if the file is not a
-  ///   socket
-  void removeStale() throws ListenException {
+  /// @throws ListenException if another process listens on the socket, or if another file is at a
+  ///   path of this class
+  void prepare() throws ListenException {
     removeStale(path);
-    removeStale(bound);
+    removeStaleFolder();
+    try {
+      Files.createDirectory(folder, OWNER_ONLY_FOLDER);
+    } catch (IOException e) {
+      throw ListenException.unusable(
+          KEY,
+          path,
+          "cannot create the folder "
+              + folder
+              + ": "
+              + e
+              + "; the daemon's user must be able to write its parent folder",
+          e);
+    }
+  }
+
+  private void removeStaleFolder() throws ListenException {
+    try {
+      int type = type(folder);
+      if (type != FOLDER) {
+        throw occupied(folder, type);
+      }
+      removeStale(bound);
+      Files.delete(folder);
+    } catch (NoSuchFileException e) {
+      // The path of the folder is free.
+    } catch (ListenException e) {
+      throw e;
+    } catch (IOException e) {
+      throw ListenException.unusable(
+          KEY, path, "the old folder " + folder + " cannot be removed: " + e + "; remove it", e);
+    }
+  }
+
+  private static ListenException occupied(Path path, int type) {
+    String found =
+        type == SOCKET
+            ? "a socket"
+            : OTHER_TYPES.getOrDefault(type, "a file that is not a socket");
+    return ListenException.unusable(
+        KEY, path, found + " is there; remove it, or configure another path", null);
   }
 
   private static void removeStale(Path path) throws ListenException {
     try {
-      int type = (int) attribute(path, "unix:mode") & TYPE_MASK;
+      int type = type(path);
       if (type != SOCKET) {
-        throw ListenException.unusable(
-            KEY,
-            path,
-            OTHER_TYPES.getOrDefault(type, "a file that is not a socket")
-                + " is there; remove it, or configure another path",
-            null);
+        throw occupied(path, type);
       }
       if (isListenedOn(path)) {
         throw ListenException.taken(KEY, path);
       }
       Files.delete(path);
     } catch (NoSuchFileException e) {
-      // The path is free, or its folder is missing. Without the folder, bind fails.
+      // The path is free, or its folder is missing. Without the folder, [#prepare] fails.
     } catch (ListenException e) {
       throw e;
     } catch (IOException e) {
@@ -121,6 +169,7 @@ final class UnixSocketFile {
       Files.setPosixFilePermissions(bound, mode);
       Files.createLink(path, bound);
       Files.delete(bound);
+      Files.delete(folder);
       own = identity();
     } catch (IOException e) {
       throw ListenException.unusable(
@@ -155,6 +204,10 @@ final class UnixSocketFile {
     } catch (IOException e) {
       log.atWarn().addKeyValue("path", path).setCause(e).log("Unix socket not removed");
     }
+  }
+
+  private static int type(Path path) throws IOException {
+    return (int) attribute(path, "unix:mode") & TYPE_MASK;
   }
 
   private static Object attribute(Path path, String name) throws IOException {

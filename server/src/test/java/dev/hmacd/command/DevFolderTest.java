@@ -35,4 +35,35 @@ final class DevFolderTest {
         .hasMessageContaining("nobody else may write");
     assertThat(env).hasContent("of another");
   }
+
+  /// The folder of a socket whose path would be too long. A later start uses it again, unless it is
+  /// gone, or belongs to another user or lets others write.
+  @Test
+  void temporaryFolderOfTheSocketIsUsedAgainWhileItIsPrivate() throws Exception {
+    var dev = new DevFolder(folder.resolve("x".repeat(101)));
+    dev.prepare();
+    Path first = dev.socket();
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(first.getParent())))
+        .isEqualTo("rwx------");
+    assertThat(dev.socket()).isEqualTo(first);
+
+    Files.setPosixFilePermissions(
+        first.getParent(), PosixFilePermissions.fromString("rwxrwxrwx"));
+    Path second = dev.socket();
+    assertThat(second).isNotEqualTo(first);
+    assertThat(dev.socket()).isEqualTo(second);
+    Files.delete(first.getParent());
+
+    Files.delete(second.getParent());
+    Path third = dev.socket();
+    assertThat(third).isNotEqualTo(second);
+    assertThat(third.getParent()).isEmptyDirectory();
+    Files.delete(third.getParent());
+  }
+
+  @Test
+  void shortPathOfTheSocketIsInTheFolder() throws Exception {
+    Path dir = folder.resolve("d");
+    assertThat(new DevFolder(dir).socket()).isEqualTo(dir.resolve("hmacd.sock"));
+  }
 }

@@ -209,6 +209,40 @@ final class StartFailureTest {
     daemon.serve();
   }
 
+  /// The daemon binds the socket in this folder. An empty folder is that of a daemon that crashed.
+  @ParameterizedTest
+  @EnumSource(names = "FOLDER", mode = EnumSource.Mode.EXCLUDE)
+  void otherFileAtThePathOfTheTemporaryFolderIsKept(Obstacle obstacle) throws IOException {
+    Path path = daemon.folder().resolve("hmacd.sock.new");
+    obstacle.put(path);
+    String before = identity(path);
+    assertFails(
+        daemon.run("serve"), CONFIG, path.toString(), "grpc.unix_socket.path", obstacle.name);
+    assertThat(identity(path)).isEqualTo(before);
+    Files.delete(path);
+    daemon.serve();
+  }
+
+  @Test
+  void folderWithOtherFilesAtThePathOfTheTemporaryFolderIsKept() throws IOException {
+    Path path = Files.createDirectory(daemon.folder().resolve("hmacd.sock.new"));
+    Path precious = Files.writeString(path.resolve("precious"), "precious");
+    assertFails(daemon.run("serve"), CONFIG, path.toString(), "grpc.unix_socket.path");
+    assertThat(precious).hasContent("precious");
+  }
+
+  @Test
+  void temporaryFolderOfACrashedDaemonIsRemovedAndTheSocketHasItsMode() throws IOException {
+    Path path = Files.createDirectory(daemon.folder().resolve("hmacd.sock.new"));
+    try (var crashed = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      crashed.bind(UnixDomainSocketAddress.of(path.resolve("s")));
+    }
+    daemon.serve();
+    assertThat(path).doesNotExist();
+    assertThat(Files.getPosixFilePermissions(daemon.folder().resolve("hmacd.sock")))
+        .isEqualTo(PosixFilePermissions.fromString("rw-rw----"));
+  }
+
   @Test
   void socketOfAnotherProcessIsKept() throws IOException {
     Path path = daemon.folder().resolve("hmacd.sock");

@@ -381,10 +381,10 @@ final class ConfigFileTest {
             new String[] {"grpc.listen: must be HOST:PORT, with a port from 0 to 65535"}),
         argumentSet(
             "too long socket path, and a mode in digits",
-            "grpc: {unix_socket: {path: /" + "x".repeat(107) + ", mode: '0660'}}\n" + REST,
+            "grpc: {unix_socket: {path: /" + "x".repeat(101) + ", mode: '0660'}}\n" + REST,
             new String[] {
-              "grpc.unix_socket.path: must be at most 107 bytes long, the kernel's limit: /"
-                  + "x".repeat(107),
+              "grpc.unix_socket.path: must be at most 101 bytes long, for the kernel's limit: /"
+                  + "x".repeat(101),
               "grpc.unix_socket.mode: must be permissions in the form rw-rw----",
             }),
         argumentSet(

@@ -48,7 +48,7 @@ public final class ChildDaemon implements AutoCloseable {
   /// A configuration and a token without own keys. No process is started.
   public static ChildDaemon blank() {
     try {
-      // The path of a socket has at most 107 bytes: the build folder can be too long.
+      // The path of a socket has at most 101 bytes: the build folder can be too long.
       return new ChildDaemon(Files.createTempDirectory("hmacd"));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
