@@ -290,6 +290,7 @@ train() {
     tail -n 20 "$dir/hmacd.log" >&2
     return 1
   fi
+  chmod 644 "$output.new" # The launcher's umask is 077, and the daemon of an installation has another user.
   mv "$output.new" "$output"
 }
 

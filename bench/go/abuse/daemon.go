@@ -53,7 +53,9 @@ func (w *world) startDaemon(o options) *daemon {
 	d.cmd = exec.Command(o.hmacd, "serve", "--config", w.file("abuse.yaml"))
 	d.cmd.Stdout, d.cmd.Stderr = output, output
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	options := os.Getenv("HMACD_JAVA_OPTS") + " -Xlog:gc:file=" + d.gcLog + ":uptime:filecount=0"
+	// The launcher disables the attach mechanism of the JVM, which collect uses.
+	options := os.Getenv("HMACD_JAVA_OPTS") + " -XX:-DisableAttachMechanism -Xlog:gc:file=" + d.gcLog +
+		":uptime:filecount=0"
 	d.cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+w.file("softhsm2.conf"), "HMACD_JAVA_OPTS="+options)
 	check(d.cmd.Start())
 	go func() {

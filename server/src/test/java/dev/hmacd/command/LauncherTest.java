@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +53,34 @@ final class LauncherTest {
         new ProcessBuilder(
             "sh", "-c", "ulimit -S -c \"$(ulimit -H -c)\"; exec \"$0\"", script.toString());
     assertThat(output(shell, java)).isEqualTo("0\n0\n");
+  }
+
+  @Test
+  void newFilesAreForTheUserOfTheDaemonAlone() throws Exception {
+    Path script = launcher();
+    Path java = write("jdk/bin/java", "#!/bin/sh\numask\n");
+    var shell = new ProcessBuilder("sh", "-c", "umask 0; exec \"$0\"", script.toString());
+    assertThat(output(shell, java)).isEqualTo("0077\n");
+  }
+
+  /// The JVM uses the last of several equal options.
+  @Test
+  void attachMechanismIsDisabledUnlessAnOptionOfTheUserEnablesIt() throws Exception {
+    Path script = launcher();
+    Path java = write("jdk/bin/java", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+    List<String> options =
+        output(new ProcessBuilder(script.toString()), java).lines().toList();
+    assertThat(options).contains("-XX:+DisableAttachMechanism");
+    var command = new ProcessBuilder(script.toString(), "serve");
+    command.environment().put("HMACD_JAVA_OPTS", "-Xmx1g -XX:-DisableAttachMechanism");
+    assertThat(output(command, java).lines())
+        .containsSubsequence(
+            "-Xmx384m",
+            "-XX:+DisableAttachMechanism",
+            "-Xmx1g",
+            "-XX:-DisableAttachMechanism",
+            "-jar",
+            "serve");
   }
 
   /// The unit does not restart the daemon after status 78: an operator has to act.
