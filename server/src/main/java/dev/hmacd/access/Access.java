@@ -80,7 +80,7 @@ public final class Access {
     if (!rule.actions().contains(action)) {
       return false;
     }
-    for (Rule.PrincipalPattern pattern : rule.principals()) {
+    for (PrincipalPattern pattern : rule.principals()) {
       if (pattern.fits(principal)) {
         return true;
       }

@@ -27,29 +27,6 @@ public record Rule(List<PrincipalPattern> principals, Set<Action> actions, List<
     }
   }
 
-  /// A pattern for principals: one name, or all names with a prefix.
-  ///
-  /// @param text a principal's name, or a prefix of names
-  public record PrincipalPattern(String text, boolean isPrefix) {
-    /// Parses `NAME` or `PREFIX*`. A prefix must contain the kind, such as `dns:`. A prefix of
-    /// SPIFFE IDs must also contain the trust domain. A prefix of ARNs must also contain the
-    /// account.
-    public static PrincipalPattern parse(String pattern) {
-      boolean prefix = pattern.endsWith("*");
-      String text = prefix ? pattern.substring(0, pattern.length() - 1) : pattern;
-      if (prefix) {
-        PrincipalKind.requirePrefix(text);
-      } else {
-        PrincipalKind.requireName(text);
-      }
-      return new PrincipalPattern(text, prefix);
-    }
-
-    boolean fits(Principal principal) {
-      return isPrefix ? principal.name().startsWith(text) : principal.name().equals(text);
-    }
-  }
-
   /// A pattern for keys: all keys, one key id, or keys by the name or prefix of an alias.
   public sealed interface KeyPattern {
     record All() implements KeyPattern {}

@@ -1,6 +1,7 @@
 package dev.hmacd.config;
 
 import dev.hmacd.access.Action;
+import dev.hmacd.access.PrincipalPattern;
 import dev.hmacd.access.Rule;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -15,7 +16,7 @@ final class RuleSections {
   static List<Rule> rules(Section section) {
     List<Rule> rules = new ArrayList<>();
     for (Section rule : section.sections("rules")) {
-      var principals = rule.list("principals", Rule.PrincipalPattern::parse);
+      var principals = rule.list("principals", PrincipalPattern::parse);
       var actions = actions(rule);
       var keys = rule.list("keys", Rule.KeyPattern::parse);
       rule.done();

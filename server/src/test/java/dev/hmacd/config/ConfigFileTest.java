@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.access.Action;
+import dev.hmacd.access.PrincipalPattern;
 import dev.hmacd.access.Rule;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.KeyId;
@@ -108,7 +109,7 @@ final class ConfigFileTest {
             logging: {format: json, level: debug}
             access:
               rules:
-                - principals: [uid:0, "dns:*"]
+                - principals: [uid:0, "dns:*.example.org", "spiffe://td/*"]
                   actions: [GenerateMac, DescribeKey]
                   keys: [00000000-0000-0000-0000-000000000000, alias/a, "alias/*", "alias/b/*"]
                 - {principals: [cn:root], actions: ["*"], keys: ["*"]}
@@ -193,8 +194,9 @@ final class ConfigFileTest {
                 List.of(
                     new Rule(
                         List.of(
-                            new Rule.PrincipalPattern("uid:0", false),
-                            new Rule.PrincipalPattern("dns:", true)),
+                            new PrincipalPattern.Exact("uid:0"),
+                            new PrincipalPattern.FirstLabel("dns:", ".example.org"),
+                            new PrincipalPattern.Prefix("spiffe://td/")),
                         Set.of(Action.GENERATE_MAC, Action.DESCRIBE_KEY),
                         List.of(
                             new Rule.KeyPattern.Id(
@@ -203,7 +205,7 @@ final class ConfigFileTest {
                             new Rule.KeyPattern.Named("alias/", true),
                             new Rule.KeyPattern.Named("alias/b/", true))),
                     new Rule(
-                        List.of(new Rule.PrincipalPattern("cn:root", false)),
+                        List.of(new PrincipalPattern.Exact("cn:root")),
                         Set.of(Action.values()),
                         List.of(new Rule.KeyPattern.All())))));
   }
@@ -264,8 +266,8 @@ final class ConfigFileTest {
               "metrics.listen: must be a loopback address: metrics are not authenticated",
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
-              "access.rules[0].principals[0]: a principal must start with one of [spiffe://, dns:,"
-                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[0].principals[0]: \"*\" is not valid: a principal must start with one of"
+                  + " [spiffe://, dns:, cn:, uid:, arn:]",
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[1]: must be a mapping",
@@ -463,19 +465,24 @@ final class ConfigFileTest {
               "access.rules[1].principals: must be a list with at least one item",
               "access.rules[1].actions: must be a list with at least one item",
               "access.rules[1].keys[0]: must be a string; quote it",
-              "access.rules[2].principals[0]: a SPIFFE wildcard must contain the whole trust"
-                  + " domain: spiffe://example.org/*",
-              "access.rules[3].principals[0]: a SPIFFE wildcard must contain the whole trust"
-                  + " domain: spiffe://example.org/*",
-              "access.rules[4].principals[0]: a principal must start with one of [spiffe://, dns:,"
-                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
-              "access.rules[5].principals[0]: a principal must start with one of [spiffe://, dns:,"
-                  + " cn:, uid:, arn:]; a trailing * is a wildcard",
+              "access.rules[2].principals[0]: " + refusal("spiffe://*"),
+              "access.rules[3].principals[0]: " + refusal("spiffe://td*"),
+              "access.rules[4].principals[0]: " + refusal("billing"),
+              "access.rules[5].principals[0]: " + refusal("uid:"),
               "access.rules[6].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[7].keys[0]: an alias must match alias/[a-zA-Z0-9/_-]{1,250}",
               "access.rules[8].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[9].keys: [ListKeys, CreateKey] can only be allowed with keys: [\"*\"]",
             }));
+  }
+
+  /// The error text for a principal in a rule, which has the text and the grammar.
+  private static String refusal(String principal) {
+    try {
+      throw new AssertionError(PrincipalPattern.parse(principal));
+    } catch (IllegalArgumentException e) {
+      return String.valueOf(e.getMessage());
+    }
   }
 
   private static String duration(String min, String max) {

@@ -3,6 +3,7 @@ package dev.hmacd.usecase;
 import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Principal;
+import dev.hmacd.access.PrincipalPattern;
 import dev.hmacd.access.Rule;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigFile;
@@ -116,7 +117,7 @@ final class HeldCreation {
     return new Access(
         List.of(
             new Rule(
-                List.of(Rule.PrincipalPattern.parse("cn:*")),
+                List.of(PrincipalPattern.parse("cn:test")),
                 EnumSet.allOf(Action.class),
                 List.of(new Rule.KeyPattern.All()))));
   }
