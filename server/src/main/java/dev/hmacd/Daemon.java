@@ -265,6 +265,12 @@ public final class Daemon implements AutoCloseable {
     edges.reloadTls();
   }
 
+  /// Whether new connections need [#reloadTls], because a certificate authority of callers has
+  /// expired or has become valid. Thread-safe.
+  public boolean isTrustOutdated() {
+    return edges.isTrustOutdated();
+  }
+
   /// The use cases, for the command that starts the daemon.
   public UseCases useCases() {
     return useCases;

@@ -122,6 +122,15 @@ final class DaemonMetrics {
           "hmacd_certificate_expiry_timestamp_seconds",
           "Expiry of the certificate of the gRPC edge, in seconds since the Unix epoch.",
           () -> tls.notAfter().getEpochSecond());
+      metrics.gauge(
+          "hmacd_client_authority_expiry_timestamp_seconds",
+          "Earliest expiry of the valid certificate authorities of grpc.tls.client_ca, in seconds"
+              + " since the Unix epoch; if none is valid, the latest expiry.",
+          () -> tls.earliestAuthorityExpiry().getEpochSecond());
+      metrics.gauge(
+          "hmacd_client_authorities_left_out",
+          "Certificate authorities of grpc.tls.client_ca that have expired or are not valid yet.",
+          tls::authoritiesLeftOut);
     }
   }
 

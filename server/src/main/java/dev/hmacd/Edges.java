@@ -56,7 +56,11 @@ final class Edges {
             new SigV4(SigningScope.kms(useCases.keys().scope().region()), clock),
             signingKeys(useCases.accessKeys()));
     grpcTls =
-        config.grpc().tcp().map(tcp -> new TlsContext("grpc.tls", tcp.tls(), "h2")).orElse(null);
+        config
+            .grpc()
+            .tcp()
+            .map(tcp -> new TlsContext("grpc.tls", tcp.tls(), clock, "h2"))
+            .orElse(null);
     grpc =
         new GrpcServer(
             config.grpc(), loops, grpcTls, useCases, health, calls, authenticator, budget);
@@ -64,7 +68,7 @@ final class Edges {
         config
             .awsKms()
             .flatMap(Config.AwsKms::tls)
-            .map(files -> new TlsContext("aws_kms.tls", files, "h2", "http/1.1"))
+            .map(files -> new TlsContext("aws_kms.tls", files, clock, "h2", "http/1.1"))
             .orElse(null);
     awsKms =
         config
@@ -118,6 +122,12 @@ final class Edges {
         .addKeyValue("edge", edge)
         .addKeyValue("not_after", files.notAfter())
         .log("TLS files reloaded");
+  }
+
+  /// Whether a certificate authority of callers has expired, or has become valid, since the TLS
+  /// files were read. Thread-safe.
+  boolean isTrustOutdated() {
+    return grpcTls != null && grpcTls.isTrustOutdated();
   }
 
   private static SigningKeySource signingKeys(AccessKeyService accessKeys) {

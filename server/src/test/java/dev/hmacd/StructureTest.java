@@ -26,6 +26,7 @@ import dev.hmacd.usecase.Call;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -190,7 +191,7 @@ final class StructureTest {
         .dependOnClassesThat()
         .haveFullyQualifiedName("dev.hmacd.sigv4.SigV4$UnverifiedSignature")
         .orShould()
-        .callMethod(TlsContext.class, "trust")
+        .callMethod(TlsContext.class, "trust", Instant.class)
         .check(MAIN);
   }
 

@@ -38,7 +38,7 @@ public final class Authenticator {
   }
 
   /// Whether credentials that were valid at the start of a call are valid now: the certificate has
-  /// not expired and is trusted, or the access key is active.
+  /// not expired and a valid authority accepts it, or the access key is active.
   public boolean isStillValid(VerifiedCredentials credentials) {
     return switch (credentials) {
       case ClientCertificate certificate ->

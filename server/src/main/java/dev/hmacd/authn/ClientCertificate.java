@@ -2,6 +2,7 @@ package dev.hmacd.authn;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Principal;
+import dev.hmacd.transport.ClientAuthorities;
 import dev.hmacd.transport.TlsContext;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// possession of the certificate's private key.
 ///
 /// The principal is read once for each connection. Expiry and trust are checked at each call,
-/// because a connection can outlive its certificate and the trust in the issuer.
+/// because a connection can outlive its certificate, its authority and the trust in the issuer.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The chain does not change.
 public final class ClientCertificate implements Credentials, VerifiedCredentials {
@@ -31,12 +32,14 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// Null if the certificate names no principal.
   private final Authentication.@Nullable Authenticated authenticated;
 
-  /// The trusted authorities that accepted the chain last, at first those of the handshake. Null if
-  /// the authorities of the handshake are unknown.
-  private volatile TlsContext.@Nullable Trust acceptedBy;
+  /// The trust anchors that accepted the chain last, at first those of the handshake. Null if the
+  /// trust anchors of the handshake are unknown.
+  private volatile ClientAuthorities.@Nullable Anchors acceptedBy;
 
   ClientCertificate(
-      X509Certificate[] chain, TlsContext tls, TlsContext.@Nullable Trust trustOfHandshake) {
+      X509Certificate[] chain,
+      TlsContext tls,
+      ClientAuthorities.@Nullable Anchors trustOfHandshake) {
     this.chain = chain;
     this.notAfter =
         Arrays.stream(chain)
@@ -55,7 +58,7 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// has presented none.
   ///
   /// @param session the TLS session after the complete handshake; null if unknown
-  /// @param tls the TLS context with the currently trusted authorities
+  /// @param tls the TLS context with the present trust anchors
   public static Credentials of(@Nullable SSLSession session, TlsContext tls) {
     if (session == null) {
       return new NoCredentials();
@@ -85,12 +88,12 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
     if (now.isAfter(notAfter)) {
       return Authentication.Refused.CERTIFICATE_EXPIRED;
     }
-    TlsContext.Trust current = tls.trust();
-    if (acceptedBy != current) {
-      if (!current.accepts(chain)) {
+    ClientAuthorities.Anchors present = tls.trust(now);
+    if (acceptedBy != present) {
+      if (!present.accepts(chain)) {
         return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;
       }
-      acceptedBy = current;
+      acceptedBy = present;
     }
     return authenticated;
   }

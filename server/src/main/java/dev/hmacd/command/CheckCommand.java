@@ -150,12 +150,26 @@ final class CheckCommand implements Command {
   }
 
   private void tls(String section, TlsConfig files) {
-    TlsContext tls = new TlsContext(section, files, "h2");
+    TlsContext tls = new TlsContext(section, files, Clock.systemUTC(), "h2");
     try {
       tls.reload();
       list.ok(section, "the daemon's certificate expires at " + tls.notAfter());
+      if (files.clientCa().isPresent()) {
+        authorities(section + ".client_ca", tls);
+      }
     } catch (IOException e) {
       list.fail(section, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void authorities(String key, TlsContext tls) {
+    int leftOut = tls.authoritiesLeftOut();
+    if (leftOut > 0) {
+      list.warn(
+          key,
+          leftOut + " certificate authorities have expired or are not valid yet; see the log");
+    } else {
+      list.ok(key, "the first certificate authority expires at " + tls.earliestAuthorityExpiry());
     }
   }
 

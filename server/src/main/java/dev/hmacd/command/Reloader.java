@@ -20,6 +20,7 @@ import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
 /// Reloads the configuration and TLS files of the running daemon after a change, and on SIGHUP.
+/// Reloads the TLS files also when a certificate authority of callers expires or becomes valid.
 /// Polls the files once a second, because file events miss a changed symbolic link in the path.
 /// Many systems replace certificates by changing such a link.
 final class Reloader implements AutoCloseable {
@@ -116,7 +117,8 @@ final class Reloader implements AutoCloseable {
         lastConfig = config;
       }
       List<String> tls = states(tlsFiles);
-      if ((forced || !tls.equals(lastTls)) && reloadTls(forced)) {
+      boolean changed = !tls.equals(lastTls) || daemon.isTrustOutdated();
+      if ((forced || changed) && reloadTls(forced)) {
         lastTls = tls;
       }
     } catch (RuntimeException | Error e) {

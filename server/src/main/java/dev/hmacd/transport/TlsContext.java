@@ -15,30 +15,39 @@ import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSessionContext;
-import javax.net.ssl.TrustManagerFactory;
-import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// TLS context of a listener, with certificates that can be replaced while connections are open.
 /// Each new connection uses the newest files. An edge must check each open connection against the
-/// newest [#trust].
+/// present [#trust].
 public final class TlsContext {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
+  /// Maximum number of certificate authorities in an error text.
+  private static final int MAX_NAMED = 3;
+
+  /// Name of the trust anchors in a TLS session.
+  private static final String SESSION_VALUE = ClientAuthorities.Anchors.class.getName();
+
+  private static final Logger log = LoggerFactory.getLogger(TlsContext.class);
+
   private final String section;
   private final TlsConfig config;
+  private final Clock clock;
   private final ApplicationProtocolConfig protocols;
   private volatile @Nullable Material material;
 
@@ -53,10 +62,12 @@ public final class TlsContext {
   ///
   /// @param section name of the section in the configuration, for error messages
   /// @param config paths of the files; with a `clientCa`, clients must have a certificate
+  /// @param clock the clock for the validity of certificate authorities
   /// @param protocols ALPN names of the protocols, the preferred one first
-  public TlsContext(String section, TlsConfig config, String... protocols) {
+  public TlsContext(String section, TlsConfig config, Clock clock, String... protocols) {
     this.section = section;
     this.config = config;
+    this.clock = clock;
     this.protocols =
         new ApplicationProtocolConfig(
             Protocol.ALPN,
@@ -65,26 +76,14 @@ public final class TlsContext {
             protocols);
   }
 
-  /// The certificate authorities whose client certificates are accepted.
-  public static final class Trust {
-    private final X509TrustManager manager;
-
-    private Trust(X509TrustManager manager) {
-      this.manager = manager;
-    }
-
-    /// Whether a client's certificate chain is valid now (RFC 5280, section 6).
-    public boolean accepts(X509Certificate[] chain) {
-      try {
-        manager.checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
-        return true;
-      } catch (CertificateException e) {
-        return false;
-      }
-    }
-  }
-
+  /// The content of the TLS files.
+  ///
+  /// @param trust the trust in clients; null if clients do not authenticate by certificate
+  /// @param notAfter expiry of the daemon's own certificate
   private record Material(SslContext context, @Nullable Trust trust, Instant notAfter) {}
+
+  /// @param anchors the trust anchors of all handshakes with the Netty context
+  private record Trust(ClientAuthorities authorities, ClientAuthorities.Anchors anchors) {}
 
   /// Starts to read the TLS files on a separate thread. Reading takes about as long as the rest of
   /// the daemon's start.
@@ -112,10 +111,11 @@ public final class TlsContext {
     }
   }
 
-  /// Reads the TLS files. If all files are valid, new connections use them.
+  /// Reads the TLS files. If all files are valid, new connections use them. Logs each certificate
+  /// authority that has expired or is not valid yet.
   ///
-  /// @throws FileException if a file cannot be read or is not valid, or if the files do not belong
-  ///   together; the previous files stay in use
+  /// @throws FileException if a file cannot be read or is not valid, if the files do not belong
+  ///   together, or if no certificate authority is valid; the previous files stay in use
   public void reload() throws FileException {
     try {
       List<X509Certificate> own =
@@ -130,11 +130,13 @@ public final class TlsContext {
               .applicationProtocolConfig(protocols);
       Trust trust = null;
       if (config.clientCa().isPresent()) {
-        TrustManagerFactory factory = trustOnly(config.clientCa().get());
-        trust = new Trust((X509TrustManager) factory.getTrustManagers()[0]);
-        builder.trustManager(factory).clientAuth(ClientAuth.REQUIRE);
+        trust = trust(config.clientCa().get());
+        builder.trustManager(trust.anchors().factory()).clientAuth(ClientAuth.REQUIRE);
       }
       material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
+      if (trust != null) {
+        trust.anchors().leftOut().forEach(this::logLeftOut);
+      }
     } catch (CertificateException e) {
       throw FileException.unusable(
           section + ".certificate",
@@ -143,7 +145,7 @@ public final class TlsContext {
           e);
     } catch (FileException e) {
       throw e;
-    } catch (GeneralSecurityException | IOException | IllegalArgumentException e) {
+    } catch (IOException | IllegalArgumentException e) {
       throw FileException.ofSection(
           section,
           "the TLS library refused the files: " + e.getMessage() + "; install other files",
@@ -151,18 +153,41 @@ public final class TlsContext {
     }
   }
 
-  private TrustManagerFactory trustOnly(Path authorities)
-      throws IOException, GeneralSecurityException {
-    KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-    store.load(null, null);
-    int i = 0;
-    for (X509Certificate each : PemReader.certificates(section + ".client_ca", authorities)) {
-      store.setCertificateEntry("ca-" + i++, each);
+  private Trust trust(Path file) throws FileException {
+    String key = section + ".client_ca";
+    Instant now = clock.instant();
+    var authorities = new ClientAuthorities(PemReader.certificates(key, file), now);
+    ClientAuthorities.Anchors anchors = authorities.at(now);
+    if (anchors.factory() == null) {
+      throw FileException.unusable(
+          key,
+          file,
+          "has no certificate authority that is valid now; add a valid one: "
+              + anchors.leftOut().stream()
+                  .limit(MAX_NAMED)
+                  .map(TlsContext::validity)
+                  .collect(Collectors.joining(", ")),
+          null);
     }
-    TrustManagerFactory factory =
-        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-    factory.init(store);
-    return factory;
+    return new Trust(authorities, anchors);
+  }
+
+  private static String validity(X509Certificate authority) {
+    return authority.getSubjectX500Principal().getName()
+        + " is valid from "
+        + authority.getNotBefore().toInstant()
+        + " to "
+        + authority.getNotAfter().toInstant();
+  }
+
+  private void logLeftOut(X509Certificate authority) {
+    log.atWarn()
+        .addKeyValue("subject", authority.getSubjectX500Principal().getName())
+        .addKeyValue("not_before", authority.getNotBefore().toInstant())
+        .addKeyValue("not_after", authority.getNotAfter().toInstant())
+        .addKeyValue("file", config.clientCa().orElseThrow())
+        .addKeyValue("key", section + ".client_ca")
+        .log("Certificate authority left out: expired or not valid yet");
   }
 
   private Material material() {
@@ -173,11 +198,7 @@ public final class TlsContext {
     return loaded;
   }
 
-  /// The newest [Trust]: the certificate authorities in the newest TLS files. Edges must check open
-  /// connections against the newest trust.
-  ///
-  /// @throws IllegalStateException if clients do not authenticate by certificate on this listener
-  public Trust trust() {
+  private Trust clientTrust() {
     Trust trust = material().trust();
     if (trust == null) {
       throw new IllegalStateException(
@@ -186,23 +207,54 @@ public final class TlsContext {
     return trust;
   }
 
+  /// The trust anchors at a time: the certificate authorities in the newest TLS files that are
+  /// valid. Edges must check open connections against the present trust anchors. Thread-safe.
+  ///
+  /// @throws IllegalStateException if clients do not authenticate by certificate on this listener
+  public ClientAuthorities.Anchors trust(Instant now) {
+    return clientTrust().authorities().at(now);
+  }
+
+  /// Whether a certificate authority has expired or begun since the TLS files were read. Then
+  /// [#reload] gives new connections the present trust anchors. Thread-safe.
+  public boolean isTrustOutdated() {
+    Material loaded = material;
+    Trust trust = loaded == null ? null : loaded.trust();
+    return trust != null && trust.authorities().at(clock.instant()) != trust.anchors();
+  }
+
+  /// The earliest expiry of the valid certificate authorities; of expired ones if none is valid.
+  public Instant earliestAuthorityExpiry() {
+    return clientTrust().authorities().earliestExpiry(clock.instant());
+  }
+
+  /// Number of certificate authorities that have expired or are not valid yet.
+  public int authoritiesLeftOut() {
+    return clientTrust().authorities().at(clock.instant()).leftOut().size();
+  }
+
   /// Expiry time of the daemon's own certificate.
   public Instant notAfter() {
     return material().notAfter();
   }
 
-  /// A new TLS engine, whose session stores the trust of its handshake.
+  /// A new TLS engine, whose session stores the trust anchors of its handshake. A resumed session
+  /// has no new validation, but its first handshake used the same trust anchors: sessions of
+  /// another Netty context cannot be resumed.
   private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
     SSLEngine engine = now.context().newEngine(allocator);
-    if (now.trust() != null) {
-      engine.getSession().putValue(Trust.class.getName(), now.trust());
+    Trust trust = now.trust();
+    if (trust != null) {
+      engine.getSession().putValue(SESSION_VALUE, trust.anchors());
     }
     return engine;
   }
 
-  /// The trust that was current in the handshake of a session; null if unknown.
-  public static @Nullable Trust trustOf(SSLSession session) {
-    return session.getValue(Trust.class.getName()) instanceof Trust trust ? trust : null;
+  /// The trust anchors in the handshake of a session; null if unknown.
+  public static ClientAuthorities.@Nullable Anchors trustOf(SSLSession session) {
+    return session.getValue(SESSION_VALUE) instanceof ClientAuthorities.Anchors anchors
+        ? anchors
+        : null;
   }
 
   /// A Netty context that creates each new TLS engine with the newest files.

@@ -21,6 +21,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -73,6 +74,7 @@ final class AuthenticatorTest {
                 files.resolve("certificate.pem"),
                 files.resolve("key.pem"),
                 Optional.of(files.resolve("clients.pem"))),
+            Clock.systemUTC(),
             "h2");
     trust(AUTHORITY);
   }

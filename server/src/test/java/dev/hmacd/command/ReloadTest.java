@@ -36,6 +36,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -100,8 +101,12 @@ final class ReloadTest {
   }
 
   private boolean isAllowed(Caller caller) {
+    return isAllowed(caller, key);
+  }
+
+  private static boolean isAllowed(Caller caller, String keyId) {
     try {
-      return caller.generateMac(key, "hello").length == 32;
+      return caller.generateMac(keyId, "hello").length == 32;
     } catch (StatusRuntimeException e) {
       return false;
     }
@@ -327,6 +332,16 @@ final class ReloadTest {
                     d.folder().resolve("server-key.pem"))),
         tls("no authority", d -> d.write("ca.pem", "")),
         tls(
+            "expired authority",
+            d ->
+                d.write(
+                    "ca.pem",
+                    new TestCa(
+                            "expired",
+                            Instant.now().minus(Duration.ofDays(2)),
+                            Instant.now().minus(Duration.ofDays(1)))
+                        .pem())),
+        tls(
             "malformed authority",
             d ->
                 d.write(
@@ -490,6 +505,45 @@ final class ReloadTest {
     @Override
     public Clock withZone(ZoneId zone) {
       return this;
+    }
+  }
+
+  /// New connections, and connections that are open at the end of the authority.
+  @Test
+  void authorityThatExpiresMakesNoCallersAfterwards() throws Exception {
+    var clock = new TestClock();
+    Instant end = clock.now.plus(Duration.ofHours(1)).truncatedTo(ChronoUnit.SECONDS);
+    var expiring = new TestCa("expiring", end.minus(Duration.ofDays(2)), end);
+    try (var other = LoopbackDaemon.withAdmin().clock(clock).start();
+        LogWatch log = LogWatch.start()) {
+      other.write("ca.pem", other.ca().pem() + expiring.pem());
+      other.daemon().reloadTls();
+      Caller lasting = other.as("admin");
+      String made = lasting.createKey(KeySpec.KEY_SPEC_HMAC_256);
+      Caller caller = other.as(expiring.client("admin"));
+      assertThat(caller.generateMac(made, "hello")).hasSize(32);
+      assertThat(other.metric("hmacd_client_authority_expiry_timestamp_seconds"))
+          .isEqualTo(end.getEpochSecond());
+      assertThat(other.metric("hmacd_client_authorities_left_out")).isZero();
+      try (var polling =
+          new Reloader(other.config(), ConfigFile.read(other.config()), other.daemon())) {
+        polling.start();
+        clock.now = end.plusNanos(1);
+        assertThatThrownBy(() -> caller.generateMac(made, "hello"))
+            .satisfies(failsWith(Code.UNAUTHENTICATED, "UNAUTHENTICATED"));
+        assertThat(lasting.generateMac(made, "hello")).hasSize(32);
+        Eventually.holds(
+            "the expired authority is logged",
+            () -> log.count("Certificate authority left out", "CN=expiring") > 0);
+      }
+      assertThat(other.metric("hmacd_client_authorities_left_out")).isEqualTo(1);
+      Eventually.holds(
+          "a new connection is refused",
+          () -> {
+            try (Caller late = other.as(expiring.client("admin"))) {
+              return !isAllowed(late, made);
+            }
+          });
     }
   }
 

@@ -17,6 +17,8 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -256,6 +258,25 @@ final class StartFailureTest {
     // No process listens on the socket after this line.
     assertThat(path).exists();
     daemon.serve();
+  }
+
+  @Test
+  void expiredAuthorityNeedsAnOperator() throws IOException {
+    Listener.GRPC.configure(this, "127.0.0.1:0");
+    Instant now = Instant.now();
+    var expired =
+        new TestCa("expired", now.minus(Duration.ofDays(2)), now.minus(Duration.ofDays(1)));
+    daemon.write("ca.pem", expired.pem());
+    String[] texts = {"grpc.tls.client_ca", "CN=expired", "no certificate authority"};
+    assertFails(daemon.run("serve"), CONFIG, texts);
+    assertFails(daemon.run("check"), FAULT_FOUND, texts);
+
+    daemon.write("ca.pem", expired.pem() + new TestCa("valid").pem());
+    Result check = daemon.run("check");
+    assertThat(check.output())
+        .containsPattern("WARN +grpc.tls.client_ca +1 certificate authorities");
+    daemon.serve();
+    assertThat(daemon.output()).contains("Certificate authority left out", "CN=expired");
   }
 
   @Test

@@ -22,14 +22,50 @@ public final class TestCa {
 
   private final X509Bundle authority;
 
+  /// An authority with a long validity period, also for daemons with another clock.
   public TestCa(String name) {
-    this.authority =
+    this(name, Instant.EPOCH, Instant.now().plus(Duration.ofDays(10_000)));
+  }
+
+  public TestCa(String name, Instant notBefore, Instant notAfter) {
+    this(
         built(
             base()
                 .subject("CN=" + name)
+                .notBefore(notBefore)
+                .notAfter(notAfter)
                 .setIsCertificateAuthority(true)
                 .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign),
-            null);
+            null));
+  }
+
+  private TestCa(X509Bundle authority) {
+    this.authority = authority;
+  }
+
+  /// An authority with the name and the key of this authority, and another validity period.
+  public TestCa renewed(Instant notBefore, Instant notAfter) {
+    return new TestCa(
+        built(
+            base()
+                .subject(authority.getCertificate().getSubjectX500Principal())
+                .keyPair(authority.getKeyPair())
+                .notBefore(notBefore)
+                .notAfter(notAfter)
+                .setIsCertificateAuthority(true)
+                .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign),
+            null));
+  }
+
+  /// A certificate for the name and the key of this authority, which another authority signs.
+  public X509Bundle crossSigned(TestCa signer) {
+    return built(
+        base()
+            .subject(authority.getCertificate().getSubjectX500Principal())
+            .keyPair(authority.getKeyPair())
+            .setIsCertificateAuthority(true)
+            .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign),
+        signer.authority);
   }
 
   private static CertificateBuilder base() {

@@ -1,0 +1,171 @@
+package dev.hmacd.transport;
+
+import com.google.errorprone.annotations.Immutable;
+import com.google.errorprone.annotations.ThreadSafe;
+import java.io.IOException;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509TrustManager;
+import org.jspecify.annotations.Nullable;
+
+/// The certificate authorities of `client_ca`.
+///
+/// An authority is a trust anchor only within the validity period of its certificate. The PKIX
+/// validation of the JDK does not check the validity of a trust anchor (RFC 5280, section 6.1.1).
+/// So an authority outside its period is left out of the trust store. A client cannot bring it back
+/// with a certificate for the same name and key: that certificate is an intermediate certificate,
+/// which a valid authority must have signed.
+@ThreadSafe
+@SuppressWarnings("ThreadSafe") // Certificates do not change.
+public final class ClientAuthorities {
+  private final List<X509Certificate> all;
+
+  /// The anchors of the last known period. Two threads may compute the same anchors twice.
+  private volatile Anchors current;
+
+  /// @param all the certificates of the file
+  ClientAuthorities(List<X509Certificate> all, Instant now) {
+    this.all = List.copyOf(all);
+    this.current = new Anchors(this.all, now);
+  }
+
+  /// The trust anchors at a time: the same object, until an authority expires or its period begins.
+  /// Thread-safe. Never blocks.
+  public Anchors at(Instant now) {
+    Anchors known = current;
+    if (!known.isFor(now)) {
+      known = new Anchors(all, now);
+      current = known;
+    }
+    return known;
+  }
+
+  /// The earliest expiry of the authorities that are valid at a time. If none is valid, the latest
+  /// expiry of all authorities.
+  Instant earliestExpiry(Instant now) {
+    List<X509Certificate> valid = at(now).valid;
+    return valid.isEmpty()
+        ? expiries(all).max(Comparator.naturalOrder()).orElseThrow()
+        : expiries(valid).min(Comparator.naturalOrder()).orElseThrow();
+  }
+
+  private static Stream<Instant> expiries(List<X509Certificate> authorities) {
+    return authorities.stream().map(each -> each.getNotAfter().toInstant());
+  }
+
+  /// An immutable set of trust anchors, for a period of time without a change. The object identity
+  /// is the version of the trust.
+  @Immutable
+  @SuppressWarnings("Immutable") // Certificates and trust managers do not change.
+  public static final class Anchors {
+    private final List<X509Certificate> valid;
+    private final List<X509Certificate> leftOut;
+    private final Instant from;
+
+    /// The first instant after the period.
+    private final Instant end;
+
+    /// Null without a valid authority: a trust manager needs at least one trust anchor.
+    private final @Nullable TrustManagerFactory factory;
+
+    private Anchors(List<X509Certificate> all, Instant now) {
+      valid = all.stream().filter(each -> isValid(each, now)).toList();
+      leftOut = all.stream().filter(each -> !isValid(each, now)).toList();
+      from = changes(all).filter(each -> !each.isAfter(now)).max(order()).orElse(Instant.MIN);
+      end = changes(all).filter(each -> each.isAfter(now)).min(order()).orElse(Instant.MAX);
+      factory = valid.isEmpty() ? null : factory(valid);
+    }
+
+    private static Comparator<Instant> order() {
+      return Comparator.naturalOrder();
+    }
+
+    private static Instant begin(X509Certificate authority) {
+      return authority.getNotBefore().toInstant();
+    }
+
+    /// The first instant after the validity period, whose last instant is `notAfter`.
+    private static Instant end(X509Certificate authority) {
+      return authority.getNotAfter().toInstant().plusNanos(1);
+    }
+
+    private static boolean isValid(X509Certificate authority, Instant now) {
+      return !now.isBefore(begin(authority)) && now.isBefore(end(authority));
+    }
+
+    /// The instants at which the set of valid authorities changes.
+    private static Stream<Instant> changes(List<X509Certificate> all) {
+      return all.stream().flatMap(each -> Stream.of(begin(each), end(each)));
+    }
+
+    private static TrustManagerFactory factory(List<X509Certificate> anchors) {
+      try {
+        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+        store.load(null, null);
+        int i = 0;
+        for (X509Certificate each : anchors) {
+          store.setCertificateEntry("ca-" + i++, each);
+        }
+        TrustManagerFactory made =
+            TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        made.init(store);
+        return made;
+      } catch (GeneralSecurityException | IOException e) {
+        throw new IllegalStateException("trust store of client_ca not built", e);
+      }
+    }
+
+    private boolean isFor(Instant now) {
+      return !now.isBefore(from) && now.isBefore(end);
+    }
+
+    /// The trust manager factory for handshakes; null if no authority is valid.
+    @Nullable TrustManagerFactory factory() {
+      return factory;
+    }
+
+    /// The authorities that have expired, or are not valid yet.
+    List<X509Certificate> leftOut() {
+      return leftOut;
+    }
+
+    /// Whether a client's certificate chain is valid now (RFC 5280, section 6).
+    ///
+    /// @param chain the client's own certificate first
+    public boolean accepts(X509Certificate[] chain) {
+      TrustManagerFactory trust = factory;
+      if (trust == null) {
+        return false;
+      }
+      try {
+        ((X509TrustManager) trust.getTrustManagers()[0])
+            .checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
+        return true;
+      } catch (CertificateException e) {
+        return false;
+      }
+    }
+
+    /// Whether the certificate itself is a trust anchor.
+    public boolean contains(X509Certificate certificate) {
+      return valid.contains(certificate);
+    }
+
+    /// Whether a certificate has the name and the public key of a trust anchor. The validation of an
+    /// ordered chain ends at such a certificate, and ignores its signature.
+    public boolean isNamedAsAnchor(X509Certificate certificate) {
+      return valid.stream()
+          .anyMatch(
+              anchor ->
+                  anchor.getSubjectX500Principal().equals(certificate.getSubjectX500Principal())
+                      && anchor.getPublicKey().equals(certificate.getPublicKey()));
+    }
+  }
+}
