@@ -74,7 +74,7 @@ final class StructureTest {
               "transport"),
           entry("http", "file", "limit", "transport"),
           entry("sigv4", "http", "key", "access", "token"),
-          entry("authn", "access", "transport", "http", "sigv4"),
+          entry("authn", "access", "transport", "http", "sigv4", "log"),
           entry(
               "awskms",
               "file",

@@ -15,15 +15,31 @@ public sealed interface Authentication
   record Authenticated(Principal principal, VerifiedCredentials credentials)
       implements Authentication {}
 
-  /// The credentials of the connection are missing or not valid.
+  /// The credentials of the connection are missing or not valid. Log lines have the constant as the
+  /// reason; callers do not get it.
   enum Refused implements Authentication {
     /// The connection has no credentials.
     NO_CREDENTIALS,
-    /// The client certificate names no principal.
-    NO_PRINCIPAL,
+    /// The client certificate has no URI SAN with a SPIFFE ID, no DNS SAN and no single CN.
+    NO_NAME,
+    /// The preferred name in the client certificate is not a valid name of its kind, or the
+    /// certificate has a second URI SAN. The next kind of name does not replace it.
+    MALFORMED_NAME,
+    /// An extension of the client certificate cannot be parsed.
+    MALFORMED_EXTENSION,
+    /// The client certificate is that of a certificate authority (basicConstraints CA:TRUE).
+    AUTHORITY_CERTIFICATE,
+    /// The client certificate has an extendedKeyUsage without clientAuth.
+    NOT_FOR_CLIENTS,
+    /// The client certificate has a keyUsage without digitalSignature.
+    NOT_FOR_SIGNATURES,
+    /// A signature in the chain is not made with SHA-2, SHA-3 or EdDSA.
+    WEAK_SIGNATURE,
+    /// A key in the chain is not RSA with 2048 bits, EC with 256 bits, EdDSA, or stronger.
+    WEAK_KEY,
     /// A certificate in the client's certificate chain has expired.
     CERTIFICATE_EXPIRED,
-    /// The currently trusted authorities do not accept the client's certificate chain.
+    /// The currently valid authorities do not accept the client's certificate chain.
     CERTIFICATE_NOT_TRUSTED
   }
 

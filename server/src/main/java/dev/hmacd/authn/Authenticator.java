@@ -1,17 +1,27 @@
 package dev.hmacd.authn;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
+import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Authenticates the calls of all edges: checks credentials, and returns the principal or the
 /// reason for a refusal. Runs on event loops and never blocks.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class Authenticator {
+  /// Maximum length of a certificate's subject in a log line.
+  private static final int MAX_SUBJECT = 200;
+
+  private static final Logger log = LoggerFactory.getLogger(Authenticator.class);
+
+  private final LogRateLimiter refusals = new LogRateLimiter();
   private final Clock clock;
   private final SigV4 sigV4;
   private final SigningKeySource signingKeys;
@@ -30,7 +40,7 @@ public final class Authenticator {
   // No default branch: a new kind of credentials does not compile without a decision here.
   public Authentication authenticate(Credentials credentials) {
     return switch (credentials) {
-      case ClientCertificate certificate -> certificate.check(clock.instant());
+      case ClientCertificate certificate -> check(certificate);
       case UnixPeer peer -> peer.authenticated();
       case SignedRequest request -> verify(request);
       case NoCredentials() -> Authentication.Refused.NO_CREDENTIALS;
@@ -46,6 +56,27 @@ public final class Authenticator {
       case UnixPeer _ -> true;
       case VerifiedCredentials.AccessKey(var id) -> signingKeys.isActive(id);
     };
+  }
+
+  private Authentication check(ClientCertificate certificate) {
+    Authentication result = certificate.check(clock.instant());
+    if (result instanceof Authentication.Refused reason) {
+      long times = refusals.happened();
+      if (times > 0) {
+        X509Certificate leaf = certificate.leaf();
+        log.atInfo()
+            .addKeyValue("reason", reason)
+            .addKeyValue("subject", abbreviated(leaf.getSubjectX500Principal().getName()))
+            .addKeyValue("serial", leaf.getSerialNumber().toString(16))
+            .addKeyValue("times", times)
+            .log("Calls refused: client certificate not accepted");
+      }
+    }
+    return result;
+  }
+
+  private static String abbreviated(String subject) {
+    return subject.length() <= MAX_SUBJECT ? subject : subject.substring(0, MAX_SUBJECT) + "...";
   }
 
   /// Reads the signature before the look-up of the access key, as AWS does: the first invalid part

@@ -1,75 +1,106 @@
 package dev.hmacd.authn;
 
 import dev.hmacd.access.Principal;
+import dev.hmacd.authn.Authentication.Refused;
 import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Optional;
+import java.util.function.Function;
 import javax.naming.NamingException;
 import javax.naming.directory.Attribute;
 import javax.naming.ldap.LdapName;
 import javax.naming.ldap.Rdn;
 
 /// Reads the principal from a client's certificate: the SPIFFE ID of its URI SAN, else its first
-/// DNS SAN, else its subject's CN.
+/// DNS SAN, else its subject's CN. A malformed name is refused, and the next kind of name does not
+/// replace it: an authority that issued the certificate for the malformed name may not have
+/// verified the others.
 final class CertificateNames {
+  private static final String SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+
   /// GeneralName types (RFC 5280, section 4.2.1.6).
   private static final int DNS_NAME = 2;
 
   private static final int URI = 6;
-  private static final String SPIFFE = "spiffe://";
+
+  /// The scheme of SPIFFE IDs. A URI scheme has no case (RFC 3986, section 3.1), so `SPIFFE:` is a
+  /// malformed SPIFFE ID, and no other URI.
+  private static final String SPIFFE_SCHEME = "spiffe:";
 
   private CertificateNames() {}
 
-  static Optional<Principal> principal(X509Certificate certificate) {
+  static Principal principal(X509Certificate certificate) throws CertificateRefusedException {
     List<String> uris = new ArrayList<>();
     List<String> names = new ArrayList<>();
-    try {
-      Collection<List<?>> all = certificate.getSubjectAlternativeNames();
-      for (List<?> name : all == null ? List.<List<?>>of() : all) {
-        if (name.get(0) instanceof Integer type && name.get(1) instanceof String value) {
-          if (type == URI) {
-            uris.add(value);
-          } else if (type == DNS_NAME) {
-            names.add(value);
-          }
+    for (List<?> name : alternativeNames(certificate)) {
+      if (name.get(0) instanceof Integer type && name.get(1) instanceof String value) {
+        if (type == URI) {
+          uris.add(value);
+        } else if (type == DNS_NAME) {
+          names.add(value);
         }
       }
-    } catch (CertificateParsingException e) {
-      return Optional.empty();
     }
+    if (uris.stream().anyMatch(CertificateNames::isSpiffe)) {
+      // X509-SVID, section 2, requires exactly one URI SAN.
+      if (uris.size() > 1) {
+        throw new CertificateRefusedException(Refused.MALFORMED_NAME);
+      }
+      return named(uris.getFirst(), Principal::spiffe);
+    }
+    return names.isEmpty()
+        ? named(commonName(certificate), Principal::commonName)
+        : named(names.getFirst(), Principal::dns);
+  }
+
+  private static Collection<List<?>> alternativeNames(X509Certificate certificate)
+      throws CertificateRefusedException {
+    Collection<List<?>> names;
     try {
-      if (uris.stream().anyMatch(uri -> uri.startsWith(SPIFFE))) {
-        // X509-SVID, section 2, requires exactly one URI SAN. A certificate with several names no
-        // principal.
-        return uris.size() == 1 ? Optional.of(Principal.spiffe(uris.getFirst())) : Optional.empty();
-      }
-      if (!names.isEmpty()) {
-        return Optional.of(Principal.dns(names.getFirst()));
-      }
-      return commonName(certificate).map(Principal::commonName);
+      names = certificate.getSubjectAlternativeNames();
+    } catch (CertificateParsingException e) {
+      throw new CertificateRefusedException(Refused.MALFORMED_EXTENSION);
+    }
+    // For example, the JDK parses no URI with a blank.
+    if (ClientCertificateRules.isUnreadable(certificate, SUBJECT_ALTERNATIVE_NAME, names)) {
+      throw new CertificateRefusedException(Refused.MALFORMED_EXTENSION);
+    }
+    return names == null ? List.of() : names;
+  }
+
+  private static boolean isSpiffe(String uri) {
+    return uri.regionMatches(true, 0, SPIFFE_SCHEME, 0, SPIFFE_SCHEME.length());
+  }
+
+  private static Principal named(String name, Function<String, Principal> kind)
+      throws CertificateRefusedException {
+    try {
+      return kind.apply(name);
     } catch (IllegalArgumentException e) {
-      return Optional.empty();
+      throw new CertificateRefusedException(Refused.MALFORMED_NAME);
     }
   }
 
-  private static Optional<String> commonName(X509Certificate certificate) {
+  private static String commonName(X509Certificate certificate) throws CertificateRefusedException {
+    Object name = null;
+    int count = 0;
     try {
-      List<Object> found = new ArrayList<>();
       for (Rdn rdn : new LdapName(certificate.getSubjectX500Principal().getName()).getRdns()) {
         // An RDN may have several attributes (RFC 4514, section 2.2).
         Attribute names = rdn.toAttributes().get("CN");
         for (int i = 0; names != null && i < names.size(); i++) {
-          found.add(names.get(i));
+          name = names.get(i);
+          count++;
         }
       }
-      return found.size() == 1 && found.getFirst() instanceof String name
-          ? Optional.of(name)
-          : Optional.empty();
     } catch (NamingException e) {
-      return Optional.empty();
+      throw new CertificateRefusedException(Refused.MALFORMED_NAME);
     }
+    if (count == 1 && name instanceof String text) {
+      return text;
+    }
+    throw new CertificateRefusedException(Refused.NO_NAME);
   }
 }

@@ -29,8 +29,8 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
 
   private final TlsContext tls;
 
-  /// Null if the certificate names no principal.
-  private final Authentication.@Nullable Authenticated authenticated;
+  /// The principal of the certificate, or the rule that it breaks.
+  private final Authentication identity;
 
   /// The trust anchors that accepted the chain last, at first those of the handshake. Null if the
   /// trust anchors of the handshake are unknown.
@@ -47,11 +47,21 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
             .min(Instant::compareTo)
             .orElseThrow();
     this.tls = tls;
-    this.authenticated =
-        CertificateNames.principal(chain[0])
-            .map(principal -> new Authentication.Authenticated(principal, this))
-            .orElse(null);
+    this.identity = identity(chain, trustOfHandshake);
     this.acceptedBy = trustOfHandshake;
+  }
+
+  private Authentication identity(
+      X509Certificate[] accepted, ClientAuthorities.@Nullable Anchors trustOfHandshake) {
+    try {
+      ClientCertificateRules.checkLeaf(accepted[0]);
+      if (trustOfHandshake != null) {
+        ClientCertificateRules.checkPath(accepted, trustOfHandshake);
+      }
+      return new Authentication.Authenticated(CertificateNames.principal(accepted[0]), this);
+    } catch (CertificateRefusedException e) {
+      return e.reason();
+    }
   }
 
   /// The credentials of a TLS connection: its client certificate, or [NoCredentials] if the client
@@ -75,15 +85,22 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   }
 
   /// The principal in the certificate, even if the certificate is not valid any more; empty if the
-  /// certificate names no principal.
+  /// certificate breaks a rule.
   public Optional<Principal> principal() {
-    return Optional.ofNullable(authenticated).map(Authentication.Authenticated::principal);
+    return identity instanceof Authentication.Authenticated authenticated
+        ? Optional.of(authenticated.principal())
+        : Optional.empty();
+  }
+
+  /// The client's own certificate.
+  X509Certificate leaf() {
+    return chain[0];
   }
 
   /// Checks the expiry and the trust of the certificate chain. Thread-safe.
   Authentication check(Instant now) {
-    if (authenticated == null) {
-      return Authentication.Refused.NO_PRINCIPAL;
+    if (!(identity instanceof Authentication.Authenticated)) {
+      return identity;
     }
     if (now.isAfter(notAfter)) {
       return Authentication.Refused.CERTIFICATE_EXPIRED;
@@ -93,8 +110,13 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
       if (!present.accepts(chain)) {
         return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;
       }
+      try {
+        ClientCertificateRules.checkPath(chain, present);
+      } catch (CertificateRefusedException e) {
+        return e.reason();
+      }
       acceptedBy = present;
     }
-    return authenticated;
+    return identity;
   }
 }

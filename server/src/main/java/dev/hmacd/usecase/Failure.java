@@ -111,8 +111,8 @@ public sealed interface Failure {
   /// @param limit the limited quantity, e.g. `aliases of one key`
   record LimitExceeded(String limit, int maximum) implements Failure {}
 
-  /// The client has no valid identity: for example, the certificate names no principal, has
-  /// expired, or is no longer trusted.
+  /// The client has no valid identity: for example, the certificate breaks a rule for client
+  /// certificates, has expired, or is not trusted.
   record Unauthenticated() implements Failure {}
 
   /// No access rule allows the action. A request for a missing key gets the same failure, unless

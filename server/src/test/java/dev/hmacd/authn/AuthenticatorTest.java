@@ -12,6 +12,7 @@ import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.SettableClock;
 import dev.hmacd.testing.TestCa;
 import dev.hmacd.transport.TlsContext;
@@ -149,7 +150,23 @@ final class AuthenticatorTest {
   void certificateWithoutAPrincipalIsRefused() {
     assertThat(
             authenticator.authenticate(certificate(AUTHORITY.issue(b -> b.subject("O=billing")))))
-        .isEqualTo(Authentication.Refused.NO_PRINCIPAL);
+        .isEqualTo(Authentication.Refused.NO_NAME);
+  }
+
+  @Test
+  void refusedCertificateIsLoggedWithTheReason() {
+    String name = "x".repeat(300);
+    try (LogWatch log = LogWatch.start()) {
+      for (int i = 0; i < 3; i++) {
+        var certificate = certificate(AUTHORITY.issue(b -> b.subject("O=" + name)));
+        assertThat(authenticator.authenticate(certificate))
+            .isEqualTo(Authentication.Refused.NO_NAME);
+      }
+      assertThat(log.lines("INFO", "client certificate not accepted", "NO_NAME", "O=xxx"))
+          .singleElement()
+          .asString()
+          .doesNotContain(name);
+    }
   }
 
   @Test
