@@ -1,29 +1,33 @@
 package dev.hmacd.awskms;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.params.provider.Arguments.argumentSet;
 
 import dev.hmacd.access.Action;
 import dev.hmacd.testing.AwsCaller;
+import dev.hmacd.testing.EdgeActions;
 import dev.hmacd.testing.JsonTree;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.SoftHsm;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Stream;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Each operation on one key requires permission for its own action, and for no other.
+/// Each operation requires permission for its own action, and for no other. A denied caller cannot
+/// detect what exists. The principals are the ARNs of users of access keys.
 final class AwsPermissionTest {
+  private static final String ARN = "arn:aws:kms:eu-central-1:123456789012:";
   private static final String UNKNOWN = "00000000-0000-4000-8000-000000000000";
+  private static final String DENIED = "AccessDeniedException";
 
   /// Required members of an operation in addition to `KeyId`.
   private static final Map<Action, String> MEMBERS =
@@ -39,35 +43,43 @@ final class AwsPermissionTest {
   @SuppressWarnings("NullAway.Init") // By start().
   private static AwsCaller admin;
 
-  private static String key = "";
+  private static String permitted = "";
+  private static String hidden = "";
 
-  private static List<Action> actions() {
-    return Stream.of(Action.values()).filter(Action::isForOneKey).toList();
-  }
-
-  /// For each action there is a user with this action only, and a user with all other actions.
+  /// For each action there is a user with this action only, and a user with all other actions. A
+  /// rule that can name a key names the permitted key.
   private static LoopbackDaemon daemon() {
     var daemon = LoopbackDaemon.on(SoftHsm.shared()).awsKms().allowingUserAll("admin");
-    for (Action action : actions()) {
-      List<Action> others = EnumSet.complementOf(EnumSet.of(action)).stream().toList();
-      daemon.allowingUser("only-" + action, List.of(action), "alias/permitted");
-      daemon.allowingUser(
-          "all-but-" + action,
-          others.stream().filter(Action::isForOneKey).toList(),
-          "alias/permitted");
+    for (Action action : Action.values()) {
+      allow(daemon, "only-" + action, EnumSet.of(action));
+      allow(daemon, "all-but-" + action, EnumSet.complementOf(EnumSet.of(action)));
     }
     return daemon;
+  }
+
+  private static void allow(LoopbackDaemon daemon, String user, Set<Action> actions) {
+    for (boolean forOneKey : new boolean[] {true, false}) {
+      List<Action> some =
+          actions.stream().filter(action -> action.isForOneKey() == forOneKey).toList();
+      if (!some.isEmpty()) {
+        daemon.allowingUser(user, some, forOneKey ? "alias/permitted" : "*");
+      }
+    }
   }
 
   @BeforeAll
   static void start() throws IOException {
     daemon.start();
     admin = new AwsCaller(daemon, "admin");
-    key = admin.createKey("HMAC_256");
-    RawHttp1.Answer named =
-        admin.call(
-            "CreateAlias", "{\"AliasName\":\"alias/permitted\",\"TargetKeyId\":\"" + key + "\"}");
-    assertThat(named.status()).isEqualTo(200);
+    permitted = admin.createKey("HMAC_256");
+    hidden = admin.createKey("HMAC_256");
+    createAlias("alias/permitted", permitted);
+    createAlias("alias/hidden", hidden);
+  }
+
+  private static void createAlias(String alias, String key) throws IOException {
+    String input = "{\"AliasName\":\"" + alias + "\",\"TargetKeyId\":\"" + key + "\"}";
+    assertThat(admin.call("CreateAlias", input).status()).isEqualTo(200);
   }
 
   @AfterAll
@@ -76,15 +88,27 @@ final class AwsPermissionTest {
     daemon.close();
   }
 
-  static Stream<Arguments> onOneKey() {
-    return actions().stream().map(action -> argumentSet(action.toString(), action));
+  static Set<Action> served() {
+    return EdgeActions.overAws();
   }
 
-  private static RawHttp1.Answer call(String user, Action action, String keyId) throws IOException {
+  private static RawHttp1.Answer call(String user, Action action, String keyId, String alias)
+      throws IOException {
     try (var caller = new AwsCaller(daemon, user)) {
-      String input = "{'KeyId':'" + keyId + "'" + MEMBERS.getOrDefault(action, "") + "}";
-      return caller.call(action.toString(), input.replace('\'', '"'));
+      return caller.call(action.toString(), input(action, keyId, alias).replace('\'', '"'));
     }
+  }
+
+  private static String input(Action action, String keyId, String alias) {
+    return switch (action) {
+      case CREATE_KEY -> "{'KeySpec':'HMAC_256','KeyUsage':'GENERATE_VERIFY_MAC'}";
+      case LIST_KEYS -> "{}";
+      case CREATE_ALIAS, UPDATE_ALIAS ->
+          "{'AliasName':'" + alias + "','TargetKeyId':'" + keyId + "'}";
+      case DELETE_ALIAS -> "{'AliasName':'" + alias + "'}";
+      case GENERATE_RANDOM -> "{'NumberOfBytes':8}";
+      default -> "{'KeyId':'" + keyId + "'" + MEMBERS.getOrDefault(action, "") + "}";
+    };
   }
 
   private static String code(RawHttp1.Answer answer) {
@@ -94,22 +118,59 @@ final class AwsPermissionTest {
   }
 
   @ParameterizedTest
-  @MethodSource("onOneKey")
-  void operationRequiresItsOwnActionOnly(Action action) throws IOException {
-    assertThat(code(call("all-but-" + action, action, key))).isEqualTo("AccessDeniedException");
-    // Authorized: the key's state and the MAC are checked after the permission.
-    assertThat(code(call("only-" + action, action, key)))
-        .isIn("OK", "KMSInvalidMacException", "KMSInvalidStateException", "DisabledException");
+  @EnumSource
+  void ruleForOneActionAllowsNoOtherAction(Action allowed) throws IOException {
+    for (Action action : served()) {
+      // An allowed request changes only the permitted key and this alias.
+      RawHttp1.Answer answer = call("only-" + allowed, action, permitted, "alias/made");
+      if (action == allowed) {
+        assertThat(code(answer)).as("%s", action).isNotEqualTo(DENIED);
+        assertThat(answer.status()).as("%s", action).isLessThan(500);
+      } else {
+        assertThat(code(answer)).as("%s", action).isEqualTo(DENIED);
+      }
+    }
   }
 
   @ParameterizedTest
-  @MethodSource("onOneKey")
-  void callerWithoutPermissionCannotDetectAKey(Action action) throws IOException {
-    RawHttp1.Answer there = call("all-but-" + action, action, key);
-    RawHttp1.Answer none = call("all-but-" + action, action, UNKNOWN);
-    assertThat(none.status()).isEqualTo(there.status());
-    assertThat(none.body()).isEqualTo(there.body().replace(key, UNKNOWN));
-    // With permission for some keys only, a missing key looks like a key without permission.
-    assertThat(code(call("only-" + action, action, UNKNOWN))).isEqualTo("AccessDeniedException");
+  @MethodSource("served")
+  void rulesForAllOtherActionsDoNotAllowAnAction(Action action) throws IOException {
+    RawHttp1.Answer answer = call("all-but-" + action, action, permitted, "alias/made");
+    assertThat(code(answer)).isEqualTo(DENIED);
+  }
+
+  /// Users that must not detect the hidden key.
+  private static List<String> deniedUsers(Action action) {
+    List<String> users = new ArrayList<>(List.of("stranger", "all-but-" + action));
+    if (action.isForOneKey()) {
+      users.add("only-" + action); // Only for the permitted key.
+    }
+    return users;
+  }
+
+  /// Each form of the name of a key.
+  private static List<String> names(String keyId, String alias) {
+    return List.of(keyId, ARN + "key/" + keyId, alias, ARN + alias);
+  }
+
+  @ParameterizedTest
+  @MethodSource("served")
+  void deniedCallerCannotDetectWhatExists(Action action) throws IOException {
+    List<String> found = names(hidden, "alias/hidden");
+    List<String> absent = names(UNKNOWN, "alias/absent");
+    for (String user : deniedUsers(action)) {
+      for (int i = 0; i < found.size(); i++) {
+        RawHttp1.Answer there = call(user, action, found.get(i), "alias/hidden");
+        RawHttp1.Answer none = call(user, action, absent.get(i), "alias/absent");
+        assertThat(none.status()).isEqualTo(there.status());
+        assertThat(none.body())
+            .as("%s by %s", found.get(i), user)
+            .isEqualTo(
+                there.body().replace(hidden, UNKNOWN).replace("alias/hidden", "alias/absent"));
+        if (i < 2) { // Each operation accepts the id and the ARN of a key.
+          assertThat(code(there)).as("%s by %s", found.get(i), user).isEqualTo(DENIED);
+        }
+      }
+    }
   }
 }
