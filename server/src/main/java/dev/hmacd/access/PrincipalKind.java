@@ -12,9 +12,9 @@ public enum PrincipalKind {
   /// X509-SVID, section 2). A wildcard stands for one or more path segments at the end.
   SPIFFE(
       "spiffe://",
-      "a SPIFFE ID is spiffe://<trust domain>/<path>, with a trust domain of a-z, 0-9, dot, dash and"
-          + " underscore, and path segments of letters, digits, dot, dash and underscore; a wildcard"
-          + " is the whole last segment: spiffe://example.org/billing/*") {
+      "a SPIFFE ID is spiffe://<trust domain>/<path>, with a trust domain of a-z, 0-9, dot, dash"
+          + " and underscore, and path segments of letters, digits, dot, dash and underscore; a"
+          + " wildcard is the whole last segment: spiffe://example.org/billing/*") {
     @Override
     boolean isName(String rest) {
       int slash = rest.indexOf('/');

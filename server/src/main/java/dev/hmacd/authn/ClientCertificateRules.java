@@ -79,8 +79,8 @@ final class ClientCertificateRules {
     return parsed == null && certificate.getExtensionValue(oid) != null;
   }
 
-  /// Checks the signatures and keys of a chain that the authorities accept. The signature of a trust
-  /// anchor in the chain has no meaning.
+  /// Checks the signatures and keys of a chain that the authorities accept. The signature of a
+  /// trust anchor in the chain has no meaning.
   ///
   /// @param chain the client's own certificate first
   static void checkPath(X509Certificate[] chain, ClientAuthorities.Anchors anchors)

@@ -53,8 +53,8 @@ final class Statuses {
       case Failure.Unauthenticated() ->
           new Mapping(
               Code.UNAUTHENTICATED,
-              "no valid client identity on this connection: the certificate breaks a rule for client"
-                  + " certificates, has expired, or is not trusted",
+              "no valid client identity on this connection: the certificate breaks a rule for"
+                  + " client certificates, has expired, or is not trusted",
               Map.of());
       case Failure.Denied(var caller, var action, var _) ->
           new Mapping(

@@ -23,10 +23,10 @@ import org.slf4j.LoggerFactory;
 /// The file of the Unix socket on which the daemon listens. This class removes only sockets, and no
 /// other file at the path.
 ///
-/// The daemon binds the socket in a new folder of mode 0700, sets the mode of the socket, and creates
-/// a hard link at the configured path (link(2)). So no other user can connect before the mode is
-/// set, whatever the umask is, and no other file at the path is replaced. At the close, Netty
-/// removes only the file in the folder.
+/// The daemon binds the socket in a new folder of mode 0700, sets the mode of the socket, and
+/// creates a hard link at the configured path (link(2)). So no other user can connect before the
+/// mode is set, whatever the umask is, and no other file at the path is replaced. At the close,
+/// Netty removes only the file in the folder.
 final class UnixSocketFile {
   static final String KEY = "grpc.unix_socket.path";
 

@@ -158,8 +158,8 @@ public final class ClientAuthorities {
       return valid.contains(certificate);
     }
 
-    /// Whether a certificate has the name and the public key of a trust anchor. The validation of an
-    /// ordered chain ends at such a certificate, and ignores its signature.
+    /// Whether a certificate has the name and the public key of a trust anchor. The validation of
+    /// an ordered chain ends at such a certificate, and ignores its signature.
     public boolean isNamedAsAnchor(X509Certificate certificate) {
       return valid.stream()
           .anyMatch(

@@ -20,7 +20,9 @@ final class TrustFiles {
   TrustFiles(Path folder) {
     this.folder = folder;
     TestCa.write(
-        new TestCa("daemon").server(), folder.resolve("certificate.pem"), folder.resolve("key.pem"));
+        new TestCa("daemon").server(),
+        folder.resolve("certificate.pem"),
+        folder.resolve("key.pem"));
   }
 
   /// A context that has not read the files yet.

@@ -266,8 +266,8 @@ final class ConfigFileTest {
               "metrics.listen: must be a loopback address: metrics are not authenticated",
               "logging.format: must be text or json",
               "logging.level: must be error, warn, info or debug",
-              "access.rules[0].principals[0]: \"*\" is not valid: a principal must start with one of"
-                  + " [spiffe://, dns:, cn:, uid:, arn:]",
+              "access.rules[0].principals[0]: \"*\" is not valid: a principal must start with one"
+                  + " of [spiffe://, dns:, cn:, uid:, arn:]",
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[1]: must be a mapping",

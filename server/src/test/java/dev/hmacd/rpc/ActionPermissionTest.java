@@ -143,8 +143,8 @@ final class ActionPermissionTest {
         "spiffe://test/subject", "dns:subject.example.org", "cn:subject", "uid:" + uid);
   }
 
-  /// Allows the callers these actions, and no others: on the permitted key, or on all keys if a rule
-  /// cannot name a key.
+  /// Allows the callers these actions, and no others: on the permitted key, or on all keys if a
+  /// rule cannot name a key.
   private static void allow(Set<Action> actions) throws IOException, ConfigException {
     daemon.withoutRules().allowingAll("admin");
     for (String subject : subjects()) {
