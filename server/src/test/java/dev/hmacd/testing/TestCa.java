@@ -54,7 +54,7 @@ public final class TestCa {
                 .notAfter(notAfter)
                 .setIsCertificateAuthority(true)
                 .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign),
-            null));
+            authority)); // Signed with the same key, hence self-signed.
   }
 
   /// A certificate for the name and the key of this authority, which another authority signs.
