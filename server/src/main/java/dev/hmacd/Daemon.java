@@ -18,6 +18,7 @@ import dev.hmacd.token.TokenPool;
 import dev.hmacd.token.TokenRouter;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.FileDescriptors;
+import dev.hmacd.transport.ListenException;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.CallObserver;
@@ -33,7 +34,6 @@ import dev.hmacd.usecase.TagService;
 import dev.hmacd.usecase.UnavailableKeys;
 import dev.hmacd.usecase.UnforeseenFailureLog;
 import dev.hmacd.usecase.UseCases;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
@@ -46,7 +46,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
-/// [#reload], [#reloadTls] and [#retryPin].
+/// [#reload], [#reloadTls], [#isTrustOutdated] and [#retryPin].
 public final class Daemon implements AutoCloseable {
   /// Maximum time that a stop waits for lanes in a token operation, after the drain of the calls.
   private static final Duration HANGING = Duration.ofSeconds(1);
