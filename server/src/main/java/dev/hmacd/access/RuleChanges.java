@@ -17,7 +17,7 @@ public record RuleChanges(int added, int removed, int changed) {
         added.add(rule);
       }
     }
-    List<List<Rule.PrincipalPattern>> principals = new ArrayList<>();
+    List<List<PrincipalPattern>> principals = new ArrayList<>();
     removed.forEach(rule -> principals.add(rule.principals()));
     int changed = 0;
     for (Rule rule : added) {

@@ -15,7 +15,7 @@ final class RuleChangesTest {
 
   private static Rule rule(String principal, Action action, String key) {
     return new Rule(
-        List.of(Rule.PrincipalPattern.parse(principal)),
+        List.of(PrincipalPattern.parse(principal)),
         Set.of(action),
         List.of(Rule.KeyPattern.parse(key)));
   }
