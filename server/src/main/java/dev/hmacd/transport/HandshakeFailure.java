@@ -21,8 +21,8 @@ public enum HandshakeFailure {
   UNTRUSTED_CERTIFICATE,
   /// A certificate in the client's chain has expired, or is not valid yet.
   EXPIRED_CERTIFICATE,
-  /// The client's certificate is valid, but names no principal. The connection is open, and each of
-  /// its calls is refused.
+  /// The client's certificate is trusted, but names no principal, or breaks a rule for client
+  /// certificates. The connection is open, and each of its calls is refused.
   NO_PRINCIPAL,
   /// Client and daemon have no TLS version, cipher suite or ALPN protocol in common.
   PROTOCOL_OR_CIPHER,
