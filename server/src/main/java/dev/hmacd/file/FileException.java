@@ -3,6 +3,7 @@ package dev.hmacd.file;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
@@ -65,6 +66,7 @@ public final class FileException extends IOException {
       case NoSuchFileException _ -> "no such file or folder";
       case AccessDeniedException _ -> "permission denied";
       case NotDirectoryException _ -> "not a folder";
+      case DirectoryNotEmptyException _ -> "not empty";
       case FileAlreadyExistsException _ -> "a file of this name exists";
       case CharacterCodingException _ -> "not UTF-8";
       case FileSystemException known when known.getReason() != null ->

@@ -91,8 +91,12 @@ final class UnixSocketFile {
           "cannot create the folder "
               + folder
               + ": "
-              + e
-              + "; the daemon's user must be able to write its parent folder",
+              + FileException.reason(e)
+              + (e instanceof NoSuchFileException
+                  ? "; create the folder "
+                  : "; give the daemon's user write permission to the folder ")
+              + folder.getParent()
+              + ", or configure another path",
           e);
     }
   }
@@ -111,7 +115,14 @@ final class UnixSocketFile {
       throw e;
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY, path, "the old folder " + folder + " cannot be removed: " + e + "; remove it", e);
+          KEY,
+          path,
+          "the old folder "
+              + folder
+              + " cannot be removed: "
+              + FileException.reason(e)
+              + "; remove it, or configure another path",
+          e);
     }
   }
 

@@ -229,7 +229,8 @@ final class StartFailureTest {
   void folderWithOtherFilesAtThePathOfTheTemporaryFolderIsKept() throws IOException {
     Path path = Files.createDirectory(daemon.folder().resolve("hmacd.sock.new"));
     Path precious = Files.writeString(path.resolve("precious"), "precious");
-    assertFails(daemon.run("serve"), CONFIG, path.toString(), "grpc.unix_socket.path");
+    assertFails(
+        daemon.run("serve"), CONFIG, path.toString(), "not empty", "grpc.unix_socket.path");
     assertThat(precious).hasContent("precious");
   }
 
@@ -285,8 +286,8 @@ final class StartFailureTest {
     assertFails(
         daemon.run("serve"),
         CONFIG,
-        "cannot listen on " + daemon.folder().resolve("missing/hmacd.sock") + ": ",
-        "create the folder",
+        "cannot listen on " + daemon.folder().resolve("missing/hmacd.sock"),
+        "no such file or folder; create the folder " + daemon.folder().resolve("missing"),
         "grpc.unix_socket.path");
   }
 

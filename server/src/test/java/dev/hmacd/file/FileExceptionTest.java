@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileSystemLoopException;
@@ -26,6 +27,7 @@ final class FileExceptionTest {
         Arguments.of(new NoSuchFileException(FILE), "no such file or folder"),
         Arguments.of(new AccessDeniedException(FILE), "permission denied"),
         Arguments.of(new NotDirectoryException(FILE), "not a folder"),
+        Arguments.of(new DirectoryNotEmptyException(FILE), "not empty"),
         Arguments.of(new FileAlreadyExistsException(FILE), "a file of this name exists"),
         Arguments.of(new MalformedInputException(1), "not UTF-8"),
         Arguments.of(new FileSystemLoopException(FILE), "FileSystemLoopException"),
@@ -43,6 +45,13 @@ final class FileExceptionTest {
     assertThat(FileException.unreadable("token.pin_file", Path.of(FILE), failure))
         .hasMessageStartingWith("token.pin_file: cannot read " + FILE + ": " + reason + "; ")
         .hasCause(failure);
+  }
+
+  @Test
+  void refusalHasTheKey() {
+    assertThat(FileException.refused("k", "others have permission w on f: chmod o-w it"))
+        .hasMessage("k: others have permission w on f: chmod o-w it")
+        .hasNoCause();
   }
 
   @Test
