@@ -44,7 +44,7 @@ record ModuleFile(Path path) {
   ///
   /// @param linker the error of the dynamic linker
   String loadFailure(IOException linker) {
-    return "cannot load the PKCS#11 module "
+    return "token.module: cannot load the PKCS#11 module "
         + path
         + ": "
         + fault(String.valueOf(System.getProperty("os.arch"))).map(text -> text + "; ").orElse("")

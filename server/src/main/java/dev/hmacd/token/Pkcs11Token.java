@@ -150,18 +150,21 @@ public final class Pkcs11Token implements Token {
   }
 
   private static String absent(Path module, TokenSelector selector, List<TokenInfo> others) {
-    return "no token of "
+    return selector.key()
+        + ": no token of "
         + module
         + " matches "
         + selector
         + (others.isEmpty()
             ? "; the module shows no initialised token"
                 + SoftHsmStorage.hint(module, System.getenv())
-            : "; its tokens: " + names(others));
+            : "; connect the token, or configure one of the module's tokens: " + names(others));
   }
 
   private static String ambiguous(Path module, TokenSelector selector, List<TokenInfo> fitting) {
-    return fitting.size()
+    return selector.key()
+        + ": "
+        + fitting.size()
         + " tokens of "
         + module
         + " match "

@@ -36,6 +36,14 @@ public sealed interface TokenSelector {
     }
   }
 
+  /// The configuration key of the selector, for error texts.
+  default String key() {
+    return switch (this) {
+      case ByLabel _ -> "token.label";
+      case BySerial _ -> "token.serial";
+    };
+  }
+
   default boolean fits(TokenInfo info) {
     return switch (this) {
       case ByLabel(var label) -> info.label().equals(label);

@@ -49,7 +49,9 @@ final class CheckTokenFaultsTest {
     daemon.configure(daemon.folder().resolve("missing.so"), "");
     assertThat(check().output().lines())
         .anyMatch(line -> line.matches("FAIL +PIN file +token.pin_file: .*/pin: no such file.*"))
-        .anyMatch(line -> line.matches("FAIL +module +.*/missing.so: there is no such file.*"))
+        .anyMatch(
+            line ->
+                line.matches("FAIL +module +token.module: .*/missing.so: there is no such file.*"))
         .anyMatch(line -> line.matches("OK +registry +.*"));
   }
 
@@ -81,7 +83,8 @@ final class CheckTokenFaultsTest {
                     "--pin",
                     daemon.hsm().pin()));
     String line = line("FAIL  token");
-    assertThat(line).contains("2 tokens of", "match label \"" + SoftHsm.LABEL + "\": ");
+    assertThat(line)
+        .contains("token.label: 2 tokens of", "match label \"" + SoftHsm.LABEL + "\": ");
     assertThat(SERIAL.matcher(line).results().map(match -> match.group()).distinct()).hasSize(2);
   }
 
@@ -92,7 +95,9 @@ final class CheckTokenFaultsTest {
     String line = line("FAIL  token");
     assertThat(line)
         .contains(
-            "no token of ", "matches label \"another\"; its tokens: \"" + SoftHsm.LABEL + "\" (");
+            "token.label: no token of ",
+            "matches label \"another\"; ",
+            "configure one of the module's tokens: \"" + SoftHsm.LABEL + "\" (");
     assertThat(SERIAL.matcher(line).results()).hasSize(1);
   }
 

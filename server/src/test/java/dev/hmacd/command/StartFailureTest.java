@@ -404,7 +404,7 @@ final class StartFailureTest {
     TEXT_AS_MODULE("module: ", "hmacd.yaml", TEMPORARY) {
       @Override
       List<String> texts(Path value) {
-        return List.of("token.module: ", value + ": ", "install the PKCS#11 module");
+        return List.of("token.module: ", value + ": ", "no ELF header", "correct token.module");
       }
     },
     MISSING_PIN_FILE("pin_file: ", "missing/pin", CONFIG) {
@@ -423,7 +423,10 @@ final class StartFailureTest {
     UNKNOWN_LABEL("label: ", "nonsense", TEMPORARY) {
       @Override
       List<String> texts(Path value) {
-        return List.of("token.label: 'nonsense' matches no token of ", "configure one of");
+        return List.of(
+            "token.label: no token of ",
+            "matches label \"nonsense\"",
+            "configure one of the module's tokens");
       }
     };
 

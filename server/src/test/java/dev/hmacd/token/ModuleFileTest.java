@@ -45,7 +45,8 @@ final class ModuleFileTest {
                     () -> new char[0],
                     new Pkcs11Token.Use(true, false)))
         .isInstanceOf(TokenException.class)
-        .hasMessageStartingWith("cannot load the PKCS#11 module " + module() + ": " + fault + "; ")
+        .hasMessageStartingWith(
+            "token.module: cannot load the PKCS#11 module " + module() + ": " + fault + "; ")
         .hasMessageNotContaining("null");
   }
 
