@@ -7,7 +7,6 @@ import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
-import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.TestCa;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
