@@ -329,7 +329,10 @@ public final class ChildDaemon implements AutoCloseable {
       throw new AssertionError(output(), e); // The output has the reason.
     }
     Set<String> registered = registeredObjects().keySet();
-    assertThat(tokenObjects()).containsExactlyInAnyOrderElementsOf(registered);
+    List<String> onToken = tokenObjects();
+    assertThat(onToken)
+        .as(() -> "objects on the token; output of the daemon: " + output())
+        .containsExactlyInAnyOrderElementsOf(registered);
     return registered;
   }
 
