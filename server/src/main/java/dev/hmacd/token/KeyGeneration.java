@@ -57,7 +57,7 @@ final class KeyGeneration {
     Found made = reader.read(name, handle);
     var unfit = made.unfit();
     if (unfit.isPresent() || !made.use().idleUses().isEmpty()) {
-      module.destroy(session, handle);
+      destroy(handle);
       throw new TokenException(
           Kind.KEY_UNFIT,
           "the token made a key with other attributes than requested: "
@@ -170,17 +170,22 @@ final class KeyGeneration {
       throws TokenException {
     Map<Long, Object> more = new HashMap<>(KeyTemplates.MACS_ALONE);
     more.put(CkConstants.CKA_MODIFIABLE, isModifiable);
-    long handle =
-        module.generateKey(
-            session,
-            type.mechanism(),
-            KeyTemplates.tokenKey(type.keyType(), name, keyBytes, more));
+    long handle;
+    try (var _ = shared.objectLock().forGeneration()) {
+      handle =
+          module.generateKey(
+              session,
+              type.mechanism(),
+              KeyTemplates.tokenKey(type.keyType(), name, keyBytes, more));
+    }
     handles.recordHandle(handle, name, epoch);
     return handle;
   }
 
   private void destroy(long handle) throws TokenException {
-    module.destroy(session, handle);
+    try (var _ = shared.objectLock().forDestruction()) {
+      module.destroy(session, handle);
+    }
     handles.release(handle, epoch);
   }
 }

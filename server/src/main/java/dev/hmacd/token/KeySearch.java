@@ -16,13 +16,13 @@ final class KeySearch {
   private final Cryptoki module;
   private final long session;
   private final KeyAttributeReader reader;
-  private final CopyLock copying;
+  private final ObjectLock objectLock;
 
-  KeySearch(Cryptoki module, long session, KeyAttributeReader reader, CopyLock copying) {
+  KeySearch(Cryptoki module, long session, KeyAttributeReader reader, ObjectLock objectLock) {
     this.module = module;
     this.session = session;
     this.reader = reader;
-    this.copying = copying;
+    this.objectLock = objectLock;
   }
 
   /// Handles of the token objects with the label and id of a key.
@@ -43,7 +43,7 @@ final class KeySearch {
   /// Handles of the token's secret keys with a label, an id, or both; of all secret keys if both
   /// are null.
   long[] find(@Nullable String label, byte @Nullable [] id, int limit) throws TokenException {
-    try (var _ = copying.forSearch()) {
+    try (var _ = objectLock.forSearch()) {
       long[] found = module.find(session, KeyTemplates.search(label, id), limit);
       if (found.length > 0) {
         return found;

@@ -37,7 +37,7 @@ final class Pkcs11Session implements TokenSession {
       Handles handles,
       AtomicBoolean modifiable,
       AtomicReference<KeyTypeSetting> keyType,
-      CopyLock copying) {}
+      ObjectLock objectLock) {}
 
   private final Shared shared;
   private final Cryptoki module;
@@ -67,8 +67,8 @@ final class Pkcs11Session implements TokenSession {
     this.session = session;
     this.epoch = epoch;
     reader = new KeyAttributeReader(module, session);
-    search = new KeySearch(module, session, reader, shared.copying());
-    copies = new SessionCopies(module, session, handles, epoch, shared.copying());
+    search = new KeySearch(module, session, reader, shared.objectLock());
+    copies = new SessionCopies(module, session, handles, epoch, shared.objectLock());
     generation = new KeyGeneration(shared, session, epoch, reader, copies);
   }
 
@@ -317,7 +317,9 @@ final class Pkcs11Session implements TokenSession {
             Kind.KEY_UNFIT, "the object found has another label or id than " + key.label());
       }
       handles.recordHandle(found[0], key, epoch);
-      module.destroy(session, found[0]);
+      try (var _ = shared.objectLock().forDestruction()) {
+        module.destroy(session, found[0]);
+      }
       handles.release(found[0], epoch); // The token may reuse the handle from now on.
       return true;
     }
@@ -365,7 +367,7 @@ final class Pkcs11Session implements TokenSession {
     handles.sessionClosed(session, epoch);
     try (var _ = handles.enter()) {
       if (!handles.isFinalized(epoch)) {
-        try (var _ = shared.copying().forDestruction()) {
+        try (var _ = shared.objectLock().forDestruction()) {
           module.closeSession(session);
         }
       }

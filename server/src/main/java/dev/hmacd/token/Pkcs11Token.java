@@ -79,7 +79,7 @@ public final class Pkcs11Token implements Token {
             new Handles(module.handles()),
             new AtomicBoolean(),
             new AtomicReference<>(use.keyType()),
-            new CopyLock());
+            new ObjectLock());
     module.add(this);
   }
 

@@ -17,17 +17,17 @@ final class SessionCopies {
   private final long session;
   private final Handles handles;
   private final int epoch;
-  private final CopyLock copying;
+  private final ObjectLock objectLock;
 
   /// Handles of the copies.
   private final Set<Long> copies = new HashSet<>();
 
-  SessionCopies(Cryptoki module, long session, Handles handles, int epoch, CopyLock copying) {
+  SessionCopies(Cryptoki module, long session, Handles handles, int epoch, ObjectLock objectLock) {
     this.module = module;
     this.session = session;
     this.handles = handles;
     this.epoch = epoch;
-    this.copying = copying;
+    this.objectLock = objectLock;
   }
 
   boolean contains(long handle) {
@@ -38,7 +38,7 @@ final class SessionCopies {
   ///
   /// @return handle of the copy, or of the token object if there is no copy
   long copy(long handle) throws TokenException {
-    Optional<CopyLock.Hold> held = copying.forCopy();
+    Optional<ObjectLock.Hold> held = objectLock.forCopy();
     if (held.isEmpty()) {
       return handle;
     }
@@ -69,7 +69,7 @@ final class SessionCopies {
   void destroy(long handle) throws TokenException {
     if (copies.remove(handle)) {
       handles.release(handle, epoch);
-      try (var _ = copying.forDestruction()) {
+      try (var _ = objectLock.forDestruction()) {
         module.destroy(session, handle);
       }
     }

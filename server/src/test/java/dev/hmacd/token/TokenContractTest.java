@@ -18,6 +18,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -29,6 +30,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 @ParameterizedClass
 @MethodSource(TokenContract.VARIANTS)
 final class TokenContractTest extends TokenContract {
+  private static final KeyObject ABSENT = fresh();
+
+  /// Number of keys that are generated during searches.
+  private static final int GENERATED = Integer.getInteger("hmacd.test.generated", 50);
+
   TokenContractTest(Variant variant) {
     super(variant);
   }
@@ -254,6 +260,38 @@ final class TokenContractTest extends TokenContract {
     try (ExecutorService four = Executors.newFixedThreadPool(4)) {
       for (Future<Integer> each : four.invokeAll(Collections.nCopies(4, loader))) {
         assertThat(each.get()).isEqualTo(200);
+      }
+    }
+  }
+
+  /// SoftHSM2 hides a new object from all sessions if a search reads the object's file during
+  /// C_GenerateKey.
+  @Test
+  void keyThatIsGeneratedDuringSearchesIsFound() throws Exception {
+    var generated = new AtomicBoolean();
+    Callable<Boolean> searcher =
+        () -> {
+          try (TokenSession mine = token.open()) {
+            while (!generated.get()) {
+              assertThat(mine.find(new Query.ByBoth(ABSENT))).isEmpty();
+            }
+          }
+          return true;
+        };
+    try (ExecutorService two = Executors.newFixedThreadPool(2)) {
+      List<Future<Boolean>> searchers = List.of(two.submit(searcher), two.submit(searcher));
+      try {
+        for (int i = 0; i < GENERATED; i++) {
+          KeyObject name = fresh();
+          var _ = session.generate(name, 32);
+          assertThat(session.find(new Query.ByBoth(name))).hasSize(1);
+          assertThat(session.destroy(name)).isTrue();
+        }
+      } finally {
+        generated.set(true);
+      }
+      for (Future<Boolean> each : searchers) {
+        assertThat(each.get()).isTrue();
       }
     }
   }
