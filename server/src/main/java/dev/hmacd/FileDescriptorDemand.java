@@ -43,7 +43,7 @@ public final class FileDescriptorDemand {
   public static FileDescriptorDemand of(Config config) {
     List<Bound> bounds = new ArrayList<>();
     Config.Grpc grpc = config.grpc();
-    long listeners = (grpc.tcp().isPresent() ? 1 : 0) + (grpc.unix().isPresent() ? 1 : 0);
+    long listeners = (grpc.tcp().isPresent() ? 1L : 0L) + (grpc.unix().isPresent() ? 1 : 0);
     bounds.add(
         new Bound(
             "grpc.limits.max_connections",

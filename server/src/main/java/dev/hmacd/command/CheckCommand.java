@@ -166,8 +166,7 @@ final class CheckCommand implements Command {
     int leftOut = tls.authoritiesLeftOut();
     if (leftOut > 0) {
       list.warn(
-          key,
-          leftOut + " certificate authorities have expired or are not valid yet; see the log");
+          key, leftOut + " certificate authorities have expired or are not valid yet; see the log");
     } else {
       list.ok(key, "the first certificate authority expires at " + tls.earliestAuthorityExpiry());
     }

@@ -34,10 +34,7 @@ final class FileWarnings {
         .tcp()
         .map(Config.TcpListener::tls)
         .ifPresent(tls -> addKey(found, "grpc.tls", tls));
-    config
-        .awsKms()
-        .flatMap(Config.AwsKms::tls)
-        .ifPresent(tls -> addKey(found, "aws_kms.tls", tls));
+    config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(tls -> addKey(found, "aws_kms.tls", tls));
     for (Config.TokenSettings token : config.tokens()) {
       add(found, "token.pin_file", token.pinFile(), Content.SECRET);
     }

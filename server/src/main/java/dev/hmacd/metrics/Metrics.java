@@ -106,8 +106,7 @@ public final class Metrics implements CallObserver {
             callback ->
                 values.forEach(
                     (labelValues, value) ->
-                        callback.call(
-                            value.getAsDouble(), labelValues.toArray(String[]::new))))
+                        callback.call(value.getAsDouble(), labelValues.toArray(String[]::new))))
         .register(registry);
   }
 

@@ -157,8 +157,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     var _ =
         renderer
             .render(request.headers().get(HttpHeaderNames.ACCEPT))
-            .whenCompleteAsync(
-                (rendered, _) -> rendered(rendered, keepAlive), channel.eventLoop());
+            .whenCompleteAsync((rendered, _) -> rendered(rendered, keepAlive), channel.eventLoop());
   }
 
   /// @param rendered null if the scrape failed

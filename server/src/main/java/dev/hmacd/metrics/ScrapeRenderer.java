@@ -39,8 +39,7 @@ final class ScrapeRenderer implements AutoCloseable {
   }
 
   /// A rendered scrape.
-  record Rendered(
-      String contentType, @SuppressWarnings("ArrayRecordComponent") byte[] body) {}
+  record Rendered(String contentType, @SuppressWarnings("ArrayRecordComponent") byte[] body) {}
 
   /// @param maxScrapes maximum number of scrapes that wait for the thread
   ScrapeRenderer(PrometheusRegistry registry, int maxScrapes) {

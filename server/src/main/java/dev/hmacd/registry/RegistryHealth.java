@@ -67,8 +67,7 @@ final class RegistryHealth {
             .addKeyValue("registry", file)
             .addKeyValue("reason", reason(cause))
             .addKeyValue("times", times);
-    (isExpected(cause) ? line : line.setCause(cause))
-        .log("The registry cannot be read or written");
+    (isExpected(cause) ? line : line.setCause(cause)).log("The registry cannot be read or written");
   }
 
   private static String reason(Throwable cause) {

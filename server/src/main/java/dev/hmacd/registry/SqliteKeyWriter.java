@@ -124,8 +124,7 @@ final class SqliteKeyWriter implements KeyWriter {
         db -> {
           Key key = table.require(id);
           Key changed = changed(key, change);
-          boolean enables =
-              changed.state() == KeyState.ENABLED && key.state() != KeyState.ENABLED;
+          boolean enables = changed.state() == KeyState.ENABLED && key.state() != KeyState.ENABLED;
           if (enables && stopsOf(id) != before) {
             throw new RegistryException(
                 Kind.OVERTAKEN, "change refused: a later request has stopped the key");
@@ -135,8 +134,7 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<Key> stop(
-      Object owner, KeyId id, Function<Key, Optional<Key>> change) {
+  public CompletableFuture<Key> stop(Object owner, KeyId id, Function<Key, Optional<Key>> change) {
     // Counted before the change is queued, so that no earlier EnableKey can follow it unnoticed.
     stops.merge(id, 1, Integer::sum);
     return store.urgentChange(
@@ -194,8 +192,7 @@ final class SqliteKeyWriter implements KeyWriter {
         limit);
   }
 
-  private RegistryStore.Committed<List<Key>> condemned(Database db, int limit)
-      throws SQLException {
+  private RegistryStore.Committed<List<Key>> condemned(Database db, int limit) throws SQLException {
     List<Key> due = due(db, limit).stream().map(table::require).toList();
     for (Key key : due) {
       db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());

@@ -13,7 +13,8 @@
 /// [RegistryStore] runs all operations on the thread of a [RegistryQueue], which executes changes
 /// that stop a key or an access key first. [RegistryFile] manages the database file, and [Database]
 /// the SQLite connection. [KeyRowReader] and [KeyStatements] have the SQL that several parts use.
-/// [PermanentFailure] classifies failures to open the file. [RegistryHealth] logs failed operations.
+/// [PermanentFailure] classifies failures to open the file. [RegistryHealth] logs failed
+/// operations.
 @NullMarked
 package dev.hmacd.registry;
 

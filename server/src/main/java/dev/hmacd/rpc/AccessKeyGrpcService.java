@@ -62,8 +62,7 @@ final class AccessKeyGrpcService {
       Call call, ListAccessKeysRequest request, GrpcReply<ListAccessKeysResponse> reply) {
     accessKeys.listAccessKeys(
         call,
-        PageRequest.of(
-            PagedList.ACCESS_KEYS, "", request.getPageSize(), request.getPageToken()),
+        PageRequest.of(PagedList.ACCESS_KEYS, "", request.getPageSize(), request.getPageToken()),
         reply.encoding(
             page -> {
               var response = ListAccessKeysResponse.newBuilder();

@@ -42,12 +42,18 @@ final class UnixSocketFile {
   /// Names of the other file types in `st_mode`, for error texts.
   private static final Map<Integer, String> OTHER_TYPES =
       Map.of(
-          0x1000, "a FIFO",
-          0x2000, "a character device",
-          FOLDER, "a folder",
-          0x6000, "a block device",
-          0x8000, "a regular file",
-          0xa000, "a symbolic link");
+          0x1000,
+          "a FIFO",
+          0x2000,
+          "a character device",
+          FOLDER,
+          "a folder",
+          0x6000,
+          "a block device",
+          0x8000,
+          "a regular file",
+          0xa000,
+          "a symbolic link");
 
   private static final FileAttribute<?> OWNER_ONLY_FOLDER =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -128,9 +134,7 @@ final class UnixSocketFile {
 
   private static ListenException occupied(Path path, int type) {
     String found =
-        type == SOCKET
-            ? "a socket"
-            : OTHER_TYPES.getOrDefault(type, "a file that is not a socket");
+        type == SOCKET ? "a socket" : OTHER_TYPES.getOrDefault(type, "a file that is not a socket");
     return ListenException.unusable(
         KEY, path, found + " is there; remove it, or configure another path", null);
   }

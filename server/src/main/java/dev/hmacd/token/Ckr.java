@@ -30,8 +30,7 @@ final class Ckr {
           Map.entry(0x05L, new Code("CKR_GENERAL_ERROR", Fault.DEVICE)),
           Map.entry(0x06L, new Code("CKR_FUNCTION_FAILED", Fault.DEVICE)),
           Map.entry(0x07L, new Code("CKR_ARGUMENTS_BAD", Fault.SESSION)),
-          Map.entry(
-              ATTRIBUTE_VALUE_INVALID, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
+          Map.entry(ATTRIBUTE_VALUE_INVALID, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
           Map.entry(0x30L, new Code("CKR_DEVICE_ERROR", Fault.DEVICE)),
           Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),

@@ -130,8 +130,7 @@ final class Cryptoki {
 
   /// @param isInitialized whether the token was initialised (CKF_TOKEN_INITIALIZED)
   /// @param pinFinalTry whether the next wrong PIN locks the token
-  record SlotInfo(
-      TokenInfo token, boolean isInitialized, boolean pinFinalTry, boolean pinLocked) {}
+  record SlotInfo(TokenInfo token, boolean isInitialized, boolean pinFinalTry, boolean pinLocked) {}
 
   SlotInfo info(long slot) throws TokenException {
     try {

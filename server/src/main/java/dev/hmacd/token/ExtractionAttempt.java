@@ -77,14 +77,9 @@ public final class ExtractionAttempt {
   /// @param mechanisms the mechanisms of the token
   /// @param keyType the type of new keys
   static Result run(
-      Cryptoki module,
-      long session,
-      KeyObject name,
-      Set<Long> mechanisms,
-      KeyTypeSetting keyType)
+      Cryptoki module, long session, KeyObject name, Set<Long> mechanisms, KeyTypeSetting keyType)
       throws TokenException {
-    List<MacKeyType> types =
-        MacKeyType.candidates(keyType, MacAlgorithm.HMAC_SHA_256, mechanisms);
+    List<MacKeyType> types = MacKeyType.candidates(keyType, MacAlgorithm.HMAC_SHA_256, mechanisms);
     return new ExtractionAttempt(module, session).run(name, mechanisms, types);
   }
 

@@ -105,8 +105,7 @@ final class FaultLog {
     if (refused.size() >= MAX_REFUSED) {
       refused.clear();
     }
-    long times =
-        refused.computeIfAbsent(key, _ -> new LogRateLimiter(REFUSAL_INTERVAL)).happened();
+    long times = refused.computeIfAbsent(key, _ -> new LogRateLimiter(REFUSAL_INTERVAL)).happened();
     if (times > 0) {
       log.atWarn()
           .addKeyValue("key_id", check == null ? "unknown" : check.key())

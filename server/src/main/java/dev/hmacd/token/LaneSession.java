@@ -130,8 +130,7 @@ final class LaneSession {
   ///
   /// @param handle result of [#handle]
   byte[] sign(SignRequest request, long handle) throws TokenException {
-    return sign(
-        request.key(), request.check(), handle, request.algorithm(), request.message());
+    return sign(request.key(), request.check(), handle, request.algorithm(), request.message());
   }
 
   private byte[] sign(

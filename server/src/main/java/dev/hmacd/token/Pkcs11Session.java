@@ -210,10 +210,7 @@ final class Pkcs11Session implements TokenSession {
     TokenException failure =
         isListed(mechanism, e)
             ? TokenException.fault(
-                Fault.DEVICE,
-                Ckr.unfit(Ckr.MECHANISM_INVALID),
-                String.valueOf(e.getMessage()),
-                e)
+                Fault.DEVICE, Ckr.unfit(Ckr.MECHANISM_INVALID), String.valueOf(e.getMessage()), e)
             : e;
     Loaded known = loaded.get(handle);
     if (failure.isKeyRefused() && known != null) {

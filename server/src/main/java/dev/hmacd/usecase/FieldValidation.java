@@ -70,9 +70,7 @@ public final class FieldValidation {
     if (length < min || length > max) {
       throw new Refusal(
           new Failure.InvalidField(
-              field,
-              "length must be " + min + " to " + max + " " + unit,
-              length + " " + unit));
+              field, "length must be " + min + " to " + max + " " + unit, length + " " + unit));
     }
   }
 

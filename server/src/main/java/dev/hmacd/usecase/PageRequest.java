@@ -41,8 +41,7 @@ public record PageRequest(PagedList list, String key, int size, String after) {
   private static String encode(PagedList list, String key, String after) {
     return Base64.getUrlEncoder()
         .withoutPadding()
-        .encodeToString(
-            (list + " " + key + END_OF_LIST + after).getBytes(StandardCharsets.UTF_8));
+        .encodeToString((list + " " + key + END_OF_LIST + after).getBytes(StandardCharsets.UTF_8));
   }
 
   private static String decode(PagedList list, String key, String token) {

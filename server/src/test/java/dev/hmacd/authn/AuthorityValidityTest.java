@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// An authority in `client_ca` makes callers only within its validity period, also for connections
 /// that are open at its end.
 final class AuthorityValidityTest {
+  @SuppressWarnings("TimeInStaticInitializer") // All certificates relate to one time.
   private static final Instant NOW = Instant.now().truncatedTo(ChronoUnit.SECONDS);
   private static final Instant END = NOW.plus(Duration.ofHours(1));
   private static final Instant BEGIN = NOW.plus(Duration.ofHours(2));

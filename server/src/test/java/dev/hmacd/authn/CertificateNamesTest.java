@@ -115,14 +115,11 @@ final class CertificateNamesTest {
                     .addExtensionOctetString(
                         SUBJECT_ALTERNATIVE_NAME, false, new byte[] {SEQUENCE, 5})),
         refused(
-            "IP address only",
-            Refused.NO_NAME,
-            b -> b.subject("O=o").addSanIpAddress("10.0.0.1")),
+            "IP address only", Refused.NO_NAME, b -> b.subject("O=o").addSanIpAddress("10.0.0.1")),
         refused("two CNs", Refused.NO_NAME, b -> b.subject("CN=a,CN=b")),
         refused("two CNs in one RDN", Refused.NO_NAME, b -> b.subject("CN=a+CN=b")),
         refused("no CN", Refused.NO_NAME, b -> b.subject("O=billing")),
-        refused(
-            "e-mail address", Refused.NO_NAME, b -> b.subject("EMAILADDRESS=a@b.example,O=x")),
+        refused("e-mail address", Refused.NO_NAME, b -> b.subject("EMAILADDRESS=a@b.example,O=x")),
         commonName("empty CN", ""),
         commonName("CN in the form of a SPIFFE ID", "spiffe://td/a"),
         commonName("CN in the form of a uid", "uid:0"),
@@ -161,8 +158,7 @@ final class CertificateNamesTest {
     return refused(
         name,
         reason,
-        b ->
-            b.subject("CN=c").addExtensionOctetString(SUBJECT_ALTERNATIVE_NAME, false, extension));
+        b -> b.subject("CN=c").addExtensionOctetString(SUBJECT_ALTERNATIVE_NAME, false, extension));
   }
 
   /// The DER encoding of a value with at most 65535 bytes.

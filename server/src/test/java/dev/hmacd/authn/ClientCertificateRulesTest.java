@@ -139,8 +139,7 @@ final class ClientCertificateRulesTest {
 
   @ParameterizedTest
   @MethodSource("otherCertificates")
-  void certificateThatBreaksARuleIsRefused(
-      Refused reason, UnaryOperator<CertificateBuilder> what) {
+  void certificateThatBreaksARuleIsRefused(Refused reason, UnaryOperator<CertificateBuilder> what) {
     X509Certificate certificate = issued(what);
     assertRefused(reason, () -> ClientCertificateRules.checkLeaf(certificate));
   }
@@ -227,8 +226,7 @@ final class ClientCertificateRulesTest {
     ClientCertificateRules.checkPath(chain(leaf, strong), roots);
     ClientCertificateRules.checkPath(chain(leaf, strong, root.getCertificate()), roots);
     assertRefused(
-        Refused.WEAK_SIGNATURE,
-        () -> ClientCertificateRules.checkPath(chain(leaf, weak), roots));
+        Refused.WEAK_SIGNATURE, () -> ClientCertificateRules.checkPath(chain(leaf, weak), roots));
     assertRefused(
         Refused.WEAK_SIGNATURE,
         () -> ClientCertificateRules.checkPath(chain(weakLeaf, strong), roots));

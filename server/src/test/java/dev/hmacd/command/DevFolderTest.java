@@ -47,8 +47,7 @@ final class DevFolderTest {
         .isEqualTo("rwx------");
     assertThat(dev.socket()).isEqualTo(first);
 
-    Files.setPosixFilePermissions(
-        first.getParent(), PosixFilePermissions.fromString("rwxrwxrwx"));
+    Files.setPosixFilePermissions(first.getParent(), PosixFilePermissions.fromString("rwxrwxrwx"));
     Path second = dev.socket();
     assertThat(second).isNotEqualTo(first);
     assertThat(dev.socket()).isEqualTo(second);

@@ -68,8 +68,7 @@ final class LauncherTest {
   void attachMechanismIsDisabledUnlessAnOptionOfTheUserEnablesIt() throws Exception {
     Path script = launcher();
     Path java = write("jdk/bin/java", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
-    List<String> options =
-        output(new ProcessBuilder(script.toString()), java).lines().toList();
+    List<String> options = output(new ProcessBuilder(script.toString()), java).lines().toList();
     assertThat(options).contains("-XX:+DisableAttachMechanism");
     var command = new ProcessBuilder(script.toString(), "serve");
     command.environment().put("HMACD_JAVA_OPTS", "-Xmx1g -XX:-DisableAttachMechanism");

@@ -523,7 +523,7 @@ final class ReloadTest {
       Caller caller = other.as(expiring.client("admin"));
       assertThat(caller.generateMac(made, "hello")).hasSize(32);
       assertThat(other.metric("hmacd_client_authority_expiry_timestamp_seconds"))
-          .isEqualTo(end.getEpochSecond());
+          .isEqualTo((double) end.getEpochSecond());
       assertThat(other.metric("hmacd_client_authorities_left_out")).isZero();
       try (var polling =
           new Reloader(other.config(), ConfigFile.read(other.config()), other.daemon())) {

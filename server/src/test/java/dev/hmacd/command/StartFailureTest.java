@@ -229,8 +229,7 @@ final class StartFailureTest {
   void folderWithOtherFilesAtThePathOfTheTemporaryFolderIsKept() throws IOException {
     Path path = Files.createDirectory(daemon.folder().resolve("hmacd.sock.new"));
     Path precious = Files.writeString(path.resolve("precious"), "precious");
-    assertFails(
-        daemon.run("serve"), CONFIG, path.toString(), "not empty", "grpc.unix_socket.path");
+    assertFails(daemon.run("serve"), CONFIG, path.toString(), "not empty", "grpc.unix_socket.path");
     assertThat(precious).hasContent("precious");
   }
 
@@ -452,8 +451,7 @@ final class StartFailureTest {
         "hmacd.yaml", config.replaceFirst("\\b" + token.key + ".*", token.key + token.value));
     Path value = daemon.folder().resolve(token.value).normalize();
     for (String command : List.of("serve", "init")) {
-      assertFails(
-          daemon.run(command), token.exitCode, token.texts(value).toArray(String[]::new));
+      assertFails(daemon.run(command), token.exitCode, token.texts(value).toArray(String[]::new));
     }
   }
 

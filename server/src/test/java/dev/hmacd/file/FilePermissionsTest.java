@@ -93,8 +93,7 @@ final class FilePermissionsTest {
   @Test
   void foldersBehindASymbolicLinkAreChecked() throws IOException {
     Path open = Files.createDirectory(folder.resolve("open"));
-    Path link =
-        Files.createSymbolicLink(folder.resolve("link"), file(open, "rw-------"));
+    Path link = Files.createSymbolicLink(folder.resolve("link"), file(open, "rw-------"));
     assertThat(FilePermissions.refusal(link, Content.SECRET)).isEmpty();
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwx---rwx"));
     assertThat(FilePermissions.refusal(link, Content.SECRET)).isPresent();

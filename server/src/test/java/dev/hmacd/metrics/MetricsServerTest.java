@@ -118,9 +118,7 @@ final class MetricsServerTest {
       assertThat(answer.body()).contains("jvm_memory_used_bytes{area=\"heap\"}");
     }
     Answer last =
-        caller
-            .write("GET /metrics?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            .read();
+        caller.write("GET /metrics?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").read();
     assertThat(last.status()).isEqualTo(200);
     assertThat(caller.isClosedByPeer()).isTrue();
   }
@@ -129,9 +127,7 @@ final class MetricsServerTest {
   void clientSelectsOpenMetrics() throws IOException {
     String accept = "Accept: application/openmetrics-text; version=1.0.0\r\n";
     Answer answer =
-        caller(serve(LONG))
-            .write("GET /metrics HTTP/1.1\r\nHost: a\r\n" + accept + "\r\n")
-            .read();
+        caller(serve(LONG)).write("GET /metrics HTTP/1.1\r\nHost: a\r\n" + accept + "\r\n").read();
     assertThat(answer.headers().get("content-type")).startsWith("application/openmetrics-text");
     assertThat(answer.body()).endsWith("# EOF\n");
   }
@@ -249,15 +245,13 @@ final class MetricsServerTest {
       answers.add(reading(caller(server).write(SCRAPE)));
     }
     Eventually.holds(
-        "one scrape is answered",
-        () -> answers.stream().filter(FutureTask::isDone).count() == 1);
+        "one scrape is answered", () -> answers.stream().filter(FutureTask::isDone).count() == 1);
     for (FutureTask<Answer> each : answers) {
       if (each.isDone()) {
         assertThat(get(each).status()).isEqualTo(503);
       }
     }
-    List<FutureTask<Answer>> waiting =
-        answers.stream().filter(each -> !each.isDone()).toList();
+    List<FutureTask<Answer>> waiting = answers.stream().filter(each -> !each.isDone()).toList();
     blocked.end().countDown();
     for (FutureTask<Answer> each : waiting) {
       assertThat(get(each).status()).isEqualTo(200);
@@ -322,8 +316,7 @@ final class MetricsServerTest {
         assertThat(caller.isClosedByPeer()).isTrue();
       }
       long seconds = Duration.ofNanos(System.nanoTime() - start).toSeconds();
-      assertThat(log.count("Scrape of the metrics failed"))
-          .isBetween(1L, 1 + seconds / 10);
+      assertThat(log.count("Scrape of the metrics failed")).isBetween(1L, 1 + seconds / 10);
     }
     fails.set(false);
     assertServes(server);

@@ -155,7 +155,7 @@ final class RegistryHealthTest {
 
   @Test
   void refusedChangeIsNoFailure() {
-    assertThatThrownBy(() -> get(registry.accessKeys().disable("absent")))
+    assertThatThrownBy(() -> get(registry.accessKeys().disable("owner", "absent")))
         .cause()
         .isInstanceOfSatisfying(
             RegistryException.class, e -> assertThat(e.isFileFailure()).isFalse());

@@ -351,8 +351,7 @@ final class RegistryTest {
   void keyHasAtMostFiftyAliases() {
     Key key = make();
     Key other = make();
-    IntStream.rangeClosed(1, 50)
-        .forEach(i -> get(createAlias(alias("name-" + i), key.id())));
+    IntStream.rangeClosed(1, 50).forEach(i -> get(createAlias(alias("name-" + i), key.id())));
     get(createAlias(alias("other"), other.id()));
     assertThatThrownBy(() -> get(createAlias(alias("name-51"), key.id())))
         .satisfies(failsWith(Kind.TOO_MANY_ALIASES));
@@ -866,8 +865,7 @@ final class RegistryTest {
               .stop("greedy", key.id(), to(KeyState.DISABLED))
               .thenRun(() -> order.add("greedy")));
     }
-    assertThatThrownBy(
-            () -> get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED))))
+    assertThatThrownBy(() -> get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
     changes.add(
         registry

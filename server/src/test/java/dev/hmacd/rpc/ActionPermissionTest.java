@@ -96,8 +96,7 @@ final class ActionPermissionTest {
 
     /// The target with each form of the name of its key.
     List<Target> inEachForm() {
-      return List.of(
-          this, withKey(ARN + "key/" + key), withKey(alias), withKey(ARN + alias));
+      return List.of(this, withKey(ARN + "key/" + key), withKey(alias), withKey(ARN + alias));
     }
   }
 
@@ -139,8 +138,7 @@ final class ActionPermissionTest {
 
   private static List<String> subjects() throws IOException {
     Object uid = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-    return List.of(
-        "spiffe://test/subject", "dns:subject.example.org", "cn:subject", "uid:" + uid);
+    return List.of("spiffe://test/subject", "dns:subject.example.org", "cn:subject", "uid:" + uid);
   }
 
   /// Allows the callers these actions, and no others: on the permitted key, or on all keys if a
@@ -223,8 +221,7 @@ final class ActionPermissionTest {
         (caller, target) ->
             caller
                 .keys()
-                .deleteAlias(
-                    DeleteAliasRequest.newBuilder().setAliasName(target.alias()).build()));
+                .deleteAlias(DeleteAliasRequest.newBuilder().setAliasName(target.alias()).build()));
     calls.put(
         Action.LIST_ALIASES,
         (caller, target) ->
@@ -347,13 +344,11 @@ final class ActionPermissionTest {
             action ->
                 EdgeActions.overGrpc().contains(action) || EdgeActions.overAws().contains(action));
     // Access keys, whose principals are ARNs, are for the AWS KMS edge.
-    assertThat(callers.keySet())
-        .isEqualTo(EnumSet.complementOf(EnumSet.of(PrincipalKind.ARN)));
+    assertThat(callers.keySet()).isEqualTo(EnumSet.complementOf(EnumSet.of(PrincipalKind.ARN)));
   }
 
   /// The reason of the answer; OK for success.
-  private static ErrorInfo answer(
-      Caller caller, BiConsumer<Caller, Target> call, Target target) {
+  private static ErrorInfo answer(Caller caller, BiConsumer<Caller, Target> call, Target target) {
     try {
       call.accept(caller, target);
       return ErrorInfo.newBuilder().setReason("OK").build();

@@ -533,8 +533,7 @@ final class BadRequestTest {
     return Stream.of(
         limit(
             "message: length must be 1 to 4096 bytes; the request has 4097 bytes",
-            () ->
-                admin.generateMac(key, new byte[4097], MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
+            () -> admin.generateMac(key, new byte[4097], MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
         limit(
             "key_id: length must be 1 to 2048 characters; the request has 2049 characters",
             () -> admin.describe("k".repeat(2049))),

@@ -15,10 +15,7 @@ public final class EdgeActions {
           Action.DELETE_ACCESS_KEY);
 
   private static final Set<Action> AWS_ONLY =
-      EnumSet.of(
-          Action.GET_KEY_ROTATION_STATUS,
-          Action.GET_KEY_POLICY,
-          Action.LIST_KEY_POLICIES);
+      EnumSet.of(Action.GET_KEY_ROTATION_STATUS, Action.GET_KEY_POLICY, Action.LIST_KEY_POLICIES);
 
   private EdgeActions() {}
 

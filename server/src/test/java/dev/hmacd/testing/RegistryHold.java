@@ -8,8 +8,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The clock of a daemon, with which a test blocks the registry's thread. The daemon reads its clock
-/// on this thread once a second, in the check for due deletions.
+/// The clock of a daemon, with which a test blocks the registry's thread. The daemon reads its
+/// clock on this thread once a second, in the check for due deletions.
 public final class RegistryHold extends Clock {
   private static final String THREAD = "hmacd-registry";
 

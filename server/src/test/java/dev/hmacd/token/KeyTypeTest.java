@@ -34,8 +34,7 @@ final class KeyTypeTest {
     assertThat(session.find(new Query.ByBoth(name)))
         .singleElement()
         .satisfies(
-            found ->
-                assertThat(found.use().keyType()).isEqualTo(CkConstants.CKK_GENERIC_SECRET));
+            found -> assertThat(found.use().keyType()).isEqualTo(CkConstants.CKK_GENERIC_SECRET));
   }
 
   private void assertNotGenerated(TokenSession session) throws TokenException {

@@ -82,8 +82,7 @@ final class ModuleFileTest {
     "0xf3, riscv64, amd64",
     "0x02, machine 2, amd64",
   })
-  void libraryForAnotherMachineIsNamed(String machine, String name, String jvm)
-      throws IOException {
+  void libraryForAnotherMachineIsNamed(String machine, String name, String jvm) throws IOException {
     write(header(LITTLE_ENDIAN, Integer.decode(machine)));
     assertThat(new ModuleFile(module()).fault(jvm))
         .hasValue("it is a library for " + name + ", and this JVM runs on " + jvm);

@@ -144,8 +144,7 @@ final class PinFileFaultTest {
 
   private void awaitHealthy(int healthy) {
     Eventually.holds(
-        "hmacd_token_healthy is " + healthy,
-        () -> daemon.metric("hmacd_token_healthy") == healthy);
+        "hmacd_token_healthy is " + healthy, () -> daemon.metric("hmacd_token_healthy") == healthy);
   }
 
   @ParameterizedTest

@@ -76,8 +76,7 @@ final class SoftHsmStorageTest {
   @Test
   void configurationInTheHomeFolderIsFound() throws IOException {
     Path home = folder.resolve("home");
-    Path own =
-        Files.createDirectories(home.resolve(".config/softhsm2")).resolve("softhsm2.conf");
+    Path own = Files.createDirectories(home.resolve(".config/softhsm2")).resolve("softhsm2.conf");
     Files.writeString(own, "objectstore.backend = file\n");
     assertThat(SoftHsmStorage.hint(MODULE, Map.of("HOME", home.toString())))
         .endsWith(own + " has no directories.tokendir");

@@ -101,8 +101,7 @@ final class TokenContractTest extends TokenContract {
   @ParameterizedTest
   @EnumSource(MacAlgorithm.class)
   void hmacKeyIsGeneratedIfTheTokenListsItsMechanism(MacAlgorithm algorithm) throws TokenException {
-    Pkcs11Token hmac =
-        CHOSEN.find(new Pkcs11Token.Use(sessionCopies, false, KeyTypeSetting.HMAC));
+    Pkcs11Token hmac = CHOSEN.find(new Pkcs11Token.Use(sessionCopies, false, KeyTypeSetting.HMAC));
     Set<Long> listed =
         hmac.mechanisms().stream()
             .map(Pkcs11Token.MechanismInfo::type)

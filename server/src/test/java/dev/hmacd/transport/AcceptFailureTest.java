@@ -30,8 +30,7 @@ final class AcceptFailureTest {
 
   private final Connections connections =
       new Connections(
-          new Connections.Settings(4, 4, 0, Duration.ofHours(1)),
-          new MemoryBudget(Long.MAX_VALUE));
+          new Connections.Settings(4, 4, 0, Duration.ofHours(1)), new MemoryBudget(Long.MAX_VALUE));
 
   private Channel listen(EventLoopGroup loop, boolean epoll) {
     return new ServerBootstrap()

@@ -74,8 +74,7 @@ final class HandshakeFailureTest {
     "DECODE_ERROR, OTHER"
   })
   void reasonOfBoringSslHasAReason(String text, HandshakeFailure reason) {
-    var failure =
-        new SSLHandshakeException("error:1000007d:SSL routines:OPENSSL_internal:" + text);
+    var failure = new SSLHandshakeException("error:1000007d:SSL routines:OPENSSL_internal:" + text);
     assertThat(HandshakeFailure.of(failure)).isEqualTo(reason);
   }
 

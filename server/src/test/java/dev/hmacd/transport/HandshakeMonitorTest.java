@@ -179,7 +179,7 @@ final class HandshakeMonitorTest {
   }
 
   private static Socket tcp(LoopbackDaemon of, Edge edge) throws IOException {
-    return new Socket(InetAddress.getByName("127.0.0.1"), edge.port(of));
+    return new Socket(InetAddress.getLoopbackAddress(), edge.port(of));
   }
 
   /// Sends bytes without TLS, and waits until the daemon closes the connection.

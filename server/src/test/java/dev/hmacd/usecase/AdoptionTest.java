@@ -223,8 +223,7 @@ final class AdoptionTest {
     hsm.importKey(label, id, key);
     requireUnfit(admin, label, KeySpec.KEY_SPEC_HMAC_512, "CKA_VALUE_LEN");
     assertThatThrownBy(() -> admin.adopt(label, KeySpec.KEY_SPEC_HMAC_512))
-        .satisfies(
-            failsWith(Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "40 bytes"));
+        .satisfies(failsWith(Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "40 bytes"));
     assertThat(macUnder(admin.adopt(label, HMAC_256))).isEqualTo(expectedMac());
   }
 
@@ -234,12 +233,10 @@ final class AdoptionTest {
     requireUnfit(admin, label, HMAC_256, "CKA_ALLOWED_MECHANISMS");
     assertThatThrownBy(() -> admin.adopt(label, HMAC_256))
         .satisfies(
-            failsWith(
-                Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "CKM_SHA512_HMAC"));
+            failsWith(Code.FAILED_PRECONDITION, "TOKEN_OBJECT_UNFIT", "found", "CKM_SHA512_HMAC"));
     KeyMetadata adopted = admin.adopt(label, KeySpec.KEY_SPEC_HMAC_512);
     assertThat(
-            admin.generateMac(
-                adopted.getKeyId(), MESSAGE, MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512))
+            admin.generateMac(adopted.getKeyId(), MESSAGE, MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512))
         .hasSize(64);
   }
 

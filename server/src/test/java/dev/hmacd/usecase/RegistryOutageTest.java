@@ -66,8 +66,7 @@ final class RegistryOutageTest {
     // The database last: the daemon opens it as soon as it is back.
     move(away, daemon.folder(), "registry.db-shm", "registry.db-wal", "registry.db");
     // Changes have failed, so the next check writes.
-    Eventually.holds(
-        "the registry is healthy", () -> daemon.metric("hmacd_registry_healthy") == 1);
+    Eventually.holds("the registry is healthy", () -> daemon.metric("hmacd_registry_healthy") == 1);
     assertThat(admin.createKey(KeySpec.KEY_SPEC_HMAC_256)).isNotEmpty();
     assertThat(admin.generateMac(key, "hello")).isEqualTo(mac);
   }

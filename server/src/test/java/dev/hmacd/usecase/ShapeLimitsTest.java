@@ -49,8 +49,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// The limits of the fields in requests, over both edges: a request at each limit, and a request one
-/// above it. The daemon refuses the second request before it uses the registry's thread or the
+/// The limits of the fields in requests, over both edges: a request at each limit, and a request
+/// one above it. The daemon refuses the second request before it uses the registry's thread or the
 /// token.
 final class ShapeLimitsTest {
   private static final String NO_KEY = "00000000-0000-4000-8000-000000000000";
@@ -108,8 +108,7 @@ final class ShapeLimitsTest {
   /// @param request sends a request with a size of the field; returns `OK`, or the error
   /// @param atLimit the expected result at the limit
   /// @param above the expected result for the next greater size
-  record Limit(
-      String name, int limit, IntFunction<String> request, String atLimit, String above) {
+  record Limit(String name, int limit, IntFunction<String> request, String atLimit, String above) {
     @Override
     public String toString() {
       return name;
@@ -463,8 +462,7 @@ final class ShapeLimitsTest {
     var _ =
         admin
             .keys()
-            .tagResource(
-                TagResourceRequest.newBuilder().setKeyId(keyId).addAllTags(tags).build());
+            .tagResource(TagResourceRequest.newBuilder().setKeyId(keyId).addAllTags(tags).build());
   }
 
   private static String awsTagged(String keyId, String tags) {
@@ -480,8 +478,7 @@ final class ShapeLimitsTest {
   }
 
   private static String awsUntag(List<String> tagKeys) {
-    return "{\"KeyId\":\"%s\",\"TagKeys\":[\"%s\"]}"
-        .formatted(key, String.join("\",\"", tagKeys));
+    return "{\"KeyId\":\"%s\",\"TagKeys\":[\"%s\"]}".formatted(key, String.join("\",\"", tagKeys));
   }
 
   private static List<Limit> aliasLimits() {
@@ -511,8 +508,7 @@ final class ShapeLimitsTest {
             "CreateAlias",
             "TargetKeyId",
             2048,
-            n ->
-                "{\"AliasName\":\"alias/target\",\"TargetKeyId\":\"%s\"}".formatted(letters(n)),
+            n -> "{\"AliasName\":\"alias/target\",\"TargetKeyId\":\"%s\"}".formatted(letters(n)),
             "NotFoundException",
             "ValidationException"));
   }
@@ -525,14 +521,26 @@ final class ShapeLimitsTest {
             n -> admin.keys().listKeys(ListKeysRequest.newBuilder().setPageSize(n).build()),
             "OK",
             "INVALID_FIELD page_size"),
-        aws("ListKeys", "Limit", 1000, n -> "{\"Limit\":%d}".formatted(n), "OK", "ValidationException"),
+        aws(
+            "ListKeys",
+            "Limit",
+            1000,
+            n -> "{\"Limit\":%d}".formatted(n),
+            "OK",
+            "ValidationException"),
         grpc(
             "ListAliases: page_size",
             100,
             n -> admin.keys().listAliases(ListAliasesRequest.newBuilder().setPageSize(n).build()),
             "OK",
             "INVALID_FIELD page_size"),
-        aws("ListAliases", "Limit", 1000, n -> "{\"Limit\":%d}".formatted(n), "OK", "ValidationException"),
+        aws(
+            "ListAliases",
+            "Limit",
+            1000,
+            n -> "{\"Limit\":%d}".formatted(n),
+            "OK",
+            "ValidationException"),
         grpc(
             "ListResourceTags: page_size",
             50,

@@ -85,8 +85,7 @@ final class UrgentChangeTest {
 
   private static void awaitRefusals(List<ListenableFuture<TagResourceResponse>> calls, int count) {
     Eventually.holds(
-        count + " calls are refused",
-        () -> calls.stream().filter(Future::isDone).count() >= count);
+        count + " calls are refused", () -> calls.stream().filter(Future::isDone).count() >= count);
   }
 
   private static <T> T get(Future<T> answer) throws Exception {
