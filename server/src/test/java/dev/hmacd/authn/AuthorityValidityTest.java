@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class AuthorityValidityTest {
   @SuppressWarnings("TimeInStaticInitializer") // All certificates relate to one time.
   private static final Instant NOW = Instant.now().truncatedTo(ChronoUnit.SECONDS);
+
   private static final Instant END = NOW.plus(Duration.ofHours(1));
   private static final Instant BEGIN = NOW.plus(Duration.ofHours(2));
   private static final Instant PAST = NOW.minus(Duration.ofDays(2));

@@ -189,9 +189,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
     return innermost;
   }
 
-  /// The name of an error in a message of OpenSSL, such as
-  /// `error:10000410:SSL routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE`; another message
-  /// as it is.
+  /// The name of an error in a message of OpenSSL, such as `error:10000410:SSL
+  /// routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE`; another message as it is.
   private static String symbol(String message) {
     if (!message.startsWith("error:")) {
       return message;

@@ -445,8 +445,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param service full name of a gRPC service, such as `hmacd.v1.MacService`; empty for the whole
   ///   daemon
   public HealthStatus health(String service) {
-    return calls.call(
-        HealthService.CHECK, HealthService.request(service), HealthService::status);
+    return calls.call(HealthService.CHECK, HealthService.request(service), HealthService::status);
   }
 
   /// Creates an access key for a principal of the daemon's AWS KMS API. Never retried: each call

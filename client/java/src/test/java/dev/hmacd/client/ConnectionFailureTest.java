@@ -155,8 +155,7 @@ class ConnectionFailureTest {
                         "error:10000410:SSL"
                             + " routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE")));
     assertThat(failure)
-        .isEqualTo(
-            new ConnectionFailure(ErrorReason.UNREACHABLE, "TLS failed: handshake_failure"));
+        .isEqualTo(new ConnectionFailure(ErrorReason.UNREACHABLE, "TLS failed: handshake_failure"));
   }
 
   /// The descriptions of gRPC for answers without gRPC.

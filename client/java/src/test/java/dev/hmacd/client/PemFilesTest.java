@@ -152,8 +152,7 @@ class PemFilesTest {
             " is binary (DER or PKCS #12), not PEM; convert a key in DER with openssl pkcs8 -topk8"
                 + " -nocrypt -inform DER -in FILE -out NEW, a PKCS #12 file with openssl pkcs12"
                 + " -nocerts -nodes -in FILE -out NEW"),
-        Arguments.of(
-            "no key", "hello", " has no PKCS #8 key (BEGIN PRIVATE KEY); " + convert));
+        Arguments.of("no key", "hello", " has no PKCS #8 key (BEGIN PRIVATE KEY); " + convert));
   }
 
   @ParameterizedTest(name = "{0}")
