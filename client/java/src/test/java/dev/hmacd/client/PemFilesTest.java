@@ -137,8 +137,14 @@ class PemFilesTest {
                 + " the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW"),
         Arguments.of(
             "encrypted PKCS #1",
-            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
-                + "DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+            """
+            -----BEGIN RSA PRIVATE KEY-----
+            Proc-Type: 4,ENCRYPTED
+            DEK-Info: AES-256-CBC,00
+
+            AAAA
+            -----END RSA PRIVATE KEY-----
+            """,
             " has an encrypted key, no PKCS #8 key without a password (BEGIN PRIVATE KEY); decrypt"
                 + " the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW"),
         Arguments.of(
