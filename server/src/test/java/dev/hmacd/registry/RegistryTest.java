@@ -632,7 +632,7 @@ final class RegistryTest {
     assertThatThrownBy(other::open)
         .satisfies(failsWith(Kind.UNUSABLE))
         .hasMessageContaining(nowhere.toString())
-        .hasMessageContaining("NoSuchFile");
+        .hasMessageContaining("no such file or folder");
   }
 
   @Test

@@ -9,6 +9,8 @@ import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.TestCa;
 import io.netty.pkitesting.X509Bundle;
+import java.io.DataInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -41,6 +43,11 @@ final class HandshakeMonitorTest {
 
   /// A ClientHello of one byte.
   private static final String INVALID_HELLO = "16030100050100000100";
+
+  /// The connection preface of HTTP/2 with an empty SETTINGS frame (RFC 9113, section 3.4).
+  private static final String PREFACE_AND_SETTINGS =
+      HexFormat.of().formatHex("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(US_ASCII))
+          + "000000040000000000";
 
   private static final LoopbackDaemon daemon =
       LoopbackDaemon.withAdmin().awsKmsWithTls().allowingUserAll("admin");
@@ -209,10 +216,23 @@ final class HandshakeMonitorTest {
       socket.setSSLParameters(parameters);
       socket.setSoTimeout(Math.toIntExact(Eventually.LIMIT.toMillis()));
       socket.startHandshake();
-      // The daemon sends an alert, or its first frame.
-      int _ = socket.getInputStream().read();
+      socket.getOutputStream().write(HexFormat.of().parseHex(PREFACE_AND_SETTINGS));
+      awaitSettingsAck(new DataInputStream(socket.getInputStream()));
     } catch (IOException e) {
-      assertThat(e).isInstanceOfAny(SSLException.class, SocketException.class);
+      assertThat(e).isInstanceOfAny(SSLException.class, SocketException.class, EOFException.class);
+    }
+  }
+
+  /// Waits until the daemon has read the client's SETTINGS frame (RFC 9113, section 6.5.3). gRPC
+  /// passes the connection to the daemon then.
+  private static void awaitSettingsAck(DataInputStream in) throws IOException {
+    while (true) {
+      int lengthAndType = in.readInt();
+      boolean isAck = (lengthAndType & 0xff) == 4 && in.readByte() == 1;
+      if (isAck) {
+        return;
+      }
+      in.skipNBytes(((lengthAndType & 0xff) == 4 ? 4 : 5) + (lengthAndType >>> 8));
     }
   }
 
