@@ -18,8 +18,7 @@ record Advice(ExitCode exitCode, String hint) {
           denied(
               "Ask an operator to renew the daemon's certificate. Check the clock of this"
                   + " machine.");
-      case DAEMON_NAME_MISMATCH ->
-          denied("Use a name of the daemon's certificate in --target.");
+      case DAEMON_NAME_MISMATCH -> denied("Use a name of the daemon's certificate in --target.");
       case CLIENT_CERTIFICATE_REFUSED ->
           denied(
               "Use a client certificate (--cert, --key) that has not expired, and whose authority"

@@ -16,8 +16,7 @@ final class AliasRefusal {
     if (failure.reason() != ErrorReason.INVALID_KEY_ID) {
       return failure;
     }
-    String name =
-        "--" + failure.metadata().getOrDefault("field", "key_id").replace('_', '-');
+    String name = "--" + failure.metadata().getOrDefault("field", "key_id").replace('_', '-');
     Optional<String> alias =
         command.ownOptions().stream()
             .filter(option -> option.name().equals(name) && !option.equals(KeyCommands.KEY_ID))

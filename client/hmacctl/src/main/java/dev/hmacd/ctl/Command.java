@@ -12,11 +12,7 @@ import java.util.stream.Stream;
 /// @param ownOptions options that are not common to all commands
 /// @param example an answer with every member that the answers of the command can have
 record Command(
-    String name,
-    String summary,
-    List<Option> ownOptions,
-    Supplier<Value> example,
-    Action action) {
+    String name, String summary, List<Option> ownOptions, Supplier<Value> example, Action action) {
   /// All commands, in the order of the help.
   static final List<Command> ALL =
       Stream.of(

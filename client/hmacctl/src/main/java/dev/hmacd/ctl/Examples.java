@@ -83,8 +83,7 @@ final class Examples {
   static Value aliases() {
     return list(
         "Aliases",
-        Answers.aliasListEntry(
-            new AliasListEntry("", "", "", Instant.EPOCH, Instant.EPOCH)));
+        Answers.aliasListEntry(new AliasListEntry("", "", "", Instant.EPOCH, Instant.EPOCH)));
   }
 
   static Value tags() {

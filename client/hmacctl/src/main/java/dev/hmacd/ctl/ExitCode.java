@@ -5,9 +5,7 @@ enum ExitCode {
   OK(0, "The request succeeded."),
   MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC does not match the message."),
   USAGE(2, "The command line is wrong, or a file that it names cannot be used."),
-  DENIED(
-      3,
-      "The caller or the daemon is not authenticated, or the caller has no permission."),
+  DENIED(3, "The caller or the daemon is not authenticated, or the caller has no permission."),
   NOT_FOUND(4, "There is no such key, alias or token object."),
   REFUSED(5, "The request is refused. Correct it."),
   UNAVAILABLE(6, "The daemon or its token is unavailable now. Try again later."),

@@ -24,8 +24,7 @@ final class HealthCommands {
 
   private HealthCommands() {}
 
-  private static Optional<Value> health(
-      HmacdClient hmacd, Arguments arguments, Terminal terminal) {
+  private static Optional<Value> health(HmacdClient hmacd, Arguments arguments, Terminal terminal) {
     String service = arguments.find(SERVICE).orElse("");
     HealthStatus status = hmacd.health(service);
     return switch (status) {

@@ -32,8 +32,7 @@ record Query(List<String> steps) {
     Value value = example;
     String path = "";
     for (String step : steps) {
-      value =
-          step.equals(ITEMS) ? item(value, path) : member(value, step, path, command);
+      value = step.equals(ITEMS) ? item(value, path) : member(value, step, path, command);
       path = step.equals(ITEMS) ? path + ITEMS : qualified(path, step);
     }
   }

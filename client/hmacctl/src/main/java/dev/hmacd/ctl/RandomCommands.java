@@ -17,8 +17,7 @@ final class RandomCommands {
               Examples::random,
               (hmacd, arguments, terminal) ->
                   Optional.of(
-                      Answers.random(
-                          hmacd.generateRandom(arguments.number(NUMBER_OF_BYTES, 0))))));
+                      Answers.random(hmacd.generateRandom(arguments.number(NUMBER_OF_BYTES, 0))))));
 
   private RandomCommands() {}
 }

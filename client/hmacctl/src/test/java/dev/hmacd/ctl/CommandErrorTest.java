@@ -51,8 +51,7 @@ class CommandErrorTest {
           Map.entry("schedule-key-deletion", List.of("--key-id", KEY)),
           Map.entry("cancel-key-deletion", List.of("--key-id", KEY)),
           Map.entry("update-key-description", List.of("--key-id", KEY, "--description", "x")),
-          Map.entry(
-              "create-alias", List.of("--alias-name", "alias/new", "--target-key-id", KEY)),
+          Map.entry("create-alias", List.of("--alias-name", "alias/new", "--target-key-id", KEY)),
           Map.entry(
               "update-alias", List.of("--alias-name", "alias/orders", "--target-key-id", KEY)),
           Map.entry("delete-alias", List.of("--alias-name", "alias/orders")),
@@ -137,7 +136,8 @@ class CommandErrorTest {
             "KeyId",
             "the answer of create-key has no field KeyId",
             "The fields are KeyMetadata."),
-        Arguments.of("list-keys", "Keys.KeyId", "Keys is a list", "Use Keys[] for each of its items."),
+        Arguments.of(
+            "list-keys", "Keys.KeyId", "Keys is a list", "Use Keys[] for each of its items."),
         Arguments.of(
             "list-keys",
             "Keys[].Keyid",
@@ -164,10 +164,7 @@ class CommandErrorTest {
     for (String format : List.of("json", "text", "table")) {
       assertThat(successful(command, "--query", query, "--output", format))
           .isEqualTo(
-              failed(
-                  2,
-                  "--query: " + text,
-                  hint + " See 'hmacctl " + command + " --help'."));
+              failed(2, "--query: " + text, hint + " See 'hmacctl " + command + " --help'."));
     }
     assertThat(daemon.calls()).isEmpty();
   }
@@ -208,8 +205,7 @@ class CommandErrorTest {
             failed(
                 1,
                 "KMS_INVALID_MAC: the MAC has 65 bytes, HMAC_SHA_256 has 32",
-                distrust
-                    + "The bytes are hexadecimal digits: use --mac hex: with these digits."));
+                distrust + "The bytes are hexadecimal digits: use --mac hex: with these digits."));
     assertThat(verify("HMAC_SHA_256", "fileb://" + base64File))
         .isEqualTo(
             failed(
@@ -295,8 +291,7 @@ class CommandErrorTest {
   })
   void mistypedCommandHasASuggestion(String command, String hint) {
     assertThat(run(command))
-        .isEqualTo(
-            failed(2, "unknown command: " + command, hint + "See 'hmacctl --help'."));
+        .isEqualTo(failed(2, "unknown command: " + command, hint + "See 'hmacctl --help'."));
   }
 
   @ParameterizedTest
@@ -308,8 +303,7 @@ class CommandErrorTest {
   void mistypedOptionHasASuggestion(String option, String hint) {
     assertThat(run("describe-key", option, "x"))
         .isEqualTo(
-            failed(
-                2, "unknown option: " + option, hint + "See 'hmacctl describe-key --help'."));
+            failed(2, "unknown option: " + option, hint + "See 'hmacctl describe-key --help'."));
     assertThat(daemon.calls()).isEmpty();
   }
 
@@ -324,14 +318,9 @@ class CommandErrorTest {
   }
 
   @ParameterizedTest(name = "{0}")
-  @CsvSource({
-    "enable-key, --key-id",
-    "disable-key, --key-id",
-    "schedule-key-deletion, --key-id"
-  })
+  @CsvSource({"enable-key, --key-id", "disable-key, --key-id", "schedule-key-deletion, --key-id"})
   void refusedAliasHasItsKey(String command, String option) {
-    for (String alias :
-        List.of("alias/orders", "arn:hmacd:kms:local:000000000000:alias/orders")) {
+    for (String alias : List.of("alias/orders", "arn:hmacd:kms:local:000000000000:alias/orders")) {
       Ctl.Result result = run(command, option, alias);
       assertThat(result.exitCode()).isEqualTo(5);
       assertThat(result.err())
@@ -384,7 +373,13 @@ class CommandErrorTest {
     assertThat(run("generate-random", "--number-of-bytes", "3"))
         .isEqualTo(new Ctl.Result(0, "{\n    \"Plaintext\": \"AAEC\"\n}\n", ""));
     assertThat(
-            run("generate-random", "--number-of-bytes", "3", "--query", "Plaintext", "--output",
+            run(
+                    "generate-random",
+                    "--number-of-bytes",
+                    "3",
+                    "--query",
+                    "Plaintext",
+                    "--output",
                     "text")
                 .out())
         .isEqualTo("AAEC\n");

@@ -146,8 +146,7 @@ class ConnectionFaultTest {
   void socketOfAnotherServerIsNotTheDaemon() {
     Path socket = folder.resolve("http.sock");
     try (var http = RawServer.overUnixSocket(socket, RawServer.BAD_REQUEST)) {
-      Ctl.Result result =
-          checked(Ctl.run(Map.of(), "list-keys", "--target", http.target()));
+      Ctl.Result result = checked(Ctl.run(Map.of(), "list-keys", "--target", http.target()));
       assertFailed(result, 6, "NOT_A_DAEMON", "grpc.unix_socket");
     }
   }
@@ -156,8 +155,7 @@ class ConnectionFaultTest {
   void refusedConnectionAndAbsentSocketAreUnreachable() throws IOException {
     assertFailed(call(nobody()), 6, "UNREACHABLE", "running");
     Path socket = folder.resolve("none.sock");
-    Ctl.Result absent =
-        checked(Ctl.run(Map.of(), "list-keys", "--socket", socket.toString()));
+    Ctl.Result absent = checked(Ctl.run(Map.of(), "list-keys", "--socket", socket.toString()));
     assertFailed(absent, 6, "UNREACHABLE", "--socket");
     assertThat(absent.err()).contains("no connection: ");
   }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +38,10 @@ record ConnectionFailure(ErrorReason reason, String text) {
           "NO_CERTIFICATE",
           "UNKNOWN_CA",
           "ACCESS_DENIED");
+
+  /// The alert that a server with BoringSSL, such as hmacd, sends for a client certificate of an
+  /// unknown authority, as BoringSSL and the JDK name it.
+  private static final Pattern INTERNAL_ERROR = Pattern.compile("ALERT(_|: )INTERNAL_ERROR");
 
   private static final String HTTP_STATUS = "HTTP status code ";
 
@@ -109,6 +114,12 @@ record ConnectionFailure(ErrorReason reason, String text) {
                     + alert.toLowerCase(Locale.ROOT)
                     + ")");
           }
+        }
+        if (INTERNAL_ERROR.matcher(name).find()) {
+          return failure(
+              ErrorReason.CLIENT_CERTIFICATE_REFUSED,
+              "the daemon refused the client in the TLS handshake (TLS alert internal_error);"
+                  + " usually it does not trust the authority of the client's certificate");
         }
       }
     }
