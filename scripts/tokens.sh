@@ -103,6 +103,7 @@ EOF
 make_token() {
   local name=$1 dir=$tokens/$1
   mkdir -p "$dir"
+  mkdir -m 700 "$dir/registry"
   (umask 077 && printf '%s\n' "$token_pin" >"$dir/pin")
   place "$name" "$root/hsm-config/$name"
   sed -n 's/^Environment=//p' "$dir/token.conf" >"$dir/environment" 2>/dev/null || : >"$dir/environment"
@@ -110,7 +111,7 @@ make_token() {
     sed "s/^  label: hmacd\$/  label: '$token_label'/" "$dir/token.yaml"
     cat <<EOF
 grpc: {unix_socket: {path: hmacd.sock}}
-registry: {path: registry.db}
+registry: {path: registry/registry.db}
 arn: {region: eu-central-1, account: "000000000000"}
 access: {rules: [{principals: ["uid:$(id -u)"], actions: ["*"], keys: ["*"]}]}
 EOF

@@ -24,7 +24,7 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// The verified certificate chain, the client's own certificate first.
   private final X509Certificate[] chain;
 
-  /// The earliest expiry of a certificate in the chain.
+  /// Expiry of the client's own certificate.
   private final Instant notAfter;
 
   private final TlsContext tls;
@@ -32,23 +32,38 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// The principal of the certificate, or the rule that it breaks.
   private final Authentication identity;
 
-  /// The trust anchors that accepted the chain last, at first those of the handshake. Null if the
-  /// trust anchors of the handshake are unknown.
-  private volatile ClientAuthorities.@Nullable Anchors acceptedBy;
+  /// The last validation of the chain, at first that of the handshake.
+  private volatile Validation validation;
+
+  /// A successful validation of the chain.
+  ///
+  /// @param anchors the trust anchors; null if those of the handshake are unknown
+  /// @param notAfter the earliest expiry of a certificate in the certification path
+  private record Validation(ClientAuthorities.@Nullable Anchors anchors, Instant notAfter) {}
 
   ClientCertificate(
       X509Certificate[] chain,
       TlsContext tls,
       ClientAuthorities.@Nullable Anchors trustOfHandshake) {
     this.chain = chain;
-    this.notAfter =
-        Arrays.stream(chain)
-            .map(certificate -> certificate.getNotAfter().toInstant())
-            .min(Instant::compareTo)
-            .orElseThrow();
+    this.notAfter = chain[0].getNotAfter().toInstant();
     this.tls = tls;
     this.identity = identity(chain, trustOfHandshake);
-    this.acceptedBy = trustOfHandshake;
+    this.validation = validation(chain, trustOfHandshake);
+  }
+
+  /// The certification path ends before the first certificate with the name and the key of a trust
+  /// anchor. The expiry of that certificate and of all certificates behind it has no meaning: a
+  /// client may still send the old certificate of a renewed authority.
+  private static Validation validation(
+      X509Certificate[] chain, ClientAuthorities.@Nullable Anchors anchors) {
+    int length = anchors == null ? chain.length : ClientCertificateRules.pathLength(chain, anchors);
+    return new Validation(
+        anchors,
+        Arrays.stream(chain, 0, length)
+            .map(certificate -> certificate.getNotAfter().toInstant())
+            .min(Instant::compareTo)
+            .orElseThrow());
   }
 
   private Authentication identity(
@@ -106,7 +121,8 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
       return Authentication.Refused.CERTIFICATE_EXPIRED;
     }
     ClientAuthorities.Anchors present = tls.trust(now);
-    if (acceptedBy != present) {
+    Validation last = validation;
+    if (last.anchors() != present) {
       if (!present.accepts(chain)) {
         return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;
       }
@@ -115,7 +131,11 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
       } catch (CertificateRefusedException e) {
         return e.reason();
       }
-      acceptedBy = present;
+      last = validation(chain, present);
+      validation = last;
+    }
+    if (now.isAfter(last.notAfter())) {
+      return Authentication.Refused.CERTIFICATE_EXPIRED;
     }
     return identity;
   }

@@ -85,24 +85,36 @@ final class ClientCertificateRules {
   /// @param chain the client's own certificate first
   static void checkPath(X509Certificate[] chain, ClientAuthorities.Anchors anchors)
       throws CertificateRefusedException {
-    boolean ordered = true;
-    for (int i = 0; i < chain.length; i++) {
-      X509Certificate certificate = chain[i];
-      ordered &=
-          i == 0
-              || certificate
-                  .getSubjectX500Principal()
-                  .equals(chain[i - 1].getIssuerX500Principal());
-      boolean isAnchor =
-          i == 0 ? anchors.contains(certificate) : anchors.isNamedAsAnchor(certificate);
-      if (isAnchor && ordered) {
-        return; // The validation ended here.
-      }
-      if (!isAnchor) { // In a chain without order, the path can continue behind a trust anchor.
-        requireStrongSignature(certificate);
-        requireStrongKey(certificate);
+    int length = pathLength(chain, anchors);
+    for (int i = 0; i < length; i++) {
+      // In a chain without order, the path can continue behind a trust anchor.
+      if (!isAnchor(chain, i, anchors)) {
+        requireStrongSignature(chain[i]);
+        requireStrongKey(chain[i]);
       }
     }
+  }
+
+  /// Number of certificates in a chain before the trust anchor at which the validation ends. All
+  /// certificates of a chain without order, because the JDK searches for a path then. At least 1.
+  ///
+  /// @param chain the client's own certificate first
+  static int pathLength(X509Certificate[] chain, ClientAuthorities.Anchors anchors) {
+    for (int i = 0; i < chain.length; i++) {
+      if (i > 0
+          && !chain[i].getSubjectX500Principal().equals(chain[i - 1].getIssuerX500Principal())) {
+        return chain.length;
+      }
+      if (isAnchor(chain, i, anchors)) {
+        return Math.max(1, i);
+      }
+    }
+    return chain.length;
+  }
+
+  private static boolean isAnchor(
+      X509Certificate[] chain, int index, ClientAuthorities.Anchors anchors) {
+    return index == 0 ? anchors.contains(chain[0]) : anchors.isNamedAsAnchor(chain[index]);
   }
 
   private static void requireStrongSignature(X509Certificate certificate)

@@ -98,7 +98,9 @@ public final class FilePermissions {
     }
     for (Path folder : foldersAbove(file)) {
       int folderMode = (int) Files.getAttribute(folder, "unix:mode");
-      if ((folderMode & OTHERS_WRITE) != 0 && (folderMode & STICKY) == 0) {
+      if ((folderMode & OTHERS_WRITE) != 0
+          && (folderMode & STICKY) == 0
+          && !Files.getFileStore(folder).isReadOnly()) { // A ConfigMap of Kubernetes has mode 0777.
         findings.add(
             new Finding(
                 content.refusedForOthers,

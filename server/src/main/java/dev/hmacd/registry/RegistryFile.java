@@ -212,8 +212,10 @@ final class RegistryFile implements AutoCloseable {
         failed.close();
       }
       var _ = database();
-    } catch (SQLException | IOException | RegistryException e) {
-      // Memory stays unchanged, and the next operation tries to open a connection again.
+    } catch (SQLException | IOException | RuntimeException e) {
+      // A RuntimeException: for example, a row of a restored file has an unknown value. Memory
+      // stays
+      // unchanged, and the next operation tries to open a connection again.
       failure.addSuppressed(e);
     }
   }

@@ -144,8 +144,11 @@ final class RegistryStore implements AutoCloseable {
                   + PermanentFailure.reason(e)
                   + "; examine the file system, and free disk space",
               e);
-      file.reopen(failure);
-      result.completeExceptionally(failure);
+      try {
+        file.reopen(failure);
+      } finally {
+        result.completeExceptionally(failure);
+      }
       return;
     }
     health.succeeded(operation);

@@ -165,10 +165,20 @@ final class PemReader {
     }
   }
 
+  /// Requires that others cannot change a file.
+  static void requireUnchangeable(String key, Path file) throws FileException {
+    require(key, file, FilePermissions.Content.CONFIGURATION);
+  }
+
   private static void requirePrivate(String key, Path file) throws FileException {
+    require(key, file, FilePermissions.Content.SECRET);
+  }
+
+  private static void require(String key, Path file, FilePermissions.Content content)
+      throws FileException {
     Optional<String> refusal;
     try {
-      refusal = FilePermissions.refusal(file, FilePermissions.Content.SECRET);
+      refusal = FilePermissions.refusal(file, content);
     } catch (IOException e) {
       throw FileException.unreadable(key, file, e);
     }

@@ -155,6 +155,7 @@ public final class TlsContext {
 
   private Trust trust(Path file) throws FileException {
     String key = section + ".client_ca";
+    PemReader.requireUnchangeable(key, file);
     Instant now = clock.instant();
     var authorities = new ClientAuthorities(PemReader.certificates(key, file), now);
     ClientAuthorities.Anchors anchors = authorities.at(now);

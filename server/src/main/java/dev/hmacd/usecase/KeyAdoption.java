@@ -145,7 +145,7 @@ final class KeyAdoption {
       return refusal;
     }
     if (FailureMapper.unwrap(e) instanceof TokenException refused) {
-      if (refused.unfit().isPresent()) {
+      if (refused.kind() == TokenException.Kind.KEY_UNFIT && refused.unfit().isPresent()) {
         Unfit unfit = refused.unfit().get();
         return new Refusal(
             new Failure.ObjectUnfit(

@@ -11,7 +11,9 @@ import dev.hmacd.testing.TestCa;
 import dev.hmacd.transport.TlsContext;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
@@ -155,6 +157,30 @@ final class AuthorityValidityTest {
     assertThat(check(connected(EXPIRED.client("a")))).isInstanceOf(Authenticated.class);
     assertThat(tls.authoritiesLeftOut()).isEqualTo(1);
     assertThat(tls.earliestAuthorityExpiry()).isEqualTo(END);
+  }
+
+  /// Whoever writes the file names callers.
+  @Test
+  void fileThatOthersCanWriteIsRefused() throws IOException {
+    trust(LASTING);
+    Files.setPosixFilePermissions(
+        folder.resolve("clients.pem"), PosixFilePermissions.fromString("rw-r--rw-"));
+    assertThatThrownBy(tls::reload)
+        .hasMessageContaining("grpc.tls.client_ca")
+        .hasMessageContaining("others have permission w on ");
+  }
+
+  @Test
+  void clientCanStillSendTheExpiredCertificateOfARenewedAuthority() throws IOException {
+    trust(EXPIRED.renewed(PAST, END));
+    X509Certificate old = EXPIRED.self().getCertificate();
+    ClientCertificate connection = connected(EXPIRED.client("a"), old);
+    assertThat(check(connection)).isInstanceOf(Authenticated.class);
+    assertThat(check(connection)).isInstanceOf(Authenticated.class);
+    var handshake =
+        new ClientCertificate(
+            new X509Certificate[] {EXPIRED.client("a").getCertificate(), old}, tls, tls.trust(NOW));
+    assertThat(check(handshake)).isInstanceOf(Authenticated.class);
   }
 
   @Test

@@ -635,6 +635,26 @@ final class RegistryTest {
         .hasMessageContaining("no such file or folder");
   }
 
+  /// Otherwise callers would wait until their deadlines, and keep their places in the queue.
+  @Test
+  void changeFailsIfTheFileCannotBeReadAfterAFailure() throws Exception {
+    Key key = make();
+    get(createAlias(alias("a"), key.id()));
+    try (Connection other = connect();
+        Statement statement = other.createStatement()) {
+      statement.execute("UPDATE keys SET state = 'UNKNOWN'");
+      statement.execute("BEGIN IMMEDIATE");
+      for (int i = 0; i < 2; i++) {
+        assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("a"))))
+            .satisfies(failsWith(Kind.UNAVAILABLE));
+      }
+      statement.execute("ROLLBACK");
+      statement.execute("UPDATE keys SET state = 'ENABLED'");
+    }
+    get(registry.writer().deleteAlias(alias("a")));
+    assertThat(registry.keys().find(alias("a"))).isEmpty();
+  }
+
   @Test
   void failedWriteIsRevertedInMemory() throws Exception {
     Key key = make();
