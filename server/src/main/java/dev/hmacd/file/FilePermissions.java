@@ -100,7 +100,7 @@ public final class FilePermissions {
       int folderMode = (int) Files.getAttribute(folder, "unix:mode");
       if ((folderMode & OTHERS_WRITE) != 0
           && (folderMode & STICKY) == 0
-          && !Files.getFileStore(folder).isReadOnly()) { // A ConfigMap of Kubernetes has mode 0777.
+          && !isOnReadOnlyMount(folder)) {
         findings.add(
             new Finding(
                 content.refusedForOthers,
@@ -112,6 +112,16 @@ public final class FilePermissions {
       }
     }
     return findings;
+  }
+
+  /// Whether the file system of a folder is mounted read-only, as a ConfigMap of Kubernetes (mode
+  /// 0777) is. A file system without a mount point, as the root of a chroot, counts as writable.
+  private static boolean isOnReadOnlyMount(Path folder) {
+    try {
+      return Files.getFileStore(folder).isReadOnly();
+    } catch (IOException e) { // "Mount point not found"
+      return false;
+    }
   }
 
   /// The permissions in the form of chmod: `r`, `w` or `rw`; empty for none.
