@@ -177,7 +177,12 @@ final class IncompleteRequestTest {
   /// @return the end of the last call
   private static End fill(RawHttp2 greedy) throws IOException {
     sendAboveTheBound(greedy);
-    return greedy.end(FILLED + 2);
+    End last = greedy.end(FILLED + 2);
+    int complete = FILLED + 4;
+    greedy.call(complete, PATH).data(complete, message(0, good));
+    End _ = greedy.end(complete);
+    assertThat(greedy.ended()).containsExactlyInAnyOrder(FILLED + 2, complete);
+    return last;
   }
 
   private static void sendAboveTheBound(RawHttp2 greedy) throws IOException {
