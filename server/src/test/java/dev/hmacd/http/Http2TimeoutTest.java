@@ -125,7 +125,7 @@ final class Http2TimeoutTest {
           .hasCauseInstanceOf(SocketException.class);
     }
     Eventually.holds(
-        "the connection is closed", () -> daemon.metric("hmacd_aws_kms_connections") == others);
+        "the connection is closed", () -> daemon.metric("hmacd_aws_kms_connections") <= others);
   }
 
   private static boolean othersAreServed() {

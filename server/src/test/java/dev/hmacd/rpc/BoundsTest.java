@@ -364,7 +364,7 @@ final class BoundsTest {
       case RECONNECTS -> {
         first.close();
         Eventually.holds(
-            "the connection is closed", () -> daemon.metric("hmacd_connections") == others);
+            "the connection is closed", () -> daemon.metric("hmacd_connections") <= others);
         yield daemon.raw("greedy").preface();
       }
     };
