@@ -365,7 +365,8 @@ final class HealingTest {
     long seed = Long.getLong("hmacd.test.seed", 20_261_122L);
     var random = new Random(seed);
     List<Failing> failing = failing().toList();
-    long threads = daemonThreads();
+    assertThat(daemon.metric("hmacd_lanes_replaced")).isZero(); // Starts the thread of the metrics.
+    List<String> threads = daemonThreads();
     long rightBefore = load.right();
     MemoryInUse early = MemoryInUse.least();
     for (int i = 0; i < faults; i++) {
@@ -397,7 +398,7 @@ final class HealingTest {
     }
     load.awaitSuccess(500);
     assertThat(load.right()).isGreaterThan(rightBefore);
-    Eventually.holds("threads have ended", () -> daemonThreads() <= threads);
+    awaitNoMoreThan(threads);
     MemoryInUse bound = early.plusKib(MAX_HEAP_GROWTH_KIB, MAX_NATIVE_GROWTH_KIB);
     MemoryInUse late = bound.awaitWithin();
     System.out.printf(
@@ -406,10 +407,21 @@ final class HealingTest {
         faults, seed, load.right() - rightBefore, load.wrong(), early, late);
   }
 
-  private static long daemonThreads() {
+  private static void awaitNoMoreThan(List<String> threads) {
+    try {
+      Eventually.holds("threads have ended", () -> daemonThreads().size() <= threads.size());
+    } catch (AssertionError e) {
+      throw new AssertionError(e.getMessage() + ": " + daemonThreads() + "; before: " + threads, e);
+    }
+  }
+
+  /// Names of the daemon's threads.
+  private static List<String> daemonThreads() {
     return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.getName().startsWith("hmacd-"))
-        .count();
+        .map(Thread::getName)
+        .filter(name -> name.startsWith("hmacd-"))
+        .sorted()
+        .toList();
   }
 
   static Stream<Arguments> refusals() {
