@@ -73,8 +73,8 @@ final class StructureTest {
               "config",
               "transport"),
           entry("http", "file", "limit", "transport"),
-          entry("sigv4", "http", "key", "access", "token"),
-          entry("authn", "access", "transport", "http", "sigv4", "log"),
+          entry("sigv4", "http", "key", "access", "token", "limit"),
+          entry("authn", "access", "limit", "transport", "http", "sigv4", "log"),
           entry(
               "awskms",
               "file",

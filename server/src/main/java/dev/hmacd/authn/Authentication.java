@@ -1,6 +1,7 @@
 package dev.hmacd.authn;
 
 import dev.hmacd.access.Principal;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.sigv4.SigV4Exception;
 
 /// The result of an authentication: the principal of the caller, or the reason for a refusal.
@@ -11,8 +12,9 @@ public sealed interface Authentication
         PendingSignature {
   /// The credentials were valid at the check.
   ///
+  /// @param owner the principal, with the issuer of the credentials
   /// @param credentials for later checks by [Authenticator#isStillValid]
-  record Authenticated(Principal principal, VerifiedCredentials credentials)
+  record Authenticated(Principal principal, Owner owner, VerifiedCredentials credentials)
       implements Authentication {}
 
   /// The credentials of the connection are missing or not valid. Log lines have the constant as the

@@ -2,6 +2,7 @@ package dev.hmacd.authn;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Principal;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.transport.ClientAuthorities;
 import dev.hmacd.transport.TlsContext;
 import java.security.cert.Certificate;
@@ -21,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The chain does not change.
 public final class ClientCertificate implements Credentials, VerifiedCredentials {
+  /// Issuer of all certificates whose authority was removed during the handshake.
+  private static final String UNKNOWN_ISSUER = "unknown authority";
+
   /// The verified certificate chain, the client's own certificate first.
   private final X509Certificate[] chain;
 
@@ -73,7 +77,12 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
       if (trustOfHandshake != null) {
         ClientCertificateRules.checkPath(accepted, trustOfHandshake);
       }
-      return new Authentication.Authenticated(CertificateNames.principal(accepted[0]), this);
+      String issuer =
+          trustOfHandshake == null
+              ? UNKNOWN_ISSUER
+              : trustOfHandshake.issuerOf(accepted).orElse(UNKNOWN_ISSUER);
+      Principal principal = CertificateNames.principal(accepted[0]);
+      return new Authentication.Authenticated(principal, Owner.of(issuer, principal.name()), this);
     } catch (CertificateRefusedException e) {
       return e.reason();
     }

@@ -1,5 +1,6 @@
 package dev.hmacd.authn;
 
+import dev.hmacd.limit.Owner;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
@@ -10,6 +11,9 @@ import java.util.concurrent.Executor;
 /// The authentication of a signed request whose signing key the token has not derived yet. Keeps
 /// the request in memory.
 public final class PendingSignature implements Authentication {
+  /// The issuer of all access keys: the daemon.
+  private static final String ISSUER = "access-key";
+
   private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
   private final SigningKeySource accessKeys;
@@ -45,6 +49,9 @@ public final class PendingSignature implements Authentication {
     if (!accessKeys.isActive(accessKeyId)) { // It was disabled during the derivation.
       return new InvalidSignature(SigV4Exception.unknownKey());
     }
-    return new Authenticated(derived.principal(), new VerifiedCredentials.AccessKey(accessKeyId));
+    return new Authenticated(
+        derived.principal(),
+        Owner.of(ISSUER, derived.principal().name()),
+        new VerifiedCredentials.AccessKey(accessKeyId));
   }
 }

@@ -119,6 +119,7 @@ final class Dispatcher implements HttpHandler {
       AwsReply reply) {
     call.authenticated(
         caller.principal(),
+        caller.owner(),
         () ->
             authenticator.isStillValid(caller.credentials())
                 ? null

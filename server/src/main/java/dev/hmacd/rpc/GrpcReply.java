@@ -313,9 +313,10 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   /// @return false if the credentials are not valid now
   boolean authenticate(Authenticator authenticator) {
     Authentication result = authenticator.authenticate(credentials);
-    if (result instanceof Authentication.Authenticated(var principal, var verified)) {
+    if (result instanceof Authentication.Authenticated(var principal, var owner, var verified)) {
       call.authenticated(
           principal,
+          owner,
           () -> authenticator.isStillValid(verified) ? null : new Failure.Unauthenticated());
       return true;
     }

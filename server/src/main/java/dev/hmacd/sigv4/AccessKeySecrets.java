@@ -5,6 +5,7 @@ import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.SignRequest;
@@ -42,11 +43,11 @@ public final class AccessKeySecrets {
 
   /// Derives the secret of an access key. All failures complete the future; no exception is thrown.
   ///
-  /// @param owner principal whose quota counts the derivation ([Completion#owner]); null for none
+  /// @param owner the principal that requested the derivation ([Completion#owner])
   /// @return the secret; fails with a [TokenException], or with an [IllegalStateException] before
   ///   [#start]
   public CompletableFuture<AccessKeySecret> derive(
-      String accessKeyId, long deadlineNanos, @Nullable Object owner) {
+      String accessKeyId, long deadlineNanos, Owner owner) {
     DerivationKey derivation = derivationKey;
     if (derivation == null) {
       return CompletableFuture.failedFuture(
@@ -73,7 +74,7 @@ public final class AccessKeySecrets {
           }
 
           @Override
-          public @Nullable Object owner() {
+          public Owner owner() {
             return owner;
           }
         });

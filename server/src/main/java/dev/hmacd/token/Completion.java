@@ -1,6 +1,6 @@
 package dev.hmacd.token;
 
-import org.jspecify.annotations.Nullable;
+import dev.hmacd.limit.Owner;
 
 /// Callback for the outcome of a token operation: called exactly once, on a thread that must not
 /// block.
@@ -21,9 +21,8 @@ public interface Completion<T> {
     return false;
   }
 
-  /// The principal that requested the operation; null for the daemon's own operations. Each
-  /// principal may have only a limited number of operations in flight on a token.
-  default @Nullable Object owner() {
-    return null;
+  /// The principal that requested the operation. The principals share the token fairly.
+  default Owner owner() {
+    return Owner.DAEMON;
   }
 }

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import dev.hmacd.limit.Owner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -111,7 +112,7 @@ final class Failover implements Completion<byte[]> {
   }
 
   @Override
-  public @Nullable Object owner() {
+  public Owner owner() {
     return completion.owner();
   }
 }

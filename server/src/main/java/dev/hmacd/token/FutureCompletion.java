@@ -1,11 +1,10 @@
 package dev.hmacd.token;
 
+import dev.hmacd.limit.Owner;
 import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
 
 /// Completion that completes a future with the outcome of a token operation.
-record FutureCompletion<T>(CompletableFuture<T> future, @Nullable Object owner)
-    implements Completion<T> {
+record FutureCompletion<T>(CompletableFuture<T> future, Owner owner) implements Completion<T> {
   @Override
   public void done(T value) {
     future.complete(value);

@@ -222,8 +222,8 @@ public final class HealthCheck implements AutoCloseable {
           boolean othersAnswered = lanes.sinceLastAnswer() <= settings.limit().toNanos();
           handle(new HealthEvent.CheckTimedOut(number, othersAnswered, System.nanoTime()));
         }
-        // BUSY, OWNER_BUSY and WITHDRAWN cannot occur: a check bypasses the queue, has no owner and
-        // needs no authorization.
+        // BUSY, OWNER_BUSY and WITHDRAWN cannot occur: a check bypasses the bound of the queue,
+        // and needs no authorization.
         case BUSY,
             OWNER_BUSY,
             WITHDRAWN,

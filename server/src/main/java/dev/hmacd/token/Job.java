@@ -1,12 +1,10 @@
 package dev.hmacd.token;
 
 import dev.hmacd.key.DaemonKey;
-import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.token.TokenException.Kind;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
 
 /// An operation that waits in the work queue or runs on a lane. A job has exactly one outcome: the
 /// outcome from its lane, or the watchdog's timeout at the deadline, whichever is first.
@@ -15,16 +13,16 @@ abstract class Job<T> {
   /// creates a job.
   private static final VarHandle COMPLETED = completedField();
 
+  /// Cost of an operation other than a MAC: a search or the generation of a key has several PKCS#11
+  /// calls.
+  private static final int WORK_COST = 8;
+
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
   private final Completion<T> completion;
 
   /// Written through [#COMPLETED] only.
   private volatile boolean completed;
-
-  /// The quota that counts this job until it has an outcome; null if no quota counts it. Set before
-  /// other threads see the job.
-  private @Nullable OwnerQuota quota;
 
   private Job(long deadlineNanos, Completion<T> completion) {
     this.deadlineNanos = deadlineNanos;
@@ -44,6 +42,11 @@ abstract class Job<T> {
 
   /// Whether the operation is idempotent.
   abstract boolean isRepeatable();
+
+  /// The cost of the operation for the turns of its owner, in MACs.
+  int cost() {
+    return 1;
+  }
 
   static Job<byte[]> sign(SignRequest request, Completion<byte[]> completion) {
     return new Mac(request, completion);
@@ -90,6 +93,11 @@ abstract class Job<T> {
       boolean isRepeatable() {
         return repeatable;
       }
+
+      @Override
+      int cost() {
+        return WORK_COST;
+      }
     };
   }
 
@@ -111,50 +119,6 @@ abstract class Job<T> {
         return true;
       }
     };
-  }
-
-  /// Wakes an idle lane, so that it takes a health check.
-  static final Job<Boolean> WAKE_UP =
-      new ControlMessage() {
-        @Override
-        boolean isWakeUp() {
-          return true;
-        }
-      };
-
-  /// A control message that stops the lane that takes it.
-  static Job<Boolean> stop() {
-    return new ControlMessage() {
-      @Override
-      boolean isStop() {
-        return true;
-      }
-    };
-  }
-
-  /// A control message for a lane, without an operation on the token.
-  private static class ControlMessage extends Job<Boolean> {
-    ControlMessage() {
-      super(System.nanoTime(), new FutureCompletion<>(new CompletableFuture<>(), null));
-    }
-
-    @Override
-    Boolean perform(LaneSession session) {
-      return true;
-    }
-
-    @Override
-    boolean isRepeatable() {
-      return true;
-    }
-  }
-
-  boolean isStop() {
-    return false;
-  }
-
-  boolean isWakeUp() {
-    return false;
   }
 
   /// Whether this is a health check, which also runs on a token that is out of service.
@@ -183,31 +147,13 @@ abstract class Job<T> {
     return completion;
   }
 
-  /// Counts the job in the quota of its owner until it is completed, also after its caller
-  /// disconnected.
-  ///
-  /// @return false if the quota of the owner is used up
-  boolean enterQuota(OwnerQuota owners) {
-    Object owner = completion.owner();
-    if (owner == null) {
-      return true;
-    }
-    if (!owners.tryHold(owner, 1)) {
-      return false;
-    }
-    quota = owners;
-    return true;
+  /// The principal that requested the operation.
+  Owner owner() {
+    return completion.owner();
   }
 
   private boolean complete() {
-    if (!COMPLETED.compareAndSet(this, false, true)) {
-      return false;
-    }
-    Object owner = completion.owner();
-    if (quota != null && owner != null) {
-      quota.release(owner, 1);
-    }
-    return true;
+    return COMPLETED.compareAndSet(this, false, true);
   }
 
   void done(T value) {

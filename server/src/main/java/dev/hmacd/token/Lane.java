@@ -66,11 +66,10 @@ final class Lane implements Runnable {
       while (!retired) {
         Job<?> job = queue.take();
         session.refresh();
-        if (job != null && job.isStop()) {
-          return;
-        }
         if (job != null) {
           perform(job);
+        } else if (queue.isStopping()) {
+          return;
         }
       }
     } finally {
@@ -131,6 +130,10 @@ final class Lane implements Runnable {
           TokenException.fault(Fault.DEVICE, "unexpected Java exception in a token operation", e));
     } finally {
       current = null;
+      int further = session.takeFurtherCost();
+      if (further > 0) {
+        queue.charge(job.owner(), further);
+      }
     }
   }
 

@@ -30,6 +30,9 @@ final class LaneSession {
   /// Some tokens reuse the handle of a destroyed object.
   private static final long RECOGNISED_NANOS = Duration.ofSeconds(1).toNanos();
 
+  /// Cost of the load of a key, in MACs: a search, its attributes, and a copy on some tokens.
+  private static final int LOAD_COST = 4;
+
   private static final Logger log = LoggerFactory.getLogger(LaneSession.class);
 
   private final Token token;
@@ -57,6 +60,9 @@ final class LaneSession {
 
   /// Written by the lane's thread only; other threads only compare it with null.
   private volatile @Nullable TokenSession session;
+
+  /// See [#takeFurtherCost].
+  private int furtherCost;
 
   LaneSession(Token token, Lanes lanes) {
     this.token = token;
@@ -113,6 +119,7 @@ final class LaneSession {
 
   private void recognise(KeyObject key, long handle, KeyCheckValue check) throws TokenException {
     long start = System.nanoTime();
+    furtherCost++;
     byte[] mac = sign(key, check, handle, check.algorithm(), check.message());
     if (!check.isAnsweredBy(mac)) {
       handles.remove(key);
@@ -124,6 +131,14 @@ final class LaneSession {
     }
     handles.put(key, new Loaded(handle, check, start));
     lanes.faults().keyRecognised(key);
+  }
+
+  /// Returns and forgets the cost of the loads and comparisons of keys since the last call, in
+  /// MACs.
+  int takeFurtherCost() {
+    int further = furtherCost;
+    furtherCost = 0;
+    return further;
   }
 
   /// Computes the MAC of a request.
@@ -181,6 +196,7 @@ final class LaneSession {
   }
 
   private long load(KeyObject key) throws TokenException {
+    furtherCost += LOAD_COST;
     try {
       long loaded = recheckingSession().load(key);
       lanes.faults().keyLoaded(key);

@@ -3,6 +3,7 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.limit.Owner;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -41,8 +42,7 @@ public final class Lanes implements AutoCloseable {
   /// Number of lanes, and their limits.
   ///
   /// @param count number of lanes, 1 or more
-  /// @param maxWaiting maximum number of operations in the queue, 1 or more; exceeded by at most
-  ///   one for each thread that enqueues at the same time
+  /// @param maxWaiting maximum number of operations in the queue, 1 or more
   /// @param hang duration of an operation after which the watchdog replaces its lane
   /// @param maxReplaced maximum number of replaced lanes that hang in PKCS#11 calls at the same
   ///   time
@@ -105,14 +105,14 @@ public final class Lanes implements AutoCloseable {
   /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
       TokenWork<T> work, boolean repeatable, long deadlineNanos) {
-    return submit(null, work, repeatable, deadlineNanos);
+    return submit(Owner.DAEMON, work, repeatable, deadlineNanos);
   }
 
-  /// As [#submit(TokenWork, boolean, long)], but counts the operation in the quota of its owner.
+  /// As [#submit(TokenWork, boolean, long)], but for a principal.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submit(
-      @Nullable Object owner, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
+      Owner owner, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
     CompletableFuture<T> result = new CompletableFuture<>();
     queue.add(Job.of(work, repeatable, deadlineNanos, new FutureCompletion<>(result, owner)));
     return result;
@@ -246,9 +246,6 @@ public final class Lanes implements AutoCloseable {
   public void close() {
     queue.stop();
     List<Lane> all = List.copyOf(lanes);
-    for (int i = 0; i < all.size(); i++) {
-      queue.addStopMessage();
-    }
     long end = System.nanoTime() + settings.stop().toNanos();
     try {
       for (Lane lane : all) {

@@ -12,7 +12,8 @@ public final class TokenException extends Exception {
   public enum Kind {
     /// The work queue of the token is full; retry later.
     BUSY,
-    /// Too many operations of the same owner are in flight on the token.
+    /// The work queue of the token is full, also with operations of this owner; or this operation
+    /// lost its place to an owner with fewer operations.
     OWNER_BUSY,
     /// The deadline passed before the token answered, or before the operation started.
     LATE,

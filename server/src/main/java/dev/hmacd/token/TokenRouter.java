@@ -2,10 +2,10 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.limit.Owner;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -92,19 +92,14 @@ public final class TokenRouter {
   /// @param repeatable whether a lane may repeat the work after a fault of the token
   public <T> CompletableFuture<T> submit(
       String serial, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
-    return submit(null, serial, work, repeatable, deadlineNanos);
+    return submit(Owner.DAEMON, serial, work, repeatable, deadlineNanos);
   }
 
-  /// As [#submit(String, TokenWork, boolean, long)], but counts the operation in the quota of its
-  /// owner.
+  /// As [#submit(String, TokenWork, boolean, long)], but for a principal.
   ///
   /// @param owner as [Completion#owner]
   public <T> CompletableFuture<T> submit(
-      @Nullable Object owner,
-      String serial,
-      TokenWork<T> work,
-      boolean repeatable,
-      long deadlineNanos) {
+      Owner owner, String serial, TokenWork<T> work, boolean repeatable, long deadlineNanos) {
     return pool.find(serial)
         .map(member -> member.lanes().submit(owner, work, repeatable, deadlineNanos))
         .orElseGet(
@@ -119,12 +114,12 @@ public final class TokenRouter {
   /// token, until a token succeeds or no token is left.
   ///
   /// @param owner as [Completion#owner]
-  public <T> CompletableFuture<T> submitAny(Object owner, TokenWork<T> work, long deadlineNanos) {
+  public <T> CompletableFuture<T> submitAny(Owner owner, TokenWork<T> work, long deadlineNanos) {
     return submitAny(owner, work, deadlineNanos, 0);
   }
 
   private <T> CompletableFuture<T> submitAny(
-      Object owner, TokenWork<T> work, long deadlineNanos, int index) {
+      Owner owner, TokenWork<T> work, long deadlineNanos, int index) {
     CompletableFuture<T> outcome =
         routes.get(index).member().lanes().submit(owner, work, true, deadlineNanos);
     return index + 1 == routes.size()

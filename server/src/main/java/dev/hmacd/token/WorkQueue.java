@@ -1,25 +1,30 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.limit.OwnerQuota;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.limit.DeficitRoundRobin;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
-import java.util.concurrent.BlockingQueue;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// Bounded work queue of a token's lanes. If the queue is full, a job fails with [Kind#BUSY] at
-/// once.
+/// Bounded work queue of a token's lanes, with a fair order of owners ([DeficitRoundRobin]).
 ///
-/// The number of operations that one owner has in flight on a token is limited to half of the
-/// queue's capacity. An operation is in flight until it has its outcome, also after its caller
-/// disconnected: a caller cannot fill the queue by stream resets or new connections.
+/// A full queue makes room for an owner with few jobs: the newest job of the owner with the most
+/// jobs fails. A job keeps its place until it has its outcome, also after its caller disconnected:
+/// a caller gets no more places by stream resets or new connections.
 ///
-/// Health-check jobs bypass the bounds, so that a full queue does not delay health checks.
+/// Health checks bypass the order and the bound, so that a full queue does not delay them.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // The queues are thread-safe.
+@SuppressWarnings("ThreadSafe") // The lock guards the queues.
 final class WorkQueue {
   /// Maximum wait of an idle lane for a job. After each wait, the lane checks for keys to unload
   /// and sessions to reopen.
@@ -27,108 +32,189 @@ final class WorkQueue {
 
   private final int maxWaiting;
   private final CircuitBreaker circuit;
-  private final OwnerQuota owners;
+  private final Object lock = new Object();
 
-  /// An unbounded queue, so that it always accepts control messages; [#add] limits the number of
-  /// jobs.
-  private final BlockingQueue<Job<?>> waiting = new LinkedBlockingQueue<>();
+  @GuardedBy("lock")
+  private final DeficitRoundRobin<Job<?>> waiting = new DeficitRoundRobin<>(Job::cost);
 
-  private final BlockingQueue<Job<?>> healthChecks = new LinkedBlockingQueue<>();
+  @GuardedBy("lock")
+  private final Deque<Job<?>> healthChecks = new ArrayDeque<>();
+
+  @GuardedBy("lock")
+  private final IdleLanes idle = new IdleLanes();
+
   private final CountDownLatch stop = new CountDownLatch(1);
+
+  /// Written with the lock, read without.
   private volatile boolean stopping;
 
-  /// @param maxWaiting maximum number of jobs in the queue; exceeded by at most one for each thread
-  ///   that adds a job at the same time
+  /// @param maxWaiting maximum number of jobs in the queue, without health checks
   WorkQueue(int maxWaiting, CircuitBreaker circuit) {
     this.maxWaiting = maxWaiting;
     this.circuit = circuit;
-    this.owners = OwnerQuota.halfOf(maxWaiting);
   }
 
-  /// Adds a job. A refused job fails on the calling thread.
+  /// Adds a job. A refused job, and a job that loses its place to this one, fail on the calling
+  /// thread.
   void add(Job<?> job) {
-    if (stopping) {
-      job.failed(stopped());
-    } else if (!job.mayRun(circuit)) {
+    if (!job.mayRun(circuit)) {
       job.failed(outOfService());
-    } else if (job.isHealthCheck()) {
-      addHealthCheck(job);
-    } else if (waiting.size() >= maxWaiting) {
-      job.failed(
-          new TokenException(
-              Kind.BUSY, "the work queue of the token is full: " + maxWaiting + " operations"));
-    } else if (!job.enterQuota(owners)) {
-      job.failed(
-          new TokenException(
-              Kind.OWNER_BUSY,
-              owners.max() + " operations of this owner are in flight on the token"));
-    } else {
-      waiting.add(job);
-      // The stop may have begun between the check and the addition.
-      if (stopping && waiting.remove(job)) {
-        job.failed(stopped());
+      return;
+    }
+    TokenException refusal = null;
+    Job<?> displaced = null;
+    IdleLanes.Waiter woken = null;
+    synchronized (lock) {
+      if (stopping) {
+        refusal = stopped();
+      } else if (job.isHealthCheck()) {
+        healthChecks.add(job);
+        woken = idle.poll();
+      } else {
+        if (waiting.size() >= maxWaiting) {
+          displaced = waiting.displaceFor(job.owner());
+          refusal = displaced == null ? full(job.owner()) : null;
+        }
+        if (refusal == null) {
+          waiting.add(job.owner(), job);
+          woken = idle.next();
+        }
       }
+    }
+    if (woken != null) {
+      woken.unpark();
+    }
+    if (refusal != null) {
+      job.failed(refusal);
+    }
+    if (displaced != null) {
+      displaced.failed(ownerBusy());
     }
   }
 
-  private void addHealthCheck(Job<?> healthCheck) {
-    healthChecks.add(healthCheck);
-    waiting.add(Job.WAKE_UP);
+  @GuardedBy("lock")
+  private TokenException full(Owner owner) {
+    return waiting.contains(owner) && !owner.equals(Owner.DAEMON)
+        ? ownerBusy()
+        : new TokenException(
+            Kind.BUSY, "the work queue of the token is full: " + maxWaiting + " operations");
+  }
+
+  private TokenException ownerBusy() {
+    return new TokenException(
+        Kind.OWNER_BUSY,
+        "the work queue of the token is full (" + maxWaiting + "), with operations of this owner");
   }
 
   /// Returns a job to the queue, because its lane got no session.
   void giveBack(Job<?> job) {
-    if (job.isHealthCheck()) {
-      addHealthCheck(job);
-    } else {
-      waiting.add(job);
+    IdleLanes.Waiter woken;
+    synchronized (lock) {
+      if (job.isHealthCheck()) {
+        healthChecks.add(job);
+      } else {
+        waiting.add(job.owner(), job);
+      }
+      woken = idle.poll();
+    }
+    if (woken != null) {
+      woken.unpark();
     }
   }
 
-  /// The next job, which may be a stop message; null if no job arrived within [#IDLE_WAIT].
+  /// Removes and returns the next job. Waits for a job for at most [#IDLE_WAIT].
+  ///
+  /// @return null after the wait; also if the queue is empty and stops
   @Nullable Job<?> take() {
-    try {
-      Job<?> healthCheck = healthChecks.poll();
-      if (healthCheck != null) {
-        return healthCheck;
+    long end = System.nanoTime() + IDLE_WAIT.toNanos();
+    IdleLanes.Waiter waiter = null;
+    while (true) {
+      Job<?> next;
+      IdleLanes.Waiter woken;
+      synchronized (lock) {
+        if (waiter != null) {
+          idle.remove(waiter);
+        }
+        next = poll();
+        if (next == null && (stopping || System.nanoTime() - end >= 0)) {
+          return null;
+        }
+        woken = next != null && waiting.size() > 0 ? idle.next() : null;
+        if (next == null) {
+          waiter = new IdleLanes.Waiter();
+          idle.add(waiter);
+        }
       }
-      Job<?> next = waiting.poll(IDLE_WAIT.toNanos(), TimeUnit.NANOSECONDS);
-      return next != null && next.isWakeUp() ? healthChecks.poll() : next;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return Job.stop();
+      if (woken != null) {
+        woken.unpark();
+      }
+      if (next != null) {
+        return next;
+      }
+      LockSupport.parkNanos(this, end - System.nanoTime());
+      boolean _ =
+          Thread.interrupted(); // Nothing interrupts a lane. A pending interrupt would spin.
+    }
+  }
+
+  @GuardedBy("lock")
+  private @Nullable Job<?> poll() {
+    Job<?> healthCheck = healthChecks.poll();
+    return healthCheck == null ? waiting.poll() : healthCheck;
+  }
+
+  /// Counts further work of a job for the turns of its owner.
+  ///
+  /// @param cost as [Job#cost]
+  void charge(Owner owner, int cost) {
+    synchronized (lock) {
+      waiting.charge(owner, cost);
     }
   }
 
   /// Fails the waiting jobs whose deadline has passed, or that the circuit breaker does not permit.
   void failExpired(long nowNanos) {
-    failExpired(waiting, nowNanos);
-    failExpired(healthChecks, nowNanos);
-  }
-
-  private void failExpired(BlockingQueue<Job<?>> queue, long nowNanos) {
-    for (Job<?> job : queue) {
-      if (job.isStop() || job.isWakeUp()) {
-        continue;
-      }
+    for (Job<?> job : removeIf(job -> job.isExpired(nowNanos) || !job.mayRun(circuit))) {
       if (job.isExpired(nowNanos)) {
-        if (queue.remove(job)) {
-          job.late();
-        }
-      } else if (!job.mayRun(circuit) && queue.remove(job)) {
+        job.late();
+      } else {
         job.failed(outOfService());
       }
     }
   }
 
-  /// Number of jobs in the queue.
-  int size() {
-    return waiting.size();
+  private List<Job<?>> removeIf(Predicate<Job<?>> predicate) {
+    synchronized (lock) {
+      List<Job<?>> removed = waiting.removeIf(predicate);
+      for (Job<?> healthCheck : healthChecks) {
+        if (predicate.test(healthCheck)) {
+          removed.add(healthCheck);
+        }
+      }
+      healthChecks.removeAll(removed);
+      return removed;
+    }
   }
 
-  /// Refuses new jobs from now on.
+  /// Number of jobs in the queue, with health checks.
+  int size() {
+    synchronized (lock) {
+      return waiting.size() + healthChecks.size();
+    }
+  }
+
+  /// Refuses new jobs from now on, and wakes the idle lanes.
   void stop() {
-    stopping = true;
+    List<IdleLanes.Waiter> woken = new ArrayList<>();
+    synchronized (lock) {
+      stopping = true;
+      IdleLanes.Waiter next = idle.poll();
+      while (next != null) {
+        woken.add(next);
+        next = idle.poll();
+      }
+    }
+    woken.forEach(IdleLanes.Waiter::unpark);
     stop.countDown();
   }
 
@@ -145,20 +231,9 @@ final class WorkQueue {
     }
   }
 
-  /// Adds a message that stops one lane after the jobs in the queue.
-  void addStopMessage() {
-    waiting.add(Job.stop());
-  }
-
   /// Fails the jobs that are still in the queue at the end of the stop.
   void failRemaining() {
-    for (Job<?> job : waiting) {
-      // The stop message stays for a lane that hangs: the lane takes it after its PKCS#11 call.
-      if (!job.isStop() && waiting.remove(job)) {
-        job.failed(stopped());
-      }
-    }
-    healthChecks.forEach(job -> job.failed(stopped()));
+    removeIf(_ -> true).forEach(job -> job.failed(stopped()));
   }
 
   static TokenException stopped() {

@@ -10,6 +10,7 @@ import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
@@ -149,6 +150,50 @@ public final class ClientAuthorities {
             .checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
         return true;
       } catch (CertificateException e) {
+        return false;
+      }
+    }
+
+    /// The name of the trust anchor that issued a client's certificate, directly or through
+    /// intermediate certificates of the chain. Verifies the signatures, because a client chooses
+    /// the certificates behind its own certificate. Authorities with the same name are one issuer:
+    /// a renewed authority is one.
+    ///
+    /// @param chain an accepted chain, the client's own certificate first
+    /// @return empty if no anchor issued the certificate
+    public Optional<String> issuerOf(X509Certificate[] chain) {
+      X509Certificate current = chain[0];
+      for (X509Certificate _ : chain) { // Each step uses another certificate.
+        if (isNamedAsAnchor(current)) {
+          return Optional.of(current.getSubjectX500Principal().getName());
+        }
+        Optional<X509Certificate> anchor = issuer(current, valid);
+        if (anchor.isPresent()) {
+          return anchor.map(each -> each.getSubjectX500Principal().getName());
+        }
+        Optional<X509Certificate> next = issuer(current, List.of(chain));
+        if (next.isEmpty()) {
+          return Optional.empty();
+        }
+        current = next.get();
+      }
+      return Optional.empty();
+    }
+
+    /// The certificate that issued another one.
+    private static Optional<X509Certificate> issuer(
+        X509Certificate issued, List<X509Certificate> candidates) {
+      return candidates.stream()
+          .filter(each -> each.getSubjectX500Principal().equals(issued.getIssuerX500Principal()))
+          .filter(each -> isSignedBy(issued, each))
+          .findFirst();
+    }
+
+    private static boolean isSignedBy(X509Certificate issued, X509Certificate issuer) {
+      try {
+        issued.verify(issuer.getPublicKey());
+        return true;
+      } catch (GeneralSecurityException e) {
         return false;
       }
     }

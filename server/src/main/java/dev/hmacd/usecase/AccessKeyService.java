@@ -87,14 +87,13 @@ public final class AccessKeyService {
         "must be " + prefix + "NAME; NAME has 1 to 64 letters, digits or any of _+=,.@-");
     var _ = authorizer.requireOnAllKeys(call, Action.CREATE_ACCESS_KEY);
     String id = newId();
-    CompletableFuture<Made> made =
-        registry.forOwner(call.principal(), () -> make(call, id, principal));
+    CompletableFuture<Made> made = registry.forOwner(call.owner(), () -> make(call, id, principal));
     ReplyCompleter.complete(call, made, clearing(made, reply), FailureMapper::ofToken);
   }
 
   private CompletableFuture<Made> make(Call call, String id, String principal) {
     return secrets
-        .derive(id, call.deadlineNanos(), call.principal())
+        .derive(id, call.deadlineNanos(), call.owner())
         .thenCompose(
             secret -> {
               Instant now = Instant.ofEpochMilli(clock.millis());
@@ -148,7 +147,7 @@ public final class AccessKeyService {
     ReplyCompleter.complete(
         call,
         registry.forOwner(
-            call.principal(),
+            call.owner(),
             () ->
                 registry
                     .list(page.after(), page.size() + 1)
@@ -163,7 +162,7 @@ public final class AccessKeyService {
   public void disableAccessKey(Call call, String id, Reply<AccessKey> reply) {
     FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DISABLE_ACCESS_KEY);
-    ReplyCompleter.complete(call, registry.disable(call.principal(), id), reply, failure(id));
+    ReplyCompleter.complete(call, registry.disable(call.owner(), id), reply, failure(id));
   }
 
   /// Deletes an access key.

@@ -48,7 +48,7 @@ public final class AliasService {
     ReplyCompleter.complete(
         call,
         lists.forOwner(
-            call.principal(),
+            call.owner(),
             () ->
                 lists
                     .listAliases(target, page.after(), page.size() + 1)
@@ -66,7 +66,7 @@ public final class AliasService {
     ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(),
+            call.owner(),
             () -> writer.createAlias(alias, target, key -> KeyStateRules.allows(action, key))),
         reply,
         failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
@@ -81,7 +81,7 @@ public final class AliasService {
     ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(),
+            call.owner(),
             () -> writer.updateAlias(alias, target, key -> KeyStateRules.allows(action, key))),
         reply,
         failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
@@ -92,7 +92,7 @@ public final class AliasService {
     var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ALIAS);
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> writer.deleteAlias(alias)),
+        writer.forOwner(call.owner(), () -> writer.deleteAlias(alias)),
         reply,
         failure(alias, FailureMapper::ofRegistry));
   }

@@ -2,6 +2,7 @@ package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Principal;
+import dev.hmacd.limit.Owner;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
@@ -36,6 +37,9 @@ public final class Call {
   /// Repeats the check of the caller's credentials. Set before [#principal].
   private ReleaseCheck credentials = ReleaseCheck.NONE;
 
+  /// Set before [#principal].
+  private Owner owner = Owner.DAEMON;
+
   private volatile @Nullable Principal principal;
   private volatile @Nullable String keyName;
 
@@ -58,7 +62,7 @@ public final class Call {
   /// A call of the daemon itself, which is not reported to observers.
   public static Call ofDaemon(Principal principal, long deadlineNanos) {
     var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
-    call.authenticated(principal, ReleaseCheck.NONE);
+    call.authenticated(principal, Owner.DAEMON, ReleaseCheck.NONE);
     return call;
   }
 
@@ -96,9 +100,11 @@ public final class Call {
 
   /// Sets the caller, after its credentials were verified.
   ///
+  /// @param owner the caller, with the issuer of its credentials
   /// @param check repeats the check of the credentials
-  public void authenticated(Principal caller, ReleaseCheck check) {
+  public void authenticated(Principal caller, Owner owner, ReleaseCheck check) {
     credentials = check;
+    this.owner = owner;
     principal = caller;
   }
 
@@ -125,6 +131,16 @@ public final class Call {
       throw new IllegalStateException("the call is not authenticated");
     }
     return caller;
+  }
+
+  /// The owner of the call's work on tokens and in the registry.
+  ///
+  /// @throws IllegalStateException if the call is not authenticated
+  public Owner owner() {
+    if (principal == null) {
+      throw new IllegalStateException("the call is not authenticated");
+    }
+    return owner;
   }
 
   /// The authenticated caller; empty before authentication, and after a failed authentication.

@@ -57,8 +57,7 @@ final class KeyAdoption {
   private CompletableFuture<Optional<Candidate>> candidate(
       Call call, String serial, Query query, KeyId id, KeySpec spec) {
     return tokens
-        .submit(
-            call.principal(), serial, session -> session.find(query), true, call.deadlineNanos())
+        .submit(call.owner(), serial, session -> session.find(query), true, call.deadlineNanos())
         .thenApply(found -> only(found, spec))
         .thenCompose(
             found ->
@@ -96,7 +95,7 @@ final class KeyAdoption {
       Call call, String serial, TokenSession.Found found, KeyId id, KeySpec spec) {
     return tokens
         .submit(
-            call.principal(),
+            call.owner(),
             serial,
             session -> {
               byte[] mac =

@@ -51,7 +51,7 @@ public final class KeyCreation {
     var _ =
         tokens
             .submit(
-                call.principal(),
+                call.owner(),
                 key.tokenSerial(),
                 session -> {
                   if (!step.compareAndSet(Step.WAITING, Step.BEGUN)) {

@@ -85,7 +85,7 @@ public final class KeyService {
         entry(id, spec, KeyOrigin.GENERATED, description, KeyObject.of(id, 1), List.of(token));
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> maker.make(call, key, tags)),
+        writer.forOwner(call.owner(), () -> maker.make(call, key, tags)),
         reply,
         failure(key));
   }
@@ -114,7 +114,7 @@ public final class KeyService {
             id, spec, KeyOrigin.ADOPTED, "", KeyObject.of(id, 1), List.of(tokens.defaultSerial()));
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> adopt(call, id, query, spec, description, tags)),
+        writer.forOwner(call.owner(), () -> adopt(call, id, query, spec, description, tags)),
         reply,
         failure(forFailures));
   }
@@ -211,7 +211,7 @@ public final class KeyService {
     ReplyCompleter.complete(
         call,
         lists.forOwner(
-            call.principal(),
+            call.owner(),
             () ->
                 lists
                     .listKeys(page.after(), page.size() + 1)

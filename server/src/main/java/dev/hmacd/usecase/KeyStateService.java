@@ -79,7 +79,7 @@ public final class KeyStateService {
     KeyId id = require(authorizer, call, action, given);
     ReplyCompleter.complete(
         call,
-        writer.forOwner(call.principal(), () -> writer.update(id, ifAllowed(action, change))),
+        writer.forOwner(call.owner(), () -> writer.update(id, ifAllowed(action, change))),
         reply,
         e -> failure(reader, action, id, given, e));
   }

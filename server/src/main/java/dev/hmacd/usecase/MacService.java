@@ -7,6 +7,7 @@ import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeySpec;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.TokenException;
@@ -90,7 +91,7 @@ public final class MacService {
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         trustOnFirstUse
-            .withCheckValue(key.entry(), call.principal())
+            .withCheckValue(key.entry(), call.owner())
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
@@ -221,8 +222,8 @@ public final class MacService {
     }
 
     @Override
-    public Object owner() {
-      return call.principal();
+    public Owner owner() {
+      return call.owner();
     }
   }
 }

@@ -29,7 +29,7 @@ public final class RandomService {
     ReleaseCheck check = authorizer.requireOnAllKeys(call, Action.GENERATE_RANDOM);
     ReplyCompleter.complete(
         call,
-        tokens.submitAny(call.principal(), session -> session.random(count), call.deadlineNanos()),
+        tokens.submitAny(call.owner(), session -> session.random(count), call.deadlineNanos()),
         reply,
         FailureMapper::ofToken,
         check);

@@ -3,6 +3,7 @@ package dev.hmacd.usecase;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.AccessKey;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.sigv4.AccessKeySecret;
 import dev.hmacd.sigv4.AccessKeySecrets;
 import dev.hmacd.sigv4.SigningKey;
@@ -62,7 +63,7 @@ final class SigningKeyCache {
     }
     var _ =
         secrets
-            .derive(accessKey.id(), deadlineNanos, null)
+            .derive(accessKey.id(), deadlineNanos, Owner.DAEMON)
             .thenApply(secret -> derive(principal, secret, day, name))
             .whenComplete(
                 (derived, e) -> {

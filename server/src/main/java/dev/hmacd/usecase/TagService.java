@@ -43,7 +43,7 @@ public final class TagService {
     ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(), () -> writer.tag(id, key -> KeyStateRules.allows(action, key), tags)),
+            call.owner(), () -> writer.tag(id, key -> KeyStateRules.allows(action, key), tags)),
         reply,
         e ->
             FailureMapper.unwrap(e) instanceof RegistryException refused
@@ -65,7 +65,7 @@ public final class TagService {
     ReplyCompleter.complete(
         call,
         writer.forOwner(
-            call.principal(),
+            call.owner(),
             () -> writer.untag(id, key -> KeyStateRules.allows(action, key), tagKeys)),
         reply,
         e -> KeyStateService.failure(reader, action, id, keyId, e));
@@ -77,7 +77,7 @@ public final class TagService {
     ReplyCompleter.complete(
         call,
         lists.forOwner(
-            call.principal(),
+            call.owner(),
             () ->
                 lists
                     .listTags(key.id(), position(page), page.size() + 1)

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.RegistryException;
@@ -58,7 +59,7 @@ final class TrustOnFirstUse {
   /// @param owner the principal whose quotas of the token and the registry count the operation
   /// @return a future that can fail with a [TokenException] or a [RegistryException]; the caller
   ///   must not complete it
-  CompletableFuture<Key> withCheckValue(Key key, Object owner) {
+  CompletableFuture<Key> withCheckValue(Key key, Owner owner) {
     if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
@@ -82,7 +83,7 @@ final class TrustOnFirstUse {
             });
   }
 
-  private CompletableFuture<Key> storedOnce(Key key, Object owner) {
+  private CompletableFuture<Key> storedOnce(Key key, Owner owner) {
     var mine = new CompletableFuture<Key>();
     CompletableFuture<Key> others = inFlight.putIfAbsent(key.id(), mine);
     if (others != null) {
@@ -115,7 +116,7 @@ final class TrustOnFirstUse {
   }
 
   @SuppressWarnings("ReferenceEquality") // The same object: stored by this call.
-  private CompletableFuture<Key> stored(Key key, KeyCheckValue check, Object owner) {
+  private CompletableFuture<Key> stored(Key key, KeyCheckValue check, Owner owner) {
     return registry
         .forOwner(owner, () -> registry.storeCheckValue(key.id(), check))
         .thenApply(
@@ -130,7 +131,7 @@ final class TrustOnFirstUse {
             });
   }
 
-  private CompletableFuture<KeyCheckValue> checkValue(Key key, Object owner) {
+  private CompletableFuture<KeyCheckValue> checkValue(Key key, Owner owner) {
     var result = new CompletableFuture<KeyCheckValue>();
     tokens.sign(
         key.tokenSerials(),
@@ -154,7 +155,7 @@ final class TrustOnFirstUse {
           }
 
           @Override
-          public Object owner() {
+          public Owner owner() {
             return owner;
           }
         });

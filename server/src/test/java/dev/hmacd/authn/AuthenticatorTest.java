@@ -7,6 +7,7 @@ import dev.hmacd.access.Principal;
 import dev.hmacd.config.TlsConfig;
 import dev.hmacd.http.Headers;
 import dev.hmacd.http.Request;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.sigv4.SdkSigner;
 import dev.hmacd.sigv4.SigV4;
 import dev.hmacd.sigv4.SigV4Exception;
@@ -39,7 +40,9 @@ final class AuthenticatorTest {
   private static final TestCa AUTHORITY = new TestCa("clients");
   private static final Authentication.Authenticated AUTHENTICATED =
       new Authentication.Authenticated(
-          SdkSigner.PRINCIPAL, new VerifiedCredentials.AccessKey(SdkSigner.ACCESS_KEY_ID));
+          SdkSigner.PRINCIPAL,
+          Owner.of("access-key", SdkSigner.PRINCIPAL.name()),
+          new VerifiedCredentials.AccessKey(SdkSigner.ACCESS_KEY_ID));
 
   @TempDir private static Path files;
   private static TlsContext tls;
@@ -112,7 +115,9 @@ final class AuthenticatorTest {
   void unixPeerIsItsUser() {
     var peer = new UnixPeer(-2);
     assertThat(authenticator.authenticate(peer))
-        .isEqualTo(new Authentication.Authenticated(new Principal("uid:4294967294"), peer));
+        .isEqualTo(
+            new Authentication.Authenticated(
+                new Principal("uid:4294967294"), Owner.of("uid", "uid:4294967294"), peer));
     assertThat(authenticator.isStillValid(peer)).isTrue();
   }
 
@@ -121,7 +126,10 @@ final class AuthenticatorTest {
     ClientCertificate certificate = certificate(AUTHORITY.client("billing"));
     assertThat(authenticator.authenticate(certificate))
         .isEqualTo(
-            new Authentication.Authenticated(new Principal("spiffe://test/billing"), certificate));
+            new Authentication.Authenticated(
+                new Principal("spiffe://test/billing"),
+                Owner.of("unknown authority", "spiffe://test/billing"),
+                certificate));
     assertThat(authenticator.isStillValid(certificate)).isTrue();
     clock.advance(Duration.ofDays(2));
     assertThat(authenticator.isStillValid(certificate)).isFalse();

@@ -564,7 +564,7 @@ final class LimitsTest {
   }
 
   @Test
-  void principalHasHalfOfTheTokensQueue() throws Exception {
+  void fullQueueOfTheTokenMakesRoomForAnotherPrincipal() throws Exception {
     daemon
         .token("lanes: 1")
         .token("queue: 8")
@@ -579,18 +579,19 @@ final class LimitsTest {
       assertThat(greedy.call("GenerateMac", AwsCaller.macOf(key)).status()).isEqualTo(200);
       List<RawHttp1> taken = new ArrayList<>();
       try (var gate = token.blocking(FaultyToken.Call.SIGN)) {
-        for (int i = 0; i < 4; i++) {
-          taken.add(caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))));
-        }
+        taken.add(caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))));
         gate.awaitEntered();
-        Eventually.holds(
-            "all requests are accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 4);
+        for (int i = 1; i <= 8; i++) {
+          taken.add(caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))));
+          int waiting = i;
+          Eventually.holds(
+              "the operation waits", () -> daemon.metric("hmacd_token_queue") == waiting);
+        }
         Answer refused = caller().write(greedy.bytes("GenerateMac", AwsCaller.macOf(key))).read();
         assertThat(refused.body()).contains("ThrottlingException");
         taken.add(caller().write(admin.bytes("GenerateMac", AwsCaller.macOf(key))));
-        Eventually.holds(
-            "the other principal's request is accepted",
-            () -> daemon.metric("hmacd_aws_kms_requests") == 5);
+        Answer madeRoom = taken.remove(8).read();
+        assertThat(madeRoom.body()).contains("ThrottlingException");
       }
       for (RawHttp1 caller : taken) {
         assertThat(caller.read().status()).isEqualTo(200);
@@ -623,10 +624,10 @@ final class LimitsTest {
         List<RawHttp1> gone = new ArrayList<>();
         gone.add(caller().write(greedy.bytes("GenerateMac", mac)));
         gate.awaitEntered();
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 8; i++) {
           gone.add(caller().write(next));
         }
-        Eventually.holds("three operations wait", () -> daemon.metric("hmacd_token_queue") == 3);
+        Eventually.holds("eight operations wait", () -> daemon.metric("hmacd_token_queue") == 8);
         for (RawHttp1 each : gone) {
           each.close();
         }
@@ -640,7 +641,8 @@ final class LimitsTest {
                     + " of this client are in flight. Wait for answers before you send more.\"}");
         other.write(admin.bytes("GenerateMac", mac));
         Eventually.holds(
-            "the other principal's operation waits", () -> daemon.metric("hmacd_token_queue") == 4);
+            "the other principal's request is accepted",
+            () -> daemon.metric("hmacd_aws_kms_requests") == 1);
       }
       assertThat(other.read().status()).isEqualTo(200);
       assertThat(greedy.call(operation, input).status()).isEqualTo(200);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.SoftHsm;
@@ -15,6 +16,7 @@ import dev.hmacd.token.TokenException.Kind;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -111,42 +113,96 @@ final class LanesTest {
     assertThat(token.count(Call.SIGN)).isEqualTo(3);
   }
 
-  @Test
-  void ownerHasHalfOfTheQueueAlsoForAbandonedCalls() throws TokenException {
-    Gate gate = blocking(Call.SIGN);
-    Lanes lanes = lanes(1, 4);
-    RecordedCompletion held = sign(lanes, LONG, new RecordedCompletion("greedy"));
-    gate.awaitEntered();
-    RecordedCompletion second = sign(lanes, LONG, new RecordedCompletion("greedy"));
-    RecordedCompletion third = sign(lanes, LONG, new RecordedCompletion("greedy"));
-    assertThat(third.failure().kind()).isEqualTo(Kind.OWNER_BUSY);
-    held.abandon();
-    second.abandon();
-    RecordedCompletion fourth = sign(lanes, LONG, new RecordedCompletion("greedy"));
-    assertThat(fourth.failure().kind()).isEqualTo(Kind.OWNER_BUSY);
-    RecordedCompletion other = sign(lanes, LONG, new RecordedCompletion("other"));
-    RecordedCompletion own = sign(lanes, LONG);
-    gate.release();
-    assertThat(other.mac()).isEqualTo(right);
-    assertThat(own.mac()).isEqualTo(right);
-    assertThat(second.failure().kind()).isEqualTo(Kind.LATE);
-    assertThat(sign(lanes, LONG, new RecordedCompletion("greedy")).mac()).isEqualTo(right);
+  private static RecordedCompletion signFor(Lanes lanes, String principal) {
+    return sign(lanes, LONG, new RecordedCompletion(Owner.of("issuer", principal)));
   }
 
-  /// A failed, late or abandoned operation releases its place in the owner's share.
+  /// An abandoned call keeps its place until a lane takes it.
+  @Test
+  void fullQueueMakesRoomForAnOwnerWithFewerCallsAlsoByAbandonedCalls() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 4);
+    RecordedCompletion held = signFor(lanes, "greedy");
+    gate.awaitEntered();
+    List<RecordedCompletion> queued = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      queued.add(signFor(lanes, "greedy"));
+    }
+    assertThat(signFor(lanes, "greedy").failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+    queued.forEach(RecordedCompletion::abandon);
+    assertThat(signFor(lanes, "greedy").failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+    RecordedCompletion first = signFor(lanes, "other");
+    assertThat(queued.get(3).failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+    RecordedCompletion second = signFor(lanes, "other");
+    assertThat(queued.get(2).failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+    assertThat(signFor(lanes, "other").failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+    gate.release();
+    for (RecordedCompletion each : List.of(held, first, second)) {
+      assertThat(each.mac()).isEqualTo(right);
+    }
+    assertThat(queued.get(0).failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(queued.get(1).failure().kind()).isEqualTo(Kind.LATE);
+    assertThat(signFor(lanes, "greedy").mac()).isEqualTo(right);
+  }
+
+  @Test
+  void callOfAnotherOwnerIsBusyIfNoOwnerHasMore() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 2);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    RecordedCompletion first = signFor(lanes, "a");
+    RecordedCompletion second = signFor(lanes, "b");
+    assertThat(signFor(lanes, "c").failure().kind()).isEqualTo(Kind.BUSY);
+    gate.release();
+    for (RecordedCompletion each : List.of(held, first, second)) {
+      assertThat(each.mac()).isEqualTo(right);
+    }
+  }
+
+  /// The calls of an owner with few calls do not wait for all calls of another owner.
+  @Test
+  void ownersTakeTurns() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 100);
+    RecordedCompletion held = hold(lanes, gate, LONG);
+    List<String> order = Collections.synchronizedList(new ArrayList<>());
+    List<RecordedCompletion> calls = new ArrayList<>();
+    for (String principal : List.of("greedy", "greedy", "greedy", "greedy", "modest", "modest")) {
+      var call =
+          new RecordedCompletion(Owner.of("issuer", principal)) {
+            @Override
+            public void done(byte[] value) {
+              order.add(principal);
+              super.done(value);
+            }
+          };
+      calls.add(sign(lanes, LONG, call));
+    }
+    gate.release();
+    assertThat(held.mac()).isEqualTo(right);
+    for (RecordedCompletion call : calls) {
+      assertThat(call.mac()).isEqualTo(right);
+    }
+    assertThat(order).containsExactly("greedy", "modest", "greedy", "modest", "greedy", "greedy");
+  }
+
+  /// A failed or late operation leaves the queue.
   @Test
   void endedOperationsNoLongerCountForTheirOwner() throws TokenException {
     Lanes lanes = lanes(1, 2);
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
-    assertThat(sign(lanes, LONG, new RecordedCompletion("a")).failure().kind())
+    assertThat(sign(lanes, LONG, new RecordedCompletion(Owner.of("issuer", "a"))).failure().kind())
         .isEqualTo(Kind.UNAVAILABLE);
     Gate gate = blocking(Call.SIGN);
-    RecordedCompletion late = sign(lanes, REACHES_THE_TOKEN, new RecordedCompletion("a"));
+    RecordedCompletion late =
+        sign(lanes, REACHES_THE_TOKEN, new RecordedCompletion(Owner.of("issuer", "a")));
     assertThat(late.failure().kind()).isEqualTo(Kind.LATE);
-    RecordedCompletion lateInTheQueue = sign(lanes, SHORT, new RecordedCompletion("a"));
+    RecordedCompletion lateInTheQueue =
+        sign(lanes, SHORT, new RecordedCompletion(Owner.of("issuer", "a")));
     assertThat(lateInTheQueue.failure().kind()).isEqualTo(Kind.LATE);
     gate.release();
-    assertThat(sign(lanes, LONG, new RecordedCompletion("a")).mac()).isEqualTo(right);
+    assertThat(sign(lanes, LONG, new RecordedCompletion(Owner.of("issuer", "a"))).mac())
+        .isEqualTo(right);
   }
 
   /// Otherwise callers that fill the queue could keep a token with wrong MACs in service.

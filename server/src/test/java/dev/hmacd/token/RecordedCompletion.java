@@ -2,6 +2,7 @@ package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.limit.Owner;
 import dev.hmacd.testing.Eventually;
 import java.time.Duration;
 import java.util.Optional;
@@ -10,7 +11,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 
 /// Waits for the answer of a lane, and counts answers: each call has exactly one.
 class RecordedCompletion implements Completion<byte[]> {
@@ -18,21 +18,21 @@ class RecordedCompletion implements Completion<byte[]> {
 
   private final CompletableFuture<byte[]> future = new CompletableFuture<>();
   private final AtomicInteger answers = new AtomicInteger();
-  private final @Nullable Object owner;
+  private final Owner owner;
   private volatile boolean abandoned;
   private volatile boolean withdrawn;
 
   RecordedCompletion() {
-    this(null);
+    this(Owner.DAEMON);
   }
 
   /// @param owner the owner of the operation
-  RecordedCompletion(@Nullable Object owner) {
+  RecordedCompletion(Owner owner) {
     this.owner = owner;
   }
 
   @Override
-  public @Nullable Object owner() {
+  public Owner owner() {
     return owner;
   }
 

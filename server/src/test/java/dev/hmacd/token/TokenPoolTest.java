@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken.Call;
 import java.time.Duration;
@@ -20,6 +21,9 @@ final class TokenPoolTest {
 
   /// Timeout of a health check on a busy machine. One test waits for all of it.
   private static final Duration LIMIT = Duration.ofSeconds(5);
+
+  private static final Owner GREEDY = Owner.of("issuer", "greedy");
+  private static final Owner OTHER = Owner.of("issuer", "other");
 
   private static final KeyObject KEY = new KeyObject(SoftHsm.freshLabel("tokens"), "0a");
 
@@ -51,30 +55,32 @@ final class TokenPoolTest {
             new Lanes.Settings(1, 10, LONG, 0, LONG), new HealthCheck.Settings(LONG, LIMIT, LONG)));
   }
 
-  /// The bound applies to the queue of each token. Half of all queues could fill the queue of one
-  /// token.
+  /// An operation for one token fails if its queue is full. An operation for any token goes to the
+  /// next token.
   @Test
-  void ownerHasHalfOfTheQueueOfOneToken() throws Exception {
+  void fullQueueOfOneTokenMakesRoomForOtherOwners() throws Exception {
     pool.start();
     long deadline = System.nanoTime() + LONG.toNanos();
     String serial = tokens.defaultSerial();
     try (pool;
         FaultyToken.Gate gate = first.blocking(Call.RANDOM)) {
       List<CompletableFuture<byte[]>> greedy = new ArrayList<>();
-      for (int i = 0; i < 5; i++) {
-        greedy.add(tokens.submit("greedy", serial, each -> each.random(1), true, deadline));
+      for (int i = 0; i < 11; i++) {
+        greedy.add(tokens.submit(GREEDY, serial, each -> each.random(1), true, deadline));
+        if (i == 0) {
+          gate.awaitEntered();
+        }
       }
-      gate.awaitEntered();
-      assertThat(tokens.submit("greedy", serial, each -> each.random(1), true, deadline))
+      assertThat(tokens.submit(GREEDY, serial, each -> each.random(1), true, deadline))
           .failsWithin(LONG)
           .withThrowableThat()
           .havingCause()
           .isInstanceOfSatisfying(
               TokenException.class,
               e -> assertThat(e.kind()).isEqualTo(TokenException.Kind.OWNER_BUSY));
-      var other = tokens.submit("other", serial, each -> each.random(1), true, deadline);
-      // An operation for any token goes to the next token.
-      assertThat(tokens.submitAny("greedy", each -> each.random(1), deadline)).succeedsWithin(LONG);
+      var other = tokens.submit(OTHER, serial, each -> each.random(1), true, deadline);
+      assertThat(tokens.submitAny(GREEDY, each -> each.random(1), deadline)).succeedsWithin(LONG);
+      assertThat(greedy.removeLast()).failsWithin(LONG); // It made room.
       gate.release();
       assertThat(other).succeedsWithin(LONG);
       for (CompletableFuture<byte[]> each : greedy) {

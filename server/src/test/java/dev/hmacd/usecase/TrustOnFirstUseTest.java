@@ -2,7 +2,6 @@ package dev.hmacd.usecase;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.hmacd.access.Principal;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
@@ -12,6 +11,7 @@ import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.KeyVersion;
 import dev.hmacd.key.Placement;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.testing.SoftHsm;
@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// The first use of a key without a check value is an operation of the first caller.
 final class TrustOnFirstUseTest {
   private static final Duration LONG = Duration.ofSeconds(60);
-  private static final int SHARE = 2;
+  private static final int QUEUE = 4;
 
   @TempDir Path folder;
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
@@ -57,7 +57,7 @@ final class TrustOnFirstUseTest {
             new ArnScope("aws", "eu-central-1", "123456789012"),
             Clock.systemUTC());
     registry.open();
-    pool = TestLanes.startedPool(token, 1, 2 * SHARE, LONG);
+    pool = TestLanes.startedPool(token, 1, QUEUE, LONG);
     tokens = new TokenRouter(pool);
   }
 
@@ -90,8 +90,8 @@ final class TrustOnFirstUseTest {
 
   @Test
   void firstUseCountsForTheFirstCaller() throws TokenException {
-    var greedy = Principal.uid(1);
-    var other = Principal.uid(2);
+    var greedy = owner(1);
+    var other = owner(2);
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
     Key key = key();
     long deadline = System.nanoTime() + LONG.toNanos();
@@ -101,6 +101,11 @@ final class TrustOnFirstUseTest {
               greedy, token.info().serial(), session -> session.random(1), true, deadline);
       gate.awaitEntered();
       var mine = firstUse.withCheckValue(key(), greedy);
+      for (int i = 1; i < QUEUE; i++) {
+        var _ =
+            tokens.submit(
+                greedy, token.info().serial(), session -> session.random(1), true, deadline);
+      }
       assertThat(firstUse.withCheckValue(key, greedy))
           .failsWithin(LONG)
           .withThrowableThat()
@@ -120,8 +125,8 @@ final class TrustOnFirstUseTest {
   /// Other callers that wait for the same computation have their own quota.
   @Test
   void waitingCallerRetriesIfTheFirstCallerExceedsItsQuota() throws TokenException {
-    var greedy = Principal.uid(1);
-    var other = Principal.uid(2);
+    var greedy = owner(1);
+    var other = owner(2);
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
     Key key = key();
     try (var gate = token.blocking(Call.SIGN)) {
@@ -152,18 +157,21 @@ final class TrustOnFirstUseTest {
     try (var gate = token.blocking(Call.SIGN)) {
       for (int owner = 0; owner < 2; owner++) {
         for (int i = 0; i < 512; i++) {
-          taken.add(firstUse.withCheckValue(key, Principal.uid(owner)));
+          taken.add(firstUse.withCheckValue(key, owner(owner)));
         }
         if (owner == 0) {
           gate.awaitEntered();
-          assertRefused(
-              firstUse.withCheckValue(key, Principal.uid(0)), TokenException.Kind.OWNER_BUSY);
+          assertRefused(firstUse.withCheckValue(key, owner(0)), TokenException.Kind.OWNER_BUSY);
         }
       }
-      assertRefused(firstUse.withCheckValue(key, Principal.uid(2)), TokenException.Kind.BUSY);
+      assertRefused(firstUse.withCheckValue(key, owner(2)), TokenException.Kind.BUSY);
     }
     assertThat(taken).allSatisfy(each -> assertThat(each).succeedsWithin(LONG));
-    assertThat(firstUse.withCheckValue(key, Principal.uid(2))).succeedsWithin(LONG);
+    assertThat(firstUse.withCheckValue(key, owner(2))).succeedsWithin(LONG);
+  }
+
+  private static Owner owner(int uid) {
+    return Owner.of("uid", "uid:" + uid);
   }
 
   private static void assertRefused(CompletableFuture<Key> call, TokenException.Kind kind) {

@@ -1,0 +1,120 @@
+package dev.hmacd.limit;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.function.ToIntFunction;
+import org.jspecify.annotations.Nullable;
+
+/// Queue with a fair order of owners: hierarchical deficit round robin (Shreedhar and Varghese,
+/// "Efficient Fair Queuing Using Deficit Round Robin", 1995). The accounts take turns, then the
+/// issuers of an account, then the principals of an issuer. The elements of one principal keep
+/// their order.
+///
+/// A turn is counted in costs. An element may cost more than the balance of its owner. The owner
+/// then has a debt, and its next elements wait for as many turns of the other owners. A debt
+/// outlives the elements of its owner. A debt has no effect while no other owner waits.
+///
+/// Not thread-safe.
+///
+/// @param <E> the elements
+public final class DeficitRoundRobin<E> {
+  private final ToIntFunction<E> cost;
+  private final RoundRobinBranch<E> accounts = new RoundRobinBranch<>(null, "accounts");
+
+  /// @param cost the cost of an element, 1 or more
+  public DeficitRoundRobin(ToIntFunction<E> cost) {
+    this.cost = cost;
+  }
+
+  /// Number of elements.
+  public int size() {
+    return accounts.size;
+  }
+
+  /// Adds an element behind the other elements of its owner.
+  public void add(Owner owner, E element) {
+    leaf(owner).add(element);
+  }
+
+  /// Removes and returns the next element; null if the queue is empty.
+  public @Nullable E poll() {
+    if (accounts.size == 0) {
+      return null;
+    }
+    RoundRobinNode<E> node = accounts;
+    while (true) {
+      switch (node) {
+        case RoundRobinBranch<E> branch -> node = branch.next();
+        case RoundRobinLeaf<E> leaf -> {
+          E next = leaf.removeFirst();
+          leaf.charge(cost.applyAsInt(next));
+          return next;
+        }
+      }
+    }
+  }
+
+  /// Subtracts a cost from the balance of an owner, in addition to the costs of its elements.
+  public void charge(Owner owner, int further) {
+    if (accounts.size > 0) { // Otherwise, no owner waits.
+      leaf(owner).charge(further);
+    }
+  }
+
+  private RoundRobinLeaf<E> leaf(Owner owner) {
+    return accounts.branch(owner.account()).branch(owner.issuer()).leaf(owner.principal());
+  }
+
+  /// Makes room for an element of an owner: removes the newest element of the owner with the most
+  /// elements. At the first level at which the two owners differ, the other one must have at least
+  /// two elements more. Otherwise, two owners could remove each other's elements by turns.
+  ///
+  /// Visits the children of one node at each level.
+  ///
+  /// @return the removed element; null if no other owner has two elements more
+  public @Nullable E displaceFor(Owner owner) {
+    RoundRobinBranch<E> level = accounts;
+    for (String name : List.of(owner.account(), owner.issuer(), owner.principal())) {
+      RoundRobinNode<E> own = level.child(name);
+      RoundRobinNode<E> largest = level.largest();
+      if (largest == null) {
+        return null;
+      }
+      if (largest != own) {
+        int ownSize = own == null ? 0 : own.size;
+        return largest.size < ownSize + 2 ? null : newest(largest);
+      }
+      if (!(own instanceof RoundRobinBranch<E> branch)) {
+        return null;
+      }
+      level = branch;
+    }
+    return null;
+  }
+
+  private static <E> @Nullable E newest(RoundRobinNode<E> largest) {
+    RoundRobinNode<E> node = largest;
+    while (node instanceof RoundRobinBranch<E> branch) {
+      node = branch.largest();
+    }
+    return node instanceof RoundRobinLeaf<E> leaf ? leaf.removeLast() : null;
+  }
+
+  /// Whether an owner has an element in this queue.
+  public boolean contains(Owner owner) {
+    return accounts.child(owner.account()) instanceof RoundRobinBranch<E> account
+        && account.child(owner.issuer()) instanceof RoundRobinBranch<E> issuer
+        && issuer.child(owner.principal()) instanceof RoundRobinLeaf<E> principal
+        && principal.size > 0;
+  }
+
+  /// Removes the elements that a predicate selects.
+  ///
+  /// @return the removed elements
+  public List<E> removeIf(Predicate<E> predicate) {
+    List<E> removed = new ArrayList<>();
+    accounts.removeIf(predicate, removed);
+    return removed;
+  }
+}

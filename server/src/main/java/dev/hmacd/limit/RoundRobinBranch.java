@@ -1,0 +1,88 @@
+package dev.hmacd.limit;
+
+import java.util.ArrayDeque;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/// A node with child nodes, which take turns: the root, an account or an issuer.
+final class RoundRobinBranch<E> extends RoundRobinNode<E> {
+  /// Maximum number of children with names of their own. All further names share one more child.
+  static final int MAX_CHILDREN = 1024;
+
+  private static final String FURTHER_NAMES = "";
+
+  private final Map<String, RoundRobinNode<E>> children = new HashMap<>();
+
+  /// The children in the order of their turns. A child without elements leaves at its turn, unless
+  /// it has a debt.
+  private final Deque<RoundRobinNode<E>> turns = new ArrayDeque<>();
+
+  /// @param parent null for the root
+  RoundRobinBranch(@Nullable RoundRobinNode<E> parent, String name) {
+    super(parent, name);
+  }
+
+  /// The child for a name; null if there is none.
+  @Nullable RoundRobinNode<E> child(String owner) {
+    return children.get(nameFor(owner));
+  }
+
+  /// The child for a name, which is a branch; created if there is none.
+  RoundRobinBranch<E> branch(String owner) {
+    String child = nameFor(owner);
+    return children.get(child) instanceof RoundRobinBranch<E> known
+        ? known
+        : added(new RoundRobinBranch<>(this, child));
+  }
+
+  /// The child for a name, which is a leaf; created if there is none.
+  RoundRobinLeaf<E> leaf(String owner) {
+    String child = nameFor(owner);
+    return children.get(child) instanceof RoundRobinLeaf<E> known
+        ? known
+        : added(new RoundRobinLeaf<>(this, child));
+  }
+
+  private String nameFor(String owner) {
+    return children.size() < MAX_CHILDREN || children.containsKey(owner) ? owner : FURTHER_NAMES;
+  }
+
+  private <N extends RoundRobinNode<E>> N added(N child) {
+    children.put(child.name, child);
+    turns.addLast(child);
+    return child;
+  }
+
+  /// The child whose turn it is. A turn ends when the balance of the child is used up. The balance
+  /// increases by 1 at the end of each turn. At least one child must have elements.
+  RoundRobinNode<E> next() {
+    while (true) {
+      RoundRobinNode<E> first = turns.getFirst();
+      if (first.size > 0 && first.balance > 0) {
+        return first;
+      }
+      turns.removeFirst();
+      if (first.size == 0 && first.balance >= 0) {
+        children.remove(first.name);
+      } else {
+        first.balance++;
+        turns.addLast(first);
+      }
+    }
+  }
+
+  /// The child with the most elements; null if there is no child.
+  @Nullable RoundRobinNode<E> largest() {
+    return turns.stream().max(Comparator.comparingInt(child -> child.size)).orElse(null);
+  }
+
+  @Override
+  void removeIf(Predicate<E> predicate, List<E> removed) {
+    turns.forEach(child -> child.removeIf(predicate, removed));
+  }
+}

@@ -1,0 +1,45 @@
+package dev.hmacd.limit;
+
+import java.util.List;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/// A node in the tree of a [DeficitRoundRobin].
+abstract sealed class RoundRobinNode<E> permits RoundRobinBranch, RoundRobinLeaf {
+  /// Maximum debt of a node, in costs. Bounds how long an owner waits after expensive elements.
+  static final int MAX_DEBT = 64;
+
+  private final @Nullable RoundRobinNode<E> parent;
+  final String name;
+
+  /// Number of elements of this node and of all nodes below it.
+  int size;
+
+  /// The cost that this node may still use at its turn. A negative balance is a debt.
+  int balance = 1;
+
+  /// @param parent null for the root
+  RoundRobinNode(@Nullable RoundRobinNode<E> parent, String name) {
+    this.parent = parent;
+    this.name = name;
+  }
+
+  /// Removes the selected elements of this node and of all nodes below it.
+  ///
+  /// @param removed gets the removed elements
+  abstract void removeIf(Predicate<E> predicate, List<E> removed);
+
+  /// Adds to the number of elements of this node and of all nodes above it.
+  final void resize(int change) {
+    for (RoundRobinNode<E> node = this; node != null; node = node.parent) {
+      node.size += change;
+    }
+  }
+
+  /// Subtracts a cost from the balance of this node and of all nodes above it.
+  final void charge(int cost) {
+    for (RoundRobinNode<E> node = this; node != null; node = node.parent) {
+      node.balance = Math.max(node.balance - cost, -MAX_DEBT);
+    }
+  }
+}
