@@ -2,38 +2,12 @@ package dev.hmacd.client;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.ThreadSafe;
-import com.google.protobuf.ByteString;
-import dev.hmacd.v1.AccessKeyServiceGrpc;
-import dev.hmacd.v1.AdoptKeyRequest;
-import dev.hmacd.v1.CancelKeyDeletionRequest;
-import dev.hmacd.v1.CreateAccessKeyRequest;
-import dev.hmacd.v1.CreateAliasRequest;
-import dev.hmacd.v1.CreateKeyRequest;
-import dev.hmacd.v1.DeleteAccessKeyRequest;
-import dev.hmacd.v1.DeleteAliasRequest;
-import dev.hmacd.v1.DisableAccessKeyRequest;
-import dev.hmacd.v1.DisableKeyRequest;
-import dev.hmacd.v1.EnableKeyRequest;
 import dev.hmacd.v1.GenerateRandomRequest;
-import dev.hmacd.v1.KeyServiceGrpc;
-import dev.hmacd.v1.ListAccessKeysRequest;
-import dev.hmacd.v1.ListAliasesRequest;
-import dev.hmacd.v1.ListKeysRequest;
-import dev.hmacd.v1.ListResourceTagsRequest;
-import dev.hmacd.v1.MacServiceGrpc;
 import dev.hmacd.v1.RandomServiceGrpc;
-import dev.hmacd.v1.ScheduleKeyDeletionRequest;
-import dev.hmacd.v1.TagResourceRequest;
-import dev.hmacd.v1.UntagResourceRequest;
-import dev.hmacd.v1.UpdateAliasRequest;
-import dev.hmacd.v1.UpdateKeyDescriptionRequest;
-import io.grpc.MethodDescriptor;
-import io.grpc.Status.Code;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
 import java.util.stream.Stream;
 
 /// A client of hmacd. Create one and share it: it keeps its connections, and all of its methods are
@@ -60,11 +34,21 @@ public final class HmacdClient implements AutoCloseable {
   private final Connection connection;
   private final Calls calls;
   private final List<String> grantTokens;
+  private final MacCalls macCalls;
+  private final KeyCalls keyCalls;
+  private final AliasCalls aliasCalls;
+  private final TagCalls tagCalls;
+  private final AccessKeyCalls accessKeyCalls;
 
   private HmacdClient(Connection connection, Calls calls, List<String> grantTokens) {
     this.connection = connection;
     this.calls = calls;
     this.grantTokens = grantTokens;
+    this.macCalls = new MacCalls(calls, grantTokens);
+    this.keyCalls = new KeyCalls(calls, grantTokens);
+    this.aliasCalls = new AliasCalls(calls);
+    this.tagCalls = new TagCalls(calls);
+    this.accessKeyCalls = new AccessKeyCalls(calls);
   }
 
   /// A builder for a client.
@@ -98,28 +82,20 @@ public final class HmacdClient implements AutoCloseable {
   /// @param message 1 to 4096 bytes; for a longer message, compute the MAC of its hash
   /// @param algorithm the algorithm of the key's spec
   public Mac generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
-    return calls.checkedCall(
-        MacServiceGrpc.getGenerateMacMethod(),
-        Wire.generateMac(keyId, message, algorithm, grantTokens, false),
-        Wire::mac);
+    return macCalls.generate(keyId, message, algorithm);
   }
 
   /// As [#generateMac], but does not wait. After every error, the future fails with an
   /// [HmacdException]. Cancelling the future cancels the call.
   public CompletableFuture<Mac> generateMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm) {
-    return calls.checkedCallAsync(
-        MacServiceGrpc.getGenerateMacMethod(),
-        Wire.generateMac(keyId, message, algorithm, grantTokens, false),
-        Wire::mac);
+    return macCalls.generateAsync(keyId, message, algorithm);
   }
 
   /// Returns normally if [#generateMac] would succeed; otherwise throws the exception of
   /// [#generateMac].
   public void dryRunGenerateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
-    dryRun(
-        MacServiceGrpc.getGenerateMacMethod(),
-        Wire.generateMac(keyId, message, algorithm, grantTokens, true));
+    macCalls.dryRunGenerate(keyId, message, algorithm);
   }
 
   /// Returns normally if `mac` is the MAC of `message`. If the MAC does not match, throws
@@ -132,28 +108,20 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key, the algorithm and the key version of the verification
   @CanIgnoreReturnValue
   public Verification verifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
-    return calls.checkedCall(
-        MacServiceGrpc.getVerifyMacMethod(),
-        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, false),
-        Wire::verification);
+    return macCalls.verify(keyId, message, algorithm, mac);
   }
 
   /// As [#verifyMac], but does not wait. The future fails with an [HmacdException] after every
   /// error, also if the MAC does not match. Cancelling the future cancels the call.
   public CompletableFuture<Verification> verifyMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
-    return calls.checkedCallAsync(
-        MacServiceGrpc.getVerifyMacMethod(),
-        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, false),
-        Wire::verification);
+    return macCalls.verifyAsync(keyId, message, algorithm, mac);
   }
 
   /// Returns normally if [#verifyMac] would succeed, which requires that the MAC matches; otherwise
   /// throws the exception of [#verifyMac].
   public void dryRunVerifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
-    dryRun(
-        MacServiceGrpc.getVerifyMacMethod(),
-        Wire.verifyMac(keyId, message, algorithm, mac, grantTokens, true));
+    macCalls.dryRunVerify(keyId, message, algorithm, mac);
   }
 
   /// Creates a key in the HSM. Never retried: each call creates another key. After an error that
@@ -177,16 +145,7 @@ public final class HmacdClient implements AutoCloseable {
   ///   configuration
   public KeyMetadata createKey(
       KeySpec keySpec, String description, List<Tag> tags, Optional<String> tokenSerial) {
-    var request =
-        CreateKeyRequest.newBuilder()
-            .setKeySpec(Wire.keySpec(keySpec))
-            .setDescription(description)
-            .addAllTags(Wire.tags(tags));
-    tokenSerial.ifPresent(request::setTokenSerial);
-    return calls.call(
-        KeyServiceGrpc.getCreateKeyMethod(),
-        request.build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.create(keySpec, description, tags, tokenSerial);
   }
 
   /// Registers a key that a key ceremony put on the token. For administrators.
@@ -195,7 +154,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param keySpec the spec, which decides the MAC algorithm; the key may have any length
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyByLabel(String objectLabel, KeySpec keySpec, String description) {
-    return adoptKey(AdoptKeyRequest.newBuilder().setObjectLabel(objectLabel), keySpec, description);
+    return adoptKey(Optional.of(objectLabel), Optional.empty(), keySpec, description, List.of());
   }
 
   /// Registers a key that a key ceremony put on the token. For administrators.
@@ -204,10 +163,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param keySpec the spec, which decides the MAC algorithm; the key may have any length
   /// @param description the purpose of the key, 0 to 8192 characters; no secrets
   public KeyMetadata adoptKeyById(byte[] objectId, KeySpec keySpec, String description) {
-    return adoptKey(
-        AdoptKeyRequest.newBuilder().setObjectId(ByteString.copyFrom(objectId)),
-        keySpec,
-        description);
+    return adoptKey(Optional.empty(), Optional.of(objectId), keySpec, description, List.of());
   }
 
   /// Registers a key that a key ceremony put on the token, with tags. Exactly one secret key must
@@ -224,18 +180,12 @@ public final class HmacdClient implements AutoCloseable {
       KeySpec keySpec,
       String description,
       List<Tag> tags) {
-    var request = AdoptKeyRequest.newBuilder().addAllTags(Wire.tags(tags));
-    objectLabel.ifPresent(request::setObjectLabel);
-    objectId.ifPresent(id -> request.setObjectId(ByteString.copyFrom(id)));
-    return adoptKey(request, keySpec, description);
+    return keyCalls.adopt(objectLabel, objectId, keySpec, description, tags);
   }
 
   /// Returns the metadata of a key.
   public KeyMetadata describeKey(String keyId) {
-    return calls.call(
-        KeyServiceGrpc.getDescribeKeyMethod(),
-        Wire.describeKey(keyId, grantTokens),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.describe(keyId);
   }
 
   /// Lists all keys, ordered by key id. The stream requests each page on demand. Each page has its
@@ -249,13 +199,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<KeyListEntry> listKeys(int pageSize, String pageToken) {
-    return calls.call(
-        KeyServiceGrpc.getListKeysMethod(),
-        ListKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
-        answer ->
-            new Page<>(
-                answer.getKeysList().stream().map(Wire::keyListEntry).toList(),
-                answer.getNextPageToken()));
+    return keyCalls.list(pageSize, pageToken);
   }
 
   /// Creates an alias that points at a key. Never retried.
@@ -263,28 +207,19 @@ public final class HmacdClient implements AutoCloseable {
   /// @param aliasName `alias/` followed by letters, digits, `/`, `_` or `-`; at most 256 characters
   /// @param targetKeyId key id or key ARN
   public void createAlias(String aliasName, String targetKeyId) {
-    calls.call(
-        KeyServiceGrpc.getCreateAliasMethod(),
-        CreateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
-        Function.identity());
+    aliasCalls.create(aliasName, targetKeyId);
   }
 
   /// Points an existing alias at another key. Never retried.
   ///
   /// @param targetKeyId key id or key ARN
   public void updateAlias(String aliasName, String targetKeyId) {
-    calls.call(
-        KeyServiceGrpc.getUpdateAliasMethod(),
-        UpdateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
-        Function.identity());
+    aliasCalls.update(aliasName, targetKeyId);
   }
 
   /// Deletes an alias; the key stays. Never retried.
   public void deleteAlias(String aliasName) {
-    calls.call(
-        KeyServiceGrpc.getDeleteAliasMethod(),
-        DeleteAliasRequest.newBuilder().setAliasName(aliasName).build(),
-        Function.identity());
+    aliasCalls.delete(aliasName);
   }
 
   /// Lists all aliases, ordered by name. The stream requests each page on demand. Each page has its
@@ -306,17 +241,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param pageSize 1 to 100, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<AliasListEntry> listAliases(String keyId, int pageSize, String pageToken) {
-    return calls.call(
-        KeyServiceGrpc.getListAliasesMethod(),
-        ListAliasesRequest.newBuilder()
-            .setKeyId(keyId)
-            .setPageSize(pageSize)
-            .setPageToken(pageToken)
-            .build(),
-        answer ->
-            new Page<>(
-                answer.getAliasesList().stream().map(Wire::aliasListEntry).toList(),
-                answer.getNextPageToken()));
+    return aliasCalls.list(keyId, pageSize, pageToken);
   }
 
   /// Enables a key, from the next request on.
@@ -325,10 +250,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata enableKey(String keyId) {
-    return calls.call(
-        KeyServiceGrpc.getEnableKeyMethod(),
-        EnableKeyRequest.newBuilder().setKeyId(keyId).build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.enable(keyId);
   }
 
   /// Disables a key, from the next request on.
@@ -337,10 +259,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata disableKey(String keyId) {
-    return calls.call(
-        KeyServiceGrpc.getDisableKeyMethod(),
-        DisableKeyRequest.newBuilder().setKeyId(keyId).build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.disable(keyId);
   }
 
   /// Schedules the deletion of a key. The key cannot be used after this call. At the end of the
@@ -352,13 +271,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata scheduleKeyDeletion(String keyId, int pendingWindowInDays) {
-    return calls.call(
-        KeyServiceGrpc.getScheduleKeyDeletionMethod(),
-        ScheduleKeyDeletionRequest.newBuilder()
-            .setKeyId(keyId)
-            .setPendingWindowInDays(pendingWindowInDays)
-            .build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.scheduleDeletion(keyId, pendingWindowInDays);
   }
 
   /// Cancels the deletion of a key; the key is then disabled. Never retried.
@@ -367,10 +280,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata cancelKeyDeletion(String keyId) {
-    return calls.call(
-        KeyServiceGrpc.getCancelKeyDeletionMethod(),
-        CancelKeyDeletionRequest.newBuilder().setKeyId(keyId).build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.cancelDeletion(keyId);
   }
 
   /// Replaces a key's description.
@@ -380,13 +290,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @return the key's metadata after the change
   @CanIgnoreReturnValue
   public KeyMetadata updateKeyDescription(String keyId, String description) {
-    return calls.call(
-        KeyServiceGrpc.getUpdateKeyDescriptionMethod(),
-        UpdateKeyDescriptionRequest.newBuilder()
-            .setKeyId(keyId)
-            .setDescription(description)
-            .build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
+    return keyCalls.updateDescription(keyId, description);
   }
 
   /// Adds tags to a key. Each tag replaces an existing tag with the same tag key; other tags stay.
@@ -394,10 +298,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param keyId key id or key ARN
   /// @param tags 1 to 50 tags, with different tag keys
   public void tagResource(String keyId, List<Tag> tags) {
-    calls.call(
-        KeyServiceGrpc.getTagResourceMethod(),
-        TagResourceRequest.newBuilder().setKeyId(keyId).addAllTags(Wire.tags(tags)).build(),
-        Function.identity());
+    tagCalls.add(keyId, tags);
   }
 
   /// Removes tags from a key; tag keys that the key does not have are ignored.
@@ -405,10 +306,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param keyId key id or key ARN
   /// @param tagKeys 1 to 50 tag keys
   public void untagResource(String keyId, List<String> tagKeys) {
-    calls.call(
-        KeyServiceGrpc.getUntagResourceMethod(),
-        UntagResourceRequest.newBuilder().setKeyId(keyId).addAllTagKeys(tagKeys).build(),
-        Function.identity());
+    tagCalls.remove(keyId, tagKeys);
   }
 
   /// Requests one page of a key's tags, in the order of their first addition.
@@ -417,16 +315,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param pageSize 1 to 50, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<Tag> listResourceTags(String keyId, int pageSize, String pageToken) {
-    return calls.call(
-        KeyServiceGrpc.getListResourceTagsMethod(),
-        ListResourceTagsRequest.newBuilder()
-            .setKeyId(keyId)
-            .setPageSize(pageSize)
-            .setPageToken(pageToken)
-            .build(),
-        answer ->
-            new Page<>(
-                answer.getTagsList().stream().map(Wire::tag).toList(), answer.getNextPageToken()));
+    return tagCalls.list(keyId, pageSize, pageToken);
   }
 
   /// Generates random bytes in the HSM.
@@ -453,12 +342,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param principal `arn:<partition>:iam::<account>:user/<name>`
   public CreatedAccessKey createAccessKey(String principal) {
-    return calls.call(
-        AccessKeyServiceGrpc.getCreateAccessKeyMethod(),
-        CreateAccessKeyRequest.newBuilder().setPrincipal(principal).build(),
-        answer ->
-            new CreatedAccessKey(
-                Wire.accessKey(answer.getAccessKey()), answer.getSecretAccessKey()));
+    return accessKeyCalls.create(principal);
   }
 
   /// Requests one page of access keys, ordered by id.
@@ -466,55 +350,22 @@ public final class HmacdClient implements AutoCloseable {
   /// @param pageSize 1 to 1000, or 0 for the daemon's default
   /// @param pageToken [Page#nextPageToken()] of the previous page; empty for the first page
   public Page<AccessKeyMetadata> listAccessKeys(int pageSize, String pageToken) {
-    return calls.call(
-        AccessKeyServiceGrpc.getListAccessKeysMethod(),
-        ListAccessKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
-        answer ->
-            new Page<>(
-                answer.getAccessKeysList().stream().map(Wire::accessKey).toList(),
-                answer.getNextPageToken()));
+    return accessKeyCalls.list(pageSize, pageToken);
   }
 
   /// Disables an access key permanently, from the next request on.
   public void disableAccessKey(String accessKeyId) {
-    calls.call(
-        AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
-        DisableAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
-        Function.identity());
+    accessKeyCalls.disable(accessKeyId);
   }
 
   /// Deletes an access key, which cannot be used from the next request on.
   public void deleteAccessKey(String accessKeyId) {
-    calls.call(
-        AccessKeyServiceGrpc.getDeleteAccessKeyMethod(),
-        DeleteAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
-        Function.identity());
+    accessKeyCalls.delete(accessKeyId);
   }
 
   /// Waits up to 5 s for calls in flight, and closes the connections.
   @Override
   public void close() {
     connection.close();
-  }
-
-  private KeyMetadata adoptKey(
-      AdoptKeyRequest.Builder object, KeySpec keySpec, String description) {
-    return calls.call(
-        KeyServiceGrpc.getAdoptKeyMethod(),
-        object.setKeySpec(Wire.keySpec(keySpec)).setDescription(description).build(),
-        answer -> Wire.keyMetadata(answer.getKeyMetadata()));
-  }
-
-  private <Q, A> void dryRun(MethodDescriptor<Q, A> method, Q request) {
-    try {
-      calls.checkedCall(method, request, Function.identity());
-    } catch (HmacdException e) {
-      if (e.reason() == ErrorReason.DRY_RUN_OPERATION) {
-        return;
-      }
-      throw e;
-    }
-    throw new HmacdException(
-        ErrorReason.DRY_RUN_IGNORED, Code.OK, "the daemon ignored dry_run, and ran the request");
   }
 }
