@@ -10,7 +10,6 @@ import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.handler.ssl.ApplicationProtocolNames;
 import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
-import io.netty.handler.ssl.SslHandler;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -37,9 +36,7 @@ final class ProtocolDetector extends ChannelInitializer<Channel> {
       pipeline.addLast(new FirstBytes(channel, server));
       return;
     }
-    SslHandler handler = tls.context().newHandler(channel.alloc());
-    handler.setHandshakeTimeoutMillis(server.limits().handshake().toMillis());
-    pipeline.addLast(handler);
+    pipeline.addLast(tls.newHandler(channel.alloc(), server.limits().handshake()));
     pipeline.addLast(
         new ApplicationProtocolNegotiationHandler(ApplicationProtocolNames.HTTP_1_1) {
           @Override

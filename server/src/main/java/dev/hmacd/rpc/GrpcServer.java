@@ -21,7 +21,6 @@ import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServerTransportFilter;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
-import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
@@ -209,7 +208,7 @@ public final class GrpcServer implements AutoCloseable {
             .permitKeepAliveWithoutCalls(true);
     ProtocolNegotiator negotiator;
     if (listenerTls != null) {
-      negotiator = InternalProtocolNegotiators.serverTls(listenerTls.context());
+      negotiator = new TlsNegotiator(listenerTls, limits.handshake());
     } else {
       negotiator = new UnixSocketNegotiator();
       // gRPC sets SO_KEEPALIVE on every connection. A Unix socket does not have this option, so

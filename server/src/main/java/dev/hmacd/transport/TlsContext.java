@@ -8,10 +8,10 @@ import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
 import io.netty.handler.ssl.ApplicationProtocolConfig.SelectedListenerFailureBehavior;
 import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
-import io.netty.handler.ssl.ApplicationProtocolNegotiator;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,6 +19,7 @@ import java.security.PrivateKey;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -26,7 +27,6 @@ import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSession;
-import javax.net.ssl.SSLSessionContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -239,16 +239,21 @@ public final class TlsContext {
     return material().notAfter();
   }
 
-  /// A new TLS engine, whose session stores the trust anchors of its handshake. A resumed session
-  /// has no new validation, but its first handshake used the same trust anchors: sessions of
-  /// another Netty context cannot be resumed.
-  private static SSLEngine remembering(Material now, ByteBufAllocator allocator) {
+  /// A new TLS handler of a connection, which uses the newest files. Its session stores the trust
+  /// anchors of the handshake. A resumed session has no new validation, but its first handshake
+  /// used the same trust anchors: sessions of another Netty context cannot be resumed.
+  ///
+  /// @param timeout timeout of the handshake
+  public SslHandler newHandler(ByteBufAllocator allocator, Duration timeout) {
+    Material now = material();
     SSLEngine engine = now.context().newEngine(allocator);
     Trust trust = now.trust();
     if (trust != null) {
       engine.getSession().putValue(SESSION_VALUE, trust.anchors());
     }
-    return engine;
+    var handler = new SslHandler(engine);
+    handler.setHandshakeTimeoutMillis(timeout.toMillis());
+    return handler;
   }
 
   /// The trust anchors in the handshake of a session; null if unknown.
@@ -256,41 +261,5 @@ public final class TlsContext {
     return session.getValue(SESSION_VALUE) instanceof ClientAuthorities.Anchors anchors
         ? anchors
         : null;
-  }
-
-  /// A Netty context that creates each new TLS engine with the newest files.
-  public SslContext context() {
-    return new SslContext() {
-      @Override
-      public boolean isClient() {
-        return false;
-      }
-
-      @Override
-      public List<String> cipherSuites() {
-        return material().context().cipherSuites();
-      }
-
-      @Override
-      @SuppressWarnings("deprecation") // Netty's method has this return type.
-      public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
-        return material().context().applicationProtocolNegotiator();
-      }
-
-      @Override
-      public SSLEngine newEngine(ByteBufAllocator allocator) {
-        return remembering(material(), allocator);
-      }
-
-      @Override
-      public SSLEngine newEngine(ByteBufAllocator allocator, String host, int port) {
-        return remembering(material(), allocator);
-      }
-
-      @Override
-      public SSLSessionContext sessionContext() {
-        return material().context().sessionContext();
-      }
-    };
   }
 }
