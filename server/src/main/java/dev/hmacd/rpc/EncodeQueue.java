@@ -49,9 +49,10 @@ final class EncodeQueue {
     /// Encodes and sends the response, on the event loop.
     ///
     /// @return size of the message in bytes; -1 if the call has already ended
+    /// @throws OutOfDirectMemoryError if no direct memory is left for the response
     int encode();
 
-    /// Ends the call with an error, because no direct memory is left for the response.
+    /// Ends the call with an error, after [#encode] has found no direct memory for the response.
     void exhausted();
 
     /// The action that measures the memory of the response's connection, after the write.

@@ -47,6 +47,9 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   /// The action that measures the memory of the connection. Only the event loop uses this field.
   private Runnable measurement = () -> {};
 
+  /// The check of the memory for responses; null until [#connected].
+  private @Nullable ResponseMemory memory;
+
   @GuardedBy("this")
   private boolean headersSent;
 
@@ -129,9 +132,12 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   private abstract class QueuedResponse implements EncodeQueue.Response {
     @Override
     public void exhausted() {
-      var failed = new Outcome.Failed(new Failure.MemoryBusy(Failure.Bound.OF_ALL));
-      boolean _ = call.conclude(failed); // No effect if the call has already concluded.
-      close(failed);
+      var busy = new Failure.MemoryBusy(Failure.Bound.OF_ALL);
+      if (call.isConcluded()) { // gRPC found no memory, in spite of the check.
+        close(new Outcome.Failed(busy));
+      } else {
+        GrpcReply.this.fail(busy);
+      }
     }
 
     @Override
@@ -174,6 +180,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
       return;
     }
     try {
+      requireMemory(message);
       if (!headersSent) {
         headersSent = true;
         transport.sendHeaders(new Metadata());
@@ -211,6 +218,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   /// @return size of the message in bytes; -1 if the call ended without this message
   private int sendLast(RespT message, ReleaseCheck check) {
+    requireMemory(message); // Before the release: the outcome is still open.
     Outcome released = release(Outcome.ANSWERED, check);
     if (released == null) {
       return -1;
@@ -231,10 +239,22 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     return unreadBytes;
   }
 
-  /// Sets the action that measures the connection's memory. The action runs on the connection's
-  /// event loop after the write of the response. Called on the event loop.
-  void measurement(Runnable action) {
+  /// @throws OutOfDirectMemoryError if no direct memory is left for the message
+  private void requireMemory(RespT message) {
+    ResponseMemory known = memory;
+    if (known != null) {
+      known.require(bytes(message));
+    }
+  }
+
+  /// Sets the parts of the connection. Called on the event loop, before the request is complete.
+  ///
+  /// @param action measures the connection's memory; runs on the event loop after the write of the
+  ///   response
+  /// @param responses checks the memory for responses
+  void connected(Runnable action, @Nullable ResponseMemory responses) {
     measurement = action;
+    memory = responses;
   }
 
   @Override

@@ -34,7 +34,7 @@ final class IncompleteRequest {
   void attach(StreamMemory memory) {
     streams = memory;
     memory.hold(heldBytes);
-    reply.measurement(memory.measurement());
+    reply.connected(memory.measurement(), memory.responses());
   }
 
   GrpcReply<?> reply() {

@@ -41,6 +41,10 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   private @Nullable ChannelHandlerContext context;
 
   private @Nullable ConnectionMeter meter;
+
+  /// The check of the memory for responses; null until [#start].
+  private @Nullable ResponseMemory responses;
+
   private final Runnable measurement = this::measure;
 
   /// Total bytes of the partially received requests of the connection.
@@ -59,6 +63,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   void start(ChannelHandlerContext context, ConnectionMeter meter) {
     this.context = context;
     this.meter = meter;
+    this.responses = new ResponseMemory(context.alloc());
     meter.edge(this);
   }
 
@@ -71,6 +76,11 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// The [IncompleteRequest] of a stream; null if the call was refused at its start.
   @Nullable IncompleteRequest request(Http2Stream stream) {
     return stream.getProperty(incompleteKey);
+  }
+
+  /// The check of the memory for responses; null until [#start].
+  @Nullable ResponseMemory responses() {
+    return responses;
   }
 
   /// An action that measures the memory of the connection if responses wait for the client's

@@ -165,7 +165,8 @@ public sealed interface Failure {
 
   record RegistryBusy(Bound bound) implements Failure {}
 
-  /// The memory limit for partially received requests was reached.
+  /// The memory limit for partially received requests was reached, or no memory is left for the
+  /// answer.
   record MemoryBusy(Bound bound) implements Failure {}
 
   record DeadlineExceeded() implements Failure {}

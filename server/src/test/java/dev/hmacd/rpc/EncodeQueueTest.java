@@ -129,7 +129,7 @@ class EncodeQueueTest {
   }
 
   /// Only Netty can construct this error.
-  private static OutOfDirectMemoryError outOfMemory() {
+  static OutOfDirectMemoryError outOfMemory() {
     try {
       var constructor = OutOfDirectMemoryError.class.getDeclaredConstructor(String.class);
       constructor.setAccessible(true);
