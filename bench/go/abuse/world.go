@@ -1,19 +1,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/url"
 	"os"
@@ -21,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"hmacd.dev/bench/pki"
 )
 
 // nobody is the uid of the modest caller on the Unix socket, if this program runs as root.
@@ -67,13 +62,9 @@ func (w *world) tlsOf(name string, protocols ...string) *tls.Config {
 		w.tls = map[string]*tls.Config{}
 	}
 	if w.tls[name] == nil {
-		authority, err := os.ReadFile(w.file("tls/ca.pem"))
+		config, err := pki.ClientConfig(w.file("tls/ca.pem"), w.file("tls/"+name+".pem"), w.file("tls/"+name+"-key.pem"))
 		check(err)
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(authority)
-		own, err := tls.LoadX509KeyPair(w.file("tls/"+name+".pem"), w.file("tls/"+name+"-key.pem"))
-		check(err)
-		w.tls[name] = &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}}
+		w.tls[name] = config
 	}
 	return w.tls[name]
 }
@@ -137,51 +128,15 @@ func freeAddress() string {
 
 func certificates(dir string) {
 	check(os.MkdirAll(dir, 0o755))
-	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, err := pki.NewAuthority("abuse")
 	check(err)
-	authority := template("abuse")
-	authority.IsCA, authority.BasicConstraintsValid, authority.KeyUsage = true, true, x509.KeyUsageCertSign
-	authority.SubjectKeyId = []byte{1}
-	der, err := x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey)
-	check(err)
-	writePEM(filepath.Join(dir, "ca.pem"), "CERTIFICATE", der)
-	for _, name := range []string{"server", "greedy", "modest", "none"} {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		check(err)
-		leaf := template(name)
-		leaf.KeyUsage, leaf.BasicConstraintsValid = x509.KeyUsageDigitalSignature, true
-		if name == "server" {
-			leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-			leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-		} else {
-			leaf.URIs = []*url.URL{{Scheme: "spiffe", Host: "abuse", Path: "/" + name}}
-			leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-		}
-		der, err := x509.CreateCertificate(rand.Reader, leaf, authority, key.Public(), authorityKey)
-		check(err)
-		writePEM(filepath.Join(dir, name+".pem"), "CERTIFICATE", der)
-		pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-		check(err)
-		writePEM(filepath.Join(dir, name+"-key.pem"), "PRIVATE KEY", pkcs8)
+	check(pki.WriteAuthorities(filepath.Join(dir, "ca.pem"), authority))
+	check(authority.IssueServer(dir, "server"))
+	for _, name := range []string{"greedy", "modest", "none"} {
+		check(authority.IssueClient(dir, name, &url.URL{Scheme: "spiffe", Host: "abuse", Path: "/" + name}))
 	}
 	if os.Getuid() == 0 {
 		check(os.Chown(filepath.Join(dir, "modest-key.pem"), nobody, nobody))
-	}
-}
-
-func template(name string) *x509.Certificate {
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	check(err)
-	return &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-}
-
-func writePEM(file, kind string, der []byte) {
-	check(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-	if kind == "CERTIFICATE" {
-		check(os.Chmod(file, 0o644))
 	}
 }
 

@@ -11,8 +11,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -27,6 +25,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"hmacd.dev/bench/inflight"
+	"hmacd.dev/bench/pki"
 )
 
 type settings struct {
@@ -58,28 +59,11 @@ func (s settings) dial() (net.Conn, error) {
 	if s.ca == "" {
 		return net.Dial("tcp", s.address)
 	}
-	authorities, err := os.ReadFile(s.ca)
+	config, err := pki.ClientConfig(s.ca, s.cert, s.key)
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authorities) {
-		return nil, fmt.Errorf("no certificate in %s", s.ca)
-	}
-	certificate, err := tls.LoadX509KeyPair(s.cert, s.key)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := tls.Dial("tcp", s.address, &tls.Config{
-		RootCAs: roots, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if conn.ConnectionState().NegotiatedProtocol != "h2" {
-		return nil, fmt.Errorf("the server did not select HTTP/2")
-	}
-	return conn, nil
+	return inflight.DialTLS(s.address, config)
 }
 
 type result struct {
@@ -100,38 +84,82 @@ func cpu() float64 {
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
+// caller makes calls on one connection.
+type caller struct {
+	connection *inflight.Connection
+	left       *atomic.Int64 // Calls that have not begun, of all callers.
+	answer     []byte
+	nanos      []int64
+}
+
+// ended checks an answer, and begins another call until left is 0.
+func (c *caller) ended(end inflight.End) (bool, error) {
+	if end.Status != "0" {
+		return false, fmt.Errorf("a call ended with grpc-status %q", end.Status)
+	}
+	if c.answer == nil {
+		c.answer = end.Answer
+	}
+	if len(end.Answer) == 0 || !bytes.Equal(end.Answer, c.answer) {
+		return false, fmt.Errorf("an answer differs from the first answer: %x", end.Answer)
+	}
+	c.nanos = append(c.nanos, int64(end.Duration))
+	return c.left.Add(-1) >= 0, nil
+}
+
+// call makes calls until left is 0.
+func (c *caller) call(streams int) error {
+	first := 0
+	for range streams {
+		if c.left.Add(-1) >= 0 {
+			first++
+		}
+	}
+	if err := c.connection.Begin(first); err != nil {
+		return err
+	}
+	for c.connection.InFlight() > 0 {
+		if err := c.connection.Read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func run(s settings) (result, error) {
 	body, err := os.ReadFile(s.body)
 	if err != nil {
 		return result{}, err
 	}
-	connections := make([]*connection, s.connections)
-	for i := range connections {
+	var left atomic.Int64
+	left.Store(s.calls)
+	callers := make([]*caller, s.connections)
+	for i := range callers {
 		conn, err := s.dial()
 		if err != nil {
 			return result{}, err
 		}
 		defer conn.Close()
-		if connections[i], err = newConnection(conn, s.path, body); err != nil {
+		c := &caller{left: &left}
+		if c.connection, err = inflight.New(conn, s.path, body, c.ended); err != nil {
 			return result{}, err
 		}
+		callers[i] = c
 	}
-	var left atomic.Int64
-	left.Store(s.calls)
-	errs := make([]error, len(connections))
+	errs := make([]error, len(callers))
 	var all sync.WaitGroup
 	before, start := cpu(), time.Now()
-	for i, c := range connections {
-		all.Go(func() { errs[i] = c.call(s.streams, &left) })
+	for i, c := range callers {
+		all.Go(func() { errs[i] = c.call(s.streams) })
 	}
 	all.Wait()
 	took, used := time.Since(start).Seconds(), cpu()-before
 	var nanos []int64
-	for i, c := range connections {
+	for i, c := range callers {
 		if errs[i] != nil {
 			return result{}, errs[i]
 		}
-		if c.answer != nil && !bytes.Equal(c.answer, connections[0].answer) {
+		if c.answer != nil && !bytes.Equal(c.answer, callers[0].answer) {
 			return result{}, fmt.Errorf("connections got different answers")
 		}
 		nanos = append(nanos, c.nanos...)
@@ -140,7 +168,7 @@ func run(s settings) (result, error) {
 	at := func(quantile float64) float64 { return float64(nanos[int(quantile*float64(len(nanos)-1))]) / 1e3 }
 	return result{
 		Calls: int64(len(nanos)), Seconds: took, CPU: used, P50: at(0.5), P99: at(0.99), P999: at(0.999),
-		Answer: hex.EncodeToString(connections[0].answer),
+		Answer: hex.EncodeToString(callers[0].answer),
 	}, nil
 }
 

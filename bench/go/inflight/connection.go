@@ -1,13 +1,17 @@
-package main
+// Package inflight keeps gRPC calls with one request in flight on a connection. It reads and writes HTTP/2
+// frames (RFC 9113) itself, for a low cost.
+package inflight
 
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -22,26 +26,47 @@ const (
 	initialWindow = 65535
 	maxFrame      = 16384
 	bufferBytes   = 64 << 10
+	dialTimeout   = 30 * time.Second
 )
 
-// connection keeps a number of streams open: it opens a new stream for each stream that ends.
-type connection struct {
+// DialTLS makes a TLS connection for HTTP/2.
+func DialTLS(address string, config *tls.Config) (net.Conn, error) {
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: dialTimeout}, "tcp", address, config)
+	if err != nil {
+		return nil, err
+	}
+	if conn.ConnectionState().NegotiatedProtocol != "h2" {
+		_ = conn.Close()
+		return nil, fmt.Errorf("the server did not select HTTP/2")
+	}
+	return conn, nil
+}
+
+// End is the end of a call.
+type End struct {
+	Status   string        // The grpc-status.
+	Answer   []byte        // The message with its frame (5 bytes); empty for an error.
+	Duration time.Duration // From the write of the request to the end of the answer.
+}
+
+// Connection has calls in flight. One goroutine calls Read. Any goroutine may call Begin and InFlight.
+type Connection struct {
 	conn    net.Conn
 	in      *bufio.Reader
-	out     bytes.Buffer
 	decoder *hpack.Decoder
 	headers []byte // The encoded headers of every request, without the dynamic table.
 	body    []byte
+	ended   func(End) (bool, error)
 
+	mutex      sync.Mutex // Guards the fields below.
+	out        bytes.Buffer
 	nextStream uint32
 	sent       map[uint32]*stream
 	waiting    int   // Calls that wait for the window.
 	toSend     int64 // The window of the client, in bytes.
 	received   int64 // Bytes since the last WINDOW_UPDATE.
-
-	status string // The grpc-status of the current header block.
-	answer []byte
-	nanos  []int64
+	maxStreams uint32
+	status     string // The grpc-status of the current header block.
 }
 
 type stream struct {
@@ -49,13 +74,18 @@ type stream struct {
 	answer []byte
 }
 
-func newConnection(conn net.Conn, path string, body []byte) (*connection, error) {
+// New starts HTTP/2 on a connection.
+//
+// The path is that of the method. The body is the request with its gRPC frame. Read calls ended at the end of
+// each call. If ended returns true, another call begins. If it returns an error, Read returns this error.
+// ended must not call a method of the connection.
+func New(conn net.Conn, path string, body []byte, ended func(End) (bool, error)) (*Connection, error) {
 	if len(body) > maxFrame {
 		return nil, fmt.Errorf("a request of %d bytes is longer than one frame", len(body))
 	}
-	c := &connection{
-		conn: conn, in: bufio.NewReaderSize(conn, bufferBytes), body: body,
-		nextStream: 1, sent: make(map[uint32]*stream), toSend: initialWindow,
+	c := &Connection{
+		conn: conn, in: bufio.NewReaderSize(conn, bufferBytes), body: body, ended: ended,
+		nextStream: 1, sent: make(map[uint32]*stream), toSend: initialWindow, maxStreams: math.MaxUint32,
 	}
 	c.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) {
 		if f.Name == "grpc-status" {
@@ -97,13 +127,59 @@ func newConnection(conn net.Conn, path string, body []byte) (*connection, error)
 	}
 }
 
-func (c *connection) flush() error {
+// MaxStreams returns the maximum number of calls in flight that the server allows on the connection.
+func (c *Connection) MaxStreams() uint32 {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.maxStreams
+}
+
+// InFlight returns the number of calls in flight, with those that wait for the window.
+func (c *Connection) InFlight() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return len(c.sent) + c.waiting
+}
+
+// Begin begins a number of calls.
+func (c *Connection) Begin(calls int) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	now := time.Now()
+	for range calls {
+		c.begin(now)
+	}
+	return c.write()
+}
+
+// Read reads one frame. It sends new requests only after it has read all available input, so that one write
+// has many requests.
+func (c *Connection) Read() error {
+	if c.in.Buffered() == 0 {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	_, err := c.frame()
+	return err
+}
+
+func (c *Connection) flush() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.write()
+}
+
+func (c *Connection) write() error {
+	if c.out.Len() == 0 {
+		return nil
+	}
 	_, err := c.conn.Write(c.out.Bytes())
 	c.out.Reset()
 	return err
 }
 
-func (c *connection) header(kind http2.FrameType, flags http2.Flags, id uint32, length int) {
+func (c *Connection) header(kind http2.FrameType, flags http2.Flags, id uint32, length int) {
 	var h [frameHeaderBytes]byte
 	binary.BigEndian.PutUint32(h[:4], uint32(length)<<8|uint32(kind))
 	h[4] = byte(flags)
@@ -111,8 +187,8 @@ func (c *connection) header(kind http2.FrameType, flags http2.Flags, id uint32, 
 	c.out.Write(h[:])
 }
 
-// begin sends a request, or counts it as waiting for the window.
-func (c *connection) begin(now time.Time) {
+// begin writes a request to the output, or counts it as waiting for the window.
+func (c *Connection) begin(now time.Time) {
 	if c.toSend < int64(len(c.body)) {
 		c.waiting++
 		return
@@ -126,37 +202,8 @@ func (c *connection) begin(now time.Time) {
 	c.nextStream += 2
 }
 
-// call makes calls until left is 0.
-func (c *connection) call(streams int, left *atomic.Int64) error {
-	now := time.Now()
-	for range streams {
-		if left.Add(-1) >= 0 {
-			c.begin(now)
-		}
-	}
-	for len(c.sent) > 0 || c.waiting > 0 {
-		// Sends only after it has read all available input, so that one write has many requests.
-		if c.in.Buffered() == 0 {
-			if err := c.flush(); err != nil {
-				return err
-			}
-		}
-		before := len(c.sent)
-		if _, err := c.frame(); err != nil {
-			return err
-		}
-		ended := before - len(c.sent)
-		for range ended {
-			if left.Add(-1) >= 0 {
-				c.begin(time.Now())
-			}
-		}
-	}
-	return c.flush()
-}
-
 // frame reads one frame.
-func (c *connection) frame() (http2.FrameType, error) {
+func (c *Connection) frame() (http2.FrameType, error) {
 	var h [frameHeaderBytes]byte
 	if _, err := io.ReadFull(c.in, h[:]); err != nil {
 		return 0, err
@@ -178,7 +225,9 @@ func (c *connection) frame() (http2.FrameType, error) {
 	return kind, err
 }
 
-func (c *connection) take(kind http2.FrameType, flags http2.Flags, id uint32, payload []byte) error {
+func (c *Connection) take(kind http2.FrameType, flags http2.Flags, id uint32, payload []byte) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	switch kind {
 	case http2.FrameData:
 		s := c.sent[id]
@@ -213,7 +262,7 @@ func (c *connection) take(kind http2.FrameType, flags http2.Flags, id uint32, pa
 	return nil
 }
 
-func (c *connection) takeHeaders(flags http2.Flags, id uint32, payload []byte) error {
+func (c *Connection) takeHeaders(flags http2.Flags, id uint32, payload []byte) error {
 	if !flags.Has(http2.FlagHeadersEndHeaders) || flags.Has(http2.FlagHeadersPadded) || flags.Has(http2.FlagHeadersPriority) {
 		return fmt.Errorf("unexpected flags of HEADERS: %x", flags)
 	}
@@ -228,21 +277,19 @@ func (c *connection) takeHeaders(flags http2.Flags, id uint32, payload []byte) e
 		return nil
 	}
 	s := c.sent[id]
-	if s == nil || c.status != "0" {
-		return fmt.Errorf("stream %d ended with grpc-status %q", id, c.status)
+	if s == nil {
+		return fmt.Errorf("unexpected HEADERS frame, stream %d", id)
 	}
-	if c.answer == nil {
-		c.answer = s.answer
-	}
-	if len(s.answer) == 0 || !bytes.Equal(s.answer, c.answer) {
-		return fmt.Errorf("the answer of stream %d differs from the first answer: %x", id, s.answer)
-	}
-	c.nanos = append(c.nanos, int64(time.Since(s.start)))
 	delete(c.sent, id)
-	return nil
+	now := time.Now()
+	again, err := c.ended(End{Status: c.status, Answer: s.answer, Duration: now.Sub(s.start)})
+	if again {
+		c.begin(now)
+	}
+	return err
 }
 
-func (c *connection) takeSettings(flags http2.Flags, payload []byte) error {
+func (c *Connection) takeSettings(flags http2.Flags, payload []byte) error {
 	if flags.Has(http2.FlagSettingsAck) {
 		return nil
 	}
@@ -251,14 +298,17 @@ func (c *connection) takeSettings(flags http2.Flags, payload []byte) error {
 		if id == http2.SettingInitialWindowSize && int(value) < len(c.body) {
 			return fmt.Errorf("the server's initial window of %d bytes is smaller than a request", value)
 		}
+		if id == http2.SettingMaxConcurrentStreams {
+			c.maxStreams = value
+		}
 	}
 	c.header(http2.FrameSettings, http2.FlagSettingsAck, 0, 0)
 	return nil
 }
 
 // more sends a WINDOW_UPDATE after half of the server's window.
-func (c *connection) more(bytes int) {
-	c.received += int64(bytes)
+func (c *Connection) more(length int) {
+	c.received += int64(length)
 	if c.received > window/2 {
 		c.header(http2.FrameWindowUpdate, 0, 0, 4)
 		var increment [4]byte
