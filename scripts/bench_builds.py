@@ -7,8 +7,8 @@ import statistics
 import sys
 
 from bench_load import Caller
-from bench_run import SHAPES, Bench, read_tools
-from bench_servers import Hmacd
+from bench_run import SHAPES, Bench
+from bench_servers import Hmacd, read_tools
 
 BUILDS = ("new", "old")
 FIGURES = {"rate": "rate", "server_us": "CPU a call"}

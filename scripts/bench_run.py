@@ -11,7 +11,7 @@ import time
 
 import bench_report
 from bench_load import Caller, Invalid, Requests, h2load, measure, measure_frames, measure_macs, read_log, sampled
-from bench_servers import Echo, Go, Hmacd, P11Kit
+from bench_servers import Echo, Go, Hmacd, P11Kit, read_tools
 
 SHAPES = {"4x16": (4, 16), "64x1": (64, 1), "1x1": (1, 1)}
 SIZES = (64, 4096)
@@ -227,11 +227,6 @@ class Bench:
             "lanes": n, "delay": delay, "most": most, "efficiency": row["rate"] / most,
             "real_delay": slept / sleeps,
         }
-
-
-def read_tools(path):
-    with open(path) as file:
-        return dict(line.rstrip("\n").split("=", 1) for line in file)
 
 
 def main():

@@ -17,6 +17,12 @@ KEY = "alias/bench"
 KEY_LABEL = "bench"
 
 
+def read_tools(path):
+    """Reads the paths of the programs from a file with lines NAME=PATH."""
+    with open(path) as file:
+        return dict(line.rstrip("\n").split("=", 1) for line in file)
+
+
 class Count:
     """The shared memory of bench/c/count.c: the counts of the token's calls, and the delay of a call."""
 
@@ -146,6 +152,9 @@ class Hmacd(Server):
     """The daemon as in production: authorization by a rule for the key's alias, metrics, both listeners."""
 
     warm_up = 400_000
+    client_ca = "ca.pem"
+    metrics = "127.0.0.1:0"
+    callers = ()  # Principals of the rule, in addition to the client of `hmacd dev` and the user.
 
     def __init__(self, name, made, scratch, tools, lanes, launcher="hmacd"):
         super().__init__(name, made, scratch, tools)
@@ -153,19 +162,20 @@ class Hmacd(Server):
         with open(self.file("hmacd.yaml")) as file:
             text = file.read()
         client = re.search(r"principals: \['([^']+)'", text).group(1)
+        principals = ", ".join(f"'{each}'" for each in (client, f"uid:{os.getuid()}", *self.callers))
         with open(self.file("hmacd.yaml"), "w") as file:
             file.write(
                 f"""grpc:
   listen: 127.0.0.1:0
-  tls: {{certificate: server.pem, private_key: server-key.pem, client_ca: ca.pem}}
+  tls: {{certificate: server.pem, private_key: server-key.pem, client_ca: {self.client_ca}}}
   unix_socket: {{path: '{self.socket}'}}
 token: {{module: '{tools["count"]}', label: hmacd-dev, pin_file: pin, lanes: {lanes}}}
 registry: {{path: registry.db}}
 {re.search("^arn: .*", text, re.M).group()}
-metrics: {{listen: "127.0.0.1:0"}}
+metrics: {{listen: "{self.metrics}"}}
 access:
   rules:
-    - principals: ['{client}', 'uid:{os.getuid()}']
+    - principals: [{principals}]
       actions: [GenerateMac, VerifyMac]
       keys: [{KEY}]
 """
