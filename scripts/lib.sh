@@ -396,7 +396,7 @@ build_benches() {
   gcc "${flags[@]}" -fPIC -shared -o "$dir/count.so" "$root/bench/c/count.c"
   gcc "${flags[@]}" -pthread -o "$dir/macs" "$root/bench/c/macs.c"
   "$root/bench/go/generate"
-  for program in minimum load; do
+  for program in minimum load fairness; do
     (cd "$root/bench/go" && CGO_ENABLED=1 go build -o "$dir/$program" "./$program")
   done
 }
