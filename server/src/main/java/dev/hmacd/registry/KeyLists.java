@@ -36,13 +36,13 @@ public final class KeyLists {
 
   /// Lists the keys in state `CREATING`.
   public CompletableFuture<List<CreatingKey>> creating() {
-    return store.read(KeyRowReader::creating);
+    return store.daemonRead(KeyRowReader::creating);
   }
 
   /// Lists the condemned keys, whose deletion is due and final. The objects of condemned keys may
   /// still be on a token.
   public CompletableFuture<List<Key>> condemned() {
-    return store.read(KeyRowReader::condemned);
+    return store.daemonRead(KeyRowReader::condemned);
   }
 
   /// Lists the key ids that are greater than `after` (empty: all), in order.

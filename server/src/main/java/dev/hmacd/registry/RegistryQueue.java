@@ -5,6 +5,8 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -13,12 +15,12 @@ import org.slf4j.LoggerFactory;
 
 /// Executes the tasks of the registry on one thread, one after the other.
 ///
-/// Urgent tasks are executed before ordinary tasks. Tasks of one [Urgency] are executed in the
-/// order of their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one waiting ordinary
-/// task is executed: a flood of urgent tasks must not stop all ordinary tasks.
+/// Urgent tasks are executed before all other tasks. Otherwise, tasks are executed in the order of
+/// their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one other waiting task is
+/// executed: a flood of urgent tasks must not stop all other tasks.
 ///
-/// The number of waiting tasks is bounded for each urgency apart, so ordinary tasks cannot take the
-/// places of urgent tasks.
+/// The number of waiting tasks is bounded for each [Urgency] apart. So the operations of callers
+/// cannot take the places of urgent changes, or of the daemon.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The lock guards all fields that change.
 final class RegistryQueue {
@@ -26,8 +28,12 @@ final class RegistryQueue {
   enum Urgency {
     /// A change that stops a key or an access key.
     URGENT(32),
-    /// Any other change, and each read.
-    ORDINARY(256);
+    /// Any other operation of a caller.
+    ORDINARY(256),
+    /// An operation of the daemon itself, such as the end of a key's creation. It waits in the
+    /// order of the ordinary tasks, but in a place of its own: a refusal would leave the key
+    /// unfinished.
+    DAEMON(1024);
 
     private final int places;
 
@@ -41,8 +47,7 @@ final class RegistryQueue {
     }
   }
 
-  /// Maximum number of urgent tasks that are executed one after the other while an ordinary task
-  /// waits.
+  /// Maximum number of urgent tasks that are executed one after the other while another task waits.
   static final int MAX_URGENT_IN_SUCCESSION = 8;
 
   private static final Logger log = LoggerFactory.getLogger(RegistryQueue.class);
@@ -55,17 +60,24 @@ final class RegistryQueue {
   private final Thread thread;
 
   @GuardedBy("lock")
-  private final Deque<Runnable> urgent = new ArrayDeque<>();
+  private final Deque<Task> urgent = new ArrayDeque<>();
 
+  /// The waiting tasks that are not urgent.
   @GuardedBy("lock")
-  private final Deque<Runnable> ordinary = new ArrayDeque<>();
+  private final Deque<Task> others = new ArrayDeque<>();
 
-  /// Number of urgent tasks that were executed in succession while an ordinary task waited.
+  /// Number of waiting tasks by urgency.
+  @GuardedBy("lock")
+  private final Map<Urgency, Integer> waiting = new EnumMap<>(Urgency.class);
+
+  /// Number of urgent tasks that were executed in succession while another task waited.
   @GuardedBy("lock")
   private int urgentInSuccession;
 
   @GuardedBy("lock")
   private boolean accepting;
+
+  private record Task(Urgency urgency, Runnable work) {}
 
   RegistryQueue(String threadName) {
     thread = Thread.ofPlatform().name(threadName).unstarted(this::run);
@@ -86,14 +98,14 @@ final class RegistryQueue {
   ///
   /// @return false if no place for a task of this urgency is free, or the queue does not accept
   ///   tasks ([#isAccepting]); then the task is never executed
-  boolean offer(Urgency urgency, Runnable task) {
+  boolean offer(Urgency urgency, Runnable work) {
     lock.lock();
     try {
-      Deque<Runnable> waiting = urgency == Urgency.URGENT ? urgent : ordinary;
-      if (!accepting || waiting.size() >= urgency.places()) {
+      if (!accepting || waiting.getOrDefault(urgency, 0) >= urgency.places()) {
         return false;
       }
-      waiting.addLast(task);
+      (urgency == Urgency.URGENT ? urgent : others).addLast(new Task(urgency, work));
+      waiting.merge(urgency, 1, Integer::sum);
       changed.signal();
       return true;
     } finally {
@@ -127,25 +139,33 @@ final class RegistryQueue {
   private @Nullable Runnable next() {
     lock.lock();
     try {
-      while (urgent.isEmpty() && ordinary.isEmpty()) {
+      while (urgent.isEmpty() && others.isEmpty()) {
         if (!accepting) {
           return null;
         }
         changed.awaitUninterruptibly();
       }
-      if (ordinary.isEmpty()) {
-        urgentInSuccession = 0;
-        return urgent.removeFirst();
-      }
-      if (urgent.isEmpty() || urgentInSuccession >= MAX_URGENT_IN_SUCCESSION) {
-        urgentInSuccession = 0;
-        return ordinary.removeFirst();
-      }
-      urgentInSuccession++;
-      return urgent.removeFirst();
+      Task next = (isUrgentNext() ? urgent : others).removeFirst();
+      waiting.merge(next.urgency(), -1, Integer::sum);
+      return next.work();
     } finally {
       lock.unlock();
     }
+  }
+
+  /// Whether an urgent task is executed next. At least one task waits.
+  @GuardedBy("lock")
+  private boolean isUrgentNext() {
+    if (others.isEmpty()) {
+      urgentInSuccession = 0;
+      return true;
+    }
+    if (urgent.isEmpty() || urgentInSuccession >= MAX_URGENT_IN_SUCCESSION) {
+      urgentInSuccession = 0;
+      return false;
+    }
+    urgentInSuccession++;
+    return true;
   }
 
   /// Accepts no more tasks, and waits until the accepted tasks were executed and the thread has

@@ -91,8 +91,14 @@ final class RegistryStore implements AutoCloseable {
     T apply();
   }
 
+  /// Runs a change for a caller.
   <T> CompletableFuture<T> change(Read<Committed<T>> work) {
-    return submit(Operation.CHANGE, committed(work));
+    return submit(Urgency.ORDINARY, Operation.CHANGE, committed(work));
+  }
+
+  /// Runs a change of the daemon itself, in a place that callers cannot take.
+  <T> CompletableFuture<T> daemonChange(Read<Committed<T>> work) {
+    return submit(Urgency.DAEMON, Operation.CHANGE, committed(work));
   }
 
   /// A change that is committed, and then applied to memory.
@@ -105,13 +111,19 @@ final class RegistryStore implements AutoCloseable {
     };
   }
 
+  /// Runs a read for a caller.
   <T> CompletableFuture<T> read(Read<T> work) {
-    return submit(Operation.READ, work);
+    return submit(Urgency.ORDINARY, Operation.READ, work);
   }
 
-  private <T> CompletableFuture<T> submit(Operation operation, Read<T> work) {
+  /// Runs a read of the daemon itself, in a place that callers cannot take.
+  <T> CompletableFuture<T> daemonRead(Read<T> work) {
+    return submit(Urgency.DAEMON, Operation.READ, work);
+  }
+
+  private <T> CompletableFuture<T> submit(Urgency urgency, Operation operation, Read<T> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
-    if (!queue.offer(Urgency.ORDINARY, () -> run(operation, work, result))) {
+    if (!queue.offer(urgency, () -> run(operation, work, result))) {
       result.completeExceptionally(
           queue.isAccepting()
               ? new RegistryException(Kind.BUSY, "the queue of the registry is full")

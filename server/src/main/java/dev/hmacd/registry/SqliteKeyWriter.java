@@ -71,7 +71,7 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Key> enable(
       KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           Key key = table.require(id);
           if (key.state() != KeyState.CREATING) {
@@ -86,7 +86,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<KeyId> abandon(KeyId id) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           boolean deleted = KeyStatements.delete(db, id, KeyState.CREATING.name());
           return () -> {
@@ -172,13 +172,13 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<List<Key>> condemnDue(int limit) {
     return store
-        .read(db -> due(db, limit))
+        .daemonRead(db -> due(db, limit))
         .thenCompose(
             due -> {
               if (due.isEmpty() && store.isHealthy()) {
                 return CompletableFuture.completedFuture(List.<Key>of());
               }
-              return store.change(db -> condemned(db, limit));
+              return store.daemonChange(db -> condemned(db, limit));
             });
   }
 
@@ -209,7 +209,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<KeyId> forget(KeyId id) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           KeyStatements.delete(db, id, KeyRowReader.CONDEMNED);
           return () -> id;

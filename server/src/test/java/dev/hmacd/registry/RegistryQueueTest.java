@@ -84,6 +84,18 @@ final class RegistryQueueTest {
     assertThat(order).containsExactly("urgent", "first", "second", "third");
   }
 
+  /// Otherwise, the check for due deletions could overtake a waiting CancelKeyDeletion.
+  @Test
+  void tasksOfTheDaemonWaitInTheOrderOfTheOrdinaryTasks() throws InterruptedException {
+    startBlocked();
+    assertThat(offer(Urgency.ORDINARY, "first")).isTrue();
+    assertThat(offer(Urgency.DAEMON, "daemon")).isTrue();
+    assertThat(offer(Urgency.ORDINARY, "second")).isTrue();
+    assertThat(offer(Urgency.URGENT, "urgent")).isTrue();
+    runAll();
+    assertThat(order).containsExactly("urgent", "first", "daemon", "second");
+  }
+
   @Test
   void floodOfUrgentTasksDoesNotStopOrdinaryTasks() throws InterruptedException {
     startBlocked();

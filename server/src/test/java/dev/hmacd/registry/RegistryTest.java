@@ -870,6 +870,35 @@ final class RegistryTest {
     assertThat(registry.accessKeys().find(second.id())).isEmpty();
   }
 
+  /// A refused end of a creation would leave the key in state CREATING.
+  @Test
+  void operationsOfTheDaemonAreAcceptedByAQueueFullOfCalls() {
+    Key key = make();
+    Key made = beginCreation();
+    Key notMade = beginCreation();
+    var gate = new CountDownLatch(1);
+    block(key.id(), gate);
+    List<CompletableFuture<KeyId>> tags =
+        IntStream.range(0, 256).mapToObj(_ -> tag(key.id())).toList();
+    assertThatThrownBy(() -> get(tag(key.id()))).satisfies(failsWith(Kind.BUSY));
+    CompletableFuture<Key> enabled = registry.writer().enable(made.id(), READ, null);
+    CompletableFuture<KeyId> abandoned = registry.writer().abandon(notMade.id());
+    CompletableFuture<List<Key>> due = registry.writer().condemnDue(1);
+    CompletableFuture<KeyId> forgotten = registry.writer().forget(notMade.id());
+    CompletableFuture<List<CreatingKey>> creating = registry.lists().creating();
+    CompletableFuture<List<Key>> condemned = registry.lists().condemned();
+    gate.countDown();
+    assertThat(get(enabled).state()).isEqualTo(KeyState.ENABLED);
+    assertThat(get(abandoned)).isEqualTo(notMade.id());
+    assertThat(get(due)).isEmpty();
+    assertThat(get(forgotten)).isEqualTo(notMade.id());
+    assertThat(get(creating)).isEmpty();
+    assertThat(get(condemned)).isEmpty();
+    for (CompletableFuture<KeyId> each : tags) {
+      assertThat(get(each)).isEqualTo(key.id());
+    }
+  }
+
   @Test
   void urgentChangesAboveTheQuotaOfTheirOwnerAreOrdinaryChanges() {
     Key key = make();
