@@ -4,11 +4,14 @@ import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.EnumMap;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,7 +23,9 @@ import org.slf4j.LoggerFactory;
 /// executed: a flood of urgent tasks must not stop all other tasks.
 ///
 /// The number of waiting tasks is bounded for each [Urgency] apart. So the operations of callers
-/// cannot take the places of urgent changes, or of the daemon.
+/// cannot take the places of urgent changes, or of the daemon. If all urgent places are taken, the
+/// owner with most urgent tasks makes room for an owner with fewer: its newest urgent task becomes
+/// an ordinary task.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The lock guards all fields that change.
 final class RegistryQueue {
@@ -77,7 +82,7 @@ final class RegistryQueue {
   @GuardedBy("lock")
   private boolean accepting;
 
-  private record Task(Urgency urgency, Runnable work) {}
+  private record Task(Urgency urgency, Object owner, Runnable work) {}
 
   RegistryQueue(String threadName) {
     thread = Thread.ofPlatform().name(threadName).unstarted(this::run);
@@ -94,23 +99,60 @@ final class RegistryQueue {
     thread.start();
   }
 
+  /// As [#offer(Urgency, Object, Runnable)], for a task without an owner.
+  boolean offer(Urgency urgency, Runnable work) {
+    return offer(urgency, work, work);
+  }
+
   /// Adds a task.
   ///
+  /// @param owner the owner of an urgent task, compared by `equals`
   /// @return false if no place for a task of this urgency is free, or the queue does not accept
   ///   tasks ([#isAccepting]); then the task is never executed
-  boolean offer(Urgency urgency, Runnable work) {
+  boolean offer(Urgency urgency, Object owner, Runnable work) {
     lock.lock();
     try {
-      if (!accepting || waiting.getOrDefault(urgency, 0) >= urgency.places()) {
+      if (!accepting || !hasPlace(urgency, owner)) {
         return false;
       }
-      (urgency == Urgency.URGENT ? urgent : others).addLast(new Task(urgency, work));
+      (urgency == Urgency.URGENT ? urgent : others).addLast(new Task(urgency, owner, work));
       waiting.merge(urgency, 1, Integer::sum);
       changed.signal();
       return true;
     } finally {
       lock.unlock();
     }
+  }
+
+  /// Whether a task of an owner finds a place. Makes room for an urgent task if necessary.
+  @GuardedBy("lock")
+  private boolean hasPlace(Urgency urgency, Object owner) {
+    return waiting.getOrDefault(urgency, 0) < urgency.places()
+        || (urgency == Urgency.URGENT && makeRoomFor(owner));
+  }
+
+  /// Makes the newest urgent task of the owner with most urgent tasks an ordinary task. The
+  /// ordinary task waits even if no ordinary place is free, because the queue has accepted it.
+  ///
+  /// @return false if no owner has at least two urgent tasks more than the given owner
+  @GuardedBy("lock")
+  private boolean makeRoomFor(Object owner) {
+    Map<Object, Long> held =
+        urgent.stream().collect(Collectors.groupingBy(Task::owner, Collectors.counting()));
+    long most = Collections.max(held.values());
+    if (most < held.getOrDefault(owner, 0L) + 2) {
+      return false;
+    }
+    Iterator<Task> newest = urgent.descendingIterator();
+    Task displaced = newest.next();
+    while (held.getOrDefault(displaced.owner(), 0L) < most) {
+      displaced = newest.next();
+    }
+    newest.remove();
+    waiting.merge(Urgency.URGENT, -1, Integer::sum);
+    others.addLast(new Task(Urgency.ORDINARY, displaced.owner(), displaced.work()));
+    waiting.merge(Urgency.ORDINARY, 1, Integer::sum);
+    return true;
   }
 
   /// Whether the queue was started and is not closed.

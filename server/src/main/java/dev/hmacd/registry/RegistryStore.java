@@ -65,8 +65,9 @@ final class RegistryStore implements AutoCloseable {
   /// has a place that ordinary operations cannot take.
   ///
   /// One owner may have at most half as many urgent changes in flight as there are urgent places.
-  /// Above this quota, or if no urgent place is free, the change is an ordinary operation of the
-  /// owner. So a flood of one owner's urgent changes does not delay the urgent changes of others.
+  /// If all urgent places are taken, an owner with more urgent changes loses one place to this
+  /// owner. Above the quota, or if no owner has more, the change is an ordinary operation of the
+  /// owner. So a flood of some owners' urgent changes does not delay the urgent changes of others.
   ///
   /// @param owner the caller's principal
   /// @return fails with `OWNER_BUSY` or `BUSY` if the change finds neither an urgent place nor an
@@ -74,7 +75,8 @@ final class RegistryStore implements AutoCloseable {
   <T> CompletableFuture<T> urgentChange(Object owner, Read<Committed<T>> work) {
     if (urgentOwners.tryHold(owner, 1)) {
       var result = new CompletableFuture<T>();
-      if (queue.offer(Urgency.URGENT, () -> run(Operation.CHANGE, committed(work), result))) {
+      if (queue.offer(
+          Urgency.URGENT, owner, () -> run(Operation.CHANGE, committed(work), result))) {
         return result.whenComplete((_, _) -> urgentOwners.release(owner, 1));
       }
       urgentOwners.release(owner, 1);

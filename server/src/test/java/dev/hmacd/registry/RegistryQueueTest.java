@@ -57,6 +57,11 @@ final class RegistryQueueTest {
     return queue.offer(urgency, () -> order.add(name));
   }
 
+  /// Offers an urgent task of an owner that adds its name to the order.
+  private boolean offerUrgent(String owner, String name) {
+    return queue.offer(Urgency.URGENT, owner, () -> order.add(name));
+  }
+
   /// Opens the gate, and waits until all accepted tasks were executed.
   private void runAll() throws InterruptedException {
     gate.countDown();
@@ -129,6 +134,47 @@ final class RegistryQueueTest {
     assertThat(order)
         .hasSize(full.places() + Urgency.values().length - 1)
         .doesNotContain("next of " + full);
+  }
+
+  @Test
+  void ownersWithMostUrgentTasksMakeRoomForAnOwnerWithFewer() throws InterruptedException {
+    startBlocked();
+    for (int i = 0; i < Urgency.URGENT.places() / 2; i++) {
+      assertThat(offerUrgent("greedy", "greedy " + i)).isTrue();
+      assertThat(offerUrgent("eager", "eager " + i)).isTrue();
+    }
+    for (int i = 0; i < Urgency.ORDINARY.places(); i++) {
+      assertThat(offer(Urgency.ORDINARY, "ordinary " + i)).isTrue();
+    }
+    assertThat(offerUrgent("greedy", "refused")).isFalse();
+    int modest = 0;
+    while (offerUrgent("modest", "modest " + modest)) {
+      modest++;
+    }
+    // Each of the three owners has a third of the urgent places.
+    assertThat(modest).isEqualTo(Urgency.URGENT.places() / 3);
+    assertThat(offerUrgent("greedy", "refused")).isFalse();
+    assertThat(offerUrgent("eager", "refused")).isFalse();
+    runAll();
+    // The displaced tasks are executed, too, as ordinary tasks.
+    assertThat(order)
+        .hasSize(Urgency.URGENT.places() + Urgency.ORDINARY.places() + modest)
+        .doesNotHaveDuplicates()
+        .doesNotContain("refused");
+    assertThat(order.indexOf("modest " + (modest - 1)))
+        .isLessThan(order.indexOf("ordinary " + Urgency.URGENT.places()));
+    assertThat(order.getLast()).startsWith("greedy");
+  }
+
+  @Test
+  void ownersWithOneUrgentTaskEachKeepTheirPlaces() throws InterruptedException {
+    startBlocked();
+    for (int i = 0; i < Urgency.URGENT.places(); i++) {
+      assertThat(offerUrgent("owner " + i, "task " + i)).isTrue();
+    }
+    assertThat(offerUrgent("late", "refused")).isFalse();
+    runAll();
+    assertThat(order).hasSize(Urgency.URGENT.places()).doesNotContain("refused");
   }
 
   @Test

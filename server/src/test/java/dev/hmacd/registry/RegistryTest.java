@@ -934,6 +934,42 @@ final class RegistryTest {
   }
 
   @Test
+  void thirdOwnerStopsAKeyAlthoughTwoOwnersFillTheQueue() {
+    Key key = make();
+    Key other = make();
+    List<String> order = new CopyOnWriteArrayList<>();
+    List<CompletableFuture<?>> changes = new ArrayList<>();
+    var gate = new CountDownLatch(1);
+    block(key.id(), gate);
+    for (int i = 0; i < 256; i++) {
+      changes.add(tag(key.id()).thenRun(() -> order.add("TagResource")));
+    }
+    for (String owner : List.of("greedy", "eager")) {
+      for (int i = 0; i < 16; i++) {
+        changes.add(
+            registry
+                .writer()
+                .stop(owner, key.id(), to(KeyState.DISABLED))
+                .thenRun(() -> order.add(owner)));
+      }
+    }
+    changes.add(
+        registry
+            .writer()
+            .stop("admin", other.id(), to(KeyState.DISABLED))
+            .thenRun(() -> order.add("admin")));
+    gate.countDown();
+    for (CompletableFuture<?> each : changes) {
+      get(each);
+    }
+    assertThat(find(other.id()).state()).isEqualTo(KeyState.DISABLED);
+    // 31 urgent changes are before the change of the admin, and after 8 of them one TagResource.
+    assertThat(order.indexOf("admin")).isEqualTo(31 + 3);
+    // The newest change of the owner with most has lost its urgent place.
+    assertThat(order).hasSize(256 + 32 + 1).endsWith("eager");
+  }
+
+  @Test
   void enableKeyNeverUndoesALaterStop() {
     Key key = make();
     get(registry.writer().stop("admin", key.id(), to(KeyState.DISABLED)));
