@@ -19,7 +19,6 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +36,9 @@ import org.slf4j.LoggerFactory;
 public final class KeyRecovery {
   /// Time limit of the recovery of one key. A recovery has no caller, and so no deadline of a call.
   private static final Duration LIMIT = Duration.ofSeconds(30);
+
+  /// Number of times that the token must refuse an object before the object is destroyed.
+  private static final int REFUSALS = 2;
 
   private static final Logger log = LoggerFactory.getLogger(KeyRecovery.class);
 
@@ -96,11 +98,10 @@ public final class KeyRecovery {
 
   /// Recovers a key in state `CREATING`, now or after the return of its token.
   void recover(Key key) {
-    var attempts = new AtomicInteger();
     CompletableFuture<Remains> search =
         tokens.submit(
             key.tokenSerial(),
-            session -> remains(session, key, attempts),
+            session -> remains(session, key),
             true,
             System.nanoTime() + LIMIT.toNanos());
     var _ =
@@ -122,43 +123,41 @@ public final class KeyRecovery {
   /// Objects on a token with the label and id of a key in state `CREATING`.
   private record Remains(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
 
-  /// @param attempts number of times that the token has refused the key for its length. The second
-  ///   attempt is in another session, unless the lane has computed the health check's MAC in this
-  ///   session after the first attempt (`KEY_UNFIT`)
-  private static Remains remains(TokenSession session, Key key, AtomicInteger attempts)
-      throws TokenException {
+  /// Searches for the objects of a key. Destroys an object without a value, after the token has
+  /// refused it [#REFUSALS] times.
+  private static Remains remains(TokenSession session, Key key) throws TokenException {
     List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
     if (found.size() != 1 || found.getFirst().unfit().isPresent()) {
       return new Remains(found, null);
     }
-    try {
-      return new Remains(found, checkValue(session, key));
-    } catch (TokenException e) {
-      if (!isWithoutValue(found.getFirst().attributes(), e)) {
-        throw e;
-      }
-      if (attempts.incrementAndGet() < 2) {
-        if (e.kind() == TokenException.Kind.KEY_UNFIT) {
-          return remains(session, key, attempts); // The lane repeats only faults of the token.
+    for (int refusal = 1; refusal <= REFUSALS; refusal++) {
+      try {
+        return new Remains(found, checkValue(session, key));
+      } catch (TokenException e) {
+        if (!isWithoutValue(found.getFirst().attributes(), e)) {
+          throw e;
         }
-        throw e;
       }
-      log.atWarn()
-          .addKeyValue("key_id", key.id())
-          .addKeyValue("object_label", key.object().label())
-          .log("Object of a key in state CREATING destroyed: the object has no value");
-      session.destroy(key.object());
-      return new Remains(List.of(), null);
     }
+    log.atWarn()
+        .addKeyValue("key_id", key.id())
+        .addKeyValue("object_label", key.object().label())
+        .log("Object of a key in state CREATING destroyed: the object has no value");
+    session.destroy(key.object());
+    return new Remains(List.of(), null);
   }
 
-  /// A token sets CKA_LOCAL together with the value of a key that the token generates (PKCS #11
-  /// v3.1, section 4.9). CKA_VALUE_LEN is no proof of a value: SoftHSM2 sets CKA_VALUE_LEN from the
-  /// template before it sets the value. A refusal alone is no proof of a missing value: some tokens
-  /// refuse any key in the same way after a logout.
-  private static boolean isWithoutValue(KeyAttributes attributes, TokenException refusal) {
+  /// Whether a failed MAC shows that an object has no value. A token sets CKA_LOCAL together with
+  /// the value of a key that the token generates (PKCS #11 v3.1, section 4.9). CKA_VALUE_LEN is no
+  /// proof of a value: SoftHSM2 sets CKA_VALUE_LEN from the template before it sets the value.
+  ///
+  /// The kind of the failure must be `KEY_UNFIT`: then the lane has computed the health check's MAC
+  /// in the same session after the refusal. The token's return code alone is no proof of a missing
+  /// value: some tokens refuse any key with the same code after a logout.
+  private static boolean isWithoutValue(KeyAttributes attributes, TokenException failure) {
     return Boolean.FALSE.equals(attributes.local())
-        && refusal.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();
+        && failure.kind() == TokenException.Kind.KEY_UNFIT
+        && failure.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();
   }
 
   private CompletableFuture<?> complete(Key key, Remains remains) {

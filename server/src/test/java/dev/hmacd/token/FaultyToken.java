@@ -139,6 +139,12 @@ public final class FaultyToken implements Token {
     return this;
   }
 
+  /// The next call of a kind reaches the token, and later calls have the faults that follow.
+  public FaultyToken passing(Call call) {
+    blocking(call).release();
+    return this;
+  }
+
   /// The next search of a kind finds nothing, and does not reach the token.
   ///
   /// @param call `LOAD`, `LOAD_TOKEN_OBJECT`, `FIND` or `DESTROY`

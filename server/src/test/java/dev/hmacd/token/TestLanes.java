@@ -1,7 +1,9 @@
 package dev.hmacd.token;
 
+import dev.hmacd.key.DaemonKey;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 
 /// Lanes for tests, without timeouts of hanging lanes.
 public final class TestLanes {
@@ -23,6 +25,15 @@ public final class TestLanes {
       throws TokenException {
     TokenPool pool = pool(token, count, maxWaiting, stop);
     pool.start();
+    return pool;
+  }
+
+  /// As [#startedPool(Token, int, int, Duration)], whose lanes know the health check key.
+  public static TokenPool startedPool(
+      Token token, int count, int maxWaiting, Duration stop, DaemonKey healthCheckKey)
+      throws TokenException {
+    TokenPool pool = pool(token, count, maxWaiting, stop);
+    pool.start(Map.of(token.info().serial(), healthCheckKey));
     return pool;
   }
 

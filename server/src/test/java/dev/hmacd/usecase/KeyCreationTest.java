@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hmacd.access.Principal;
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
@@ -19,6 +20,7 @@ import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
+import dev.hmacd.token.Provisioning;
 import dev.hmacd.token.TestLanes;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenPool;
@@ -67,8 +69,12 @@ final class KeyCreationTest {
         new Registry(
             file(), new ArnScope("aws", "eu-central-1", "123456789012"), Clock.systemUTC());
     registry.open();
+    DaemonKey healthCheckKey;
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      healthCheckKey = Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.empty());
+    }
     // One lane: operations end in the order of their start.
-    pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5));
+    pool = TestLanes.startedPool(token, 1, 100, Duration.ofSeconds(5), healthCheckKey);
     tokens = new TokenRouter(pool);
     recovery = new KeyRecovery(registry, tokens);
     maker = new KeyCreation(registry, tokens, recovery);
@@ -257,7 +263,7 @@ final class KeyCreationTest {
   void recoveryRemovesNoKeyWhileTheTokenFails() throws TokenException {
     Key made = generatedButNotEnabled();
     token.failing(Call.FIND, 2, FaultyToken.CKR_DEVICE_REMOVED);
-    assertSettlingKeeps(made, Call.FIND);
+    assertSettlingKeeps(made, Call.FIND, 2);
   }
 
   /// SoftHSM2 leaves such an object if its process is killed during a generation.
@@ -265,7 +271,11 @@ final class KeyCreationTest {
   void recoveryDestroysAnObjectWithoutAValue() throws TokenException {
     Key halfMade = generatedButNotEnabled();
     token.nothingIsLocal();
-    token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
+    // After each refusal of the key, the lane computes the health check's MAC.
+    token
+        .failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE)
+        .passing(Call.SIGN)
+        .failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
     recovery.recoverAll();
     assertRemoved(halfMade);
   }
@@ -273,8 +283,17 @@ final class KeyCreationTest {
   @Test
   void recoveryKeepsACompletelyGeneratedObject() throws TokenException {
     Key made = generatedButNotEnabled();
-    token.failing(Call.SIGN, 2, FaultyToken.CKR_KEY_SIZE_RANGE);
-    assertSettlingKeeps(made, Call.SIGN);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_KEY_SIZE_RANGE);
+    assertSettlingKeeps(made, Call.SIGN, 2); // The refused MAC, and the health check's MAC.
+  }
+
+  /// Some tokens refuse every key with the same code after a logout.
+  @Test
+  void recoveryKeepsAnObjectWhileTheTokenRefusesTheHealthCheckKeyToo() throws TokenException {
+    Key made = generatedButNotEnabled();
+    token.nothingIsLocal();
+    token.failing(Call.SIGN, 4, FaultyToken.CKR_KEY_SIZE_RANGE);
+    assertSettlingKeeps(made, Call.SIGN, 4); // Two refused MACs in each of two sessions.
   }
 
   @Test
@@ -291,13 +310,15 @@ final class KeyCreationTest {
     Key made = generatedButNotEnabled();
     token.nothingIsLocal();
     token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
-    assertSettlingKeeps(made, Call.SIGN);
+    assertSettlingKeeps(made, Call.SIGN, 2);
   }
 
-  /// Asserts that the recovery keeps the key. The token fails two calls of a kind.
-  private void assertSettlingKeeps(Key made, Call failing) throws TokenException {
+  /// Asserts that the recovery keeps the key.
+  ///
+  /// @param calls number of calls of the kind in the failed recovery
+  private void assertSettlingKeeps(Key made, Call kind, int calls) throws TokenException {
     recovery.recoverAll();
-    Eventually.holds("the token has failed twice", () -> token.count(failing) == 2);
+    Eventually.holds("the last call has begun", () -> token.count(kind) == calls);
     // An operation on the free lane proves that settling has ended.
     assertThat(tokens.submit(serial(), _ -> true, true, System.nanoTime() + LONG.toNanos()).join())
         .isTrue();
