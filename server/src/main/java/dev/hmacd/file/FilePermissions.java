@@ -1,12 +1,15 @@
 package dev.hmacd.file;
 
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -19,13 +22,21 @@ import java.util.Set;
 /// warning. The group root (gid 0) has the trust of root: a credential of systemd
 /// (`LoadCredential`) belongs to this group, and its group permissions are the mask of its access
 /// control list.
+///
+/// A folder on the way to the file that others or a group can write counts as the file: its writers
+/// can replace the file.
 public final class FilePermissions {
   /// The sticky bit of `st_mode` (inode(7)): in such a folder, only the owner of a file can replace
   /// the file.
   private static final int STICKY = 0x200;
 
   private static final int OTHERS_WRITE = 0x2;
+  private static final int GROUP_WRITE = 0x10;
   private static final int ROOT = 0;
+  private static final Path TOP = Path.of("/");
+
+  /// Maximum number of symbolic links on the way to a file, as in Linux (path_resolution(7)).
+  private static final int MAX_LINKS = 40;
 
   /// The content of a file. It decides which permissions are too wide.
   public enum Content {
@@ -97,21 +108,37 @@ public final class FilePermissions {
       findings.add(new Finding(false, who + group + " on " + file + mode + "g-" + group + " it"));
     }
     for (Path folder : foldersAbove(file)) {
-      int folderMode = (int) Files.getAttribute(folder, "unix:mode");
-      if ((folderMode & OTHERS_WRITE) != 0
-          && (folderMode & STICKY) == 0
-          && !isOnReadOnlyMount(folder)) {
-        findings.add(
-            new Finding(
-                content.refusedForOthers,
-                "others can write the folder "
-                    + folder
-                    + ", and so replace "
-                    + file
-                    + ": chmod o-w the folder"));
-      }
+      folderFinding(folder, file, content).ifPresent(findings::add);
     }
     return findings;
+  }
+
+  /// The finding about a folder whose writers can replace a file; empty if there is none.
+  private static Optional<Finding> folderFinding(Path folder, Path file, Content content)
+      throws IOException {
+    int mode = (int) Files.getAttribute(folder, "unix:mode");
+    boolean others = (mode & OTHERS_WRITE) != 0;
+    boolean group =
+        (mode & GROUP_WRITE) != 0 && !Files.getAttribute(folder, "unix:gid").equals(ROOT);
+    if (!(others || group) || (mode & STICKY) != 0 || isOnReadOnlyMount(folder)) {
+      return Optional.empty();
+    }
+    String who =
+        others
+            ? "others"
+            : "the group "
+                + Files.readAttributes(folder, PosixFileAttributes.class).group().getName();
+    return Optional.of(
+        new Finding(
+            others && content.refusedForOthers,
+            who
+                + " can write the folder "
+                + folder
+                + ", and so replace "
+                + file
+                + ": chmod "
+                + (others ? "o" : "g")
+                + "-w the folder"));
   }
 
   /// Whether the file system of a folder is mounted read-only, as a ConfigMap of Kubernetes (mode
@@ -129,14 +156,32 @@ public final class FilePermissions {
     return (read ? "r" : "") + (write ? "w" : "");
   }
 
-  /// The folders of the path, and those of the file behind symbolic links.
+  /// The folders in which the kernel looks up the names of a path, also those of each symbolic link
+  /// on the way: a writer of any of them can replace the file.
   private static Set<Path> foldersAbove(Path file) throws IOException {
     Set<Path> folders = new LinkedHashSet<>();
-    for (Path path : List.of(file.toAbsolutePath(), file.toRealPath())) {
-      Path folder = path.getParent();
-      while (folder != null) {
-        folders.add(folder);
-        folder = folder.getParent();
+    Deque<Path> names = new ArrayDeque<>();
+    file.toAbsolutePath().forEach(names::addLast);
+    Path folder = TOP;
+    int links = 0;
+    while (!names.isEmpty()) {
+      folders.add(folder);
+      // The path of the folder has no links, so normalize() finds the parent for `..`.
+      Path next = folder.resolve(names.removeFirst()).normalize();
+      if (!Files.isSymbolicLink(next)) {
+        folder = next;
+        continue;
+      }
+      links++;
+      if (links > MAX_LINKS) {
+        throw new FileSystemException(file.toString(), null, "too many symbolic links");
+      }
+      Path target = Files.readSymbolicLink(next);
+      if (target.isAbsolute()) {
+        folder = TOP;
+      }
+      for (int i = target.getNameCount() - 1; i >= 0; i--) {
+        names.addFirst(target.getName(i));
       }
     }
     return folders;

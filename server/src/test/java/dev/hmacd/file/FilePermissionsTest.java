@@ -1,6 +1,7 @@
 package dev.hmacd.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.hmacd.file.FilePermissions.Content;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class FilePermissionsTest {
   /// `drwxrwxrwt`.
@@ -23,11 +25,14 @@ final class FilePermissionsTest {
   @TempDir private Path folder;
 
   private Path file(Path parent, String mode) throws IOException {
-    Path file = Files.writeString(parent.resolve("file"), "");
-    if (Files.getAttribute(file, "unix:gid").equals(0)) {
-      Files.setAttribute(file, "unix:gid", 1); // The group root is trusted.
+    return withMode(Files.writeString(parent.resolve("file"), ""), mode);
+  }
+
+  private static Path withMode(Path path, String mode) throws IOException {
+    if (Files.getAttribute(path, "unix:gid").equals(0)) {
+      Files.setAttribute(path, "unix:gid", 1); // The group root is trusted.
     }
-    return Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode));
+    return Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
   }
 
   @ParameterizedTest
@@ -88,6 +93,62 @@ final class FilePermissionsTest {
     Files.setAttribute(open, "unix:mode", OPEN_WITH_STICKY_BIT);
     assertThat(FilePermissions.refusal(file, content)).isEmpty();
     assertThat(FilePermissions.warnings(file, content)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void folderThatAGroupCanWriteGivesAWarning(Content content) throws IOException {
+    Path shared = Files.createDirectory(folder.resolve("shared"));
+    Path file = file(Files.createDirectory(shared.resolve("inner")), "rw-------");
+    withMode(shared, "rwxr-x---");
+    assertThat(FilePermissions.warnings(file, content)).isEmpty();
+    withMode(shared, "rwxrwx---");
+    assertThat(FilePermissions.warnings(file, content))
+        .singleElement()
+        .asString()
+        .startsWith("the group ")
+        .contains(" can write the folder " + shared + ",", file.toString(), "chmod g-w");
+    assertThat(FilePermissions.refusal(file, content)).isEmpty();
+  }
+
+  @Test
+  void folderOfTheGroupRootGivesNoWarning() throws IOException {
+    assumeTrue(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0));
+    Path shared = Files.createDirectory(folder.resolve("shared"));
+    Path file = file(shared, "rw-------");
+    withMode(shared, "rwxrwx---");
+    assertThat(FilePermissions.warnings(file, Content.SECRET)).hasSize(1);
+    Files.setAttribute(shared, "unix:gid", 0);
+    assertThat(FilePermissions.warnings(file, Content.SECRET)).isEmpty();
+  }
+
+  /// `link` leads to `open/middle`, and this link to `closed`. The folder `open` is neither in the
+  /// path nor in the real path of the file.
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void foldersOfLinksInTheMiddleAreChecked(boolean absolute) throws IOException {
+    Path closed = Files.createDirectory(folder.resolve("closed"));
+    Path open = Files.createDirectory(folder.resolve("open"));
+    Files.createSymbolicLink(open.resolve("middle"), absolute ? closed : Path.of("../closed"));
+    Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("open/middle"));
+    file(closed, "rw-------");
+    Path file = link.resolve("file");
+    assertThat(FilePermissions.refusal(file, Content.SECRET)).isEmpty();
+    withMode(open, "rwx---rwx");
+    assertThat(FilePermissions.refusal(file, Content.SECRET))
+        .hasValueSatisfying(text -> assertThat(text).contains("the folder " + open + ","));
+  }
+
+  @Test
+  void chainOfLinksIsFollowedToItsEndAndALoopIsRefused() throws IOException {
+    Path last = file(folder, "rw-------");
+    for (int i = 0; i < 20; i++) {
+      last = Files.createSymbolicLink(folder.resolve("link" + i), last.getFileName());
+    }
+    assertThat(FilePermissions.refusal(last, Content.SECRET)).isEmpty();
+    Path loop = Files.createSymbolicLink(folder.resolve("loop"), Path.of("loop"));
+    assertThatThrownBy(() -> FilePermissions.refusal(loop, Content.SECRET))
+        .isInstanceOf(IOException.class);
   }
 
   @Test
