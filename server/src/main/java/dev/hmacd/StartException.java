@@ -29,8 +29,7 @@ public final class StartException extends Exception {
         cause);
   }
 
-  /// Converts the failure of a token: temporary, or permanent until an operator corrects the PIN or
-  /// the PIN file.
+  /// Converts the failure of a token: temporary, or permanent until an operator acts.
   public static StartException of(TokenException e) {
     return of(e, e.needsOperator());
   }

@@ -36,6 +36,7 @@ final class FileWarnings {
         .ifPresent(tls -> addKey(found, "grpc.tls", tls));
     config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(tls -> addKey(found, "aws_kms.tls", tls));
     for (Config.TokenSettings token : config.tokens()) {
+      add(found, "token.module", token.module(), Content.CONFIGURATION);
       add(found, "token.pin_file", token.pinFile(), Content.SECRET);
     }
     add(found, "registry.path", config.registry(), Content.REGISTRY);

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.token.TokenException.Fault;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -63,7 +64,7 @@ final class Cryptoki {
       return load(path, initArgs);
     } catch (TokenException e) {
       if (e.getCause() instanceof IOException) {
-        throw e; // The file is missing, or is not a module.
+        throw e; // The file is missing, is not a module, or is not protected.
       }
       log.atWarn()
           .addKeyValue("module", path)
@@ -88,7 +89,10 @@ final class Cryptoki {
     arguments.pReserved = initArgs.orElse(null);
     arguments.flags = PKCS11Constants.CKF_OS_LOCKING_OK;
     try {
+      file.requireProtected();
       return PKCS11.getInstance(spelling, "C_GetFunctionList", arguments, false);
+    } catch (FileException e) {
+      throw TokenException.fault(Fault.DEVICE, String.valueOf(e.getMessage()), e);
     } catch (IOException e) {
       throw TokenException.fault(Fault.DEVICE, file.loadFailure(e), e);
     } catch (PKCS11Exception e) {

@@ -1,16 +1,21 @@
 package dev.hmacd.token;
 
+import dev.hmacd.file.FileException;
+import dev.hmacd.file.FilePermissions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 
 /// The file of a PKCS#11 module: a shared library.
 record ModuleFile(Path path) {
+  private static final String KEY = "token.module";
+
   /// Names of machines in the property `os.arch`, by `e_machine` of the ELF header. `ppc64` is a
   /// prefix of the name.
   private static final Map<Integer, String> MACHINES =
@@ -39,12 +44,31 @@ record ModuleFile(Path path) {
     return spelled.append(path.toAbsolutePath()).toString();
   }
 
+  /// Checks that others cannot change the code of the module.
+  ///
+  /// @throws FileException if others can write the file or a folder above it, or if its permissions
+  ///   cannot be read
+  void requireProtected() throws FileException {
+    Optional<String> refusal;
+    try {
+      refusal = FilePermissions.refusal(path, FilePermissions.Content.CONFIGURATION);
+    } catch (NoSuchFileException e) {
+      return; // The error of the dynamic linker names the missing file.
+    } catch (IOException e) {
+      throw FileException.unreadable(KEY, path, e);
+    }
+    if (refusal.isPresent()) {
+      throw FileException.refused(KEY, refusal.get());
+    }
+  }
+
   /// Explains why the dynamic linker did not load the file. The linker calls a library for another
   /// machine a missing file, and does not name the module if a dependency of the module is missing.
   ///
   /// @param linker the error of the dynamic linker
   String loadFailure(IOException linker) {
-    return "token.module: cannot load the PKCS#11 module "
+    return KEY
+        + ": cannot load the PKCS#11 module "
         + path
         + ": "
         + fault(String.valueOf(System.getProperty("os.arch"))).map(text -> text + "; ").orElse("")

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import dev.hmacd.file.FileException;
 import dev.hmacd.key.KeyAttributes.Unfit;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -118,9 +119,10 @@ public final class TokenException extends Exception {
     return fault == Fault.PIN;
   }
 
-  /// Whether no process can log in before an operator has corrected the PIN or the PIN file.
+  /// Whether no process can use the token before an operator has corrected the PIN, the PIN file,
+  /// or the permissions of the module.
   public boolean needsOperator() {
-    return fault == Fault.PIN || fault == Fault.PIN_FILE;
+    return fault == Fault.PIN || fault == Fault.PIN_FILE || getCause() instanceof FileException;
   }
 
   /// Whether the token may have refused this key only, according to its return code. Some tokens

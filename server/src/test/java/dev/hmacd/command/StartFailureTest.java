@@ -507,6 +507,20 @@ final class StartFailureTest {
   }
 
   @Test
+  void moduleThatOthersCanWriteNeedsAnOperator() throws IOException {
+    Path module = Files.copy(daemon.hsm().module(), daemon.folder().resolve("module.so"));
+    String config = Files.readString(daemon.config());
+    daemon.write("hmacd.yaml", config.replaceFirst("\\bmodule: .*", "module: module.so"));
+    setMode(module, "rwxr-xrwx");
+    String[] texts = {"token.module", module.toString(), "rwxr-xrwx", "chmod o-w"};
+    assertFails(daemon.run("serve"), CONFIG, texts);
+    assertFails(daemon.run("init"), CONFIG, texts);
+    assertFails(daemon.run("check"), FAULT_FOUND, texts);
+    setMode(module, "rwxr-xr-x");
+    daemon.serve();
+  }
+
+  @Test
   void registryThatOthersCanWriteGivesAWarning() throws IOException {
     Path registry = daemon.folder().resolve("registry.db");
     setMode(registry, "rw-----w-");

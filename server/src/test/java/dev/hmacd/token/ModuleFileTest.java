@@ -3,9 +3,11 @@ package dev.hmacd.token;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.testing.SoftHsm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -13,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The error of a module that cannot be loaded has the fault of its file, and the error of the
-/// dynamic linker.
+/// dynamic linker. A module that others can change is not loaded.
 final class ModuleFileTest {
   private static final int LITTLE_ENDIAN = 1;
   private static final int BIG_ENDIAN = 2;
@@ -100,6 +102,36 @@ final class ModuleFileTest {
     assertThat(encoding).isIn(LITTLE_ENDIAN, BIG_ENDIAN);
     write(header(encoding, Integer.decode(machine)));
     assertThat(new ModuleFile(module()).fault(jvm)).isEmpty();
+  }
+
+  private static void setMode(Path path, String mode) throws IOException {
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+  }
+
+  @Test
+  void moduleThatOthersCanWriteIsNotLoaded() throws IOException {
+    Files.copy(SoftHsm.shared().module(), module());
+    setMode(module(), "rwxr-xrwx");
+    assertNotProtected("others have permission w on " + module());
+    setMode(module(), "rwxr-xr-x");
+    setMode(folder, "rwx---rwx");
+    assertNotProtected("others can write the folder " + folder);
+    setMode(folder, "rwx------");
+    assertThat(find().info().label()).isEqualTo(SoftHsm.LABEL);
+  }
+
+  private void assertNotProtected(String fault) {
+    assertThatThrownBy(this::find)
+        .isInstanceOfSatisfying(TokenException.class, e -> assertThat(e.needsOperator()).isTrue())
+        .hasMessageStartingWith("token.module: " + fault);
+  }
+
+  private Pkcs11Token find() throws TokenException {
+    return Pkcs11Token.find(
+        module(),
+        new TokenSelector.ByLabel(SoftHsm.LABEL),
+        new PinFile(SoftHsm.shared().pinFile()),
+        new Pkcs11Token.Use(true, false));
   }
 
   @Test
