@@ -41,11 +41,28 @@ final class LaneSession {
   /// Handles by key, the least recently used first.
   private final Map<KeyObject, Loaded> handles = new LinkedHashMap<>(16, 0.75f, true);
 
-  /// A handle, with the check value that was compared last and the time of the comparison. The
-  /// check value is null before the first comparison.
-  private record Loaded(long handle, @Nullable KeyCheckValue check, long recognisedNanos) {
+  /// The handle of a key.
+  ///
+  /// @param loadedNanos time of the search that found the handle
+  /// @param isRefused whether the token has refused a MAC under the handle
+  /// @param check the check value that was compared last; null before the first comparison
+  /// @param recognisedNanos time of the last comparison
+  private record Loaded(
+      long handle,
+      long loadedNanos,
+      boolean isRefused,
+      @Nullable KeyCheckValue check,
+      long recognisedNanos) {
     static Loaded unknown(long handle) {
-      return new Loaded(handle, null, 0);
+      return new Loaded(handle, System.nanoTime(), false, null, 0);
+    }
+
+    Loaded recognised(KeyCheckValue compared, long nanos) {
+      return new Loaded(handle, loadedNanos, isRefused, compared, nanos);
+    }
+
+    Loaded markRefused() {
+      return new Loaded(handle, loadedNanos, true, check, recognisedNanos);
     }
   }
 
@@ -89,13 +106,19 @@ final class LaneSession {
   }
 
   /// A handle of a key. If the session has no handle of the key, it searches for the object and
-  /// checks its attributes.
+  /// checks its attributes. A handle that the token has refused is used for
+  /// [Lanes#refusedLifetimeNanos], then the session searches again: an operator may have replaced
+  /// the object.
   ///
   /// @param check the check value: compared once for the handle of a copy, every
   ///   [#RECOGNISED_NANOS] for the handle of a token object; null for no comparison
   /// @throws TokenException `KEY_UNFIT` also if another key has the label and id of this key
   long handle(KeyObject key, @Nullable KeyCheckValue check) throws TokenException {
     Loaded known = handles.get(key);
+    if (known != null && isRefusedLongAgo(known)) {
+      unload(key);
+      known = null;
+    }
     if (known == null) {
       if (handles.size() >= MAX_HANDLES) {
         var eldest = handles.entrySet().iterator().next();
@@ -106,9 +129,14 @@ final class LaneSession {
       handles.put(key, known);
     }
     if (check != null && !isRecognised(known, check)) {
-      recognise(key, known.handle(), check);
+      recognise(key, known, check);
     }
     return known.handle();
+  }
+
+  private boolean isRefusedLongAgo(Loaded known) {
+    return known.isRefused()
+        && System.nanoTime() - known.loadedNanos() >= lanes.refusedLifetimeNanos();
   }
 
   private boolean isRecognised(Loaded known, KeyCheckValue check) throws TokenException {
@@ -117,19 +145,19 @@ final class LaneSession {
             || session().isCopy(known.handle()));
   }
 
-  private void recognise(KeyObject key, long handle, KeyCheckValue check) throws TokenException {
+  private void recognise(KeyObject key, Loaded known, KeyCheckValue check) throws TokenException {
     long start = System.nanoTime();
     furtherCost++;
-    byte[] mac = sign(key, check, handle, check.algorithm(), check.message());
+    byte[] mac = sign(key, check, known.handle(), check.algorithm(), check.message());
     if (!check.isAnsweredBy(mac)) {
       handles.remove(key);
       lanes.faults().keySubstituted(key, check);
-      session().unload(handle);
+      session().unload(known.handle());
       throw new TokenException(
           TokenException.Kind.KEY_UNFIT,
           "the object with the label " + key.label() + " is another key");
     }
-    handles.put(key, new Loaded(handle, check, start));
+    handles.put(key, known.recognised(check, start));
     lanes.faults().keyRecognised(key);
   }
 
@@ -160,6 +188,7 @@ final class LaneSession {
     } catch (TokenException e) {
       TokenException failure = decided(e);
       if (failure.kind() == Kind.KEY_UNFIT) {
+        handles.computeIfPresent(key, (_, loaded) -> loaded.markRefused());
         lanes.faults().keyRefused(key, check, failure);
       }
       throw failure;

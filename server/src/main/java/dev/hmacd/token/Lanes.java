@@ -18,12 +18,17 @@ import org.slf4j.LoggerFactory;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Its parts are thread-safe.
 public final class Lanes implements AutoCloseable {
+  /// How long a lane uses the handle of a key that the token refuses. After this time, the next MAC
+  /// under the key searches for the key's object. So callers cannot cause a search with each call.
+  private static final Duration REFUSED_LIFETIME = Duration.ofSeconds(10);
+
   private static final Logger log = LoggerFactory.getLogger(Lanes.class);
 
   private final Token token;
   private final Settings settings;
   private final LaneObserver observer;
   private final FaultListener listener;
+  private final Duration refusedLifetime;
   private final WorkQueue queue;
   private final LaneWatchdog watchdog;
   private final FaultLog faults;
@@ -51,10 +56,21 @@ public final class Lanes implements AutoCloseable {
       int count, int maxWaiting, Duration hang, int maxReplaced, Duration stop) {}
 
   public Lanes(Token token, Settings settings, LaneObserver observer, FaultListener listener) {
+    this(token, settings, observer, listener, REFUSED_LIFETIME);
+  }
+
+  /// @param refusedLifetime how long a lane uses the handle of a key that the token refuses
+  Lanes(
+      Token token,
+      Settings settings,
+      LaneObserver observer,
+      FaultListener listener,
+      Duration refusedLifetime) {
     this.token = token;
     this.settings = settings;
     this.observer = observer;
     this.listener = listener;
+    this.refusedLifetime = refusedLifetime;
     queue = new WorkQueue(settings.maxWaiting(), token.circuit());
     watchdog = new LaneWatchdog(token, this, queue, settings.hang(), settings.maxReplaced());
     faults = new FaultLog(token);
@@ -140,6 +156,11 @@ public final class Lanes implements AutoCloseable {
 
   FaultLog faults() {
     return faults;
+  }
+
+  /// How long a lane uses the handle of a key that the token refuses, from its search.
+  long refusedLifetimeNanos() {
+    return refusedLifetime.toNanos();
   }
 
   /// Logs a missing key and evicts it from all lanes. The lane has checked that the token has the

@@ -46,7 +46,7 @@ final class RefusedKeyTest {
 
   private final FaultyToken token = new FaultyToken(SoftHsm.shared().token());
   private final List<TokenException> reported = new CopyOnWriteArrayList<>();
-  private final Lanes lanes = TestLanes.of(token, 1, 10, LONG, reported::add);
+  private final Lanes lanes = lanes(Duration.ofHours(1));
 
   @BeforeAll
   static void makeKeys() throws TokenException {
@@ -57,8 +57,16 @@ final class RefusedKeyTest {
     }
   }
 
+  private Lanes lanes(Duration refusedLifetime) {
+    return TestLanes.of(token, 1, 10, LONG, reported::add, refusedLifetime);
+  }
+
   @BeforeEach
   void start() throws TokenException {
+    start(lanes);
+  }
+
+  private static void start(Lanes lanes) throws TokenException {
     lanes.open();
     lanes.start();
     lanes.useHealthCheckKey(probe);
@@ -82,6 +90,10 @@ final class RefusedKeyTest {
   }
 
   private RecordedCompletion sign(KeyObject key, MacAlgorithm algorithm) {
+    return sign(lanes, key, algorithm);
+  }
+
+  private static RecordedCompletion sign(Lanes lanes, KeyObject key, MacAlgorithm algorithm) {
     RecordedCompletion outcome = new RecordedCompletion();
     lanes.sign(new SignRequest(key, null, algorithm, MESSAGE, deadline()), outcome);
     return outcome;
@@ -105,6 +117,47 @@ final class RefusedKeyTest {
     assertThat(sign().mac()).isEqualTo(right);
     assertThat(token.count(Call.OPEN)).isEqualTo(1);
     assertThat(token.count(Call.LOAD)).isEqualTo(1);
+  }
+
+  @Test
+  void refusedKeyIsNotSearchedAgainBeforeTheEndOfTheLifetime() {
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_MECHANISM_INVALID);
+    for (int i = 0; i < 5; i++) {
+      token.passing(Call.SIGN).failing(Call.SIGN, 1, FaultyToken.CKR_MECHANISM_INVALID);
+      assertThat(sign().failure().kind()).isEqualTo(Kind.KEY_UNFIT);
+    }
+    assertThat(token.count(Call.LOAD)).isEqualTo(1);
+  }
+
+  @Test
+  void refusedKeyIsSearchedAgainAfterTheLifetime() throws TokenException {
+    try (Lanes eager = lanes(Duration.ZERO)) {
+      start(eager);
+      token.failing(Call.SIGN, 1, FaultyToken.CKR_MECHANISM_INVALID);
+      assertThat(sign(eager, KEY, MacAlgorithm.HMAC_SHA_256).failure().kind())
+          .isEqualTo(Kind.KEY_UNFIT);
+      assertThat(token.count(Call.LOAD)).isEqualTo(1);
+      for (int i = 0; i < 3; i++) {
+        assertThat(sign(eager, KEY, MacAlgorithm.HMAC_SHA_256).mac()).isEqualTo(right);
+        assertThat(token.count(Call.LOAD)).isEqualTo(2);
+      }
+    }
+  }
+
+  /// The remedy for a refused key: an operator replaces the object.
+  @Test
+  void replacedKeyIsUsedWithoutARestart() throws TokenException {
+    SoftHsm hsm = SoftHsm.shared();
+    var key = new KeyObject(SoftHsm.freshLabel("replaced"), SoftHsm.freshId());
+    hsm.generateRestrictedKey(key.label(), key.idHex(), "SHA512-HMAC");
+    try (Lanes eager = lanes(Duration.ZERO)) {
+      start(eager);
+      assertThat(sign(eager, key, MacAlgorithm.HMAC_SHA_256).failure().kind())
+          .isEqualTo(Kind.KEY_UNFIT);
+      hsm.delete(key.label());
+      hsm.importKey(key.label(), key.idHex(), new byte[32]);
+      assertThat(sign(eager, key, MacAlgorithm.HMAC_SHA_256).mac()).hasSize(32);
+    }
   }
 
   /// Some tokens refuse every key with the same code after a logout.

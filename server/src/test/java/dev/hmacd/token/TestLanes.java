@@ -20,6 +20,18 @@ public final class TestLanes {
     return new Lanes(token, settings(count, maxWaiting, stop), LaneObserver.NONE, listener);
   }
 
+  /// @param refusedLifetime how long a lane uses the handle of a key that the token refuses
+  static Lanes of(
+      Token token,
+      int count,
+      int maxWaiting,
+      Duration stop,
+      FaultListener listener,
+      Duration refusedLifetime) {
+    return new Lanes(
+        token, settings(count, maxWaiting, stop), LaneObserver.NONE, listener, refusedLifetime);
+  }
+
   /// As [#pool], whose lanes are started.
   public static TokenPool startedPool(Token token, int count, int maxWaiting, Duration stop)
       throws TokenException {
