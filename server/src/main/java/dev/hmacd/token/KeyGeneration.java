@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,7 +24,7 @@ final class KeyGeneration {
   private final Cryptoki module;
   private final Handles handles;
   private final AtomicBoolean modifiable;
-  private final AtomicReference<KeyTypeSetting> keyType;
+  private final NewKeyType keyType;
   private final long session;
   private final int epoch;
   private final KeyAttributeReader reader;
@@ -108,7 +107,7 @@ final class KeyGeneration {
       refusal.addSuppressed(e);
       throw refusal;
     }
-    if (keyType.compareAndSet(KeyTypeSetting.AUTO, KeyTypeSetting.HMAC)) {
+    if (keyType.detected(KeyTypeSetting.HMAC)) {
       log.atInfo()
           .addKeyValue("reason", refusal.getMessage())
           .log("Keys are generated as HMAC keys: the token refuses generic secrets for MACs");
@@ -137,7 +136,7 @@ final class KeyGeneration {
       }
       throw e;
     }
-    boolean _ = keyType.compareAndSet(KeyTypeSetting.AUTO, KeyTypeSetting.GENERIC);
+    boolean _ = keyType.detected(KeyTypeSetting.GENERIC);
     return Optional.empty();
   }
 

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -28,7 +27,6 @@ final class Pkcs11Session implements TokenSession {
   /// @param mechanisms the mechanisms that the token lists
   /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
   /// @param modifiable whether the token copies only keys with CKA_MODIFIABLE true
-  /// @param keyType the type of new keys: the setting, until a key has shown what `AUTO` means
   record Shared(
       Cryptoki module,
       Supplier<Set<Long>> mechanisms,
@@ -36,7 +34,7 @@ final class Pkcs11Session implements TokenSession {
       boolean verify,
       Handles handles,
       AtomicBoolean modifiable,
-      AtomicReference<KeyTypeSetting> keyType,
+      NewKeyType keyType,
       ObjectLock objectLock) {}
 
   private final Shared shared;

@@ -17,7 +17,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
@@ -78,7 +77,7 @@ public final class Pkcs11Token implements Token {
             use.verify(),
             new Handles(module.handles()),
             new AtomicBoolean(),
-            new AtomicReference<>(use.keyType()),
+            new NewKeyType(use.keyType()),
             new ObjectLock());
     module.add(this);
   }
@@ -190,7 +189,11 @@ public final class Pkcs11Token implements Token {
 
   /// The type of new keys. `AUTO` until a key was generated.
   public KeyTypeSetting keyType() {
-    return shared.keyType().get();
+    return newKeyType().get();
+  }
+
+  NewKeyType newKeyType() {
+    return shared.keyType();
   }
 
   /// As [#NEEDED_MECHANISMS], without CKM_GENERIC_SECRET_KEY_GEN if new keys are HMAC keys.
@@ -309,6 +312,7 @@ public final class Pkcs11Token implements Token {
     }
     try {
       cryptoki.login(session, secret);
+      newKeyType().loggedIn();
     } catch (TokenException e) {
       pinRefused = e.isPinRefused();
       throw e;

@@ -100,6 +100,38 @@ final class KeyTypeTest {
     }
   }
 
+  /// A refusal can be temporary, so each login forgets it.
+  @Test
+  void refusalOfGenericSecretsIsForgottenAtTheNextLogin() throws TokenException {
+    Pkcs11Token token = token(KeyTypeSetting.AUTO);
+    try (TokenSession _ = token.open()) {
+      assertThat(token.newKeyType().detected(KeyTypeSetting.HMAC)).isTrue();
+      try (TokenSession _ = token.open()) {
+        assertThat(token.keyType()).isEqualTo(KeyTypeSetting.HMAC);
+      }
+      module.send("logout");
+      try (TokenSession session = token.open()) {
+        assertThat(token.keyType()).isEqualTo(KeyTypeSetting.AUTO);
+        session.generate(name, 32);
+        assertGenericSecret(session);
+      }
+    }
+  }
+
+  @Test
+  void acceptedTypeAndConfiguredTypeSurviveALogin() {
+    var accepted = new NewKeyType(KeyTypeSetting.AUTO);
+    assertThat(accepted.detected(KeyTypeSetting.GENERIC)).isTrue();
+    assertThat(accepted.detected(KeyTypeSetting.HMAC)).isFalse();
+    accepted.loggedIn();
+    assertThat(accepted.get()).isEqualTo(KeyTypeSetting.GENERIC);
+    for (KeyTypeSetting setting : KeyTypeSetting.values()) {
+      var configured = new NewKeyType(setting);
+      configured.loggedIn();
+      assertThat(configured.get()).isEqualTo(setting);
+    }
+  }
+
   @Test
   void configuredGenericSecretIsNotTested() throws TokenException {
     try (TokenSession session = token(KeyTypeSetting.GENERIC).open()) {
