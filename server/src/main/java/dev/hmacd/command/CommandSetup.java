@@ -105,6 +105,7 @@ final class CommandSetup {
   }
 
   private static Pkcs11Token.Use use(Config.TokenSettings settings, boolean sessionCopies) {
-    return new Pkcs11Token.Use(sessionCopies, settings.verifyMacs(), settings.keyType());
+    return new Pkcs11Token.Use(
+        sessionCopies, settings.verifyMacs(), settings.keyType(), settings.hanging().timeout());
   }
 }

@@ -1,12 +1,15 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.token.TokenException.Kind;
+import java.time.Duration;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReadWriteLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 
 /// Lock that keeps searches on a token apart from the creation and destruction of objects.
 ///
@@ -16,16 +19,34 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 ///   copy as a token object, and other sessions find the key twice.
 /// - openCryptoki crashed when a search met an object that was being destroyed.
 ///
-/// All waits for the lock are short: a PKCS#11 call may hang in a lane that holds the lock, and
-/// must not block other lanes.
+/// A PKCS#11 call may hang in a lane that holds the lock, and must not block other lanes. So all
+/// waits for the lock are short, and a hold ends after the time at which the watchdog replaces a
+/// lane that hangs. If the call returns later, it can meet a call of another lane: then a
+/// generation can fail, which is a failure of the creation like any other.
 @ThreadSafe
-@SuppressWarnings("ThreadSafe") // The lock is thread-safe.
+@SuppressWarnings("ThreadSafe") // The lock guards all fields that change.
 final class ObjectLock {
   private static final long MAX_WAIT_MILLIS = 1000;
   private static final long SHORT_WAIT_MILLIS = 100;
   private static final Hold NOT_HELD = () -> {};
 
-  private final ReadWriteLock lock = new ReentrantReadWriteLock();
+  private final long maxHoldNanos;
+  private final ReentrantLock lock = new ReentrantLock();
+
+  /// Signals that a hold has ended, or that a thread no longer waits for an exclusive hold.
+  private final Condition changed = lock.newCondition();
+
+  @GuardedBy("lock")
+  private final Set<Held> holds = new HashSet<>();
+
+  /// Number of threads that wait for an exclusive hold. New searches wait for them.
+  @GuardedBy("lock")
+  private int waitingExclusively;
+
+  /// @param maxHold time after which a hold no longer counts, because its PKCS#11 call hangs
+  ObjectLock(Duration maxHold) {
+    maxHoldNanos = maxHold.toNanos();
+  }
 
   /// A hold of the lock; [#close] releases the lock.
   interface Hold extends AutoCloseable {
@@ -33,20 +54,38 @@ final class ObjectLock {
     void close();
   }
 
+  private final class Held implements Hold {
+    private final boolean exclusive;
+    private final long sinceNanos = System.nanoTime();
+
+    Held(boolean exclusive) {
+      this.exclusive = exclusive;
+    }
+
+    boolean isOver() {
+      return System.nanoTime() - sinceNanos >= maxHoldNanos;
+    }
+
+    @Override
+    public void close() {
+      release(this);
+    }
+  }
+
   /// Acquires the lock for a search. If the wait is too long, the search runs without the lock.
   Hold forSearch() {
-    return acquire(lock.readLock(), MAX_WAIT_MILLIS).orElse(NOT_HELD);
+    return acquire(false, MAX_WAIT_MILLIS).orElse(NOT_HELD);
   }
 
   /// Acquires the lock for the destruction of an object. If a search hangs, the destruction runs
   /// without the lock after a short wait.
   Hold forDestruction() {
-    return acquire(lock.writeLock(), SHORT_WAIT_MILLIS).orElse(NOT_HELD);
+    return acquire(true, SHORT_WAIT_MILLIS).orElse(NOT_HELD);
   }
 
   /// Acquires the lock for the copy of a key; empty if the wait is too long.
   Optional<Hold> forCopy() {
-    return acquire(lock.writeLock(), MAX_WAIT_MILLIS);
+    return acquire(true, MAX_WAIT_MILLIS);
   }
 
   /// Acquires the lock for the generation of a key.
@@ -54,7 +93,7 @@ final class ObjectLock {
   /// @throws TokenException `UNAVAILABLE` if the wait is too long; a generation without the lock
   ///   could leave an object that no search finds
   Hold forGeneration() throws TokenException {
-    return acquire(lock.writeLock(), MAX_WAIT_MILLIS)
+    return acquire(true, MAX_WAIT_MILLIS)
         .orElseThrow(
             () ->
                 new TokenException(
@@ -64,14 +103,59 @@ final class ObjectLock {
                         + " ms"));
   }
 
-  private static Optional<Hold> acquire(Lock lock, long millis) {
+  private Optional<Hold> acquire(boolean exclusive, long millis) {
+    lock.lock();
     try {
-      return lock.tryLock(millis, TimeUnit.MILLISECONDS)
-          ? Optional.of(lock::unlock)
-          : Optional.empty();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return Optional.empty();
+      if (!exclusive) {
+        return await(false, millis);
+      }
+      waitingExclusively++;
+      try {
+        return await(true, millis);
+      } finally {
+        waitingExclusively--;
+        changed.signalAll();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Waits for a hold; empty if the wait is too long.
+  @GuardedBy("lock")
+  private Optional<Hold> await(boolean exclusive, long millis) {
+    long left = TimeUnit.MILLISECONDS.toNanos(millis);
+    while (isHeldAgainst(exclusive)) {
+      if (left <= 0) {
+        return Optional.empty();
+      }
+      try {
+        left = changed.awaitNanos(left);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return Optional.empty();
+      }
+    }
+    var held = new Held(exclusive);
+    holds.add(held);
+    return Optional.of(held);
+  }
+
+  @GuardedBy("lock")
+  private boolean isHeldAgainst(boolean exclusive) {
+    holds.removeIf(Held::isOver);
+    return exclusive
+        ? !holds.isEmpty()
+        : waitingExclusively > 0 || holds.stream().anyMatch(held -> held.exclusive);
+  }
+
+  private void release(Held held) {
+    lock.lock();
+    try {
+      holds.remove(held);
+      changed.signalAll();
+    } finally {
+      lock.unlock();
     }
   }
 }

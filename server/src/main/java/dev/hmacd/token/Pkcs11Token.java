@@ -78,18 +78,27 @@ public final class Pkcs11Token implements Token {
             new Handles(module.handles()),
             new AtomicBoolean(),
             new NewKeyType(use.keyType()),
-            new ObjectLock());
+            new ObjectLock(use.hang()));
     module.add(this);
   }
 
   private record Slot(long id, TokenInfo info) {}
 
-  /// Settings of a token: use of session copies, verification of each MAC, and type of new keys.
+  /// Settings of a token.
   ///
   /// @param sessionCopies whether MACs are computed under session-object copies of the keys
   /// @param verify whether the token verifies each MAC (`C_Verify`) before its release
-  public record Use(boolean sessionCopies, boolean verify, KeyTypeSetting keyType) {
-    /// Settings with the default type of new keys.
+  /// @param keyType the type of new keys
+  /// @param hang duration of a PKCS#11 call after which it counts as hanging
+  public record Use(boolean sessionCopies, boolean verify, KeyTypeSetting keyType, Duration hang) {
+    private static final Duration DEFAULT_HANG = Duration.ofSeconds(10);
+
+    /// Settings with the default duration of a hanging call.
+    public Use(boolean sessionCopies, boolean verify, KeyTypeSetting keyType) {
+      this(sessionCopies, verify, keyType, DEFAULT_HANG);
+    }
+
+    /// Settings with the default type of new keys, too.
     public Use(boolean sessionCopies, boolean verify) {
       this(sessionCopies, verify, KeyTypeSetting.AUTO);
     }
