@@ -198,14 +198,15 @@ final class UnixSocketFile {
     }
   }
 
-  /// Mode, inode number and change time of the file at the configured path. The change time
-  /// distinguishes files with a reused inode number.
+  /// Type, inode number and modification time of the file at the configured path. The modification
+  /// time distinguishes files with a reused inode number: for a socket it is the time of bind(2),
+  /// which chmod(1) and chown(1) do not change.
   private String identity() throws IOException {
-    return attribute(path, "unix:mode")
+    return type(path)
         + " "
         + attribute(path, "unix:ino")
         + " "
-        + attribute(path, "unix:ctime");
+        + attribute(path, "lastModifiedTime");
   }
 
   /// Removes the daemon's own socket, but no other file at the path.

@@ -300,6 +300,27 @@ final class StartFailureTest {
     assertThat(path).hasContent("precious");
   }
 
+  @Test
+  void otherSocketAtThePathIsKeptAtAStop() throws IOException {
+    daemon.serve();
+    Path path = daemon.folder().resolve("hmacd.sock");
+    Files.delete(path);
+    try (var other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      other.bind(UnixDomainSocketAddress.of(path));
+      assertThat(daemon.stop()).isZero();
+      assertThat(path).exists();
+    }
+  }
+
+  @Test
+  void socketWhoseModeWasChangedIsRemovedAtAStop() throws IOException {
+    daemon.serve();
+    Path path = daemon.folder().resolve("hmacd.sock");
+    setMode(path, "rw-rw-rw-");
+    assertThat(daemon.stop()).isZero();
+    assertThat(path).doesNotExist();
+  }
+
   /// Unusable registries, by the configured path.
   enum BadRegistry {
     MISSING_FOLDER("missing/registry.db") {
