@@ -2,9 +2,6 @@ package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.Immutable;
 import com.google.errorprone.annotations.ThreadSafe;
-import java.io.IOException;
-import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
@@ -12,8 +9,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import javax.net.ssl.TrustManagerFactory;
-import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
 
 /// The certificate authorities of `client_ca`.
@@ -74,14 +69,14 @@ public final class ClientAuthorities {
     private final Instant end;
 
     /// Null without a valid authority: a trust manager needs at least one trust anchor.
-    private final @Nullable TrustManagerFactory factory;
+    private final @Nullable ClientTrustManager trustManager;
 
     private Anchors(List<X509Certificate> all, Instant now) {
       valid = all.stream().filter(each -> isValid(each, now)).toList();
       leftOut = all.stream().filter(each -> !isValid(each, now)).toList();
       from = changes(all).filter(each -> !each.isAfter(now)).max(order()).orElse(Instant.MIN);
       end = changes(all).filter(each -> each.isAfter(now)).min(order()).orElse(Instant.MAX);
-      factory = valid.isEmpty() ? null : factory(valid);
+      trustManager = valid.isEmpty() ? null : new ClientTrustManager(valid);
     }
 
     private static Comparator<Instant> order() {
@@ -106,30 +101,13 @@ public final class ClientAuthorities {
       return all.stream().flatMap(each -> Stream.of(begin(each), end(each)));
     }
 
-    private static TrustManagerFactory factory(List<X509Certificate> anchors) {
-      try {
-        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-        store.load(null, null);
-        int i = 0;
-        for (X509Certificate each : anchors) {
-          store.setCertificateEntry("ca-" + i++, each);
-        }
-        TrustManagerFactory made =
-            TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        made.init(store);
-        return made;
-      } catch (GeneralSecurityException | IOException e) {
-        throw new IllegalStateException("trust store of client_ca not built", e);
-      }
-    }
-
     private boolean isFor(Instant now) {
       return !now.isBefore(from) && now.isBefore(end);
     }
 
-    /// The trust manager factory for handshakes; null if no authority is valid.
-    @Nullable TrustManagerFactory factory() {
-      return factory;
+    /// The trust manager for handshakes; null if no authority is valid.
+    @Nullable ClientTrustManager trustManager() {
+      return trustManager;
     }
 
     /// The authorities that have expired, or are not valid yet.
@@ -141,13 +119,12 @@ public final class ClientAuthorities {
     ///
     /// @param chain the client's own certificate first
     public boolean accepts(X509Certificate[] chain) {
-      TrustManagerFactory trust = factory;
+      ClientTrustManager trust = trustManager;
       if (trust == null) {
         return false;
       }
       try {
-        ((X509TrustManager) trust.getTrustManagers()[0])
-            .checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
+        trust.checkClientTrusted(chain, chain[0].getPublicKey().getAlgorithm());
         return true;
       } catch (CertificateException e) {
         return false;

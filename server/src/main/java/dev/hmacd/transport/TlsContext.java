@@ -131,7 +131,7 @@ public final class TlsContext {
       Trust trust = null;
       if (config.clientCa().isPresent()) {
         trust = trust(config.clientCa().get());
-        builder.trustManager(trust.anchors().factory()).clientAuth(ClientAuth.REQUIRE);
+        builder.trustManager(trust.anchors().trustManager()).clientAuth(ClientAuth.REQUIRE);
       }
       material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
       if (trust != null) {
@@ -159,7 +159,7 @@ public final class TlsContext {
     Instant now = clock.instant();
     var authorities = new ClientAuthorities(PemReader.certificates(key, file), now);
     ClientAuthorities.Anchors anchors = authorities.at(now);
-    if (anchors.factory() == null) {
+    if (anchors.trustManager() == null) {
       throw FileException.unusable(
           key,
           file,

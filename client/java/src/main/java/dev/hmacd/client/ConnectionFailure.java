@@ -39,8 +39,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
           "UNKNOWN_CA",
           "ACCESS_DENIED");
 
-  /// The alert that a server with BoringSSL, such as hmacd, sends for a client certificate of an
-  /// unknown authority, as BoringSSL and the JDK name it.
+  /// The alert that a server with BoringSSL, such as an older hmacd, sends for a client certificate
+  /// of an unknown authority, as BoringSSL and the JDK name it.
   private static final Pattern INTERNAL_ERROR = Pattern.compile("ALERT(_|: )INTERNAL_ERROR");
 
   private static final String HTTP_STATUS = "HTTP status code ";
