@@ -3,10 +3,13 @@ package dev.hmacd.transport;
 import com.google.errorprone.annotations.Immutable;
 import com.google.errorprone.annotations.ThreadSafe;
 import java.security.cert.CertificateException;
+import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -18,18 +21,28 @@ import org.jspecify.annotations.Nullable;
 /// So an authority outside its period is left out of the trust store. A client cannot bring it back
 /// with a certificate for the same name and key: that certificate is an intermediate certificate,
 /// which a valid authority must have signed.
+///
+/// The PKIX validation of the JDK does not check the name constraints of a trust anchor either
+/// ([NameConstraints]).
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Certificates do not change.
 public final class ClientAuthorities {
   private final List<X509Certificate> all;
 
+  /// The name constraints of the authorities that have some.
+  private final Map<X509Certificate, NameConstraints> constraints = new HashMap<>();
+
   /// The anchors of the last known period. Two threads may compute the same anchors twice.
   private volatile Anchors current;
 
   /// @param all the certificates of the file
-  ClientAuthorities(List<X509Certificate> all, Instant now) {
+  /// @throws CertificateParsingException if an authority has malformed name constraints
+  ClientAuthorities(List<X509Certificate> all, Instant now) throws CertificateParsingException {
     this.all = List.copyOf(all);
-    this.current = new Anchors(this.all, now);
+    for (X509Certificate each : all) {
+      NameConstraints.of(each).ifPresent(found -> constraints.put(each, found));
+    }
+    this.current = new Anchors(this.all, constraints, now);
   }
 
   /// The trust anchors at a time: the same object, until an authority expires or its period begins.
@@ -37,7 +50,7 @@ public final class ClientAuthorities {
   public Anchors at(Instant now) {
     Anchors known = current;
     if (!known.isFor(now)) {
-      known = new Anchors(all, now);
+      known = new Anchors(all, constraints, now);
       current = known;
     }
     return known;
@@ -71,12 +84,13 @@ public final class ClientAuthorities {
     /// Null without a valid authority: a trust manager needs at least one trust anchor.
     private final @Nullable ClientTrustManager trustManager;
 
-    private Anchors(List<X509Certificate> all, Instant now) {
+    private Anchors(
+        List<X509Certificate> all, Map<X509Certificate, NameConstraints> constraints, Instant now) {
       valid = all.stream().filter(each -> isValid(each, now)).toList();
       leftOut = all.stream().filter(each -> !isValid(each, now)).toList();
       from = changes(all).filter(each -> !each.isAfter(now)).max(order()).orElse(Instant.MIN);
       end = changes(all).filter(each -> each.isAfter(now)).min(order()).orElse(Instant.MAX);
-      trustManager = valid.isEmpty() ? null : new ClientTrustManager(valid);
+      trustManager = valid.isEmpty() ? null : new ClientTrustManager(valid, constraints);
     }
 
     private static Comparator<Instant> order() {

@@ -13,21 +13,42 @@ import java.security.cert.CertPathValidatorException.BasicReason;
 import java.security.cert.CertificateException;
 import java.security.cert.PKIXReason;
 import java.security.cert.X509Certificate;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 
-/// Validates the certificate chains of clients with the PKIX validation of the JDK. Thread-safe.
+/// Validates the certificate chains of clients with the PKIX validation of the JDK, and checks the
+/// name constraints of the trust anchors. Thread-safe.
 ///
 /// A refusal has the error code of its reason, from which the TLS library derives the alert for the
 /// client. Without the code, the client gets `internal_error`.
 final class ClientTrustManager extends X509ExtendedTrustManager {
-  private final X509ExtendedTrustManager pkix;
+  private final List<Domain> domains = new ArrayList<>();
+  private final X509Certificate[] anchors;
+
+  /// Trust anchors with the same name constraints: one anchor with constraints, or all others.
+  private record Domain(X509ExtendedTrustManager pkix, Optional<NameConstraints> constraints) {}
 
   /// @param anchors one or more certificates
-  ClientTrustManager(List<X509Certificate> anchors) {
-    pkix = pkix(anchors);
+  /// @param constraints the name constraints of the anchors that have some
+  ClientTrustManager(
+      List<X509Certificate> anchors, Map<X509Certificate, NameConstraints> constraints) {
+    this.anchors = anchors.toArray(X509Certificate[]::new);
+    List<X509Certificate> unconstrained =
+        anchors.stream().filter(each -> !constraints.containsKey(each)).toList();
+    if (!unconstrained.isEmpty()) {
+      domains.add(new Domain(pkix(unconstrained), Optional.empty()));
+    }
+    for (X509Certificate each : anchors) {
+      NameConstraints known = constraints.get(each);
+      if (known != null) {
+        domains.add(new Domain(pkix(List.of(each)), Optional.of(known)));
+      }
+    }
   }
 
   private static X509ExtendedTrustManager pkix(List<X509Certificate> anchors) {
@@ -47,16 +68,34 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     }
   }
 
-  /// A validation of one chain.
+  /// A validation of a chain with one of several trust managers.
   private interface Validation {
-    void run() throws CertificateException;
+    void run(X509ExtendedTrustManager pkix) throws CertificateException;
   }
 
-  private static void validate(Validation validation) throws CertificateException {
-    try {
-      validation.run();
-    } catch (CertificateException e) {
-      throw refusal(e);
+  /// Validates a chain: the anchors of one domain must accept it, and their name constraints must
+  /// permit it.
+  private void validate(X509Certificate[] chain, Validation validation)
+      throws CertificateException {
+    CertificateException failure = null;
+    for (Domain domain : domains) {
+      try {
+        validation.run(domain.pkix());
+        requirePermitted(domain, chain);
+        return;
+      } catch (CertificateException e) {
+        // An unknown authority is the least specific reason.
+        failure = failure == null || isUnknownAuthority(failure) ? e : failure;
+      }
+    }
+    throw refusal(failure == null ? new CertificateException("no trust anchor") : failure);
+  }
+
+  private static void requirePermitted(Domain domain, X509Certificate[] chain)
+      throws CertificateException {
+    if (domain.constraints().isPresent() && !domain.constraints().get().permit(chain)) {
+      throw new CertificateException(
+          "the name constraints of the authority do not permit a name in the chain");
     }
   }
 
@@ -72,39 +111,41 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     if (HandshakeFailure.of(failure) == HandshakeFailure.EXPIRED_CERTIFICATE) {
       return CertificateVerifier.X509_V_ERR_CERT_HAS_EXPIRED;
     }
-    for (Throwable each = failure; each != null; each = each.getCause()) {
-      if (isUnknownAuthority(each)) {
-        return CertificateVerifier.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
-      }
-    }
-    return CertificateVerifier.X509_V_ERR_CERT_REJECTED;
+    return isUnknownAuthority(failure)
+        ? CertificateVerifier.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        : CertificateVerifier.X509_V_ERR_CERT_REJECTED;
   }
 
   /// Whether a failure means that no trust anchor issued the certificate. A signature is invalid if
   /// another authority has the name of a trust anchor.
-  private static boolean isUnknownAuthority(Throwable failure) {
-    return failure instanceof CertPathBuilderException
-        || (failure instanceof CertPathValidatorException path
-            && (path.getReason() == PKIXReason.NO_TRUST_ANCHOR
-                || path.getReason() == BasicReason.INVALID_SIGNATURE));
+  private static boolean isUnknownAuthority(CertificateException failure) {
+    for (Throwable each = failure; each != null; each = each.getCause()) {
+      if (each instanceof CertPathBuilderException
+          || (each instanceof CertPathValidatorException path
+              && (path.getReason() == PKIXReason.NO_TRUST_ANCHOR
+                  || path.getReason() == BasicReason.INVALID_SIGNATURE))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType)
       throws CertificateException {
-    validate(() -> pkix.checkClientTrusted(chain, authType));
+    validate(chain, pkix -> pkix.checkClientTrusted(chain, authType));
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket)
       throws CertificateException {
-    validate(() -> pkix.checkClientTrusted(chain, authType, socket));
+    validate(chain, pkix -> pkix.checkClientTrusted(chain, authType, socket));
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
       throws CertificateException {
-    validate(() -> pkix.checkClientTrusted(chain, authType, engine));
+    validate(chain, pkix -> pkix.checkClientTrusted(chain, authType, engine));
   }
 
   @Override
@@ -132,6 +173,6 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
   /// The trust anchors, whose names a handshake sends to the client.
   @Override
   public X509Certificate[] getAcceptedIssuers() {
-    return pkix.getAcceptedIssuers();
+    return anchors.clone();
   }
 }

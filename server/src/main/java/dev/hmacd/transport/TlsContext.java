@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.PrivateKey;
 import java.security.cert.CertificateException;
+import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.time.Duration;
@@ -157,7 +158,13 @@ public final class TlsContext {
     String key = section + ".client_ca";
     PemReader.requireUnchangeable(key, file);
     Instant now = clock.instant();
-    var authorities = new ClientAuthorities(PemReader.certificates(key, file), now);
+    ClientAuthorities authorities;
+    try {
+      authorities = new ClientAuthorities(PemReader.certificates(key, file), now);
+    } catch (CertificateParsingException e) {
+      throw FileException.unusable(
+          key, file, "has a certificate authority with " + e.getMessage() + "; replace it", e);
+    }
     ClientAuthorities.Anchors anchors = authorities.at(now);
     if (anchors.trustManager() == null) {
       throw FileException.unusable(

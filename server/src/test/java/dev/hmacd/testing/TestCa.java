@@ -2,8 +2,10 @@ package dev.hmacd.testing;
 
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
@@ -19,6 +21,15 @@ import org.jspecify.annotations.Nullable;
 public final class TestCa {
   private static final FileAttribute<?> OWNER_ONLY =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
+  private static final String NAME_CONSTRAINTS = "2.5.29.30";
+
+  /// Tags of the DER encoding of name constraints (RFC 5280, sections 4.2.1.6 and 4.2.1.10).
+  private static final int SEQUENCE = 0x30;
+
+  private static final int DNS_NAME = 0x82;
+  private static final int URI = 0x86;
+  private static final int PERMITTED_SUBTREES = 0xa0;
 
   private final X509Bundle authority;
 
@@ -41,6 +52,50 @@ public final class TestCa {
 
   private TestCa(X509Bundle authority) {
     this.authority = authority;
+  }
+
+  /// An authority with critical name constraints (RFC 5280, section 4.2.1.10).
+  ///
+  /// @param permitted permitted names: `DNS:` with a domain, or `URI:` with the host of the URI
+  public static TestCa constrained(String name, String... permitted) {
+    return new TestCa(built(constraining(name, permitted), null));
+  }
+
+  /// An authority below this authority, with critical name constraints.
+  ///
+  /// @param permitted as for [#constrained]; without any, the authority has no name constraints
+  public TestCa subordinate(String name, String... permitted) {
+    return new TestCa(built(constraining(name, permitted), authority));
+  }
+
+  private static CertificateBuilder constraining(String name, String... permitted) {
+    CertificateBuilder builder =
+        base()
+            .subject("CN=" + name)
+            .setIsCertificateAuthority(true)
+            .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign);
+    return permitted.length == 0
+        ? builder
+        : builder.addExtensionOctetString(NAME_CONSTRAINTS, true, nameConstraints(permitted));
+  }
+
+  private static byte[] nameConstraints(String... permitted) {
+    var subtrees = new ByteArrayOutputStream();
+    for (String each : permitted) {
+      int tag = each.startsWith("URI:") ? URI : DNS_NAME;
+      byte[] name = each.substring(each.indexOf(':') + 1).getBytes(StandardCharsets.US_ASCII);
+      subtrees.writeBytes(der(SEQUENCE, der(tag, name)));
+    }
+    return der(SEQUENCE, der(PERMITTED_SUBTREES, subtrees.toByteArray()));
+  }
+
+  /// The DER encoding of a value with at most 127 bytes.
+  private static byte[] der(int tag, byte[] value) {
+    byte[] encoded = new byte[2 + value.length];
+    encoded[0] = (byte) tag;
+    encoded[1] = (byte) value.length;
+    System.arraycopy(value, 0, encoded, 2, value.length);
+    return encoded;
   }
 
   /// An authority with the name and the key of this authority, and another validity period.

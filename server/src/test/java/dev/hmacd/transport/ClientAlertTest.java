@@ -108,10 +108,11 @@ final class ClientAlertTest {
 
   /// The message of the client's exception. With TLS 1.3, a client learns only after its handshake
   /// that the daemon has refused its certificate.
-  private static String refusal(X509Bundle certificate, String version) throws IOException {
+  private static String refusal(LoopbackDaemon of, X509Bundle certificate, String version)
+      throws IOException {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-      var factory = daemon.ca().context(certificate).getSocketFactory();
-      try (var socket = (SSLSocket) factory.createSocket("127.0.0.1", daemon.port())) {
+      var factory = of.ca().context(certificate).getSocketFactory();
+      try (var socket = (SSLSocket) factory.createSocket("127.0.0.1", of.port())) {
         socket.setEnabledProtocols(new String[] {version});
         socket.setSoTimeout(Math.toIntExact(Eventually.LIMIT.toMillis()));
         socket.startHandshake();
@@ -130,7 +131,21 @@ final class ClientAlertTest {
   @ParameterizedTest
   @MethodSource("refusals")
   void alertNamesTheReason(Reason reason, String version) throws IOException {
-    assertThat(refusal(reason.certificate(), version)).contains(reason.alert);
+    assertThat(refusal(daemon, reason.certificate(), version)).contains(reason.alert);
+  }
+
+  @Test
+  void nameOutsideTheConstraintsOfTheAuthorityIsRefused() throws IOException {
+    TestCa authority = TestCa.constrained("constrained", "URI:test");
+    X509Bundle outside =
+        authority.issue(
+            b -> b.subject("CN=admin").addSanUriName(URI.create("spiffe://other/admin")));
+    try (var constrained = LoopbackDaemon.withAdmin().ca(authority).start()) {
+      assertThat(constrained.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256)).isNotEmpty();
+      for (String version : VERSIONS) {
+        assertThat(refusal(constrained, outside, version)).contains("bad_certificate");
+      }
+    }
   }
 
   @Test
