@@ -2,7 +2,8 @@ package dev.hmacd.authn;
 
 import dev.hmacd.access.Principal;
 import dev.hmacd.authn.Authentication.Refused;
-import java.security.cert.CertificateParsingException;
+import dev.hmacd.transport.CertificateCopy;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -59,8 +60,9 @@ final class CertificateNames {
       throws CertificateRefusedException {
     Collection<List<?>> names;
     try {
-      names = certificate.getSubjectAlternativeNames();
-    } catch (CertificateParsingException e) {
+      // The validation may have changed the parsed names.
+      names = CertificateCopy.of(certificate).getSubjectAlternativeNames();
+    } catch (CertificateException e) {
       throw new CertificateRefusedException(Refused.MALFORMED_EXTENSION);
     }
     // For example, the JDK parses no URI with a blank.

@@ -3,6 +3,7 @@ package dev.hmacd.authn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.access.Principal;
 import dev.hmacd.authn.Authentication.Authenticated;
 import dev.hmacd.authn.Authentication.Refused;
 import dev.hmacd.testing.SettableClock;
@@ -126,6 +127,20 @@ final class NameConstraintsTest {
         .isInstanceOf(Authenticated.class);
     assertThat(check(authority.issue(withDnsName("a.example.com"))))
         .isEqualTo(Refused.CERTIFICATE_NOT_TRUSTED);
+  }
+
+  /// The JDK's check of name constraints adds the CN to the DNS names of the parsed certificate,
+  /// also for constraints of an intermediate certificate.
+  @Test
+  void validationMakesNoDnsNameOfACommonName() throws IOException {
+    trust(FREE);
+    TestCa below = FREE.subordinate("below", "DNS:example.org");
+    X509Bundle client =
+        below.issue(b -> b.subject("CN=a.example.org").addSanIpAddress("10.0.0.1"));
+    X509Certificate[] chain = {client.getCertificate(), own(below)};
+    assertThat(tls.trust(clock.instant()).accepts(chain)).isTrue();
+    assertThat(new ClientCertificate(chain, tls, null).principal())
+        .contains(Principal.commonName("a.example.org"));
   }
 
   @Test
