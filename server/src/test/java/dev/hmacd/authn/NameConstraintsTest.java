@@ -135,8 +135,7 @@ final class NameConstraintsTest {
   void validationMakesNoDnsNameOfACommonName() throws IOException {
     trust(FREE);
     TestCa below = FREE.subordinate("below", "DNS:example.org");
-    X509Bundle client =
-        below.issue(b -> b.subject("CN=a.example.org").addSanIpAddress("10.0.0.1"));
+    X509Bundle client = below.issue(b -> b.subject("CN=a.example.org").addSanIpAddress("10.0.0.1"));
     X509Certificate[] chain = {client.getCertificate(), own(below)};
     assertThat(tls.trust(clock.instant()).accepts(chain)).isTrue();
     assertThat(new ClientCertificate(chain, tls, null).principal())

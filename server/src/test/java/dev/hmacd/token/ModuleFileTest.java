@@ -109,7 +109,7 @@ final class ModuleFileTest {
   }
 
   @Test
-  void moduleThatOthersCanWriteIsNotLoaded() throws IOException {
+  void moduleThatOthersCanWriteIsNotLoaded() throws Exception {
     Files.copy(SoftHsm.shared().module(), module());
     setMode(module(), "rwxr-xrwx");
     assertNotProtected("others have permission w on " + module());
