@@ -6,6 +6,7 @@ import dev.hmacd.limit.Owner;
 import dev.hmacd.transport.ClientAuthorities;
 import dev.hmacd.transport.TlsContext;
 import java.security.cert.Certificate;
+import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.util.Arrays;
@@ -22,8 +23,14 @@ import org.jspecify.annotations.Nullable;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The chain does not change.
 public final class ClientCertificate implements Credentials, VerifiedCredentials {
-  /// Issuer of all certificates whose authority was removed during the handshake.
+  /// Issuer of all certificates whose trust anchor is unknown.
   private static final String UNKNOWN_ISSUER = "unknown authority";
+
+  /// Size of the encoded chain that the memory of an idle connection includes.
+  private static final int USUAL_BYTES = 2048;
+
+  /// Bytes of heap for each byte of a longer chain: the encoding, and copies in the parsed form.
+  private static final int HEAP_WEIGHT = 4;
 
   /// The verified certificate chain, the client's own certificate first.
   private final X509Certificate[] chain;
@@ -114,6 +121,20 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
     return identity instanceof Authentication.Authenticated authenticated
         ? Optional.of(authenticated.principal())
         : Optional.empty();
+  }
+
+  /// Heap of the certificate chain, in bytes, in addition to the memory of an idle connection. Zero
+  /// for a chain of usual length.
+  public long heapBytes() {
+    long encoded = 0;
+    for (X509Certificate each : chain) {
+      try {
+        encoded += each.getEncoded().length;
+      } catch (CertificateEncodingException e) {
+        throw new IllegalStateException(e); // Not thrown: the certificate was parsed.
+      }
+    }
+    return HEAP_WEIGHT * Math.max(0, encoded - USUAL_BYTES);
   }
 
   /// The client's own certificate.

@@ -263,8 +263,12 @@ public final class GrpcServer implements AutoCloseable {
       if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
         handshakes.failed(HandshakeFailure.NO_PRINCIPAL, route.remote());
       }
-      boolean _ = bound.authenticated(route, owner);
+      boolean _ = bound.authenticated(route, owner, heapBytes(credentials));
       return attributes.toBuilder().set(CredentialsAttribute.KEY, credentials).build();
+    }
+
+    private static long heapBytes(Credentials credentials) {
+      return credentials instanceof ClientCertificate certificate ? certificate.heapBytes() : 0;
     }
 
     private static Object owner(Credentials credentials) {

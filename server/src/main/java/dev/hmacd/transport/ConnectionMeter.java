@@ -50,6 +50,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private @Nullable EdgeMemory edge;
   private @Nullable Object principal;
   private Object owner;
+  private long credentialsBytes;
   private boolean sweepScheduled;
   private boolean cutAsLate;
 
@@ -131,6 +132,12 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     account.authenticated(known);
   }
 
+  /// Sets the heap of the connection's credentials, in bytes, in addition to the memory of an idle
+  /// connection.
+  void credentials(long bytes) {
+    credentialsBytes = bytes;
+  }
+
   /// The authenticated principal; null while the connection is pending.
   @Nullable Object principal() {
     return principal;
@@ -198,7 +205,12 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     long direct = undecoded + unsentBytes + (held == null ? 0 : held.directBytes());
     long waiting = input.waitingBytes();
     account.set(
-        idleBytes + heap + waiting + headerTableBytes() + MemoryBudget.DIRECT_WEIGHT * direct);
+        idleBytes
+            + credentialsBytes
+            + heap
+            + waiting
+            + headerTableBytes()
+            + MemoryBudget.DIRECT_WEIGHT * direct);
     boolean active = direct > 0 || (held != null && held.isActive());
     if (active && !sweepScheduled) {
       sweepScheduled = true;

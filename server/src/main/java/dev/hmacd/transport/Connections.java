@@ -193,14 +193,20 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// Records the principal of a pending connection. Called on the connection's event loop.
   ///
+  /// @param credentialsBytes heap of the connection's credentials, in bytes, in addition to the
+  ///   memory of an idle connection
   /// @return false if the connection is no longer pending, or was cut because it got no permit
-  public boolean authenticated(Route route, Object principal) {
+  public boolean authenticated(Route route, Object principal, long credentialsBytes) {
     Channel connection;
     synchronized (this) {
       var same = pending.get(source(route));
       connection = same == null ? null : same.get(route);
     }
-    return connection != null && authenticated(connection, principal);
+    if (connection == null) {
+      return false;
+    }
+    ConnectionMeter.of(connection).credentials(credentialsBytes);
+    return authenticated(connection, principal);
   }
 
   /// Records a connection's principal, which may differ from the previous one. Called on the

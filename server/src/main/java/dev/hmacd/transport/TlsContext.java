@@ -9,6 +9,8 @@ import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
 import io.netty.handler.ssl.ApplicationProtocolConfig.SelectedListenerFailureBehavior;
 import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
 import io.netty.handler.ssl.ClientAuth;
+import io.netty.handler.ssl.OpenSslContextOption;
+import io.netty.handler.ssl.OpenSslSessionContext;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
@@ -27,6 +29,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,6 +40,10 @@ import org.slf4j.LoggerFactory;
 /// present [#trust].
 public final class TlsContext {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
+
+  /// Maximum size of a client's certificate chain, in bytes; BoringSSL's minimum. Each connection
+  /// keeps its chain.
+  static final int MAX_CHAIN_BYTES = 16 << 10;
 
   /// Maximum number of certificate authorities in an error text.
   private static final int MAX_NAMED = 3;
@@ -128,13 +135,16 @@ public final class TlsContext {
           SslContextBuilder.forServer(SingleKeyManager.factory(key, own))
               .protocols(VERSIONS)
               .ciphers(Http2SecurityUtil.CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
+              .option(OpenSslContextOption.MAX_CERTIFICATE_LIST_BYTES, MAX_CHAIN_BYTES)
               .applicationProtocolConfig(protocols);
       Trust trust = null;
       if (config.clientCa().isPresent()) {
         trust = trust(config.clientCa().get());
         builder.trustManager(trust.anchors().trustManager()).clientAuth(ClientAuth.REQUIRE);
       }
-      material = new Material(builder.build(), trust, own.getFirst().getNotAfter().toInstant());
+      material =
+          new Material(
+              withoutSessionCache(builder), trust, own.getFirst().getNotAfter().toInstant());
       if (trust != null) {
         trust.anchors().leftOut().forEach(this::logLeftOut);
       }
@@ -152,6 +162,16 @@ public final class TlsContext {
           "the TLS library refused the files: " + e.getMessage() + "; install other files",
           e);
     }
+  }
+
+  /// Builds a context that resumes no TLS sessions. Netty would keep 20,480 sessions of TLS 1.2 for
+  /// five minutes, each with the certificate chain of its client.
+  private static SslContext withoutSessionCache(SslContextBuilder builder) throws SSLException {
+    SslContext context = builder.build();
+    if (context.sessionContext() instanceof OpenSslSessionContext sessions) {
+      sessions.setSessionCacheEnabled(false);
+    }
+    return context;
   }
 
   private Trust trust(Path file) throws FileException {
@@ -246,20 +266,24 @@ public final class TlsContext {
     return material().notAfter();
   }
 
-  /// A new TLS handler of a connection, which uses the newest files. Its session stores the trust
-  /// anchors of the handshake. A resumed session has no new validation, but its first handshake
-  /// used the same trust anchors: sessions of another Netty context cannot be resumed.
+  /// A new TLS handler of a connection, which uses the newest files. After the handshake, its
+  /// session stores the trust anchors of the handshake. No session is resumed, so each session has
+  /// a validation of its own.
   ///
   /// @param timeout timeout of the handshake
   public SslHandler newHandler(ByteBufAllocator allocator, Duration timeout) {
     Material now = material();
     SSLEngine engine = now.context().newEngine(allocator);
-    Trust trust = now.trust();
-    if (trust != null) {
-      engine.getSession().putValue(SESSION_VALUE, trust.anchors());
-    }
     var handler = new SslHandler(engine);
     handler.setHandshakeTimeoutMillis(timeout.toMillis());
+    Trust trust = now.trust();
+    if (trust != null) {
+      // BoringSSL's engine drops the values of its session at the start of the handshake.
+      var _ =
+          handler
+              .handshakeFuture()
+              .addListener(_ -> engine.getSession().putValue(SESSION_VALUE, trust.anchors()));
+    }
     return handler;
   }
 

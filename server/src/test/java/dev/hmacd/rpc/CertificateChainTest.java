@@ -1,0 +1,120 @@
+package dev.hmacd.rpc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hmacd.testing.Caller;
+import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.KnownMac;
+import dev.hmacd.testing.LoopbackDaemon;
+import dev.hmacd.testing.RawHttp2;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.net.URI;
+import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The memory that a client's certificate chain needs: its bound, its count, and its end.
+final class CertificateChainTest {
+  private static final String MEMORY = "hmacd_connection_memory_bytes";
+
+  /// The size of an extension that makes a chain longer than its bound.
+  private static final int TOO_LONG = 17_000;
+
+  private static final int LONG = 14_000;
+
+  /// Upper bounds on the memory of idle connections whose chains have the usual length: 27 KiB for
+  /// each connection.
+  private static final int ONE_CONNECTION = 28_000;
+
+  private static final int TWO_CONNECTIONS = 2 * ONE_CONNECTION;
+
+  private static final LoopbackDaemon daemon = LoopbackDaemon.withAdmin();
+  private static Caller admin;
+  private static KnownMac mac;
+
+  @BeforeAll
+  static void start() {
+    daemon.start();
+    admin = daemon.as("admin");
+    mac = KnownMac.create(admin);
+  }
+
+  @AfterAll
+  static void stop() {
+    daemon.close();
+  }
+
+  /// A certificate of the admin with an extension of this size.
+  private static X509Bundle certificate(int size) {
+    return daemon
+        .ca()
+        .issue(
+            builder ->
+                builder
+                    .subject("CN=admin")
+                    .addSanUriName(URI.create("spiffe://test/admin"))
+                    .addExtendedKeyUsageClientAuth()
+                    .addExtensionOctetString("1.3.6.1.4.1.32473.1", false, new byte[size]));
+  }
+
+  private static SSLSocket socket(X509Bundle certificate, String version) throws IOException {
+    var socket =
+        (SSLSocket)
+            daemon
+                .ca()
+                .context(certificate)
+                .getSocketFactory()
+                .createSocket("127.0.0.1", daemon.port());
+    socket.setEnabledProtocols(new String[] {version});
+    return socket;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
+  void tooLongChainIsRefused(String version) throws IOException {
+    X509Bundle tooLong = certificate(TOO_LONG);
+    assertThat(mac.isDisconnected(() -> new RawHttp2(socket(tooLong, version)).preface())).isTrue();
+    mac.assertServed(admin);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
+  void longChainIsServedAndCounted(String version) throws IOException {
+    awaitOnlyTheAdmin();
+    try (RawHttp2 caller = new RawHttp2(socket(certificate(LONG), version)).preface()) {
+      mac.assertServed(caller, 1);
+      Eventually.holds("the chain is counted", () -> daemon.metric(MEMORY) > TWO_CONNECTIONS);
+    }
+    awaitOnlyTheAdmin();
+  }
+
+  private static void awaitOnlyTheAdmin() {
+    Eventually.holds(
+        "the memory is that of one connection", () -> daemon.metric(MEMORY) <= ONE_CONNECTION);
+  }
+
+  @Test
+  void usualChainIsPartOfTheMemoryOfAConnection() throws IOException {
+    awaitOnlyTheAdmin();
+    try (RawHttp2 caller =
+        new RawHttp2(socket(daemon.ca().client("admin"), "TLSv1.3")).preface()) {
+      mac.assertServed(caller, 1);
+      Eventually.holds(
+          "the memory is that of two connections", () -> daemon.metric(MEMORY) <= TWO_CONNECTIONS);
+    }
+  }
+
+  /// A session that can be resumed would stay in the memory of the daemon.
+  @Test
+  void sessionHasNoIdForAResumption() throws IOException {
+    SSLSocket socket = socket(daemon.ca().client("admin"), "TLSv1.2");
+    try (RawHttp2 caller = new RawHttp2(socket).preface()) {
+      mac.assertServed(caller, 1);
+      assertThat(socket.getSession().getId()).isEmpty();
+    }
+  }
+}
