@@ -2,6 +2,7 @@ package dev.hmacd.http;
 
 import dev.hmacd.transport.ConnectionMeter;
 import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.HeaderTableChanges;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -13,6 +14,7 @@ import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2SettingsAckFrame;
+import io.netty.handler.codec.http2.Http2SettingsFrame;
 import io.netty.util.ReferenceCountUtil;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -47,6 +49,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   private final Http2FrameCodec codec;
   private final ConnectionMemory memory;
   private final ConnectionMeter meter;
+  private final HeaderTableChanges tableChanges = new HeaderTableChanges();
   private boolean leaving;
 
   /// Whether the stream limit is that of an authenticated connection.
@@ -191,6 +194,10 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     decoded();
     if (frame instanceof Http2SettingsAckFrame) {
       countStreamsHere(); // The codec has just applied the limit of the acknowledged settings.
+    }
+    if (frame instanceof Http2SettingsFrame received
+        && !tableChanges.permits(received.settings())) {
+      Connections.cut(channel);
     }
     ReferenceCountUtil.release(frame);
   }

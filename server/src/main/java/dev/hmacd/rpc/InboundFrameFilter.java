@@ -1,6 +1,7 @@
 package dev.hmacd.rpc;
 
 import dev.hmacd.transport.ConnectionMeter;
+import dev.hmacd.transport.HeaderTableChanges;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
 import io.netty.buffer.ByteBuf;
@@ -9,6 +10,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2FrameListenerDecorator;
 import io.netty.handler.codec.http2.Http2Headers;
@@ -33,6 +35,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
   private final IncompleteRequests incompleteRequests;
   private final StreamMemory memory;
   private final MemoryExhaustionLog exhaustionLog;
+  private final HeaderTableChanges tableChanges = new HeaderTableChanges();
 
   /// The meter of the connection, set at the first SETTINGS frame, before any other use.
   private @Nullable ConnectionMeter meter;
@@ -87,6 +90,10 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       context.pipeline().addBefore(context.name(), null, exhaustionLog);
       meter = ConnectionMeter.of(context.channel());
       memory.start(context, meter);
+    }
+    if (!tableChanges.permits(settings)) {
+      throw Http2Exception.connectionError(
+          Http2Error.ENHANCE_YOUR_CALM, "too many changes of the header table size");
     }
     // Response headers use no dynamic table (RFC 7541, section 4.2). Otherwise each request id
     // would enter the table, and each look-up would compare the ids of earlier calls. A client may

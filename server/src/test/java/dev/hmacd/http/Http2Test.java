@@ -22,6 +22,7 @@ import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.RawHttp2.End;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
+import dev.hmacd.transport.HeaderTableChanges;
 import io.netty.handler.codec.http2.Http2Error;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -437,6 +438,36 @@ final class Http2Test {
       }
       assertThat(caller.isClosedByPeer()).isTrue();
     }
+  }
+
+  @Test
+  void floodOfHeaderTableSizesEndsTheConnection() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
+      for (int i = 0; i <= HeaderTableChanges.MAX; i++) {
+        try {
+          tableSize(caller, i);
+        } catch (IOException e) {
+          break; // The daemon closed the connection.
+        }
+      }
+      assertThat(caller.isClosedByPeer()).isTrue();
+    }
+  }
+
+  @Test
+  void connectionIsServedAfterThePermittedHeaderTableSizes() throws Exception {
+    try (RawHttp2 caller = RawHttp2.to(daemon.awsPort())) {
+      for (int i = 0; i < HeaderTableChanges.MAX; i++) {
+        tableSize(caller, i);
+      }
+      send(caller, 1, admin.signed("GenerateMac", AwsCaller.macOf(key)));
+      assertThat(caller.end(1)).isEqualTo(new End.Http("200"));
+    }
+  }
+
+  /// Changes `SETTINGS_HEADER_TABLE_SIZE` to 256 or 512 bytes.
+  private static void tableSize(RawHttp2 caller, int i) throws IOException {
+    caller.frame(SETTINGS, 0, 0, 0, 1, 0, 0, 1 + i % 2, 0);
   }
 
   /// WINDOW_UPDATE frames have no answer and use no memory.

@@ -29,6 +29,7 @@ import dev.hmacd.testing.KnownMac;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
 import dev.hmacd.testing.RawHttp2.End;
+import dev.hmacd.transport.HeaderTableChanges;
 import dev.hmacd.v1.CreateKeyRequest;
 import dev.hmacd.v1.GenerateMacRequest;
 import dev.hmacd.v1.KeySpec;
@@ -447,6 +448,10 @@ final class BadFrameTest {
               }
             }),
         row(
+            "flood of header table sizes",
+            Http2Error.ENHANCE_YOUR_CALM,
+            caller -> tableSizes(caller, HeaderTableChanges.MAX + 1)),
+        row(
             "flood of reset calls",
             Http2Error.ENHANCE_YOUR_CALM,
             caller -> {
@@ -472,6 +477,13 @@ final class BadFrameTest {
                 caller.frame(CONTINUATION, 0, 1, headers("x" + i, "y".repeat(8000)));
               }
             }));
+  }
+
+  /// Changes `SETTINGS_HEADER_TABLE_SIZE` between 256 and 512 bytes.
+  private static void tableSizes(RawHttp2 caller, int changes) throws IOException {
+    for (int i = 0; i < changes; i++) {
+      caller.frame(SETTINGS, 0, 0, 0, 1, 0, 0, 1 + i % 2, 0);
+    }
   }
 
   @ParameterizedTest
@@ -507,6 +519,9 @@ final class BadFrameTest {
                 caller.frame(SETTINGS, 0, 0);
               }
             }),
+        flood(
+            "as many header table sizes as permitted",
+            caller -> tableSizes(caller, HeaderTableChanges.MAX)),
         flood(
             "window updates",
             caller -> {
