@@ -124,6 +124,12 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       boolean last)
       throws Http2Exception {
     decoded();
+    Http2Stream known = connection.stream(streamId);
+    if (known != null && known.isTrailersReceived()) {
+      // gRPC would start a second call on the stream, and lose the first.
+      throw Http2Exception.streamError(
+          streamId, Http2Error.PROTOCOL_ERROR, "a gRPC request has no trailers");
+    }
     try {
       super.onHeadersRead(context, streamId, headers, dependency, weight, exclusive, padding, last);
     } finally {

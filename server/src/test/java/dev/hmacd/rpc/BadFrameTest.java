@@ -336,6 +336,22 @@ final class BadFrameTest {
             "headers twice",
             Http2Error.PROTOCOL_ERROR,
             caller -> caller.call(1, PATH).call(1, PATH)),
+        row(
+            "trailers",
+            Http2Error.PROTOCOL_ERROR,
+            caller ->
+                caller
+                    .call(1, PATH)
+                    .frame(DATA, 0, 1, message(0, good))
+                    .frame(HEADERS, END_HEADERS | END_STREAM, 1, headers("x-a", "b"))),
+        row(
+            "trailers that look like a call",
+            Http2Error.PROTOCOL_ERROR,
+            caller ->
+                caller
+                    .call(1, PATH)
+                    .frame(DATA, 0, 1, message(0, good))
+                    .frame(HEADERS, END_HEADERS | END_STREAM, 1, callHeaders(PATH))),
         // Calls without END_STREAM.
         row("headers only", "DEADLINE_EXCEEDED DEADLINE_EXCEEDED", caller -> caller.call(1, PATH)),
         row(
