@@ -216,7 +216,8 @@ public final class GrpcServer implements AutoCloseable {
       builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
     }
     builder.protocolNegotiator(
-        InboundFrameFilter.bounding(negotiator, incompleteRequests, limits.transfer()));
+        InboundFrameFilter.bounding(
+            negotiator, incompleteRequests, limits.transfer(), limits.maxMetadataBytes()));
     services.forEach(builder::addService);
     if (reflection != null) {
       reflection.definitions().forEach(builder::addService);

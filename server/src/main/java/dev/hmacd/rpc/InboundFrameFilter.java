@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
 /// bounds of [IncompleteRequests]. gRPC itself bounds only each single request. [StreamMemory]
 /// counts the memory of the streams.
 final class InboundFrameFilter extends Http2FrameListenerDecorator {
+  private static final AsciiString ACCEPT_ENCODING = AsciiString.cached("grpc-accept-encoding");
+
   private final GrpcHttp2ConnectionHandler handler;
   private final Http2Connection connection;
   private final IncompleteRequests incompleteRequests;
@@ -57,8 +59,12 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
   /// public API for frames, but gives the frame handler to negotiators.
   ///
   /// @param transfer timeout for a response that the client does not read
+  /// @param maxMetadataBytes maximum size of all headers of a call together
   static ProtocolNegotiator bounding(
-      ProtocolNegotiator negotiator, IncompleteRequests incompleteRequests, Duration transfer) {
+      ProtocolNegotiator negotiator,
+      IncompleteRequests incompleteRequests,
+      Duration transfer,
+      int maxMetadataBytes) {
     var exhaustionLog = new MemoryExhaustionLog();
     return new ProtocolNegotiator() {
       @Override
@@ -71,7 +77,10 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
         grpc.decoder()
             .frameListener(
                 new InboundFrameFilter(
-                    grpc, incompleteRequests, new StreamMemory(grpc, transfer), exhaustionLog));
+                    grpc,
+                    incompleteRequests,
+                    new StreamMemory(grpc, transfer, maxMetadataBytes),
+                    exhaustionLog));
         grpc.connection().addListener(new GoAwayFilter());
         return negotiator.newHandler(grpc);
       }
@@ -135,10 +144,22 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
     } finally {
       IncompleteRequest started = incompleteRequests.takeLatest();
       Http2Stream stream = connection.stream(streamId);
-      if (started != null && stream != null) {
-        memory.add(stream, started);
+      if (stream != null) {
+        memory.addHeaders(stream, keptBytes(headers));
+        if (started != null) {
+          memory.add(stream, started);
+        }
       }
     }
+  }
+
+  /// Size of the headers that gRPC keeps until the end of the stream, in bytes.
+  private static int keptBytes(Http2Headers headers) {
+    return length(headers.authority()) + length(headers.get(ACCEPT_ENCODING));
+  }
+
+  private static int length(@Nullable CharSequence text) {
+    return text == null ? 0 : text.length();
   }
 
   @Override

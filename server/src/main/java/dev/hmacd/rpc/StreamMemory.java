@@ -6,6 +6,7 @@ import dev.hmacd.usecase.Failure;
 import io.grpc.netty.GrpcHttp2ConnectionHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2RemoteFlowController;
@@ -19,16 +20,23 @@ import org.jspecify.annotations.Nullable;
 /// Memory of the streams of one gRPC connection. Only the connection's event loop uses the fields
 /// of this class.
 ///
-/// The memory of a stream is its state, its partially received request, and its response while the
-/// client does not read the response. A stream is reset if its response is unread for longer than
-/// the transfer timeout.
+/// The memory of a stream is its state, the headers that gRPC keeps, its partially received
+/// request, and its response while the client does not read the response. A stream is reset if its
+/// response is unread for longer than the transfer timeout.
 final class StreamMemory implements ConnectionMeter.EdgeMemory {
-  /// Memory of gRPC and Netty for an open stream, with the headers of request and response.
+  /// Memory of gRPC and Netty for an open stream, with short headers of request and response.
   private static final long STREAM_BYTES = 4096;
+
+  /// Bytes of the buffer of an error text for each character.
+  private static final int ERROR_WEIGHT = 3;
 
   private final GrpcHttp2ConnectionHandler handler;
   private final Http2Connection connection;
   private final long transferNanos;
+
+  /// Maximum buffer of a response that gRPC itself sends, for example to a call whose path has no
+  /// slash: the text quotes a header.
+  private final int maxErrorBytes;
 
   /// Key of a stream's property that holds its [IncompleteRequest].
   private final Http2Connection.PropertyKey incompleteKey;
@@ -36,6 +44,9 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// Key of a stream's property that holds the time of the first sweep with an unread response, a
   /// value of [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
+
+  /// Key of a stream's property that holds the bytes of its headers that gRPC keeps.
+  private final Http2Connection.PropertyKey headersKey;
 
   /// The context of the gRPC handler; null until [#start].
   private @Nullable ChannelHandlerContext context;
@@ -50,13 +61,26 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// Total bytes of the partially received requests of the connection.
   private long requestBytes;
 
+  /// Total bytes of the headers that gRPC keeps for the streams of the connection.
+  private long headerBytes;
+
   /// @param transfer timeout for a response that the client does not read
-  StreamMemory(GrpcHttp2ConnectionHandler handler, Duration transfer) {
+  /// @param maxMetadataBytes maximum size of all headers of a call together
+  StreamMemory(GrpcHttp2ConnectionHandler handler, Duration transfer, int maxMetadataBytes) {
     this.handler = handler;
     this.connection = handler.connection();
     this.transferNanos = transfer.toNanos();
+    this.maxErrorBytes = ERROR_WEIGHT * maxMetadataBytes;
     this.incompleteKey = connection.newKey();
     this.unreadSince = connection.newKey();
+    this.headersKey = connection.newKey();
+    connection.addListener(
+        new Http2ConnectionAdapter() {
+          @Override
+          public void onStreamClosed(Http2Stream stream) {
+            releaseHeaders(stream);
+          }
+        });
   }
 
   /// Registers this memory with the meter of the connection, which then measures it.
@@ -71,6 +95,23 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   void add(Http2Stream stream, IncompleteRequest request) {
     var _ = stream.setProperty(incompleteKey, request);
     request.attach(this);
+  }
+
+  /// Counts headers of a stream that gRPC keeps until the end of the stream.
+  ///
+  /// @param bytes size of these headers in bytes
+  void addHeaders(Http2Stream stream, long bytes) {
+    if (bytes > 0) {
+      var _ = stream.setProperty(headersKey, bytes);
+      headerBytes += bytes;
+    }
+  }
+
+  private void releaseHeaders(Http2Stream stream) {
+    @Nullable Long bytes = stream.removeProperty(headersKey);
+    if (bytes != null) {
+      headerBytes -= bytes;
+    }
   }
 
   /// The [IncompleteRequest] of a stream; null if the call was refused at its start.
@@ -105,7 +146,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
 
   @Override
   public long heapBytes() {
-    return connection.numActiveStreams() * STREAM_BYTES + requestBytes;
+    return connection.numActiveStreams() * STREAM_BYTES + headerBytes + requestBytes;
   }
 
   @Override
@@ -126,10 +167,13 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     return bytes[0];
   }
 
-  /// Bytes of a stream's whole response, because sent and unsent bytes are in the same buffer.
+  /// Bytes of a stream's whole response, because sent and unsent bytes are in the same buffer. Only
+  /// a response of gRPC itself has no [IncompleteRequest]: a response without a message does not
+  /// wait for a flow-control window.
   private long responseBytes(Http2Stream stream) {
     IncompleteRequest incomplete = request(stream);
-    return EncodeQueue.bufferBytes(incomplete == null ? 0 : incomplete.reply().unreadBytes());
+    return EncodeQueue.bufferBytes(
+        incomplete == null ? maxErrorBytes : incomplete.reply().unreadBytes());
   }
 
   private void forEachStream(Consumer<Http2Stream> action) {

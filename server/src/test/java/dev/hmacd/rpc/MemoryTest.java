@@ -2,9 +2,11 @@ package dev.hmacd.rpc;
 
 import static dev.hmacd.testing.RawHttp2.DATA;
 import static dev.hmacd.testing.RawHttp2.END_HEADERS;
+import static dev.hmacd.testing.RawHttp2.END_STREAM;
 import static dev.hmacd.testing.RawHttp2.HEADERS;
 import static dev.hmacd.testing.RawHttp2.SETTINGS;
 import static dev.hmacd.testing.RawHttp2.callHeaders;
+import static dev.hmacd.testing.RawHttp2.headers;
 import static dev.hmacd.testing.RawHttp2.message;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.argumentSet;
@@ -122,6 +124,26 @@ final class MemoryTest {
               }
             }),
         row(
+            "unread errors of gRPC",
+            40,
+            caller -> {
+              caller.frame(SETTINGS, 0, 0, 0, 4, 0, 0, 0, 0); // Initial window 0.
+              byte[] withoutSlash = callHeaders("x".repeat(7000));
+              for (int stream = 1; stream < 250; stream += 2) {
+                caller.frame(HEADERS, END_HEADERS | END_STREAM, stream, withoutSlash);
+              }
+            }),
+        row(
+            "watches with long authorities",
+            16,
+            caller -> {
+              for (int stream = 1; stream < 500; stream += 2) {
+                caller
+                    .frame(HEADERS, END_HEADERS, stream, watchHeaders(stream + "a".repeat(7000)))
+                    .data(stream, message(0));
+              }
+            }),
+        row(
             "frames without their last byte",
             300,
             caller -> caller.call(1, PATH).bytes(unfinished)),
@@ -171,6 +193,22 @@ final class MemoryTest {
                 caller.frame(HEADERS, END_HEADERS, stream, headers);
               }
             }));
+  }
+
+  private static byte[] watchHeaders(String authority) {
+    return headers(
+        ":method",
+        "POST",
+        ":scheme",
+        "https",
+        ":path",
+        "/grpc.health.v1.Health/Watch",
+        ":authority",
+        authority,
+        "content-type",
+        "application/grpc",
+        "te",
+        "trailers");
   }
 
   private static byte[] joined(byte[]... frames) {
