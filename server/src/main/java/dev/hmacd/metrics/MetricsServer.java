@@ -14,6 +14,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.ServerChannelRecvByteBufAllocator;
 import io.netty.handler.codec.DelimiterBasedFrameDecoder;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpServerCodec;
@@ -24,9 +25,14 @@ import org.jspecify.annotations.Nullable;
 /// Serves the metrics over HTTP, without authentication. Connections are on one event loop of the
 /// daemon, and a thread of its own renders the scrapes ([ScrapeRenderer]).
 public final class MetricsServer implements AutoCloseable {
-  /// Maximum number of connections. Above it, a new connection takes the place of the oldest
-  /// connection without a scrape in progress.
+  /// Maximum number of connections. Above it, a new connection takes the place of a connection of
+  /// the address with most connections ([ScrapeLimits]).
   public static final int MAX_CONNECTIONS = 64;
+
+  /// Maximum number of connections that the listener accepts in one pass of its event loop: clients
+  /// do not wait long behind a flood of connections, and a request is read before a flood can evict
+  /// its connection.
+  private static final int MAX_ACCEPTS = MAX_CONNECTIONS / 4;
 
   /// Maximum size of a request line and all header fields together.
   static final int MAX_HEAD_BYTES = 8192;
@@ -35,7 +41,7 @@ public final class MetricsServer implements AutoCloseable {
   private static final int READ_BYTES = 2048;
 
   private static final ScrapeLimits.Settings LIMITS =
-      new ScrapeLimits.Settings(MAX_CONNECTIONS, 8, Duration.ofSeconds(10));
+      new ScrapeLimits.Settings(MAX_CONNECTIONS, Duration.ofSeconds(10));
 
   private final EventLoops loops;
   private final ScrapeLimits limits;
@@ -50,7 +56,7 @@ public final class MetricsServer implements AutoCloseable {
   MetricsServer(Metrics metrics, EventLoops loops, ScrapeLimits.Settings settings) {
     this.loops = loops;
     this.limits = new ScrapeLimits(settings);
-    this.renderer = new ScrapeRenderer(metrics.registry(), settings.maxScrapes());
+    this.renderer = new ScrapeRenderer(metrics.registry());
   }
 
   /// Starts to listen.
@@ -64,6 +70,17 @@ public final class MetricsServer implements AutoCloseable {
             .option(ChannelOption.SO_REUSEADDR, true)
             .handler(
                 new ChannelInboundHandlerAdapter() {
+                  @Override
+                  public void handlerAdded(ChannelHandlerContext context) {
+                    context
+                        .channel()
+                        .config()
+                        .setRecvByteBufAllocator(
+                            new ServerChannelRecvByteBufAllocator()
+                                .respectMaybeMoreData(false)
+                                .maxMessagesPerRead(MAX_ACCEPTS));
+                  }
+
                   @Override
                   public void channelActive(ChannelHandlerContext context) {
                     AcceptFailureLog.addTo(context.pipeline());
@@ -87,10 +104,7 @@ public final class MetricsServer implements AutoCloseable {
 
   private void accept(Channel channel) {
     var connection = new ScrapeConnection(channel, limits, renderer);
-    if (!limits.admit(connection)) {
-      var _ = channel.close();
-      return;
-    }
+    limits.admit(connection);
     var _ = channel.closeFuture().addListener(_ -> limits.closed(connection));
     channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(READ_BYTES));
     // Netty's HTTP decoder keeps several times the size of an unfinished head, so it gets complete

@@ -17,6 +17,8 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -41,13 +43,16 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
   private enum Phase {
     /// No complete request has arrived since the last answer.
     REQUEST,
-    /// A scrape is in progress.
+    /// A scrape is in progress, and its answer is not rendered yet.
     SCRAPE,
+    /// The answer to a scrape waits for the client.
+    ANSWER,
     /// The last answer is on its way. Further input is ignored.
     LINGER
   }
 
   private final Channel channel;
+  private final InetAddress source;
   private final ScrapeLimits limits;
   private final ScrapeRenderer renderer;
   private Phase phase = Phase.REQUEST;
@@ -59,14 +64,23 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
 
   ScrapeConnection(Channel channel, ScrapeLimits limits, ScrapeRenderer renderer) {
     this.channel = channel;
+    this.source =
+        channel.remoteAddress() instanceof InetSocketAddress remote
+            ? remote.getAddress()
+            : InetAddress.getLoopbackAddress();
     this.limits = limits;
     this.renderer = renderer;
   }
 
-  /// Whether a scrape is in progress. A connection without a scrape may be closed for a new
-  /// connection.
+  /// Whether a scrape is in progress. A client that reads its answer slowly has no scrape in
+  /// progress.
   boolean isScraping() {
     return phase == Phase.SCRAPE;
+  }
+
+  /// The client's address.
+  InetAddress source() {
+    return source;
   }
 
   void close() {
@@ -100,7 +114,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     try {
       switch (phase) {
         case REQUEST -> receive(message);
-        case SCRAPE -> {
+        case SCRAPE, ANSWER -> {
           log.atDebug().log("Metrics connection closed: a request arrived before the last answer");
           close();
         }
@@ -136,9 +150,6 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
       refuse(HttpResponseStatus.METHOD_NOT_ALLOWED, "the methods are GET and HEAD");
     } else if (!path(request.uri()).equals(PATH)) {
       refuse(HttpResponseStatus.NOT_FOUND, "the metrics are at " + PATH);
-    } else if (!limits.tryBeginScrape()) {
-      log.atDebug().log("Scrape refused: too many scrapes in progress");
-      refuse(HttpResponseStatus.SERVICE_UNAVAILABLE, "too many scrapes in progress; retry later");
     } else {
       scrape(request);
     }
@@ -163,22 +174,17 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
   /// @param rendered null if the scrape failed
   private void rendered(ScrapeRenderer.@Nullable Rendered rendered, boolean keepAlive) {
     if (!channel.isActive()) {
-      limits.endScrape();
-    } else if (rendered == null) {
-      limits.endScrape();
-      refuse(HttpResponseStatus.INTERNAL_SERVER_ERROR, "the scrape failed; see the log of hmacd");
-    } else {
-      var answer = answer(HttpResponseStatus.OK, rendered.contentType(), rendered.body());
-      HttpUtil.setKeepAlive(answer, keepAlive);
-      var _ =
-          channel
-              .writeAndFlush(answer)
-              .addListener(
-                  sent -> {
-                    limits.endScrape();
-                    answered(sent.isSuccess(), keepAlive);
-                  });
+      return;
     }
+    if (rendered == null) {
+      refuse(HttpResponseStatus.INTERNAL_SERVER_ERROR, "the scrape failed; see the log of hmacd");
+      return;
+    }
+    phase = Phase.ANSWER;
+    var answer = answer(HttpResponseStatus.OK, rendered.contentType(), rendered.body());
+    HttpUtil.setKeepAlive(answer, keepAlive);
+    var _ =
+        channel.writeAndFlush(answer).addListener(sent -> answered(sent.isSuccess(), keepAlive));
   }
 
   private void answered(boolean sent, boolean keepAlive) {

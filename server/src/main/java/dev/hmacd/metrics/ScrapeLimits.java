@@ -1,13 +1,20 @@
 package dev.hmacd.metrics;
 
+import java.net.InetAddress;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Limits of the connections and scrapes of a [MetricsServer]. All methods run on the event loop of
-/// its connections, except [#openConnections].
+/// Limits of the connections of a [MetricsServer]. All methods run on the event loop of its
+/// connections, except [#openConnections].
 final class ScrapeLimits {
   private static final Logger log = LoggerFactory.getLogger(ScrapeLimits.class);
 
@@ -16,13 +23,11 @@ final class ScrapeLimits {
   /// Open connections, oldest first.
   private final Set<ScrapeConnection> connections = new LinkedHashSet<>();
 
-  private int scrapes;
   private volatile int open;
 
   /// @param maxConnections maximum number of connections
-  /// @param maxScrapes maximum number of scrapes in progress, of all connections
   /// @param timeout time limit for receiving a complete request, and for its answer
-  record Settings(int maxConnections, int maxScrapes, Duration timeout) {}
+  record Settings(int maxConnections, Duration timeout) {}
 
   ScrapeLimits(Settings settings) {
     this.settings = settings;
@@ -32,31 +37,33 @@ final class ScrapeLimits {
     return settings.timeout();
   }
 
-  /// Admits a new connection. At the limit, closes the oldest connection without a scrape in
-  /// progress.
-  ///
-  /// @return false if the limit is reached, and each connection has a scrape in progress
-  boolean admit(ScrapeConnection connection) {
-    if (connections.size() >= settings.maxConnections() && !evictOldestIdle()) {
-      return false;
+  /// Admits a new connection. At the limit, closes the oldest connection of the address with most
+  /// connections, preferably one without a scrape in progress.
+  void admit(ScrapeConnection connection) {
+    if (connections.size() >= settings.maxConnections()) {
+      evict(evictionCandidate());
     }
     connections.add(connection);
     open = connections.size();
-    return true;
   }
 
-  private boolean evictOldestIdle() {
+  private ScrapeConnection evictionCandidate() {
+    Map<InetAddress, List<ScrapeConnection>> byAddress = new LinkedHashMap<>();
     for (ScrapeConnection each : connections) {
-      if (!each.isScraping()) {
-        log.atDebug()
-            .addKeyValue("max_connections", settings.maxConnections())
-            .log("Metrics connection closed: a new connection takes its place");
-        closed(each);
-        each.close();
-        return true;
-      }
+      byAddress.computeIfAbsent(each.source(), _ -> new ArrayList<>()).add(each);
     }
-    return false;
+    List<ScrapeConnection> most =
+        Collections.max(byAddress.values(), Comparator.comparingInt(List::size));
+    return most.stream().filter(each -> !each.isScraping()).findFirst().orElseGet(most::getFirst);
+  }
+
+  private void evict(ScrapeConnection connection) {
+    log.atDebug()
+        .addKeyValue("max_connections", settings.maxConnections())
+        .addKeyValue("address", connection.source())
+        .log("Metrics connection closed: a new connection takes its place");
+    closed(connection);
+    connection.close();
   }
 
   void closed(ScrapeConnection connection) {
@@ -67,18 +74,5 @@ final class ScrapeLimits {
   /// The number of open connections. Any thread may call this method.
   int openConnections() {
     return open;
-  }
-
-  /// Counts a scrape, unless the limit is reached. [#endScrape] must follow if the result is true.
-  boolean tryBeginScrape() {
-    if (scrapes == settings.maxScrapes()) {
-      return false;
-    }
-    scrapes++;
-    return true;
-  }
-
-  void endScrape() {
-    scrapes--;
   }
 }

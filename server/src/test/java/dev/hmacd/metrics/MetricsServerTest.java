@@ -31,7 +31,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class MetricsServerTest {
   private static final String SCRAPE = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
   private static final int MAX_CONNECTIONS = MetricsServer.MAX_CONNECTIONS;
-  private static final int MAX_SCRAPES = 8;
 
   /// No timeout ends a connection in most tests.
   private static final Duration LONG = Duration.ofHours(1);
@@ -54,8 +53,7 @@ final class MetricsServerTest {
 
   private MetricsServer serve(Duration timeout) throws IOException {
     var server =
-        new MetricsServer(
-            metrics, loops, new ScrapeLimits.Settings(MAX_CONNECTIONS, MAX_SCRAPES, timeout));
+        new MetricsServer(metrics, loops, new ScrapeLimits.Settings(MAX_CONNECTIONS, timeout));
     opened.add(server);
     server.start(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     return server;
@@ -246,26 +244,36 @@ final class MetricsServerTest {
   }
 
   @Test
-  void scrapeAboveTheLimitIsRefused() throws Exception {
+  void scrapesOfAllConnectionsAreAnswered() throws Exception {
     MetricsServer server = serve(LONG);
     Blocked blocked = blockScrapes();
     List<FutureTask<Answer>> answers = new ArrayList<>();
-    for (int i = 0; i < MAX_SCRAPES + 1; i++) {
+    for (int i = 0; i < MAX_CONNECTIONS; i++) {
       answers.add(reading(caller(server).write(SCRAPE)));
     }
-    Eventually.holds(
-        "one scrape is answered", () -> answers.stream().filter(FutureTask::isDone).count() == 1);
-    for (FutureTask<Answer> each : answers) {
-      if (each.isDone()) {
-        assertThat(get(each).status()).isEqualTo(503);
-      }
-    }
-    List<FutureTask<Answer>> waiting = answers.stream().filter(each -> !each.isDone()).toList();
+    awaitOpen(blocked.begun());
     blocked.end().countDown();
-    for (FutureTask<Answer> each : waiting) {
+    for (FutureTask<Answer> each : answers) {
       assertThat(get(each).status()).isEqualTo(200);
     }
-    assertServes(server);
+  }
+
+  @Test
+  void connectionOfAnotherAddressIsNotEvictedInAFlood() throws IOException {
+    MetricsServer server = serve(LONG);
+    InetAddress address = InetAddress.getByName("127.0.0.2");
+    var slow =
+        new RawHttp1(new Socket(InetAddress.getLoopbackAddress(), server.port(), address, 0));
+    opened.add(slow);
+    slow.write("GET /metrics HT");
+    List<RawHttp1> flood = new ArrayList<>();
+    for (int i = 0; i < 3 * MAX_CONNECTIONS; i++) {
+      flood.add(caller(server));
+    }
+    for (RawHttp1 each : flood.subList(0, 2 * MAX_CONNECTIONS)) {
+      assertThat(each.isClosedByPeer()).isTrue();
+    }
+    assertThat(slow.write("TP/1.1\r\nHost: a\r\n\r\n").read().status()).isEqualTo(200);
   }
 
   @Test
@@ -287,20 +295,49 @@ final class MetricsServerTest {
 
   @Test
   void answerThatIsNotReadIsCut() throws IOException {
-    for (int i = 0; i < 400; i++) { // 17 MB, more than the buffers of the sockets.
-      metrics.ofToken(i + "-".repeat(1000)).gauge("test_long", "Has a long label.", () -> 1);
-    }
+    makeAnswersLong();
     assertServes(serve(LONG));
     MetricsServer server = serve(Duration.ofSeconds(5));
+    RawHttp1 caller = slowReader(server).write(SCRAPE);
+    Eventually.holds("the scrape has begun", () -> server.openConnections() == 1);
+    Eventually.holds("the connection is cut", () -> server.openConnections() == 0);
+    assertThatThrownBy(caller::read).isInstanceOf(IOException.class);
+  }
+
+  /// Makes the answers longer than the buffers of the sockets: 17 MB.
+  private void makeAnswersLong() {
+    for (int i = 0; i < 400; i++) {
+      metrics.ofToken(i + "-".repeat(1000)).gauge("test_long", "Has a long label.", () -> 1);
+    }
+  }
+
+  /// A caller with a small receive buffer.
+  private RawHttp1 slowReader(MetricsServer server) throws IOException {
     var socket = new Socket();
     socket.setReceiveBufferSize(4096);
     socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()));
     var caller = new RawHttp1(socket);
     opened.add(caller);
-    caller.write(SCRAPE);
-    Eventually.holds("the scrape has begun", () -> server.openConnections() == 1);
-    Eventually.holds("the connection is cut", () -> server.openConnections() == 0);
-    assertThatThrownBy(caller::read).isInstanceOf(IOException.class);
+    return caller;
+  }
+
+  @Test
+  void answersThatAreNotReadKeepNoOtherScrapeOut() throws IOException {
+    makeAnswersLong();
+    MetricsServer server = serve(LONG);
+    List<RawHttp1> slow = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      slow.add(slowReader(server).write(SCRAPE));
+      assertThat(slow.getLast().readStatus()).isEqualTo(200); // The answer has begun.
+    }
+    List<RawHttp1> others = new ArrayList<>();
+    for (int i = 0; i < MAX_CONNECTIONS; i++) {
+      others.add(caller(server));
+    }
+    for (RawHttp1 each : slow) {
+      assertThat(each.isEventuallyClosedByPeer()).isTrue();
+    }
+    assertThat(others.getFirst().write(SCRAPE).read().status()).isEqualTo(200);
   }
 
   @Test

@@ -100,8 +100,7 @@ final class CertificateChainTest {
   @Test
   void usualChainIsPartOfTheMemoryOfAConnection() throws IOException {
     awaitOnlyTheAdmin();
-    try (RawHttp2 caller =
-        new RawHttp2(socket(daemon.ca().client("admin"), "TLSv1.3")).preface()) {
+    try (RawHttp2 caller = new RawHttp2(socket(daemon.ca().client("admin"), "TLSv1.3")).preface()) {
       mac.assertServed(caller, 1);
       Eventually.holds(
           "the memory is that of two connections", () -> daemon.metric(MEMORY) <= TWO_CONNECTIONS);

@@ -72,6 +72,11 @@ public final class RawHttp1 implements AutoCloseable {
     return new Answer(Integer.parseInt(status[1]), headers, new String(body, UTF_8));
   }
 
+  /// Reads the status line of the next answer, and leaves the rest of the answer unread.
+  public int readStatus() throws IOException {
+    return Integer.parseInt(line().split(" ", 3)[1]);
+  }
+
   private String line() throws IOException {
     var line = new ByteArrayOutputStream();
     for (int b = in.read(); b != '\n'; b = in.read()) {
