@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,24 +20,54 @@ type attack struct {
 	name, what  string
 	dial        dialer
 	connections int
+	// atLeast is the number of connections also in a smaller run: the attack needs as many.
+	atLeast int
 	// act runs the attack on one connection. The daemon may end the connection during a write.
 	act func(w *world, p *peer) error
-	// deaf means that the attacker does not read the answers.
+	// deaf means that nothing reads the answers, unless act does.
 	deaf bool
 	// burst means that act starts on all connections at once, after all connections exist.
 	burst bool
 	// otherUID means that the daemon distinguishes the modest caller from the attacker by the uid.
 	otherUID bool
+	// scrapes means that each scrape of the modest caller must succeed.
+	scrapes bool
+	// long means that a short run of all attacks omits this attack.
+	long bool
 }
 
 const (
-	rampLimit = 150 * time.Second // The time limit for making connections.
-	dialers   = 32
-	perShard  = 15_000 // Connections of one process: below its limit of open files.
+	rampLimit  = 150 * time.Second // The time limit for making connections, for each multiple of the size.
+	placeLimit = 5 * time.Second   // The time limit for the end of another connection of the process.
+	dialers    = 32
+	perShard   = 15_000 // Connections of one process, which has one source address: half of its ports.
+	spareFiles = 200    // Open files of a process that are no connections of the attack.
 )
 
+// sized returns the number of connections of an attack in this run.
 func (w *world) sized(a attack) int {
-	return max(2, int(math.Ceil(float64(a.connections)*w.Size)))
+	return max(2, a.atLeast, int(math.Ceil(float64(a.connections)*w.Size)))
+}
+
+// part returns the number of connections of one of the processes of an attack.
+func part(count, shard, shards int) int {
+	return (count + shards - 1 - shard) / shards
+}
+
+// raiseOpenFiles raises the limit of open files of this process, if necessary. It returns the limit, which
+// is lower than wanted if the process may not raise it so far.
+func raiseOpenFiles(wanted int) int {
+	var limit syscall.Rlimit
+	check(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	if limit.Cur < uint64(wanted) {
+		raised := syscall.Rlimit{Cur: uint64(wanted), Max: max(limit.Max, uint64(wanted))}
+		// Only root may raise the hard limit, up to the sysctl fs.nr_open.
+		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) != nil {
+			_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit.Max, Max: limit.Max})
+		}
+		check(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	}
+	return int(min(limit.Cur, uint64(math.MaxInt32)))
 }
 
 // stats counts the connections of an attack.
@@ -48,23 +79,22 @@ func runAttack(w *world, name string) {
 	var shard, shards int
 	_, _ = fmt.Sscan(parts[1], &shard)
 	_, _ = fmt.Sscan(parts[2], &shards)
-	var limit syscall.Rlimit
-	check(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	a := find(parts[0])
-	count := w.sized(a) / shards
-	if most := int(limit.Cur) - 200; count > most {
-		log.Printf("%s: %d connections instead of %d: limit of open files", a.name, most, count)
-		count = most
-	}
+	count := part(w.sized(a), shard, shards)
+	// A connection has a place until the attacker has closed it. So an attack can have more connections than
+	// places, if the daemon closes connections.
+	most := max(1, min(count, raiseOpenFiles(count+spareFiles)-spareFiles))
+	places := make(chan struct{}, most)
 	ended := untilInputEnds()
 	var opened, failed atomic.Int64
+	var full atomic.Bool
 	peers := make(chan *peer, count)
 	numbers := make(chan struct{}, count)
 	for range count {
 		numbers <- struct{}{}
 	}
 	close(numbers)
-	end := time.Now().Add(rampLimit)
+	end := time.Now().Add(time.Duration(float64(rampLimit) * max(1, w.Size)))
 	var wait sync.WaitGroup
 	for range dialers {
 		wait.Go(func() {
@@ -72,7 +102,10 @@ func runAttack(w *world, name string) {
 				select {
 				case <-ended:
 					return
-				default:
+				case places <- struct{}{}:
+				case <-time.After(placeLimit):
+					full.Store(true)
+					return
 				}
 				if time.Now().After(end) {
 					return
@@ -80,10 +113,13 @@ func runAttack(w *world, name string) {
 				conn, err := a.dial(w, shard)
 				if err != nil {
 					failed.Add(1)
+					<-places
 					continue
 				}
 				opened.Add(1)
 				p := newPeer(conn)
+				p.done = ended
+				p.freed = func() { <-places }
 				peers <- p
 				if a.burst {
 					continue
@@ -92,22 +128,30 @@ func runAttack(w *world, name string) {
 					// A write blocks while the daemon does not read.
 					go func() {
 						p.note(a.act(w, p))
+						if p.closed.Load() {
+							p.finish()
+						}
 					}()
 				} else {
 					p.note(a.act(w, p))
-					go p.drain()
+					go p.finish()
 				}
 			}
 		})
 	}
 	wait.Wait()
+	if full.Load() {
+		log.Printf("%s: %d connections instead of %d. This process may have %d open files, and the daemon keeps its "+
+			"connections open. Run as root, or raise the limit (ulimit -Hn; as root also the sysctl fs.nr_open).",
+			a.name, opened.Load(), count, most+spareFiles)
+	}
 	if a.burst {
 		for range len(peers) {
 			p := <-peers
 			peers <- p
 			wait.Go(func() {
 				p.note(a.act(w, p))
-				go p.drain()
+				go p.finish()
 			})
 		}
 		wait.Wait()
@@ -117,7 +161,7 @@ func runAttack(w *world, name string) {
 	close(peers)
 	s := stats{Opened: int(opened.Load()), Failed: int(failed.Load())}
 	for p := range peers {
-		if p.closed.Load() {
+		if p.closed.Load() && !p.left.Load() {
 			s.Cut++
 		}
 		p.reset()
@@ -131,19 +175,25 @@ func find(name string) attack {
 			return a
 		}
 	}
-	log.Fatalf("unknown attack %s; known attacks: %s", name, strings.Join(names(), " "))
+	log.Fatalf("unknown attack %s; known attacks: %s", name, strings.Join(names(false), " "))
 	return attack{}
 }
 
-func names() []string {
+// names returns the names of all attacks, or of those of a short run.
+func names(short bool) []string {
 	var all []string
 	for _, a := range attacks {
-		all = append(all, a.name)
+		if !short || !a.long {
+			all = append(all, a.name)
+		}
 	}
 	return all
 }
 
-var attacks = []attack{
+var attacks = slices.Concat(heldInput, awsAttacks, grpcAttacks, metricsAttacks)
+
+// heldInput are attacks with requests, answers and connections that the daemon has to keep.
+var heldInput = []attack{
 	{name: "aws-headers", connections: 300, dial: toAWS,
 		what: "126 streams on each connection, a HEADERS frame of 15 kB each, unsigned, without END_STREAM",
 		act: func(_ *world, p *peer) error {

@@ -43,8 +43,8 @@ type usage struct {
 
 func (w *world) startDaemon(o options) *daemon {
 	d := &daemon{
-		log: w.file("abuse.log"), gcLog: w.file("gc.log"), done: make(chan struct{}), stop: make(chan struct{}),
-		started: time.Now(),
+		log: w.file("abuse.log"), gcLog: w.file("gc.log"), metrics: w.Metrics,
+		done: make(chan struct{}), stop: make(chan struct{}), started: time.Now(),
 	}
 	_ = os.Remove(w.Socket)
 	output, err := os.Create(d.log)
@@ -62,9 +62,6 @@ func (w *world) startDaemon(o options) *daemon {
 		d.state = d.cmd.Wait()
 		close(d.done)
 	}()
-	config, err := os.ReadFile(w.file("abuse.yaml"))
-	check(err)
-	d.metrics = regexp.MustCompile(`metrics: \{listen: "([^"]*)"`).FindStringSubmatch(string(config))[1]
 	for end := time.Now().Add(startLimit); d.sample("hmacd_token_healthy") != 1; time.Sleep(100 * time.Millisecond) {
 		if !d.alive() || time.Now().After(end) {
 			text, _ := os.ReadFile(d.log)
@@ -160,6 +157,7 @@ func statusValue(status []byte, name string) float64 {
 
 var metricsClient = &http.Client{Timeout: 5 * time.Second}
 
+// scrape returns the metrics, or an empty map if the scrape fails.
 func (d *daemon) scrape() map[string]float64 {
 	all := map[string]float64{}
 	answer, err := metricsClient.Get("http://" + d.metrics + "/metrics")
@@ -167,6 +165,9 @@ func (d *daemon) scrape() map[string]float64 {
 		return all
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return all
+	}
 	text, _ := io.ReadAll(answer.Body)
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
@@ -190,7 +191,15 @@ func (d *daemon) sample(name string) float64 {
 
 // refusals returns the number of refused or cut connections, and of calls with an error.
 func (d *daemon) refusals() (connections, calls float64) {
-	for name, value := range d.scrape() {
+	all := d.scrape()
+	for range 10 { // An attack on the metrics may make a scrape fail.
+		if len(all) > 0 {
+			break
+		}
+		time.Sleep(scrapePause / 10)
+		all = d.scrape()
+	}
+	for name, value := range all {
 		switch {
 		case strings.HasPrefix(name, "hmacd_") && regexp.MustCompile(`refused|evict|_cut`).MatchString(name) &&
 			!strings.Contains(name, "pin"):

@@ -6,7 +6,7 @@
 // DIR is a folder of a stopped `hmacd dev`. The command uses its token, registry and access keys. All
 // connections are to loopback and to a Unix socket in DIR, and are bounded in count and time. The
 // command fails if the daemon ends, or if it does not answer a call of the modest caller. The modest
-// caller makes ten calls a second on each edge.
+// caller makes ten calls a second on each edge, and scrapes the metrics once a second.
 package main
 
 import (
@@ -36,8 +36,8 @@ func parse() options {
 	var o options
 	flag.StringVar(&o.hmacd, "hmacd", "", "the daemon's launcher")
 	flag.StringVar(&o.dir, "dir", "", "folder of hmacd dev")
-	flag.BoolVar(&o.short, "short", false, "attacks of a twentieth of the size")
-	flag.IntVar(&o.times, "times", 1, "factor for the size of the attacks")
+	flag.BoolVar(&o.short, "short", false, "attacks of a twentieth of the size, without the longer attacks")
+	flag.IntVar(&o.times, "times", 1, "factor for the number of connections of each attack")
 	flag.IntVar(&o.soak, "soak", 0, "seconds of random hostile traffic, instead of the attacks")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "seed of the random traffic")
 	flag.StringVar(&o.role, "role", "", "role of a child process of this program")

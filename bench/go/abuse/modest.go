@@ -18,6 +18,8 @@ import (
 const (
 	modestPause = 100 * time.Millisecond
 	modestLimit = 10 * time.Second
+	scrapePause = time.Second
+	scrapeLimit = time.Second
 )
 
 // outcome is the result of the modest caller on one edge.
@@ -35,26 +37,30 @@ func (o *outcome) p99() time.Duration {
 	return time.Duration(o.Nanos[len(o.Nanos)*99/100])
 }
 
-// modest makes ten calls a second on each edge until its input ends. Every second call uses a new
-// connection. On TLS, each twentieth call is a health watch or a reflection call. The modest caller has
-// its own source address.
+// modest makes ten calls a second on each edge, and one scrape of the metrics a second, until its input
+// ends. Every second call uses a new connection. On TLS, each twentieth call is a health watch or a
+// reflection call. The modest caller has its own source address.
 func modest(w *world) {
 	ended := untilInputEnds()
 	outcomes := map[string]*outcome{}
 	var wait sync.WaitGroup
-	for _, edge := range edges(w) {
+	start := func(edge edge, pause, limit time.Duration) {
 		o := &outcome{Errors: map[string]int{}}
 		outcomes[edge.name] = o
-		wait.Go(func() { callAll(edge, o, w.Patience, ended) })
+		wait.Go(func() { callAll(edge, o, pause, limit, ended) })
 	}
+	for _, edge := range edges(w) {
+		start(edge, modestPause, w.Patience)
+	}
+	start(scraper(w), scrapePause, w.ScrapePatience)
 	wait.Wait()
 	printJSON(outcomes)
 }
 
-func callAll(edge edge, o *outcome, limit time.Duration, ended <-chan struct{}) {
+func callAll(edge edge, o *outcome, pause, limit time.Duration, ended <-chan struct{}) {
 	var mutex sync.Mutex
 	var wait sync.WaitGroup
-	ticker := time.NewTicker(modestPause)
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for i := 0; ; i++ {
 		select {
@@ -87,8 +93,35 @@ type edge struct {
 	call func(ctx context.Context, i int) error
 }
 
+// modestDialer has the source address of the modest caller.
+func modestDialer() *net.Dialer {
+	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+}
+
+// scraper scrapes the metrics.
+func scraper(w *world) edge {
+	local := modestDialer()
+	transports := both(func() *http.Transport { return &http.Transport{DialContext: local.DialContext} })
+	return edge{"metrics", func(ctx context.Context, i int) error {
+		request, err := http.NewRequestWithContext(ctx, "GET", "http://"+w.Metrics+"/metrics", nil)
+		if err != nil {
+			return err
+		}
+		answer, err := transports[i%2].RoundTrip(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err == nil && answer.StatusCode != 200 {
+			err = fmt.Errorf("status %d: %s", answer.StatusCode, text)
+		}
+		return err
+	}}
+}
+
 func edges(w *world) []edge {
-	local := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	local := modestDialer()
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	http2 := new(http.Protocols)

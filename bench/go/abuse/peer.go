@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 const (
 	maxFrame   = 16384
 	writeLimit = 5 * time.Second
+	// The duration of the attacker's side of a connection that the daemon has closed: longer than the
+	// lingering close of the daemon.
+	lingerLimit = 2 * time.Second
 )
 
 // dialer makes a connection to one of the edges.
@@ -34,40 +38,55 @@ func toSocket(w *world, _ int) (net.Conn, error) {
 // toGRPC returns a dialer with the certificate of this name.
 func toGRPC(name string) dialer {
 	return func(w *world, source int) (net.Conn, error) {
-		raw, err := fromSource(source).Dial("tcp", w.GRPC)
-		if err != nil {
-			return nil, err
-		}
-		config := w.tlsOf(name).Clone()
-		config.ServerName = "127.0.0.1"
-		config.DynamicRecordSizingDisabled = true
-		conn := tls.Client(&cutting{Conn: raw}, config)
-		_ = raw.SetDeadline(time.Now().Add(2 * modestLimit))
-		if err := conn.Handshake(); err != nil {
-			_ = raw.Close()
-			return nil, err
-		}
-		_ = raw.SetDeadline(time.Time{})
-		return conn, nil
+		return w.dialTLS(source, w.tlsOf(name).Clone(), &cutting{})
 	}
+}
+
+// dialTLS connects to the gRPC port through the given connection, whose field Conn it sets.
+func (w *world) dialTLS(source int, config *tls.Config, through *cutting) (net.Conn, error) {
+	raw, err := fromSource(source).Dial("tcp", w.GRPC)
+	if err != nil {
+		return nil, err
+	}
+	through.Conn = raw
+	config.ServerName = "127.0.0.1"
+	config.DynamicRecordSizingDisabled = true
+	conn := tls.Client(through, config)
+	_ = raw.SetDeadline(time.Now().Add(2 * modestLimit))
+	if err := conn.Handshake(); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	return conn, nil
 }
 
 func fromSource(source int) *net.Dialer {
 	return &net.Dialer{Timeout: modestLimit, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+source))}}
 }
 
-// cutting is a connection that, with cut set, omits the last byte of each write: of a TLS record.
+// cutting is a connection that omits bytes. With cut set, it omits the last byte of each write: of a TLS
+// record. With limited set, it omits all bytes after the first left bytes.
 type cutting struct {
 	net.Conn
-	cut bool
+	cut     bool
+	limited bool
+	left    int
 }
 
 func (c *cutting) Write(b []byte) (int, error) {
-	if !c.cut {
-		return c.Conn.Write(b)
+	sent := len(b)
+	if c.cut {
+		sent--
 	}
-	if _, err := c.Conn.Write(b[:len(b)-1]); err != nil {
-		return 0, err
+	if c.limited {
+		sent = min(sent, c.left)
+		c.left -= sent
+	}
+	if sent > 0 {
+		if _, err := c.Conn.Write(b[:sent]); err != nil {
+			return 0, err
+		}
 	}
 	return len(b), nil
 }
@@ -77,7 +96,11 @@ type peer struct {
 	net.Conn
 	out    bytes.Buffer
 	framer *http2.Framer
-	closed atomic.Bool // By the daemon.
+	closed atomic.Bool     // By the daemon.
+	left   atomic.Bool     // By the attacker.
+	done   <-chan struct{} // Closed at the end of the attack; nil without an end.
+	once   sync.Once
+	freed  func() // Called when the connection has no file descriptor any more; may be nil.
 }
 
 func newPeer(conn net.Conn) *peer {
@@ -132,16 +155,45 @@ func (p *peer) drain() {
 	p.closed.Store(true)
 }
 
-// reset ends the connection with RST, so that its port is free at once.
+// finish reads and discards the answers until the connection ends. Then it releases the connection's file
+// descriptor.
+func (p *peer) finish() {
+	p.drain()
+	time.Sleep(lingerLimit)
+	p.reset()
+}
+
+// over returns whether the attack has ended.
+func (p *peer) over() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// leave ends the connection, as the client.
+func (p *peer) leave() {
+	p.left.Store(true)
+	p.reset()
+}
+
+// reset ends the connection with RST, so that its port is free at once. A second call has no effect.
 func (p *peer) reset() {
-	conn := p.Conn
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn().(*cutting).Conn
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
+	p.once.Do(func() {
+		conn := p.Conn
+		if secure, ok := conn.(*tls.Conn); ok {
+			conn = secure.NetConn().(*cutting).Conn
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+		if p.freed != nil {
+			p.freed()
+		}
+	})
 }
 
 // block encodes fields without the dynamic table.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"hmacd.dev/bench/pki"
@@ -25,16 +26,19 @@ const nobody = 65534
 type world struct {
 	Dir                string
 	AWS, GRPC, Socket  string
+	Metrics            string
 	Region             string
 	GreedyID, GreedyPw string // Access keys.
 	ModestID, ModestPw string
 	Key, LongKey       string // The second has the longest description.
 	Size               float64
 	Patience           time.Duration // The timeout of a call of the modest caller.
+	ScrapePatience     time.Duration // The timeout of a scrape of the modest caller.
 	OtherUID           bool          // Whether modest caller and attacker are different users.
 	Seed               int64
 
-	tls map[string]*tls.Config
+	tlsMutex sync.Mutex
+	tls      map[string]*tls.Config
 }
 
 func readWorld(file string) *world {
@@ -57,7 +61,9 @@ func (w *world) file(name string) string { return filepath.Join(w.Dir, name) }
 
 // tlsOf returns the TLS configuration for a certificate: greedy, modest or none. The principal of none
 // has no rule.
-func (w *world) tlsOf(name string, protocols ...string) *tls.Config {
+func (w *world) tlsOf(name string) *tls.Config {
+	w.tlsMutex.Lock()
+	defer w.tlsMutex.Unlock()
 	if w.tls == nil {
 		w.tls = map[string]*tls.Config{}
 	}
@@ -75,10 +81,13 @@ func makeWorld(o options) *world {
 	check(err)
 	w := &world{
 		Dir: dir, Region: "us-east-1", Size: float64(o.times), OtherUID: os.Getuid() == 0, Seed: o.seed,
-		Socket: filepath.Join(dir, "abuse.sock"), AWS: freeAddress(), GRPC: freeAddress(), Patience: modestLimit,
+		Socket: filepath.Join(dir, "abuse.sock"), AWS: freeAddress(), GRPC: freeAddress(), Metrics: freeAddress(),
+		Patience: modestLimit, ScrapePatience: scrapeLimit,
 	}
 	if o.short || o.soak > 0 && o.soak < 60 {
-		w.Patience *= 6 // These runs are tests, which must pass on a busy machine.
+		// These runs are tests, which must pass on a busy machine.
+		w.Patience *= 6
+		w.ScrapePatience *= 6
 	}
 	if o.short {
 		w.Size /= 20
@@ -115,7 +124,7 @@ access:
     - principals: ["spiffe://abuse/modest", "uid:%d", "arn:aws:iam::000000000000:user/nobody"]
       actions: [GenerateMac]
       keys: ["*"]
-`, w.GRPC, w.Socket, token, w.AWS, freeAddress(), os.Getuid(), nobody), 0o600))
+`, w.GRPC, w.Socket, token, w.AWS, w.Metrics, os.Getuid(), nobody), 0o600))
 	return w
 }
 
