@@ -23,6 +23,10 @@ const (
 	heapLeft        = 24 // MiB
 	directLeft      = 24
 	calmDown        = 3 * time.Second
+
+	// The maximum size of the daemon's log for ten minutes, and for any shorter time.
+	logLimit      = 1_000_000
+	shortLogLimit = 100_000
 )
 
 // soak sends random hostile traffic to one daemon, and then checks for leaks.
@@ -65,7 +69,7 @@ func soak(o options) {
 	if !d.alive() {
 		faults = append(faults, fmt.Sprintf("the daemon ended: %v", d.state))
 	}
-	for _, edge := range []string{"AWS", "gRPC", "socket"} {
+	for _, edge := range []string{"AWS", "gRPC", "socket", "metrics"} {
 		got := outcomes[edge]
 		if got == nil {
 			got = &outcome{}
@@ -87,6 +91,11 @@ func soak(o options) {
 		if each.after > each.before+each.most {
 			faults = append(faults, fmt.Sprintf("%.0f %s before, %.0f after", each.before, each.what, each.after))
 		}
+	}
+	logMost := max(shortLogLimit, int64(logLimit*time.Since(d.started).Minutes()/10))
+	fmt.Printf("\nThe daemon's log has %d kB; the maximum is %d kB.\n", d.logBytes()/1000, logMost/1000)
+	if d.logBytes() > logMost {
+		faults = append(faults, fmt.Sprintf("the daemon's log has %d bytes, more than %d", d.logBytes(), logMost))
 	}
 	d.end()
 	if len(faults) > 0 {
@@ -115,7 +124,7 @@ func (w *world) hostile(seed int64, duration time.Duration) int64 {
 
 // misbehave makes one hostile connection.
 func (w *world) misbehave(random *rand.Rand) {
-	dials := []dialer{toAWS, toAWS, toAWS, toSocket, toSocket, toGRPC("none"), toGRPC("greedy"), rawGRPC}
+	dials := []dialer{toAWS, toAWS, toAWS, toSocket, toSocket, toGRPC("none"), toGRPC("greedy"), rawGRPC, toMetrics}
 	edge := random.Intn(len(dials))
 	conn, err := dials[edge](w, random.Intn(8))
 	if err != nil {
@@ -126,17 +135,19 @@ func (w *world) misbehave(random *rand.Rand) {
 	if random.Intn(3) > 0 {
 		go p.drain()
 	}
+	if edge == len(dials)-1 {
+		p.misbehaveInScrape(random)
+		return
+	}
 	aws := edge < 3
 	s := w.greedyMac()
 	fields, body := block(s.http2Fields()...), []byte(s.body)
 	if !aws {
 		fields, body = grpcBlock("hmacd.v1.MacService/GenerateMac"), w.generateMac()
 	}
-	switch random.Intn(12) {
+	switch random.Intn(14) {
 	case 0: // Garbage.
-		garbage := make([]byte, 1+random.Intn(5000))
-		random.Read(garbage)
-		p.out.Write(garbage)
+		p.garbage(random)
 	case 1: // Half a request of HTTP/1.1.
 		request := s.http1()
 		p.out.Write(request[:random.Intn(len(request))])
@@ -199,7 +210,63 @@ func (w *world) misbehave(random *rand.Rand) {
 			random.Read(payload)
 			_ = p.framer.WriteRawFrame(http2.FrameType(random.Intn(11)), http2.Flags(random.Intn(256)), uint32(random.Intn(20)), payload)
 		}
+	case 12: // Requests with a second header block.
+		p.preface(1 << 30)
+		for _, stream := range streams(1 + random.Intn(100)) {
+			p.headers(stream, false, fields)
+			_ = p.framer.WriteData(stream, false, body[:random.Intn(len(body))])
+			p.headers(stream, random.Intn(4) > 0, fields)
+		}
+	case 13: // Settings of the header table and of the windows, and answers that they delay.
+		p.preface(0)
+		for _, stream := range streams(1 + random.Intn(50)) {
+			p.request(stream, fields, body)
+			_ = p.framer.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(random.Intn(5000))},
+				http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(random.Intn(100))})
+			_ = p.framer.WriteWindowUpdate(stream, uint32(1+random.Intn(10)))
+			_ = p.framer.WritePriority(stream, http2.PriorityParam{StreamDep: uint32(random.Intn(100)), Weight: uint8(random.Intn(256))})
+		}
 	}
+	p.sendAndWait(random)
+}
+
+// misbehaveInScrape uses a connection of the metrics port.
+func (p *peer) misbehaveInScrape(random *rand.Rand) {
+	switch random.Intn(6) {
+	case 0: // Garbage.
+		p.garbage(random)
+	case 1: // Half a request, or nothing.
+		p.out.WriteString(scrape[:random.Intn(len(scrape))])
+	case 2: // Pipelined scrapes.
+		p.out.WriteString(strings.Repeat(scrape, 1+random.Intn(50)))
+	case 3: // Long heads, with and without an end.
+		p.out.WriteString("GET /metrics HTTP/1.1\r\n")
+		for range random.Intn(200) {
+			p.out.WriteString("x-filler: " + strings.Repeat("~", random.Intn(100)) + "\r\n")
+		}
+		p.out.WriteString("\r\n"[:2*random.Intn(2)])
+	case 4: // A body.
+		p.out.WriteString("POST /metrics HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n")
+	case 5: // Scrapes one after the other.
+		for range 1 + random.Intn(20) {
+			p.out.WriteString(scrape)
+			if p.flush() != nil {
+				return
+			}
+			time.Sleep(time.Duration(random.Intn(50)) * time.Millisecond)
+		}
+	}
+	p.sendAndWait(random)
+}
+
+func (p *peer) garbage(random *rand.Rand) {
+	garbage := make([]byte, 1+random.Intn(5000))
+	random.Read(garbage)
+	p.out.Write(garbage)
+}
+
+// sendAndWait sends all written bytes, and keeps the connection for up to a second.
+func (p *peer) sendAndWait(random *rand.Rand) {
 	if p.flush() == nil {
 		time.Sleep(time.Duration(random.Intn(1000)) * time.Millisecond)
 	}
