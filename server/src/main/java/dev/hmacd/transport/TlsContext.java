@@ -282,7 +282,12 @@ public final class TlsContext {
       var _ =
           handler
               .handshakeFuture()
-              .addListener(_ -> engine.getSession().putValue(SESSION_VALUE, trust.anchors()));
+              .addListener(
+                  done -> {
+                    if (done.isSuccess()) {
+                      engine.getSession().putValue(SESSION_VALUE, trust.anchors());
+                    }
+                  });
     }
     return handler;
   }

@@ -2,14 +2,22 @@ package dev.hmacd.authn;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.limit.Owner;
+import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SettableClock;
 import dev.hmacd.testing.TestCa;
 import dev.hmacd.transport.TlsContext;
+import dev.hmacd.usecase.Call;
+import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Outcome;
+import dev.hmacd.v1.KeySpec;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,5 +76,22 @@ final class CertificateIssuerTest {
     files.trust(FIRST.renewed(now, now.plus(Duration.ofDays(1))).self().getCertificate());
     tls.reload();
     assertThat(issuer(FIRST.client("a").getCertificate())).isEqualTo("CN=first");
+  }
+
+  @Test
+  void issuerIsKnownAfterAHandshake() {
+    Queue<Owner> owners = new ConcurrentLinkedQueue<>();
+    var observer =
+        new CallObserver() {
+          @Override
+          public void concluded(Call call, Outcome outcome) {
+            call.caller().ifPresent(_ -> owners.add(call.owner()));
+          }
+        };
+    try (var daemon = LoopbackDaemon.withAdmin().observing(observer).start()) {
+      String key = daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256);
+      assertThat(daemon.as("admin").generateMac(key, "message")).hasSize(32);
+    }
+    assertThat(owners).hasSize(2).containsOnly(Owner.of("CN=test CA", "spiffe://test/admin"));
   }
 }
