@@ -279,7 +279,11 @@ train() {
     enter "$dir"
     key=$("$client_home/bin/hmacctl" create-key --key-spec HMAC_256 --query KeyMetadata.KeyId --output text \
       --timeout 60) || return
-    "$client_home/lib/train" "$key" || warn "no AOT cache for hmacctl: it works, but starts more slowly"
+    # The JVM prints its steps, which are of no interest after a success.
+    if ! "$client_home/lib/train" "$key" >"$dir/hmacctl.log" 2>&1 || [ ! -s "$client_home/lib/hmacctl.aot" ]; then
+      tail -n 20 "$dir/hmacctl.log" >&2
+      warn "no AOT cache for hmacctl: it works, but starts more slowly"
+    fi
     aws_call CreateKey '{"KeySpec":"HMAC_256","KeyUsage":"GENERATE_VERIFY_MAC"}' |
       grep -q '"KeyState":"Enabled"' || warn "the first answer of the AWS edge will take longer"
     aws_call GenerateMac '{"KeyId":"'"$key"'","Message":"aGVsbG8=","MacAlgorithm":"HMAC_SHA_256"}' |
