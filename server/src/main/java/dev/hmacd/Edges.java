@@ -5,6 +5,7 @@ import dev.hmacd.authn.SigningKeySource;
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
 import dev.hmacd.file.FileException;
+import dev.hmacd.file.FileFaults;
 import dev.hmacd.rpc.GrpcServer;
 import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.sigv4.SigV4;
@@ -102,17 +103,19 @@ final class Edges {
 
   /// Reads the TLS files again. Thread-safe.
   ///
-  /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
+  /// @throws FileException with all failures, if new TLS files cannot be used; the previous TLS
+  ///   files of the edge stay in use
   void reloadTls() throws FileException {
-    try {
-      if (grpcTls != null) {
-        reload("grpc", grpcTls);
-      }
-    } finally {
-      if (awsTls != null) {
-        reload("aws_kms", awsTls);
-      }
+    var faults = new FileFaults();
+    TlsContext ofGrpc = grpcTls;
+    if (ofGrpc != null) {
+      faults.check(() -> reload("grpc", ofGrpc));
     }
+    TlsContext ofAwsKms = awsTls;
+    if (ofAwsKms != null) {
+      faults.check(() -> reload("aws_kms", ofAwsKms));
+    }
+    faults.throwIfAny();
   }
 
   /// @param edge the edge's section of the configuration

@@ -43,17 +43,19 @@ final class StartExceptionTest {
 
   @ParameterizedTest
   @CsvSource({
-    "Address already in use, TEMPORARY",
-    "Cannot assign requested address, TEMPORARY",
-    "cannot assign requested address, TEMPORARY",
-    "Permission denied, CONFIG"
+    "Address already in use, Address already in use, TEMPORARY",
+    "bind(..) failed with error(-98): Address already in use, Address already in use, TEMPORARY",
+    "Cannot assign requested address, Cannot assign requested address, TEMPORARY",
+    "cannot assign requested address, Cannot assign requested address, TEMPORARY",
+    "bind(..) failed: Permission denied, Permission denied, CONFIG",
+    "Permission denied, Permission denied, CONFIG"
   })
-  void failureToListenNamesAddressAndRemedy(String reason, ExitCode exitCode) {
-    IOException cause = new IOException("bind", new BindException(reason));
+  void failureToListenNamesAddressAndRemedy(String message, String reason, ExitCode exitCode) {
+    IOException cause = new IOException("bind", new BindException(message));
     StartException failure = StartException.of(ListenException.of("grpc.listen", ADDRESS, cause));
     assertThat(failure.exitCode()).isEqualTo(exitCode);
     assertThat(failure)
-        .hasMessageContaining("127.0.0.1:8443: " + reason)
+        .hasMessageContaining("127.0.0.1:8443: " + reason + "; ")
         .hasMessageEndingWith("change grpc.listen");
   }
 

@@ -23,6 +23,9 @@ import org.slf4j.LoggerFactory;
 /// The server of the AWS KMS edge: an [HttpServer] whose requests call the operations of AWS KMS.
 /// Requests run on event loops, and never block an event loop.
 public final class AwsKmsServer implements AutoCloseable {
+  /// The configuration key of the listener.
+  public static final String LISTEN_KEY = "aws_kms.listen";
+
   private static final HttpProfile PROFILE =
       new HttpProfile("POST", "application/x-amz-json-1.1", "x-amzn-RequestId");
 
@@ -82,7 +85,7 @@ public final class AwsKmsServer implements AutoCloseable {
   /// @throws ListenException if the server cannot listen on the address
   /// @throws FileException if the TLS files cannot be used
   public void start() throws ListenException, FileException {
-    server.start(listen, "aws_kms.listen");
+    server.start(listen, LISTEN_KEY);
     log.atInfo()
         .addKeyValue("address", server.address().orElseThrow())
         .addKeyValue("tls", handshakes != null)

@@ -9,6 +9,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Failure to use a file that the configuration or the command line names. The message has the
@@ -16,8 +17,26 @@ import org.jspecify.annotations.Nullable;
 public final class FileException extends IOException {
   private static final long serialVersionUID = 1;
 
+  private final transient List<String> problems;
+
   private FileException(String message, @Nullable Throwable cause) {
-    super(message, cause);
+    this(List.of(message), cause);
+  }
+
+  private FileException(List<String> problems, @Nullable Throwable cause) {
+    super(String.join("\n", problems), cause);
+    this.problems = List.copyOf(problems);
+  }
+
+  /// The failures of several files, as one failure.
+  ///
+  /// @param failures one or more failures
+  static FileException all(List<FileException> failures) {
+    return failures.size() == 1
+        ? failures.getFirst()
+        : new FileException(
+            failures.stream().flatMap(each -> each.problems().stream()).toList(),
+            failures.getFirst());
   }
 
   /// The failure to read a file.
@@ -57,6 +76,11 @@ public final class FileException extends IOException {
   /// @param fault the fault and the remedy
   public static FileException ofSection(String section, String fault, Throwable cause) {
     return new FileException(section + ": " + fault, cause);
+  }
+
+  /// The messages of all failures. Each message stands alone.
+  public List<String> problems() {
+    return problems;
   }
 
   /// The reason of an error, for an error text. If the type of an exception of the JDK is the

@@ -13,6 +13,7 @@ import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
 import dev.hmacd.transport.TlsContext;
+import dev.hmacd.transport.UnixSocketFile;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
 import io.grpc.Attributes;
@@ -26,7 +27,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ServerChannel;
-import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -45,6 +45,12 @@ import org.slf4j.LoggerFactory;
 /// The server of the gRPC edge: its listeners and services. Calls run on event loops and never
 /// block them.
 public final class GrpcServer implements AutoCloseable {
+  /// The configuration key of the TCP listener.
+  public static final String LISTEN_KEY = "grpc.listen";
+
+  /// The configuration key of the Unix socket.
+  public static final String UNIX_SOCKET_KEY = "grpc.unix_socket.path";
+
   private static final Logger log = LoggerFactory.getLogger(GrpcServer.class);
 
   /// HTTP/2 flow-control window: maximum number of unread request bytes on a connection (RFC 9113,
@@ -134,17 +140,10 @@ public final class GrpcServer implements AutoCloseable {
                 TimeUnit.MILLISECONDS);
     if (config.unix().isPresent()) {
       Config.UnixSocket unix = config.unix().get();
-      if (!EventLoops.isEpoll()) {
-        throw ListenException.unusable(
-            UnixSocketFile.KEY,
-            unix.path(),
-            "a Unix socket needs epoll, which this machine does not have; remove the Unix socket",
-            Epoll.unavailabilityCause());
-      }
-      var file = new UnixSocketFile(unix.path());
+      var file = new UnixSocketFile(UNIX_SOCKET_KEY, unix.path());
       file.prepare();
       listen(
-          UnixSocketFile.KEY,
+          UNIX_SOCKET_KEY,
           unix.path(),
           new DomainSocketAddress(file.toBind().toFile()),
           EpollServerDomainSocketChannel::new,
@@ -156,7 +155,7 @@ public final class GrpcServer implements AutoCloseable {
     if (config.tcp().isPresent() && tls != null) {
       tls.awaitLoaded();
       InetSocketAddress configured = config.tcp().get().listen();
-      Server server = listen("grpc.listen", configured, configured, EventLoops.tcp(), tls);
+      Server server = listen(LISTEN_KEY, configured, configured, EventLoops.tcp(), tls);
       log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
     }
   }

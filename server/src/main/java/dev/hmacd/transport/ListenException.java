@@ -2,6 +2,7 @@ package dev.hmacd.transport;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Failure to listen on an address. The message has the address, the configuration key, the reason
@@ -13,9 +14,13 @@ public final class ListenException extends IOException {
   /// as text only.
   private static final String IN_USE = "Address already in use";
 
-  /// The message of EADDRNOTAVAIL without its first letter, whose case differs between the JDK and
-  /// Netty: an interface may come up.
-  private static final String NOT_AVAILABLE = "annot assign requested address";
+  /// The message of EADDRNOTAVAIL: an interface may come up.
+  private static final String NOT_AVAILABLE = "Cannot assign requested address";
+
+  /// The start of Netty's messages: the system call, and the error number. The JDK has no such
+  /// start.
+  private static final Pattern CALL =
+      Pattern.compile("^\\w+\\(\\.\\.\\) failed( with error\\(-?\\d+\\))?: ");
 
   /// The message of ENOENT: the folder of a Unix socket is missing.
   private static final String NO_FOLDER = "No such file or directory";
@@ -74,7 +79,8 @@ public final class ListenException extends IOException {
         "cannot listen on " + address + " (" + key + "): " + reason, false, cause);
   }
 
-  /// The message of the innermost cause, which is the kernel's message.
+  /// The kernel's message: the message of the innermost cause, which is the same from the JDK and
+  /// from Netty.
   private static String reason(Throwable failure) {
     String reason = String.valueOf(failure);
     for (Throwable each = failure; each != null; each = each.getCause()) {
@@ -82,7 +88,13 @@ public final class ListenException extends IOException {
         reason = each.getMessage();
       }
     }
-    return reason;
+    if (reason.contains(IN_USE)) {
+      return IN_USE;
+    }
+    // The case of the first letter differs.
+    return reason.contains(NOT_AVAILABLE.substring(1))
+        ? NOT_AVAILABLE
+        : CALL.matcher(reason).replaceFirst("");
   }
 
   /// Whether a retry may succeed without action by an operator.

@@ -35,6 +35,12 @@ final class PemReader {
   private static final Pattern PRIVATE_KEY =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
 
+  private static final String CERTIFICATE_BEGIN = "-----BEGIN CERTIFICATE-----";
+  private static final String ENCRYPTED_KEY_BEGIN = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+  /// The end of the first line of a private key in any format, such as `BEGIN EC PRIVATE KEY`.
+  private static final String ANY_KEY = "PRIVATE KEY-----";
+
   private PemReader() {}
 
   /// The certificates of a file, at least one, in the order of the file.
@@ -42,10 +48,19 @@ final class PemReader {
   /// @param configurationKey the configuration key that names the file
   static List<X509Certificate> certificates(String configurationKey, Path file)
       throws FileException {
+    byte[] content = read(configurationKey, file);
+    if (!has(content, CERTIFICATE_BEGIN) && has(content, ANY_KEY)) {
+      throw FileException.unusable(
+          configurationKey,
+          file,
+          "has a private key and no certificate (BEGIN CERTIFICATE);"
+              + " configure the file of the certificate here",
+          null);
+    }
     try {
       Collection<? extends Certificate> all =
           CertificateFactory.getInstance("X.509")
-              .generateCertificates(new ByteArrayInputStream(read(configurationKey, file)));
+              .generateCertificates(new ByteArrayInputStream(content));
       if (all.isEmpty()) {
         throw FileException.unusable(
             configurationKey,
@@ -63,30 +78,56 @@ final class PemReader {
     }
   }
 
+  /// The bytes of a private key: PKCS #8 in DER.
+  ///
+  /// @param configurationKey the configuration key that names the file
+  /// @throws FileException if the file has no PKCS #8 key, or if others can read or write the file
+  static byte[] pkcs8(String configurationKey, Path file) throws FileException {
+    requirePrivate(configurationKey, file);
+    byte[] content = read(configurationKey, file);
+    Matcher matcher = PRIVATE_KEY.matcher(new String(content, StandardCharsets.ISO_8859_1));
+    if (!matcher.find()) {
+      throw FileException.unusable(configurationKey, file, withoutKey(content), null);
+    }
+    try {
+      return Base64.getMimeDecoder().decode(matcher.group(1));
+    } catch (IllegalArgumentException e) {
+      throw FileException.unusable(
+          configurationKey, file, "has a damaged PKCS #8 key; install a valid file", e);
+    }
+  }
+
+  /// The fault of a file without a PKCS #8 key, and the remedy.
+  private static String withoutKey(byte[] content) {
+    if (has(content, ENCRYPTED_KEY_BEGIN)) {
+      return "has an encrypted key (BEGIN ENCRYPTED PRIVATE KEY);"
+          + " decrypt the key with openssl pkey -in FILE -out NEW";
+    }
+    if (has(content, CERTIFICATE_BEGIN) && !has(content, ANY_KEY)) {
+      return "has a certificate and no PKCS #8 key (BEGIN PRIVATE KEY);"
+          + " configure the file of the private key here";
+    }
+    return "has no PKCS #8 key (BEGIN PRIVATE KEY);"
+        + " convert the key with openssl pkcs8 -topk8 -nocrypt";
+  }
+
+  private static boolean has(byte[] content, String text) {
+    return new String(content, StandardCharsets.ISO_8859_1).contains(text);
+  }
+
   /// The private key of a certificate.
   ///
   /// @param configurationKey the configuration key that names the file
-  /// @throws FileException if the file has no valid key, if the key belongs to another certificate,
-  ///   or if others can read or write the file
-  static PrivateKey privateKey(String configurationKey, Path file, X509Certificate certificate)
+  /// @param pkcs8 the bytes of the key, from [#pkcs8]
+  /// @throws FileException if the key is not valid, or belongs to another certificate
+  static PrivateKey privateKey(
+      String configurationKey, Path file, byte[] pkcs8, X509Certificate certificate)
       throws FileException {
-    requirePrivate(configurationKey, file);
-    Matcher matcher =
-        PRIVATE_KEY.matcher(new String(read(configurationKey, file), StandardCharsets.ISO_8859_1));
-    if (!matcher.find()) {
-      throw FileException.unusable(
-          configurationKey,
-          file,
-          "has no PKCS #8 key (BEGIN PRIVATE KEY);"
-              + " convert the key with openssl pkcs8 -topk8 -nocrypt",
-          null);
-    }
     PublicKey publicKey = certificate.getPublicKey();
     try {
       PrivateKey key =
           KeyFactory.getInstance(publicKey.getAlgorithm())
-              .generatePrivate(
-                  new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(matcher.group(1))));
+              .generatePrivate(new PKCS8EncodedKeySpec(pkcs8));
       requireBelonging(key.getEncoded(), certificate);
       return key;
     } catch (GeneralSecurityException e) {

@@ -2,6 +2,7 @@ package dev.hmacd.transport;
 
 import dev.hmacd.config.TlsConfig;
 import dev.hmacd.file.FileException;
+import dev.hmacd.file.FileFaults;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.http2.Http2SecurityUtil;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
@@ -25,6 +26,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
@@ -122,40 +124,59 @@ public final class TlsContext {
   /// Reads the TLS files. If all files are valid, new connections use them. Logs each certificate
   /// authority that has expired or is not valid yet.
   ///
-  /// @throws FileException if a file cannot be read or is not valid, if the files do not belong
-  ///   together, or if no certificate authority is valid; the previous files stay in use
+  /// @throws FileException with the failures of all files, if a file cannot be read or is not
+  ///   valid, if the files do not belong together, or if no certificate authority is valid; the
+  ///   previous files stay in use
   public void reload() throws FileException {
+    var faults = new FileFaults();
+    String privateKey = section + ".private_key";
+    Optional<List<X509Certificate>> own =
+        faults.read(() -> PemReader.certificates(certificateKey(), config.certificate()));
+    own.ifPresent(chain -> faults.check(() -> requireValid(chain.getFirst())));
+    Optional<byte[]> pkcs8 = faults.read(() -> PemReader.pkcs8(privateKey, config.privateKey()));
+    Optional<PrivateKey> key =
+        own.isPresent() && pkcs8.isPresent()
+            ? faults.read(
+                () ->
+                    PemReader.privateKey(
+                        privateKey, config.privateKey(), pkcs8.get(), own.get().getFirst()))
+            : Optional.empty();
+    Optional<Trust> trust = config.clientCa().flatMap(file -> faults.read(() -> trust(file)));
+    faults.throwIfAny();
+    material = material(own.orElseThrow(), key.orElseThrow(), trust.orElse(null));
+    trust.ifPresent(each -> each.anchors().leftOut().forEach(this::logLeftOut));
+  }
+
+  private String certificateKey() {
+    return section + ".certificate";
+  }
+
+  private void requireValid(X509Certificate own) throws FileException {
     try {
-      List<X509Certificate> own =
-          PemReader.certificates(section + ".certificate", config.certificate());
-      own.getFirst().checkValidity();
-      PrivateKey key =
-          PemReader.privateKey(section + ".private_key", config.privateKey(), own.getFirst());
+      own.checkValidity();
+    } catch (CertificateException e) {
+      throw FileException.unusable(
+          certificateKey(),
+          config.certificate(),
+          "is expired or not valid yet; install a valid certificate",
+          e);
+    }
+  }
+
+  private Material material(List<X509Certificate> own, PrivateKey key, @Nullable Trust trust)
+      throws FileException {
+    try {
       SslContextBuilder builder =
           SslContextBuilder.forServer(SingleKeyManager.factory(key, own))
               .protocols(VERSIONS)
               .ciphers(Http2SecurityUtil.CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
               .option(OpenSslContextOption.MAX_CERTIFICATE_LIST_BYTES, MAX_CHAIN_BYTES)
               .applicationProtocolConfig(protocols);
-      Trust trust = null;
-      if (config.clientCa().isPresent()) {
-        trust = trust(config.clientCa().get());
+      if (trust != null) {
         builder.trustManager(trust.anchors().trustManager()).clientAuth(ClientAuth.REQUIRE);
       }
-      material =
-          new Material(
-              withoutSessionCache(builder), trust, own.getFirst().getNotAfter().toInstant());
-      if (trust != null) {
-        trust.anchors().leftOut().forEach(this::logLeftOut);
-      }
-    } catch (CertificateException e) {
-      throw FileException.unusable(
-          section + ".certificate",
-          config.certificate(),
-          "is expired or not valid yet; install a valid certificate",
-          e);
-    } catch (FileException e) {
-      throw e;
+      return new Material(
+          withoutSessionCache(builder), trust, own.getFirst().getNotAfter().toInstant());
     } catch (IOException | IllegalArgumentException e) {
       throw FileException.ofSection(
           section,

@@ -1,7 +1,7 @@
-package dev.hmacd.rpc;
+package dev.hmacd.transport;
 
 import dev.hmacd.file.FileException;
-import dev.hmacd.transport.ListenException;
+import io.netty.channel.epoll.Epoll;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
@@ -27,9 +27,7 @@ import org.slf4j.LoggerFactory;
 /// creates a hard link at the configured path (link(2)). So no other user can connect before the
 /// mode is set, whatever the umask is, and no other file at the path is replaced. At the close,
 /// Netty removes only the file in the folder.
-final class UnixSocketFile {
-  static final String KEY = "grpc.unix_socket.path";
-
+public final class UnixSocketFile {
   private static final Logger log = LoggerFactory.getLogger(UnixSocketFile.class);
 
   /// Mask of the file type in `st_mode` (inode(7)).
@@ -63,6 +61,7 @@ final class UnixSocketFile {
 
   private static final String NAME_IN_FOLDER = "s";
 
+  private final String key;
   private final Path path;
   private final Path folder;
   private final Path bound;
@@ -70,29 +69,38 @@ final class UnixSocketFile {
   /// The [#identity] of the daemon's own socket file; null before [#publish].
   private @Nullable String own;
 
-  UnixSocketFile(Path path) {
+  /// @param key the configuration key of the path, for error texts
+  public UnixSocketFile(String key, Path path) {
+    this.key = key;
     this.path = path;
     this.folder = path.resolveSibling(path.getFileName() + FOLDER_SUFFIX);
     this.bound = folder.resolve(NAME_IN_FOLDER);
   }
 
   /// The temporary path, to which the server must bind.
-  Path toBind() {
+  public Path toBind() {
     return bound;
   }
 
   /// Removes the files of a daemon that crashed, and creates the folder of [#toBind].
   ///
-  /// @throws ListenException if another process listens on the socket, or if another file is at a
-  ///   path of this class
-  void prepare() throws ListenException {
+  /// @throws ListenException if another process listens on the socket, if another file is at a path
+  ///   of this class, or if this machine has no epoll
+  public void prepare() throws ListenException {
+    if (!EventLoops.isEpoll()) {
+      throw ListenException.unusable(
+          key,
+          path,
+          "a Unix socket needs epoll, which this machine does not have; remove the Unix socket",
+          Epoll.unavailabilityCause());
+    }
     removeStale(path);
     removeStaleFolder();
     try {
       Files.createDirectory(folder, OWNER_ONLY_FOLDER);
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY,
+          key,
           path,
           "cannot create the folder "
               + folder
@@ -105,6 +113,30 @@ final class UnixSocketFile {
               + ", or configure another path",
           e);
     }
+  }
+
+  /// Tests whether [#prepare] succeeds, and leaves no folder.
+  ///
+  /// @throws ListenException as [#prepare]
+  public void test() throws ListenException {
+    prepare();
+    try {
+      Files.delete(folder);
+    } catch (IOException e) {
+      throw notRemoved(e);
+    }
+  }
+
+  private ListenException notRemoved(IOException e) {
+    return ListenException.unusable(
+        key,
+        path,
+        "the old folder "
+            + folder
+            + " cannot be removed: "
+            + FileException.reason(e)
+            + "; remove it, or configure another path",
+        e);
   }
 
   private void removeStaleFolder() throws ListenException {
@@ -120,43 +152,35 @@ final class UnixSocketFile {
     } catch (ListenException e) {
       throw e;
     } catch (IOException e) {
-      throw ListenException.unusable(
-          KEY,
-          path,
-          "the old folder "
-              + folder
-              + " cannot be removed: "
-              + FileException.reason(e)
-              + "; remove it, or configure another path",
-          e);
+      throw notRemoved(e);
     }
   }
 
-  private static ListenException occupied(Path path, int type) {
+  private ListenException occupied(Path file, int type) {
     String found =
         type == SOCKET ? "a socket" : OTHER_TYPES.getOrDefault(type, "a file that is not a socket");
     return ListenException.unusable(
-        KEY, path, found + " is there; remove it, or configure another path", null);
+        key, file, found + " is there; remove it, or configure another path", null);
   }
 
-  private static void removeStale(Path path) throws ListenException {
+  private void removeStale(Path file) throws ListenException {
     try {
-      int type = type(path);
+      int type = type(file);
       if (type != SOCKET) {
-        throw occupied(path, type);
+        throw occupied(file, type);
       }
-      if (isListenedOn(path)) {
-        throw ListenException.taken(KEY, path);
+      if (isListenedOn(file)) {
+        throw ListenException.taken(key, file);
       }
-      Files.delete(path);
+      Files.delete(file);
     } catch (NoSuchFileException e) {
       // The path is free, or its folder is missing. Without the folder, [#prepare] fails.
     } catch (ListenException e) {
       throw e;
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY,
-          path,
+          key,
+          file,
           "the existing socket cannot be tested or removed: "
               + FileException.reason(e)
               + "; remove it, or configure another path",
@@ -179,7 +203,7 @@ final class UnixSocketFile {
   /// Sets the mode of the socket at [#toBind], and moves the socket to the configured path.
   ///
   /// @param mode file mode, which determines the users that may connect
-  void publish(Set<PosixFilePermission> mode) throws ListenException {
+  public void publish(Set<PosixFilePermission> mode) throws ListenException {
     try {
       Files.setPosixFilePermissions(bound, mode);
       Files.createLink(path, bound);
@@ -188,7 +212,7 @@ final class UnixSocketFile {
       own = identity();
     } catch (IOException e) {
       throw ListenException.unusable(
-          KEY,
+          key,
           path,
           "cannot set the mode of the socket, or create its hard link: "
               + FileException.reason(e)
@@ -210,7 +234,7 @@ final class UnixSocketFile {
   }
 
   /// Removes the daemon's own socket, but no other file at the path.
-  void remove() {
+  public void remove() {
     try {
       if (own != null && own.equals(identity())) {
         Files.delete(path);
