@@ -19,6 +19,7 @@ final class Ckr {
   private static final long ATTRIBUTE_VALUE_INVALID = 0x13;
   private static final long TEMPLATE_INCONSISTENT = 0xd1;
   static final long USER_ALREADY_LOGGED_IN = 0x100;
+  private static final long USER_PIN_NOT_INITIALIZED = 0x102;
   static final long SIGNATURE_INVALID = 0xc0;
   static final long SIGNATURE_LEN_RANGE = 0xc1;
 
@@ -62,7 +63,8 @@ final class Ckr {
           Map.entry(0x101L, new Code("CKR_USER_NOT_LOGGED_IN", Fault.LOGIN)),
           // A token returns this code while it is being initialised. The login does not count as an
           // attempt with the PIN.
-          Map.entry(0x102L, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.DEVICE)),
+          Map.entry(
+              USER_PIN_NOT_INITIALIZED, new Code("CKR_USER_PIN_NOT_INITIALIZED", Fault.DEVICE)),
           Map.entry(SIGNATURE_INVALID, new Code("CKR_SIGNATURE_INVALID", Fault.DEVICE)),
           Map.entry(SIGNATURE_LEN_RANGE, new Code("CKR_SIGNATURE_LEN_RANGE", Fault.DEVICE)),
           Map.entry(0x190L, new Code("CKR_CRYPTOKI_NOT_INITIALIZED", Fault.MODULE)));
@@ -91,6 +93,19 @@ final class Ckr {
   /// The failure of a PKCS#11 function. Only the message contains the return code, for the log.
   static TokenException exception(String function, long code, Exception cause) {
     return TokenException.fault(fault(code), function + " returned " + name(code), cause);
+  }
+
+  /// As [#exception], for C_Login. A token without a user PIN is named with the remedy.
+  static TokenException loginException(long code, Exception cause) {
+    TokenException failure = exception("C_Login", code, cause);
+    return code == USER_PIN_NOT_INITIALIZED
+        ? TokenException.fault(
+            failure.fault(),
+            "token.pin_file: the token has no user PIN ("
+                + failure.getMessage()
+                + "); set the PIN, for example with pkcs11-tool --init-pin",
+            cause)
+        : failure;
   }
 
   /// As [#exception], for a function that computes a MAC. If the code may be a refusal of the key,

@@ -216,7 +216,7 @@ final class Cryptoki {
       module().C_Login(session, PKCS11Constants.CKU_USER, wire);
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() != Ckr.USER_ALREADY_LOGGED_IN) {
-        throw classify("C_Login", e);
+        throw Ckr.loginException(e.getErrorCode(), e);
       }
     } finally {
       Arrays.fill(wire, '\0');

@@ -71,15 +71,21 @@ record ModuleFile(Path path) {
         + ": cannot load the PKCS#11 module "
         + path
         + ": "
-        + fault(String.valueOf(System.getProperty("os.arch"))).map(text -> text + "; ").orElse("")
-        + linker.getMessage();
+        + fault(String.valueOf(System.getProperty("os.arch")))
+            .map(text -> text + "; " + linker.getMessage())
+            .orElseGet(
+                () ->
+                    linker.getMessage()
+                        + "; install the libraries that the module needs, or correct token.module");
   }
 
   /// The error text of a failed `C_Initialize`.
   ///
   /// @param code the name of the return code
   String initializeFailure(String code) {
-    return "C_Initialize returned " + code + SoftHsmStorage.hint(path, System.getenv());
+    return "token.module: C_Initialize returned "
+        + code
+        + SoftHsmStorage.hint(path, System.getenv());
   }
 
   /// The fault of the file itself; empty if none is visible.

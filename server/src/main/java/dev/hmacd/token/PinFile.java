@@ -61,6 +61,11 @@ public record PinFile(Path path) implements PinSource {
     }
   }
 
+  @Override
+  public String name() {
+    return path.toString();
+  }
+
   private FileException unusable(String fault) {
     return FileException.unusable(KEY, path, fault, null);
   }

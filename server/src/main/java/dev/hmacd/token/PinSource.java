@@ -6,4 +6,9 @@ import java.io.IOException;
 public interface PinSource {
   /// Reads the PIN as text. The caller must overwrite the array after use.
   char[] read() throws IOException;
+
+  /// The name of this source, for error texts.
+  default String name() {
+    return "the PIN source";
+  }
 }

@@ -20,6 +20,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// A token of a PKCS#11 module.
 @ThreadSafe
@@ -61,7 +62,9 @@ public final class Pkcs11Token implements Token {
   /// application, so other threads wait, and need no login if it succeeds.
   private final ReentrantLock login = new ReentrantLock();
 
-  private volatile boolean pinRefused;
+  /// The message of the refusal of the PIN; null if the PIN was not refused. Further logins fail
+  /// with this message, and the token is not asked again.
+  private volatile @Nullable String pinRefusal;
 
   Pkcs11Token(Pkcs11Module module, TokenSelector selector, PinSource pin, Use use) {
     this.module = module;
@@ -262,7 +265,7 @@ public final class Pkcs11Token implements Token {
 
   @Override
   public void retryPin() {
-    pinRefused = false;
+    pinRefusal = null;
   }
 
   /// Tries to extract a key from the token, for `hmacd check`.
@@ -300,17 +303,24 @@ public final class Pkcs11Token implements Token {
   }
 
   private void logIn(long session) throws TokenException {
-    if (pinRefused) {
-      throw TokenException.fault(Fault.PIN, "the PIN was refused before and is not tried again");
+    String refusal = pinRefusal;
+    if (refusal != null) {
+      throw TokenException.fault(Fault.PIN, refusal);
     }
     SlotInfo now = cryptoki.info(locate());
-    if (now.pinLocked() || now.pinFinalTry()) {
-      pinRefused = true;
-      throw TokenException.fault(
-          Fault.PIN,
-          now.pinLocked()
-              ? "the token's PIN is locked"
-              : "the next wrong PIN would lock the token; log in once with the token's own tools");
+    if (now.pinLocked()) {
+      throw refused(
+          "the PIN of the token "
+              + info.name()
+              + " is locked; the security officer must set a new PIN",
+          null);
+    }
+    if (now.pinFinalTry()) {
+      throw refused(
+          "the next wrong PIN would lock the token "
+              + info.name()
+              + "; log in once with the token's own tools",
+          null);
     }
     char[] secret;
     try {
@@ -323,10 +333,28 @@ public final class Pkcs11Token implements Token {
       cryptoki.login(session, secret);
       newKeyType().loggedIn();
     } catch (TokenException e) {
-      pinRefused = e.isPinRefused();
-      throw e;
+      throw e.isPinRefused()
+          ? refused(
+              "the token "
+                  + info.name()
+                  + " refused the PIN of "
+                  + pin.name()
+                  + ": "
+                  + e.getMessage()
+                  + "; correct the PIN in the file",
+              e)
+          : e;
     } finally {
       Arrays.fill(secret, '\0');
     }
+  }
+
+  /// The failure of a refused PIN, which further logins repeat.
+  private TokenException refused(String fault, @Nullable TokenException cause) {
+    String message = "token.pin_file: " + fault;
+    pinRefusal = message;
+    return cause == null
+        ? TokenException.fault(Fault.PIN, message)
+        : TokenException.fault(Fault.PIN, message, cause);
   }
 }

@@ -102,6 +102,16 @@ public final class TokenException extends Exception {
     return new TokenException(Kind.UNSUPPORTED, Fault.NONE, null, message, cause);
   }
 
+  /// The failure of two tokens that decides about the exit code of a failed start. A refused PIN
+  /// has priority: its exit code keeps a supervisor from a restart, which would try the PIN again.
+  /// An unusable PIN file comes last: the other token may open a session at a later start.
+  public static TokenException decisive(TokenException first, TokenException second) {
+    if (first.isPinRefused() || second.isPinRefused()) {
+      return first.isPinRefused() ? first : second;
+    }
+    return first.needsOperator() ? second : first;
+  }
+
   public Kind kind() {
     return kind;
   }
@@ -117,6 +127,11 @@ public final class TokenException extends Exception {
   /// Whether an operator must correct the PIN before a retry. Each retry could lock the token.
   public boolean isPinRefused() {
     return fault == Fault.PIN;
+  }
+
+  /// Whether the PIN file cannot be used. The token was not asked.
+  public boolean isPinFileFault() {
+    return fault == Fault.PIN_FILE;
   }
 
   /// Whether no process can use the token before an operator has corrected the PIN, the PIN file,

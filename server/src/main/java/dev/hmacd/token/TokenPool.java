@@ -2,17 +2,12 @@ package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.DaemonKey;
-import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -162,7 +157,7 @@ public final class TokenPool implements AutoCloseable {
         open(member);
         opened++;
       } catch (TokenException e) {
-        failure = failure == null ? e : decisive(failure, e);
+        failure = failure == null ? e : TokenException.decisive(failure, e);
         if (members.size() > 1) {
           log.atError()
               .addKeyValue("token_serial", member.serial())
@@ -178,46 +173,12 @@ public final class TokenPool implements AutoCloseable {
     members.forEach(member -> member.lanes.start());
   }
 
-  /// The failure of two that decides about the exit code of a failed start. A refused PIN has
-  /// priority: its exit code keeps a supervisor from a restart, which would try the PIN again. An
-  /// unusable PIN file comes last: the other token may open a session at a later start.
-  private static TokenException decisive(TokenException first, TokenException second) {
-    if (first.isPinRefused() || second.isPinRefused()) {
-      return first.isPinRefused() ? first : second;
-    }
-    return first.needsOperator() ? second : first;
-  }
-
   private void open(Member member) throws TokenException {
     if (members.size() == 1) {
       member.lanes.open();
       return;
     }
-    // Opens the session on a separate thread, so that a token that hangs does not block the start
-    // of other tokens.
-    CompletableFuture<Boolean> trial = new CompletableFuture<>();
-    Runnable open =
-        () -> {
-          try (TokenSession _ = member.token.open()) {
-            trial.complete(true);
-          } catch (TokenException | RuntimeException e) {
-            trial.completeExceptionally(e);
-          }
-        };
-    var _ = Thread.ofPlatform().name("hmacd-open").daemon().start(open);
-    try {
-      var _ = trial.get(member.limit.toNanos(), TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof TokenException failure) {
-        throw failure;
-      }
-      throw new IllegalStateException(e);
-    } catch (TimeoutException e) {
-      throw TokenException.fault(Fault.DEVICE, "the token did not open a session in time", e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw TokenException.fault(Fault.DEVICE, "interrupted while the token opened a session", e);
-    }
+    SessionTrial.run(member.token, member.limit);
   }
 
   /// Starts the health checks.
