@@ -60,6 +60,11 @@ final class Database implements AutoCloseable {
     return connect(file, new SQLiteConfig());
   }
 
+  /// An empty database in memory, without a file.
+  static Database inMemory() throws SQLException {
+    return connect(Path.of(":memory:"), new SQLiteConfig());
+  }
+
   /// As [#open], but fails if the file is missing.
   static Database reopen(Path file) throws SQLException {
     var settings = new SQLiteConfig();
@@ -94,7 +99,8 @@ final class Database implements AutoCloseable {
       if (version > MIGRATIONS.size()) {
         throw new RegistryException(
             Kind.FOREIGN,
-            "the registry "
+            RegistryFile.PREFIX
+                + "the registry "
                 + file
                 + " was written by a newer hmacd (schema version "
                 + version
@@ -103,13 +109,19 @@ final class Database implements AutoCloseable {
       if (version == 0 && tables > 0) {
         throw new RegistryException(
             Kind.FOREIGN,
-            "the registry " + file + " is a database of another program: change registry.path");
+            RegistryFile.PREFIX
+                + "the registry "
+                + file
+                + " is a database of another program: change registry.path");
       }
     } catch (SQLException e) {
       if (e.getErrorCode() == SQLiteErrorCode.SQLITE_NOTADB.code) {
         throw new RegistryException(
             Kind.FOREIGN,
-            "the registry " + file + " is not a SQLite database: change registry.path",
+            RegistryFile.PREFIX
+                + "the registry "
+                + file
+                + " is not a SQLite database: change registry.path",
             e);
       }
       throw e;

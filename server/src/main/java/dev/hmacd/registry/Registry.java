@@ -37,6 +37,13 @@ public final class Registry implements AutoCloseable {
     store.open();
   }
 
+  /// As [#open], but creates no file. If the file is missing, the registry is empty.
+  ///
+  /// @throws RegistryException as [#open], also if the file is missing and cannot be created
+  public void openExisting() {
+    store.openExisting();
+  }
+
   /// Look-up of the key of a call.
   public KeyReader keys() {
     return keys;

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 /// before the start of [RegistryStore]'s thread, [#close] after its end, and all other methods on
 /// that thread.
 final class RegistryFile implements AutoCloseable {
+  /// Start of all error texts about the file: its configuration key.
+  static final String PREFIX = "registry.path: ";
+
   private final Path file;
   private final ArnScope scope;
   private final List<CachedPart> parts;
@@ -35,6 +38,9 @@ final class RegistryFile implements AutoCloseable {
   private long revision;
 
   private boolean opened;
+
+  /// Whether the file was missing at [#openExisting].
+  private boolean inMemory;
 
   /// Stores the settings. Only [#open] opens the file.
   ///
@@ -57,32 +63,40 @@ final class RegistryFile implements AutoCloseable {
   ///   read, `FOREIGN` if the file is not this daemon's registry, `UNUSABLE` if the file or its
   ///   folder cannot be used
   void open() {
+    open(false);
+  }
+
+  /// As [#open], but creates no file. If the file is missing, the registry is empty and in memory
+  /// alone.
+  ///
+  /// @throws RegistryException as [#open], also if the file is missing and cannot be created
+  void openExisting() {
+    open(Files.notExists(file));
+  }
+
+  private void open(boolean withoutFile) {
     try {
       requireRegularFile(file);
       requireRegularFile(lockFile());
-      lock =
-          FileChannel.open(
-              lockFile(),
-              Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
-              Database.OWNER_ONLY);
-      if (lock.tryLock() == null) {
-        throw new RegistryException(
-            Kind.UNAVAILABLE,
-            "another daemon uses the registry " + file + ": stop it, or change registry.path");
+      inMemory = withoutFile;
+      if (withoutFile && Files.notExists(lockFile())) {
+        requireWritableFolder();
+      } else {
+        lock();
       }
-      Database fresh = Database.open(file);
+      Database fresh = withoutFile ? Database.inMemory() : Database.open(file);
       database = fresh;
-      identity = identity();
+      if (!withoutFile) {
+        identity = identity();
+      }
       adoptScope(fresh);
       load(fresh);
       opened = true;
-    } catch (OverlappingFileLockException e) {
-      throw new RegistryException(
-          Kind.UNAVAILABLE, "this process already uses the registry " + file, e);
     } catch (IOException | SQLException e) {
       throw new RegistryException(
           PermanentFailure.is(e) ? Kind.UNUSABLE : Kind.UNAVAILABLE,
-          "registry.path: cannot open the registry "
+          PREFIX
+              + "cannot open the registry "
               + file
               + ": "
               + PermanentFailure.reason(e)
@@ -90,6 +104,37 @@ final class RegistryFile implements AutoCloseable {
               + PermanentFailure.remedy(e),
           e);
     }
+  }
+
+  private void lock() throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            lockFile(),
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+            Database.OWNER_ONLY);
+    lock = channel;
+    boolean isLocked;
+    try {
+      isLocked = channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) {
+      isLocked = false; // Another registry of this process has the lock.
+    }
+    if (!isLocked) {
+      throw new RegistryException(
+          Kind.UNAVAILABLE,
+          PREFIX
+              + "another daemon uses the registry "
+              + file
+              + ": stop it, or change registry.path");
+    }
+  }
+
+  /// Creates a file beside the registry, and removes it.
+  private void requireWritableFolder() throws IOException {
+    Path trial = file.resolveSibling(file.getFileName() + ".trial");
+    Files.deleteIfExists(trial);
+    Files.createFile(trial, Database.OWNER_ONLY);
+    Files.delete(trial);
   }
 
   Path path() {
@@ -104,7 +149,7 @@ final class RegistryFile implements AutoCloseable {
   private static void requireRegularFile(Path file) {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw new RegistryException(
-          Kind.UNUSABLE, file + " is not a regular file; change registry.path");
+          Kind.UNUSABLE, PREFIX + file + " is not a regular file; change registry.path");
     }
   }
 
@@ -126,7 +171,8 @@ final class RegistryFile implements AutoCloseable {
     if (!fixed.equals(scope.prefix())) {
       throw new RegistryException(
           Kind.FOREIGN,
-          "the keys of the registry "
+          PREFIX
+              + "the keys of the registry "
               + file
               + " have ARNs that start with "
               + fixed
@@ -157,7 +203,7 @@ final class RegistryFile implements AutoCloseable {
   Database database() throws SQLException, IOException {
     Database open = database;
     if (open != null) {
-      if (!Objects.equals(identity(), identity)) {
+      if (!inMemory && !Objects.equals(identity(), identity)) {
         throw new IOException("another file replaced the registry " + file);
       }
       return open;
@@ -171,7 +217,8 @@ final class RegistryFile implements AutoCloseable {
       if (revision(fresh) < revision) {
         throw new RegistryException(
             Kind.FOREIGN,
-            "the registry "
+            PREFIX
+                + "the registry "
                 + file
                 + " is older than the daemon's copy in memory: restore the newest copy of the file,"
                 + " or restart the daemon to accept the older file");

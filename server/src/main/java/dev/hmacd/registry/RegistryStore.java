@@ -38,6 +38,12 @@ final class RegistryStore implements AutoCloseable {
     queue.start();
   }
 
+  /// As [#open], but creates no file: a missing registry is empty ([RegistryFile#openExisting]).
+  void openExisting() {
+    file.openExisting();
+    queue.start();
+  }
+
   /// Starts work for an owner. One owner may have at most half as many operations in flight as
   /// ordinary operations may wait.
   ///

@@ -635,6 +635,35 @@ final class RegistryTest {
         .hasMessageContaining("no such file or folder");
   }
 
+  @Test
+  void missingRegistryIsEmptyAndIsNotCreated() throws IOException {
+    Path missing = folder.resolve("missing.db");
+    try (var other = new Registry(missing, SCOPE, CLOCK)) {
+      other.openExisting();
+      assertThat(get(other.ownKeys().isEmpty())).isTrue();
+      assertThat(get(other.lists().creating())).isEmpty();
+    }
+    try (var files = Files.list(folder)) {
+      assertThat(files).noneMatch(file -> file.toString().contains("missing"));
+    }
+    Path nowhere = folder.resolve("nowhere/registry.db");
+    try (var other = new Registry(nowhere, SCOPE, CLOCK)) {
+      assertThatThrownBy(other::openExisting)
+          .satisfies(failsWith(Kind.UNUSABLE))
+          .hasMessageContaining("no such file or folder");
+    }
+  }
+
+  @Test
+  void existingRegistryIsOpenedAsItIs() {
+    Key key = make();
+    registry.close();
+    try (var other = new Registry(file(), SCOPE, CLOCK)) {
+      other.openExisting();
+      assertThat(other.keys().find(key.id())).isPresent();
+    }
+  }
+
   /// Otherwise callers would wait until their deadlines, and keep their places in the queue.
   @Test
   void changeFailsIfTheFileCannotBeReadAfterAFailure() throws Exception {
