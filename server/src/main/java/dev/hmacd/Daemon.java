@@ -46,7 +46,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
-/// [#reload], [#reloadTls], [#isTrustOutdated] and [#retryPin].
+/// [#reload], [#configurationAccepted], [#configurationRefused], [#reloadTls], [#isTrustOutdated]
+/// and [#retryPin].
 public final class Daemon implements AutoCloseable {
   /// Maximum time that a stop waits for lanes in a token operation, after the drain of the calls.
   private static final Duration HANGING = Duration.ofSeconds(1);
@@ -79,6 +80,8 @@ public final class Daemon implements AutoCloseable {
   private final UseCases useCases;
   private final DaemonKeySetup ownKeys;
   private final Edges edges;
+  private final ReloadStatus configurationLoads;
+  private final ReloadStatus tlsLoads;
 
   /// @param tokens in the order of the configuration
   /// @param onLost called when a token is lost and no token is in service, if the configuration has
@@ -98,6 +101,8 @@ public final class Daemon implements AutoCloseable {
       Runnable onLost,
       List<CallObserver> observers) {
     this.config = config;
+    configurationLoads = new ReloadStatus(clock);
+    tlsLoads = new ReloadStatus(clock);
     access = new Access(config.rules());
     var health = new HealthGrpcService();
     registry = new Registry(config.registry(), config.arn(), clock);
@@ -192,10 +197,11 @@ public final class Daemon implements AutoCloseable {
       registration.registerProcess();
       registration.registerEndpoint(metricsServer);
       registration.registerRegistry(registry);
+      registration.registerLoads(configurationLoads, tlsLoads);
       tokens.members().forEach(registration::registerToken);
       edges.register(registration);
       if (config.metrics().isPresent()) {
-        metricsServer.start(config.metrics().get());
+        startMetrics(config.metrics().get());
       }
     } catch (TokenException e) {
       throw closed(StartException.of(e));
@@ -210,6 +216,16 @@ public final class Daemon implements AutoCloseable {
     } catch (StartException | RuntimeException | Error e) {
       var _ = closed(e);
       throw e;
+    }
+  }
+
+  private void startMetrics(Config.Metrics settings) throws ListenException {
+    if (settings.tcp().isPresent()) {
+      metricsServer.start(settings.tcp().get());
+    }
+    if (settings.unix().isPresent()) {
+      Config.UnixSocket socket = settings.unix().get();
+      metricsServer.start(socket.path(), socket.mode());
     }
   }
 
@@ -258,11 +274,27 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
+  /// Records for the metrics that the configuration on the disk can be used. Thread-safe.
+  public void configurationAccepted() {
+    configurationLoads.succeeded();
+  }
+
+  /// Records for the metrics that the configuration on the disk cannot be used. Thread-safe.
+  public void configurationRefused() {
+    configurationLoads.failed();
+  }
+
   /// Reads the TLS files again. Thread-safe.
   ///
   /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
   public void reloadTls() throws FileException {
-    edges.reloadTls();
+    try {
+      edges.reloadTls();
+      tlsLoads.succeeded();
+    } catch (FileException e) {
+      tlsLoads.failed();
+      throw e;
+    }
   }
 
   /// Whether new connections need [#reloadTls], because a certificate authority of callers has

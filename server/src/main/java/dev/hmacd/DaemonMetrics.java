@@ -17,6 +17,7 @@ import dev.hmacd.transport.TlsContext;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +30,11 @@ final class DaemonMetrics {
   }
 
   void registerProcess() {
-    metrics.info("hmacd_build_info", "Version of hmacd.", "version", Build.read().version());
+    Build build = Build.read();
+    metrics.info(
+        "hmacd_build_info",
+        "Version and commit of hmacd.",
+        new TreeMap<>(Map.of("version", build.version(), "commit", build.commit())));
     if (FileDescriptors.max().isPresent()) {
       metrics.gauge(
           "process_open_fds",
@@ -48,6 +53,30 @@ final class DaemonMetrics {
         "1 if the registry can be read and written; 0 after a failed operation, until the next"
             + " successful operation.",
         () -> registry.isHealthy() ? 1 : 0);
+  }
+
+  /// @param configuration the configuration file
+  /// @param tls the TLS files of all edges
+  void registerLoads(ReloadStatus configuration, ReloadStatus tls) {
+    metrics.gauge(
+        "hmacd_reload_healthy",
+        "1 if the files on the disk are in use; 0 if the last reload refused them, by kind of"
+            + " files.",
+        "files",
+        Map.of(
+            "configuration",
+            () -> configuration.isHealthy() ? 1 : 0,
+            "tls",
+            () -> tls.isHealthy() ? 1 : 0));
+    metrics.gauge(
+        "hmacd_last_load_timestamp_seconds",
+        "Last successful load of files, in seconds since the Unix epoch, by kind of files.",
+        "files",
+        Map.of(
+            "configuration",
+            () -> configuration.loaded().getEpochSecond(),
+            "tls",
+            () -> tls.loaded().getEpochSecond()));
   }
 
   void registerEndpoint(MetricsServer endpoint) {

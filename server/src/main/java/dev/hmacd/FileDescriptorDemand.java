@@ -62,9 +62,14 @@ public final class FileDescriptorDemand {
             .mapToLong(token -> (long) token.lanes() + token.hanging().maxReplaced())
             .sum();
     bounds.add(new Bound("token.lanes", PER_LANE * lanes));
-    long metrics = config.metrics().isPresent() ? 1 + MetricsServer.MAX_CONNECTIONS : 0;
+    long metrics = config.metrics().map(FileDescriptorDemand::ofMetrics).orElse(0L);
     long loops = (long) PER_EVENT_LOOP * Runtime.getRuntime().availableProcessors();
     return new FileDescriptorDemand(bounds, metrics + loops + REGISTRY + RESERVE);
+  }
+
+  private static long ofMetrics(Config.Metrics metrics) {
+    long listeners = (metrics.tcp().isPresent() ? 1L : 0L) + (metrics.unix().isPresent() ? 1 : 0);
+    return listeners + MetricsServer.MAX_CONNECTIONS;
   }
 
   public long needed() {

@@ -136,9 +136,11 @@ final class Reloader implements AutoCloseable {
         used = fresh;
         daemon.reload(fresh);
       }
+      daemon.configurationAccepted();
       configProblem = "";
       return true;
     } catch (ConfigException e) {
+      daemon.configurationRefused();
       String problem = e.problems().toString();
       if (forced || !problem.equals(configProblem)) {
         log.atError().addKeyValue("problems", e.problems()).log("Configuration not reloaded");

@@ -23,7 +23,7 @@ public record Config(
     List<TokenSettings> tokens,
     Path registry,
     ArnScope arn,
-    Optional<InetSocketAddress> metrics,
+    Optional<Metrics> metrics,
     Memory memory,
     Logging logging,
     List<Rule> rules) {
@@ -57,7 +57,7 @@ public record Config(
   /// Settings of the TCP listener, for clients with a certificate.
   public record TcpListener(InetSocketAddress listen, TlsConfig tls) {}
 
-  /// Settings of the Unix socket, the listener for processes of this machine.
+  /// Settings of a Unix socket, a listener for processes of this machine.
   public record UnixSocket(Path path, Set<PosixFilePermission> mode) {
     /// Maximum length of the path in bytes. The kernel's limit is 107 bytes (unix(7), `sun_path`),
     /// and the daemon first binds the socket to `PATH.new/s`.
@@ -153,6 +153,12 @@ public record Config(
   /// @param timeout duration of an operation after which its lane is replaced
   /// @param maxReplaced maximum number of replaced lanes that hang at the same time
   public record Hanging(Duration timeout, int maxReplaced) {}
+
+  /// Settings of the metrics endpoint, with at least one listener.
+  ///
+  /// @param tcp a loopback address, for all processes of this machine
+  /// @param unix a socket whose mode decides which processes of this machine can connect
+  public record Metrics(Optional<InetSocketAddress> tcp, Optional<UnixSocket> unix) {}
 
   /// Memory bounds of the connections of both edges.
   ///

@@ -66,11 +66,12 @@ public final class ConfigFile {
             TokenSections.tokens(root),
             registry(root.section("registry")),
             arn(root.section("arn")),
-            metrics(root),
+            root.optionalSection("metrics").map(ConfigFile::metrics),
             memory(root.defaulted("memory")),
             logging(root.defaulted("logging")),
             RuleSections.rules(root.defaulted("access")));
     root.done();
+    ListenerConflicts.report(root, config);
     return config;
   }
 
@@ -106,19 +107,20 @@ public final class ConfigFile {
         account.orElse(none).account());
   }
 
-  private static Optional<InetSocketAddress> metrics(Section root) {
-    Optional<Section> section = root.optionalSection("metrics");
-    if (section.isEmpty()) {
-      return Optional.empty();
+  private static Config.Metrics metrics(Section section) {
+    Optional<Config.UnixSocket> unix =
+        section.optionalSection("unix_socket").map(EdgeSections::unix);
+    String listen = section.string("listen", unix.isPresent() ? "" : "127.0.0.1:9464");
+    Optional<InetSocketAddress> tcp = Optional.empty();
+    if (!listen.isEmpty()) {
+      InetSocketAddress address = section.address("listen", listen);
+      if (!address.getAddress().isLoopbackAddress()) {
+        section.problem("listen", "must be a loopback address: metrics are not authenticated");
+      }
+      tcp = Optional.of(address);
     }
-    Section metrics = section.get();
-    InetSocketAddress address =
-        metrics.address("listen", metrics.string("listen", "127.0.0.1:9464"));
-    if (!address.getAddress().isLoopbackAddress()) {
-      metrics.problem("listen", "must be a loopback address: metrics are not authenticated");
-    }
-    metrics.done();
-    return Optional.of(address);
+    section.done();
+    return new Config.Metrics(tcp, unix);
   }
 
   private static Config.Memory memory(Section section) {

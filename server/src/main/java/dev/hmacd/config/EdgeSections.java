@@ -47,7 +47,8 @@ final class EdgeSections {
     return new Config.TcpListener(section.address("listen", listen), files);
   }
 
-  private static Config.UnixSocket unix(Section section) {
+  /// Reads a section `unix_socket`.
+  static Config.UnixSocket unix(Section section) {
     Path path = section.requiredPath("path");
     int longest = Config.UnixSocket.MAX_PATH_BYTES;
     if (path.toString().getBytes(StandardCharsets.UTF_8).length > longest) {

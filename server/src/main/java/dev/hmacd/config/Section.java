@@ -245,9 +245,12 @@ final class Section {
   /// default value.
   void done() {
     for (Object key : values.keySet()) {
-      if (!known.contains(String.valueOf(key))) {
+      String name = String.valueOf(key);
+      if (!known.contains(name)) {
+        String suggestion =
+            Suggestion.of(name, known).map(each -> " (did you mean " + each + "?)").orElse("");
         problem(
-            String.valueOf(key), "unknown key; known keys: " + known.stream().sorted().toList());
+            name, "unknown key" + suggestion + "; known keys: " + known.stream().sorted().toList());
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.hmacd.metrics;
 import dev.hmacd.token.LaneObserver;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.CallObserver;
+import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Outcome;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
@@ -11,8 +12,11 @@ import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.core.metrics.Info;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.DoubleSupplier;
@@ -24,17 +28,21 @@ import java.util.function.DoubleSupplier;
 public final class Metrics implements CallObserver {
   private static final double NANOS = 1e9;
 
+  /// Values of the label `edge`: the edge's section of the configuration.
+  private static final Map<Edge, String> EDGES = edges();
+
   private final PrometheusRegistry registry = new PrometheusRegistry();
   private final Counter calls =
       Counter.builder()
           .name("hmacd_calls_total")
-          .help("Ended calls, by method and reason; the reason of a successful call is OK.")
-          .labelNames("method", "reason")
+          .help("Ended calls, by edge, method and reason. A successful call has the reason OK.")
+          .labelNames("edge", "method", "reason")
           .register(registry);
   private final Histogram callSeconds =
       histogram(
           "hmacd_call_duration_seconds",
           "Duration of calls, from the arrival of the request to the answer.",
+          "edge",
           "method");
   private final Histogram queueSeconds =
       histogram(
@@ -59,6 +67,15 @@ public final class Metrics implements CallObserver {
 
   public Metrics() {
     MemoryMetrics.register(registry);
+    ProcessMetrics.register(registry);
+  }
+
+  private static Map<Edge, String> edges() {
+    Map<Edge, String> labels = new EnumMap<>(Edge.class);
+    for (Edge edge : Edge.values()) {
+      labels.put(edge, edge.name().toLowerCase(Locale.ROOT));
+    }
+    return labels;
   }
 
   private Histogram histogram(String name, String help, String... labels) {
@@ -75,9 +92,10 @@ public final class Metrics implements CallObserver {
 
   @Override
   public void ended(Call call, Outcome outcome, long nanos) {
+    String edge = EDGES.get(call.edge());
     String method = call.method().name();
-    calls.labelValues(method, outcome.reason()).inc();
-    callSeconds.labelValues(method).observe(nanos / NANOS);
+    calls.labelValues(edge, method, outcome.reason()).inc();
+    callSeconds.labelValues(edge, method).observe(nanos / NANOS);
   }
 
   /// Adds a callback counter, whose value is read at each scrape.
@@ -119,12 +137,33 @@ public final class Metrics implements CallObserver {
         .register(registry);
   }
 
-  /// Adds a metric with the constant value 1, whose label has the information.
+  /// Adds a callback gauge with one label, whose values are read at each scrape.
+  ///
+  /// @param values the value for each label value
+  public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
+    GaugeWithCallback.builder()
+        .name(name)
+        .help(help)
+        .labelNames(label)
+        .callback(
+            callback ->
+                values.forEach(
+                    (labelValue, value) -> callback.call(value.getAsDouble(), labelValue)))
+        .register(registry);
+  }
+
+  /// Adds a metric with the constant value 1, whose labels have the information.
   ///
   /// @param name ends in `_info`
-  public void info(String name, String help, String label, String value) {
-    Info info = Info.builder().name(name).help(help).labelNames(label).register(registry);
-    info.setLabelValues(value);
+  /// @param labels the value of each label
+  public void info(String name, String help, SortedMap<String, String> labels) {
+    Info info =
+        Info.builder()
+            .name(name)
+            .help(help)
+            .labelNames(labels.keySet().toArray(String[]::new))
+            .register(registry);
+    info.setLabelValues(labels.values().toArray(String[]::new));
   }
 
   /// The metrics of one token, with its serial number as a label.

@@ -5,25 +5,38 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import dev.hmacd.transport.AcceptFailureLog;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.ListenException;
+import dev.hmacd.transport.UnixSocketFile;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
 import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.ServerChannel;
 import io.netty.channel.ServerChannelRecvByteBufAllocator;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.handler.codec.DelimiterBasedFrameDecoder;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpServerCodec;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// Serves the metrics over HTTP, without authentication. Connections are on one event loop of the
-/// daemon, and a thread of its own renders the scrapes ([ScrapeRenderer]).
+/// Serves the metrics over HTTP, on TCP and on a Unix socket, without authentication. Connections
+/// are on one event loop of the daemon, and a thread of its own renders the scrapes
+/// ([ScrapeRenderer]). The bounds hold for both listeners together.
 public final class MetricsServer implements AutoCloseable {
   /// Maximum number of connections. Above it, a new connection takes the place of a connection of
   /// the address with most connections ([ScrapeLimits]).
@@ -34,11 +47,19 @@ public final class MetricsServer implements AutoCloseable {
   /// its connection.
   private static final int MAX_ACCEPTS = MAX_CONNECTIONS / 4;
 
+  /// The configuration key of the TCP listener.
+  public static final String LISTEN_KEY = "metrics.listen";
+
+  /// The configuration key of the Unix socket.
+  public static final String UNIX_SOCKET_KEY = "metrics.unix_socket.path";
+
   /// Maximum size of a request line and all header fields together.
   static final int MAX_HEAD_BYTES = 8192;
 
   /// Size of one read of a connection.
   private static final int READ_BYTES = 2048;
+
+  private static final Logger log = LoggerFactory.getLogger(MetricsServer.class);
 
   private static final ScrapeLimits.Settings LIMITS =
       new ScrapeLimits.Settings(MAX_CONNECTIONS, Duration.ofSeconds(10));
@@ -46,7 +67,12 @@ public final class MetricsServer implements AutoCloseable {
   private final EventLoops loops;
   private final ScrapeLimits limits;
   private final ScrapeRenderer renderer;
-  private @Nullable Channel listening;
+  private @Nullable EventLoop loop;
+  private @Nullable Channel tcp;
+  private @Nullable Channel unix;
+
+  /// The file of the Unix socket, which [#close] removes; null if the server has no Unix socket.
+  private @Nullable UnixSocketFile socket;
 
   /// @param loops event loops, started before this server
   public MetricsServer(Metrics metrics, EventLoops loops) {
@@ -59,15 +85,39 @@ public final class MetricsServer implements AutoCloseable {
     this.renderer = new ScrapeRenderer(metrics.registry());
   }
 
-  /// Starts to listen.
+  /// Starts to listen on a TCP address.
   ///
   /// @param address a loopback address: every process that reaches it can read the metrics
   public void start(InetSocketAddress address) throws ListenException {
-    ChannelFuture bound =
+    tcp = bind(EventLoops.tcp(), address, LISTEN_KEY, address);
+  }
+
+  /// Starts to listen on a Unix socket.
+  ///
+  /// @param mode file mode, which determines the users that may read the metrics
+  public void start(Path path, Set<PosixFilePermission> mode) throws ListenException {
+    var file = new UnixSocketFile(UNIX_SOCKET_KEY, path);
+    file.prepare();
+    unix =
+        bind(
+            EpollServerDomainSocketChannel::new,
+            new DomainSocketAddress(file.toBind().toFile()),
+            UNIX_SOCKET_KEY,
+            path);
+    socket = file;
+    file.publish(mode);
+    log.atInfo().addKeyValue("path", path).log("Serving metrics on a Unix socket");
+  }
+
+  /// @param key the configuration key of the address
+  /// @param configured the configured address, for error messages
+  private Channel bind(
+      ChannelFactory<ServerChannel> channels, SocketAddress address, String key, Object configured)
+      throws ListenException {
+    ServerBootstrap bootstrap =
         new ServerBootstrap()
-            .group(loops.group().next()) // One event loop: the limits have no locks.
-            .channelFactory(EventLoops.tcp())
-            .option(ChannelOption.SO_REUSEADDR, true)
+            .group(loop())
+            .channelFactory(channels)
             .handler(
                 new ChannelInboundHandlerAdapter() {
                   @Override
@@ -93,13 +143,25 @@ public final class MetricsServer implements AutoCloseable {
                   protected void initChannel(Channel connection) {
                     accept(connection);
                   }
-                })
-            .bind(address)
-            .awaitUninterruptibly();
-    if (!bound.isSuccess()) {
-      throw ListenException.of("metrics.listen", address, bound.cause());
+                });
+    if (address instanceof InetSocketAddress) {
+      bootstrap.option(ChannelOption.SO_REUSEADDR, true);
     }
-    listening = bound.channel();
+    ChannelFuture bound = bootstrap.bind(address).awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw ListenException.of(key, configured, bound.cause());
+    }
+    return bound.channel();
+  }
+
+  /// The event loop of all listeners and connections, so that the limits need no locks.
+  private EventLoop loop() {
+    EventLoop known = loop;
+    if (known == null) {
+      known = loops.group().next();
+      loop = known;
+    }
+    return known;
   }
 
   private void accept(Channel channel) {
@@ -121,9 +183,9 @@ public final class MetricsServer implements AutoCloseable {
             connection);
   }
 
-  /// The port on which this server listens; 0 before [#start].
+  /// The TCP port on which this server listens; 0 without a TCP listener.
   public int port() {
-    Channel bound = listening;
+    Channel bound = tcp;
     return bound == null ? 0 : ((InetSocketAddress) bound.localAddress()).getPort();
   }
 
@@ -134,10 +196,17 @@ public final class MetricsServer implements AutoCloseable {
   /// Stops listening. The shutdown of the event loops closes the connections.
   @Override
   public void close() {
-    Channel bound = listening;
-    if (bound != null) {
-      bound.close().awaitUninterruptibly();
+    close(tcp);
+    close(unix);
+    if (socket != null) {
+      socket.remove();
     }
     renderer.close();
+  }
+
+  private static void close(@Nullable Channel listening) {
+    if (listening != null) {
+      listening.close().awaitUninterruptibly();
+    }
   }
 }

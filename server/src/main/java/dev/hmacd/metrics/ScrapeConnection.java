@@ -17,7 +17,6 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.Future;
@@ -51,8 +50,10 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     LINGER
   }
 
+  private static final String UNIX_SOCKET = "Unix socket";
+
   private final Channel channel;
-  private final InetAddress source;
+  private final Object source;
   private final ScrapeLimits limits;
   private final ScrapeRenderer renderer;
   private Phase phase = Phase.REQUEST;
@@ -67,7 +68,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     this.source =
         channel.remoteAddress() instanceof InetSocketAddress remote
             ? remote.getAddress()
-            : InetAddress.getLoopbackAddress();
+            : UNIX_SOCKET;
     this.limits = limits;
     this.renderer = renderer;
   }
@@ -78,8 +79,8 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     return phase == Phase.SCRAPE;
   }
 
-  /// The client's address.
-  InetAddress source() {
+  /// The client's address; one value for all clients of the Unix socket.
+  Object source() {
     return source;
   }
 

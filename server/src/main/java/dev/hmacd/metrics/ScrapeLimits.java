@@ -1,6 +1,5 @@
 package dev.hmacd.metrics;
 
-import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -48,7 +47,7 @@ final class ScrapeLimits {
   }
 
   private ScrapeConnection evictionCandidate() {
-    Map<InetAddress, List<ScrapeConnection>> byAddress = new LinkedHashMap<>();
+    Map<Object, List<ScrapeConnection>> byAddress = new LinkedHashMap<>();
     for (ScrapeConnection each : connections) {
       byAddress.computeIfAbsent(each.source(), _ -> new ArrayList<>()).add(each);
     }

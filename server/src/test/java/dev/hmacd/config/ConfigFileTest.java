@@ -27,7 +27,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class ConfigFileTest {
   private static final String REST =
@@ -104,7 +106,7 @@ final class ConfigFileTest {
               max_replaced_lanes: 0
             registry: {path: registry.db}
             arn: {partition: aws-cn, region: cn-north-1, account: "123456789012"}
-            metrics: {listen: "[::1]:0"}
+            metrics: {listen: "[::1]:0", unix_socket: {path: metrics.sock, mode: rw-------}}
             memory: {max_connection_percent: 80}
             logging: {format: json, level: debug}
             access:
@@ -188,7 +190,13 @@ final class ConfigFileTest {
                         new Config.Hanging(Duration.ofMillis(100), 0))),
                 folder.resolve("registry.db"),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
-                Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
+                Optional.of(
+                    new Config.Metrics(
+                        Optional.of(new InetSocketAddress(InetAddress.ofLiteral("::1"), 0)),
+                        Optional.of(
+                            new Config.UnixSocket(
+                                folder.resolve("metrics.sock"),
+                                PosixFilePermissions.fromString("rw-------"))))),
                 new Config.Memory(80),
                 new Config.Logging(true, Config.Level.DEBUG),
                 List.of(
@@ -271,8 +279,8 @@ final class ConfigFileTest {
               "access.rules[0].actions[0]: must be \"*\" or one of " + List.of(Action.values()),
               "access.rules[0].keys[0]: a key must be \"*\", a key id, alias/NAME or alias/PREFIX*",
               "access.rules[1]: must be a mapping",
-              "acess: unknown key; known keys: [access, arn, aws_kms, grpc, logging, memory,"
-                  + " metrics, registry, token, tokens]",
+              "acess: unknown key (did you mean access?); known keys: [access, arn, aws_kms, grpc,"
+                  + " logging, memory, metrics, registry, token, tokens]",
             }),
         argumentSet(
             "unknown keys of every section are errors",
@@ -311,7 +319,7 @@ final class ConfigFileTest {
                   + " probe_interval, probe_timeout, queue, serial, session_copies, verify_macs]",
               "registry.x: unknown key; known keys: [path]",
               "arn.x: unknown key; known keys: [account, partition, region]",
-              "metrics.x: unknown key; known keys: [listen]",
+              "metrics.x: unknown key; known keys: [listen, unix_socket]",
               "logging.x: unknown key; known keys: [format, level]",
               "access.rules[0].x: unknown key; known keys: [actions, keys, principals]",
               "access.x: unknown key; known keys: [rules]",
@@ -393,6 +401,23 @@ final class ConfigFileTest {
             "path with a NUL",
             "grpc: {unix_socket: {path: \"a\\0b\"}}\n" + REST,
             new String[] {"grpc.unix_socket.path: Nul character not allowed: a\0b"}),
+        argumentSet(
+            "listeners on one address, and sockets at one path",
+            """
+            grpc:
+              listen: 0.0.0.0:9464
+              tls: {certificate: c, private_key: k, client_ca: a}
+              unix_socket: {path: s}
+            aws_kms: {listen: 127.0.0.1:9464}
+            metrics: {listen: "127.0.0.1:9464", unix_socket: {path: ./s}}
+            """
+                + REST,
+            new String[] {
+              "aws_kms.listen: is in use by grpc.listen (/0.0.0.0:9464); choose another one",
+              "metrics.listen: is in use by grpc.listen (/0.0.0.0:9464); choose another one",
+              "metrics.unix_socket.path: is in use by grpc.unix_socket.path (FOLDER/s); choose"
+                  + " another one",
+            }),
         argumentSet(
             "numbers and durations just outside their ranges",
             """
@@ -520,7 +545,53 @@ final class ConfigFileTest {
   void everyProblemIsReportedWithItsPathAndValidValues(String yaml, String[] problems) {
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> read(yaml))
-        .satisfies(e -> assertThat(e.problems()).containsExactlyInAnyOrder(problems));
+        .satisfies(
+            e ->
+                assertThat(e.problems())
+                    .containsExactlyInAnyOrder(
+                        Stream.of(problems)
+                            .map(problem -> problem.replace("FOLDER", folder.toString()))
+                            .toArray(String[]::new)));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"registri, registry", "metric, metrics", "acccess, access"})
+  void unknownKeyNamesTheKeyThatItResembles(String key, String known) {
+    assertUnknown(key, "unknown key (did you mean " + known + "?); known keys: [");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"x", "tls", "telemetry"})
+  void unknownKeyThatResemblesNoKeyHasNoSuggestion(String key) {
+    assertUnknown(key, "unknown key; known keys: [");
+  }
+
+  private void assertUnknown(String key, String text) {
+    assertThatExceptionOfType(ConfigException.class)
+        .isThrownBy(() -> read(SMALLEST + key + ": 1\n"))
+        .satisfies(
+            e ->
+                assertThat(e.problems()).singleElement().asString().startsWith(key + ": " + text));
+  }
+
+  @Test
+  void metricsOnAUnixSocketNeedNoPort() throws Exception {
+    Config.Metrics metrics =
+        read(SMALLEST + "metrics: {unix_socket: {path: m}}\n").metrics().orElseThrow();
+    assertThat(metrics.tcp()).isEmpty();
+    assertThat(metrics.unix())
+        .contains(
+            new Config.UnixSocket(
+                folder.resolve("m"), PosixFilePermissions.fromString("rw-rw----")));
+  }
+
+  @Test
+  void metricsAreOnADefaultPort() throws Exception {
+    assertThat(read(SMALLEST + "metrics: {}\n").metrics())
+        .contains(
+            new Config.Metrics(
+                Optional.of(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 9464)),
+                Optional.empty()));
   }
 
   static Stream<Arguments> noConfiguration() {

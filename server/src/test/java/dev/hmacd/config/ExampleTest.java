@@ -57,6 +57,9 @@ final class ExampleTest {
           "arn.region",
           "arn.account",
           "metrics",
+          "metrics.listen", // Has its default only without metrics.unix_socket.
+          "metrics.unix_socket",
+          "metrics.unix_socket.path",
           "access",
           "access.rules");
 

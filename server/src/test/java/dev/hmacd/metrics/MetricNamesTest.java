@@ -1,15 +1,19 @@
 package dev.hmacd.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.v1.KeySpec;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -40,7 +44,8 @@ final class MetricNamesTest {
   @Test
   void instantsAndDurationsHaveTheirSuffixes() throws Exception {
     Map<String, String> seconds = comments(scrape(), "TYPE");
-    seconds.keySet().removeIf(name -> !name.endsWith("_seconds"));
+    // All client libraries of Prometheus have process_start_time_seconds.
+    seconds.keySet().removeIf(name -> !name.endsWith("_seconds") || name.startsWith("process_"));
     assertThat(seconds)
         .hasSizeGreaterThan(3)
         .allSatisfy(
@@ -53,11 +58,49 @@ final class MetricNamesTest {
   @Test
   void buildProcessAndRegistryHaveMetrics() throws Exception {
     assertThat(scrape())
-        .containsPattern("(?m)^hmacd_build_info\\{version=\"[^\"]+\"} 1$")
+        .containsPattern("(?m)^hmacd_build_info\\{.*\\bversion=\"[^\"]+\".*} 1$")
+        .containsPattern("(?m)^hmacd_build_info\\{.*\\bcommit=\"[^\"]+\".*} 1$")
+        .containsPattern("(?m)^process_start_time_seconds [1-9]")
+        .containsPattern("(?m)^process_cpu_seconds_total [0-9]")
+        .containsPattern("(?m)^process_resident_memory_bytes [1-9]")
+        .containsPattern("(?m)^hmacd_reload_healthy\\{files=\"configuration\"} 1\\.0$")
+        .containsPattern("(?m)^hmacd_reload_healthy\\{files=\"tls\"} 1\\.0$")
+        .containsPattern("(?m)^hmacd_last_load_timestamp_seconds\\{files=\"tls\"} [1-9]")
         .containsPattern("(?m)^process_open_fds [1-9]")
         .containsPattern("(?m)^process_max_fds [1-9]")
         .containsPattern("(?m)^hmacd_metrics_connections 1\\.0$")
         .containsPattern("(?m)^hmacd_registry_healthy 1\\.0$");
+  }
+
+  @Test
+  void callsHaveTheirEdge() {
+    try (var daemon = LoopbackDaemon.withAdmin().start();
+        var client = HttpClient.newHttpClient()) {
+      var _ = daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256);
+      Eventually.holds(
+          "the call is counted with its edge",
+          () ->
+              body(daemon, client)
+                  .contains(
+                      "hmacd_calls_total{edge=\"grpc\",method=\"CreateKey\",reason=\"OK\"} 1.0\n"));
+    }
+  }
+
+  @Test
+  void refusedReloadIsReportedUntilTheNextSuccess() throws Exception {
+    try (var daemon = LoopbackDaemon.withAdmin().start()) {
+      assertThat(daemon.metric("hmacd_reload_healthy")).isEqualTo(2);
+      daemon.daemon().configurationRefused();
+      assertThat(daemon.metric("hmacd_reload_healthy")).isEqualTo(1);
+      String key = Files.readString(daemon.folder().resolve("server-key.pem"));
+      Files.writeString(daemon.folder().resolve("server-key.pem"), "");
+      assertThatThrownBy(daemon.daemon()::reloadTls).hasMessageContaining("grpc.tls.private_key");
+      assertThat(daemon.metric("hmacd_reload_healthy")).isEqualTo(0);
+      Files.writeString(daemon.folder().resolve("server-key.pem"), key);
+      daemon.daemon().reloadTls();
+      daemon.daemon().configurationAccepted();
+      assertThat(daemon.metric("hmacd_reload_healthy")).isEqualTo(2);
+    }
   }
 
   @Test
@@ -81,15 +124,26 @@ final class MetricNamesTest {
         .collect(Collectors.toMap(line -> line.group(2), line -> line.group(3)));
   }
 
-  private static String scrape() throws IOException, InterruptedException {
+  private static String scrape() {
     try (var daemon = LoopbackDaemon.on(SoftHsm.shared()).allowingAll("admin").awsKms().start();
         var client = HttpClient.newHttpClient()) {
       var _ =
           daemon.as("admin").createKey(KeySpec.KEY_SPEC_HMAC_256); // `hmacd_calls` counts the call.
-      URI metrics = URI.create("http://127.0.0.1:" + daemon.daemon().metricsPort() + "/metrics");
+      return body(daemon, client);
+    }
+  }
+
+  private static String body(LoopbackDaemon daemon, HttpClient client) {
+    URI metrics = URI.create("http://127.0.0.1:" + daemon.daemon().metricsPort() + "/metrics");
+    try {
       return client
           .send(HttpRequest.newBuilder(metrics).build(), HttpResponse.BodyHandlers.ofString())
           .body();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
     }
   }
 }

@@ -9,11 +9,19 @@ import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.RawHttp1;
 import dev.hmacd.testing.RawHttp1.Answer;
 import dev.hmacd.transport.EventLoops;
+import dev.hmacd.transport.ListenException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +31,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -35,6 +44,7 @@ final class MetricsServerTest {
   /// No timeout ends a connection in most tests.
   private static final Duration LONG = Duration.ofHours(1);
 
+  @TempDir Path folder;
   private final EventLoops loops = new EventLoops();
   private final Metrics metrics = new Metrics();
   private final List<AutoCloseable> opened = new ArrayList<>();
@@ -128,6 +138,52 @@ final class MetricsServerTest {
         caller.write("GET /metrics?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").read();
     assertThat(last.status()).isEqualTo(200);
     assertThat(caller.isClosedByPeer()).isTrue();
+  }
+
+  /// Scrapes on a Unix socket, and returns the answer up to the end of the connection.
+  private static String scrape(Path path) throws IOException {
+    try (var channel = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      String request = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      ByteBuffer out = ByteBuffer.wrap(request.getBytes(US_ASCII));
+      while (out.hasRemaining()) {
+        var _ = channel.write(out);
+      }
+      return new String(Channels.newInputStream(channel).readAllBytes(), US_ASCII);
+    }
+  }
+
+  @Test
+  void unixSocketHasItsModeAndTheBoundsOfThePort() throws IOException {
+    MetricsServer server = serve(LONG);
+    Path path = folder.resolve("metrics.sock");
+    server.start(path, PosixFilePermissions.fromString("rw-------"));
+    assertThat(Files.getPosixFilePermissions(path))
+        .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+    assertThat(folder.resolve("metrics.sock.new")).doesNotExist();
+    assertThat(scrape(path))
+        .startsWith("HTTP/1.1 200 OK\r\n")
+        .contains("jvm_memory_used_bytes{area=\"heap\"}");
+    assertServes(server);
+
+    RawHttp1 first = caller(server);
+    Eventually.holds("the connection is counted", () -> server.openConnections() >= 1);
+    for (int i = 0; i < MAX_CONNECTIONS; i++) {
+      opened.add(SocketChannel.open(UnixDomainSocketAddress.of(path)));
+    }
+    assertThat(first.isClosedByPeer()).isTrue();
+    server.close();
+    assertThat(path).doesNotExist();
+  }
+
+  @Test
+  void otherFileAtThePathOfTheUnixSocketIsKept() throws IOException {
+    MetricsServer server = serve(LONG);
+    Path path = Files.writeString(folder.resolve("metrics.sock"), "precious");
+    assertThatThrownBy(() -> server.start(path, PosixFilePermissions.fromString("rw-------")))
+        .isInstanceOf(ListenException.class)
+        .hasMessageContainingAll("metrics.unix_socket.path", path.toString(), "a regular file");
+    server.close();
+    assertThat(path).hasContent("precious");
   }
 
   @Test
