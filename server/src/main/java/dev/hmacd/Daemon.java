@@ -8,7 +8,6 @@ import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.Metrics;
 import dev.hmacd.metrics.MetricsServer;
 import dev.hmacd.registry.Registry;
-import dev.hmacd.registry.RegistryException;
 import dev.hmacd.rpc.HealthGrpcService;
 import dev.hmacd.token.HealthCheck;
 import dev.hmacd.token.Lanes;
@@ -41,7 +40,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -125,7 +123,7 @@ public final class Daemon implements AutoCloseable {
             new TagService(registry, access),
             new RandomService(registry, access, router),
             new AccessKeyService(registry, access, router, clock));
-    ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), this.tokens);
+    ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), tokens);
     List<CallObserver> all = new ArrayList<>(observers);
     all.add(new UnforeseenFailureLog());
     all.add(metrics);
@@ -177,45 +175,45 @@ public final class Daemon implements AutoCloseable {
   /// Opens all parts and serves calls. The health status is SERVING after the first successful
   /// health check. If the start fails, all parts are closed.
   ///
-  /// @throws StartException with the remedy for an operator
+  /// @throws StartException with the remedy for an operator, of the first failure alone;
+  ///   [StartCheck] finds the others
   public void start(Provision provision) throws StartException {
     warnOfFileDescriptorShortage();
     try {
-      edges.startLoadingTls();
-      registry.open();
-      ownKeys.createMissing(provision);
-      Map<String, DaemonKey> probeKeys = ownKeys.probeKeys();
-      DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
-      useCases.accessKeys().start(master.key(), master.holders());
-      tokens.start(probeKeys);
-      recovery.recoverAll();
-      deletion.start();
-      loops.start();
-      edges.start();
-      tokens.startProbes(probeKeys);
-      var registration = new DaemonMetrics(metrics);
-      registration.registerProcess();
-      registration.registerEndpoint(metricsServer);
-      registration.registerRegistry(registry);
-      registration.registerLoads(configurationLoads, tlsLoads);
-      tokens.members().forEach(registration::registerToken);
-      edges.register(registration);
-      if (config.metrics().isPresent()) {
-        startMetrics(config.metrics().get());
-      }
-    } catch (TokenException e) {
-      throw closed(StartException.of(e));
-    } catch (RegistryException e) {
-      throw closed(StartException.of(e));
-    } catch (CompletionException e) {
-      throw StartException.of(closed(e));
-    } catch (ListenException e) {
-      throw closed(StartException.of(e));
-    } catch (FileException e) {
-      throw closed(StartException.of(e));
+      StartException.convert(() -> open(provision));
     } catch (StartException | RuntimeException | Error e) {
-      var _ = closed(e);
+      closeAfter(e);
       throw e;
+    }
+  }
+
+  private void open(Provision provision)
+      throws StartException, TokenException, ListenException, FileException {
+    edges.startLoadingTls();
+    if (provision == Provision.NEVER) {
+      registry.openExisting(); // An operator has to run hmacd init, which creates the registry.
+    } else {
+      registry.open();
+    }
+    ownKeys.createMissing(provision);
+    Map<String, DaemonKey> probeKeys = ownKeys.probeKeys();
+    DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
+    useCases.accessKeys().start(master.key(), master.holders());
+    tokens.start(probeKeys);
+    recovery.recoverAll();
+    deletion.start();
+    loops.start();
+    edges.start();
+    tokens.startProbes(probeKeys);
+    var registration = new DaemonMetrics(metrics);
+    registration.registerProcess();
+    registration.registerEndpoint(metricsServer);
+    registration.registerRegistry(registry);
+    registration.registerLoads(configurationLoads, tlsLoads);
+    tokens.members().forEach(registration::registerToken);
+    edges.register(registration);
+    if (config.metrics().isPresent()) {
+      startMetrics(config.metrics().get());
     }
   }
 
@@ -243,13 +241,12 @@ public final class Daemon implements AutoCloseable {
 
   /// Closes all parts after a failed start. A failure to close is a suppressed exception of the
   /// start's failure.
-  private <E extends Throwable> E closed(E failure) {
+  private void closeAfter(Throwable failure) {
     try {
       close();
     } catch (RuntimeException | Error e) {
       failure.addSuppressed(e);
     }
-    return failure;
   }
 
   /// Allows one more login with each refused PIN. Thread-safe.

@@ -3,8 +3,8 @@ package dev.hmacd;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.token.Provisioning;
+import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
-import dev.hmacd.token.TokenPool;
 import dev.hmacd.token.TokenSession;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,13 +22,14 @@ import java.util.Optional;
 final class DaemonKeySetup {
   private final Path registry;
   private final DaemonKeyRegistry ownKeys;
-  private final TokenPool tokens;
+  private final List<Token> tokens;
 
   /// @param registry path of the registry, for error messages
-  DaemonKeySetup(Path registry, DaemonKeyRegistry ownKeys, TokenPool tokens) {
+  /// @param tokens in the order of the configuration
+  DaemonKeySetup(Path registry, DaemonKeyRegistry ownKeys, List<Token> tokens) {
     this.registry = registry;
     this.ownKeys = ownKeys;
-    this.tokens = tokens;
+    this.tokens = List.copyOf(tokens);
   }
 
   /// The master key, from which the secrets of access keys are derived.
@@ -53,14 +54,14 @@ final class DaemonKeySetup {
   }
 
   private void createMissing() throws TokenException {
-    for (TokenPool.Member member : tokens.members()) {
+    for (Token token : tokens) {
       for (DaemonKey.Purpose purpose : DaemonKey.Purpose.values()) {
-        if (find(member.serial(), purpose).isPresent()) {
+        if (find(serial(token), purpose).isPresent()) {
           continue;
         }
-        try (TokenSession session = member.token().open()) {
+        try (TokenSession session = token.open()) {
           DaemonKey created = Provisioning.ensure(session, purpose, Optional.empty());
-          var _ = ownKeys.put(member.serial(), created).join();
+          var _ = ownKeys.put(serial(token), created).join();
         }
       }
     }
@@ -69,15 +70,20 @@ final class DaemonKeySetup {
   /// The probe keys (keys for the health check), by serial number of their token.
   Map<String, DaemonKey> probeKeys() throws StartException, TokenException {
     Map<String, DaemonKey> found = new HashMap<>();
-    for (String serial : tokens.serials()) {
-      Optional<DaemonKey> key = find(serial, DaemonKey.Purpose.PROBE);
-      if (key.isEmpty()) {
-        requireRegistryNotLost(LostRegistryDetector.INIT);
-        throw missing(DaemonKey.Purpose.PROBE, serial);
-      }
-      found.put(serial, key.get());
+    for (Token token : tokens) {
+      found.put(serial(token), probeKey(token));
     }
     return found;
+  }
+
+  /// The probe key of a token.
+  DaemonKey probeKey(Token token) throws StartException, TokenException {
+    Optional<DaemonKey> key = find(serial(token), DaemonKey.Purpose.PROBE);
+    if (key.isEmpty()) {
+      requireRegistryNotLost(LostRegistryDetector.INIT);
+      throw missing(DaemonKey.Purpose.PROBE, serial(token));
+    }
+    return key.get();
   }
 
   /// Finds the master key of access keys: that of the first token with a master key. Other tokens
@@ -85,7 +91,7 @@ final class DaemonKeySetup {
   AccessKeyMaster accessKeyMaster() throws StartException {
     Optional<DaemonKey> master = Optional.empty();
     List<String> holders = new ArrayList<>();
-    for (String serial : tokens.serials()) {
+    for (String serial : serials()) {
       Optional<DaemonKey> key = find(serial, DaemonKey.Purpose.ACCESS_KEYS);
       if (master.isEmpty()) {
         master = key;
@@ -95,7 +101,7 @@ final class DaemonKeySetup {
       }
     }
     if (master.isEmpty()) {
-      throw missing(DaemonKey.Purpose.ACCESS_KEYS, String.join(" or ", tokens.serials()));
+      throw missing(DaemonKey.Purpose.ACCESS_KEYS, String.join(" or ", serials()));
     }
     return new AccessKeyMaster(master.get(), holders);
   }
@@ -106,11 +112,11 @@ final class DaemonKeySetup {
     if (!ownKeys.isEmpty().join()) {
       return;
     }
-    for (TokenPool.Member member : tokens.members()) {
-      try (TokenSession session = member.token().open()) {
+    for (Token token : tokens) {
+      try (TokenSession session = token.open()) {
         TokenSession.Count keys = LostRegistryDetector.keysKnownBefore(session);
         if (!keys.isNone()) {
-          throw LostRegistryDetector.lost(registry, member.serial(), keys, otherwise);
+          throw LostRegistryDetector.lost(registry, serial(token), keys, otherwise);
         }
       }
     }
@@ -119,7 +125,7 @@ final class DaemonKeySetup {
   /// Refuses a registry that has recorded probe keys only on tokens that are not present.
   private void requireKnownTokens() throws StartException {
     List<String> known = recordedTokens(DaemonKey.Purpose.PROBE);
-    if (!known.isEmpty() && tokens.serials().stream().noneMatch(known::contains)) {
+    if (!known.isEmpty() && serials().stream().noneMatch(known::contains)) {
       throw new StartException(
           "the registry "
               + registry
@@ -128,6 +134,15 @@ final class DaemonKeySetup {
               + ", which is not present: restore that token, or remove the folder of hmacd dev",
           ExitCode.CONFIG);
     }
+  }
+
+  /// Serial numbers, in the order of the configuration.
+  private List<String> serials() {
+    return tokens.stream().map(DaemonKeySetup::serial).toList();
+  }
+
+  private static String serial(Token token) {
+    return token.info().serial();
   }
 
   private Optional<DaemonKey> find(String serial, DaemonKey.Purpose purpose) {
@@ -141,7 +156,7 @@ final class DaemonKeySetup {
   private StartException missing(DaemonKey.Purpose purpose, String serial) {
     List<String> others = recordedTokens(purpose);
     return new StartException(
-        "the registry "
+        "registry.path: the registry "
             + registry
             + " has no record of the key "
             + DaemonKey.label(purpose)

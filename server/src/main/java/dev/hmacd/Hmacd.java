@@ -24,7 +24,8 @@ public final class Hmacd {
     }
   }
 
-  /// Prints the message of an expected failure, or the stack trace of an unexpected failure.
+  /// Prints the messages of an expected failure, one in each line, or the stack trace of an
+  /// unexpected failure.
   ///
   /// @return the exit code of the process
   static ExitCode report(Throwable failure, PrintStream out) {
@@ -33,7 +34,7 @@ public final class Hmacd {
       return ExitCode.USAGE;
     }
     if (failure instanceof StartException e) {
-      out.println("hmacd: " + e.getMessage());
+      e.problems().forEach(problem -> out.println("hmacd: " + problem));
     } else {
       out.println("hmacd: unexpected error; report it with these lines:");
       failure.printStackTrace(out);

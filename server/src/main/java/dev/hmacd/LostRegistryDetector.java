@@ -53,7 +53,7 @@ public final class LostRegistryDetector {
   /// @param otherwise remedy for an operator without a backup of the registry
   public static StartException lost(Path registry, String serial, Count keys, String otherwise) {
     return new StartException(
-        "the registry "
+        "registry.path: the registry "
             + registry
             + " is new, but token "
             + serial

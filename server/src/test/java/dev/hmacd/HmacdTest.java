@@ -54,6 +54,13 @@ final class HmacdTest {
   }
 
   @Test
+  void eachProblemHasALine() {
+    var failure = new StartException(List.of("one", "two"), ExitCode.CONFIG, null);
+    assertThat(report(failure)).isEqualTo(ExitCode.CONFIG);
+    assertThat(printed.toString(UTF_8)).isEqualTo("hmacd: one\nhmacd: two\n");
+  }
+
+  @Test
   void usageErrorRefersToTheHelp() {
     Throwable failure = catchThrowable(() -> CommandLine.run(new String[] {"nonsense"}));
     assertThat(report(failure)).isEqualTo(ExitCode.USAGE);

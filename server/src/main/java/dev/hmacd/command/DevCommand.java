@@ -62,8 +62,7 @@ final class DevCommand implements Command {
 
       Config config = CommandSetup.config(folder.config());
       var exit = new ProcessExit();
-      var daemon =
-          new Daemon(config, CommandSetup.tokens(config), Clock.systemUTC(), exit::restart);
+      var daemon = new Daemon(config, TokenSetup.tokens(config), Clock.systemUTC(), exit::restart);
       var reloader = new Reloader(folder.config(), config, daemon);
       certificates.finish();
       // Without --pin-file, the folder has both the registry and the token, so a new registry

@@ -50,6 +50,7 @@ final class InitCommand implements Command {
   @Override
   public ExitCode run(Arguments arguments) throws UsageException, StartException {
     Config config = CommandSetup.config(arguments.getPath(CONFIG));
+    RootWarning.logIfAny(config.registry());
     var modules = new Pkcs11Modules();
     try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
         var tokens = new Ceremony(registry.ownKeys())) {

@@ -40,7 +40,7 @@ final class SettingsTrial {
     try {
       measure(key);
     } catch (TokenException | StartException e) {
-      list.fail("speed", String.valueOf(e.getMessage()));
+      list.tolerated("speed", String.valueOf(e.getMessage()));
     }
   }
 
@@ -54,8 +54,8 @@ final class SettingsTrial {
       try {
         var onObjects = SigningBenchmark.run(objects, key, maxSessions - 1, TRIAL_DURATION);
         var onCopies = SigningBenchmark.run(copies, key, maxSessions - 1, TRIAL_DURATION);
-        list.ok("token objects", rates(onObjects));
-        list.ok("session copies", rates(onCopies));
+        list.passed("token objects", rates(onObjects));
+        list.passed("session copies", rates(onCopies));
         recommend(onObjects, onCopies);
       } finally {
         session.destroy(key);
@@ -80,7 +80,7 @@ final class SettingsTrial {
   private void recommend(SigningBenchmark.Rates onObjects, SigningBenchmark.Rates onCopies) {
     boolean useCopies = onCopies.best() > MIN_SPEEDUP_OF_COPIES * onObjects.best();
     int lanes = Math.max(MIN_LANES, (useCopies ? onCopies : onObjects).sessions());
-    list.ok(
+    list.passed(
         "recommended",
         "lanes: %d, session_copies: %s; configured are %d and %s"
             .formatted(lanes, useCopies, settings.lanes(), settings.sessionCopies()));

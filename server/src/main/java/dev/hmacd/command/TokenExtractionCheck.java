@@ -21,38 +21,38 @@ final class TokenExtractionCheck {
     try {
       report(token.tryExtraction(key));
     } catch (TokenException e) {
-      list.fail("key trial", String.valueOf(e.getMessage()));
+      list.tolerated("key trial", String.valueOf(e.getMessage()));
     }
   }
 
   private void report(ExtractionAttempt.Result result) {
     var unfit = result.attributes().unfit();
     if (unfit.isPresent()) {
-      list.fail("key trial", unfit.get().text());
+      list.tolerated("key trial", unfit.get().text());
     } else {
-      list.ok("key trial", attributes(result.attributes()));
+      list.passed("key trial", attributes(result.attributes()));
     }
     if (result.valueTold()) {
-      list.fail("value", "the token reveals CKA_VALUE of a sensitive key");
+      list.tolerated("value", "the token reveals CKA_VALUE of a sensitive key");
     } else {
-      list.ok("value", "the token does not reveal the value of a key");
+      list.passed("value", "the token does not reveal the value of a key");
     }
     if (result.copyLoosened()) {
-      list.warn("copy", "a copy of a key can be extractable; " + consequence());
+      list.warned("copy", "a copy of a key can be extractable; " + consequence());
     } else {
-      list.ok("copy", "no copy is less protected than its key");
+      list.passed("copy", "no copy is less protected than its key");
     }
     if (!result.wrappedBy().isEmpty()) {
-      list.warn(
+      list.warned(
           "wrapping",
           "the token wraps keys that are not extractable ("
               + String.join(", ", result.wrappedBy())
               + "); "
               + consequence());
     } else if (result.refusedBy().isEmpty()) {
-      list.ok("wrapping", "the token wraps no keys under an AES key");
+      list.passed("wrapping", "the token wraps no keys under an AES key");
     } else {
-      list.ok(
+      list.passed(
           "wrapping",
           "the token refuses to wrap a key that is not extractable: "
               + String.join(", ", result.refusedBy()));

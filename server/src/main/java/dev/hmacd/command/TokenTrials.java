@@ -36,8 +36,8 @@ final class TokenTrials {
   private void keyType() {
     switch (token.keyType()) {
       case AUTO -> {} // No trial generated a key; its line has the failure.
-      case GENERIC -> list.ok("key type", "new keys are generic secrets (CKK_GENERIC_SECRET)");
-      case HMAC -> list.ok("key type", "new keys are HMAC keys, such as CKK_SHA256_HMAC");
+      case GENERIC -> list.passed("key type", "new keys are generic secrets (CKK_GENERIC_SECRET)");
+      case HMAC -> list.passed("key type", "new keys are HMAC keys, such as CKK_SHA256_HMAC");
     }
   }
 

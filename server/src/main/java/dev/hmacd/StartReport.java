@@ -1,0 +1,18 @@
+package dev.hmacd;
+
+/// Gets the results of the steps that precede the service of the daemon.
+public interface StartReport {
+  /// Reports a step that passed.
+  ///
+  /// @param step short name of the step
+  default void passed(String step, String detail) {}
+
+  /// Reports a limitation with which the daemon starts.
+  default void warned(String step, String detail) {}
+
+  /// Reports a fault with which the daemon starts, for example of one of several tokens.
+  default void tolerated(String step, String detail) {}
+
+  /// Reports a failure with which the daemon does not start.
+  void failed(String step, StartException failure);
+}

@@ -1,0 +1,59 @@
+package dev.hmacd.command;
+
+import dev.hmacd.LostRegistryDetector;
+import dev.hmacd.key.DaemonKey;
+import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.Token;
+import dev.hmacd.token.TokenException;
+import dev.hmacd.token.TokenSession;
+import java.security.MessageDigest;
+
+/// Checks the probe key on a token: its object, and its known answer. The daemon starts also with a
+/// wrong probe key, but the token is then out of service.
+final class ProbeKeyCheck {
+  private final Checklist list;
+
+  ProbeKeyCheck(Checklist list) {
+    this.list = list;
+  }
+
+  /// @param probe the registry's record of the probe key
+  void run(Token token, DaemonKey probe) {
+    try (TokenSession session = token.open()) {
+      var found = session.find(new TokenSession.Query.ByBoth(probe.object()));
+      if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
+        list.tolerated(
+            "probe key",
+            "the registry has recorded keys of hmacd on this token, but the token holds no key of"
+                + " hmacd: the token was initialised again, or is another token; restore its"
+                + " backup");
+      } else if (found.size() != 1) {
+        list.tolerated(
+            "probe key",
+            found.size()
+                + " objects have the recorded id and the label "
+                + probe.object().label()
+                + "; there must be one");
+      } else {
+        list.passed("probe key", TokenExtractionCheck.attributes(found.getFirst().attributes()));
+        knownAnswer(session, probe);
+      }
+    } catch (TokenException e) {
+      list.tolerated("probe key", String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void knownAnswer(TokenSession session, DaemonKey probe) throws TokenException {
+    long handle = session.load(probe.object());
+    try {
+      byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, HealthCheck.message());
+      if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
+        list.passed("known answer", HealthCheck.ALGORITHM + " under the probe key is correct");
+      } else {
+        list.tolerated("known answer", "the probe key gave another MAC than at its creation");
+      }
+    } finally {
+      session.unload(handle);
+    }
+  }
+}
