@@ -110,7 +110,7 @@ public final class StartCheck {
         failures.put(each, e);
       }
     }
-    reportClosed(List.copyOf(failures.values()));
+    reportFailedLogins(List.copyOf(failures.values()));
     boolean isLoginReported = failures.size() == tokens.size();
     List<Opened> opened = new ArrayList<>();
     int recorded = 0;
@@ -137,7 +137,7 @@ public final class StartCheck {
   }
 
   /// Reports the tokens that opened no session. The daemon starts if any token opens a session.
-  private void reportClosed(List<TokenException> failures) {
+  private void reportFailedLogins(List<TokenException> failures) {
     for (TokenException each : failures) {
       if (each.isPinFileFault()) {
         report.warned(LOGIN, "not checked: the PIN file is not usable");

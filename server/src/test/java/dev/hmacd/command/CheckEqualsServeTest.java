@@ -610,6 +610,19 @@ final class CheckEqualsServeTest {
             "refused the PIN of FOLDER/pin: C_Login returned CKR_PIN_INCORRECT",
             "correct the PIN in the file"),
         row(
+            "wrong PINs of several tokens",
+            CONFIG,
+            s -> {
+              s.write("pin", "000000\n");
+              s.replace(
+                  "token:\n  module: %s\n  label: %s\n  pin_file: pin\n"
+                      .formatted(MODULE, HSM.label()),
+                  "tokens:\n" + entry(HSM) + entry(BLANK));
+            },
+            "token.pin_file: the token \"" + HSM.label() + "\"",
+            "token.pin_file: the token \"" + BLANK.label() + "\"",
+            "has no record of the key hmacd/own/probe on token "),
+        row(
             "token without a user PIN",
             TEMPORARY,
             s -> {
@@ -665,6 +678,12 @@ final class CheckEqualsServeTest {
             "registry.path: the registry FOLDER/registry.db has no record of the key",
             "has recorded this key on token ",
             "configure that token"));
+  }
+
+  /// A token of the list `tokens`, with a long time limit for a busy machine.
+  private static String entry(SoftHsm token) {
+    return "  - {module: %s, serial: \"%s\", pin_file: pin, probe_timeout: 5m}\n"
+        .formatted(MODULE, token.serial());
   }
 
   static Stream<Arguments> registries() {

@@ -19,8 +19,8 @@ final class RootWarningTest {
     return folder.resolve("registry.db");
   }
 
-  /// Makes the folder one of a user other than root. If the test runs as root, it changes the owner;
-  /// else the folder belongs to the user of the test.
+  /// Makes the folder one of a user other than root. If the test runs as root, changes the owner.
+  /// Otherwise, the folder belongs to the user of the test.
   private void leaveToAnotherUser() throws IOException {
     if (DevFolder.uid().equals(ROOT)) {
       Files.setAttribute(folder, "unix:uid", OTHER);
