@@ -34,6 +34,8 @@ public final class StartFailures implements StartReport {
     return new StartException(List.copyOf(problems), exitCode, first);
   }
 
+  /// Reports all failures.
+  ///
   /// @throws StartException with all failures, if there is any
   public void throwIfAny() throws StartException {
     if (exitCode != ExitCode.OK) {

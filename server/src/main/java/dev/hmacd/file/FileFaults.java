@@ -39,6 +39,8 @@ public final class FileFaults {
     }
   }
 
+  /// Reports all failures.
+  ///
   /// @throws FileException with all failures, if there is any
   public void throwIfAny() throws FileException {
     if (!failures.isEmpty()) {

@@ -10,8 +10,9 @@ import java.nio.channels.SocketChannel;
 public final class ListenTrial {
   private ListenTrial() {}
 
-  /// @param key the configuration key of the address
+  /// Binds the address, and closes the socket again.
   ///
+  /// @param key the configuration key of the address
   /// @throws ListenException if the daemon cannot listen on the address
   public static void run(String key, InetSocketAddress address) throws ListenException {
     try (SocketChannel socket = SocketChannel.open()) {

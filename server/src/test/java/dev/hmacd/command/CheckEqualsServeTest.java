@@ -107,7 +107,7 @@ final class CheckEqualsServeTest {
   }
 
   /// A folder with the files of a daemon that would start.
-  private static final class Setup implements AutoCloseable {
+  static final class Setup implements AutoCloseable {
     private final Path folder = Files.createTempDirectory("hmacd");
     private final List<Closeable> held = new ArrayList<>();
 
@@ -436,8 +436,7 @@ final class CheckEqualsServeTest {
             CONFIG,
             s ->
                 s.write(
-                    "server.pem",
-                    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+                    "server.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
             "grpc.tls.certificate: FOLDER/server.pem is not a valid PEM file",
             "install a valid file"),
         row(
@@ -506,8 +505,11 @@ final class CheckEqualsServeTest {
             s ->
                 s.write(
                     "key.pem",
-                    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n"
-                        + "-----END ENCRYPTED PRIVATE KEY-----\n"),
+                    """
+                    -----BEGIN ENCRYPTED PRIVATE KEY-----
+                    MIIB
+                    -----END ENCRYPTED PRIVATE KEY-----
+                    """),
             "grpc.tls.private_key: FOLDER/key.pem has an encrypted key",
             "openssl pkey -in FILE -out NEW"),
         row(

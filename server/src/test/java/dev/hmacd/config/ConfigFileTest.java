@@ -570,8 +570,7 @@ final class ConfigFileTest {
     assertThatExceptionOfType(ConfigException.class)
         .isThrownBy(() -> read(SMALLEST + key + ": 1\n"))
         .satisfies(
-            e ->
-                assertThat(e.problems()).singleElement().asString().startsWith(key + ": " + text));
+            e -> assertThat(e.problems()).singleElement().asString().startsWith(key + ": " + text));
   }
 
   @Test
