@@ -122,26 +122,42 @@ install_wheels() {
   "$1/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2"
 }
 
+# install_modules FOLDER: installs the npm packages of FOLDER/package-lock.json into FOLDER, unless
+# they are there. The packages' install scripts are not necessary.
+install_modules() {
+  cmp -s "$1/package-lock.json" "$1/node_modules/installed" ||
+    (cd "$1" && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund >&2)
+  cp "$1/package-lock.json" "$1/node_modules/installed"
+}
+
+# install_npm_tool NAME: installs the npm packages of scripts/pins/NAME into .tools/NAME, unless they
+# are there.
+install_npm_tool() {
+  local tools=$root/.tools/$1
+  mkdir -p "$tools"
+  cp "$root/scripts/pins/$1"/package*.json "$tools/"
+  install_modules "$tools"
+}
+
 # need_node: Node 20 or newer, and npm. If the machine's Node is older, installs npm's packages of
 # both into .tools.
-node_version=24.21.0
-npm_version=11.21.2
 need_node() {
-  local tools=$root/.tools/node-$node_version platform
+  local tools=$root/.tools/node platform
   need node=nodejs npm=npm
   is_at_least 20 "$(node --version | sed 's/^v//')" && return
-  if [ ! -e "$tools/ready" ]; then
-    case $(uname -m) in
-      x86_64) platform=linux-x64 ;;
-      aarch64) platform=linux-arm64 ;;
-      *) die "Node has version $(node --version); version 20 or newer is required" ;;
-    esac
-    say "Installing Node $node_version into .tools"
-    npm install --loglevel=error --ignore-scripts --no-audit --no-fund --no-save --prefix "$tools" \
-      "node-$platform@$node_version" "npm@$npm_version" >&2
-    touch "$tools/ready"
+  case $(uname -m) in
+    x86_64) platform=linux-x64 ;;
+    aarch64) platform=linux-arm64 ;;
+    *) die "Node has version $(node --version); version 20 or newer is required" ;;
+  esac
+  [ -e "$tools/node_modules/installed" ] || say "Installing Node into .tools/node"
+  install_npm_tool node
+  # npm ignores an optional package that it cannot fetch, or that has another checksum.
+  if [ ! -x "$tools/node_modules/node-$platform/bin/node" ]; then
+    rm -r "$tools"
+    die "npm did not install node-$platform: the registry has no such package, or another one than scripts/pins/node"
   fi
-  PATH=$tools/node_modules/.bin:$PATH
+  PATH=$tools/node_modules/node-$platform/bin:$tools/node_modules/.bin:$PATH
   at_least Node 20 "$(node --version | sed 's/^v//')"
 }
 
