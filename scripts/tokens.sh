@@ -16,7 +16,7 @@ token_names=(softhsm2 kryoptic nss opencryptoki p11-kit caml-crush)
 tokens=$scratch/tokens
 libraries=/usr/lib/$(uname -m)-linux-gnu
 softhsm=/usr/lib/softhsm/libsofthsm2.so
-kryoptic_version=1.5.4
+kryoptic_version=$(sed -n 's/^kryoptic = .*"=\([0-9.]*\)".*/\1/p' "$root/scripts/pins/kryoptic/Cargo.toml")
 # Labels and PINs of PKCS#11 are UTF-8. A blank on the left is part of a label. The longest PIN of
 # openCryptoki has 8 bytes.
 token_label=' hmacd-ü'
@@ -70,23 +70,14 @@ need_kryoptic() {
   libclang_folder >/dev/null || apt_install libclang1
   libclang=$(libclang_folder) || die "no libclang in /usr/lib/llvm-*/lib or $libraries; bindgen needs it to build kryoptic"
   say "Building kryoptic $kryoptic_version (only once; about a minute)"
-  mkdir -p "$crate/src" "${kryoptic%/*}"
-  : >"$crate/src/lib.rs"
-  cat >"$crate/Cargo.toml" <<EOF
-[package]
-name = "kryoptic-module"
-version = "0.0.0"
-edition = "2024"
-
-[dependencies]
-kryoptic = { version = "=$kryoptic_version", default-features = false, features = ["minimal"] }
-kryoptic-lib = { version = "=$kryoptic_version", default-features = false, features = ["dynamic"] }
-EOF
+  mkdir -p "${kryoptic%/*}"
+  cp -r "$root/scripts/pins/kryoptic" "$crate"
   # Without clang, libclang has no headers (stddef.h): it uses those of gcc.
   (
     cd "$crate"
     export "LIBCLANG_PATH=$libclang" "BINDGEN_EXTRA_CLANG_ARGS=-I$(cc -print-file-name=include)"
-    cargo build --quiet --release
+    "$root/scripts/cargo-lock" &&
+      cargo build --quiet --release --locked
   ) >"$scratch/kryoptic.log" 2>&1 || {
     tail -n 40 "$scratch/kryoptic.log" >&2
     die "kryoptic does not build"

@@ -1,0 +1,1 @@
+//! Empty: cargo builds the module in a dependency.
