@@ -242,6 +242,10 @@ commit() {
   printf '%s\n' "${commit:-unknown}"
 }
 
+# The newest version for Maven 3.8.
+# shellcheck disable=SC2034 # The scripts use it.
+versions_plugin=org.codehaus.mojo:versions-maven-plugin:2.23.0
+
 # Maven runs on the JDK of the build, so that the formatter can parse the sources.
 maven() {
   (
