@@ -246,12 +246,33 @@ commit() {
 # shellcheck disable=SC2034 # The scripts use it.
 versions_plugin=org.codehaus.mojo:versions-maven-plugin:2.23.0
 
-# Maven runs on the JDK of the build, so that the formatter can parse the sources.
+# Maven runs on the JDK of the build, so that the formatter can parse the sources. Returns 1 also if
+# Maven used a file with another checksum.
 maven() {
   (
     cd "$root" &&
       MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "-Dhmacd.commit=$(commit)" "$@"
-  )
+  ) && verify_artifacts
+}
+
+# The SHA-256 of each file that Maven fetches. `scripts/lock maven` writes it. Maven 3.9 and newer
+# verify a file before they use it (.mvn/maven.config).
+checksums=$root/.mvn/checksums/checksums.sha256
+
+# matches_checksums REPOSITORY: whether each file in Maven's local repository that has a checksum
+# matches it.
+matches_checksums() {
+  (cd "$1" && sha256sum --check --quiet --ignore-missing "$checksums" >&2)
+}
+
+# Verifies the local repository of the last build. Maven 3.8 verifies no SHA-256.
+verify_artifacts() {
+  local repository
+  repository=$(cat "$root/server/target/local-repository" 2>/dev/null) || return 0
+  ! matches_checksums "$repository" || return 0
+  warn "files in Maven's local repository ($repository) differ from .mvn/checksums, see above. Remove them and build
+again. If they differ again, the registry serves other files: do not use the build."
+  return 1
 }
 
 # Prints a hash of the sources and of the JDK's version.
@@ -433,16 +454,21 @@ build_benches() {
   done
 }
 
+# copy_jmh DIR: fetches JMH's jars into DIR.
+copy_jmh() {
+  local artifact
+  for artifact in org.openjdk.jmh:jmh-core:1.37 org.openjdk.jmh:jmh-generator-annprocess:1.37 \
+    net.sf.jopt-simple:jopt-simple:5.0.4 org.apache.commons:commons-math3:3.6.1; do
+    maven -q -N dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$1"
+  done
+}
+
 # build_jmh DIR: builds the JMH benchmarks of bench/jmh into DIR. Sets jmh to the folder of JMH's
 # jars. Requires the build.
 build_jmh() {
-  local artifact
   jmh=$root/.tools/jmh-1.37
   if [ ! -e "$jmh/ready" ]; then
-    for artifact in org.openjdk.jmh:jmh-core:1.37 org.openjdk.jmh:jmh-generator-annprocess:1.37 \
-      net.sf.jopt-simple:jopt-simple:5.0.4 org.apache.commons:commons-math3:3.6.1; do
-      maven -q -N dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$jmh"
-    done
+    copy_jmh "$jmh"
     touch "$jmh/ready"
   fi
   mkdir -p "$1"
