@@ -134,7 +134,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       throws Http2Exception {
     decoded();
     Http2Stream known = connection.stream(streamId);
-    if (known != null && known.isTrailersReceived()) {
+    if (known != null && memory.request(known) != null) {
       // gRPC would start a second call on the stream, and lose the first.
       throw Http2Exception.streamError(
           streamId, Http2Error.PROTOCOL_ERROR, "a gRPC request has no trailers");

@@ -31,6 +31,9 @@ import java.util.regex.Pattern;
 /// Reader of PEM files (RFC 7468), which uses only the JDK. Netty's reader would load Bouncy Castle
 /// if it is present. Bouncy Castle needs a second to start.
 final class PemReader {
+  private static final String NO_CERTIFICATE =
+      "has no certificate (BEGIN CERTIFICATE); add the certificate, followed by its chain";
+
   private static final int MAX_BYTES = 1 << 20;
   private static final Pattern PRIVATE_KEY =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
@@ -62,18 +65,16 @@ final class PemReader {
           CertificateFactory.getInstance("X.509")
               .generateCertificates(new ByteArrayInputStream(content));
       if (all.isEmpty()) {
-        throw FileException.unusable(
-            configurationKey,
-            file,
-            "has no certificate (BEGIN CERTIFICATE); add the certificate, followed by its chain",
-            null);
+        throw FileException.unusable(configurationKey, file, NO_CERTIFICATE, null);
       }
       return all.stream().map(X509Certificate.class::cast).toList();
     } catch (CertificateException e) {
       throw FileException.unusable(
           configurationKey,
           file,
-          "is not a valid PEM file of certificates (BEGIN CERTIFICATE); install a valid file",
+          has(content, CERTIFICATE_BEGIN)
+              ? "is not a valid PEM file of certificates (BEGIN CERTIFICATE); install a valid file"
+              : NO_CERTIFICATE,
           e);
     }
   }

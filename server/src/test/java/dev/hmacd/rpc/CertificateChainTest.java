@@ -10,6 +10,7 @@ import dev.hmacd.testing.RawHttp2;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.net.URI;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -62,13 +63,11 @@ final class CertificateChainTest {
   }
 
   private static SSLSocket socket(X509Bundle certificate, String version) throws IOException {
-    var socket =
-        (SSLSocket)
-            daemon
-                .ca()
-                .context(certificate)
-                .getSocketFactory()
-                .createSocket("127.0.0.1", daemon.port());
+    return socket(daemon.ca().context(certificate), version);
+  }
+
+  private static SSLSocket socket(SSLContext client, String version) throws IOException {
+    var socket = (SSLSocket) client.getSocketFactory().createSocket("127.0.0.1", daemon.port());
     socket.setEnabledProtocols(new String[] {version});
     return socket;
   }
@@ -108,12 +107,20 @@ final class CertificateChainTest {
   }
 
   /// A session that can be resumed would stay in the memory of the daemon.
-  @Test
-  void sessionHasNoIdForAResumption() throws IOException {
-    SSLSocket socket = socket(daemon.ca().client("admin"), "TLSv1.2");
+  @ParameterizedTest
+  @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
+  void sessionIsNotResumed(String version) throws IOException {
+    SSLContext client = daemon.ca().context(daemon.ca().client("admin"));
+    byte[] first = sessionId(client, version);
+    assertThat(sessionId(client, version)).isNotEqualTo(first);
+  }
+
+  /// The id of the session of a new connection. A client that resumes a session keeps its id.
+  private static byte[] sessionId(SSLContext client, String version) throws IOException {
+    SSLSocket socket = socket(client, version);
     try (RawHttp2 caller = new RawHttp2(socket).preface()) {
       mac.assertServed(caller, 1);
-      assertThat(socket.getSession().getId()).isEmpty();
+      return socket.getSession().getId();
     }
   }
 }
