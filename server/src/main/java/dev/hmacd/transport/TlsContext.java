@@ -185,7 +185,8 @@ public final class TlsContext {
     }
   }
 
-  /// Builds a context that resumes no TLS sessions. Netty would keep 20,480 sessions of TLS 1.2 for
+  /// Builds a context without a session cache: a client can resume a session only with a ticket
+  /// (RFC 5077), which the daemon does not store. Netty would keep 20,480 sessions of TLS 1.2 for
   /// five minutes, each with the certificate chain of its client.
   private static SslContext withoutSessionCache(SslContextBuilder builder) throws SSLException {
     SslContext context = builder.build();
@@ -288,8 +289,9 @@ public final class TlsContext {
   }
 
   /// A new TLS handler of a connection, which uses the newest files. After the handshake, its
-  /// session stores the trust anchors of the handshake. No session is resumed, so each session has
-  /// a validation of its own.
+  /// session stores the trust anchors of the handshake. A resumed session has no new validation,
+  /// but its first handshake used the same trust anchors: each Netty context has ticket keys of its
+  /// own.
   ///
   /// @param timeout timeout of the handshake
   public SslHandler newHandler(ByteBufAllocator allocator, Duration timeout) {

@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hmacd.testing.Caller;
@@ -7,14 +8,19 @@ import dev.hmacd.testing.Eventually;
 import dev.hmacd.testing.KnownMac;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.RawHttp2;
+import dev.hmacd.testing.TestCa;
 import io.netty.pkitesting.X509Bundle;
+import java.io.File;
 import java.io.IOException;
 import java.net.URI;
-import javax.net.ssl.SSLContext;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -63,11 +69,13 @@ final class CertificateChainTest {
   }
 
   private static SSLSocket socket(X509Bundle certificate, String version) throws IOException {
-    return socket(daemon.ca().context(certificate), version);
-  }
-
-  private static SSLSocket socket(SSLContext client, String version) throws IOException {
-    var socket = (SSLSocket) client.getSocketFactory().createSocket("127.0.0.1", daemon.port());
+    var socket =
+        (SSLSocket)
+            daemon
+                .ca()
+                .context(certificate)
+                .getSocketFactory()
+                .createSocket("127.0.0.1", daemon.port());
     socket.setEnabledProtocols(new String[] {version});
     return socket;
   }
@@ -106,21 +114,24 @@ final class CertificateChainTest {
     }
   }
 
-  /// A session that can be resumed would stay in the memory of the daemon.
-  @ParameterizedTest
-  @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
-  void sessionIsNotResumed(String version) throws IOException {
-    SSLContext client = daemon.ca().context(daemon.ca().client("admin"));
-    byte[] first = sessionId(client, version);
-    assertThat(sessionId(client, version)).isNotEqualTo(first);
-  }
-
-  /// The id of the session of a new connection. A client that resumes a session keeps its id.
-  private static byte[] sessionId(SSLContext client, String version) throws IOException {
-    SSLSocket socket = socket(client, version);
-    try (RawHttp2 caller = new RawHttp2(socket).preface()) {
-      mac.assertServed(caller, 1);
-      return socket.getSession().getId();
-    }
+  /// A resumable session would stay in the memory of the daemon, with the chain. A ticket stays
+  /// with the client.
+  @Test
+  void sessionWithoutATicketIsNotResumed(@TempDir Path folder) throws Exception {
+    Path certificate = folder.resolve("client.pem");
+    Path key = folder.resolve("client.key");
+    TestCa.write(daemon.ca().client("admin"), certificate, key);
+    List<String> command =
+        List.of("openssl", "s_client", "-connect", "127.0.0.1:" + daemon.port(), "-alpn", "h2");
+    List<String> options =
+        List.of("-tls1_2", "-no_ticket", "-reconnect", "-cert", "" + certificate, "-key", "" + key);
+    Process openssl =
+        new ProcessBuilder(Stream.of(command, options).flatMap(List::stream).toList())
+            .redirectErrorStream(true)
+            .redirectInput(new File("/dev/null"))
+            .start();
+    String output = new String(openssl.getInputStream().readAllBytes(), UTF_8);
+    assertThat(output.split("New, TLSv1.2", -1)).hasSizeGreaterThan(2);
+    assertThat(output).doesNotContain("Reused, TLSv1.2");
   }
 }
