@@ -2,6 +2,7 @@ package dev.hmacd.bench;
 
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.token.Completion;
 import dev.hmacd.token.FaultListener;
 import dev.hmacd.token.LaneObserver;
@@ -151,8 +152,8 @@ public class TokenBench {
           }
 
           @Override
-          public Object owner() {
-            return "a principal";
+          public Owner owner() {
+            return Owner.of("uid", "uid:1000");
           }
         };
     long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"hmacd.dev/bench/pki"
 )
 
 // withChain returns a dialer with the certificate of none, followed by a padding certificate, so that the
@@ -46,7 +48,8 @@ func newPadding(size int) *padding {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(err)
 	serial := bytes.Repeat([]byte{0x5a}, 16)
-	certificate := template("padding")
+	certificate, err := pki.NewTemplate("padding")
+	check(err)
 	certificate.SerialNumber = new(big.Int).SetBytes(serial)
 	certificate.ExtraExtensions = []pkix.Extension{
 		{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1}, Value: make([]byte, size-1000)},

@@ -31,7 +31,7 @@ func NewAuthority(name string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := newTemplate(name)
+	template, err := NewTemplate(name)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (a *Authority) issue(folder, name string, complete func(*x509.Certificate))
 	if err != nil {
 		return err
 	}
-	template, err := newTemplate(name)
+	template, err := NewTemplate(name)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,8 @@ func (a *Authority) issue(folder, name string, complete func(*x509.Certificate))
 	return write(filepath.Join(folder, name+"-key.pem"), privateKey, 0o600)
 }
 
-func newTemplate(name string) (*x509.Certificate, error) {
+// NewTemplate returns a certificate that is valid for a day, with a random serial number.
+func NewTemplate(name string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
 		return nil, err
