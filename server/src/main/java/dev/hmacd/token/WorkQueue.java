@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// Bounded work queue of a token's lanes, with a fair order of owners ([DeficitRoundRobin]).
 ///
 /// A full queue makes room for an owner with few jobs: the newest job of the owner with the most
-/// jobs fails. A job keeps its place until it has its outcome, also after its caller disconnected:
-/// a caller gets no more places by stream resets or new connections.
+/// jobs fails. A job keeps its place until a lane takes it or its deadline passes, also after its
+/// caller disconnected: a caller gets no more places by stream resets or new connections.
 ///
 /// Health checks bypass the order and the bound, so that a full queue does not delay them.
 @ThreadSafe
@@ -126,23 +126,28 @@ final class WorkQueue {
   ///
   /// @return null after the wait; also if the queue is empty and stops
   @Nullable Job<?> take() {
-    long end = System.nanoTime() + IDLE_WAIT.toNanos();
+    long end = 0;
     IdleLanes.Waiter waiter = null;
     while (true) {
       Job<?> next;
-      IdleLanes.Waiter woken;
+      IdleLanes.Waiter woken = null;
       synchronized (lock) {
         if (waiter != null) {
           idle.remove(waiter);
         }
         next = poll();
-        if (next == null && (stopping || System.nanoTime() - end >= 0)) {
-          return null;
-        }
-        woken = next != null && waiting.size() > 0 ? idle.next() : null;
         if (next == null) {
+          long now = System.nanoTime();
+          if (waiter == null) {
+            end = now + IDLE_WAIT.toNanos();
+          }
+          if (stopping || now - end >= 0) {
+            return null;
+          }
           waiter = new IdleLanes.Waiter();
           idle.add(waiter);
+        } else if (waiting.size() > 0) {
+          woken = idle.next();
         }
       }
       if (woken != null) {
@@ -152,8 +157,8 @@ final class WorkQueue {
         return next;
       }
       LockSupport.parkNanos(this, end - System.nanoTime());
-      boolean _ =
-          Thread.interrupted(); // Nothing interrupts a lane. A pending interrupt would spin.
+      // A pending interrupt would make the loop spin. Nothing interrupts a lane.
+      boolean _ = Thread.interrupted();
     }
   }
 
