@@ -383,7 +383,7 @@ sha256() {
 start_daemon() {
   local dir=$1 limit=$((SECONDS + 60))
   shift
-  mkdir -p "$dir"
+  (umask 077 && mkdir -p "$dir") # hmacd dev refuses a folder that a group can write.
   rm -f "$dir/env" # The daemon writes it when it serves.
   nohup "$server_home/bin/hmacd" dev --dir "$dir" "$@" </dev/null >"$dir/hmacd.log" 2>&1 &
   daemon=$!

@@ -96,7 +96,9 @@ final class DevFolder {
   private void requireOwn() throws IOException, StartException {
     if (!isOwn(dir.toRealPath())) {
       throw new StartException(
-          dir + " must belong to the user who runs hmacd dev, and nobody else may write in it",
+          dir
+              + " must belong to the user who runs hmacd dev, and nobody else may write in it:"
+              + " chmod go-w it, or choose another folder with --dir",
           ExitCode.CONFIG);
     }
   }

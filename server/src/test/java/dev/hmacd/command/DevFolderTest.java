@@ -32,7 +32,7 @@ final class DevFolderTest {
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString(mode));
     assertThatThrownBy(() -> new DevFolder(dir).prepare())
         .isInstanceOf(StartException.class)
-        .hasMessageContaining("nobody else may write");
+        .hasMessageContaining("nobody else may write in it: chmod go-w it");
     assertThat(env).hasContent("of another");
   }
 
