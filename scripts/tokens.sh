@@ -23,6 +23,7 @@ token_label=' hmacd-ü'
 token_uri_label=%20hmacd-%C3%BC # The same label in a PKCS#11 URI (RFC 7512).
 token_pin='pün€1'
 token_so_pin=31415926
+umask go-w # hmacd check warns of files and folders that a group can write.
 export LC_ALL=C.UTF-8 # In other locales, Java cannot pass such text to child processes.
 token_daemons=()
 
@@ -42,7 +43,12 @@ need_tokens() {
     esac
   done
   need "${wanted[@]}"
-  [[ " $* " != *' kryoptic '* ]] || need_kryoptic
+  if [[ " $* " == *' kryoptic '* ]]; then
+    need_kryoptic
+    # hmacd check warns if a group can write a folder above the module, such as the clone.
+    cp "$kryoptic" "$scratch/"
+    kryoptic=$scratch/${kryoptic##*/}
+  fi
 }
 
 # Prints the folder of libclang, for bindgen. libclang-cpp is another library, the C++ interface of

@@ -551,7 +551,8 @@ final class StartFailureTest {
   }
 
   @Test
-  void privateFilesGiveNoWarning() {
+  void privateFilesGiveNoWarning() throws IOException {
+    setMode(daemon.config(), "rw-r--r--"); // For any umask.
     assertThat(daemon.run("check").output()).doesNotContain("permissions");
     daemon.serve();
     assertThat(daemon.output()).doesNotContain("File permissions too wide");
