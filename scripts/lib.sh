@@ -255,8 +255,8 @@ maven() {
   ) && verify_artifacts
 }
 
-# The SHA-256 of each file that Maven fetches. `scripts/lock maven` writes it. Maven 3.9 and newer
-# verify a file before they use it (.mvn/maven.config).
+# The SHA-256 of each file that Maven fetches. `scripts/lock maven` writes it. Maven 3.9.2 and
+# newer verify a file before they use it (.mvn/maven.config).
 checksums=$root/.mvn/checksums/checksums.sha256
 
 # matches_checksums REPOSITORY: whether each file in Maven's local repository that has a checksum
@@ -265,7 +265,7 @@ matches_checksums() {
   (cd "$1" && sha256sum --check --quiet --ignore-missing "$checksums" >&2)
 }
 
-# Verifies the local repository of the last build. Maven 3.8 verifies no SHA-256.
+# Verifies the local repository of the last build. An older Maven than 3.9.2 verifies no SHA-256.
 verify_artifacts() {
   local repository
   repository=$(cat "$root/server/target/local-repository" 2>/dev/null) || return 0
