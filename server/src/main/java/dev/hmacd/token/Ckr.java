@@ -95,15 +95,22 @@ final class Ckr {
     return TokenException.fault(fault(code), function + " returned " + name(code), cause);
   }
 
-  /// As [#exception], for C_Login. A token without a user PIN is named with the remedy.
-  static TokenException loginException(long code, Exception cause) {
+  /// As [#exception], for C_Login. The failure of a token without a user PIN has the remedy.
+  ///
+  /// @param pinName name of the PIN's source
+  static TokenException loginException(
+      long code, String tokenName, String pinName, Exception cause) {
     TokenException failure = exception("C_Login", code, cause);
     return code == USER_PIN_NOT_INITIALIZED
         ? TokenException.fault(
             failure.fault(),
-            "token.pin_file: the token has no user PIN ("
+            "token.pin_file: the token "
+                + tokenName
+                + " has no user PIN ("
                 + failure.getMessage()
-                + "); set the PIN, for example with pkcs11-tool --init-pin",
+                + "); set the PIN of "
+                + pinName
+                + ", for example with pkcs11-tool --init-pin",
             cause)
         : failure;
   }

@@ -210,13 +210,13 @@ final class Cryptoki {
   }
 
   /// @param pin the PIN as text; the token gets its UTF-8 bytes
-  void login(long session, char[] pin) throws TokenException {
+  void login(long session, char[] pin, String tokenName, String pinName) throws TokenException {
     char[] wire = CkStrings.pin(pin);
     try {
       module().C_Login(session, PKCS11Constants.CKU_USER, wire);
     } catch (PKCS11Exception e) {
       if (e.getErrorCode() != Ckr.USER_ALREADY_LOGGED_IN) {
-        throw Ckr.loginException(e.getErrorCode(), e);
+        throw Ckr.loginException(e.getErrorCode(), tokenName, pinName, e);
       }
     } finally {
       Arrays.fill(wire, '\0');

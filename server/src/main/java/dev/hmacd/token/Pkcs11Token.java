@@ -312,14 +312,16 @@ public final class Pkcs11Token implements Token {
       throw refused(
           "the PIN of the token "
               + info.name()
-              + " is locked; the security officer must set a new PIN",
+              + " is locked; the security officer must set a new PIN; write it to "
+              + pin.name(),
           null);
     }
     if (now.pinFinalTry()) {
       throw refused(
           "the next wrong PIN would lock the token "
               + info.name()
-              + "; log in once with the token's own tools",
+              + "; log in once with the token's own tools, and correct the PIN of "
+              + pin.name(),
           null);
     }
     char[] secret;
@@ -330,7 +332,7 @@ public final class Pkcs11Token implements Token {
           Fault.PIN_FILE, e.getMessage() == null ? "the PIN cannot be read" : e.getMessage(), e);
     }
     try {
-      cryptoki.login(session, secret);
+      cryptoki.login(session, secret, info.name(), pin.name());
       newKeyType().loggedIn();
     } catch (TokenException e) {
       throw e.isPinRefused()

@@ -631,9 +631,9 @@ final class CheckEqualsServeTest {
               s.useLabel(WITHOUT_PIN);
               s.delete("registry.db");
             },
-            "token.pin_file: the token has no user PIN",
-            "CKR_USER_PIN_NOT_INITIALIZED",
-            "pkcs11-tool --init-pin"),
+            "token.pin_file: the token \"" + WITHOUT_PIN + "\"",
+            "has no user PIN (C_Login returned CKR_USER_PIN_NOT_INITIALIZED)",
+            "set the PIN of FOLDER/pin, for example with pkcs11-tool --init-pin"),
         row(
             "missing module",
             TEMPORARY,
