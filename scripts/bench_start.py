@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -191,7 +192,7 @@ def hmacctl_environment(process):
         with open(FOLDER + "/serve.log") as log:
             for line in log:
                 if "mutual TLS" in line:
-                    address = line.split('address="/')[1].split('"')[0]
+                    address = re.search(r'address="/?([^"]+)"', line)[1]
                     return dict(
                         os.environ,
                         HMACD_TARGET=address,

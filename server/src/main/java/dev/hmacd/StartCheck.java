@@ -2,6 +2,7 @@ package dev.hmacd;
 
 import dev.hmacd.awskms.AwsKmsServer;
 import dev.hmacd.config.Config;
+import dev.hmacd.config.HostPort;
 import dev.hmacd.config.TlsConfig;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.metrics.MetricsServer;
@@ -206,7 +207,7 @@ public final class StartCheck {
             key,
             () -> {
               ListenTrial.run(key, address);
-              report.passed(key, "the daemon can listen on " + address);
+              report.passed(key, "the daemon can listen on " + HostPort.text(address));
             });
   }
 

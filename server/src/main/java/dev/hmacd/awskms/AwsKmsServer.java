@@ -2,6 +2,7 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.authn.Authenticator;
 import dev.hmacd.config.Config;
+import dev.hmacd.config.HostPort;
 import dev.hmacd.file.FileException;
 import dev.hmacd.http.HttpLimits;
 import dev.hmacd.http.HttpProfile;
@@ -87,7 +88,7 @@ public final class AwsKmsServer implements AutoCloseable {
   public void start() throws ListenException, FileException {
     server.start(listen, LISTEN_KEY);
     log.atInfo()
-        .addKeyValue("address", server.address().orElseThrow())
+        .addKeyValue("address", HostPort.text(server.address().orElseThrow()))
         .addKeyValue("tls", handshakes != null)
         .log("Serving AWS KMS");
   }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BiPredicate;
+import java.util.function.Function;
 
 /// Finds listeners of a configuration that need the same address or the same path.
 final class ListenerConflicts {
@@ -23,29 +24,39 @@ final class ListenerConflicts {
     add(tcp, "grpc.listen", config.grpc().tcp().map(Config.TcpListener::listen));
     add(tcp, "aws_kms.listen", config.awsKms().map(Config.AwsKms::listen));
     add(tcp, "metrics.listen", config.metrics().flatMap(Config.Metrics::tcp));
-    report(root, tcp, ListenerConflicts::overlap);
+    report(root, "address", tcp, ListenerConflicts::overlap, HostPort::text);
     List<Listener<Path>> unix = new ArrayList<>();
     add(unix, "grpc.unix_socket.path", config.grpc().unix().map(Config.UnixSocket::path));
     add(
         unix,
         "metrics.unix_socket.path",
         config.metrics().flatMap(Config.Metrics::unix).map(Config.UnixSocket::path));
-    report(root, unix, Path::equals);
+    report(root, "path", unix, Path::equals, Path::toString);
   }
 
   private static <T> void add(List<Listener<T>> listeners, String key, Optional<T> place) {
     place.ifPresent(each -> listeners.add(new Listener<>(key, each)));
   }
 
+  /// @param noun what the listeners must not share
   private static <T> void report(
-      Section root, List<Listener<T>> listeners, BiPredicate<T, T> isConflict) {
+      Section root,
+      String noun,
+      List<Listener<T>> listeners,
+      BiPredicate<T, T> isConflict,
+      Function<T, String> text) {
     for (int i = 1; i < listeners.size(); i++) {
       Listener<T> later = listeners.get(i);
       for (Listener<T> earlier : listeners.subList(0, i)) {
         if (isConflict.test(earlier.place(), later.place())) {
           root.problem(
               later.key(),
-              "is in use by " + earlier.key() + " (" + earlier.place() + "); choose another one");
+              "conflicts with "
+                  + earlier.key()
+                  + " ("
+                  + text.apply(earlier.place())
+                  + "); choose another "
+                  + noun);
         }
       }
     }

@@ -53,7 +53,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
   private static final String UNIX_SOCKET = "Unix socket";
 
   private final Channel channel;
-  private final Object source;
+  private final String source;
   private final ScrapeLimits limits;
   private final ScrapeRenderer renderer;
   private Phase phase = Phase.REQUEST;
@@ -67,7 +67,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
     this.channel = channel;
     this.source =
         channel.remoteAddress() instanceof InetSocketAddress remote
-            ? remote.getAddress()
+            ? remote.getAddress().getHostAddress()
             : UNIX_SOCKET;
     this.limits = limits;
     this.renderer = renderer;
@@ -80,7 +80,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
   }
 
   /// The client's address; one value for all clients of the Unix socket.
-  Object source() {
+  String source() {
     return source;
   }
 

@@ -47,7 +47,7 @@ final class ScrapeLimits {
   }
 
   private ScrapeConnection evictionCandidate() {
-    Map<Object, List<ScrapeConnection>> byAddress = new LinkedHashMap<>();
+    Map<String, List<ScrapeConnection>> byAddress = new LinkedHashMap<>();
     for (ScrapeConnection each : connections) {
       byAddress.computeIfAbsent(each.source(), _ -> new ArrayList<>()).add(each);
     }
@@ -60,7 +60,7 @@ final class ScrapeLimits {
     log.atDebug()
         .addKeyValue("max_connections", settings.maxConnections())
         .addKeyValue("address", connection.source())
-        .log("Metrics connection closed: a new connection takes its place");
+        .log("Metrics connection evicted by a new connection");
     closed(connection);
     connection.close();
   }

@@ -5,6 +5,7 @@ import dev.hmacd.authn.Authenticator;
 import dev.hmacd.authn.ClientCertificate;
 import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
+import dev.hmacd.config.HostPort;
 import dev.hmacd.file.FileException;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
@@ -156,7 +157,9 @@ public final class GrpcServer implements AutoCloseable {
       tls.awaitLoaded();
       InetSocketAddress configured = config.tcp().get().listen();
       Server server = listen(LISTEN_KEY, configured, configured, EventLoops.tcp(), tls);
-      log.atInfo().addKeyValue("address", address(server)).log("Serving gRPC with mutual TLS");
+      log.atInfo()
+          .addKeyValue("address", HostPort.text(address(server)))
+          .log("Serving gRPC with mutual TLS");
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.hmacd.transport;
 
+import dev.hmacd.config.HostPort;
 import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -36,7 +37,7 @@ public final class AcceptFailureLog extends ChannelInboundHandlerAdapter {
     }
     LoggingEventBuilder line =
         log.atError()
-            .addKeyValue("address", context.channel().localAddress())
+            .addKeyValue("address", HostPort.text(context.channel().localAddress()))
             .addKeyValue("reason", String.valueOf(cause.getMessage()))
             .addKeyValue("times", times)
             .addKeyValue("open_fds", text(FileDescriptors.open()))

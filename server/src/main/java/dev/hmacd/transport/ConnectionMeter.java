@@ -1,5 +1,6 @@
 package dev.hmacd.transport;
 
+import dev.hmacd.config.HostPort;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -262,7 +263,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private void cut(String late) {
     cutAsLate = true;
     log.atDebug()
-        .addKeyValue("remote_address", channel.remoteAddress())
+        .addKeyValue("remote_address", HostPort.text(channel.remoteAddress()))
         .addKeyValue("late", late)
         .addKeyValue("limit_ms", timeout.millis())
         .log("Connection cut: transfer timeout exceeded");

@@ -1,5 +1,6 @@
 package dev.hmacd.transport;
 
+import dev.hmacd.config.HostPort;
 import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
@@ -84,7 +85,7 @@ public final class HandshakeMonitor extends ChannelInboundHandlerAdapter {
       log.atWarn()
           .addKeyValue("edge", edge)
           .addKeyValue("reason", reason.label())
-          .addKeyValue("remote_address", remoteAddress)
+          .addKeyValue("remote_address", HostPort.text(remoteAddress))
           .addKeyValue("times", times)
           .log("TLS handshakes failed");
     }

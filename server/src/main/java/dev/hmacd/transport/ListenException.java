@@ -1,5 +1,6 @@
 package dev.hmacd.transport;
 
+import dev.hmacd.config.HostPort;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.regex.Pattern;
@@ -57,7 +58,7 @@ public final class ListenException extends IOException {
               : "give the daemon's user write permission to the folder, or ";
     }
     return new ListenException(
-        "cannot listen on " + address + ": " + reason + "; " + remedy + "change " + key,
+        "cannot listen on " + text(address) + ": " + reason + "; " + remedy + "change " + key,
         inUse || notAvailable,
         failure);
   }
@@ -65,7 +66,7 @@ public final class ListenException extends IOException {
   /// A temporary failure: another process listens on the address.
   public static ListenException taken(String key, Object address) {
     return new ListenException(
-        "another process listens on " + address + "; end that process, or change " + key,
+        "another process listens on " + text(address) + "; end that process, or change " + key,
         true,
         null);
   }
@@ -76,7 +77,11 @@ public final class ListenException extends IOException {
   public static ListenException unusable(
       String key, Object address, String reason, @Nullable Throwable cause) {
     return new ListenException(
-        "cannot listen on " + address + " (" + key + "): " + reason, false, cause);
+        "cannot listen on " + text(address) + " (" + key + "): " + reason, false, cause);
+  }
+
+  private static String text(Object address) {
+    return address instanceof InetSocketAddress inet ? HostPort.text(inet) : address.toString();
   }
 
   /// The kernel's message: the message of the innermost cause, which is the same from the JDK and

@@ -323,14 +323,14 @@ final class CheckEqualsServeTest {
               s.replace("127.0.0.1:0 # gRPC", "0.0.0.0" + address.substring(9));
               s.replace("127.0.0.1:0 # AWS", address);
             },
-            "aws_kms.listen: is in use by grpc.listen",
-            "choose another one"),
+            "aws_kms.listen: conflicts with grpc.listen (0.0.0.0:",
+            "choose another address"),
         row(
             "two sockets at one path",
             CONFIG,
             s -> s.replace("path: metrics.sock", "path: hmacd.sock"),
-            "metrics.unix_socket.path: is in use by grpc.unix_socket.path (FOLDER/hmacd.sock)",
-            "choose another one"),
+            "metrics.unix_socket.path: conflicts with grpc.unix_socket.path (FOLDER/hmacd.sock)",
+            "choose another path"),
         row(
             "too long path of a socket",
             CONFIG,
@@ -831,28 +831,28 @@ final class CheckEqualsServeTest {
             "port of gRPC in use",
             TEMPORARY,
             s -> s.replace("127.0.0.1:0 # gRPC", s.taken()),
-            "cannot listen on /127.0.0.1:",
+            "cannot listen on 127.0.0.1:",
             "Address already in use",
             "end the process that listens there, or change grpc.listen"),
         row(
             "port of the AWS edge in use",
             TEMPORARY,
             s -> s.replace("127.0.0.1:0 # AWS", s.taken()),
-            "cannot listen on /127.0.0.1:",
+            "cannot listen on 127.0.0.1:",
             "Address already in use",
             "end the process that listens there, or change aws_kms.listen"),
         row(
             "port of the metrics in use",
             TEMPORARY,
             s -> s.replace("127.0.0.1:0 # metrics", s.taken()),
-            "cannot listen on /127.0.0.1:",
+            "cannot listen on 127.0.0.1:",
             "Address already in use",
             "end the process that listens there, or change metrics.listen"),
         row(
             "address of a missing interface", // Of a documentation network (RFC 5737).
             TEMPORARY,
             s -> s.replace("127.0.0.1:0 # gRPC", "192.0.2.1:0"),
-            "cannot listen on /192.0.2.1:0",
+            "cannot listen on 192.0.2.1:0",
             "Cannot assign requested address",
             "add the address to a network interface, or change grpc.listen"));
   }

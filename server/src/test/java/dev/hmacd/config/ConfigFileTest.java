@@ -413,10 +413,10 @@ final class ConfigFileTest {
             """
                 + REST,
             new String[] {
-              "aws_kms.listen: is in use by grpc.listen (/0.0.0.0:9464); choose another one",
-              "metrics.listen: is in use by grpc.listen (/0.0.0.0:9464); choose another one",
-              "metrics.unix_socket.path: is in use by grpc.unix_socket.path (FOLDER/s); choose"
-                  + " another one",
+              "aws_kms.listen: conflicts with grpc.listen (0.0.0.0:9464); choose another address",
+              "metrics.listen: conflicts with grpc.listen (0.0.0.0:9464); choose another address",
+              "metrics.unix_socket.path: conflicts with grpc.unix_socket.path (FOLDER/s); choose"
+                  + " another path",
             }),
         argumentSet(
             "numbers and durations just outside their ranges",

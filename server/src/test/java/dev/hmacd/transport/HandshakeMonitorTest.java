@@ -146,7 +146,7 @@ final class HandshakeMonitorTest {
                     "TLS handshakes failed",
                     "edge=\"" + edge.label + "\"",
                     "reason=\"" + reason.label() + "\"",
-                    "remote_address=\"/127.0.0.1:",
+                    "remote_address=\"127.0.0.1:",
                     "times=\"")
                 > 0);
   }
