@@ -66,14 +66,17 @@ public final class DeficitRoundRobin<E> {
     return accounts.branch(owner.account()).branch(owner.issuer()).leaf(owner.principal());
   }
 
-  /// Makes room for an element of an owner: removes the newest element of the owner with the most
-  /// elements. At the first level at which the two owners differ, the other one must have at least
-  /// two elements more. Otherwise, two owners could remove each other's elements by turns.
+  /// Makes room for an element of an owner. Compares the accounts, then the issuers of the account,
+  /// then the principals of the issuer. At the first level at which the largest node is not the
+  /// owner's, that node loses the newest element of its largest principal, if it has at least two
+  /// elements more than the owner's node. Otherwise, two owners could evict each other's elements
+  /// by turns.
   ///
   /// Visits the children of one node at each level.
   ///
-  /// @return the removed element; null if no other owner has two elements more
-  public @Nullable E displaceFor(Owner owner) {
+  /// @return the removed element; null if that node has fewer, or the owner's node is the largest
+  ///   at each level
+  public @Nullable E evictFor(Owner owner) {
     RoundRobinBranch<E> level = accounts;
     for (String name : List.of(owner.account(), owner.issuer(), owner.principal())) {
       RoundRobinNode<E> own = level.child(name);

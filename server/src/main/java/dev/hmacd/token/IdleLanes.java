@@ -8,8 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// The lanes of a [WorkQueue] that wait for a job. The lane that became idle last wakes first: its
 /// thread and its key handles are the most likely to be in the processor's caches.
 ///
-/// At most [#MAX_WAKING] lanes wake at the same time. Each woken lane wakes the next one if more
-/// jobs wait. So a burst of short jobs does not wake more lanes than it needs.
+/// A new job wakes no lane while [#MAX_WAKING] lanes are waking, unless it is a health check. Each
+/// woken lane wakes the next one if more jobs wait. So a burst of short jobs does not wake more
+/// lanes than it needs.
 ///
 /// Not thread-safe: the lock of the work queue guards it.
 final class IdleLanes {

@@ -13,8 +13,8 @@ public final class TokenException extends Exception {
   public enum Kind {
     /// The work queue of the token is full; retry later.
     BUSY,
-    /// The work queue of the token is full, also with operations of this owner; or this operation
-    /// lost its place to an owner with fewer operations.
+    /// The work queue of the token is full, also with operations of this owner; or the queue
+    /// evicted this operation for one of another owner. Wait for answers before the next operation.
     OWNER_BUSY,
     /// The deadline passed before the token answered, or before the operation started.
     LATE,

@@ -18,9 +18,10 @@ import org.jspecify.annotations.Nullable;
 
 /// Bounded work queue of a token's lanes, with a fair order of owners ([DeficitRoundRobin]).
 ///
-/// A full queue makes room for an owner with few jobs: the newest job of the owner with the most
-/// jobs fails. A job keeps its place until a lane takes it or its deadline passes, also after its
-/// caller disconnected: a caller gets no more places by stream resets or new connections.
+/// A full queue evicts a job for an owner with few jobs ([DeficitRoundRobin#evictFor]): the evicted
+/// job fails. A job keeps its place until a lane takes it, its deadline passes or the queue evicts
+/// it, also after its caller has disconnected. So a caller gets no more places by stream resets or
+/// new connections.
 ///
 /// Health checks bypass the order and the bound, so that a full queue does not delay them.
 @ThreadSafe
@@ -54,7 +55,7 @@ final class WorkQueue {
     this.circuit = circuit;
   }
 
-  /// Adds a job. A refused job, and a job that loses its place to this one, fail on the calling
+  /// Adds a job. A refused job, and a job that the queue evicts for this one, fail on the calling
   /// thread.
   void add(Job<?> job) {
     if (!job.mayRun(circuit)) {
@@ -62,7 +63,7 @@ final class WorkQueue {
       return;
     }
     TokenException refusal = null;
-    Job<?> displaced = null;
+    Job<?> evicted = null;
     IdleLanes.Waiter woken = null;
     synchronized (lock) {
       if (stopping) {
@@ -72,8 +73,8 @@ final class WorkQueue {
         woken = idle.poll();
       } else {
         if (waiting.size() >= maxWaiting) {
-          displaced = waiting.displaceFor(job.owner());
-          refusal = displaced == null ? full(job.owner()) : null;
+          evicted = waiting.evictFor(job.owner());
+          refusal = evicted == null ? full(job.owner()) : null;
         }
         if (refusal == null) {
           waiting.add(job.owner(), job);
@@ -87,8 +88,8 @@ final class WorkQueue {
     if (refusal != null) {
       job.failed(refusal);
     }
-    if (displaced != null) {
-      displaced.failed(ownerBusy());
+    if (evicted != null) {
+      evicted.failed(ownerBusy());
     }
   }
 
@@ -97,13 +98,19 @@ final class WorkQueue {
     return waiting.contains(owner) && !owner.equals(Owner.DAEMON)
         ? ownerBusy()
         : new TokenException(
-            Kind.BUSY, "the work queue of the token is full: " + maxWaiting + " operations");
+            Kind.BUSY,
+            "the work queue of the token is full (token.queue: "
+                + maxWaiting
+                + " operations); retry later");
   }
 
   private TokenException ownerBusy() {
     return new TokenException(
         Kind.OWNER_BUSY,
-        "the work queue of the token is full (" + maxWaiting + "), with operations of this owner");
+        "the work queue of the token is full (token.queue: "
+            + maxWaiting
+            + " operations), also with operations of this caller; wait for answers before the next"
+            + " operation");
   }
 
   /// Returns a job to the queue, because its lane got no session.

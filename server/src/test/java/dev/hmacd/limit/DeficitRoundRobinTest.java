@@ -158,12 +158,12 @@ final class DeficitRoundRobinTest {
   void fullQueueLosesTheNewestElementOfTheLargestOwner() {
     add("small", 2);
     add("large", 4);
-    Work displaced = queue.displaceFor(owner("small"));
-    assertThat(displaced).isEqualTo(new Work(owner("large"), 1, 5));
+    Work evicted = queue.evictFor(owner("small"));
+    assertThat(evicted).isEqualTo(new Work(owner("large"), 1, 5));
     assertThat(queue.size()).isEqualTo(5);
-    assertThat(queue.displaceFor(owner("small"))).isNull(); // It would have as many.
-    assertThat(queue.displaceFor(owner("large"))).isNull();
-    assertThat(queue.displaceFor(owner("new"))).isNotNull();
+    assertThat(queue.evictFor(owner("small"))).isNull(); // It would have as many.
+    assertThat(queue.evictFor(owner("large"))).isNull();
+    assertThat(queue.evictFor(owner("new"))).isNotNull();
   }
 
   /// Otherwise an issuer with many names would hold most places.
@@ -173,10 +173,10 @@ final class DeficitRoundRobinTest {
       add(Owner.of("many", "name " + i), 1, 1);
     }
     add(Owner.of("one", "a"), 1, 5);
-    Work displaced = queue.displaceFor(Owner.of("one", "a"));
-    assertThat(displaced).isNotNull();
-    assertThat(displaced.owner().issuer()).isEqualTo("many");
-    assertThat(queue.displaceFor(Owner.of("many", "new"))).isNull();
+    Work evicted = queue.evictFor(Owner.of("one", "a"));
+    assertThat(evicted).isNotNull();
+    assertThat(evicted.owner().issuer()).isEqualTo("many");
+    assertThat(queue.evictFor(Owner.of("many", "new"))).isNull();
   }
 
   @Test
@@ -225,7 +225,7 @@ final class DeficitRoundRobinTest {
           left++;
         }
         case 3 -> left -= queue.poll() == null ? 0 : 1;
-        case 4 -> left -= queue.displaceFor(owner) == null ? 0 : 1;
+        case 4 -> left -= queue.evictFor(owner) == null ? 0 : 1;
         default -> {
           queue.charge(owner, 1 + random.nextInt(5));
           int remainder = random.nextInt(50);
