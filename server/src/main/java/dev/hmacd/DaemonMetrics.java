@@ -60,8 +60,8 @@ final class DaemonMetrics {
   void registerLoads(ReloadStatus configuration, ReloadStatus tls) {
     metrics.gauge(
         "hmacd_reload_healthy",
-        "1 if the files on the disk are in use; 0 if the last reload refused them, by kind of"
-            + " files.",
+        "1 if the last load of the files succeeded; 0 if it was refused and the previous files stay"
+            + " in use, by kind of files.",
         "files",
         Map.of(
             "configuration",

@@ -5,7 +5,7 @@ public enum ExitCode {
   OK(0, "Success, or stopped by a signal."),
   FAULT_FOUND(
       1,
-      "hmacd check found a fault with which the daemon starts, or hmacd init found another key"
+      "hmacd check found a fault that does not prevent the start, or hmacd init found another key"
           + " under the label and id of a key."),
   USAGE(2, "Error in the command line."),
   /// `EX_SOFTWARE` of sysexits(3), after a printed stack trace.

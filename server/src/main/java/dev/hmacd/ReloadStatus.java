@@ -27,7 +27,7 @@ final class ReloadStatus {
     refused = true;
   }
 
-  /// Whether the last load was successful: the files on the disk are in use.
+  /// Whether the last load succeeded. If it was refused, the previous files stay in use.
   boolean isHealthy() {
     return !refused;
   }

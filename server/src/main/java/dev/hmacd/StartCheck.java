@@ -92,7 +92,9 @@ public final class StartCheck {
           boolean isMissing = Files.notExists(config.registry());
           registry.openExisting();
           if (isMissing) {
-            report.warned(REGISTRY, config.registry() + " does not exist");
+            report.warned(
+                REGISTRY,
+                "registry.path: " + config.registry() + " does not exist; run hmacd init");
           } else {
             report.passed(
                 REGISTRY, registry.lists().creating().join().size() + " keys in state CREATING");
@@ -239,10 +241,13 @@ public final class StartCheck {
     int leftOut = tls.authoritiesLeftOut();
     if (leftOut > 0) {
       report.warned(
-          key, leftOut + " certificate authorities have expired or are not valid yet; see the log");
+          key,
+          leftOut
+              + " certificate authorities have expired or are not valid yet; renew or remove those"
+              + " that the log names");
     } else {
       report.passed(
-          key, "the first certificate authority expires at " + tls.earliestAuthorityExpiry());
+          key, "earliest expiry of a certificate authority: " + tls.earliestAuthorityExpiry());
     }
   }
 }

@@ -7,12 +7,12 @@ public interface StartReport {
   /// @param step short name of the step
   default void passed(String step, String detail) {}
 
-  /// Reports a limitation with which the daemon starts.
+  /// Reports a limitation that does not prevent the start.
   default void warned(String step, String detail) {}
 
-  /// Reports a fault with which the daemon starts, for example of one of several tokens.
+  /// Reports a fault that does not prevent the start, for example of one of several tokens.
   default void tolerated(String step, String detail) {}
 
-  /// Reports a failure with which the daemon does not start.
+  /// Reports a failure that prevents the start.
   void failed(String step, StartException failure);
 }

@@ -27,7 +27,7 @@ final class CheckCommand implements Command {
   public String description() {
     return "Tests whether hmacd serve starts: the configuration, the limit of file descriptors, the"
         + " TLS files, each token, the registry, and each address and socket path. Prints a table"
-        + " of the results, and ends with the exit code of a failed start. If a start would"
+        + " of the results, and exits with the status of a failed start. If a start would"
         + " succeed, tests the tokens with trial keys, too. The daemon must not run.";
   }
 
@@ -47,7 +47,7 @@ final class CheckCommand implements Command {
     RootWarning.find(config.registry())
         .ifPresent(text -> list.warned("permissions", "registry.path: " + text));
     if (config.rules().isEmpty()) {
-      list.warned("access", "no rules: no caller has any permission");
+      list.warned("access", "no rules: no caller has any permission; add rules to access");
     }
     fileDescriptors(config);
     List<Candidate> found = new TokenSetup(config, list).find();
@@ -101,7 +101,10 @@ final class CheckCommand implements Command {
               + (lanes + 1)
               + " sessions, but the token allows "
               + max.getAsLong()
-              + " sessions");
+              + " sessions; "
+              + (max.getAsLong() > 1
+                  ? "set lanes to at most " + (max.getAsLong() - 1)
+                  : "raise the limit of the token"));
     } else {
       list.passed("sessions", lanes + " lanes; the token allows " + max.getAsLong() + " sessions");
     }

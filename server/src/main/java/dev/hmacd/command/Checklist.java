@@ -56,13 +56,13 @@ final class Checklist implements StartReport {
     return lines.stream().anyMatch(line -> line.result() == Result.FAIL);
   }
 
-  /// Whether the daemon does not start.
+  /// Whether a failure prevents the start.
   boolean preventsStart() {
     return failures.exitCode() != ExitCode.OK;
   }
 
-  /// The exit code of `hmacd check`: that of a start, or [ExitCode#FAULT_FOUND] for a fault with
-  /// which the daemon starts.
+  /// The exit code of `hmacd check`: that of a start, or [ExitCode#FAULT_FOUND] for a fault that
+  /// does not prevent the start.
   ExitCode exitCode() {
     if (preventsStart()) {
       return failures.exitCode();

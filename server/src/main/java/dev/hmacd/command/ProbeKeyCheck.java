@@ -33,7 +33,10 @@ final class ProbeKeyCheck {
             found.size()
                 + " objects have the recorded id and the label "
                 + probe.object().label()
-                + "; there must be one");
+                + ", but there must be one; "
+                + (found.isEmpty()
+                    ? "restore the token's backup"
+                    : "destroy the other objects with the token's own tools"));
       } else {
         list.passed("probe key", TokenExtractionCheck.attributes(found.getFirst().attributes()));
         knownAnswer(session, probe);
@@ -50,7 +53,10 @@ final class ProbeKeyCheck {
       if (MessageDigest.isEqual(mac, probe.knownAnswer())) {
         list.passed("known answer", HealthCheck.ALGORITHM + " under the probe key is correct");
       } else {
-        list.tolerated("known answer", "the probe key gave another MAC than at its creation");
+        list.tolerated(
+            "known answer",
+            "the probe key gave another MAC than at its creation; examine the HSM, and restore the"
+                + " token's backup if the key is another one");
       }
     } finally {
       session.unload(handle);

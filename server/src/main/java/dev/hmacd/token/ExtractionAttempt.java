@@ -47,20 +47,20 @@ public final class ExtractionAttempt {
   /// The result of an attempt to extract a key.
   ///
   /// @param attributes the attributes of the key, as read from the token
-  /// @param valueTold whether the token returned the key's bytes (CKA_VALUE)
+  /// @param valueRevealed whether the token returned the key's bytes (CKA_VALUE)
   /// @param copyLoosened whether the token made a copy of the key that is extractable or not
   ///   sensitive
   /// @param wrappedBy mechanisms that wrapped the key, although CKA_EXTRACTABLE is false
   /// @param refusedBy mechanisms that refused to wrap the key, but wrapped an extractable key
   public record Result(
       KeyAttributes attributes,
-      boolean valueTold,
+      boolean valueRevealed,
       boolean copyLoosened,
       List<String> wrappedBy,
       List<String> refusedBy) {
     /// Whether a holder of the PIN can extract a key from the token, in one of the tried ways.
     public boolean isExtractable() {
-      return valueTold || copyLoosened || !wrappedBy.isEmpty();
+      return valueRevealed || copyLoosened || !wrappedBy.isEmpty();
     }
   }
 

@@ -35,7 +35,12 @@ public final class SessionTrial {
       }
       throw new IllegalStateException(e);
     } catch (TimeoutException e) {
-      throw TokenException.fault(Fault.DEVICE, "the token did not open a session in time", e);
+      throw TokenException.fault(
+          Fault.DEVICE,
+          "the token did not open a session within "
+              + limit
+              + "; examine the HSM, or raise token.probe_timeout",
+          e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw TokenException.fault(Fault.DEVICE, "interrupted while the token opened a session", e);

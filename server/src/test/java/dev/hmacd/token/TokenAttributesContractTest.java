@@ -81,7 +81,7 @@ final class TokenAttributesContractTest extends TokenContract {
     KeyObject name = fresh();
     ExtractionAttempt.Result result = CHOSEN.find(sessionCopies).tryExtraction(name);
     assertThat(result.attributes().unfit()).isEmpty();
-    assertThat(result.valueTold()).isFalse();
+    assertThat(result.valueRevealed()).isFalse();
     assertThat(result.copyLoosened()).isFalse();
     assertThat(session.find(new Query.ByLabel(name.label()))).isEmpty();
     note(Behaviour.EXTRACTION, result.wrappedBy().isEmpty() ? "refused" : "**allowed**");

@@ -74,7 +74,8 @@ public enum ErrorReason {
   /// The request is longer than the daemon allows. Metadata: `maximum`, in bytes.
   REQUEST_TOO_LONG,
   /// The memory for partially received requests is full, or the caller's principal has its maximum
-  /// of it, or no memory is left for the answer. In the last case, a change may have been made.
+  /// of it, or no memory is left for the answer. If no memory was left for the answer, the daemon
+  /// may have made the change: check before you send a change again.
   MEMORY_BUSY,
   /// The daemon does not have this method. Use a newer daemon.
   METHOD_NOT_FOUND,
