@@ -34,12 +34,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Serves the metrics over HTTP, on TCP and on a Unix socket, without authentication. Connections
-/// are on one event loop of the daemon, and a thread of its own renders the scrapes
+/// Serves the metrics over HTTP, on TCP and on a Unix socket, without authentication. One event
+/// loop of the daemon serves all connections. A separate thread renders the scrapes
 /// ([ScrapeRenderer]). The bounds hold for both listeners together.
 public final class MetricsServer implements AutoCloseable {
-  /// Maximum number of connections. Above it, a new connection takes the place of a connection of
-  /// the address with most connections ([ScrapeLimits]).
+  /// Maximum number of connections. At the maximum, a new connection evicts a connection of the
+  /// address with the most connections ([ScrapeLimits]).
   public static final int MAX_CONNECTIONS = 64;
 
   /// Maximum number of connections that the listener accepts in one pass of its event loop: clients

@@ -36,8 +36,8 @@ final class ScrapeLimits {
     return settings.timeout();
   }
 
-  /// Admits a new connection. At the limit, closes the oldest connection of the address with most
-  /// connections, preferably one without a scrape in progress.
+  /// Admits a new connection. At the limit, evicts the oldest connection of the address with the
+  /// most connections, preferably one without a scrape in progress.
   void admit(ScrapeConnection connection) {
     if (connections.size() >= settings.maxConnections()) {
       evict(evictionCandidate());

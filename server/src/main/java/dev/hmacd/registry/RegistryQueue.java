@@ -22,10 +22,9 @@ import org.slf4j.LoggerFactory;
 /// their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one other waiting task is
 /// executed: a flood of urgent tasks must not stop all other tasks.
 ///
-/// The number of waiting tasks is bounded for each [Urgency] apart. So the operations of callers
-/// cannot take the places of urgent changes, or of the daemon. If all urgent places are taken, the
-/// owner with most urgent tasks makes room for an owner with fewer: its newest urgent task becomes
-/// an ordinary task.
+/// Each [Urgency] has its own bound on waiting tasks. So the operations of callers cannot take the
+/// places of urgent changes, or of the daemon. If all urgent places are taken, an urgent task of an
+/// owner with fewer demotes the newest urgent task of the owner with the most to an ordinary task.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The lock guards all fields that change.
 final class RegistryQueue {
@@ -35,9 +34,9 @@ final class RegistryQueue {
     URGENT(32),
     /// Any other operation of a caller.
     ORDINARY(256),
-    /// An operation of the daemon itself, such as the end of a key's creation. It waits in the
-    /// order of the ordinary tasks, but in a place of its own: a refusal would leave the key
-    /// unfinished.
+    /// An operation of the daemon itself, such as the change that sets a generated key to ENABLED.
+    /// It waits in the order of the ordinary tasks, but in a place of its own: a refusal would
+    /// leave the key in state CREATING.
     DAEMON(1024);
 
     private final int places;
@@ -124,19 +123,19 @@ final class RegistryQueue {
     }
   }
 
-  /// Whether a task of an owner finds a place. Makes room for an urgent task if necessary.
+  /// Whether a task of an owner finds a place. Demotes another urgent task if necessary.
   @GuardedBy("lock")
   private boolean hasPlace(Urgency urgency, Object owner) {
     return waiting.getOrDefault(urgency, 0) < urgency.places()
-        || (urgency == Urgency.URGENT && makeRoomFor(owner));
+        || (urgency == Urgency.URGENT && demoteFor(owner));
   }
 
-  /// Makes the newest urgent task of the owner with most urgent tasks an ordinary task. The
-  /// ordinary task waits even if no ordinary place is free, because the queue has accepted it.
+  /// Demotes the newest urgent task of the owner with the most urgent tasks to an ordinary task.
+  /// The demoted task waits even if no ordinary place is free, because the queue has accepted it.
   ///
   /// @return false if no owner has at least two urgent tasks more than the given owner
   @GuardedBy("lock")
-  private boolean makeRoomFor(Object owner) {
+  private boolean demoteFor(Object owner) {
     Map<Object, Long> held =
         urgent.stream().collect(Collectors.groupingBy(Task::owner, Collectors.counting()));
     long most = Collections.max(held.values());
@@ -144,13 +143,13 @@ final class RegistryQueue {
       return false;
     }
     Iterator<Task> newest = urgent.descendingIterator();
-    Task displaced = newest.next();
-    while (held.getOrDefault(displaced.owner(), 0L) < most) {
-      displaced = newest.next();
+    Task demoted = newest.next();
+    while (held.getOrDefault(demoted.owner(), 0L) < most) {
+      demoted = newest.next();
     }
     newest.remove();
     waiting.merge(Urgency.URGENT, -1, Integer::sum);
-    others.addLast(new Task(Urgency.ORDINARY, displaced.owner(), displaced.work()));
+    others.addLast(new Task(Urgency.ORDINARY, demoted.owner(), demoted.work()));
     waiting.merge(Urgency.ORDINARY, 1, Integer::sum);
     return true;
   }

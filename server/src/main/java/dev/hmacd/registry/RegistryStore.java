@@ -71,9 +71,10 @@ final class RegistryStore implements AutoCloseable {
   /// has a place that ordinary operations cannot take.
   ///
   /// One owner may have at most half as many urgent changes in flight as there are urgent places.
-  /// If all urgent places are taken, an owner with more urgent changes loses one place to this
-  /// owner. Above the quota, or if no owner has more, the change is an ordinary operation of the
-  /// owner. So a flood of some owners' urgent changes does not delay the urgent changes of others.
+  /// If all urgent places are taken, the queue demotes a change of the owner with the most urgent
+  /// changes to an ordinary operation, if the owner of the new change has at least two fewer. Above
+  /// the quota, or if no owner has more, the change is an ordinary operation of the owner. So a
+  /// flood of some owners' urgent changes does not delay the urgent changes of others.
   ///
   /// @param owner the caller's principal
   /// @return fails with `OWNER_BUSY` or `BUSY` if the change finds neither an urgent place nor an

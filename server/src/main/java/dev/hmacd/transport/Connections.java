@@ -24,10 +24,10 @@ import org.jspecify.annotations.Nullable;
 /// Connection limits of a listener. Each accepted connection gets a [ConnectionMeter].
 ///
 /// A connection is pending until it has authenticated. Pending connections have a separate limit.
-/// Above this limit, the oldest connection of the address with most pending connections is evicted.
-/// The limit on pending connections protects the memory from silent connections, and each address
-/// from the connections of other addresses. The permits of authenticated connections are shared
-/// between principals ([FairLimit]).
+/// Above this limit, the oldest connection of the address with the most pending connections is
+/// evicted. The limit on pending connections protects the memory from silent connections, and each
+/// address from the connections of other addresses. The permits of authenticated connections are
+/// shared between principals ([FairLimit]).
 ///
 /// The event loop of an evicted connection closes the connection, with a delay if that event loop
 /// is busy. Before its close, an evicted connection uses a file descriptor, but does not count
@@ -237,7 +237,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return true;
   }
 
-  /// Removes and returns the oldest pending connection of the address with most pending
+  /// Removes and returns the oldest pending connection of the address with the most pending
   /// connections. Returns null if this connection is `newer`, or if no connection is pending.
   @GuardedBy("this")
   private @Nullable Channel pollPending(Channel newer) {
@@ -288,8 +288,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// Evicts the oldest pending connection of the address with most pending connections, in favour
-  /// of another connection.
+  /// Evicts the oldest pending connection of the address with the most pending connections, in
+  /// favour of another connection.
   ///
   /// @param newer the other connection, which is never evicted
   /// @return whether a connection was evicted

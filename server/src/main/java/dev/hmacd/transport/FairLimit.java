@@ -12,7 +12,7 @@ import java.util.function.Consumer;
 
 /// A limit on concurrent holders, such as connections, shared fairly between their owners.
 ///
-/// An owner may take any free permit. If no permit is free, the oldest holder of the owner with
+/// An owner may take any free permit. If no permit is free, the oldest holder of the owner with the
 /// most permits is evicted. A new holder is refused if the eviction would give its owner more
 /// permits than the owner of the evicted holder.
 ///

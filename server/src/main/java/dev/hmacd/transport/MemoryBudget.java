@@ -19,8 +19,8 @@ import org.slf4j.LoggerFactory;
 ///
 /// All connections of the process share one limit. One owner may hold half of the limit, all
 /// unauthenticated owners together a quarter, and one connection an eighth. A connection above its
-/// limit is closed. Above another limit, the largest connections of the owner with most memory are
-/// closed, until an eighth of the limit is free.
+/// limit is closed. Above another limit, the largest connections of the owner with the most memory
+/// are closed, until an eighth of the limit is free.
 @ThreadSafe
 public final class MemoryBudget {
   /// Number of heap bytes that count for one byte of direct memory, because the process has less

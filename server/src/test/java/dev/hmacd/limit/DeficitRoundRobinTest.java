@@ -155,7 +155,7 @@ final class DeficitRoundRobinTest {
   }
 
   @Test
-  void fullQueueLosesTheNewestElementOfTheLargestOwner() {
+  void fullQueueEvictsTheNewestElementOfTheLargestOwner() {
     add("small", 2);
     add("large", 4);
     Work evicted = queue.evictFor(owner("small"));
@@ -168,7 +168,7 @@ final class DeficitRoundRobinTest {
 
   /// Otherwise an issuer with many names would hold most places.
   @Test
-  void largestIssuerLosesAnElementEvenIfItsOwnersAreSmall() {
+  void elementOfTheLargestIssuerIsEvictedEvenIfItsOwnersAreSmall() {
     for (int i = 0; i < 10; i++) {
       add(Owner.of("many", "name " + i), 1, 1);
     }

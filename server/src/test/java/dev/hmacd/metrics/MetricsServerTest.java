@@ -172,7 +172,7 @@ final class MetricsServerTest {
     for (int i = 1; i < MAX_CONNECTIONS; i++) {
       opened.add(SocketChannel.open(UnixDomainSocketAddress.of(path)));
     }
-    // The clients of the Unix socket count as one address, which has most connections.
+    // The clients of the Unix socket count as one address, which has the most connections.
     assertThat(oldest.read(ByteBuffer.allocate(1))).isEqualTo(-1);
     assertThat(first.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").read().status())
         .isEqualTo(200);
@@ -280,7 +280,7 @@ final class MetricsServerTest {
 
   /// Half of the connections are silent, the others have half a request.
   @Test
-  void newConnectionClosesTheOldestWithoutAScrape() throws Exception {
+  void newConnectionEvictsTheOldestWithoutAScrape() throws Exception {
     MetricsServer server = serve(LONG);
     Blocked blocked = blockScrapes();
     FutureTask<Answer> scrape = reading(caller(server).write(SCRAPE));

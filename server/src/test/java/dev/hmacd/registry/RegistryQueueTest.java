@@ -137,7 +137,7 @@ final class RegistryQueueTest {
   }
 
   @Test
-  void ownersWithMostUrgentTasksMakeRoomForAnOwnerWithFewer() throws InterruptedException {
+  void newestTasksOfLargeOwnersAreDemotedForAnOwnerWithFewer() throws InterruptedException {
     startBlocked();
     for (int i = 0; i < Urgency.URGENT.places() / 2; i++) {
       assertThat(offerUrgent("greedy", "greedy " + i)).isTrue();
@@ -156,7 +156,7 @@ final class RegistryQueueTest {
     assertThat(offerUrgent("greedy", "refused")).isFalse();
     assertThat(offerUrgent("eager", "refused")).isFalse();
     runAll();
-    // The displaced tasks are executed, too, as ordinary tasks.
+    // The demoted tasks are executed, too, as ordinary tasks.
     assertThat(order)
         .hasSize(Urgency.URGENT.places() + Urgency.ORDINARY.places() + modest)
         .doesNotHaveDuplicates()

@@ -994,7 +994,7 @@ final class RegistryTest {
     assertThat(find(other.id()).state()).isEqualTo(KeyState.DISABLED);
     // 31 urgent changes are before the change of the admin, and after 8 of them one TagResource.
     assertThat(order.indexOf("admin")).isEqualTo(31 + 3);
-    // The newest change of the owner with most has lost its urgent place.
+    // The newest urgent change of the owner with the most was demoted.
     assertThat(order).hasSize(256 + 32 + 1).endsWith("eager");
   }
 

@@ -119,7 +119,7 @@ final class LanesTest {
 
   /// An abandoned call keeps its place until a lane takes it.
   @Test
-  void fullQueueMakesRoomForAnOwnerWithFewerCallsAlsoByAbandonedCalls() throws TokenException {
+  void fullQueueEvictsForAnOwnerWithFewerCallsAlsoAbandonedCalls() throws TokenException {
     Gate gate = blocking(Call.SIGN);
     Lanes lanes = lanes(1, 4);
     RecordedCompletion held = signFor(lanes, "greedy");

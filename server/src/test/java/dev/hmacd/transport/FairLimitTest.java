@@ -24,7 +24,7 @@ final class FairLimitTest {
   }
 
   @Test
-  void ownerWithTheMostPlacesLosesItsOldestUntilSharesAreEqual() {
+  void oldestOfTheOwnerWithTheMostPlacesIsEvictedUntilSharesAreEqual() {
     assertThat(List.of("a1", "a2", "a3", "a4", "b1", "b2")).allMatch(this::enters);
     assertThat(evicted).containsExactly("a1", "a2");
     assertThat(enters("b3")).isFalse();
