@@ -129,7 +129,7 @@ def usage_of(command, environment=None):
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise Invalid(f"{os.path.basename(command[0])} ended with {process.returncode}: {output[-500:]}")
+        raise Invalid(f"{os.path.basename(command[0])} exited with status {process.returncode}: {output[-500:]}")
     return output, usage.ru_utime + usage.ru_stime
 
 

@@ -290,7 +290,7 @@ start_without() {
     stop "$name"
   else
     await_end "$dir"
-    record "$1" "ends with $status"
+    record "$1" "exits with status $status"
   fi
 }
 
@@ -304,8 +304,8 @@ storage_lost() {
   observe_loss "$since"
   if [ "$seen" = NOT_SERVING ]; then
     await_75
-    seen='ends with 75'
-    say "  absent, with exit_when_lost: ended with $status after $(($(now) - since)) ms"
+    seen='exits with status 75'
+    say "  absent, with exit_when_lost: exited with status $status after $(($(now) - since)) ms"
     give_back
     remove_shared_memory
     serve "$name" "$dir/storage.yaml"
@@ -328,7 +328,7 @@ storage_destroyed() {
   await_health NOT_SERVING "$since"
   say "  key of the health check destroyed: NOT_SERVING after $took ms"
   await_75
-  record DAEMON_DESTROYED 'NOT_SERVING, ends with 75'
+  record DAEMON_DESTROYED 'NOT_SERVING, exits with status 75'
   give_back
   remove_shared_memory
   serve "$name" "$dir/storage.yaml"
@@ -337,10 +337,10 @@ storage_destroyed() {
   stop "$name"
 }
 
-# await_75: waits until the daemon ends with 75 for its supervisor.
+# await_75: waits until the daemon exits with status 75 for its supervisor.
 await_75() {
   await_end "$dir"
-  [ "$status" = 75 ] || die "$name: the daemon ended with $status, not with 75: $(tail -n 5 "$dir/hmacd.log")"
+  [ "$status" = 75 ] || die "$name: the daemon exited with status $status, not with 75: $(tail -n 5 "$dir/hmacd.log")"
 }
 
 # Prints the label in the configuration.

@@ -70,7 +70,7 @@ def main(client, command):
         except subprocess.TimeoutExpired:
             caller.kill()
         if caller.wait() != 0:
-            print(f"not ok - the client program ended with {caller.returncode}")
+            print(f"not ok - the client program exited with status {caller.returncode}")
             failures += 1
     return min(failures, 1)
 

@@ -44,7 +44,7 @@ final class LostTokenTest {
     DaemonProcess daemon = start(module, hsm, "1s", "true");
     module.send("remove");
     assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
-    assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
+    assertThatThrownBy(daemon::close).hasMessageContaining("exited with status 75");
   }
 
   /// The module still computes MACs with session copies of keys.
@@ -55,7 +55,7 @@ final class LostTokenTest {
     DaemonProcess daemon = start(FaultModule.inFrontOf(hsm), hsm, "1s", "true");
     storage.remove();
     assertThat(daemon.exitCode()).isEqualTo(ExitCode.TEMPORARY.code());
-    assertThatThrownBy(daemon::close).hasMessageContaining("ended with 75");
+    assertThatThrownBy(daemon::close).hasMessageContaining("exited with status 75");
   }
 
   @Test

@@ -220,7 +220,7 @@ public final class DaemonProcess implements AutoCloseable {
     int code = stop();
     files.close();
     if (code != 0) {
-      throw new IllegalStateException("the daemon ended with " + code);
+      throw new IllegalStateException("the daemon exited with status " + code);
     }
   }
 }

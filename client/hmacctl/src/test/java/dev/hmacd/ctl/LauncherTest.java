@@ -34,10 +34,10 @@ class LauncherTest {
     return Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwx------"));
   }
 
-  @ParameterizedTest(name = "Java ends with {0}: hmacctl ends with {1}")
+  @ParameterizedTest(name = "Java exits with status {0}: hmacctl exits with status {1}")
   @CsvSource({
     "0, 0",
-    "1, 9", // The exit code of a JVM that cannot start, or that ends with an Error.
+    "1, 9", // The exit status of a JVM that cannot start, or that ends with an Error.
     "101, 1",
     "2, 2",
     "6, 6",
