@@ -1,7 +1,8 @@
 package dev.hmacd.limit;
 
-/// The principal for which a token works, with the levels that share the capacity of the token. A
-/// level's share does not grow with the number of names below it.
+/// The principal of a token operation, with its issuer and account. Accounts share the token
+/// equally, then the issuers of an account, then the principals of an issuer: more principals give
+/// an issuer no larger share.
 ///
 /// @param account the account of the principal
 /// @param issuer the authority that assigns the principal's name: a trust anchor of client

@@ -148,8 +148,8 @@ public final class ClientAuthorities {
 
     /// The name of the trust anchor that issued a client's certificate, directly or through
     /// intermediate certificates of the chain. Verifies the signatures, because a client chooses
-    /// the certificates behind its own certificate. Authorities with the same name are one issuer:
-    /// a renewed authority is one.
+    /// the certificates behind its own certificate. Authorities with the same name are one issuer,
+    /// so a renewed authority stays the same issuer.
     ///
     /// @param chain an accepted chain, the client's own certificate first
     /// @return empty if no anchor issued the certificate

@@ -27,11 +27,13 @@ import javax.net.ssl.X509ExtendedTrustManager;
 /// A refusal has the error code of its reason, from which the TLS library derives the alert for the
 /// client. Without the code, the client gets `internal_error`.
 final class ClientTrustManager extends X509ExtendedTrustManager {
-  private final List<Domain> domains = new ArrayList<>();
+  private final List<AnchorGroup> groups = new ArrayList<>();
   private final X509Certificate[] anchors;
 
-  /// Trust anchors with the same name constraints: one anchor with constraints, or all others.
-  private record Domain(X509ExtendedTrustManager pkix, Optional<NameConstraints> constraints) {}
+  /// Trust anchors with the same name constraints: one anchor with constraints, or all anchors
+  /// without.
+  private record AnchorGroup(
+      X509ExtendedTrustManager pkix, Optional<NameConstraints> constraints) {}
 
   /// @param anchors one or more certificates
   /// @param constraints the name constraints of the anchors that have some
@@ -41,12 +43,12 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     List<X509Certificate> unconstrained =
         anchors.stream().filter(each -> !constraints.containsKey(each)).toList();
     if (!unconstrained.isEmpty()) {
-      domains.add(new Domain(pkix(unconstrained), Optional.empty()));
+      groups.add(new AnchorGroup(pkix(unconstrained), Optional.empty()));
     }
     for (X509Certificate each : anchors) {
       NameConstraints known = constraints.get(each);
       if (known != null) {
-        domains.add(new Domain(pkix(List.of(each)), Optional.of(known)));
+        groups.add(new AnchorGroup(pkix(List.of(each)), Optional.of(known)));
       }
     }
   }
@@ -73,15 +75,15 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     void run(X509ExtendedTrustManager pkix) throws CertificateException;
   }
 
-  /// Validates a chain: the anchors of one domain must accept it, and their name constraints must
+  /// Validates a chain: the anchors of one group must accept it, and their name constraints must
   /// permit it.
   private void validate(X509Certificate[] chain, Validation validation)
       throws CertificateException {
     CertificateException failure = null;
-    for (Domain domain : domains) {
+    for (AnchorGroup group : groups) {
       try {
-        validation.run(domain.pkix());
-        requirePermitted(domain, chain);
+        validation.run(group.pkix());
+        requirePermitted(group, chain);
         return;
       } catch (CertificateException e) {
         // An unknown authority is the least specific reason.
@@ -91,9 +93,9 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     throw refusal(failure == null ? new CertificateException("no trust anchor") : failure);
   }
 
-  private static void requirePermitted(Domain domain, X509Certificate[] chain)
+  private static void requirePermitted(AnchorGroup group, X509Certificate[] chain)
       throws CertificateException {
-    if (domain.constraints().isPresent() && !domain.constraints().get().permit(chain)) {
+    if (group.constraints().isPresent() && !group.constraints().get().permit(chain)) {
       throw new CertificateException(
           "the name constraints of the authority do not permit a name in the chain");
     }

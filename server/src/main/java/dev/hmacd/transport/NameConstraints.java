@@ -71,13 +71,14 @@ final class NameConstraints {
     return true;
   }
 
-  /// For example, a certificate for the new key of an authority, signed with its old key.
+  /// Whether a certificate is self-issued (RFC 5280, section 3.2), for example the new key of an
+  /// authority, signed with its old key.
   private static boolean isSelfIssued(X509Certificate certificate) {
     return certificate.getSubjectX500Principal().equals(certificate.getIssuerX500Principal());
   }
 
-  /// Number of certificates before this authority in an ordered chain; all certificates of another
-  /// chain, because the JDK searches for a path in it.
+  /// Number of certificates before this authority. If the chain is not in order, all certificates
+  /// count, because the JDK searches the chain for a path.
   private int pathLength(X509Certificate[] chain) {
     for (int i = 1; i < chain.length; i++) {
       if (!chain[i].getSubjectX500Principal().equals(chain[i - 1].getIssuerX500Principal())) {

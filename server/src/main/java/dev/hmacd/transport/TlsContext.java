@@ -43,8 +43,8 @@ import org.slf4j.LoggerFactory;
 public final class TlsContext {
   private static final List<String> VERSIONS = List.of("TLSv1.3", "TLSv1.2");
 
-  /// Maximum size of a client's certificate chain, in bytes; BoringSSL's minimum. Each connection
-  /// keeps its chain.
+  /// Maximum size of a client's certificate chain, in bytes: the smallest limit that BoringSSL
+  /// accepts. Each connection keeps its chain.
   static final int MAX_CHAIN_BYTES = 16 << 10;
 
   /// Maximum number of certificate authorities in an error text.

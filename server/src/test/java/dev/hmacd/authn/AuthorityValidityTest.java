@@ -22,8 +22,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// An authority in `client_ca` makes callers only within its validity period, also for connections
-/// that are open at its end.
+/// The daemon accepts certificates of an authority only within its validity period, also on
+/// connections that are open at its end.
 final class AuthorityValidityTest {
   @SuppressWarnings("TimeInStaticInitializer") // All certificates relate to one time.
   private static final Instant NOW = Instant.now().truncatedTo(ChronoUnit.SECONDS);
@@ -71,7 +71,7 @@ final class AuthorityValidityTest {
   }
 
   @Test
-  void expiredAuthorityMakesNoCallersAlsoOnOpenConnections() throws IOException {
+  void certificateOfAnExpiredAuthorityIsRefusedAlsoOnOpenConnections() throws IOException {
     trust(LASTING, EXPIRING);
     var lasting =
         new ClientCertificate(
@@ -133,7 +133,7 @@ final class AuthorityValidityTest {
   }
 
   @Test
-  void withoutAValidAuthorityTheOldFilesStayButMakeNoCallers() throws IOException {
+  void withoutAValidAuthorityTheOldFilesStayAndEachCertificateIsRefused() throws IOException {
     trust(EXPIRING);
     ClientCertificate connection = connected(EXPIRING.client("a"));
     assertThat(check(connection)).isInstanceOf(Authenticated.class);

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// An authority in `client_ca` with name constraints makes no callers with other names.
+/// The name constraints of an authority in `client_ca` limit the names that the daemon accepts.
 final class NameConstraintsTest {
   /// Permits SPIFFE IDs of the trust domain `test`.
   private static final TestCa CONSTRAINED = TestCa.constrained("constrained", "URI:test");
@@ -83,7 +83,7 @@ final class NameConstraintsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"spiffe://other/a", "spiffe://sub.test/a", "urn:test"})
-  void otherNameMakesNoCaller(String uri) throws IOException {
+  void otherNameIsRefused(String uri) throws IOException {
     trust(CONSTRAINED);
     X509Bundle client = CONSTRAINED.issue(withUri(uri));
     assertThat(check(client)).isEqualTo(Refused.CERTIFICATE_NOT_TRUSTED);
@@ -97,7 +97,7 @@ final class NameConstraintsTest {
 
   /// A certificate with the name and the key of the authority is no exception.
   @Test
-  void authorityMakesNoCallerWithItsOwnKey() throws IOException {
+  void constraintsHoldForACertificateWithTheKeyOfTheAuthority() throws IOException {
     trust(CONSTRAINED);
     X509Bundle client =
         CONSTRAINED.issue(
@@ -132,7 +132,7 @@ final class NameConstraintsTest {
   /// The JDK's check of name constraints adds the CN to the DNS names of the parsed certificate,
   /// also for constraints of an intermediate certificate.
   @Test
-  void validationMakesNoDnsNameOfACommonName() throws IOException {
+  void validationAddsNoDnsNameForACommonName() throws IOException {
     trust(FREE);
     TestCa below = FREE.subordinate("below", "DNS:example.org");
     X509Bundle client = below.issue(b -> b.subject("CN=a.example.org").addSanIpAddress("10.0.0.1"));

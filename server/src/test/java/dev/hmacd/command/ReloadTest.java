@@ -510,7 +510,7 @@ final class ReloadTest {
 
   /// New connections, and connections that are open at the end of the authority.
   @Test
-  void authorityThatExpiresMakesNoCallersAfterwards() throws Exception {
+  void certificateIsRefusedAfterTheExpiryOfItsAuthority() throws Exception {
     var clock = new TestClock();
     Instant end = clock.now.plus(Duration.ofHours(1)).truncatedTo(ChronoUnit.SECONDS);
     var expiring = new TestCa("expiring", end.minus(Duration.ofDays(2)), end);
