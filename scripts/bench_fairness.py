@@ -69,7 +69,7 @@ class FairServer(Hmacd):
 
     def require_alive(self):
         if self.process.poll() is not None:
-            sys.exit(f"{self.name} ended with status {self.process.returncode}:\n{self.log()[-2000:]}")
+            sys.exit(f"{self.name} exited with status {self.process.returncode}:\n{self.log()[-2000:]}")
 
     def wait_until_idle(self):
         """Waits for the end of all connections and operations of the previous callers."""
@@ -309,7 +309,7 @@ COLUMNS = {
     "greedy alone": lambda row: f"{row.alone['answered']:.0f}",
     "greedy beside": lambda row: f"{row.beside['answered']:.0f}",
     "loss, %": lambda row: f"{100 * row.loss():.1f}",
-    "MACs of the modest, %": lambda row: f"{100 * row.modest_share():.1f}",
+    "MACs of the modest callers, %": lambda row: f"{100 * row.modest_share():.1f}",
     "greedy refused, alone": lambda row: f"{row.alone['refused']:.0f}",
     "greedy refused, beside": lambda row: f"{row.beside['refused']:.0f}",
 }

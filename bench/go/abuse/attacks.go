@@ -20,7 +20,7 @@ type attack struct {
 	name, what  string
 	dial        dialer
 	connections int
-	// atLeast is the number of connections also in a smaller run: the attack needs as many.
+	// atLeast is the minimum number of connections, also in a smaller run.
 	atLeast int
 	// act runs the attack on one connection. The daemon may end the connection during a write.
 	act func(w *world, p *peer) error
@@ -37,11 +37,11 @@ type attack struct {
 }
 
 const (
-	rampLimit  = 150 * time.Second // The time limit for making connections, for each multiple of the size.
-	placeLimit = 5 * time.Second   // The time limit for the end of another connection of the process.
-	dialers    = 32
-	perShard   = 15_000 // Connections of one process, which has one source address: half of its ports.
-	spareFiles = 200    // Open files of a process that are no connections of the attack.
+	rampLimit   = 150 * time.Second // The time limit for making connections, for each multiple of the size.
+	permitLimit = 5 * time.Second   // The time limit for the end of another connection of the process.
+	dialers     = 32
+	perShard    = 15_000 // Connections of one process, which has one source address: half of its ports.
+	spareFiles  = 200    // Open files of a process that are no connections of the attack.
 )
 
 // sized returns the number of connections of an attack in this run.
@@ -81,10 +81,10 @@ func runAttack(w *world, name string) {
 	_, _ = fmt.Sscan(parts[2], &shards)
 	a := find(parts[0])
 	count := part(w.sized(a), shard, shards)
-	// A connection has a place until the attacker has closed it. So an attack can have more connections than
-	// places, if the daemon closes connections.
+	// A connection holds a permit until the attacker has closed it. If the daemon closes connections, an
+	// attack can make more connections than there are permits.
 	most := max(1, min(count, raiseOpenFiles(count+spareFiles)-spareFiles))
-	places := make(chan struct{}, most)
+	permits := make(chan struct{}, most)
 	ended := untilInputEnds()
 	var opened, failed atomic.Int64
 	var full atomic.Bool
@@ -102,8 +102,8 @@ func runAttack(w *world, name string) {
 				select {
 				case <-ended:
 					return
-				case places <- struct{}{}:
-				case <-time.After(placeLimit):
+				case permits <- struct{}{}:
+				case <-time.After(permitLimit):
 					full.Store(true)
 					return
 				}
@@ -113,13 +113,13 @@ func runAttack(w *world, name string) {
 				conn, err := a.dial(w, shard)
 				if err != nil {
 					failed.Add(1)
-					<-places
+					<-permits
 					continue
 				}
 				opened.Add(1)
 				p := newPeer(conn)
 				p.done = ended
-				p.freed = func() { <-places }
+				p.freed = func() { <-permits }
 				peers <- p
 				if a.burst {
 					continue
