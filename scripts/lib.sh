@@ -184,7 +184,7 @@ rust_version() { rustc --version 2>/dev/null | cut -d ' ' -f 2; }
 need_rust() {
   local home packages=(cargo rustc)
   if [ -z "$(rust_version)" ] && home=$(command -v rustup) && home=${home%/.cargo/bin/rustup}/.rustup && [ -d "$home" ]; then
-    export RUSTUP_HOME=$home # rustup searches its compilers in HOME, which is not the HOME of its owner here.
+    export RUSTUP_HOME=$home # rustup searches for its compilers in HOME, which is not the HOME of its owner here.
   fi
   if [ -z "$(rust_version)" ]; then
     PATH=/usr/bin:$PATH # Before a rustup without a compiler.

@@ -78,7 +78,8 @@ final class TokenSetup {
     return config.tokens().size() == 1;
   }
 
-  /// Whether others can read or write a PIN file: also refused while another token could serve.
+  /// Whether others can read or write a PIN file. Such a file prevents the start even if another
+  /// token can serve.
   private static boolean isRefused(Path file) {
     try {
       return FilePermissions.refusal(file, FilePermissions.Content.SECRET).isPresent();

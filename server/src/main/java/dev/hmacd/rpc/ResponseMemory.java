@@ -30,7 +30,8 @@ final class ResponseMemory {
     this(allocator, PlatformDependent.maxDirectMemory() - MARGIN_BYTES);
   }
 
-  /// @param safeBytes direct memory of Netty, in bytes, up to which no allocation is tried
+  /// @param safeBytes used direct memory of Netty, in bytes, up to which the check allocates
+  ///   nothing
   ResponseMemory(ByteBufAllocator allocator, long safeBytes) {
     this.allocator = allocator;
     this.safeBytes = safeBytes;

@@ -45,7 +45,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// value of [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 
-  /// Key of a stream's property that holds the bytes of its headers that gRPC keeps.
+  /// Key of the stream property for the size of the headers that gRPC keeps, in bytes.
   private final Http2Connection.PropertyKey headersKey;
 
   /// The context of the gRPC handler; null until [#start].

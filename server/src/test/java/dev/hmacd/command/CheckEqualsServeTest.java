@@ -251,12 +251,12 @@ final class CheckEqualsServeTest {
             "not UTF-8",
             "correct the file"),
         row(
-            "no YAML",
+            "not YAML",
             CONFIG,
             s -> s.write("hmacd.yaml", "grpc: ["),
             "FOLDER/hmacd.yaml: is not YAML: "),
         row(
-            "a key twice",
+            "duplicate key",
             CONFIG,
             s -> s.replace("registry:", "arn: {}\nregistry:"),
             "is not YAML",
@@ -332,7 +332,7 @@ final class CheckEqualsServeTest {
             "metrics.unix_socket.path: conflicts with grpc.unix_socket.path (FOLDER/hmacd.sock)",
             "choose another path"),
         row(
-            "too long path of a socket",
+            "socket path too long",
             CONFIG,
             s -> s.replace("path: hmacd.sock", "path: " + "x".repeat(101)),
             "grpc.unix_socket.path: must be at most 101 bytes long"),

@@ -28,7 +28,7 @@ final class RootWarningTest {
   }
 
   @Test
-  void rootIsWarnedOfTheFolderOfAnotherUser() throws IOException {
+  void rootIsWarnedAboutTheFolderOfAnotherUser() throws IOException {
     leaveToAnotherUser();
     String owner = Files.getOwner(folder).getName();
     assertThat(RootWarning.find(registry(), ROOT))
@@ -50,7 +50,7 @@ final class RootWarningTest {
 
   /// The folder of the test belongs to its user: no warning, whether that is root or not.
   @Test
-  void userIsNotWarnedOfTheOwnFolder() {
+  void userIsNotWarnedAboutTheirOwnFolder() {
     assertThat(RootWarning.find(registry())).isEmpty();
   }
 

@@ -217,7 +217,7 @@ final class KeyStateTest {
           } else if (StateWalk.isAllowed(operation.name(), state)) {
             operation.call().accept(key, alias);
           } else if (state == State.UNAVAILABLE && operation.name().endsWith("Mac")) {
-            // The daemon searches the token again: the object may be back.
+            // The daemon searches for the object again: it may be back.
             assertThatThrownBy(() -> operation.call().accept(key, alias))
                 .satisfies(failsWith(Code.UNAVAILABLE, "KEY_UNAVAILABLE"));
           } else {

@@ -293,7 +293,7 @@ public final class LoopbackDaemon implements AutoCloseable {
   }
 
   /// Limits with a long handshake timeout: the first handshake in a JVM can last longer than 10 s.
-  /// With fewer connections than by default, because the daemon warns of a low limit of file
+  /// With fewer connections than by default, because the daemon warns about a low limit of file
   /// descriptors, which some machines have.
   private static String withTestDefaults(List<String> limits) {
     List<String> all = new ArrayList<>(limits);

@@ -196,13 +196,13 @@ final class HealthCheckTest {
   }
 
   @Test
-  void objectWithAnInvalidHandleIsSearchedAgain() throws Exception {
+  void healthCheckSearchesAgainForAnObjectWithAnInvalidHandle() throws Exception {
     HealthCheck probe = start(lanes(1, 10), LONG);
     assertThat(probe.awaitHealthy(LONG)).isTrue();
     token.failing(Call.SIGN, 1, FaultyToken.CKR_OBJECT_HANDLE_INVALID);
     int searched = token.count(Call.LOAD_TOKEN_OBJECT);
     Eventually.holds(
-        "the health check searches the object",
+        "the health check searches for the object",
         () -> token.count(Call.LOAD_TOKEN_OBJECT) > searched);
     assertThat(probe.isHealthy()).isTrue();
     assertThat(reported).containsExactly(true);
