@@ -155,10 +155,10 @@ public final class Daemon implements AutoCloseable {
         new HealthCheck.Settings(probing.interval(), probing.timeout(), probing.lostAfter()));
   }
 
-  /// Registers all parts to be closed: a stop closes the last registered part first. A stop loses
-  /// no call: it first sets the health status to NOT_SERVING and drains the calls in flight. After
-  /// the drain, the lanes and the registry close, and answer the remaining calls. A stop closes the
-  /// connections last, and the metrics endpoint after the edges.
+  /// Registers all parts with the closer. A stop closes the parts in reverse order of registration.
+  /// A stop loses no call: it first sets the health status to NOT_SERVING and drains the calls in
+  /// flight. After the drain, the lanes and the registry close, and answer the remaining calls. A
+  /// stop closes the connections last, and the metrics endpoint after the edges.
   private void register(HealthGrpcService health) {
     Duration drain = config.grpc().limits().drain();
     closer.register("event-loops", CLOSE_LIMIT, loops);

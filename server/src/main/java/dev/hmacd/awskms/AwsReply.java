@@ -12,8 +12,9 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
-/// error of AWS. Each accepted request is completed here once, on any thread. The [ReleaseCheck] of
-/// a response runs on the event loop of the connection.
+/// error of AWS. Callers must complete each reply exactly once, unless the client disconnects
+/// before. Any thread may complete a reply. The [ReleaseCheck] of a response runs on the event loop
+/// of the connection.
 final class AwsReply {
   private static final byte[] NO_BODY = {};
 

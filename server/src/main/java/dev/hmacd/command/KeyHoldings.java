@@ -140,8 +140,9 @@ final class KeyHoldings {
   }
 
   /// Records in the registry whether a token holds a key. A recorded token of the key is removed
-  /// only if the token lacks the key's object and another token holds the key. If two tokens hold
-  /// different keys under one label and id, an operator must decide.
+  /// only if the token lacks the key's object and another token holds the key. If a token holds
+  /// another key under the label and id, the registry is not changed. The report names the key and
+  /// the token, and an operator must remove the wrong key.
   ///
   /// @return whether the token holds the key
   private boolean recorded(

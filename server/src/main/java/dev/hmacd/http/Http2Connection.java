@@ -20,8 +20,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). Its fields are
-/// used only on the connection's event loop.
+/// An HTTP/2 connection; each request has a stream of its own ([Http2Exchange]). All methods run on
+/// the connection's event loop, except [#check] and [#drain].
 final class Http2Connection extends ChannelInboundHandlerAdapter
     implements ConnectionWatchdog.Watched {
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
@@ -52,7 +52,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   private final HeaderTableChanges tableChanges = new HeaderTableChanges();
   private boolean leaving;
 
-  /// Whether the stream limit is that of an authenticated connection.
+  /// Whether [#authenticated] has raised the stream limit.
   private boolean raised;
 
   private int streams;

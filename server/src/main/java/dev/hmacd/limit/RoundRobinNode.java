@@ -24,7 +24,7 @@ abstract sealed class RoundRobinNode<E> permits RoundRobinBranch, RoundRobinLeaf
     this.name = name;
   }
 
-  /// Removes the selected elements of this node and of all nodes below it.
+  /// Removes the elements that match the predicate, in this node and in all nodes below it.
   ///
   /// @param removed gets the removed elements
   abstract void removeIf(Predicate<E> predicate, List<E> removed);

@@ -40,7 +40,7 @@ final class ScrapeConnection extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(ScrapeConnection.class);
 
   private enum Phase {
-    /// No complete request has arrived since the last answer.
+    /// The connection waits for a complete request. This is the initial phase.
     REQUEST,
     /// A scrape is in progress, and its answer is not rendered yet.
     SCRAPE,

@@ -76,7 +76,8 @@ final class IncompleteRequest {
   }
 
   /// Adds the length of a message that gRPC has read to the held bytes. The daemon keeps the
-  /// message until the end of the request, because a second message makes the request invalid.
+  /// message in memory until the request ends. Until then, a second message can make the request
+  /// invalid.
   ///
   /// @param bytes length of the decompressed message
   void messageRead(int bytes) {
@@ -93,7 +94,8 @@ final class IncompleteRequest {
     requests.hold(bytes, heldBytes, this);
   }
 
-  /// Releases the held bytes, after the request is complete or the call is cancelled.
+  /// Subtracts the held bytes from the memory bounds, after the request is complete or the call is
+  /// cancelled.
   void release() {
     requests.remove(this, heldBytes);
     if (streams != null) {

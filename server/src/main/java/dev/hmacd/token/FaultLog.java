@@ -137,7 +137,8 @@ final class FaultLog {
     }
   }
 
-  /// Forgets the logged substitution of a key whose object has the right check value.
+  /// Records that a key's object has the right check value again. The next substitution of the key
+  /// is logged again.
   void keyRecognised(KeyObject object) {
     substituted.remove(object);
   }

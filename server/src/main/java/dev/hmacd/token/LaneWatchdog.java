@@ -6,8 +6,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Watchdog of the lanes of a token, with a thread of its own. Fails each operation at its deadline
-/// with `LATE`, also while a native call hangs, and replaces a lane that hangs.
+/// Watchdog of the lanes of a token, with a thread of its own. Fails each operation with `LATE` at
+/// its deadline. A hanging native call does not delay the failure. Replaces a lane that hangs.
 final class LaneWatchdog {
   /// Interval of the watchdog's checks; an operation fails at most this long after its deadline.
   private static final Duration INTERVAL = Duration.ofMillis(20);

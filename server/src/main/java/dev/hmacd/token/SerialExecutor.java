@@ -10,8 +10,8 @@ import org.slf4j.LoggerFactory;
 /// Runs callbacks in the order of their addition, one at a time, on the threads that call [#run].
 ///
 /// A caller adds a callback while it holds the lock of its state, and calls [#run] after it has
-/// released the lock. So a listener gets all states in order, the current state last, and without a
-/// lock.
+/// released the lock. So a listener gets all states in order, and the current state last. No lock
+/// is held while a callback runs.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The queue is thread-safe.
 final class SerialExecutor {

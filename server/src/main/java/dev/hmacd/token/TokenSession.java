@@ -36,7 +36,8 @@ public interface TokenSession extends AutoCloseable {
   /// @param message 1 byte or more
   byte[] sign(long handle, MacAlgorithm algorithm, byte[] message) throws TokenException;
 
-  /// As [#sign], but loads the key before the MAC and unloads it afterwards.
+  /// Finds a key with [#load], computes one MAC with [#sign], and releases the handle with
+  /// [#unload].
   default byte[] signOnce(KeyObject key, MacAlgorithm algorithm, byte[] message)
       throws TokenException {
     long handle = load(key);

@@ -15,7 +15,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// The certificate authorities of `client_ca`.
+/// The certificate authorities in the PEM file `client_ca`: the trust anchors of client
+/// certificates.
 ///
 /// An authority is a trust anchor only within the validity period of its certificate. The PKIX
 /// validation of the JDK does not check the validity of a trust anchor (RFC 5280, section 6.1.1).

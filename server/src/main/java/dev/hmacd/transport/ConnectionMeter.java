@@ -61,7 +61,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     /// Bytes of heap for streams, headers and requests, in addition to those of an idle connection.
     long heapBytes();
 
-    /// Whether the edge holds a request or an answer of the connection, so that time limits apply.
+    /// Whether the connection has an open request, response or stream. While it has one, the meter
+    /// calls [#sweep].
     boolean isActive();
 
     /// Bytes of direct memory, such as answers that flow control holds back.

@@ -7,7 +7,8 @@ import io.netty.handler.codec.http2.Http2Settings;
 /// change, until the next header block tells the client of all changes. All methods run on the
 /// connection's event loop.
 public final class HeaderTableChanges {
-  /// Maximum number of changes on one connection. Clients change the size once, at the start.
+  /// Maximum number of changes of the table size on one connection. In practice, a client changes
+  /// the size once, at the start of the connection.
   public static final int MAX = 100;
 
   private int changes;

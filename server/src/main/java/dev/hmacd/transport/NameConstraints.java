@@ -12,8 +12,9 @@ import java.util.Optional;
 
 /// The name constraints of a certificate authority (RFC 5280, section 4.2.1.10).
 ///
-/// The PKIX validation of the JDK checks those of intermediate certificates. It ignores all
-/// extensions of a trust anchor, and refuses a `TrustAnchor` with name constraints.
+/// The PKIX validation of the JDK checks the name constraints of intermediate certificates. The
+/// validation ignores all extensions of a trust anchor, and refuses a `TrustAnchor` with name
+/// constraints.
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // Certificates do not change.
 final class NameConstraints {
@@ -49,7 +50,8 @@ final class NameConstraints {
     }
   }
 
-  /// The content of an OCTET STRING in DER, as the JDK encodes the value of an extension.
+  /// The content of an OCTET STRING in DER, without tag and length.
+  /// [X509Certificate#getExtensionValue] returns an OCTET STRING.
   private static byte[] octetStringContent(byte[] octetString) {
     int length = octetString[1] & 0xff;
     int header = length < LONG_FORM ? 2 : 2 + (length & ~LONG_FORM);

@@ -31,8 +31,9 @@ import org.slf4j.LoggerFactory;
 /// permit MACs, the key stays `CREATING`. The recovery never destroys an object that can compute a
 /// MAC: after a restore of the registry from a backup, a key in use may be `CREATING`.
 ///
-/// The recovery destroys an object without a value. SoftHSM2 writes an object's name and its value
-/// in two transactions. If the process ends between the two transactions, the object has no value.
+/// The recovery destroys an object without key bytes (CKA_VALUE), because the object cannot compute
+/// a MAC. SoftHSM2 writes the label and the key bytes in two transactions. If the process ends
+/// between the two, the object has no key bytes.
 public final class KeyRecovery {
   /// Time limit of the recovery of one key. A recovery has no caller, and so no deadline of a call.
   private static final Duration LIMIT = Duration.ofSeconds(30);
@@ -123,7 +124,7 @@ public final class KeyRecovery {
   /// Objects on a token with the label and id of a key in state `CREATING`.
   private record Remains(List<TokenSession.Found> found, @Nullable KeyCheckValue check) {}
 
-  /// Searches for the objects of a key. Destroys an object without a value, after the token has
+  /// Searches for the objects of a key. Destroys an object without key bytes, after the token has
   /// refused it [#REFUSALS] times.
   private static Remains remains(TokenSession session, Key key) throws TokenException {
     List<TokenSession.Found> found = session.find(new Query.ByBoth(key.object()));
@@ -134,7 +135,7 @@ public final class KeyRecovery {
       try {
         return new Remains(found, checkValue(session, key));
       } catch (TokenException e) {
-        if (!isWithoutValue(found.getFirst().attributes(), e)) {
+        if (!isWithoutKeyBytes(found.getFirst().attributes(), e)) {
           throw e;
         }
       }
@@ -142,19 +143,20 @@ public final class KeyRecovery {
     log.atWarn()
         .addKeyValue("key_id", key.id())
         .addKeyValue("object_label", key.object().label())
-        .log("Object of a key in state CREATING destroyed: the object has no value");
+        .log("Object of a key in state CREATING destroyed: the object has no key bytes");
     session.destroy(key.object());
     return new Remains(List.of(), null);
   }
 
-  /// Whether a failed MAC shows that an object has no value. A token sets CKA_LOCAL together with
-  /// the value of a key that the token generates (PKCS #11 v3.1, section 4.9). CKA_VALUE_LEN is no
-  /// proof of a value: SoftHSM2 sets CKA_VALUE_LEN from the template before it sets the value.
+  /// Whether a failed MAC shows that an object has no key bytes. A token sets CKA_LOCAL together
+  /// with the bytes of a key that the token generates (PKCS #11 v3.1, section 4.9). CKA_VALUE_LEN
+  /// is no proof of key bytes: SoftHSM2 sets CKA_VALUE_LEN from the template before it sets
+  /// CKA_VALUE.
   ///
   /// The kind of the failure must be `KEY_UNFIT`: then the lane has computed the health check's MAC
-  /// in the same session after the refusal. The token's return code alone is no proof of a missing
-  /// value: some tokens refuse any key with the same code after a logout.
-  private static boolean isWithoutValue(KeyAttributes attributes, TokenException failure) {
+  /// in the same session after the refusal. The token's return code alone is no proof of missing
+  /// key bytes: some tokens refuse any key with the same code after a logout.
+  private static boolean isWithoutKeyBytes(KeyAttributes attributes, TokenException failure) {
     return Boolean.FALSE.equals(attributes.local())
         && failure.kind() == TokenException.Kind.KEY_UNFIT
         && failure.unfit().map(Unfit::attribute).filter("CKA_VALUE_LEN"::equals).isPresent();

@@ -108,8 +108,8 @@ public final class KeyStateService {
     return key.id();
   }
 
-  /// Maps the failure of a change of a key. The registry refuses the change if the key's state,
-  /// after a concurrent change that was executed before, does not allow it.
+  /// Maps the failure of a change of a key. The registry checks the key's state again when it
+  /// executes the change. An earlier change in the queue may have changed the state.
   static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {

@@ -79,8 +79,8 @@ final class SigningKeyCache {
 
   /// The derivation of a signing key, with the number of its waiting requests.
   private static final class Derivation extends CompletableFuture<SigningKey> {
-    /// Number of waiting requests. Never decremented, because a request still waits after its
-    /// client disconnected.
+    /// Number of requests that wait for this signing key. Never decremented, because a request
+    /// still waits after its client disconnected.
     private final AtomicInteger waiting = new AtomicInteger();
   }
 

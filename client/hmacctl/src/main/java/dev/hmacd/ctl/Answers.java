@@ -15,7 +15,8 @@ import dev.hmacd.client.Verification;
 import java.util.Base64;
 import java.util.List;
 
-/// Converts answers to output values. A member has the name of AWS if AWS has the member, too.
+/// Converts the results of [dev.hmacd.client.HmacdClient] to output values ([Value]). A member that
+/// AWS also has, has AWS's name.
 final class Answers {
   private Answers() {}
 

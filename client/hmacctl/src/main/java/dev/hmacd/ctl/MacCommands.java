@@ -104,8 +104,8 @@ final class MacCommands {
     }
   }
 
-  /// The failure with an explanation, if the message is longer than the part that was read:
-  /// otherwise the daemon's text would have the length of this part.
+  /// Explains the refusal of a message of [#MESSAGE_BYTES] or more. hmacctl reads at most this
+  /// number of bytes, so the daemon's text may have the wrong length.
   private static RuntimeException explained(HmacdException failure, byte[] message) {
     if (failure.reason() != ErrorReason.INVALID_FIELD
         || message.length != MESSAGE_BYTES
@@ -130,8 +130,8 @@ final class MacCommands {
     if (message.startsWith("file://")) { // The text of the URL is not the intended message.
       throw new UsageException("--message: use fileb://PATH for the bytes of a file");
     }
-    // The JVM has decoded the argument. If the JVM's encoding is not UTF-8, the message would have
-    // other bytes than the argument.
+    // The JVM has decoded the argument. If the JVM's encoding is not UTF-8, the bytes of the
+    // message would differ from the argument.
     boolean utf8 = System.getProperty("sun.jnu.encoding", "").equalsIgnoreCase("UTF-8");
     if (message.contains("\ufffd") || (!utf8 && !message.matches("[\\x00-\\x7f&&[^?]]*"))) {
       throw new UsageException("--message is not UTF-8: use a UTF-8 locale, fileb://PATH or -");
