@@ -51,8 +51,7 @@ record Advice(ExitCode exitCode, String hint) {
           refused("Use a key id or key ARN, or an alias ('alias/...') if the command allows it.");
       case ALIAS_ALREADY_EXISTS ->
           refused("Use 'hmacctl update-alias' to point the alias at another key.");
-      case LIMIT_EXCEEDED ->
-          refused("Delete unused entries, or ask an operator for a higher limit.");
+      case LIMIT_EXCEEDED -> refused("Delete unused aliases or tags of this key.");
       case KEY_NOT_USABLE -> refused("See the key's state with 'hmacctl describe-key'.");
       case KEY_NOT_PENDING_DELETION ->
           refused("The key has no scheduled deletion; see 'hmacctl describe-key'.");
@@ -63,8 +62,8 @@ record Advice(ExitCode exitCode, String hint) {
           refused("Use a label or id that only this object has, or both.");
       case TOKEN_OBJECT_UNFIT ->
           refused(
-              "Import the key again: private, sensitive, not extractable, allowed to sign, not"
-                  + " allowed to derive.");
+              "Import the key again, with CKA_PRIVATE, CKA_SENSITIVE and CKA_SIGN true, and"
+                  + " CKA_EXTRACTABLE and CKA_DERIVE false.");
       case RESERVED_MESSAGE -> refused("Send another message.");
       case TOKEN_OBJECT_TAKEN ->
           refused("Use the existing key of this object; see 'hmacctl list-keys'.");
