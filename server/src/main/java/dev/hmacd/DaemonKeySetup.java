@@ -39,7 +39,7 @@ final class DaemonKeySetup {
 
   /// Creates missing own keys of the daemon, if `provision` permits it.
   ///
-  /// @throws StartException if the registry was lost, or has recorded keys only on tokens that are
+  /// @throws StartException if the registry was lost, or lists probe keys only on tokens that are
   ///   not present
   void createMissing(Daemon.Provision provision) throws StartException, TokenException {
     switch (provision) {
@@ -122,16 +122,17 @@ final class DaemonKeySetup {
     }
   }
 
-  /// Refuses a registry that has recorded probe keys only on tokens that are not present.
+  /// Refuses a registry that lists probe keys only on tokens that are not present.
   private void requireKnownTokens() throws StartException {
     List<String> known = recordedTokens(DaemonKey.Purpose.PROBE);
     if (!known.isEmpty() && serials().stream().noneMatch(known::contains)) {
       throw new StartException(
-          "the registry "
+          "token "
+              + String.join(" or ", known)
+              + " is not present, but the registry "
               + registry
-              + " has recorded keys of hmacd on token "
-              + String.join(" and ", known)
-              + ", which is not present: restore that token, or remove the folder of hmacd dev",
+              + " lists keys of hmacd on this token: restore the token, or remove the folder of"
+              + " hmacd dev",
           ExitCode.CONFIG);
     }
   }
@@ -164,7 +165,7 @@ final class DaemonKeySetup {
             + serial
             + (others.isEmpty()
                 ? ": run hmacd init"
-                : ", but has recorded this key on token "
+                : ", but lists this key on token "
                     + String.join(" and ", others)
                     + ": configure that token. If token "
                     + serial

@@ -67,7 +67,7 @@ public final class LostRegistryDetector {
     if (keys.keys() == 0) {
       return " has more than "
           + MAX_COUNTED
-          + " secret keys, and the uncounted ones may be keys of hmacd";
+          + " secret keys, and the uncounted secret keys may be keys of hmacd";
     }
     return (keys.isComplete() ? " holds " : " holds at least ")
         + keys.keys()

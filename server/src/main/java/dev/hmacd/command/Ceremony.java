@@ -48,8 +48,8 @@ final class Ceremony implements AutoCloseable {
   /// can be created again, but not the key for access keys, because secrets are derived from it. A
   /// token that has lost all keys of hmacd is another token, or was initialised again.
   ///
-  /// @throws StartException if a token has lost all keys of hmacd, or its recorded key for access
-  ///   keys
+  /// @throws StartException if a token has lost all keys of hmacd, or the key for access keys that
+  ///   the registry lists on it
   void requireNotInitialisedAnew() throws TokenException, StartException {
     for (var each : sessions.all().entrySet()) {
       String serial = each.getKey();
@@ -62,13 +62,14 @@ final class Ceremony implements AutoCloseable {
           && (keys.isComplete()
               || !holdsAny(serial, Stream.concat(probe.stream(), master.stream()).toList()))) {
         throw new StartException(
-            "the registry has recorded keys of hmacd on token "
+            "the registry lists keys of hmacd on token "
                 + serial
                 + (keys.isComplete()
                     ? ", but the token holds no key of hmacd: the token was initialised again, or"
-                        + " is another token."
+                        + " the configuration names another token."
                     : ", but these keys were not found among the many keys of the token: the token"
-                        + " may have been initialised again, or be another token.")
+                        + " may have been initialised again, or the configuration may name another"
+                        + " token.")
                 + " Restore the backup of the token. If its keys are lost for good, move the"
                 + " registry away and run hmacd init",
             ExitCode.CONFIG);
@@ -94,16 +95,17 @@ final class Ceremony implements AutoCloseable {
   ///
   /// @return true if a key was created, or a key was found that was not in the registry
   ///
-  /// @throws StartException if the recorded key for access keys is only on tokens that are not
-  ///   configured: a new key would invalidate all access keys
+  /// @throws StartException if the registry lists the key for access keys only on tokens that are
+  ///   not configured: a new key would invalidate all access keys
   boolean makeOwnKeys() throws TokenException, StartException {
     List<String> holders = ownKeys.tokenSerials(DaemonKey.Purpose.ACCESS_KEYS).join();
     if (!holders.isEmpty() && holders.stream().noneMatch(sessions::has)) {
       throw new StartException(
-          "secrets of access keys are derived from a key of token "
+          "token "
               + String.join(" or ", holders)
-              + ", which is not configured: use --restored OLD=NEW if it was restored, else"
-              + " --discard-access-keys SERIAL and create all access keys again",
+              + " is not configured, but holds the key from which the secrets of access keys are"
+              + " derived: if the token was restored, use --restored OLD=NEW; otherwise use"
+              + " --discard-access-keys SERIAL, and create all access keys again",
           ExitCode.CONFIG);
     }
     boolean changed = false;
@@ -123,8 +125,8 @@ final class Ceremony implements AutoCloseable {
     return changed;
   }
 
-  /// Serial number of the token whose key for access keys is in use: the first token with a
-  /// recorded key for access keys, otherwise the first token.
+  /// Serial number of the token whose key for access keys is in use: the first token on which the
+  /// registry lists the key for access keys, otherwise the first token.
   private String home() {
     return sessions.serials().stream()
         .filter(serial -> known(serial, DaemonKey.Purpose.ACCESS_KEYS).isPresent())

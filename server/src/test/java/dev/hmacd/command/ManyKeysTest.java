@@ -98,7 +98,7 @@ final class ManyKeysTest {
     assertThatThrownBy(ceremony::requireNotInitialisedAnew)
         .isInstanceOf(StartException.class)
         .hasMessageContainingAll(
-            "the registry has recorded keys of hmacd on token " + hsm.serial(),
+            "the registry lists keys of hmacd on token " + hsm.serial(),
             "not found among the many keys of the token",
             "Restore the backup of the token");
   }
