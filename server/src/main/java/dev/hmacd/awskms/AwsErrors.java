@@ -125,7 +125,8 @@ final class AwsErrors {
     String arn = scope.keyArn(key);
     return switch (state) {
       case ENABLED, UNAVAILABLE ->
-          throw new IllegalArgumentException("KeyNotUsable must not have the state " + state);
+          throw new IllegalArgumentException(
+              "no AWS error for a KeyNotUsable failure in key state " + state);
       case CREATING -> AwsError.of("KMSInvalidStateException", arn + " is creating.");
       case DISABLED -> AwsError.of("DisabledException", arn + " is disabled.");
       case PENDING_DELETION ->

@@ -61,7 +61,7 @@ final class FileWarnings {
           .addKeyValue("key", key)
           .addKeyValue("file", file)
           .setCause(e)
-          .log("File permissions not checked; the reader of the file reports the error");
+          .log("File permissions not checked: file attributes not readable");
     }
   }
 

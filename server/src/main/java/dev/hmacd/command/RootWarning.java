@@ -25,7 +25,7 @@ final class RootWarning {
       log.atDebug()
           .addKeyValue("registry", registry)
           .setCause(e)
-          .log("Owner of the registry folder not checked; the registry reports the error");
+          .log("Warning about root skipped: owner of the registry folder not readable");
       return Optional.empty();
     }
   }

@@ -14,7 +14,7 @@ public enum HttpError {
   BODY_TOO_LONG(413),
   /// The request line is longer than its limit.
   TARGET_TOO_LONG(414),
-  /// The request expects something other than `100-continue`.
+  /// The Expect field is not `100-continue`.
   EXPECTATION(417),
   /// The header fields exceed the limit of their total size or of their number.
   HEADERS_TOO_LONG(431),
@@ -23,7 +23,7 @@ public enum HttpError {
   BUFFER_LIMIT(503),
   /// The number of requests in flight has reached its limit.
   REQUEST_LIMIT(503),
-  /// The request line has another version of HTTP than HTTP/1.1.
+  /// The HTTP version of the request line is not HTTP/1.1.
   VERSION(505);
 
   private final int status;

@@ -13,7 +13,7 @@ public record Placement(KeyObject object, List<String> tokenSerials) {
   public Placement {
     tokenSerials = List.copyOf(tokenSerials);
     if (tokenSerials.isEmpty()) {
-      throw new IllegalArgumentException("object " + object + " must have at least one token");
+      throw new IllegalArgumentException("object " + object + " must be on at least one token");
     }
   }
 

@@ -75,7 +75,8 @@ final class KeyStatements {
 
   /// The exception of a change that the current state of its key does not allow.
   static RegistryException refused() {
-    return new RegistryException(Kind.REFUSED, "change refused: the key's state has changed");
+    return new RegistryException(
+        Kind.REFUSED, "change refused: the current state of the key does not allow the change");
   }
 
   /// Stores the attributes and the check value of a key's current version.

@@ -102,7 +102,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
     }
     if (!tableChanges.permits(settings)) {
       throw Http2Exception.connectionError(
-          Http2Error.ENHANCE_YOUR_CALM, "too many changes of the header table size");
+          Http2Error.ENHANCE_YOUR_CALM, "too many changes of SETTINGS_HEADER_TABLE_SIZE");
     }
     // Response headers use no dynamic table (RFC 7541, section 4.2). Otherwise each request id
     // would enter the table, and each look-up would compare the ids of earlier calls. A client may

@@ -74,7 +74,10 @@ final class Handles {
         tokens.forEach(token -> token.keys.clear());
         sessions.clear();
         shared.clear();
-        log.atInfo().log("PKCS#11 handles invalidated: all sessions are reopened");
+        log.atInfo()
+            .log(
+                "PKCS#11 handles of the module invalidated: all sessions of the module are"
+                    + " reopened");
       }
     }
   }

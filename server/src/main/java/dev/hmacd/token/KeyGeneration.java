@@ -47,7 +47,7 @@ final class KeyGeneration {
     this.copies = copies;
   }
 
-  /// Generates a key, and destroys it if the token set other attributes than requested.
+  /// Generates a key. Destroys the key if its attributes differ from the request.
   KeyAttributes generate(KeyObject name, int keyBytes) throws TokenException {
     long handle =
         keyType.get() == KeyTypeSetting.AUTO
@@ -59,7 +59,7 @@ final class KeyGeneration {
       destroy(handle);
       throw new TokenException(
           Kind.KEY_UNFIT,
-          "the token made a key with other attributes than requested: "
+          "attributes of the new key differ from the request: "
               + unfit.map(Unfit::text).orElseGet(() -> made.use().idleUses() + " are true"));
     }
     return made.attributes();

@@ -148,7 +148,8 @@ final class Pkcs11Session implements TokenSession {
   private void requireFit(KeyObject key, long handle) throws TokenException {
     if (!reader.name(handle).equals(key)) {
       throw new TokenException(
-          Kind.KEY_UNFIT, "the object found has another label or id than " + key.label());
+          Kind.KEY_UNFIT,
+          "the label or id of the found object does not match the key " + key.label());
     }
     var unfit = reader.read(key, handle).unfit();
     if (unfit.isPresent()) {
@@ -309,7 +310,8 @@ final class Pkcs11Session implements TokenSession {
       }
       if (!reader.name(found[0]).equals(key)) {
         throw new TokenException(
-            Kind.KEY_UNFIT, "the object found has another label or id than " + key.label());
+            Kind.KEY_UNFIT,
+            "the label or id of the found object does not match the key " + key.label());
       }
       handles.recordHandle(found[0], key, epoch);
       try (var _ = shared.objectLock().forDestruction()) {

@@ -22,8 +22,9 @@ public final class Provisioning {
   /// token object with the label of the purpose is the key. If no token object has this label, a
   /// new key is generated.
   ///
-  /// @throws TokenException also if the key computes another MAC than the known answer in the
-  ///   registry: an operator must act, because the token cannot be trusted
+  /// @throws TokenException if a call of the token fails, if several objects have the label, or if
+  ///   the MAC differs from the known answer in the registry. In the last case, an operator must
+  ///   act, because the token cannot be trusted
   public static DaemonKey ensure(
       TokenSession session, DaemonKey.Purpose purpose, Optional<DaemonKey> remembered)
       throws TokenException {
@@ -53,7 +54,8 @@ public final class Provisioning {
         && remembered.get().object().equals(object)
         && !MessageDigest.isEqual(answer, remembered.get().knownAnswer())) {
       throw TokenException.fault(
-          TokenException.Fault.DEVICE, label + " computed another MAC than at its creation");
+          TokenException.Fault.DEVICE,
+          label + ": the MAC differs from the known answer in the registry");
     }
     return new DaemonKey(purpose, object, HexFormat.of().formatHex(answer));
   }

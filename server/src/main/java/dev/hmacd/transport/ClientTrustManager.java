@@ -169,7 +169,8 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
   }
 
   private static CertificateException notForServers() {
-    return new CertificateException("client_ca is only for certificates of clients");
+    return new CertificateException(
+        "this trust manager validates client certificates only, no server certificates");
   }
 
   /// The trust anchors, whose names a handshake sends to the client.

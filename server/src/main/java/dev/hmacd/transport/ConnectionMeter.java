@@ -96,7 +96,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     ConnectionMeter meter = connection.pipeline().get(ConnectionMeter.class);
     if (meter == null) {
       throw new IllegalStateException(
-          "the connection has no ConnectionMeter: Connections did not accept it");
+          "no ConnectionMeter in the pipeline: the channel handler Connections did not accept this"
+              + " connection");
     }
     return meter;
   }

@@ -266,7 +266,7 @@ public final class MemoryBudget {
           .addKeyValue("owner", owner)
           .addKeyValue("connection_bytes", bytes)
           .addKeyValue("times", times)
-          .log("Connections cut: memory bound exceeded");
+          .log("Connections closed: memory bound exceeded");
     }
     Connections.cut(account.connection);
   }

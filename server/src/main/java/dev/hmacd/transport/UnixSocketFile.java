@@ -160,7 +160,10 @@ public final class UnixSocketFile {
     String found =
         type == SOCKET ? "a socket" : OTHER_TYPES.getOrDefault(type, "a file that is not a socket");
     return ListenException.unusable(
-        key, file, found + " is there; remove it, or configure another path", null);
+        key,
+        file,
+        "the path exists and is " + found + "; remove the file, or configure another path",
+        null);
   }
 
   private void removeStale(Path file) throws ListenException {

@@ -65,15 +65,18 @@ final class TrustOnFirstUse {
       return CompletableFuture.failedFuture(
           new TokenException(
               TokenException.Kind.BUSY,
-              "too many calls wait for check values; the maximum is " + MAX_WAITING));
+              "limit of calls that wait for the check value of a key reached ("
+                  + MAX_WAITING
+                  + " in total)"));
     }
     if (!waiting.tryHold(owner, 1)) {
       waitingOfAll.decrementAndGet();
       return CompletableFuture.failedFuture(
           new TokenException(
               TokenException.Kind.OWNER_BUSY,
-              "too many calls of one owner wait for check values; the maximum is "
-                  + waiting.max()));
+              "limit of calls that wait for the check value of a key reached ("
+                  + waiting.max()
+                  + " per owner)"));
     }
     return storedOnce(key, owner)
         .whenComplete(

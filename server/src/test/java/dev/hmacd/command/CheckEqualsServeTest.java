@@ -678,7 +678,7 @@ final class CheckEqualsServeTest {
             CONFIG,
             s -> s.useLabel(BLANK.label()),
             "registry.path: the registry FOLDER/registry.db has no record of the key",
-            "has recorded this key on token ",
+            "lists this key on token ",
             "configure that token"));
   }
 
@@ -805,15 +805,15 @@ final class CheckEqualsServeTest {
             CONFIG,
             s -> s.write("hmacd.sock", "precious"),
             "cannot listen on FOLDER/hmacd.sock (grpc.unix_socket.path)",
-            "a regular file is there",
-            "remove it, or configure another path"),
+            "the path exists and is a regular file",
+            "remove the file, or configure another path"),
         row(
             "regular file at the temporary folder of the socket",
             CONFIG,
             s -> s.write("hmacd.sock.new", "precious"),
             "cannot listen on FOLDER/hmacd.sock.new (grpc.unix_socket.path)",
-            "a regular file is there",
-            "remove it, or configure another path"),
+            "the path exists and is a regular file",
+            "remove the file, or configure another path"),
         row(
             "socket of another process",
             TEMPORARY,
@@ -825,8 +825,8 @@ final class CheckEqualsServeTest {
             CONFIG,
             s -> s.write("metrics.sock", "precious"),
             "cannot listen on FOLDER/metrics.sock (metrics.unix_socket.path)",
-            "a regular file is there",
-            "remove it, or configure another path"),
+            "the path exists and is a regular file",
+            "remove the file, or configure another path"),
         row(
             "port of gRPC in use",
             TEMPORARY,

@@ -75,7 +75,7 @@ record ConnectionFailure(ErrorReason reason, String text) {
           && (message.startsWith("No subject alternative") || message.startsWith("No name "))) {
         return failure(
             ErrorReason.DAEMON_NAME_MISMATCH,
-            "the certificate of the daemon has another name (" + message + ")");
+            "the certificate of the daemon does not have the target's name (" + message + ")");
       }
     }
     for (Throwable cause : causes) {

@@ -55,7 +55,8 @@ public final class HmacdClientBuilder {
   /// Builds the client and reads the PEM files. The client connects at its first call.
   ///
   /// @throws IllegalArgumentException if the settings contradict each other, if a file is not PEM,
-  ///   or if the key is not that of the certificate; the message names the file and the remedy
+  ///   or if the private key does not belong to the certificate; the message names the file and the
+  ///   remedy
   /// @throws UncheckedIOException if a PEM file cannot be read
   public HmacdClient build() {
     return HmacdClient.over(connection(), deadlineAfter);

@@ -101,7 +101,7 @@ final class PemFiles {
     } catch (GeneralSecurityException e) {
       throw new IllegalArgumentException(
           file
-              + " is damaged, or has a key of another type than the certificate in "
+              + " is damaged, or the type of its key differs from the certificate in "
               + certificateFile
               + "; use the key of this certificate",
           e);

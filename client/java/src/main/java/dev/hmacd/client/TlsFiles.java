@@ -35,8 +35,8 @@ final class TlsFiles implements AutoCloseable {
   private List<FileTime> read;
 
   /// @param period interval between checks for changes
-  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content, or if the key
-  ///   is not that of the certificate
+  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content, or if the
+  ///   private key does not belong to the certificate
   /// @throws UncheckedIOException if a file cannot be read
   TlsFiles(Path ca, Path cert, Path key, Duration period) {
     this.ca = ca;

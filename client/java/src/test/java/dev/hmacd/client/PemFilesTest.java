@@ -114,7 +114,7 @@ class PemFilesTest {
     Path key = file("key.pem", pair(Algorithm.rsa2048).getPrivateKeyPEM());
     assertThatIllegalArgumentException()
         .isThrownBy(() -> read(key, PAIR))
-        .withMessageContaining("a key of another type than the certificate");
+        .withMessageContaining("the type of its key differs from the certificate");
   }
 
   static Stream<Arguments> unusableKeys() {
