@@ -27,7 +27,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   /// Flow-control window of a stream, in bytes (RFC 9113, section 5.2).
   private static final int FLOW_CONTROL_WINDOW = 1 << 16;
 
-  /// Maximum time to send the last answer, before the connection is cut.
+  /// Maximum time to send the last answer, before the connection is closed at once.
   private static final long LINGER_MILLIS = 1000;
 
   /// Maximum number of open streams of a connection before its first request with a valid
@@ -133,7 +133,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
   }
 
   /// Closes an unauthenticated connection after its first answer. The connection accepts no further
-  /// requests, and is cut after [#LINGER_MILLIS], even with open streams.
+  /// requests, and is closed at once after [#LINGER_MILLIS], even with open streams.
   void answered() {
     if (!raised && !leaving) {
       leaving = true;
@@ -141,7 +141,8 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
       var _ =
           channel
               .eventLoop()
-              .schedule(() -> Connections.cut(channel), LINGER_MILLIS, TimeUnit.MILLISECONDS);
+              .schedule(
+                  () -> Connections.closeAtOnce(channel), LINGER_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 
@@ -156,7 +157,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
       return true;
     }
     if (!raised && ++refused > server.limits().maxRequestsPerConnection()) {
-      Connections.cut(channel);
+      Connections.closeAtOnce(channel);
     }
     return false;
   }
@@ -197,7 +198,7 @@ final class Http2Connection extends ChannelInboundHandlerAdapter
     }
     if (frame instanceof Http2SettingsFrame received
         && !tableChanges.permits(received.settings())) {
-      Connections.cut(channel);
+      Connections.closeAtOnce(channel);
     }
     ReferenceCountUtil.release(frame);
   }

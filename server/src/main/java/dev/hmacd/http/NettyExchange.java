@@ -252,7 +252,7 @@ abstract class NettyExchange implements Exchange {
     try {
       response = release.get();
     } catch (RuntimeException e) { // Without an answer, the connection would wait for ever.
-      Connections.cut(connection());
+      Connections.closeAtOnce(connection());
       throw e;
     }
     if (response == null || !isFirstEnd()) {

@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 /// decoders, and outbound bytes that wait for the socket. While the peer does not read its answers,
 /// the daemon pauses reading from the connection, so that answers cannot accumulate.
 ///
-/// The meter cuts a connection that exceeds its [TransferTimeout].
+/// The meter closes at once a connection that exceeds its [TransferTimeout].
 public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// The interval between measurements of a connection that is not idle, in milliseconds.
   public static final int SWEEP_MILLIS = 250;
@@ -53,7 +53,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   private Object owner;
   private long credentialsBytes;
   private boolean sweepScheduled;
-  private boolean cutAsLate;
+  private boolean closedAsLate;
 
   /// Memory that an edge holds for a connection. All methods are called on the connection's event
   /// loop.
@@ -117,7 +117,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
 
   /// As [#edge(EdgeMemory)], but the transfer timeout of the meter excludes the decoder
   /// `timedByEdge`. The edge has its own timeout for this decoder, after which it sends an answer.
-  /// A cut by the meter would lose this answer.
+  /// A close by the meter would lose this answer.
   public void edge(EdgeMemory held, ByteToMessageDecoder timedByEdge) {
     edge(held);
     timeout.exclude(timedByEdge);
@@ -253,23 +253,23 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     if (late == null) {
       measure();
     } else {
-      cut(late);
+      closeAsLate(late);
     }
   }
 
-  /// Whether the meter has cut the connection because of the transfer timeout.
+  /// Whether the meter has closed the connection because of the transfer timeout.
   boolean isLate() {
-    return cutAsLate;
+    return closedAsLate;
   }
 
-  private void cut(String late) {
-    cutAsLate = true;
+  private void closeAsLate(String late) {
+    closedAsLate = true;
     log.atDebug()
         .addKeyValue("remote_address", HostPort.text(channel.remoteAddress()))
         .addKeyValue("late", late)
         .addKeyValue("limit_ms", timeout.millis())
-        .log("Connection cut: transfer timeout exceeded");
+        .log("Connection closed: transfer timeout exceeded");
     account.close();
-    Connections.cut(channel);
+    Connections.closeAtOnce(channel);
   }
 }

@@ -38,8 +38,9 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// Maximum number of connections that a listener accepts in one pass of its event loop.
   private static final int MAX_ACCEPTS = 64;
 
-  /// Set on a connection that was cut.
-  private static final AttributeKey<Boolean> CUT = AttributeKey.valueOf(Connections.class, "cut");
+  /// Set on a connection that the daemon closed at once.
+  private static final AttributeKey<Boolean> CLOSED_BY_DAEMON =
+      AttributeKey.valueOf(Connections.class, "closedByDaemon");
 
   private final Settings settings;
   private final MemoryBudget budget;
@@ -99,7 +100,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   private void refuse(Channel connection) {
     refused.incrementAndGet();
-    cut(connection);
+    closeAtOnce(connection);
   }
 
   /// Called on the listening channel: raises the number of connections that it accepts in one pass
@@ -191,11 +192,12 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// Records the principal of a pending connection. Called on the connection's event loop.
+  /// Records the principal of a pending connection. Must be called on the connection's event loop.
   ///
   /// @param credentialsBytes heap of the connection's credentials, in bytes, in addition to the
   ///   memory of an idle connection
-  /// @return false if the connection is no longer pending, or was cut because it got no permit
+  /// @return false if the connection is no longer pending, or was closed at once because it got no
+  ///   permit
   public boolean authenticated(Route route, Object principal, long credentialsBytes) {
     Channel connection;
     synchronized (this) {
@@ -209,10 +211,10 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return authenticated(connection, principal);
   }
 
-  /// Records a connection's principal, which may differ from the previous one. Called on the
-  /// connection's event loop.
+  /// Records a connection's principal, which may differ from the previous one. Must be called on
+  /// the connection's event loop.
   ///
-  /// @return false if the connection is closed, or was cut because it got no permit
+  /// @return false if the connection is closed, or was closed at once because it got no permit
   public boolean authenticated(Channel connection, Object principal) {
     if (!connection.isOpen()) {
       return false;
@@ -307,8 +309,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// Closes a connection at once. A normal close would let the HTTP/2 codec wait for the end of
   /// open streams. Any thread may call this method.
-  public static void cut(Channel connection) {
-    connection.attr(CUT).set(true);
+  public static void closeAtOnce(Channel connection) {
+    connection.attr(CLOSED_BY_DAEMON).set(true);
     Channel listening = connection.parent();
     if (connection.isRegistered() || listening == null) {
       close(connection);
@@ -319,9 +321,9 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /// Whether the daemon has cut a connection.
-  static boolean isCut(Channel connection) {
-    return connection.hasAttr(CUT);
+  /// Whether the daemon has closed a connection with [#closeAtOnce].
+  static boolean isClosedByDaemon(Channel connection) {
+    return connection.hasAttr(CLOSED_BY_DAEMON);
   }
 
   private static void close(Channel connection) {
@@ -334,7 +336,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     return open;
   }
 
-  /// Number of connections that were cut because a connection limit was exceeded.
+  /// Number of connections that were closed at once because a connection limit was exceeded.
   public long refused() {
     return refused.get();
   }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.Waiting {
   /// Maximum size of the waiting input of a connection. If the peer closes the connection, the
   /// event loop reads all remaining input, even while reading is paused. Above the maximum, the
-  /// connection is cut.
+  /// connection is closed at once.
   private static final int MAX_WAITING_BYTES = 128 << 10;
 
   private final ConnectionMeter meter;
@@ -88,7 +88,7 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
     try {
       if (rest.readableBytes() + input.readableBytes() > MAX_WAITING_BYTES) {
         rest = Unpooled.EMPTY_BUFFER;
-        Connections.cut(here.channel());
+        Connections.closeAtOnce(here.channel());
         return;
       }
       rest = Unpooled.copiedBuffer(rest, input);
@@ -110,7 +110,7 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
     } catch (OutOfDirectMemoryError e) {
       rest = Unpooled.EMPTY_BUFFER;
       here.fireExceptionCaught(e);
-      Connections.cut(here.channel());
+      Connections.closeAtOnce(here.channel());
       return 0;
     }
     if (!rest.isReadable()) {

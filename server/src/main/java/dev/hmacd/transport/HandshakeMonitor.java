@@ -23,11 +23,11 @@ import org.slf4j.LoggerFactory;
 /// Monitor of the TLS handshakes of an edge: counts failed handshakes by reason, and logs them at a
 /// limited rate. Thread-safe.
 ///
-/// The monitor is a handler of the listening channel, after [Connections]. It observes each
-/// accepted connection until the end of the handshake. Three kinds of connections are not counted:
-/// connections that the peer closes before its first byte, because load balancers test a port in
-/// this way; connections that the daemon cuts because of a limit, which have their own metrics; and
-/// connections in the handshake at a stop of the daemon.
+/// The monitor is a handler of the listening channel, after [Connections]. The monitor observes
+/// each accepted connection until the end of the handshake. Three kinds of connections are not
+/// counted: connections that the peer closes before its first byte, because load balancers test a
+/// port in this way; connections that the daemon closes at once because of a limit, which have
+/// their own metrics; and connections in the handshake at a stop of the daemon.
 @Sharable
 public final class HandshakeMonitor extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(HandshakeMonitor.class);
@@ -162,7 +162,7 @@ public final class HandshakeMonitor extends ChannelInboundHandlerAdapter {
       Channel channel = context.channel();
       SslHandler tls = context.pipeline().get(SslHandler.class);
       if (tls == null) {
-        return null; // Cut before the handshake.
+        return null; // Closed before the handshake.
       }
       if (tls.handshakeFuture().isSuccess()) {
         return lacksProtocol(tls) ? HandshakeFailure.PROTOCOL_OR_CIPHER : null;
@@ -176,7 +176,7 @@ public final class HandshakeMonitor extends ChannelInboundHandlerAdapter {
       }
       boolean closedByDaemon =
           (closed && !broken) // At a failure, the edge closes the connection, too.
-              || Connections.isCut(channel)
+              || Connections.isClosedByDaemon(channel)
               || channel.eventLoop().isShuttingDown();
       return begun && !closedByDaemon ? HandshakeFailure.CLOSED_BY_PEER : null;
     }

@@ -162,7 +162,7 @@ public final class MemoryBudget {
       }
       if (tooMuch) {
         if (isFirstClose()) {
-          cut(this, "connection", maxBytes / 8);
+          closeConnection(this, "connection", maxBytes / 8);
         }
       }
       if (mine.held.get() > maxBytes / 2) {
@@ -202,7 +202,7 @@ public final class MemoryBudget {
   private void evictLargest(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
     // Called without the lock, because closing a channel runs its handlers.
     for (Account each : closeLargest(max, heldNow, among)) {
-      cut(each, bound, max);
+      closeConnection(each, bound, max);
     }
   }
 
@@ -249,8 +249,8 @@ public final class MemoryBudget {
     return closed;
   }
 
-  /// Cuts the connection of a closed account.
-  private void cut(Account account, String bound, long max) {
+  /// Closes the connection of a closed account at once.
+  private void closeConnection(Account account, String bound, long max) {
     Object owner;
     long bytes;
     synchronized (account) {
@@ -268,6 +268,6 @@ public final class MemoryBudget {
           .addKeyValue("times", times)
           .log("Connections closed: memory bound exceeded");
     }
-    Connections.cut(account.connection);
+    Connections.closeAtOnce(account.connection);
   }
 }

@@ -361,7 +361,7 @@ final class MetricsServerTest {
     MetricsServer server = serve(Duration.ofSeconds(5));
     RawHttp1 caller = slowReader(server).write(SCRAPE);
     Eventually.holds("the scrape has begun", () -> server.openConnections() == 1);
-    Eventually.holds("the connection is cut", () -> server.openConnections() == 0);
+    Eventually.holds("the connection is closed", () -> server.openConnections() == 0);
     assertThatThrownBy(caller::read).isInstanceOf(IOException.class);
   }
 
