@@ -86,8 +86,8 @@ final class DaemonKeySetup {
     return key.get();
   }
 
-  /// Finds the master key of access keys: that of the first token with a master key. Other tokens
-  /// may hold a copy of the same key.
+  /// Finds the master key of access keys on the first token with a master key. Other tokens may
+  /// hold a copy of the same key.
   AccessKeyMaster accessKeyMaster() throws StartException {
     Optional<DaemonKey> master = Optional.empty();
     List<String> holders = new ArrayList<>();

@@ -29,7 +29,7 @@ public sealed interface Authentication
     MALFORMED_NAME,
     /// An extension of the client certificate cannot be parsed.
     MALFORMED_EXTENSION,
-    /// The client certificate is that of a certificate authority (basicConstraints CA:TRUE).
+    /// The client certificate is a CA certificate (basicConstraints CA:TRUE).
     AUTHORITY_CERTIFICATE,
     /// The client certificate has an extendedKeyUsage without clientAuth.
     NOT_FOR_CLIENTS,

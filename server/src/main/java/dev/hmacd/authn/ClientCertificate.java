@@ -43,12 +43,13 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// The principal of the certificate, or the rule that it breaks.
   private final Authentication identity;
 
-  /// The last validation of the chain, at first that of the handshake.
+  /// The last validation of the chain. The first validation is in the handshake.
   private volatile Validation validation;
 
   /// A successful validation of the chain.
   ///
-  /// @param anchors the trust anchors; null if those of the handshake are unknown
+  /// @param anchors the trust anchors; null if the trust anchors of the handshake are
+  ///   unknown
   /// @param notAfter the earliest expiry of a certificate in the certification path
   private record Validation(ClientAuthorities.@Nullable Anchors anchors, Instant notAfter) {}
 

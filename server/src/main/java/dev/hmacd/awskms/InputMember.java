@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /// A member of an input structure in the model of AWS KMS: its JSON type and its constraints. The
-/// error texts for violations are those of AWS.
+/// error texts for violations are AWS's error texts.
 final class InputMember {
   /// Reads a value. Before the read, the parser is at the first token of the value; after the read,
   /// at the last token.

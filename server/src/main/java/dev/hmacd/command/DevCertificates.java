@@ -18,7 +18,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The certificates of `hmacd dev`: those of a certificate authority, the daemon and one client.
+/// The certificates of `hmacd dev`, of a certificate authority, the daemon and one client.
 /// The authority's private key is never in a file and is discarded, so nobody can issue more
 /// certificates.
 ///
@@ -66,7 +66,7 @@ final class DevCertificates {
     this.openssl = new ExternalProgram(folder, "openssl", "openssl");
   }
 
-  /// Starts to create the certificates in the background, unless valid ones exist.
+  /// Starts to create the certificates in the background, unless valid certificates exist.
   void begin() throws IOException {
     if (areValid()) {
       return;

@@ -29,7 +29,7 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
-  /// Replaces the previous settings of the log with those of the configuration.
+  /// Replaces the previous settings of the log with the settings of the configuration.
   static void apply(Config.Logging logging) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     if (factory instanceof LoggerContext context) {

@@ -38,7 +38,7 @@ public final class FilePermissions {
   /// Maximum number of symbolic links on the way to a file, as in Linux (path_resolution(7)).
   private static final int MAX_LINKS = 40;
 
-  /// The content of a file. It decides which permissions are too wide.
+  /// The content of a file, which decides which permissions are too wide.
   public enum Content {
     /// The configuration has no secret, so all users may read it.
     CONFIGURATION(true, true),
@@ -156,8 +156,8 @@ public final class FilePermissions {
     return (read ? "r" : "") + (write ? "w" : "");
   }
 
-  /// The folders in which the kernel looks up the names of a path, also those of each symbolic link
-  /// on the way: a writer of any of them can replace the file.
+  /// The folders in which the kernel looks up the names of a path, including the folders of each
+  /// symbolic link on the way. A writer of any folder can replace the file.
   private static Set<Path> foldersAbove(Path file) throws IOException {
     Set<Path> folders = new LinkedHashSet<>();
     Deque<Path> names = new ArrayDeque<>();

@@ -26,8 +26,8 @@ final class BodyBudget {
   /// is true or false.
   ///
   /// @param owner a principal, or [#NOBODY]
-  /// @return whether the bytes of this owner, and those of all owners together, are within their
-  ///   limits
+  /// @return whether the bytes of this owner, and the bytes of all owners together, are within
+  ///   their limits
   boolean hold(Object owner, int count) {
     long ofOwner = quota.hold(owner, count);
     return bytes.addAndGet(count) <= max && ofOwner <= quota.max();

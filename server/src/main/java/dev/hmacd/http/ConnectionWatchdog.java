@@ -65,7 +65,7 @@ final class ConnectionWatchdog {
     return draining;
   }
 
-  /// Waits until all connections and streams have ended. Called after [#drain].
+  /// Waits until all connections and streams have ended. Must be called after [#drain].
   ///
   /// @return false if a connection or a stream is still open when the time limit has passed
   boolean awaitNone(Duration limit) throws InterruptedException {

@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Receiver of the answer to one request.
 public interface Exchange {
-  /// Answers the request. Called once, on any thread.
+  /// Answers the request. Must be called exactly once, unless the client disconnects before. Any
+  /// thread may call it.
   ///
   /// @param release returns the response, or null if the request gets no answer. `release` runs on
   ///   the connection's event loop, in the task that hands the response to the transport: over

@@ -68,12 +68,12 @@ final class Http1Decoder extends HttpRequestDecoder {
   }
 
   /// Heap of the received lines of an incomplete request head, in bytes; 0 if there is no
-  /// incomplete head. Called on the event loop.
+  /// incomplete head. Must be called on the event loop.
   long headBytes() {
     return headBytes;
   }
 
-  /// Whether a request is partially received. Called on the event loop.
+  /// Whether a request is partially received. Must be called on the event loop.
   boolean isMidRequest() {
     return !broken && (!inHead || requestLineSeen || actualReadableBytes() > 0);
   }

@@ -18,8 +18,8 @@ import io.netty.util.AsciiString;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// A request over HTTP/1.1, from its head to its answer. Its fields are used only on the
-/// connection's event loop.
+/// A request over HTTP/1.1, from its head to its answer. Not thread-safe: all methods of this class
+/// must run on the connection's event loop.
 final class Http1Exchange extends NettyExchange {
   private static final HttpHeadersFactory HEADERS =
       DefaultHttpHeadersFactory.headersFactory().withValidation(false);

@@ -9,8 +9,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// A request on a Netty channel, from its first byte to its answer. Its fields are used only on the
-/// channel's event loop.
+/// A request on a Netty channel, from its first byte to its answer. Not thread-safe: all methods
+/// must run on the channel's event loop, except [#respond], [#isGone] and [#executor].
 abstract class NettyExchange implements Exchange {
   /// Heap and direct memory of a request without its header fields, body and answer, in bytes: the
   /// channel, the pipeline, the codec's stream, and the objects of this package.
@@ -58,8 +58,8 @@ abstract class NettyExchange implements Exchange {
     hold(REQUEST_BYTES);
   }
 
-  /// Releases and sends the available answer, when the connection can send it. Called on the event
-  /// loop.
+  /// Releases and sends the available answer, when the connection can send it. Must be called on
+  /// the event loop.
   abstract void answerAvailable();
 
   /// The TCP connection.
@@ -131,8 +131,8 @@ abstract class NettyExchange implements Exchange {
     if (bodies.hold(owner, bytes)) {
       return true;
     }
-    // The reserve is for short bodies, and for any body after the eviction of a connection. So long
-    // bodies of one principal neither exclude other principals nor end their connections.
+    // Short bodies may use the reserve. After the eviction of a connection, any body may use it. So
+    // long bodies of one principal neither exclude other principals nor end their connections.
     boolean isShort = body.length() + bytes <= SHORT_BODY_BYTES;
     if (isShort && !bodies.isReserveUsed(owner)) {
       return true;

@@ -43,7 +43,7 @@ final class LogEvent {
     return event.getLevel().toString();
   }
 
-  /// The full name of the logger, usually that of a class.
+  /// The full name of the logger, usually a class name.
   String logger() {
     return event.getLoggerName();
   }

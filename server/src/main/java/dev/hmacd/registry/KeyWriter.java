@@ -72,14 +72,15 @@ public interface KeyWriter {
   /// Stops a key: as [#update], but before all waiting changes that are not urgent, within a quota
   /// of the owner for urgent changes.
   ///
-  /// A stop may overtake an earlier waiting change of the same key. This is safe, because each
-  /// change reads the key when it is executed, not when it is requested. If the change depends on
-  /// the state of the key, its SQL statements have this state as a condition:
+  /// A stop may overtake an earlier waiting change of the same key. The overtaking is safe, because
+  /// each change reads the key at its execution, not at its request. If the change depends on the
+  /// state of the key, its SQL statements have this state as a condition:
   ///
-  /// - An overtaken change that the new state does not allow fails with `REFUSED`. Its caller gets
-  ///   the same error as for a request after the stop.
+  /// - An overtaken change that the new state does not allow fails with `REFUSED`. The caller of
+  ///   the overtaken change gets the same error as for a request after the stop.
   /// - An overtaken change that the new state allows has the same effect before and after the stop,
-  ///   with one exception: EnableKey would undo the stop. Therefore it fails with `OVERTAKEN`.
+  ///   with one exception: EnableKey would undo the stop. Therefore EnableKey fails with
+  ///   `OVERTAKEN`.
   ///
   /// [#condemnDue] is not urgent: it is final, and must not overtake a waiting CancelKeyDeletion.
   ///

@@ -67,8 +67,8 @@ final class RegistryStore implements AutoCloseable {
     return begun.whenComplete((_, _) -> owners.release(owner, 1));
   }
 
-  /// Runs a change that stops a key or an access key, before all waiting ordinary operations. It
-  /// has a place that ordinary operations cannot take.
+  /// Runs a change that stops a key or an access key, before all waiting ordinary operations. The
+  /// change has a place that ordinary operations cannot take.
   ///
   /// One owner may have at most half as many urgent changes in flight as there are urgent places.
   /// If all urgent places are taken, the queue demotes a change of the owner with the most urgent

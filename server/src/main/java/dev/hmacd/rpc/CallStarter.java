@@ -26,8 +26,8 @@ record CallStarter(
   private static final Metadata.Key<String> TRACE_PARENT =
       Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
 
-  /// Creates a call and its reply. Called on the event loop of the connection. The new call is not
-  /// authenticated yet.
+  /// Creates a call and its reply. Must be called on the event loop of the connection. The new call
+  /// is not authenticated yet.
   <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
     Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
     return new GrpcReply<>(

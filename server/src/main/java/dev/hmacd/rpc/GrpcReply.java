@@ -247,7 +247,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
   }
 
-  /// Sets the parts of the connection. Called on the event loop, before the request is complete.
+  /// Sets the parts of the connection. Must be called on the connection's event loop, before the
+  /// request is complete.
   ///
   /// @param action measures the connection's memory; runs on the event loop after the write of the
   ///   response

@@ -53,7 +53,7 @@ final class IncompleteRequests {
     return maxRequestBytes;
   }
 
-  /// Registers the request of a new call. Called on the event loop of the connection.
+  /// Registers the request of a new call. Must be called on the event loop of the connection.
   ///
   /// @param owner the caller
   IncompleteRequest register(GrpcReply<?> call, Principal owner) {

@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The protocol negotiator of the TCP listener: a TLS handshake, in which client and daemon must
-/// agree on HTTP/2 by ALPN. gRPC's own negotiator ends each handshake after 10 seconds, also if
+/// agree on HTTP/2 by ALPN. gRPC's own negotiator ends each handshake after 10 seconds, even if
 /// `handshake_timeout` is longer. gRPC has no public API for negotiators; [UnixSocketNegotiator]
 /// uses the same internal API.
 final class TlsNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {

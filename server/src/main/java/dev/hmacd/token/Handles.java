@@ -63,7 +63,8 @@ final class Handles {
       return inside.writeLock();
     }
 
-    /// Starts a new epoch, because the module will be finalized. The caller holds the write lock.
+    /// Starts a new epoch, because the module will be finalized. The caller must hold the module's
+    /// write lock.
     void finalizing() {
       endEpoch(epoch.get());
       finalizedBefore = epoch.get();

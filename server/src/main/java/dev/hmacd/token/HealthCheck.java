@@ -55,8 +55,8 @@ public final class HealthCheck implements AutoCloseable {
   /// @param lostAfter time out of service after which the token is reported as lost
   public record Settings(Duration interval, Duration limit, Duration lostAfter) {}
 
-  /// Gets changes of the token's health. Its methods are called on any thread, without a lock, and
-  /// must return quickly.
+  /// Gets changes of the token's health. Called on any thread, without a lock. Implementations must
+  /// be thread-safe and must return quickly.
   public interface Listener {
     /// Reports the first known health, and each change.
     void healthy(boolean is);

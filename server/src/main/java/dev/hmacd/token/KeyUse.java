@@ -89,7 +89,7 @@ public record KeyUse(Map<String, Boolean> flags, @Nullable Long keyType) {
   }
 
   /// The rule that the key breaks for a MAC algorithm; empty if the key breaks no rule. An HMAC key
-  /// of one hash is not for another hash, even if a token accepts it.
+  /// type permits only the MAC algorithm of its hash, even if a token accepts other hashes.
   Optional<Unfit> unfit(MacAlgorithm algorithm) {
     long hmac = MacKeyType.hmacKeyType(algorithm);
     if (keyType == null || keyType == CkConstants.CKK_GENERIC_SECRET || keyType == hmac) {

@@ -134,7 +134,7 @@ public final class Lanes implements AutoCloseable {
     return result;
   }
 
-  /// Submits a health check, also while the token is out of service.
+  /// Submits a health check, even while the token is out of service.
   void checkHealth(DaemonKey key, long deadlineNanos, Completion<byte[]> completion) {
     queue.add(Job.healthCheck(key, deadlineNanos, completion));
   }
@@ -260,9 +260,9 @@ public final class Lanes implements AutoCloseable {
         .orElse(Long.MAX_VALUE);
   }
 
-  /// Refuses new operations, finishes the accepted ones, and closes the sessions. After the time
-  /// limit ([Settings#stop]), operations of lanes that hang fail with `STOPPED`. A lane that hangs
-  /// ends after its native call.
+  /// Refuses new operations, finishes the accepted operations, and closes the sessions. After the
+  /// time limit ([Settings#stop]), operations of lanes that hang fail with `STOPPED`. A lane that
+  /// hangs ends after its native call.
   @Override
   public void close() {
     queue.stop();

@@ -19,8 +19,9 @@ record MacKeyType(long keyType, long mechanism) {
   private static final long CKM_NC_SHA384_HMAC_KEY_GEN = 0xde436998L;
   private static final long CKM_NC_SHA512_HMAC_KEY_GEN = 0xde436999L;
 
-  /// The type of HMAC keys for an algorithm. The mechanism is that of PKCS #11 v3.0, else that of
-  /// nShield, else that of generic secrets: YubiHSM 2 selects the hash by CKA_KEY_TYPE.
+  /// The type of HMAC keys for an algorithm. Selects the mechanism of PKCS #11 v3.0 or of nShield,
+  /// in this order, if the token lists it. Otherwise selects CKM_GENERIC_SECRET_KEY_GEN: YubiHSM 2
+  /// selects the hash by CKA_KEY_TYPE.
   ///
   /// @param mechanisms the mechanisms that the token lists
   static MacKeyType hmac(MacAlgorithm algorithm, Set<Long> mechanisms) {

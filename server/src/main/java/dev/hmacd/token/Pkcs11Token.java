@@ -134,7 +134,8 @@ public final class Pkcs11Token implements Token {
     return found.id();
   }
 
-  /// Forgets the slot, because the module is finalized. The caller holds the module's write lock.
+  /// Forgets the slot, because the module is finalized. The caller must hold the module's write
+  /// lock.
   void finalizing() {
     slot = UNKNOWN;
   }

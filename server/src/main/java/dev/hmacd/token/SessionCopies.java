@@ -65,7 +65,7 @@ final class SessionCopies {
     return true;
   }
 
-  /// Destroys a copy. Does nothing if the handle is not that of a copy.
+  /// Destroys a copy. Does nothing if the handle does not belong to a copy.
   void destroy(long handle) throws TokenException {
     if (copies.remove(handle)) {
       handles.release(handle, epoch);

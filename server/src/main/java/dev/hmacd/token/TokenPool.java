@@ -30,8 +30,8 @@ public final class TokenPool implements AutoCloseable {
   /// A token with its settings.
   public record Use(Token token, Settings settings) {}
 
-  /// Gets changes of the tokens' health. Its methods are called on any thread, without a lock, and
-  /// must return quickly.
+  /// Gets changes of the tokens' health. Called on any thread, without a lock. Implementations must
+  /// be thread-safe and must return quickly.
   public interface Listener {
     /// Reports the health of the pool as soon as it is known, then at each change. The pool is
     /// healthy while at least one token is healthy.

@@ -58,7 +58,8 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   /// Memory that an edge holds for a connection. All methods are called on the connection's event
   /// loop.
   public interface EdgeMemory {
-    /// Bytes of heap for streams, headers and requests, in addition to those of an idle connection.
+    /// Bytes of heap for streams, headers and requests, in addition to the heap of an idle
+    /// connection.
     long heapBytes();
 
     /// Whether the connection has an open request, response or stream. While it has one, the meter

@@ -9,8 +9,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// The file descriptors of this process: their limit and their number, from Linux's `/proc`. Both
-/// are empty on a system without `/proc`.
+/// The file descriptors of this process: their limit and their number, from Linux's `/proc`. The
+/// limit and the number are empty on a system without `/proc`.
 ///
 /// The management bean of the JVM has the same values. But it fails without a free descriptor,
 /// which is when the values are needed most, and its classes would slow the start.

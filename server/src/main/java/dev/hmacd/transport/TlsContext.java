@@ -273,7 +273,8 @@ public final class TlsContext {
     return trust != null && trust.authorities().at(clock.instant()) != trust.anchors();
   }
 
-  /// The earliest expiry of the valid certificate authorities; of expired ones if none is valid.
+  /// The earliest expiry of the valid certificate authorities. If none is valid, the latest expiry
+  /// of all authorities.
   public Instant earliestAuthorityExpiry() {
     return clientTrust().authorities().earliestExpiry(clock.instant());
   }

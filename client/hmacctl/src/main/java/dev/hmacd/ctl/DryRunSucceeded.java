@@ -1,7 +1,7 @@
 package dev.hmacd.ctl;
 
-/// A successful dry run, which is an error as in the AWS CLI: a script that expects an answer must
-/// not continue without one.
+/// A successful dry run, which is an error as in the AWS CLI, so that a script that expects an
+/// answer does not continue without one.
 final class DryRunSucceeded extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -21,8 +21,8 @@ import java.util.OptionalInt;
 /// An answer of each kind with every member that such an answer can have. The values have no
 /// meaning.
 ///
-/// A query is checked against the example before the call to the daemon: a wrong name must not
-/// change a key, or lose the secret of an access key.
+/// A query is checked against the example before the call to the daemon, so that a wrong name does
+/// not change a key, or lose the secret of an access key.
 final class Examples {
   private static final AccessKeyMetadata ACCESS_KEY =
       new AccessKeyMetadata("", "", Instant.EPOCH, true);

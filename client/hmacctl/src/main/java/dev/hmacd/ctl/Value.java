@@ -23,7 +23,7 @@ sealed interface Value {
     }
   }
 
-  /// Named values, in the order of the output. A name is that of AWS if AWS has one.
+  /// Named values, in the order of the output. A member that AWS also has, has AWS's name.
   record Members(Map<String, Value> members) implements Value {
     public Members {
       members = Collections.unmodifiableMap(new LinkedHashMap<>(members));

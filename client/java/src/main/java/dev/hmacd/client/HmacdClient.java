@@ -112,7 +112,7 @@ public final class HmacdClient implements AutoCloseable {
   }
 
   /// As [#verifyMac], but does not wait. The future fails with an [HmacdException] after every
-  /// error, also if the MAC does not match. Cancelling the future cancels the call.
+  /// error, even if the MAC does not match. Cancelling the future cancels the call.
   public CompletableFuture<Verification> verifyMacAsync(
       String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     return macCalls.verifyAsync(keyId, message, algorithm, mac);
