@@ -81,7 +81,7 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
                     incompleteRequests,
                     new StreamMemory(grpc, transfer, maxMetadataBytes),
                     exhaustionLog));
-        grpc.connection().addListener(new GoAwayFilter());
+        grpc.connection().addListener(new GoAwayDebugDataFilter());
         return negotiator.newHandler(grpc);
       }
 
