@@ -66,7 +66,7 @@ final class CertificateNames {
       throw new CertificateRefusedException(Refused.MALFORMED_EXTENSION);
     }
     // For example, the JDK parses no URI with a blank.
-    if (ClientCertificateRules.isUnreadable(certificate, SUBJECT_ALTERNATIVE_NAME, names)) {
+    if (ClientCertificateProfile.isUnreadable(certificate, SUBJECT_ALTERNATIVE_NAME, names)) {
       throw new CertificateRefusedException(Refused.MALFORMED_EXTENSION);
     }
     return names == null ? List.of() : names;

@@ -69,7 +69,8 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   /// client may still send the old certificate of a renewed authority.
   private static Validation validation(
       X509Certificate[] chain, ClientAuthorities.@Nullable Anchors anchors) {
-    int length = anchors == null ? chain.length : ClientCertificateRules.pathLength(chain, anchors);
+    int length =
+        anchors == null ? chain.length : ClientCertificateProfile.pathLength(chain, anchors);
     return new Validation(
         anchors,
         Arrays.stream(chain, 0, length)
@@ -81,9 +82,9 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
   private Authentication identity(
       X509Certificate[] accepted, ClientAuthorities.@Nullable Anchors trustOfHandshake) {
     try {
-      ClientCertificateRules.checkLeaf(accepted[0]);
+      ClientCertificateProfile.checkLeaf(accepted[0]);
       if (trustOfHandshake != null) {
-        ClientCertificateRules.checkPath(accepted, trustOfHandshake);
+        ClientCertificateProfile.checkPath(accepted, trustOfHandshake);
       }
       String issuer =
           trustOfHandshake == null
@@ -158,7 +159,7 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
         return Authentication.Refused.CERTIFICATE_NOT_TRUSTED;
       }
       try {
-        ClientCertificateRules.checkPath(chain, present);
+        ClientCertificateProfile.checkPath(chain, present);
       } catch (CertificateRefusedException e) {
         return e.reason();
       }

@@ -16,10 +16,11 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Rules for client certificates in addition to the PKIX validation of the JDK, which accepts
-/// SHA-1, RSA with 1024 bits, certificates of authorities, and anyExtendedKeyUsage without
-/// clientAuth. [CertificateNames] has the rules for names.
-final class ClientCertificateRules {
+/// Required properties of client certificates, in addition to the PKIX validation of the JDK: key
+/// size, signature algorithm, key usage. The JDK accepts SHA-1, RSA with 1024 bits, certificates of
+/// authorities, and anyExtendedKeyUsage without clientAuth. [CertificateNames] has the rules for
+/// names.
+final class ClientCertificateProfile {
   private static final int MIN_RSA_BITS = 2048;
   private static final int MIN_EC_BITS = 256;
 
@@ -41,7 +42,7 @@ final class ClientCertificateRules {
   /// Index of digitalSignature in [X509Certificate#getKeyUsage].
   private static final int DIGITAL_SIGNATURE = 0;
 
-  private ClientCertificateRules() {}
+  private ClientCertificateProfile() {}
 
   /// Checks the client's own certificate.
   static void checkLeaf(X509Certificate leaf) throws CertificateRefusedException {

@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Rules for client certificates that the JDK does not have.
-final class ClientCertificateRulesTest {
+final class ClientCertificateProfileTest {
   private static final TestCa CA = new TestCa("rules");
   private static final String ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0";
   private static final String EXTENDED_KEY_USAGE = "2.5.29.37";
@@ -134,14 +134,14 @@ final class ClientCertificateRulesTest {
   @ParameterizedTest
   @MethodSource("clientCertificates")
   void certificateOfAClientIsAccepted(UnaryOperator<CertificateBuilder> what) throws Exception {
-    ClientCertificateRules.checkLeaf(issued(what));
+    ClientCertificateProfile.checkLeaf(issued(what));
   }
 
   @ParameterizedTest
   @MethodSource("otherCertificates")
   void certificateThatBreaksARuleIsRefused(Refused reason, UnaryOperator<CertificateBuilder> what) {
     X509Certificate certificate = issued(what);
-    assertRefused(reason, () -> ClientCertificateRules.checkLeaf(certificate));
+    assertRefused(reason, () -> ClientCertificateProfile.checkLeaf(certificate));
   }
 
   private interface Check {
@@ -223,17 +223,17 @@ final class ClientCertificateRulesTest {
     X509Certificate weak = withSignature(strong, signature);
     X509Certificate weakLeaf = withSignature(leaf, signature);
     ClientAuthorities.Anchors roots = anchors(root.getCertificate());
-    ClientCertificateRules.checkPath(chain(leaf, strong), roots);
-    ClientCertificateRules.checkPath(chain(leaf, strong, root.getCertificate()), roots);
+    ClientCertificateProfile.checkPath(chain(leaf, strong), roots);
+    ClientCertificateProfile.checkPath(chain(leaf, strong, root.getCertificate()), roots);
     assertRefused(
-        Refused.WEAK_SIGNATURE, () -> ClientCertificateRules.checkPath(chain(leaf, weak), roots));
+        Refused.WEAK_SIGNATURE, () -> ClientCertificateProfile.checkPath(chain(leaf, weak), roots));
     assertRefused(
         Refused.WEAK_SIGNATURE,
-        () -> ClientCertificateRules.checkPath(chain(weakLeaf, strong), roots));
+        () -> ClientCertificateProfile.checkPath(chain(weakLeaf, strong), roots));
     // A chain without order, in which the path continues behind the trust anchor.
     assertRefused(
         Refused.WEAK_SIGNATURE,
-        () -> ClientCertificateRules.checkPath(chain(leaf, root.getCertificate(), weak), roots));
+        () -> ClientCertificateProfile.checkPath(chain(leaf, root.getCertificate(), weak), roots));
   }
 
   @ParameterizedTest
@@ -244,10 +244,10 @@ final class ClientCertificateRulesTest {
     X509Certificate leaf = leaf(middle);
     X509Certificate weak = withSignature(middle.getCertificate(), signature);
     ClientAuthorities.Anchors trusted = anchors(weak);
-    ClientCertificateRules.checkPath(chain(leaf), trusted);
-    ClientCertificateRules.checkPath(chain(leaf, weak), trusted);
+    ClientCertificateProfile.checkPath(chain(leaf), trusted);
+    ClientCertificateProfile.checkPath(chain(leaf, weak), trusted);
     X509Certificate weakRoot = withSignature(root.getCertificate(), signature);
-    ClientCertificateRules.checkPath(chain(leaf, weak, weakRoot), trusted);
+    ClientCertificateProfile.checkPath(chain(leaf, weak, weakRoot), trusted);
   }
 
   @Test
@@ -256,6 +256,6 @@ final class ClientCertificateRulesTest {
     X509Bundle weak = authority("weak", root, 1024);
     X509Certificate[] chain = chain(leaf(weak), weak.getCertificate());
     ClientAuthorities.Anchors roots = anchors(root.getCertificate());
-    assertRefused(Refused.WEAK_KEY, () -> ClientCertificateRules.checkPath(chain, roots));
+    assertRefused(Refused.WEAK_KEY, () -> ClientCertificateProfile.checkPath(chain, roots));
   }
 }
