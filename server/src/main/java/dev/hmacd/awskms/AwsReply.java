@@ -6,15 +6,15 @@ import dev.hmacd.http.Response;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Outcome;
-import dev.hmacd.usecase.ReleaseCheck;
+import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Reply;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
 /// error of AWS. Callers must complete each reply exactly once, unless the client disconnects
-/// before. Any thread may complete a reply. The [ReleaseCheck] of a response runs on the event loop
-/// of the connection.
+/// before. Any thread may complete a reply. The [Reauthorization] of a response runs on the event
+/// loop of the connection.
 final class AwsReply {
   private static final byte[] NO_BODY = {};
 
@@ -64,7 +64,7 @@ final class AwsReply {
   <T> Reply<T> json(Encoder<T> encoder) {
     return new UseCaseReply<>() {
       @Override
-      public void succeed(T value, ReleaseCheck check) {
+      public void succeed(T value, Reauthorization check) {
         byte[] body;
         try {
           body = JsonWriter.object(json -> encoder.write(json, value));
@@ -81,13 +81,13 @@ final class AwsReply {
   <T> Reply<T> empty() {
     return new UseCaseReply<>() {
       @Override
-      public void succeed(T value, ReleaseCheck check) {
+      public void succeed(T value, Reauthorization check) {
         send(NO_BODY, check);
       }
     };
   }
 
-  private void send(byte[] body, ReleaseCheck check) {
+  private void send(byte[] body, Reauthorization check) {
     exchange.respond(
         () ->
             switch (call.release(Outcome.ANSWERED, check)) {
@@ -100,10 +100,10 @@ final class AwsReply {
   }
 
   void fail(Failure failure) {
-    fail(failure, ReleaseCheck.NONE);
+    fail(failure, Reauthorization.NONE);
   }
 
-  private void fail(Failure failure, ReleaseCheck check) {
+  private void fail(Failure failure, Reauthorization check) {
     exchange.respond(
         () ->
             call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
@@ -116,7 +116,7 @@ final class AwsReply {
   void refuse(AwsError error) {
     exchange.respond(
         () ->
-            call.release(new Outcome.Failed(error.failure()), ReleaseCheck.NONE)
+            call.release(new Outcome.Failed(error.failure()), Reauthorization.NONE)
                     instanceof Outcome.Failed(var failure)
                 ? error(failure, error)
                 : null,
@@ -144,7 +144,7 @@ final class AwsReply {
 
   private abstract class UseCaseReply<T> implements Reply<T> {
     @Override
-    public void fail(Failure failure, ReleaseCheck check) {
+    public void fail(Failure failure, Reauthorization check) {
       AwsReply.this.fail(failure, check);
     }
 

@@ -12,8 +12,8 @@ import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Page;
 import dev.hmacd.usecase.PageRequest;
 import dev.hmacd.usecase.PagedList;
+import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.ReleaseCheck;
 import dev.hmacd.usecase.Reply;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -84,12 +84,12 @@ record DevAccessKeys(Shown admin, Shown nobody) {
     work.accept(
         new Reply<>() {
           @Override
-          public void succeed(T value, ReleaseCheck check) {
+          public void succeed(T value, Reauthorization check) {
             result.complete(read.apply(value));
           }
 
           @Override
-          public void fail(Failure failure, ReleaseCheck check) {
+          public void fail(Failure failure, Reauthorization check) {
             result.completeExceptionally(new Refusal(failure));
           }
         });

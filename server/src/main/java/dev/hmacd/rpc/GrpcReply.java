@@ -8,7 +8,7 @@ import dev.hmacd.authn.Credentials;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Outcome;
-import dev.hmacd.usecase.ReleaseCheck;
+import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Reply;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -81,12 +81,12 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   <T> Reply<T> encoding(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
-      public void succeed(T value, ReleaseCheck check) {
+      public void succeed(T value, Reauthorization check) {
         queue.submit(new LastMessage<>(value, encode, check));
       }
 
       @Override
-      public void fail(Failure failure, ReleaseCheck check) {
+      public void fail(Failure failure, Reauthorization check) {
         queue.execute(() -> GrpcReply.this.fail(failure, check));
       }
 
@@ -102,7 +102,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   <T> Reply<T> encodingAtOnce(Function<T, RespT> encode) {
     return new Reply<>() {
       @Override
-      public void succeed(T value, ReleaseCheck check) {
+      public void succeed(T value, Reauthorization check) {
         var message = new LastMessage<>(value, encode, check);
         try {
           int _ = message.encode();
@@ -112,7 +112,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
       }
 
       @Override
-      public void fail(Failure failure, ReleaseCheck check) {
+      public void fail(Failure failure, Reauthorization check) {
         GrpcReply.this.fail(failure, check);
       }
 
@@ -124,7 +124,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   }
 
   @Override
-  public void succeed(RespT message, ReleaseCheck check) {
+  public void succeed(RespT message, Reauthorization check) {
     queue.submit(new LastMessage<>(message, Function.identity(), check));
   }
 
@@ -150,9 +150,9 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   private final class LastMessage<T> extends QueuedResponse {
     private final T value;
     private final Function<T, RespT> encode;
-    private final ReleaseCheck check;
+    private final Reauthorization check;
 
-    LastMessage(T value, Function<T, RespT> encode, ReleaseCheck check) {
+    LastMessage(T value, Function<T, RespT> encode, Reauthorization check) {
       this.value = value;
       this.encode = encode;
       this.check = check;
@@ -217,7 +217,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   }
 
   /// @return size of the message in bytes; -1 if the call ended without this message
-  private int sendLast(RespT message, ReleaseCheck check) {
+  private int sendLast(RespT message, Reauthorization check) {
     requireMemory(message); // Before the release: the outcome is still open.
     Outcome released = release(Outcome.ANSWERED, check);
     if (released == null) {
@@ -259,7 +259,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   }
 
   @Override
-  public void fail(Failure failure, ReleaseCheck check) {
+  public void fail(Failure failure, Reauthorization check) {
     if (release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
       close(failed);
     }
@@ -268,7 +268,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   /// Releases the answer ([Call#release]). Closes the call with INTERNAL if the release throws.
   ///
   /// @return the outcome to send; null if the call has ended
-  private @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
+  private @Nullable Outcome release(Outcome intended, Reauthorization check) {
     Outcome released;
     try {
       released = call.release(intended, check);

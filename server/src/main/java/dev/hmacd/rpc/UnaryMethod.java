@@ -4,8 +4,8 @@ import com.google.protobuf.Message;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
+import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Refusal;
-import dev.hmacd.usecase.ReleaseCheck;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -73,7 +73,7 @@ final class UnaryMethod<ReqT extends Message, RespT>
         if (reply.isEnded()) {
           return; // The call was already refused or cancelled.
         }
-        Failure invalid = call.refusal(ReleaseCheck.NONE);
+        Failure invalid = call.refusal(Reauthorization.NONE);
         if (invalid != null) { // The end of the request arrived long after its headers.
           reply.fail(invalid);
           return;

@@ -114,14 +114,14 @@ public final class AccessKeyService {
   private static Reply<Made> clearing(CompletableFuture<Made> made, Reply<Made> reply) {
     return new Reply<>() {
       @Override
-      public void succeed(Made value, ReleaseCheck check) {
+      public void succeed(Made value, Reauthorization check) {
         try (var _ = value.secret()) {
           reply.succeed(value, check);
         }
       }
 
       @Override
-      public void fail(Failure failure, ReleaseCheck check) {
+      public void fail(Failure failure, Reauthorization check) {
         var _ = made.thenAccept(late -> late.secret().close());
         reply.fail(failure, check);
       }

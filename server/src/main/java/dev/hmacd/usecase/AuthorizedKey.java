@@ -21,7 +21,7 @@ record AuthorizedKey(
     Decision.Allowed decision,
     Object rules,
     KeyAuthorizer authorizer)
-    implements ReleaseCheck {
+    implements Reauthorization {
   /// Whether the key, its aliases and the access rules are unchanged since the decision.
   boolean isCurrent() {
     return authorizer.isCurrent(this);

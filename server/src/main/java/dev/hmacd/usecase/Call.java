@@ -35,7 +35,7 @@ public final class Call {
   private final long deadlineNanos;
 
   /// Repeats the check of the caller's credentials. Set before [#principal].
-  private ReleaseCheck credentials = ReleaseCheck.NONE;
+  private Reauthorization credentials = Reauthorization.NONE;
 
   /// Set before [#principal].
   private Owner owner = Owner.DAEMON;
@@ -62,7 +62,7 @@ public final class Call {
   /// A call of the daemon itself, which is not reported to observers.
   public static Call ofDaemon(Principal principal, long deadlineNanos) {
     var call = new Call(CallObserver.NONE, Edge.DAEMON, Method.UNKNOWN, null, deadlineNanos);
-    call.authenticated(principal, Owner.DAEMON, ReleaseCheck.NONE);
+    call.authenticated(principal, Owner.DAEMON, Reauthorization.NONE);
     return call;
   }
 
@@ -102,7 +102,7 @@ public final class Call {
   ///
   /// @param owner the caller, with the issuer of its credentials
   /// @param check repeats the check of the credentials
-  public void authenticated(Principal caller, Owner owner, ReleaseCheck check) {
+  public void authenticated(Principal caller, Owner owner, Reauthorization check) {
     credentials = check;
     this.owner = owner;
     principal = caller;
@@ -113,7 +113,7 @@ public final class Call {
   ///
   /// @param authorization the check of the authorization
   /// @return the failure that replaces the answer; null if the caller may get the answer
-  public @Nullable Failure refusal(ReleaseCheck authorization) {
+  public @Nullable Failure refusal(Reauthorization authorization) {
     try {
       Failure refusal = principal == null ? null : credentials.refusal();
       return refusal == null ? authorization.refusal() : refusal;
@@ -176,7 +176,7 @@ public final class Call {
   /// to the transport, in the same event-loop task.
   ///
   /// @return the outcome that the edge must encode; null if the call already had an outcome
-  public @Nullable Outcome release(Outcome intended, ReleaseCheck check) {
+  public @Nullable Outcome release(Outcome intended, Reauthorization check) {
     if (isConcluded()) {
       return null;
     }

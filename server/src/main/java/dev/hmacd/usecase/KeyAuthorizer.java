@@ -71,9 +71,9 @@ final class KeyAuthorizer {
   /// Authorizes an action that concerns no single key, such as CreateKey.
   ///
   /// @return a check that repeats the access decision at the release of the answer
-  ReleaseCheck requireOnAllKeys(Call call, Action action) {
+  Reauthorization requireOnAllKeys(Call call, Action action) {
     Principal caller = call.principal();
-    ReleaseCheck check = () -> refusalOnAllKeys(caller, action);
+    Reauthorization check = () -> refusalOnAllKeys(caller, action);
     Failure refusal = check.refusal();
     if (refusal != null) {
       throw new Refusal(refusal);

@@ -184,7 +184,7 @@ public final class MacService {
       }
     }
 
-    /// Replies with a failure that discloses the result of a MAC, so the release check must run
+    /// Replies with a failure that discloses the result of a MAC, so the reauthorization must run
     /// first.
     final void fail(Failure failure) {
       reply.fail(failure, key);

@@ -26,7 +26,7 @@ public final class RandomService {
   /// @param count number of bytes, 1 to [#MAX_BYTES]
   public void generateRandom(Call call, int count, Reply<byte[]> reply) {
     FieldValidation.range("number_of_bytes", count, 1, MAX_BYTES);
-    ReleaseCheck check = authorizer.requireOnAllKeys(call, Action.GENERATE_RANDOM);
+    Reauthorization check = authorizer.requireOnAllKeys(call, Action.GENERATE_RANDOM);
     ReplyCompleter.complete(
         call,
         tokens.submitAny(call.owner(), session -> session.random(count), call.deadlineNanos()),

@@ -6,21 +6,21 @@ public interface Reply<T> {
   /// Replies with a result.
   ///
   /// @param check authorization check that runs at the release of the answer
-  void succeed(T value, ReleaseCheck check);
+  void succeed(T value, Reauthorization check);
 
-  /// Replies with a result, without a release check.
+  /// Replies with a result, without a reauthorization.
   default void succeed(T value) {
-    succeed(value, ReleaseCheck.NONE);
+    succeed(value, Reauthorization.NONE);
   }
 
   /// Replies with a failure.
   ///
   /// @param check authorization check that runs at the release of the failure; a failure can
   ///   disclose a result, such as that a MAC is not valid
-  void fail(Failure failure, ReleaseCheck check);
+  void fail(Failure failure, Reauthorization check);
 
   default void fail(Failure failure) {
-    fail(failure, ReleaseCheck.NONE);
+    fail(failure, Reauthorization.NONE);
   }
 
   /// Whether the caller has disconnected, so that the use case need not start its work.

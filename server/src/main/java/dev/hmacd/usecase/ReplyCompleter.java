@@ -11,7 +11,7 @@ final class ReplyCompleter {
 
   static <T> void complete(
       Call call, CompletableFuture<T> work, Reply<T> reply, Function<Throwable, Failure> failures) {
-    complete(call, work, reply, failures, ReleaseCheck.NONE);
+    complete(call, work, reply, failures, Reauthorization.NONE);
   }
 
   /// @param check authorization check that runs at the release of the result
@@ -20,7 +20,7 @@ final class ReplyCompleter {
       CompletableFuture<T> work,
       Reply<T> reply,
       Function<Throwable, Failure> failures,
-      ReleaseCheck check) {
+      Reauthorization check) {
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         work.copy()

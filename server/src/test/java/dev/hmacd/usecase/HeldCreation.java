@@ -91,7 +91,7 @@ final class HeldCreation {
             Optional.empty(),
             new Unanswered() {
               @Override
-              public void succeed(Key value, ReleaseCheck check) {
+              public void succeed(Key value, Reauthorization check) {
                 enabled.countDown();
               }
             });
@@ -124,12 +124,12 @@ final class HeldCreation {
 
   private static class Unanswered implements Reply<Key> {
     @Override
-    public void succeed(Key value, ReleaseCheck check) {
+    public void succeed(Key value, Reauthorization check) {
       throw new AssertionError("unexpected answer");
     }
 
     @Override
-    public void fail(Failure failure, ReleaseCheck check) {
+    public void fail(Failure failure, Reauthorization check) {
       throw new AssertionError(failure.toString());
     }
   }
