@@ -31,7 +31,7 @@ record CallStarter(
   <RespT> GrpcReply<RespT> start(ServerCall<?, RespT> transport, Metadata headers, Method method) {
     Call call = pipeline.begin(Edge.GRPC, method, headers.get(TRACE_PARENT), deadlineNanos());
     return new GrpcReply<>(
-        transport, CredentialsAttribute.of(transport.getAttributes()), call, encodeQueue.get());
+        transport, TransportCredentials.of(transport.getAttributes()), call, encodeQueue.get());
   }
 
   /// The deadline of the call that starts on this thread, as a value of [System#nanoTime].

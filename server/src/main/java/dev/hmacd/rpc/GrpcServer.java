@@ -267,7 +267,7 @@ public final class GrpcServer implements AutoCloseable {
         handshakes.failed(HandshakeFailure.NO_PRINCIPAL, route.remote());
       }
       boolean _ = bound.authenticated(route, owner, heapBytes(credentials));
-      return attributes.toBuilder().set(CredentialsAttribute.KEY, credentials).build();
+      return attributes.toBuilder().set(TransportCredentials.KEY, credentials).build();
     }
 
     private static long heapBytes(Credentials credentials) {

@@ -49,7 +49,7 @@ final class UnixSocketNegotiator implements InternalProtocolNegotiator.ProtocolN
         int uid = ((EpollDomainSocketChannel) context.channel()).peerCredentials().uid();
         Attributes attributes =
             InternalProtocolNegotiationEvent.getAttributes(negotiation).toBuilder()
-                .set(CredentialsAttribute.KEY, new UnixPeer(uid))
+                .set(TransportCredentials.KEY, new UnixPeer(uid))
                 .build();
         context.pipeline().replace(context.name(), null, next);
         context.fireUserEventTriggered(

@@ -6,13 +6,13 @@ import io.grpc.Attributes;
 
 /// The transport attribute with the credentials of a connection. gRPC passes the attribute to each
 /// call of the connection.
-final class CredentialsAttribute {
+final class TransportCredentials {
   /// Key of the credentials in the attributes of a transport or a call.
   static final Attributes.Key<Credentials> KEY = Attributes.Key.create("hmacd-credentials");
 
   private static final Credentials NONE = new NoCredentials();
 
-  private CredentialsAttribute() {}
+  private TransportCredentials() {}
 
   /// The credentials in the attributes of a transport or a call.
   static Credentials of(Attributes attributes) {
