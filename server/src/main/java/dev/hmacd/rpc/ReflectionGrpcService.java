@@ -40,7 +40,7 @@ final class ReflectionGrpcService
   private final FairLimit<GrpcReply<?>> shares =
       new FairLimit<>(MAX_CALLS, ReflectionGrpcService::refuse);
   private final Set<GrpcReply<?>> open = ConcurrentHashMap.newKeySet();
-  private volatile @Nullable ReflectionIndex index;
+  private volatile @Nullable DescriptorIndex index;
   private volatile boolean stopped;
 
   /// @param services the services to describe, in addition to reflection itself
@@ -87,10 +87,10 @@ final class ReflectionGrpcService
 
   /// The index of the descriptors. The first call creates the index, because descriptors load
   /// slowly.
-  private ReflectionIndex index() {
-    ReflectionIndex made = index;
+  private DescriptorIndex index() {
+    DescriptorIndex made = index;
     if (made == null) {
-      made = new ReflectionIndex(services);
+      made = new DescriptorIndex(services);
       index = made;
     }
     return made;

@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
 /// No method of a service refers to the types of error details. Without the files of these types, a
 /// generic client cannot decode the reason of an error. gRPC's own reflection service has only the
 /// files of services.
-final class ReflectionIndex {
+final class DescriptorIndex {
   private static final List<FileDescriptor> DETAILS =
       List.of(
           ErrorReasonProto.getDescriptor(),
@@ -50,7 +50,7 @@ final class ReflectionIndex {
       new ConcurrentHashMap<>();
 
   /// @throws IllegalStateException when a service has no descriptor
-  ReflectionIndex(List<ServerServiceDefinition> definitions) {
+  DescriptorIndex(List<ServerServiceDefinition> definitions) {
     for (ServerServiceDefinition definition : definitions) {
       var service = definition.getServiceDescriptor();
       if (!(service.getSchemaDescriptor() instanceof ProtoFileDescriptorSupplier schema)) {
@@ -134,7 +134,7 @@ final class ReflectionIndex {
       setError(response, Code.NOT_FOUND, missing);
     } else {
       response.setFileDescriptorResponse(
-          fileResponses.computeIfAbsent(file, ReflectionIndex::withDependencies));
+          fileResponses.computeIfAbsent(file, DescriptorIndex::withDependencies));
     }
   }
 
