@@ -16,13 +16,13 @@ import java.util.function.Supplier;
 /// Creates the [Call] and the [GrpcReply] of each gRPC request. All calls share the components.
 ///
 /// @param maxWait default and maximum deadline of a call
-/// @param encodeQueue returns the [EncodeQueue] of the calling thread's event loop
+/// @param encodeQueue returns the [ResponseEncodeQueue] of the calling thread's event loop
 record CallStarter(
     Authenticator authenticator,
     Duration maxWait,
     IncompleteRequests incompleteRequests,
     CallPipeline pipeline,
-    Supplier<EncodeQueue> encodeQueue) {
+    Supplier<ResponseEncodeQueue> encodeQueue) {
   private static final Metadata.Key<String> TRACE_PARENT =
       Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
 

@@ -37,7 +37,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   private final ServerCall<?, RespT> transport;
   private final Credentials credentials;
   private final Call call;
-  private final EncodeQueue queue;
+  private final ResponseEncodeQueue queue;
   private volatile boolean abandoned;
   private volatile @Nullable Runnable onEnd;
 
@@ -54,7 +54,11 @@ final class GrpcReply<RespT> implements Reply<RespT> {
   private boolean headersSent;
 
   /// @param queue the queue of the connection's event loop
-  GrpcReply(ServerCall<?, RespT> transport, Credentials credentials, Call call, EncodeQueue queue) {
+  GrpcReply(
+      ServerCall<?, RespT> transport,
+      Credentials credentials,
+      Call call,
+      ResponseEncodeQueue queue) {
     this.transport = transport;
     this.credentials = credentials;
     this.call = call;
@@ -128,8 +132,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     queue.submit(new LastMessage<>(message, Function.identity(), check));
   }
 
-  /// A message in the [EncodeQueue].
-  private abstract class QueuedResponse implements EncodeQueue.Response {
+  /// A message in the [ResponseEncodeQueue].
+  private abstract class QueuedResponse implements ResponseEncodeQueue.Response {
     @Override
     public void exhausted() {
       var busy = new Failure.MemoryBusy(Failure.Bound.OF_ALL);
@@ -146,7 +150,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
   }
 
-  /// The last message of a call, in the [EncodeQueue].
+  /// The last message of a call, in the [ResponseEncodeQueue].
   private final class LastMessage<T> extends QueuedResponse {
     private final T value;
     private final Function<T, RespT> encode;
@@ -198,8 +202,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     }
   }
 
-  /// As [#send], but the [EncodeQueue] may delay the message. If all callers of this method run on
-  /// the event loop, the messages keep the order of the calls.
+  /// As [#send], but the [ResponseEncodeQueue] may delay the message. If all callers of this method
+  /// run on the event loop, the messages keep the order of the calls.
   void sendQueued(RespT message) {
     queue.submit(
         new QueuedResponse() {

@@ -114,7 +114,11 @@ public final class GrpcServer implements AutoCloseable {
         new IncompleteRequests(limits.maxRequestBytes(), limits.maxIncompleteBytes());
     var starter =
         new CallStarter(
-            authenticator, limits.maxWait(), incompleteRequests, calls, EncodeQueue.ofLoops(loops));
+            authenticator,
+            limits.maxWait(),
+            incompleteRequests,
+            calls,
+            ResponseEncodeQueue.ofLoops(loops));
     this.unknownMethods = new UnknownMethods(starter);
     this.services =
         List.of(

@@ -172,7 +172,7 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// wait for a flow-control window.
   private long responseBytes(Http2Stream stream) {
     IncompleteRequest incomplete = request(stream);
-    return EncodeQueue.bufferBytes(
+    return ResponseEncodeQueue.bufferBytes(
         incomplete == null ? maxErrorBytes : incomplete.reply().unreadBytes());
   }
 

@@ -53,7 +53,7 @@ final class ResponseMemoryTest {
       HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build();
 
   private final EventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
-  private final EncodeQueue queue = new EncodeQueue(loop.next(), 1 << 20);
+  private final ResponseEncodeQueue queue = new ResponseEncodeQueue(loop.next(), 1 << 20);
   private final Memory memory = new Memory();
 
   @AfterEach
@@ -89,7 +89,7 @@ final class ResponseMemoryTest {
     @Override
     public ByteBuf buffer(int initialCapacity, int maxCapacity) {
       if (exhausted) {
-        throw EncodeQueueTest.outOfMemory();
+        throw ResponseEncodeQueueTest.outOfMemory();
       }
       ByteBuf buffer = super.buffer(initialCapacity, maxCapacity);
       if (sending) {

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
 /// connection's flow control.
 ///
 /// All methods except [#execute] and [#submit] run on the event loop.
-final class EncodeQueue {
+final class ResponseEncodeQueue {
   /// Bound on unwritten responses of all event loops together, in bytes of direct memory.
   static final long MAX_BYTES = 8 << 20;
 
@@ -41,7 +41,7 @@ final class EncodeQueue {
   /// Size of gRPC's message prefix (compression flag and message length), in bytes.
   private static final int PREFIX_BYTES = 5;
 
-  private static final Logger log = LoggerFactory.getLogger(EncodeQueue.class);
+  private static final Logger log = LoggerFactory.getLogger(ResponseEncodeQueue.class);
   private static final LogRateLimiter exhaustions = new LogRateLimiter();
 
   /// A response that is not encoded yet.
@@ -73,12 +73,12 @@ final class EncodeQueue {
 
   /// A supplier that returns the queue of the calling thread's event loop. The supplier throws
   /// [IllegalStateException] on a thread that is not an event loop.
-  static Supplier<EncodeQueue> ofLoops(EventLoops loops) {
+  static Supplier<ResponseEncodeQueue> ofLoops(EventLoops loops) {
     var queues =
-        new FastThreadLocal<EncodeQueue>() {
+        new FastThreadLocal<ResponseEncodeQueue>() {
           @Override
-          protected EncodeQueue initialValue() {
-            return new EncodeQueue(
+          protected ResponseEncodeQueue initialValue() {
+            return new ResponseEncodeQueue(
                 loops.current(), Math.max(8 * UNCOUNTED_BYTES, MAX_BYTES / loops.count()));
           }
         };
@@ -86,7 +86,7 @@ final class EncodeQueue {
   }
 
   /// @param maxBytes bound of this event loop; a response is encoded if fewer bytes are unwritten
-  EncodeQueue(EventExecutor loop, long maxBytes) {
+  ResponseEncodeQueue(EventExecutor loop, long maxBytes) {
     this.loop = loop;
     this.maxBytes = maxBytes;
   }

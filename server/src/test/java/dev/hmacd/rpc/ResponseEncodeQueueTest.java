@@ -16,12 +16,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class EncodeQueueTest {
+class ResponseEncodeQueueTest {
   private static final int ANSWER_BYTES = 100_000;
-  private static final int BUFFER_BYTES = EncodeQueue.bufferBytes(ANSWER_BYTES);
+  private static final int BUFFER_BYTES = ResponseEncodeQueue.bufferBytes(ANSWER_BYTES);
 
   private final DefaultEventExecutor loop = new DefaultEventExecutor();
-  private final EncodeQueue queue = new EncodeQueue(loop, 2 * BUFFER_BYTES + 1);
+  private final ResponseEncodeQueue queue = new ResponseEncodeQueue(loop, 2 * BUFFER_BYTES + 1);
 
   /// Events in order; only the event loop adds events.
   private final List<String> events = new ArrayList<>();
@@ -35,7 +35,7 @@ class EncodeQueueTest {
   }
 
   /// A call that encodes at once, and writes in a later task, as gRPC does.
-  private final class Call implements EncodeQueue.Response {
+  private final class Call implements ResponseEncodeQueue.Response {
     private final String name;
     private final Runnable measurement;
 
@@ -106,7 +106,7 @@ class EncodeQueueTest {
     run(
         () -> {
           queue.submit(
-              new EncodeQueue.Response() {
+              new ResponseEncodeQueue.Response() {
                 @Override
                 public int encode() {
                   throw full;
@@ -145,7 +145,7 @@ class EncodeQueueTest {
     int bytes = Math.max(4096, message + 5);
     var buffer = PooledByteBufAllocator.DEFAULT.directBuffer(bytes);
     try {
-      assertThat(EncodeQueue.bufferBytes(message)).isEqualTo(buffer.maxFastWritableBytes());
+      assertThat(ResponseEncodeQueue.bufferBytes(message)).isEqualTo(buffer.maxFastWritableBytes());
     } finally {
       buffer.release();
     }
