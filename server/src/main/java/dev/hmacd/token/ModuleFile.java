@@ -85,7 +85,7 @@ record ModuleFile(Path path) {
   String initializeFailure(String code) {
     return "token.module: C_Initialize returned "
         + code
-        + SoftHsmStorage.hint(path, System.getenv());
+        + SoftHsmHint.of(path, System.getenv());
   }
 
   /// The fault of the file itself; empty if none is visible.

@@ -169,7 +169,7 @@ public final class Pkcs11Token implements Token {
         + selector
         + (others.isEmpty()
             ? "; the module shows no initialised token"
-                + SoftHsmStorage.hint(module, System.getenv())
+                + SoftHsmHint.of(module, System.getenv())
             : "; connect the token, or configure one of the module's tokens: " + names(others));
   }
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Hints about the files of SoftHSM2 in error texts.
-final class SoftHsmStorageTest {
+final class SoftHsmHintTest {
   private static final Path MODULE = Path.of("/usr/lib/softhsm/libsofthsm2.so");
 
   @TempDir private Path folder;
@@ -20,7 +20,7 @@ final class SoftHsmStorageTest {
   }
 
   private String hint() {
-    return SoftHsmStorage.hint(MODULE, Map.of("SOFTHSM2_CONF", configuration().toString()));
+    return SoftHsmHint.of(MODULE, Map.of("SOFTHSM2_CONF", configuration().toString()));
   }
 
   private Path tokens() throws IOException {
@@ -32,7 +32,7 @@ final class SoftHsmStorageTest {
 
   @Test
   void otherModuleHasNoHint() {
-    assertThat(SoftHsmStorage.hint(Path.of("/usr/lib/libkryoptic_pkcs11.so"), Map.of())).isEmpty();
+    assertThat(SoftHsmHint.of(Path.of("/usr/lib/libkryoptic_pkcs11.so"), Map.of())).isEmpty();
   }
 
   @Test
@@ -78,7 +78,7 @@ final class SoftHsmStorageTest {
     Path home = folder.resolve("home");
     Path own = Files.createDirectories(home.resolve(".config/softhsm2")).resolve("softhsm2.conf");
     Files.writeString(own, "objectstore.backend = file\n");
-    assertThat(SoftHsmStorage.hint(MODULE, Map.of("HOME", home.toString())))
+    assertThat(SoftHsmHint.of(MODULE, Map.of("HOME", home.toString())))
         .endsWith(own + " has no directories.tokendir");
   }
 }

@@ -11,20 +11,20 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// The files of SoftHSM2, for error texts: SoftHSM2 hides a token whose files this user cannot
-/// read, and does not say so.
-final class SoftHsmStorage {
+/// The hint in error texts about a missing token of SoftHSM2. SoftHSM2 hides a token whose files
+/// this user cannot read, and reports no error.
+final class SoftHsmHint {
   private static final String VARIABLE = "SOFTHSM2_CONF";
   private static final Path DEFAULT = Path.of("/etc/softhsm/softhsm2.conf");
   private static final Pattern TOKEN_FOLDER =
       Pattern.compile("(?m)^\\s*directories\\.tokendir\\s*=\\s*(\\S.*?)\\s*$");
 
-  private SoftHsmStorage() {}
+  private SoftHsmHint() {}
 
   /// The end of an error text about missing tokens; empty if the module is not SoftHSM2.
   ///
   /// @param environment the environment of the module
-  static String hint(Path module, Map<String, String> environment) {
+  static String of(Path module, Map<String, String> environment) {
     if (!String.valueOf(module.getFileName()).contains("softhsm")) {
       return "";
     }
