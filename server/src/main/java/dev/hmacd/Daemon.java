@@ -1,7 +1,7 @@
 package dev.hmacd;
 
 import dev.hmacd.access.Access;
-import dev.hmacd.access.RuleChanges;
+import dev.hmacd.access.RuleDifference;
 import dev.hmacd.config.Config;
 import dev.hmacd.file.FileException;
 import dev.hmacd.key.DaemonKey;
@@ -256,13 +256,13 @@ public final class Daemon implements AutoCloseable {
 
   /// Applies the access rules of a new configuration. Thread-safe.
   public void reload(Config fresh) {
-    RuleChanges changes = access.replace(fresh.rules());
-    if (!changes.areNone()) {
+    RuleDifference difference = access.replace(fresh.rules());
+    if (!difference.isEmpty()) {
       log.atInfo()
           .addKeyValue("rules", fresh.rules().size())
-          .addKeyValue("added", changes.added())
-          .addKeyValue("removed", changes.removed())
-          .addKeyValue("changed", changes.changed())
+          .addKeyValue("added", difference.added())
+          .addKeyValue("removed", difference.removed())
+          .addKeyValue("changed", difference.changed())
           .log("Access rules reloaded");
     }
     if (!fresh.withRules(config.rules()).equals(config)) {

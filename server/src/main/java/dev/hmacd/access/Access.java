@@ -33,12 +33,12 @@ public final class Access {
   /// new rules are the current rules.
   ///
   /// @return the difference between the previous and the new rules
-  public RuleChanges replace(List<Rule> newRules) {
+  public RuleDifference replace(List<Rule> newRules) {
     List<Rule> before = current.entries().stream().map(RuleDecision::rule).toList();
     if (!before.equals(newRules)) {
       current = RuleSet.of(newRules);
     }
-    return RuleChanges.between(before, newRules);
+    return RuleDifference.between(before, newRules);
   }
 
   /// Version of the current rules: an opaque object, to be compared by identity. A decision is

@@ -7,7 +7,7 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /// Numbers of added, removed and changed rules.
-final class RuleChangesTest {
+final class RuleDifferenceTest {
   private static final Rule A = rule("uid:1", Action.GENERATE_MAC, "alias/a");
   private static final Rule B = rule("uid:2", Action.GENERATE_MAC, "alias/a");
   private static final Rule OTHER_ACTION_OF_A = rule("uid:1", Action.VERIFY_MAC, "alias/a");
@@ -22,14 +22,14 @@ final class RuleChangesTest {
 
   private static void assertChanges(
       List<Rule> before, List<Rule> after, int added, int removed, int changed) {
-    assertThat(RuleChanges.between(before, after))
-        .isEqualTo(new RuleChanges(added, removed, changed));
+    assertThat(RuleDifference.between(before, after))
+        .isEqualTo(new RuleDifference(added, removed, changed));
   }
 
   @Test
   void sameRulesAreNoChange() {
     assertChanges(List.of(A, B), List.of(A, B), 0, 0, 0);
-    assertThat(RuleChanges.between(List.of(A), List.of(A)).areNone()).isTrue();
+    assertThat(RuleDifference.between(List.of(A), List.of(A)).isEmpty()).isTrue();
   }
 
   @Test
@@ -40,7 +40,7 @@ final class RuleChangesTest {
   @Test
   void ruleWithNewPrincipalsIsAdded() {
     assertChanges(List.of(A), List.of(B, A), 1, 0, 0);
-    assertThat(RuleChanges.between(List.of(A), List.of(B, A)).areNone()).isFalse();
+    assertThat(RuleDifference.between(List.of(A), List.of(B, A)).isEmpty()).isFalse();
   }
 
   @Test
@@ -71,9 +71,9 @@ final class RuleChangesTest {
   void versionChangesOnlyWithTheRules() {
     var access = new Access(List.of(A, B));
     Object version = access.version();
-    assertThat(access.replace(List.of(A, B)).areNone()).isTrue();
+    assertThat(access.replace(List.of(A, B)).isEmpty()).isTrue();
     assertThat(access.version()).isSameAs(version);
-    assertThat(access.replace(List.of(A))).isEqualTo(new RuleChanges(0, 1, 0));
+    assertThat(access.replace(List.of(A))).isEqualTo(new RuleDifference(0, 1, 0));
     assertThat(access.version()).isNotSameAs(version);
   }
 }

@@ -8,8 +8,8 @@ import java.util.List;
 /// @param added number of rules with new principals
 /// @param removed number of rules whose principals have no rule in their place
 /// @param changed number of rules with the same principals, and other actions or keys
-public record RuleChanges(int added, int removed, int changed) {
-  static RuleChanges between(List<Rule> before, List<Rule> after) {
+public record RuleDifference(int added, int removed, int changed) {
+  static RuleDifference between(List<Rule> before, List<Rule> after) {
     List<Rule> removed = new ArrayList<>(before);
     List<Rule> added = new ArrayList<>();
     for (Rule rule : after) {
@@ -25,11 +25,11 @@ public record RuleChanges(int added, int removed, int changed) {
         changed++;
       }
     }
-    return new RuleChanges(added.size() - changed, removed.size() - changed, changed);
+    return new RuleDifference(added.size() - changed, removed.size() - changed, changed);
   }
 
   /// Whether both sets have the same rules.
-  public boolean areNone() {
+  public boolean isEmpty() {
     return added == 0 && removed == 0 && changed == 0;
   }
 }
