@@ -69,7 +69,7 @@ public final class ConfigFile {
             root.optionalSection("metrics").map(ConfigFile::metrics),
             memory(root.defaulted("memory")),
             logging(root.defaulted("logging")),
-            RuleSections.rules(root.defaulted("access")));
+            AccessSections.rules(root.defaulted("access")));
     root.done();
     ListenerConflicts.report(root, config);
     return config;

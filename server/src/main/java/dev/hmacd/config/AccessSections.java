@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Set;
 
 /// Reads the access rules of the configuration file.
-final class RuleSections {
-  private RuleSections() {}
+final class AccessSections {
+  private AccessSections() {}
 
   /// Reads the section `access`.
   static List<Rule> rules(Section section) {
@@ -34,7 +34,7 @@ final class RuleSections {
 
   private static Set<Action> actions(Section rule) {
     Set<Action> actions = EnumSet.noneOf(Action.class);
-    rule.list("actions", RuleSections::actions).forEach(actions::addAll);
+    rule.list("actions", AccessSections::actions).forEach(actions::addAll);
     return actions;
   }
 
