@@ -58,7 +58,8 @@ public final class Metrics implements CallObserver {
       Counter.builder()
           .name("hmacd_token_faults_total")
           .help(
-              "Faults of the token that lanes detected, by kind, with stale handles and a full token.")
+              "Faults of the token that lanes and health checks detected, by kind, with stale"
+                  + " handles and a full token.")
           .labelNames("token", "fault")
           .register(registry);
 
@@ -181,6 +182,10 @@ public final class Metrics implements CallObserver {
       this.serial = serial;
       this.queued = queueSeconds.labelValues(serial);
       this.taken = tokenSeconds.labelValues(serial);
+      // A series that begins with 1 has no rate: the first fault would cause no alert.
+      for (String fault : LaneObserver.faults()) {
+        faults.initLabelValues(serial, fault);
+      }
     }
 
     @Override

@@ -211,6 +211,7 @@ public final class HealthCheck implements AutoCloseable {
       log.atError()
           .addKeyValue("token_serial", token.info().serial())
           .log("The token computed a wrong MAC under the health check key");
+      lanes.wrongMacOfHealthCheck();
       handle(new HealthEvent.CheckFailed(number, Fault.WRONG_MAC, "wrong MAC", System.nanoTime()));
     }
 

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.limit.Owner;
+import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -137,6 +138,12 @@ public final class Lanes implements AutoCloseable {
   /// Submits a health check, even while the token is out of service.
   void checkHealth(DaemonKey key, long deadlineNanos, Completion<byte[]> completion) {
     queue.add(Job.healthCheck(key, deadlineNanos, completion));
+  }
+
+  /// Reports a wrong MAC of the health check to the [LaneObserver]. The lane did not detect the
+  /// fault: the health check compares the MAC with the known answer.
+  void wrongMacOfHealthCheck() {
+    observer.faulted(Fault.WRONG_MAC.name());
   }
 
   /// Sets the health check key. Lanes report a key as missing only while the token has the health

@@ -365,7 +365,7 @@ final class MetricsServerTest {
     assertThatThrownBy(caller::read).isInstanceOf(IOException.class);
   }
 
-  /// Makes the answers longer than the buffers of the sockets: 17 MB.
+  /// Makes the answers longer than the buffers of the sockets: 21 MB.
   private void makeAnswersLong() {
     for (int i = 0; i < 400; i++) {
       metrics.ofToken(i + "-".repeat(1000)).gauge("test_long", "Has a long label.", () -> 1);

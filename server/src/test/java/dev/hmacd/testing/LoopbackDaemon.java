@@ -403,6 +403,12 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   /// The value of a metric in a scrape; the sum over all labels.
   public double metric(String name) {
+    return metric(name, "");
+  }
+
+  /// The value of a metric in a scrape; the sum over all series with a label, e.g.
+  /// `fault="DEVICE"`. Fails if there is no such series.
+  public double metric(String name, String label) {
     try {
       var connection =
           URI.create("http://127.0.0.1:" + daemon().metricsPort() + "/metrics")
@@ -413,9 +419,10 @@ public final class LoopbackDaemon implements AutoCloseable {
         return new String(body.readAllBytes(), StandardCharsets.UTF_8)
             .lines()
             .filter(line -> line.startsWith(name + " ") || line.startsWith(name + "{"))
+            .filter(line -> line.contains(label))
             .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
             .reduce(Double::sum)
-            .orElseThrow(() -> new IllegalStateException("no metric " + name));
+            .orElseThrow(() -> new IllegalStateException("no metric " + name + " " + label));
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -8,6 +8,7 @@ import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken.Call;
 import dev.hmacd.token.FaultyToken.Gate;
@@ -150,6 +151,40 @@ final class HealthCheckTest {
     token.wrongMacs(false);
     Eventually.holds("healthy is reported", () -> reported.equals(List.of(true, false, true)));
     assertThat(probe.isHealthy()).isTrue();
+  }
+
+  /// Each fault has a series before its first event, because a new series has no rate.
+  @Test
+  void wrongMacIsCountedOnceAsAFault() {
+    try (var daemon =
+        LoopbackDaemon.withAdmin()
+            .wrapping(_ -> token)
+            .token("lanes: 1")
+            .token("probe_interval: 50ms")
+            .start()) {
+      assertThat(LaneObserver.faults())
+          .contains("WRONG_MAC", "DEVICE")
+          .doesNotContain("NONE")
+          .allSatisfy(fault -> assertThat(faults(daemon, fault)).isNotNegative());
+      assertThat(faults(daemon, "WRONG_MAC")).isZero();
+      Gate answer = token.blockingAnswer(Call.SIGN);
+      opened.add(answer);
+      answer.awaitEntered();
+      token.wrongMacs(true);
+      Gate next = blocking(Call.SIGN);
+      answer.release();
+      next.awaitEntered();
+      token.wrongMacs(false);
+      assertThat(faults(daemon, "WRONG_MAC")).isEqualTo(1);
+      next.release();
+      Eventually.holds(
+          "the token is in service again", () -> daemon.metric("hmacd_token_healthy") == 1);
+      assertThat(faults(daemon, "WRONG_MAC")).isEqualTo(1);
+    }
+  }
+
+  private static double faults(LoopbackDaemon daemon, String fault) {
+    return daemon.metric("hmacd_token_faults_total", "fault=\"" + fault + "\"");
   }
 
   @Test
