@@ -38,17 +38,19 @@ final class Reloader implements AutoCloseable {
   /// that are not final.
   private Config used;
 
-  /// The last seen state of the configuration file. The initial value differs from every state,
-  /// because the file may have changed since the daemon read it.
+  /// The state of the configuration file at its last successful reload. The initial value differs
+  /// from every state, because the file may have changed since the daemon read it.
   private List<String> lastConfig = List.of();
 
-  /// The last seen state of the TLS files.
+  /// The state of the TLS files at their last successful reload.
   private List<String> lastTls = List.of();
 
   /// The last logged problem of the configuration, which later polls do not log again; empty if
-  /// there is no problem.
+  /// there is no problem. While there is a problem, each poll reloads the file, also if its state is
+  /// that of the last successful reload: the good file may be back (`mv`).
   private String configProblem = "";
 
+  /// As [#configProblem], of the TLS files.
   private String tlsProblem = "";
 
   private final CountDownLatch started = new CountDownLatch(1);
@@ -78,8 +80,13 @@ final class Reloader implements AutoCloseable {
   void start() {
     var _ =
         schedule.scheduleWithFixedDelay(
-            () -> reload(false), POLL_MILLIS, POLL_MILLIS, TimeUnit.MILLISECONDS);
+            this::poll, POLL_MILLIS, POLL_MILLIS, TimeUnit.MILLISECONDS);
     started.countDown();
+  }
+
+  /// Reloads the changed files. Must not be called after [#start], except by the schedule.
+  void poll() {
+    reload(false);
   }
 
   private void hangup() {
@@ -113,12 +120,14 @@ final class Reloader implements AutoCloseable {
         daemon.retryPin();
       }
       List<String> config = states(List.of(file));
-      if ((forced || !config.equals(lastConfig)) && reloadConfig(forced)) {
+      boolean changedConfig = !config.equals(lastConfig) || !configProblem.isEmpty();
+      if ((forced || changedConfig) && reloadConfig(forced)) {
         lastConfig = config;
       }
       List<String> tls = states(tlsFiles);
-      boolean changed = !tls.equals(lastTls) || daemon.isTrustOutdated();
-      if ((forced || changed) && reloadTls(forced)) {
+      boolean changedTls =
+          !tls.equals(lastTls) || !tlsProblem.isEmpty() || daemon.isTrustOutdated();
+      if ((forced || changedTls) && reloadTls(forced)) {
         lastTls = tls;
       }
     } catch (RuntimeException | Error e) {

@@ -10,6 +10,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
 import dev.hmacd.access.Action;
+import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.Eventually;
@@ -51,6 +52,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.slf4j.LoggerFactory;
 
@@ -261,6 +263,45 @@ final class ReloadTest {
     Files.setLastModifiedTime(daemon.config(), changed);
     Eventually.holds("billing is allowed", () -> isAllowed(daemon.as("billing")));
     assertThat(errors.lines).hasSize(1);
+  }
+
+  /// A daemon whose reloader polls only when the test calls it.
+  private static Reloader polling(LoopbackDaemon other) throws ConfigException {
+    return new Reloader(other.config(), ConfigFile.read(other.config()), other.daemon());
+  }
+
+  /// A file that is moved away and back has the same identity, size and time.
+  @ParameterizedTest
+  @CsvSource({
+    "configuration, hmacd.yaml, Configuration not reloaded",
+    "tls, server.pem, TLS files not reloaded",
+  })
+  void goodFileThatReturnsIsReloadedAndTheNextFaultIsLogged(
+      String files, String name, String message) throws Exception {
+    var clock = new TestClock();
+    try (var other = LoopbackDaemon.withAdmin().clock(clock).start();
+        var polling = polling(other);
+        LogWatch log = LogWatch.start()) {
+      Path file = other.folder().resolve(name);
+      Path good = other.folder().resolve("good");
+      String label = "files=\"" + files + "\"";
+      double loaded = (double) clock.now.getEpochSecond();
+      polling.poll();
+      for (int faults = 1; faults <= 2; faults++) {
+        Files.move(file, good);
+        other.write(name, "");
+        polling.poll();
+        polling.poll();
+        assertThat(log.count(message)).isEqualTo(faults);
+        assertThat(other.metric("hmacd_reload_healthy", label)).isZero();
+        Files.move(good, file, StandardCopyOption.ATOMIC_MOVE);
+        polling.poll();
+        assertThat(other.metric("hmacd_reload_healthy", label)).isEqualTo(1);
+      }
+      clock.now = clock.now.plusSeconds(60);
+      polling.poll();
+      assertThat(other.metric("hmacd_last_load_timestamp_seconds", label)).isEqualTo(loaded);
+    }
   }
 
   /// The certificate that the daemon presents to new connections.
