@@ -44,7 +44,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The daemon, which builds and owns every long-lived object. Not thread-safe, except for
-/// [#reload], [#configurationAccepted], [#configurationRefused], [#reloadTls], [#isTrustOutdated]
+/// [#reload], [#configurationAccepted], [#configurationRefused], [#reloadTls], [#reloadOutdatedTls]
 /// and [#retryPin].
 public final class Daemon implements AutoCloseable {
   /// Maximum time that a stop waits for lanes in a token operation, after the drain of the calls.
@@ -281,7 +281,7 @@ public final class Daemon implements AutoCloseable {
     configurationLoads.failed();
   }
 
-  /// Reads the TLS files again. Thread-safe.
+  /// Reads the TLS files of all edges again. Thread-safe.
   ///
   /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
   public void reloadTls() throws FileException {
@@ -294,10 +294,20 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  /// Whether new connections need [#reloadTls], because a certificate authority of callers has
-  /// expired or has become valid. Thread-safe.
-  public boolean isTrustOutdated() {
-    return edges.isTrustOutdated();
+  /// Reads the TLS files of each outdated edge again: its files have changed, its last reload
+  /// failed, or a certificate authority of its callers has expired or has become valid.
+  /// Thread-safe.
+  ///
+  /// @throws FileException if new TLS files cannot be used; the previous TLS files stay in use
+  public void reloadOutdatedTls() throws FileException {
+    try {
+      if (edges.reloadOutdatedTls()) {
+        tlsLoads.succeeded();
+      }
+    } catch (FileException e) {
+      tlsLoads.failed();
+      throw e;
+    }
   }
 
   /// The use cases, for the command that starts the daemon.

@@ -27,18 +27,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Owner of the edges of the daemon (gRPC and AWS KMS) and their TLS files.
 final class Edges {
-  private static final Logger log = LoggerFactory.getLogger(Edges.class);
-
   private final MemoryBudget budget;
   private final @Nullable TlsContext grpcTls;
   private final GrpcServer grpc;
   private final @Nullable TlsContext awsTls;
   private final @Nullable AwsKmsServer awsKms;
+
+  /// The TLS files of each edge with TLS.
+  private final List<EdgeTls> tls = new ArrayList<>();
 
   /// @param loops event loops, started before [#start]
   Edges(
@@ -78,16 +77,17 @@ final class Edges {
                 edge ->
                     new AwsKmsServer(edge, loops, awsTls, useCases, calls, authenticator, budget))
             .orElse(null);
+    if (grpcTls != null) {
+      tls.add(new EdgeTls("grpc", grpcTls));
+    }
+    if (awsTls != null) {
+      tls.add(new EdgeTls("aws_kms", awsTls));
+    }
   }
 
   /// Starts to read the TLS files on separate threads.
   void startLoadingTls() {
-    if (grpcTls != null) {
-      grpcTls.startLoading();
-    }
-    if (awsTls != null) {
-      awsTls.startLoading();
-    }
+    tls.forEach(EdgeTls::startLoading);
   }
 
   /// Opens the listeners of the edges. [#startLoadingTls] must be called before this method.
@@ -101,36 +101,31 @@ final class Edges {
     }
   }
 
-  /// Reads the TLS files again. Thread-safe.
+  /// Reads the TLS files of all edges again. Thread-safe.
   ///
   /// @throws FileException with all failures, if new TLS files cannot be used; the previous TLS
   ///   files of the edge stay in use
   void reloadTls() throws FileException {
+    reload(tls);
+  }
+
+  /// Reads the TLS files of the outdated edges again ([EdgeTls#isOutdated]). So a fault of one edge
+  /// does not reload the files of the other edge at each retry. Thread-safe.
+  ///
+  /// @return whether an edge was outdated
+  /// @throws FileException as [#reloadTls]
+  boolean reloadOutdatedTls() throws FileException {
+    List<EdgeTls> outdated = tls.stream().filter(EdgeTls::isOutdated).toList();
+    reload(outdated);
+    return !outdated.isEmpty();
+  }
+
+  private static void reload(List<EdgeTls> edges) throws FileException {
     var faults = new FileFaults();
-    TlsContext ofGrpc = grpcTls;
-    if (ofGrpc != null) {
-      faults.check(() -> reload("grpc", ofGrpc));
-    }
-    TlsContext ofAwsKms = awsTls;
-    if (ofAwsKms != null) {
-      faults.check(() -> reload("aws_kms", ofAwsKms));
+    for (EdgeTls each : edges) {
+      faults.check(each::reload);
     }
     faults.throwIfAny();
-  }
-
-  /// @param edge the edge's section of the configuration
-  private static void reload(String edge, TlsContext files) throws FileException {
-    files.reload();
-    log.atInfo()
-        .addKeyValue("edge", edge)
-        .addKeyValue("not_after", files.notAfter())
-        .log("TLS files reloaded");
-  }
-
-  /// Whether a certificate authority of callers has expired, or has become valid, since the TLS
-  /// files were read. Thread-safe.
-  boolean isTrustOutdated() {
-    return grpcTls != null && grpcTls.isTrustOutdated();
   }
 
   private static SigningKeySource signingKeys(AccessKeyService accessKeys) {

@@ -4,11 +4,9 @@ import dev.hmacd.Daemon;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.ConfigException;
 import dev.hmacd.config.ConfigFile;
+import dev.hmacd.file.FileStates;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -29,7 +27,6 @@ final class Reloader implements AutoCloseable {
 
   private final Path file;
   private final Daemon daemon;
-  private final List<Path> tlsFiles;
   private final ScheduledExecutorService schedule =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("hmacd-reload").daemon().factory());
@@ -42,15 +39,12 @@ final class Reloader implements AutoCloseable {
   /// from every state, because the file may have changed since the daemon read it.
   private List<String> lastConfig = List.of();
 
-  /// The state of the TLS files at their last successful reload.
-  private List<String> lastTls = List.of();
-
   /// The last logged problem of the configuration, which later polls do not log again; empty if
-  /// there is no problem. While there is a problem, each poll reloads the file, also if its state is
-  /// that of the last successful reload: the good file may be back (`mv`).
+  /// there is no problem. While there is a problem, each poll reloads the file, also if its state
+  /// is that of the last successful reload: the good file may be back (`mv`).
   private String configProblem = "";
 
-  /// As [#configProblem], of the TLS files.
+  /// The last logged problem of the TLS files; empty if there is no problem.
   private String tlsProblem = "";
 
   private final CountDownLatch started = new CountDownLatch(1);
@@ -60,7 +54,6 @@ final class Reloader implements AutoCloseable {
     this.file = file;
     this.used = config;
     this.daemon = daemon;
-    this.tlsFiles = config.tlsFiles();
   }
 
   /// Ignores SIGHUP until [#watch], because an unhandled SIGHUP ends the process. No change is
@@ -69,10 +62,8 @@ final class Reloader implements AutoCloseable {
     Signal.handle(new Signal("HUP"), _ -> {});
   }
 
-  /// Installs the handler of SIGHUP, and records the state of the TLS files. Must be called before
-  /// the daemon reads the TLS files, so that no change of the files is missed.
+  /// Installs the handler of SIGHUP.
   void watch() {
-    lastTls = states(tlsFiles);
     Signal.handle(new Signal("HUP"), _ -> hangup());
   }
 
@@ -119,17 +110,12 @@ final class Reloader implements AutoCloseable {
       if (forced) {
         daemon.retryPin();
       }
-      List<String> config = states(List.of(file));
+      List<String> config = FileStates.of(List.of(file));
       boolean changedConfig = !config.equals(lastConfig) || !configProblem.isEmpty();
       if ((forced || changedConfig) && reloadConfig(forced)) {
         lastConfig = config;
       }
-      List<String> tls = states(tlsFiles);
-      boolean changedTls =
-          !tls.equals(lastTls) || !tlsProblem.isEmpty() || daemon.isTrustOutdated();
-      if ((forced || changedTls) && reloadTls(forced)) {
-        lastTls = tls;
-      }
+      reloadTls(forced);
     } catch (RuntimeException | Error e) {
       // An exception would end the schedule without a log message.
       log.atError().setCause(e).log("Configuration and TLS files not reloaded: unexpected error");
@@ -159,34 +145,21 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private boolean reloadTls(boolean forced) {
+  private void reloadTls(boolean forced) {
     try {
-      daemon.reloadTls();
+      if (forced) {
+        daemon.reloadTls();
+      } else {
+        daemon.reloadOutdatedTls();
+      }
       tlsProblem = "";
-      return true;
     } catch (IOException e) {
       String problem = String.valueOf(e.getMessage());
       if (forced || !problem.equals(tlsProblem)) {
         log.atError().addKeyValue("reason", problem).log("TLS files not reloaded");
       }
       tlsProblem = problem;
-      return false;
     }
-  }
-
-  /// The state of each file: its identity, size and modification time.
-  private static List<String> states(List<Path> files) {
-    List<String> states = new ArrayList<>();
-    for (Path each : files) {
-      try {
-        var attributes = Files.readAttributes(each, BasicFileAttributes.class);
-        states.add(
-            attributes.fileKey() + " " + attributes.size() + " " + attributes.lastModifiedTime());
-      } catch (IOException e) {
-        states.add("unreadable");
-      }
-    }
-    return states;
   }
 
   @Override

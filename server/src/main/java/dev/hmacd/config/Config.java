@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /// The configuration of the daemon. `hmacd.example.yaml` documents each setting.
 ///
@@ -37,14 +36,6 @@ public record Config(
   /// `exit_when_lost` suffices.
   public boolean exitsWhenLost() {
     return tokens.stream().anyMatch(token -> token.probing().exitWhenLost());
-  }
-
-  /// The TLS files of all edges.
-  public List<Path> tlsFiles() {
-    return Stream.concat(
-            grpc.tcp().map(TcpListener::tls).stream(), awsKms.flatMap(AwsKms::tls).stream())
-        .flatMap(TlsConfig::files)
-        .toList();
   }
 
   /// Settings of the gRPC edge.

@@ -284,6 +284,11 @@ public final class TlsContext {
     return clientTrust().authorities().at(clock.instant()).leftOut().size();
   }
 
+  /// The paths of the TLS files.
+  public List<Path> files() {
+    return config.files().toList();
+  }
+
   /// Expiry time of the daemon's own certificate.
   public Instant notAfter() {
     return material().notAfter();

@@ -304,6 +304,38 @@ final class ReloadTest {
     }
   }
 
+  /// Each reload makes a new TLS context, with new ticket keys, and logs each authority that was
+  /// left out.
+  @Test
+  void faultOfOneEdgeDoesNotReloadTheOther() throws Exception {
+    try (var other = LoopbackDaemon.withAdmin().awsKmsWithTls().start();
+        var polling = polling(other);
+        LogWatch log = LogWatch.start()) {
+      Path folder = other.folder();
+      other.write("aws.pem", "");
+      pollSeveralTimes(polling);
+      assertThat(log.count("TLS files not reloaded", "aws_kms.tls.certificate")).isEqualTo(1);
+      assertThat(log.lines("TLS files reloaded")).isEmpty();
+      TestCa.write(
+          other.ca().server(), folder.resolve("server.pem"), folder.resolve("server-key.pem"));
+      pollSeveralTimes(polling);
+      assertThat(log.lines("TLS files reloaded")).hasSize(1);
+      assertThat(log.lines("TLS files reloaded", "edge=\"grpc\"")).hasSize(1);
+      TestCa.write(other.ca().server(), folder.resolve("aws.pem"), folder.resolve("aws-key.pem"));
+      pollSeveralTimes(polling);
+      assertThat(log.lines("TLS files reloaded")).hasSize(2);
+      assertThat(log.lines("TLS files reloaded", "edge=\"aws_kms\"")).hasSize(1);
+      assertThat(log.count("TLS files not reloaded")).isEqualTo(1);
+      assertThat(other.metric("hmacd_reload_healthy", "files=\"tls\"")).isEqualTo(1);
+    }
+  }
+
+  private static void pollSeveralTimes(Reloader polling) {
+    for (int i = 0; i < 5; i++) {
+      polling.poll();
+    }
+  }
+
   /// The certificate that the daemon presents to new connections.
   private X509Certificate presented() {
     try (SSLSocket socket =
