@@ -33,8 +33,8 @@ final class FileWarnings {
         .grpc()
         .tcp()
         .map(Config.TcpListener::tls)
-        .ifPresent(tls -> addKey(found, "grpc.tls", tls));
-    config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(tls -> addKey(found, "aws_kms.tls", tls));
+        .ifPresent(tls -> addTls(found, "grpc.tls", tls));
+    config.awsKms().flatMap(Config.AwsKms::tls).ifPresent(tls -> addTls(found, "aws_kms.tls", tls));
     for (Config.TokenSettings token : config.tokens()) {
       add(found, "token.module", token.module(), Content.CONFIGURATION);
       add(found, "token.pin_file", token.pinFile(), Content.SECRET);
@@ -47,8 +47,13 @@ final class FileWarnings {
     return found;
   }
 
-  private static void addKey(List<FileWarning> found, String section, TlsConfig files) {
+  /// The certificate has no warning: a writer who lacks the private key can only make the daemon
+  /// refuse the certificate.
+  private static void addTls(List<FileWarning> found, String section, TlsConfig files) {
     add(found, section + ".private_key", files.privateKey(), Content.SECRET);
+    files
+        .clientCa()
+        .ifPresent(file -> add(found, section + ".client_ca", file, Content.CONFIGURATION));
   }
 
   private static void add(List<FileWarning> found, String key, Path file, Content content) {

@@ -550,6 +550,23 @@ final class StartFailureTest {
     assertThat(daemon.output()).contains("File permissions too wide", registry.toString());
   }
 
+  /// A writer of the file can impersonate any caller.
+  @Test
+  void authoritiesThatAGroupCanWriteGiveAWarning() throws IOException {
+    Listener.GRPC.configure(this, "127.0.0.1:0");
+    Path authorities = daemon.folder().resolve("ca.pem");
+    if (Files.getAttribute(authorities, "unix:gid").equals(0)) {
+      Files.setAttribute(authorities, "unix:gid", 1); // The group root is trusted.
+    }
+    setMode(authorities, "rw-r--r--");
+    assertThat(daemon.run("check").output()).doesNotContain("permissions");
+    setMode(authorities, "rw-rw-r--");
+    assertThat(daemon.run("check").output())
+        .containsPattern("WARN +permissions +grpc.tls.client_ca: .*" + authorities);
+    daemon.serve();
+    assertThat(daemon.output()).contains("File permissions too wide", "grpc.tls.client_ca");
+  }
+
   @Test
   void privateFilesGiveNoWarning() throws IOException {
     setMode(daemon.config(), "rw-r--r--"); // For any umask.
