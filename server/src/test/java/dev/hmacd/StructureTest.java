@@ -50,7 +50,7 @@ final class StructureTest {
           entry("key"),
           entry("json"),
           entry("access", "key"),
-          entry("limit"),
+          entry("limit", "log"),
           entry("log"),
           entry("file"),
           entry("registry", "file", "key", "limit", "log"),

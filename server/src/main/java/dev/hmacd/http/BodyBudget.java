@@ -2,6 +2,7 @@ package dev.hmacd.http;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.limit.RefusalLog;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// Limit of the total size of buffered request bodies, with a reserve of one eighth above the
@@ -13,6 +14,8 @@ final class BodyBudget {
 
   private final long max;
   private final OwnerQuota quota;
+  private final RefusalLog refusals =
+      new RefusalLog("Requests refused: max_buffered_bytes reached", "owner_bytes");
   private final AtomicLong bytes = new AtomicLong();
 
   /// @param maxBodyBytes maximum size of one request body, in bytes; the quota of an owner is at
@@ -47,6 +50,12 @@ final class BodyBudget {
   void release(Object owner, int count) {
     bytes.addAndGet(-count);
     quota.release(owner, count);
+  }
+
+  /// As [#release], for bytes of a refused request.
+  void refuse(Object owner, int count) {
+    release(owner, count);
+    refusals.refused(quota);
   }
 
   long bytes() {

@@ -151,7 +151,7 @@ abstract class NettyExchange implements Exchange {
         return true;
       }
     }
-    bodies.release(owner, bytes);
+    bodies.refuse(owner, bytes);
     return false;
   }
 

@@ -2,6 +2,7 @@ package dev.hmacd.http;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.limit.RefusalLog;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// Limit of the number of requests in flight.
@@ -9,6 +10,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class RequestLimit {
   private final int max;
   private final OwnerQuota quota;
+  private final RefusalLog refusals =
+      new RefusalLog("Requests refused: max_requests reached", "owner_requests");
   private final AtomicInteger requests = new AtomicInteger();
 
   RequestLimit(int max) {
@@ -23,6 +26,7 @@ final class RequestLimit {
       return true;
     }
     requests.decrementAndGet();
+    refusals.refused(quota);
     return false;
   }
 
@@ -35,7 +39,11 @@ final class RequestLimit {
   ///
   /// @return false if the quota of the principal is used up
   boolean admit(Object principal) {
-    return quota.tryHold(principal, 1);
+    if (quota.tryHold(principal, 1)) {
+      return true;
+    }
+    refusals.refused(quota);
+    return false;
   }
 
   void dismiss(Object principal) {

@@ -104,6 +104,20 @@ public final class DeficitRoundRobin<E> {
     return node instanceof RoundRobinLeaf<E> leaf ? leaf.removeLast() : null;
   }
 
+  /// The principal with the most elements, of the account and the issuer with the most elements.
+  /// Its name is empty for principals beyond the maximum number of names.
+  ///
+  /// Visits the children of one node at each level.
+  ///
+  /// @return null if the queue is empty
+  public @Nullable LargestOwner largest() {
+    RoundRobinNode<E> node = accounts;
+    while (node instanceof RoundRobinBranch<E> branch) {
+      node = branch.largest();
+    }
+    return node == null || node.size == 0 ? null : new LargestOwner(node.name, node.size);
+  }
+
   /// Whether an owner has an element in this queue.
   public boolean contains(Owner owner) {
     return accounts.child(owner.account()) instanceof RoundRobinBranch<E> account

@@ -19,4 +19,10 @@ public record Owner(String account, String issuer, String principal) {
   public static Owner of(String issuer, String principal) {
     return new Owner(ACCOUNT, issuer, principal);
   }
+
+  /// The name of the principal, for log lines.
+  @Override
+  public String toString() {
+    return principal;
+  }
 }

@@ -1,6 +1,7 @@
 package dev.hmacd.limit;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import java.util.Comparator;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -17,6 +18,8 @@ public final class OwnerQuota {
 
   /// Value of a removed counter.
   private static final long REMOVED = Long.MIN_VALUE;
+
+  private static final LargestOwner NOBODY = new LargestOwner("nobody", 0);
 
   private final long max;
   private final ConcurrentHashMap<Object, AtomicLong> held = new ConcurrentHashMap<>();
@@ -98,6 +101,15 @@ public final class OwnerQuota {
   public long held(Object owner) {
     AtomicLong counter = held.get(owner);
     return counter == null ? 0 : Math.max(0, counter.get());
+  }
+
+  /// The owner that holds most; `nobody` if no owner holds anything. Visits all counters.
+  public LargestOwner largest() {
+    return held.entrySet().stream()
+        .map(each -> new LargestOwner(each.getKey(), Math.max(0, each.getValue().get())))
+        .max(Comparator.comparingLong(LargestOwner::held))
+        .filter(each -> each.held() > 0)
+        .orElse(NOBODY);
   }
 
   /// Subtracts an amount that [#hold] or [#tryHold] has added.

@@ -1,6 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.limit.RefusalLog;
 import dev.hmacd.registry.RegistryException.Kind;
 import dev.hmacd.registry.RegistryHealth.Operation;
 import dev.hmacd.registry.RegistryQueue.Urgency;
@@ -23,6 +24,9 @@ final class RegistryStore implements AutoCloseable {
 
   private final RegistryQueue queue = new RegistryQueue("hmacd-registry");
   private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
+  private final RefusalLog refusals =
+      new RefusalLog(
+          "Registry operations refused: the registry queue is full", "owner_operations");
   private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());
   private final RegistryFile file;
   private final RegistryHealth health;
@@ -52,6 +56,7 @@ final class RegistryStore implements AutoCloseable {
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
   <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
     if (!owners.tryHold(owner, 1)) {
+      refusals.refused(owners);
       return CompletableFuture.failedFuture(
           new RegistryException(
               Kind.OWNER_BUSY,
@@ -133,10 +138,14 @@ final class RegistryStore implements AutoCloseable {
   private <T> CompletableFuture<T> submit(Urgency urgency, Operation operation, Read<T> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
     if (!queue.offer(urgency, () -> run(operation, work, result))) {
-      result.completeExceptionally(
-          queue.isAccepting()
-              ? new RegistryException(Kind.BUSY, "the queue of the registry is full")
-              : new RegistryException(Kind.UNAVAILABLE, "the registry is not open"));
+      if (queue.isAccepting()) {
+        refusals.refused(owners);
+        result.completeExceptionally(
+            new RegistryException(Kind.BUSY, "the queue of the registry is full"));
+      } else {
+        result.completeExceptionally(
+            new RegistryException(Kind.UNAVAILABLE, "the registry is not open"));
+      }
     }
     return result;
   }

@@ -49,7 +49,8 @@ public final class HealthGrpcService {
           RandomServiceGrpc.SERVICE_NAME);
 
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final FairLimit<Watch> shares = new FairLimit<>(MAX_WATCHES, Watch::refuse);
+  private final FairLimit<Watch> shares =
+      new FairLimit<>(MAX_WATCHES, (_, watch) -> watch.refuse());
   private volatile ServingStatus status = ServingStatus.NOT_SERVING;
   private volatile boolean watchesEnded;
 

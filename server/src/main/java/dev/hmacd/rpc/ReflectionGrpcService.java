@@ -38,7 +38,7 @@ final class ReflectionGrpcService
   private final List<ServerServiceDefinition> definitions;
   private final List<ServerServiceDefinition> services;
   private final FairLimit<GrpcReply<?>> shares =
-      new FairLimit<>(MAX_CALLS, ReflectionGrpcService::refuse);
+      new FairLimit<>(MAX_CALLS, (_, call) -> refuse(call));
   private final Set<GrpcReply<?>> open = ConcurrentHashMap.newKeySet();
   private volatile @Nullable DescriptorIndex index;
   private volatile boolean stopped;

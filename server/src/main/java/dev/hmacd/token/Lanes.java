@@ -72,7 +72,7 @@ public final class Lanes implements AutoCloseable {
     this.observer = observer;
     this.listener = listener;
     this.refusedLifetime = refusedLifetime;
-    queue = new WorkQueue(settings.maxWaiting(), token.circuit());
+    queue = new WorkQueue(token, settings.maxWaiting());
     watchdog = new LaneWatchdog(token, this, queue, settings.hang(), settings.maxReplaced());
     faults = new FaultLog(token);
     searches = new SearchSchedule(token.circuit());

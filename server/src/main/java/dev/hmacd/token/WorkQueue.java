@@ -3,7 +3,9 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.limit.DeficitRoundRobin;
+import dev.hmacd.limit.LargestOwner;
 import dev.hmacd.limit.Owner;
+import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -15,6 +17,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Bounded work queue of a token's lanes, with a fair order of owners ([DeficitRoundRobin]).
 ///
@@ -31,8 +35,12 @@ final class WorkQueue {
   /// and sessions to reopen.
   private static final Duration IDLE_WAIT = Duration.ofSeconds(1);
 
+  private static final Logger log = LoggerFactory.getLogger(WorkQueue.class);
+
+  private final Token token;
   private final int maxWaiting;
   private final CircuitBreaker circuit;
+  private final LogRateLimiter refusals = new LogRateLimiter();
   private final Object lock = new Object();
 
   @GuardedBy("lock")
@@ -50,9 +58,10 @@ final class WorkQueue {
   private volatile boolean stopping;
 
   /// @param maxWaiting maximum number of jobs in the queue, without health checks
-  WorkQueue(int maxWaiting, CircuitBreaker circuit) {
+  WorkQueue(Token token, int maxWaiting) {
+    this.token = token;
     this.maxWaiting = maxWaiting;
-    this.circuit = circuit;
+    this.circuit = token.circuit();
   }
 
   /// Adds a job. A refused job, and a job that the queue evicts for this one, fail on the calling
@@ -64,6 +73,8 @@ final class WorkQueue {
     }
     TokenException refusal = null;
     Job<?> evicted = null;
+    LargestOwner largest = null;
+    long refused = 0;
     IdleLanes.Waiter woken = null;
     synchronized (lock) {
       if (stopping) {
@@ -73,6 +84,8 @@ final class WorkQueue {
         woken = idle.poll();
       } else {
         if (waiting.size() >= maxWaiting) {
+          refused = refusals.happened(); // This job, or the evicted one.
+          largest = refused > 0 ? waiting.largest() : null;
           evicted = waiting.evictFor(job.owner());
           refusal = evicted == null ? full(job.owner()) : null;
         }
@@ -84,6 +97,9 @@ final class WorkQueue {
     }
     if (woken != null) {
       woken.unpark();
+    }
+    if (largest != null) {
+      logFull(largest, refused);
     }
     if (refusal != null) {
       job.failed(refusal);
@@ -102,6 +118,16 @@ final class WorkQueue {
             "the work queue of the token is full (token.queue: "
                 + maxWaiting
                 + " operations); retry later");
+  }
+
+  /// @param refused number of refused operations since the last log line
+  private void logFull(LargestOwner largest, long refused) {
+    log.atWarn()
+        .addKeyValue("token_serial", token.info().serial())
+        .addKeyValue("owner", largest.owner())
+        .addKeyValue("owner_operations", largest.held())
+        .addKeyValue("times", refused)
+        .log("Operations refused: token.queue is full");
   }
 
   private TokenException ownerBusy() {

@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
@@ -20,6 +21,9 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.spi.LoggingEventBuilder;
 
 /// Connection limits of a listener. Each accepted connection gets a [ConnectionMeter].
 ///
@@ -42,11 +46,15 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private static final AttributeKey<Boolean> CLOSED_BY_DAEMON =
       AttributeKey.valueOf(Connections.class, "closedByDaemon");
 
+  private static final Logger log = LoggerFactory.getLogger(Connections.class);
+
   private final Settings settings;
   private final MemoryBudget budget;
   private final Function<Channel, @Nullable Object> identify;
   private final FairLimit<Channel> shares;
   private final AtomicLong refused = new AtomicLong();
+  private final LogRateLimiter refusals = new LogRateLimiter();
+  private final LogRateLimiter pendingRefusals = new LogRateLimiter();
 
   /// Unauthenticated connections by source address, oldest first. An address without connections
   /// has no entry. No connection is closed under the lock of this map.
@@ -95,12 +103,40 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     this.settings = settings;
     this.budget = budget;
     this.identify = identify;
-    this.shares = new FairLimit<>(settings.max(), this::refuse);
+    this.shares =
+        new FairLimit<>(
+            settings.max(),
+            (owner, connection) -> {
+              countRefused(connection, owner);
+              closeAtOnce(connection);
+            });
   }
 
-  private void refuse(Channel connection) {
+  /// Counts and logs a connection that is closed because all permits are taken.
+  private void countRefused(Channel connection, Object principal) {
     refused.incrementAndGet();
+    long times = refusals.happened();
+    if (times > 0) {
+      logRefused(connection, principal, times).log("Connections closed: max_connections reached");
+    }
+  }
+
+  /// Evicts a pending connection, because too many connections are pending.
+  private void evictPending(Channel connection) {
+    refused.incrementAndGet();
+    long times = pendingRefusals.happened();
+    if (times > 0) {
+      logRefused(connection, source(Route.of(connection)), times)
+          .log("Connections closed: maximum of unauthenticated connections reached");
+    }
     closeAtOnce(connection);
+  }
+
+  private static LoggingEventBuilder logRefused(Channel connection, Object owner, long times) {
+    return log.atWarn()
+        .addKeyValue("local_address", String.valueOf(connection.localAddress()))
+        .addKeyValue("owner", owner)
+        .addKeyValue("times", times);
   }
 
   /// Called on the listening channel: raises the number of connections that it accepts in one pass
@@ -131,7 +167,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     Route route = Route.of(connection);
     Object principal = identify.apply(connection);
     if (principal != null && !shares.enter(principal, connection)) {
-      refused.incrementAndGet();
+      countRefused(connection, principal);
       connection.unsafe().closeForcibly();
       return;
     }
@@ -170,7 +206,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       }
     }
     if (evicted != null) {
-      refuse(evicted);
+      evictPending(evicted);
     }
   }
 
@@ -232,7 +268,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
       boolean _ = shares.leave(before, connection);
     }
     if (!shares.enter(principal, connection)) {
-      refuse(connection);
+      countRefused(connection, principal);
+      closeAtOnce(connection);
       return false;
     }
     meter.authenticated(principal);
@@ -303,7 +340,8 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     if (evicted == null) {
       return false;
     }
-    refuse(evicted);
+    refused.incrementAndGet();
+    closeAtOnce(evicted);
     return true;
   }
 

@@ -8,7 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.SequencedSet;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 
 /// A limit on concurrent holders, such as connections, shared fairly between their owners.
 ///
@@ -20,7 +20,7 @@ import java.util.function.Consumer;
 @ThreadSafe
 public final class FairLimit<P> {
   private final int permits;
-  private final Consumer<P> evict;
+  private final BiConsumer<Object, P> evict;
 
   @GuardedBy("this")
   private final Map<Object, SequencedSet<P>> owners = new HashMap<>();
@@ -28,8 +28,9 @@ public final class FairLimit<P> {
   @GuardedBy("this")
   private int taken;
 
-  /// @param evict ends an evicted holder; called without a lock, on the thread of the new holder
-  public FairLimit(int permits, Consumer<P> evict) {
+  /// @param evict ends an evicted holder, and gets its owner; called without a lock, on the thread
+  ///   of the new holder
+  public FairLimit(int permits, BiConsumer<Object, P> evict) {
     this.permits = permits;
     this.evict = evict;
   }
@@ -38,6 +39,7 @@ public final class FairLimit<P> {
   ///
   /// @return whether the new holder got a permit
   public boolean enter(Object owner, P holder) {
+    Object loser;
     P evicted;
     synchronized (this) {
       if (taken < permits) {
@@ -52,10 +54,11 @@ public final class FairLimit<P> {
         return false;
       }
       evicted = most.getValue().getFirst();
-      remove(most.getKey(), evicted);
+      loser = most.getKey();
+      remove(loser, evicted);
       add(owner, holder);
     }
-    evict.accept(evicted);
+    evict.accept(loser, evicted);
     return true;
   }
 

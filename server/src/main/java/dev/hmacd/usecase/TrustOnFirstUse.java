@@ -6,6 +6,7 @@ import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.limit.Owner;
 import dev.hmacd.limit.OwnerQuota;
+import dev.hmacd.limit.RefusalLog;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
@@ -43,6 +44,8 @@ final class TrustOnFirstUse {
   private final KeyWriter registry;
   private final TokenRouter tokens;
   private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
+  private final RefusalLog refusals =
+      new RefusalLog("Calls refused: too many calls wait for check values of keys", "owner_calls");
   private final AtomicInteger waitingOfAll = new AtomicInteger();
 
   /// Computations of check values in flight: one for each key, for any number of waiting calls.
@@ -62,6 +65,7 @@ final class TrustOnFirstUse {
   CompletableFuture<Key> withCheckValue(Key key, Owner owner) {
     if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
       waitingOfAll.decrementAndGet();
+      refusals.refused(waiting);
       return CompletableFuture.failedFuture(
           new TokenException(
               TokenException.Kind.BUSY,
@@ -71,6 +75,7 @@ final class TrustOnFirstUse {
     }
     if (!waiting.tryHold(owner, 1)) {
       waitingOfAll.decrementAndGet();
+      refusals.refused(waiting);
       return CompletableFuture.failedFuture(
           new TokenException(
               TokenException.Kind.OWNER_BUSY,

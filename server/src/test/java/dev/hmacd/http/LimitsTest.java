@@ -58,7 +58,8 @@ final class LimitsTest {
     }
     daemon.close();
     log.close();
-    log.assertQuiet();
+    // The tests reach limits on purpose.
+    log.assertQuietExcept("Connections closed: ", "Requests refused: ", "Operations refused: ");
   }
 
   private RawHttp1 caller() throws IOException {
@@ -236,6 +237,12 @@ final class LimitsTest {
           "the other connections are closed",
           () -> daemon.metric("hmacd_aws_kms_connections") <= MAX_UNAUTHENTICATED + 2);
       assertThat(daemon.metric("hmacd_aws_kms_connections_refused_total")).isGreaterThan(20);
+      assertThat(
+              log.count(
+                  "Connections closed: maximum of unauthenticated connections reached",
+                  "127.0.0.1"))
+          .isPositive();
+      assertThat(log.lines("max_connections reached")).isEmpty();
     }
   }
 
@@ -485,7 +492,13 @@ final class LimitsTest {
           () -> daemon.metric("hmacd_aws_kms_buffered_bytes") >= 3 * 170_000);
       RawHttp1 oneMore = caller().write(signed);
       assertThat(oneMore.read().status()).isEqualTo(200);
+      assertThat(log.lines("Requests refused: ")).isEmpty();
       assertThat(oneMore.write(unfinished).read().status()).isEqualTo(503);
+      assertThat(
+              log.count(
+                  "Requests refused: max_buffered_bytes reached",
+                  "owner=\"" + LoopbackDaemon.arn("greedy") + "\""))
+          .isPositive();
       assertThat(admin.call("CreateKey", LONG_BODY).status()).isEqualTo(200);
     }
   }
@@ -556,6 +569,11 @@ final class LimitsTest {
             .isEqualTo(200);
       }
       assertThat(kept.getFirst().isClosedByPeer()).isTrue();
+      assertThat(
+              log.count(
+                  "Connections closed: max_connections reached",
+                  "owner=\"" + LoopbackDaemon.arn("greedy") + "\""))
+          .isPositive();
       Eventually.holds(
           "the connections are within the limit",
           // The first connection of the other principal is unauthenticated.
@@ -664,8 +682,15 @@ final class LimitsTest {
         gate.awaitEntered();
         Eventually.holds(
             "both requests are accepted", () -> daemon.metric("hmacd_aws_kms_requests") == 2);
+        assertThat(log.lines("Requests refused: ")).isEmpty();
         assertThat(caller().write(greedy.bytes("GenerateMac", mac)).read().body())
             .contains("ThrottlingException", "of this client");
+        assertThat(
+                log.count(
+                    "Requests refused: max_requests reached",
+                    "owner=\"" + LoopbackDaemon.arn("greedy") + "\"",
+                    "owner_requests=\"2\""))
+            .isEqualTo(1);
         taken.add(caller().write(admin.bytes("GenerateMac", mac)));
         Eventually.holds(
             "the other principal's request is accepted",

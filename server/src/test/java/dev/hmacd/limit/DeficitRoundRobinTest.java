@@ -57,6 +57,7 @@ final class DeficitRoundRobinTest {
   @Test
   void emptyQueueHasNoElement() {
     assertThat(queue.poll()).isNull();
+    assertThat(queue.largest()).isNull();
     assertThat(queue.size()).isZero();
     add("a", 1);
     assertThat(poll(1)).hasSize(1);
@@ -157,7 +158,9 @@ final class DeficitRoundRobinTest {
   @Test
   void fullQueueEvictsTheNewestElementOfTheLargestOwner() {
     add("small", 2);
+    assertThat(queue.largest()).isEqualTo(new LargestOwner("small", 2));
     add("large", 4);
+    assertThat(queue.largest()).isEqualTo(new LargestOwner("large", 4));
     Work evicted = queue.evictFor(owner("small"));
     assertThat(evicted).isEqualTo(new Work(owner("large"), 1, 5));
     assertThat(queue.size()).isEqualTo(5);

@@ -33,6 +33,16 @@ final class OwnerQuotaTest {
   }
 
   @Test
+  void largestOwnerHoldsMost() {
+    assertThat(quota.largest()).isEqualTo(new LargestOwner("nobody", 0));
+    quota.hold("a", 1);
+    quota.hold("b", 3);
+    assertThat(quota.largest()).isEqualTo(new LargestOwner("b", 3));
+    quota.release("b", 3);
+    assertThat(quota.largest()).isEqualTo(new LargestOwner("a", 1));
+  }
+
+  @Test
   void minimumQuotaIsGuaranteed() {
     assertThat(OwnerQuota.halfOf(10, 7).max()).isEqualTo(7);
     assertThat(OwnerQuota.halfOf(10, 3).max()).isEqualTo(5);

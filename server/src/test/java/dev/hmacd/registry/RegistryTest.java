@@ -19,7 +19,9 @@ import dev.hmacd.key.KeyState;
 import dev.hmacd.key.KeyVersion;
 import dev.hmacd.key.Placement;
 import dev.hmacd.key.Tag;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.SettableClock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -771,6 +773,27 @@ final class RegistryTest {
     }
     for (CompletableFuture<DaemonKey> each : changes.subList(0, 256)) {
       assertThat(get(each)).isEqualTo(OWN);
+    }
+  }
+
+  @Test
+  void refusalsNameTheOwnerWithMostOperations() {
+    String message = "Registry operations refused: the registry queue is full";
+    Owner greedy = Owner.of("issuer", "greedy");
+    try (LogWatch log = LogWatch.start()) {
+      for (int i = 0; i < 128; i++) {
+        var _ = registry.writer().forOwner(greedy, () -> new CompletableFuture<String>());
+      }
+      assertThat(log.lines(message)).isEmpty();
+      for (int i = 0; i < 2; i++) {
+        assertThatThrownBy(() -> get(registry.writer().forOwner(greedy, CompletableFuture::new)))
+            .satisfies(failsWith(Kind.OWNER_BUSY));
+      }
+      assertThat(log.lines(message))
+          .singleElement()
+          .asString()
+          .startsWith("WARN ")
+          .contains("owner=\"greedy\"", "owner_operations=\"128\"", "times=\"1\"");
     }
   }
 

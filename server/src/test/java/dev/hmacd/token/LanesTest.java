@@ -145,6 +145,35 @@ final class LanesTest {
     assertThat(signFor(lanes, "greedy").mac()).isEqualTo(right);
   }
 
+  /// An operator looks for the client with the most operations.
+  @Test
+  void refusalsOfAFullQueueNameThePrincipalWithTheMostOperations() throws TokenException {
+    String message = "Operations refused: token.queue is full";
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 4);
+    RecordedCompletion held = signFor(lanes, "greedy");
+    gate.awaitEntered();
+    try (LogWatch log = LogWatch.start()) {
+      for (String principal : List.of("other", "greedy", "greedy", "greedy")) {
+        RecordedCompletion _ = signFor(lanes, principal);
+      }
+      assertThat(log.lines(message)).isEmpty();
+      RecordedCompletion _ = signFor(lanes, "modest"); // Takes a place of the greedy principal.
+      assertThat(signFor(lanes, "modest").failure().kind()).isEqualTo(Kind.OWNER_BUSY);
+      assertThat(log.lines(message))
+          .singleElement()
+          .asString()
+          .startsWith("WARN ")
+          .contains(
+              "token_serial=\"" + SoftHsm.shared().serial() + "\"",
+              "owner=\"greedy\"",
+              "owner_operations=\"3\"",
+              "times=\"1\"");
+    }
+    gate.release();
+    assertThat(held.mac()).isEqualTo(right);
+  }
+
   @Test
   void callOfAnotherOwnerIsBusyIfNoOwnerHasMore() throws TokenException {
     Gate gate = blocking(Call.SIGN);

@@ -9,7 +9,13 @@ import org.junit.jupiter.api.Test;
 /// Free places go to the first caller. If no place is free, places are shared fairly.
 final class FairLimitTest {
   private final List<String> evicted = new ArrayList<>();
-  private final FairLimit<String> shares = new FairLimit<>(4, evicted::add);
+  private final FairLimit<String> shares =
+      new FairLimit<>(
+          4,
+          (owner, place) -> {
+            assertThat(place).startsWith(owner.toString());
+            evicted.add(place);
+          });
 
   private boolean enters(String place) {
     return shares.enter(place.substring(0, 1), place);
