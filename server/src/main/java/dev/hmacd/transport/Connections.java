@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.config.HostPort;
 import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
@@ -134,7 +135,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   private static LoggingEventBuilder logRefused(Channel connection, Object owner, long times) {
     return log.atWarn()
-        .addKeyValue("local_address", String.valueOf(connection.localAddress()))
+        .addKeyValue("local_address", HostPort.text(connection.localAddress()))
         .addKeyValue("owner", owner)
         .addKeyValue("times", times);
   }
