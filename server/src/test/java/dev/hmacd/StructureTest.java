@@ -72,7 +72,7 @@ final class StructureTest {
               "token",
               "config",
               "transport"),
-          entry("http", "file", "limit", "transport"),
+          entry("http", "file", "limit", "log", "transport"),
           entry("sigv4", "http", "key", "access", "token", "limit"),
           entry("authn", "access", "limit", "transport", "http", "sigv4", "log"),
           entry(

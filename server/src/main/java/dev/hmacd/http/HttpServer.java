@@ -1,6 +1,7 @@
 package dev.hmacd.http;
 
 import dev.hmacd.file.FileException;
+import dev.hmacd.log.ScheduledTask;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeMonitor;
@@ -89,7 +90,9 @@ public final class HttpServer {
         loops
             .group()
             .scheduleAtFixedRate(
-                () -> server.watchdog().check(System.nanoTime()),
+                new ScheduledTask(
+                    "time limits of HTTP connections",
+                    () -> server.watchdog().check(System.nanoTime())),
                 ConnectionWatchdog.INTERVAL.toMillis(),
                 ConnectionWatchdog.INTERVAL.toMillis(),
                 TimeUnit.MILLISECONDS);

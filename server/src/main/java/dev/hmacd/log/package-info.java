@@ -1,4 +1,4 @@
-/// The log: its formats, and rate limits of messages.
+/// The log: its formats, rate limits of messages, and failures of scheduled tasks.
 @NullMarked
 package dev.hmacd.log;
 

@@ -7,6 +7,7 @@ import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.HostPort;
 import dev.hmacd.file.FileException;
+import dev.hmacd.log.ScheduledTask;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
 import dev.hmacd.transport.HandshakeFailure;
@@ -139,7 +140,9 @@ public final class GrpcServer implements AutoCloseable {
         loops
             .group()
             .scheduleAtFixedRate(
-                () -> incompleteRequests.expire(System.nanoTime()),
+                new ScheduledTask(
+                    "deadlines of incomplete gRPC requests",
+                    () -> incompleteRequests.expire(System.nanoTime())),
                 EXPIRY_CHECK_MILLIS,
                 EXPIRY_CHECK_MILLIS,
                 TimeUnit.MILLISECONDS);

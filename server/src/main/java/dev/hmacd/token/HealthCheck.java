@@ -3,6 +3,7 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.log.ScheduledTask;
 import dev.hmacd.token.TokenException.Fault;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -97,7 +98,9 @@ public final class HealthCheck implements AutoCloseable {
     handle(new HealthEvent.ChecksStarted(System.nanoTime()));
     var _ =
         schedule.scheduleAtFixedRate(
-            () -> handle(new HealthEvent.IntervalElapsed(System.nanoTime())),
+            new ScheduledTask(
+                "health check interval",
+                () -> handle(new HealthEvent.IntervalElapsed(System.nanoTime()))),
             0,
             settings.interval().toMillis(),
             TimeUnit.MILLISECONDS);
@@ -178,7 +181,9 @@ public final class HealthCheck implements AutoCloseable {
     try {
       var _ =
           schedule.schedule(
-              () -> handle(new HealthEvent.CheckDue()), pause.toMillis(), TimeUnit.MILLISECONDS);
+              new ScheduledTask("due health check", () -> handle(new HealthEvent.CheckDue())),
+              pause.toMillis(),
+              TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
       log.atDebug().setCause(e).log("Health check not scheduled: the daemon is stopping");
     }
@@ -250,7 +255,7 @@ public final class HealthCheck implements AutoCloseable {
                   .addKeyValue("token_serial", token.info().serial())
                   .log("PKCS#11 module not finalized: one of its calls hangs");
             }
-          } catch (TokenException | RuntimeException e) {
+          } catch (TokenException | RuntimeException | Error e) {
             log.atError()
                 .addKeyValue("token_serial", token.info().serial())
                 .addKeyValue("reason", e.getMessage())

@@ -1,5 +1,6 @@
 package dev.hmacd.token;
 
+import dev.hmacd.log.LogRateLimiter;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +20,7 @@ final class LaneWatchdog {
   private final WorkQueue queue;
   private final Duration hang;
   private final int maxReplaced;
+  private final LogRateLimiter failedChecks = new LogRateLimiter();
   private final Thread thread =
       Thread.ofPlatform().name("hmacd-lane-watch").daemon().unstarted(this::run);
 
@@ -56,11 +58,22 @@ final class LaneWatchdog {
           replaceHanging(now);
         } catch (RuntimeException | Error e) {
           // A failed check must not end the watchdog.
-          log.atError().setCause(e).log("Lane watchdog check failed; the next check follows");
+          logFailedCheck(e);
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void logFailedCheck(Throwable cause) {
+    long times = failedChecks.happened();
+    if (times > 0) {
+      log.atError()
+          .addKeyValue("token_serial", token.info().serial())
+          .addKeyValue("times", times)
+          .setCause(cause)
+          .log("Lane watchdog check failed; the next check follows");
     }
   }
 

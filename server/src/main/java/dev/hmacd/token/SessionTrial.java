@@ -22,7 +22,7 @@ public final class SessionTrial {
         () -> {
           try (TokenSession _ = token.open()) {
             trial.complete(true);
-          } catch (TokenException | RuntimeException e) {
+          } catch (TokenException | RuntimeException | Error e) {
             trial.completeExceptionally(e);
           }
         };

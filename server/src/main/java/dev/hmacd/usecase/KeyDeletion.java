@@ -4,6 +4,7 @@ import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.log.LogRateLimiter;
+import dev.hmacd.log.ScheduledTask;
 import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
@@ -59,7 +60,10 @@ public final class KeyDeletion implements AutoCloseable {
     nextRetryNanos = System.nanoTime();
     var _ =
         schedule.scheduleWithFixedDelay(
-            this::checkDueKeys, 0, INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+            new ScheduledTask("deletion of due keys", this::checkDueKeys),
+            0,
+            INTERVAL.toMillis(),
+            TimeUnit.MILLISECONDS);
   }
 
   private void checkDueKeys() {
@@ -77,9 +81,6 @@ public final class KeyDeletion implements AutoCloseable {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
       logFailedCheck(e);
-    } catch (RuntimeException e) {
-      // An uncaught exception would end the schedule silently.
-      log.atError().setCause(e).log("Deletion of due keys failed: unexpected error");
     }
   }
 

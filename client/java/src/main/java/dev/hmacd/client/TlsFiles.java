@@ -79,7 +79,7 @@ final class TlsFiles implements AutoCloseable {
         read = now; // Set first, so that the next check finds a change during the read.
         read();
       }
-    } catch (IOException | GeneralSecurityException | RuntimeException e) {
+    } catch (IOException | GeneralSecurityException | RuntimeException | Error e) {
       System.getLogger(TlsFiles.class.getName())
           .log(
               System.Logger.Level.WARNING,
