@@ -185,7 +185,11 @@ final class ResponseEncodeQueue {
       if (next == null) {
         break;
       }
-      encode(next);
+      try {
+        encode(next);
+      } catch (Error e) { // It must not stop the other waiting responses.
+        log.atError().setCause(e).log("Response not sent: unexpected error of the JVM");
+      }
     }
     if (unwritten > UNCOUNTED_BYTES) {
       awaitWrite();

@@ -1,6 +1,7 @@
 package dev.hmacd.transport;
 
 import dev.hmacd.config.HostPort;
+import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -31,6 +32,7 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
   public static final int SWEEP_MILLIS = 250;
 
   private static final Logger log = LoggerFactory.getLogger(ConnectionMeter.class);
+  private static final LogRateLimiter failedSweeps = new LogRateLimiter();
 
   /// Assumed memory of an unfinished header block. Netty limits only the decoded header fields.
   private static final long HEADER_BLOCK_BYTES = 16_384;
@@ -216,7 +218,13 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
             + headerTableBytes()
             + MemoryBudget.DIRECT_WEIGHT * direct);
     boolean active = direct > 0 || (held != null && held.isActive());
-    if (active && !sweepScheduled) {
+    if (active) {
+      scheduleSweep();
+    }
+  }
+
+  private void scheduleSweep() {
+    if (!sweepScheduled) {
       sweepScheduled = true;
       var _ = channel.eventLoop().schedule(this::sweep, SWEEP_MILLIS, TimeUnit.MILLISECONDS);
     }
@@ -246,6 +254,21 @@ public final class ConnectionMeter extends ChannelInboundHandlerAdapter {
     if (!channel.isActive()) {
       return;
     }
+    try {
+      enforceTimeLimits();
+    } catch (RuntimeException | Error e) {
+      long times = failedSweeps.happened();
+      if (times > 0) {
+        log.atError()
+            .addKeyValue("times", times)
+            .setCause(e)
+            .log("Time limits of a connection not checked: unexpected Java exception");
+      }
+      scheduleSweep(); // Without a further sweep, the connection would have no time limit.
+    }
+  }
+
+  private void enforceTimeLimits() {
     long now = System.nanoTime();
     if (edge != null) {
       edge.sweep(now);

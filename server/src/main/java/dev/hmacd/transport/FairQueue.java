@@ -166,7 +166,7 @@ final class FairQueue {
       Owner owner = rounds.remove();
       try {
         left -= owner.decodeNext();
-      } catch (RuntimeException e) { // One connection must not stop the others.
+      } catch (RuntimeException | Error e) { // One connection must not stop the others.
         log.atError()
             .setCause(e)
             .log("Queued input of a connection not decoded: a channel handler failed");

@@ -128,6 +128,36 @@ class ResponseEncodeQueueTest {
     assertThat(events).startsWith("exhausted", "encoded next", "written next");
   }
 
+  @Test
+  void errorOfAWaitingAnswerDoesNotStopTheNext() {
+    run(
+        () -> {
+          for (int i = 0; i < 3; i++) {
+            queue.submit(new Call("first " + i));
+          }
+          queue.submit(
+              new EncodeQueue.Response() {
+                @Override
+                public int encode() {
+                  throw new NoClassDefFoundError("thrown by the test");
+                }
+
+                @Override
+                public void exhausted() {
+                  throw new AssertionError("memory is available");
+                }
+
+                @Override
+                public Runnable measurement() {
+                  throw new AssertionError("nothing was encoded");
+                }
+              });
+          queue.submit(new Call("next"));
+          assertThat(events).doesNotContain("encoded next");
+        },
+        "written next");
+  }
+
   /// Only Netty can construct this error.
   static OutOfDirectMemoryError outOfMemory() {
     try {

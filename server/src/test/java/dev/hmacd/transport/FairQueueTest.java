@@ -58,6 +58,14 @@ class FairQueueTest {
     }
   }
 
+  /// A connection whose input is lost at the failure of its decoding.
+  private abstract static class Failing implements FairQueue.Waiting {
+    @Override
+    public final boolean hasInput() {
+      return false;
+    }
+  }
+
   private void onLoop(Runnable task) {
     loop.submit(task).syncUninterruptibly();
   }
@@ -145,15 +153,17 @@ class FairQueueTest {
         () -> {
           FairQueue.Owner owner = queue.join("a");
           owner.await(
-              new FairQueue.Waiting() {
+              new Failing() {
                 @Override
                 public int decode(int maxBytes) {
                   throw new IllegalStateException("unforeseen");
                 }
-
+              });
+          owner.await(
+              new Failing() {
                 @Override
-                public boolean hasInput() {
-                  return false;
+                public int decode(int maxBytes) {
+                  throw new NoClassDefFoundError("unforeseen");
                 }
               });
           owner.await(new Connection("a1", 2 * QUANTUM));
