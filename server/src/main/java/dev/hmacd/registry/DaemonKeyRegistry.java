@@ -17,7 +17,7 @@ public final class DaemonKeyRegistry {
   /// Finds the daemon's own key for a purpose on a token.
   public CompletableFuture<Optional<DaemonKey>> find(
       String tokenSerial, DaemonKey.Purpose purpose) {
-    return store.read(
+    return store.daemonRead(
         db ->
             db
                 .query(
@@ -38,7 +38,7 @@ public final class DaemonKeyRegistry {
   /// Lists the serial numbers of all tokens on which an own key of the daemon is recorded for a
   /// purpose.
   public CompletableFuture<List<String>> tokenSerials(DaemonKey.Purpose purpose) {
-    return store.read(
+    return store.daemonRead(
         db ->
             db.query(
                 "SELECT token_serial FROM own_keys WHERE purpose = ? ORDER BY token_serial",
@@ -49,14 +49,14 @@ public final class DaemonKeyRegistry {
   /// Whether the registry is new: it has no own key of the daemon on any token. `hmacd init` and
   /// `hmacd dev` store the daemon's own keys before all other keys.
   public CompletableFuture<Boolean> isEmpty() {
-    return store.read(
+    return store.daemonRead(
         db -> db.query("SELECT count(*) FROM own_keys", row -> row.getLong(1)).getFirst() == 0);
   }
 
   /// Deletes one of the daemon's own keys from the registry, but not the key's object from the
   /// token.
   public CompletableFuture<Boolean> forget(String tokenSerial, DaemonKey.Purpose purpose) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           db.update(
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
@@ -68,7 +68,7 @@ public final class DaemonKeyRegistry {
 
   /// Stores one of the daemon's own keys. Replaces an earlier key of the same token and purpose.
   public CompletableFuture<DaemonKey> put(String tokenSerial, DaemonKey key) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           db.update(
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",

@@ -218,7 +218,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<Key> alsoOn(KeyId id, String serial) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           Key key = table.require(id);
           if (key.tokenSerials().contains(serial)) {
@@ -232,7 +232,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<Key> notOn(KeyId id, String serial) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           Key key = table.require(id);
           KeyStatements.deleteCopy(db, key, serial);
@@ -242,7 +242,7 @@ final class SqliteKeyWriter implements KeyWriter {
 
   @Override
   public CompletableFuture<Long> restored(String before, String now) {
-    return store.change(
+    return store.daemonChange(
         db -> {
           db.update("DELETE FROM own_keys WHERE token_serial = ?", now);
           for (String each : List.of("key_versions", "key_copies", "own_keys")) {
