@@ -37,7 +37,8 @@ public final class Registry implements AutoCloseable {
     store.open();
   }
 
-  /// As [#open], but creates no file. If the file is missing, the registry is empty.
+  /// As [#open], but creates no registry. If the file is missing, the registry is empty and in
+  /// memory alone. An existing file gets its lock file and the missing migrations.
   ///
   /// @throws RegistryException as [#open], also if the file is missing and cannot be created
   public void openExisting() {

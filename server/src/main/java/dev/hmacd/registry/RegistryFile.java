@@ -66,8 +66,8 @@ final class RegistryFile implements AutoCloseable {
     open(false);
   }
 
-  /// As [#open], but creates no file. If the file is missing, the registry is empty and in memory
-  /// alone.
+  /// As [#open], but creates no registry. If the file is missing, the registry is empty and in
+  /// memory alone. An existing file gets its lock file and the missing migrations.
   ///
   /// @throws RegistryException as [#open], also if the file is missing and cannot be created
   void openExisting() {
@@ -261,8 +261,7 @@ final class RegistryFile implements AutoCloseable {
       var _ = database();
     } catch (SQLException | IOException | RuntimeException e) {
       // A RuntimeException: for example, a row of a restored file has an unknown value. Memory
-      // stays
-      // unchanged, and the next operation tries to open a connection again.
+      // stays unchanged, and the next operation tries to open a connection again.
       failure.addSuppressed(e);
     }
   }

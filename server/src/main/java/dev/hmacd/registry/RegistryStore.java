@@ -42,7 +42,7 @@ final class RegistryStore implements AutoCloseable {
     queue.start();
   }
 
-  /// As [#open], but creates no file: a missing registry is empty ([RegistryFile#openExisting]).
+  /// As [#open], but with [RegistryFile#openExisting]: creates no registry.
   void openExisting() {
     file.openExisting();
     queue.start();
