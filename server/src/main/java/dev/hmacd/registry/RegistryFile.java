@@ -5,7 +5,9 @@ import dev.hmacd.registry.RegistryException.Kind;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -14,6 +16,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The registry's database file, with its lock and its connection.
 ///
@@ -24,6 +28,11 @@ import org.jspecify.annotations.Nullable;
 final class RegistryFile implements AutoCloseable {
   /// Start of all error texts about the file: its configuration key.
   static final String PREFIX = "registry.path: ";
+
+  private static final String UID = "unix:uid";
+  private static final String GID = "unix:gid";
+  private static final Integer ROOT = 0;
+  private static final Logger log = LoggerFactory.getLogger(RegistryFile.class);
 
   private final Path file;
   private final ArnScope scope;
@@ -107,12 +116,16 @@ final class RegistryFile implements AutoCloseable {
   }
 
   private void lock() throws IOException {
+    boolean isNew = Files.notExists(lockFile());
     FileChannel channel =
         FileChannel.open(
             lockFile(),
             Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
             Database.OWNER_ONLY);
     lock = channel;
+    if (isNew && Files.exists(file)) {
+      giveToOwnerOfRegistry(lockFile());
+    }
     boolean isLocked;
     try {
       isLocked = channel.tryLock() != null;
@@ -126,6 +139,27 @@ final class RegistryFile implements AutoCloseable {
               + "another daemon uses the registry "
               + file
               + ": stop it, or change registry.path");
+    }
+  }
+
+  /// Gives a file that root has created to the owner of the registry. Otherwise, `hmacd check` as
+  /// root would leave a lock file that the daemon's user cannot open.
+  private void giveToOwnerOfRegistry(Path created) throws IOException {
+    Object owner = Files.getAttribute(file, UID);
+    if (owner.equals(ROOT)
+        || !Files.getAttribute(created, UID, LinkOption.NOFOLLOW_LINKS).equals(ROOT)) {
+      return;
+    }
+    try {
+      // Follows no symbolic link: the owner of the folder could have replaced the file.
+      Files.setAttribute(created, UID, owner, LinkOption.NOFOLLOW_LINKS);
+      Files.setAttribute(created, GID, Files.getAttribute(file, GID), LinkOption.NOFOLLOW_LINKS);
+    } catch (FileSystemException e) { // For example, in a container without CAP_CHOWN.
+      log.atWarn()
+          .addKeyValue("file", created)
+          .addKeyValue("uid", owner)
+          .setCause(e)
+          .log("Lock file of the registry not given to the owner of the registry");
     }
   }
 

@@ -666,6 +666,23 @@ final class RegistryTest {
     }
   }
 
+  /// Otherwise, a command of root would leave a lock file that the daemon's user cannot open.
+  @Test
+  void newLockFileBelongsToTheOwnerOfTheRegistry() throws IOException {
+    registry.close();
+    Path lock = folder.resolve("registry.db.lock");
+    Files.delete(lock);
+    if (Files.getAttribute(file(), "unix:uid").equals(0)) { // Only root can change the owner.
+      Files.setAttribute(file(), "unix:uid", 65_534);
+      Files.setAttribute(file(), "unix:gid", 65_534);
+    }
+    try (var other = new Registry(file(), SCOPE, CLOCK)) {
+      other.openExisting();
+    }
+    assertThat(Files.readAttributes(lock, "unix:uid,gid"))
+        .isEqualTo(Files.readAttributes(file(), "unix:uid,gid"));
+  }
+
   /// Otherwise callers would wait until their deadlines, and keep their places in the queue.
   @Test
   void changeFailsIfTheFileCannotBeReadAfterAFailure() throws Exception {
