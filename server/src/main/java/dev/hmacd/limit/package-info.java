@@ -1,4 +1,5 @@
-/// Quotas that limit how much of a shared resource one owner can use.
+/// Quotas that limit how much of a shared resource one owner can use, and the fair order of owners
+/// at a token.
 @NullMarked
 package dev.hmacd.limit;
 
