@@ -32,10 +32,10 @@ final class FairQueue {
   private static final FastThreadLocal<FairQueue> HERE = new FastThreadLocal<>();
 
   private final EventLoop loop;
-  private final Map<Object, Owner> owners = new HashMap<>();
+  private final Map<Object, InputOwner> owners = new HashMap<>();
 
   /// Owners with waiting connections, in the order of their turns.
-  private final Queue<Owner> rounds = new ArrayDeque<>();
+  private final Queue<InputOwner> rounds = new ArrayDeque<>();
 
   private long pass;
   private boolean roundDue;
@@ -67,14 +67,14 @@ final class FairQueue {
   }
 
   /// An owner of connections on this event loop.
-  final class Owner {
+  final class InputOwner {
     private final Object name;
     private final Queue<Waiting> waiting = new ArrayDeque<>();
     private int connections;
     private long pass = -1;
     private int left;
 
-    private Owner(Object name) {
+    private InputOwner(Object name) {
       this.name = name;
     }
 
@@ -138,13 +138,13 @@ final class FairQueue {
   }
 
   /// Registers a connection of an owner. [#leave] must follow.
-  Owner join(Object name) {
-    Owner owner = owners.computeIfAbsent(name, Owner::new);
+  InputOwner join(Object name) {
+    InputOwner owner = owners.computeIfAbsent(name, InputOwner::new);
     owner.connections++;
     return owner;
   }
 
-  void leave(Owner owner) {
+  void leave(InputOwner owner) {
     owner.connections--;
     if (owner.connections == 0) {
       var _ = owners.remove(owner.name);
@@ -163,7 +163,7 @@ final class FairQueue {
     pass++;
     int left = ROUND_BYTES;
     for (int i = rounds.size(); i > 0 && left > 0; i--) {
-      Owner owner = rounds.remove();
+      InputOwner owner = rounds.remove();
       try {
         left -= owner.decodeNext();
       } catch (RuntimeException | Error e) { // One connection must not stop the others.

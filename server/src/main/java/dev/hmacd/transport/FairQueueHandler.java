@@ -19,7 +19,7 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
 
   private final ConnectionMeter meter;
   private @Nullable ChannelHandlerContext context;
-  private FairQueue.@Nullable Owner owner;
+  private FairQueue.@Nullable InputOwner owner;
 
   /// The waiting input of the connection, on the heap.
   private ByteBuf rest = Unpooled.EMPTY_BUFFER;
@@ -38,8 +38,8 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
     return rest.isReadable();
   }
 
-  private FairQueue.Owner owner(ChannelHandlerContext here) {
-    FairQueue.Owner known = owner;
+  private FairQueue.InputOwner owner(ChannelHandlerContext here) {
+    FairQueue.InputOwner known = owner;
     Object name = meter.owner();
     if (known == null || !known.isNamed(name)) {
       FairQueue queue = FairQueue.of(here.channel().eventLoop());
@@ -136,7 +136,7 @@ final class FairQueueHandler extends ChannelDuplexHandler implements FairQueue.W
   @Override
   public void channelInactive(ChannelHandlerContext here) {
     rest = Unpooled.EMPTY_BUFFER;
-    FairQueue.Owner known = owner;
+    FairQueue.InputOwner known = owner;
     if (known != null) {
       owner = null;
       FairQueue.of(here.channel().eventLoop()).leave(known);

@@ -32,7 +32,7 @@ public final class MemoryBudget {
   private final long maxBytes;
   private final AtomicLong held = new AtomicLong();
   private final AtomicLong heldUnauthenticated = new AtomicLong();
-  private final ConcurrentHashMap<Object, Owner> owners = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Object, OwnerAccount> owners = new ConcurrentHashMap<>();
   private final AtomicLong evictions = new AtomicLong();
   private final LogRateLimiter lines = new LogRateLimiter();
 
@@ -62,32 +62,32 @@ public final class MemoryBudget {
     return evictions.get();
   }
 
-  /// A principal or source address, with the total memory of its connections.
-  private static final class Owner {
+  /// The memory of all connections of an owner, which is a principal or a source address.
+  private static final class OwnerAccount {
     final Object name;
     final boolean authenticated;
     final AtomicLong held = new AtomicLong();
     final Set<Account> accounts = ConcurrentHashMap.newKeySet();
 
-    Owner(Object name, boolean authenticated) {
+    OwnerAccount(Object name, boolean authenticated) {
       this.name = name;
       this.authenticated = authenticated;
     }
   }
 
-  private Owner join(Account account, Object name, boolean authenticated) {
-    Owner joined =
+  private OwnerAccount join(Account account, Object name, boolean authenticated) {
+    OwnerAccount joined =
         owners.compute(
             name,
             (_, known) -> {
-              Owner owner = known == null ? new Owner(name, authenticated) : known;
+              OwnerAccount owner = known == null ? new OwnerAccount(name, authenticated) : known;
               owner.accounts.add(account);
               return owner;
             });
     return joined;
   }
 
-  private void leave(Account account, Owner owner) {
+  private void leave(Account account, OwnerAccount owner) {
     owners.computeIfPresent(
         owner.name,
         (_, known) -> {
@@ -96,7 +96,7 @@ public final class MemoryBudget {
         });
   }
 
-  private long add(Owner owner, long delta) {
+  private long add(OwnerAccount owner, long delta) {
     held.addAndGet(delta);
     if (!owner.authenticated) {
       heldUnauthenticated.addAndGet(delta);
@@ -110,7 +110,7 @@ public final class MemoryBudget {
     private final Channel connection;
 
     @GuardedBy("this")
-    private Owner owner;
+    private OwnerAccount owner;
 
     @GuardedBy("this")
     private long bytes;
@@ -154,7 +154,7 @@ public final class MemoryBudget {
     }
 
     private void requireBounds() {
-      Owner mine;
+      OwnerAccount mine;
       boolean tooMuch;
       synchronized (this) {
         mine = owner;
@@ -199,7 +199,8 @@ public final class MemoryBudget {
 
   private record Holding(Account account, long bytes) {}
 
-  private void evictLargest(String bound, long max, LongSupplier heldNow, Predicate<Owner> among) {
+  private void evictLargest(
+      String bound, long max, LongSupplier heldNow, Predicate<OwnerAccount> among) {
     // Called without the lock, because closing a channel runs its handlers.
     for (Account each : closeLargest(max, heldNow, among)) {
       closeConnection(each, bound, max);
@@ -211,17 +212,17 @@ public final class MemoryBudget {
   ///
   /// @return the closed accounts
   private synchronized List<Account> closeLargest(
-      long max, LongSupplier heldNow, Predicate<Owner> among) {
+      long max, LongSupplier heldNow, Predicate<OwnerAccount> among) {
     List<Account> closed = new ArrayList<>();
     if (heldNow.getAsLong() <= max) {
       return closed;
     }
     long enough = max - max / 8;
     while (heldNow.getAsLong() > enough) {
-      List<Owner> most =
+      List<OwnerAccount> most =
           owners.values().stream()
               .filter(among)
-              .sorted(Comparator.comparingLong((Owner owner) -> owner.held.get()).reversed())
+              .sorted(Comparator.comparingLong((OwnerAccount owner) -> owner.held.get()).reversed())
               .limit(2)
               .toList();
       if (most.isEmpty()) {

@@ -78,7 +78,7 @@ class FairQueueTest {
   void ownerHasAQuantumInEachPass() {
     onLoop(
         () -> {
-          FairQueue.Owner owner = queue.join("a");
+          FairQueue.InputOwner owner = queue.join("a");
           assertThat(owner.take(QUANTUM - 100)).isEqualTo(QUANTUM - 100);
           assertThat(owner.take(100)).isEqualTo(100);
           assertThat(owner.take(1)).isZero();
@@ -91,7 +91,7 @@ class FairQueueTest {
   void bytesAreNotTakenBeforeTheOwnersWaitingInput() {
     onLoop(
         () -> {
-          FairQueue.Owner owner = queue.join("a");
+          FairQueue.InputOwner owner = queue.join("a");
           owner.await(new Connection("a1", 1));
           assertThat(owner.take(1)).isZero();
         });
@@ -101,7 +101,7 @@ class FairQueueTest {
   void ownersWithWaitingInputTakeTurns() throws InterruptedException {
     onLoop(
         () -> {
-          FairQueue.Owner greedy = queue.join("a");
+          FairQueue.InputOwner greedy = queue.join("a");
           greedy.await(new Connection("a1", 2 * QUANTUM));
           greedy.await(new Connection("a2", 2 * QUANTUM));
           queue.join("b").await(new Connection("b1", SLICE));
@@ -133,10 +133,10 @@ class FairQueueTest {
     List<Integer> atTake = new ArrayList<>();
     onLoop(
         () -> {
-          FairQueue.Owner greedy = queue.join("a");
+          FairQueue.InputOwner greedy = queue.join("a");
           greedy.await(new Connection("a1", 100 * QUANTUM));
           greedy.take(1);
-          FairQueue.Owner modest = queue.join("b");
+          FairQueue.InputOwner modest = queue.join("b");
           loop.execute(
               () -> {
                 atTake.add(slices.size());
@@ -151,7 +151,7 @@ class FairQueueTest {
   void failureOfAConnectionDoesNotAffectOthers() throws InterruptedException {
     onLoop(
         () -> {
-          FairQueue.Owner owner = queue.join("a");
+          FairQueue.InputOwner owner = queue.join("a");
           owner.await(
               new Failing() {
                 @Override
@@ -177,7 +177,7 @@ class FairQueueTest {
   void ownerIsRemovedWithItsLastConnection() {
     onLoop(
         () -> {
-          FairQueue.Owner owner = queue.join("a");
+          FairQueue.InputOwner owner = queue.join("a");
           assertThat(queue.join("a")).isSameAs(owner);
           queue.leave(owner);
           assertThat(queue.join("a")).isSameAs(owner);
