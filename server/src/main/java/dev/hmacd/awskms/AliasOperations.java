@@ -5,7 +5,6 @@ import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.PagedList;
 import java.util.List;
 
@@ -14,7 +13,7 @@ final class AliasOperations {
   private static final InputMember ALIAS_NAME =
       InputMember.text("AliasName", 1, 256).pattern("^[a-zA-Z0-9:/_-]+$").required();
   private static final InputMember TARGET_KEY_ID =
-      InputMember.text("TargetKeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
+      InputMember.text("TargetKeyId", 1, ModelLimits.KEY_ID_CHARS).required();
 
   private final AliasService aliases;
   private final ArnScope scope;
@@ -34,7 +33,7 @@ final class AliasOperations {
         new Operation(
             "ListAliases",
             InputStructure.of(
-                InputMember.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS),
+                InputMember.text("KeyId", 1, ModelLimits.KEY_ID_CHARS),
                 Paging.LIMIT,
                 Paging.MARKER),
             this::listAliases));

@@ -5,9 +5,7 @@ import dev.hmacd.key.Key;
 import dev.hmacd.key.KeySpec;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyService;
-import dev.hmacd.usecase.MacRequest;
 import dev.hmacd.usecase.PagedList;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -53,13 +51,13 @@ final class KeyOperations {
           "Verify");
 
   static final InputMember KEY_ID =
-      InputMember.text("KeyId", 1, FieldValidation.MAX_KEY_ID_CHARS).required();
+      InputMember.text("KeyId", 1, ModelLimits.KEY_ID_CHARS).required();
 
   private static final InputMember MESSAGE_TYPE =
       InputMember.oneOf("MessageType", List.of("RAW", "DIGEST", "EXTERNAL_MU"));
 
   private static final InputMember SIGNATURE =
-      InputMember.blob("Signature", 1, MacRequest.MAX_MAC_BYTES).required();
+      InputMember.blob("Signature", 1, ModelLimits.CIPHERTEXT_BYTES).required();
 
   /// The member `SigningAlgorithm`, with its values in the order of AWS's service model: the order
   /// of AWS's error message is not known.
@@ -126,7 +124,7 @@ final class KeyOperations {
   private static InputStructure createKeyInput() {
     return InputStructure.of(
         InputMember.unserved("Policy"),
-        InputMember.text("Description", 0, FieldValidation.MAX_DESCRIPTION_CHARS),
+        InputMember.text("Description", 0, ModelLimits.DESCRIPTION_CHARS),
         InputMember.oneOf("KeyUsage", USAGES),
         InputMember.oneOf("CustomerMasterKeySpec", SPECS),
         InputMember.oneOf("KeySpec", SPECS),

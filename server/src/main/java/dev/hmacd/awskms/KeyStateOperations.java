@@ -2,7 +2,6 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.Call;
-import dev.hmacd.usecase.FieldValidation;
 import dev.hmacd.usecase.KeyStateService;
 import java.util.List;
 
@@ -32,8 +31,7 @@ final class KeyStateOperations {
             "UpdateKeyDescription",
             InputStructure.of(
                 KeyOperations.KEY_ID,
-                InputMember.text("Description", 0, FieldValidation.MAX_DESCRIPTION_CHARS)
-                    .required()),
+                InputMember.text("Description", 0, ModelLimits.DESCRIPTION_CHARS).required()),
             this::updateKeyDescription));
   }
 

@@ -10,9 +10,9 @@ import java.util.List;
 /// The operations `GenerateMac` and `VerifyMac`.
 final class MacOperations {
   static final InputMember MESSAGE =
-      InputMember.blob("Message", 1, MacRequest.MAX_MESSAGE_BYTES).required();
+      InputMember.blob("Message", 1, ModelLimits.MESSAGE_BYTES).required();
   private static final InputMember MAC =
-      InputMember.blob("Mac", 1, MacRequest.MAX_MAC_BYTES).required();
+      InputMember.blob("Mac", 1, ModelLimits.CIPHERTEXT_BYTES).required();
 
   /// The member `MacAlgorithm`, with its values in the order of AWS's error message.
   private static final InputMember MAC_ALGORITHM =

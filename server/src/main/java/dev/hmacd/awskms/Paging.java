@@ -11,7 +11,7 @@ import java.io.IOException;
 final class Paging {
   static final InputMember LIMIT = InputMember.integer("Limit", 1, 1000);
   static final InputMember MARKER =
-      InputMember.text("Marker", 1, PageRequest.MAX_TOKEN_CHARS).pattern("[\\u0020-\\u00FF]*");
+      InputMember.text("Marker", 1, ModelLimits.MARKER_CHARS).pattern("[\\u0020-\\u00FF]*");
 
   private Paging() {}
 

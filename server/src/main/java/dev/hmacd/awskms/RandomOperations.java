@@ -20,7 +20,7 @@ final class RandomOperations {
         new Operation(
             "GenerateRandom",
             InputStructure.of(
-                InputMember.integer(NUMBER_OF_BYTES, 1, RandomService.MAX_BYTES),
+                InputMember.integer(NUMBER_OF_BYTES, 1, ModelLimits.RANDOM_BYTES),
                 InputMember.unserved("CustomKeyStoreId"),
                 InputMember.unserved("Recipient")),
             this::generateRandom));

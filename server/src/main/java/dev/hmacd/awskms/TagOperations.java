@@ -21,8 +21,8 @@ final class TagOperations {
     return InputMember.structures(
         "Tags",
         InputStructure.of(
-            InputMember.text("TagKey", 1, Tag.MAX_KEY_LENGTH).required(),
-            InputMember.text("TagValue", 0, Tag.MAX_VALUE_LENGTH).required()));
+            InputMember.text("TagKey", 1, ModelLimits.TAG_KEY_CHARS).required(),
+            InputMember.text("TagValue", 0, ModelLimits.TAG_VALUE_CHARS).required()));
   }
 
   List<Operation> all() {
@@ -35,7 +35,8 @@ final class TagOperations {
             "UntagResource",
             InputStructure.of(
                 KeyOperations.KEY_ID,
-                InputMember.texts("TagKeys", Integer.MAX_VALUE, 1, Tag.MAX_KEY_LENGTH).required()),
+                InputMember.texts("TagKeys", Integer.MAX_VALUE, 1, ModelLimits.TAG_KEY_CHARS)
+                    .required()),
             this::untagResource),
         new Operation(
             "ListResourceTags",

@@ -9,9 +9,9 @@ import java.util.List;
 /// The use cases check all limits. An edge repeats a check only if it has another error for it,
 /// such as the error text of AWS. Characters are Unicode code points, not UTF-16 code units.
 public final class FieldValidation {
-  public static final int MAX_KEY_ID_CHARS = 2048;
+  static final int MAX_KEY_ID_CHARS = 2048;
 
-  public static final int MAX_DESCRIPTION_CHARS = 8192;
+  static final int MAX_DESCRIPTION_CHARS = 8192;
 
   /// Maximum length of an access key id, as in AWS (IAM, `accessKeyIdType`).
   public static final int MAX_ACCESS_KEY_ID_CHARS = 128;

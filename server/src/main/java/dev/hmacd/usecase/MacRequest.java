@@ -6,9 +6,9 @@ import dev.hmacd.key.MacAlgorithm;
 /// The common fields of `GenerateMac` and `VerifyMac`, validated by the rules of AWS KMS.
 public final class MacRequest {
   /// Maximum lengths of the message and the MAC in bytes, as in AWS KMS.
-  public static final int MAX_MESSAGE_BYTES = 4096;
+  private static final int MAX_MESSAGE_BYTES = 4096;
 
-  public static final int MAX_MAC_BYTES = 6144;
+  static final int MAX_MAC_BYTES = 6144;
 
   private final String keyId;
   private final byte[] message;

@@ -10,7 +10,7 @@ import java.util.Base64;
 /// @param after name of the last item of the previous page; empty for the first page
 public record PageRequest(PagedList list, String key, int size, String after) {
   /// Maximum length of a page token, as in AWS KMS. The tokens of hmacd are shorter.
-  public static final int MAX_TOKEN_CHARS = 1024;
+  static final int MAX_TOKEN_CHARS = 1024;
 
   private static final char END_OF_LIST = '\n';
 

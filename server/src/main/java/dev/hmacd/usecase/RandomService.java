@@ -11,7 +11,7 @@ import dev.hmacd.token.TokenRouter;
 @SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class RandomService {
   /// Maximum number of random bytes in one call, as in AWS KMS.
-  public static final int MAX_BYTES = 1024;
+  static final int MAX_BYTES = 1024;
 
   private final KeyAuthorizer authorizer;
   private final TokenRouter tokens;

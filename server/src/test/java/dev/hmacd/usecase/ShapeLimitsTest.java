@@ -586,7 +586,7 @@ final class ShapeLimitsTest {
         aws(
             "ListKeys",
             "Marker",
-            PageRequest.MAX_TOKEN_CHARS,
+            1024,
             n -> "{\"Marker\":\"%s\"}".formatted(letters(n)),
             "InvalidMarkerException",
             "ValidationException"));
@@ -597,7 +597,7 @@ final class ShapeLimitsTest {
         aws(
             "GenerateRandom",
             "NumberOfBytes",
-            RandomService.MAX_BYTES,
+            1024,
             n -> "{\"NumberOfBytes\":%d}".formatted(n),
             "OK",
             "ValidationException"),
