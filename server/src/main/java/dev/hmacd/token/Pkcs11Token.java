@@ -200,7 +200,8 @@ public final class Pkcs11Token implements Token {
     return circuit;
   }
 
-  /// The type of new keys. `AUTO` until a key was generated.
+  /// The type of new keys. With the setting `AUTO`: `AUTO` until a new key has shown the type;
+  /// `AUTO` again after a login, if the token had refused generic secrets ([NewKeyType]).
   public KeyTypeSetting keyType() {
     return newKeyType().get();
   }
