@@ -21,10 +21,6 @@ public final class UnixPeer implements Credentials, VerifiedCredentials {
         new Authentication.Authenticated(principal, Owner.of(ISSUER, principal.name()), this);
   }
 
-  public Principal principal() {
-    return authenticated.principal();
-  }
-
   Authentication authenticated() {
     return authenticated;
   }

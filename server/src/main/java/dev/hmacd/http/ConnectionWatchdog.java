@@ -61,10 +61,6 @@ final class ConnectionWatchdog {
     all.forEach(Watched::drain);
   }
 
-  boolean isDraining() {
-    return draining;
-  }
-
   /// Waits until all connections and streams have ended. Must be called after [#drain].
   ///
   /// @return false if a connection or a stream is still open when the time limit has passed

@@ -57,12 +57,7 @@ public final class ExtractionAttempt {
       boolean valueRevealed,
       boolean copyLoosened,
       List<String> wrappedBy,
-      List<String> refusedBy) {
-    /// Whether a holder of the PIN can extract a key from the token, in one of the tried ways.
-    public boolean isExtractable() {
-      return valueRevealed || copyLoosened || !wrappedBy.isEmpty();
-    }
-  }
+      List<String> refusedBy) {}
 
   private final Cryptoki module;
   private final long session;

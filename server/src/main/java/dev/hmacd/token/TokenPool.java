@@ -76,10 +76,6 @@ public final class TokenPool implements AutoCloseable {
       return token.info().serial();
     }
 
-    public Token token() {
-      return token;
-    }
-
     public Lanes lanes() {
       return lanes;
     }

@@ -166,11 +166,6 @@ public final class Call {
     return OUTCOME.getVolatile(this) != null;
   }
 
-  /// The outcome; empty while the call is in flight.
-  public Optional<Outcome> outcome() {
-    return Optional.ofNullable((Outcome) OUTCOME.getVolatile(this));
-  }
-
   /// Releases an answer: checks the call again ([#refusal]) and concludes the call. If the check
   /// fails, its failure replaces the outcome. The edge calls this method before it hands the answer
   /// to the transport, in the same event-loop task.
