@@ -1,6 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.AccessKey;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.util.List;
 import java.util.Optional;
@@ -21,7 +22,7 @@ public final class AccessKeyRegistry {
   }
 
   /// Starts a registry operation within the quota of its owner, like [KeyWriter#forOwner].
-  public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
+  public <T> CompletableFuture<T> forOwner(Owner owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
 
@@ -49,9 +50,9 @@ public final class AccessKeyRegistry {
   /// Disables an access key, before all waiting changes that are not urgent. A disabled access key
   /// cannot be enabled again.
   ///
-  /// @param owner the caller's principal, as in [KeyWriter#stop]
+  /// @param owner the caller, as in [KeyWriter#stop]
   /// @return the disabled access key; fails with `ACCESS_KEY_NOT_FOUND` or `OWNER_BUSY`
-  public CompletableFuture<AccessKey> disable(Object owner, String id) {
+  public CompletableFuture<AccessKey> disable(Owner owner, String id) {
     return store.urgentChange(
         owner,
         db -> {
@@ -65,9 +66,9 @@ public final class AccessKeyRegistry {
 
   /// Deletes an access key, before all waiting changes that are not urgent.
   ///
-  /// @param owner the caller's principal, as in [KeyWriter#stop]
+  /// @param owner the caller, as in [KeyWriter#stop]
   /// @return the deleted access key; fails with `ACCESS_KEY_NOT_FOUND` or `OWNER_BUSY`
-  public CompletableFuture<AccessKey> delete(Object owner, String id) {
+  public CompletableFuture<AccessKey> delete(Owner owner, String id) {
     return store.urgentChange(
         owner,
         db -> {

@@ -4,6 +4,7 @@ import dev.hmacd.key.AliasEntry;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
+import dev.hmacd.limit.Owner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,7 +26,7 @@ public final class KeyLists {
   }
 
   /// Starts work within the owner's quota of registry operations, as [KeyWriter#forOwner].
-  public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
+  public <T> CompletableFuture<T> forOwner(Owner owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
 

@@ -7,6 +7,7 @@ import dev.hmacd.key.KeyAttributes;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
+import dev.hmacd.limit.Owner;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -25,9 +26,9 @@ public interface KeyWriter {
 
   /// Starts a registry operation, which counts against the quota of its owner until it completes.
   ///
-  /// @param owner the caller's principal
+  /// @param owner the caller; all owners with the same principal share one quota
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
-  <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work);
+  <T> CompletableFuture<T> forOwner(Owner owner, Supplier<CompletableFuture<T>> work);
 
   /// Stores a new key. After this operation, a crash cannot orphan the key's object on the token. A
   /// key in state `CREATING` is stored with this process as its owner, and with attempt number 1
@@ -84,10 +85,10 @@ public interface KeyWriter {
   ///
   /// [#condemnDue] is not urgent: it is final, and must not overtake a waiting CancelKeyDeletion.
   ///
-  /// @param owner the caller's principal
+  /// @param owner the caller; all owners with the same principal share one quota
   /// @param change as in [#update]
   /// @return fails with `KEY_NOT_FOUND`, `REFUSED` or `OWNER_BUSY`
-  CompletableFuture<Key> stop(Object owner, KeyId id, Function<Key, Optional<Key>> change);
+  CompletableFuture<Key> stop(Owner owner, KeyId id, Function<Key, Optional<Key>> change);
 
   /// Marks the keys whose deletion is due as condemned, and deletes their aliases. Callers cannot
   /// use condemned keys any more. The rows of condemned keys stay until [#forget].

@@ -2,6 +2,7 @@ package dev.hmacd.registry;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.limit.Owner;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Collections;
@@ -81,7 +82,11 @@ final class RegistryQueue {
   @GuardedBy("lock")
   private boolean accepting;
 
-  private record Task(Urgency urgency, Object owner, Runnable work) {}
+  private record Task(Urgency urgency, Owner owner, Runnable work) {
+    String principal() {
+      return owner.principal();
+    }
+  }
 
   RegistryQueue(String threadName) {
     thread = Thread.ofPlatform().name(threadName).unstarted(this::run);
@@ -98,17 +103,17 @@ final class RegistryQueue {
     thread.start();
   }
 
-  /// As [#offer(Urgency, Object, Runnable)], for a task without an owner.
+  /// As [#offer(Urgency, Owner, Runnable)], for a task of the daemon.
   boolean offer(Urgency urgency, Runnable work) {
-    return offer(urgency, work, work);
+    return offer(urgency, Owner.DAEMON, work);
   }
 
   /// Adds a task.
   ///
-  /// @param owner the owner of an urgent task, compared by `equals`
+  /// @param owner the owner of an urgent task, compared by the name of its principal
   /// @return false if no place for a task of this urgency is free, or the queue does not accept
   ///   tasks ([#isAccepting]); then the task is never executed
-  boolean offer(Urgency urgency, Object owner, Runnable work) {
+  boolean offer(Urgency urgency, Owner owner, Runnable work) {
     lock.lock();
     try {
       if (!accepting || !hasPlace(urgency, owner)) {
@@ -125,7 +130,7 @@ final class RegistryQueue {
 
   /// Whether a task of an owner finds a place. Demotes another urgent task if necessary.
   @GuardedBy("lock")
-  private boolean hasPlace(Urgency urgency, Object owner) {
+  private boolean hasPlace(Urgency urgency, Owner owner) {
     return waiting.getOrDefault(urgency, 0) < urgency.places()
         || (urgency == Urgency.URGENT && demoteFor(owner));
   }
@@ -135,16 +140,16 @@ final class RegistryQueue {
   ///
   /// @return false if no owner has at least two urgent tasks more than the given owner
   @GuardedBy("lock")
-  private boolean demoteFor(Object owner) {
-    Map<Object, Long> held =
-        urgent.stream().collect(Collectors.groupingBy(Task::owner, Collectors.counting()));
+  private boolean demoteFor(Owner owner) {
+    Map<String, Long> held =
+        urgent.stream().collect(Collectors.groupingBy(Task::principal, Collectors.counting()));
     long most = Collections.max(held.values());
-    if (most < held.getOrDefault(owner, 0L) + 2) {
+    if (most < held.getOrDefault(owner.principal(), 0L) + 2) {
       return false;
     }
     Iterator<Task> newest = urgent.descendingIterator();
     Task demoted = newest.next();
-    while (held.getOrDefault(demoted.owner(), 0L) < most) {
+    while (held.getOrDefault(demoted.principal(), 0L) < most) {
       demoted = newest.next();
     }
     newest.remove();

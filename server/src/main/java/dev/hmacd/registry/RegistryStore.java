@@ -1,5 +1,6 @@
 package dev.hmacd.registry;
 
+import dev.hmacd.limit.Owner;
 import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.limit.RefusalLog;
 import dev.hmacd.registry.RegistryException.Kind;
@@ -23,11 +24,16 @@ final class RegistryStore implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(RegistryStore.class);
 
   private final RegistryQueue queue = new RegistryQueue("hmacd-registry");
+
+  /// Quotas of the ordinary operations, by name of the principal.
   private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
   private final RefusalLog refusals =
       new RefusalLog(
           "Registry operations refused: the registry queue is full", "owner_operations");
+
+  /// Quotas of the urgent changes, by name of the principal.
   private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());
+
   private final RegistryFile file;
   private final RegistryHealth health;
 
@@ -51,11 +57,12 @@ final class RegistryStore implements AutoCloseable {
   /// Starts work for an owner. One owner may have at most half as many operations in flight as
   /// ordinary operations may wait.
   ///
-  /// @param owner the caller's principal
+  /// @param owner the caller; all owners with the same principal share one quota
   /// @param work starts the work, which counts until its future completes
   /// @return fails with `OWNER_BUSY` if the owner has too many operations in flight
-  <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
-    if (!owners.tryHold(owner, 1)) {
+  <T> CompletableFuture<T> forOwner(Owner owner, Supplier<CompletableFuture<T>> work) {
+    String principal = owner.principal();
+    if (!owners.tryHold(principal, 1)) {
       refusals.refused(owners);
       return CompletableFuture.failedFuture(
           new RegistryException(
@@ -66,10 +73,10 @@ final class RegistryStore implements AutoCloseable {
     try {
       begun = work.get();
     } catch (RuntimeException e) {
-      owners.release(owner, 1);
+      owners.release(principal, 1);
       throw e;
     }
-    return begun.whenComplete((_, _) -> owners.release(owner, 1));
+    return begun.whenComplete((_, _) -> owners.release(principal, 1));
   }
 
   /// Runs a change that stops a key or an access key, before all waiting ordinary operations. The
@@ -81,17 +88,18 @@ final class RegistryStore implements AutoCloseable {
   /// the quota, or if no owner has more, the change is an ordinary operation of the owner. So a
   /// flood of some owners' urgent changes does not delay the urgent changes of others.
   ///
-  /// @param owner the caller's principal
+  /// @param owner the caller; all owners with the same principal share one quota
   /// @return fails with `OWNER_BUSY` or `BUSY` if the change finds neither an urgent place nor an
   ///   ordinary place
-  <T> CompletableFuture<T> urgentChange(Object owner, Read<Committed<T>> work) {
-    if (urgentOwners.tryHold(owner, 1)) {
+  <T> CompletableFuture<T> urgentChange(Owner owner, Read<Committed<T>> work) {
+    String principal = owner.principal();
+    if (urgentOwners.tryHold(principal, 1)) {
       var result = new CompletableFuture<T>();
       if (queue.offer(
           Urgency.URGENT, owner, () -> run(Operation.CHANGE, committed(work), result))) {
-        return result.whenComplete((_, _) -> urgentOwners.release(owner, 1));
+        return result.whenComplete((_, _) -> urgentOwners.release(principal, 1));
       }
-      urgentOwners.release(owner, 1);
+      urgentOwners.release(principal, 1);
     }
     return forOwner(owner, () -> change(work));
   }

@@ -8,6 +8,7 @@ import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
 import dev.hmacd.key.Tag;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -51,7 +52,7 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public <T> CompletableFuture<T> forOwner(Object owner, Supplier<CompletableFuture<T>> work) {
+  public <T> CompletableFuture<T> forOwner(Owner owner, Supplier<CompletableFuture<T>> work) {
     return store.forOwner(owner, work);
   }
 
@@ -134,7 +135,7 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<Key> stop(Object owner, KeyId id, Function<Key, Optional<Key>> change) {
+  public CompletableFuture<Key> stop(Owner owner, KeyId id, Function<Key, Optional<Key>> change) {
     // Counted before the change is queued, so that no earlier EnableKey can follow it unnoticed.
     stops.merge(id, 1, Integer::sum);
     return store.urgentChange(

@@ -171,7 +171,7 @@ public final class AccessKeyService {
   public void deleteAccessKey(Call call, String id, Reply<AccessKey> reply) {
     FieldValidation.accessKeyId(id);
     var _ = authorizer.requireOnAllKeys(call, Action.DELETE_ACCESS_KEY);
-    ReplyCompleter.complete(call, registry.delete(call.principal(), id), reply, failure(id));
+    ReplyCompleter.complete(call, registry.delete(call.owner(), id), reply, failure(id));
   }
 
   private static Function<Throwable, Failure> failure(String id) {

@@ -89,7 +89,7 @@ public final class KeyStateService {
     KeyId id = require(authorizer, call, action, given);
     ReplyCompleter.complete(
         call,
-        writer.stop(call.principal(), id, ifAllowed(action, change)),
+        writer.stop(call.owner(), id, ifAllowed(action, change)),
         reply,
         e -> failure(reader, action, id, given, e));
   }

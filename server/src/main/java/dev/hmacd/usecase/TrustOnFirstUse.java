@@ -73,7 +73,8 @@ final class TrustOnFirstUse {
                   + MAX_WAITING
                   + " in total)"));
     }
-    if (!waiting.tryHold(owner, 1)) {
+    String principal = owner.principal();
+    if (!waiting.tryHold(principal, 1)) {
       waitingOfAll.decrementAndGet();
       refusals.refused(waiting);
       return CompletableFuture.failedFuture(
@@ -86,7 +87,7 @@ final class TrustOnFirstUse {
     return storedOnce(key, owner)
         .whenComplete(
             (_, _) -> {
-              waiting.release(owner, 1);
+              waiting.release(principal, 1);
               waitingOfAll.decrementAndGet();
             });
   }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.testing.LogWatch;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -155,7 +156,8 @@ final class RegistryHealthTest {
 
   @Test
   void refusedChangeIsNoFailure() {
-    assertThatThrownBy(() -> get(registry.accessKeys().disable("owner", "absent")))
+    assertThatThrownBy(
+            () -> get(registry.accessKeys().disable(Owner.of("issuer", "owner"), "absent")))
         .cause()
         .isInstanceOfSatisfying(
             RegistryException.class, e -> assertThat(e.isFileFailure()).isFalse());

@@ -2,6 +2,7 @@ package dev.hmacd.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.RegistryQueue.Urgency;
 import dev.hmacd.testing.Eventually;
 import java.time.Duration;
@@ -59,7 +60,7 @@ final class RegistryQueueTest {
 
   /// Offers an urgent task of an owner that adds its name to the order.
   private boolean offerUrgent(String owner, String name) {
-    return queue.offer(Urgency.URGENT, owner, () -> order.add(name));
+    return queue.offer(Urgency.URGENT, Owner.of("issuer", owner), () -> order.add(name));
   }
 
   /// Opens the gate, and waits until all accepted tasks were executed.
@@ -164,6 +165,22 @@ final class RegistryQueueTest {
     assertThat(order.indexOf("modest " + (modest - 1)))
         .isLessThan(order.indexOf("ordinary " + Urgency.URGENT.places()));
     assertThat(order.getLast()).startsWith("greedy");
+  }
+
+  @Test
+  void tasksOfAPrincipalWithTwoAuthoritiesCountTogether() throws InterruptedException {
+    startBlocked();
+    for (int i = 0; i < Urgency.URGENT.places(); i++) {
+      Owner greedy = Owner.of("authority " + i % 2, "greedy");
+      assertThat(queue.offer(Urgency.URGENT, greedy, () -> order.add("greedy"))).isTrue();
+    }
+    int modest = 0;
+    while (offerUrgent("modest", "modest " + modest)) {
+      modest++;
+    }
+    assertThat(modest).isEqualTo(Urgency.URGENT.places() / 2);
+    runAll();
+    assertThat(order).hasSize(Urgency.URGENT.places() + modest);
   }
 
   @Test

@@ -819,25 +819,43 @@ final class RegistryTest {
     }
   }
 
+  private static Owner owner(String principal) {
+    return Owner.of("issuer", principal);
+  }
+
   @Test
   void ownerHasHalfOfTheQueue() {
     List<CompletableFuture<String>> creating = new ArrayList<>();
     for (int i = 0; i < 128; i++) {
       var work = new CompletableFuture<String>();
       creating.add(work);
-      var _ = registry.writer().forOwner("greedy", () -> work);
+      var _ = registry.writer().forOwner(owner("greedy"), () -> work);
     }
     assertThatThrownBy(
-            () -> get(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1))))
+            () ->
+                get(
+                    registry
+                        .writer()
+                        .forOwner(owner("greedy"), () -> registry.lists().listKeys("", 1))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
-    assertThat(registry.writer().forOwner("other", () -> registry.lists().listKeys("", 1)))
+    assertThat(registry.writer().forOwner(owner("other"), () -> registry.lists().listKeys("", 1)))
         .succeedsWithin(LIMIT);
+    // A principal has one quota for all its authorities.
+    assertThatThrownBy(
+            () ->
+                get(
+                    registry
+                        .writer()
+                        .forOwner(Owner.of("other issuer", "greedy"), CompletableFuture::new)))
+        .satisfies(failsWith(Kind.OWNER_BUSY));
     creating.get(0).complete("done");
     creating.get(1).completeExceptionally(new IllegalStateException());
     for (int i = 0; i < 2; i++) {
-      assertThat(registry.writer().forOwner("greedy", () -> new CompletableFuture<>())).isNotDone();
+      assertThat(registry.writer().forOwner(owner("greedy"), () -> new CompletableFuture<>()))
+          .isNotDone();
     }
-    assertThatThrownBy(() -> get(registry.writer().forOwner("greedy", CompletableFuture::new)))
+    assertThatThrownBy(
+            () -> get(registry.writer().forOwner(owner("greedy"), CompletableFuture::new)))
         .satisfies(failsWith(Kind.OWNER_BUSY));
     // Refused changes do not count.
     creating.get(2).complete("done");
@@ -846,12 +864,12 @@ final class RegistryTest {
                 registry
                     .writer()
                     .forOwner(
-                        "greedy",
+                        owner("greedy"),
                         () -> {
                           throw new IllegalArgumentException("refused");
                         }))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThat(registry.writer().forOwner("greedy", () -> registry.lists().listKeys("", 1)))
+    assertThat(registry.writer().forOwner(owner("greedy"), () -> registry.lists().listKeys("", 1)))
         .succeedsWithin(LIMIT);
   }
 
@@ -911,23 +929,23 @@ final class RegistryTest {
     changes.add(
         registry
             .writer()
-            .stop("admin", disabled.id(), to(KeyState.DISABLED))
+            .stop(owner("admin"), disabled.id(), to(KeyState.DISABLED))
             .thenRun(() -> order.add("DisableKey")));
     changes.add(
         registry
             .accessKeys()
-            .disable("admin", first.id())
+            .disable(owner("admin"), first.id())
             .thenRun(() -> order.add("DisableAccessKey")));
     changes.add(
         registry
             .accessKeys()
-            .delete("admin", second.id())
+            .delete(owner("admin"), second.id())
             .thenRun(() -> order.add("DeleteAccessKey")));
     changes.add(
         registry
             .writer()
             .stop(
-                "admin",
+                owner("admin"),
                 doomed.id(),
                 key -> Optional.of(key.pendingDeletion(NOW.plus(Duration.ofDays(7)))))
             .thenRun(() -> order.add("ScheduleKeyDeletion")));
@@ -985,15 +1003,26 @@ final class RegistryTest {
       changes.add(
           registry
               .writer()
-              .stop("greedy", key.id(), to(KeyState.DISABLED))
+              .stop(owner("greedy"), key.id(), to(KeyState.DISABLED))
               .thenRun(() -> order.add("greedy")));
     }
-    assertThatThrownBy(() -> get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED))))
+    assertThatThrownBy(
+            () -> get(registry.writer().stop(owner("greedy"), key.id(), to(KeyState.DISABLED))))
+        .satisfies(failsWith(Kind.OWNER_BUSY));
+    assertThatThrownBy(
+            () ->
+                get(
+                    registry
+                        .writer()
+                        .stop(
+                            Owner.of("other issuer", "greedy"),
+                            key.id(),
+                            to(KeyState.DISABLED))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
     changes.add(
         registry
             .writer()
-            .stop("admin", key.id(), to(KeyState.DISABLED))
+            .stop(owner("admin"), key.id(), to(KeyState.DISABLED))
             .thenRun(() -> order.add("admin")));
     gate.countDown();
     for (CompletableFuture<?> each : changes) {
@@ -1004,7 +1033,7 @@ final class RegistryTest {
     assertThat(order.indexOf("TagResource")).isEqualTo(8);
     assertThat(order.indexOf("admin")).isEqualTo(16 + 2);
     // Completed changes free their places.
-    get(registry.writer().stop("greedy", key.id(), to(KeyState.DISABLED)));
+    get(registry.writer().stop(owner("greedy"), key.id(), to(KeyState.DISABLED)));
   }
 
   @Test
@@ -1018,19 +1047,19 @@ final class RegistryTest {
     for (int i = 0; i < 256; i++) {
       changes.add(tag(key.id()).thenRun(() -> order.add("TagResource")));
     }
-    for (String owner : List.of("greedy", "eager")) {
+    for (String principal : List.of("greedy", "eager")) {
       for (int i = 0; i < 16; i++) {
         changes.add(
             registry
                 .writer()
-                .stop(owner, key.id(), to(KeyState.DISABLED))
-                .thenRun(() -> order.add(owner)));
+                .stop(owner(principal), key.id(), to(KeyState.DISABLED))
+                .thenRun(() -> order.add(principal)));
       }
     }
     changes.add(
         registry
             .writer()
-            .stop("admin", other.id(), to(KeyState.DISABLED))
+            .stop(owner("admin"), other.id(), to(KeyState.DISABLED))
             .thenRun(() -> order.add("admin")));
     gate.countDown();
     for (CompletableFuture<?> each : changes) {
@@ -1046,12 +1075,12 @@ final class RegistryTest {
   @Test
   void enableKeyNeverUndoesALaterStop() {
     Key key = make();
-    get(registry.writer().stop("admin", key.id(), to(KeyState.DISABLED)));
+    get(registry.writer().stop(owner("admin"), key.id(), to(KeyState.DISABLED)));
     var gate = new CountDownLatch(1);
     block(key.id(), gate);
     CompletableFuture<Key> enabled = registry.writer().update(key.id(), to(KeyState.ENABLED));
     CompletableFuture<Key> disabled =
-        registry.writer().stop("admin", key.id(), to(KeyState.DISABLED));
+        registry.writer().stop(owner("admin"), key.id(), to(KeyState.DISABLED));
     gate.countDown();
     assertThat(get(disabled).state()).isEqualTo(KeyState.DISABLED);
     assertThatThrownBy(() -> get(enabled)).satisfies(failsWith(Kind.OVERTAKEN));
@@ -1065,10 +1094,10 @@ final class RegistryTest {
     var gate = new CountDownLatch(1);
     block(key.id(), gate);
     CompletableFuture<Key> disabled =
-        registry.writer().stop("admin", key.id(), to(KeyState.DISABLED));
+        registry.writer().stop(owner("admin"), key.id(), to(KeyState.DISABLED));
     CompletableFuture<Key> enabled = registry.writer().update(key.id(), to(KeyState.ENABLED));
     CompletableFuture<Key> otherDisabled =
-        registry.writer().stop("admin", other.id(), to(KeyState.DISABLED));
+        registry.writer().stop(owner("admin"), other.id(), to(KeyState.DISABLED));
     gate.countDown();
     assertThat(get(disabled).state()).isEqualTo(KeyState.DISABLED);
     assertThat(get(otherDisabled).state()).isEqualTo(KeyState.DISABLED);
@@ -1086,7 +1115,7 @@ final class RegistryTest {
     List<Supplier<CompletableFuture<?>>> changes =
         List.of(
             () -> registry.writer().update(id, _ -> Optional.empty()),
-            () -> registry.writer().stop("admin", id, _ -> Optional.empty()),
+            () -> registry.writer().stop(owner("admin"), id, _ -> Optional.empty()),
             () -> registry.writer().tag(id, _ -> false, List.of(new Tag("cost", "1"))),
             () -> registry.writer().untag(id, _ -> false, List.of("team")),
             () -> registry.writer().createAlias(alias("new"), id, _ -> false),

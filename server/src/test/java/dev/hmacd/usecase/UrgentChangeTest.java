@@ -17,6 +17,7 @@ import dev.hmacd.v1.AccessKeyServiceGrpc;
 import dev.hmacd.v1.CreateAccessKeyRequest;
 import dev.hmacd.v1.DisableAccessKeyRequest;
 import dev.hmacd.v1.DisableKeyRequest;
+import dev.hmacd.v1.DisableKeyResponse;
 import dev.hmacd.v1.EnableKeyRequest;
 import dev.hmacd.v1.EnableKeyResponse;
 import dev.hmacd.v1.KeyServiceGrpc;
@@ -48,10 +49,13 @@ final class UrgentChangeTest {
 
   private static final int IN_FLIGHT = 128;
 
+  /// How many urgent changes of each principal may be in flight, in addition to [#IN_FLIGHT].
+  private static final int URGENT_IN_FLIGHT = 16;
+
   private final RegistryHold registry = new RegistryHold();
   private final LoopbackDaemon daemon =
       LoopbackDaemon.withAdmin()
-          .allowing("greedy", List.of(Action.TAG_RESOURCE), "*")
+          .allowing("greedy", List.of(Action.TAG_RESOURCE, Action.DISABLE_KEY), "*")
           .allowing("eager", List.of(Action.TAG_RESOURCE), "*")
           .limit("max_call_time: 10m")
           .clock(registry);
@@ -73,17 +77,24 @@ final class UrgentChangeTest {
   }
 
   private static List<ListenableFuture<TagResourceResponse>> flood(Caller caller, String keyId) {
-    var request =
-        TagResourceRequest.newBuilder()
-            .setKeyId(keyId)
-            .addTags(Tag.newBuilder().setTagKey("team").setTagValue("billing"))
-            .build();
-    return IntStream.range(0, CALLS)
-        .mapToObj(_ -> KeyServiceGrpc.newFutureStub(caller.channel()).tagResource(request))
-        .toList();
+    return IntStream.range(0, CALLS).mapToObj(_ -> tag(caller, keyId)).toList();
   }
 
-  private static void awaitRefusals(List<ListenableFuture<TagResourceResponse>> calls, int count) {
+  private static ListenableFuture<TagResourceResponse> tag(Caller caller, String keyId) {
+    return KeyServiceGrpc.newFutureStub(caller.channel())
+        .tagResource(
+            TagResourceRequest.newBuilder()
+                .setKeyId(keyId)
+                .addTags(Tag.newBuilder().setTagKey("team").setTagValue("billing"))
+                .build());
+  }
+
+  private static ListenableFuture<DisableKeyResponse> disable(Caller caller, String keyId) {
+    return KeyServiceGrpc.newFutureStub(caller.channel())
+        .disableKey(DisableKeyRequest.newBuilder().setKeyId(keyId).build());
+  }
+
+  private static void awaitRefusals(List<? extends Future<?>> calls, int count) {
     Eventually.holds(
         count + " calls are refused", () -> calls.stream().filter(Future::isDone).count() >= count);
   }
@@ -164,6 +175,29 @@ final class UrgentChangeTest {
     }
   }
 
+  /// Otherwise, one caller could take all places of ordinary changes.
+  @Test
+  void stopsAndOtherChangesOfACallerShareOneQuota() throws Exception {
+    Caller greedy = daemon.as("greedy");
+    String other = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    try (Held held = registry.block()) {
+      awaitRefusals(flood(greedy, key), CALLS - IN_FLIGHT);
+      List<ListenableFuture<DisableKeyResponse>> stops =
+          IntStream.range(0, CALLS).mapToObj(_ -> disable(greedy, key)).toList();
+      awaitRefusals(stops, CALLS - URGENT_IN_FLIGHT);
+      ListenableFuture<TagResourceResponse> tagged = tag(admin, other);
+      ListenableFuture<DisableKeyResponse> disabled = disable(admin, other);
+      // A connection's requests are read in order, so the two changes are in the queue now.
+      var _ = admin.describe(other);
+      List<Future<?>> changes = List.of(tagged, disabled);
+      assertThat(changes).noneMatch(Future::isDone);
+      held.release();
+      var _ = get(tagged);
+      assertThat(get(disabled).getKeyMetadata().getKeyState())
+          .isEqualTo(KeyState.KEY_STATE_DISABLED);
+    }
+  }
+
   private static long countOf(List<ListenableFuture<TagResourceResponse>> calls, String reason) {
     return calls.stream()
         .map(call -> (StatusRuntimeException) call.exceptionNow())
@@ -177,9 +211,7 @@ final class UrgentChangeTest {
     try (Held held = registry.block()) {
       ListenableFuture<EnableKeyResponse> enabled = enable();
       var _ = admin.describe(key);
-      var disabled =
-          KeyServiceGrpc.newFutureStub(admin.channel())
-              .disableKey(DisableKeyRequest.newBuilder().setKeyId(key).build());
+      ListenableFuture<DisableKeyResponse> disabled = disable(admin, key);
       var _ = admin.describe(key);
       held.release();
       assertThat(get(disabled).getKeyMetadata().getKeyState())
