@@ -3,7 +3,7 @@ package dev.hmacd.token;
 import dev.hmacd.limit.Owner;
 
 /// Callback for the outcome of a token operation: called exactly once, on a thread that must not
-/// block.
+/// block. Must not throw: an exception is logged, and the caller gets no outcome.
 public interface Completion<T> {
   void done(T value);
 

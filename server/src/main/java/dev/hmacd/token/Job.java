@@ -5,6 +5,8 @@ import dev.hmacd.limit.Owner;
 import dev.hmacd.token.TokenException.Kind;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// An operation that waits in the work queue or runs on a lane. A job has exactly one outcome: the
 /// outcome from its lane, or the watchdog's timeout at the deadline, whichever is first.
@@ -16,6 +18,8 @@ abstract class Job<T> {
   /// Cost of an operation other than a MAC: a search or the generation of a key has several PKCS#11
   /// calls.
   private static final int WORK_COST = 8;
+
+  private static final Logger log = LoggerFactory.getLogger(Job.class);
 
   final long deadlineNanos;
   final long queuedAtNanos = System.nanoTime();
@@ -156,16 +160,33 @@ abstract class Job<T> {
     return COMPLETED.compareAndSet(this, false, true);
   }
 
+  /// Delivers the result, unless the job already has an outcome. An exception of the completion
+  /// does not reach the calling thread: a lane or the watchdog must go on to other jobs.
   void done(T value) {
     if (complete()) {
-      completion.done(value);
+      try {
+        completion.done(value);
+      } catch (RuntimeException | Error e) {
+        logThrown(e);
+      }
     }
   }
 
+  /// Delivers a failure, as [#done] delivers a result.
   void failed(TokenException cause) {
     if (complete()) {
-      completion.failed(cause);
+      try {
+        completion.failed(cause);
+      } catch (RuntimeException | Error e) {
+        logThrown(e);
+      }
     }
+  }
+
+  private static void logThrown(Throwable thrown) {
+    log.atError()
+        .setCause(thrown)
+        .log("Outcome of a token operation not delivered: unexpected Java exception");
   }
 
   void late() {

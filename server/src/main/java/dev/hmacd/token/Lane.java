@@ -20,6 +20,7 @@ final class Lane implements Runnable {
 
   private static final Logger log = LoggerFactory.getLogger(Lane.class);
 
+  private final Token token;
   private final Lanes lanes;
   private final WorkQueue queue;
   private final CircuitBreaker circuit;
@@ -43,6 +44,7 @@ final class Lane implements Runnable {
   ///   the time of its creation
   Lane(Token token, Lanes lanes, WorkQueue queue, LaneObserver observer, long lastAnswerNanos) {
     this.lastAnswerNanos = lastAnswerNanos;
+    this.token = token;
     this.lanes = lanes;
     this.queue = queue;
     this.circuit = token.circuit();
@@ -65,10 +67,7 @@ final class Lane implements Runnable {
     try {
       while (!retired) {
         Job<?> job = queue.take();
-        session.refresh();
-        if (job != null) {
-          perform(job);
-        } else if (queue.isStopping()) {
+        if (!tryPerform(job) && queue.isStopping()) {
           return;
         }
       }
@@ -76,6 +75,33 @@ final class Lane implements Runnable {
       session.close();
       lanes.ended(this);
     }
+  }
+
+  /// Prepares the session, and performs a job. An unexpected exception fails the job. It does not
+  /// end the lane, not even an Error: after an OutOfMemoryError, the next job may find enough
+  /// memory.
+  ///
+  /// @param job null if no job waits
+  /// @return whether there was a job
+  private boolean tryPerform(@Nullable Job<?> job) {
+    try {
+      session.refresh();
+      if (job != null) {
+        perform(job);
+      }
+    } catch (RuntimeException | Error e) {
+      session.close(); // It may be in any state.
+      if (job != null) {
+        job.failed(
+            TokenException.fault(
+                Fault.DEVICE, "unexpected Java exception in a token operation", e));
+      }
+      log.atError()
+          .addKeyValue("token_serial", token.info().serial())
+          .setCause(e)
+          .log("Token operation failed with an unexpected Java exception");
+    }
+    return job != null;
   }
 
   private <T> void perform(Job<T> job) {
@@ -121,13 +147,6 @@ final class Lane implements Runnable {
       observer.finished(start - job.queuedAtNanos, end - start);
       lanes.failed(e);
       job.failed(e);
-    } catch (RuntimeException | Error e) {
-      // The session may be in any state after an unexpected error. A lane survives an Error, too:
-      // after an OutOfMemoryError, the next job may find enough memory.
-      log.atError().setCause(e).log("Token operation failed with an unexpected Java exception");
-      session.close();
-      job.failed(
-          TokenException.fault(Fault.DEVICE, "unexpected Java exception in a token operation", e));
     } finally {
       current = null;
       int further = session.takeFurtherCost();

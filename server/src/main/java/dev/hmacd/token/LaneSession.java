@@ -324,13 +324,21 @@ final class LaneSession {
     }
   }
 
+  /// Closes the session, if it is open. Never throws: the lane continues with another session.
   void close() {
     handles.clear();
     healthCheckHandle = null;
     TokenSession open = session;
     session = null;
     if (open != null) {
-      open.close();
+      try {
+        open.close();
+      } catch (RuntimeException | Error e) {
+        log.atError()
+            .addKeyValue("token_serial", token.info().serial())
+            .setCause(e)
+            .log("Session of the token not closed: unexpected Java exception");
+      }
     }
   }
 }

@@ -123,6 +123,7 @@ public final class FaultyToken implements Token {
   private volatile int maxCounted = Integer.MAX_VALUE;
   private volatile boolean nothingIsLocal;
   private volatile @Nullable KeyObject everyKey;
+  private volatile boolean closeThrows;
 
   public FaultyToken(Token real) {
     this.real = real;
@@ -217,6 +218,12 @@ public final class FaultyToken implements Token {
   public FaultyToken everyKeyIs(KeyObject key) {
     everyKey = key;
     return this;
+  }
+
+  /// Sets whether the close of a session throws an unexpected exception after it has closed the
+  /// session.
+  public void closeThrows(boolean does) {
+    closeThrows = does;
   }
 
   /// Limits the number of keys that a count visits, as on a token with very many keys.
@@ -405,6 +412,9 @@ public final class FaultyToken implements Token {
     public void close() {
       sessions.decrementAndGet();
       session.close();
+      if (closeThrows) {
+        throw new IllegalStateException("injected");
+      }
     }
   }
 }

@@ -495,6 +495,64 @@ final class LanesTest {
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
   }
 
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void laneSurvivesACompletionThatThrowsOnAFailure(boolean isError) throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.failing(Call.SIGN, 2, FaultyToken.CKR_DEVICE_ERROR);
+    RecordedCompletion throwing =
+        sign(
+            lanes,
+            LONG,
+            new RecordedCompletion() {
+              @Override
+              public void failed(TokenException cause) {
+                super.failed(cause);
+                if (isError) {
+                  throw new StackOverflowError();
+                }
+                throw new IllegalStateException();
+              }
+            });
+    assertThat(throwing.failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(throwing.answers()).isEqualTo(1);
+  }
+
+  @Test
+  void laneSurvivesASessionWhoseCloseThrows() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    token.closeThrows(true);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    lanes.reopenSessions();
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(2);
+    token.failing(Call.SIGN, 1, FaultyToken.CKR_DEVICE_ERROR);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    assertThat(token.count(Call.OPEN)).isEqualTo(3);
+    lanes.close();
+    assertThat(lanes.all()).isEmpty();
+    assertThat(token.sessions()).isZero();
+  }
+
+  @Test
+  void callWhoseCallerThrowsFailsAndTheLaneContinues() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    RecordedCompletion undecided =
+        sign(
+            lanes,
+            LONG,
+            new RecordedCompletion() {
+              @Override
+              public boolean isAbandoned() {
+                throw new IllegalStateException();
+              }
+            });
+    assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(token.count(Call.SIGN)).isZero();
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  }
+
   /// The call fails closed, and the lane takes the next one.
   @ParameterizedTest
   @ValueSource(classes = {IllegalStateException.class, StackOverflowError.class})
