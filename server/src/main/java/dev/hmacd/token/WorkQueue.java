@@ -41,6 +41,7 @@ final class WorkQueue {
   private final int maxWaiting;
   private final CircuitBreaker circuit;
   private final LogRateLimiter refusals = new LogRateLimiter();
+  private final long idleWaitNanos;
   private final Object lock = new Object();
 
   @GuardedBy("lock")
@@ -59,9 +60,15 @@ final class WorkQueue {
 
   /// @param maxWaiting maximum number of jobs in the queue, without health checks
   WorkQueue(Token token, int maxWaiting) {
+    this(token, maxWaiting, IDLE_WAIT);
+  }
+
+  /// @param idleWait maximum wait of an idle lane for a job, in place of [#IDLE_WAIT]
+  WorkQueue(Token token, int maxWaiting, Duration idleWait) {
     this.token = token;
     this.maxWaiting = maxWaiting;
     this.circuit = token.circuit();
+    this.idleWaitNanos = idleWait.toNanos();
   }
 
   /// Adds a job. A refused job, and a job that the queue evicts for this one, fail on the calling
@@ -172,7 +179,7 @@ final class WorkQueue {
         if (next == null) {
           long now = System.nanoTime();
           if (waiter == null) {
-            end = now + IDLE_WAIT.toNanos();
+            end = now + idleWaitNanos;
           }
           if (stopping || now - end >= 0) {
             return null;

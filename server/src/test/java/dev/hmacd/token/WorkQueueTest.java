@@ -2,26 +2,98 @@ package dev.hmacd.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.testing.Eventually;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/// Outcomes of the jobs of a work queue.
+/// Outcomes of the jobs of a work queue, and the wake-up of its idle threads. An idle thread waits
+/// for an hour, so a missing wake-up fails a test.
 final class WorkQueueTest {
   private static final Duration LONG = Duration.ofHours(1);
   private static final KeyObject KEY = new KeyObject("work queue", "0a");
 
   private final CircuitBreaker circuit = new CircuitBreaker();
-  private final WorkQueue queue = new WorkQueue(100, circuit);
+  private final WorkQueue queue = new WorkQueue(new UnusedToken(circuit), 100, LONG);
+  private final List<Thread> takers = new ArrayList<>();
+  private final List<Job<?>> taken = new CopyOnWriteArrayList<>();
+
+  @AfterEach
+  void stop() throws InterruptedException {
+    queue.stop();
+    awaitTakers();
+  }
+
+  /// Starts threads that take one job each. Returns when they wait for a job.
+  private void startTakers(int count) {
+    for (int i = 0; i < count; i++) {
+      takers.add(
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    Job<?> job = queue.take();
+                    if (job != null) {
+                      taken.add(job);
+                    }
+                  }));
+    }
+    Eventually.holds(
+        "all threads wait for a job",
+        () -> takers.stream().allMatch(each -> each.getState() == Thread.State.TIMED_WAITING));
+  }
+
+  /// Waits until all threads have ended.
+  private void awaitTakers() throws InterruptedException {
+    for (Thread taker : takers) {
+      assertThat(taker.join(Eventually.LIMIT)).as("the idle thread was woken").isTrue();
+    }
+  }
+
+  /// The queue reads only the circuit breaker of its token.
+  private record UnusedToken(CircuitBreaker circuit) implements Token {
+    @Override
+    public TokenInfo info() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public TokenSession open() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean reinitialize(BooleanSupplier needed) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void retryPin() {
+      throw new UnsupportedOperationException();
+    }
+  }
+
+  private static long deadline() {
+    return System.nanoTime() + LONG.toNanos();
+  }
 
   private static Job<byte[]> job(RecordedCompletion completion) {
-    long deadline = System.nanoTime() + LONG.toNanos();
     return Job.sign(
-        new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[1], deadline), completion);
+        new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[1], deadline()),
+        completion);
+  }
+
+  private static Job<byte[]> healthCheck() {
+    return Job.healthCheck(
+        new DaemonKey(DaemonKey.Purpose.PROBE, KEY, "00"), deadline(), new RecordedCompletion());
   }
 
   /// A completion that throws after it has recorded a failure.
@@ -53,6 +125,50 @@ final class WorkQueueTest {
     assertThat(completions)
         .allMatch(completion -> completion.hasFailed(kind))
         .allMatch(completion -> completion.answers() == 1);
+  }
+
+  @Test
+  void eachIdleThreadTakesAJob() throws InterruptedException {
+    int count = 8;
+    startTakers(count);
+    List<Job<?>> jobs = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      jobs.add(job(new RecordedCompletion()));
+    }
+    jobs.forEach(queue::add);
+    awaitTakers();
+    assertThat(taken).containsExactlyInAnyOrderElementsOf(jobs);
+  }
+
+  @Test
+  void eachHealthCheckWakesAnIdleThread() throws InterruptedException {
+    int count = 4;
+    startTakers(count);
+    for (int i = 0; i < count; i++) {
+      queue.add(healthCheck());
+    }
+    awaitTakers();
+    assertThat(taken).hasSize(count);
+  }
+
+  @Test
+  void eachJobThatIsGivenBackWakesAnIdleThread() throws InterruptedException {
+    startTakers(4);
+    for (int i = 0; i < 2; i++) {
+      queue.giveBack(job(new RecordedCompletion()));
+      queue.giveBack(healthCheck());
+    }
+    awaitTakers();
+    assertThat(taken).hasSize(4);
+    assertThat(taken).filteredOn(Job::isHealthCheck).hasSize(2);
+  }
+
+  @Test
+  void stopWakesAllIdleThreads() throws InterruptedException {
+    startTakers(4);
+    queue.stop();
+    awaitTakers();
+    assertThat(taken).isEmpty();
   }
 
   @Test
