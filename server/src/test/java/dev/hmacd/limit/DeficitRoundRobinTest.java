@@ -212,6 +212,7 @@ final class DeficitRoundRobinTest {
       add("name " + i, 1);
     }
     assertThat(queue.contains(owner("name " + (names - 1)))).isTrue();
+    assertThat(queue.contains(owner("never added"))).as("shares the node of other names").isTrue();
     assertThat(poll(names)).doesNotHaveDuplicates();
     assertThat(queue.size()).isZero();
   }
