@@ -66,4 +66,13 @@ record AwsError(int status, String code, @Nullable String message) {
         "Rate exceeded: too many requests of this client are in flight. Wait for answers before"
             + " you send more.");
   }
+
+  /// As [#throttledCaller], but for the queue of a token: the principals of one authority share its
+  /// places. The daemon is the authority of all principals with access keys.
+  static AwsError throttledAtToken() {
+    return of(
+        "ThrottlingException",
+        "Rate exceeded: too many requests of this client, or of other clients with access keys,"
+            + " are in flight. Wait for answers before you send more.");
+  }
 }

@@ -90,9 +90,9 @@ final class AwsErrors {
           AwsError.unsupported(null);
       case Failure.MechanismNotSupported(var spec) ->
           AwsError.unsupported("The token has no mechanism for key spec " + spec + ".");
-      case Failure.TokenBusy(var bound) -> throttled(bound);
-      case Failure.RegistryBusy(var bound) -> throttled(bound);
-      case Failure.MemoryBusy(var bound) -> throttled(bound);
+      case Failure.TokenBusy(var bound) -> throttled(bound, AwsError.throttledAtToken());
+      case Failure.RegistryBusy(var bound) -> throttled(bound, AwsError.throttledCaller());
+      case Failure.MemoryBusy(var bound) -> throttled(bound, AwsError.throttledCaller());
       case Failure.DeadlineExceeded(), Failure.RegistryUnavailable(), Failure.Stopping() ->
           new AwsError(
               503,
@@ -114,10 +114,10 @@ final class AwsErrors {
     };
   }
 
-  private static AwsError throttled(Failure.Bound bound) {
+  private static AwsError throttled(Failure.Bound bound, AwsError ofCaller) {
     return switch (bound) {
       case OF_ALL -> AwsError.throttled();
-      case OF_CALLER -> AwsError.throttledCaller();
+      case OF_CALLER -> ofCaller;
     };
   }
 

@@ -168,8 +168,8 @@ final class Statuses {
               switch (bound) {
                 case OF_ALL -> "the queue of the token is full: retry later";
                 case OF_CALLER ->
-                    "too many calls of this client are in flight: wait for answers before you send"
-                        + " more";
+                    "too many calls of this client, or of clients of its authority, are in flight:"
+                        + " wait for answers before you send more";
               },
               Map.of());
       case Failure.RegistryBusy(var bound) ->

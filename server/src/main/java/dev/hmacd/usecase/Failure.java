@@ -157,7 +157,8 @@ public sealed interface Failure {
   enum Bound {
     /// The limit for all callers together was reached.
     OF_ALL,
-    /// The limit for one caller was reached.
+    /// The limit for one caller was reached. The callers of one authority share the places in the
+    /// queue of a token, so this can also be the limit for the callers of its authority.
     OF_CALLER
   }
 

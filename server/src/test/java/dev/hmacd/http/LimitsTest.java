@@ -656,7 +656,8 @@ final class LimitsTest {
         assertThat(refused.body())
             .isEqualTo(
                 "{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded: too many requests"
-                    + " of this client are in flight. Wait for answers before you send more.\"}");
+                    + " of this client, or of other clients with access keys, are in flight. Wait"
+                    + " for answers before you send more.\"}");
         other.write(admin.bytes("GenerateMac", mac));
         Eventually.holds(
             "the other principal's request is accepted",

@@ -351,7 +351,8 @@ final class BoundsTest {
         .isEqualTo(new End.Answered(Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY", ""));
     assertThat(((End.Answered) end).text())
         .startsWith(
-            "too many calls of this client are in flight: wait for answers before you send more");
+            "too many calls of this client, or of clients of its authority, are in flight: wait for"
+                + " answers before you send more");
   }
 
   /// Abandons calls 1 to 9, and returns a connection of the same caller.
