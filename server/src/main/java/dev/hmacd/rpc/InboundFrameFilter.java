@@ -134,8 +134,9 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       throws Http2Exception {
     decoded();
     Http2Stream known = connection.stream(streamId);
-    if (known != null && memory.request(known) != null) {
-      // gRPC would start a second call on the stream, and lose the first.
+    if (known != null && memory.hasHeaders(known)) {
+      // gRPC would start a second call on the stream, and lose the first. The stream of a refused
+      // call is open, too, until the client ends its request.
       throw Http2Exception.streamError(
           streamId, Http2Error.PROTOCOL_ERROR, "a gRPC request has no trailers");
     }

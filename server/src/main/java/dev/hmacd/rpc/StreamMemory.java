@@ -45,7 +45,8 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// value of [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 
-  /// Key of the stream property for the size of the headers that gRPC keeps, in bytes.
+  /// Key of the stream property for the size of the headers that gRPC keeps, in bytes. Each
+  /// stream has this property after the headers of its request, even if the call was refused.
   private final Http2Connection.PropertyKey headersKey;
 
   /// The context of the gRPC handler; null until [#start].
@@ -97,14 +98,19 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
     request.attach(this);
   }
 
-  /// Counts headers of a stream that gRPC keeps until the end of the stream.
+  /// Counts headers of a stream that gRPC keeps until the end of the stream. Called once for each
+  /// stream.
   ///
   /// @param bytes size of these headers in bytes
   void addHeaders(Http2Stream stream, long bytes) {
-    if (bytes > 0) {
-      var _ = stream.setProperty(headersKey, bytes);
-      headerBytes += bytes;
-    }
+    var _ = stream.setProperty(headersKey, bytes);
+    headerBytes += bytes;
+  }
+
+  /// Whether the headers of a stream's request were counted with [#addHeaders].
+  boolean hasHeaders(Http2Stream stream) {
+    @Nullable Long bytes = stream.getProperty(headersKey);
+    return bytes != null;
   }
 
   private void releaseHeaders(Http2Stream stream) {

@@ -44,6 +44,7 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -396,6 +397,50 @@ final class BadFrameTest {
       }
       mac.assertServed(caller, 3);
     }
+  }
+
+  static Stream<Arguments> refusedCalls() {
+    return Stream.of(
+        argumentSet("unknown method", callHeaders("/hmacd.v1.MacService/Sign")),
+        argumentSet("path without slash", callHeaders("*")),
+        argumentSet(
+            "no path and no authority",
+            headers(
+                ":method",
+                "POST",
+                ":scheme",
+                "https",
+                "content-type",
+                "application/grpc",
+                "te",
+                "trailers")));
+  }
+
+  /// Otherwise, gRPC would start another call on the stream.
+  @ParameterizedTest
+  @MethodSource("refusedCalls")
+  void secondHeadersOfARefusedCallResetItsStream(byte[] first) throws IOException {
+    try (RawHttp2 caller = daemon.raw("admin").preface()) {
+      assertSecondHeadersRefused(caller, first);
+      mac.assertServed(caller, 3);
+    }
+  }
+
+  @Test
+  void secondHeadersOfAnUnauthenticatedCallResetItsStream() throws IOException {
+    SSLContext nobody = daemon.ca().context(daemon.ca().issue(b -> b.subject("O=nobody")));
+    try (RawHttp2 caller =
+        new RawHttp2(nobody.getSocketFactory().createSocket("127.0.0.1", daemon.port()))) {
+      assertSecondHeadersRefused(caller.preface(), callHeaders(PATH));
+    }
+  }
+
+  private static void assertSecondHeadersRefused(RawHttp2 caller, byte[] first)
+      throws IOException {
+    caller.frame(HEADERS, END_HEADERS, 1, first);
+    assertThat(caller.end(1)).isInstanceOf(End.Answered.class);
+    caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, callHeaders(PATH));
+    assertThat(caller.end(1)).isEqualTo(new End.Reset(Http2Error.PROTOCOL_ERROR));
   }
 
   static Stream<Arguments> connections() {
