@@ -107,7 +107,9 @@ final class LaneWatchdog {
         }
         return;
       }
-      lanes.replace(lane);
+      if (!lanes.replace(lane)) {
+        return;
+      }
       maximumLogged = false;
       log.atWarn()
           .addKeyValue("token_serial", token.info().serial())

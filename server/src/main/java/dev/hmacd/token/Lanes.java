@@ -38,6 +38,9 @@ public final class Lanes implements AutoCloseable {
   /// Active lanes, and replaced lanes that hang in PKCS#11 calls.
   private final List<Lane> lanes = new CopyOnWriteArrayList<>();
 
+  /// Held while a lane is replaced, and while the stop begins: no lane is added after the stop.
+  private final Object replacement = new Object();
+
   private final AtomicInteger reopenings = new AtomicInteger();
   private volatile @Nullable DaemonKey healthCheckKey;
 
@@ -207,11 +210,19 @@ public final class Lanes implements AutoCloseable {
   }
 
   /// Replaces a lane that hangs. The replaced lane ends after its native call.
-  void replace(Lane lane) {
-    lane.retire();
-    Lane fresh = lane(lane.lastAnswerNanos());
-    lanes.add(fresh);
-    start(fresh);
+  ///
+  /// @return false if the stop has begun; then the lane is not replaced
+  boolean replace(Lane lane) {
+    synchronized (replacement) {
+      if (queue.isStopping()) {
+        return false;
+      }
+      lane.retire();
+      Lane fresh = lane(lane.lastAnswerNanos());
+      lanes.add(fresh);
+      start(fresh);
+      return true;
+    }
   }
 
   /// Removes a lane whose thread ends.
@@ -272,7 +283,9 @@ public final class Lanes implements AutoCloseable {
   /// hangs ends after its native call.
   @Override
   public void close() {
-    queue.stop();
+    synchronized (replacement) {
+      queue.stop();
+    }
     List<Lane> all = List.copyOf(lanes);
     long end = System.nanoTime() + settings.stop().toNanos();
     try {

@@ -676,6 +676,20 @@ final class LanesTest {
     assertThat(hanging.answers()).isEqualTo(1);
   }
 
+  /// The stop waits for the lanes that exist at its start.
+  @Test
+  void hangingLaneIsNotReplacedAfterTheStop() throws TokenException {
+    Gate gate = blocking(Call.SIGN);
+    Lanes lanes = lanes(1, 10, SHORT);
+    RecordedCompletion hanging = hold(lanes, gate, LONG);
+    lanes.close();
+    Lane lane = lanes.all().getFirst();
+    assertThat(lanes.replace(lane)).isFalse();
+    assertThat(lane.isRetired()).isFalse();
+    assertThat(lanes.all()).containsExactly(lane);
+    assertThat(hanging.failure().kind()).isEqualTo(Kind.STOPPED);
+  }
+
   @Test
   void everyCallIsAnsweredOnceDuringAConcurrentClose() throws Exception {
     for (int round = 0; round < 30; round++) {
