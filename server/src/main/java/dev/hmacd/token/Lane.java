@@ -66,8 +66,10 @@ final class Lane implements Runnable {
   public void run() {
     try {
       while (!retired) {
+        // Read before the take: a job may arrive between an empty take and the stop.
+        boolean stopping = queue.isStopping();
         Job<?> job = queue.take();
-        if (!tryPerform(job) && queue.isStopping()) {
+        if (!tryPerform(job) && stopping) {
           return;
         }
       }
