@@ -38,6 +38,13 @@ var grpcAttacks = []attack{
 			p.preface(1 << 30)
 			return p.flush()
 		}},
+	{name: "grpc-paths", connections: 2000, dial: withPaths(10),
+		what: "a chain of ten forged certificates, in which many paths lead to the name of the daemon's authority: the " +
+			"daemon refuses the handshake",
+		act: func(_ *world, p *peer) error {
+			p.preface(1 << 30)
+			return p.flush()
+		}},
 	{name: "grpc-sessions", connections: 20_000, dial: withChain(tls.VersionTLS12, 12_000, 0), long: true,
 		what: "TLS 1.2 with a chain of client certificates of 12 kB; the client closes each connection at once",
 		act: func(_ *world, p *peer) error {

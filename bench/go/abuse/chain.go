@@ -36,6 +36,47 @@ func withChain(version uint16, size, flight int) dialer {
 	}
 }
 
+// withPaths returns a dialer with a forged chain of count certificates.
+func withPaths(count int) dialer {
+	made := sync.OnceValue(func() *tls.Certificate { return forgedPaths(count) })
+	return func(w *world, source int) (net.Conn, error) {
+		config := w.tlsOf("none").Clone()
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return made(), nil
+		}
+		return w.dialTLS(source, config, &cutting{})
+	}
+}
+
+// forgedPaths makes a chain without order. Its authorities have different keys and two names, one of them the
+// name of the daemon's authority. So many paths lead from name to name.
+func forgedPaths(count int) *tls.Certificate {
+	const other = "other"
+	names := [][2]string{{other, authorityName}, {authorityName, other}, {authorityName, authorityName}}
+	der, key := forged("none", authorityName, false)
+	chain := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	for i := range count - 1 {
+		pair := names[i%len(names)]
+		authority, _ := forged(pair[0], pair[1], true)
+		chain.Certificate = append(chain.Certificate, authority)
+	}
+	return chain
+}
+
+// forged makes a certificate of a named issuer that the certificate's own key signs.
+func forged(subject, issuer string, isAuthority bool) ([]byte, *ecdsa.PrivateKey) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(err)
+	certificate, err := pki.NewTemplate(subject)
+	check(err)
+	certificate.BasicConstraintsValid, certificate.IsCA = true, isAuthority
+	parent, err := pki.NewTemplate(issuer)
+	check(err)
+	der, err := x509.CreateCertificate(rand.Reader, certificate, parent, key.Public(), key)
+	check(err)
+	return der, key
+}
+
 // padding makes certificates that only lengthen a chain. They differ in their serial number, so that the
 // daemon cannot share one copy. Their signatures do not match, and no certification path needs them.
 type padding struct {

@@ -22,6 +22,9 @@ import (
 // nobody is the uid of the modest caller on the Unix socket, if this program runs as root.
 const nobody = 65534
 
+// authorityName is the common name of the authority in client_ca.
+const authorityName = "abuse"
+
 // world is the configuration of attackers and of the modest caller.
 type world struct {
 	Dir                string
@@ -137,7 +140,7 @@ func freeAddress() string {
 
 func certificates(dir string) {
 	check(os.MkdirAll(dir, 0o755))
-	authority, err := pki.NewAuthority("abuse")
+	authority, err := pki.NewAuthority(authorityName)
 	check(err)
 	check(pki.WriteAuthorities(filepath.Join(dir, "ca.pem"), authority))
 	check(authority.IssueServer(dir, "server"))

@@ -27,6 +27,11 @@ import javax.net.ssl.X509ExtendedTrustManager;
 /// A refusal has the error code of its reason, from which the TLS library derives the alert for the
 /// client. Without the code, the client gets `internal_error`.
 final class ClientTrustManager extends X509ExtendedTrustManager {
+  /// Maximum number of certificates in a chain. For a chain without order, the JDK searches the
+  /// paths between names, and verifies signatures only at a trust anchor's name. A caller without
+  /// credentials can send a chain in which the number of paths is exponential in its length.
+  static final int MAX_CHAIN = 6;
+
   private final List<AnchorGroup> groups = new ArrayList<>();
   private final X509Certificate[] anchors;
 
@@ -75,10 +80,16 @@ final class ClientTrustManager extends X509ExtendedTrustManager {
     void run(X509ExtendedTrustManager pkix) throws CertificateException;
   }
 
-  /// Validates a chain: the anchors of one group must accept it, and their name constraints must
-  /// permit it.
+  /// Validates a chain of at most [#MAX_CHAIN] certificates: the anchors of one group must accept
+  /// it, and their name constraints must permit it.
   private void validate(X509Certificate[] chain, Validation validation)
       throws CertificateException {
+    if (chain.length > MAX_CHAIN) {
+      throw refusal(
+          new CertificateException(
+              "the chain has %d certificates, the maximum is %d"
+                  .formatted(chain.length, MAX_CHAIN)));
+    }
     CertificateException failure = null;
     for (AnchorGroup group : groups) {
       try {

@@ -16,8 +16,8 @@ import javax.net.ssl.SSLException;
 public enum HandshakeFailure {
   /// The client presented no certificate.
   NO_CERTIFICATE,
-  /// No authority of `client_ca` issued the client's certificate, or the certificate is not for
-  /// clients.
+  /// No authority of `client_ca` issued the client's certificate, the certificate is not for
+  /// clients, or its chain has too many certificates.
   UNTRUSTED_CERTIFICATE,
   /// A certificate in the client's chain has expired, or is not valid yet.
   EXPIRED_CERTIFICATE,

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// The memory that a client's certificate chain needs: its bound, its count, and its end.
+/// The bounds on a client's certificate chain. The memory that it needs: its count, and its end.
 final class CertificateChainTest {
   private static final String MEMORY = "hmacd_connection_memory_bytes";
 
@@ -32,6 +32,9 @@ final class CertificateChainTest {
   private static final int TOO_LONG = 17_000;
 
   private static final int LONG = 14_000;
+
+  /// The maximum number of certificates in a chain.
+  private static final int MAX_CERTIFICATES = 6;
 
   /// Upper bounds on the memory of idle connections whose chains have the usual length: 27 KiB for
   /// each connection.
@@ -97,6 +100,29 @@ final class CertificateChainTest {
       Eventually.holds("the chain is counted", () -> daemon.metric(MEMORY) > TWO_CONNECTIONS);
     }
     awaitOnlyTheAdmin();
+  }
+
+  /// A chain of the admin with this number of valid certificates, including that of the root.
+  private static X509Bundle chainOf(int certificates) {
+    TestCa authority = daemon.ca();
+    for (int i = 2; i < certificates; i++) {
+      authority = authority.subordinate("below-" + i);
+    }
+    X509Bundle chain = authority.client("admin");
+    assertThat(chain.getCertificatePath()).hasSize(certificates);
+    return chain;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
+  void chainOfTooManyCertificatesIsRefused(String version) throws IOException {
+    X509Bundle most = chainOf(MAX_CERTIFICATES);
+    X509Bundle tooMany = chainOf(MAX_CERTIFICATES + 1);
+    try (RawHttp2 caller = new RawHttp2(socket(most, version)).preface()) {
+      mac.assertServed(caller, 1);
+    }
+    assertThat(mac.isDisconnected(() -> new RawHttp2(socket(tooMany, version)).preface())).isTrue();
+    mac.assertServed(admin);
   }
 
   private static void awaitOnlyTheAdmin() {

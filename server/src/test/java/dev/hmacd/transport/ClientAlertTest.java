@@ -83,6 +83,17 @@ final class ClientAlertTest {
       X509Bundle certificate() {
         return daemon.ca().issue(b -> named(b).addExtendedKeyUsageServerAuth());
       }
+    },
+    TOO_MANY_CERTIFICATES("bad_certificate") {
+      @Override
+      X509Bundle certificate() {
+        // The chain also has the client's own certificate and that of the root.
+        TestCa authority = daemon.ca();
+        for (int i = 2; i <= ClientTrustManager.MAX_CHAIN; i++) {
+          authority = authority.subordinate("below-" + i);
+        }
+        return authority.client("admin");
+      }
     };
 
     private final String alert;
