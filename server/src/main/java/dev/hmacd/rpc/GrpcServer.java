@@ -38,6 +38,7 @@ import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -265,15 +266,12 @@ public final class GrpcServer implements AutoCloseable {
           ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
       // `authenticated` closes the connection above the bound on connections. gRPC gets the close
       // event.
-      var route =
-          new Connections.Route(
-              attributes.get(Grpc.TRANSPORT_ATTR_LOCAL_ADDR),
-              attributes.get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+      Channel connection = Objects.requireNonNull(attributes.get(TlsNegotiator.CONNECTION));
       Object owner = owner(credentials);
       if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
-        handshakes.failed(HandshakeFailure.NO_PRINCIPAL, route.remote());
+        handshakes.failed(HandshakeFailure.NO_PRINCIPAL, connection.remoteAddress());
       }
-      boolean _ = bound.authenticated(route, owner, heapBytes(credentials));
+      boolean _ = bound.authenticated(connection, owner, heapBytes(credentials));
       return attributes.toBuilder().set(TransportCredentials.KEY, credentials).build();
     }
 

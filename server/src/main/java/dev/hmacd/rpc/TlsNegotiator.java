@@ -8,6 +8,7 @@ import io.grpc.netty.InternalProtocolNegotiationEvent;
 import io.grpc.netty.InternalProtocolNegotiator;
 import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.ProtocolNegotiationEvent;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -25,6 +26,10 @@ import org.slf4j.LoggerFactory;
 /// uses the same internal API.
 final class TlsNegotiator implements InternalProtocolNegotiator.ProtocolNegotiator {
   private static final Logger log = LoggerFactory.getLogger(TlsNegotiator.class);
+
+  /// The transport attribute with the connection. The addresses do not identify a connection: a
+  /// client can use a port again before the daemon knows that its earlier connection was reset.
+  static final Attributes.Key<Channel> CONNECTION = Attributes.Key.create("hmacd-connection");
 
   private static final AsciiString SCHEME = AsciiString.of("https");
 
@@ -53,7 +58,7 @@ final class TlsNegotiator implements InternalProtocolNegotiator.ProtocolNegotiat
   public void close() {}
 
   /// Delays gRPC's negotiation event until the TLS handshake has succeeded, and adds the TLS
-  /// session to the event. Without the event, gRPC reads no request.
+  /// session and the connection to the event. Without the event, gRPC reads no request.
   private final class HandshakeHandler extends ChannelInboundHandlerAdapter {
     private final ChannelHandler next;
 
@@ -99,6 +104,7 @@ final class TlsNegotiator implements InternalProtocolNegotiator.ProtocolNegotiat
       Attributes attributes =
           InternalProtocolNegotiationEvent.getAttributes(negotiation).toBuilder()
               .set(Grpc.TRANSPORT_ATTR_SSL_SESSION, handler.engine().getSession())
+              .set(CONNECTION, context.channel())
               .build();
       context.pipeline().replace(context.name(), null, next);
       context.fireUserEventTriggered(

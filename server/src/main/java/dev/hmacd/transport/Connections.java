@@ -11,14 +11,16 @@ import io.netty.channel.ServerChannelRecvByteBufAllocator;
 import io.netty.util.AttributeKey;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.SequencedSet;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -60,7 +62,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// Unauthenticated connections by source address, oldest first. An address without connections
   /// has no entry. No connection is closed under the lock of this map.
   @GuardedBy("this")
-  private final Map<InetAddress, Map<Route, Channel>> pending = new LinkedHashMap<>();
+  private final Map<InetAddress, SequencedSet<Channel>> pending = new LinkedHashMap<>();
 
   @GuardedBy("this")
   private int pendingCount;
@@ -72,17 +74,6 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   /// The listening channel while it accepts no connections; null while it accepts.
   @GuardedBy("this")
   private @Nullable Channel paused;
-
-  /// The two addresses of a connection. One client port may be connected to several addresses of
-  /// this machine.
-  ///
-  /// @param local null if the transport does not know this address
-  /// @param remote null if the transport does not know this address
-  public record Route(@Nullable SocketAddress local, @Nullable SocketAddress remote) {
-    static Route of(Channel connection) {
-      return new Route(connection.localAddress(), connection.remoteAddress());
-    }
-  }
 
   /// Limits of a listener's connections.
   ///
@@ -127,7 +118,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     refused.incrementAndGet();
     long times = pendingRefusals.happened();
     if (times > 0) {
-      logRefused(connection, source(Route.of(connection)), times)
+      logRefused(connection, source(connection), times)
           .log("Connections closed: maximum of unauthenticated connections reached");
     }
     closeAtOnce(connection);
@@ -165,26 +156,25 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     Channel connection = (Channel) message;
-    Route route = Route.of(connection);
     Object principal = identify.apply(connection);
     if (principal != null && !shares.enter(principal, connection)) {
       countRefused(connection, principal);
       connection.unsafe().closeForcibly();
       return;
     }
-    Object owner = principal == null ? source(route) : principal;
+    Object owner = principal == null ? source(connection) : principal;
     var account = budget.open(connection, owner, settings.idleBytes());
     var meter =
         new ConnectionMeter(
             connection, account, owner, settings.idleBytes(), settings.timeout().toNanos());
     connection.pipeline().addFirst(meter, meter.input());
     if (principal == null) {
-      addPending(route, connection);
+      addPending(connection);
     } else {
       meter.authenticated(principal);
     }
     opened(context.channel());
-    var _ = connection.closeFuture().addListener(_ -> closed(route, connection, meter));
+    var _ = connection.closeFuture().addListener(_ -> closed(connection, meter));
     context.fireChannelRead(message);
   }
 
@@ -197,11 +187,14 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void addPending(Route route, Channel connection) {
+  private void addPending(Channel connection) {
     Channel evicted = null;
     synchronized (this) {
-      pending.computeIfAbsent(source(route), _ -> new LinkedHashMap<>()).put(route, connection);
-      pendingCount++;
+      if (pending
+          .computeIfAbsent(source(connection), _ -> new LinkedHashSet<>())
+          .add(connection)) {
+        pendingCount++;
+      }
       if (pendingCount > settings.maxPending()) {
         evicted = pollPending(connection);
       }
@@ -211,7 +204,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void closed(Route route, Channel connection, ConnectionMeter meter) {
+  private void closed(Channel connection, ConnectionMeter meter) {
     meter.account().close(); // Also for a connection that was never registered.
     Object principal = meter.principal();
     if (principal != null) {
@@ -220,7 +213,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     Channel listening;
     synchronized (this) {
       open--;
-      removePending(route, connection);
+      removePending(connection);
       listening = paused;
       paused = null;
     }
@@ -235,14 +228,12 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   ///   memory of an idle connection
   /// @return false if the connection is no longer pending, or was closed at once because it got no
   ///   permit
-  public boolean authenticated(Route route, Object principal, long credentialsBytes) {
-    Channel connection;
+  public boolean authenticated(Channel connection, Object principal, long credentialsBytes) {
     synchronized (this) {
-      var same = pending.get(source(route));
-      connection = same == null ? null : same.get(route);
-    }
-    if (connection == null) {
-      return false;
+      Set<Channel> same = pending.get(source(connection));
+      if (same == null || !same.contains(connection)) {
+        return false;
+      }
     }
     ConnectionMeter.of(connection).credentials(credentialsBytes);
     return authenticated(connection, principal);
@@ -263,7 +254,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     }
     if (before == null) {
       synchronized (this) {
-        removePending(Route.of(connection), connection);
+        removePending(connection);
       }
     } else {
       boolean _ = shares.leave(before, connection);
@@ -284,24 +275,24 @@ public final class Connections extends ChannelInboundHandlerAdapter {
     if (pending.isEmpty()) {
       return null;
     }
-    var most = Collections.max(pending.values(), Comparator.comparingInt(Map::size));
-    var eldest = most.entrySet().iterator().next();
-    if (eldest.getValue().equals(newer)) {
+    Channel eldest =
+        Collections.max(pending.values(), Comparator.comparingInt(Set::size)).getFirst();
+    if (eldest.equals(newer)) {
       return null;
     }
-    removePending(eldest.getKey(), eldest.getValue());
-    return eldest.getValue();
+    removePending(eldest);
+    return eldest;
   }
 
   /// Removes a connection from the pending connections, if the connection is pending.
   @GuardedBy("this")
-  private void removePending(Route route, Channel connection) {
-    InetAddress source = source(route);
-    Map<Route, Channel> same = pending.get(source);
+  private void removePending(Channel connection) {
+    InetAddress source = source(connection);
+    Set<Channel> same = pending.get(source);
     if (same == null) {
       return;
     }
-    if (same.remove(route, connection)) {
+    if (same.remove(connection)) {
       pendingCount--;
     }
     if (same.isEmpty()) {
@@ -311,9 +302,9 @@ public final class Connections extends ChannelInboundHandlerAdapter {
 
   /// The peer's IPv4 address, or the 64-bit prefix of its IPv6 address. Usually, one party has a
   /// whole IPv6 prefix.
-  private static InetAddress source(Route route) {
+  private static InetAddress source(Channel connection) {
     InetAddress address =
-        route.remote() instanceof InetSocketAddress inet
+        connection.remoteAddress() instanceof InetSocketAddress inet
             ? inet.getAddress()
             : InetAddress.getLoopbackAddress();
     byte[] bytes = address.getAddress();

@@ -12,6 +12,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -88,6 +90,46 @@ final class ConnectionsTest {
 
   private void connect(Channel listening) throws IOException {
     callers.add(RawHttp1.to(((InetSocketAddress) listening.localAddress()).getPort()));
+  }
+
+  /// Accepts a connection without a socket. All such connections have the same two addresses.
+  private Channel accept() {
+    var connection = new EmbeddedChannel();
+    boolean _ = new EmbeddedChannel(connections).writeInbound(connection);
+    return connection;
+  }
+
+  /// A client can use a port again before the daemon knows that the earlier connection was reset.
+  @Test
+  void pendingConnectionsWithTheSameAddressesLeaveTheirPlaces() {
+    for (int round = 0; round <= MAX_PENDING; round++) {
+      Channel earlier = accept();
+      Channel later = accept();
+      boolean isEarlierFirst = round % 2 == 0;
+      var _ = (isEarlierFirst ? earlier : later).close();
+      var _ = (isEarlierFirst ? later : earlier).close();
+    }
+    for (int i = 0; i < MAX_PENDING; i++) {
+      var _ = accept();
+    }
+    assertThat(connections.refused()).isZero();
+    assertThat(connections.open()).isEqualTo(MAX_PENDING);
+    var _ = accept();
+    assertThat(connections.refused()).isEqualTo(1);
+    assertThat(connections.open()).isEqualTo(MAX_PENDING);
+  }
+
+  @Test
+  void authenticationConcernsItsOwnConnectionOnly() {
+    Channel earlier = accept();
+    Channel later = accept();
+    assertThat(connections.authenticated(earlier, "principal", 0)).isTrue();
+    assertThat(ConnectionMeter.of(earlier).principal()).isEqualTo("principal");
+    assertThat(ConnectionMeter.of(later).principal()).isNull();
+    assertThat(connections.evictOldestPending(earlier)).isTrue();
+    assertThat(earlier.isOpen()).isTrue();
+    assertThat(later.isOpen()).isFalse();
+    assertThat(connections.authenticated(later, "principal", 0)).isFalse();
   }
 
   /// A busy event loop closes evicted connections late. On a busy machine each event loop is busy.
