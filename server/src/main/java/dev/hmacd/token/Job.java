@@ -5,6 +5,7 @@ import dev.hmacd.limit.Owner;
 import dev.hmacd.token.TokenException.Kind;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,6 +83,12 @@ abstract class Job<T> {
     @Override
     boolean isRepeatable() {
       return true;
+    }
+
+    /// Clears a late MAC: the secret of an access key is made from a MAC.
+    @Override
+    void discard(byte[] mac) {
+      Arrays.fill(mac, (byte) 0);
     }
   }
 
@@ -169,8 +176,13 @@ abstract class Job<T> {
       } catch (RuntimeException | Error e) {
         logThrown(e);
       }
+    } else {
+      discard(value);
     }
   }
+
+  /// Called with a late result, which no caller gets.
+  void discard(T value) {}
 
   /// Delivers a failure, as [#done] delivers a result.
   void failed(TokenException cause) {

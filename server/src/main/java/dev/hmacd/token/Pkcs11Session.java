@@ -7,6 +7,7 @@ import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.token.TokenException.Fault;
 import dev.hmacd.token.TokenException.Kind;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -185,15 +186,23 @@ final class Pkcs11Session implements TokenSession {
     try (var _ = handles.enter(epoch)) {
       long before = handles.finishedSearches();
       byte[] mac = module.sign(session, mechanism, handle, message);
-      if (mac.length != algorithm.macBytes()) {
-        throw TokenException.fault(
-            Fault.DEVICE, "C_Sign returned a MAC of " + mac.length + " bytes");
+      boolean isReleased = false;
+      try {
+        if (mac.length != algorithm.macBytes()) {
+          throw TokenException.fault(
+              Fault.DEVICE, "C_Sign returned a MAC of " + mac.length + " bytes");
+        }
+        requireTrust(handle, before);
+        if (shared.verify() && !module.verify(session, mechanism, handle, message, mac)) {
+          throw TokenException.fault(Fault.WRONG_MAC, "C_Verify refused the MAC of C_Sign");
+        }
+        isReleased = true;
+        return mac;
+      } finally {
+        if (!isReleased) {
+          Arrays.fill(mac, (byte) 0); // The secret of an access key is made from a MAC.
+        }
       }
-      requireTrust(handle, before);
-      if (shared.verify() && !module.verify(session, mechanism, handle, message, mac)) {
-        throw TokenException.fault(Fault.WRONG_MAC, "C_Verify refused the MAC of C_Sign");
-      }
-      return mac;
     } catch (TokenException e) {
       if (e.fault() == Fault.OBJECT) {
         handles.endEpoch(epoch);
