@@ -4,8 +4,10 @@ import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +18,14 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
 
   private static final String FURTHER_NAMES = "";
 
+  /// Bound on the memory of [#sharing].
+  private static final int MAX_SHARING = 4 * MAX_CHILDREN;
+
   private final Map<String, RoundRobinNode<E>> children = new HashMap<>();
+
+  /// Names that have or had elements in the shared child, until the shared child is empty. A name
+  /// must not have elements in two children: its newer ones could overtake its older ones.
+  private final Set<String> sharing = new HashSet<>();
 
   /// The children in the order of their turns. A child without elements leaves at its turn, unless
   /// it has a debt.
@@ -34,7 +43,7 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
 
   /// The child for a name, which is a branch; created if there is none.
   RoundRobinBranch<E> branch(String owner) {
-    String child = nameFor(owner);
+    String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinBranch<E> known
         ? known
         : added(new RoundRobinBranch<>(this, child));
@@ -42,14 +51,28 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
 
   /// The child for a name, which is a leaf; created if there is none.
   RoundRobinLeaf<E> leaf(String owner) {
-    String child = nameFor(owner);
+    String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinLeaf<E> known
         ? known
         : added(new RoundRobinLeaf<>(this, child));
   }
 
   private String nameFor(String owner) {
-    return children.size() < MAX_CHILDREN || children.containsKey(owner) ? owner : FURTHER_NAMES;
+    RoundRobinNode<E> shared = children.get(FURTHER_NAMES);
+    if (shared == null || shared.size == 0) {
+      sharing.clear();
+    }
+    boolean hasRoom = children.size() < MAX_CHILDREN && !sharing.contains(owner);
+    return hasRoom || children.containsKey(owner) ? owner : FURTHER_NAMES;
+  }
+
+  /// As [#nameFor], for a further element.
+  private String nameForMore(String owner) {
+    String child = nameFor(owner);
+    if (child.equals(FURTHER_NAMES) && sharing.size() < MAX_SHARING) {
+      sharing.add(owner);
+    }
+    return child;
   }
 
   private <N extends RoundRobinNode<E>> N added(N child) {

@@ -194,6 +194,49 @@ final class DeficitRoundRobinTest {
     assertThat(queue.poll()).isNull();
   }
 
+  /// A name above the bound, and other names that leave afterwards.
+  private void addAboveTheBound(String name, int times) {
+    for (int i = 0; i < RoundRobinBranch.MAX_CHILDREN; i++) {
+      add("name " + i, 1);
+    }
+    add(name, times);
+    var _ = poll(RoundRobinBranch.MAX_CHILDREN / 2);
+  }
+
+  private List<Work> ofOthers(List<Work> polled) {
+    return polled.stream().filter(each -> !each.owner().principal().startsWith("name ")).toList();
+  }
+
+  @Test
+  void elementsOfANameInTheCommonNodeKeepTheirOrder() {
+    addAboveTheBound("late", 2);
+    add("late", 1);
+    assertThat(ofOthers(poll(queue.size())))
+        .extracting(Work::number)
+        .hasSize(3)
+        .isSorted();
+    assertThat(queue.contains(owner("late"))).isFalse();
+  }
+
+  /// Otherwise, under constant load, all names would move to the common node one after the other.
+  @Test
+  void newNameGetsANodeOfItsOwnAfterOthersHaveLeft() {
+    addAboveTheBound("late", 3);
+    add("new", 1);
+    assertThat(ofOthers(poll(queue.size())))
+        .extracting(each -> each.owner().principal())
+        .containsExactly("late", "new", "late", "late");
+  }
+
+  @Test
+  void nameLeavesTheEmptyCommonNode() {
+    addAboveTheBound("late", 1);
+    var _ = poll(queue.size());
+    add("late", 2);
+    add("new", 1);
+    assertThat(principals(3)).containsExactly("late", "new", "late");
+  }
+
   @Test
   void ownerIsContainedWhileItHasElements() {
     assertThat(queue.contains(owner("a"))).isFalse();
