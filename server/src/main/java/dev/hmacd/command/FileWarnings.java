@@ -44,7 +44,18 @@ final class FileWarnings {
     if (folder != null) {
       add(found, "registry.path", folder, Content.REGISTRY);
     }
+    config.grpc().unix().ifPresent(unix -> addSocket(found, "grpc.unix_socket.path", unix));
+    config
+        .metrics()
+        .flatMap(Config.Metrics::unix)
+        .ifPresent(unix -> addSocket(found, "metrics.unix_socket.path", unix));
     return found;
+  }
+
+  /// A writer of a folder above a Unix socket can replace the socket, and answer in the daemon's
+  /// place.
+  private static void addSocket(List<FileWarning> found, String key, Config.UnixSocket socket) {
+    addAll(found, key, socket.path(), FilePermissions::folderWarnings);
   }
 
   /// The certificate has no warning: a writer who lacks the private key can only make the daemon
@@ -57,8 +68,17 @@ final class FileWarnings {
   }
 
   private static void add(List<FileWarning> found, String key, Path file, Content content) {
+    addAll(found, key, file, each -> FilePermissions.warnings(each, content));
+  }
+
+  /// Finds the warnings about one file.
+  private interface Check {
+    List<String> warnings(Path file) throws IOException;
+  }
+
+  private static void addAll(List<FileWarning> found, String key, Path file, Check check) {
     try {
-      for (String text : FilePermissions.warnings(file, content)) {
+      for (String text : check.warnings(file)) {
         found.add(new FileWarning(key, text));
       }
     } catch (IOException e) {

@@ -84,6 +84,19 @@ public final class FilePermissions {
         .toList();
   }
 
+  /// The folders above a file whose writers can replace it, as texts with the remedy. The file need
+  /// not exist.
+  ///
+  /// @throws IOException if the permissions of a folder cannot be read
+  public static List<String> folderWarnings(Path file) throws IOException {
+    List<String> texts = new ArrayList<>();
+    for (Path folder : foldersAbove(file)) {
+      folderFinding(folder, file, Content.CONFIGURATION)
+          .ifPresent(finding -> texts.add(finding.text()));
+    }
+    return texts;
+  }
+
   private static List<Finding> findings(Path file, Content content) throws IOException {
     var attributes = Files.readAttributes(file, PosixFileAttributes.class);
     Set<PosixFilePermission> permissions = attributes.permissions();

@@ -205,14 +205,28 @@ public final class UnixSocketFile {
 
   /// Sets the mode of the socket at [#toBind], and moves the socket to the configured path.
   ///
+  /// A writer of the folder above can replace the temporary folder. So another file, such as a
+  /// symbolic link, is refused before its mode is changed. A replacement after this test is not
+  /// detected: the JDK opens a file to set its mode without following links, and a socket cannot be
+  /// opened (ENXIO). A configuration with such a folder has a warning.
+  ///
   /// @param mode file mode, which determines the users that may connect
+  /// @throws ListenException if the file at [#toBind] is not a socket, or cannot be moved
   public void publish(Set<PosixFilePermission> mode) throws ListenException {
     try {
+      if (type(folder) != FOLDER) {
+        throw occupied(folder, type(folder));
+      }
+      if (type(bound) != SOCKET) {
+        throw occupied(bound, type(bound));
+      }
       Files.setPosixFilePermissions(bound, mode);
       Files.createLink(path, bound);
       Files.delete(bound);
       Files.delete(folder);
       own = identity();
+    } catch (ListenException e) {
+      throw e;
     } catch (IOException e) {
       throw ListenException.unusable(
           key,

@@ -550,6 +550,23 @@ final class StartFailureTest {
     assertThat(daemon.output()).contains("File permissions too wide", registry.toString());
   }
 
+  @Test
+  void folderOfASocketThatOthersCanWriteGivesAWarning() throws IOException {
+    Path sockets = Files.createDirectory(daemon.folder().resolve("sockets"));
+    setMode(sockets, "rwxr-xr-x");
+    replace("registry:", "metrics: {unix_socket: {path: sockets/metrics.sock}}\nregistry:");
+    replace("{path: hmacd.sock}", "{path: sockets/hmacd.sock}");
+    assertThat(daemon.run("check").output()).doesNotContain("permissions");
+    setMode(sockets, "rwxrwxrwx");
+    assertThat(daemon.run("check").output())
+        .containsPattern("WARN +permissions +grpc.unix_socket.path: .*" + sockets)
+        .containsPattern("WARN +permissions +metrics.unix_socket.path: .*" + sockets);
+    replace("{path: sockets/hmacd.sock}", "{path: hmacd.sock}");
+    daemon.serve();
+    assertThat(daemon.output())
+        .contains("File permissions too wide", "metrics.unix_socket.path", sockets.toString());
+  }
+
   /// A writer of the file can impersonate any caller.
   @Test
   void authoritiesThatAGroupCanWriteGiveAWarning() throws IOException {

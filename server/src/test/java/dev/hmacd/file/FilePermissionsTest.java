@@ -112,6 +112,28 @@ final class FilePermissionsTest {
   }
 
   @Test
+  void folderWarningsNeedNoFile() throws IOException {
+    Path open = Files.createDirectory(folder.resolve("open"));
+    Path socket = Files.createDirectory(open.resolve("inner")).resolve("socket");
+    withMode(open, "rwxr-xr-x");
+    assertThat(FilePermissions.folderWarnings(socket)).isEmpty();
+    withMode(open, "rwxrwxr-x");
+    assertThat(FilePermissions.folderWarnings(socket))
+        .singleElement()
+        .asString()
+        .startsWith("the group ")
+        .contains(" can write the folder " + open + ",", socket.toString(), "chmod g-w");
+    withMode(open, "rwxrwxrwx");
+    assertThat(FilePermissions.folderWarnings(socket))
+        .singleElement()
+        .asString()
+        .startsWith("others can write the folder " + open)
+        .contains(socket.toString(), "chmod o-w");
+    Files.setAttribute(open, "unix:mode", OPEN_WITH_STICKY_BIT);
+    assertThat(FilePermissions.folderWarnings(socket)).isEmpty();
+  }
+
+  @Test
   void folderOfTheGroupRootGivesNoWarning() throws IOException {
     assumeTrue(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0));
     Path shared = Files.createDirectory(folder.resolve("shared"));
