@@ -4,6 +4,7 @@ import dev.hmacd.key.KeyAttributes.Unfit;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeySpec;
+import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenRouter;
 import dev.hmacd.token.TokenSession;
@@ -24,6 +25,12 @@ final class KeyAdoption {
   private static final Logger log = LoggerFactory.getLogger(KeyAdoption.class);
 
   private final TokenRouter tokens;
+
+  // One for each message: one call can cause several messages, and a caller can repeat a call.
+  private final LogRateLimiter unfitObjects = new LogRateLimiter();
+  private final LogRateLimiter differences = new LogRateLimiter();
+  private final LogRateLimiter outages = new LogRateLimiter();
+  private final LogRateLimiter idleUseKeys = new LogRateLimiter();
 
   KeyAdoption(TokenRouter tokens) {
     this.tokens = tokens;
@@ -120,15 +127,20 @@ final class KeyAdoption {
     };
   }
 
-  private static void logUnfit(String serial, Query query, RuntimeException failure) {
-    if (failure instanceof Refusal refusal
-        && refusal.failure() instanceof Failure.ObjectUnfit(var unfit)) {
+  private void logUnfit(String serial, Query query, RuntimeException failure) {
+    if (!(failure instanceof Refusal refusal
+        && refusal.failure() instanceof Failure.ObjectUnfit(var unfit))) {
+      return;
+    }
+    long times = unfitObjects.happened();
+    if (times > 0) {
       log.atWarn()
           .addKeyValue("token_serial", serial)
           .addKeyValue("object", name(query))
           .addKeyValue("attribute", unfit.attribute())
           .addKeyValue("found", unfit.found())
           .addKeyValue("rule", unfit.rule())
+          .addKeyValue("times", times)
           .log("Object not adopted: an attribute does not permit use as a key");
     }
   }
@@ -161,7 +173,7 @@ final class KeyAdoption {
   }
 
   /// Combines the results of all tokens. Ignores a failed token if another token has the object.
-  private static Adoptable combined(List<CompletableFuture<Optional<Candidate>>> trials) {
+  private Adoptable combined(List<CompletableFuture<Optional<Candidate>>> trials) {
     List<Candidate> all = new ArrayList<>();
     Throwable fault = null;
     for (CompletableFuture<Optional<Candidate>> trial : trials) {
@@ -183,8 +195,10 @@ final class KeyAdoption {
           ? new Refusal(new Failure.ObjectNotFound())
           : new CompletionException(fault);
     }
-    if (fault != null) {
+    long outageTimes = fault == null ? 0 : outages.happened();
+    if (outageTimes > 0) {
       log.atWarn()
+          .addKeyValue("times", outageTimes)
           .setCause(fault)
           .log("Key adopted while a token is out of service; run hmacd init after its return");
     }
@@ -192,22 +206,32 @@ final class KeyAdoption {
     for (Candidate other : all) {
       if (!other.found().object().equals(first.found().object())
           || !other.check().equals(first.check())) {
-        log.atWarn()
-            .addKeyValue("token_serials", all.stream().map(Candidate::tokenSerial).toList())
-            .log("Object not adopted: its label, id or check value differs between tokens");
+        logDifference(all);
         throw new Refusal(new Failure.ObjectAmbiguous());
       }
     }
     List<String> idleUses = first.found().use().idleUses();
-    if (!idleUses.isEmpty()) {
+    long idleUseTimes = idleUses.isEmpty() ? 0 : idleUseKeys.happened();
+    if (idleUseTimes > 0) {
       log.atWarn()
           .addKeyValue("object_label", first.found().object().label())
           .addKeyValue("attributes", idleUses)
+          .addKeyValue("times", idleUseTimes)
           .log(
               "Adopted key permits operations other than MACs; create keys without"
                   + " these attributes");
     }
     return new Adoptable(
         first.found(), first.check(), all.stream().map(Candidate::tokenSerial).toList());
+  }
+
+  private void logDifference(List<Candidate> all) {
+    long times = differences.happened();
+    if (times > 0) {
+      log.atWarn()
+          .addKeyValue("token_serials", all.stream().map(Candidate::tokenSerial).toList())
+          .addKeyValue("times", times)
+          .log("Object not adopted: its label, id or check value differs between tokens");
+    }
   }
 }

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.protobuf.ByteString;
 import dev.hmacd.testing.Caller;
 import dev.hmacd.testing.DaemonProcess;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.LoopbackDaemon;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.v1.KeyListEntry;
@@ -216,6 +217,21 @@ final class AdoptionTest {
   void keyOfAnotherTypeIsRefused() {
     hsm.importKey(label, id, random(32), "--sensitive", "--private", "--key-type", "AES:32");
     requireUnfit(admin, label, HMAC_256, "CKA_KEY_TYPE");
+  }
+
+  /// A caller can repeat a refused call at any rate.
+  @Test
+  void refusedObjectIsLoggedAtALimitedRate() {
+    int calls = 5;
+    hsm.importKey(label, id, key);
+    try (LogWatch log = LogWatch.start()) {
+      for (int i = 0; i < calls; i++) {
+        requireUnfit(admin, label, KeySpec.KEY_SPEC_HMAC_512, "CKA_VALUE_LEN");
+      }
+      String line = "Object not adopted: an attribute does not permit use as a key";
+      assertThat(log.count(line, label, "CKA_VALUE_LEN", "times=\"1\"")).isPositive();
+      assertThat(log.count(line)).isLessThan(calls);
+    }
   }
 
   @Test
