@@ -40,9 +40,7 @@ final class EdgeTls {
   /// authority of callers has expired or has become valid. A failed reload is retried, because an
   /// operator may correct the cause, such as wrong permissions, without a visible change of a file.
   synchronized boolean isOutdated() {
-    return failed
-        || context.isTrustOutdated()
-        || !FileStates.of(context.files()).equals(loaded);
+    return failed || context.isTrustOutdated() || !FileStates.of(context.files()).equals(loaded);
   }
 
   /// Reads the files again.

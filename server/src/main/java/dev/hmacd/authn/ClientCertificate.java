@@ -48,8 +48,7 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
 
   /// A successful validation of the chain.
   ///
-  /// @param anchors the trust anchors; null if the trust anchors of the handshake are
-  ///   unknown
+  /// @param anchors the trust anchors; null if the trust anchors of the handshake are unknown
   /// @param notAfter the earliest expiry of a certificate in the certification path
   private record Validation(ClientAuthorities.@Nullable Anchors anchors, Instant notAfter) {}
 

@@ -18,8 +18,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The certificates of `hmacd dev`, of a certificate authority, the daemon and one client.
-/// The authority's private key is never in a file and is discarded, so nobody can issue more
+/// The certificates of `hmacd dev`, of a certificate authority, the daemon and one client. The
+/// authority's private key is never in a file and is discarded, so nobody can issue more
 /// certificates.
 ///
 /// openssl 3.0 or newer creates the certificates, because a JVM that has just started needs half a

@@ -27,9 +27,9 @@ final class RegistryStore implements AutoCloseable {
 
   /// Quotas of the ordinary operations, by name of the principal.
   private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
+
   private final RefusalLog refusals =
-      new RefusalLog(
-          "Registry operations refused: the registry queue is full", "owner_operations");
+      new RefusalLog("Registry operations refused: the registry queue is full", "owner_operations");
 
   /// Quotas of the urgent changes, by name of the principal.
   private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());

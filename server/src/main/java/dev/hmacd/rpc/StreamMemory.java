@@ -45,8 +45,8 @@ final class StreamMemory implements ConnectionMeter.EdgeMemory {
   /// value of [System#nanoTime].
   private final Http2Connection.PropertyKey unreadSince;
 
-  /// Key of the stream property for the size of the headers that gRPC keeps, in bytes. Each
-  /// stream has this property after the headers of its request, even if the call was refused.
+  /// Key of the stream property for the size of the headers that gRPC keeps, in bytes. Each stream
+  /// has this property after the headers of its request, even if the call was refused.
   private final Http2Connection.PropertyKey headersKey;
 
   /// The context of the gRPC handler; null until [#start].

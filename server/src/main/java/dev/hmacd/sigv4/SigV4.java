@@ -17,9 +17,9 @@ import javax.crypto.spec.SecretKeySpec;
 /// Verifies signatures of AWS Signature Version 4, in the header or in the query string, with the
 /// error messages of AWS. Does no I/O: the caller supplies the signing key.
 ///
-/// The verification is stricter than AWS's, without effect on the clients of AWS. Every
-/// `x-amz-*` header must be signed. Duplicate parameters are refused. The signed body hash must be
-/// the hash of the received body; `UNSIGNED-PAYLOAD` is refused.
+/// The verification is stricter than AWS's, without effect on the clients of AWS. Every `x-amz-*`
+/// header must be signed. Duplicate parameters are refused. The signed body hash must be the hash
+/// of the received body; `UNSIGNED-PAYLOAD` is refused.
 public final class SigV4 {
   static final String ALGORITHM = "AWS4-HMAC-SHA256";
 

@@ -75,10 +75,9 @@ final class Handles {
         tokens.forEach(token -> token.keys.clear());
         sessions.clear();
         shared.clear();
-        log.atInfo()
-            .log(
-                "PKCS#11 handles of the module invalidated: all sessions of the module are"
-                    + " reopened");
+        log.atInfo().log(
+            "PKCS#11 handles of the module invalidated: all sessions of the module are"
+                + " reopened");
       }
     }
   }

@@ -83,9 +83,7 @@ record ModuleFile(Path path) {
   ///
   /// @param code the name of the return code
   String initializeFailure(String code) {
-    return "token.module: C_Initialize returned "
-        + code
-        + SoftHsmHint.of(path, System.getenv());
+    return "token.module: C_Initialize returned " + code + SoftHsmHint.of(path, System.getenv());
   }
 
   /// The fault of the file itself; empty if none is visible.

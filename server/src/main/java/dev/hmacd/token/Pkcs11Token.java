@@ -168,8 +168,7 @@ public final class Pkcs11Token implements Token {
         + " matches "
         + selector
         + (others.isEmpty()
-            ? "; the module shows no initialised token"
-                + SoftHsmHint.of(module, System.getenv())
+            ? "; the module shows no initialised token" + SoftHsmHint.of(module, System.getenv())
             : "; connect the token, or configure one of the module's tokens: " + names(others));
   }
 

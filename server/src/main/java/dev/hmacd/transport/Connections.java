@@ -190,9 +190,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private void addPending(Channel connection) {
     Channel evicted = null;
     synchronized (this) {
-      if (pending
-          .computeIfAbsent(source(connection), _ -> new LinkedHashSet<>())
-          .add(connection)) {
+      if (pending.computeIfAbsent(source(connection), _ -> new LinkedHashSet<>()).add(connection)) {
         pendingCount++;
       }
       if (pendingCount > settings.maxPending()) {

@@ -211,10 +211,7 @@ final class DeficitRoundRobinTest {
   void elementsOfANameInTheCommonNodeKeepTheirOrder() {
     addAboveTheBound("late", 2);
     add("late", 1);
-    assertThat(ofOthers(poll(queue.size())))
-        .extracting(Work::number)
-        .hasSize(3)
-        .isSorted();
+    assertThat(ofOthers(poll(queue.size()))).extracting(Work::number).hasSize(3).isSorted();
     assertThat(queue.contains(owner("late"))).isFalse();
   }
 

@@ -1014,10 +1014,7 @@ final class RegistryTest {
                 get(
                     registry
                         .writer()
-                        .stop(
-                            Owner.of("other issuer", "greedy"),
-                            key.id(),
-                            to(KeyState.DISABLED))))
+                        .stop(Owner.of("other issuer", "greedy"), key.id(), to(KeyState.DISABLED))))
         .satisfies(failsWith(Kind.OWNER_BUSY));
     changes.add(
         registry

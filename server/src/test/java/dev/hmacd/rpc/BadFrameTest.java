@@ -435,8 +435,7 @@ final class BadFrameTest {
     }
   }
 
-  private static void assertSecondHeadersRefused(RawHttp2 caller, byte[] first)
-      throws IOException {
+  private static void assertSecondHeadersRefused(RawHttp2 caller, byte[] first) throws IOException {
     caller.frame(HEADERS, END_HEADERS, 1, first);
     assertThat(caller.end(1)).isInstanceOf(End.Answered.class);
     caller.frame(HEADERS, END_HEADERS | END_STREAM, 1, callHeaders(PATH));

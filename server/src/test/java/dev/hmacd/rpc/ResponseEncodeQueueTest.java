@@ -136,7 +136,7 @@ class ResponseEncodeQueueTest {
             queue.submit(new Call("first " + i));
           }
           queue.submit(
-              new EncodeQueue.Response() {
+              new ResponseEncodeQueue.Response() {
                 @Override
                 public int encode() {
                   throw new NoClassDefFoundError("thrown by the test");

@@ -87,8 +87,7 @@ final class WorkQueueTest {
 
   private static Job<byte[]> job(RecordedCompletion completion) {
     return Job.sign(
-        new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[1], deadline()),
-        completion);
+        new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[1], deadline()), completion);
   }
 
   private static Job<byte[]> healthCheck() {
