@@ -25,8 +25,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// Tests the steps of a start, each independent step also after the failure of another. Listens on
-/// no address and creates no registry.
+/// Tests the steps of a start. A failure does not prevent the test of an independent step. Listens
+/// on no address and creates no registry.
 ///
 /// `hmacd check` runs this check, and `hmacd serve` after a failed start: so both report the same
 /// failures, with the same texts and exit codes. A PIN that the start has tried is not tried again,

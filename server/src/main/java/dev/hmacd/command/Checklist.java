@@ -61,8 +61,8 @@ final class Checklist implements StartReport {
     return failures.exitCode() != ExitCode.OK;
   }
 
-  /// The exit code of `hmacd check`: that of a start, or [ExitCode#FAULT_FOUND] for a fault that
-  /// does not prevent the start.
+  /// The exit code of `hmacd check`: the exit code of a failed start, or [ExitCode#FAULT_FOUND] for
+  /// a fault that does not prevent the start.
   ExitCode exitCode() {
     if (preventsStart()) {
       return failures.exitCode();

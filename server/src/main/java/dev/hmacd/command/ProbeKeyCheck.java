@@ -8,7 +8,7 @@ import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import java.security.MessageDigest;
 
-/// Checks the probe key on a token: its object, and its known answer. The daemon starts also with a
+/// Checks the probe key on a token: its object, and its known answer. The daemon starts even with a
 /// wrong probe key, but the token is then out of service.
 final class ProbeKeyCheck {
   private final Checklist list;
@@ -24,16 +24,16 @@ final class ProbeKeyCheck {
       if (found.isEmpty() && LostRegistryDetector.keysOfHmacd(session).isNone()) {
         list.tolerated(
             "probe key",
-            "the registry has recorded keys of hmacd on this token, but the token holds no key of"
-                + " hmacd: the token was initialised again, or is another token; restore its"
-                + " backup");
+            "the registry lists keys of hmacd on this token, but the token holds no key of hmacd:"
+                + " the token was initialised again, or the configuration names another token;"
+                + " restore the token's backup");
       } else if (found.size() != 1) {
         list.tolerated(
             "probe key",
             found.size()
                 + " objects have the recorded id and the label "
                 + probe.object().label()
-                + ", but there must be one; "
+                + "; exactly one object must have them; "
                 + (found.isEmpty()
                     ? "restore the token's backup"
                     : "destroy the other objects with the token's own tools"));
@@ -55,8 +55,8 @@ final class ProbeKeyCheck {
       } else {
         list.tolerated(
             "known answer",
-            "the probe key gave another MAC than at its creation; examine the HSM, and restore the"
-                + " token's backup if the key is another one");
+            "the MAC under the probe key differs from the known answer in the registry; examine the"
+                + " HSM, and restore the token's backup if the object was replaced");
       }
     } finally {
       session.unload(handle);

@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Urgent tasks are executed before all other tasks. Otherwise, tasks are executed in the order of
 /// their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one other waiting task is
-/// executed: a flood of urgent tasks must not stop all other tasks.
+/// executed, so that a flood of urgent tasks does not stop all other tasks.
 ///
 /// Each [Urgency] has its own bound on waiting tasks. So the operations of callers cannot take the
 /// places of urgent changes, or of the daemon. If all urgent places are taken, an urgent task of an
@@ -36,8 +36,8 @@ final class RegistryQueue {
     /// Any other operation of a caller.
     ORDINARY(256),
     /// An operation of the daemon itself, such as the change that sets a generated key to ENABLED.
-    /// It waits in the order of the ordinary tasks, but in a place of its own: a refusal would
-    /// leave the key in state CREATING.
+    /// The operation waits in the order of the ordinary tasks, but has a place of its own: a
+    /// refusal would leave the key in state CREATING.
     DAEMON(1024);
 
     private final int places;

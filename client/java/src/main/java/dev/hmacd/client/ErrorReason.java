@@ -103,8 +103,8 @@ public enum ErrorReason {
 
   /// From this client: no daemon could be reached, or the connection broke before the answer.
   UNREACHABLE,
-  /// From this client: a server answers, but it does not speak gRPC over TLS. For example, it is
-  /// the port of AWS KMS or of metrics. Correct the target.
+  /// From this client: a server answers, but the server does not speak gRPC over TLS. For example,
+  /// the target is the port of AWS KMS or of metrics. Correct the target.
   NOT_A_DAEMON,
   /// From this client: the daemon's certificate is not trusted. For example, another certificate
   /// authority has issued it.
@@ -112,10 +112,10 @@ public enum ErrorReason {
   /// From this client: the daemon's certificate has expired or is not valid yet, or the clock of
   /// this machine is wrong.
   DAEMON_CERTIFICATE_NOT_VALID,
-  /// From this client: the daemon's certificate has another name than the target.
+  /// From this client: the daemon's certificate does not have the name of the target.
   DAEMON_NAME_MISMATCH,
-  /// From this client: the daemon refused this client's certificate in the TLS handshake. Its
-  /// authority is not trusted, or it has expired.
+  /// From this client: the daemon refused this client's certificate in the TLS handshake. The
+  /// daemon does not trust the certificate's authority, or the certificate has expired.
   CLIENT_CERTIFICATE_REFUSED,
   /// From this client: the answer was damaged in transit, at the first and at the second attempt. A
   /// CRC32C of the answer does not match, or the daemon did not check a CRC32C of the request.
