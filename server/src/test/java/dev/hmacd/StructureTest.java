@@ -274,7 +274,7 @@ final class StructureTest {
         .should(
             onlyBeConstructedIn(
                 "dev.hmacd.authn.ClientCertificate",
-                "dev.hmacd.authn.PendingSignature",
+                "dev.hmacd.authn.PendingAuthentication",
                 "dev.hmacd.authn.UnixPeer"))
         .check(MAIN);
   }

@@ -9,7 +9,7 @@ public sealed interface Authentication
     permits Authentication.Authenticated,
         Authentication.Refused,
         Authentication.InvalidSignature,
-        PendingSignature {
+        PendingAuthentication {
   /// The credentials were valid at the check.
   ///
   /// @param owner the principal, with the issuer of the credentials

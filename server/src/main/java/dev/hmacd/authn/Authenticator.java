@@ -36,7 +36,7 @@ public final class Authenticator {
 
   /// Checks credentials, as of now. Does not catch exceptions of the [SigningKeySource].
   ///
-  /// @return the result; only a [SignedRequest] can have the result [PendingSignature]
+  /// @return the result; only a [SignedRequest] can have the result [PendingAuthentication]
   // No default branch: a new kind of credentials does not compile without a decision here.
   public Authentication authenticate(Credentials credentials) {
     return switch (credentials) {
@@ -93,7 +93,7 @@ public final class Authenticator {
     } catch (SigV4Exception e) {
       return new Authentication.InvalidSignature(e);
     }
-    var pending = new PendingSignature(signature, key, signingKeys);
+    var pending = new PendingAuthentication(signature, key, signingKeys);
     return key.isDone() ? pending.complete() : pending;
   }
 }

@@ -2,7 +2,7 @@ package dev.hmacd.awskms;
 
 import dev.hmacd.authn.Authentication;
 import dev.hmacd.authn.Authenticator;
-import dev.hmacd.authn.PendingSignature;
+import dev.hmacd.authn.PendingAuthentication;
 import dev.hmacd.authn.SignedRequest;
 import dev.hmacd.http.Exchange;
 import dev.hmacd.http.HttpError;
@@ -102,7 +102,7 @@ final class Dispatcher implements HttpHandler {
       case Authentication.Authenticated caller -> next.accept(caller);
       case Authentication.InvalidSignature(var error) -> reply.refuse(SignatureErrors.of(error));
       case Authentication.Refused _ -> reply.fail(new Failure.Unauthenticated());
-      case PendingSignature pending -> {
+      case PendingAuthentication pending -> {
         Runnable step =
             reply.unlessAbandoned(() -> proceed(pending.complete(), exchange, reply, next));
         pending.whenReady(() -> runStep(reply, step), exchange.executor());

@@ -197,7 +197,7 @@ final class AuthenticatorTest {
 
   @Test
   void accessKeyThatIsDisabledDuringTheDerivationIsUnknown() {
-    var pending = (PendingSignature) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
+    var pending = (PendingAuthentication) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
     active = false;
     signingKey.complete(SdkSigner.at(now).key(day()));
     assertThat(kind(pending.complete())).isEqualTo(SigV4Exception.Kind.UNRECOGNIZED_CLIENT);
@@ -205,7 +205,7 @@ final class AuthenticatorTest {
 
   @Test
   void signatureIsVerifiedAfterTheSigningKeyIsDerived() {
-    var pending = (PendingSignature) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
+    var pending = (PendingAuthentication) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
     var runs = new AtomicInteger();
     pending.whenReady(runs::incrementAndGet, Runnable::run);
     assertThat(runs).hasValue(0);
@@ -216,7 +216,7 @@ final class AuthenticatorTest {
 
   @Test
   void failureOfTheDerivationPassesThrough() {
-    var pending = (PendingSignature) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
+    var pending = (PendingAuthentication) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
     var failure = new IllegalStateException("no token");
     signingKey.completeExceptionally(failure);
     assertThatThrownBy(pending::complete).isInstanceOf(CompletionException.class).hasCause(failure);

@@ -10,7 +10,7 @@ import java.util.concurrent.Executor;
 
 /// The authentication of a signed request whose signing key the token has not derived yet. Keeps
 /// the request in memory.
-public final class PendingSignature implements Authentication {
+public final class PendingAuthentication implements Authentication {
   /// The issuer of all access keys: the daemon.
   private static final String ISSUER = "access-key";
 
@@ -18,7 +18,7 @@ public final class PendingSignature implements Authentication {
   private final CompletableFuture<SigningKey> key;
   private final SigningKeySource accessKeys;
 
-  PendingSignature(
+  PendingAuthentication(
       SigV4.UnverifiedSignature signature,
       CompletableFuture<SigningKey> key,
       SigningKeySource accessKeys) {
@@ -36,7 +36,7 @@ public final class PendingSignature implements Authentication {
   /// Verifies the signature. Blocks until the derivation of the signing key has ended. Does not
   /// block in the action of [#whenReady].
   ///
-  /// @return the result, never a [PendingSignature]
+  /// @return the result, never a [PendingAuthentication]
   /// @throws CompletionException if the derivation of the signing key failed
   public Authentication complete() {
     SigningKey derived = key.join();
