@@ -259,7 +259,7 @@ final class StructureTest {
             "dev.hmacd.usecase.KeyAdoption",
             "dev.hmacd.usecase.KeyDeletion",
             "dev.hmacd.usecase.KeyRecovery",
-            "dev.hmacd.command.KeyHoldings");
+            "dev.hmacd.command.KeyInventory");
   }
 
   /// An edge takes the principal of a call from the [Authenticator].

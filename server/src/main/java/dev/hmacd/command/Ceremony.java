@@ -165,11 +165,11 @@ final class Ceremony implements AutoCloseable {
   /// @param lines text lines for an operator; empty with one token
   /// @param isSound false if a token has another key under the label and id of a key, or if a key
   ///   on a token could not be used or compared
-  record Holdings(List<String> lines, boolean isSound) {}
+  record InventoryReport(List<String> lines, boolean isSound) {}
 
   /// Finds which of several tokens hold which keys, and records the result in the registry.
-  Holdings find(Registry registry) throws TokenException {
-    return new KeyHoldings(sessions, registry).find();
+  InventoryReport find(Registry registry) throws TokenException {
+    return new KeyInventory(sessions, registry).find();
   }
 
   @Override

@@ -74,7 +74,7 @@ final class InitCommand implements Command {
           tokens.makeOwnKeys()
               ? "The daemon's own keys are on the token."
               : "The token has the daemon's own keys; nothing was changed.");
-      Ceremony.Holdings holdings = tokens.find(registry);
+      Ceremony.InventoryReport holdings = tokens.find(registry);
       holdings.lines().forEach(System.out::println);
       return holdings.isSound() ? ExitCode.OK : ExitCode.FAULT_FOUND;
     } catch (TokenException e) {

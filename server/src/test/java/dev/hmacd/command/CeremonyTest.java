@@ -144,7 +144,7 @@ final class CeremonyTest {
     Key onlyFirst = key(one);
     assertThat(ceremony.find(registry))
         .isEqualTo(
-            new Ceremony.Holdings(
+            new Ceremony.InventoryReport(
                 List.of(
                     "Token " + first + " holds 2 of 2 keys.",
                     "Token " + second + " holds 1 of 2 keys."),
@@ -173,7 +173,7 @@ final class CeremonyTest {
     assertThat(ceremony.find(registry).isSound()).isTrue();
     other.delete(key.object().label());
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
-    Ceremony.Holdings holdings = ceremony.find(registry);
+    Ceremony.InventoryReport holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
     assertThat(holdings.lines()).anyMatch(line -> line.contains("stays a token of this key"));
     assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
@@ -222,7 +222,7 @@ final class CeremonyTest {
   void anotherKeyOfTheSameNameIsReportedAndNotUsed() throws TokenException {
     Key key = key(one);
     other.importKey(key.object().label(), key.object().idHex(), ANOTHER);
-    Ceremony.Holdings holdings = ceremony.find(registry);
+    Ceremony.InventoryReport holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
     assertThat(holdings.lines())
         .contains(

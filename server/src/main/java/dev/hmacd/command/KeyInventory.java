@@ -15,14 +15,15 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds which of several tokens hold which keys of the registry, for `hmacd init`.
-final class KeyHoldings {
-  private static final Logger log = LoggerFactory.getLogger(KeyHoldings.class);
+/// Inventory of keys for `hmacd init`: finds which tokens hold which keys, and records it in the
+/// registry.
+final class KeyInventory {
+  private static final Logger log = LoggerFactory.getLogger(KeyInventory.class);
 
   private final TokenSessions sessions;
   private final Registry registry;
 
-  KeyHoldings(TokenSessions sessions, Registry registry) {
+  KeyInventory(TokenSessions sessions, Registry registry) {
     this.sessions = sessions;
     this.registry = registry;
   }
@@ -32,11 +33,11 @@ final class KeyHoldings {
   /// permit MACs, and gives the known check value. If the registry has no check value of a key, the
   /// first recorded token that gives a MAC defines the check value. The registry stores this check
   /// value.
-  Ceremony.Holdings find() throws TokenException {
+  Ceremony.InventoryReport find() throws TokenException {
     List<String> lines = new ArrayList<>();
     boolean sound = true;
     if (sessions.serials().size() < 2) {
-      return new Ceremony.Holdings(lines, sound);
+      return new Ceremony.InventoryReport(lines, sound);
     }
     Map<String, Integer> held = new LinkedHashMap<>();
     sessions.serials().forEach(serial -> held.put(serial, 0));
@@ -63,7 +64,7 @@ final class KeyHoldings {
     for (var token : held.entrySet()) {
       lines.add("Token " + token.getKey() + " holds " + token.getValue() + " of " + all + " keys.");
     }
-    return new Ceremony.Holdings(lines, sound);
+    return new Ceremony.InventoryReport(lines, sound);
   }
 
   private enum Holding {
@@ -87,7 +88,7 @@ final class KeyHoldings {
           log.atInfo()
               .addKeyValue("key_id", key.id())
               .addKeyValue("token_serial", serial)
-              .log("Check value stored for a key without a check value");
+              .log("Missing check value of a key computed and stored");
           return Optional.ofNullable(recognised.check());
         } catch (TokenException e) {
           logNotComputed(key, serial, e);
