@@ -10,11 +10,11 @@ public record ArnScope(String partition, String region, String account) {
   public ArnScope {
     if (!partition.matches("[a-z][a-z-]{0,31}")) {
       throw new IllegalArgumentException(
-          "a partition must have 1 to 32 lowercase letters or dashes");
+          "a partition must have 1 to 32 lowercase letters or dashes, and start with a letter");
     }
     if (!region.matches("[a-z][a-z0-9-]{0,63}")) {
       throw new IllegalArgumentException(
-          "a region must have 1 to 64 lowercase letters, digits or dashes");
+          "a region must have 1 to 64 lowercase letters, digits or dashes, and start with a letter");
     }
     if (!account.matches("[0-9]{12}")) {
       throw new IllegalArgumentException("an account must have 12 digits");

@@ -110,12 +110,12 @@ public final class DeficitRoundRobin<E> {
   /// Visits the children of one node at each level.
   ///
   /// @return null if the queue is empty
-  public @Nullable LargestOwner largest() {
+  public @Nullable LargestShare largest() {
     RoundRobinNode<E> node = accounts;
     while (node instanceof RoundRobinBranch<E> branch) {
       node = branch.largest();
     }
-    return node == null || node.size == 0 ? null : new LargestOwner(node.name, node.size);
+    return node == null || node.size == 0 ? null : new LargestShare(node.name, node.size);
   }
 
   /// Whether an owner has an element in this queue.

@@ -19,7 +19,7 @@ public final class OwnerQuota {
   /// Value of a removed counter.
   private static final long REMOVED = Long.MIN_VALUE;
 
-  private static final LargestOwner NOBODY = new LargestOwner("nobody", 0);
+  private static final LargestShare NOBODY = new LargestShare("nobody", 0);
 
   private final long max;
   private final ConcurrentHashMap<Object, AtomicLong> held = new ConcurrentHashMap<>();
@@ -104,10 +104,10 @@ public final class OwnerQuota {
   }
 
   /// The owner that holds most; `nobody` if no owner holds anything. Visits all counters.
-  public LargestOwner largest() {
+  public LargestShare largest() {
     return held.entrySet().stream()
-        .map(each -> new LargestOwner(each.getKey(), Math.max(0, each.getValue().get())))
-        .max(Comparator.comparingLong(LargestOwner::held))
+        .map(each -> new LargestShare(each.getKey(), Math.max(0, each.getValue().get())))
+        .max(Comparator.comparingLong(LargestShare::held))
         .filter(each -> each.held() > 0)
         .orElse(NOBODY);
   }

@@ -28,7 +28,7 @@ public final class RefusalLog {
   public void refused(OwnerQuota quota) {
     long times = lines.happened();
     if (times > 0) {
-      LargestOwner largest = quota.largest();
+      LargestShare largest = quota.largest();
       log.atWarn()
           .addKeyValue("owner", largest.owner())
           .addKeyValue(heldField, largest.held())

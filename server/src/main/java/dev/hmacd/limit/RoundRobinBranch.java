@@ -41,7 +41,7 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
     return children.get(nameFor(owner));
   }
 
-  /// The child for a name, which is a branch; created if there is none.
+  /// The child branch for a name. Creates the branch if the name has no child.
   RoundRobinBranch<E> branch(String owner) {
     String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinBranch<E> known
@@ -49,7 +49,7 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
         : added(new RoundRobinBranch<>(this, child));
   }
 
-  /// The child for a name, which is a leaf; created if there is none.
+  /// The child leaf for a name. Creates the leaf if the name has no child.
   RoundRobinLeaf<E> leaf(String owner) {
     String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinLeaf<E> known

@@ -11,8 +11,8 @@ record MacKeyType(long keyType, long mechanism) {
   static final MacKeyType GENERIC =
       new MacKeyType(CkConstants.CKK_GENERIC_SECRET, CkConstants.CKM_GENERIC_SECRET_KEY_GEN);
 
-  /// Mechanisms of Entrust nShield, which has no HMAC under generic secrets (`pkcs11extra.h`:
-  /// CKM_NCIPHER + 0x24 to 0x27).
+  /// Mechanisms of Entrust nShield that generate HMAC keys. nShield does not support HMAC with a
+  /// CKK_GENERIC_SECRET key (`pkcs11extra.h`: CKM_NCIPHER + 0x24 to 0x27).
   private static final long CKM_NC_SHA224_HMAC_KEY_GEN = 0xde436996L;
 
   private static final long CKM_NC_SHA256_HMAC_KEY_GEN = 0xde436997L;

@@ -29,8 +29,9 @@ final class PoolHealth {
   }
 
   /// Reports the health of the pool if it has changed. Must be called after each change of a
-  /// token's health. The first report is healthy as soon as one token is healthy, and unhealthy
-  /// only if all tokens are unhealthy.
+  /// token's health. The pool is healthy if at least one token is healthy, and unhealthy if all
+  /// tokens are unhealthy. While no token is healthy and the health of a token is not known yet,
+  /// nothing is reported.
   void report() {
     synchronized (reporting) {
       boolean now = members.stream().anyMatch(PoolHealth::isHealthy);

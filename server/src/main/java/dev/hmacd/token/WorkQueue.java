@@ -3,7 +3,7 @@ package dev.hmacd.token;
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.limit.DeficitRoundRobin;
-import dev.hmacd.limit.LargestOwner;
+import dev.hmacd.limit.LargestShare;
 import dev.hmacd.limit.Owner;
 import dev.hmacd.log.LogRateLimiter;
 import dev.hmacd.token.TokenException.Kind;
@@ -80,7 +80,7 @@ final class WorkQueue {
     }
     TokenException refusal = null;
     Job<?> evicted = null;
-    LargestOwner largest = null;
+    LargestShare largest = null;
     long refused = 0;
     IdleLanes.Waiter woken = null;
     synchronized (lock) {
@@ -128,7 +128,7 @@ final class WorkQueue {
   }
 
   /// @param refused number of refused operations since the last log line
-  private void logFull(LargestOwner largest, long refused) {
+  private void logFull(LargestShare largest, long refused) {
     log.atWarn()
         .addKeyValue("token_serial", token.info().serial())
         .addKeyValue("owner", largest.owner())

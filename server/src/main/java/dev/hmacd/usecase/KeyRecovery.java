@@ -185,7 +185,7 @@ public final class KeyRecovery {
     log.atWarn()
         .addKeyValue("key_id", key.id())
         .addKeyValue("object_label", key.object().label())
-        .log("Key in state CREATING enabled: the token has the object of the key");
+        .log("Key state changed from CREATING to ENABLED: the token has the object of the key");
     return writer.enable(key.id(), found.getFirst().attributes(), remains.check());
   }
 

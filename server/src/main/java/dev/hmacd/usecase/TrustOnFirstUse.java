@@ -134,7 +134,7 @@ final class TrustOnFirstUse {
                 log.atInfo()
                     .addKeyValue("key_id", key.id())
                     .addKeyValue("object_label", key.object().label())
-                    .log("Check value stored at the first use of a key without a check value");
+                    .log("Missing check value of a key stored at its first use");
               }
               return withCheckValue;
             });

@@ -11,23 +11,23 @@ import java.util.concurrent.ConcurrentHashMap;
 @ThreadSafe
 @SuppressWarnings("ThreadSafe") // The set is thread-safe.
 public final class UnavailableKeys {
-  private final Set<KeyId> missing = ConcurrentHashMap.newKeySet();
+  private final Set<KeyId> unavailable = ConcurrentHashMap.newKeySet();
 
   void markAvailable(KeyId key) {
     // While the set is empty, the check costs one read of a field.
-    if (!missing.isEmpty()) {
-      missing.remove(key);
+    if (!unavailable.isEmpty()) {
+      unavailable.remove(key);
     }
   }
 
   void markUnavailable(KeyId key) {
-    missing.add(key);
+    unavailable.add(key);
   }
 
   /// Returns the key in the state that callers see: `UNAVAILABLE` if the key is enabled and in this
   /// set.
   Key inReportedState(Key key) {
-    return key.state() == KeyState.ENABLED && missing.contains(key.id())
+    return key.state() == KeyState.ENABLED && unavailable.contains(key.id())
         ? key.in(KeyState.UNAVAILABLE)
         : key;
   }

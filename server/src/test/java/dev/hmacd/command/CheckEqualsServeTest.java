@@ -359,7 +359,7 @@ final class CheckEqualsServeTest {
             "region",
             CONFIG,
             s -> s.replace("region: eu-central-1", "region: Frankfurt"),
-            "arn.region: a region must have 1 to 64 lowercase letters, digits or dashes"),
+            "arn.region: a region must have 1 to 64 lowercase letters, digits or dashes, and start with a letter"),
         row(
             "account",
             CONFIG,

@@ -268,7 +268,7 @@ final class ConfigFileTest {
               "token.session_copies: must be true or false",
               "token.key_type: must be auto, generic or hmac",
               "registry.path: must be a non-empty string; quote it",
-              "arn.partition: a partition must have 1 to 32 lowercase letters or dashes",
+              "arn.partition: a partition must have 1 to 32 lowercase letters or dashes, and start with a letter",
               "arn.region: must be a non-empty string; quote it",
               "arn.account: must be a non-empty string; quote it",
               "metrics.listen: must be a loopback address: metrics are not authenticated",

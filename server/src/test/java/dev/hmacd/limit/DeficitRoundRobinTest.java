@@ -158,9 +158,9 @@ final class DeficitRoundRobinTest {
   @Test
   void fullQueueEvictsTheNewestElementOfTheLargestOwner() {
     add("small", 2);
-    assertThat(queue.largest()).isEqualTo(new LargestOwner("small", 2));
+    assertThat(queue.largest()).isEqualTo(new LargestShare("small", 2));
     add("large", 4);
-    assertThat(queue.largest()).isEqualTo(new LargestOwner("large", 4));
+    assertThat(queue.largest()).isEqualTo(new LargestShare("large", 4));
     Work evicted = queue.evictFor(owner("small"));
     assertThat(evicted).isEqualTo(new Work(owner("large"), 1, 5));
     assertThat(queue.size()).isEqualTo(5);

@@ -34,12 +34,12 @@ final class OwnerQuotaTest {
 
   @Test
   void largestOwnerHoldsMost() {
-    assertThat(quota.largest()).isEqualTo(new LargestOwner("nobody", 0));
+    assertThat(quota.largest()).isEqualTo(new LargestShare("nobody", 0));
     quota.hold("a", 1);
     quota.hold("b", 3);
-    assertThat(quota.largest()).isEqualTo(new LargestOwner("b", 3));
+    assertThat(quota.largest()).isEqualTo(new LargestShare("b", 3));
     quota.release("b", 3);
-    assertThat(quota.largest()).isEqualTo(new LargestOwner("a", 1));
+    assertThat(quota.largest()).isEqualTo(new LargestShare("a", 1));
   }
 
   @Test

@@ -11,7 +11,8 @@ sealed interface Value {
   record Scalar(Object value) implements Value {
     public Scalar {
       if (!(value instanceof String || value instanceof Number || value instanceof Boolean)) {
-        throw new IllegalArgumentException("not a string, number or boolean: " + value.getClass());
+        throw new IllegalArgumentException(
+            "a scalar of an answer must be a string, number or boolean: " + value.getClass());
       }
     }
   }
