@@ -201,7 +201,7 @@ final class CeremonyTest {
     assertThat(registry.writer().restored(first, "elsewhere").join()).isZero();
     assertThatThrownBy(ceremony::makeOwnKeys)
         .isInstanceOf(StartException.class)
-        .hasMessageContaining("of token elsewhere");
+        .hasMessageContaining("token elsewhere is not configured");
     assertThat(ownKeys.forget("elsewhere", DaemonKey.Purpose.ACCESS_KEYS).join()).isTrue();
     assertThat(ceremony.makeOwnKeys()).isTrue();
   }

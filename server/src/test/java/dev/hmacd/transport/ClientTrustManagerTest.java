@@ -40,7 +40,9 @@ final class ClientTrustManagerTest {
     for (int i = 2; i < certificates; i++) {
       authority = authority.subordinate("below-" + i);
     }
-    return new ArrayList<>(Arrays.asList(authority.client("a").getCertificatePath()));
+    var chain = new ArrayList<>(Arrays.asList(authority.client("a").getCertificatePath()));
+    chain.add(own(ROOT));
+    return chain;
   }
 
   /// A chain without order, whose authorities have other keys than the issuers with their names.
