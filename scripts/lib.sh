@@ -246,30 +246,45 @@ commit() {
 # shellcheck disable=SC2034 # The scripts use it.
 versions_plugin=org.codehaus.mojo:versions-maven-plugin:2.23.0
 
-# Maven runs on the JDK of the build, so that the formatter can parse the sources. Returns 1 also if
-# Maven used a file with another checksum.
+# Runs Maven with a phase in which the server is compiled. Maven runs on the JDK of the build, so that
+# the formatter can parse the sources. Returns 1 also if Maven used a file with another checksum.
 maven() {
   (
     cd "$root" &&
       MAVEN_OPTS="--sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" mvn -B "-Dhmacd.commit=$(commit)" "$@"
-  ) && verify_artifacts
+  ) && verify_artifacts "$root/server"
+}
+
+# maven_goal ARGUMENT...: runs Maven with a goal of a plugin only, after a build. Such a run writes no
+# path of the local repository, so it gets the local repository of the build.
+maven_goal() {
+  local repository
+  repository=$(local_repository "$root/server") || return
+  maven -q "-Dmaven.repo.local=$repository" "$@"
+}
+
+# local_repository FOLDER: prints the path of the local repository that Maven used in its last build
+# of FOLDER. The build writes the path, because settings.xml and MAVEN_OPTS can change it.
+local_repository() {
+  local file=$1/target/local-repository
+  if [ ! -s "$file" ]; then
+    warn "$file is missing. It has the path of Maven's local repository, whose files are not verified without
+it. Build again, with scripts/build or scripts/clients."
+    return 1
+  fi
+  cat "$file"
 }
 
 # The SHA-256 of each file that Maven fetches. `scripts/lock maven` writes it. Maven 3.9.2 and
 # newer verify a file before they use it (.mvn/maven.config).
 checksums=$root/.mvn/checksums/checksums.sha256
 
-# matches_checksums REPOSITORY: whether each file in Maven's local repository that has a checksum
-# matches it.
-matches_checksums() {
-  (cd "$1" && sha256sum --check --quiet --ignore-missing "$checksums" >&2)
-}
-
-# Verifies the local repository of the last build. An older Maven than 3.9.2 verifies no SHA-256.
+# verify_artifacts FOLDER: verifies the local repository of the last build of FOLDER, because an older
+# Maven than 3.9.2 verifies no SHA-256. Does not verify a file without a checksum.
 verify_artifacts() {
   local repository
-  repository=$(cat "$root/server/target/local-repository" 2>/dev/null) || return 0
-  ! matches_checksums "$repository" || return 0
+  repository=$(local_repository "$1") || return
+  ! (cd "$repository" && sha256sum --check --quiet --ignore-missing "$checksums" >&2) || return 0
   warn "files in Maven's local repository ($repository) differ from .mvn/checksums, see above. Remove them and build
 again. If they differ again, the registry serves other files: do not use the build."
   return 1
@@ -290,6 +305,7 @@ fingerprint() {
 # Whether the existing build has the current sources. Requires JAVA_HOME.
 built() {
   [ -x "$server_home/bin/hmacd" ] && [ -x "$client_home/bin/hmacctl" ] &&
+    [ -s "$root/server/target/local-repository" ] &&
     [ "$(cat "$root/target/built" 2>/dev/null)" = "$(fingerprint)" ]
 }
 
@@ -454,12 +470,12 @@ build_benches() {
   done
 }
 
-# copy_jmh DIR: fetches JMH's jars into DIR.
+# copy_jmh DIR: fetches JMH's jars into DIR. Requires the build.
 copy_jmh() {
   local artifact
   for artifact in org.openjdk.jmh:jmh-core:1.37 org.openjdk.jmh:jmh-generator-annprocess:1.37 \
     net.sf.jopt-simple:jopt-simple:5.0.4 org.apache.commons:commons-math3:3.6.1; do
-    maven -q -N dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$1"
+    maven_goal -N dependency:copy "-Dartifact=$artifact" "-DoutputDirectory=$1"
   done
 }
 
