@@ -59,7 +59,11 @@ final class LimitsTest {
     daemon.close();
     log.close();
     // The tests reach limits on purpose.
-    log.assertQuietExcept("Connections closed: ", "Requests refused: ", "Operations refused: ");
+    log.assertQuietExcept(
+        "Connections closed: ",
+        "Requests refused: ",
+        "Operations refused: ",
+        "Registry operations refused: ");
   }
 
   private RawHttp1 caller() throws IOException {

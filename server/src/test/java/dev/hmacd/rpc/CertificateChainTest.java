@@ -102,10 +102,10 @@ final class CertificateChainTest {
     awaitOnlyTheAdmin();
   }
 
-  /// A chain of the admin with this number of valid certificates, including that of the root.
+  /// A chain of the admin with this number of valid certificates, without that of the root.
   private static X509Bundle chainOf(int certificates) {
     TestCa authority = daemon.ca();
-    for (int i = 2; i < certificates; i++) {
+    for (int i = 1; i < certificates; i++) {
       authority = authority.subordinate("below-" + i);
     }
     X509Bundle chain = authority.client("admin");
