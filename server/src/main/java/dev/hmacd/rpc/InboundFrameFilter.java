@@ -138,7 +138,9 @@ final class InboundFrameFilter extends Http2FrameListenerDecorator {
       // gRPC would start a second call on the stream, and lose the first. The stream of a refused
       // call is open, too, until the client ends its request.
       throw Http2Exception.streamError(
-          streamId, Http2Error.PROTOCOL_ERROR, "second HEADERS frame on a stream: a gRPC request must not have trailers");
+          streamId,
+          Http2Error.PROTOCOL_ERROR,
+          "second HEADERS frame on a stream: a gRPC request must not have trailers");
     }
     try {
       super.onHeadersRead(context, streamId, headers, dependency, weight, exclusive, padding, last);

@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 ///
 /// A full queue evicts a job for an owner with few jobs ([DeficitRoundRobin#evictFor]): the evicted
 /// job fails. A job keeps its place until a lane takes it, its deadline passes or the queue evicts
-/// it, even after its caller has disconnected. So stream resets and new connections give a caller no
-/// more places.
+/// it, even after its caller has disconnected. So stream resets and new connections give a caller
+/// no more places.
 ///
 /// Health checks bypass the order and the bound, so that a full queue does not delay them.
 @ThreadSafe

@@ -14,8 +14,8 @@ import java.security.cert.X509Certificate;
 public final class CertificateCopy {
   private CertificateCopy() {}
 
-  /// Parses the encoding of a certificate again. Uses `generateCertificates`, because the JDK caches
-  /// the certificates of `generateCertificate` only.
+  /// Parses the encoding of a certificate again. Uses `generateCertificates`, because the JDK
+  /// caches the certificates of `generateCertificate` only.
   public static X509Certificate of(X509Certificate certificate) throws CertificateException {
     for (Certificate copy :
         CertificateFactory.getInstance("X.509")

@@ -248,10 +248,12 @@ final class CheckValueTest {
     assertThat(stored(adopted.getKeyId())).isNull();
     assertThat(macUnder(adopted)).isEqualTo(jdkMac(key, MESSAGE));
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
-    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId())).hasSize(1);
+    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId()))
+        .hasSize(1);
     restart();
     assertThat(macUnder(adopted)).isEqualTo(jdkMac(key, MESSAGE));
-    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId())).hasSize(1);
+    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId()))
+        .hasSize(1);
     replace(random());
     restart();
     requireUnavailable(adopted);
@@ -336,7 +338,8 @@ final class CheckValueTest {
       }
     }
     assertThat(stored(adopted.getKeyId())).isEqualTo(checkValue(adopted));
-    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId())).hasSize(1);
+    assertThat(log.lines("INFO Missing check value of a key stored", adopted.getKeyId()))
+        .hasSize(1);
   }
 
   /// A call that waits for the check value is authorized again afterwards.
