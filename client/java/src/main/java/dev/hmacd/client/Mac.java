@@ -7,8 +7,8 @@ import java.util.Objects;
 
 /// The MAC of a message, with its key and algorithm.
 ///
-/// [#equals] compares MACs in constant time. `toString` omits the MAC, so that logs do not
-/// contain it. With the MAC, a reader of a log could pass off the message as authentic.
+/// [#equals] compares MACs in constant time. `toString` omits the MAC, so that logs do not contain
+/// it. With the MAC, a reader of a log could pass off the message as authentic.
 @Immutable
 public final class Mac {
   private final ByteString mac;
