@@ -87,27 +87,33 @@ final class Lane implements Runnable {
   /// @return whether there was a job
   private boolean tryPerform(@Nullable Job<?> job) {
     try {
-      session.refresh();
-      if (job != null) {
-        perform(job);
+      if (job == null) {
+        session.refresh();
+      } else {
+        long start = System.nanoTime();
+        startedNanos = start;
+        current = job; // Before any call of the token: the watchdog must see the job.
+        session.refresh();
+        perform(job, start);
       }
     } catch (RuntimeException | Error e) {
-      session.close(); // It may be in any state.
       if (job != null) {
         job.failed(
             TokenException.fault(
                 Fault.DEVICE, "unexpected Java exception in a token operation", e));
       }
+      session.close(); // It may be in any state, and the close may hang.
       log.atError()
           .addKeyValue("token_serial", token.info().serial())
           .setCause(e)
           .log("Token operation failed with an unexpected Java exception");
+    } finally {
+      current = null;
     }
     return job != null;
   }
 
-  private <T> void perform(Job<T> job) {
-    long start = System.nanoTime();
+  private <T> void perform(Job<T> job, long start) {
     if (job.isExpired(start)) {
       job.late();
       return;
@@ -123,8 +129,6 @@ final class Lane implements Runnable {
       job.failed(WorkQueue.outOfService());
       return;
     }
-    startedNanos = start;
-    current = job;
     try {
       T value = attempt(job);
       long end = System.nanoTime();
@@ -150,7 +154,6 @@ final class Lane implements Runnable {
       lanes.failed(e);
       job.failed(e);
     } finally {
-      current = null;
       int further = session.takeFurtherCost();
       if (further > 0) {
         queue.charge(job.owner(), further);

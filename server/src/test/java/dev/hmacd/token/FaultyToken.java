@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -124,6 +125,7 @@ public final class FaultyToken implements Token {
   private volatile boolean nothingIsLocal;
   private volatile @Nullable KeyObject everyKey;
   private volatile boolean closeThrows;
+  private final AtomicReference<@Nullable Gate> closing = new AtomicReference<>();
 
   public FaultyToken(Token real) {
     this.real = real;
@@ -224,6 +226,13 @@ public final class FaultyToken implements Token {
   /// session.
   public void closeThrows(boolean does) {
     closeThrows = does;
+  }
+
+  /// Blocks the next close of a session, after it has closed the session.
+  public Gate blockingClose() {
+    Gate gate = new Gate();
+    closing.set(gate);
+    return gate;
   }
 
   /// Limits the number of keys that a count visits, as on a token with very many keys.
@@ -412,6 +421,10 @@ public final class FaultyToken implements Token {
     public void close() {
       sessions.decrementAndGet();
       session.close();
+      Gate gate = closing.getAndSet(null);
+      if (gate != null) {
+        gate.pass();
+      }
       if (closeThrows) {
         throw new IllegalStateException("injected");
       }

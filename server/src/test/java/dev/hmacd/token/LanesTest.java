@@ -554,6 +554,39 @@ final class LanesTest {
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
   }
 
+  /// The session may be in any state, so its close may hang. The watchdog must see the lane.
+  @Test
+  void laneWhoseCloseHangsAfterAnExceptionIsReplaced() throws TokenException {
+    Lanes lanes =
+        new Lanes(
+            token,
+            new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG),
+            LaneObserver.NONE,
+            FaultListener.NONE);
+    lanes.open();
+    lanes.start();
+    opened.add(lanes);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    Gate close = token.blockingClose();
+    gates.add(close);
+    RecordedCompletion undecided =
+        sign(
+            lanes,
+            LONG,
+            new RecordedCompletion() {
+              @Override
+              public boolean isAbandoned() {
+                throw new IllegalStateException();
+              }
+            });
+    assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE); // The close still hangs.
+    close.awaitEntered();
+    Eventually.holds("the lane is replaced", () -> lanes.hanging() == 1);
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+    close.release();
+    Eventually.holds("the hanging lane has ended", () -> lanes.hanging() == 0);
+  }
+
   /// The call fails closed, and the lane takes the next one.
   @ParameterizedTest
   @ValueSource(classes = {IllegalStateException.class, StackOverflowError.class})
