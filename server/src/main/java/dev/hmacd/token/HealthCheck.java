@@ -42,6 +42,8 @@ public final class HealthCheck implements AutoCloseable {
   private final ScheduledThreadPoolExecutor schedule = schedule();
   private final CountDownLatch firstSuccess = new CountDownLatch(1);
   private final SerialExecutor effects = new SerialExecutor();
+  private final ScheduledTask dueCheck =
+      new ScheduledTask("due health check", () -> handle(new HealthEvent.CheckDue()));
   private final Object lock = new Object();
 
   /// Written under the lock.
@@ -181,7 +183,7 @@ public final class HealthCheck implements AutoCloseable {
     try {
       var _ =
           schedule.schedule(
-              new ScheduledTask("due health check", () -> handle(new HealthEvent.CheckDue())),
+              dueCheck,
               pause.toMillis(),
               TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
