@@ -1,5 +1,6 @@
 package dev.hmacd.config;
 
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.regex.Pattern;
@@ -12,6 +13,12 @@ public final class HostPort {
   private static final Pattern ZEROS = Pattern.compile("(?:^|:)0(?::0)+(?::|$)");
 
   private HostPort() {}
+
+  /// Returns the address of a source without a slash; another owner of connections, such as a
+  /// principal, as it is.
+  public static Object source(Object owner) {
+    return owner instanceof InetAddress address ? address.getHostAddress() : owner;
+  }
 
   /// Returns HOST:PORT of a TCP address, the path of a Unix socket, and `unknown` without an
   /// address. Resolves no name.

@@ -127,7 +127,7 @@ public final class Connections extends ChannelInboundHandlerAdapter {
   private static LoggingEventBuilder logRefused(Channel connection, Object owner, long times) {
     return log.atWarn()
         .addKeyValue("local_address", HostPort.text(connection.localAddress()))
-        .addKeyValue("owner", owner)
+        .addKeyValue("owner", HostPort.source(owner))
         .addKeyValue("times", times);
   }
 

@@ -264,7 +264,7 @@ public final class MemoryBudget {
       log.atWarn()
           .addKeyValue("bound", bound)
           .addKeyValue("max_bytes", max)
-          .addKeyValue("owner", owner)
+          .addKeyValue("owner", HostPort.source(owner))
           .addKeyValue("connection_bytes", bytes)
           .addKeyValue("times", times)
           .log("Connections closed: memory bound exceeded");

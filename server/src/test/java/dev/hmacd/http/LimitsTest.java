@@ -244,7 +244,7 @@ final class LimitsTest {
       assertThat(
               log.count(
                   "Connections closed: maximum of unauthenticated connections reached",
-                  "127.0.0.1"))
+                  "owner=\"127.0.0.1\""))
           .isPositive();
       assertThat(log.lines("max_connections reached")).isEmpty();
     }

@@ -82,8 +82,8 @@ public enum ErrorReason {
   /// The health service knows no service with this name.
   SERVICE_NOT_FOUND,
 
-  /// The queue of the token is full, or the caller's principal has its maximum number of calls in
-  /// flight. Send fewer requests.
+  /// The queue of the token is full, also with operations of the caller or of clients of its
+  /// authority, or too many calls wait for check values of keys. Send fewer requests.
   TOKEN_BUSY,
   /// The queue of the registry is full, or the caller's principal has its maximum number of
   /// registry calls in flight. Send fewer requests.
