@@ -29,7 +29,8 @@ final class RegistryStore implements AutoCloseable {
   private final OwnerQuota owners = OwnerQuota.halfOf(Urgency.ORDINARY.places());
 
   private final RefusalLog refusals =
-      new RefusalLog("Registry operations refused: too many calls wait for the registry", "owner_operations");
+      new RefusalLog(
+          "Registry operations refused: too many calls wait for the registry", "owner_operations");
 
   /// Quotas of the urgent changes, by name of the principal.
   private final OwnerQuota urgentOwners = OwnerQuota.halfOf(Urgency.URGENT.places());

@@ -181,11 +181,7 @@ public final class HealthCheck implements AutoCloseable {
 
   private void scheduleCheck(Duration pause) {
     try {
-      var _ =
-          schedule.schedule(
-              dueCheck,
-              pause.toMillis(),
-              TimeUnit.MILLISECONDS);
+      var _ = schedule.schedule(dueCheck, pause.toMillis(), TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
       log.atDebug().setCause(e).log("Health check not scheduled: the daemon is stopping");
     }

@@ -2,6 +2,7 @@ package dev.hmacd.transport;
 
 import com.google.errorprone.annotations.ThreadSafe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.hmacd.config.HostPort;
 import dev.hmacd.log.LogRateLimiter;
 import io.netty.channel.Channel;
 import java.util.ArrayList;
