@@ -254,4 +254,9 @@ public final class Caller implements AutoCloseable {
   public void close() {
     channel.shutdownNow();
   }
+
+  /// Ends the caller after its calls in flight.
+  void shutdown() {
+    channel.shutdown();
+  }
 }

@@ -199,13 +199,15 @@ public final class DaemonProcess implements AutoCloseable {
     return caller;
   }
 
-  /// Waits for the exit, and returns the exit code.
+  /// Waits for the exit, and returns the exit code. Then the callers make no further calls.
   public int exitCode() {
     try {
       if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         throw new IllegalStateException("the daemon does not exit");
       }
+      // Otherwise gRPC logs an error when a channel becomes garbage, during any later test.
+      callers.forEach(Caller::shutdown);
       return process.exitValue();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
