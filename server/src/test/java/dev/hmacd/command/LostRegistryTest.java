@@ -123,7 +123,7 @@ final class LostRegistryTest {
     assertThat(daemon.hsm().list()).doesNotContain("hmacd/own/");
     Result check = daemon.run("check");
     assertThat(check.exitCode()).as(check.output()).isEqualTo(1);
-    assertThat(check.output()).contains("holds no key of hmacd", "restore its backup");
+    assertThat(check.output()).contains("holds no key of hmacd", "restore the token's backup");
   }
 
   @Test
