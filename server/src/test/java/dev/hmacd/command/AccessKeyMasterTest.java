@@ -44,7 +44,7 @@ final class AccessKeyMasterTest {
     var files = LoopbackDaemon.on(hsm).allowingAll("admin");
     DaemonProcess first = DaemonProcess.start(files, hsm, Map.of());
     assertThat(accessKey(first.as("admin")).getSecretAccessKey()).hasSize(40);
-    assertThat(first.stop()).isZero();
+    assertThat(first.stopForRestart()).isZero();
 
     Matcher id = ID.matcher(hsm.list());
     assertThat(id.find()).isTrue();

@@ -39,7 +39,7 @@ final class SeveralTokensProcessTest {
         CreateKeyRequest.newBuilder().setKeySpec(SPEC).setTokenSerial(other.serial()).build();
     String onOther = before.keys().createKey(named).getKeyMetadata().getKeyId();
     assertThat(before.generateMac(onOther, "message")).hasSize(32);
-    assertThat(first.stop()).isZero();
+    assertThat(first.stopForRestart()).isZero();
 
     other.deleteToken();
     try (DaemonProcess second = DaemonProcess.again(files, one)) {

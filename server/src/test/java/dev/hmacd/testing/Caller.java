@@ -254,9 +254,4 @@ public final class Caller implements AutoCloseable {
   public void close() {
     channel.shutdownNow();
   }
-
-  /// Ends the caller after its calls in flight.
-  void shutdown() {
-    channel.shutdown();
-  }
 }
