@@ -536,28 +536,17 @@ final class LanesTest {
     assertThat(token.sessions()).isZero();
   }
 
-  @Test
-  void callWhoseCallerThrowsFailsAndTheLaneContinues() throws TokenException {
-    Lanes lanes = lanes(1, 10);
-    RecordedCompletion undecided =
-        sign(
-            lanes,
-            LONG,
-            new RecordedCompletion() {
-              @Override
-              public boolean isAbandoned() {
-                throw new IllegalStateException();
-              }
-            });
-    assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE);
-    assertThat(token.count(Call.SIGN)).isZero();
-    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  /// A caller of which the lane cannot decide whether the call is abandoned.
+  private static final class Undecidable extends RecordedCompletion {
+    @Override
+    public boolean isAbandoned() {
+      throw new IllegalStateException();
+    }
   }
 
-  /// The session may be in any state, so its close may hang. The watchdog must see the lane.
-  @Test
-  void laneWhoseCloseHangsAfterAnExceptionIsReplaced() throws TokenException {
-    Lanes lanes =
+  /// One lane, which is replaced if its call hangs for longer than 100 ms, at most twice.
+  private Lanes laneThatIsReplaced() throws TokenException {
+    var lanes =
         new Lanes(
             token,
             new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG),
@@ -566,19 +555,26 @@ final class LanesTest {
     lanes.open();
     lanes.start();
     opened.add(lanes);
+    return lanes;
+  }
+
+  @Test
+  void callWhoseCallerThrowsFailsAndTheLaneContinues() throws TokenException {
+    Lanes lanes = lanes(1, 10);
+    RecordedCompletion undecided = sign(lanes, LONG, new Undecidable());
+    assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+    assertThat(token.count(Call.SIGN)).isZero();
+    assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
+  }
+
+  /// The session may be in any state, so its close may hang. The watchdog must see the lane.
+  @Test
+  void laneWhoseCloseHangsAfterAnExceptionIsReplaced() throws TokenException {
+    Lanes lanes = laneThatIsReplaced();
     assertThat(sign(lanes, LONG).mac()).isEqualTo(right);
     Gate close = token.blockingClose();
     gates.add(close);
-    RecordedCompletion undecided =
-        sign(
-            lanes,
-            LONG,
-            new RecordedCompletion() {
-              @Override
-              public boolean isAbandoned() {
-                throw new IllegalStateException();
-              }
-            });
+    RecordedCompletion undecided = sign(lanes, LONG, new Undecidable());
     assertThat(undecided.failure().kind()).isEqualTo(Kind.UNAVAILABLE); // The close still hangs.
     close.awaitEntered();
     Eventually.holds("the lane is replaced", () -> lanes.hanging() == 1);
@@ -642,15 +638,7 @@ final class LanesTest {
 
   @Test
   void watchdogReplacesHangingLanesUpToTheLimitAndTheyEndAfterTheirCall() throws TokenException {
-    Lanes lanes =
-        new Lanes(
-            token,
-            new Lanes.Settings(1, 10, Duration.ofMillis(100), 2, LONG),
-            LaneObserver.NONE,
-            FaultListener.NONE);
-    lanes.open();
-    lanes.start();
-    opened.add(lanes);
+    Lanes lanes = laneThatIsReplaced();
     List<Gate> held = new ArrayList<>();
     for (int i = 1; i <= 3; i++) {
       Gate gate = blocking(Call.SIGN);
