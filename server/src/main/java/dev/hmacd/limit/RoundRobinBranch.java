@@ -18,8 +18,8 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
 
   private static final String FURTHER_NAMES = "";
 
-  /// Bound on the memory of [#sharing].
-  private static final int MAX_SHARING = 4 * MAX_CHILDREN;
+  /// Bound on the memory of [#sharing]. At the bound, all further names share the child.
+  static final int MAX_SHARING = 4 * MAX_CHILDREN;
 
   private final Map<String, RoundRobinNode<E>> children = new HashMap<>();
 
@@ -62,7 +62,8 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
     if (shared == null || shared.size == 0) {
       sharing.clear();
     }
-    boolean hasRoom = children.size() < MAX_CHILDREN && !sharing.contains(owner);
+    boolean hasRoom =
+        children.size() < MAX_CHILDREN && sharing.size() < MAX_SHARING && !sharing.contains(owner);
     return hasRoom || children.containsKey(owner) ? owner : FURTHER_NAMES;
   }
 

@@ -215,6 +215,18 @@ final class DeficitRoundRobinTest {
     assertThat(queue.contains(owner("late"))).isFalse();
   }
 
+  /// The queue does not remember this name: more names share the common node than it records.
+  @Test
+  void elementsOfANameThatIsNotRecordedKeepTheirOrder() {
+    for (int i = 0; i < RoundRobinBranch.MAX_CHILDREN + RoundRobinBranch.MAX_SHARING; i++) {
+      add("name " + i, 1);
+    }
+    add("late", 2);
+    var _ = poll(RoundRobinBranch.MAX_CHILDREN + 2); // The names with nodes of their own leave.
+    add("late", 1);
+    assertThat(ofOthers(poll(queue.size()))).extracting(Work::number).hasSize(3).isSorted();
+  }
+
   /// Otherwise, under constant load, all names would move to the common node one after the other.
   @Test
   void newNameGetsANodeOfItsOwnAfterOthersHaveLeft() {
