@@ -27,7 +27,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// The number of PKCS#11 calls for a MAC, counted outside of the daemon: OpenSC's `pkcs11-spy` is
 /// between the daemon and the module, and logs each call.
 final class CallsPerMacTest {
-  private static final int LANES = 2;
   private static final int WARM_UP = 200;
   private static final int MACS = 1000;
   private static final byte[] MESSAGE = "hello".getBytes(StandardCharsets.UTF_8);
@@ -46,7 +45,8 @@ final class CallsPerMacTest {
         LoopbackDaemon.on(hsm)
             .allowingAll("admin")
             .module(spy())
-            .token("lanes: " + LANES)
+            // A second lane would load the key with its first operation, maybe while the test counts.
+            .token("lanes: 1")
             // No health check runs while the test counts.
             .token("probe_interval: 1h");
     daemon =
@@ -107,9 +107,9 @@ final class CallsPerMacTest {
                   generate(admin, made.get(), WARM_UP);
                 }))
         // The trial of the key type at the first creation, one check value at the key's creation,
-        // and one for each lane that loads the key.
+        // and one when the lane loads the key.
         .hasEntrySatisfying(
-            "C_Sign", count -> assertThat(count).isBetween(WARM_UP + 2, WARM_UP + 2 + LANES))
+            "C_Sign", count -> assertThat(count).isBetween(WARM_UP + 2, WARM_UP + 3))
         .containsKeys("C_GenerateKey", "C_FindObjects", "C_CopyObject");
     assertThat(Files.readString(log())).contains("C_OpenSession");
     String key = made.get();
