@@ -45,7 +45,8 @@ final class CallsPerMacTest {
         LoopbackDaemon.on(hsm)
             .allowingAll("admin")
             .module(spy())
-            // A second lane would load the key with its first operation, maybe while the test counts.
+            // A second lane would load the key with its first operation, maybe while the test
+            // counts.
             .token("lanes: 1")
             // No health check runs while the test counts.
             .token("probe_interval: 1h");
