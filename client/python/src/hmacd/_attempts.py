@@ -1,0 +1,296 @@
+"""The attempts of a call, without input and output.
+
+`attempts` is a generator: it yields steps, and the driver sends the result of each. The synchronous
+and the asyncio client are two drivers of the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from hmacd._budget import Budget
+from hmacd._calls import Call
+from hmacd._errors import (
+    Closed,
+    DeadlineExceeded,
+    HmacdError,
+    InvalidMac,
+    MessageTooLong,
+    TlsFailed,
+)
+from hmacd._failure import DAMAGE, Failure
+from hmacd._picker import Pick, Picker
+
+R = TypeVar("R", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Send the request to a target. The result is an `Answer` or a `Failure`."""
+
+    target: int
+    timeout: float
+    """Seconds, more than 0."""
+    wait_for_ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Read the certificates, and open a new channel to the target. The result is None."""
+
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait for some seconds, or until the client cancels its calls. The result is None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[R]):
+    response: R
+    request_id: str
+
+
+Step: TypeAlias = Attempt | Renew | Sleep
+Result: TypeAlias = "Answer[Any] | Failure | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The state that all calls of a client share."""
+
+    targets: tuple[str, ...]
+    attempt_timeout: float
+    picker: Picker
+    budget: Budget
+    clock: Callable[[], float]
+    """Monotonic, in seconds."""
+    random: Callable[[], float]
+    """From 0 to 1."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known about a call. The driver may read it, also after the end of the call."""
+
+    attempts: int = 0
+    target: str = ""
+    request_id: str = ""
+    may_have_run: bool = False
+    no_connection: Failure | None = None
+    """Why the last attempt had no connection at its start."""
+    before: str = ""
+    """The reason of the attempt before the last one."""
+    repeated: set[Action] = field(default_factory=set)
+
+
+class Action(Enum):
+    """What follows the failure of an attempt."""
+
+    FAIL = auto()
+    SUSPEND = auto()
+    """Suspend the target, and use the next one."""
+    BACK_OFF = auto()
+    """Use the next target after a back-off."""
+    ONCE_MORE = auto()
+    RENEW = auto()
+    """Once more, over a new channel."""
+
+
+_ACTIONS = {
+    "STOPPING": Action.SUSPEND,
+    "TOKEN_UNAVAILABLE": Action.BACK_OFF,
+    "KEY_UNAVAILABLE": Action.BACK_OFF,
+    "REGISTRY_UNAVAILABLE": Action.BACK_OFF,
+    "TOKEN_BUSY": Action.BACK_OFF,
+    "REGISTRY_BUSY": Action.BACK_OFF,
+    "MEMORY_BUSY": Action.BACK_OFF,
+    "CHECKSUM_MISMATCH": Action.ONCE_MORE,
+    "UNAUTHENTICATED": Action.RENEW,
+}
+_RETRYABLE = {
+    *(reason for reason in _ACTIONS if reason != "UNAUTHENTICATED"),
+    "CONNECTION_FAILED",
+    "DEADLINE_EXCEEDED",
+    "CANCELLED",
+}
+# The daemon refuses the request before it executes it.
+_NOT_RUN = {
+    "UNAUTHENTICATED",
+    "ACCESS_DENIED",
+    "INVALID_FIELD",
+    "UNKNOWN_FIELD",
+    "GRANT_TOKENS_NOT_SUPPORTED",
+    "KEY_VERSION_NOT_SUPPORTED",
+    "INVALID_KEY_ID",
+    "KEY_NOT_FOUND",
+    "KEY_NOT_USABLE",
+    "INVALID_KEY_USAGE",
+    "RESERVED_MESSAGE",
+    "METHOD_NOT_FOUND",
+    "REQUEST_TOO_LONG",
+    "TOKEN_BUSY",
+    "REGISTRY_BUSY",
+}
+
+
+def attempts(
+    call: Call[R], deadline: float, rules: Rules, progress: Progress
+) -> Generator[Step, Result, Answer[R]]:
+    """The steps of a call. Returns the answer, which is not damaged.
+
+    :param deadline: a time of the clock of `rules`
+    :raises HmacdError: if the call failed
+    """
+    pick = rules.picker.pick(rules.clock())
+    while True:
+        try:
+            limited = pick.others and deadline - rules.clock() > rules.attempt_timeout
+            result = yield from _attempt(pick, deadline, limited, rules, progress)
+        except BaseException:
+            rules.picker.abandoned(pick)
+            raise
+        if isinstance(result, Answer):
+            rules.picker.answered(pick)
+            if call.intact(result.response):
+                if progress.attempts == 1:
+                    rules.budget.earn()
+                return result
+            failure = DAMAGE
+        else:
+            failure = result
+        progress.may_have_run |= not (failure.not_sent or failure.reason in _NOT_RUN)
+
+        action = _action(failure, limited)
+        if action is Action.SUSPEND:
+            rules.picker.failed(pick, rules.clock())
+        elif failure.reason:
+            rules.picker.answered(pick)
+        else:
+            rules.picker.abandoned(pick)
+        if not _repeated(action, call, failure, rules, progress):
+            raise _error(call, failure, progress)
+        progress.before = failure.reason or failure.text
+
+        if action is Action.RENEW:
+            yield Renew(pick.target)
+            pick = rules.picker.repeat(pick, rules.clock())
+            continue
+        delay = _delay(action, failure, rules, progress)
+        if delay > 0:
+            if rules.clock() + delay >= deadline:
+                raise _error(call, failure, progress)
+            yield Sleep(delay)
+        pick = rules.picker.pick(rules.clock(), avoid=pick.target)
+
+
+def _attempt(
+    pick: Pick, deadline: float, limited: bool, rules: Rules, progress: Progress
+) -> Generator[Step, Result, Answer[Any] | Failure]:
+    remaining = deadline - rules.clock()
+    if remaining <= 0:
+        return _DEADLINE
+    progress.attempts += 1
+    progress.target = rules.targets[pick.target]
+    timeout = rules.attempt_timeout if limited else remaining
+    result = yield Attempt(pick.target, timeout, wait_for_ready=False)
+    if pick.waits and isinstance(result, Failure) and result.not_sent:
+        # A call that waits for its connection never says why there is none. So it asks first.
+        progress.no_connection = result
+        remaining = deadline - rules.clock()
+        if remaining <= 0:
+            return _DEADLINE
+        result = yield Attempt(pick.target, remaining, wait_for_ready=True)
+    assert result is not None
+    progress.request_id = result.request_id or progress.request_id
+    return result
+
+
+_DEADLINE = Failure(code="DEADLINE_EXCEEDED", not_sent=True)
+
+
+def _action(failure: Failure, limited: bool) -> Action:
+    if limited and failure.code == "DEADLINE_EXCEEDED":
+        return Action.SUSPEND  # Also if the daemon noticed it first.
+    if failure.reason:
+        return _ACTIONS.get(failure.reason, Action.FAIL)
+    return Action.SUSPEND if failure.code == "UNAVAILABLE" else Action.FAIL
+
+
+def _repeated(
+    action: Action, call: Call[Any], failure: Failure, rules: Rules, progress: Progress
+) -> bool:
+    """Whether the attempt is repeated. Takes the token of the retry."""
+    if action is Action.FAIL or not call.repeatable or failure.no_retry:
+        return False
+    if action in {Action.ONCE_MORE, Action.RENEW}:
+        if action in progress.repeated:
+            return False
+        progress.repeated.add(action)
+    return failure.not_sent or rules.budget.take()
+
+
+def _delay(action: Action, failure: Failure, rules: Rules, progress: Progress) -> float:
+    """The back-off in seconds. A suspension needs none while another target is usable."""
+    if action is Action.ONCE_MORE:
+        return 0
+    if action is Action.SUSPEND and rules.picker.any_usable(rules.clock()):
+        return 0
+    if failure.retry_after is not None:
+        return failure.retry_after
+    return rules.random() * min(0.05 * 2.0 ** min(progress.attempts - 1, 5), 1.0)
+
+
+def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
+    fields: dict[str, Any] = {
+        "may_have_run": progress.may_have_run,
+        "target": progress.target,
+        "attempts": progress.attempts,
+        "request_id": progress.request_id,
+    }
+    reason = failure.reason or failure.code
+    what = failure.text
+    if reason == "KMS_INVALID_MAC":
+        return InvalidMac(reason, what, **fields)
+    if reason == "REQUEST_TOO_LONG":
+        return MessageTooLong(reason, what, limit=failure.maximum, size=call.size, **fields)
+    if reason == "DEADLINE_EXCEEDED":
+        return _too_late(failure, progress, fields)
+    if failure.tls:
+        return TlsFailed("TLS_FAILED", what, **fields)
+    if reason == "UNAVAILABLE":
+        reason = "CONNECTION_FAILED"
+    return HmacdError(reason, what, retryable=reason in _RETRYABLE, **fields)
+
+
+def _too_late(failure: Failure, progress: Progress, fields: dict[str, Any]) -> HmacdError:
+    """The error at the deadline, with the cause if there was no connection."""
+    no_connection = progress.no_connection
+    if not failure.reason and no_connection and no_connection.tls:
+        return TlsFailed("TLS_FAILED", no_connection.text, **fields)
+    what = "the deadline passed"
+    if not failure.reason and no_connection:
+        what += f": {no_connection.text}"
+    elif progress.before:
+        what += f" after {progress.before}"
+    return DeadlineExceeded("DEADLINE_EXCEEDED", what, retryable=True, **fields)
+
+
+def closed(progress: Progress) -> Closed:
+    """The error of a call that `close` cancelled, or refused."""
+    return Closed(
+        "CLOSED",
+        "the client is closed",
+        may_have_run=progress.attempts > 0,
+        target=progress.target,
+        attempts=progress.attempts,
+        request_id=progress.request_id,
+    )

@@ -1,0 +1,160 @@
+"""Requests, and the check of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+import google_crc32c
+from google.protobuf.message import Message
+
+from hmacd._algorithm import MacAlgorithm
+from hmacd._errors import HmacdError, InvalidMac, MessageTooLong
+from hmacd._stubs import key_service_pb2 as keys
+from hmacd._stubs import mac_algorithm_pb2 as algorithms
+from hmacd._stubs import mac_service_pb2 as macs
+
+R = TypeVar("R", bound=Message)
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+Text: TypeAlias = Bytes | str
+
+MAC_SERVICE = "hmacd.v1.MacService"
+_KEY_SERVICE = "hmacd.v1.KeyService"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
+    """One call of a method."""
+
+    service: str
+    method: str
+    request: Message
+    response: type[R]
+    intact: Callable[[R], bool] = lambda _: True
+    """Whether the answer was not damaged in transit."""
+    repeatable: bool = True
+    size: int = 0
+    """The length of the message in bytes."""
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.method}"
+
+
+def crc32c(data: bytes) -> int:
+    """CRC32C (Castagnoli, RFC 3720)."""
+    return int(google_crc32c.value(data))
+
+
+def checked(name: str, algorithm: MacAlgorithm) -> tuple[str, MacAlgorithm]:
+    """
+    :raises TypeError: if the name is not a string
+    :raises ValueError: if it is empty, or the algorithm is unknown
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of the key is {type(name).__name__}, not str")
+    if not name:
+        raise ValueError("the name of the key is empty")
+    return name, MacAlgorithm(algorithm)
+
+
+def generate(
+    name: str, algorithm: MacAlgorithm, message: Text, most_bytes: int
+) -> Call[macs.GenerateMacResponse]:
+    """:raises HmacdError: if the message is empty or too long"""
+    data = _message(message, most_bytes)
+    number = _number(algorithm)
+
+    def intact(answer: macs.GenerateMacResponse) -> bool:
+        return (
+            answer.verified_message_crc32c
+            and answer.mac_crc32c == crc32c(answer.mac)
+            and len(answer.mac) == algorithm.mac_bytes
+            and answer.mac_algorithm == number
+        )
+
+    request = macs.GenerateMacRequest(
+        key_id=name, message=data, mac_algorithm=number, message_crc32c=crc32c(data)
+    )
+    return Call(
+        MAC_SERVICE, "GenerateMac", request, macs.GenerateMacResponse, intact, size=len(data)
+    )
+
+
+def verify(
+    name: str, algorithm: MacAlgorithm, message: Text, mac: Bytes, most_bytes: int
+) -> Call[macs.VerifyMacResponse]:
+    """
+    :raises InvalidMac: if the MAC has another length than that of the algorithm
+    :raises HmacdError: if the message is empty or too long
+    """
+    if not isinstance(mac, Bytes):
+        raise TypeError(f"the MAC is {type(mac).__name__}, not bytes: decode hex or base64 first")
+    data, tag = _message(message, most_bytes), bytes(mac)
+    if len(tag) != algorithm.mac_bytes:
+        raise InvalidMac("KMS_INVALID_MAC", f"a MAC of {algorithm} has {algorithm.mac_bytes} bytes")
+    number = _number(algorithm)
+
+    def intact(answer: macs.VerifyMacResponse) -> bool:
+        return (
+            answer.mac_valid
+            and answer.verified_message_crc32c
+            and answer.verified_mac_crc32c
+            and answer.mac_algorithm == number
+        )
+
+    request = macs.VerifyMacRequest(
+        key_id=name,
+        message=data,
+        mac_algorithm=number,
+        mac=tag,
+        message_crc32c=crc32c(data),
+        mac_crc32c=crc32c(tag),
+    )
+    return Call(MAC_SERVICE, "VerifyMac", request, macs.VerifyMacResponse, intact, size=len(data))
+
+
+def describe(name: str) -> Call[keys.DescribeKeyResponse]:
+    request = keys.DescribeKeyRequest(key_id=name)
+    return Call(_KEY_SERVICE, "DescribeKey", request, keys.DescribeKeyResponse)
+
+
+def create(algorithm: MacAlgorithm, description: str) -> Call[keys.CreateKeyResponse]:
+    spec = "KEY_SPEC_" + MacAlgorithm(algorithm).replace("_SHA", "")
+    request = keys.CreateKeyRequest(key_spec=spec, description=description)
+    return Call(_KEY_SERVICE, "CreateKey", request, keys.CreateKeyResponse, repeatable=False)
+
+
+def algorithm_of(number: int) -> MacAlgorithm:
+    """The algorithm with a number of the contract."""
+    name = algorithms.MacAlgorithm.Name(number)
+    return MacAlgorithm(name.removeprefix("MAC_ALGORITHM_"))
+
+
+def _number(algorithm: MacAlgorithm) -> algorithms.MacAlgorithm:
+    return getattr(algorithms, f"MAC_ALGORITHM_{algorithm}")  # type: ignore[no-any-return]
+
+
+def _message(message: Text, most_bytes: int) -> bytes:
+    if isinstance(message, str):
+        try:
+            data = message.encode()
+        except UnicodeEncodeError:
+            # The cause is not chained: it has the message.
+            raise HmacdError("INVALID_ARGUMENT", "the message is not valid Unicode") from None
+    elif isinstance(message, Bytes):
+        data = bytes(message)
+    else:
+        raise TypeError(f"the message is {type(message).__name__}, not bytes or str")
+    if not data:
+        raise HmacdError("INVALID_ARGUMENT", "the message is empty")
+    if len(data) > most_bytes:
+        raise MessageTooLong(
+            "MESSAGE_TOO_LONG",
+            f"the message has {len(data)} bytes, the limit is {most_bytes}",
+            limit=most_bytes,
+            size=len(data),
+        )
+    return data

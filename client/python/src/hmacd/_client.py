@@ -1,0 +1,217 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from hmacd import _calls, _failure, _fork
+from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
+from hmacd._base import BaseClient
+from hmacd._channels import OPTIONS, Channels, address, credentials
+from hmacd._failure import Failure
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hmacd._algorithm import MacAlgorithm
+    from hmacd._calls import Bytes, Call, Text
+    from hmacd._certificates import Pem
+    from hmacd._settings import Target
+
+R = TypeVar("R", bound=Message)
+
+_DRAIN = 5.0  # Seconds for calls in flight, when the client closes.
+
+
+class Client(BaseClient):
+    """A client of hmacd. Thread-safe: create one and share it.
+
+    The client connects at its first call. It can be created before a fork, if its first call is
+    after the fork.
+    """
+
+    def _prepare(self) -> None:
+        self._channels: Channels[grpc.Channel] = Channels(
+            self._settings.targets, _open, lambda channel: channel.close()
+        )
+        self._idle = threading.Condition()
+        self._in_flight = 0
+        self._closed = False
+        self._cancelled = threading.Event()
+
+    def key(self, name: str, algorithm: MacAlgorithm) -> Key:
+        """Binds a key, without a call.
+
+        :param name: key id, key ARN, alias (`alias/...`) or alias ARN
+        """
+        return Key(self, name, algorithm, "")
+
+    def open_key(self, name: str, *, timeout: float | None = None) -> Key:
+        """Binds a key, with the algorithm and the ARN of DescribeKey.
+
+        :param timeout: seconds, if less than the timeout of the client
+        :raises HmacdError: if the call failed
+        """
+        metadata = self._call(_calls.describe(name), timeout).key_metadata
+        return Key(self, name, _calls.algorithm_of(metadata.mac_algorithms[0]), metadata.key_arn)
+
+    def create_key(
+        self, algorithm: MacAlgorithm, *, description: str = "", timeout: float | None = None
+    ) -> Key:
+        """Creates a key in the HSM, with one attempt. The name of the result is the key's ARN.
+
+        :raises HmacdError: if the call failed; with `may_have_run`, there may be a key
+        """
+        metadata = self._call(_calls.create(algorithm, description), timeout).key_metadata
+        return Key(self, metadata.key_arn, algorithm, metadata.key_arn)
+
+    def doctor(self) -> list[str]:
+        """Checks each target: `ok: ...`, or the first check that failed. Makes no MAC.
+
+        Takes up to 6 seconds for a target that does not answer. Raises nothing for a failed check.
+        """
+        _fork.check()
+        return self._diagnose()
+
+    def close(self) -> None:
+        """Refuses new calls, waits up to 5 seconds for calls in flight, and cancels the others.
+
+        May be called again.
+        """
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: self._in_flight == 0, _DRAIN)
+        self._stop.set()
+        self._cancelled.set()
+        for channel in self._channels.take_all():
+            channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, call: Call[R], timeout: float | None) -> R:
+        deadline = self._deadline(timeout)
+        self._begin()
+        progress = Progress()
+        with self._idle:
+            if self._closed:
+                raise closed(progress)
+            self._in_flight += 1
+        try:
+            with self._telemetry.observe(call, progress):
+                return self._run(call, deadline, progress)
+        finally:
+            with self._idle:
+                self._in_flight -= 1
+                self._idle.notify_all()
+
+    def _run(self, call: Call[R], deadline: float, progress: Progress) -> R:
+        steps = attempts(call, deadline, self._rules, progress)
+        used: grpc.Channel | None = None
+        result: Result = None
+        try:
+            step: Step = next(steps)
+            while True:
+                match step:
+                    case Attempt():
+                        with self._channels.use(step.target, self._pem) as used:
+                            result = self._attempt(used, call, step, progress)
+                    case Renew():
+                        if self._renewal is not None:
+                            self._renewal.read_now()
+                        self._channels.renew(step.target, used)
+                        result = None
+                    case Sleep():
+                        if self._cancelled.wait(step.seconds):
+                            raise closed(progress)
+                        result = None
+                step = steps.send(result)
+        except StopIteration as end:
+            answer: Answer[R] = end.value
+            return answer.response
+        finally:
+            steps.close()
+
+    def _attempt(
+        self, channel: grpc.Channel, call: Call[R], step: Attempt, progress: Progress
+    ) -> Answer[R] | Failure:
+        method = channel.unary_unary(
+            call.path, type(call.request).SerializeToString, call.response.FromString
+        )
+        try:
+            response, rpc = method.with_call(
+                call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready
+            )
+        except grpc.RpcError as error:
+            if self._cancelled.is_set() and error.code() is grpc.StatusCode.CANCELLED:
+                raise closed(progress) from None
+            return _failure.of(error)
+        except ValueError:
+            # The channel is closed.
+            if self._cancelled.is_set():
+                raise closed(progress) from None
+            raise
+        return Answer(response, _failure.request_id(rpc.trailing_metadata()))
+
+
+class Key:
+    """A key with its algorithm. Thread-safe."""
+
+    def __init__(self, client: Client, name: str, algorithm: MacAlgorithm, arn: str) -> None:
+        self._client = client
+        self._arn = arn
+        self.name, self.algorithm = _calls.checked(name, algorithm)
+
+    @property
+    def arn(self) -> str:
+        """The ARN in the last answer, or of DescribeKey; empty if there was none."""
+        return self._arn
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message, as set for the client."""
+        return self._client._settings.max_message_bytes
+
+    def generate(self, message: Text, *, timeout: float | None = None) -> bytes:
+        """Computes the MAC of a message.
+
+        :param message: 1 to `max_message_bytes` bytes; a str is encoded as UTF-8
+        :param timeout: seconds, if less than the timeout of the client
+        :raises HmacdError: if there is no MAC
+        """
+        call = _calls.generate(self.name, self.algorithm, message, self.max_message_bytes)
+        answer = self._client._call(call, timeout)
+        self._arn = answer.key_id
+        return answer.mac
+
+    def verify(self, message: Text, mac: Bytes, *, timeout: float | None = None) -> None:
+        """Returns if the MAC is right.
+
+        :param mac: bytes; a str is refused, because it could be hex or base64
+        :param timeout: seconds, if less than the timeout of the client
+        :raises InvalidMac: if the MAC is wrong
+        :raises HmacdError: any other class: there is no verdict
+        """
+        call = _calls.verify(self.name, self.algorithm, message, mac, self.max_message_bytes)
+        self._arn = self._client._call(call, timeout).key_id
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r}, {self.algorithm})"
+
+
+def _open(target: Target, pem: Pem | None) -> grpc.Channel:
+    if pem is None:
+        return grpc.insecure_channel(address(target), OPTIONS)
+    return grpc.secure_channel(address(target), credentials(pem), OPTIONS)

@@ -1,0 +1,92 @@
+"""The failure of one attempt, read from a gRPC error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from hmacd import _tls
+
+_DOMAIN = "hmacd.dev"
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`reason` is empty if the failure is not from a daemon."""
+
+    code: str
+    reason: str = ""
+    text: str = ""
+    request_id: str = ""
+    retry_after: float | None = None
+    """The delay of `google.rpc.RetryInfo`, in seconds."""
+    no_retry: bool = False
+    not_sent: bool = False
+    """Whether the attempt certainly did not reach the daemon."""
+    tls: bool = False
+    """Whether TLS failed; `text` has the cause."""
+    maximum: int = 0
+    """The limit of the daemon, of a reason that has one."""
+
+
+DAMAGE = Failure(
+    code="DATA_LOSS", reason="CHECKSUM_MISMATCH", text="the answer was damaged in transit"
+)
+
+
+def of(error: Any) -> Failure:
+    """Reads a `grpc.Call` that failed, or a `grpc.aio.AioRpcError`."""
+    trailers = dict(error.trailing_metadata() or ())
+    code = error.code().name
+    pushback = str(trailers.get("grpc-retry-pushback-ms", "0"))
+    common: dict[str, Any] = {
+        "code": code,
+        "request_id": request_id(error.trailing_metadata()),
+        "no_retry": not pushback.isdecimal(),
+    }
+    reason, maximum, retry_after = _details(trailers.get("grpc-status-details-bin", b""))
+    if reason:
+        return Failure(
+            reason=reason,
+            text=_text(error.details()),
+            retry_after=retry_after,
+            maximum=maximum,
+            **common,
+        )
+    connection = _tls.cause(error.details() or "") if code == "UNAVAILABLE" else None
+    if connection:
+        return Failure(
+            text=connection.text, not_sent=connection.not_sent, tls=connection.tls, **common
+        )
+    return Failure(text="the answer is not from hmacd", **common)
+
+
+def _details(encoded: bytes | str) -> tuple[str, int, float | None]:
+    """The daemon's reason, the limit of its metadata, and the delay until a retry."""
+    reason, maximum, retry_after = "", "", None
+    try:
+        for detail in Status.FromString(encoded).details:
+            info, retry = ErrorInfo(), RetryInfo()
+            if detail.Unpack(info) and info.domain == _DOMAIN:
+                reason, maximum = info.reason, info.metadata["maximum"]
+            elif detail.Unpack(retry):
+                retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+    except DecodeError:
+        return "", 0, None
+    return reason, int(maximum) if maximum.isdecimal() else 0, retry_after
+
+
+def request_id(trailers: Any) -> str:
+    """The daemon's id of the call; empty if there is none."""
+    return next((_text(value) for key, value in trailers or () if key == "x-request-id"), "")
+
+
+def _text(value: object) -> str:
+    """One line of printable characters: the server decides the content."""
+    line = str(value).partition("\n")[0]
+    return "".join(c for c in line if c.isprintable())[:_LONGEST_TEXT]

@@ -1,0 +1,33 @@
+"""Refuses calls in a child process after a fork.
+
+gRPC does not survive a fork: its threads are not in the child, and both processes would write into
+one TLS connection. A child that uses gRPC hangs or crashes, also with a new channel.
+"""
+
+import os
+
+_used = False
+_lost = False
+
+
+def _after_fork_in_child() -> None:
+    global _lost  # noqa: PLW0603  The state is that of the process.
+    _lost = _lost or _used
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def check() -> None:
+    """Marks gRPC as used in this process.
+
+    :raises RuntimeError: in a child of a process that used it
+    """
+    global _used  # noqa: PLW0603
+    if _lost:
+        raise RuntimeError(
+            "this process was forked from one that called hmacd, and gRPC does not survive a fork: "
+            "make the first call after the fork (for example in post_fork of gunicorn), or start "
+            "the process with the method spawn or forkserver of multiprocessing"
+        )
+    _used = True

@@ -1,0 +1,250 @@
+"""The client for asyncio. It follows the rules of the synchronous one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from hmacd import _calls, _failure, _fork
+from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
+from hmacd._base import BaseClient
+from hmacd._channels import OPTIONS, Channels, address, credentials
+from hmacd._failure import Failure
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hmacd._algorithm import MacAlgorithm
+    from hmacd._calls import Bytes, Call, Text
+    from hmacd._certificates import Pem
+    from hmacd._settings import Target
+
+R = TypeVar("R", bound=Message)
+
+_DRAIN = 5.0  # Seconds for calls in flight, when the client closes.
+
+
+class Client(BaseClient):
+    """A client of hmacd for one event loop: that of its first call.
+
+    It can be created outside of the loop. The cancellation of a task cancels its call on the wire.
+    """
+
+    def _prepare(self) -> None:
+        self._channels: Channels[grpc.aio.Channel] = Channels(
+            self._settings.targets, _open, self._close_later
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._cancelled = asyncio.Event()
+
+    def key(self, name: str, algorithm: MacAlgorithm) -> Key:
+        """Binds a key, without a call.
+
+        :param name: key id, key ARN, alias (`alias/...`) or alias ARN
+        """
+        return Key(self, name, algorithm, "")
+
+    async def open_key(self, name: str, *, timeout: float | None = None) -> Key:
+        """Binds a key, with the algorithm and the ARN of DescribeKey.
+
+        :param timeout: seconds, if less than the timeout of the client
+        :raises HmacdError: if the call failed
+        """
+        metadata = (await self._call(_calls.describe(name), timeout)).key_metadata
+        return Key(self, name, _calls.algorithm_of(metadata.mac_algorithms[0]), metadata.key_arn)
+
+    async def create_key(
+        self, algorithm: MacAlgorithm, *, description: str = "", timeout: float | None = None
+    ) -> Key:
+        """Creates a key in the HSM, with one attempt. The name of the result is the key's ARN.
+
+        :raises HmacdError: if the call failed; with `may_have_run`, there may be a key
+        """
+        call = _calls.create(algorithm, description)
+        metadata = (await self._call(call, timeout)).key_metadata
+        return Key(self, metadata.key_arn, algorithm, metadata.key_arn)
+
+    async def doctor(self) -> list[str]:
+        """Checks each target: `ok: ...`, or the first check that failed. Makes no MAC.
+
+        Takes up to 6 seconds for a target that does not answer. Raises nothing for a failed check.
+        """
+        _fork.check()
+        return await asyncio.to_thread(self._diagnose)
+
+    async def close(self) -> None:
+        """Refuses new calls, waits up to 5 seconds for calls in flight, and cancels the others.
+
+        May be called again.
+        """
+        self._closed = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), _DRAIN)
+        except TimeoutError:
+            pass
+        finally:
+            self._stop.set()
+            self._cancelled.set()
+        await asyncio.gather(
+            *self._closing, *(channel.close(None) for channel in self._channels.take_all())
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _call(self, call: Call[R], timeout: float | None) -> R:
+        deadline = self._deadline(timeout)
+        self._begin()
+        self._check_loop()
+        progress = Progress()
+        if self._closed:
+            raise closed(progress)
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            with self._telemetry.observe(call, progress):
+                return await self._run(call, deadline, progress)
+        finally:
+            self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "this client was used in another event loop: create one hmacd.aio.Client for each"
+            )
+
+    async def _run(self, call: Call[R], deadline: float, progress: Progress) -> R:
+        steps = attempts(call, deadline, self._rules, progress)
+        used: grpc.aio.Channel | None = None
+        result: Result = None
+        try:
+            step: Step = next(steps)
+            while True:
+                match step:
+                    case Attempt():
+                        with self._channels.use(step.target, self._pem) as used:
+                            result = await self._attempt(used, call, step, progress)
+                    case Renew():
+                        if self._renewal is not None:
+                            await asyncio.to_thread(self._renewal.read_now)
+                        self._channels.renew(step.target, used)
+                        result = None
+                    case Sleep():
+                        await self._sleep(step.seconds, progress)
+                        result = None
+                step = steps.send(result)
+        except StopIteration as end:
+            answer: Answer[R] = end.value
+            return answer.response
+        finally:
+            steps.close()
+
+    async def _sleep(self, seconds: float, progress: Progress) -> None:
+        try:
+            await asyncio.wait_for(self._cancelled.wait(), seconds)
+        except TimeoutError:
+            return
+        raise closed(progress)
+
+    async def _attempt(
+        self, channel: grpc.aio.Channel, call: Call[R], step: Attempt, progress: Progress
+    ) -> Answer[R] | Failure:
+        if self._cancelled.is_set():
+            raise closed(progress)
+        method = channel.unary_unary(
+            call.path,
+            request_serializer=type(call.request).SerializeToString,
+            response_deserializer=call.response.FromString,
+        )
+        rpc = method(call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready)
+        try:
+            response = await rpc
+            trailers = await rpc.trailing_metadata()
+        except grpc.RpcError as error:
+            if self._cancelled.is_set() and error.code() is grpc.StatusCode.CANCELLED:
+                raise closed(progress) from None
+            return _failure.of(error)
+        except asyncio.CancelledError:
+            # gRPC also raises it for a call of a closed channel.
+            task = asyncio.current_task()
+            if self._cancelled.is_set() and task is not None and not task.cancelling():
+                raise closed(progress) from None
+            raise
+        return Answer(response, _failure.request_id(trailers))
+
+    def _close_later(self, channel: grpc.aio.Channel) -> None:
+        task = asyncio.get_running_loop().create_task(channel.close(None))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+class Key:
+    """A key with its algorithm."""
+
+    def __init__(self, client: Client, name: str, algorithm: MacAlgorithm, arn: str) -> None:
+        self._client = client
+        self._arn = arn
+        self.name, self.algorithm = _calls.checked(name, algorithm)
+
+    @property
+    def arn(self) -> str:
+        """The ARN in the last answer, or of DescribeKey; empty if there was none."""
+        return self._arn
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message, as set for the client."""
+        return self._client._settings.max_message_bytes
+
+    async def generate(self, message: Text, *, timeout: float | None = None) -> bytes:
+        """Computes the MAC of a message.
+
+        :param message: 1 to `max_message_bytes` bytes; a str is encoded as UTF-8
+        :param timeout: seconds, if less than the timeout of the client
+        :raises HmacdError: if there is no MAC
+        """
+        call = _calls.generate(self.name, self.algorithm, message, self.max_message_bytes)
+        answer = await self._client._call(call, timeout)
+        self._arn = answer.key_id
+        return answer.mac
+
+    async def verify(self, message: Text, mac: Bytes, *, timeout: float | None = None) -> None:
+        """Returns if the MAC is right.
+
+        :param mac: bytes; a str is refused, because it could be hex or base64
+        :param timeout: seconds, if less than the timeout of the client
+        :raises InvalidMac: if the MAC is wrong
+        :raises HmacdError: any other class: there is no verdict
+        """
+        call = _calls.verify(self.name, self.algorithm, message, mac, self.max_message_bytes)
+        self._arn = (await self._client._call(call, timeout)).key_id
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r}, {self.algorithm})"
+
+
+def _open(target: Target, pem: Pem | None) -> grpc.aio.Channel:
+    if pem is None:
+        return grpc.aio.insecure_channel(address(target), options=OPTIONS)
+    return grpc.aio.secure_channel(address(target), credentials(pem), options=OPTIONS)

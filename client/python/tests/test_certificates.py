@@ -1,0 +1,159 @@
+"""Tests of the PEM files."""
+
+import datetime as dt
+import subprocess
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from support import Authority, Files, pkcs8, rsa_key, traditional
+
+from hmacd._certificates import CertificateError, Renewal, watch
+from hmacd._settings import TlsFiles
+
+
+class CertificatesTest(unittest.TestCase):
+    def setUp(self):
+        self.authority = Authority()
+        self.files = Files(self.enterContext(tempfile.TemporaryDirectory()), self.authority)
+        self.paths = TlsFiles(self.files.ca, self.files.certificate, self.files.private_key)
+
+    def renewal(self):
+        return Renewal(self.paths)
+
+    def refuses(self, text):
+        with self.assertRaises(CertificateError) as caught:
+            self.renewal()
+        self.assertIn(text, str(caught.exception))
+
+    def test_keys_of_each_format_are_read(self):
+        ec_certificate, ec_key = self.authority.issue()
+        rsa_certificate, rsa = self.authority.issue(key=rsa_key())
+        for name, certificate, key in (
+            ("PKCS#8 EC", ec_certificate, pkcs8(ec_key)),
+            ("SEC1", ec_certificate, traditional(ec_key)),
+            ("PKCS#8 RSA", rsa_certificate, pkcs8(rsa)),
+            ("PKCS#1", rsa_certificate, traditional(rsa)),
+        ):
+            with self.subTest(name):
+                self.files.certificate.write_bytes(certificate)
+                self.files.private_key.write_bytes(key)
+                self.assertEqual(key, self.renewal().current.private_key)
+
+    def test_key_of_openssl_ecparam_is_read(self):
+        command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey"]
+        pem = subprocess.run(command, check=True, capture_output=True).stdout
+        self.assertIn(b"EC PARAMETERS", pem)
+        self.files.private_key.write_bytes(pem)
+        self.refuses("does not belong to")  # It was read.
+
+    def test_encrypted_key_is_refused(self):
+        certificate, key = self.authority.issue()
+        self.files.certificate.write_bytes(certificate)
+        for pem in (pkcs8(key, b"password"), traditional(key, b"password")):
+            self.files.private_key.write_bytes(pem)
+            self.refuses("is encrypted")
+
+    def test_file_without_pem_is_refused(self):
+        for path, text in (
+            (self.files.private_key, "is not a private key"),
+            (self.files.certificate, "is not a certificate"),
+            (self.files.ca, "is not a certificate"),
+        ):
+            with self.subTest(path.name):
+                path.write_bytes(b"secret bytes")
+                self.refuses(f"{path} {text}")
+
+    def test_text_has_no_content(self):
+        self.files.private_key.write_bytes(
+            b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+        )
+        with self.assertRaises(CertificateError) as caught:
+            self.renewal()
+        self.assertNotIn("c2VjcmV0", str(caught.exception))
+        self.assertIsNone(caught.exception.__cause__)
+
+    def test_key_of_another_certificate_is_refused(self):
+        self.files.private_key.write_bytes(pkcs8(self.authority.issue()[1]))
+        self.refuses("does not belong to")
+
+    def test_ended_certificate_is_refused(self):
+        self.files.write(*self.authority.issue(ends=-dt.timedelta(hours=1)))
+        self.refuses("has ended")
+
+    def test_missing_file_is_refused(self):
+        self.files.certificate.unlink()
+        self.refuses("cannot be read: No such file")
+
+    def test_new_set_is_in_use_at_its_second_read(self):
+        renewal = self.renewal()
+        first = renewal.current
+        self.files.write(*self.authority.issue())
+        renewal.read()
+        self.assertIs(first, renewal.current)
+        renewal.read()
+        self.assertEqual(self.files.certificate.read_bytes(), renewal.current.certificate)
+        second = renewal.current
+        renewal.read()
+        self.assertIs(second, renewal.current)
+
+    def test_set_that_still_changes_is_not_in_use(self):
+        renewal = self.renewal()
+        first = renewal.current
+        for _ in range(3):
+            self.files.write(*self.authority.issue())
+            renewal.read()
+        self.assertIs(first, renewal.current)
+
+    def test_set_that_is_not_good_leaves_the_last_good_one_in_use(self):
+        renewal = self.renewal()
+        first = renewal.current
+        self.files.certificate.write_bytes(self.authority.issue()[0])
+        renewal.read()
+        renewal.read()
+        self.assertIs(first, renewal.current)
+        self.assertIn("does not belong to", renewal.problem)
+        self.files.certificate.unlink()
+        renewal.read()
+        self.assertIn("cannot be read", renewal.problem)
+        self.assertIs(first, renewal.current)
+        self.files.certificate.write_bytes(first.certificate)
+        renewal.read()
+        self.assertEqual("", renewal.problem)
+
+    def test_set_is_in_use_at_once_after_read_now(self):
+        renewal = self.renewal()
+        self.files.write(*self.authority.issue())
+        renewal.read_now()
+        self.assertEqual(self.files.certificate.read_bytes(), renewal.current.certificate)
+
+    def test_set_that_is_not_good_is_not_in_use_after_read_now(self):
+        renewal = self.renewal()
+        first = renewal.current
+        self.files.private_key.write_bytes(b"half of a k")
+        renewal.read_now()
+        self.assertIs(first, renewal.current)
+
+    def test_watch_reads_until_the_stop_in_a_thread_that_keeps_no_process_alive(self):
+        read, stop = threading.Event(), threading.Event()
+
+        class Reader:
+            def read(self):
+                read.set()
+
+        watch(Reader(), 0.001, stop)
+        self.assertTrue(read.wait(60))
+        thread = next(t for t in threading.enumerate() if t.name == "hmacd-files")
+        self.assertTrue(thread.daemon)
+        stop.set()
+        thread.join(60)
+        self.assertFalse(thread.is_alive())
+
+    def test_repr_has_no_key(self):
+        key = Path(self.files.private_key).read_text().splitlines()[1]
+        self.assertNotIn(key, repr(self.renewal().current))
+
+
+if __name__ == "__main__":
+    unittest.main()
