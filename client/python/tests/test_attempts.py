@@ -91,8 +91,14 @@ class AttemptsTest(unittest.TestCase):
         self.assertEqual([Attempt(0, 1.0, wait_for_ready=False)], self.steps)
 
     def test_reasons_of_a_busy_or_unavailable_daemon_are_repeated_after_a_back_off(self):
-        reasons = ("TOKEN_UNAVAILABLE", "KEY_UNAVAILABLE", "REGISTRY_UNAVAILABLE", "TOKEN_BUSY",
-                   "REGISTRY_BUSY", "MEMORY_BUSY")  # fmt: skip
+        reasons = (
+            "TOKEN_UNAVAILABLE",
+            "KEY_UNAVAILABLE",
+            "REGISTRY_UNAVAILABLE",
+            "TOKEN_BUSY",
+            "REGISTRY_BUSY",
+            "MEMORY_BUSY",
+        )
         for reason in reasons:
             with self.subTest(reason):
                 self.setUp()
@@ -100,8 +106,14 @@ class AttemptsTest(unittest.TestCase):
                 self.assertEqual(([0, 1, 0], [0.05, 0.1]), (self.targets(), self.sleeps()))
 
     def test_other_reasons_are_not_repeated(self):
-        reasons = ("KEY_NOT_FOUND", "ACCESS_DENIED", "INTERNAL", "LIMIT_EXCEEDED", "NEW_REASON",
-                   "DRY_RUN_OPERATION")  # fmt: skip
+        reasons = (
+            "KEY_NOT_FOUND",
+            "ACCESS_DENIED",
+            "INTERNAL",
+            "LIMIT_EXCEEDED",
+            "NEW_REASON",
+            "DRY_RUN_OPERATION",
+        )
         for reason in reasons:
             with self.subTest(reason):
                 self.setUp()
@@ -182,8 +194,10 @@ class AttemptsTest(unittest.TestCase):
 
     def test_back_off_beyond_the_deadline_ends_the_call_at_once(self):
         error = self.fails(HmacdError, answer("TOKEN_BUSY", retry_after=6))
-        self.assertEqual(("TOKEN_BUSY", True, [], 1000.0),
-                         (error.reason, error.retryable, self.sleeps(), self.clock.now))  # fmt: skip
+        self.assertEqual(
+            ("TOKEN_BUSY", True, [], 1000.0),
+            (error.reason, error.retryable, self.sleeps(), self.clock.now),
+        )
 
     def test_pushback_forbids_the_retry(self):
         error = self.fails(HmacdError, answer("TOKEN_BUSY", no_retry=True))
@@ -221,8 +235,10 @@ class AttemptsTest(unittest.TestCase):
         for damage in (DAMAGED, answer("CHECKSUM_MISMATCH")):
             self.setUp()
             error = self.fails(HmacdError, damage, DAMAGED)
-            self.assertEqual(("CHECKSUM_MISMATCH", 2, True, "id-2"),
-                             (error.reason, error.attempts, error.retryable, error.request_id))  # fmt: skip
+            self.assertEqual(
+                ("CHECKSUM_MISMATCH", 2, True, "id-2"),
+                (error.reason, error.attempts, error.retryable, error.request_id),
+            )
 
     def test_unauthenticated_call_is_repeated_once_over_a_new_channel(self):
         refused = answer("UNAUTHENTICATED")
@@ -231,8 +247,9 @@ class AttemptsTest(unittest.TestCase):
         self.assertEqual([0, 0], self.targets())
         self.setUp()
         error = self.fails(HmacdError, refused, refused)
-        self.assertEqual(("UNAUTHENTICATED", False, False),
-                         (error.reason, error.retryable, error.may_have_run))  # fmt: skip
+        self.assertEqual(
+            ("UNAUTHENTICATED", False, False), (error.reason, error.retryable, error.may_have_run)
+        )
 
     def test_change_is_attempted_once(self):
         create = _calls.create(MacAlgorithm.HMAC_SHA_256, "")

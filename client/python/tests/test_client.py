@@ -73,13 +73,16 @@ class Rules:
 
     def test_empty_message_is_refused_without_a_call(self):
         error = self.fails(hmacd.HmacdError, self.key.generate, b"")
-        self.assertEqual(("INVALID_ARGUMENT", 0, 0),
-                         (error.reason, error.attempts, self.fake.attempts))  # fmt: skip
+        self.assertEqual(
+            ("INVALID_ARGUMENT", 0, 0), (error.reason, error.attempts, self.fake.attempts)
+        )
 
     def test_long_message_is_refused_without_a_call(self):
         error = self.fails(hmacd.MessageTooLong, self.key.generate, bytes(4097))
-        self.assertEqual(("MESSAGE_TOO_LONG", 4096, 4097, 0),
-                         (error.reason, error.limit, error.size, self.fake.attempts))  # fmt: skip
+        self.assertEqual(
+            ("MESSAGE_TOO_LONG", 4096, 4097, 0),
+            (error.reason, error.limit, error.size, self.fake.attempts),
+        )
         key = self.open(self.fake, max_message_bytes=8).key("k", SHA_256)
         self.do(key.generate, bytes(8))
         self.fails(hmacd.MessageTooLong, key.generate, bytes(9))
@@ -169,8 +172,10 @@ class Rules:
     def test_call_ends_at_its_deadline(self):
         self.fake.hang()
         error = self.fails(hmacd.DeadlineExceeded, self.key.generate, b"hello", timeout=0.2)
-        self.assertEqual(("DEADLINE_EXCEEDED", True, True, 1),
-                         (error.reason, error.retryable, error.may_have_run, error.attempts))  # fmt: skip
+        self.assertEqual(
+            ("DEADLINE_EXCEEDED", True, True, 1),
+            (error.reason, error.retryable, error.may_have_run, error.attempts),
+        )
 
     def test_timeout_of_the_client_is_the_longest(self):
         key = self.open(self.fake, timeout=0.2).key("k", SHA_256)
@@ -347,8 +352,13 @@ class AioClientTest(Rules, unittest.TestCase):
 
 class ErrorsTest(unittest.TestCase):
     def test_errors_can_be_pickled(self):
-        fields = {"retryable": True, "may_have_run": True, "target": "t:1", "attempts": 2,
-                  "request_id": "id"}  # fmt: skip
+        fields = {
+            "retryable": True,
+            "may_have_run": True,
+            "target": "t:1",
+            "attempts": 2,
+            "request_id": "id",
+        }
         kinds = (
             hmacd.HmacdError,
             hmacd.InvalidMac,
@@ -359,7 +369,7 @@ class ErrorsTest(unittest.TestCase):
         errors = [kind("REASON", "text", **fields) for kind in kinds]
         errors.append(hmacd.MessageTooLong("REASON", "text", limit=1, size=2, **fields))
         for error in errors:
-            copy = pickle.loads(pickle.dumps(error))
+            copy = pickle.loads(pickle.dumps(error))  # noqa: S301
             self.assertEqual(
                 (type(error), str(error), vars(error)), (type(copy), str(copy), vars(copy))
             )

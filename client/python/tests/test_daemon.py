@@ -75,8 +75,10 @@ class Calls:
     def test_doctor_finds_no_fault(self):
         targets = [os.environ["HMACD_TARGET"], f"unix:{os.environ['HMACD_SOCKET']}"]
         lines = self.do(self.open(targets=targets).doctor)
-        self.assertEqual([f"ok: {targets[0]}, TLSv1.3, SERVING",
-                          f"ok: {targets[1]}, Unix socket, SERVING"], lines)  # fmt: skip
+        self.assertEqual(
+            [f"ok: {targets[0]}, TLSv1.3, SERVING", f"ok: {targets[1]}, Unix socket, SERVING"],
+            lines,
+        )
 
     def test_caller_of_another_authority_is_refused(self):
         files = self.files_of_another_authority(trust_daemon=True)

@@ -23,8 +23,19 @@ class SettingsTest(unittest.TestCase):
                 hmacd.Client(targets).close()
 
     def test_target_of_another_form_is_refused_with_its_value(self):
-        for target in ("", "host", "host:", "host:0", "host:65536", "host:1:2", "unix:relative",
-                       "https://host:1", "a:1,b:2", "::1:8443", "host:8443 "):  # fmt: skip
+        for target in (
+            "",
+            "host",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:1:2",
+            "unix:relative",
+            "https://host:1",
+            "a:1,b:2",
+            "::1:8443",
+            "host:8443 ",
+        ):
             self.refuses(ValueError, f"targets: {target!r}", target)
 
     def test_number_of_targets_out_of_range_is_refused(self):
@@ -36,15 +47,26 @@ class SettingsTest(unittest.TestCase):
         self.refuses(TypeError, "targets: b'x'", [b"x"])
 
     def test_values_out_of_range_are_refused(self):
-        for name, value in (("timeout", 0), ("timeout", -1), ("timeout", float("nan")),
-                            ("timeout", float("inf")), ("attempt_timeout", 0),
-                            ("max_message_bytes", 0), ("file_interval", 0.9),
-                            ("file_interval", 5.1)):  # fmt: skip
+        for name, value in (
+            ("timeout", 0),
+            ("timeout", -1),
+            ("timeout", float("nan")),
+            ("timeout", float("inf")),
+            ("attempt_timeout", 0),
+            ("max_message_bytes", 0),
+            ("file_interval", 0.9),
+            ("file_interval", 5.1),
+        ):
             self.refuses(ValueError, f"{name}: {value!r}", **{name: value})
 
     def test_values_of_another_type_are_refused(self):
-        for name, value in (("timeout", "5"), ("timeout", True), ("attempt_timeout", None),
-                            ("max_message_bytes", 4096.0), ("file_interval", "2")):  # fmt: skip
+        for name, value in (
+            ("timeout", "5"),
+            ("timeout", True),
+            ("attempt_timeout", None),
+            ("max_message_bytes", 4096.0),
+            ("file_interval", "2"),
+        ):
             self.refuses(TypeError, f"{name}: {value!r}", **{name: value})
 
     def test_unknown_setting_is_refused(self):

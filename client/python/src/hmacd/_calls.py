@@ -137,17 +137,25 @@ def _number(algorithm: MacAlgorithm) -> algorithms.MacAlgorithm:
     return getattr(algorithms, f"MAC_ALGORITHM_{algorithm}")  # type: ignore[no-any-return]
 
 
-def _message(message: Text, most_bytes: int) -> bytes:
-    if isinstance(message, str):
-        try:
-            data = message.encode()
-        except UnicodeEncodeError:
-            # The cause is not chained: it has the message.
-            raise HmacdError("INVALID_ARGUMENT", "the message is not valid Unicode") from None
-    elif isinstance(message, Bytes):
-        data = bytes(message)
-    else:
+def to_bytes(message: Text) -> bytes:
+    """The bytes of a message; a str in UTF-8.
+
+    :raises TypeError: if the message is neither bytes nor str
+    :raises HmacdError: if a str is not valid Unicode
+    """
+    if isinstance(message, Bytes):
+        return bytes(message)
+    if not isinstance(message, str):
         raise TypeError(f"the message is {type(message).__name__}, not bytes or str")
+    try:
+        return message.encode()
+    except UnicodeEncodeError:
+        # The cause is not chained: it has the message.
+        raise HmacdError("INVALID_ARGUMENT", "the message is not valid Unicode") from None
+
+
+def _message(message: Text, most_bytes: int) -> bytes:
+    data = to_bytes(message)
     if not data:
         raise HmacdError("INVALID_ARGUMENT", "the message is empty")
     if len(data) > most_bytes:

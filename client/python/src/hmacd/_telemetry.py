@@ -49,8 +49,9 @@ class Telemetry:
                 "rpc.system": "grpc",
                 "rpc.service": call.service,
                 "rpc.method": call.method,
-                "server.address": progress.target,
             }
+            if progress.target:
+                attributes["server.address"] = progress.target
             if error_type:
                 attributes["error.type"] = error_type
             if self._duration is not None:

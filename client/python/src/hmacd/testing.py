@@ -37,14 +37,22 @@ _CODES = {
     grpc.StatusCode.NOT_FOUND: {"KEY_NOT_FOUND", "ALIAS_NOT_FOUND"},
     grpc.StatusCode.FAILED_PRECONDITION: {"KEY_NOT_USABLE", "MECHANISM_NOT_SUPPORTED"},
     grpc.StatusCode.RESOURCE_EXHAUSTED: {
-        "TOKEN_BUSY", "REGISTRY_BUSY", "MEMORY_BUSY", "LIMIT_EXCEEDED", "REQUEST_TOO_LONG",
+        "TOKEN_BUSY",
+        "REGISTRY_BUSY",
+        "MEMORY_BUSY",
+        "LIMIT_EXCEEDED",
+        "REQUEST_TOO_LONG",
     },
     grpc.StatusCode.DEADLINE_EXCEEDED: {"DEADLINE_EXCEEDED"},
     grpc.StatusCode.UNAVAILABLE: {
-        "TOKEN_UNAVAILABLE", "KEY_UNAVAILABLE", "REGISTRY_UNAVAILABLE", "STOPPING", "",
+        "TOKEN_UNAVAILABLE",
+        "KEY_UNAVAILABLE",
+        "REGISTRY_UNAVAILABLE",
+        "STOPPING",
+        "",
     },
     grpc.StatusCode.INTERNAL: {"INTERNAL"},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,129 @@
+"""JSON Web Tokens with PyJWT, under keys in the HSM. Requires the extra `jwt`.
+
+    tokens = Tokens({"2026-01": client.key("alias/tokens", MacAlgorithm.HMAC_SHA_256)})
+    token = tokens.encode({"sub": "4711", "exp": ...}, kid="2026-01")
+    claims = tokens.decode(token)
+
+PyJWT's own functions, and secrets of other code in the process, are not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import jwt
+from jwt.algorithms import Algorithm
+from jwt.types import Options
+
+from hmacd._algorithm import MacAlgorithm
+from hmacd._client import Key
+from hmacd._errors import InvalidMac
+
+__all__ = ["Tokens"]
+
+_NAMES = {
+    MacAlgorithm.HMAC_SHA_256: "HS256",
+    MacAlgorithm.HMAC_SHA_384: "HS384",
+    MacAlgorithm.HMAC_SHA_512: "HS512",
+}
+
+
+class Tokens:
+    """Signs and verifies tokens. Thread-safe."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        """
+        :param keys: the allowed `kid`s, with the key of each
+        :raises ValueError: if JWT has no name for the algorithm of a key
+        """
+        for kid, key in keys.items():
+            if key.algorithm not in _NAMES:
+                raise ValueError(f"kid {kid!r}: JWT has no name for {key.algorithm}")
+        self._keys = dict(keys)
+        self._pyjwt = jwt.PyJWT()
+        # PyJWT has no public method for this. Without it, PyJWT's own algorithms refuse every Key.
+        self._pyjwt._jws = jwt.PyJWS(algorithms=[])
+        for name in _NAMES.values():
+            self._pyjwt._jws.register_algorithm(name, _HsmAlgorithm())
+
+    def encode(
+        self, claims: Mapping[str, Any], *, kid: str, headers: Mapping[str, Any] | None = None
+    ) -> str:
+        """Signs claims with the key of `kid`.
+
+        :param headers: further fields of the token's header
+        :raises KeyError: if `kid` is not in the table
+        :raises ValueError: if `headers` has `alg` or `kid`
+        :raises HmacdError: if there is no MAC
+        """
+        key: Any = self._keys[kid]  # PyJWT's types have no other keys than its own.
+        header = dict(headers or {})
+        if {"alg", "kid"} & header.keys():
+            raise ValueError("the key decides alg and kid of the header")
+        return self._pyjwt.encode(
+            dict(claims), key, algorithm=_NAMES[key.algorithm], headers=header | {"kid": kid}
+        )
+
+    def decode(
+        self,
+        token: str | bytes,
+        *,
+        audience: str | Iterable[str] | None = None,
+        issuer: str | Container[str] | None = None,
+        subject: str | None = None,
+        leeway: float | timedelta = 0,
+        options: Options | None = None,
+    ) -> dict[str, Any]:
+        """Verifies a token, and returns its claims. The arguments are those of `jwt.decode`.
+
+        :raises ValueError: if `options` switches the verification of the signature off
+        :raises jwt.InvalidSignatureError: if the signature is wrong
+        :raises jwt.InvalidTokenError: if the token is refused; without a call for an unknown `kid`
+            or another algorithm than that of the key
+        :raises HmacdError: if there is no verdict: never an error of PyJWT
+        """
+        if options and options.get("verify_signature", True) is not True:
+            raise ValueError("options: verify_signature cannot be switched off")
+        kid = self._pyjwt._jws.get_unverified_header(token).get("kid")
+        key: Any = self._keys.get(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise jwt.InvalidTokenError("the kid of the token is not allowed")
+        return self._pyjwt.decode(
+            token,
+            key,
+            algorithms=[_NAMES[key.algorithm]],
+            audience=audience,
+            issuer=issuer,
+            subject=subject,
+            leeway=leeway,
+            options=options,
+        )
+
+
+class _HsmAlgorithm(Algorithm):
+    """Calls the daemon. The key has the algorithm, which `Tokens` compares with the token's."""
+
+    def prepare_key(self, key: Any) -> Key:
+        if not isinstance(key, Key):
+            raise jwt.InvalidKeyError("the key is not a key of hmacd")  # It may be a secret.
+        return key
+
+    def sign(self, msg: bytes, key: Key) -> bytes:
+        return key.generate(msg)
+
+    def verify(self, msg: bytes, key: Key, sig: bytes) -> bool:
+        try:
+            key.verify(msg, sig)
+        except InvalidMac:
+            return False  # Any other error is not a verdict.
+        return True
+
+    @staticmethod
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> NoReturn:
+        raise NotImplementedError("the key is in the HSM")
+
+    @staticmethod
+    def from_jwk(jwk: str | dict[str, Any]) -> NoReturn:
+        raise NotImplementedError("the key is in the HSM")

@@ -1,0 +1,262 @@
+"""Signed webhooks, in the formats of GitHub, Stripe, Slack and Standard Webhooks.
+
+    GITHUB.verify(body, request.headers, key)      # returns, or raises
+    headers = STRIPE.sign(body, key)
+    await SLACK.averify(body, headers, aio_key)    # with keys of hmacd.aio
+
+`body` is the body as received: not parsed, and not encoded again. Keys have HMAC_SHA_256.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hmacd import aio
+from hmacd._algorithm import MacAlgorithm
+from hmacd._calls import Text, to_bytes
+from hmacd._client import Key
+from hmacd._errors import HmacdError, InvalidMac
+
+__all__ = ["GITHUB", "SLACK", "STANDARD", "STRIPE", "Scheme"]
+
+_TOLERANCE = 300  # Seconds, in both directions.
+_MOST_SIGNATURES = 8  # Each one is a call: the sender must not choose their number.
+_MAC_BYTES = MacAlgorithm.HMAC_SHA_256.mac_bytes
+_HEX_MAC = re.compile(r"[0-9a-fA-F]{64}")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")  # No full stop: it separates the signed parts.
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A signed message with the MACs of its headers, of which one must be right."""
+
+    message: bytes
+    macs: Sequence[bytes]
+
+
+class Scheme(ABC):
+    """A format of signed webhooks. The names of headers have no case."""
+
+    def verify(
+        self, body: Text, headers: Mapping[str, str], *keys: Key, now: float | None = None
+    ) -> None:
+        """Returns if a signature is right under one of the keys.
+
+        :param now: seconds since 1970, for tests
+        :raises InvalidMac: if no signature is right, a header is missing or malformed, or the time
+            stamp differs from `now` by more than 300 seconds
+        :raises HmacdError: any other class: a key has no verdict, and no other key matches
+        """
+        delivery = self._received(body, headers, keys, now)
+        error: HmacdError | None = None
+        for key in keys:
+            for mac in delivery.macs:
+                try:
+                    return key.verify(delivery.message, mac)
+                except HmacdError as failure:
+                    error = _weightier(error, failure)
+        raise error or _invalid("the headers have no signature")
+
+    async def averify(
+        self, body: Text, headers: Mapping[str, str], *keys: aio.Key, now: float | None = None
+    ) -> None:
+        """`verify`, with keys of `hmacd.aio`."""
+        delivery = self._received(body, headers, keys, now)
+        error: HmacdError | None = None
+        for key in keys:
+            for mac in delivery.macs:
+                try:
+                    return await key.verify(delivery.message, mac)
+                except HmacdError as failure:
+                    error = _weightier(error, failure)
+        raise error or _invalid("the headers have no signature")
+
+    def sign(
+        self, body: Text, key: Key, *, message_id: str = "", now: float | None = None
+    ) -> dict[str, str]:
+        """Returns the headers of a webhook.
+
+        :param message_id: required for Standard Webhooks, and ignored by the others
+        :param now: seconds since 1970, for tests
+        :raises HmacdError: if there is no MAC
+        """
+        _check_keys([key])
+        timestamp = _seconds(now)
+        return self._headers(
+            key.generate(self._message(to_bytes(body), timestamp, message_id)),
+            timestamp,
+            message_id,
+        )
+
+    async def asign(
+        self, body: Text, key: aio.Key, *, message_id: str = "", now: float | None = None
+    ) -> dict[str, str]:
+        """`sign`, with a key of `hmacd.aio`."""
+        _check_keys([key])
+        timestamp = _seconds(now)
+        return self._headers(
+            await key.generate(self._message(to_bytes(body), timestamp, message_id)),
+            timestamp,
+            message_id,
+        )
+
+    def _received(
+        self,
+        body: Text,
+        headers: Mapping[str, str],
+        keys: Sequence[Key] | Sequence[aio.Key],
+        now: float | None,
+    ) -> _Delivery:
+        _check_keys(keys)
+        lower = {name.lower(): value for name, value in headers.items()}
+        delivery = self._delivery(to_bytes(body), lower, time.time() if now is None else now)
+        if len(delivery.macs) > _MOST_SIGNATURES:
+            raise _invalid(f"the headers have more than {_MOST_SIGNATURES} signatures")
+        return delivery
+
+    @abstractmethod
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:
+        """The signed message."""
+
+    @abstractmethod
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]: ...
+
+    @abstractmethod
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+        """Reads the headers.
+
+        :raises InvalidMac: if one is missing or malformed, or the time stamp is out of tolerance
+        """
+
+
+class _GitHub(Scheme):
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+        return body
+
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+        return {"X-Hub-Signature-256": f"sha256={mac.hex()}"}
+
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:  # noqa: ARG002
+        signature = _header(headers, "x-hub-signature-256")
+        return _Delivery(body, _hex_macs(signature, "sha256="))
+
+
+class _Stripe(Scheme):
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+        return f"{timestamp}.".encode() + body
+
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+        return {"Stripe-Signature": f"t={timestamp},v1={mac.hex()}"}
+
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+        parts = [part.strip() for part in _header(headers, "stripe-signature").split(",")]
+        times = [part.removeprefix("t=") for part in parts if part.startswith("t=")]
+        if len(times) != 1:
+            raise _invalid("stripe-signature does not have one time stamp")
+        timestamp = _fresh(times[0], now)
+        macs = [mac for part in parts for mac in _hex_macs(part, "v1=")]
+        return _Delivery(self._message(body, timestamp, ""), macs)
+
+
+class _Slack(Scheme):
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+        return f"v0:{timestamp}:".encode() + body
+
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+        return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={mac.hex()}"}
+
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+        timestamp = _fresh(_header(headers, "x-slack-request-timestamp"), now)
+        macs = _hex_macs(_header(headers, "x-slack-signature"), "v0=")
+        return _Delivery(self._message(body, timestamp, ""), macs)
+
+
+class _Standard(Scheme):
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise ValueError("message_id must have 1 to 256 visible ASCII characters and no '.'")
+        return f"{message_id}.{timestamp}.".encode() + body
+
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+        }
+
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+        message_id = _header(headers, "webhook-id")
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise _invalid("webhook-id is malformed")
+        timestamp = _fresh(_header(headers, "webhook-timestamp"), now)
+        signatures = _header(headers, "webhook-signature").split(" ")
+        macs = [mac for signature in signatures for mac in _base64_macs(signature)]
+        return _Delivery(self._message(body, timestamp, message_id), macs)
+
+
+GITHUB: Scheme = _GitHub()
+"""`X-Hub-Signature-256`. It has no time stamp: a delivery can be repeated."""
+STRIPE: Scheme = _Stripe()
+"""`Stripe-Signature`."""
+SLACK: Scheme = _Slack()
+"""`X-Slack-Signature` and `X-Slack-Request-Timestamp`."""
+STANDARD: Scheme = _Standard()
+"""`webhook-id`, `webhook-timestamp` and `webhook-signature`."""
+
+
+def _check_keys(keys: Sequence[Key] | Sequence[aio.Key]) -> None:
+    if not keys:
+        raise ValueError("a webhook requires at least one key")
+    for key in keys:
+        if key.algorithm is not MacAlgorithm.HMAC_SHA_256:
+            raise ValueError(f"a webhook requires a key with HMAC_SHA_256, not {key.algorithm}")
+
+
+def _weightier(error: HmacdError | None, failure: HmacdError) -> HmacdError:
+    """A failure without a verdict is never covered by a wrong MAC."""
+    return failure if error is None or isinstance(error, InvalidMac) else error
+
+
+def _invalid(what: str) -> InvalidMac:
+    return InvalidMac("KMS_INVALID_MAC", what)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    if name not in headers:
+        raise _invalid(f"the header {name} is missing")
+    return headers[name]
+
+
+def _seconds(now: float | None) -> str:
+    return str(int(time.time() if now is None else now))
+
+
+def _fresh(timestamp: str, now: float) -> str:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise _invalid("the time stamp is malformed")
+    if abs(int(timestamp) - now) > _TOLERANCE:
+        raise _invalid(f"the time stamp is more than {_TOLERANCE} seconds away")
+    return timestamp
+
+
+def _hex_macs(text: str, prefix: str) -> list[bytes]:
+    """The MAC in `text`, or none."""
+    digits = text.removeprefix(prefix)
+    valid = text.startswith(prefix) and _HEX_MAC.fullmatch(digits)
+    return [bytes.fromhex(digits)] if valid else []
+
+
+def _base64_macs(signature: str) -> list[bytes]:
+    version, _, text = signature.partition(",")
+    try:
+        mac = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return []
+    return [mac] if version == "v1" and len(mac) == _MAC_BYTES else []

@@ -1,0 +1,82 @@
+"""Tests of the dependency of FastAPI, with the fake."""
+
+import asyncio
+import unittest
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+from support import KEY, VECTORS
+
+from hmacd import MacAlgorithm
+from hmacd.fastapi import VerifiedBody
+from hmacd.testing import Fake
+from hmacd.webhooks import GITHUB
+
+BODY = VECTORS["webhooks"]["body"].encode()
+HEADERS = VECTORS["webhooks"]["github"]
+
+
+class FastApiTest(unittest.TestCase):
+    def setUp(self):
+        self.runner = self.enterContext(asyncio.Runner())
+        self.fake = self.enterContext(Fake({"k": KEY}))
+        client = self.fake.aio_client(timeout=120)
+        self.addCleanup(lambda: self.runner.run(client.close()))
+        github = VerifiedBody(GITHUB, client.key("k", MacAlgorithm.HMAC_SHA_256))
+        self.app = FastAPI()
+        self.received = []
+
+        @self.app.post("/")
+        async def receive(body: Annotated[bytes, Depends(github)]) -> None:
+            self.received.append(body)
+
+    def post(self, body, headers):
+        """Sends a request in two parts. Returns the status."""
+        parts = [(body[:10], True), (body[10:], False)]
+        sent = []
+
+        async def receive():
+            part, more = parts.pop(0)
+            return {"type": "http.request", "body": part, "more_body": more}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
+        }
+        self.runner.run(self.app(scope, receive, send))
+        return sent[0]["status"]
+
+    def test_verified_body_is_given_to_the_handler(self):
+        self.assertEqual(200, self.post(BODY, HEADERS))
+        self.assertEqual([BODY], self.received)
+
+    def test_wrong_or_missing_signature_is_401(self):
+        self.assertEqual(401, self.post(BODY + b" ", HEADERS))
+        self.assertEqual(401, self.post(BODY, {}))
+        self.assertEqual([], self.received)
+
+    def test_outage_is_503(self):
+        self.fake.fail("INTERNAL")
+        self.assertEqual(503, self.post(BODY, HEADERS))
+        self.assertEqual([], self.received)
+
+    def test_long_body_is_413_without_a_call(self):
+        self.assertEqual(413, self.post(bytes(4097), HEADERS))
+        self.assertEqual(0, self.fake.attempts)
+
+    def test_dependency_without_key_is_refused(self):
+        self.assertRaises(ValueError, VerifiedBody, GITHUB)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,184 @@
+"""Tests of signed webhooks, with the fake."""
+
+import asyncio
+import unittest
+
+from support import KEY, VECTORS
+
+import hmacd
+from hmacd import MacAlgorithm
+from hmacd.testing import Fake
+from hmacd.webhooks import GITHUB, SLACK, STANDARD, STRIPE
+
+BODY = VECTORS["webhooks"]["body"].encode()
+TIME = VECTORS["webhooks"]["time"]
+HEADERS = {name: VECTORS["webhooks"][name] for name in ("github", "stripe", "slack", "standard")}
+SCHEMES = {"github": GITHUB, "stripe": STRIPE, "slack": SLACK, "standard": STANDARD}
+SHA_256 = MacAlgorithm.HMAC_SHA_256
+MAC = HEADERS["github"]["X-Hub-Signature-256"].removeprefix("sha256=")
+BASE64 = HEADERS["standard"]["webhook-signature"].removeprefix("v1,")
+MALFORMED = [
+    ("github", {"X-Hub-Signature-256": ""}),
+    ("github", {"X-Hub-Signature-256": MAC}),
+    ("github", {"X-Hub-Signature-256": f"sha1={MAC}"}),
+    ("github", {"X-Hub-Signature-256": f"sha256={MAC[:62]}"}),
+    ("github", {"X-Hub-Signature-256": f"sha256={MAC}00"}),
+    ("github", {"X-Hub-Signature-256": f"sha256={'x' * 64}"}),
+    ("github", {"X-Hub-Signature-256": f"sha256= {MAC}"}),
+    ("stripe", {"Stripe-Signature": ""}),
+    ("stripe", {"Stripe-Signature": f"v1={MAC}"}),
+    ("stripe", {"Stripe-Signature": f"t={TIME}"}),
+    ("stripe", {"Stripe-Signature": f"t={TIME},v0={MAC}"}),
+    ("stripe", {"Stripe-Signature": f"t=x,v1={MAC}"}),
+    ("stripe", {"Stripe-Signature": f"t=-{TIME},v1={MAC}"}),
+    ("stripe", {"Stripe-Signature": f"t={TIME},t={TIME},v1={MAC}"}),
+    ("slack", HEADERS["slack"] | {"X-Slack-Signature": MAC}),
+    ("slack", HEADERS["slack"] | {"X-Slack-Signature": f"v1={MAC}"}),
+    ("slack", HEADERS["slack"] | {"X-Slack-Request-Timestamp": f"{TIME}.0"}),
+    ("slack", HEADERS["slack"] | {"X-Slack-Request-Timestamp": "9" * 13}),
+    ("standard", HEADERS["standard"] | {"webhook-signature": BASE64}),
+    ("standard", HEADERS["standard"] | {"webhook-signature": f"v2,{BASE64}"}),
+    ("standard", HEADERS["standard"] | {"webhook-signature": f"v1,{BASE64[:-4]}"}),
+    ("standard", HEADERS["standard"] | {"webhook-signature": f"v1,{BASE64}!"}),
+    ("standard", HEADERS["standard"] | {"webhook-id": ""}),
+    ("standard", HEADERS["standard"] | {"webhook-id": "a.b"}),
+    ("standard", HEADERS["standard"] | {"webhook-timestamp": "now"}),
+]
+
+
+class Verification:
+    """The tests of both kinds of keys. `verify` and `sign` run a method of a scheme."""
+
+    def setUp(self):
+        self.fake = self.enterContext(Fake({"k": KEY, "other": b"another key"}))
+        self.client = self.open()
+        self.key = self.client.key("k", SHA_256)
+        self.other = self.client.key("other", SHA_256)
+
+    def verify_all(self, headers, *keys, body=BODY, now=TIME, scheme="standard"):
+        return self.verify(SCHEMES[scheme], body, headers, *keys, now=now)
+
+    def refused(self, headers, *keys, **arguments):
+        with self.assertRaises(hmacd.InvalidMac):
+            self.verify_all(headers, *(keys or [self.key]), **arguments)
+
+    def test_vectors_are_verified(self):
+        for name in SCHEMES:
+            with self.subTest(name):
+                self.verify_all(HEADERS[name], self.key, scheme=name)
+                self.refused(HEADERS[name], body=BODY + b" ", scheme=name)
+                self.refused(HEADERS[name], self.other, scheme=name)
+
+    def test_vectors_are_signed(self):
+        for name, scheme in SCHEMES.items():
+            with self.subTest(name):
+                headers = self.sign(scheme, BODY, self.key, now=TIME, message_id="msg_1")
+                self.assertEqual(HEADERS[name], headers)
+
+    def test_names_of_headers_have_no_case(self):
+        for change in (str.lower, str.upper):
+            headers = {change(name): value for name, value in HEADERS["slack"].items()}
+            self.verify_all(headers, self.key, scheme="slack")
+
+    def test_one_key_of_several_is_enough(self):
+        for name in SCHEMES:
+            self.verify_all(HEADERS[name], self.other, self.key, scheme=name)
+            self.verify_all(HEADERS[name], self.key, self.other, scheme=name)
+
+    def test_missing_header_is_refused_without_a_call(self):
+        for name in SCHEMES:
+            for missing in HEADERS[name]:
+                headers = {key: value for key, value in HEADERS[name].items() if key != missing}
+                with self.subTest(missing):
+                    self.refused(headers, scheme=name)
+        self.assertEqual(0, self.fake.attempts)
+
+    def test_malformed_header_is_refused_without_a_call(self):
+        for name, headers in MALFORMED:
+            with self.subTest(headers):
+                self.refused(headers, scheme=name)
+        self.assertEqual(0, self.fake.attempts)
+
+    def test_time_stamp_out_of_tolerance_is_refused_without_a_call(self):
+        for name in ("stripe", "slack", "standard"):
+            for now in (TIME - 301, TIME + 301):
+                self.refused(HEADERS[name], now=now, scheme=name)
+        self.assertEqual(0, self.fake.attempts)
+        for name in ("stripe", "slack", "standard"):
+            for now in (TIME - 300, TIME + 300):
+                self.verify_all(HEADERS[name], self.key, now=now, scheme=name)
+
+    def test_one_signature_of_several_is_enough(self):
+        stripe = HEADERS["stripe"]["Stripe-Signature"]
+        headers = {"Stripe-Signature": stripe.replace(",v1=", f",v1={'0' * 64},v0=x,v1=")}
+        self.verify_all(headers, self.key, scheme="stripe")
+        right = HEADERS["standard"]["webhook-signature"]
+        wrong = f"v1,{'A' * 43}="
+        headers = HEADERS["standard"] | {"webhook-signature": f"{wrong} v1a,x {right}"}
+        self.verify_all(headers, self.key)
+        self.assertEqual(4, self.fake.attempts)
+
+    def test_many_signatures_are_refused_without_a_call(self):
+        right = HEADERS["standard"]["webhook-signature"]
+        self.refused(HEADERS["standard"] | {"webhook-signature": " ".join([right] * 9)})
+        self.assertEqual(0, self.fake.attempts)
+
+    def test_outage_is_not_a_wrong_signature(self):
+        for keys in ([self.key], [self.key, self.other], [self.other, self.key]):
+            self.fake.fail("INTERNAL", times=len(keys))
+            with self.assertRaises(hmacd.HmacdError) as caught:
+                self.verify_all(HEADERS["standard"], *keys)
+            self.assertEqual("INTERNAL", caught.exception.reason)
+
+    def test_outage_of_one_key_is_not_covered_by_a_wrong_signature_of_another(self):
+        self.fake.fail("INTERNAL")
+        with self.assertRaises(hmacd.HmacdError) as caught:
+            self.verify_all(HEADERS["standard"], self.key, self.other)
+        self.assertNotIsInstance(caught.exception, hmacd.InvalidMac)
+
+    def test_outage_of_one_key_does_not_hide_the_match_of_another(self):
+        self.fake.fail("INTERNAL")
+        self.verify_all(HEADERS["standard"], self.other, self.key)
+
+    def test_unusable_arguments_are_refused(self):
+        with self.assertRaises(ValueError):
+            self.verify_all(HEADERS["github"], scheme="github")
+        sha_512 = self.client.key("k", MacAlgorithm.HMAC_SHA_512)
+        with self.assertRaises(ValueError):
+            self.verify_all(HEADERS["github"], sha_512, scheme="github")
+        with self.assertRaises(ValueError):
+            self.sign(STANDARD, BODY, self.key, message_id="a.b")
+        with self.assertRaises(TypeError):
+            self.verify_all(HEADERS["github"], self.key, body=None, scheme="github")
+
+
+class WebhooksTest(Verification, unittest.TestCase):
+    def open(self):
+        return self.enterContext(self.fake.client(timeout=120))
+
+    def verify(self, scheme, *arguments, **options):
+        return scheme.verify(*arguments, **options)
+
+    def sign(self, scheme, *arguments, **options):
+        return scheme.sign(*arguments, **options)
+
+
+class AioWebhooksTest(Verification, unittest.TestCase):
+    def setUp(self):
+        self.runner = self.enterContext(asyncio.Runner())
+        super().setUp()
+
+    def open(self):
+        client = self.fake.aio_client(timeout=120)
+        self.addCleanup(lambda: self.runner.run(client.close()))
+        return client
+
+    def verify(self, scheme, *arguments, **options):
+        return self.runner.run(scheme.averify(*arguments, **options))
+
+    def sign(self, scheme, *arguments, **options):
+        return self.runner.run(scheme.asign(*arguments, **options))
+
+
+if __name__ == "__main__":
+    unittest.main()
