@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import datetime as dt
 import ipaddress
 import json
@@ -20,6 +22,17 @@ from cryptography.hazmat.primitives.serialization import (
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/vectors.json").read_text())
 KEY = bytes.fromhex(VECTORS["key"])
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+
+
+# gRPC logs errors if a process has several event loops, one after the other.
+RUNNER = asyncio.Runner()
+atexit.register(RUNNER.close)
+
+
+def open_channels(client):
+    """The channels of a client, also those that wait for their last call."""
+    channels = client._channels
+    return [slot.channel for slot in channels._slots if slot] + list(channels._retired)
 
 
 class Clock:

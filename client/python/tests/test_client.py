@@ -8,7 +8,7 @@ import unittest
 import unittest.mock
 from concurrent.futures import ThreadPoolExecutor
 
-from support import KEY, VECTORS
+from support import KEY, RUNNER, VECTORS, open_channels
 
 import hmacd
 from hmacd import MacAlgorithm, aio
@@ -136,10 +136,10 @@ class Rules:
     def test_unauthenticated_call_is_repeated_over_a_new_channel(self):
         self.do(self.key.generate, b"hello")
         client = self.key._client
-        before = client._channels.take_all()
+        before = open_channels(client)
         self.fake.fail("UNAUTHENTICATED")
         self.do(self.key.generate, b"hello")
-        after = client._channels.take_all()
+        after = open_channels(client)
         self.assertEqual((1, 1, 3), (len(before), len(after), self.fake.attempts))
         self.assertIsNot(before[0], after[0])
 
@@ -276,10 +276,7 @@ class ClientTest(Rules, unittest.TestCase):
 
 class AioClientTest(Rules, unittest.TestCase):
     kind = aio.Client
-
-    def setUp(self):
-        self.runner = self.enterContext(asyncio.Runner())
-        super().setUp()
+    runner = RUNNER
 
     def do(self, call, *arguments, **options):
         async def run():

@@ -1,12 +1,11 @@
 """Tests of both clients, with the daemon in the environment."""
 
-import asyncio
 import os
 import socket
 import tempfile
 import unittest
 
-from support import Authority, Files
+from support import RUNNER, Authority, Files
 
 import hmacd
 from hmacd import MacAlgorithm, aio
@@ -120,10 +119,7 @@ class DaemonTest(Calls, unittest.TestCase):
 
 class AioDaemonTest(Calls, unittest.TestCase):
     kind = aio.Client
-
-    def setUp(self):
-        self.runner = self.enterContext(asyncio.Runner())
-        super().setUp()
+    runner = RUNNER
 
     def do(self, call, *arguments, **options):
         async def run():

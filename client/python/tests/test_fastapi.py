@@ -1,11 +1,10 @@
 """Tests of the dependency of FastAPI, with the fake."""
 
-import asyncio
 import unittest
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
-from support import KEY, VECTORS
+from support import KEY, RUNNER, VECTORS
 
 from hmacd import MacAlgorithm
 from hmacd.fastapi import VerifiedBody
@@ -17,8 +16,9 @@ HEADERS = VECTORS["webhooks"]["github"]
 
 
 class FastApiTest(unittest.TestCase):
+    runner = RUNNER
+
     def setUp(self):
-        self.runner = self.enterContext(asyncio.Runner())
         self.fake = self.enterContext(Fake({"k": KEY}))
         client = self.fake.aio_client(timeout=120)
         self.addCleanup(lambda: self.runner.run(client.close()))
@@ -75,7 +75,11 @@ class FastApiTest(unittest.TestCase):
         self.assertEqual(0, self.fake.attempts)
 
     def test_dependency_without_key_is_refused(self):
-        self.assertRaises(ValueError, VerifiedBody, GITHUB)
+        self.assertRaises(TypeError, VerifiedBody, GITHUB)
+
+    def test_key_of_the_synchronous_client_is_refused(self):
+        with self.fake.client() as client, self.assertRaises(TypeError):
+            VerifiedBody(GITHUB, client.key("k", MacAlgorithm.HMAC_SHA_256))
 
 
 if __name__ == "__main__":

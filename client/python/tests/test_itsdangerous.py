@@ -46,6 +46,11 @@ class ItsdangerousTest(unittest.TestCase):
         text = self.serializer.dumps({"a": 1})
         self.assertRaises(SignatureExpired, self.serializer.loads, text, max_age=-1)
 
+    def test_key_of_the_asyncio_client_is_refused(self):
+        key = self.fake.aio_client().key("k", MacAlgorithm.HMAC_SHA_256)
+        self.assertRaises(TypeError, signer, key, "cart")
+        self.assertRaises(TypeError, serializer, key, "cart")
+
     def test_outage_is_not_a_bad_signature(self):
         text = self.serializer.dumps({"a": 1})
         self.fake.fail("INTERNAL")

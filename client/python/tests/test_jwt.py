@@ -116,6 +116,10 @@ class JwtTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             Tokens({"k1": self.client.key("k", MacAlgorithm.HMAC_SHA_224)})
 
+    def test_key_of_the_asyncio_client_is_refused(self):
+        key = self.fake.aio_client().key("k", MacAlgorithm.HMAC_SHA_256)
+        self.assertRaises(TypeError, Tokens, {"k1": key})
+
     def test_rest_of_the_process_does_not_reach_the_daemon(self):
         token = jwt.encode(CLAIMS, KEY, "HS256")
         self.assertEqual(CLAIMS, jwt.decode(token, KEY, algorithms=["HS256"]))

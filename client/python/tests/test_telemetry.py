@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from support import KEY
+from support import KEY, RUNNER
 
 import hmacd
 from hmacd import MacAlgorithm
@@ -73,7 +73,7 @@ class TelemetryTest(unittest.TestCase):
                 await asyncio.gather(task, return_exceptions=True)
 
         self.fake.hang()
-        asyncio.run(run())
+        RUNNER.run(run())
         (span,) = self.spans.get_finished_spans()
         self.assertEqual("CANCELLED", span.attributes["error.type"])
 

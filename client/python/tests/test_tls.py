@@ -10,7 +10,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from support import KEY, Authority, Files, pkcs8
+from support import KEY, Authority, Files, open_channels, pkcs8
 
 import hmacd
 from hmacd import MacAlgorithm
@@ -115,10 +115,10 @@ class TlsTest(unittest.TestCase):
             self.files.write(*self.authority.issue("new"))
             key._client._renewal.read_now()
             key.generate(b"hello")
-            self.assertEqual(2, len(key._client._channels.take_all()))
+            self.assertEqual(2, len(open_channels(key._client)))
             self.assertEqual(32, len(call.result(LONG)))
         self.assertEqual(["old", "new"], [name for name, _ in fake.callers])
-        self.assertEqual(1, len(key._client._channels.take_all()))
+        self.assertEqual(1, len(open_channels(key._client)))
 
     def test_unauthenticated_call_is_repeated_with_the_files_of_now(self):
         fake = self.fake()

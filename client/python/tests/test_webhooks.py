@@ -1,9 +1,8 @@
 """Tests of signed webhooks, with the fake."""
 
-import asyncio
 import unittest
 
-from support import KEY, VECTORS
+from support import KEY, RUNNER, VECTORS
 
 import hmacd
 from hmacd import MacAlgorithm
@@ -156,6 +155,11 @@ class WebhooksTest(Verification, unittest.TestCase):
     def open(self):
         return self.enterContext(self.fake.client(timeout=120))
 
+    def test_key_of_the_asyncio_client_is_refused(self):
+        key = self.fake.aio_client().key("k", SHA_256)
+        self.assertRaises(TypeError, GITHUB.verify, BODY, HEADERS["github"], key)
+        self.assertRaises(TypeError, GITHUB.sign, BODY, key)
+
     def verify(self, scheme, *arguments, **options):
         return scheme.verify(*arguments, **options)
 
@@ -164,14 +168,19 @@ class WebhooksTest(Verification, unittest.TestCase):
 
 
 class AioWebhooksTest(Verification, unittest.TestCase):
-    def setUp(self):
-        self.runner = self.enterContext(asyncio.Runner())
-        super().setUp()
+    runner = RUNNER
 
     def open(self):
         client = self.fake.aio_client(timeout=120)
         self.addCleanup(lambda: self.runner.run(client.close()))
         return client
+
+    def test_key_of_the_synchronous_client_is_refused(self):
+        key = self.enterContext(self.fake.client()).key("k", SHA_256)
+        with self.assertRaises(TypeError):
+            self.runner.run(GITHUB.averify(BODY, HEADERS["github"], key))
+        with self.assertRaises(TypeError):
+            self.runner.run(GITHUB.asign(BODY, key))
 
     def verify(self, scheme, *arguments, **options):
         return self.runner.run(scheme.averify(*arguments, **options))

@@ -80,6 +80,7 @@ class BaseClient:
         self._stop = threading.Event()
         weakref.finalize(self, self._stop.set)  # For a client that is not closed.
         self._watching = False
+        self._lock = threading.Lock()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -98,9 +99,11 @@ class BaseClient:
     def _begin(self) -> None:
         """Prepares this process for a call. Nothing is shared with a parent process before."""
         _fork.check()
-        if not self._watching:
-            self._watching = True
-            if self._renewal is not None:
+        if self._renewal is None or self._watching:
+            return
+        with self._lock:
+            if not self._watching:
+                self._watching = True
                 watch(self._renewal, self._settings.file_interval, self._stop)
 
     def _deadline(self, timeout: float | None) -> float:

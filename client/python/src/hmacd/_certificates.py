@@ -70,7 +70,13 @@ def check(pem: Pem, files: TlsFiles, now: datetime) -> None:
         raise CertificateError(
             f"private_key: {files.private_key} is not a private key in PEM (PKCS#8, PKCS#1 or SEC1)"
         ) from None
-    if key.public_key() != certificate.public_key():
+    try:
+        belongs = key.public_key() == certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(
+            f"certificate: {files.certificate} has a key of an unsupported type"
+        ) from error
+    if not belongs:
         raise CertificateError(
             f"private_key: {files.private_key} does not belong to {files.certificate}"
         )

@@ -44,6 +44,10 @@ def credentials(pem: Pem) -> Any:
     return grpc.ssl_channel_credentials(pem.ca, pem.private_key, pem.certificate)
 
 
+class ChannelsClosed(Exception):
+    """The client is closed."""
+
+
 @dataclass(slots=True)
 class _Slot(Generic[C]):
     channel: C
@@ -71,12 +75,18 @@ class Channels(Generic[C]):
         self._close = close_channel
         self._slots: list[_Slot[C] | None] = [None] * len(targets)
         self._retired: set[C] = set()
+        self._closed = False
 
     @contextmanager
     def use(self, target: int, pem: Pem | None) -> Iterator[C]:
-        """Yields the channel for a call to a target, with the certificates `pem`."""
+        """Yields the channel for a call to a target, with the certificates `pem`.
+
+        :raises ChannelsClosed: after `take_all`
+        """
         wanted = None if self._targets[target].is_unix else pem
         with self._lock:
+            if self._closed:
+                raise ChannelsClosed
             slot = self._slots[target]
             idle = None
             if slot is None or slot.pem is not wanted:
@@ -118,6 +128,7 @@ class Channels(Generic[C]):
         return None
 
     def take_all(self) -> list[C]:
-        """Returns all channels, to close them."""
+        """Returns all channels, to close them. No channel is opened any more."""
         with self._lock:
+            self._closed = True
             return [slot.channel for slot in self._slots if slot is not None] + list(self._retired)

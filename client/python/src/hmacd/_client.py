@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
-from hmacd._channels import OPTIONS, Channels, address, credentials
+from hmacd._channels import OPTIONS, Channels, ChannelsClosed, address, credentials
 from hmacd._failure import Failure
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ class Client(BaseClient):
         except StopIteration as end:
             answer: Answer[R] = end.value
             return answer.response
+        except ChannelsClosed:
+            raise closed(progress) from None
         finally:
             steps.close()
 

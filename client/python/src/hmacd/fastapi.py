@@ -24,8 +24,8 @@ class VerifiedBody:
 
     def __init__(self, scheme: Scheme, *keys: aio.Key) -> None:
         """:param keys: keys of a `hmacd.aio.Client`; one that matches is enough"""
-        if not keys:
-            raise ValueError("a webhook requires at least one key")
+        if not keys or not all(isinstance(key, aio.Key) for key in keys):
+            raise TypeError("the dependency requires keys of a hmacd.aio.Client")
         self._scheme = scheme
         self._keys = keys
         self._most_bytes = max(key.max_message_bytes for key in keys)

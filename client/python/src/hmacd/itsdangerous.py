@@ -48,6 +48,9 @@ class _HsmAlgorithm(SigningAlgorithm):
     """The derived "key" of itsdangerous is a hash of the salt only. It is a part of the message."""
 
     def __init__(self, key: Key) -> None:
+        if not isinstance(key, Key):
+            # `verify` of a key of hmacd.aio raises nothing.
+            raise TypeError("the key is not a hmacd.Key")
         self._key = key
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:

@@ -36,9 +36,12 @@ class Tokens:
     def __init__(self, keys: Mapping[str, Key]) -> None:
         """
         :param keys: the allowed `kid`s, with the key of each
+        :raises TypeError: if a key is not a `hmacd.Key`
         :raises ValueError: if JWT has no name for the algorithm of a key
         """
         for kid, key in keys.items():
+            if not isinstance(key, Key):
+                raise TypeError(f"kid {kid!r}: the key is not a hmacd.Key")
             if key.algorithm not in _NAMES:
                 raise ValueError(f"kid {kid!r}: JWT has no name for {key.algorithm}")
         self._keys = dict(keys)

@@ -54,7 +54,8 @@ class Scheme(ABC):
             stamp differs from `now` by more than 300 seconds
         :raises HmacdError: any other class: a key has no verdict, and no other key matches
         """
-        delivery = self._received(body, headers, keys, now)
+        _check_keys(keys, Key)
+        delivery = self._received(body, headers, now)
         error: HmacdError | None = None
         for key in keys:
             for mac in delivery.macs:
@@ -68,7 +69,8 @@ class Scheme(ABC):
         self, body: Text, headers: Mapping[str, str], *keys: aio.Key, now: float | None = None
     ) -> None:
         """`verify`, with keys of `hmacd.aio`."""
-        delivery = self._received(body, headers, keys, now)
+        _check_keys(keys, aio.Key)
+        delivery = self._received(body, headers, now)
         error: HmacdError | None = None
         for key in keys:
             for mac in delivery.macs:
@@ -87,7 +89,7 @@ class Scheme(ABC):
         :param now: seconds since 1970, for tests
         :raises HmacdError: if there is no MAC
         """
-        _check_keys([key])
+        _check_keys([key], Key)
         timestamp = _seconds(now)
         return self._headers(
             key.generate(self._message(to_bytes(body), timestamp, message_id)),
@@ -99,7 +101,7 @@ class Scheme(ABC):
         self, body: Text, key: aio.Key, *, message_id: str = "", now: float | None = None
     ) -> dict[str, str]:
         """`sign`, with a key of `hmacd.aio`."""
-        _check_keys([key])
+        _check_keys([key], aio.Key)
         timestamp = _seconds(now)
         return self._headers(
             await key.generate(self._message(to_bytes(body), timestamp, message_id)),
@@ -107,14 +109,7 @@ class Scheme(ABC):
             message_id,
         )
 
-    def _received(
-        self,
-        body: Text,
-        headers: Mapping[str, str],
-        keys: Sequence[Key] | Sequence[aio.Key],
-        now: float | None,
-    ) -> _Delivery:
-        _check_keys(keys)
+    def _received(self, body: Text, headers: Mapping[str, str], now: float | None) -> _Delivery:
         lower = {name.lower(): value for name, value in headers.items()}
         delivery = self._delivery(to_bytes(body), lower, time.time() if now is None else now)
         if len(delivery.macs) > _MOST_SIGNATURES:
@@ -211,10 +206,13 @@ STANDARD: Scheme = _Standard()
 """`webhook-id`, `webhook-timestamp` and `webhook-signature`."""
 
 
-def _check_keys(keys: Sequence[Key] | Sequence[aio.Key]) -> None:
+def _check_keys(keys: Sequence[Key] | Sequence[aio.Key], kind: type[Key | aio.Key]) -> None:
     if not keys:
         raise ValueError("a webhook requires at least one key")
     for key in keys:
+        if not isinstance(key, kind):
+            # `verify` of a key of the other client raises nothing.
+            raise TypeError(f"the key is not a {kind.__module__.removesuffix('._client')}.Key")
         if key.algorithm is not MacAlgorithm.HMAC_SHA_256:
             raise ValueError(f"a webhook requires a key with HMAC_SHA_256, not {key.algorithm}")
 

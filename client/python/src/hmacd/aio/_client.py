@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc.aio
@@ -11,7 +12,7 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
-from hmacd._channels import OPTIONS, Channels, address, credentials
+from hmacd._channels import OPTIONS, Channels, ChannelsClosed, address, credentials
 from hmacd._failure import Failure
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class Client(BaseClient):
         """
         self._closed = True
         try:
-            await asyncio.wait_for(self._idle.wait(), _DRAIN)
-        except TimeoutError:
-            pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN):
+                    await self._idle.wait()
         finally:
             self._stop.set()
             self._cancelled.set()
@@ -157,21 +158,20 @@ class Client(BaseClient):
         except StopIteration as end:
             answer: Answer[R] = end.value
             return answer.response
+        except ChannelsClosed:
+            raise closed(progress) from None
         finally:
             steps.close()
 
     async def _sleep(self, seconds: float, progress: Progress) -> None:
-        try:
-            await asyncio.wait_for(self._cancelled.wait(), seconds)
-        except TimeoutError:
-            return
-        raise closed(progress)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._cancelled.wait()
+                raise closed(progress)
 
     async def _attempt(
         self, channel: grpc.aio.Channel, call: Call[R], step: Attempt, progress: Progress
     ) -> Answer[R] | Failure:
-        if self._cancelled.is_set():
-            raise closed(progress)
         method = channel.unary_unary(
             call.path,
             request_serializer=type(call.request).SerializeToString,
