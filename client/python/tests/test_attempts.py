@@ -276,6 +276,15 @@ class AttemptsTest(unittest.TestCase):
         self.progress = Progress()
         self.assertFalse(self.fails(HmacdError, answer("TOKEN_BUSY")).may_have_run)
 
+    def test_retry_goes_to_the_next_target_also_if_another_call_took_its_turn(self):
+        self.drive(RIGHT)
+        call = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 4096)
+        run = attempts(call, self.clock.now + 5, self.rules, Progress())
+        first = next(run)
+        self.assertIsInstance(run.send(answer("TOKEN_BUSY")), Sleep)
+        self.rules.picker.pick(self.clock.now)
+        self.assertNotEqual(first.target, run.send(None).target)
+
     def test_ended_generator_gives_the_probe_back(self):
         self.drive(LOST, RIGHT)
         self.clock.now += 1

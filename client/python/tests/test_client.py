@@ -2,11 +2,13 @@
 
 import asyncio
 import pickle
+import tempfile
 import threading
 import time
 import unittest
 import unittest.mock
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from support import KEY, RUNNER, VECTORS, open_channels
 
@@ -191,6 +193,17 @@ class Rules:
         self.fake.close()
         error = self.fails(hmacd.DeadlineExceeded, self.key.generate, b"hello", timeout=0.2)
         self.assertIn("the Unix socket does not exist", str(error))
+
+    def test_call_waits_for_a_daemon_that_starts(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        client = self.kind(f"unix:{folder}/socket", timeout=LONG)
+        self.addCleanup(lambda: self.do(client.close))
+        socket = Path(self.fake.target.removeprefix("unix:"))
+        start = threading.Timer(0.3, (folder / "socket").symlink_to, [socket])
+        start.start()
+        self.addCleanup(start.join)
+        self.do(client.key("k", SHA_256).generate, b"hello")
+        self.assertEqual(1, self.fake.attempts)
 
     def test_key_has_the_arn_of_the_last_answer(self):
         self.assertEqual("", self.key.arn)

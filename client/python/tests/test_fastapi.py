@@ -32,11 +32,13 @@ class FastApiTest(unittest.TestCase):
 
     def post(self, body, headers):
         """Sends a request in two parts. Returns the status."""
-        parts = [(body[:10], True), (body[10:], False)]
+        return self.post_parts(iter([(body[:10], True), (body[10:], False)]), headers)
+
+    def post_parts(self, parts, headers):
         sent = []
 
         async def receive():
-            part, more = parts.pop(0)
+            part, more = next(parts)
             return {"type": "http.request", "body": part, "more_body": more}
 
         async def send(message):
@@ -73,6 +75,10 @@ class FastApiTest(unittest.TestCase):
     def test_long_body_is_413_without_a_call(self):
         self.assertEqual(413, self.post(bytes(4097), HEADERS))
         self.assertEqual(0, self.fake.attempts)
+
+    def test_endless_body_is_413_after_the_longest_message(self):
+        parts = ((bytes(1024), True) for _ in range(5))  # The sixth part would be an error.
+        self.assertEqual(413, self.post_parts(parts, HEADERS))
 
     def test_dependency_without_key_is_refused(self):
         self.assertRaises(TypeError, VerifiedBody, GITHUB)

@@ -48,17 +48,15 @@ class JwtTest(unittest.TestCase):
 
     def test_unknown_kid_and_other_algorithm_are_refused_without_a_call(self):
         other = "k" * 64
-        for headers, algorithm in (
-            ({"kid": "k2"}, "HS256"),
-            ({}, "HS256"),
-            ({"kid": "k1"}, "HS512"),
-            ({"kid": "k1"}, "none"),
+        for headers, secret, algorithm, error in (
+            ({"kid": "k2"}, other, "HS256", jwt.InvalidTokenError),
+            ({}, other, "HS256", jwt.InvalidTokenError),
+            ({"kid": "k1"}, other, "HS512", jwt.InvalidAlgorithmError),
+            ({"kid": "k1"}, None, "none", jwt.InvalidAlgorithmError),
         ):
-            token = jwt.encode(
-                CLAIMS, other if algorithm != "none" else None, algorithm, headers=headers
-            )
+            token = jwt.encode(CLAIMS, secret, algorithm, headers=headers)
             with self.subTest(headers=headers, algorithm=algorithm):
-                self.assertRaises(jwt.InvalidTokenError, self.tokens.decode, token)
+                self.assertRaises(error, self.tokens.decode, token)
         self.assertEqual(0, self.fake.attempts)
 
     def test_text_that_is_not_a_token_is_refused_without_a_call(self):

@@ -188,8 +188,7 @@ class Fake:
         algorithm = _calls.algorithm_of(request.mac_algorithm)
         if request.key_id not in self._keys:
             _abort(context, "KEY_NOT_FOUND")
-        if request.message_crc32c != _calls.crc32c(request.message):
-            _abort(context, "CHECKSUM_MISMATCH")
+        _check_crc32c(request, "message", context)
         return hmac.digest(self._keys[request.key_id], request.message, algorithm.hash_name)
 
     def _generate(self, request: macs.GenerateMacRequest, context: Any) -> Any:
@@ -201,11 +200,12 @@ class Fake:
             mac_algorithm=request.mac_algorithm,
             key_version=1,
             mac_crc32c=_calls.crc32c(mac) ^ order.damaged,
-            verified_message_crc32c=True,
+            verified_message_crc32c=request.HasField("message_crc32c"),
         )
 
     def _verify(self, request: macs.VerifyMacRequest, context: Any) -> Any:
         order = self._follow_order(context)
+        _check_crc32c(request, "mac", context)
         if not hmac.compare_digest(self._mac(request, context), request.mac):
             _abort(context, "KMS_INVALID_MAC")
         return macs.VerifyMacResponse(
@@ -213,8 +213,8 @@ class Fake:
             mac_valid=True,
             mac_algorithm=request.mac_algorithm,
             key_version=1,
-            verified_message_crc32c=True,
-            verified_mac_crc32c=not order.damaged,
+            verified_message_crc32c=request.HasField("message_crc32c"),
+            verified_mac_crc32c=request.HasField("mac_crc32c") and not order.damaged,
         )
 
 
@@ -222,6 +222,13 @@ def _handler(behavior: Callable[[Any, Any], Any], request: Any) -> Any:
     return grpc.unary_unary_rpc_method_handler(
         behavior, request.FromString, lambda response: response.SerializeToString()
     )
+
+
+def _check_crc32c(request: Any, field: str, context: Any) -> None:
+    checksum = f"{field}_crc32c"
+    expected = _calls.crc32c(getattr(request, field))
+    if request.HasField(checksum) and getattr(request, checksum) != expected:
+        _abort(context, "CHECKSUM_MISMATCH")
 
 
 def _arn(name: str) -> str:
