@@ -5,15 +5,33 @@ A source distribution has the stubs, so its build needs no proto/.
 
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import build_meta
-from setuptools.build_meta import *  # noqa: F403  The hooks that need no stubs.
+from setuptools.build_meta import (
+    get_requires_for_build_editable,
+    get_requires_for_build_sdist,
+    get_requires_for_build_wheel,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
 
 _FOLDER = Path(__file__).parent
 _PROTO = _FOLDER / "../../proto"
 _STUBS = _FOLDER / "src/hmacd/_stubs"
-_NAMES = ("mac_service", "key_service", "key_metadata", "key_spec", "mac_algorithm")
+_NAMES = ("mac_service", "error_reason", "key_service", "key_metadata", "key_spec", "mac_algorithm")
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -36,27 +54,28 @@ def generate():
     """Generates the messages and their types. The gRPC stubs are not necessary."""
     if not _PROTO.exists():
         return
-    from grpc_tools import protoc  # noqa: PLC0415  Only a build in the repository needs it.
+    from grpc_tools import protoc  # A build of a source distribution does not need it.
 
-    _STUBS.mkdir(exist_ok=True)
-    out = _STUBS.parent / "_generated"
-    out.mkdir(exist_ok=True)
     include = Path(protoc.__file__).parent / "_proto"
     files = [f"hmacd/v1/{name}.proto" for name in _NAMES]
-    options = [f"-I{_PROTO}", f"-I{include}", f"--python_out={out}", f"--pyi_out={out}"]
-    if protoc.main(["protoc", *options, *files]) != 0:
-        raise RuntimeError("protoc failed, see above")
-    for stub in sorted(out.glob("hmacd/v1/*.py*")):
-        # The descriptors keep the names of the contract: other stubs of it can be in the process.
-        text = re.sub(
-            r"^from hmacd\.v1 import", "from hmacd._stubs import", stub.read_text(), flags=re.M
-        )
-        text = re.sub(r"'hmacd\.v1\.(\w+_pb2)'", r"'hmacd._stubs.\1'", text)
-        (_STUBS / stub.name).write_text(text)
-        stub.unlink()
+    with tempfile.TemporaryDirectory() as out:
+        options = [f"-I{_PROTO}", f"-I{include}", f"--python_out={out}", f"--pyi_out={out}"]
+        if protoc.main(["protoc", *options, *files]) != 0:
+            raise RuntimeError("protoc failed, see above")
+        shutil.rmtree(_STUBS, ignore_errors=True)
+        _STUBS.mkdir()
+        for stub in Path(out).glob("hmacd/v1/*"):
+            (_STUBS / stub.name).write_text(_moved(stub.read_text()))
     (_STUBS / "__init__.py").write_text('"""Generated messages of the contract hmacd.v1."""\n')
-    for folder in (out / "hmacd/v1", out / "hmacd", out):
-        folder.rmdir()
+
+
+def _moved(text):
+    """Moves a module from hmacd.v1 to hmacd._stubs.
+
+    The descriptors keep the names of the contract: other stubs of it can be in the process.
+    """
+    text = re.sub(r"^from hmacd\.v1 import", "from hmacd._stubs import", text, flags=re.M)
+    return re.sub(r"'hmacd\.v1\.(\w+_pb2)'", r"'hmacd._stubs.\1'", text)
 
 
 if __name__ == "__main__":

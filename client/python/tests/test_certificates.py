@@ -43,7 +43,7 @@ class CertificatesTest(unittest.TestCase):
 
     def test_key_of_openssl_ecparam_is_read(self):
         command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey"]
-        pem = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
+        pem = subprocess.run(command, check=True, capture_output=True).stdout
         self.assertIn(b"EC PARAMETERS", pem)
         self.files.private_key.write_bytes(pem)
         self.refuses("does not belong to")  # It was read.

@@ -14,6 +14,7 @@ from support import KEY, RUNNER, VECTORS, open_channels
 
 import hmacd
 from hmacd import MacAlgorithm, aio
+from hmacd._stubs.error_reason_pb2 import ErrorReason
 from hmacd.testing import Fake
 
 SHA_256 = MacAlgorithm.HMAC_SHA_256
@@ -360,6 +361,21 @@ class AioClientTest(Rules, unittest.TestCase):
         self.assertRaises(hmacd.Closed, self.runner.run, run())
 
 
+class FakeTest(unittest.TestCase):
+    def test_each_reason_of_a_daemon_arrives(self):
+        with Fake({"k": KEY}) as fake, fake.client(timeout=LONG) as client:
+            for name in ErrorReason.keys()[1:]:
+                reason = name.removeprefix("ERROR_REASON_")
+                fake.fail(reason, retry=False)
+                with self.subTest(reason), self.assertRaises(hmacd.HmacdError) as caught:
+                    client.key("k", SHA_256).generate(b"hello")
+                self.assertEqual((reason, 1), (caught.exception.reason, caught.exception.attempts))
+
+    def test_unknown_reason_is_refused(self):
+        with Fake({}) as fake, self.assertRaises(ValueError):
+            fake.fail("TOKEN_BUZY")
+
+
 class ErrorsTest(unittest.TestCase):
     def test_errors_can_be_pickled(self):
         fields = {
@@ -379,7 +395,7 @@ class ErrorsTest(unittest.TestCase):
         errors = [kind("REASON", "text", **fields) for kind in kinds]
         errors.append(hmacd.MessageTooLong("REASON", "text", limit=1, size=2, **fields))
         for error in errors:
-            copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+            copy = pickle.loads(pickle.dumps(error))
             self.assertEqual(
                 (type(error), str(error), vars(error)), (type(copy), str(copy), vars(copy))
             )

@@ -39,7 +39,7 @@ class ProcessTest(unittest.TestCase):
     def run_script(self, script, *arguments):
         """Runs a script in a process of its own. Returns the lines of its output."""
         command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
-        done = subprocess.run(command, timeout=LONG, check=True, text=True, capture_output=True)  # noqa: S603
+        done = subprocess.run(command, timeout=LONG, check=True, text=True, capture_output=True)
         return done.stdout.splitlines()
 
     def run_with_fake(self, script):

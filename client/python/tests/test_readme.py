@@ -25,7 +25,7 @@ class ReadmeTest(unittest.TestCase):
 
     def run_example(self, text):
         names = {}
-        exec(compile(text, "README.md", "exec"), names)  # noqa: S102
+        exec(compile(text, "README.md", "exec"), names)
         return names
 
     def test_examples_have_at_most_15_lines(self):

@@ -86,6 +86,8 @@ class TlsTest(unittest.TestCase):
             target = f"127.0.0.1:{closed.getsockname()[1]}"
         client = self.open(target)._client
         self.assertEqual([f"{target}: connection: Connection refused"], client.doctor())
+        long = f"{'x' * 64}.invalid:1"
+        self.assertEqual([f"{long}: name: the name is not found"], self.open(long)._client.doctor())
         client = self.open("no-such-name.invalid:1")._client
         self.assertEqual(["no-such-name.invalid:1: name: the name is not found"], client.doctor())
         self.files.certificate.unlink()

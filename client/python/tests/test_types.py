@@ -33,7 +33,7 @@ class TypesTest(unittest.TestCase):
     def mypy(self, *arguments):
         command = [sys.executable, "-m", "mypy", *arguments]
         folder = Path(__file__).parents[1]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: PLW1510, S603
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
     def check(self, text):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))

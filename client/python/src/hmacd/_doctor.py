@@ -63,21 +63,21 @@ def _handshake(target: Target, files: TlsFiles) -> str:
     """Connects with TLS, apart from gRPC, whose errors are less exact. Returns facts."""
     try:
         connection = socket.create_connection((target.host, target.port), _TIMEOUT)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a part of over 63 characters.
         raise _CheckError("name: the name is not found") from error
     except OSError as error:
         raise _CheckError(f"connection: {_strerror(error)}") from error
     with connection:
-        context = ssl.create_default_context(cafile=str(files.ca))
-        context.load_cert_chain(files.certificate, files.private_key)
-        context.set_alpn_protocols(["h2"])
         try:
+            context = ssl.create_default_context(cafile=str(files.ca))
+            context.load_cert_chain(files.certificate, files.private_key)
+            context.set_alpn_protocols(["h2"])
             with context.wrap_socket(connection, server_hostname=target.host) as tls:
                 # With TLS 1.3, the daemon refuses a certificate after the handshake. HTTP/2 begins
                 # with a frame of the daemon.
                 if not tls.recv(1):
                     raise _CheckError("client certificate: the daemon closed the connection")
-                return f"{tls.version()}"
+                return str(tls.version())
         except ssl.SSLCertVerificationError as error:
             raise _CheckError(_untrusted(error)) from error
         except ssl.SSLError as error:

@@ -11,11 +11,12 @@ _lost = False
 
 
 def _after_fork_in_child() -> None:
-    global _lost  # noqa: PLW0603  The state is that of the process.
+    global _lost
     _lost = _lost or _used
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # Windows has no fork.
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def check() -> None:
@@ -23,7 +24,7 @@ def check() -> None:
 
     :raises RuntimeError: in a child of a process that used it
     """
-    global _used  # noqa: PLW0603
+    global _used
     if _lost:
         raise RuntimeError(
             "this process was forked from one that called hmacd, and gRPC does not survive a fork: "

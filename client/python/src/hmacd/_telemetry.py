@@ -60,7 +60,7 @@ class Telemetry:
                 self._span(call, start_time, attributes | {"hmacd.attempts": progress.attempts})
 
     def _span(self, call: Call[Any], start_time: int, attributes: dict[str, str | int]) -> None:
-        from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415  Optional.
+        from opentelemetry.trace import SpanKind, Status, StatusCode  # Optional.
 
         assert self._tracer is not None
         span = self._tracer.start_span(

@@ -30,6 +30,7 @@ from google.rpc.status_pb2 import Status
 from hmacd import _calls, _fork, aio
 from hmacd._client import Client
 from hmacd._stubs import mac_service_pb2 as macs
+from hmacd._stubs.error_reason_pb2 import ErrorReason
 
 _CODES = {
     grpc.StatusCode.UNAUTHENTICATED: {"UNAUTHENTICATED"},
@@ -133,7 +134,10 @@ class Fake:
         :param reason: of `ErrorReason`; empty for UNAVAILABLE without a reason
         :param retry_after: seconds of `google.rpc.RetryInfo`
         :param retry: if false, `grpc-retry-pushback-ms` forbids a retry
+        :raises ValueError: if the reason is unknown
         """
+        if reason and f"ERROR_REASON_{reason}" not in ErrorReason.DESCRIPTOR.values_by_name:
+            raise ValueError(f"{reason!r} is not a reason of error_reason.proto")
         self._add([_Order(reason=reason, retry_after=retry_after, retry=retry)] * times)
 
     def delay(self, seconds: float, *, times: int = 1) -> None:

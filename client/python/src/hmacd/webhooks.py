@@ -132,22 +132,22 @@ class Scheme(ABC):
 
 
 class _GitHub(Scheme):
-    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:
         return body
 
-    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"X-Hub-Signature-256": f"sha256={mac.hex()}"}
 
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:  # noqa: ARG002
+    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
         signature = _header(headers, "x-hub-signature-256")
         return _Delivery(body, _hex_macs(signature, "sha256="))
 
 
 class _Stripe(Scheme):
-    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:
         return f"{timestamp}.".encode() + body
 
-    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"Stripe-Signature": f"t={timestamp},v1={mac.hex()}"}
 
     def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
@@ -161,10 +161,10 @@ class _Stripe(Scheme):
 
 
 class _Slack(Scheme):
-    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:  # noqa: ARG002
+    def _message(self, body: bytes, timestamp: str, message_id: str) -> bytes:
         return f"v0:{timestamp}:".encode() + body
 
-    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:  # noqa: ARG002
+    def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={mac.hex()}"}
 
     def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
