@@ -179,6 +179,14 @@ class AttemptsTest(unittest.TestCase):
         error = self.fails(TlsFailed, UNTRUSTED, LATE, targets=1)
         self.assertEqual("TLS_FAILED: not trusted (target target-0:1, 1 attempt)", str(error))
 
+    def test_cause_of_an_earlier_attempt_is_not_the_error_at_the_deadline(self):
+        error = self.fails(DeadlineExceeded, UNTRUSTED, answer("TOKEN_BUSY"), LATE, targets=1)
+        self.assertEqual(
+            "DEADLINE_EXCEEDED: the deadline passed after TOKEN_BUSY "
+            "(target target-0:1, 2 attempts)",
+            str(error),
+        )
+
     def test_lost_connections_to_the_only_target_are_repeated_after_a_back_off(self):
         self.drive(LOST, LOST, RIGHT, targets=1)
         self.assertEqual([0.05, 0.1], self.sleeps())

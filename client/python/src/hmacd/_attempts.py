@@ -200,6 +200,7 @@ def _attempt(
         return _DEADLINE
     progress.attempts += 1
     progress.target = rules.targets[pick.target]
+    progress.no_connection = None
     timeout = rules.attempt_timeout if limited else remaining
     result = yield Attempt(pick.target, timeout, wait_for_ready=False)
     if pick.waits and isinstance(result, Failure) and result.not_sent:
