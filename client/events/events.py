@@ -33,7 +33,7 @@ class World:
     def __init__(self, binary, made, module, scratch):
         self._binary, self._made, self._module = binary, made, module
         self.folder = pathlib.Path(scratch)
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.authority = Authority(self.folder / "daemons")
         self.clients = Authority(self.folder / "clients")
         self.ca, self.certificate, self.key = (self.folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
