@@ -3,39 +3,37 @@
 // Without a key, it creates one. The file "env" of hmacd dev sets the address and the certificates
 // of hmacd in the environment.
 
-import { connect, credentialsFromEnv, reason } from './hmacd-grpc.js';
+import { HmacdClient, InvalidMac } from 'hmacd-client';
+import { KeyService, KeySpec } from 'hmacd-client/contract';
 
-const hmacd = connect(process.env.HMACD_TARGET, credentialsFromEnv());
+const client = HmacdClient.fromEnv();
 try {
-  let [keyId, text = 'pay 100 EUR to account 4711'] = process.argv.slice(2);
-  if (keyId === undefined) {
-    const { keyMetadata } = await hmacd.createKey({ keySpec: 'KEY_SPEC_HMAC_256' });
-    keyId = keyMetadata.keyId;
-    console.log('key', keyId);
+  let [name, message = 'pay 100 EUR to account 4711'] = process.argv.slice(2);
+  if (name === undefined) {
+    const { keyMetadata } = await client.call(KeyService.method.createKey, { keySpec: KeySpec.HMAC_256 });
+    name = keyMetadata.keyId;
+    console.log('key', name);
   }
 
-  // Fields have the names of the contract, in camel case. A message is bytes: encode text as UTF-8.
-  const message = Buffer.from(text, 'utf8');
-  const macAlgorithm = 'MAC_ALGORITHM_HMAC_SHA_256';
-  const { mac } = await hmacd.generateMac({ keyId, message, macAlgorithm });
+  const key = client.key(name, 'HMAC_SHA_256');
+  const mac = await key.generate(message);
   console.log('mac', mac.toString('hex'));
 
-  // An answer means that the MAC is correct. A wrong MAC is an error.
-  await hmacd.verifyMac({ keyId, message, macAlgorithm, mac });
+  // verify returns only if the MAC is right.
+  await key.verify(message, mac);
   console.log('verified');
 
-  const changed = Buffer.from(`not ${text}`, 'utf8');
-  await hmacd.verifyMac({ keyId, message: changed, macAlgorithm, mac }).then(
+  await key.verify(`not ${message}`, mac).then(
     () => {
       throw new Error('a changed message was not refused');
     },
     (error) => {
-      if (reason(error) !== 'KMS_INVALID_MAC') {
+      if (!(error instanceof InvalidMac)) {
         throw error; // Another error does not mean that the MAC is wrong.
       }
-      console.log('refused', reason(error));
+      console.log('refused', error.reason);
     },
   );
 } finally {
-  hmacd.close();
+  await client.close();
 }

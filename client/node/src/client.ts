@@ -1,0 +1,97 @@
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { fromWire, type MacAlgorithm } from './core/algorithms.js';
+import { Caller, type CallOptions } from './core/caller.js';
+import { Channels } from './core/channels.js';
+import { contractCall } from './core/contract-calls.js';
+import { beforeCall, HmacdError, InvalidSetting } from './core/errors.js';
+import { Picker } from './core/picker.js';
+import { checkSettings, settingsFromEnv, type CheckedSettings, type Settings } from './core/settings.js';
+import { BadTlsFile } from './core/tls-files.js';
+import { KeyService } from './gen/hmacd/v1/key_service_pb.js';
+import { Key } from './key.js';
+
+/**
+ * A client of hmacd. Create it once, share it, and close it at the end of the program.
+ *
+ * An idle client does not keep the process alive. Each worker thread and each process has its own client.
+ */
+export class HmacdClient {
+  readonly #settings: CheckedSettings;
+  readonly #channels: Channels;
+  readonly #caller: Caller;
+
+  /**
+   * Reads and checks the PEM files, and does not connect.
+   *
+   * @throws InvalidSetting for an unknown setting, a wrong type, a value out of range, and PEM files that are not good
+   */
+  constructor(settings: Settings) {
+    this.#settings = checkSettings(settings);
+    this.#channels = openChannels(this.#settings);
+    const picker = new Picker(this.#settings.targets.length, Math.random);
+    this.#caller = new Caller(this.#settings, this.#channels, picker, Math.random);
+  }
+
+  /**
+   * A client with the settings in `HMACD_TARGET` (targets, separated by commas), `HMACD_CA`, `HMACD_CERT` and
+   * `HMACD_KEY`.
+   *
+   * @param settings further settings, which precede those of the environment
+   * @throws InvalidSetting as the constructor
+   */
+  static fromEnv(settings: Partial<Settings> = {}): HmacdClient {
+    return new HmacdClient({ ...settingsFromEnv(process.env), ...settings });
+  }
+
+  /**
+   * Binds a key and its algorithm, without a call.
+   *
+   * @param name key id, key ARN, alias name (`alias/...`) or alias ARN
+   * @throws TypeError for an argument of a wrong type
+   */
+  key(name: string, algorithm: MacAlgorithm): Key {
+    return new Key(this.#caller, this.#settings.maxMessageBytes, name, algorithm);
+  }
+
+  /**
+   * Binds a key, with the algorithm and the ARN of DescribeKey.
+   *
+   * @throws HmacdError if the call fails
+   */
+  async openKey(name: string, options?: CallOptions): Promise<Key> {
+    const { keyMetadata } = await this.call(KeyService.method.describeKey, { keyId: name }, options);
+    const algorithm = fromWire(keyMetadata?.macAlgorithms[0] ?? 0);
+    if (keyMetadata === undefined || algorithm === undefined) {
+      throw new HmacdError(beforeCall('INTERNAL', 'the daemon described a key without a known algorithm'));
+    }
+    return new Key(this.#caller, this.#settings.maxMessageBytes, name, algorithm, keyMetadata.keyArn);
+  }
+
+  /**
+   * Calls any other method of the contract: `client.call(KeyService.method.listKeys, {})`. `hmacd-client/contract` has
+   * the services. Only reads are repeated.
+   *
+   * @throws HmacdError if the call fails
+   * @throws TypeError for a field that is not in the contract or has a wrong type, and for MacService
+   */
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options?: CallOptions,
+  ): Promise<MessageShape<O>> {
+    return this.#caller.call(contractCall(method, request), options);
+  }
+
+  /** Refuses new calls, waits up to 5 s for calls in flight, and cancels the others. Idempotent. */
+  close(): Promise<void> {
+    return this.#caller.close();
+  }
+}
+
+function openChannels(settings: CheckedSettings): Channels {
+  try {
+    return new Channels(settings);
+  } catch (error) {
+    throw error instanceof BadTlsFile ? new InvalidSetting(error.setting, error.path, `is wrong: ${error.message}`) : error;
+  }
+}

@@ -1,0 +1,61 @@
+import { errorOf, HmacdError, MessageTooLong } from './errors.js';
+import { isRetryable, type Failure } from './failure.js';
+
+/** What is known about a call in flight, for its error and its telemetry. */
+export class CallState {
+  target = '';
+  attempts = 0;
+  #requestId = '';
+  #mayHaveRun = false;
+  #transport: Failure | undefined;
+
+  /** @param size the length of the message in bytes */
+  constructor(private readonly size: number) {}
+
+  attempted(target: string): void {
+    this.target = target;
+    this.attempts++;
+  }
+
+  failed(failure: Failure): void {
+    this.#requestId = failure.requestId || this.#requestId;
+    this.#mayHaveRun ||= failure.mayHaveRun;
+    if (failure.transport) {
+      this.#transport = failure;
+    }
+  }
+
+  /**
+   * The error of the call after its last failure. If the deadline passed while the call waited for a connection, the
+   * error is that of the connection.
+   */
+  error(last: Failure): HmacdError {
+    const waited = last.reason === 'DEADLINE_EXCEEDED' && last.notSent;
+    return this.#error(waited ? (this.#transport ?? last) : last);
+  }
+
+  /**
+   * The error of a call whose signal is aborted.
+   *
+   * @param reason that of the signal
+   */
+  aborted(reason: unknown): HmacdError {
+    if (reason === clientClosed) {
+      return this.#error({ reason: 'CLOSED', text: 'the client was closed before the answer' });
+    }
+    if (reason instanceof Error && reason.name === 'TimeoutError') {
+      return this.#error({ reason: 'DEADLINE_EXCEEDED', text: 'the time of the signal passed before the answer' });
+    }
+    return this.#error({ reason: 'CANCELLED', text: 'the caller cancelled the call' });
+  }
+
+  #error({ reason, text, limit }: Pick<Failure, 'reason' | 'text' | 'limit'>): HmacdError {
+    const { target, attempts } = this;
+    const retryable = isRetryable(reason);
+    const details = { reason, text, retryable, mayHaveRun: this.#mayHaveRun, target, attempts, requestId: this.#requestId };
+    return reason === 'REQUEST_TOO_LONG' ? new MessageTooLong(details, limit ?? 0, this.size) : errorOf(details);
+  }
+}
+
+/** The reason of the signal of a call that `close` cancels. */
+export const clientClosed = Symbol('the client is closed');

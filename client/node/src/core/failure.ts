@@ -1,0 +1,180 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { status, type ServiceError } from '@grpc/grpc-js';
+import { ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.js';
+import { StatusSchema, type Status } from '../gen/google/rpc/status_pb.js';
+import type { Reason } from './errors.js';
+import { tlsCause } from './tls-cause.js';
+
+/** Why one attempt failed. */
+export interface Failure {
+  readonly reason: Reason;
+  readonly text: string;
+  readonly requestId: string;
+  /** Whether the failure is of the connection or the daemon, so that its target is suspended. */
+  readonly transport: boolean;
+  /** Whether the daemon answered. */
+  readonly answered: boolean;
+  /** Whether the attempt certainly did not reach the daemon. */
+  readonly notSent: boolean;
+  readonly mayHaveRun: boolean;
+  /** The delay of google.rpc.RetryInfo. */
+  readonly retryDelayMillis?: number | undefined;
+  /** Whether the daemon forbids a retry. */
+  readonly retryForbidden: boolean;
+  /** The daemon's maximum of a request in bytes, after `REQUEST_TOO_LONG`. */
+  readonly limit?: number | undefined;
+}
+
+const DOMAIN = 'hmacd.dev';
+
+/** Reasons after which the same call may succeed later: `[retry]` in error_reason.proto, and outages. */
+const retryable: ReadonlySet<string> = new Set([
+  'CHECKSUM_MISMATCH',
+  'TOKEN_BUSY',
+  'REGISTRY_BUSY',
+  'MEMORY_BUSY',
+  'DEADLINE_EXCEEDED',
+  'TOKEN_UNAVAILABLE',
+  'KEY_UNAVAILABLE',
+  'REGISTRY_UNAVAILABLE',
+  'STOPPING',
+  'CONNECTION_FAILED',
+  'TLS_FAILED',
+]);
+
+/** Reasons of the daemon that certainly precede the execution. */
+const beforeExecution: ReadonlySet<string> = new Set([
+  'UNAUTHENTICATED',
+  'ACCESS_DENIED',
+  'INVALID_FIELD',
+  'UNKNOWN_FIELD',
+  'GRANT_TOKENS_NOT_SUPPORTED',
+  'KEY_VERSION_NOT_SUPPORTED',
+  'CHECKSUM_MISMATCH',
+  'INVALID_PAGE_TOKEN',
+  'INVALID_KEY_ID',
+  'KEY_NOT_FOUND',
+  'INVALID_KEY_USAGE',
+  'KEY_NOT_USABLE',
+  'RESERVED_MESSAGE',
+  'REQUEST_TOO_LONG',
+  'METHOD_NOT_FOUND',
+  'TOKEN_BUSY',
+  'REGISTRY_BUSY',
+]);
+
+export function isRetryable(reason: Reason): boolean {
+  return retryable.has(reason);
+}
+
+/** A failure that the client itself detects, without an answer of the daemon. */
+export function localFailure(reason: Reason, text: string, notSent: boolean): Failure {
+  return {
+    reason,
+    text,
+    requestId: '',
+    transport: false,
+    answered: false,
+    notSent,
+    mayHaveRun: !notSent,
+    retryForbidden: false,
+  };
+}
+
+/** An answer that was damaged in transit. */
+export function damage(text: string, requestId: string): Failure {
+  return { ...localFailure('CHECKSUM_MISMATCH', text, false), requestId, answered: true };
+}
+
+/**
+ * Reads the failure of an attempt from gRPC's error.
+ *
+ * @param secure whether the channel has TLS
+ */
+export function failureOf(error: ServiceError, secure: boolean): Failure {
+  const rpcStatus = statusDetails(error);
+  const info = rpcStatus?.details
+    .map((any) => anyUnpack(any, ErrorInfoSchema))
+    .find((detail) => detail?.domain === DOMAIN);
+  const common = {
+    requestId: text(error.metadata.get('x-request-id')[0]),
+    retryForbidden: text(error.metadata.get('grpc-retry-pushback-ms')[0]) === '-1',
+  };
+  if (info !== undefined) {
+    return {
+      ...common,
+      reason: info.reason,
+      text: error.details,
+      transport: info.reason === 'STOPPING',
+      answered: true,
+      notSent: false,
+      mayHaveRun: !beforeExecution.has(info.reason),
+      retryDelayMillis: retryDelay(rpcStatus!),
+      limit: info.reason === 'REQUEST_TOO_LONG' ? Number(info.metadata.maximum) : undefined,
+    };
+  }
+  const notSent = neverSent(error);
+  const outcome = { ...common, answered: false, notSent, mayHaveRun: !notSent };
+  if (error.code === status.UNAVAILABLE || streamLost(error)) {
+    const cause = secure ? tlsCause(error.details) : undefined;
+    return cause === undefined
+      ? { ...outcome, reason: 'CONNECTION_FAILED', text: connectionText(error.details), transport: true }
+      : { ...outcome, reason: 'TLS_FAILED', text: cause, transport: true };
+  }
+  if (error.code === status.DEADLINE_EXCEEDED) {
+    return { ...outcome, reason: 'DEADLINE_EXCEEDED', text: 'the deadline passed before the answer', transport: false };
+  }
+  const found = `gRPC failed with ${status[error.code]}: ${error.details}`;
+  return { ...outcome, reason: 'INTERNAL', text: found, transport: false };
+}
+
+function statusDetails(error: ServiceError): Status | undefined {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  if (!(bytes instanceof Uint8Array)) {
+    return undefined;
+  }
+  try {
+    return fromBinary(StatusSchema, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function retryDelay(rpcStatus: Status): number | undefined {
+  for (const any of rpcStatus.details) {
+    const delay = anyUnpack(any, RetryInfoSchema)?.retryDelay;
+    if (delay !== undefined) {
+      return Math.max(Number(delay.seconds) * 1000 + delay.nanos / 1e6, 0);
+    }
+  }
+  return undefined;
+}
+
+// grpc-js reports a stream that ended with its connection also with these codes. A cancellation by the caller is not
+// read from the status.
+function streamLost({ code, details }: ServiceError): boolean {
+  return code === status.CANCELLED || (code === status.INTERNAL && details.startsWith('Received RST_STREAM'));
+}
+
+// The texts of grpc-js for calls that never had a stream. For another text, the call may have run.
+function neverSent({ code, details }: ServiceError): boolean {
+  switch (code) {
+    case status.UNAVAILABLE:
+      return /^(\w+: )?No connection established|^No addresses resolved|^Name resolution failed|^Channel closed/.test(
+        details,
+      );
+    case status.DEADLINE_EXCEEDED:
+      return /Waiting for LB pick|name resolution/.test(details) && !details.includes('remote_addr=');
+    default:
+      return false;
+  }
+}
+
+function connectionText(details: string): string {
+  return details.replace(/^.*Last error: /, '').replace(/ \(\d{4}-[^)]*\)/, '').replace(/ Resolution note: .*$/, '');
+}
+
+function text(value: string | Buffer | undefined): string {
+  return typeof value === 'string' ? value : '';
+}

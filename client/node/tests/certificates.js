@@ -1,0 +1,66 @@
+// Certificates of a test, made with openssl.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+function openssl(...args) {
+  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** A folder that the end of the test removes. */
+export function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'hmacd-tests-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** An authority with the PEM file `ca`. */
+export class Authority {
+  #folder;
+  #count = 0;
+
+  constructor(t, name = 'test') {
+    this.#folder = folder(t);
+    this.ca = join(this.#folder, 'ca.pem');
+    const subject = ['-subj', `/CN=${name} authority`, '-days', '30'];
+    openssl('req', '-x509', ...this.#newKey('ca'), '-out', this.ca, ...subject);
+  }
+
+  /**
+   * Issues a certificate. Returns the paths of its files.
+   *
+   * @param name a name or address of the subject
+   * @param days until the end; negative for a certificate that has ended
+   */
+  issue(name, days = 30) {
+    const file = (end) => join(this.#folder, `${this.#count}${end}`);
+    this.#count++;
+    const kind = /^[0-9.]+$/.test(name) ? 'IP' : 'DNS';
+    writeFileSync(file('.ext'), `subjectAltName = ${kind}:${name}\n`);
+    openssl('req', ...this.#newKey(`${this.#count}`), '-out', file('.csr'), '-subj', `/CN=${name}`);
+    openssl(
+      'x509', '-req', '-in', file('.csr'), '-CA', this.ca, '-CAkey', join(this.#folder, 'ca-key.pem'),
+      '-CAcreateserial', '-days', `${days}`, '-extfile', file('.ext'), '-out', file('.pem'),
+    );
+    return { certificate: file('.pem'), privateKey: join(this.#folder, `${this.#count}-key.pem`) };
+  }
+
+  #newKey(name) {
+    const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    return [...options, '-keyout', join(this.#folder, `${name}-key.pem`)];
+  }
+}
+
+/** Converts a private key: the arguments of openssl precede `-in` and `-out`. */
+export function convertKey(path, to, ...args) {
+  openssl(...args, '-in', path, '-out', to);
+  return to;
+}
+
+/** The arguments of ServerCredentials.createSsl: a server that requires a client certificate of an authority. */
+export function serverTls(clientAuthority, { certificate, privateKey }) {
+  const pair = { cert_chain: readFileSync(certificate), private_key: readFileSync(privateKey) };
+  return [readFileSync(clientAuthority.ca), [pair], true];
+}

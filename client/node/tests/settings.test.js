@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HmacdClient, HmacdError, InvalidSetting } from 'hmacd-client';
+import { checkSettings, settingsFromEnv } from '../dist/core/settings.js';
+
+const targets = ['unix:/run/hmacd.sock'];
+
+test('the defaults', () => {
+  const { targets: checked, telemetry, ...others } = checkSettings({ targets });
+  assert.deepEqual(checked, [{ name: targets[0], uri: targets[0], address: undefined }]);
+  assert.deepEqual(others, {
+    tls: undefined,
+    timeoutMillis: 5000,
+    attemptTimeoutMillis: 1000,
+    maxMessageBytes: 4096,
+    fileIntervalMillis: 2000,
+  });
+});
+
+for (const [text, host, port] of [
+  ['hmacd.example.org:8443', 'hmacd.example.org', 8443],
+  ['10.0.0.1:1', '10.0.0.1', 1],
+  ['[2001:db8::1]:65535', '2001:db8::1', 65535],
+]) {
+  test(`the target ${text}`, () => {
+    const files = { ca: 'a', certificate: 'b', privateKey: 'c' };
+    const [target] = checkSettings({ targets: [text], ...files }).targets;
+    assert.deepEqual([target.address, target.uri], [{ host, port }, `dns:${text}`]);
+  });
+}
+
+for (const [name, settings] of [
+  ['targets', {}],
+  ['targets', { targets: 'unix:/run/hmacd.sock' }],
+  ['targets', { targets: [] }],
+  ['targets', { targets: Array.from({ length: 17 }, () => targets[0]) }],
+  ['targets[1]', { targets: [targets[0], 'localhost'] }],
+  ['targets[0]', { targets: ['localhost:65536'] }],
+  ['targets[0]', { targets: ['localhost:0'] }],
+  ['targets[0]', { targets: ['unix:relative'] }],
+  ['targets[0]', { targets: ['https://localhost:1'] }],
+  ['targets[0]', { targets: ['::1:8443'] }],
+  ['targets[0]', { targets: [8443] }],
+  ['ca', { targets: ['localhost:8443'] }],
+  ['certificate', { targets: ['localhost:8443'], ca: 'ca.pem', certificate: 5 }],
+  ['privateKey', { targets: ['localhost:8443'], ca: 'ca.pem', certificate: 'client.pem', privateKey: '' }],
+  ['timeout', { targets, timeout: 5 }],
+  ['timeoutMillis', { targets, timeoutMillis: 0 }],
+  ['timeoutMillis', { targets, timeoutMillis: '5000' }],
+  ['timeoutMillis', { targets, timeoutMillis: 1.5 }],
+  ['attemptTimeoutMillis', { targets, attemptTimeoutMillis: 3_600_001 }],
+  ['maxMessageBytes', { targets, maxMessageBytes: -1 }],
+  ['fileIntervalMillis', { targets, fileIntervalMillis: 999 }],
+  ['fileIntervalMillis', { targets, fileIntervalMillis: 5001 }],
+  ['tracer', { targets, tracer: {} }],
+  ['meter', { targets, meter: 'meter' }],
+]) {
+  test(`${JSON.stringify(settings).slice(0, 80)} is refused: ${name}`, () => {
+    assert.throws(
+      () => new HmacdClient(settings),
+      (error) => {
+        assert.ok(error instanceof InvalidSetting && error instanceof HmacdError);
+        assert.deepEqual([error.setting, error.reason], [name, 'INVALID_ARGUMENT']);
+        const value = name.startsWith('targets[') ? settings.targets[name.at(-2)] : settings[name];
+        assert.deepEqual(error.value, value);
+        return true;
+      },
+    );
+  });
+}
+
+test('settings that are no object are refused', () => {
+  assert.throws(() => new HmacdClient(), InvalidSetting);
+});
+
+test('the environment has several targets, and the files', () => {
+  const env = { HMACD_TARGET: 'a:1, b:2', HMACD_CA: 'ca', HMACD_CERT: 'cert', HMACD_KEY: 'key' };
+  assert.deepEqual(settingsFromEnv(env), { targets: ['a:1', 'b:2'], ca: 'ca', certificate: 'cert', privateKey: 'key' });
+});
+
+test('an environment without a target is refused', () => {
+  assert.throws(() => settingsFromEnv({}), { name: 'InvalidSetting', setting: 'HMACD_TARGET' });
+});

@@ -1,0 +1,182 @@
+// Mutual TLS, and the PEM files of a client.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { HmacdClient, TlsFailed } from 'hmacd-client';
+import { Authority, convertKey, folder, serverTls } from './certificates.js';
+import { like, startFake } from './support.js';
+
+const address = '127.0.0.1:0';
+let authority, otherAuthority, daemon, caller, otherCaller;
+
+const cleanups = [];
+before(() => {
+  const scope = { after: (cleanup) => cleanups.push(cleanup) };
+  authority = new Authority(scope);
+  otherAuthority = new Authority(scope, 'other');
+  daemon = authority.issue('127.0.0.1');
+  caller = { ca: authority.ca, ...authority.issue('caller') };
+  otherCaller = { ca: authority.ca, ...otherAuthority.issue('caller') };
+});
+
+after(() => cleanups.forEach((cleanup) => cleanup()));
+
+function tlsFake(t, pair = daemon) {
+  return startFake(t, { address, credentials: ServerCredentials.createSsl(...serverTls(authority, pair)) });
+}
+
+const keyOf = (client) => client.key('HMAC_SHA_256', 'HMAC_SHA_256');
+
+/** Copies of the files, in a folder of the test. */
+function copies(t, files) {
+  const path = folder(t);
+  return Object.fromEntries(
+    Object.entries(files).map(([name, file]) => {
+      copyFileSync(file, join(path, name));
+      return [name, join(path, name)];
+    }),
+  );
+}
+
+function replace(files, by) {
+  for (const [name, path] of Object.entries(files)) {
+    copyFileSync(by[name], path);
+  }
+}
+
+test('calls with mutual TLS', async (t) => {
+  const fake = await tlsFake(t);
+  const key = keyOf(fake.client(caller));
+  await key.verify('hello', await key.generate('hello'));
+});
+
+for (const [name, cause, files, pair] of [
+  ['a daemon of another authority', 'is not trusted', () => ({ ...caller, ca: otherAuthority.ca }), () => daemon],
+  ['a daemon with another name', 'is for another name', () => caller, () => authority.issue('hmacd.example.org')],
+  ['a daemon whose certificate has ended', 'has ended', () => caller, () => authority.issue('127.0.0.1', -1)],
+]) {
+  test(`${name} is TlsFailed`, async (t) => {
+    const fake = await tlsFake(t, pair());
+    const key = keyOf(fake.client({ ...files(), timeoutMillis: 2000 }));
+    await assert.rejects(key.generate('hello'), (error) => {
+      assert.ok(error instanceof TlsFailed, error);
+      assert.ok(error.message.includes(cause), error.message);
+      return like({ reason: 'TLS_FAILED', target: fake.target, retryable: true })(error);
+    });
+    assert.equal(fake.calls.length, 0);
+  });
+}
+
+test('a peer that does not speak TLS is TlsFailed', async (t) => {
+  const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const client = new HmacdClient({ targets: [`127.0.0.1:${server.address().port}`], ...caller, timeoutMillis: 2000 });
+  t.after(() => client.close());
+  await assert.rejects(keyOf(client).generate('hello'), (error) => {
+    assert.ok(error instanceof TlsFailed, error);
+    assert.match(error.message, /does not speak TLS/);
+    return like({ mayHaveRun: false })(error);
+  });
+});
+
+test('a port without a listener is CONNECTION_FAILED', async (t) => {
+  const fake = await tlsFake(t);
+  fake.stop();
+  const key = keyOf(fake.client({ ...caller, timeoutMillis: 500 }));
+  await assert.rejects(key.generate('hello'), like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true }));
+});
+
+test('private keys in PKCS#8, PKCS#1 and SEC1 are read', async (t) => {
+  const fake = await tlsFake(t);
+  const path = folder(t);
+  const sec1 = convertKey(caller.privateKey, join(path, 'sec1'), 'ec');
+  const withParameters = join(path, 'parameters');
+  convertKey(caller.privateKey, withParameters, 'pkey', '-traditional');
+  for (const privateKey of [caller.privateKey, sec1, withParameters]) {
+    await keyOf(fake.client({ ...caller, privateKey })).generate('hello');
+  }
+});
+
+for (const [name, setting, problem, change] of [
+  ['a missing file', 'ca', /ENOENT/, (files) => ({ ca: `${files.ca}.none` })],
+  ['a certificate that is no PEM', 'certificate', /no certificate in PEM/, (files) => overwrite(files.certificate, 'none')],
+  [
+    'a damaged certificate',
+    'ca',
+    /damaged certificate/,
+    (files) => overwrite(files.ca, '-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n'),
+  ],
+  ['a certificate as the key', 'privateKey', /no private key/, (files) => ({ privateKey: files.certificate })],
+  ['the key of another certificate', 'privateKey', /another key/, () => ({ privateKey: daemon.privateKey })],
+  [
+    'an encrypted key',
+    'privateKey',
+    /encrypted/,
+    (files) => void convertKey(caller.privateKey, files.privateKey, 'pkey', '-aes256', '-passout', 'pass:secret'),
+  ],
+  ['a certificate that has ended', 'certificate', /ended at/, () => authority.issue('caller', -1)],
+]) {
+  test(`${name} is an error of the constructor`, (t) => {
+    const files = copies(t, caller);
+    const settings = { targets: ['localhost:1'], ...files, ...change(files) };
+    assert.throws(
+      () => new HmacdClient(settings),
+      (error) => like({ name: 'InvalidSetting', setting, value: settings[setting] })(error) && problem.test(error.message),
+    );
+  });
+}
+
+function overwrite(path, content) {
+  writeFileSync(path, content);
+}
+
+test('new files are used without a new client', async (t) => {
+  const fake = await tlsFake(t);
+  const files = copies(t, otherCaller); // The daemon refuses its certificate.
+  const key = keyOf(fake.client({ ...files, fileIntervalMillis: 1000, timeoutMillis: 30_000 }));
+  const call = key.generate('hello');
+  replace(files, caller);
+  assert.equal((await call).length, 32);
+});
+
+test('the client keeps its certificate if the new files are not good', async (t) => {
+  const fake = await tlsFake(t);
+  const files = copies(t, caller);
+  const client = fake.client({ ...files, fileIntervalMillis: 1000 });
+  await keyOf(client).generate('hello');
+  writeFileSync(files.privateKey, 'none');
+  fake.failNext(1, 'UNAUTHENTICATED'); // The client reads the files.
+  await keyOf(client).generate('hello');
+  assert.equal(fake.calls.length, 3);
+});
+
+test('after UNAUTHENTICATED, the client makes the attempt again on a new connection, once', async (t) => {
+  const fake = await tlsFake(t);
+  const key = keyOf(fake.client(caller));
+  await key.generate('hello');
+  fake.failNext(1, 'UNAUTHENTICATED');
+  await key.generate('hello');
+  const peers = fake.calls.map((call) => call.peer);
+  assert.equal(peers.length, 3);
+  assert.equal(peers[0], peers[1]);
+  assert.notEqual(peers[1], peers[2]);
+  fake.failNext(2, 'UNAUTHENTICATED');
+  await assert.rejects(key.generate('hello'), like({ reason: 'UNAUTHENTICATED', attempts: 2, mayHaveRun: false }));
+});
+
+test('after UNAUTHENTICATED, the client uses new files at once', async (t) => {
+  const fake = await tlsFake(t);
+  const files = copies(t, caller);
+  const key = keyOf(fake.client({ ...files, fileIntervalMillis: 5000 }));
+  await key.generate('hello');
+  replace(files, { ...caller, ca: otherAuthority.ca }); // So that the next connection fails.
+  fake.failNext(1, 'UNAUTHENTICATED');
+  await assert.rejects(key.generate('hello', { timeoutMillis: 2000 }), like({ reason: 'TLS_FAILED' }));
+});
