@@ -1,0 +1,63 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { InvalidMac, MessageTooLong } from '../core/errors.js';
+import type { MacKey } from '../key.js';
+import type { WebhookScheme } from './scheme.js';
+
+/** A request of Express, or of Node. */
+export type WebhookRequest = IncomingMessage & { body?: unknown };
+
+const MAX_BODY_BYTES = 1 << 20;
+
+/**
+ * A middleware of Express that verifies webhooks. `request.body` is then the Buffer of the received bytes.
+ *
+ * Use it before any parser of the body, or after `express.raw`. It answers 401 for a wrong signature, and 413 for a body
+ * that is too long for a MAC. Any other error goes to `next`: there is no verdict, and a 5xx makes the sender repeat
+ * the webhook.
+ */
+export function verifyWebhooks(
+  scheme: WebhookScheme,
+  keys: MacKey | readonly MacKey[],
+): (request: WebhookRequest, response: ServerResponse, next: (error?: unknown) => void) => Promise<void> {
+  return async (request, response, next) => {
+    try {
+      const body = await rawBody(request);
+      if (body === undefined) {
+        return answer(response, 413);
+      }
+      await scheme.verify(request.headers, body, keys);
+      request.body = body;
+    } catch (error) {
+      if (error instanceof InvalidMac) {
+        return answer(response, 401);
+      }
+      return error instanceof MessageTooLong ? answer(response, 413) : next(error);
+    }
+    next();
+  };
+}
+
+/** The received bytes; undefined if they are too long. */
+async function rawBody(request: WebhookRequest): Promise<Buffer | undefined> {
+  if (Buffer.isBuffer(request.body)) {
+    return request.body;
+  }
+  if (request.readableDidRead || request.readableEnded) {
+    throw new Error('the body of the webhook is parsed already: use verifyWebhooks before the parser');
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) {
+      return undefined;
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function answer(response: ServerResponse, statusCode: number): void {
+  response.statusCode = statusCode;
+  response.end();
+}

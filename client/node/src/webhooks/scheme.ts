@@ -1,0 +1,131 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { messageBytes } from '../core/bytes.js';
+import type { CallOptions } from '../core/caller.js';
+import { beforeCall, HmacdError, InvalidMac } from '../core/errors.js';
+import type { MacKey } from '../key.js';
+import type { Format, Signatures } from './format.js';
+import { isWebhookId } from './formats.js';
+
+/** The headers of a request: those of Node, or of fetch. */
+export type WebhookHeaders = IncomingHttpHeaders | Pick<Headers, 'get'> | Readonly<Record<string, string>>;
+
+/** The limits of the calls, and the time. */
+export interface WebhookOptions extends CallOptions {
+  /** The time of the signature, or of its verification. Default: now. */
+  readonly now?: Date | undefined;
+}
+
+/** The options of a signature. */
+export interface SignOptions extends WebhookOptions {
+  /** The id of Standard Webhooks: 1 to 256 printable ASCII characters without a dot. Default: a random id. */
+  readonly id?: string | undefined;
+}
+
+const TOLERANCE_SECONDS = 300;
+
+/** Signs and verifies webhooks of one format, under keys of HMAC_SHA_256. */
+export class WebhookScheme {
+  /** @internal */
+  constructor(private readonly format: Format) {}
+
+  /**
+   * Signs a webhook. Returns the headers to send with it.
+   *
+   * @param body the bytes to send; a string is encoded as UTF-8
+   * @throws HmacdError if the call fails
+   */
+  async sign(body: string | Uint8Array, key: MacKey, options: SignOptions = {}): Promise<Record<string, string>> {
+    const { now = new Date(), id = `msg_${randomUUID()}`, ...callOptions } = options;
+    if (!isWebhookId(id)) {
+      throw new TypeError('the id must have 1 to 256 printable ASCII characters without a dot');
+    }
+    requireSha256([key]);
+    const stamp = { id, seconds: secondsOf(now) };
+    const mac = await key.generate(this.#message(stamp, body), callOptions);
+    return this.format.headers(mac, stamp);
+  }
+
+  /**
+   * Verifies a webhook. Returns only if one of the keys has signed it, not more than 300 s ago.
+   *
+   * @param body the received bytes, before any parser; a string is encoded as UTF-8
+   * @param keys one key, or several during a rotation
+   * @throws InvalidMac for a missing or malformed header, a time stamp out of tolerance, and a signature of no key
+   * @throws HmacdError of any other type if there is no verdict
+   */
+  async verify(
+    headers: WebhookHeaders,
+    body: string | Uint8Array,
+    keys: MacKey | readonly MacKey[],
+    options: WebhookOptions = {},
+  ): Promise<void> {
+    const { now = new Date(), ...callOptions } = options;
+    const allowed = 'generate' in keys ? [keys] : keys;
+    requireSha256(allowed);
+    const signatures = this.format.parse((name) => headerOf(headers, name));
+    if (signatures === undefined) {
+      throw invalid('a header of the signature is missing or malformed');
+    }
+    if (this.format.timed && Math.abs(secondsOf(now) - signatures.stamp.seconds) > TOLERANCE_SECONDS) {
+      throw invalid(`the time stamp differs by more than ${TOLERANCE_SECONDS} s from the time of this host`);
+    }
+    await verifyAny(this.#message(signatures.stamp, body), signatures, allowed, callOptions);
+  }
+
+  #message(stamp: Signatures['stamp'], body: string | Uint8Array): Uint8Array {
+    return Buffer.concat([Buffer.from(this.format.prefix(stamp)), messageBytes(body)]);
+  }
+}
+
+/** Returns if one key has one of the MACs. An error without a verdict precedes InvalidMac: the key may be the right one. */
+async function verifyAny(
+  message: Uint8Array,
+  { macs }: Signatures,
+  keys: readonly MacKey[],
+  options: CallOptions,
+): Promise<void> {
+  let wrong: InvalidMac | undefined;
+  let undecided: unknown;
+  for (const key of keys) {
+    for (const mac of macs) {
+      try {
+        return await key.verify(message, mac, options);
+      } catch (error) {
+        if (error instanceof InvalidMac) {
+          wrong = error;
+        } else {
+          undecided ??= error;
+        }
+      }
+    }
+  }
+  throw undecided ?? wrong;
+}
+
+function requireSha256(keys: readonly MacKey[]): void {
+  if (keys.length === 0) {
+    throw new TypeError('a webhook needs a key');
+  }
+  const other = keys.find((key) => key.algorithm !== 'HMAC_SHA_256');
+  if (other !== undefined) {
+    throw new HmacdError(beforeCall('INVALID_ARGUMENT', `webhooks need a key of HMAC_SHA_256, not ${other.algorithm}`));
+  }
+}
+
+function invalid(text: string): InvalidMac {
+  return new InvalidMac(beforeCall('KMS_INVALID_MAC', text));
+}
+
+function headerOf(headers: WebhookHeaders, name: string): string | undefined {
+  if (typeof headers.get === 'function') {
+    return headers.get(name) ?? undefined;
+  }
+  const values = Object.entries(headers).filter(([found]) => found.toLowerCase() === name);
+  const [, value] = values.length === 1 ? values[0]! : [];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function secondsOf(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { HmacdError, InvalidMac } from 'hmacd-client';
+import { github, slack, standardWebhooks, stripe, verifyWebhooks } from 'hmacd-client/webhooks';
+import { fakeKey, like, vectors } from './support.js';
+
+const { body, time } = vectors.webhooks;
+const schemes = { github, stripe, slack, standard: standardWebhooks };
+const at = (seconds) => new Date(seconds * 1000);
+
+async function keys(t, settings) {
+  const { fake, client, key } = await fakeKey(t, settings);
+  return { fake, client, key, other: client.key('other', 'HMAC_SHA_256') };
+}
+
+for (const [name, scheme] of Object.entries(schemes)) {
+  const headers = vectors.webhooks[name];
+
+  test(`${name}: the signature of the vectors`, async (t) => {
+    const { key } = await keys(t);
+    assert.deepEqual(await scheme.sign(body, key, { now: at(time), id: 'msg_1' }), headers);
+    await scheme.verify(headers, Buffer.from(body), key, { now: at(time) });
+  });
+
+  test(`${name}: headers of Node, in lower case, and of fetch`, async (t) => {
+    const { key } = await keys(t);
+    const lower = Object.fromEntries(Object.entries(headers).map(([header, value]) => [header.toLowerCase(), value]));
+    await scheme.verify(lower, body, key, { now: at(time) });
+    await scheme.verify(new Headers(headers), body, key, { now: at(time) });
+  });
+
+  test(`${name}: a signature of now`, async (t) => {
+    const { key } = await keys(t);
+    await scheme.verify(await scheme.sign(body, key), body, key);
+  });
+
+  test(`${name}: one of several keys is enough`, async (t) => {
+    const { key, other } = await keys(t);
+    await scheme.verify(headers, body, [other, key], { now: at(time) });
+    await scheme.verify(headers, body, [key, other], { now: at(time) });
+    await assert.rejects(scheme.verify(headers, body, [other], { now: at(time) }), InvalidMac);
+    await assert.rejects(scheme.verify(headers, body, [], { now: at(time) }), TypeError);
+  });
+
+  test(`${name}: another body`, async (t) => {
+    const { key } = await keys(t);
+    await assert.rejects(scheme.verify(headers, `${body} `, key, { now: at(time) }), InvalidMac);
+  });
+
+  for (const missing of Object.keys(headers)) {
+    test(`${name}: without ${missing}`, async (t) => {
+      const { fake, key } = await keys(t);
+      const { [missing]: removed, ...rest } = headers;
+      await assert.rejects(scheme.verify(rest, body, key, { now: at(time) }), InvalidMac);
+      const twice = { ...rest, [missing.toLowerCase()]: [removed, removed] };
+      await assert.rejects(scheme.verify(twice, body, key, { now: at(time) }), InvalidMac);
+      assert.equal(fake.calls.length, 0);
+    });
+  }
+
+  if (name !== 'github') {
+    test(`${name}: the tolerance is 300 s in both directions`, async (t) => {
+      const { key } = await keys(t);
+      for (const now of [time - 300, time + 300]) {
+        await scheme.verify(headers, body, key, { now: at(now) });
+      }
+      for (const now of [time - 301, time + 301]) {
+        await assert.rejects(scheme.verify(headers, body, key, { now: at(now) }), InvalidMac);
+      }
+    });
+  }
+
+  test(`${name}: an outage is no verdict, unless another key matches`, async (t) => {
+    const { fake, key, other } = await keys(t);
+    fake.failNext(1, 'INTERNAL');
+    await assert.rejects(scheme.verify(headers, body, [key, other], { now: at(time) }), (error) => {
+      assert.equal(error instanceof InvalidMac, false);
+      return like({ reason: 'INTERNAL' })(error);
+    });
+    fake.failNext(1, 'INTERNAL');
+    await scheme.verify(headers, body, [other, key], { now: at(time) });
+  });
+
+  test(`${name}: a key of another algorithm is refused, and is not a wrong signature`, async (t) => {
+    const { client } = await keys(t);
+    const sha512 = client.key('HMAC_SHA_512', 'HMAC_SHA_512');
+    const isRefused = (error) => error instanceof HmacdError && !(error instanceof InvalidMac);
+    await assert.rejects(scheme.verify(headers, body, sha512, { now: at(time) }), isRefused);
+    await assert.rejects(scheme.sign(body, sha512), isRefused);
+  });
+}
+
+const hex = vectors.webhooks.github['X-Hub-Signature-256'].slice('sha256='.length);
+const stripeHex = vectors.webhooks.stripe['Stripe-Signature'].split('v1=')[1];
+const { standard } = vectors.webhooks;
+const base64 = standard['webhook-signature'].slice('v1,'.length);
+
+for (const [name, header, values] of [
+  ['github', 'X-Hub-Signature-256', ['', hex, `sha1=${hex}`, `sha256=${hex.toUpperCase()}`, `sha256=${hex}0`, `sha256=${hex} `]],
+  [
+    'stripe',
+    'Stripe-Signature',
+    ['', `v1=${stripeHex}`, `t=${time}`, `t=${time},v0=${stripeHex}`, `t=${time},t=${time},v1=${stripeHex}`, `t=0${time},v1=${stripeHex}`, `t=${time},v1=${stripeHex},v1=zz`],
+  ],
+  ['slack', 'X-Slack-Signature', ['', 'v0=', 'v1=00']],
+  ['slack', 'X-Slack-Request-Timestamp', ['', '-1', `${time}.0`, '1e9', 'NaN']],
+  ['standard', 'webhook-id', ['', 'a.b', 'a b', 'm'.repeat(257)]],
+  ['standard', 'webhook-timestamp', ['', `+${time}`]],
+  ['standard', 'webhook-signature', ['', base64, `v1a,${base64}`, `v1,${base64.slice(0, -1)}`, `v1,${base64}x`, 'v1,']],
+]) {
+  for (const value of values) {
+    test(`${name}: ${header} ${value.slice(0, 20)} is malformed`, async (t) => {
+      const { fake, key } = await keys(t);
+      const headers = { ...vectors.webhooks[name], [header]: value };
+      await assert.rejects(schemes[name].verify(headers, body, key, { now: at(time) }), InvalidMac);
+      assert.equal(fake.calls.length, 0);
+    });
+  }
+}
+
+test('several signatures of a header: one that matches is enough, and their number is limited', async (t) => {
+  const { fake, key } = await keys(t);
+  const wrong = Buffer.alloc(32).toString('base64');
+  const verify = (signatures) =>
+    standardWebhooks.verify({ ...standard, 'webhook-signature': signatures.join(' ') }, body, key, { now: at(time) });
+  await verify([`v1,${wrong}`, 'v1a,unknown', `v1,${base64}`]);
+  assert.equal(fake.calls.length, 2);
+  await assert.rejects(verify([...Array.from({ length: 8 }, () => `v1,${wrong}`), `v1,${base64}`]), InvalidMac);
+  assert.equal(fake.calls.length, 2);
+});
+
+test('an id with a dot is not signed', async (t) => {
+  const { key } = await keys(t);
+  await assert.rejects(standardWebhooks.sign(body, key, { id: 'a.b' }), TypeError);
+});
+
+/** A server with the middleware. Returns a function that posts a body, and returns the status and the answer. */
+async function serve(t, key, before = () => {}) {
+  const verify = verifyWebhooks(github, key);
+  const server = createServer(async (request, response) => {
+    await before(request);
+    await verify(request, response, (error) => {
+      response.statusCode = error ? 500 : 200;
+      response.end(error ? String(error) : request.body);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return async (sent, headers) => {
+    const url = `http://127.0.0.1:${server.address().port}/`;
+    const response = await fetch(url, { method: 'POST', body: sent, headers: { ...headers, connection: 'close' } });
+    return [response.status, await response.text()];
+  };
+}
+
+test('the middleware passes a webhook with its bytes, and answers 401 to others', async (t) => {
+  const { key } = await keys(t);
+  const post = await serve(t, key);
+  assert.deepEqual(await post(body, vectors.webhooks.github), [200, body]);
+  assert.deepEqual(await post(`${body} `, vectors.webhooks.github), [401, '']);
+  assert.deepEqual(await post(body, {}), [401, '']);
+});
+
+test('the middleware answers 413 to a body that is too long', async (t) => {
+  const { key } = await keys(t);
+  const post = await serve(t, key);
+  assert.equal((await post('b'.repeat(4097), vectors.webhooks.github))[0], 413);
+});
+
+test('the middleware passes an outage as an error', async (t) => {
+  const { fake, key } = await keys(t);
+  const post = await serve(t, key);
+  fake.failNext(1, 'INTERNAL');
+  const [status, text] = await post(body, vectors.webhooks.github);
+  assert.equal(status, 500);
+  assert.match(text, /INTERNAL/);
+});
+
+test('the middleware takes the Buffer of express.raw, and refuses a body that is parsed', async (t) => {
+  const { key } = await keys(t);
+  const read = async (request) => {
+    const chunks = await request.toArray();
+    return Buffer.concat(chunks);
+  };
+  const raw = await serve(t, key, async (request) => (request.body = await read(request)));
+  assert.deepEqual(await raw(body, vectors.webhooks.github), [200, body]);
+  const parsed = await serve(t, key, async (request) => (request.body = JSON.parse(await read(request))));
+  const [status, text] = await parsed(body, vectors.webhooks.github);
+  assert.equal(status, 500);
+  assert.match(text, /before the parser/);
+});
