@@ -3,6 +3,7 @@ import { fromWire, type MacAlgorithm } from './core/algorithms.js';
 import { Caller, type CallOptions } from './core/caller.js';
 import { Channels } from './core/channels.js';
 import { contractCall } from './core/contract-calls.js';
+import { diagnose } from './core/doctor.js';
 import { beforeCall, HmacdError, InvalidSetting } from './core/errors.js';
 import { Picker } from './core/picker.js';
 import { checkSettings, settingsFromEnv, type CheckedSettings, type Settings } from './core/settings.js';
@@ -17,7 +18,6 @@ import { Key } from './key.js';
  */
 export class HmacdClient {
   readonly #settings: CheckedSettings;
-  readonly #channels: Channels;
   readonly #caller: Caller;
 
   /**
@@ -27,9 +27,8 @@ export class HmacdClient {
    */
   constructor(settings: Settings) {
     this.#settings = checkSettings(settings);
-    this.#channels = openChannels(this.#settings);
     const picker = new Picker(this.#settings.targets.length, Math.random);
-    this.#caller = new Caller(this.#settings, this.#channels, picker, Math.random);
+    this.#caller = new Caller(this.#settings, openChannels(this.#settings), picker, Math.random);
   }
 
   /**
@@ -80,6 +79,16 @@ export class HmacdClient {
     options?: CallOptions,
   ): Promise<MessageShape<O>> {
     return this.#caller.call(contractCall(method, request), options);
+  }
+
+  /**
+   * Checks each target from the files to the health of the daemon, on new connections, without a MAC.
+   *
+   * Returns one line for each target: `ok: <target>, <facts>`, or `failed: <target>, <check>: <what is wrong>` with the
+   * first check that failed. Never rejects.
+   */
+  doctor(): Promise<string[]> {
+    return diagnose(this.#settings);
   }
 
   /** Refuses new calls, waits up to 5 s for calls in flight, and cancels the others. Idempotent. */

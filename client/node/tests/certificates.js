@@ -1,7 +1,7 @@
 // Certificates of a test, made with openssl.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +14,17 @@ export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), 'hmacd-tests-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** Copies of the files, in a folder of the test. */
+export function copies(t, files) {
+  const path = folder(t);
+  return Object.fromEntries(
+    Object.entries(files).map(([name, file]) => {
+      copyFileSync(file, join(path, name));
+      return [name, join(path, name)];
+    }),
+  );
 }
 
 /** An authority with the PEM file `ca`. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { HmacdClient, TlsFailed } from 'hmacd-client';
-import { Authority, convertKey, folder, serverTls } from './certificates.js';
+import { Authority, convertKey, copies, folder, serverTls } from './certificates.js';
 import { like, startFake } from './support.js';
 
 const address = '127.0.0.1:0';
@@ -31,17 +31,6 @@ function tlsFake(t, pair = daemon) {
 }
 
 const keyOf = (client) => client.key('HMAC_SHA_256', 'HMAC_SHA_256');
-
-/** Copies of the files, in a folder of the test. */
-function copies(t, files) {
-  const path = folder(t);
-  return Object.fromEntries(
-    Object.entries(files).map(([name, file]) => {
-      copyFileSync(file, join(path, name));
-      return [name, join(path, name)];
-    }),
-  );
-}
 
 function replace(files, by) {
   for (const [name, path] of Object.entries(files)) {
@@ -91,6 +80,25 @@ test('a port without a listener is CONNECTION_FAILED', async (t) => {
   fake.stop();
   const key = keyOf(fake.client({ ...caller, timeoutMillis: 500 }));
   await assert.rejects(key.generate('hello'), like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true }));
+});
+
+test('a name that does not exist is CONNECTION_FAILED', async (t) => {
+  const client = new HmacdClient({ targets: ['hmacd.invalid:8443'], ...caller, timeoutMillis: 1000 });
+  t.after(() => client.close());
+  await assert.rejects(keyOf(client).generate('hello'), like({ reason: 'CONNECTION_FAILED', mayHaveRun: false }));
+});
+
+test('a call to a server that is silent ends at its deadline, and certainly did not run', async (t) => {
+  const sockets = [];
+  const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  t.after(() => server.close());
+  const client = new HmacdClient({ targets: [`127.0.0.1:${server.address().port}`], ...caller, timeoutMillis: 300 });
+  t.after(() => client.close());
+  const start = performance.now();
+  await assert.rejects(keyOf(client).generate('hello'), like({ reason: 'DEADLINE_EXCEEDED', attempts: 1, mayHaveRun: false }));
+  assert.ok(performance.now() - start >= 250, 'ended early'); // Not 300: the deadline uses another clock.
 });
 
 test('private keys in PKCS#8, PKCS#1 and SEC1 are read', async (t) => {

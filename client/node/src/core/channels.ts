@@ -32,11 +32,6 @@ export class Channels {
     }
   }
 
-  /** The PEM files; undefined if all targets are Unix sockets. */
-  get files(): TlsFileWatch | undefined {
-    return this.#files;
-  }
-
   close(): void {
     this.#files?.stop();
     [...this.#connections, ...this.#old].forEach((connection) => connection.close());
@@ -58,6 +53,7 @@ export class Channels {
   }
 }
 
-function channelCredentials({ ca, privateKey, certificate }: TlsSet): ChannelCredentials {
+/** The credentials of a channel with mutual TLS. */
+export function channelCredentials({ ca, privateKey, certificate }: TlsSet): ChannelCredentials {
   return credentials.createSsl(ca, privateKey, certificate);
 }

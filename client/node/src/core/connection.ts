@@ -73,8 +73,11 @@ export class Connection {
     }
   }
 
-  /** Closes the channel now. */
+  /** Closes the channel now. Idempotent. */
   close(): void {
+    if (this.#closed) {
+      return;
+    }
     this.#closed = true;
     this.#client.close();
     this.#onClosed();

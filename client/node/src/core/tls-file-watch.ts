@@ -4,7 +4,6 @@ import { checkTlsFiles, readTlsFiles, readTlsFilesSync, type TlsContent, type Tl
 /** The last good set of the PEM files, and a timer that reads them. The timer does not keep the process alive. */
 export class TlsFileWatch {
   #set: TlsSet;
-  #problem: string | undefined;
   readonly #change: FileChange;
   readonly #timer: NodeJS.Timeout;
 
@@ -13,7 +12,7 @@ export class TlsFileWatch {
    * @throws BadTlsFile if the files are not good
    */
   constructor(
-    readonly paths: TlsPaths,
+    private readonly paths: TlsPaths,
     intervalMillis: number,
     private readonly renewed: () => void,
   ) {
@@ -25,11 +24,6 @@ export class TlsFileWatch {
   /** The last good set. */
   get set(): TlsSet {
     return this.#set;
-  }
-
-  /** Why the files on the disk are not in use; undefined if they are. */
-  get problem(): string | undefined {
-    return this.#problem;
   }
 
   /** Reads the files now, and uses them if they are new and good. */
@@ -46,10 +40,7 @@ export class TlsFileWatch {
 
   async #check(): Promise<void> {
     const content = await this.#read();
-    if (content === undefined) {
-      return;
-    }
-    if (this.#change.observe(content.digest) || content.digest === this.#set.digest) {
+    if (content !== undefined && this.#change.observe(content.digest)) {
       this.#use(content);
     }
   }
@@ -57,22 +48,19 @@ export class TlsFileWatch {
   async #read(): Promise<TlsContent | undefined> {
     try {
       return await readTlsFiles(this.paths);
-    } catch (error) {
-      this.#problem = (error as Error).message;
-      return undefined;
+    } catch {
+      return undefined; // doctor() shows the reason.
     }
   }
 
   #use(content: TlsContent): void {
-    this.#problem = undefined;
     if (content.digest === this.#set.digest) {
       return;
     }
     try {
       this.#set = checkTlsFiles(content, this.paths, Date.now());
-    } catch (error) {
-      this.#problem = (error as Error).message;
-      return;
+    } catch {
+      return; // doctor() shows the reason.
     }
     this.renewed();
   }

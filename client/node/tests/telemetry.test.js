@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ProxyTracerProvider, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { fakeKey } from './support.js';
+
+/** A tracer and a meter that keep what they get. */
+function recorder() {
+  const spans = [];
+  const records = [];
+  const tracer = {
+    startSpan(name, { kind, attributes }) {
+      const span = { name, kind, attributes, ended: 0 };
+      spans.push(span);
+      return {
+        setAttributes: (more) => Object.assign(span.attributes, more),
+        setStatus: ({ code }) => (span.code = code),
+        end: () => span.ended++,
+      };
+    },
+  };
+  const meter = {
+    createHistogram: (name, { unit }) => ({
+      record: (value, attributes) => records.push({ name, unit, value, attributes }),
+    }),
+  };
+  return { spans, records, tracer, meter };
+}
+
+const common = { 'rpc.system': 'grpc', 'rpc.service': 'hmacd.v1.MacService' };
+
+test('one span and one duration for each call, with all attempts', async (t) => {
+  const { spans, records, tracer, meter } = recorder();
+  const { fake, key } = await fakeKey(t, { tracer, meter });
+  fake.failNext(1, 'TOKEN_BUSY', { retryDelayMillis: 1 });
+  await key.generate('hello');
+  await assert.rejects(key.verify('hello', Buffer.alloc(32)));
+  const [generate, verify] = [
+    { ...common, 'rpc.method': 'GenerateMac', 'server.address': fake.target },
+    { ...common, 'rpc.method': 'VerifyMac', 'server.address': fake.target, 'error.type': 'KMS_INVALID_MAC' },
+  ];
+  const kind = SpanKind.CLIENT;
+  assert.deepEqual(spans, [
+    { name: 'hmacd.v1.MacService/GenerateMac', kind, attributes: { ...generate, 'hmacd.attempts': 2 }, ended: 1 },
+    {
+      name: 'hmacd.v1.MacService/VerifyMac',
+      kind,
+      attributes: { ...verify, 'hmacd.attempts': 1 },
+      code: SpanStatusCode.ERROR,
+      ended: 1,
+    },
+  ]);
+  assert.deepEqual(
+    records.map(({ name, unit, attributes }) => ({ name, unit, attributes })),
+    [generate, verify].map((attributes) => ({ name: 'rpc.client.duration', unit: 'ms', attributes })),
+  );
+  assert.ok(records.every(({ value }) => value > 0));
+});
+
+test('a cancelled call has a span without a target', async (t) => {
+  const { spans, tracer } = recorder();
+  const { key } = await fakeKey(t, { tracer });
+  await assert.rejects(key.generate('hello', { signal: AbortSignal.abort() }));
+  const [{ attributes, ended }] = spans;
+  assert.deepEqual([attributes['server.address'], attributes['hmacd.attempts'], ended], ['', 0, 1]);
+  assert.equal(attributes['error.type'], 'CANCELLED');
+});
+
+test("OpenTelemetry's own tracer", async (t) => {
+  const { key } = await fakeKey(t, { tracer: new ProxyTracerProvider().getTracer('test') });
+  assert.equal((await key.generate('hello')).length, 32);
+});
