@@ -38,6 +38,9 @@ for (const reason of ['KMS_INVALID_MAC', 'ACCESS_DENIED', 'INTERNAL', 'DEADLINE_
 test('a transport failure: at once on another target, after a back-off without one', () => {
   assert.equal(retries().next(transport, 60_000, true).delayMillis, 0);
   assert.equal(retries().next(transport, 60_000, false).delayMillis, 25);
+  const stopping = failure('STOPPING', { transport: true, retryDelayMillis: 700 });
+  assert.equal(retries().next(stopping, 60_000, true).delayMillis, 0);
+  assert.equal(retries().next(stopping, 60_000, false).delayMillis, 700);
 });
 
 test('the delay of the daemon replaces the back-off', () => {

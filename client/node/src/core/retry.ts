@@ -70,7 +70,7 @@ export class Retries {
   #delay(failure: Failure, anotherUsable: boolean): number | undefined {
     if (failure.transport) {
       // Without a usable target, the next attempt could fail as fast as this one.
-      return failure.retryDelayMillis ?? (anotherUsable || failure.notSent ? 0 : this.#backOff());
+      return anotherUsable || failure.notSent ? 0 : (failure.retryDelayMillis ?? this.#backOff());
     }
     if (once.has(failure.reason)) {
       if (this.#used.has(failure.reason)) {
