@@ -148,7 +148,7 @@ export class Caller {
       path: call.path,
       request: call.request,
       deadline: Date.now() + (limited ? this.settings.attemptTimeoutMillis : remaining),
-      waits: !pick.usable,
+      waits: () => !pick.usable && !this.picker.hasUsable(performance.now()),
       signal,
     });
     const renew = () => this.channels.renew(pick.index, connection);

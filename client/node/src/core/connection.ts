@@ -10,8 +10,8 @@ export interface Attempt {
   readonly request: Uint8Array;
   /** The end of the attempt, in milliseconds since 1970. */
   readonly deadline: number;
-  /** Whether the attempt waits for a connection until its deadline, as with gRPC's wait-for-ready. */
-  readonly waits: boolean;
+  /** Whether the attempt waits for a connection, as with gRPC's wait-for-ready. Read again while it waits. */
+  readonly waits: () => boolean;
   /** Cancels the attempt, also on the wire. */
   readonly signal: AbortSignal;
 }
@@ -55,7 +55,7 @@ export class Connection {
   async attempt(attempt: Attempt): Promise<Result> {
     this.#inFlight++;
     try {
-      return attempt.waits ? await this.#waiting(attempt) : await this.#call(attempt);
+      return attempt.waits() ? await this.#waiting(attempt) : await this.#call(attempt);
     } finally {
       this.#inFlight--;
       if (this.#retired && this.#inFlight === 0) {
@@ -95,7 +95,8 @@ export class Connection {
         return { failure: last ?? result.failure };
       }
       last = result.failure;
-      if (this.#retired || this.#closed || !(await this.#stateChange(attempt))) {
+      const open = await this.#stateChange(attempt);
+      if (!open || this.#retired || !attempt.waits()) {
         return { failure: last };
       }
     }
@@ -103,6 +104,9 @@ export class Connection {
 
   /** Waits until the channel may have a connection. Returns false at the deadline. */
   async #stateChange({ deadline, signal }: Attempt): Promise<boolean> {
+    if (this.#closed) {
+      return false;
+    }
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.TRANSIENT_FAILURE) {

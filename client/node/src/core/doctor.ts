@@ -117,7 +117,7 @@ async function health(target: Target, channel: ChannelCredentials, limitMillis: 
       path: '/grpc.health.v1.Health/Check',
       request: toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema)),
       deadline: Date.now() + limitMillis,
-      waits: false,
+      waits: () => false,
       signal: new AbortController().signal,
     });
     if ('failure' in result) {
