@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { test } from 'node:test';
 import { HmacdError, InvalidMac } from 'hmacd-client';
 import { github, slack, standardWebhooks, stripe, verifyWebhooks } from 'hmacd-client/webhooks';
@@ -149,11 +149,12 @@ async function serve(t, key, before = () => {}) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  return async (sent, headers) => {
-    const url = `http://127.0.0.1:${server.address().port}/`;
+  const url = `http://127.0.0.1:${server.address().port}/`;
+  const post = async (sent, headers) => {
     const response = await fetch(url, { method: 'POST', body: sent, headers: { ...headers, connection: 'close' } });
     return [response.status, await response.text()];
   };
+  return Object.assign(post, { url });
 }
 
 test('the middleware passes a webhook with its bytes, and answers 401 to others', async (t) => {
@@ -168,6 +169,21 @@ test('the middleware answers 413 to a body that is too long', async (t) => {
   const { key } = await keys(t);
   const post = await serve(t, key);
   assert.equal((await post('b'.repeat(4097), vectors.webhooks.github))[0], 413);
+});
+
+test('the middleware does not read a body without end', async (t) => {
+  const { fake, key } = await keys(t);
+  const post = await serve(t, key);
+  const { port } = new URL(post.url);
+  const endless = request({ port, method: 'POST', headers: vectors.webhooks.github });
+  endless.on('error', () => {}); // The server closes the connection.
+  t.after(() => endless.destroy());
+  const chunk = Buffer.alloc(1 << 16);
+  const write = () => endless.write(chunk, (error) => error ?? write());
+  write();
+  const [{ statusCode }] = await once(endless, 'response');
+  assert.equal(statusCode, 413);
+  assert.equal(fake.calls.length, 0);
 });
 
 test('the middleware passes an outage as an error', async (t) => {

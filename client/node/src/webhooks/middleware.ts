@@ -47,7 +47,8 @@ async function rawBody(request: WebhookRequest): Promise<Buffer | undefined> {
   }
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The end of the loop must not destroy the connection before the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_BODY_BYTES) {
       return undefined;
@@ -59,5 +60,8 @@ async function rawBody(request: WebhookRequest): Promise<Buffer | undefined> {
 
 function answer(response: ServerResponse, statusCode: number): void {
   response.statusCode = statusCode;
+  if (!response.req.complete) {
+    response.setHeader('Connection', 'close'); // Without the rest of the body.
+  }
   response.end();
 }
