@@ -69,6 +69,15 @@ for (const [name, settings] of [
   });
 }
 
+test('the error of a setting can be serialized', () => {
+  const tracer = {};
+  tracer.self = tracer;
+  assert.throws(
+    () => new HmacdClient({ targets, tracer }),
+    (error) => /self/.test(JSON.parse(JSON.stringify(error)).value),
+  );
+});
+
 test('settings that are no object are refused', () => {
   assert.throws(() => new HmacdClient(), InvalidSetting);
 });

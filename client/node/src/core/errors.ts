@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { ErrorReason } from '../gen/hmacd/v1/error_reason_pb.js';
 
 /** A reason that the client itself gives. */
@@ -96,6 +97,11 @@ export class InvalidSetting extends HmacdError {
     problem: string,
   ) {
     super(beforeCall('INVALID_ARGUMENT', `${setting} ${problem}`));
+  }
+
+  /** The value is text: a value of a wrong type may have cycles. */
+  override toJSON(): object {
+    return { ...super.toJSON(), value: inspect(this.value, { depth: 1 }) };
   }
 }
 
