@@ -35,9 +35,12 @@ export interface JwtVerifier extends JWTClaimVerificationOptions, CallOptions {
  *
  * @param claims as of jose: `exp`, `iat` and `nbf` are seconds since 1970
  * @throws HmacdError if the call fails
- * @throws TypeError for claims that are not those of a JWT, and for a key of HMAC_SHA_224
+ * @throws TypeError for claims that are not those of a JWT, a missing kid, and a key of HMAC_SHA_224
  */
 export async function signJwt(claims: JWTPayload, { key, kid, signal, timeoutMillis }: JwtSigner): Promise<string> {
+  if (typeof kid !== 'string') {
+    throw new TypeError('kid must be a string');
+  }
   const header = { alg: algOf(key), typ: 'JWT', kid };
   const [, payload] = new UnsecuredJWT(claims).encode().split('.');
   const signed = `${base64url.encode(JSON.stringify(header))}.${payload}`;

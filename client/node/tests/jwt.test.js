@@ -96,10 +96,11 @@ for (const [name, token] of [
   });
 }
 
-test('HMAC_SHA_224 has no JWTs, and claims must be an object', async (t) => {
+test('HMAC_SHA_224 has no JWTs, claims must be an object, and a kid is required', async (t) => {
   const { client, key } = await bound(t);
   const sha224 = client.key('HMAC_SHA_224', 'HMAC_SHA_224');
   await assert.rejects(signJwt({}, { key: sha224, kid: 'k1' }), TypeError);
   await assert.rejects(verifyJwt(right[0].token, { keys: { k1: sha224 } }), TypeError);
   await assert.rejects(signJwt('claims', { key: key('HS256'), kid: 'k1' }), TypeError);
+  await assert.rejects(signJwt({}, { key: key('HS256') }), TypeError);
 });
