@@ -13,12 +13,14 @@ export interface MacKey {
 
 /** A key of the daemon, with its algorithm. Keep it as long as the client. */
 export class Key implements MacKey {
+  readonly #caller: Caller;
+  readonly #maxMessageBytes: number;
   #arn: string;
 
   /** @internal Use `client.key` or `client.openKey`. */
   constructor(
-    private readonly caller: Caller,
-    private readonly maxMessageBytes: number,
+    caller: Caller,
+    maxMessageBytes: number,
     /** The name of the key: key id, key ARN, alias name or alias ARN. */
     readonly name: string,
     readonly algorithm: MacAlgorithm,
@@ -30,6 +32,8 @@ export class Key implements MacKey {
     if (!isMacAlgorithm(algorithm)) {
       throw new TypeError(`the algorithm must be one of ${Object.keys(macBytes).join(', ')}`);
     }
+    this.#caller = caller;
+    this.#maxMessageBytes = maxMessageBytes;
     this.#arn = arn;
   }
 
@@ -47,7 +51,7 @@ export class Key implements MacKey {
    */
   async generate(message: string | Uint8Array, options?: CallOptions): Promise<Buffer> {
     const bytes = this.#checked(message);
-    const { mac, arn } = await this.caller.call(generateMac(this.name, this.algorithm, bytes), options);
+    const { mac, arn } = await this.#caller.call(generateMac(this.name, this.algorithm, bytes), options);
     this.#arn = arn;
     return Buffer.from(mac.buffer, mac.byteOffset, mac.byteLength);
   }
@@ -66,7 +70,7 @@ export class Key implements MacKey {
     if (macBytesOf(mac).length !== macBytes[this.algorithm]) {
       throw new InvalidMac(beforeCall('KMS_INVALID_MAC', `the MAC has another length than that of ${this.algorithm}`));
     }
-    this.#arn = await this.caller.call(verifyMac(this.name, this.algorithm, bytes, mac), options);
+    this.#arn = await this.#caller.call(verifyMac(this.name, this.algorithm, bytes, mac), options);
   }
 
   #checked(message: string | Uint8Array): Uint8Array {
@@ -74,9 +78,9 @@ export class Key implements MacKey {
     if (bytes.length === 0) {
       throw new HmacdError(beforeCall('INVALID_ARGUMENT', 'the message is empty'));
     }
-    if (bytes.length > this.maxMessageBytes) {
-      const text = `the message has ${bytes.length} bytes, more than maxMessageBytes (${this.maxMessageBytes})`;
-      throw new MessageTooLong(beforeCall('MESSAGE_TOO_LONG', text), this.maxMessageBytes, bytes.length);
+    if (bytes.length > this.#maxMessageBytes) {
+      const text = `the message has ${bytes.length} bytes, more than maxMessageBytes (${this.#maxMessageBytes})`;
+      throw new MessageTooLong(beforeCall('MESSAGE_TOO_LONG', text), this.#maxMessageBytes, bytes.length);
     }
     return bytes;
   }
