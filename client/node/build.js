@@ -30,6 +30,10 @@ run('protoc', [
   'google/rpc/status.proto',
   'health/v1/health.proto',
 ]);
-writeFileSync(`${here}/src/gen/version.ts`, `/** The version of the package. */\nexport const version = '${version}';\n`);
+writeFileSync(
+  `${here}/src/gen/version.ts`,
+  `/** The version of the package. */\nexport const version = '${version}';\n`,
+);
 run(process.execPath, ['node_modules/typescript/bin/tsc']);
 cpSync(`${here}/src/package.json`, `${here}/dist/package.json`);
+cpSync(`${here}/../../LICENSE`, `${here}/dist/LICENSE`);

@@ -101,6 +101,8 @@ function openChannels(settings: CheckedSettings): Channels {
   try {
     return new Channels(settings);
   } catch (error) {
-    throw error instanceof BadTlsFile ? new InvalidSetting(error.setting, error.path, `is wrong: ${error.message}`) : error;
+    throw error instanceof BadTlsFile
+      ? new InvalidSetting(error.setting, error.path, `is wrong: ${error.message}`)
+      : error;
   }
 }

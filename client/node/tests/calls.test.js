@@ -1,10 +1,11 @@
 // The calls of a client, with the fake.
 
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { Closed, DeadlineExceeded, HmacdClient, HmacdError, InvalidMac, MessageTooLong } from 'hmacd-client';
 import { KeyService, KeySpec, MacService } from 'hmacd-client/contract';
-import { algorithms, fakeKey, like, startFake, vectors } from './support.js';
+import { algorithms, eventually, fakeKey, like, startFake, vectors } from './support.js';
 
 test('the MACs of the vectors', async (t) => {
   const fake = await startFake(t);
@@ -30,7 +31,11 @@ test('all views of bytes are sent unchanged', async (t) => {
   const { key } = await fakeKey(t);
   const mac = await key.generate('hello');
   const all = Buffer.from('[hello]');
-  for (const bytes of [new Uint8Array(Buffer.from('hello')), all.subarray(1, 6), new Uint8Array(all.buffer, all.byteOffset + 1, 5)]) {
+  for (const bytes of [
+    new Uint8Array(Buffer.from('hello')),
+    all.subarray(1, 6),
+    new Uint8Array(all.buffer, all.byteOffset + 1, 5),
+  ]) {
     assert.deepEqual(await key.generate(bytes), mac);
   }
 });
@@ -153,7 +158,10 @@ test('a busy daemon is asked again', async (t) => {
 test('a forbidden retry, and a delay past the deadline, fail at once', async (t) => {
   const { fake, key } = await fakeKey(t);
   fake.failNext(1, 'TOKEN_BUSY', { retryForbidden: true });
-  await assert.rejects(key.generate('hello'), like({ reason: 'TOKEN_BUSY', attempts: 1, mayHaveRun: false, retryable: true }));
+  await assert.rejects(
+    key.generate('hello'),
+    like({ reason: 'TOKEN_BUSY', attempts: 1, mayHaveRun: false, retryable: true }),
+  );
   fake.failNext(1, 'TOKEN_BUSY', { retryDelayMillis: 60_000 });
   await assert.rejects(key.generate('hello'), like({ reason: 'TOKEN_BUSY', attempts: 1 }));
 });
@@ -225,16 +233,40 @@ test('cancellation ends a back-off', async (t) => {
   await assert.rejects(call, like({ reason: 'CANCELLED', attempts: 1 }));
 });
 
+test('many calls share a signal, without a warning or a listener that stays', async (t) => {
+  const { key } = await fakeKey(t);
+  const warnings = [];
+  const onWarning = (warning) => warnings.push(warning.name);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 50 }, () => key.generate('hello', { signal })));
+  assert.deepEqual(warnings, []);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
 test('a cancelled call makes no attempt', async (t) => {
   const { fake, key } = await fakeKey(t);
-  await assert.rejects(key.generate('hello', { signal: AbortSignal.abort() }), like({ reason: 'CANCELLED', attempts: 0, mayHaveRun: false }));
+  await assert.rejects(
+    key.generate('hello', { signal: AbortSignal.abort() }),
+    like({ reason: 'CANCELLED', attempts: 0, mayHaveRun: false }),
+  );
   assert.equal(fake.calls.length, 0);
 });
 
-for (const options of [{ timeout: 5 }, { signal: {} }, { timeoutMillis: 0 }, { timeoutMillis: 'soon' }, { timeoutMillis: NaN }]) {
+for (const options of [
+  { timeout: 5 },
+  { signal: {} },
+  { timeoutMillis: 0 },
+  { timeoutMillis: 'soon' },
+  { timeoutMillis: NaN },
+]) {
   test(`the options ${JSON.stringify(options)} are refused`, async (t) => {
     const { fake, key } = await fakeKey(t);
-    await assert.rejects(key.generate('hello', options), (error) => error instanceof TypeError || error instanceof RangeError);
+    await assert.rejects(
+      key.generate('hello', options),
+      (error) => error instanceof TypeError || error instanceof RangeError,
+    );
     assert.equal(fake.calls.length, 0);
   });
 }
@@ -244,7 +276,10 @@ test('close waits for calls in flight, and refuses new ones', async (t) => {
   fake.delayNext(1, 100);
   const call = key.generate('hello');
   const closing = client.close();
-  await assert.rejects(key.generate('hello'), (error) => error instanceof Closed && like({ attempts: 0, mayHaveRun: false })(error));
+  await assert.rejects(
+    key.generate('hello'),
+    (error) => error instanceof Closed && like({ attempts: 0, mayHaveRun: false })(error),
+  );
   assert.equal((await call).length, 32);
   await closing;
   await client.close();
@@ -255,7 +290,10 @@ test('close cancels a call that takes too long', async (t) => {
   await key.generate('hello');
   fake.ignoreNext(1);
   const call = key.generate('hello');
-  const failed = assert.rejects(call, (error) => error instanceof Closed && like({ attempts: 1, mayHaveRun: true })(error));
+  const failed = assert.rejects(
+    call,
+    (error) => error instanceof Closed && like({ attempts: 1, mayHaveRun: true })(error),
+  );
   await eventually(() => fake.calls.length === 2);
   const setTimer = t.mock.method(globalThis, 'setTimeout', () => 0);
   const closing = client.close();
@@ -290,7 +328,7 @@ test('an error is one line, and can be serialized without a message, a MAC or a 
   });
 });
 
-test('other methods of the contract: a wrong request is refused, and MacService has no unchecked answers', async (t) => {
+test('other methods of the contract: a wrong request is refused, and also MacService', async (t) => {
   const { fake, client } = await fakeKey(t);
   const { createKey, listKeys, describeKey } = KeyService.method;
   for (const [method, request] of [
@@ -316,14 +354,3 @@ test('other methods of the contract: a wrong request is refused, and MacService 
   }
   assert.equal(fake.calls.length, 0);
 });
-
-/** Waits for a condition that other code makes true. The test's own time limit ends a wait that does not end. */
-async function eventually(condition) {
-  for (;;) {
-    const value = condition();
-    if (value) {
-      return value;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

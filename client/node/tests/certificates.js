@@ -52,8 +52,21 @@ export class Authority {
     writeFileSync(file('.ext'), `subjectAltName = ${kind}:${name}\n`);
     openssl('req', ...this.#newKey(`${this.#count}`), '-out', file('.csr'), '-subj', `/CN=${name}`);
     openssl(
-      'x509', '-req', '-in', file('.csr'), '-CA', this.ca, '-CAkey', join(this.#folder, 'ca-key.pem'),
-      '-CAcreateserial', '-days', `${days}`, '-extfile', file('.ext'), '-out', file('.pem'),
+      'x509',
+      '-req',
+      '-in',
+      file('.csr'),
+      '-CA',
+      this.ca,
+      '-CAkey',
+      join(this.#folder, 'ca-key.pem'),
+      '-CAcreateserial',
+      '-days',
+      `${days}`,
+      '-extfile',
+      file('.ext'),
+      '-out',
+      file('.pem'),
     );
     return { certificate: file('.pem'), privateKey: join(this.#folder, `${this.#count}-key.pem`) };
   }

@@ -41,7 +41,10 @@ test('a message of 4096 bytes is permitted, a longer one is refused by the daemo
   const patient = HmacdClient.fromEnv({ maxMessageBytes: 10_000, timeoutMillis: 60_000 });
   t.after(() => patient.close());
   await keyOf(patient).generate(Buffer.alloc(4096, 'm'));
-  await assert.rejects(keyOf(patient).generate(Buffer.alloc(4097)), like({ reason: 'INVALID_FIELD', mayHaveRun: false }));
+  await assert.rejects(
+    keyOf(patient).generate(Buffer.alloc(4097)),
+    like({ reason: 'INVALID_FIELD', mayHaveRun: false }),
+  );
 });
 
 for (const [name, message, bind, expected] of [
@@ -57,10 +60,20 @@ for (const [name, message, bind, expected] of [
 
 test('other methods of the contract', async () => {
   const tags = [{ tagKey: 'team', tagValue: 'pay' }, { tagKey: 'cost' }];
-  const created = await client.call(KeyService.method.createKey, { keySpec: KeySpec.HMAC_256, description: 'a test', tags });
+  const created = await client.call(KeyService.method.createKey, {
+    keySpec: KeySpec.HMAC_256,
+    description: 'a test',
+    tags,
+  });
   const { keyId } = created.keyMetadata;
   const listed = await client.call(KeyService.method.listResourceTags, { keyId, pageSize: 50 });
-  assert.deepEqual(listed.tags.map(({ tagKey, tagValue }) => [tagKey, tagValue]), [['team', 'pay'], ['cost', '']]);
+  assert.deepEqual(
+    listed.tags.map(({ tagKey, tagValue }) => [tagKey, tagValue]),
+    [
+      ['team', 'pay'],
+      ['cost', ''],
+    ],
+  );
 });
 
 test('a client certificate of another authority is TlsFailed', async (t) => {

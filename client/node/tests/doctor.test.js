@@ -74,7 +74,12 @@ test('a peer that does not speak TLS', async (t) => {
 for (const [name, pair, settings, expected] of [
   ['a daemon that is not trusted', undefined, () => ({ ca: otherAuthority.ca }), /certificate: not trusted/],
   ['a daemon whose certificate has ended', () => authority.issue('127.0.0.1', -1), () => ({}), /certificate: ended/],
-  ['a daemon with another name', () => authority.issue('hmacd.example.org'), () => ({}), /name: its certificate is not for 127/],
+  [
+    'a daemon with another name',
+    () => authority.issue('hmacd.example.org'),
+    () => ({}),
+    /name: its certificate is not for 127/,
+  ],
   ['a refused client certificate', undefined, () => otherAuthority.issue('caller'), /, client certificate: /],
 ]) {
   test(name, async (t) => {

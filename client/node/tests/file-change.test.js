@@ -12,6 +12,9 @@ for (const [name, digests, expected] of [
 ]) {
   test(name, () => {
     const change = new FileChange('a');
-    assert.deepEqual(digests.map((digest) => change.observe(digest)), expected);
+    assert.deepEqual(
+      digests.map((digest) => change.observe(digest)),
+      expected,
+    );
   });
 }

@@ -33,7 +33,10 @@ for (const { why, alg, token } of wrong) {
 
 test('tokens of jose', async (t) => {
   const { key } = await bound(t);
-  const token = await new SignJWT({ sub: 'a' }).setProtectedHeader({ alg: 'HS256', kid: 'k1' }).setIssuedAt().sign(secret);
+  const token = await new SignJWT({ sub: 'a' })
+    .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
+    .setIssuedAt()
+    .sign(secret);
   assert.equal((await verifyJwt(token, { keys: { k1: key('HS256') } })).sub, 'a');
   const signed = await signJwt({ sub: 'b' }, { key: key('HS384'), kid: 'k1' });
   assert.equal((await jwtVerify(signed, secret, { algorithms: ['HS384'] })).payload.sub, 'b');

@@ -7,7 +7,10 @@ const middle = () => 0.5; // No jitter.
 test('attempts take usable targets in turn', () => {
   const picker = new Picker(3, middle);
   const picks = [0, 1, 2, 3].map((now) => picker.pick(now));
-  assert.deepEqual(picks.map((pick) => pick.index), [0, 1, 2, 0]);
+  assert.deepEqual(
+    picks.map((pick) => pick.index),
+    [0, 1, 2, 0],
+  );
   assert.ok(picks.every((pick) => pick.usable && pick.limited && !pick.probe));
 });
 
@@ -70,7 +73,10 @@ test('until the probe ends, its target takes no other attempt', () => {
   picker.failed(picker.pick(0), 0);
   const probe = [picker.pick(200), picker.pick(200)].find((pick) => pick.probe);
   assert.equal(probe.index, 0);
-  assert.deepEqual([1, 2, 3].map(() => picker.pick(200).index), [1, 1, 1]);
+  assert.deepEqual(
+    [1, 2, 3].map(() => picker.pick(200).index),
+    [1, 1, 1],
+  );
   picker.ended(probe); // For example cancelled: the next attempt is the probe.
   assert.ok([picker.pick(200), picker.pick(200)].some((pick) => pick.index === 0 && pick.probe));
 });

@@ -26,7 +26,10 @@ for (const reason of [
 for (const reason of ['CHECKSUM_MISMATCH', 'UNAUTHENTICATED']) {
   test(`${reason}: once more`, () => {
     const call = retries();
-    assert.deepEqual(call.next(failure(reason), 60_000, true), { delayMillis: 0, reload: reason === 'UNAUTHENTICATED' });
+    assert.deepEqual(call.next(failure(reason), 60_000, true), {
+      delayMillis: 0,
+      reload: reason === 'UNAUTHENTICATED',
+    });
     assert.equal(call.next(failure(reason), 60_000, true), 'fail');
   });
 }

@@ -5,6 +5,12 @@ import { checkSettings, settingsFromEnv } from '../dist/core/settings.js';
 
 const targets = ['unix:/run/hmacd.sock'];
 
+/** The value in an error: that of a file is not shown, because it may be the content of the file. */
+function valueOf(name, value) {
+  const isFile = ['ca', 'certificate', 'privateKey'].includes(name);
+  return isFile && value !== undefined ? `(${typeof value})` : value;
+}
+
 test('the defaults', () => {
   const { targets: checked, telemetry, ...others } = checkSettings({ targets });
   assert.deepEqual(checked, [{ name: targets[0], uri: targets[0], address: undefined }]);
@@ -62,7 +68,21 @@ for (const [name, settings] of [
         assert.ok(error instanceof InvalidSetting && error instanceof HmacdError);
         assert.deepEqual([error.setting, error.reason], [name, 'INVALID_ARGUMENT']);
         const value = name.startsWith('targets[') ? settings.targets[name.at(-2)] : settings[name];
-        assert.deepEqual(error.value, value);
+        assert.deepEqual(error.value, valueOf(name, value));
+        return true;
+      },
+    );
+  });
+}
+
+for (const content of ['-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n', Buffer.from('secret')]) {
+  test(`the content of a key as ${typeof content} is refused, and is not in the error`, () => {
+    const files = { ca: 'ca.pem', certificate: 'client.pem', privateKey: content };
+    assert.throws(
+      () => new HmacdClient({ targets: ['localhost:8443'], ...files }),
+      (error) => {
+        assert.equal(error.setting, 'privateKey');
+        assert.doesNotMatch(`${error.message} ${JSON.stringify(error)}`, /c2VjcmV0|secret|73 65/);
         return true;
       },
     );

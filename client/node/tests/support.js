@@ -34,3 +34,15 @@ export function like(expected) {
     return true;
   };
 }
+
+/** Waits up to 60 s for a condition, and returns its value. */
+export async function eventually(condition) {
+  for (const limit = performance.now() + 60_000; performance.now() < limit;) {
+    const value = condition();
+    if (value) {
+      return value;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error('the condition did not become true in 60 s');
+}

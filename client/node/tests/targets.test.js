@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DeadlineExceeded, InvalidMac } from 'hmacd-client';
-import { like, startFake } from './support.js';
+import { eventually, like, startFake } from './support.js';
 
 async function pair(t, settings) {
   const fakes = [await startFake(t), await startFake(t)];
@@ -36,9 +36,7 @@ test('a target that dies during a call fails no call', async (t) => {
   await key.generate('hello');
   fakes[0].ignoreNext(10);
   const calls = Array.from({ length: 10 }, () => key.generate('hello'));
-  while (counts(fakes)[0] < 6) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await eventually(() => counts(fakes)[0] >= 6);
   fakes[0].stop();
   assert.ok((await Promise.all(calls)).every((mac) => mac.length === 32));
 });
@@ -118,9 +116,7 @@ test('a daemon that dies with the answer may have executed the call', async (t) 
     assert.equal(error instanceof DeadlineExceeded, false);
     return like({ reason: 'CONNECTION_FAILED', mayHaveRun: true })(error);
   });
-  while (fake.calls.length < 2) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await eventually(() => fake.calls.length === 2);
   fake.stop();
   await failed;
 });

@@ -79,7 +79,10 @@ test('a port without a listener is CONNECTION_FAILED', async (t) => {
   const fake = await tlsFake(t);
   fake.stop();
   const key = keyOf(fake.client({ ...caller, timeoutMillis: 500 }));
-  await assert.rejects(key.generate('hello'), like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true }));
+  await assert.rejects(
+    key.generate('hello'),
+    like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true }),
+  );
 });
 
 test('a name that does not exist is CONNECTION_FAILED', async (t) => {
@@ -97,7 +100,10 @@ test('a call to a server that is silent ends at its deadline, and certainly did 
   const client = new HmacdClient({ targets: [`127.0.0.1:${server.address().port}`], ...caller, timeoutMillis: 300 });
   t.after(() => client.close());
   const start = performance.now();
-  await assert.rejects(keyOf(client).generate('hello'), like({ reason: 'DEADLINE_EXCEEDED', attempts: 1, mayHaveRun: false }));
+  await assert.rejects(
+    keyOf(client).generate('hello'),
+    like({ reason: 'DEADLINE_EXCEEDED', attempts: 1, mayHaveRun: false }),
+  );
   assert.ok(performance.now() - start >= 250, 'ended early'); // Not 300: the deadline uses another clock.
 });
 
@@ -114,7 +120,12 @@ test('private keys in PKCS#8, PKCS#1 and SEC1 are read', async (t) => {
 
 for (const [name, setting, problem, change] of [
   ['a missing file', 'ca', /ENOENT/, (files) => ({ ca: `${files.ca}.none` })],
-  ['a certificate that is no PEM', 'certificate', /no certificate in PEM/, (files) => overwrite(files.certificate, 'none')],
+  [
+    'a certificate that is no PEM',
+    'certificate',
+    /no certificate in PEM/,
+    (files) => overwrite(files.certificate, 'none'),
+  ],
   [
     'a damaged certificate',
     'ca',
@@ -136,7 +147,8 @@ for (const [name, setting, problem, change] of [
     const settings = { targets: ['localhost:1'], ...files, ...change(files) };
     assert.throws(
       () => new HmacdClient(settings),
-      (error) => like({ name: 'InvalidSetting', setting, value: settings[setting] })(error) && problem.test(error.message),
+      (error) =>
+        like({ name: 'InvalidSetting', setting, value: settings[setting] })(error) && problem.test(error.message),
     );
   });
 }

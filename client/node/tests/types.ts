@@ -18,7 +18,10 @@ export async function permitted(client: HmacdClient): Promise<void> {
   const headers: Record<string, string> = await github.sign('body', key);
   await github.verify(headers, 'body', [key]);
   verifyWebhooks(github, key);
-  const { sub } = await verifyJwt(await signJwt({ sub: id ?? '' }, { key, kid: 'k' }), { keys: { k: key }, issuer: 'a' });
+  const { sub } = await verifyJwt(await signJwt({ sub: id ?? '' }, { key, kid: 'k' }), {
+    keys: { k: key },
+    issuer: 'a',
+  });
   const fake = await FakeHmacd.start({ k: { algorithm: 'HMAC_SHA_224', secret: mac } });
   fake.failNext(1, 'TOKEN_BUSY');
   new HmacdClient({ targets: [fake.target, sub ?? ''], ...telemetry });

@@ -98,11 +98,23 @@ const { standard } = vectors.webhooks;
 const base64 = standard['webhook-signature'].slice('v1,'.length);
 
 for (const [name, header, values] of [
-  ['github', 'X-Hub-Signature-256', ['', hex, `sha1=${hex}`, `sha256=${hex.toUpperCase()}`, `sha256=${hex}0`, `sha256=${hex} `]],
+  [
+    'github',
+    'X-Hub-Signature-256',
+    ['', hex, `sha1=${hex}`, `sha256=${hex.toUpperCase()}`, `sha256=${hex}0`, `sha256=${hex} `],
+  ],
   [
     'stripe',
     'Stripe-Signature',
-    ['', `v1=${stripeHex}`, `t=${time}`, `t=${time},v0=${stripeHex}`, `t=${time},t=${time},v1=${stripeHex}`, `t=0${time},v1=${stripeHex}`, `t=${time},v1=${stripeHex},v1=zz`],
+    [
+      '',
+      `v1=${stripeHex}`,
+      `t=${time}`,
+      `t=${time},v0=${stripeHex}`,
+      `t=${time},t=${time},v1=${stripeHex}`,
+      `t=0${time},v1=${stripeHex}`,
+      `t=${time},v1=${stripeHex},v1=zz`,
+    ],
   ],
   ['slack', 'X-Slack-Signature', ['', 'v0=', 'v1=00']],
   ['slack', 'X-Slack-Request-Timestamp', ['', '-1', `${time}.0`, '1e9', 'NaN']],

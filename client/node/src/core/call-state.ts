@@ -52,7 +52,15 @@ export class CallState {
   #error({ reason, text, limit }: Pick<Failure, 'reason' | 'text' | 'limit'>): HmacdError {
     const { target, attempts } = this;
     const retryable = isRetryable(reason);
-    const details = { reason, text, retryable, mayHaveRun: this.#mayHaveRun, target, attempts, requestId: this.#requestId };
+    const details = {
+      reason,
+      text,
+      retryable,
+      mayHaveRun: this.#mayHaveRun,
+      target,
+      attempts,
+      requestId: this.#requestId,
+    };
     return reason === 'REQUEST_TOO_LONG' ? new MessageTooLong(details, limit ?? 0, this.size) : errorOf(details);
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CallState, clientClosed } from './call-state.js';
 import type { Channels } from './channels.js';
@@ -62,7 +63,10 @@ export class Caller {
     if (signal?.aborted) {
       abort();
     }
-    signal?.addEventListener('abort', abort);
+    if (signal !== undefined) {
+      setMaxListeners(0, signal); // Many calls share the signal of the end of a program. Each removes its listener.
+      signal.addEventListener('abort', abort);
+    }
     const running = this.#report(call, deadline, stop.signal);
     this.#running.set(stop, running);
     try {
@@ -100,7 +104,12 @@ export class Caller {
     }
   }
 
-  async #attempts<Answer>(call: Call<Answer>, state: CallState, deadline: number, signal: AbortSignal): Promise<Answer> {
+  async #attempts<Answer>(
+    call: Call<Answer>,
+    state: CallState,
+    deadline: number,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const retries = new Retries(call.repeatable, this.#budget, this.random);
     for (;;) {
       if (signal.aborted) {

@@ -1,4 +1,10 @@
-import { Client, connectivityState, type ChannelCredentials, type ChannelOptions, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  connectivityState,
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { failureOf, localFailure, type Failure } from './failure.js';
 import type { Target } from './target.js';
 import { version } from '../gen/version.js';
@@ -16,9 +22,7 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-export type Result =
-  | { readonly response: Uint8Array; readonly requestId: string }
-  | { readonly failure: Failure };
+export type Result = { readonly response: Uint8Array; readonly requestId: string } | { readonly failure: Failure };
 
 /** How often an attempt that waits for a connection reads why there is none. */
 const WAIT_STEP_MILLIS = 1000;
@@ -104,9 +108,6 @@ export class Connection {
 
   /** Waits until the channel may have a connection. Returns false at the deadline. */
   async #stateChange({ deadline, signal }: Attempt): Promise<boolean> {
-    if (this.#closed) {
-      return false;
-    }
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.TRANSIENT_FAILURE) {
@@ -124,7 +125,7 @@ export class Connection {
   }
 
   #call({ path, request, deadline, signal }: Attempt): Promise<Result> {
-    if (this.#closed || signal.aborted) {
+    if (signal.aborted) {
       return Promise.resolve({ failure: localFailure('CANCELLED', 'the call was cancelled before it was sent', true) });
     }
     return new Promise((resolve) => {

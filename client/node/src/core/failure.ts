@@ -172,7 +172,10 @@ function neverSent({ code, details }: ServiceError): boolean {
 }
 
 function connectionText(details: string): string {
-  return details.replace(/^.*Last error: /, '').replace(/ \(\d{4}-[^)]*\)/, '').replace(/ Resolution note: .*$/, '');
+  return details
+    .replace(/^.*Last error: /, '')
+    .replace(/ \(\d{4}-[^)]*\)/, '')
+    .replace(/ Resolution note: .*$/, '');
 }
 
 function text(value: string | Buffer | undefined): string {

@@ -26,7 +26,10 @@ export function generateMac(
       const response = fromBinary(GenerateMacResponseSchema, bytes);
       const { mac } = response;
       undamaged(response.verifiedMessageCrc32c, 'the daemon did not check the message');
-      undamaged(response.macAlgorithm === macAlgorithm && mac.length === macBytes[algorithm], 'the MAC has another algorithm');
+      undamaged(
+        response.macAlgorithm === macAlgorithm && mac.length === macBytes[algorithm],
+        'the MAC has another algorithm',
+      );
       undamaged(response.macCrc32c === crc32c(mac), 'the MAC does not match its checksum');
       return { mac: Uint8Array.from(mac), arn: response.keyId };
     },

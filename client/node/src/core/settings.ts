@@ -111,10 +111,11 @@ function checkPaths(given: Settings): TlsPaths {
 }
 
 function checkPath(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') {
-    throw outOfRange(name, value, 'must be the path of a PEM file');
+  if (typeof value === 'string' && /^[^\n]+$/.test(value)) {
+    return value;
   }
-  return value;
+  // Not the value, which may be the content of the file.
+  throw outOfRange(name, value === undefined ? undefined : `(${typeof value})`, 'must be the path of a PEM file');
 }
 
 function checkNumber(name: string, value: unknown, defaultValue: number, least: number, most: number): number {

@@ -65,7 +65,10 @@ export class CallReporter {
     const span = this.#tracer?.startSpan(`${service}/${method}`, { kind: SPAN_KIND_CLIENT, attributes: common });
     const start = performance.now();
     return ({ target, attempts, reason }) => {
-      const outcome: Attributes = { 'server.address': target, ...(reason === undefined ? {} : { 'error.type': reason }) };
+      const outcome: Attributes = {
+        'server.address': target,
+        ...(reason === undefined ? {} : { 'error.type': reason }),
+      };
       this.#duration?.record(performance.now() - start, { ...common, ...outcome });
       span?.setAttributes({ ...outcome, 'hmacd.attempts': attempts });
       if (reason !== undefined) {

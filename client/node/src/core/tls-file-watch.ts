@@ -1,5 +1,12 @@
 import { FileChange } from './file-change.js';
-import { checkTlsFiles, readTlsFiles, readTlsFilesSync, type TlsContent, type TlsPaths, type TlsSet } from './tls-files.js';
+import {
+  checkTlsFiles,
+  readTlsFiles,
+  readTlsFilesSync,
+  type TlsContent,
+  type TlsPaths,
+  type TlsSet,
+} from './tls-files.js';
 
 /** The last good set of the PEM files, and a timer that reads them. The timer does not keep the process alive. */
 export class TlsFileWatch {

@@ -84,7 +84,9 @@ export class FakeKeys {
     if (macAlgorithm !== toWire(algorithm)) {
       throw new Refused('INVALID_KEY_USAGE');
     }
-    return createHmac(`sha${macBytes[algorithm] * 8}`, secret).update(message).digest();
+    return createHmac(`sha${macBytes[algorithm] * 8}`, secret)
+      .update(message)
+      .digest();
   }
 
   #key(name: string): FakeKey {

@@ -39,7 +39,7 @@ export interface Listener {
 }
 
 /**
- * An hmacd in the process of the test: MacService with HMAC of Node under the keys of the test, DescribeKey, and health.
+ * An hmacd in the process of the test: MacService with HMAC of Node under keys of the test, DescribeKey, and health.
  * The client connects to a Unix socket in the folder of temporary files.
  *
  * The orders apply to the next calls of MacService and KeyService, each order after those before.
@@ -209,7 +209,8 @@ function handlerOf<M extends DescMethodUnary>(
     responseStream: false as const,
     requestSerialize: (message: MessageShape<M['input']>) => Buffer.from(toBinary<M['input']>(method.input, message)),
     requestDeserialize: (bytes: Buffer) => fromBinary<M['input']>(method.input, bytes),
-    responseSerialize: (message: MessageShape<M['output']>) => Buffer.from(toBinary<M['output']>(method.output, message)),
+    responseSerialize: (message: MessageShape<M['output']>) =>
+      Buffer.from(toBinary<M['output']>(method.output, message)),
     responseDeserialize: (bytes: Buffer) => fromBinary<M['output']>(method.output, bytes),
   };
   return [{ [method.localName]: definition }, { [method.localName]: handle }];

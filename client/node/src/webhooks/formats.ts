@@ -19,7 +19,8 @@ export const stripeFormat: Format = {
   headers: (mac, { seconds }) => ({ 'Stripe-Signature': `t=${seconds},v1=${mac.toString('hex')}` }),
   parse: (header) => {
     const elements = (header('stripe-signature') ?? '').split(',').map((element) => element.split('='));
-    const values = (name: string) => elements.filter(([found]) => found === name).map(([, ...value]) => value.join('='));
+    const values = (name: string) =>
+      elements.filter(([found]) => found === name).map(([, ...value]) => value.join('='));
     const times = values('t');
     const seconds = times.length === 1 ? parseSeconds(times[0]) : undefined;
     const macs = allMacs(values('v1').map(hexMac));
@@ -56,7 +57,9 @@ export const standardFormat: Format = {
     const id = header('webhook-id') ?? '';
     const seconds = parseSeconds(header('webhook-timestamp'));
     // Signatures of other versions, for example v1a with a public key, are ignored.
-    const signatures = (header('webhook-signature') ?? '').split(' ').filter((signature) => signature.startsWith('v1,'));
+    const signatures = (header('webhook-signature') ?? '')
+      .split(' ')
+      .filter((signature) => signature.startsWith('v1,'));
     const macs = allMacs(signatures.map((signature) => base64Mac(signature.slice('v1,'.length))));
     return macs && seconds !== undefined && isWebhookId(id) ? { macs, stamp: { id, seconds } } : undefined;
   },

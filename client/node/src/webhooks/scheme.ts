@@ -78,7 +78,7 @@ export class WebhookScheme {
   }
 }
 
-/** Returns if one key has one of the MACs. An error without a verdict precedes InvalidMac: the key may be the right one. */
+/** Returns if one key has one of the MACs. An error without a verdict hides InvalidMac: its key may match. */
 async function verifyAny(
   message: Uint8Array,
   { macs }: Signatures,
