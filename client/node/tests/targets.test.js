@@ -68,7 +68,7 @@ test('a wrong MAC is not asked of the other target', async (t) => {
 });
 
 test('without a target, verify has no verdict: the cause, and that no daemon had the call', async (t) => {
-  const { fakes, key } = await pair(t, { timeoutMillis: 1000 });
+  const { fakes, key } = await pair(t, { timeoutMillis: 2000 });
   fakes.forEach((fake) => fake.stop());
   await assert.rejects(key.verify('hello', Buffer.alloc(32)), (error) => {
     assert.equal(error instanceof InvalidMac, false);

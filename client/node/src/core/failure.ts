@@ -171,11 +171,11 @@ function neverSent({ code, details }: ServiceError): boolean {
   }
 }
 
+/** The last error of the connection, without the prefixes and the time of grpc-js. */
 function connectionText(details: string): string {
-  return details
-    .replace(/^.*Last error: /, '')
-    .replace(/ \(\d{4}-[^)]*\)/, '')
-    .replace(/ Resolution note: .*$/, '');
+  const [, last = details] =
+    /^.*Last error: (?:Error: )?(.*?)\.?(?: \(\d{4}-\S+\))?(?: Resolution note: .*)?$/.exec(details) ?? [];
+  return last;
 }
 
 function text(value: string | Buffer | undefined): string {
