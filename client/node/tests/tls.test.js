@@ -80,8 +80,8 @@ test('a port without a listener is CONNECTION_FAILED', async (t) => {
   fake.stop();
   const key = keyOf(fake.client({ ...caller, timeoutMillis: 2000 }));
   await assert.rejects(key.generate('hello'), (error) => {
-    const refused = `CONNECTION_FAILED: connect ECONNREFUSED ${fake.target} (target ${fake.target}, 1 attempts)`;
-    return like({ message: refused, reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true })(error);
+    assert.ok(error.message.startsWith(`CONNECTION_FAILED: connect ECONNREFUSED ${fake.target} (`), error.message);
+    return like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true })(error);
   });
 });
 
