@@ -11,13 +11,10 @@ final class IncompleteRequest {
   /// Heap of the objects that buffer one DATA frame, in addition to the bytes of the frame.
   private static final int FRAME_BYTES = 512;
 
-  /// Size of gRPC's message prefix (compression flag and message length), in bytes.
-  private static final int PREFIX_BYTES = 5;
-
   private final GrpcReply<?> reply;
   private final Principal owner;
   private final IncompleteRequests requests;
-  private boolean started;
+  private final MessagePrefixes prefixes = new MessagePrefixes();
   private boolean complete;
   private long heldBytes;
 
@@ -52,8 +49,7 @@ final class IncompleteRequest {
   boolean accepts(ByteBuf data, boolean last) {
     complete = last;
     int bytes = data.readableBytes();
-    if (!started && bytes > 0 && !reply.isEnded()) {
-      started = true;
+    if (bytes > 0 && !reply.isEnded()) {
       refuseIfTooLong(data);
     }
     if (!last && bytes > 0 && !reply.isEnded()) {
@@ -62,14 +58,10 @@ final class IncompleteRequest {
     return !reply.isEnded();
   }
 
-  /// Refuses a message that is too long, with an error reason of the API. gRPC's own refusal has no
-  /// error reason. If the message prefix arrives in several frames, gRPC itself refuses the
-  /// message.
+  /// Refuses a message that is too long, before gRPC does: gRPC's own refusal has no error reason,
+  /// and does not forbid a retry.
   private void refuseIfTooLong(ByteBuf data) {
-    if (data.readableBytes() < PREFIX_BYTES) {
-      return;
-    }
-    long length = data.getUnsignedInt(data.readerIndex() + 1);
+    long length = prefixes.longest(data);
     if (length > requests.maxRequestBytes()) {
       reply.fail(new Failure.RequestTooLong(length, requests.maxRequestBytes()));
     }

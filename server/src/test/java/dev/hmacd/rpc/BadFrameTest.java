@@ -224,9 +224,26 @@ final class BadFrameTest {
             body(bytes(0, 0, 2, 0, 1))),
         row(
             "length of 4 GiB in two pieces",
-            "RESOURCE_EXHAUSTED",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
             caller ->
                 caller.call(1, PATH).frame(DATA, 0, 1, 0, 0xff).data(1, bytes(0xff, 0xff, 0xff))),
+        row(
+            "length of 4 GiB in five pieces",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
+            caller -> {
+              caller.call(1, PATH).frame(DATA, 0, 1, 0);
+              for (int i = 0; i < 4; i++) {
+                caller.frame(DATA, 0, 1, 0xff);
+              }
+            }),
+        row(
+            "second message of 4 GiB",
+            "RESOURCE_EXHAUSTED REQUEST_TOO_LONG",
+            caller ->
+                caller
+                    .call(1, PATH)
+                    .frame(DATA, 0, 1, joined(message(0, good), bytes(0, 0xff)))
+                    .data(1, bytes(0xff, 0xff, 0xff))),
         row(
             "unknown grpc-encoding",
             "UNIMPLEMENTED",
