@@ -14,7 +14,7 @@ import java.util.Map;
 
 /// Maps a [Failure] to a gRPC status with one [ErrorInfo]. The reason in the ErrorInfo is API: it
 /// is never renamed. Texts are constant, except for values from the request. A text contains no
-/// exception text, path or detail of the token.
+/// exception text, path or detail of the token. [Retry] decides about a retry.
 final class Statuses {
   static final String DOMAIN = "hmacd.dev";
 
@@ -34,16 +34,21 @@ final class Statuses {
             .setDomain(DOMAIN)
             .putAllMetadata(mapping.metadata())
             .build();
-    StatusException status =
-        StatusProto.toStatusException(
-            com.google.rpc.Status.newBuilder()
-                .setCode(mapping.code().getNumber())
-                .setMessage(mapping.text())
-                .addDetails(Any.pack(info))
-                .addDetails(Any.pack(RequestInfo.newBuilder().setRequestId(requestId).build()))
-                .build());
-    Metadata trailers = status.getTrailers();
-    return new StatusWithTrailers(status.getStatus(), trailers == null ? new Metadata() : trailers);
+    var details =
+        com.google.rpc.Status.newBuilder()
+            .setCode(mapping.code().getNumber())
+            .setMessage(mapping.text())
+            .addDetails(Any.pack(info))
+            .addDetails(Any.pack(RequestInfo.newBuilder().setRequestId(requestId).build()));
+    Retry retry = Retry.of(failure);
+    retry.info().ifPresent(delay -> details.addDetails(Any.pack(delay)));
+    StatusException status = StatusProto.toStatusException(details.build());
+    Metadata known = status.getTrailers();
+    Metadata trailers = known == null ? new Metadata() : known;
+    if (retry.isForbidden(mapping.code())) {
+      trailers.put(Retry.PUSHBACK, Retry.FORBIDDEN);
+    }
+    return new StatusWithTrailers(status.getStatus(), trailers);
   }
 
   // This switch has no default branch: a new kind of failure does not compile until it has a

@@ -2,8 +2,10 @@ package dev.hmacd.rpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.Duration;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RequestInfo;
+import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
 import dev.hmacd.access.Action;
 import dev.hmacd.access.Decision;
@@ -16,6 +18,7 @@ import dev.hmacd.key.KeyState;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.v1.ErrorReason;
+import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
@@ -26,6 +29,8 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -37,12 +42,27 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Each error of the daemon has the status code and the metadata keys of its reason in
-/// `error_reason.proto`.
+/// Each error of the daemon has the status code, the metadata keys and the permission of a retry of
+/// its reason in `error_reason.proto`.
 final class ErrorReasonTest {
   private static final Path CONTRACT = Path.of("../proto/hmacd/v1/error_reason.proto");
   private static final Pattern ENTRY =
       Pattern.compile("((?:  // .*\\n)+)  ERROR_REASON_([A-Z_]+) = \\d+;");
+
+  /// Marks a reason after which a client may repeat the request by itself.
+  private static final String RETRY_MARK = "[retry]";
+
+  /// The status codes that retry policies of gRPC commonly name.
+  private static final Set<Code> COMMONLY_RETRIED =
+      EnumSet.of(
+          Code.UNAVAILABLE,
+          Code.RESOURCE_EXHAUSTED,
+          Code.DEADLINE_EXCEEDED,
+          Code.INTERNAL,
+          Code.UNKNOWN,
+          Code.ABORTED,
+          Code.CANCELLED);
+
   private static final Pattern KEYS = Pattern.compile("\\(([a-z_]+(?:, [a-z_]+)*)\\)");
 
   private static final String REQUEST_ID = "0b0c0d0e-0000-4000-8000-000000000001";
@@ -65,8 +85,9 @@ final class ErrorReasonTest {
           Map.entry(Failure.Bound.class, Failure.Bound.OF_CALLER),
           Map.entry(Throwable.class, new IllegalStateException("not for callers")));
 
-  /// The status code and the metadata keys of a reason in the contract.
-  private record Entry(String code, Set<String> keys) {}
+  /// The status code and the metadata keys of a reason in the contract, and whether the contract
+  /// permits a retry.
+  private record Entry(String code, Set<String> keys, boolean isRetryable) {}
 
   private static final Map<String, Entry> ENTRIES = new HashMap<>();
 
@@ -79,7 +100,8 @@ final class ErrorReasonTest {
       KEYS.matcher(comment)
           .results()
           .forEach(found -> keys.addAll(List.of(found.group(1).split(", ", -1))));
-      ENTRIES.put(entry.group(2), new Entry(comment.split(":", 2)[0], keys));
+      ENTRIES.put(
+          entry.group(2), new Entry(comment.split(":", 2)[0], keys, comment.contains(RETRY_MARK)));
     }
   }
 
@@ -115,6 +137,42 @@ final class ErrorReasonTest {
 
   @ParameterizedTest
   @MethodSource("failures")
+  void retryIsPermittedForExactlyTheMarkedReasonsOfTheContract(Class<?> type) {
+    Failure failure = sample(type);
+    Entry entry = ENTRIES.get(failure.reason());
+    assertThat(entry).as(failure.reason()).isNotNull();
+    assertThat(retryInfo(Statuses.of(failure, REQUEST_ID)).isPresent())
+        .as(failure.reason())
+        .isEqualTo(entry.isRetryable());
+  }
+
+  /// gRPC counts a pushback against the retry throttling of a client, so other codes have none.
+  @ParameterizedTest
+  @MethodSource("failures")
+  void pushbackForbidsExactlyTheRetriesThatAPolicyWouldAttempt(Class<?> type) {
+    Statuses.StatusWithTrailers ending = Statuses.of(sample(type), REQUEST_ID);
+    boolean isRepeatedByPolicies = COMMONLY_RETRIED.contains(ending.status().getCode());
+    assertThat(ending.trailers().get(Retry.PUSHBACK))
+        .isEqualTo(isRepeatedByPolicies && retryInfo(ending).isEmpty() ? "-1" : null);
+  }
+
+  @ParameterizedTest
+  @MethodSource("failures")
+  void delayOfARetryIsConstantAndShort(Class<?> type) {
+    Failure failure = sample(type);
+    Optional<RetryInfo> first = retryInfo(Statuses.of(failure, REQUEST_ID));
+    assertThat(retryInfo(Statuses.of(failure, "another"))).isEqualTo(first);
+    first.ifPresent(
+        info -> {
+          Duration delay = info.getRetryDelay();
+          long millis = delay.getSeconds() * 1000 + delay.getNanos() / 1_000_000;
+          assertThat(millis).isBetween(0L, 1000L);
+          assertThat(millis == 0).isEqualTo(Retry.of(failure) == Retry.AT_ONCE);
+        });
+  }
+
+  @ParameterizedTest
+  @MethodSource("failures")
   void errorTextHasNoInternalDetails(Class<?> type) {
     assertThat(Statuses.of(sample(type), REQUEST_ID).status().getDescription())
         .isNotBlank()
@@ -139,10 +197,8 @@ final class ErrorReasonTest {
   }
 
   private static ErrorInfo info(Statuses.StatusWithTrailers ending) {
-    Status status =
-        StatusProto.fromThrowable(new StatusRuntimeException(ending.status(), ending.trailers()));
-    assertThat(status).isNotNull();
-    assertThat(status.getDetailsList()).hasSize(2);
+    Status status = details(ending);
+    assertThat(status.getDetailsList()).hasSize(retryInfo(ending).isPresent() ? 3 : 2);
     try {
       assertThat(status.getDetails(1).unpack(RequestInfo.class).getRequestId())
           .isEqualTo(REQUEST_ID);
@@ -150,6 +206,28 @@ final class ErrorReasonTest {
     } catch (IOException e) {
       throw new AssertionError("not an ErrorInfo", e);
     }
+  }
+
+  private static Optional<RetryInfo> retryInfo(Statuses.StatusWithTrailers ending) {
+    return details(ending).getDetailsList().stream()
+        .filter(detail -> detail.is(RetryInfo.class))
+        .map(
+            detail -> {
+              try {
+                return detail.unpack(RetryInfo.class);
+              } catch (IOException e) {
+                throw new AssertionError("not a RetryInfo", e);
+              }
+            })
+        .reduce(
+            (one, other) -> {
+              throw new AssertionError("two RetryInfos: " + one + other);
+            });
+  }
+
+  private static Status details(Statuses.StatusWithTrailers ending) {
+    return Objects.requireNonNull(
+        StatusProto.fromThrowable(new StatusRuntimeException(ending.status(), ending.trailers())));
   }
 
   private static Failure sample(Class<?> type) {

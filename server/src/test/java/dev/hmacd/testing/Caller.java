@@ -27,6 +27,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
+import io.grpc.Status.Code;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.EventLoopGroup;
@@ -41,7 +42,9 @@ import io.netty.pkitesting.X509Bundle;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
@@ -88,6 +91,38 @@ public final class Caller implements AutoCloseable {
               .eventLoopGroup(LOOPS)
               .channelType(EpollSocketChannel.class)
               .sslContext(clientContext(ca.pem(), certificate))
+              .build());
+    } catch (SSLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// A client whose gRPC library repeats calls that fail with one of these codes: at most four
+  /// times each.
+  public static Caller retrying(int port, TestCa ca, X509Bundle certificate, Code... codes) {
+    Map<String, ?> policy =
+        Map.of(
+            "maxAttempts",
+            5.0,
+            "initialBackoff",
+            "0.01s",
+            "maxBackoff",
+            "1s",
+            "backoffMultiplier",
+            2.0,
+            "retryableStatusCodes",
+            Arrays.stream(codes).map(Code::name).toList());
+    try {
+      return new Caller(
+          NettyChannelBuilder.forAddress("127.0.0.1", port)
+              .eventLoopGroup(LOOPS)
+              .channelType(EpollSocketChannel.class)
+              .sslContext(clientContext(ca.pem(), certificate))
+              .defaultServiceConfig(
+                  Map.of(
+                      "methodConfig",
+                      List.of(Map.of("name", List.of(Map.of()), "retryPolicy", policy))))
+              .disableServiceConfigLookUp()
               .build());
     } catch (SSLException e) {
       throw new IllegalStateException(e);

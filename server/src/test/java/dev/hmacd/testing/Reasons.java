@@ -66,7 +66,7 @@ public final class Reasons {
   public static ErrorInfo info(StatusRuntimeException thrown) {
     Status status = StatusProto.fromThrowable(thrown);
     assertThat(status).as("status details of %s", thrown.getStatus()).isNotNull();
-    assertThat(status.getDetailsList()).hasSize(2);
+    assertThat(status.getDetailsList()).hasSizeBetween(2, 3); // The third is a RetryInfo.
     Any detail = status.getDetails(0);
     try {
       assertThat(status.getDetails(1).unpack(RequestInfo.class).getRequestId()).hasSize(36);
