@@ -20,16 +20,23 @@ import org.jspecify.annotations.Nullable;
 /// @param <E> the elements
 public final class DeficitRoundRobin<E> {
   private final ToIntFunction<E> cost;
-  private final RoundRobinBranch<E> accounts = new RoundRobinBranch<>(null, "accounts");
+  private final RoundRobinBranch<E> accounts;
 
   /// @param cost the cost of an element, 1 or more
-  public DeficitRoundRobin(ToIntFunction<E> cost) {
+  /// @param places the places that an element takes in the queue, 1 or more
+  public DeficitRoundRobin(ToIntFunction<E> cost, ToIntFunction<E> places) {
     this.cost = cost;
+    this.accounts = new RoundRobinBranch<>(null, "accounts", places);
   }
 
   /// Number of elements.
   public int size() {
     return accounts.size;
+  }
+
+  /// Number of places of all elements.
+  public int places() {
+    return accounts.places;
   }
 
   /// Adds an element behind the other elements of its owner.
@@ -68,15 +75,16 @@ public final class DeficitRoundRobin<E> {
 
   /// Makes room for an element of an owner. Compares the accounts, then the issuers of the account,
   /// then the principals of the issuer. At the first level at which the largest node is not the
-  /// owner's, that node loses the newest element of its largest principal, if it has at least two
-  /// elements more than the owner's node. Otherwise, two owners could evict each other's elements
-  /// by turns.
+  /// owner's, that node loses the newest element of its largest principal, if it then still has as
+  /// many places as the owner's node with the new element. Otherwise, two owners could evict each
+  /// other's elements by turns.
   ///
   /// Visits the children of one node at each level.
   ///
-  /// @return the removed element; null if that node has fewer, or the owner's node is the largest
-  ///   at each level
-  public @Nullable E evictFor(Owner owner) {
+  /// @param places the places of the new element
+  /// @return the removed element; null if that node would have fewer places, or the owner's node is
+  ///   the largest at each level
+  public @Nullable E evictFor(Owner owner, int places) {
     RoundRobinBranch<E> level = accounts;
     for (String name : List.of(owner.account(), owner.issuer(), owner.principal())) {
       RoundRobinNode<E> own = level.child(name);
@@ -85,8 +93,12 @@ public final class DeficitRoundRobin<E> {
         return null;
       }
       if (largest != own) {
-        int ownSize = own == null ? 0 : own.size;
-        return largest.size < ownSize + 2 ? null : newest(largest);
+        RoundRobinLeaf<E> loser = largestLeaf(largest);
+        if (loser == null || loser.size == 0) {
+          return null;
+        }
+        int withNew = (own == null ? 0 : own.places) + places;
+        return largest.places - loser.newestPlaces() < withNew ? null : loser.removeLast();
       }
       if (!(own instanceof RoundRobinBranch<E> branch)) {
         return null;
@@ -96,26 +108,24 @@ public final class DeficitRoundRobin<E> {
     return null;
   }
 
-  private static <E> @Nullable E newest(RoundRobinNode<E> largest) {
+  private static <E> @Nullable RoundRobinLeaf<E> largestLeaf(RoundRobinNode<E> largest) {
     RoundRobinNode<E> node = largest;
     while (node instanceof RoundRobinBranch<E> branch) {
       node = branch.largest();
     }
-    return node instanceof RoundRobinLeaf<E> leaf ? leaf.removeLast() : null;
+    return node instanceof RoundRobinLeaf<E> leaf ? leaf : null;
   }
 
-  /// The principal with the most elements, of the account and the issuer with the most elements.
-  /// Its name is empty for principals beyond the maximum number of names.
+  /// The principal with the most places, of the account and the issuer with the most places, and
+  /// the number of its elements. Its name is empty for principals beyond the maximum number of
+  /// names.
   ///
   /// Visits the children of one node at each level.
   ///
   /// @return null if the queue is empty
   public @Nullable LargestShare largest() {
-    RoundRobinNode<E> node = accounts;
-    while (node instanceof RoundRobinBranch<E> branch) {
-      node = branch.largest();
-    }
-    return node == null || node.size == 0 ? null : new LargestShare(node.name, node.size);
+    RoundRobinLeaf<E> leaf = largestLeaf(accounts);
+    return leaf == null || leaf.size == 0 ? null : new LargestShare(leaf.name, leaf.size);
   }
 
   /// Whether an owner has an element in this queue.

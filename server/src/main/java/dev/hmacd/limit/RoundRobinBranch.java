@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A node with child nodes, which take turns: the root, an account or an issuer.
@@ -32,8 +33,8 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
   private final Deque<RoundRobinNode<E>> turns = new ArrayDeque<>();
 
   /// @param parent null for the root
-  RoundRobinBranch(@Nullable RoundRobinNode<E> parent, String name) {
-    super(parent, name);
+  RoundRobinBranch(@Nullable RoundRobinNode<E> parent, String name, ToIntFunction<E> placesOf) {
+    super(parent, name, placesOf);
   }
 
   /// The child for a name; null if there is none.
@@ -46,7 +47,7 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
     String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinBranch<E> known
         ? known
-        : added(new RoundRobinBranch<>(this, child));
+        : added(new RoundRobinBranch<>(this, child, placesOf));
   }
 
   /// The child leaf for a name. Creates the leaf if the name has no child.
@@ -54,7 +55,7 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
     String child = nameForMore(owner);
     return children.get(child) instanceof RoundRobinLeaf<E> known
         ? known
-        : added(new RoundRobinLeaf<>(this, child));
+        : added(new RoundRobinLeaf<>(this, child, placesOf));
   }
 
   private String nameFor(String owner) {
@@ -100,9 +101,9 @@ final class RoundRobinBranch<E> extends RoundRobinNode<E> {
     }
   }
 
-  /// The child with the most elements; null if there is no child.
+  /// The child with the most places; null if there is no child.
   @Nullable RoundRobinNode<E> largest() {
-    return turns.stream().max(Comparator.comparingInt(child -> child.size)).orElse(null);
+    return turns.stream().max(Comparator.comparingInt(child -> child.places)).orElse(null);
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.hmacd.limit;
 
 import java.util.List;
 import java.util.function.Predicate;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A node in the tree of a [DeficitRoundRobin].
@@ -12,16 +13,23 @@ abstract sealed class RoundRobinNode<E> permits RoundRobinBranch, RoundRobinLeaf
   private final @Nullable RoundRobinNode<E> parent;
   final String name;
 
+  /// The places that an element takes in the queue.
+  final ToIntFunction<E> placesOf;
+
   /// Number of elements of this node and of all nodes below it.
   int size;
+
+  /// Number of places of these elements.
+  int places;
 
   /// The cost that this node may still use at its turn. A negative balance is a debt.
   int balance = 1;
 
   /// @param parent null for the root
-  RoundRobinNode(@Nullable RoundRobinNode<E> parent, String name) {
+  RoundRobinNode(@Nullable RoundRobinNode<E> parent, String name, ToIntFunction<E> placesOf) {
     this.parent = parent;
     this.name = name;
+    this.placesOf = placesOf;
   }
 
   /// Removes the elements that match the predicate, in this node and in all nodes below it.
@@ -29,10 +37,11 @@ abstract sealed class RoundRobinNode<E> permits RoundRobinBranch, RoundRobinLeaf
   /// @param removed gets the removed elements
   abstract void removeIf(Predicate<E> predicate, List<E> removed);
 
-  /// Adds to the number of elements of this node and of all nodes above it.
-  final void resize(int change) {
+  /// Adds to the number of elements of this node and of all nodes above it, and to their places.
+  final void resize(int change, int changeOfPlaces) {
     for (RoundRobinNode<E> node = this; node != null; node = node.parent) {
       node.size += change;
+      node.places += changeOfPlaces;
     }
   }
 

@@ -48,8 +48,13 @@ abstract class Job<T> {
   /// Whether the operation is idempotent.
   abstract boolean isRepeatable();
 
-  /// The cost of the operation for the turns of its owner, in MACs.
+  /// The cost of the operation for the turns of its owner, in MACs of short messages.
   int cost() {
+    return 1;
+  }
+
+  /// Number of places in the work queue. A place stands for up to 4 KiB of memory.
+  int places() {
     return 1;
   }
 
@@ -83,6 +88,18 @@ abstract class Job<T> {
     @Override
     boolean isRepeatable() {
       return true;
+    }
+
+    /// The token reads the whole message.
+    @Override
+    int cost() {
+      return request.pieces();
+    }
+
+    /// The queue holds the whole message.
+    @Override
+    int places() {
+      return request.pieces();
     }
 
     /// Clears a late MAC: the secret of an access key is made from a MAC.

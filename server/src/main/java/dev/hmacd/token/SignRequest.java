@@ -18,4 +18,20 @@ public record SignRequest(
     @Nullable KeyCheckValue check,
     MacAlgorithm algorithm,
     @SuppressWarnings("ArrayRecordComponent") byte[] message,
-    long deadlineNanos) {}
+    long deadlineNanos) {
+  /// Length of a piece of a message, in bytes.
+  private static final int PIECE_BYTES = 4096;
+
+  /// Number of pieces of a message, 1 or more. The unit of the memory and of the token's time that
+  /// a message needs.
+  ///
+  /// @param messageBytes length of the message
+  public static int pieces(int messageBytes) {
+    return Math.max(1, (messageBytes + PIECE_BYTES - 1) / PIECE_BYTES);
+  }
+
+  /// As [#pieces(int)], of this message.
+  int pieces() {
+    return pieces(message.length);
+  }
+}

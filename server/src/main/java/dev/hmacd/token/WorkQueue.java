@@ -22,10 +22,14 @@ import org.slf4j.LoggerFactory;
 
 /// Bounded work queue of a token's lanes, with a fair order of owners ([DeficitRoundRobin]).
 ///
-/// A full queue evicts a job for an owner with few jobs ([DeficitRoundRobin#evictFor]): the evicted
-/// job fails. A job keeps its place until a lane takes it, its deadline passes or the queue evicts
-/// it, even after its caller has disconnected. So stream resets and new connections give a caller
-/// no more places.
+/// The queue has a number of places. A job with a long message takes several ([Job#places]), so the
+/// places bound the memory of the queue. A job that alone exceeds the number of places is accepted
+/// if the queue is empty.
+///
+/// A full queue evicts jobs for an owner with few places ([DeficitRoundRobin#evictFor]): the
+/// evicted jobs fail. A job keeps its places until a lane takes it, its deadline passes or the
+/// queue evicts it, even after its caller has disconnected. So stream resets and new connections
+/// give a caller no more places.
 ///
 /// Health checks bypass the order and the bound, so that a full queue does not delay them.
 @ThreadSafe
@@ -38,14 +42,14 @@ final class WorkQueue {
   private static final Logger log = LoggerFactory.getLogger(WorkQueue.class);
 
   private final Token token;
-  private final int maxWaiting;
+  private final int maxPlaces;
   private final CircuitBreaker circuit;
   private final LogRateLimiter refusals = new LogRateLimiter();
   private final long idleWaitNanos;
   private final Object lock = new Object();
 
   @GuardedBy("lock")
-  private final DeficitRoundRobin<Job<?>> waiting = new DeficitRoundRobin<>(Job::cost);
+  private final DeficitRoundRobin<Job<?>> waiting = new DeficitRoundRobin<>(Job::cost, Job::places);
 
   @GuardedBy("lock")
   private final Deque<Job<?>> healthChecks = new ArrayDeque<>();
@@ -58,28 +62,28 @@ final class WorkQueue {
   /// Written with the lock, read without.
   private volatile boolean stopping;
 
-  /// @param maxWaiting maximum number of jobs in the queue, without health checks
-  WorkQueue(Token token, int maxWaiting) {
-    this(token, maxWaiting, IDLE_WAIT);
+  /// @param maxPlaces number of places, without health checks
+  WorkQueue(Token token, int maxPlaces) {
+    this(token, maxPlaces, IDLE_WAIT);
   }
 
   /// @param idleWait maximum wait of an idle lane for a job, in place of [#IDLE_WAIT]
-  WorkQueue(Token token, int maxWaiting, Duration idleWait) {
+  WorkQueue(Token token, int maxPlaces, Duration idleWait) {
     this.token = token;
-    this.maxWaiting = maxWaiting;
+    this.maxPlaces = maxPlaces;
     this.circuit = token.circuit();
     this.idleWaitNanos = idleWait.toNanos();
   }
 
-  /// Adds a job. A refused job, and a job that the queue evicts for this one, fail on the calling
-  /// thread.
+  /// Adds a job. A refused job, and the jobs that the queue evicts for this one, fail on the
+  /// calling thread.
   void add(Job<?> job) {
     if (!job.mayRun(circuit)) {
       job.failed(outOfService());
       return;
     }
     TokenException refusal = null;
-    Job<?> evicted = null;
+    List<Job<?>> evicted = List.of();
     LargestShare largest = null;
     long refused = 0;
     IdleLanes.Waiter woken = null;
@@ -90,11 +94,11 @@ final class WorkQueue {
         healthChecks.add(job);
         woken = idle.poll();
       } else {
-        if (waiting.size() >= maxWaiting) {
-          refused = refusals.happened(); // This job, or the evicted one.
+        if (!hasRoom(job)) {
+          refused = refusals.happened(); // This job, or the evicted ones.
           largest = refused > 0 ? waiting.largest() : null;
-          evicted = waiting.evictFor(job.owner());
-          refusal = evicted == null ? full(job.owner()) : null;
+          evicted = evictFor(job);
+          refusal = evicted.isEmpty() ? full(job.owner()) : null;
         }
         if (refusal == null) {
           waiting.add(job.owner(), job);
@@ -111,9 +115,32 @@ final class WorkQueue {
     if (refusal != null) {
       job.failed(refusal);
     }
-    if (evicted != null) {
-      evicted.failed(ownerBusy());
+    for (Job<?> each : evicted) {
+      each.failed(ownerBusy());
     }
+  }
+
+  @GuardedBy("lock")
+  private boolean hasRoom(Job<?> job) {
+    return waiting.size() == 0 || waiting.places() + job.places() <= maxPlaces;
+  }
+
+  /// Evicts jobs until there is room for a job.
+  ///
+  /// @return the evicted jobs; empty if too few may be evicted: then all stay in the queue
+  @GuardedBy("lock")
+  private List<Job<?>> evictFor(Job<?> job) {
+    List<Job<?>> evicted = new ArrayList<>();
+    while (!hasRoom(job)) {
+      Job<?> next = waiting.evictFor(job.owner(), job.places());
+      if (next == null) {
+        // Each was the newest of its owner, so the order of an owner's jobs stays.
+        evicted.reversed().forEach(each -> waiting.add(each.owner(), each));
+        return List.of();
+      }
+      evicted.add(next);
+    }
+    return evicted;
   }
 
   @GuardedBy("lock")
@@ -123,7 +150,7 @@ final class WorkQueue {
         : new TokenException(
             Kind.BUSY,
             "the work queue of the token is full (token.queue: "
-                + maxWaiting
+                + maxPlaces
                 + " operations); retry later");
   }
 
@@ -141,7 +168,7 @@ final class WorkQueue {
     return new TokenException(
         Kind.OWNER_BUSY,
         "the work queue of the token is full (token.queue: "
-            + maxWaiting
+            + maxPlaces
             + " operations), also with operations of this caller; wait for answers before the next"
             + " operation");
   }

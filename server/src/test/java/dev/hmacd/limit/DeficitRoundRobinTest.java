@@ -15,9 +15,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 final class DeficitRoundRobinTest {
   /// An element of a test.
-  private record Work(Owner owner, int cost, int number) {}
+  private record Work(Owner owner, int cost, int places, int number) {
+    Work(Owner owner, int cost, int number) {
+      this(owner, cost, 1, number);
+    }
+  }
 
-  private final DeficitRoundRobin<Work> queue = new DeficitRoundRobin<>(Work::cost);
+  private final DeficitRoundRobin<Work> queue = new DeficitRoundRobin<>(Work::cost, Work::places);
   private int number;
 
   private static Owner owner(String principal) {
@@ -161,12 +165,52 @@ final class DeficitRoundRobinTest {
     assertThat(queue.largest()).isEqualTo(new LargestShare("small", 2));
     add("large", 4);
     assertThat(queue.largest()).isEqualTo(new LargestShare("large", 4));
-    Work evicted = queue.evictFor(owner("small"));
+    Work evicted = queue.evictFor(owner("small"), 1);
     assertThat(evicted).isEqualTo(new Work(owner("large"), 1, 5));
     assertThat(queue.size()).isEqualTo(5);
-    assertThat(queue.evictFor(owner("small"))).isNull(); // It would have as many.
-    assertThat(queue.evictFor(owner("large"))).isNull();
-    assertThat(queue.evictFor(owner("new"))).isNotNull();
+    assertThat(queue.evictFor(owner("small"), 1)).isNull(); // It would have as many.
+    assertThat(queue.evictFor(owner("large"), 1)).isNull();
+    assertThat(queue.evictFor(owner("new"), 1)).isNotNull();
+  }
+
+  private void addLong(String principal, int places, int times) {
+    for (int i = 0; i < times; i++) {
+      queue.add(owner(principal), new Work(owner(principal), 1, places, number++));
+    }
+  }
+
+  @Test
+  void ownerWithTheMostPlacesIsTheLargest() {
+    add("many", 10);
+    addLong("long", 16, 2);
+    assertThat(queue.places()).isEqualTo(42);
+    assertThat(queue.largest()).isEqualTo(new LargestShare("long", 2));
+    assertThat(queue.evictFor(owner("many"), 1)).extracting(Work::number).isEqualTo(11);
+    assertThat(queue.places()).isEqualTo(26);
+    // The owner of long elements would have fewer places than the other.
+    assertThat(queue.evictFor(owner("many"), 1)).isNull();
+  }
+
+  @Test
+  void longElementEvictsOnlyFromOwnersThatStayAsLarge() {
+    add("many", 20);
+    for (int i = 0; i < 4; i++) {
+      assertThat(queue.evictFor(owner("new"), 16)).isNotNull();
+    }
+    assertThat(queue.evictFor(owner("new"), 16)).isNull();
+    assertThat(queue.evictFor(owner("new"), 15)).isNotNull();
+    assertThat(queue.evictFor(owner("new"), 15)).isNull();
+    assertThat(queue.places()).isEqualTo(15);
+  }
+
+  @Test
+  void removedElementsFreeTheirPlaces() {
+    addLong("a", 16, 2);
+    addLong("b", 3, 2);
+    var _ = queue.removeIf(each -> each.number() == 1 || each.number() == 2);
+    assertThat(queue.places()).isEqualTo(19);
+    var _ = poll(2);
+    assertThat(queue.places()).isZero();
   }
 
   /// Otherwise an issuer with many names would hold most places.
@@ -176,10 +220,10 @@ final class DeficitRoundRobinTest {
       add(Owner.of("many", "name " + i), 1, 1);
     }
     add(Owner.of("one", "a"), 1, 5);
-    Work evicted = queue.evictFor(Owner.of("one", "a"));
+    Work evicted = queue.evictFor(Owner.of("one", "a"), 1);
     assertThat(evicted).isNotNull();
     assertThat(evicted.owner().issuer()).isEqualTo("many");
-    assertThat(queue.evictFor(Owner.of("many", "new"))).isNull();
+    assertThat(queue.evictFor(Owner.of("many", "new"), 1)).isNull();
   }
 
   @Test
@@ -281,7 +325,7 @@ final class DeficitRoundRobinTest {
           left++;
         }
         case 3 -> left -= queue.poll() == null ? 0 : 1;
-        case 4 -> left -= queue.evictFor(owner) == null ? 0 : 1;
+        case 4 -> left -= queue.evictFor(owner, 1) == null ? 0 : 1;
         default -> {
           queue.charge(owner, 1 + random.nextInt(5));
           int remainder = random.nextInt(50);

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
+import dev.hmacd.limit.Owner;
 import dev.hmacd.testing.Eventually;
 import dev.hmacd.token.TokenException.Kind;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
@@ -21,6 +23,8 @@ import org.junit.jupiter.api.Test;
 final class WorkQueueTest {
   private static final Duration LONG = Duration.ofHours(1);
   private static final KeyObject KEY = new KeyObject("work queue", "0a");
+  private static final Owner GREEDY = Owner.of("issuer", "greedy");
+  private static final Owner MODEST = Owner.of("issuer", "modest");
 
   private final CircuitBreaker circuit = new CircuitBreaker();
   private final WorkQueue queue = new WorkQueue(new UnusedToken(circuit), 100, LONG);
@@ -58,11 +62,11 @@ final class WorkQueueTest {
     }
   }
 
-  /// The queue reads only the circuit breaker of its token.
+  /// The queue reads only the circuit breaker and the serial number of its token.
   private record UnusedToken(CircuitBreaker circuit) implements Token {
     @Override
     public TokenInfo info() {
-      throw new UnsupportedOperationException();
+      return new TokenInfo("label", "serial", "", "", OptionalLong.empty());
     }
 
     @Override
@@ -88,6 +92,19 @@ final class WorkQueueTest {
   private static Job<byte[]> job(RecordedCompletion completion) {
     return Job.sign(
         new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[1], deadline()), completion);
+  }
+
+  private static Job<byte[]> job(Owner owner, int messageBytes, RecordedCompletion completion) {
+    assertThat(completion.owner()).isEqualTo(owner);
+    return Job.sign(
+        new SignRequest(KEY, null, MacAlgorithm.HMAC_SHA_256, new byte[messageBytes], deadline()),
+        completion);
+  }
+
+  private RecordedCompletion added(Owner owner, int messageBytes) {
+    var completion = new RecordedCompletion(owner);
+    queue.add(job(owner, messageBytes, completion));
+    return completion;
   }
 
   private static Job<byte[]> healthCheck() {
@@ -124,6 +141,63 @@ final class WorkQueueTest {
     assertThat(completions)
         .allMatch(completion -> completion.hasFailed(kind))
         .allMatch(completion -> completion.answers() == 1);
+  }
+
+  /// The queue of this test has 100 places. A place stands for 4 KiB.
+  @Test
+  void longMessageTakesAPlaceForEachPiece() {
+    for (int i = 0; i < 6; i++) {
+      assertThat(added(GREEDY, 65_536).isAnswered()).isFalse(); // 96 places.
+    }
+    assertThat(added(GREEDY, 4 * 4096 + 1).hasFailed(Kind.OWNER_BUSY)).isTrue();
+    assertThat(added(GREEDY, 4 * 4096).isAnswered()).isFalse();
+    assertThat(added(GREEDY, 1).hasFailed(Kind.OWNER_BUSY)).isTrue();
+    assertThat(queue.size()).isEqualTo(7);
+  }
+
+  @Test
+  void modestOwnerEvictsLongMessagesOfTheGreedyOwner() {
+    List<RecordedCompletion> greedy = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      greedy.add(added(GREEDY, 65_536));
+    }
+    assertThat(added(MODEST, 8 * 4096).isAnswered()).isFalse();
+    assertThat(greedy.removeLast().hasFailed(Kind.OWNER_BUSY)).isTrue();
+    assertThat(greedy).noneMatch(RecordedCompletion::isAnswered);
+    assertThat(queue.size()).isEqualTo(6);
+  }
+
+  /// The greedy owner would have fewer places than the other before there is room.
+  @Test
+  void noJobIsEvictedInVain() {
+    List<RecordedCompletion> greedy = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      greedy.add(added(GREEDY, 1));
+    }
+    assertThat(added(MODEST, 60 * 4096).hasFailed(Kind.BUSY)).isTrue();
+    assertThat(greedy).noneMatch(RecordedCompletion::isAnswered);
+    assertThat(queue.size()).isEqualTo(100);
+    assertThat(added(MODEST, 40 * 4096).isAnswered()).isFalse();
+    assertThat(greedy.subList(60, 100)).allMatch(each -> each.hasFailed(Kind.OWNER_BUSY));
+    assertThat(greedy.subList(0, 60)).noneMatch(RecordedCompletion::isAnswered);
+  }
+
+  /// Otherwise a short queue would refuse each long message for ever.
+  @Test
+  void emptyQueueAcceptsAMessageAboveItsPlaces() {
+    assertThat(added(GREEDY, 1 << 20).isAnswered()).isFalse(); // 256 places.
+    assertThat(added(MODEST, 1).hasFailed(Kind.BUSY)).isTrue();
+    assertThat(queue.take()).isNotNull();
+    assertThat(added(MODEST, 1).isAnswered()).isFalse();
+  }
+
+  @Test
+  void costOfALongMessageGrowsWithItsLength() {
+    var completion = new RecordedCompletion();
+    assertThat(
+            Stream.of(1, 4096, 4097, 65_536, 1 << 20)
+                .map(bytes -> job(Owner.DAEMON, bytes, completion).cost()))
+        .containsExactly(1, 1, 2, 16, 256);
   }
 
   @Test
