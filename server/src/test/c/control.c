@@ -23,6 +23,7 @@ static const struct {
 } codes[] = {
     {"CKR_HOST_MEMORY", 0x02},          {"CKR_GENERAL_ERROR", 0x05},
     {"CKR_FUNCTION_FAILED", 0x06},      {"CKR_ARGUMENTS_BAD", 0x07},
+    {"CKR_DATA_LEN_RANGE", 0x21},
     {"CKR_DEVICE_ERROR", 0x30},         {"CKR_DEVICE_MEMORY", 0x31},
     {"CKR_DEVICE_REMOVED", 0x32},       {"CKR_KEY_HANDLE_INVALID", 0x60},
     {"CKR_KEY_SIZE_RANGE", 0x62},       {"CKR_KEY_TYPE_INCONSISTENT", 0x63},
@@ -91,6 +92,7 @@ static const char *const help =
     "  sessions MAX|unlimited       maximum number of open sessions\n"
     "  uninitialize                 all calls fail until C_Finalize and C_Initialize\n"
     "  flip TIMES                   MACs have one wrong bit\n"
+    "  longest BYTES|unlimited      longer messages have no MAC (CKR_DATA_LEN_RANGE)\n"
     "  clear                        ends all faults\n"
     "  counts, reset                prints the counts of calls, or sets them to 0\n"
     "FUNCTION is a name of PKCS#11 or all, TIMES a number or all\n";
@@ -137,6 +139,10 @@ static bool obey(char *line, FILE *answer) {
         fault_max_sessions(WITHOUT_END);
       } else if (strcmp(command, "sessions") == 0 && parse_number(words[1], 10, &number) && number < 1000000) {
         fault_max_sessions((long)number);
+      } else if (strcmp(command, "longest") == 0 && strcmp(words[1], "unlimited") == 0) {
+        fault_longest(WITHOUT_END);
+      } else if (strcmp(command, "longest") == 0 && parse_number(words[1], 10, &number) && number < 1000000000UL) {
+        fault_longest((long)number);
       } else if (strcmp(command, "flip") == 0 && parse_times(words[1], &fault.times)) {
         fault_flip(fault.times);
       } else {

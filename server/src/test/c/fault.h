@@ -72,6 +72,7 @@ void needless_login(void);
 
 bool token_is_removed(void);
 bool next_mac_is_wrong(void);
+bool message_is_too_long(CK_ULONG length);
 
 // --- Commands (faults.c) ---
 
@@ -93,6 +94,7 @@ void fault_remove(bool removed);
 void fault_max_sessions(long max);
 void fault_uninitialize(void);
 void fault_flip(long times);
+void fault_longest(long bytes);
 void fault_clear(void);
 void reset_counts(void);
 

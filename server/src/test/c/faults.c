@@ -49,6 +49,7 @@ static unsigned long release_count;
 static long max_sessions = WITHOUT_END;
 static unsigned long opening; // Sessions that are being opened, and already counted.
 static long flips;
+static long longest_message = WITHOUT_END;
 static bool removed;
 static bool uninitialized; // The module needs C_Finalize and C_Initialize.
 static bool real_finalized;
@@ -315,6 +316,13 @@ bool next_mac_is_wrong(void) {
   return wrong;
 }
 
+bool message_is_too_long(CK_ULONG length) {
+  pthread_mutex_lock(&lock);
+  bool too_long = longest_message != WITHOUT_END && length > (CK_ULONG)longest_message;
+  pthread_mutex_unlock(&lock);
+  return too_long;
+}
+
 // --- Commands ---
 
 #define EACH(function, index) \
@@ -421,6 +429,12 @@ void fault_flip(long times) {
   pthread_mutex_unlock(&lock);
 }
 
+void fault_longest(long bytes) {
+  pthread_mutex_lock(&lock);
+  longest_message = bytes;
+  pthread_mutex_unlock(&lock);
+}
+
 // Ends all faults. A module that needs initialization still needs it, and invalid handles stay invalid.
 void fault_clear(void) {
   pthread_mutex_lock(&lock);
@@ -428,6 +442,7 @@ void fault_clear(void) {
   release_all();
   max_sessions = WITHOUT_END;
   flips = 0;
+  longest_message = WITHOUT_END;
   removed = false;
   reuse = false;
   pthread_mutex_unlock(&lock);

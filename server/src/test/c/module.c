@@ -241,7 +241,9 @@ static CK_RV f_C_Sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG leng
                       CK_ULONG_PTR signature_length) {
   struct call call;
   CK_RV rv = enter_session(&call, F_C_Sign, session);
-  if (call.injected) {
+  bool too_long = rv == CKR_OK && message_is_too_long(length);
+  if (too_long) rv = CKR_DATA_LEN_RANGE;
+  if (call.injected || too_long) {
     // A failed C_Sign ends the operation, also in the real module.
     CK_BYTE lost[1024];
     CK_ULONG lost_length = sizeof lost;

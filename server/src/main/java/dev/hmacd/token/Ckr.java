@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class Ckr {
   static final long ATTRIBUTE_SENSITIVE = 0x11;
   static final long ATTRIBUTE_TYPE_INVALID = 0x12;
+  private static final long DATA_LEN_RANGE = 0x21;
   static final long MECHANISM_INVALID = 0x70;
   private static final long KEY_SIZE_RANGE = 0x62;
   private static final long KEY_TYPE_INCONSISTENT = 0x63;
@@ -32,6 +33,7 @@ final class Ckr {
           Map.entry(0x06L, new Code("CKR_FUNCTION_FAILED", Fault.DEVICE)),
           Map.entry(0x07L, new Code("CKR_ARGUMENTS_BAD", Fault.SESSION)),
           Map.entry(ATTRIBUTE_VALUE_INVALID, new Code("CKR_ATTRIBUTE_VALUE_INVALID", Fault.DEVICE)),
+          Map.entry(DATA_LEN_RANGE, new Code("CKR_DATA_LEN_RANGE", Fault.DEVICE)),
           Map.entry(0x30L, new Code("CKR_DEVICE_ERROR", Fault.DEVICE)),
           Map.entry(0x31L, new Code("CKR_DEVICE_MEMORY", Fault.DEVICE)),
           Map.entry(0x32L, new Code("CKR_DEVICE_REMOVED", Fault.DEVICE)),
@@ -116,10 +118,13 @@ final class Ckr {
   }
 
   /// As [#exception], for a function that computes a MAC. If the code may be a refusal of the key,
-  /// the failure has the rule that the key breaks ([TokenException#isKeyRefused]).
+  /// the failure has the rule that the key breaks ([TokenException#isKeyRefused]). The code may
+  /// also be a refusal of the message's length ([TokenException#isLengthRefused]).
   static TokenException macException(String function, long code, Exception cause) {
-    return TokenException.fault(
-        fault(code), unfit(code), function + " returned " + name(code), cause);
+    String text = function + " returned " + name(code);
+    return code == DATA_LEN_RANGE
+        ? TokenException.lengthRefused(fault(code), text, cause)
+        : TokenException.fault(fault(code), unfit(code), text, cause);
   }
 
   /// As [#exception], for a function that generates a key. If the code may be a refusal of the key

@@ -69,7 +69,15 @@ final class Failover implements Completion<byte[]> {
     return switch (e.kind()) {
       case UNAVAILABLE -> 2;
       case BUSY, OWNER_BUSY -> 1;
-      case LATE, STOPPED, WITHDRAWN, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED -> 0;
+      case LATE,
+          STOPPED,
+          WITHDRAWN,
+          KEY_MISSING,
+          KEY_AMBIGUOUS,
+          KEY_UNFIT,
+          UNSUPPORTED,
+          MESSAGE_TOO_LONG ->
+          0;
     };
   }
 
@@ -93,7 +101,7 @@ final class Failover implements Completion<byte[]> {
         return;
       }
       case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> currentLoad().missing(request.key());
-      case BUSY, OWNER_BUSY, UNAVAILABLE, UNSUPPORTED -> {}
+      case BUSY, OWNER_BUSY, UNAVAILABLE, UNSUPPORTED, MESSAGE_TOO_LONG -> {}
     }
     if (failure == null || rank(cause) >= rank(failure)) {
       failure = cause;

@@ -235,7 +235,8 @@ public final class HealthCheck implements AutoCloseable {
             KEY_MISSING,
             KEY_AMBIGUOUS,
             KEY_UNFIT,
-            UNSUPPORTED ->
+            UNSUPPORTED,
+            MESSAGE_TOO_LONG ->
             handle(
                 new HealthEvent.CheckFailed(
                     number, cause.fault(), String.valueOf(cause.getMessage()), System.nanoTime()));

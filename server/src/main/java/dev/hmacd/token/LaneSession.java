@@ -30,6 +30,10 @@ final class LaneSession {
   /// Some tokens reuse the handle of a destroyed object.
   private static final long RECOGNISED_NANOS = Duration.ofSeconds(1).toNanos();
 
+  /// Length in bytes up to which a token must take each message: it refuses the length of a shorter
+  /// message only if it fails. The messages of the daemon itself are shorter.
+  private static final int SHORT_BYTES = 256;
+
   /// Cost of the load of a key, in MACs: a search, its attributes, and a copy on some tokens.
   private static final int LOAD_COST = 4;
 
@@ -186,7 +190,7 @@ final class LaneSession {
     try {
       return session().sign(handle, algorithm, message);
     } catch (TokenException e) {
-      TokenException failure = decided(e);
+      TokenException failure = decided(e, message.length);
       if (failure.kind() == Kind.KEY_UNFIT) {
         handles.computeIfPresent(key, (_, loaded) -> loaded.markRefused());
         lanes.faults().keyRefused(key, check, failure);
@@ -195,18 +199,24 @@ final class LaneSession {
     }
   }
 
-  /// Decides whether a failed MAC is a fault of the token or of the key. Tokens refuse a key with
-  /// return codes that some tokens also return for every key after a logout. So the health check's
-  /// MAC is computed in this session: if it is correct, the token refuses only this key.
+  /// Decides whether a failed MAC is a fault of the token, of the key or of the message. Tokens
+  /// refuse a key with return codes that some tokens also return for every key after a logout. So
+  /// the health check's MAC is computed in this session: if it is correct, the token refuses only
+  /// this key or this message.
   ///
-  /// @return the failure of the MAC; `KEY_UNFIT` if the token refuses the key
+  /// @param messageBytes length of the message
+  /// @return the failure of the MAC; `KEY_UNFIT` if the token refuses the key, `MESSAGE_TOO_LONG`
+  ///   if it refuses the length of the message
   /// @throws TokenException the fault of the token that the health check's MAC has shown
-  TokenException decided(TokenException failure) throws TokenException {
+  TokenException decided(TokenException failure, int messageBytes) throws TokenException {
     DaemonKey healthCheckKey = lanes.healthCheckKey();
     Optional<Unfit> unfit = failure.unfit();
-    if (healthCheckKey == null || unfit.isEmpty() || !failure.isKeyRefused()) {
+    boolean isTooLong = failure.isLengthRefused() && messageBytes > SHORT_BYTES;
+    boolean isUnfit = failure.isKeyRefused() && unfit.isPresent();
+    if (healthCheckKey == null || !(isTooLong || isUnfit)) {
       return failure;
     }
+    furtherCost++;
     byte[] mac;
     try {
       mac = checkHealth(healthCheckKey);
@@ -214,7 +224,9 @@ final class LaneSession {
       throw e.fault() == Fault.NONE ? failure : e;
     }
     requireKnownAnswer(healthCheckKey, mac);
-    return TokenException.unfit(unfit.get(), String.valueOf(failure.getMessage()));
+    return unfit
+        .map(rule -> TokenException.unfit(rule, String.valueOf(failure.getMessage())))
+        .orElseGet(() -> TokenException.messageTooLong(failure));
   }
 
   private static void requireKnownAnswer(DaemonKey healthCheckKey, byte[] mac)

@@ -64,7 +64,7 @@ final class RecheckingSession implements TokenSession {
     try {
       return session.sign(handle, algorithm, message);
     } catch (TokenException e) {
-      throw lane.decided(e);
+      throw lane.decided(e, message.length);
     }
   }
 

@@ -33,7 +33,9 @@ public final class TokenException extends Exception {
     /// MACs, or the object is another key.
     KEY_UNFIT,
     /// The token does not support the mechanism.
-    UNSUPPORTED
+    UNSUPPORTED,
+    /// The message is too long for the token.
+    MESSAGE_TOO_LONG
   }
 
   /// Kind of a fault of the token, by which a lane decides how to recover.
@@ -67,13 +69,25 @@ public final class TokenException extends Exception {
   private final Kind kind;
   private final Fault fault;
   private final transient @Nullable Unfit unfit;
+  private final boolean lengthRefused;
 
   private TokenException(
       Kind kind, Fault fault, @Nullable Unfit unfit, String message, @Nullable Throwable cause) {
+    this(kind, fault, unfit, false, message, cause);
+  }
+
+  private TokenException(
+      Kind kind,
+      Fault fault,
+      @Nullable Unfit unfit,
+      boolean lengthRefused,
+      String message,
+      @Nullable Throwable cause) {
     super(message, cause);
     this.kind = kind;
     this.fault = fault;
     this.unfit = unfit;
+    this.lengthRefused = lengthRefused;
   }
 
   /// A failure that is not a fault of the token.
@@ -84,6 +98,23 @@ public final class TokenException extends Exception {
   /// The failure of an object that cannot be used as a key because of an attribute.
   static TokenException unfit(Unfit unfit, String message) {
     return new TokenException(Kind.KEY_UNFIT, Fault.NONE, unfit, message, null);
+  }
+
+  /// The failure of a MAC whose message the token refuses because of its length, according to its
+  /// return code ([#isLengthRefused]).
+  static TokenException lengthRefused(Fault fault, String message, Throwable cause) {
+    return new TokenException(Kind.UNAVAILABLE, fault, null, true, message, cause);
+  }
+
+  /// The failure of a message that is too long for the token.
+  static TokenException messageTooLong(TokenException refusal) {
+    return new TokenException(
+        Kind.MESSAGE_TOO_LONG,
+        Fault.NONE,
+        null,
+        true,
+        String.valueOf(refusal.getMessage()),
+        refusal);
   }
 
   static TokenException fault(Fault fault, String message, Throwable cause) {
@@ -145,6 +176,14 @@ public final class TokenException extends Exception {
   /// until a MAC under another key in the same session proves that the token refuses the key.
   boolean isKeyRefused() {
     return kind == Kind.UNAVAILABLE && unfit != null;
+  }
+
+  /// Whether the token has refused the message because of its length, according to its return code.
+  /// With the kind `UNAVAILABLE`, this failure is a fault of the token until a MAC of a short
+  /// message in the same session proves that the token refuses only the message. With the kind
+  /// `MESSAGE_TOO_LONG`, this is proved.
+  boolean isLengthRefused() {
+    return lengthRefused;
   }
 
   /// The rule that the key breaks, according to its attributes or to the token's return code; empty

@@ -137,7 +137,14 @@ public final class TokenRouter {
     return cause instanceof TokenException token
         && switch (token.kind()) {
           case LATE, STOPPED, WITHDRAWN -> false;
-          case BUSY, OWNER_BUSY, UNAVAILABLE, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+          case BUSY,
+              OWNER_BUSY,
+              UNAVAILABLE,
+              KEY_MISSING,
+              KEY_AMBIGUOUS,
+              KEY_UNFIT,
+              UNSUPPORTED,
+              MESSAGE_TOO_LONG ->
               true;
         };
   }

@@ -20,6 +20,8 @@ final class FailureMapper {
       case UNAVAILABLE, WITHDRAWN -> new Failure.TokenUnavailable();
       case KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT -> new Failure.KeyUnavailable(key.id());
       case UNSUPPORTED -> new Failure.MechanismNotSupported(key.spec());
+      // MacService answers for the messages of callers. All other messages are short.
+      case MESSAGE_TOO_LONG -> new Failure.TokenUnavailable();
     };
   }
 
@@ -36,7 +38,13 @@ final class FailureMapper {
         case OWNER_BUSY -> new Failure.TokenBusy(Failure.Bound.OF_CALLER);
         case LATE -> new Failure.DeadlineExceeded();
         case STOPPED -> new Failure.Stopping();
-        case UNAVAILABLE, WITHDRAWN, KEY_MISSING, KEY_AMBIGUOUS, KEY_UNFIT, UNSUPPORTED ->
+        case UNAVAILABLE,
+            WITHDRAWN,
+            KEY_MISSING,
+            KEY_AMBIGUOUS,
+            KEY_UNFIT,
+            UNSUPPORTED,
+            MESSAGE_TOO_LONG ->
             new Failure.TokenUnavailable();
       };
     }

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// A token that injects faults in front of a real token, and counts calls.
 public final class FaultyToken implements Token {
   public static final long CKR_GENERAL_ERROR = 0x05;
+  public static final long CKR_DATA_LEN_RANGE = 0x21;
   public static final long CKR_DEVICE_ERROR = 0x30;
   public static final long CKR_DEVICE_REMOVED = 0x32;
   public static final long CKR_KEY_SIZE_RANGE = 0x62;
