@@ -151,8 +151,9 @@ static void run() {
                 "INVALID_KEY_USAGE");
 
   request = hmacd.request();
-  request.set_message(std::string(4097, 'm'));
-  check_refused("a message of 4097 bytes is refused", hmacd.generate(request), grpc::INVALID_ARGUMENT, "INVALID_FIELD");
+  request.set_message(std::string(65537, 'm'));
+  check_refused("a message of 65537 bytes is refused", hmacd.generate(request), grpc::INVALID_ARGUMENT,
+                "MESSAGE_TOO_LONG");
 
   check_refused("a caller without a certificate is refused",
                 list_keys(connect(env("HMACD_TARGET"), trust_from_env())), grpc::UNAVAILABLE, "");

@@ -93,10 +93,10 @@ func TestAlgorithmOfAnotherSpecIsRefused(t *testing.T) {
 	expectRefusal(t, err, codes.InvalidArgument, "INVALID_KEY_USAGE")
 }
 
-func TestMessageOf4097BytesIsRefused(t *testing.T) {
+func TestMessageOf65537BytesIsRefused(t *testing.T) {
 	hmacd := start(t)
-	_, err := hmacd.generate(t.Context(), hmacd.keyID, make([]byte, 4097), sha256)
-	expectRefusal(t, err, codes.InvalidArgument, "INVALID_FIELD")
+	_, err := hmacd.generate(t.Context(), hmacd.keyID, make([]byte, 65537), sha256)
+	expectRefusal(t, err, codes.InvalidArgument, "MESSAGE_TOO_LONG")
 }
 
 func TestCallerWithoutCertificateIsRefused(t *testing.T) {

@@ -72,6 +72,8 @@ final class AwsErrors {
           AwsError.of(
               "InvalidKeyUsageException",
               "Algorithm " + algorithm + " is incompatible with key spec " + spec + ".");
+      case Failure.MessageTooLong(var _, var maximum) ->
+          AwsError.validation("message: length must be at most " + maximum + " bytes");
       case Failure.ReservedMessage() ->
           AwsError.validation(
               "Message starts with 'hmacd check value v1' and a zero byte, which is reserved");

@@ -74,6 +74,7 @@ final class MacOperations {
         input.text("KeyId"),
         input.blob("Message"),
         MacAlgorithm.valueOf(input.text("MacAlgorithm")),
-        input.bool("DryRun"));
+        input.bool("DryRun"),
+        ModelLimits.MESSAGE_BYTES);
   }
 }

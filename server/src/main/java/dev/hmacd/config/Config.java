@@ -3,6 +3,7 @@ package dev.hmacd.config;
 import dev.hmacd.access.Rule;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.token.KeyTypeSetting;
+import dev.hmacd.token.MessageLengthTrial;
 import dev.hmacd.token.TokenSelector;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -57,7 +58,8 @@ public record Config(
 
   /// Limits of the gRPC edge.
   ///
-  /// @param maxRequestBytes maximum size of one message on the wire, with its encoding
+  /// @param maxRequestBytes maximum size of one request on the wire, with its encoding
+  /// @param maxMessageBytes maximum length of the message of a MAC
   /// @param maxIncompleteBytes maximum size of all partially received requests together
   /// @param maxStreams maximum number of calls in flight on one connection
   /// @param transfer timeout of an unfinished HTTP/2 frame, and of an answer that the client does
@@ -66,6 +68,7 @@ public record Config(
   /// @param drain maximum time that a stop waits for calls in flight
   public record Limits(
       int maxRequestBytes,
+      int maxMessageBytes,
       int maxIncompleteBytes,
       int maxMetadataBytes,
       int maxStreams,
@@ -79,7 +82,19 @@ public record Config(
       Duration keepAlive,
       Duration keepAliveTimeout,
       Duration minClientKeepAlive,
-      Duration drain) {}
+      Duration drain) {
+    /// Least value of `maxMessageBytes`.
+    public static final int MIN_MESSAGE_BYTES = 4096;
+
+    /// Greatest value of `maxMessageBytes`.
+    public static final int MAX_MESSAGE_BYTES = 1 << 20;
+
+    /// A trial of the longest message with a token.
+    public MessageLengthTrial messageLengthTrial() {
+      return new MessageLengthTrial(
+          "grpc.limits.max_message_bytes", MIN_MESSAGE_BYTES, maxMessageBytes);
+    }
+  }
 
   /// Settings of the AWS KMS edge.
   ///

@@ -14,6 +14,13 @@ final class EdgeSections {
   private static final Duration SECOND = Duration.ofSeconds(1);
   private static final Duration DAY = Duration.ofHours(24);
 
+  /// Default of `max_message_bytes`, if `max_request_bytes` permits it.
+  private static final int DEFAULT_MESSAGE_BYTES = 65_536;
+
+  /// Bound on all fields of a MAC request but the message, in bytes: a key id of 2048 characters in
+  /// UTF-8, a MAC of 6144 bytes, and the field numbers.
+  private static final int OTHER_FIELDS_BYTES = 16_384;
+
   private EdgeSections() {}
 
   /// Reads the section `grpc`.
@@ -72,9 +79,11 @@ final class EdgeSections {
   }
 
   private static Config.Limits limits(Section section) {
+    int maxRequestBytes = section.number("max_request_bytes", 131_072, 16_384, 1 << 24);
     Config.Limits limits =
         new Config.Limits(
-            section.number("max_request_bytes", 131_072, 16_384, 1 << 24),
+            maxRequestBytes,
+            maxMessageBytes(section, maxRequestBytes),
             section.number("max_incomplete_bytes", 1 << 24, 262_144, 1 << 30),
             section.number("max_metadata_bytes", 8192, 1024, 1 << 20),
             section.number("max_streams_per_connection", 256, 1, 100_000),
@@ -97,6 +106,29 @@ final class EdgeSections {
     }
     section.done();
     return limits;
+  }
+
+  /// The longest message is a part of a request. The least maximum is that of AWS KMS, so that a
+  /// message that one edge accepts is not too long for the other.
+  private static int maxMessageBytes(Section section, int maxRequestBytes) {
+    int least = Config.Limits.MIN_MESSAGE_BYTES;
+    int most = Math.max(least, maxRequestBytes - OTHER_FIELDS_BYTES);
+    int bytes =
+        section.number(
+            "max_message_bytes",
+            Math.min(DEFAULT_MESSAGE_BYTES, most),
+            least,
+            Config.Limits.MAX_MESSAGE_BYTES);
+    if (bytes > most) {
+      section.problem(
+          "max_message_bytes",
+          "must be at most "
+              + most
+              + ": max_request_bytes, less "
+              + OTHER_FIELDS_BYTES
+              + " bytes for the other fields of a request");
+    }
+    return bytes;
   }
 
   /// Reads the section `aws_kms`.

@@ -124,7 +124,7 @@ public final class GrpcServer implements AutoCloseable {
     this.unknownMethods = new UnknownMethods(starter);
     this.services =
         List.of(
-            new MacGrpcService(useCases.macs()).definition(starter),
+            new MacGrpcService(useCases.macs(), limits.maxMessageBytes()).definition(starter),
             new KeyGrpcService(useCases).definition(starter),
             new AccessKeyGrpcService(useCases.accessKeys()).definition(starter),
             new RandomGrpcService(useCases.random()).definition(starter),

@@ -18,9 +18,12 @@ import io.grpc.ServerServiceDefinition;
 /// Serves `hmacd.v1.MacService`: passes each request to its use case, and encodes the result.
 final class MacGrpcService {
   private final MacService macs;
+  private final int maxMessageBytes;
 
-  MacGrpcService(MacService macs) {
+  /// @param maxMessageBytes maximum length of a message
+  MacGrpcService(MacService macs, int maxMessageBytes) {
     this.macs = macs;
+    this.maxMessageBytes = maxMessageBytes;
   }
 
   ServerServiceDefinition definition(CallStarter starter) {
@@ -90,9 +93,10 @@ final class MacGrpcService {
                     .build()));
   }
 
-  private static MacRequest macRequest(
+  private MacRequest macRequest(
       String keyId, byte[] message, MacAlgorithm algorithm, boolean dryRun) {
-    return new MacRequest(keyId, message, ProtoConverter.algorithm(algorithm), dryRun);
+    return new MacRequest(
+        keyId, message, ProtoConverter.algorithm(algorithm), dryRun, maxMessageBytes);
   }
 
   private static void refuseUnserved(int grantTokens, boolean keyVersion) {

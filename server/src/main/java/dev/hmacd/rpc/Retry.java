@@ -93,6 +93,7 @@ enum Retry {
           Failure.Denied _,
           Failure.InvalidField _,
           Failure.UnknownField(),
+          Failure.MessageTooLong _,
           Failure.MethodNotFound(),
           Failure.ServiceNotFound(),
           Failure.GrantTokensNotServed(),

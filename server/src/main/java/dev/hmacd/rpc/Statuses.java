@@ -81,6 +81,15 @@ final class Statuses {
               Code.RESOURCE_EXHAUSTED,
               "the request has " + given + " bytes, the maximum is " + maximum,
               Map.of("maximum", Integer.toString(maximum)));
+      case Failure.MessageTooLong(var given, var maximum) ->
+          new Mapping(
+              Code.INVALID_ARGUMENT,
+              "message: length must be at most "
+                  + maximum
+                  + " bytes; the request has "
+                  + given
+                  + " bytes",
+              Map.of("maximum", Integer.toString(maximum), "given", Integer.toString(given)));
       case Failure.MethodNotFound() ->
           new Mapping(Code.UNIMPLEMENTED, "there is no such method", Map.of());
       case Failure.ServiceNotFound() ->

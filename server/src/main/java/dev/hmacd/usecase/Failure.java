@@ -22,6 +22,7 @@ public sealed interface Failure {
       case InvalidField _ -> "INVALID_FIELD";
       case UnknownField() -> "UNKNOWN_FIELD";
       case RequestTooLong _ -> "REQUEST_TOO_LONG";
+      case MessageTooLong _ -> "MESSAGE_TOO_LONG";
       case MethodNotFound() -> "METHOD_NOT_FOUND";
       case ServiceNotFound() -> "SERVICE_NOT_FOUND";
       case GrantTokensNotServed() -> "GRANT_TOKENS_NOT_SUPPORTED";
@@ -62,8 +63,8 @@ public sealed interface Failure {
   /// A field breaks a rule of the contract.
   ///
   /// @param field name of the field in the contract, e.g. `message`
-  /// @param rule the rule, e.g. `length must be 1 to 4096 bytes`
-  /// @param given the value or length in the request, e.g. `4097 bytes`; empty if the error text
+  /// @param rule the rule, e.g. `length must be 1 to 6144 bytes`
+  /// @param given the value or length in the request, e.g. `6145 bytes`; empty if the error text
   ///   does not repeat it
   record InvalidField(String field, String rule, String given) implements Failure {
     public InvalidField(String field, String rule) {
@@ -78,6 +79,17 @@ public sealed interface Failure {
   ///
   /// @param given length of the request in bytes
   record RequestTooLong(long given, int maximum) implements Failure {}
+
+  /// The message of a MAC is longer than `maximum` bytes.
+  ///
+  /// @param given length of the message in bytes
+  record MessageTooLong(int given, int maximum) implements Failure {
+    /// The failure of a message that the token refuses. The token reports no limit: it is certainly
+    /// less than the length of this message.
+    static MessageTooLong forTheToken(int given) {
+      return new MessageTooLong(given, given - 1);
+    }
+  }
 
   /// The requested method does not exist.
   record MethodNotFound() implements Failure {}

@@ -62,6 +62,15 @@ public final class FieldValidation {
     length(field, length(value), min, max, "characters");
   }
 
+  /// Requires that the length of the message of a MAC is within limits. Another failure than for
+  /// other fields: the maximum is a setting of the daemon, and a client can act upon it.
+  static void message(int length, int max) {
+    if (length > max) {
+      throw new Refusal(new Failure.MessageTooLong(length, max));
+    }
+    require(length > 0, "message", "must have 1 byte or more");
+  }
+
   static void bytes(String field, int length, int max) {
     length(field, length, 1, max, "bytes");
   }

@@ -49,10 +49,10 @@ public final class MacService {
         call,
         key,
         request,
-        new MacCompletion(call, key, reply) {
+        new MacCompletion(call, key, request, reply) {
           @Override
           void computed(byte[] mac) {
-            end(request, mac);
+            end(mac);
           }
         });
   }
@@ -69,11 +69,11 @@ public final class MacService {
         call,
         key,
         request,
-        new MacCompletion(call, key, reply) {
+        new MacCompletion(call, key, request, reply) {
           @Override
           void computed(byte[] expected) {
             if (MessageDigest.isEqual(expected, mac)) {
-              end(request, expected);
+              end(expected);
             } else {
               fail(new Failure.InvalidMac());
             }
@@ -91,7 +91,7 @@ public final class MacService {
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         trustOnFirstUse
-            .withCheckValue(key.entry(), call.owner())
+            .withCheckValue(key.entry(), call.owner(), request.message().length)
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
@@ -149,15 +149,17 @@ public final class MacService {
   private abstract class MacCompletion implements Completion<byte[]> {
     private final Call call;
     private final AuthorizedKey key;
+    private final MacRequest request;
     private final Reply<MacResult> reply;
 
     /// The failure of the access decision that a lane repeated before the operation. A lane writes
     /// this field before it fails the operation with [TokenException.Kind#WITHDRAWN].
     private volatile @Nullable Failure withdrawal;
 
-    MacCompletion(Call call, AuthorizedKey key, Reply<MacResult> reply) {
+    MacCompletion(Call call, AuthorizedKey key, MacRequest request, Reply<MacResult> reply) {
       this.call = call;
       this.key = key;
+      this.request = request;
       this.reply = reply;
     }
 
@@ -169,7 +171,7 @@ public final class MacService {
       computed(mac);
     }
 
-    void end(MacRequest request, byte[] mac) {
+    void end(byte[] mac) {
       if (request.isDryRun()) {
         fail(new Failure.DryRun());
       } else {
@@ -209,7 +211,10 @@ public final class MacService {
         reply.fail(refusal);
         return;
       }
-      Failure failure = FailureMapper.of(cause, key.entry());
+      Failure failure =
+          cause.kind() == TokenException.Kind.MESSAGE_TOO_LONG
+              ? Failure.MessageTooLong.forTheToken(request.message().length)
+              : FailureMapper.of(cause, key.entry());
       if (failure instanceof Failure.KeyUnavailable) {
         unavailableKeys.markUnavailable(key.entry().id());
       }

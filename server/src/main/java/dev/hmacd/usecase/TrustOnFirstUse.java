@@ -38,7 +38,7 @@ final class TrustOnFirstUse {
 
   /// Maximum number of calls of all owners that wait for check values; one owner may have half of
   /// this number. A waiting call uses memory until the check value is stored, even after its caller
-  /// disconnected.
+  /// disconnected. So a call with a long message counts for several calls ([SignRequest#pieces]).
   private static final int MAX_WAITING = 1024;
 
   private final KeyWriter registry;
@@ -60,11 +60,13 @@ final class TrustOnFirstUse {
   ///
   /// @param key a key without a check value
   /// @param owner the principal whose quotas of the token and the registry count the operation
+  /// @param messageBytes length of the message that the call holds meanwhile
   /// @return a future that can fail with a [TokenException] or a [RegistryException]; the caller
   ///   must not complete it
-  CompletableFuture<Key> withCheckValue(Key key, Owner owner) {
-    if (waitingOfAll.incrementAndGet() > MAX_WAITING) {
-      waitingOfAll.decrementAndGet();
+  CompletableFuture<Key> withCheckValue(Key key, Owner owner, int messageBytes) {
+    int calls = SignRequest.pieces(messageBytes);
+    if (waitingOfAll.addAndGet(calls) > MAX_WAITING) {
+      waitingOfAll.addAndGet(-calls);
       refusals.refused(waiting);
       return CompletableFuture.failedFuture(
           new TokenException(
@@ -74,8 +76,8 @@ final class TrustOnFirstUse {
                   + " in total)"));
     }
     String principal = owner.principal();
-    if (!waiting.tryHold(principal, 1)) {
-      waitingOfAll.decrementAndGet();
+    if (!waiting.tryHold(principal, calls)) {
+      waitingOfAll.addAndGet(-calls);
       refusals.refused(waiting);
       return CompletableFuture.failedFuture(
           new TokenException(
@@ -87,8 +89,8 @@ final class TrustOnFirstUse {
     return storedOnce(key, owner)
         .whenComplete(
             (_, _) -> {
-              waiting.release(principal, 1);
-              waitingOfAll.decrementAndGet();
+              waiting.release(principal, calls);
+              waitingOfAll.addAndGet(-calls);
             });
   }
 

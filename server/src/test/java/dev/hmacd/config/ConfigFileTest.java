@@ -47,6 +47,26 @@ final class ConfigFileTest {
     return ConfigFile.read(Files.writeString(folder.resolve("hmacd.yaml"), yaml));
   }
 
+  /// A configuration of an older version has no `max_message_bytes`, and stays valid.
+  @ParameterizedTest
+  @CsvSource({
+    "131072, 65536",
+    "81920, 65536",
+    "81919, 65535",
+    "20480, 4096",
+    "16384, 4096",
+    "16777216, 65536"
+  })
+  void longestMessageFitsInTheLongestRequestByDefault(int maxRequestBytes, int maxMessageBytes)
+      throws Exception {
+    Config config =
+        read(
+            "grpc: {unix_socket: {path: s}, limits: {max_request_bytes: %d, max_incomplete_bytes: %d}}\n"
+                    .formatted(maxRequestBytes, 1 << 26)
+                + REST);
+    assertThat(config.grpc().limits().maxMessageBytes()).isEqualTo(maxMessageBytes);
+  }
+
   @Test
   void everyValueIsReadAsWritten() throws Exception {
     Config config =
@@ -58,7 +78,8 @@ final class ConfigFileTest {
               unix_socket: {path: hmacd.sock, mode: rwxrwxrwx}
               reflection: true
               limits:
-                max_request_bytes: 16384
+                max_request_bytes: 32768
+                max_message_bytes: 16384
                 max_incomplete_bytes: 262144
                 max_metadata_bytes: 1024
                 max_streams_per_connection: 1
@@ -118,6 +139,7 @@ final class ConfigFileTest {
             """);
     var limits =
         new Config.Limits(
+            32768,
             16384,
             262144,
             1024,
@@ -304,9 +326,9 @@ final class ConfigFileTest {
               "grpc.unix_socket.x: unknown key; known keys: [mode, path]",
               "grpc.limits.x: unknown key; known keys: [connection_age, connection_idle, drain,"
                   + " handshake_timeout, keep_alive, keep_alive_timeout, max_call_time,"
-                  + " max_connections, max_handshakes, max_incomplete_bytes, max_metadata_bytes,"
-                  + " max_request_bytes, max_streams_per_connection, min_client_keep_alive,"
-                  + " transfer_timeout]",
+                  + " max_connections, max_handshakes, max_incomplete_bytes, max_message_bytes,"
+                  + " max_metadata_bytes, max_request_bytes, max_streams_per_connection,"
+                  + " min_client_keep_alive, transfer_timeout]",
               "grpc.x: unknown key; known keys: [limits, listen, reflection, tls, unix_socket]",
               "aws_kms.tls.client_ca: unknown key; known keys: [certificate, private_key]",
               "aws_kms.limits.x: unknown key; known keys: [connection_idle, handshake_timeout,"
@@ -425,6 +447,7 @@ final class ConfigFileTest {
               unix_socket: {path: s}
               limits:
                 max_request_bytes: 16383
+                max_message_bytes: 4095
                 max_incomplete_bytes: 262143
                 max_metadata_bytes: 1048577
                 max_connections: 1.0
@@ -440,6 +463,7 @@ final class ConfigFileTest {
                 + REST,
             new String[] {
               "grpc.limits.max_request_bytes: must be a whole number from 16384 to 16777216",
+              "grpc.limits.max_message_bytes: must be a whole number from 4096 to 1048576",
               "grpc.limits.max_incomplete_bytes: must be a whole number from 262144 to 1073741824",
               "grpc.limits.max_metadata_bytes: must be a whole number from 1024 to 1048576",
               "grpc.limits.max_connections: must be a whole number from 1 to 1000000",
@@ -451,6 +475,18 @@ final class ConfigFileTest {
               "grpc.limits.keep_alive: " + duration("1s", "86400s"),
               "grpc.limits.keep_alive_timeout: " + duration("1s", "86400s"),
               "grpc.limits.min_client_keep_alive: " + duration("1s", "86400s"),
+            }),
+        argumentSet(
+            "longest message above the longest request",
+            """
+            grpc:
+              unix_socket: {path: s}
+              limits: {max_request_bytes: 81919, max_message_bytes: 65536}
+            """
+                + REST,
+            new String[] {
+              "grpc.limits.max_message_bytes: must be at most 65535: max_request_bytes, less 16384"
+                  + " bytes for the other fields of a request",
             }),
         argumentSet(
             "bound of all requests below the longest request",

@@ -144,10 +144,10 @@ final class BadRequestTest {
     return Stream.of(
         generate("no message", invalid, "INVALID_FIELD message", b -> b.clearMessage()),
         generate(
-            "message of 4097 bytes",
+            "message of 65537 bytes",
             invalid,
-            "INVALID_FIELD message",
-            b -> b.setMessage(ByteString.copyFrom(new byte[4097]))),
+            "MESSAGE_TOO_LONG",
+            b -> b.setMessage(ByteString.copyFrom(new byte[65_537]))),
         generate(
             "algorithm of another spec",
             invalid,
@@ -532,8 +532,10 @@ final class BadRequestTest {
   static Stream<Arguments> limits() {
     return Stream.of(
         limit(
-            "message: length must be 1 to 4096 bytes; the request has 4097 bytes",
-            () -> admin.generateMac(key, new byte[4097], MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
+            "mac: length must be 1 to 6144 bytes; the request has 6145 bytes",
+            () ->
+                admin.verifyMac(
+                    key, new byte[1], new byte[6145], MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_256)),
         limit(
             "key_id: length must be 1 to 2048 characters; the request has 2049 characters",
             () -> admin.describe("k".repeat(2049))),

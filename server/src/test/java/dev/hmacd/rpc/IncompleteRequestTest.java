@@ -215,7 +215,7 @@ final class IncompleteRequestTest {
       byte[] longest = message(0, request(ByteString.copyFrom(new byte[120_000])));
       other.call(1, PATH).data(1, longest);
       assertThat(other.end(1).withoutText())
-          .isEqualTo(new End.Answered(Code.INVALID_ARGUMENT, "INVALID_FIELD", ""));
+          .isEqualTo(new End.Answered(Code.INVALID_ARGUMENT, "MESSAGE_TOO_LONG", ""));
     }
   }
 

@@ -343,10 +343,10 @@ final class ShapeLimitsTest {
     return List.of(
         grpc(
             "GenerateMac: message",
-            4096,
+            65_536,
             n -> admin.generateMac(key, new byte[n], algorithm),
             "OK",
-            "INVALID_FIELD message"),
+            "MESSAGE_TOO_LONG"),
         aws(
             "GenerateMac",
             "Message",

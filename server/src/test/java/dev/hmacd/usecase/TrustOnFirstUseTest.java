@@ -100,20 +100,20 @@ final class TrustOnFirstUseTest {
           tokens.submit(
               greedy, token.info().serial(), session -> session.random(1), true, deadline);
       gate.awaitEntered();
-      var mine = firstUse.withCheckValue(key(), greedy);
+      var mine = firstUse.withCheckValue(key(), greedy, 1);
       for (int i = 1; i < QUEUE; i++) {
         var _ =
             tokens.submit(
                 greedy, token.info().serial(), session -> session.random(1), true, deadline);
       }
-      assertThat(firstUse.withCheckValue(key, greedy))
+      assertThat(firstUse.withCheckValue(key, greedy, 1))
           .failsWithin(LONG)
           .withThrowableThat()
           .havingCause()
           .isInstanceOfSatisfying(
               TokenException.class,
               e -> assertThat(e.kind()).isEqualTo(TokenException.Kind.OWNER_BUSY));
-      var others = firstUse.withCheckValue(key, other);
+      var others = firstUse.withCheckValue(key, other, 1);
       assertThat(others).isNotDone();
       gate.release();
       assertThat(held).succeedsWithin(LONG);
@@ -130,9 +130,9 @@ final class TrustOnFirstUseTest {
     var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
     Key key = key();
     try (var gate = token.blocking(Call.SIGN)) {
-      var mine = firstUse.withCheckValue(key, greedy);
+      var mine = firstUse.withCheckValue(key, greedy, 1);
       gate.awaitEntered();
-      var others = firstUse.withCheckValue(key, other);
+      var others = firstUse.withCheckValue(key, other, 1);
       var unfinished = new CompletableFuture<Void>();
       while (!registry.writer().forOwner(greedy, () -> unfinished).isCompletedExceptionally()) {}
       gate.release();
@@ -157,17 +157,37 @@ final class TrustOnFirstUseTest {
     try (var gate = token.blocking(Call.SIGN)) {
       for (int owner = 0; owner < 2; owner++) {
         for (int i = 0; i < 512; i++) {
-          taken.add(firstUse.withCheckValue(key, owner(owner)));
+          taken.add(firstUse.withCheckValue(key, owner(owner), 1));
         }
         if (owner == 0) {
           gate.awaitEntered();
-          assertRefused(firstUse.withCheckValue(key, owner(0)), TokenException.Kind.OWNER_BUSY);
+          assertRefused(firstUse.withCheckValue(key, owner(0), 1), TokenException.Kind.OWNER_BUSY);
         }
       }
-      assertRefused(firstUse.withCheckValue(key, owner(2)), TokenException.Kind.BUSY);
+      assertRefused(firstUse.withCheckValue(key, owner(2), 1), TokenException.Kind.BUSY);
     }
     assertThat(taken).allSatisfy(each -> assertThat(each).succeedsWithin(LONG));
-    assertThat(firstUse.withCheckValue(key, owner(2))).succeedsWithin(LONG);
+    assertThat(firstUse.withCheckValue(key, owner(2), 1)).succeedsWithin(LONG);
+  }
+
+  /// A waiting call holds its message.
+  @Test
+  void callWithALongMessageCountsForSeveralCalls() throws TokenException {
+    var firstUse = new TrustOnFirstUse(registry.writer(), tokens);
+    Key key = key();
+    List<CompletableFuture<Key>> taken = new ArrayList<>();
+    try (var gate = token.blocking(Call.SIGN)) {
+      for (int i = 0; i < 32; i++) {
+        taken.add(firstUse.withCheckValue(key, owner(0), 65_536));
+      }
+      gate.awaitEntered();
+      assertRefused(firstUse.withCheckValue(key, owner(0), 1), TokenException.Kind.OWNER_BUSY);
+      taken.add(firstUse.withCheckValue(key, owner(1), 511 * 4096));
+      assertRefused(firstUse.withCheckValue(key, owner(1), 4097), TokenException.Kind.BUSY);
+      taken.add(firstUse.withCheckValue(key, owner(1), 4096));
+    }
+    assertThat(taken).allSatisfy(each -> assertThat(each).succeedsWithin(LONG));
+    assertThat(firstUse.withCheckValue(key, owner(0), 65_536)).succeedsWithin(LONG);
   }
 
   private static Owner owner(int uid) {

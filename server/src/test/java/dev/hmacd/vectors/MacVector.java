@@ -16,7 +16,7 @@ record MacVector(
     String messageHex,
     String macHex,
     boolean valid) {
-  private static final int MAX_MESSAGE_BYTES = 4096;
+  private static final int MAX_MESSAGE_BYTES = 65_536;
 
   byte[] key() {
     return HexFormat.of().parseHex(keyHex);

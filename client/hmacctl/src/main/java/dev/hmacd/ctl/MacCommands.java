@@ -18,9 +18,9 @@ import java.util.Optional;
 
 /// The commands `generate-mac` and `verify-mac`.
 final class MacCommands {
-  // One byte more than the contract allows, so that the daemon refuses longer input: only the
+  // One byte more than the contract allows, so that each daemon refuses longer input: only the
   // daemon has the rule.
-  private static final int MESSAGE_BYTES = 4096 + 1;
+  private static final int MESSAGE_BYTES = (1 << 20) + 1;
   private static final int MAC_BYTES = 6144 + 1;
   private static final String FILE_BYTES = "fileb://";
 
@@ -28,9 +28,9 @@ final class MacCommands {
       Option.required(
           "--message",
           "TEXT",
-          "The message, 1 to 4096 bytes: text in UTF-8, fileb://PATH for the bytes of a file, or -"
-              + " for all of standard input. AWS CLI v2 reads text here as base64. hmacctl does"
-              + " not.");
+          "The message, at least 1 byte and at most the daemon's maximum, 65536 bytes by default:"
+              + " text in UTF-8, fileb://PATH for the bytes of a file, or - for all of standard"
+              + " input. AWS CLI v2 reads text here as base64. hmacctl does not.");
   private static final Option MAC_ALGORITHM =
       Option.required("--mac-algorithm", "ALGORITHM", "The algorithm of the key's spec:")
           .of(List.of("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"));
@@ -98,7 +98,7 @@ final class MacCommands {
       }
       return Optional.of(Answers.verification(client.verifyMac(keyId, message, algorithm, mac)));
     } catch (HmacdException e) {
-      throw e.reason() == ErrorReason.INVALID_FIELD
+      throw isTooLong(e)
           ? explained(e, message)
           : MacLength.explained(e, arguments.get(MAC), mac, algorithm);
     }
@@ -107,17 +107,21 @@ final class MacCommands {
   /// Explains the refusal of a message of [#MESSAGE_BYTES] or more. hmacctl reads at most this
   /// number of bytes, so the daemon's text may have the wrong length.
   private static RuntimeException explained(HmacdException failure, byte[] message) {
-    if (failure.reason() != ErrorReason.INVALID_FIELD
-        || message.length != MESSAGE_BYTES
-        || !failure.metadata().getOrDefault("field", "").equals("message")) {
+    if (!isTooLong(failure) || message.length != MESSAGE_BYTES) {
       return failure;
     }
     return new CommandException(
         ExitCode.REFUSED,
-        "INVALID_FIELD: message: "
-            + failure.metadata().getOrDefault("rule", "too long")
-            + "; --message has more bytes",
+        failure.reason()
+            + ": at most "
+            + failure.metadata().getOrDefault("maximum", "unknown")
+            + " bytes; --message has more bytes",
         "Send a shorter message, or the MAC of a hash of the message.");
+  }
+
+  private static boolean isTooLong(HmacdException failure) {
+    return failure.reason() == ErrorReason.MESSAGE_TOO_LONG
+        || failure.reason() == ErrorReason.REQUEST_TOO_LONG;
   }
 
   private static byte[] message(String message, Terminal terminal) {

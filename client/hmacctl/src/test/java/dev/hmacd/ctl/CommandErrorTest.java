@@ -256,18 +256,11 @@ class CommandErrorTest {
 
   @Test
   void tooLongMessageHasTheLimitAndNoLengthOfItsReadPart() {
-    daemon.failing(
-        1,
-        Code.INVALID_ARGUMENT,
-        "INVALID_FIELD",
-        "field",
-        "message",
-        "rule",
-        "length must be 1 to 4096 bytes");
+    daemon.failing(1, Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LONG", "maximum", "131072");
     Ctl.Result result =
         Ctl.run(
             environment,
-            new ByteArrayInputStream("x".repeat(100_000).getBytes(UTF_8)),
+            new ByteArrayInputStream("x".repeat(1_100_000).getBytes(UTF_8)),
             "generate-mac",
             "--key-id",
             KEY,
@@ -279,7 +272,7 @@ class CommandErrorTest {
         .isEqualTo(
             failed(
                 5,
-                "INVALID_FIELD: message: length must be 1 to 4096 bytes; --message has more bytes",
+                "REQUEST_TOO_LONG: at most 131072 bytes; --message has more bytes",
                 "Send a shorter message, or the MAC of a hash of the message."));
   }
 

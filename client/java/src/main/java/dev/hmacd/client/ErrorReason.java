@@ -71,6 +71,9 @@ public enum ErrorReason {
   /// The token has no mechanism for the key spec. Metadata: `key_spec`.
   MECHANISM_NOT_SUPPORTED,
 
+  /// The message is longer than the daemon or the token allows. Metadata: `maximum` and `given`, in
+  /// bytes.
+  MESSAGE_TOO_LONG,
   /// The request is longer than the daemon allows. Metadata: `maximum`, in bytes.
   REQUEST_TOO_LONG,
   /// The memory for partially received requests is full, or the caller's principal has its maximum

@@ -79,7 +79,8 @@ public final class HmacdClient implements AutoCloseable {
 
   /// Computes the MAC of a message.
   ///
-  /// @param message 1 to 4096 bytes; for a longer message, compute the MAC of its hash
+  /// @param message 1 byte or more; the daemon's maximum is 65536 bytes by default. For a longer
+  ///   message, compute the MAC of its hash
   /// @param algorithm the algorithm of the key's spec
   public Mac generateMac(String keyId, byte[] message, MacAlgorithm algorithm) {
     return macCalls.generate(keyId, message, algorithm);
@@ -102,7 +103,7 @@ public final class HmacdClient implements AutoCloseable {
   /// [ErrorReason#KMS_INVALID_MAC], so that a caller cannot ignore the result. The daemon compares
   /// the full length; a truncated MAC does not match.
   ///
-  /// @param message 1 to 4096 bytes
+  /// @param message as in [#generateMac]
   /// @param algorithm the algorithm of the key's spec
   /// @param mac 1 to 6144 bytes
   /// @return the key, the algorithm and the key version of the verification
