@@ -199,7 +199,7 @@ public final class Daemon implements AutoCloseable {
     Map<String, DaemonKey> probeKeys = ownKeys.probeKeys();
     DaemonKeySetup.AccessKeyMaster master = ownKeys.accessKeyMaster();
     useCases.accessKeys().start(master.key(), master.holders());
-    tokens.start(probeKeys);
+    tokens.start(probeKeys, config.grpc().limits().messageLengthTrial());
     recovery.recoverAll();
     deletion.start();
     loops.start();

@@ -53,9 +53,9 @@ final class CheckCommand implements Command {
     List<Candidate> found = new TokenSetup(config, list).find();
     found.forEach(this::token);
     List<Opened> opened = new StartCheck(config, found, list, Clock.systemUTC()).run();
+    var probeKeys = new ProbeKeyCheck(list, config.grpc().limits().messageLengthTrial());
     for (Opened each : opened) {
-      each.probeKey()
-          .ifPresent(probe -> new ProbeKeyCheck(list).run(each.candidate().token(), probe));
+      each.probeKey().ifPresent(probe -> probeKeys.run(each.candidate().token(), probe));
     }
     if (!list.preventsStart()) {
       for (Opened each : opened) {

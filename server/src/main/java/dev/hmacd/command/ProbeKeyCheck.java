@@ -3,18 +3,21 @@ package dev.hmacd.command;
 import dev.hmacd.LostRegistryDetector;
 import dev.hmacd.key.DaemonKey;
 import dev.hmacd.token.HealthCheck;
+import dev.hmacd.token.MessageLengthTrial;
 import dev.hmacd.token.Token;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenSession;
 import java.security.MessageDigest;
 
-/// Checks the probe key on a token: its object, and its known answer. The daemon starts even with a
-/// wrong probe key, but the token is then out of service.
+/// Checks the probe key on a token: its object, its known answer, and the longest message. The
+/// daemon starts even with a wrong probe key, but the token is then out of service.
 final class ProbeKeyCheck {
   private final Checklist list;
+  private final MessageLengthTrial longest;
 
-  ProbeKeyCheck(Checklist list) {
+  ProbeKeyCheck(Checklist list, MessageLengthTrial longest) {
     this.list = list;
+    this.longest = longest;
   }
 
   /// @param probe the registry's record of the probe key
@@ -40,10 +43,19 @@ final class ProbeKeyCheck {
       } else {
         list.passed("probe key", TokenExtractionCheck.attributes(found.getFirst().attributes()));
         knownAnswer(session, probe);
+        longestMessage(session, probe);
       }
     } catch (TokenException e) {
       list.tolerated("probe key", String.valueOf(e.getMessage()));
     }
+  }
+
+  private void longestMessage(TokenSession session, DaemonKey probe) throws TokenException {
+    longest
+        .run(session, probe.object())
+        .ifPresentOrElse(
+            limitation -> list.warned("longest message", limitation),
+            () -> list.passed("longest message", longest.max() + " bytes"));
   }
 
   private void knownAnswer(TokenSession session, DaemonKey probe) throws TokenException {

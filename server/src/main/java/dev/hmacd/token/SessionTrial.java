@@ -6,6 +6,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /// Opens a session on a separate thread, so that a token that hangs does not block the start of
 /// other tokens.
@@ -17,10 +18,19 @@ public final class SessionTrial {
   /// @param limit maximum wait
   /// @throws TokenException if the token does not open a session within the limit
   public static void run(Token token, Duration limit) throws TokenException {
+    run(token, limit, _ -> {});
+  }
+
+  /// As [#run(Token, Duration)], with further trials in the session.
+  ///
+  /// @param trials must not throw
+  static void run(Token token, Duration limit, Consumer<TokenSession> trials)
+      throws TokenException {
     CompletableFuture<Boolean> trial = new CompletableFuture<>();
     Runnable open =
         () -> {
-          try (TokenSession _ = token.open()) {
+          try (TokenSession session = token.open()) {
+            trials.accept(session);
             trial.complete(true);
           } catch (TokenException | RuntimeException | Error e) {
             trial.completeExceptionally(e);

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -140,6 +141,15 @@ public final class TokenPool implements AutoCloseable {
   /// @param healthCheckKeys the health check key of each token, by serial number of the token;
   ///   while a token lacks its health check key, no key of the token is reported as missing
   public void start(Map<String, DaemonKey> healthCheckKeys) throws TokenException {
+    start(healthCheckKeys, null);
+  }
+
+  /// As [#start(Map)], but also tries the longest message with each token. Logs a warning if a
+  /// token does not take the message.
+  ///
+  /// @param longest null for no trial
+  public void start(Map<String, DaemonKey> healthCheckKeys, @Nullable MessageLengthTrial longest)
+      throws TokenException {
     for (Member member : members) {
       DaemonKey key = healthCheckKeys.get(member.serial());
       if (key != null) {
@@ -150,7 +160,14 @@ public final class TokenPool implements AutoCloseable {
     int opened = 0;
     for (Member member : members) {
       try {
-        open(member);
+        DaemonKey key = healthCheckKeys.get(member.serial());
+        open(
+            member,
+            session -> {
+              if (key != null && longest != null) {
+                tryLongest(member, session, longest, key);
+              }
+            });
         opened++;
       } catch (TokenException e) {
         failure = failure == null ? e : TokenException.decisive(failure, e);
@@ -169,12 +186,36 @@ public final class TokenPool implements AutoCloseable {
     members.forEach(member -> member.lanes.start());
   }
 
-  private void open(Member member) throws TokenException {
-    if (members.size() == 1) {
-      member.lanes.open();
+  private void open(Member member, Consumer<TokenSession> trials) throws TokenException {
+    if (members.size() > 1) {
+      SessionTrial.run(member.token, member.limit, trials);
       return;
     }
-    SessionTrial.run(member.token, member.limit);
+    member.lanes.open();
+    try {
+      SessionTrial.run(member.token, member.limit, trials);
+    } catch (TokenException e) {
+      // The session of the first lane is open: the token may have no further session.
+      log.atDebug().setCause(e).log("Longest message not tried: no further session");
+    }
+  }
+
+  private static void tryLongest(
+      Member member, TokenSession session, MessageLengthTrial longest, DaemonKey key) {
+    try {
+      longest
+          .run(session, key.object())
+          .ifPresent(
+              limitation ->
+                  log.atWarn()
+                      .addKeyValue("token_serial", member.serial())
+                      .addKeyValue("reason", limitation)
+                      .log("Token does not take the longest message"));
+    } catch (TokenException e) {
+      log.atDebug()
+          .setCause(e)
+          .log("Longest message not tried; the health check reports the fault");
+    }
   }
 
   /// Starts the health checks.
