@@ -7,10 +7,12 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 
+	hmacd "hmacd.dev/client/go"
 	hmacdv1 "hmacd.dev/client/go/hmacd/v1"
 )
 
@@ -22,55 +24,43 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string) error {
-	conn, err := connect(fromEnv())
+	client, err := hmacd.New(hmacd.ConfigFromEnv())
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	keys := hmacdv1.NewKeyServiceClient(conn)
-	macs := hmacdv1.NewMacServiceClient(conn)
+	defer client.Close()
 
-	keyID, message := "", []byte("pay 100 EUR to account 4711")
+	name, message := "", []byte("pay 100 EUR to account 4711")
 	if len(arguments) == 2 {
-		keyID, message = arguments[0], []byte(arguments[1])
+		name, message = arguments[0], []byte(arguments[1])
 	} else {
-		created, err := keys.CreateKey(ctx, &hmacdv1.CreateKeyRequest{KeySpec: hmacdv1.KeySpec_KEY_SPEC_HMAC_256})
+		// The stubs of all services work over the client.
+		created, err := hmacdv1.NewKeyServiceClient(client).CreateKey(ctx,
+			&hmacdv1.CreateKeyRequest{KeySpec: hmacdv1.KeySpec_KEY_SPEC_HMAC_256})
 		if err != nil {
 			return err
 		}
-		keyID = created.GetKeyMetadata().GetKeyId()
-		fmt.Println("key", keyID)
+		name = created.GetKeyMetadata().GetKeyId()
+		fmt.Println("key", name)
 	}
 
-	generated, err := macs.GenerateMac(ctx, &hmacdv1.GenerateMacRequest{
-		KeyId:        keyID,
-		Message:      message,
-		MacAlgorithm: hmacdv1.MacAlgorithm_MAC_ALGORITHM_HMAC_SHA_256,
-	})
+	key := client.Key(name, hmacd.HMACSHA256)
+	mac, err := key.Generate(ctx, message)
 	if err != nil {
 		return err
 	}
-	fmt.Println("mac", hex.EncodeToString(generated.GetMac()))
+	fmt.Println("mac", hex.EncodeToString(mac))
 
-	// An answer without an error means that the MAC is correct. No field needs a check.
-	request := &hmacdv1.VerifyMacRequest{
-		KeyId:        keyID,
-		Message:      message,
-		MacAlgorithm: hmacdv1.MacAlgorithm_MAC_ALGORITHM_HMAC_SHA_256,
-		Mac:          generated.GetMac(),
-	}
-	if _, err := macs.VerifyMac(ctx, request); err != nil {
+	// Without an error, the MAC is right.
+	if err := key.Verify(ctx, message, mac); err != nil {
 		return err
 	}
 	fmt.Println("verified")
 
-	request.Message = append([]byte("not "), message...)
-	_, err = macs.VerifyMac(ctx, request)
-	switch reason(err) {
-	case "KMS_INVALID_MAC":
-		fmt.Println("refused", reason(err))
-		return nil
-	default: // Another error does not mean that the MAC is wrong. Success is a fault here.
+	err = key.Verify(ctx, append([]byte("not "), message...), mac)
+	if !errors.Is(err, hmacd.ErrInvalidMAC) { // Another error is no verdict. Success is a fault here.
 		return fmt.Errorf("a changed message was not refused: %w", err)
 	}
+	fmt.Println("refused", err)
+	return nil
 }

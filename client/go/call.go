@@ -1,0 +1,205 @@
+package hmacd
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+)
+
+// Invoke makes a unary call of hmacd for the stubs of package hmacdv1. MAC operations, random bytes
+// and reads are repeated; changes are attempted once. The error is an [*Error].
+func (c *Client) Invoke(ctx context.Context, method string, request, answer any, options ...grpc.CallOption) error {
+	return c.call(ctx, operation{method: method, request: request, answer: answer, options: options})
+}
+
+// operation is a call of the daemon's API.
+type operation struct {
+	method          string
+	request, answer any
+	options         []grpc.CallOption
+	undamaged       func() bool // checks the answer; nil if it has no checksum
+}
+
+// repeatable returns whether a repetition is harmless.
+func (o operation) repeatable() bool {
+	name := path.Base(o.method)
+	switch name {
+	case "GenerateMac", "VerifyMac", "GenerateRandom":
+		return true
+	}
+	for _, read := range []string{"Describe", "List", "Get"} {
+		if strings.HasPrefix(name, read) {
+			return true
+		}
+	}
+	return false
+}
+
+// call makes attempts until one succeeds, or no other is allowed.
+func (c *Client) call(ctx context.Context, o operation) error {
+	ctx, ended := c.config.Observer.Start(ctx, strings.TrimPrefix(o.method, "/"))
+	target, attempts, err := c.attempts(ctx, o)
+	ended(Observation{Target: target, Attempts: attempts, Err: err})
+	if err != nil { // A nil *Error would not be a nil error.
+		return err
+	}
+	return nil
+}
+
+// attempts returns the target of the last attempt, and the number of attempts.
+func (c *Client) attempts(ctx context.Context, o operation) (target string, attempt int, _ *Error) {
+	if !c.gate.enter() {
+		return "", 0, &Error{Reason: ReasonClosed, Text: errClosing.Error()}
+	}
+	defer c.gate.leave()
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+
+	retries := retries{budget: c.budget, random: c.random, repeatable: o.repeatable()}
+	lease := c.picker.take(time.Now(), -1)
+	for mayHaveRun := false; ; {
+		attempt++
+		target = c.targets[lease.target].address.text
+		failure := c.attempt(ctx, lease, o)
+		if failure == nil {
+			if attempt == 1 {
+				c.budget.give()
+			}
+			return target, attempt, nil
+		}
+		mayHaveRun = mayHaveRun || failure.mayHaveRun
+		next := retries.after(*failure, c.picker.hasUsable(time.Now()))
+		if !next.again || endsWithin(ctx, next.wait) {
+			return target, attempt, failure.error(target, attempt, mayHaveRun)
+		}
+		if !sleep(ctx, next.wait) {
+			ended := failure.endedBy(ctx)
+			return target, attempt, ended.error(target, attempt, mayHaveRun)
+		}
+		if next.sameTarget {
+			lease = c.picker.retake(time.Now(), lease.target)
+		} else {
+			lease = c.picker.take(time.Now(), lease.target)
+		}
+	}
+}
+
+// limit returns the context of a call: it ends after the timeout, and when the client is closed.
+func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancelTimeout := context.WithTimeout(ctx, c.config.Timeout)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.closing, func() { cancel(errClosing) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		cancelTimeout()
+	}
+}
+
+// attempt makes one attempt, and returns nil after a success.
+func (c *Client) attempt(ctx context.Context, l lease, o operation) *failure {
+	target := c.targets[l.target]
+	channel := target.acquire()
+	defer channel.release()
+	f := c.invoke(ctx, channel, l, o)
+	if f == nil {
+		channel.problems.last.Store(nil)
+		c.picker.end(time.Now(), l, answered)
+		return nil
+	}
+	c.picker.end(time.Now(), l, f.verdict())
+	if f.reason == ReasonUnauthenticated {
+		c.reconnect(target, channel)
+	}
+	return f
+}
+
+func (c *Client) invoke(call context.Context, channel *channel, l lease, o operation) *failure {
+	ctx := call
+	if l.hasOther {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(call, c.config.AttemptTimeout)
+		defer cancel()
+	}
+	ctx, sent := withSentFlag(ctx)
+	var trailer metadata.MD
+	options := append(o.options[:len(o.options):len(o.options)], grpc.WaitForReady(l.waits), grpc.Trailer(&trailer))
+	err := channel.conn.Invoke(ctx, o.method, o.request, o.answer, options...)
+	if err == nil {
+		if o.undamaged != nil && !o.undamaged() {
+			f := damage(trailer)
+			return &f
+		}
+		return nil
+	}
+	f := failureOf(err, trailer, sent.Load())
+	f.complete(call, channel.problems.last.Load(), l.hasOther)
+	if tooLong, isTooLong := f.cause.(*MessageTooLongError); isTooLong {
+		if request, isProto := o.request.(proto.Message); isProto {
+			tooLong.Size = proto.Size(request)
+		}
+	}
+	return &f
+}
+
+// complete corrects the classification with the end of the call, the attempt timeout, and the state
+// of the connection.
+func (f *failure) complete(call context.Context, problem *connectProblem, hasAttemptTimeout bool) {
+	switch {
+	case !f.answered && call.Err() != nil:
+		*f = f.endedBy(call)
+	case f.reason == ReasonDeadlineExceeded && hasAttemptTimeout && call.Err() == nil:
+		f.transport, f.text = true, "no answer within the attempt timeout"
+	case !f.answered && f.reason == ReasonCancelled:
+		f.reason, f.text = ReasonConnectionFailed, "the peer cancelled the call"
+	}
+	if f.reached || !f.transport && f.reason != ReasonDeadlineExceeded {
+		return
+	}
+	switch {
+	case problem != nil && problem.tls:
+		f.reason, f.text = ReasonTLSFailed, problem.text
+	case problem != nil:
+		f.reason, f.text = ReasonConnectionFailed, problem.text
+	case f.transport:
+		f.reason = ReasonConnectionFailed
+	}
+}
+
+// endedBy returns the failure of an attempt that ended with the context of the call.
+func (f failure) endedBy(call context.Context) failure {
+	f.transport, f.answered, f.cause = false, false, context.Cause(call)
+	switch {
+	case errors.Is(f.cause, errClosing):
+		f.reason, f.text, f.cause = ReasonClosed, errClosing.Error(), nil
+	case errors.Is(f.cause, context.DeadlineExceeded):
+		f.reason, f.text = ReasonDeadlineExceeded, "no answer before the deadline of the call"
+	default:
+		f.reason, f.text = ReasonCancelled, "the caller cancelled the call"
+	}
+	return f
+}
+
+// endsWithin returns whether the deadline of the call is at the end of the wait, or before.
+func endsWithin(call context.Context, wait time.Duration) bool {
+	deadline, _ := call.Deadline()
+	return time.Until(deadline) <= wait
+}
+
+// sleep returns false if the call ended first.
+func sleep(call context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return call.Err() == nil
+	case <-call.Done():
+		return false
+	}
+}

@@ -1,0 +1,105 @@
+package hmacd
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// closeTimeout is the time that Close waits for the calls in flight.
+const closeTimeout = 5 * time.Second
+
+var errClosing = errors.New("the client is closed")
+
+// Client makes calls of hmacd. It is safe for concurrent use: create one, and share it. It is also a
+// [grpc.ClientConnInterface], with the same deadlines, retries and errors, for all stubs of package
+// hmacdv1:
+//
+//	keys := hmacdv1.NewKeyServiceClient(client)
+type Client struct {
+	config       Config
+	targets      []*target
+	picker       *picker
+	budget       *budget
+	random       func() float64
+	closeTimeout time.Duration
+
+	filesMu sync.Mutex // held from a read of the PEM files until the targets use them
+	renewal *renewal   // guarded by filesMu; nil without a target host:port
+
+	gate      *gate
+	closing   context.Context // ends the calls in flight, and the check of the files
+	endCalls  context.CancelCauseFunc
+	closeOnce sync.Once
+	files     sync.WaitGroup // the check of the files
+}
+
+var _ grpc.ClientConnInterface = (*Client)(nil)
+
+// New checks the settings and reads the PEM files. It does not connect. The error is an [*Error] with
+// the reason INVALID_ARGUMENT; its text has the name and the value of the setting. [Client.Close] is
+// necessary.
+func New(config Config) (*Client, error) {
+	config, addresses, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	if config.Observer == nil {
+		config.Observer = noObserver{}
+	}
+	c := &Client{
+		config: config, picker: newPicker(len(addresses), rand.Float64), budget: newBudget(),
+		random: rand.Float64, closeTimeout: closeTimeout, gate: newGate(),
+	}
+	c.closing, c.endCalls = context.WithCancelCause(context.Background())
+	if err := c.open(addresses); err != nil {
+		c.closeTargets()
+		return nil, err
+	}
+	if c.renewal != nil {
+		c.files.Go(c.checkFiles)
+	}
+	return c, nil
+}
+
+// Key binds a name and an algorithm, without a call. The name is a key id, a key ARN, an alias name
+// or an alias ARN.
+func (c *Client) Key(name string, algorithm Algorithm) *Key {
+	return &Key{client: c, name: name, algorithm: algorithm}
+}
+
+// Close refuses new calls with [ErrClosed], waits up to 5 s for the calls in flight, and cancels the
+// others. It returns nil. Further calls of Close wait for the first.
+func (c *Client) Close() error {
+	c.closeOnce.Do(func() {
+		c.gate.close()
+		limit := time.NewTimer(c.closeTimeout)
+		defer limit.Stop()
+		select {
+		case <-c.gate.drained:
+		case <-limit.C:
+		}
+		c.endCalls(errClosing)
+		<-c.gate.drained
+		c.files.Wait()
+		c.closeTargets()
+	})
+	return nil
+}
+
+// NewStream fails: hmacd has no streams.
+func (c *Client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "hmacd has no streams")
+}
+
+func (c *Client) closeTargets() {
+	for _, target := range c.targets {
+		target.close()
+	}
+}

@@ -1,0 +1,20 @@
+// Package hmacd is a client of hmacd, a daemon that computes HMACs under keys in an HSM.
+//
+// A [Client] is created once and shared:
+//
+//	client, err := hmacd.New(hmacd.ConfigFromEnv())
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
+//	key := client.Key("alias/orders", hmacd.HMACSHA256)
+//	mac, err := key.Generate(ctx, message)
+//
+// [Key.Verify] has three outcomes. Without an error, the MAC is right. With [ErrInvalidMAC], the MAC
+// is wrong. Any other error is no verdict: do not treat it as a wrong MAC, and not as a right one.
+//
+// Each call has a deadline, is repeated on another daemon where that is safe, and has CRC32C
+// checksums in both directions. client/BEHAVIOR.md of the repository has the rules.
+package hmacd
+
+const version = "0.1.0"

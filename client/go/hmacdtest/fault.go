@@ -1,0 +1,90 @@
+package hmacdtest
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	hmacd "hmacd.dev/client/go"
+)
+
+// Fault is a fault of one MAC call. The zero value is none.
+type Fault struct {
+	before  func(context.Context) error // runs instead of the call if it fails
+	damages bool                        // the CRC32C of the answer
+}
+
+// Fail fails the call with a reason of the daemon, for example [hmacd.ReasonTokenUnavailable].
+func Fail(reason hmacd.Reason) Fault { return FailWith(refusal(reason)) }
+
+// FailWith fails the call with an error of gRPC, for example one without a reason.
+func FailWith(err error) Fault {
+	return Fault{before: func(context.Context) error { return err }}
+}
+
+// Late delays the answer.
+func Late(delay time.Duration) Fault {
+	return Fault{before: func(ctx context.Context) error {
+		select {
+		case <-time.After(delay):
+			return nil
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}}
+}
+
+// NoAnswer gives no answer until the deadline of the attempt.
+func NoAnswer() Fault {
+	return Fault{before: func(ctx context.Context) error {
+		<-ctx.Done()
+		return status.FromContextError(ctx.Err()).Err()
+	}}
+}
+
+// DamagedCRC32C damages the checksum of the MAC, and for VerifyMac the check of the message.
+func DamagedCRC32C() Fault { return Fault{damages: true} }
+
+func (f Fault) apply(ctx context.Context) error {
+	if f.before == nil {
+		return nil
+	}
+	return f.before(ctx)
+}
+
+// refusal returns the daemon's error with a reason.
+func refusal(reason hmacd.Reason) error {
+	refused, err := status.New(codeOf(reason), "ordered by the test").WithDetails(
+		&errdetails.ErrorInfo{Reason: string(reason), Domain: "hmacd.dev"})
+	if err != nil { // An ErrorInfo is always a valid detail.
+		panic(err)
+	}
+	return refused.Err()
+}
+
+// codeOf returns the code of a reason in error_reason.proto.
+func codeOf(reason hmacd.Reason) codes.Code {
+	switch reason {
+	case hmacd.ReasonUnauthenticated:
+		return codes.Unauthenticated
+	case hmacd.ReasonAccessDenied:
+		return codes.PermissionDenied
+	case hmacd.ReasonKeyNotFound:
+		return codes.NotFound
+	case hmacd.ReasonKeyNotUsable, hmacd.ReasonDryRunOperation:
+		return codes.FailedPrecondition
+	case hmacd.ReasonTokenBusy, hmacd.ReasonRegistryBusy, hmacd.ReasonMemoryBusy, hmacd.ReasonRequestTooLong:
+		return codes.ResourceExhausted
+	case hmacd.ReasonTokenUnavailable, hmacd.ReasonKeyUnavailable, hmacd.ReasonRegistryUnavailable, hmacd.ReasonStopping:
+		return codes.Unavailable
+	case hmacd.ReasonDeadlineExceeded:
+		return codes.DeadlineExceeded
+	case hmacd.ReasonInternal:
+		return codes.Internal
+	default:
+		return codes.InvalidArgument
+	}
+}

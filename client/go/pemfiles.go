@@ -1,0 +1,69 @@
+package hmacd
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"time"
+)
+
+// pemFiles are the contents of the three files of the client's TLS.
+type pemFiles struct{ ca, cert, key []byte }
+
+func readPEMFiles(c Config) (pemFiles, error) {
+	var files pemFiles
+	for _, file := range []struct {
+		setting, path string
+		content       *[]byte
+	}{
+		{"CAFile", c.CAFile, &files.ca},
+		{"CertFile", c.CertFile, &files.cert},
+		{"KeyFile", c.KeyFile, &files.key},
+	} {
+		if file.path == "" {
+			return files, fmt.Errorf("%s is empty, but a target host:port needs it", file.setting)
+		}
+		content, err := os.ReadFile(file.path)
+		if err != nil {
+			return files, fmt.Errorf("%s is not readable: %w", file.setting, err)
+		}
+		*file.content = content
+	}
+	return files, nil
+}
+
+func (f pemFiles) equal(other pemFiles) bool {
+	return bytes.Equal(f.ca, other.ca) && bytes.Equal(f.cert, other.cert) && bytes.Equal(f.key, other.key)
+}
+
+// tlsConfig checks the files: PEM, the key belongs to the certificate, and the certificate has not
+// ended. The error has no content of the key's file.
+func (f pemFiles) tlsConfig(now time.Time) (*tls.Config, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(f.ca) {
+		return nil, fmt.Errorf("CAFile has no certificate in PEM")
+	}
+	if isEncrypted(f.key) {
+		return nil, fmt.Errorf("KeyFile has an encrypted private key: decrypt it, and restrict the file to the user of this process")
+	}
+	certificate, err := tls.X509KeyPair(f.cert, f.key)
+	if err != nil {
+		return nil, fmt.Errorf("CertFile and KeyFile are not a certificate with its private key in PEM: %w", err)
+	}
+	if end := certificate.Leaf.NotAfter; now.After(end) {
+		return nil, fmt.Errorf("the certificate of CertFile ended at %s", end.UTC().Format(time.RFC3339))
+	}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}}, nil
+}
+
+func isEncrypted(content []byte) bool {
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,76 @@
+package hmacd
+
+import "time"
+
+const (
+	firstBackOff   = 50 * time.Millisecond
+	longestBackOff = time.Second
+)
+
+// retries decides after each failed attempt of one call whether another attempt follows.
+type retries struct {
+	budget     *budget
+	random     func() float64 // in [0, 1)
+	repeatable bool           // whether a repetition of the call is harmless
+
+	failures                int
+	damaged, authentication bool // whether the one retry of the reason is used
+}
+
+// next is the decision after a failed attempt.
+type next struct {
+	again      bool
+	wait       time.Duration
+	sameTarget bool // after new credentials
+}
+
+// after decides after the failure f. hasUsable is whether a target is usable now.
+func (r *retries) after(f failure, hasUsable bool) next {
+	r.failures++
+	if !r.repeatable || f.forbidden {
+		return next{}
+	}
+	decision, repeats := r.byReason(f, hasUsable)
+	if !repeats || f.reached && !r.budget.take() {
+		return next{}
+	}
+	return decision
+}
+
+func (r *retries) byReason(f failure, hasUsable bool) (decision next, repeats bool) {
+	decision.again = true
+	switch {
+	case f.transport:
+		if !hasUsable { // A peer that refuses each attempt at once would get all attempts at once.
+			decision.wait = r.backOff()
+		}
+		return decision, true
+	case f.reason == ReasonChecksumMismatch:
+		repeats, r.damaged = !r.damaged, true
+		return decision, repeats
+	case f.reason == ReasonUnauthenticated:
+		repeats, r.authentication = !r.authentication, true
+		decision.sameTarget = true
+		return decision, repeats
+	}
+	switch f.reason {
+	case ReasonTokenUnavailable, ReasonKeyUnavailable, ReasonRegistryUnavailable,
+		ReasonTokenBusy, ReasonRegistryBusy, ReasonMemoryBusy:
+		decision.wait = r.backOff()
+		if f.retryDelay != nil {
+			decision.wait = *f.retryDelay
+		}
+		return decision, true
+	default:
+		return next{}, false
+	}
+}
+
+// backOff returns a random time with full jitter.
+func (r *retries) backOff() time.Duration {
+	limit := longestBackOff
+	if shift := r.failures - 1; shift < 5 {
+		limit = firstBackOff << shift
+	}
+	return time.Duration(r.random() * float64(min(limit, longestBackOff)))
+}
