@@ -20,6 +20,13 @@ var (
 	ErrDeadlineExceeded = errors.New("hmacd: the deadline passed")
 )
 
+// NoVerdict returns whether err is or wraps an error of this package that is no verdict about a MAC,
+// for example an outage. Answer it with 503, not with 401.
+func NoVerdict(err error) bool {
+	var failed *Error
+	return errors.As(err, &failed) && failed.Reason != ReasonKMSInvalidMAC
+}
+
 // Error is the error of all calls and of [New]. Branch on Reason, not on the text.
 type Error struct {
 	// Reason is the daemon's reason or a local reason.

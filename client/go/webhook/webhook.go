@@ -1,0 +1,169 @@
+// Package webhook signs and verifies webhooks with keys of hmacd, in the formats of GitHub, Stripe,
+// Slack and Standard Webhooks. All of them use HMAC_SHA_256.
+//
+// hmacd's limit applies to the signed content, which is the body with a prefix of the format:
+// [hmacd.Config.MaxMessageBytes], normally 4096 bytes.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	hmacd "hmacd.dev/client/go"
+)
+
+const (
+	// tolerance is the largest difference to a time stamp, in both directions.
+	tolerance = 300 * time.Second
+	// maxSignatures limits the calls for one webhook. A sender has two signatures while it changes its
+	// secret.
+	maxSignatures = 8
+)
+
+// Scheme is a format of signatures. It is safe for concurrent use.
+type Scheme struct{ format format }
+
+// The formats.
+var (
+	// GitHub has X-Hub-Signature-256. It has no time stamp, and thus no protection against replay.
+	GitHub = Scheme{github{}}
+	// Stripe has Stripe-Signature.
+	Stripe = Scheme{stripe{}}
+	// Slack has X-Slack-Signature and X-Slack-Request-Timestamp.
+	Slack = Scheme{slack{}}
+	// Standard has webhook-id, webhook-timestamp and webhook-signature (standardwebhooks.com).
+	Standard = Scheme{standard{}}
+)
+
+// Message is a webhook to sign.
+type Message struct {
+	// Body is the body of the request, byte for byte as it is sent.
+	Body []byte
+	// ID identifies the webhook. Only Standard has one: required there, without a dot.
+	ID string
+	// Time is the time stamp. The zero value means now. GitHub has none.
+	Time time.Time
+}
+
+// format is the part of a scheme that differs.
+type format interface {
+	// content returns the signed bytes.
+	content(s stamp, body []byte) []byte
+	// write sets the headers of a signature.
+	write(h http.Header, s stamp, mac []byte)
+	// read returns the stamp and the signatures. The error says which header is missing or malformed.
+	read(h http.Header) (stamp, [][]byte, error)
+	// check refuses a stamp that the format cannot have.
+	check(s stamp) error
+}
+
+// stamp has the signed values beside the body, as in the headers. They are empty if the format has
+// none.
+type stamp struct{ id, time string }
+
+// Sign returns the headers with the signature. The error is an [*hmacd.Error].
+func (s Scheme) Sign(ctx context.Context, key *hmacd.Key, m Message) (http.Header, error) {
+	if err := checkKeys(key); err != nil {
+		return nil, err
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	stamp := stamp{id: m.ID, time: strconv.FormatInt(m.Time.Unix(), 10)}
+	if err := s.format.check(stamp); err != nil {
+		return nil, &hmacd.Error{Reason: hmacd.ReasonInvalidArgument, Text: err.Error()}
+	}
+	mac, err := key.Generate(ctx, s.format.content(stamp, m.Body))
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	s.format.write(header, stamp, mac)
+	return header, nil
+}
+
+// Verify returns nil if one of the keys has made one of the signatures, and the time stamp is at most
+// 300 s old or early. The error matches [hmacd.ErrInvalidMAC] if a header is missing or malformed,
+// the time stamp is out of tolerance, or no key has made a signature. If no key matches, and there is
+// no verdict for one of them, the error is that of the call. All errors are [*hmacd.Error].
+func (s Scheme) Verify(ctx context.Context, header http.Header, body []byte, keys ...*hmacd.Key) error {
+	return s.verifyAt(ctx, time.Now(), header, body, keys)
+}
+
+func (s Scheme) verifyAt(ctx context.Context, now time.Time, header http.Header, body []byte, keys []*hmacd.Key) error {
+	if err := checkKeys(keys...); err != nil {
+		return err
+	}
+	stamp, macs, err := s.format.read(header)
+	if err == nil {
+		err = s.format.check(stamp)
+	}
+	if err == nil {
+		err = checkTime(now, stamp.time)
+	}
+	if err == nil && len(macs) > maxSignatures {
+		err = fmt.Errorf("more than %d signatures", maxSignatures)
+	}
+	if err != nil {
+		return invalidMAC(err.Error())
+	}
+	return verifyAny(ctx, keys, s.format.content(stamp, body), macs)
+}
+
+// verifyAny makes a call for each pair of a key and a signature, until one matches.
+func verifyAny(ctx context.Context, keys []*hmacd.Key, content []byte, macs [][]byte) error {
+	var noVerdict error
+	for _, key := range keys {
+		for _, mac := range macs {
+			err := key.Verify(ctx, content, mac)
+			if err == nil {
+				return nil
+			}
+			if !errors.Is(err, hmacd.ErrInvalidMAC) && noVerdict == nil {
+				noVerdict = err
+			}
+		}
+	}
+	if noVerdict != nil {
+		return noVerdict
+	}
+	return invalidMAC("no key has made the signature")
+}
+
+func checkKeys(keys ...*hmacd.Key) error {
+	if len(keys) == 0 {
+		return &hmacd.Error{Reason: hmacd.ReasonInvalidArgument, Text: "no key"}
+	}
+	for _, key := range keys {
+		if key.Algorithm() != hmacd.HMACSHA256 {
+			return &hmacd.Error{
+				Reason: hmacd.ReasonInvalidArgument,
+				Text:   fmt.Sprintf("the algorithm of a key is %v, but webhooks have HMAC_SHA_256", key.Algorithm()),
+			}
+		}
+	}
+	return nil
+}
+
+// checkTime accepts the empty text of a format without a time stamp.
+func checkTime(now time.Time, text string) error {
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 40)
+	if err != nil {
+		return errors.New("the time stamp is not a number of seconds")
+	}
+	if age := now.Sub(time.Unix(int64(seconds), 0)); age.Abs() > tolerance {
+		return fmt.Errorf("the time stamp differs from now by more than %v", tolerance)
+	}
+	return nil
+}
+
+func invalidMAC(text string) error {
+	return &hmacd.Error{Reason: hmacd.ReasonKMSInvalidMAC, Text: text}
+}
