@@ -1,0 +1,86 @@
+// Package hmacdjwt signs and verifies JSON Web Tokens (RFC 7519) with keys of hmacd, for
+// github.com/golang-jwt/jwt/v5:
+//
+//	token, err := hmacdjwt.Sign(ctx, "k1", key, claims)
+//	parsed, err := jwt.Parse(token, hmacdjwt.Keyfunc(ctx, map[string]*hmacd.Key{"k1": key}))
+//
+// It does not change the registered signing methods of golang-jwt.
+//
+// An outage is an error of [hmacd.NoVerdict], and matches [jwt.ErrTokenUnverifiable]. It never
+// matches [jwt.ErrTokenSignatureInvalid].
+package hmacdjwt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	hmacd "hmacd.dev/client/go"
+)
+
+// Errors of [Keyfunc] for a refused token. Parse wraps them in [jwt.ErrTokenUnverifiable].
+var (
+	ErrUnknownKID = errors.New("hmacdjwt: the kid of the token is not allowed")
+	ErrAlgorithm  = errors.New("hmacdjwt: the alg of the token is not that of the key")
+	ErrCritical   = errors.New("hmacdjwt: the token has critical extensions, and none is supported")
+)
+
+// Sign returns a token with the claims and the header kid. The algorithm of the key decides alg:
+// HS256, HS384 or HS512. The signed part of a token must not be longer than
+// [hmacd.Config.MaxMessageBytes].
+func Sign(ctx context.Context, kid string, key *hmacd.Key, claims jwt.Claims) (string, error) {
+	method, err := methodOf(key)
+	if err != nil {
+		return "", err
+	}
+	token := jwt.NewWithClaims(method, claims)
+	token.Header["kid"] = kid
+	return token.SignedString(Bind(ctx, key))
+}
+
+// Keyfunc returns the function that verifies the signatures of tokens in Parse, with one call of
+// hmacd for each token. It allows the kids of the map only. A token with another kid, or with another
+// alg than that of its key, is refused without a call. The context applies to all calls of the
+// function: create it for each request.
+func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
+	keys = maps.Clone(keys)
+	return func(token *jwt.Token) (any, error) {
+		kid, _ := token.Header["kid"].(string)
+		key, allowed := keys[kid]
+		if !allowed {
+			return nil, ErrUnknownKID
+		}
+		method, err := methodOf(key)
+		if err != nil {
+			return nil, err
+		}
+		if token.Method.Alg() != method.Alg() {
+			return nil, ErrAlgorithm
+		}
+		if _, hasCritical := token.Header["crit"]; hasCritical {
+			return nil, ErrCritical
+		}
+		// Parse reports each error of a signing method as a bad signature. So the call is here, and the
+		// signing method only has its verdict.
+		signed := token.Raw[:strings.LastIndexByte(token.Raw, '.')]
+		err = key.Verify(ctx, []byte(signed), token.Signature)
+		if err != nil && !errors.Is(err, hmacd.ErrInvalidMAC) {
+			return nil, err
+		}
+		token.Method = method
+		return verdict{signed: signed, signature: string(token.Signature), err: err}, nil
+	}
+}
+
+func methodOf(key *hmacd.Key) (*SigningMethod, error) {
+	for _, method := range []*SigningMethod{HS256, HS384, HS512} {
+		if method.algorithm == key.Algorithm() {
+			return method, nil
+		}
+	}
+	return nil, fmt.Errorf("hmacdjwt: JSON Web Tokens have no algorithm %v", key.Algorithm())
+}
