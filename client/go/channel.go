@@ -29,10 +29,10 @@ type channel struct {
 }
 
 // newChannel does not connect. config is nil for a Unix socket.
-func newChannel(target address, config *tls.Config) (*channel, error) {
+func newChannel(target address, config *tls.Config, lookup lookup) (*channel, error) {
 	problems := &problems{}
 	conn, err := grpc.NewClient("hmacd:///"+authority(target),
-		grpc.WithResolvers(targetResolver{target, problems, net.DefaultResolver.LookupHost}),
+		grpc.WithResolvers(targetResolver{target, problems, lookup}),
 		grpc.WithTransportCredentials(transportCredentials(config, problems)),
 		grpc.WithAuthority(authority(target)),
 		grpc.WithContextDialer(dialer(target, problems)),

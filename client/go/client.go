@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type Client struct {
 	targets      []*target
 	picker       *picker
 	budget       *budget
+	lookup       lookup
 	random       func() float64
 	closeTimeout time.Duration
 
@@ -46,6 +48,10 @@ var _ grpc.ClientConnInterface = (*Client)(nil)
 // the reason INVALID_ARGUMENT; its text has the name and the value of the setting. [Client.Close] is
 // necessary.
 func New(config Config) (*Client, error) {
+	return newClient(config, net.DefaultResolver.LookupHost)
+}
+
+func newClient(config Config, lookup lookup) (*Client, error) {
 	config, addresses, err := config.complete()
 	if err != nil {
 		return nil, err
@@ -55,7 +61,7 @@ func New(config Config) (*Client, error) {
 	}
 	c := &Client{
 		config: config, picker: newPicker(len(addresses), rand.Float64), budget: newBudget(),
-		random: rand.Float64, closeTimeout: closeTimeout, gate: newGate(),
+		lookup: lookup, random: rand.Float64, closeTimeout: closeTimeout, gate: newGate(),
 	}
 	c.closing, c.endCalls = context.WithCancelCause(context.Background())
 	if err := c.open(addresses); err != nil {

@@ -21,7 +21,7 @@ func (c *Client) open(addresses []address) error {
 		c.renewal = &renewal{current: files}
 	}
 	for _, address := range addresses {
-		target, err := newTarget(address, config)
+		target, err := newTarget(address, config, c.lookup)
 		if err != nil {
 			return err
 		}

@@ -32,8 +32,8 @@ func TestNewSetIsUsedAtItsSecondRead(t *testing.T) {
 	if r.observe(time.Now(), renewed, nil) == nil {
 		t.Fatal("the second read was not used")
 	}
-	if r.observe(time.Now(), renewed, nil) != nil || r.problem != nil {
-		t.Errorf("the current set was used again, or has a problem: %v", r.problem)
+	if r.observe(time.Now(), renewed, nil) != nil {
+		t.Error("the current set was used again")
 	}
 }
 
@@ -47,25 +47,32 @@ func TestSetThatStillChangesIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestBadSetIsNotUsedAndHasItsReason(t *testing.T) {
+func TestBadSetIsNotUsed(t *testing.T) {
 	authority := pki.NewAuthority(t)
-	good := setOf(t, authority, time.Hour)
-	mixed := pemFiles{ca: good.ca, cert: setOf(t, authority, time.Hour).cert, key: good.key}
+	good, renewed := setOf(t, authority, time.Hour), setOf(t, authority, time.Hour)
+	mixed := pemFiles{ca: good.ca, cert: renewed.cert, key: good.key}
 	r := renewal{current: good}
 	for range 3 {
 		if r.observe(time.Now(), mixed, nil) != nil {
 			t.Fatal("a certificate with the key of another was used")
 		}
 	}
-	if r.problem == nil {
-		t.Error("the bad set has no reason")
+	if r.demand(time.Now(), mixed, nil) != nil || !r.current.equal(good) {
+		t.Error("the bad set was used after UNAUTHENTICATED")
 	}
-	if r.observe(time.Now(), good, nil) != nil || r.problem != nil {
-		t.Errorf("the last good set is still in the files, but the problem is %v", r.problem)
+	r.observe(time.Now(), renewed, nil)
+	if r.observe(time.Now(), renewed, nil) == nil {
+		t.Error("the complete set was not used after the bad one")
 	}
-	missing := errors.New("missing")
-	if r.observe(time.Now(), pemFiles{}, missing) != nil || r.problem != missing {
-		t.Errorf("got %v", r.problem)
+}
+
+func TestUnreadableFilesStartAgain(t *testing.T) {
+	authority := pki.NewAuthority(t)
+	good, renewed := setOf(t, authority, time.Hour), setOf(t, authority, time.Hour)
+	r := renewal{current: good}
+	r.observe(time.Now(), renewed, nil)
+	if r.observe(time.Now(), pemFiles{}, errors.New("missing")) != nil || r.observe(time.Now(), renewed, nil) != nil {
+		t.Error("a set was used before two reads in a row")
 	}
 }
 

@@ -15,11 +15,14 @@ const (
 	lookupTimeout  = 5 * time.Second
 )
 
+// lookup returns the IP addresses of a host.
+type lookup func(ctx context.Context, host string) ([]string, error)
+
 // targetResolver looks up the name of a target, and again after each lost connection.
 type targetResolver struct {
 	address  address
 	problems *problems
-	lookup   func(ctx context.Context, host string) ([]string, error)
+	lookup   lookup
 }
 
 func (r targetResolver) Scheme() string { return "hmacd" }

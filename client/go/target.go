@@ -8,21 +8,22 @@ import (
 // target is one daemon with its current channel. It is safe for concurrent use.
 type target struct {
 	address address
+	lookup  lookup
 
 	mu      sync.Mutex
 	channel *channel    // guarded by mu, as config
 	config  *tls.Config // nil for a Unix socket
 }
 
-func newTarget(address address, config *tls.Config) (*target, error) {
+func newTarget(address address, config *tls.Config, lookup lookup) (*target, error) {
 	if address.isUnix() {
 		config = nil
 	}
-	channel, err := newChannel(address, config)
+	channel, err := newChannel(address, config, lookup)
 	if err != nil {
 		return nil, err
 	}
-	return &target{address: address, channel: channel, config: config}, nil
+	return &target{address: address, lookup: lookup, channel: channel, config: config}, nil
 }
 
 // acquire returns the current channel. The caller releases it.
@@ -58,7 +59,7 @@ func (t *target) reconnect(used *channel) error {
 }
 
 func (t *target) replace(config *tls.Config) error {
-	channel, err := newChannel(t.address, config)
+	channel, err := newChannel(t.address, config, t.lookup)
 	if err != nil {
 		return err
 	}

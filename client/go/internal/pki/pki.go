@@ -42,7 +42,8 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue makes a certificate for a server with the IP address host, and for a client. It ends after
+// Issue makes a certificate for a server with the IP address host or the name hmacd.test, and for a
+// client. It ends after
 // the lifetime, which may be negative.
 func (a *Authority) Issue(t testing.TB, host string, lifetime time.Duration) Pair {
 	t.Helper()
@@ -50,7 +51,7 @@ func (a *Authority) Issue(t testing.TB, host string, lifetime time.Duration) Pai
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "test"},
 		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(lifetime),
-		IPAddresses: []net.IP{net.ParseIP(host)},
+		IPAddresses: []net.IP{net.ParseIP(host)}, DNSNames: []string{"hmacd.test"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	cert, _ := sign(t, template, a.certificate, key, a.key)
