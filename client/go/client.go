@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // closeTimeout is the time that Close waits for the calls in flight.
@@ -101,7 +99,7 @@ func (c *Client) Close() error {
 
 // NewStream fails: hmacd has no streams.
 func (c *Client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, status.Error(codes.Unimplemented, "hmacd has no streams")
+	return nil, invalidArgument("hmacd has no streams")
 }
 
 func (c *Client) closeTargets() {

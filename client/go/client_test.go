@@ -3,6 +3,7 @@ package hmacd_test
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,7 @@ func TestInvalidArgumentsAreRefusedWithoutACall(t *testing.T) {
 	}
 	_, err := fake.Client(t).Key(keyName, 0).Generate(t.Context(), message)
 	expectError(t, err, hmacd.ReasonInvalidArgument)
+	expectError(t, key.Verify(t.Context(), message, make([]byte, 31)), hmacd.ReasonKMSInvalidMAC)
 	if fake.Calls() != 0 {
 		t.Errorf("%d calls", fake.Calls())
 	}
@@ -171,6 +173,62 @@ func TestDamageInTransitIsRepeatedOnce(t *testing.T) {
 				t.Errorf("%s: got %+v", name, got)
 			}
 		}
+	}
+}
+
+// answering is a server with fixed answers.
+type answering struct {
+	hmacdv1.UnimplementedMacServiceServer
+	generate *hmacdv1.GenerateMacResponse
+	verify   *hmacdv1.VerifyMacResponse
+}
+
+func (a answering) GenerateMac(context.Context, *hmacdv1.GenerateMacRequest) (*hmacdv1.GenerateMacResponse, error) {
+	return a.generate, nil
+}
+
+func (a answering) VerifyMac(context.Context, *hmacdv1.VerifyMacRequest) (*hmacdv1.VerifyMacResponse, error) {
+	return a.verify, nil
+}
+
+func TestAnswerThatIsNotConfirmedIsDamage(t *testing.T) {
+	const sha256, sha512 = hmacdv1.MacAlgorithm_MAC_ALGORITHM_HMAC_SHA_256, hmacdv1.MacAlgorithm_MAC_ALGORITHM_HMAC_SHA_512
+	mac := make([]byte, 32)
+	sum := crc32.Checksum(mac, crc32.MakeTable(crc32.Castagnoli))
+	call := func(server answering) (generated, verified error) {
+		key := newKey(t, hmacd.Config{Targets: []string{serve(t, server)}})
+		_, generated = key.Generate(t.Context(), message)
+		return generated, key.Verify(t.Context(), message, mac)
+	}
+	generated, verified := call(answering{
+		generate: &hmacdv1.GenerateMacResponse{Mac: mac, MacAlgorithm: sha256, MacCrc32C: sum, VerifiedMessageCrc32C: true},
+		verify:   &hmacdv1.VerifyMacResponse{MacValid: true, MacAlgorithm: sha256, VerifiedMessageCrc32C: true, VerifiedMacCrc32C: true},
+	})
+	if generated != nil || verified != nil {
+		t.Fatalf("got %v, %v", generated, verified)
+	}
+	for _, damaged := range []answering{
+		{generate: &hmacdv1.GenerateMacResponse{}, verify: &hmacdv1.VerifyMacResponse{}},
+		{
+			generate: &hmacdv1.GenerateMacResponse{Mac: mac, MacAlgorithm: sha256, MacCrc32C: sum + 1, VerifiedMessageCrc32C: true},
+			verify:   &hmacdv1.VerifyMacResponse{MacAlgorithm: sha256, VerifiedMessageCrc32C: true, VerifiedMacCrc32C: true},
+		},
+		{
+			generate: &hmacdv1.GenerateMacResponse{Mac: mac, MacAlgorithm: sha256, MacCrc32C: sum},
+			verify:   &hmacdv1.VerifyMacResponse{MacValid: true, MacAlgorithm: sha256, VerifiedMacCrc32C: true},
+		},
+		{
+			generate: &hmacdv1.GenerateMacResponse{Mac: mac[:31], MacAlgorithm: sha256, MacCrc32C: crc32.Checksum(mac[:31], crc32.MakeTable(crc32.Castagnoli)), VerifiedMessageCrc32C: true},
+			verify:   &hmacdv1.VerifyMacResponse{MacValid: true, MacAlgorithm: sha256, VerifiedMessageCrc32C: true},
+		},
+		{
+			generate: &hmacdv1.GenerateMacResponse{Mac: mac, MacAlgorithm: sha512, MacCrc32C: sum, VerifiedMessageCrc32C: true},
+			verify:   &hmacdv1.VerifyMacResponse{MacValid: true, MacAlgorithm: sha512, VerifiedMessageCrc32C: true, VerifiedMacCrc32C: true},
+		},
+	} {
+		generated, verified := call(damaged)
+		expectError(t, generated, hmacd.ReasonChecksumMismatch)
+		expectError(t, verified, hmacd.ReasonChecksumMismatch)
 	}
 }
 

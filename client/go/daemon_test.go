@@ -9,6 +9,7 @@ import (
 
 	hmacd "hmacd.dev/client/go"
 	hmacdv1 "hmacd.dev/client/go/hmacd/v1"
+	"hmacd.dev/client/go/hmacdtest"
 	"hmacd.dev/client/go/internal/pki"
 )
 
@@ -63,22 +64,43 @@ func TestDaemonServesItsUnixSocket(t *testing.T) {
 	}
 }
 
-func TestDaemonRefuses(t *testing.T) {
-	client, id := createKey(t, hmacdv1.KeySpec_KEY_SPEC_HMAC_256)
-	for name, test := range map[string]struct {
-		key     *hmacd.Key
-		message []byte
-		want    hmacd.Reason
-	}{
-		"unknown key":        {client.Key("00000000-0000-4000-8000-000000000000", hmacd.HMACSHA256), message, hmacd.ReasonKeyNotFound},
-		"no key":             {client.Key("", hmacd.HMACSHA256), message, hmacd.ReasonInvalidField},
-		"another algorithm":  {client.Key(id, hmacd.HMACSHA512), message, hmacd.ReasonInvalidKeyUsage},
-		"a reserved message": {client.Key(id, hmacd.HMACSHA256), []byte("hmacd check value v1\x00"), hmacd.ReasonReservedMessage},
-	} {
-		_, err := test.key.Generate(t.Context(), test.message)
-		got := expectError(t, err, test.want)
-		if got.RequestID == "" || got.MayHaveRun || got.Attempts != 1 {
-			t.Errorf("%s: got %+v", name, got)
+// TestDaemonAndFakeRefuseTheSame is the contract of the fake.
+func TestDaemonAndFakeRefuseTheSame(t *testing.T) {
+	daemon, id := createKey(t, hmacdv1.KeySpec_KEY_SPEC_HMAC_256)
+	fake := hmacdtest.Start(t, map[string]hmacdtest.Key{id: secretKeys[keyName]}).Client(t)
+	damaged := uint32(1)
+	for server, client := range map[string]*hmacd.Client{"daemon": daemon, "fake": fake} {
+		macs := hmacdv1.NewMacServiceClient(client)
+		for name, test := range map[string]struct {
+			key       string
+			algorithm hmacd.Algorithm
+			message   []byte
+			sum       *uint32
+			want      hmacd.Reason
+		}{
+			"unknown key":        {"00000000-0000-4000-8000-000000000000", hmacd.HMACSHA256, message, nil, hmacd.ReasonKeyNotFound},
+			"no key":             {"", hmacd.HMACSHA256, message, nil, hmacd.ReasonInvalidField},
+			"no algorithm":       {id, 0, message, nil, hmacd.ReasonInvalidField},
+			"another algorithm":  {id, hmacd.HMACSHA512, message, nil, hmacd.ReasonInvalidKeyUsage},
+			"empty message":      {id, hmacd.HMACSHA256, nil, nil, hmacd.ReasonInvalidField},
+			"long message":       {id, hmacd.HMACSHA256, make([]byte, 4097), nil, hmacd.ReasonInvalidField},
+			"damaged message":    {id, hmacd.HMACSHA256, message, &damaged, hmacd.ReasonChecksumMismatch},
+			"a reserved message": {id, hmacd.HMACSHA256, []byte("hmacd check value v1\x00"), nil, hmacd.ReasonReservedMessage},
+		} {
+			_, generated := macs.GenerateMac(t.Context(), &hmacdv1.GenerateMacRequest{
+				KeyId: test.key, MacAlgorithm: hmacdv1.MacAlgorithm(test.algorithm), Message: test.message, MessageCrc32C: test.sum,
+			})
+			_, verified := macs.VerifyMac(t.Context(), &hmacdv1.VerifyMacRequest{
+				KeyId: test.key, MacAlgorithm: hmacdv1.MacAlgorithm(test.algorithm), Message: test.message, MessageCrc32C: test.sum,
+				Mac: make([]byte, 32),
+			})
+			for method, err := range map[string]error{"GenerateMac": generated, "VerifyMac": verified} {
+				t.Run(server+" "+method+" "+name, func(t *testing.T) {
+					if got := expectError(t, err, test.want); got.RequestID == "" || got.MayHaveRun {
+						t.Errorf("got %+v", got)
+					}
+				})
+			}
 		}
 	}
 }

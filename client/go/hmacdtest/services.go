@@ -1,6 +1,7 @@
 package hmacdtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -32,7 +33,7 @@ type macService struct {
 
 func (s macService) GenerateMac(ctx context.Context, r *hmacdv1.GenerateMacRequest) (*hmacdv1.GenerateMacResponse, error) {
 	fault := s.fake.begin()
-	mac, err := s.fake.mac(ctx, fault, r)
+	mac, err := s.fake.mac(ctx, fault, r, r.MessageCrc32C)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (s macService) GenerateMac(ctx context.Context, r *hmacdv1.GenerateMacReque
 
 func (s macService) VerifyMac(ctx context.Context, r *hmacdv1.VerifyMacRequest) (*hmacdv1.VerifyMacResponse, error) {
 	fault := s.fake.begin()
-	mac, err := s.fake.mac(ctx, fault, r)
+	mac, err := s.fake.mac(ctx, fault, r, r.MessageCrc32C)
 	switch {
 	case err != nil:
 		return nil, err
@@ -68,10 +69,10 @@ type macRequest interface {
 	GetKeyId() string
 	GetMessage() []byte
 	GetMacAlgorithm() hmacdv1.MacAlgorithm
-	GetMessageCrc32C() uint32
 }
 
-func (f *Fake) mac(ctx context.Context, fault Fault, r macRequest) ([]byte, error) {
+// mac checks a request with the CRC32C sum of its message, and computes the MAC.
+func (f *Fake) mac(ctx context.Context, fault Fault, r macRequest, sum *uint32) ([]byte, error) {
 	if err := grpc.SetTrailer(ctx, metadata.Pairs("x-request-id", requestID)); err != nil {
 		return nil, err
 	}
@@ -80,10 +81,13 @@ func (f *Fake) mac(ctx context.Context, fault Fault, r macRequest) ([]byte, erro
 	}
 	key, found := f.keys[r.GetKeyId()]
 	switch {
-	case len(r.GetMessage()) == 0 || len(r.GetMessage()) > 4096:
+	case r.GetKeyId() == "" || r.GetMacAlgorithm() == hmacdv1.MacAlgorithm_MAC_ALGORITHM_UNSPECIFIED,
+		len(r.GetMessage()) == 0 || len(r.GetMessage()) > 4096:
 		return nil, refusal(hmacd.ReasonInvalidField)
-	case r.GetMessageCrc32C() != crc32c(r.GetMessage()):
+	case sum != nil && *sum != crc32c(r.GetMessage()):
 		return nil, refusal(hmacd.ReasonChecksumMismatch)
+	case bytes.HasPrefix(r.GetMessage(), []byte("hmacd check value v1\x00")):
+		return nil, refusal(hmacd.ReasonReservedMessage)
 	case !found:
 		return nil, refusal(hmacd.ReasonKeyNotFound)
 	case hmacd.Algorithm(r.GetMacAlgorithm()) != key.Algorithm:
