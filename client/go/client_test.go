@@ -42,9 +42,9 @@ func newKey(t *testing.T, config hmacd.Config) *hmacd.Key {
 	return newClient(t, config).Key(keyName, hmacd.HMACSHA256)
 }
 
-// with returns the settings of a client of several fakes.
+// with returns the settings of a client of several fakes. No attempt ends early on a busy machine.
 func with(timeout time.Duration, fakes ...*hmacdtest.Fake) hmacd.Config {
-	config := hmacd.Config{Timeout: timeout}
+	config := hmacd.Config{Timeout: timeout, AttemptTimeout: time.Minute}
 	for _, fake := range fakes {
 		config.Targets = append(config.Targets, fake.Config().Targets...)
 	}
@@ -113,9 +113,7 @@ func TestInvalidArgumentsAreRefusedWithoutACall(t *testing.T) {
 
 // TestOnlyAWrongMACIsInvalidMAC covers all reasons of the daemon.
 func TestOnlyAWrongMACIsInvalidMAC(t *testing.T) {
-	fake := hmacdtest.Start(t, secretKeys)
-	key := newKey(t, with(200*time.Millisecond, fake))
-	mac := generate(t, key)
+	mac := generate(t, hmacdtest.Start(t, secretKeys).Client(t).Key(keyName, hmacd.HMACSHA256))
 	for number, name := range hmacdv1.ErrorReason_name {
 		if number == 0 {
 			continue
@@ -124,8 +122,8 @@ func TestOnlyAWrongMACIsInvalidMAC(t *testing.T) {
 		failing := hmacdtest.Start(t, secretKeys)
 		failing.Next(200, hmacdtest.Fail(reason))
 		err := newKey(t, with(200*time.Millisecond, failing)).Verify(t.Context(), message, mac)
-		expectError(t, err, reason)
-		if errors.Is(err, hmacd.ErrInvalidMAC) != (reason == hmacd.ReasonKMSInvalidMAC) {
+		isWrong := reason == hmacd.ReasonKMSInvalidMAC
+		if errors.Is(err, hmacd.ErrInvalidMAC) != isWrong || hmacd.NoVerdict(err) == isWrong {
 			t.Errorf("%s: %v", reason, err)
 		}
 	}
@@ -233,8 +231,9 @@ func TestAnswerThatIsNotConfirmedIsDamage(t *testing.T) {
 }
 
 func TestOutageIsNoVerdict(t *testing.T) {
+	t.Parallel()
 	fake := hmacdtest.Start(t, secretKeys)
-	key := newKey(t, with(100*time.Millisecond, fake))
+	key := newKey(t, with(2*time.Second, fake))
 	fake.Stop()
 	err := key.Verify(t.Context(), message, make([]byte, 32))
 	got := expectError(t, err, hmacd.ReasonConnectionFailed)
@@ -274,7 +273,7 @@ func TestSilentTargetIsLeftAfterTheAttemptTimeout(t *testing.T) {
 	silent, serving := hmacdtest.Start(t, secretKeys), hmacdtest.Start(t, secretKeys)
 	silent.Next(100, hmacdtest.NoAnswer())
 	config := with(time.Minute, silent, serving)
-	config.AttemptTimeout = 50 * time.Millisecond
+	config.AttemptTimeout = 500 * time.Millisecond
 	key := newKey(t, config)
 	generate(t, key)
 	generate(t, key)
@@ -338,10 +337,11 @@ func (b *blocking) GenerateMac(ctx context.Context, _ *hmacdv1.GenerateMacReques
 
 func TestDeadlineEndsTheCallAndIsSent(t *testing.T) {
 	for name, test := range map[string]struct{ timeout, caller time.Duration }{
-		"timeout":                  {200 * time.Millisecond, time.Hour},
-		"the caller's, if earlier": {time.Hour, 200 * time.Millisecond},
+		"timeout":                  {2 * time.Second, time.Hour},
+		"the caller's, if earlier": {time.Hour, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := newBlocking()
 			key := newKey(t, hmacd.Config{Targets: []string{serve(t, server)}, Timeout: test.timeout})
 			ctx, cancel := context.WithTimeout(t.Context(), test.caller)
@@ -349,7 +349,7 @@ func TestDeadlineEndsTheCallAndIsSent(t *testing.T) {
 			begin := time.Now()
 			_, err := key.Generate(ctx, message)
 			got := expectError(t, err, hmacd.ReasonDeadlineExceeded)
-			if took := time.Since(begin); took < 200*time.Millisecond {
+			if took := time.Since(begin); took < 2*time.Second {
 				t.Errorf("ended after %v", took)
 			}
 			if !errors.Is(err, hmacd.ErrDeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) || !got.MayHaveRun {

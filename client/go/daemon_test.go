@@ -120,10 +120,11 @@ func TestDaemonIsTheAuthorityOfTheLongestMessage(t *testing.T) {
 }
 
 func TestDaemonRefusesAnotherAuthority(t *testing.T) {
+	t.Parallel()
 	authority, folder := pki.NewAuthority(t), t.TempDir()
 	pki.Write(t, folder, authority.PEM, authority.Issue(t, "127.0.0.1", time.Hour))
 	config := daemonConfig(t)
-	config.Timeout = 500 * time.Millisecond
+	config.Timeout = 2 * time.Second
 	config.CertFile, config.KeyFile = folder+"/cert.pem", folder+"/key.pem"
 	_, err := newKey(t, config).Generate(t.Context(), message)
 	expectError(t, err, hmacd.ReasonTLSFailed)

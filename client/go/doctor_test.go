@@ -65,11 +65,12 @@ func TestDoctorNamesTheFirstCheckThatFails(t *testing.T) {
 		"no health":      {authority.PEM, good, serveTLS(t, authority.Server(t, good), hmacdtest.New(nil)), "failed: TARGET, health status: "},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			pki.Write(t, folder, test.ca, test.client)
 			config := tlsConfig(folder, test.target)
 			if name == "no TLS" {
-				config.Timeout = 200 * time.Millisecond
+				config.Timeout = 2 * time.Second
 			}
 			want := strings.Replace(test.want, "TARGET", test.target, 1)
 			if line := diagnose(t, config); !strings.HasPrefix(line, want) || strings.Contains(line, "\n") {

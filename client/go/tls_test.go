@@ -12,7 +12,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
 
 	hmacd "hmacd.dev/client/go"
 	"hmacd.dev/client/go/hmacdtest"
@@ -22,8 +24,8 @@ import (
 // tlsConfig returns the settings of a client with the files of pki.Write.
 func tlsConfig(folder string, targets ...string) hmacd.Config {
 	return hmacd.Config{
-		Targets: targets,
-		CAFile:  filepath.Join(folder, "ca.pem"), CertFile: filepath.Join(folder, "cert.pem"), KeyFile: filepath.Join(folder, "key.pem"),
+		Targets: targets, Timeout: time.Minute,
+		CAFile: filepath.Join(folder, "ca.pem"), CertFile: filepath.Join(folder, "cert.pem"), KeyFile: filepath.Join(folder, "key.pem"),
 	}
 }
 
@@ -54,10 +56,11 @@ func TestFailedHandshakeHasItsCause(t *testing.T) {
 		"no HTTP/2":          {authority.PEM, good, bareTLS(t, withoutHTTP2), "not HTTP/2"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			pki.Write(t, folder, test.ca, test.client)
 			config := tlsConfig(folder, test.target)
-			config.Timeout = 500 * time.Millisecond
+			config.Timeout = 2 * time.Second
 			_, err := newKey(t, config).Generate(t.Context(), message)
 			if got := expectError(t, err, hmacd.ReasonTLSFailed); !strings.Contains(got.Text, test.want) || got.MayHaveRun {
 				t.Errorf("want %q, got %v", test.want, got)
@@ -104,10 +107,10 @@ func bareTLS(t *testing.T, config *tls.Config) string {
 	return listener.Addr().String()
 }
 
-// callers records the certificate and the address of the caller of each call.
+// callers records the certificate, the address and the user agent of the caller of each call.
 type callers struct {
-	mu                 sync.Mutex
-	serials, addresses []string
+	mu                         sync.Mutex
+	serials, addresses, agents []string
 }
 
 func (c *callers) record(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -116,12 +119,30 @@ func (c *callers) record(ctx context.Context, request any, _ *grpc.UnaryServerIn
 	c.mu.Lock()
 	c.serials = append(c.serials, certificate.SerialNumber.String())
 	c.addresses = append(c.addresses, caller.Addr.String())
+	c.agents = append(c.agents, metadata.ValueFromIncomingContext(ctx, "user-agent")...)
 	c.mu.Unlock()
 	return handle(ctx, request)
 }
 
+// connections reports the address of each connection that ends.
+type connections struct{ ended chan string }
+
+func (c connections) HandleConn(ctx context.Context, event stats.ConnStats) {
+	if _, isEnd := event.(*stats.ConnEnd); isEnd {
+		c.ended <- ctx.Value(connections{}).(string)
+	}
+}
+
+func (connections) TagConn(ctx context.Context, tag *stats.ConnTagInfo) context.Context {
+	return context.WithValue(ctx, connections{}, tag.RemoteAddr.String())
+}
+
+func (connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (connections) HandleRPC(context.Context, stats.RPCStats)                       {}
+
 // renewing is a server that records its callers, and a client whose files the test replaces.
 type renewing struct {
+	connections
 	authority *pki.Authority
 	folder    string
 	fake      *hmacdtest.Fake
@@ -130,10 +151,10 @@ type renewing struct {
 }
 
 func newRenewing(t *testing.T) *renewing {
-	r := &renewing{authority: pki.NewAuthority(t), folder: t.TempDir(), fake: hmacdtest.New(secretKeys)}
+	r := &renewing{connections: connections{make(chan string, 10)}, authority: pki.NewAuthority(t), folder: t.TempDir(), fake: hmacdtest.New(secretKeys)}
 	r.renew(t)
 	server := r.authority.Server(t, r.authority.Issue(t, "127.0.0.1", time.Hour))
-	target := serveTLS(t, server, r.fake, grpc.UnaryInterceptor(r.callers.record))
+	target := serveTLS(t, server, r.fake, grpc.UnaryInterceptor(r.callers.record), grpc.StatsHandler(r.connections))
 	r.client = newClient(t, tlsConfig(r.folder, target))
 	return r
 }
@@ -157,6 +178,12 @@ func TestRenewedFilesAreUsedForNewCalls(t *testing.T) {
 	if s := r.callers.serials; len(s) != 2 || s[0] == s[1] {
 		t.Errorf("want two certificates, got %v", s)
 	}
+	if ended := <-r.ended; ended != r.callers.addresses[0] {
+		t.Errorf("the old connection did not end, but %s", ended)
+	}
+	if agent := r.callers.agents[0]; !strings.HasPrefix(agent, "hmacd-go/0.") {
+		t.Errorf("the user agent is %q", agent)
+	}
 }
 
 func TestBadFilesDoNotReplaceTheChannels(t *testing.T) {
@@ -174,7 +201,8 @@ func TestBadFilesDoNotReplaceTheChannels(t *testing.T) {
 func TestCallInFlightKeepsItsChannel(t *testing.T) {
 	r := newRenewing(t)
 	r.generate(t)
-	r.fake.Next(1, hmacdtest.Late(200*time.Millisecond))
+	released := make(chan struct{})
+	r.fake.Next(1, hmacdtest.After(released))
 	ended := make(chan error, 1)
 	go func() {
 		_, err := r.client.Key(keyName, hmacd.HMACSHA256).Generate(t.Context(), message)
@@ -186,11 +214,21 @@ func TestCallInFlightKeepsItsChannel(t *testing.T) {
 	r.renew(t)
 	r.client.CheckFiles()
 	r.client.CheckFiles()
+	r.generate(t)
+	select {
+	case <-r.ended:
+		t.Error("a connection ended before its last call")
+	default:
+	}
+	close(released)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if a := r.callers.addresses; len(a) != 2 || a[0] != a[1] {
-		t.Errorf("the call was made again: %v", a)
+	if a := r.callers.addresses; len(a) != 3 || a[0] != a[1] || a[1] == a[2] {
+		t.Errorf("want a new connection for the last call only, got %v", a)
+	}
+	if ended := <-r.ended; ended != r.callers.addresses[0] {
+		t.Errorf("the old connection did not end after its last call, but %s", ended)
 	}
 }
 

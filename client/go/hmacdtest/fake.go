@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -59,9 +60,10 @@ func Start(t testing.TB, keys map[string]Key) *Fake {
 	return f
 }
 
-// Config returns the settings of a client of a started fake.
+// Config returns the settings of a client of a started fake. The timeout is a minute, so that a test
+// passes on a busy machine.
 func (f *Fake) Config() hmacd.Config {
-	return hmacd.Config{Targets: []string{"unix:" + f.path}}
+	return hmacd.Config{Targets: []string{"unix:" + f.path}, Timeout: time.Minute}
 }
 
 // Client returns a client of a started fake, until the end of the test.

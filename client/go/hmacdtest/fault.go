@@ -27,22 +27,24 @@ func FailWith(err error) Fault {
 
 // Late delays the answer.
 func Late(delay time.Duration) Fault {
-	return Fault{before: func(ctx context.Context) error {
-		select {
-		case <-time.After(delay):
-			return nil
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
-		}
-	}}
+	return Fault{before: func(ctx context.Context) error { return await(ctx, time.After(delay)) }}
+}
+
+// After gives the answer when the channel is closed.
+func After(released <-chan struct{}) Fault {
+	return Fault{before: func(ctx context.Context) error { return await(ctx, released) }}
 }
 
 // NoAnswer gives no answer until the deadline of the attempt.
-func NoAnswer() Fault {
-	return Fault{before: func(ctx context.Context) error {
-		<-ctx.Done()
+func NoAnswer() Fault { return After(nil) }
+
+func await[T any](ctx context.Context, released <-chan T) error {
+	select {
+	case <-released:
+		return nil
+	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
-	}}
+	}
 }
 
 // DamagedCRC32C damages the checksum of the MAC, and for VerifyMac the check of the message.
