@@ -15,13 +15,14 @@ import (
 
 // The tests of this file need a daemon: `hmacd dev`, and its file "env" in the environment.
 
-// daemonConfig returns the settings of the daemon in the environment.
+// daemonConfig returns the settings of the daemon in the environment, with time for a busy machine.
 func daemonConfig(t *testing.T) hmacd.Config {
 	t.Helper()
 	config := hmacd.ConfigFromEnv()
 	if len(config.Targets) == 0 {
 		t.Fatal("HMACD_TARGET is not set: start `hmacd dev`, and source its file env")
 	}
+	config.Timeout = time.Minute
 	return config
 }
 
@@ -58,7 +59,7 @@ func TestDaemonGeneratesAndVerifiesEachAlgorithm(t *testing.T) {
 func TestDaemonServesItsUnixSocket(t *testing.T) {
 	client, id := createKey(t, hmacdv1.KeySpec_KEY_SPEC_HMAC_256)
 	overTLS := generate(t, client.Key(id, hmacd.HMACSHA256))
-	socket := newClient(t, hmacd.Config{Targets: []string{"unix:" + os.Getenv("HMACD_SOCKET")}})
+	socket := newClient(t, hmacd.Config{Targets: []string{"unix:" + os.Getenv("HMACD_SOCKET")}, Timeout: time.Minute})
 	if mac := generate(t, socket.Key(id, hmacd.HMACSHA256)); !bytes.Equal(mac, overTLS) {
 		t.Error("the MAC differs from that over TLS")
 	}
