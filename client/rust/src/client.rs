@@ -1,0 +1,163 @@
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::algorithm::Algorithm;
+use crate::call::{Call, Shared};
+use crate::connections::Connections;
+use crate::credentials::Files;
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::key::Key;
+use crate::picker::Picker;
+use crate::request::Request;
+use crate::retry::Budget;
+use crate::settings::Settings;
+use crate::v1::{DescribeKeyRequest, GenerateRandomRequest, KeyMetadata};
+
+/// The longest wait of [`Client::close`] for calls in flight.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client of one or more daemons.
+///
+/// Create one for a process, and clone it: clones share connections. It can be used by all threads and
+/// by several runtimes. It is not usable in a child process after `fork`: create it there.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+    deadline: Option<Instant>,
+    timeout: Duration,
+}
+
+struct Inner {
+    shared: Shared,
+    gate: Gate,
+    max_message_bytes: usize,
+    file_interval: Duration,
+    /// The task that watches the files, on the runtime of a call.
+    watcher: Mutex<Option<JoinHandle<()>>>,
+    process: u32,
+}
+
+impl Client {
+    /// Checks the settings, and reads and checks the PEM files. Does not connect.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`, with the name and the value of a setting.
+    pub fn new(settings: Settings) -> Result<Client, Error> {
+        let targets = settings.check()?;
+        let files = Files::of(&settings, targets.iter().any(|target| target.uses_tls()))?;
+        let picker = Picker::new(targets.len());
+        let shared = Shared {
+            connections: Connections::open(targets, files)?,
+            picker: Mutex::new(picker),
+            budget: Mutex::new(Budget::new()),
+            attempt_timeout: settings.attempt_timeout,
+        };
+        let inner = Inner {
+            shared,
+            gate: Gate::new(),
+            max_message_bytes: settings.max_message_bytes,
+            file_interval: settings.file_interval,
+            watcher: Mutex::new(None),
+            process: std::process::id(),
+        };
+        Ok(Client { inner: Arc::new(inner), deadline: None, timeout: settings.timeout })
+    }
+
+    /// A client with an earlier deadline for its calls: `timeout` after the start of each call. A later
+    /// deadline than that of the settings has no effect.
+    pub fn with_timeout(&self, timeout: Duration) -> Client {
+        Client { timeout: self.timeout.min(timeout), ..self.clone() }
+    }
+
+    /// A client whose calls end at `deadline`, or at their timeout if this is earlier.
+    pub fn with_deadline(&self, deadline: Instant) -> Client {
+        let deadline = self.deadline.map_or(deadline, |earlier| earlier.min(deadline));
+        Client { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// Binds a key (id, ARN or alias) and an algorithm. Makes no call.
+    pub fn key(&self, name: impl Into<String>, algorithm: Algorithm) -> Key {
+        Key::new(self.clone(), name.into(), algorithm, None)
+    }
+
+    /// Binds a key (id, ARN or alias) and its algorithm, which DescribeKey returns.
+    ///
+    /// # Errors
+    /// Those of [`describe_key`](Client::describe_key).
+    pub async fn open_key(&self, name: impl Into<String>) -> Result<Key, Error> {
+        let name = name.into();
+        let metadata = self.describe_key(&name).await?;
+        let algorithm = metadata.mac_algorithms().find_map(Algorithm::of);
+        let algorithm = algorithm.ok_or_else(|| Error::invalid("the key has no algorithm that this client knows"))?;
+        Ok(Key::new(self.clone(), name, algorithm, Some(metadata.key_arn)))
+    }
+
+    /// Returns the metadata of a key (id, ARN or alias).
+    ///
+    /// # Errors
+    /// For example `KEY_NOT_FOUND` or `ACCESS_DENIED`.
+    pub async fn describe_key(&self, name: &str) -> Result<KeyMetadata, Error> {
+        let request = DescribeKeyRequest { key_id: name.to_owned(), ..Default::default() };
+        self.call(request).await.map(|response| response.key_metadata.unwrap_or_default())
+    }
+
+    /// Generates random bytes in the HSM: 1 to 1024.
+    ///
+    /// # Errors
+    /// For example `INVALID_FIELD` or `TOKEN_UNAVAILABLE`.
+    pub async fn generate_random(&self, bytes: u16) -> Result<Vec<u8>, Error> {
+        let request = GenerateRandomRequest { number_of_bytes: bytes.into() };
+        self.call(request).await.map(|response| response.plaintext)
+    }
+
+    /// Makes a call of the contract. [`Key`] is simpler for MACs.
+    ///
+    /// MAC operations, GenerateRandom and reads are repeated after some failures. Changes are attempted
+    /// once. The drop of the future cancels the call.
+    ///
+    /// # Errors
+    /// `CLOSED` after [`close`](Client::close) or in a child process. Any error of the daemon.
+    pub async fn call<R: Request>(&self, mut request: R) -> Result<R::Response, Error> {
+        if self.inner.process != std::process::id() {
+            return Err(Error::closed("the client is of another process: create it after fork"));
+        }
+        request.prepare(self.inner.max_message_bytes)?;
+        let pass = self.inner.gate.enter()?;
+        self.watch_files();
+        let deadline = Instant::now() + self.timeout;
+        let deadline = self.deadline.map_or(deadline, |earlier| earlier.min(deadline));
+        Call { shared: &self.inner.shared, pass, deadline }.run(&request).await
+    }
+
+    /// Refuses new calls with `CLOSED`, waits up to 5 s for the calls in flight, and cancels the others.
+    /// Idempotent. Applies to all clones.
+    pub async fn close(&self) {
+        self.inner.gate.close(CLOSE_TIMEOUT).await;
+        self.inner.shared.connections.disconnect();
+    }
+
+    /// Starts the watcher of the files, unless it runs. The end of its runtime ends it.
+    fn watch_files(&self) {
+        if !self.inner.shared.connections.has_files() {
+            return;
+        }
+        let mut watcher = self.inner.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if watcher.as_ref().is_none_or(JoinHandle::is_finished) {
+            let inner = Arc::downgrade(&self.inner);
+            *watcher = Some(tokio::spawn(watch(inner, self.inner.file_interval)));
+        }
+    }
+}
+
+/// Reads the files in each interval, until the client is dropped.
+async fn watch(inner: Weak<Inner>, interval: Duration) {
+    while let Some(inner) = inner.upgrade() {
+        inner.shared.connections.observe().await;
+        drop(inner);
+        sleep(interval).await;
+    }
+}

@@ -1,0 +1,284 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::connect::ConnectError;
+use crate::connection::Broken;
+use crate::error::{Error, ErrorKind, Parts, TlsFailure};
+use crate::retry::{Action, action};
+
+const DOMAIN: &str = "hmacd.dev";
+const MAX_TEXT_CHARS: usize = 200;
+
+/// The failure of one attempt.
+pub(crate) struct Failure {
+    pub action: Action,
+    pub kind: ErrorKind,
+    pub reason: Cow<'static, str>,
+    pub text: Cow<'static, str>,
+    pub retryable: bool,
+    pub may_have_run: bool,
+    /// Whether the daemon answered.
+    pub answered: bool,
+    pub request_id: String,
+    pub retry_after: Option<Duration>,
+    pub forbidden: bool,
+}
+
+impl Failure {
+    fn local(action: Action, reason: &'static str, text: impl Into<Cow<'static, str>>, may_have_run: bool) -> Failure {
+        Failure {
+            action,
+            kind: ErrorKind::Other,
+            reason: reason.into(),
+            text: text.into(),
+            retryable: true,
+            may_have_run,
+            answered: false,
+            request_id: String::new(),
+            retry_after: None,
+            forbidden: false,
+        }
+    }
+
+    fn tls(failure: TlsFailure) -> Failure {
+        Failure {
+            kind: ErrorKind::TlsFailed(failure),
+            retryable: false,
+            ..Failure::local(Action::Suspend, "TLS_FAILED", failure.to_string(), false)
+        }
+    }
+
+    /// The attempt got no connection.
+    pub fn unconnected(error: ConnectError) -> Failure {
+        match error {
+            ConnectError::Tls(failure) => Failure::tls(failure),
+            _ => Failure::local(Action::Suspend, "CONNECTION_FAILED", error.to_string(), false),
+        }
+    }
+
+    /// The connection broke during the attempt.
+    pub fn broken(broken: Broken) -> Failure {
+        Failure::local(Action::Suspend, "CONNECTION_FAILED", broken.to_string(), broken == Broken::Sent)
+    }
+
+    /// The attempt timeout passed.
+    pub fn attempt_timed_out(sent: bool) -> Failure {
+        Failure::local(Action::Suspend, "CONNECTION_FAILED", "no answer within the attempt timeout", sent)
+    }
+
+    /// The deadline of the call passed. `cause` is the reason why no connection exists.
+    pub fn deadline_exceeded(sent: bool, cause: Option<ConnectError>) -> Failure {
+        if !sent && let Some(ConnectError::Tls(failure)) = cause {
+            return Failure { action: Action::Fail, ..Failure::tls(failure) };
+        }
+        let text = match cause {
+            Some(cause) if !sent => format!("no connection before the deadline: {cause}").into(),
+            _ => Cow::from("no answer before the deadline"),
+        };
+        Failure { kind: ErrorKind::DeadlineExceeded, ..Failure::local(Action::Fail, "DEADLINE_EXCEEDED", text, sent) }
+    }
+
+    /// The client was closed during the call.
+    pub fn cancelled(sent: bool) -> Failure {
+        Failure {
+            retryable: false,
+            ..Failure::local(Action::Fail, "CANCELLED", "the client was closed during the call", sent)
+        }
+    }
+
+    /// The response was damaged in transit.
+    pub fn damaged(request_id: String) -> Failure {
+        Failure {
+            answered: true,
+            request_id,
+            ..Failure::local(Action::OnceAfterDamage, "CHECKSUM_MISMATCH", "the response was damaged in transit", true)
+        }
+    }
+
+    /// The attempt ended with a status. `message_bytes` is the length of the request's message.
+    pub fn of(status: &Status, message_bytes: usize) -> Failure {
+        let source = std::error::Error::source(status);
+        if let Some(broken) = source.and_then(|source| source.downcast_ref::<Broken>()) {
+            return Failure::broken(*broken);
+        }
+        let details = status.get_error_details();
+        match details.error_info().filter(|info| info.domain == DOMAIN) {
+            Some(info) => Failure {
+                kind: kind(&info.reason, info.metadata.get("maximum"), message_bytes),
+                retryable: retryable(&info.reason),
+                may_have_run: !refused(&info.reason),
+                answered: true,
+                request_id: request_id(status.metadata()),
+                retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+                forbidden: status.metadata().get("grpc-retry-pushback-ms").is_some_and(|value| value == "-1"),
+                ..Failure::local(action(&info.reason), "", one_line(status.message()), true)
+            }
+            .with_reason(&info.reason),
+            None => Failure::without_reason(status.code()),
+        }
+    }
+
+    fn with_reason(self, reason: &str) -> Failure {
+        let reason = match self.kind {
+            ErrorKind::MessageTooLong { .. } => "MESSAGE_TOO_LONG",
+            _ => reason,
+        };
+        Failure { reason: Cow::Owned(reason.to_owned()), ..self }
+    }
+
+    /// A peer answered that is not hmacd, or gRPC itself refused the request.
+    fn without_reason(code: Code) -> Failure {
+        let (action, kind, reason) = match code {
+            Code::Unavailable => (Action::Suspend, ErrorKind::Other, "CONNECTION_FAILED"),
+            Code::DeadlineExceeded => (Action::Fail, ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            Code::Cancelled => (Action::Fail, ErrorKind::Other, "CANCELLED"),
+            Code::Unimplemented => (Action::Fail, ErrorKind::Other, "UNIMPLEMENTED"),
+            Code::ResourceExhausted => (Action::Fail, ErrorKind::Other, "RESOURCE_EXHAUSTED"),
+            Code::PermissionDenied => (Action::Fail, ErrorKind::Other, "PERMISSION_DENIED"),
+            Code::Unauthenticated => (Action::OnceWithNewConnection, ErrorKind::Other, "UNAUTHENTICATED"),
+            Code::Internal => (Action::Fail, ErrorKind::Other, "INTERNAL"),
+            _ => (Action::Fail, ErrorKind::Other, "UNKNOWN"),
+        };
+        Failure {
+            kind,
+            retryable: matches!(code, Code::Unavailable | Code::DeadlineExceeded),
+            answered: action != Action::Suspend,
+            ..Failure::local(action, reason, "the peer answered without a reason of hmacd", true)
+        }
+    }
+
+    /// Converts the failure of the last attempt to the error of the call.
+    pub fn into_error(self, target: &str, attempts: u32, may_have_run: bool) -> Error {
+        Error::new(Parts {
+            kind: self.kind,
+            reason: self.reason,
+            text: self.text,
+            retryable: self.retryable,
+            may_have_run,
+            target: target.to_owned(),
+            attempts,
+            request_id: self.request_id,
+        })
+    }
+}
+
+/// The id of a request, from the headers or trailers of its response; empty if there is none.
+pub(crate) fn request_id(metadata: &tonic::metadata::MetadataMap) -> String {
+    metadata.get("x-request-id").and_then(|id| id.to_str().ok()).map(one_line).unwrap_or_default().into_owned()
+}
+
+fn kind(reason: &str, maximum: Option<&String>, message_bytes: usize) -> ErrorKind {
+    match reason {
+        "KMS_INVALID_MAC" => ErrorKind::InvalidMac,
+        "DEADLINE_EXCEEDED" => ErrorKind::DeadlineExceeded,
+        "REQUEST_TOO_LONG" => ErrorKind::MessageTooLong {
+            limit: maximum.and_then(|maximum| maximum.parse().ok()).unwrap_or(0),
+            size: message_bytes,
+        },
+        _ => ErrorKind::Other,
+    }
+}
+
+/// The reasons with `[retry]` in the contract.
+fn retryable(reason: &str) -> bool {
+    reason == "DEADLINE_EXCEEDED"
+        || matches!(action(reason), Action::Suspend | Action::BackOff | Action::OnceAfterDamage)
+}
+
+/// Whether the daemon certainly did not execute a call with this reason.
+fn refused(reason: &str) -> bool {
+    matches!(
+        reason,
+        "UNAUTHENTICATED"
+            | "ACCESS_DENIED"
+            | "INVALID_FIELD"
+            | "UNKNOWN_FIELD"
+            | "GRANT_TOKENS_NOT_SUPPORTED"
+            | "KEY_VERSION_NOT_SUPPORTED"
+            | "CHECKSUM_MISMATCH"
+            | "INVALID_PAGE_TOKEN"
+            | "INVALID_KEY_ID"
+            | "KEY_NOT_FOUND"
+            | "ALIAS_NOT_FOUND"
+            | "KEY_NOT_USABLE"
+            | "INVALID_KEY_USAGE"
+            | "TOKEN_BUSY"
+            | "REGISTRY_BUSY"
+            | "REQUEST_TOO_LONG"
+            | "METHOD_NOT_FOUND"
+            | "RESERVED_MESSAGE"
+    )
+}
+
+/// Removes line breaks and other control characters, and shortens the text.
+fn one_line(text: &str) -> Cow<'static, str> {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT_CHARS).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn status(code: Code, reason: &str, domain: &str) -> Status {
+        let details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+        Status::with_error_details(code, "line 1\nline 2", details)
+    }
+
+    fn of(reason: &str) -> Failure {
+        Failure::of(&status(Code::Unavailable, reason, DOMAIN), 9)
+    }
+
+    #[test]
+    fn reason_of_hmacd_decides() {
+        let failure = of("KMS_INVALID_MAC");
+        assert_eq!((ErrorKind::InvalidMac, "KMS_INVALID_MAC"), (failure.kind, &*failure.reason));
+        assert_eq!("line 1 line 2", failure.text);
+        assert!(failure.answered && !failure.retryable && failure.may_have_run);
+        assert_eq!(Action::BackOff, of("TOKEN_BUSY").action);
+        assert!(of("TOKEN_BUSY").retryable && !of("TOKEN_BUSY").may_have_run);
+        assert!(of("MEMORY_BUSY").may_have_run);
+    }
+
+    #[test]
+    fn reason_of_another_domain_is_no_verdict() {
+        let failure = Failure::of(&status(Code::InvalidArgument, "KMS_INVALID_MAC", "example.org"), 9);
+        assert_eq!((ErrorKind::Other, "UNKNOWN"), (failure.kind, &*failure.reason));
+    }
+
+    #[test]
+    fn unavailable_without_reason_suspends() {
+        let failure = Failure::of(&Status::unavailable("down"), 9);
+        assert_eq!((Action::Suspend, "CONNECTION_FAILED"), (failure.action, &*failure.reason));
+        assert!(!failure.answered && failure.may_have_run);
+    }
+
+    #[test]
+    fn request_too_long_is_message_too_long() {
+        let failure = of("REQUEST_TOO_LONG");
+        assert_eq!(ErrorKind::MessageTooLong { limit: 0, size: 9 }, failure.kind);
+        assert_eq!("MESSAGE_TOO_LONG", failure.reason);
+    }
+
+    #[test]
+    fn broken_connection_is_found_in_the_status() {
+        for (broken, may_have_run) in [(Broken::Unsent, false), (Broken::Sent, true)] {
+            let failure = Failure::of(&Status::from_error(Box::new(broken)), 9);
+            assert_eq!((Action::Suspend, may_have_run), (failure.action, failure.may_have_run));
+        }
+    }
+
+    #[test]
+    fn deadline_while_tls_fails_is_the_failure_of_tls() {
+        let cause = Some(ConnectError::Tls(TlsFailure::NotTrusted));
+        assert_eq!("TLS_FAILED", Failure::deadline_exceeded(false, cause).reason);
+        assert_eq!("DEADLINE_EXCEEDED", Failure::deadline_exceeded(true, cause).reason);
+        assert!(Failure::deadline_exceeded(false, Some(ConnectError::Refused)).text.ends_with("was refused"));
+    }
+}
