@@ -39,8 +39,12 @@ mod retry;
 mod settings;
 mod target;
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "webhooks")]
+pub mod webhooks;
 
 /// The messages of the contract, `proto/hmacd/v1`.
 #[allow(missing_docs, clippy::doc_markdown, rustdoc::all)]

@@ -1,12 +1,13 @@
 //! Tests of the client with the fake.
 
-use std::fs;
+mod common;
+
 use std::time::Duration;
 
+use common::{hex, vectors};
 use hmacd::testing::{Fake, Fault};
 use hmacd::v1::ErrorReason;
 use hmacd::{Algorithm, Client, Error, ErrorKind, Key, Settings};
-use serde_json::Value;
 
 const KEY: &str = "alias/orders";
 const SECRET: &[u8] = b"a secret of the test";
@@ -34,15 +35,6 @@ fn assert_refused<T: std::fmt::Debug>(result: Result<T, Error>, reason: &str, at
     let error = result.unwrap_err();
     assert_eq!((reason, attempts), (error.reason(), error.attempts()), "{error:?}");
     error
-}
-
-fn hex(text: &Value) -> Vec<u8> {
-    let text = text.as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
-
-fn vectors() -> Value {
-    serde_json::from_slice(&fs::read("../vectors/vectors.json").unwrap()).unwrap()
 }
 
 #[tokio::test]
