@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::client::Grpc;
 use tonic_prost::ProstCodec;
 
+use crate::addresses::Link;
 use crate::channel::Channel;
 use crate::connection::{Broken, Connection};
 use crate::connections::Connections;

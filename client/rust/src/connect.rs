@@ -1,22 +1,20 @@
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::error::TlsFailure;
 use crate::target::{Address, Target};
 
-/// The time after which the next address of a name is tried, too (RFC 8305).
-const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why no connection exists. No request was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +23,7 @@ pub(crate) enum ConnectError {
     Refused,
     SocketMissing,
     TimedOut,
+    NoTlsAnswer,
     Broken,
     Tls(TlsFailure),
 }
@@ -36,6 +35,7 @@ impl std::fmt::Display for ConnectError {
             ConnectError::Refused => f.write_str("the connection was refused"),
             ConnectError::SocketMissing => f.write_str("the Unix socket does not exist"),
             ConnectError::TimedOut => f.write_str("no connection in time"),
+            ConnectError::NoTlsAnswer => f.write_str("no answer to TLS"),
             ConnectError::Broken => f.write_str("the connection broke before the first request"),
             ConnectError::Tls(failure) => failure.fmt(f),
         }
@@ -47,62 +47,40 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
-/// Connects to a target. `turn` selects the address of the name that is tried first.
+/// An address of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Returns the addresses of a target: one or more.
+pub(crate) async fn look_up(target: &Target) -> Result<Vec<Peer>, ConnectError> {
+    match target.address() {
+        Address::Unix(path) => Ok(vec![Peer::Unix(path.clone())]),
+        Address::Tcp { host, port, .. } => {
+            let found = lookup_host((host.as_str(), *port)).await.map_err(|_| ConnectError::NameNotFound)?;
+            let peers: Vec<Peer> = found.map(Peer::Tcp).collect();
+            if peers.is_empty() { Err(ConnectError::NameNotFound) } else { Ok(peers) }
+        }
+    }
+}
+
+/// Connects to an address of a target.
 pub(crate) async fn connect(
     target: &Target,
+    peer: &Peer,
     tls: Option<Arc<ClientConfig>>,
-    turn: usize,
 ) -> Result<Stream, ConnectError> {
-    match (target.address(), tls) {
-        (Address::Unix(path), _) => unix(path).await.map(Stream::Unix),
-        (Address::Tcp { host, port, name }, Some(tls)) => {
-            let stream = tcp(host, *port, turn).await?;
+    match (peer, target.address(), tls) {
+        (Peer::Unix(path), ..) => UnixStream::connect(path).await.map(Stream::Unix).map_err(|error| of_io(&error)),
+        (Peer::Tcp(address), Address::Tcp { name, .. }, Some(tls)) => {
+            let stream = TcpStream::connect(address).await.map_err(|error| of_io(&error))?;
+            // Without it, Nagle's algorithm may delay a request by 40 ms.
+            let _ = stream.set_nodelay(true);
             handshake(stream, tls, name.clone()).await.map(|stream| Stream::Tls(Box::new(stream)))
         }
-        (Address::Tcp { .. }, None) => unreachable!("the constructor requires TLS for host:port"),
-    }
-}
-
-async fn unix(path: &Path) -> Result<UnixStream, ConnectError> {
-    UnixStream::connect(path).await.map_err(|error| of_io(&error))
-}
-
-async fn tcp(host: &str, port: u16, turn: usize) -> Result<TcpStream, ConnectError> {
-    let mut addresses: Vec<SocketAddr> =
-        tokio::net::lookup_host((host, port)).await.map_err(|_| ConnectError::NameNotFound)?.collect();
-    if addresses.is_empty() {
-        return Err(ConnectError::NameNotFound);
-    }
-    addresses.sort();
-    let first_index = turn % addresses.len();
-    addresses.rotate_left(first_index);
-    first(addresses).await
-}
-
-/// Returns the first connection. The others are aborted.
-async fn first(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
-    let mut attempts = JoinSet::new();
-    let mut rest = addresses.into_iter();
-    let mut error = ConnectError::Refused;
-    loop {
-        match rest.next() {
-            Some(address) => {
-                attempts.spawn(TcpStream::connect(address));
-            }
-            None if attempts.is_empty() => return Err(error),
-            None => {}
-        }
-        tokio::select! {
-            Some(Ok(result)) = attempts.join_next() => match result {
-                Ok(stream) => {
-                    // Without it, Nagle's algorithm may delay a request by 40 ms.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Err(failed) => error = of_io(&failed),
-            },
-            () = sleep(NEXT_ADDRESS_DELAY), if rest.len() > 0 => {}
-        }
+        (Peer::Tcp(_), ..) => unreachable!("the constructor requires TLS for host:port"),
     }
 }
 
@@ -111,7 +89,8 @@ async fn handshake(
     tls: Arc<ClientConfig>,
     name: ServerName<'static>,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
-    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(|error| of_io(&error))?;
+    let connecting = timeout(HANDSHAKE_TIMEOUT, TlsConnector::from(tls).connect(name, stream));
+    let stream = connecting.await.map_err(|_| ConnectError::NoTlsAnswer)?.map_err(|error| of_io(&error))?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Tls(TlsFailure::NotTls));
     }
@@ -179,17 +158,5 @@ mod tests {
         assert_eq!(Some(TlsFailure::ClientCertificateRefused), of(refused));
         assert_eq!(Some(TlsFailure::Protocol), of(rustls::Error::DecryptError));
         assert_eq!(None, tls_failure(&io::Error::from(io::ErrorKind::UnexpectedEof)));
-    }
-
-    #[tokio::test]
-    async fn next_address_is_used_if_one_refuses() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let closed = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap()
-        };
-        assert_eq!(good, first(vec![closed, good]).await.unwrap().peer_addr().unwrap());
-        assert_eq!(ConnectError::Refused, first(vec![closed, closed]).await.unwrap_err());
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
+use crate::addresses::Link;
 use crate::connect::{ConnectError, Stream, tls_failure};
 use crate::error::TlsFailure;
 
@@ -26,13 +27,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
     /// Whether the daemon answered a request.
-    answered: AtomicBool,
+    answered: Arc<AtomicBool>,
 }
 
 /// The connection broke during a call. Hides its cause: tonic would convert it to a status.
@@ -75,24 +71,25 @@ impl Connection {
             .map_err(|_| ConnectError::Broken)?;
         tokio::spawn(connection);
         match accepted.await {
-            Ok(None) => Ok(Connection { sender, state: Arc::default() }),
+            Ok(None) => Ok(Connection { sender, answered: Arc::default() }),
             Ok(Some(failure)) => Err(ConnectError::Tls(failure)),
             Err(_) => Err(ConnectError::Broken),
         }
     }
+}
 
-    /// Whether it takes no more requests: it broke, or the daemon sent GOAWAY.
-    pub fn is_closed(&self) -> bool {
+impl Link for Connection {
+    /// It broke, or the daemon sent GOAWAY.
+    fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
 
-    /// Whether the daemon answered a request.
-    pub fn has_answered(&self) -> bool {
-        self.state.answered.load(Ordering::Relaxed)
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
-    pub fn is(&self, other: &Connection) -> bool {
-        Arc::ptr_eq(&self.state, &other.state)
+    fn is(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.answered, &other.answered)
     }
 }
 
@@ -120,11 +117,11 @@ impl Service<http::Request<Body>> for Connection {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         request.headers_mut().insert(http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT));
         let sent = self.sender.try_send_request(request);
-        let state = self.state.clone();
+        let answered = self.answered.clone();
         Box::pin(async move {
             match sent.await {
                 Ok(response) => {
-                    state.answered.store(true, Ordering::Relaxed);
+                    answered.store(true, Ordering::Relaxed);
                     Ok(response.map(|body| body.map_err((|_| Broken::Sent) as fn(hyper::Error) -> Broken)))
                 }
                 Err(mut failed) => {

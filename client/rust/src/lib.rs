@@ -18,6 +18,7 @@
 //! All futures need a runtime of tokio with I/O and time. A call is cancelled by the drop of its
 //! future. `client/BEHAVIOR.md` of hmacd's repository has the rules for retries, deadlines and errors.
 
+mod addresses;
 mod algorithm;
 mod call;
 mod channel;
