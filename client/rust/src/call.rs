@@ -35,6 +35,14 @@ pub(crate) struct Call<'a> {
     pub deadline: Instant,
 }
 
+/// The outcome of a call that succeeded.
+#[cfg_attr(not(feature = "otel"), allow(dead_code))] // Only telemetry reads the details.
+pub(crate) struct Answer<T> {
+    pub response: T,
+    pub target: String,
+    pub attempts: u32,
+}
+
 /// Why a step of a call ended without a result.
 enum Stop {
     Elapsed,
@@ -43,7 +51,7 @@ enum Stop {
 
 impl Call<'_> {
     /// Makes attempts until one of them succeeds or is final.
-    pub async fn run<R: Request>(mut self, request: &R) -> Result<R::Response, Error> {
+    pub async fn run<R: Request>(mut self, request: &R) -> Result<Answer<R::Response>, Error> {
         let mut retries = Retries::default();
         let mut wish = Wish::Any;
         let (mut attempts, mut may_have_run) = (0, false);
@@ -61,7 +69,7 @@ impl Call<'_> {
                     if attempts == 1 {
                         lock(&self.shared.budget).give();
                     }
-                    return Ok(response);
+                    return Ok(Answer { response, target: channel.target.to_string(), attempts });
                 }
                 Err(failure) => failure,
             };

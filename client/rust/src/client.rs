@@ -5,9 +5,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::algorithm::Algorithm;
-use crate::call::{Call, Shared};
+use crate::call::{Answer, Call, Shared};
 use crate::connections::Connections;
 use crate::credentials::Files;
+use crate::doctor::examine;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::key::Key;
@@ -39,6 +40,8 @@ struct Inner {
     /// The task that watches the files, on the runtime of a call.
     watcher: Mutex<Option<JoinHandle<()>>>,
     process: u32,
+    #[cfg(feature = "otel")]
+    instruments: crate::telemetry::Instruments,
 }
 
 impl Client {
@@ -63,6 +66,8 @@ impl Client {
             file_interval: settings.file_interval,
             watcher: Mutex::new(None),
             process: std::process::id(),
+            #[cfg(feature = "otel")]
+            instruments: crate::telemetry::Instruments::new(&settings.telemetry),
         };
         Ok(Client { inner: Arc::new(inner), deadline: None, timeout: settings.timeout })
     }
@@ -121,7 +126,19 @@ impl Client {
     ///
     /// # Errors
     /// `CLOSED` after [`close`](Client::close) or in a child process. Any error of the daemon.
-    pub async fn call<R: Request>(&self, mut request: R) -> Result<R::Response, Error> {
+    pub async fn call<R: Request>(&self, request: R) -> Result<R::Response, Error> {
+        #[cfg(feature = "otel")]
+        let recording = self.inner.instruments.start(R::PATH);
+        let result = self.send(request).await;
+        #[cfg(feature = "otel")]
+        match &result {
+            Ok(answer) => recording.end(&answer.target, answer.attempts, None),
+            Err(error) => recording.end(error.target(), error.attempts(), Some(error)),
+        }
+        result.map(|answer| answer.response)
+    }
+
+    async fn send<R: Request>(&self, mut request: R) -> Result<Answer<R::Response>, Error> {
         if self.inner.process != std::process::id() {
             return Err(Error::closed("the client is of another process: create it after fork"));
         }
@@ -138,6 +155,22 @@ impl Client {
     pub async fn close(&self) {
         self.inner.gate.close(CLOSE_TIMEOUT).await;
         self.inner.shared.connections.disconnect();
+    }
+
+    /// Checks the files and each target, over new connections. Returns one line for each target:
+    /// `ok: <target>, <facts>`, or `failed: <target>, <first check that failed>`. Makes no MAC, and takes
+    /// up to 10 s for each address.
+    pub async fn doctor(&self) -> Vec<String> {
+        let connections = &self.inner.shared.connections;
+        let files = connections.check_files().await;
+        let mut lines = Vec::new();
+        for target in connections.targets() {
+            lines.push(match &files {
+                Err(error) if target.uses_tls() => format!("failed: {target}, files: {}", error.text()),
+                _ => examine(target.clone(), connections.tls()).await,
+            });
+        }
+        lines
     }
 
     /// Starts the watcher of the files, unless it runs. The end of its runtime ends it.

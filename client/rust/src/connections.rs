@@ -21,8 +21,6 @@ struct State {
     channels: Vec<Arc<Channel>>,
     tls: Option<Arc<ClientConfig>>,
     renewal: Option<Renewal>,
-    /// Why the files on the disk are not in use.
-    problem: Option<Error>,
 }
 
 impl Connections {
@@ -36,7 +34,7 @@ impl Connections {
             None => (None, None),
         };
         let channels = new_channels(&targets, tls.as_ref());
-        let state = State { channels, tls, renewal, problem: None };
+        let state = State { channels, tls, renewal };
         Ok(Connections { targets, files, state: Mutex::new(state) })
     }
 
@@ -58,9 +56,11 @@ impl Connections {
         self.state().tls.clone()
     }
 
-    /// Why the files on the disk are not in use. `None` if they are.
-    pub fn problem(&self) -> Option<Error> {
-        self.state().problem.clone()
+    /// Reads and checks the files on the disk, without a change of the channels.
+    pub async fn check_files(&self) -> Result<(), Error> {
+        let Some(files) = self.files.clone() else { return Ok(()) };
+        let check = move || files.config(&files.read()?, SystemTime::now()).map(drop);
+        spawn_blocking(check).await.unwrap_or_else(|_| Err(Error::closed("the runtime has ended")))
     }
 
     /// Reads the files. If two reads in a row have the same new set, and it is good, new calls use new
@@ -88,35 +88,19 @@ impl Connections {
     async fn read(&self, is_new: impl FnOnce(&mut Renewal, &Contents) -> bool) {
         let Some(files) = self.files.clone() else { return };
         let reader = files.clone();
-        let Ok(read) = spawn_blocking(move || reader.read()).await else { return };
+        // A set that is not complete or not good has no effect. `doctor` shows the reason.
+        let Ok(Ok(contents)) = spawn_blocking(move || reader.read()).await else { return };
         let mut state = self.state();
-        let Some(renewal) = &mut state.renewal else { return };
-        match read {
-            Ok(contents) => {
-                if is_new(renewal, &contents) {
-                    state.apply(&self.targets, files.config(&contents, SystemTime::now()));
-                }
-            }
-            Err(problem) => state.problem = Some(problem),
+        if state.renewal.as_mut().is_some_and(|renewal| is_new(renewal, &contents))
+            && let Ok(tls) = files.config(&contents, SystemTime::now())
+        {
+            state.channels = new_channels(&self.targets, Some(&tls));
+            state.tls = Some(tls);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Keeps the channels if the new set is not good.
-    fn apply(&mut self, targets: &[Target], config: Result<Arc<ClientConfig>, Error>) {
-        match config {
-            Ok(tls) => {
-                self.channels = new_channels(targets, Some(&tls));
-                self.tls = Some(tls);
-                self.problem = None;
-            }
-            Err(problem) => self.problem = Some(problem),
-        }
     }
 }
 
@@ -161,7 +145,7 @@ mod tests {
         assert!(Arc::ptr_eq(&old, &connections.channel(0)));
         connections.observe().await;
         assert!(!Arc::ptr_eq(&old, &connections.channel(0)));
-        assert!(connections.problem().is_none());
+        connections.check_files().await.unwrap();
     }
 
     #[tokio::test]
@@ -174,7 +158,7 @@ mod tests {
         connections.observe().await;
         connections.observe().await;
         assert!(Arc::ptr_eq(&old, &connections.channel(0)));
-        let problem = connections.problem().unwrap().to_string();
+        let problem = connections.check_files().await.unwrap_err().to_string();
         assert!(problem.contains("the key does not belong to the certificate"), "{problem}");
         fs::remove_file(folder.path().join("key.pem")).unwrap();
         connections.observe().await;
@@ -182,7 +166,7 @@ mod tests {
         write_set(folder.path());
         connections.observe().await;
         connections.observe().await;
-        assert!(connections.problem().is_none());
+        assert!(!Arc::ptr_eq(&old, &connections.channel(0)));
     }
 
     #[tokio::test]

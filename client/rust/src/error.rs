@@ -104,6 +104,11 @@ impl Error {
         &self.0.request_id
     }
 
+    /// What is wrong, without the reason and the target.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
     pub(crate) fn new(parts: Parts) -> Error {
         Error(Box::new(parts))
     }

@@ -29,6 +29,7 @@ mod connection;
 mod connections;
 mod credentials;
 mod der;
+mod doctor;
 mod error;
 mod failure;
 mod gate;
@@ -42,6 +43,8 @@ mod target;
 
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(feature = "otel")]
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "webhooks")]

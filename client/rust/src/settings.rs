@@ -29,6 +29,8 @@ pub struct Settings {
     pub(crate) attempt_timeout: Duration,
     pub(crate) max_message_bytes: usize,
     pub(crate) file_interval: Duration,
+    #[cfg(feature = "otel")]
+    pub(crate) telemetry: crate::telemetry::Telemetry,
 }
 
 impl Settings {
@@ -43,6 +45,8 @@ impl Settings {
             attempt_timeout: Duration::from_secs(1),
             max_message_bytes: 4096,
             file_interval: Duration::from_secs(2),
+            #[cfg(feature = "otel")]
+            telemetry: Default::default(),
         }
     }
 
@@ -96,6 +100,20 @@ impl Settings {
     /// The period of the check of the PEM files: 1 s to 5 s. Default: 2 s.
     pub fn file_interval(mut self, interval: Duration) -> Settings {
         self.file_interval = interval;
+        self
+    }
+
+    /// Records a span of each call. Default: none. `opentelemetry::global::tracer` returns a tracer.
+    #[cfg(feature = "otel")]
+    pub fn tracer(mut self, tracer: opentelemetry::global::BoxedTracer) -> Settings {
+        self.telemetry.tracer = Some(std::sync::Arc::new(tracer));
+        self
+    }
+
+    /// Records the histogram `rpc.client.duration`. Default: none.
+    #[cfg(feature = "otel")]
+    pub fn meter(mut self, meter: opentelemetry::metrics::Meter) -> Settings {
+        self.telemetry.meter = Some(meter);
         self
     }
 

@@ -139,3 +139,10 @@ async fn many_calls_share_a_client() {
         assert_eq!(expected, call.await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn doctor_finds_the_daemon_healthy() {
+    let lines = client().doctor().await;
+    let target = std::env::var("HMACD_TARGET").unwrap();
+    assert_eq!(vec![format!("ok: {target}, SERVING over mutual TLS, 1 addresses")], lines);
+}

@@ -133,3 +133,28 @@ fn files_are_required_for_tls_only() {
     assert!(error.to_string().contains("ca: is not set, and a target uses TLS"), "{error}");
     Client::new(Settings::new(["unix:/run/hmacd.sock"])).unwrap();
 }
+
+#[tokio::test]
+async fn doctor_names_the_first_check_that_failed() {
+    let authority = Authority::new();
+    let refused = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    for (target, expected) in [
+        (refused, "the connection was refused"),
+        ("name.invalid:1".to_owned(), "the name of the target is not found"),
+        (Authority::new().serve("localhost", 2100, b"h2").await, "the certificate of the daemon is not trusted"),
+        (authority.serve("example.org", 2100, b"h2").await, "the certificate of the daemon is for another name"),
+        ("unix:/no/such/socket".to_owned(), "the Unix socket does not exist"),
+    ] {
+        assert_eq!(vec![format!("failed: {target}, {expected}")], authority.client(target).doctor().await);
+    }
+    let client = authority.client("localhost:1".to_owned());
+    fs::remove_file(authority.folder.path().join("key.pem")).unwrap();
+    let line = client.doctor().await.remove(0);
+    assert!(
+        line.starts_with("failed: localhost:1, files: private_key: ") && line.ends_with("does not exist"),
+        "{line}"
+    );
+}
