@@ -57,6 +57,10 @@ impl Call<'_> {
         let (mut attempts, mut may_have_run) = (0, false);
         loop {
             let now = Instant::now();
+            if now >= self.deadline {
+                let failure = Failure::deadline_exceeded(may_have_run, None);
+                return Err(failure.into_error("", attempts, may_have_run));
+            }
             let lease = Lease::take(&self.shared.picker, wish, now);
             let pick = lease.pick;
             let channel = self.shared.connections.channel(pick.index);

@@ -194,3 +194,29 @@ async fn watch(inner: Weak<Inner>, interval: Duration) {
         sleep(interval).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn client_of_another_process_is_refused_at_once() {
+        let mut client = Client::new(Settings::new(["unix:/no/such/socket"])).unwrap();
+        Arc::get_mut(&mut client.inner).unwrap().process += 1;
+        let error = client.describe_key("alias/orders").await.unwrap_err();
+        assert_eq!("CLOSED", error.reason());
+        assert!(error.to_string().contains("create it after fork"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn earliest_deadline_counts() {
+        let client = Client::new(Settings::new(["unix:/no/such/socket"]).timeout(Duration::from_secs(7))).unwrap();
+        assert_eq!(Duration::from_secs(7), client.with_timeout(Duration::from_secs(8)).timeout);
+        assert_eq!(Duration::from_secs(6), client.with_timeout(Duration::from_secs(6)).timeout);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        assert_eq!(Some(now), client.with_deadline(now).with_deadline(later).deadline);
+        let error = client.with_deadline(now).describe_key("alias/orders").await.unwrap_err();
+        assert_eq!(("DEADLINE_EXCEEDED", 0), (error.reason(), error.attempts()));
+    }
+}

@@ -52,6 +52,12 @@ macro_rules! methods {
 }
 
 methods! {
+    "AccessKeyService" {
+        "CreateAccessKey" CreateAccessKeyRequest => CreateAccessKeyResponse, false;
+        "ListAccessKeys" ListAccessKeysRequest => ListAccessKeysResponse, true;
+        "DisableAccessKey" DisableAccessKeyRequest => DisableAccessKeyResponse, false;
+        "DeleteAccessKey" DeleteAccessKeyRequest => DeleteAccessKeyResponse, false;
+    }
     "KeyService" {
         "CreateKey" CreateKeyRequest => CreateKeyResponse, false;
         "AdoptKey" AdoptKeyRequest => AdoptKeyResponse, false;

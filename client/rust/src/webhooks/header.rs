@@ -72,11 +72,8 @@ fn stripe(value: &str) -> Option<Signed<'_>> {
     let mut macs = Vec::new();
     for part in value.split(',') {
         match part.split_once('=')? {
-            ("t", text) => {
-                if stamp.replace(time(text)?).is_some() {
-                    return None;
-                }
-            }
+            ("t", _) if stamp.is_some() => return None,
+            ("t", text) => stamp = Some(time(text)?),
             ("v1", text) => macs.extend(hex_mac(text)),
             _ => {}
         }
