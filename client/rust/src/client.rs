@@ -198,6 +198,7 @@ async fn watch(inner: Weak<Inner>, interval: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::tests::write_set;
 
     #[tokio::test]
     async fn client_of_another_process_is_refused_at_once() {
@@ -206,6 +207,27 @@ mod tests {
         let error = client.describe_key("alias/orders").await.unwrap_err();
         assert_eq!("CLOSED", error.reason());
         assert!(error.to_string().contains("create it after fork"), "{error}");
+    }
+
+    /// Tokio advances the paused clock whenever all tasks wait.
+    #[tokio::test(start_paused = true)]
+    async fn client_watches_its_files_after_the_first_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        write_set(folder.path());
+        let settings = Settings::new(["localhost:1"]).tls(path("ca.pem"), path("client.pem"), path("key.pem"));
+        let client = Client::new(settings).unwrap();
+        client.describe_key("alias/orders").await.unwrap_err();
+        let connections = &client.inner.shared.connections;
+        let old = connections.channel(0);
+        write_set(folder.path());
+        for _second in 0..60 {
+            sleep(Duration::from_secs(1)).await;
+            if !Arc::ptr_eq(&old, &connections.channel(0)) {
+                return;
+            }
+        }
+        panic!("the new files are not used");
     }
 
     #[tokio::test]

@@ -109,7 +109,7 @@ fn new_channels(targets: &[Target], tls: Option<&Arc<ClientConfig>>) -> Vec<Arc<
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::path::Path;
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
 
-    fn write_set(folder: &Path) {
+    pub fn write_set(folder: &Path) {
         let keys = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["client".to_owned()]).unwrap().self_signed(&keys).unwrap();
         fs::write(folder.join("ca.pem"), certificate.pem()).unwrap();

@@ -119,7 +119,7 @@ async fn client_certificate_of_another_authority_is_refused() {
     fs::write(&pem, certificate.pem()).unwrap();
     fs::write(&key, keys.serialize_pem()).unwrap();
     let ca = std::env::var("HMACD_CA").unwrap();
-    let client = Client::new(settings().tls(ca, pem, key).timeout(Duration::from_secs(3))).unwrap();
+    let client = Client::new(settings().tls(ca, pem, key).timeout(Duration::from_secs(10))).unwrap();
     let error = assert_refused(client.describe_key("alias/orders").await, "TLS_FAILED");
     assert_eq!(ErrorKind::TlsFailed(TlsFailure::ClientCertificateRefused), error.kind());
     assert!(!error.may_have_run());

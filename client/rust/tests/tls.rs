@@ -37,7 +37,7 @@ impl Authority {
     fn client(&self, target: String) -> Client {
         let path = |name: &str| self.folder.path().join(name);
         let settings = Settings::new([target]).tls(path("ca.pem"), path("client.pem"), path("key.pem"));
-        Client::new(settings.timeout(Duration::from_secs(2))).unwrap()
+        Client::new(settings.timeout(Duration::from_secs(5))).unwrap()
     }
 
     /// Starts a server with a certificate for `name` that ends in the year `end`. It speaks `protocol`.
