@@ -132,7 +132,7 @@ impl<P: Clone + PartialEq, C: Link> Addresses<P, C> {
             Err(error) => {
                 self.lookup = Lookup::Needed;
                 self.lookup_backoff.fail(now);
-                self.last_error = Some(error);
+                self.note(error);
             }
         }
     }
@@ -148,7 +148,7 @@ impl<P: Clone + PartialEq, C: Link> Addresses<P, C> {
             Err(error) => {
                 line.state = LineState::Idle;
                 line.backoff.fail(now);
-                self.last_error = Some(error);
+                self.note(error);
                 if !self.lines.iter().any(|line| matches!(line.state, LineState::Connected(_))) {
                     self.require_lookup();
                 }
@@ -190,9 +190,17 @@ impl<P: Clone + PartialEq, C: Link> Addresses<P, C> {
             line.backoff = Backoff { failures: 0, not_before: now };
         } else {
             line.backoff.fail(now);
-            self.last_error = Some(ConnectError::Broken);
+            self.note(ConnectError::Broken);
         }
         self.require_lookup();
+    }
+
+    /// Keeps the last error. A failure of TLS explains a broken connection after it: the peer can close
+    /// the connection before its alert arrives.
+    fn note(&mut self, error: ConnectError) {
+        if error != ConnectError::Broken || !matches!(self.last_error, Some(ConnectError::Tls(_))) {
+            self.last_error = Some(error);
+        }
     }
 
     fn require_lookup(&mut self) {
@@ -357,6 +365,24 @@ mod tests {
         let next = millis(now, 100);
         assert_eq!((Outcome::BackOff(next, ConnectError::NameNotFound), vec![]), addresses.select(now));
         assert_eq!(vec![Job::LookUp], addresses.select(next).1);
+    }
+
+    #[test]
+    fn failure_of_tls_explains_a_broken_connection() {
+        let now = Instant::now();
+        let tls = ConnectError::Tls(crate::error::TlsFailure::NotTrusted);
+        let mut addresses = resolved(&["a"], now);
+        for (time, error, expected) in [
+            (0, ConnectError::Broken, ConnectError::Broken),
+            (1000, tls, tls),
+            (2000, ConnectError::Broken, tls),
+            (3000, ConnectError::Refused, ConnectError::Refused),
+        ] {
+            let time = millis(now, time);
+            addresses.select(time);
+            addresses.connected(&"a", Err(error), time);
+            assert_eq!(Some(expected), addresses.last_error());
+        }
     }
 
     #[test]

@@ -149,11 +149,14 @@ impl<T> Watched<T> {
 }
 
 impl<T: AsyncRead + Unpin> Watched<T> {
-    /// After a failed write, reads the alert that explains it.
+    /// After a failed write, reads the alert that explains it. The socket has an error, so a pending read
+    /// wakes the task, which repeats the write.
     fn explain<V>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
         if matches!(written, Poll::Ready(Err(_))) && self.first_read.is_some() {
             let mut bytes = [0; 1024];
-            let _ = Pin::new(self).poll_read(cx, &mut ReadBuf::new(&mut bytes));
+            if Pin::new(self).poll_read(cx, &mut ReadBuf::new(&mut bytes)).is_pending() {
+                return Poll::Pending;
+            }
         }
         written
     }
