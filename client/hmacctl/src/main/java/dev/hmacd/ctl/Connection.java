@@ -31,7 +31,7 @@ final class Connection {
           "--cert", "FILE", "PEM file: the client's certificate chain. Default: HMACD_CERT.");
   private static final Option KEY =
       Option.optional(
-          "--key", "FILE", "PEM file: the client's private key, PKCS #8. Default: HMACD_KEY.");
+          "--key", "FILE", "PEM file: the client's private key, not encrypted. Default: HMACD_KEY.");
   private static final Option TIMEOUT =
       Option.optional(
           "--timeout",

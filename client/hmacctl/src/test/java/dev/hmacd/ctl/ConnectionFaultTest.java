@@ -103,10 +103,10 @@ class ConnectionFaultTest {
   @Test
   void filesThatDoNotFitAreAFaultOfTheCommandLine() throws IOException {
     TestPki other = TestPki.client();
-    Path sec1 =
+    Path encrypted =
         Files.writeString(
-            folder.resolve("sec1.pem"),
-            "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n");
+            folder.resolve("encrypted.pem"),
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     Ctl.Result mismatch = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), other.key());
     assertThat(mismatch.exitCode()).isEqualTo(2);
     assertThat(mismatch.err())
@@ -124,11 +124,11 @@ class ConnectionFaultTest {
                 + CLIENT.key()
                 + " has a private key (BEGIN PRIVATE KEY), no certificate (BEGIN CERTIFICATE);"
                 + " exchange the files of the certificate and the key\n");
-    Ctl.Result unconverted = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), sec1);
+    Ctl.Result unconverted = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), encrypted);
     assertThat(unconverted.exitCode()).isEqualTo(2);
     assertThat(unconverted.err())
-        .contains("SEC 1 key")
-        .contains("openssl pkcs8 -topk8 -nocrypt -in " + sec1 + " -out NEW");
+        .contains("encrypted key")
+        .contains("openssl pkcs8 -topk8 -nocrypt -in " + encrypted + " -out NEW");
     Ctl.Result absent = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), folder.resolve("none"));
     assertThat(absent.exitCode()).isEqualTo(2);
     assertThat(absent.err())

@@ -35,7 +35,7 @@ public final class HmacdClientBuilder {
   ///
   /// @param ca certificates of the authorities that the client trusts for the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
-  /// @param key this client's private key, PKCS #8, not encrypted
+  /// @param key this client's private key in PKCS #8, PKCS #1 or SEC 1, not encrypted
   @CanIgnoreReturnValue
   public HmacdClientBuilder tls(Path ca, Path cert, Path key) {
     this.tls = new Tls(ca, cert, key);

@@ -91,9 +91,9 @@ final class TlsFiles implements AutoCloseable {
   /// Reads all files, then replaces the content in use: files that do not belong together change
   /// nothing.
   private void read() throws IOException, GeneralSecurityException {
-    X509Certificate[] authorities = PemFiles.certificates(ca);
-    X509Certificate[] chain = PemFiles.certificates(cert);
-    PrivateKey privateKey = PemFiles.privateKey(key, chain[0], cert);
+    X509Certificate[] authorities = PemCertificates.parse(PemFile.read(ca));
+    X509Certificate[] chain = PemCertificates.parse(PemFile.read(cert));
+    PrivateKey privateKey = PemPrivateKey.parse(PemFile.read(key), chain[0], cert);
     trustManager.updateTrustCredentials(authorities);
     keyManager.updateIdentityCredentials(chain, privateKey);
   }

@@ -14,9 +14,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
+import java.security.cert.X509Certificate;
 import java.security.interfaces.ECPrivateKey;
 import java.security.interfaces.ECPublicKey;
 import java.security.spec.ECPrivateKeySpec;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.stream.Stream;
@@ -59,8 +61,13 @@ class PemFilesTest {
         .formatted(label, Base64.getMimeEncoder().encodeToString(der), label);
   }
 
+  private static X509Certificate[] certificates(Path file) throws IOException {
+    return PemCertificates.parse(PemFile.read(file));
+  }
+
   private PrivateKey read(Path key, X509Bundle certificate) throws IOException {
-    return PemFiles.privateKey(key, certificate.getCertificate(), folder.resolve("cert.pem"));
+    return PemPrivateKey.parse(
+        PemFile.read(key), certificate.getCertificate(), folder.resolve("cert.pem"));
   }
 
   @ParameterizedTest
@@ -109,6 +116,40 @@ class PemFilesTest {
             + encodedPublicKey.substring(encodedPublicKey.length() - 2 * 65));
   }
 
+  /// SEC 1 and PKCS #1 are the content of the octet string that ends PKCS #8.
+  @ParameterizedTest
+  @EnumSource(
+      value = Algorithm.class,
+      names = {"ecp256", "ecp384", "rsa2048"})
+  void keyInSec1OrPkcs1IsReadAndAnotherRefused(Algorithm algorithm) throws IOException {
+    X509Bundle pair = pair(algorithm);
+    boolean rsa = algorithm.name().startsWith("rsa");
+    String block =
+        pem(rsa ? "RSA PRIVATE KEY" : "EC PRIVATE KEY", inner(pair.getKeyPair().getPrivate()));
+    Path key = file("key.pem", rsa ? block : pem("EC PARAMETERS", new byte[8]) + block);
+    assertThat(read(key, pair)).isEqualTo(pair.getKeyPair().getPrivate());
+    X509Bundle other = pair(algorithm);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> read(key, other))
+        .withMessageContaining(" is not the private key of the certificate in ");
+    X509Bundle otherType = pair(rsa ? Algorithm.ecp256 : Algorithm.rsa2048);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> read(key, otherType))
+        .withMessageContaining("the type of its key differs from the certificate");
+  }
+
+  private static byte[] inner(PrivateKey key) {
+    byte[] pkcs8 = key.getEncoded();
+    int algorithm = content(pkcs8, 0) + 3; // after the version
+    int octets = content(pkcs8, algorithm) + pkcs8[algorithm + 1]; // at most 127 bytes
+    return Arrays.copyOfRange(pkcs8, content(pkcs8, octets), pkcs8.length);
+  }
+
+  /// The offset of the content of a DER element.
+  private static int content(byte[] der, int element) {
+    return element + 2 + (der[element + 1] >= 0 ? 0 : der[element + 1] & 0x7f);
+  }
+
   @Test
   void keyOfAnotherTypeIsRefused() throws IOException {
     Path key = file("key.pem", pair(Algorithm.rsa2048).getPrivateKeyPEM());
@@ -118,23 +159,12 @@ class PemFilesTest {
   }
 
   static Stream<Arguments> unusableKeys() {
-    String convert = "convert the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW";
     return Stream.of(
-        Arguments.of(
-            "SEC 1",
-            pem("EC PARAMETERS", new byte[8]) + pem("EC PRIVATE KEY", new byte[100]),
-            " has a SEC 1 key (BEGIN EC PRIVATE KEY), no PKCS #8 key (BEGIN PRIVATE KEY); "
-                + convert),
-        Arguments.of(
-            "PKCS #1",
-            pem("RSA PRIVATE KEY", new byte[100]),
-            " has a PKCS #1 key (BEGIN RSA PRIVATE KEY), no PKCS #8 key (BEGIN PRIVATE KEY); "
-                + convert),
         Arguments.of(
             "encrypted PKCS #8",
             pem("ENCRYPTED PRIVATE KEY", new byte[100]),
-            " has an encrypted key, no PKCS #8 key without a password (BEGIN PRIVATE KEY); decrypt"
-                + " the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW"),
+            " has an encrypted key; decrypt the key with openssl pkcs8 -topk8 -nocrypt -in FILE"
+                + " -out NEW"),
         Arguments.of(
             "encrypted PKCS #1",
             """
@@ -145,8 +175,8 @@ class PemFilesTest {
             AAAA
             -----END RSA PRIVATE KEY-----
             """,
-            " has an encrypted key, no PKCS #8 key without a password (BEGIN PRIVATE KEY); decrypt"
-                + " the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW"),
+            " has an encrypted key; decrypt the key with openssl pkcs8 -topk8 -nocrypt -in FILE"
+                + " -out NEW"),
         Arguments.of(
             "certificate",
             PAIR.getCertificatePEM(),
@@ -158,7 +188,11 @@ class PemFilesTest {
             " is binary (DER or PKCS #12), not PEM; convert a key in DER with openssl pkcs8 -topk8"
                 + " -nocrypt -inform DER -in FILE -out NEW, a PKCS #12 file with openssl pkcs12"
                 + " -nocerts -nodes -in FILE -out NEW"),
-        Arguments.of("no key", "hello", " has no PKCS #8 key (BEGIN PRIVATE KEY); " + convert));
+        Arguments.of(
+            "no key",
+            "hello",
+            " has no private key (BEGIN PRIVATE KEY, BEGIN EC PRIVATE KEY or BEGIN RSA PRIVATE"
+                + " KEY); convert the key with openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW"));
   }
 
   @ParameterizedTest(name = "{0}")
@@ -189,15 +223,14 @@ class PemFilesTest {
                 + PAIR.getCertificatePEM()
                 + PAIR.getPrivateKeyPEM()
                 + OTHER.getCertificatePEM());
-    assertThat(PemFiles.certificates(chain))
-        .containsExactly(PAIR.getCertificate(), OTHER.getCertificate());
+    assertThat(certificates(chain)).containsExactly(PAIR.getCertificate(), OTHER.getCertificate());
     assertThat(read(chain, PAIR)).isNotNull();
   }
 
   @Test
   void certificateInDerIsRead() throws Exception {
     Path der = Files.write(folder.resolve("cert.der"), PAIR.getCertificate().getEncoded());
-    assertThat(PemFiles.certificates(der)).containsExactly(PAIR.getCertificate());
+    assertThat(certificates(der)).containsExactly(PAIR.getCertificate());
   }
 
   static Stream<Arguments> unusableCertificates() {
@@ -242,21 +275,21 @@ class PemFilesTest {
       throws IOException {
     Path certificate = file("cert.pem", content);
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> PemFiles.certificates(certificate))
+        .isThrownBy(() -> certificates(certificate))
         .withMessage(certificate + text.replace("FILE", certificate.toString()));
   }
 
   @Test
   void unreadableFileIsNamed() throws IOException {
     assertThatIOException()
-        .isThrownBy(() -> PemFiles.certificates(folder.resolve("none.pem")))
+        .isThrownBy(() -> certificates(folder.resolve("none.pem")))
         .withMessageContaining("none.pem");
     assertThatIOException()
-        .isThrownBy(() -> PemFiles.certificates(folder))
+        .isThrownBy(() -> certificates(folder))
         .withMessageContaining(folder.toString());
     Path large = file("large.pem", "#".repeat((1 << 20) + 1));
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> PemFiles.certificates(large))
+        .isThrownBy(() -> certificates(large))
         .withMessage(large + " is longer than 1048576 bytes, the maximum of a PEM file");
   }
 
