@@ -1,17 +1,24 @@
 package dev.hmacd.ctl;
 
 import dev.hmacd.client.ErrorReason;
+import dev.hmacd.client.HmacdException;
+import dev.hmacd.client.TlsFailedException;
+import dev.hmacd.client.TlsFault;
 
-/// The exit code and the hint for an error.
+/// The exit code and the hint for an error. A local fault ends with 2, a fault of an identity with
+/// 3.
 ///
 /// @param hint what the user can do about the error
 record Advice(ExitCode exitCode, String hint) {
-  // No default branch: a new reason does not compile until it has a hint.
-  static Advice on(ErrorReason reason) {
-    return switch (reason) {
-      case UNAUTHENTICATED ->
-          denied(
-              "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
+  static final String SHORTER_MESSAGE =
+      "Send a shorter message, or the MAC of a hash of the message.";
+
+  static Advice on(HmacdException failure) {
+    return failure instanceof TlsFailedException tls ? on(tls.fault()) : on(failure.reason());
+  }
+
+  private static Advice on(TlsFault fault) {
+    return switch (fault) {
       case DAEMON_NOT_TRUSTED ->
           denied("Use the certificate of the authority of the daemon (--ca).");
       case DAEMON_CERTIFICATE_NOT_VALID ->
@@ -23,6 +30,19 @@ record Advice(ExitCode exitCode, String hint) {
           denied(
               "Use a client certificate (--cert, --key) that has not expired, and whose authority"
                   + " is in the daemon's grpc.tls.client_ca.");
+      case NO_TLS ->
+          unavailable(
+              "Use the address of gRPC in --target: grpc.listen in the daemon's configuration.");
+    };
+  }
+
+  // No default branch: a new reason does not compile until it has a hint.
+  static Advice on(ErrorReason reason) {
+    return switch (reason) {
+      case UNAUTHENTICATED ->
+          denied(
+              "Use a client certificate (--cert, --key) that is valid and that the daemon trusts.");
+      case TLS_FAILED -> denied("Check --ca, --cert, --key and --target.");
       case ACCESS_DENIED ->
           denied("Check the key name, and ask an administrator for a rule that allows the action.");
       case TOKEN_OBJECT_RESERVED ->
@@ -37,6 +57,9 @@ record Advice(ExitCode exitCode, String hint) {
       case KMS_INVALID_MAC -> new Advice(ExitCode.MAC_DOES_NOT_MATCH, "Do not trust the message.");
       case DRY_RUN_OPERATION ->
           new Advice(ExitCode.DRY_RUN_OPERATION, "Omit --dry-run to carry the request out.");
+
+      case INVALID_ARGUMENT -> usage("Correct the option that the message names.");
+      case MESSAGE_TOO_LONG -> usage(SHORTER_MESSAGE);
 
       case INVALID_FIELD -> refused("Correct the option that the message names.");
       case MESSAGE_TOO_LONG ->
@@ -78,14 +101,11 @@ record Advice(ExitCode exitCode, String hint) {
       case KEY_UNAVAILABLE ->
           unavailable("The key's object on the token is missing or changed. Inform an operator.");
       case STOPPING -> unavailable("Try again, or use another daemon (--target).");
-      case UNREACHABLE ->
+      case CONNECTION_FAILED ->
           unavailable(
-              "Check that the daemon is running, and that --target or --socket is its address.");
-      case NOT_A_DAEMON ->
-          unavailable(
-              "Use the address of gRPC in --target or --socket: grpc.listen or grpc.unix_socket in"
-                  + " the daemon's configuration.");
-      case CHECKSUM_MISMATCH, ANSWER_DAMAGED ->
+              "Check that the daemon is running, and that --target or --socket is its address of"
+                  + " gRPC: grpc.listen or grpc.unix_socket in the daemon's configuration.");
+      case CHECKSUM_MISMATCH ->
           unavailable("Try again. If the error persists, the network or a proxy damages data.");
       case DEADLINE_EXCEEDED ->
           new Advice(ExitCode.DEADLINE_EXCEEDED, "Try again, or set a longer --timeout.");
@@ -93,10 +113,14 @@ record Advice(ExitCode exitCode, String hint) {
       case INTERNAL -> internal("The daemon's log has the cause.");
       case DRY_RUN_IGNORED ->
           internal("This is a fault of the daemon: do not use --dry-run with this daemon.");
-      case CANCELLED -> internal("Try again.");
+      case CANCELLED, CLOSED -> internal("Try again.");
       case UNKNOWN ->
           internal("The daemon may be newer than this hmacctl, or the server may not be hmacd.");
     };
+  }
+
+  private static Advice usage(String hint) {
+    return new Advice(ExitCode.USAGE, hint);
   }
 
   private static Advice denied(String hint) {

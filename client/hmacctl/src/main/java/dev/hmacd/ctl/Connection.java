@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// The settings of the connection to the daemon: options, with defaults from environment variables.
 final class Connection {
@@ -31,7 +32,9 @@ final class Connection {
           "--cert", "FILE", "PEM file: the client's certificate chain. Default: HMACD_CERT.");
   private static final Option KEY =
       Option.optional(
-          "--key", "FILE", "PEM file: the client's private key, not encrypted. Default: HMACD_KEY.");
+          "--key",
+          "FILE",
+          "PEM file: the client's private key, not encrypted. Default: HMACD_KEY.");
   private static final Option TIMEOUT =
       Option.optional(
           "--timeout",
@@ -52,10 +55,11 @@ final class Connection {
   ///
   /// @throws UsageException if options are missing or contradict each other
   HmacdClient open() {
-    HmacdClientBuilder client = HmacdClient.builder();
+    HmacdClientBuilder client =
+        HmacdClient.builder().maxMessageBytes(MacCommands.MAX_MESSAGE_BYTES);
     String target = target();
     client.target(target.split(",", -1));
-    if (!target.startsWith("unix:")) {
+    if (Stream.of(target.split(",", -1)).anyMatch(one -> !one.startsWith("unix:"))) {
       client.tls(file(CA, "HMACD_CA"), file(CERT, "HMACD_CERT"), file(KEY, "HMACD_KEY"));
     } else if (arguments.has(CA) || arguments.has(CERT) || arguments.has(KEY)) {
       throw new UsageException("a Unix socket does not use TLS: omit --ca, --cert and --key");
@@ -70,14 +74,18 @@ final class Connection {
     }
     return arguments
         .find(TARGET)
-        .or(() -> arguments.find(SOCKET).map("unix:"::concat))
+        .or(() -> arguments.find(SOCKET).map(Connection::unixTarget))
         .or(() -> variable("HMACD_TARGET"))
-        .or(() -> variable("HMACD_SOCKET").map("unix:"::concat))
+        .or(() -> variable("HMACD_SOCKET").map(Connection::unixTarget))
         .orElseThrow(
             () ->
                 new UsageException(
                     "no daemon address: use --target or --socket, or set HMACD_TARGET or"
                         + " HMACD_SOCKET"));
+  }
+
+  private static String unixTarget(String socket) {
+    return "unix:" + Path.of(socket).toAbsolutePath();
   }
 
   private Path file(Option option, String variable) {

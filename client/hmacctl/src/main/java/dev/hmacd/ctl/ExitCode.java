@@ -4,7 +4,7 @@ package dev.hmacd.ctl;
 enum ExitCode {
   OK(0, "The request succeeded."),
   MAC_DOES_NOT_MATCH(1, "verify-mac: the MAC does not match the message."),
-  USAGE(2, "The command line is wrong, or a file that it names cannot be used."),
+  USAGE(2, "A local fault: the command line, a setting of the environment, or a file."),
   DENIED(3, "The caller or the daemon is not authenticated, or the caller has no permission."),
   NOT_FOUND(4, "There is no such key, alias or token object."),
   REFUSED(5, "The request is refused. Correct it."),

@@ -96,7 +96,7 @@ public final class Hmacctl {
     } catch (CommandException e) {
       return fail(terminal, e.exitCode(), message(e), e.hint());
     } catch (HmacdException e) {
-      Advice advice = Advice.on(e.reason());
+      Advice advice = Advice.on(e);
       return fail(terminal, advice.exitCode(), message(e), advice.hint());
     } catch (DryRunSucceeded e) {
       Advice advice = Advice.on(ErrorReason.DRY_RUN_OPERATION);

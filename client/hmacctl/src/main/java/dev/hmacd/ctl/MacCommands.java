@@ -6,6 +6,7 @@ import dev.hmacd.client.ErrorReason;
 import dev.hmacd.client.HmacdClient;
 import dev.hmacd.client.HmacdException;
 import dev.hmacd.client.MacAlgorithm;
+import dev.hmacd.client.MessageTooLongException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -18,9 +19,11 @@ import java.util.Optional;
 
 /// The commands `generate-mac` and `verify-mac`.
 final class MacCommands {
-  // One byte more than the contract allows, so that each daemon refuses longer input: only the
-  // daemon has the rule.
-  private static final int MESSAGE_BYTES = (1 << 20) + 1;
+  /// Maximum of the daemon's setting `max_message_bytes`: only the daemon has the limit.
+  static final int MAX_MESSAGE_BYTES = 1 << 20;
+
+  // One byte more, so that longer input is refused.
+  private static final int MESSAGE_BYTES = MAX_MESSAGE_BYTES + 1;
   private static final int MAC_BYTES = 6144 + 1;
   private static final String FILE_BYTES = "fileb://";
 
@@ -28,9 +31,9 @@ final class MacCommands {
       Option.required(
           "--message",
           "TEXT",
-          "The message, at least 1 byte and at most the daemon's maximum, 65536 bytes by default:"
-              + " text in UTF-8, fileb://PATH for the bytes of a file, or - for all of standard"
-              + " input. AWS CLI v2 reads text here as base64. hmacctl does not.");
+          "The message, 1 byte or more: text in UTF-8, fileb://PATH for the bytes of a file, or -"
+              + " for all of standard input. AWS CLI v2 reads text here as base64. hmacctl does"
+              + " not.");
   private static final Option MAC_ALGORITHM =
       Option.required("--mac-algorithm", "ALGORITHM", "The algorithm of the key's spec:")
           .of(List.of("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"));
@@ -81,7 +84,7 @@ final class MacCommands {
       }
       return Optional.of(Answers.mac(client.generateMac(keyId, message, algorithm)));
     } catch (HmacdException e) {
-      throw explained(e, message);
+      throw explained(e);
     }
   }
 
@@ -98,30 +101,22 @@ final class MacCommands {
       }
       return Optional.of(Answers.verification(client.verifyMac(keyId, message, algorithm, mac)));
     } catch (HmacdException e) {
-      throw isTooLong(e)
-          ? explained(e, message)
+      throw e.reason() == ErrorReason.MESSAGE_TOO_LONG
+          ? explained(e)
           : MacLength.explained(e, arguments.get(MAC), mac, algorithm);
     }
   }
 
-  /// Explains the refusal of a message of [#MESSAGE_BYTES] or more. hmacctl reads at most this
-  /// number of bytes, so the daemon's text may have the wrong length.
-  private static RuntimeException explained(HmacdException failure, byte[] message) {
-    if (!isTooLong(failure) || message.length != MESSAGE_BYTES) {
-      return failure;
-    }
-    return new CommandException(
-        ExitCode.REFUSED,
-        failure.reason()
-            + ": at most "
-            + failure.metadata().getOrDefault("maximum", "unknown")
-            + " bytes; --message has more bytes",
-        "Send a shorter message, or the MAC of a hash of the message.");
-  }
-
-  private static boolean isTooLong(HmacdException failure) {
-    return failure.reason() == ErrorReason.MESSAGE_TOO_LONG
-        || failure.reason() == ErrorReason.REQUEST_TOO_LONG;
+  /// Explains the refusal of a message of [#MESSAGE_BYTES]. hmacctl reads at most this number of
+  /// bytes, so the text of the client may have the wrong length.
+  private static RuntimeException explained(HmacdException failure) {
+    return failure instanceof MessageTooLongException tooLong
+            && tooLong.reason() == ErrorReason.MESSAGE_TOO_LONG
+        ? new CommandException(
+            ExitCode.USAGE,
+            tooLong.reason() + ": --message has more than " + tooLong.limit() + " bytes",
+            Advice.SHORTER_MESSAGE)
+        : failure;
   }
 
   private static byte[] message(String message, Terminal terminal) {

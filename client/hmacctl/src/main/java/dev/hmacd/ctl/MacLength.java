@@ -42,8 +42,8 @@ final class MacLength {
     return text.length() == 2 * of(algorithm) && HEX.matcher(text).matches();
   }
 
-  /// The failure with an explanation, if the daemon compared a MAC of the wrong length; otherwise
-  /// the failure itself.
+  /// The failure with an explanation, if the MAC has the wrong length; otherwise the failure
+  /// itself.
   ///
   /// @param given the value of `--mac`
   /// @param mac the decoded MAC

@@ -114,6 +114,11 @@ class CommandErrorTest {
     return new Ctl.Result(exitCode, "", "hmacctl: " + text + "\nhint: " + hint + "\n");
   }
 
+  /// The text of an error of the fake daemon.
+  private String ofDaemon(String reason) {
+    return reason + ": a fake's " + reason + " (target " + daemon.target() + ", 1 attempts)";
+  }
+
   static Stream<Arguments> wrongQueries() {
     return Stream.of(
         Arguments.of(
@@ -241,26 +246,25 @@ class CommandErrorTest {
                 "KMS_INVALID_MAC: the MAC has 33 bytes, HMAC_SHA_256 has 32",
                 distrust + "A MAC with further bytes never matches."));
     assertThat(verify("HMAC_SHA_256", "hex:" + MAC_HEX.replace('5', '6')))
-        .isEqualTo(
-            failed(1, "KMS_INVALID_MAC: a fake's KMS_INVALID_MAC", "Do not trust the message."));
-    assertThat(daemon.calls()).hasSize(7).containsOnly("VerifyMac");
+        .isEqualTo(failed(1, ofDaemon("KMS_INVALID_MAC"), "Do not trust the message."));
+    assertThat(daemon.calls()).containsExactly("VerifyMac");
   }
 
-  /// A missing permission has precedence over the length, as over each wrong MAC.
   @Test
-  void otherFailureOfAMacOfTheWrongLengthStays() {
-    daemon.failing(1, Code.PERMISSION_DENIED, "ACCESS_DENIED");
-    assertThat(verify("HMAC_SHA_256", "AAAA").err())
-        .startsWith("hmacctl: ACCESS_DENIED: a fake's ACCESS_DENIED\n");
+  void emptyMessageIsALocalFault() {
+    Ctl.Result result =
+        run("generate-mac", "--key-id", KEY, "--mac-algorithm", "HMAC_SHA_256", "--message", "");
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err()).startsWith("hmacctl: INVALID_ARGUMENT: the message is empty ");
+    assertThat(daemon.calls()).isEmpty();
   }
 
   @Test
   void tooLongMessageHasTheLimitAndNoLengthOfItsReadPart() {
-    daemon.failing(1, Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LONG", "maximum", "131072");
     Ctl.Result result =
         Ctl.run(
             environment,
-            new ByteArrayInputStream("x".repeat(1_100_000).getBytes(UTF_8)),
+            new ByteArrayInputStream("x".repeat(2 << 20).getBytes(UTF_8)),
             "generate-mac",
             "--key-id",
             KEY,
@@ -271,9 +275,10 @@ class CommandErrorTest {
     assertThat(result)
         .isEqualTo(
             failed(
-                5,
-                "REQUEST_TOO_LONG: at most 131072 bytes; --message has more bytes",
+                2,
+                "MESSAGE_TOO_LONG: --message has more than 1048576 bytes",
                 "Send a shorter message, or the MAC of a hash of the message."));
+    assertThat(daemon.calls()).isEmpty();
   }
 
   @ParameterizedTest
@@ -357,7 +362,7 @@ class CommandErrorTest {
   void malformedAliasWhereAliasesAreAcceptedKeepsItsError() {
     daemon.failing(1, Code.INVALID_ARGUMENT, "INVALID_KEY_ID", "field", "key_id");
     assertThat(run("describe-key", "--key-id", "alias/a b").err())
-        .startsWith("hmacctl: INVALID_KEY_ID: a fake's INVALID_KEY_ID\n");
+        .startsWith("hmacctl: " + ofDaemon("INVALID_KEY_ID") + "\n");
     assertThat(daemon.calls()).containsExactly("DescribeKey");
   }
 
@@ -405,7 +410,7 @@ class CommandErrorTest {
     daemon.close();
     Ctl.Result unreachable = run("health");
     assertThat(unreachable.exitCode()).isEqualTo(6);
-    assertThat(unreachable.err()).startsWith("hmacctl: UNREACHABLE: ");
+    assertThat(unreachable.err()).startsWith("hmacctl: CONNECTION_FAILED: ");
   }
 
   @Test
@@ -414,7 +419,7 @@ class CommandErrorTest {
         .isEqualTo(
             failed(
                 5,
-                "SERVICE_NOT_FOUND: a fake's SERVICE_NOT_FOUND",
+                ofDaemon("SERVICE_NOT_FOUND"),
                 "Use a service of the daemon, such as hmacd.v1.MacService, or omit --service."));
   }
 }

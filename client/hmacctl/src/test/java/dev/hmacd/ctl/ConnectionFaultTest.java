@@ -36,7 +36,7 @@ class ConnectionFaultTest {
                 "HMACD_CA", ca.toString(),
                 "HMACD_CERT", cert.toString(),
                 "HMACD_KEY", key.toString()),
-            "list-keys"));
+            "health")); // Not retried.
   }
 
   private static Ctl.Result call(String target) {
@@ -67,7 +67,7 @@ class ConnectionFaultTest {
       assertFailed(
           call(daemon.target(), TestPki.stranger().ca(), CLIENT.cert(), CLIENT.key()),
           3,
-          "DAEMON_NOT_TRUSTED",
+          "TLS_FAILED",
           "--ca");
     }
   }
@@ -75,27 +75,26 @@ class ConnectionFaultTest {
   @Test
   void daemonWithAnotherNameIsAFaultOfIdentity() {
     try (var daemon = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"))) {
-      assertFailed(call(daemon.target()), 3, "DAEMON_NAME_MISMATCH", "--target");
+      assertFailed(call(daemon.target()), 3, "TLS_FAILED", "--target");
     }
   }
 
   @Test
   void expiredCertificateOfTheDaemonIsAFaultOfIdentity() {
     try (var daemon = FakeDaemon.overTls(TestPki.expiredDaemon())) {
-      assertFailed(call(daemon.target()), 3, "DAEMON_CERTIFICATE_NOT_VALID", "renew");
+      assertFailed(call(daemon.target()), 3, "TLS_FAILED", "renew");
     }
   }
 
   @Test
   void refusedCertificateOfTheClientIsAFaultOfIdentity() {
     try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
-      for (TestPki client : new TestPki[] {TestPki.stranger(), TestPki.expiredClient()}) {
-        Ctl.Result result;
-        do { // A reset of the connection can discard the alert.
-          result = call(daemon.target(), CLIENT.ca(), client.cert(), client.key());
-        } while (result.exitCode() == 6);
-        assertFailed(result, 3, "CLIENT_CERTIFICATE_REFUSED", "--cert");
-      }
+      TestPki client = TestPki.stranger();
+      Ctl.Result result;
+      do { // A reset of the connection can discard the alert.
+        result = call(daemon.target(), CLIENT.ca(), client.cert(), client.key());
+      } while (result.exitCode() == 6);
+      assertFailed(result, 3, "TLS_FAILED", "--cert");
       assertThat(daemon.calls()).isEmpty();
     }
   }
@@ -129,6 +128,10 @@ class ConnectionFaultTest {
     assertThat(unconverted.err())
         .contains("encrypted key")
         .contains("openssl pkcs8 -topk8 -nocrypt -in " + encrypted + " -out NEW");
+    TestPki ended = TestPki.expiredClient();
+    Ctl.Result expired = call("127.0.0.1:1", ended.ca(), ended.cert(), ended.key());
+    assertThat(expired.exitCode()).isEqualTo(2);
+    assertThat(expired.err()).contains("has a certificate that ended at ");
     Ctl.Result absent = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), folder.resolve("none"));
     assertThat(absent.exitCode()).isEqualTo(2);
     assertThat(absent.err())
@@ -138,7 +141,7 @@ class ConnectionFaultTest {
   @Test
   void portWithoutTlsIsNotTheDaemon() {
     try (var http = RawServer.overTcp(RawServer.BAD_REQUEST)) {
-      assertFailed(call(http.target()), 6, "NOT_A_DAEMON", "grpc.listen");
+      assertFailed(call(http.target()), 6, "TLS_FAILED", "grpc.listen");
     }
   }
 
@@ -146,23 +149,23 @@ class ConnectionFaultTest {
   void socketOfAnotherServerIsNotTheDaemon() {
     Path socket = folder.resolve("http.sock");
     try (var http = RawServer.overUnixSocket(socket, RawServer.BAD_REQUEST)) {
-      Ctl.Result result = checked(Ctl.run(Map.of(), "list-keys", "--target", http.target()));
-      assertFailed(result, 6, "NOT_A_DAEMON", "grpc.unix_socket");
+      Ctl.Result result = checked(Ctl.run(Map.of(), "health", "--target", http.target()));
+      assertFailed(result, 6, "CONNECTION_FAILED", "grpc.unix_socket");
     }
   }
 
   @Test
   void refusedConnectionAndAbsentSocketAreUnreachable() throws IOException {
-    assertFailed(call(nobody()), 6, "UNREACHABLE", "running");
+    assertFailed(call(nobody()), 6, "CONNECTION_FAILED", "running");
     Path socket = folder.resolve("none.sock");
-    Ctl.Result absent = checked(Ctl.run(Map.of(), "list-keys", "--socket", socket.toString()));
-    assertFailed(absent, 6, "UNREACHABLE", "--socket");
+    Ctl.Result absent = checked(Ctl.run(Map.of(), "health", "--socket", socket.toString()));
+    assertFailed(absent, 6, "CONNECTION_FAILED", "--socket");
     assertThat(absent.err()).contains("no connection: ");
   }
 
   @Test
   void unknownHostIsUnreachable() {
-    assertFailed(call("hmacd.invalid:1"), 6, "UNREACHABLE", "--target");
+    assertFailed(call("hmacd.invalid:1"), 6, "CONNECTION_FAILED", "--target");
   }
 
   /// An address without a listener.

@@ -10,7 +10,7 @@ import java.util.function.Function;
 /// The calls of `AccessKeyService`. [HmacdClient] documents them.
 record AccessKeyCalls(Calls calls) {
   CreatedAccessKey create(String principal) {
-    return calls.call(
+    return calls.change(
         AccessKeyServiceGrpc.getCreateAccessKeyMethod(),
         CreateAccessKeyRequest.newBuilder().setPrincipal(principal).build(),
         answer ->
@@ -19,7 +19,7 @@ record AccessKeyCalls(Calls calls) {
   }
 
   Page<AccessKeyMetadata> list(int pageSize, String pageToken) {
-    return calls.call(
+    return calls.safe(
         AccessKeyServiceGrpc.getListAccessKeysMethod(),
         ListAccessKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
         answer ->
@@ -29,14 +29,14 @@ record AccessKeyCalls(Calls calls) {
   }
 
   void disable(String accessKeyId) {
-    calls.call(
+    calls.change(
         AccessKeyServiceGrpc.getDisableAccessKeyMethod(),
         DisableAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
         Function.identity());
   }
 
   void delete(String accessKeyId) {
-    calls.call(
+    calls.change(
         AccessKeyServiceGrpc.getDeleteAccessKeyMethod(),
         DeleteAccessKeyRequest.newBuilder().setAccessKeyId(accessKeyId).build(),
         Function.identity());

@@ -10,28 +10,28 @@ import java.util.function.Function;
 /// The calls of `KeyService` for aliases. [HmacdClient] documents them.
 record AliasCalls(Calls calls) {
   void create(String aliasName, String targetKeyId) {
-    calls.call(
+    calls.change(
         KeyServiceGrpc.getCreateAliasMethod(),
         CreateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
         Function.identity());
   }
 
   void update(String aliasName, String targetKeyId) {
-    calls.call(
+    calls.change(
         KeyServiceGrpc.getUpdateAliasMethod(),
         UpdateAliasRequest.newBuilder().setAliasName(aliasName).setTargetKeyId(targetKeyId).build(),
         Function.identity());
   }
 
   void delete(String aliasName) {
-    calls.call(
+    calls.change(
         KeyServiceGrpc.getDeleteAliasMethod(),
         DeleteAliasRequest.newBuilder().setAliasName(aliasName).build(),
         Function.identity());
   }
 
   Page<AliasListEntry> list(String keyId, int pageSize, String pageToken) {
-    return calls.call(
+    return calls.safe(
         KeyServiceGrpc.getListAliasesMethod(),
         ListAliasesRequest.newBuilder()
             .setKeyId(keyId)

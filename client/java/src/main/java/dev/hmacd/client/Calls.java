@@ -3,131 +3,99 @@ package dev.hmacd.client;
 import static com.google.common.util.concurrent.MoreExecutors.directExecutor;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
-import com.google.common.util.concurrent.FutureCallback;
-import com.google.common.util.concurrent.Futures;
-import com.google.common.util.concurrent.ListenableFuture;
-import io.grpc.CallOptions;
-import io.grpc.Channel;
+import com.google.protobuf.MessageLite;
 import io.grpc.Deadline;
 import io.grpc.MethodDescriptor;
-import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
-import io.grpc.stub.ClientCalls;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Consumer;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
-/// Makes gRPC calls: sets the deadline of each call, and converts failures to [HmacdException].
-///
-/// A call with checksums is repeated once, within the same deadline, if data was damaged in
-/// transit. Only methods that are safe to repeat have checksums. The channel makes all other
-/// retries ([Connection]).
-record Calls(Channel channel, Duration deadlineAfter) {
+/// Makes calls with one deadline. Each `decode` converts the answer to the result; it throws a
+/// [DamagedAnswerException] if the answer was damaged in transit.
+record Calls(Connections connections, RetryPolicy policy, Duration deadlineAfter) {
   Calls {
     if (deadlineAfter.isNegative() || deadlineAfter.isZero()) {
       throw new IllegalArgumentException("the deadline must be above 0 s: " + deadlineAfter);
     }
   }
 
-  /// Makes a call, and waits for its outcome.
-  ///
-  /// @param decode converts the answer to the result; if it throws an [HmacdException], the call
-  ///   fails with this exception
-  <Q, A, R> R call(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
-    return call(method, options(), request, decode);
-  }
-
-  /// Makes a call with checksums, and waits for its outcome.
-  ///
-  /// @param decode converts the answer to the result; if it throws an [HmacdException], the call
-  ///   fails with this exception
-  <Q, A, R> R checkedCall(MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
-    CallOptions options = options();
-    try {
-      return call(method, options, request, decode);
-    } catch (HmacdException e) {
-      if (!e.damagedInTransit()) {
-        throw e;
-      }
-      return call(method, options, request, decode);
+  /// The connections of a client that is not closed.
+  Connections openConnections() {
+    if (connections.isClosing()) {
+      throw closed();
     }
+    return connections;
   }
 
-  /// Makes a call with checksums without waiting. Cancelling the future cancels the call.
-  <Q, A, R> CompletableFuture<R> checkedCallAsync(
+  /// Makes a call that changes nothing, with retries, and waits for its outcome.
+  <Q extends MessageLite, A, R> R safe(
       MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
-    CallOptions options = options();
-    var result = new CompletableFuture<R>();
-    callAsync(
-        method,
-        options,
-        request,
-        decode,
-        result,
-        failure -> {
-          if (failure.damagedInTransit()) {
-            callAsync(method, options, request, decode, result, result::completeExceptionally);
-          } else {
-            result.completeExceptionally(failure);
-          }
-        });
-    return result;
+    return await(new Call.Request<>(method, request, decode, Repetition.SAFE));
   }
 
-  private <Q, A, R> R call(
-      MethodDescriptor<Q, A> method, CallOptions options, Q request, Function<A, R> decode) {
+  /// As [#safe], without waiting. Cancelling the future cancels the call.
+  <Q extends MessageLite, A, R> CompletableFuture<R> safeAsync(
+      MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    if (connections.isClosing()) {
+      return CompletableFuture.failedFuture(closed());
+    }
+    var call = new Call.Request<>(method, request, decode, Repetition.SAFE);
+    return new Call<>(connections, policy, call, deadline(), connections.callbacks()).start();
+  }
+
+  /// Makes a call that changes something, at most once, and waits for its outcome.
+  <Q extends MessageLite, A, R> R change(
+      MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    return await(new Call.Request<>(method, request, decode, Repetition.IF_NOT_SENT));
+  }
+
+  /// Makes a call without retries, and waits for its outcome.
+  <Q extends MessageLite, A, R> R once(
+      MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
+    return await(new Call.Request<>(method, request, decode, Repetition.NEVER));
+  }
+
+  private <Q extends MessageLite, A, R> R await(Call.Request<Q, A, R> request) {
+    if (connections.isClosing()) {
+      throw closed();
+    }
+    // The steps of the call do not block, and this thread gets its result.
+    var call = new Call<>(connections, policy, request, deadline(), directExecutor());
+    CompletableFuture<R> result = call.start();
     try {
-      return decode.apply(ClientCalls.blockingUnaryCall(channel, method, options, request));
-    } catch (StatusRuntimeException e) {
-      throw HmacdException.of(e);
+      return result.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      call.cancel("the calling thread was interrupted");
+      try {
+        return result.join(); // Does not wait: the call has ended.
+      } catch (CompletionException cancelled) {
+        throw failure(cancelled.getCause());
+      }
+    } catch (ExecutionException e) {
+      throw failure(e.getCause());
     }
   }
 
-  private <Q, A, R> void callAsync(
-      MethodDescriptor<Q, A> method,
-      CallOptions options,
-      Q request,
-      Function<A, R> decode,
-      CompletableFuture<R> result,
-      Consumer<HmacdException> onFailure) {
-    ListenableFuture<A> answer =
-        ClientCalls.futureUnaryCall(channel.newCall(method, options), request);
-    var unused =
-        result.whenComplete(
-            (value, failure) -> {
-              if (failure != null) {
-                answer.cancel(true);
-              }
-            });
-    Futures.addCallback(
-        answer,
-        new FutureCallback<A>() {
-          @Override
-          public void onSuccess(A answer) {
-            R value;
-            try {
-              value = decode.apply(answer);
-            } catch (HmacdException e) {
-              onFailure.accept(e);
-              return;
-            }
-            result.complete(value);
-          }
-
-          @Override
-          public void onFailure(Throwable failure) {
-            onFailure.accept(
-                HmacdException.of(
-                    failure instanceof StatusRuntimeException known
-                        ? known
-                        : Status.fromThrowable(failure).asRuntimeException()));
-          }
-        },
-        directExecutor());
+  /// The exception of a call, with the stack trace of the thread that waited.
+  private static RuntimeException failure(@Nullable Throwable failure) {
+    if (failure instanceof HmacdException known) {
+      known.fillInStackTrace();
+      return known;
+    }
+    return failure instanceof RuntimeException unexpected
+        ? unexpected
+        : new IllegalStateException(failure);
   }
 
-  private CallOptions options() {
-    return CallOptions.DEFAULT.withDeadline(Deadline.after(deadlineAfter.toNanos(), NANOSECONDS));
+  private static HmacdException closed() {
+    return HmacdException.of(Connections.CLOSED, CallFacts.NO_ATTEMPT, 0);
+  }
+
+  private Deadline deadline() {
+    return Deadline.after(deadlineAfter.toNanos(), NANOSECONDS);
   }
 }

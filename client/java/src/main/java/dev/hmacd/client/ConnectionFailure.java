@@ -17,14 +17,17 @@ import java.util.regex.Pattern;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/// The reason of a gRPC error that is not from a daemon: a fault of the connection or of TLS, or a
-/// server that is not a daemon.
+/// The classification of a gRPC error that is not from a daemon: a fault of the connection or of
+/// TLS, or a server that is not a daemon.
 ///
 /// gRPC reports these faults in the description and the causes of a status. Messages of OpenSSL and
 /// dumps of bytes are not repeated.
 ///
-/// @param text what is wrong
-record ConnectionFailure(ErrorReason reason, String text) {
+/// @param text what is wrong, one line
+/// @param transientFault whether the fault may end without a correction of certificates or target
+/// @param tlsFault why TLS failed; null for another reason than [ErrorReason#TLS_FAILED]
+record ConnectionFailure(
+    ErrorReason reason, String text, boolean transientFault, @Nullable TlsFault tlsFault) {
   /// Alerts of TLS (RFC 8446, section 6.2) with which a server refuses the client's certificate, as
   /// BoringSSL and the JDK name them.
   private static final List<String> CERTIFICATE_ALERTS =
@@ -54,7 +57,10 @@ record ConnectionFailure(ErrorReason reason, String text) {
         .or(() -> ofTls(causes))
         .or(() -> ofProtocol(status, causes))
         .or(() -> ofSocket(status, causes))
-        .orElseGet(() -> new ConnectionFailure(reason(status.getCode()), description(status)));
+        .orElseGet(
+            () ->
+                new ConnectionFailure(
+                    reason(status.getCode()), description(status), true, /* tlsFault= */ null));
   }
 
   /// A certificate of the daemon that the client refuses.
@@ -62,8 +68,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
     for (Throwable cause : causes) {
       if (cause instanceof CertificateExpiredException
           || cause instanceof CertificateNotYetValidException) {
-        return failure(
-            ErrorReason.DAEMON_CERTIFICATE_NOT_VALID,
+        return tls(
+            TlsFault.DAEMON_CERTIFICATE_NOT_VALID,
             "the certificate of the daemon, or of its authority, has expired or is not valid yet ("
                 + cause.getMessage()
                 + ")");
@@ -73,8 +79,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
       String message = String.valueOf(cause.getMessage());
       if (cause instanceof CertificateException
           && (message.startsWith("No subject alternative") || message.startsWith("No name "))) {
-        return failure(
-            ErrorReason.DAEMON_NAME_MISMATCH,
+        return tls(
+            TlsFault.DAEMON_NAME_MISMATCH,
             "the certificate of the daemon does not have the target's name (" + message + ")");
       }
     }
@@ -82,8 +88,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
       if (cause instanceof CertificateException
           || cause instanceof CertPathValidatorException
           || cause instanceof CertPathBuilderException) {
-        return failure(
-            ErrorReason.DAEMON_NOT_TRUSTED,
+        return tls(
+            TlsFault.DAEMON_NOT_TRUSTED,
             "the client does not trust the certificate of the daemon ("
                 + innermostMessage(causes)
                 + ")");
@@ -97,8 +103,8 @@ record ConnectionFailure(ErrorReason reason, String text) {
     for (Throwable cause : causes) {
       String message = String.valueOf(cause.getMessage());
       if (cause instanceof NotSslRecordException) {
-        return failure(
-            ErrorReason.NOT_A_DAEMON,
+        return tls(
+            TlsFault.NO_TLS,
             message.contains(HTTP_IN_HEX)
                 ? "the server answers in HTTP/1.1 without TLS, as the port of AWS KMS or of metrics"
                     + " does"
@@ -108,23 +114,23 @@ record ConnectionFailure(ErrorReason reason, String text) {
         String name = message.toUpperCase(Locale.ROOT);
         for (String alert : CERTIFICATE_ALERTS) {
           if (name.contains(alert)) {
-            return failure(
-                ErrorReason.CLIENT_CERTIFICATE_REFUSED,
+            return tls(
+                TlsFault.CLIENT_CERTIFICATE_REFUSED,
                 "the daemon refused the certificate of the client (TLS alert "
                     + alert.toLowerCase(Locale.ROOT)
                     + ")");
           }
         }
         if (INTERNAL_ERROR.matcher(name).find()) {
-          return failure(
-              ErrorReason.CLIENT_CERTIFICATE_REFUSED,
+          return tls(
+              TlsFault.CLIENT_CERTIFICATE_REFUSED,
               "the daemon refused the client in the TLS handshake (TLS alert internal_error);"
                   + " usually it does not trust the authority of the client's certificate");
         }
       }
     }
     return causes.stream().anyMatch(SSLException.class::isInstance)
-        ? failure(ErrorReason.UNREACHABLE, "TLS failed: " + symbol(innermostMessage(causes)))
+        ? unreachable("TLS failed: " + symbol(innermostMessage(causes)))
         : Optional.empty();
   }
 
@@ -133,25 +139,22 @@ record ConnectionFailure(ErrorReason reason, String text) {
     String description = description(status);
     if (description.startsWith(HTTP_STATUS)) {
       String code = description.substring(HTTP_STATUS.length());
-      return failure(
-          // The status of a proxy whose server is unavailable.
-          status.getCode() == Status.Code.UNAVAILABLE
-              ? ErrorReason.UNREACHABLE
-              : ErrorReason.NOT_A_DAEMON,
+      String text =
           "the server answered with HTTP status "
               + code
               + ", not with gRPC"
               + (String.valueOf(status.getDescription()).contains("application/x-amz-json")
                   ? ": it is the port of AWS KMS"
-                  : ""));
+                  : "");
+      // UNAVAILABLE is the status of a proxy whose server is unavailable.
+      return status.getCode() == Status.Code.UNAVAILABLE ? unreachable(text) : notADaemon(text);
     }
     if (description.startsWith("Failed ALPN negotiation")) {
-      return failure(
-          ErrorReason.NOT_A_DAEMON, "the server does not support HTTP/2 over TLS (ALPN h2)");
+      return notADaemon("the server does not support HTTP/2 over TLS (ALPN h2)");
     }
     for (Throwable cause : causes) {
       if (String.valueOf(cause.getMessage()).startsWith("First received frame was not SETTINGS")) {
-        return failure(ErrorReason.NOT_A_DAEMON, "the server does not speak HTTP/2");
+        return notADaemon("the server does not speak HTTP/2");
       }
     }
     return Optional.empty();
@@ -164,18 +167,27 @@ record ConnectionFailure(ErrorReason reason, String text) {
     }
     for (Throwable cause : causes) {
       if (cause instanceof ClosedChannelException) {
-        return failure(
-            ErrorReason.UNREACHABLE, "the server closed the connection before it answered");
+        return unreachable("the server closed the connection before it answered");
       }
       if (cause instanceof IOException && cause.getMessage() != null) {
-        return failure(ErrorReason.UNREACHABLE, "no connection: " + cause.getMessage());
+        return unreachable("no connection: " + cause.getMessage());
       }
     }
     return Optional.empty();
   }
 
-  private static Optional<ConnectionFailure> failure(ErrorReason reason, String text) {
-    return Optional.of(new ConnectionFailure(reason, text));
+  private static Optional<ConnectionFailure> tls(TlsFault fault, String text) {
+    return Optional.of(new ConnectionFailure(ErrorReason.TLS_FAILED, text, false, fault));
+  }
+
+  private static Optional<ConnectionFailure> notADaemon(String text) {
+    return Optional.of(
+        new ConnectionFailure(ErrorReason.CONNECTION_FAILED, text, false, /* tlsFault= */ null));
+  }
+
+  private static Optional<ConnectionFailure> unreachable(String text) {
+    return Optional.of(
+        new ConnectionFailure(ErrorReason.CONNECTION_FAILED, text, true, /* tlsFault= */ null));
   }
 
   /// The causes of a status, the outermost first.
@@ -223,7 +235,7 @@ record ConnectionFailure(ErrorReason reason, String text) {
 
   private static ErrorReason reason(Status.Code code) {
     return switch (code) {
-      case UNAVAILABLE -> ErrorReason.UNREACHABLE;
+      case UNAVAILABLE -> ErrorReason.CONNECTION_FAILED;
       case DEADLINE_EXCEEDED -> ErrorReason.DEADLINE_EXCEEDED;
       case CANCELLED -> ErrorReason.CANCELLED;
       default -> ErrorReason.UNKNOWN;

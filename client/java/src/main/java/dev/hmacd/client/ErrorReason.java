@@ -21,7 +21,9 @@ public enum ErrorReason {
   GRANT_TOKENS_NOT_SUPPORTED,
   /// The request sets a key version, which this daemon does not serve yet.
   KEY_VERSION_NOT_SUPPORTED,
-  /// The request was damaged in transit, at the first and at the second attempt. Metadata: `field`.
+  /// The request or the answer was damaged in transit, at the first and at the second attempt. From
+  /// this client, too: a CRC32C of the answer does not match, or the daemon did not check a CRC32C
+  /// of the request. Metadata of the daemon: `field`.
   CHECKSUM_MISMATCH,
   /// The page token is not from this method. Start at the first page.
   INVALID_PAGE_TOKEN,
@@ -104,25 +106,17 @@ public enum ErrorReason {
   /// An unexpected error of the daemon. The daemon's log has its stack trace.
   INTERNAL,
 
-  /// From this client: no daemon could be reached, or the connection broke before the answer.
-  UNREACHABLE,
-  /// From this client: a server answers, but the server does not speak gRPC over TLS. For example,
-  /// the target is the port of AWS KMS or of metrics. Correct the target.
-  NOT_A_DAEMON,
-  /// From this client: the daemon's certificate is not trusted. For example, another certificate
-  /// authority has issued it.
-  DAEMON_NOT_TRUSTED,
-  /// From this client: the daemon's certificate has expired or is not valid yet, or the clock of
-  /// this machine is wrong.
-  DAEMON_CERTIFICATE_NOT_VALID,
-  /// From this client: the daemon's certificate does not have the name of the target.
-  DAEMON_NAME_MISMATCH,
-  /// From this client: the daemon refused this client's certificate in the TLS handshake. The
-  /// daemon does not trust the certificate's authority, or the certificate has expired.
-  CLIENT_CERTIFICATE_REFUSED,
-  /// From this client: the answer was damaged in transit, at the first and at the second attempt. A
-  /// CRC32C of the answer does not match, or the daemon did not check a CRC32C of the request.
-  ANSWER_DAMAGED,
+  /// From this client: no daemon could be reached, the connection broke before the answer, or the
+  /// server is not a daemon. For example, the target is the port of AWS KMS or of metrics.
+  CONNECTION_FAILED,
+  /// From this client: the TLS handshake failed ([TlsFailedException#fault]).
+  TLS_FAILED,
+  /// From this client: the client is closed.
+  CLOSED,
+  /// From this client: the message is longer than the limit of the client.
+  MESSAGE_TOO_LONG,
+  /// From this client: an argument is not valid, such as an empty message.
+  INVALID_ARGUMENT,
   /// From this client: the daemon ignored `dry_run`, and executed the request.
   DRY_RUN_IGNORED,
   /// From this client: the calling thread was interrupted, or the call was cancelled.

@@ -24,14 +24,12 @@ import java.util.stream.Stream;
 /// - A `keyId` is a key id, key ARN, alias name (`alias/...`) or alias ARN, unless the
 ///   documentation of the method names fewer forms.
 /// - Every call has a deadline. Every failure of a call is an [HmacdException].
-/// - Methods that are safe to repeat are retried: up to three times, with back-off, if the daemon
-///   is unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
-///   transit.
-/// - The daemon validates arguments. This library passes arguments on unchecked, so that only the
-///   daemon has the rules.
+/// - Calls that change nothing are retried until the deadline, with back-off, if a daemon is
+///   unavailable or busy; and once if a checksum shows that a message or MAC was damaged in
+///   transit. Calls that change something are sent at most once.
+/// - The client checks only the lengths of messages and MACs. The daemon validates all arguments.
 @ThreadSafe
 public final class HmacdClient implements AutoCloseable {
-  private final Connection connection;
   private final Calls calls;
   private final List<String> grantTokens;
   private final MacCalls macCalls;
@@ -40,11 +38,10 @@ public final class HmacdClient implements AutoCloseable {
   private final TagCalls tagCalls;
   private final AccessKeyCalls accessKeyCalls;
 
-  private HmacdClient(Connection connection, Calls calls, List<String> grantTokens) {
-    this.connection = connection;
+  HmacdClient(Calls calls, List<String> grantTokens, int maxMessageBytes) {
     this.calls = calls;
     this.grantTokens = grantTokens;
-    this.macCalls = new MacCalls(calls, grantTokens);
+    this.macCalls = new MacCalls(calls, grantTokens, maxMessageBytes);
     this.keyCalls = new KeyCalls(calls, grantTokens);
     this.aliasCalls = new AliasCalls(calls);
     this.tagCalls = new TagCalls(calls);
@@ -56,17 +53,16 @@ public final class HmacdClient implements AutoCloseable {
     return new HmacdClientBuilder();
   }
 
-  static HmacdClient over(Connection connection, Duration deadlineAfter) {
-    return new HmacdClient(connection, new Calls(connection.channel(), deadlineAfter), List.of());
-  }
-
   /// Returns a client with another deadline. Both clients share the connections; closing one closes
   /// both.
   ///
   /// @param deadlineAfter time limit of a call, including its retries
   /// @throws IllegalArgumentException if the time limit is not positive
   public HmacdClient withDeadlineAfter(Duration deadlineAfter) {
-    return new HmacdClient(connection, new Calls(calls.channel(), deadlineAfter), grantTokens);
+    return new HmacdClient(
+        new Calls(calls.connections(), calls.policy(), deadlineAfter),
+        grantTokens,
+        macCalls.maxMessageBytes());
   }
 
   /// Returns a client that sends these grant tokens in every request that has a field for grant
@@ -74,7 +70,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param grantTokens at most 10 grant tokens
   public HmacdClient withGrantTokens(List<String> grantTokens) {
-    return new HmacdClient(connection, calls, List.copyOf(grantTokens));
+    return new HmacdClient(calls, List.copyOf(grantTokens), macCalls.maxMessageBytes());
   }
 
   /// Computes the MAC of a message.
@@ -100,12 +96,13 @@ public final class HmacdClient implements AutoCloseable {
   }
 
   /// Returns normally if `mac` is the MAC of `message`. If the MAC does not match, throws
-  /// [ErrorReason#KMS_INVALID_MAC], so that a caller cannot ignore the result. The daemon compares
-  /// the full length; a truncated MAC does not match.
+  /// [InvalidMacException], so that a caller cannot ignore the result. Any other exception gives no
+  /// verdict. The full length is compared; a MAC of another length than that of the algorithm does
+  /// not match.
   ///
   /// @param message as in [#generateMac]
   /// @param algorithm the algorithm of the key's spec
-  /// @param mac 1 to 6144 bytes
+  /// @param mac 28, 32, 48 or 64 bytes, by the algorithm
   /// @return the key, the algorithm and the key version of the verification
   @CanIgnoreReturnValue
   public Verification verifyMac(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
@@ -323,7 +320,7 @@ public final class HmacdClient implements AutoCloseable {
   ///
   /// @param numberOfBytes 1 to 1024
   public byte[] generateRandom(int numberOfBytes) {
-    return calls.checkedCall(
+    return calls.safe(
         RandomServiceGrpc.getGenerateRandomMethod(),
         GenerateRandomRequest.newBuilder().setNumberOfBytes(numberOfBytes).build(),
         answer -> Wire.random(answer, numberOfBytes));
@@ -335,7 +332,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @param service full name of a gRPC service, such as `hmacd.v1.MacService`; empty for the whole
   ///   daemon
   public HealthStatus health(String service) {
-    return calls.call(HealthService.CHECK, HealthService.request(service), HealthService::status);
+    return calls.once(HealthService.CHECK, HealthService.request(service), HealthService::status);
   }
 
   /// Creates an access key for a principal of the daemon's AWS KMS API. Never retried: each call
@@ -364,9 +361,10 @@ public final class HmacdClient implements AutoCloseable {
     accessKeyCalls.delete(accessKeyId);
   }
 
-  /// Waits up to 5 s for calls in flight, and closes the connections.
+  /// Refuses new calls ([ClosedException]), waits up to 5 s for calls in flight, cancels the
+  /// others, and closes the connections.
   @Override
   public void close() {
-    connection.close();
+    calls.connections().close();
   }
 }

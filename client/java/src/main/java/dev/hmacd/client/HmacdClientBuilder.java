@@ -4,34 +4,46 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// Builds an [HmacdClient] for chosen daemons, with their TLS files and a deadline.
+/// Builds an [HmacdClient] for chosen daemons, with their TLS files and limits.
 public final class HmacdClientBuilder {
-  private static final Duration DEFAULT_DEADLINE_AFTER = Duration.ofSeconds(5);
-  private static final Duration TLS_FILES_PERIOD = Duration.ofMinutes(1);
+  private static final int MAX_TARGETS = 16;
+  private static final Duration MIN_FILE_INTERVAL = Duration.ofSeconds(1);
+  private static final Duration MAX_FILE_INTERVAL = Duration.ofSeconds(5);
 
   private List<Target> targets = List.of();
-  private Duration deadlineAfter = DEFAULT_DEADLINE_AFTER;
+  private Duration deadlineAfter = Duration.ofSeconds(5);
+  private Duration attemptTimeout = Duration.ofSeconds(1);
+  private Duration fileInterval = Duration.ofSeconds(2);
+  private int maxMessageBytes = 4096;
   private @Nullable Tls tls;
 
   HmacdClientBuilder() {}
 
-  /// Sets the daemons to call: one or more `host:port`, or one `unix:/path`, the socket of a daemon
-  /// on this machine. Calls go to all addresses of all daemons in turn (round robin). Required.
+  /// Sets the daemons to call: 1 to 16 `host:port` or `unix:/absolute/path`, the socket of a daemon
+  /// on this machine. Calls go to all usable daemons, and to all addresses of a daemon, in turn.
+  /// Required.
   ///
-  /// @throws IllegalArgumentException if a target is neither `host:port` nor `unix:/path`
+  /// @throws IllegalArgumentException if a target is neither `host:port` nor `unix:/absolute/path`,
+  ///   or there are too many
   @CanIgnoreReturnValue
   public HmacdClientBuilder target(String... targets) {
+    if (targets.length > MAX_TARGETS) {
+      throw new IllegalArgumentException(
+          "target must have at most " + MAX_TARGETS + " daemons: " + targets.length);
+    }
     this.targets = Arrays.stream(targets).map(Target::parse).toList();
     return this;
   }
 
   /// Sets the PEM files for mutual TLS. Required for every `host:port`: the client makes no calls
-  /// without TLS on the network. The client checks the PEM files every minute, and new connections
-  /// use their current content.
+  /// without TLS on the network. The client checks the PEM files every 2 s, and uses renewed files.
   ///
   /// @param ca certificates of the authorities that the client trusts for the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
@@ -48,44 +60,85 @@ public final class HmacdClientBuilder {
   /// @throws IllegalArgumentException if the time limit is not positive
   @CanIgnoreReturnValue
   public HmacdClientBuilder deadlineAfter(Duration deadlineAfter) {
-    this.deadlineAfter = deadlineAfter;
+    this.deadlineAfter = positive("deadlineAfter", deadlineAfter);
     return this;
   }
 
-  /// Builds the client and reads the PEM files. The client connects at its first call.
+  /// Sets the time limit of one attempt while another target is usable; 1 s by default. It does not
+  /// apply to calls that change something.
   ///
-  /// @throws IllegalArgumentException if the settings contradict each other, if a file is not PEM,
-  ///   or if the private key does not belong to the certificate; the message names the file and the
-  ///   remedy
-  /// @throws UncheckedIOException if a PEM file cannot be read
-  public HmacdClient build() {
-    return HmacdClient.over(connection(), deadlineAfter);
+  /// @throws IllegalArgumentException if the time limit is not positive
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder attemptTimeout(Duration attemptTimeout) {
+    this.attemptTimeout = positive("attemptTimeout", attemptTimeout);
+    return this;
   }
 
-  private Connection connection() {
+  /// Sets the length of the longest message that is sent; 4096 bytes by default. The daemon's own
+  /// limit is the authority.
+  ///
+  /// @throws IllegalArgumentException if the length is not positive
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder maxMessageBytes(int maxMessageBytes) {
+    if (maxMessageBytes < 1) {
+      throw new IllegalArgumentException("maxMessageBytes must be 1 or more: " + maxMessageBytes);
+    }
+    this.maxMessageBytes = maxMessageBytes;
+    return this;
+  }
+
+  /// Sets the interval of the check of the PEM files; 2 s by default.
+  ///
+  /// @throws IllegalArgumentException if the interval is not 1 s to 5 s
+  @CanIgnoreReturnValue
+  public HmacdClientBuilder fileInterval(Duration fileInterval) {
+    if (fileInterval.compareTo(MIN_FILE_INTERVAL) < 0
+        || fileInterval.compareTo(MAX_FILE_INTERVAL) > 0) {
+      throw new IllegalArgumentException("fileInterval must be 1 s to 5 s: " + fileInterval);
+    }
+    this.fileInterval = fileInterval;
+    return this;
+  }
+
+  /// Builds the client and checks the PEM files. The client connects at its first call.
+  ///
+  /// @throws IllegalArgumentException if the settings contradict each other, if a file is not PEM,
+  ///   if the private key does not belong to the certificate, or if the certificate has ended; the
+  ///   message names the file and the remedy
+  /// @throws UncheckedIOException if a PEM file cannot be read
+  public HmacdClient build() {
     if (targets.isEmpty()) {
       throw new IllegalArgumentException("no target is set: call target(...) before build()");
     }
-    if (targets.size() == 1 && targets.get(0) instanceof Target.UnixSocket target) {
-      if (tls != null) {
-        throw new IllegalArgumentException("a unix: target does not use TLS: do not call tls(...)");
-      }
-      return Connection.overUnixSocket(target);
-    }
-    if (tls == null) {
+    DoubleSupplier random = () -> ThreadLocalRandom.current().nextDouble();
+    var connections = new Connections(targets, tlsFiles());
+    connections.start(fileInterval);
+    var policy =
+        new RetryPolicy(
+            new TargetPicker(targets.size(), random), new RetryBudget(), attemptTimeout, random);
+    return new HmacdClient(
+        new Calls(connections, policy, deadlineAfter), List.of(), maxMessageBytes);
+  }
+
+  private @Nullable TlsFiles tlsFiles() {
+    boolean network = targets.stream().anyMatch(Target.HostPort.class::isInstance);
+    if (network && tls == null) {
       throw new IllegalArgumentException(
           "a host:port target requires TLS: CA, certificate and key");
     }
-    return Connection.overTls(
-        targets.stream().map(HmacdClientBuilder::hostPort).toList(),
-        new TlsFiles(tls.ca(), tls.cert(), tls.key(), TLS_FILES_PERIOD));
+    if (!network && tls != null) {
+      throw new IllegalArgumentException("a unix: target does not use TLS: do not call tls(...)");
+    }
+    return tls == null
+        ? null
+        : new TlsFiles(tls.ca(), tls.cert(), tls.key(), InstantSource.system());
   }
 
-  private static Target.HostPort hostPort(Target target) {
-    if (target instanceof Target.HostPort hostPort) {
-      return hostPort;
+  private static Duration positive(String setting, Duration value) {
+    if (value.isNegative() || value.isZero()) {
+      throw new IllegalArgumentException(setting + " must be above 0 s: " + value);
     }
-    throw new IllegalArgumentException("a unix: target must be the only target");
+    return value;
   }
 
   private record Tls(Path ca, Path cert, Path key) {}

@@ -1,66 +1,69 @@
 package dev.hmacd.client;
 
-import com.google.protobuf.Any;
-import com.google.protobuf.InvalidProtocolBufferException;
-import com.google.rpc.ErrorInfo;
-import io.grpc.Status;
 import io.grpc.Status.Code;
-import io.grpc.StatusRuntimeException;
-import io.grpc.protobuf.StatusProto;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// The failure of a call. Branch on [#reason()].
+/// The failure of a call. Branch on [#reason()], or catch a subclass.
 ///
-/// The exception message is for people and starts with the reason. The exception message never
-/// contains message bytes or MACs.
-public final class HmacdException extends RuntimeException {
-  private static final long serialVersionUID = 1;
-  private static final String DOMAIN = "hmacd.dev";
+/// The exception message is one line for people. It starts with the reason and ends with the target
+/// and the number of attempts. It never contains message bytes or MACs. A serialized exception has
+/// no cause.
+public sealed class HmacdException extends RuntimeException
+    permits ClosedException,
+        DeadlineExceededException,
+        InvalidMacException,
+        MessageTooLongException,
+        TlsFailedException {
+  private static final long serialVersionUID = 2;
 
   private final ErrorReason reason;
   private final Code code;
   // A HashMap, because exceptions must be serializable. The map is never changed.
   private final HashMap<String, String> metadata;
+  private final boolean retryable;
+  private final CallFacts facts;
 
-  HmacdException(ErrorReason reason, Code code, String text) {
-    this(reason, code, Map.of(), reason + ": " + text, null);
+  // Throwable would serialize its cause, which may be an object of gRPC that is not serializable.
+  private final transient @Nullable Throwable cause;
+
+  HmacdException(Failure failure, CallFacts facts) {
+    super(failure.text() + " " + facts, null);
+    this.reason = failure.reason();
+    this.code = failure.status().getCode();
+    this.metadata = new HashMap<>(failure.metadata());
+    this.retryable = failure.retryable();
+    this.facts = facts;
+    this.cause = failure.status().getCause();
   }
 
-  private HmacdException(
-      ErrorReason reason,
-      Code code,
-      Map<String, String> metadata,
-      String message,
-      @Nullable Throwable cause) {
-    super(message, cause);
-    this.reason = reason;
-    this.code = code;
-    this.metadata = new HashMap<>(metadata);
+  /// The exception of the type for the reason of a failure.
+  ///
+  /// @param requestBytes the size of the encoded request
+  static HmacdException of(Failure failure, CallFacts facts, int requestBytes) {
+    return switch (failure.reason()) {
+      case KMS_INVALID_MAC -> new InvalidMacException(failure, facts);
+      case TLS_FAILED -> new TlsFailedException(failure, facts);
+      case CLOSED -> new ClosedException(failure, facts);
+      case DEADLINE_EXCEEDED -> new DeadlineExceededException(failure, facts);
+      case REQUEST_TOO_LONG ->
+          new MessageTooLongException(failure, facts, maximum(failure), requestBytes);
+      default -> new HmacdException(failure, facts);
+    };
   }
 
-  static HmacdException of(StatusRuntimeException failure) {
-    Status status = failure.getStatus();
-    Optional<ErrorInfo> info = errorInfo(failure);
-    if (info.isEmpty()) {
-      ConnectionFailure connection = ConnectionFailure.of(status);
-      return new HmacdException(
-          connection.reason(),
-          status.getCode(),
-          Map.of(),
-          connection.reason() + ": " + connection.text(),
-          failure);
+  /// The exception of a call that this library refuses before its first attempt.
+  static HmacdException refused(ErrorReason reason, Code code, String what) {
+    return of(Failure.local(reason, code, what), CallFacts.NO_ATTEMPT, 0);
+  }
+
+  private static int maximum(Failure failure) {
+    try {
+      return Integer.parseInt(failure.metadata().getOrDefault("maximum", "0"));
+    } catch (NumberFormatException e) {
+      return 0;
     }
-    ErrorInfo ofDaemon = info.get();
-    String text = status.getDescription();
-    return new HmacdException(
-        reason(ofDaemon.getReason()),
-        status.getCode(),
-        ofDaemon.getMetadataMap(),
-        ofDaemon.getReason() + ": " + (text == null ? status.getCode().name() : text),
-        failure);
   }
 
   /// Why the call failed.
@@ -78,57 +81,35 @@ public final class HmacdException extends RuntimeException {
     return Map.copyOf(metadata);
   }
 
-  /// Whether the same request may succeed later, with back-off. A repetition is not always safe: a
-  /// `createKey` without an answer may have created a key.
+  /// Whether the same call may succeed later, with back-off. A repetition is not always safe: see
+  /// [#mayHaveRun].
   public boolean retryable() {
-    return switch (reason) {
-      case CHECKSUM_MISMATCH,
-          MEMORY_BUSY,
-          TOKEN_BUSY,
-          REGISTRY_BUSY,
-          DEADLINE_EXCEEDED,
-          TOKEN_UNAVAILABLE,
-          KEY_UNAVAILABLE,
-          REGISTRY_UNAVAILABLE,
-          STOPPING,
-          UNREACHABLE,
-          ANSWER_DAMAGED ->
-          true;
-      case UNKNOWN -> code == Code.UNAVAILABLE;
-      default -> false;
-    };
+    return retryable;
   }
 
-  /// Whether request or answer was damaged in transit, so that an immediate retry is the remedy.
-  boolean damagedInTransit() {
-    return reason == ErrorReason.CHECKSUM_MISMATCH || reason == ErrorReason.ANSWER_DAMAGED;
+  /// Whether a daemon may have executed the call; false only if it certainly has not. For example,
+  /// a `createKey` without an answer may have created a key.
+  public boolean mayHaveRun() {
+    return facts.mayHaveRun();
   }
 
-  private static Optional<ErrorInfo> errorInfo(StatusRuntimeException failure) {
-    com.google.rpc.Status status = StatusProto.fromThrowable(failure);
-    if (status == null) {
-      return Optional.empty();
-    }
-    for (Any detail : status.getDetailsList()) {
-      if (detail.is(ErrorInfo.class)) {
-        try {
-          ErrorInfo info = detail.unpack(ErrorInfo.class);
-          if (info.getDomain().equals(DOMAIN)) {
-            return Optional.of(info);
-          }
-        } catch (InvalidProtocolBufferException e) {
-          return Optional.empty(); // The status code is still reported.
-        }
-      }
-    }
-    return Optional.empty();
+  /// The target of the last attempt, as in the settings of the client; empty if there was none.
+  public String target() {
+    return facts.target();
   }
 
-  private static ErrorReason reason(String name) {
-    try {
-      return ErrorReason.valueOf(name);
-    } catch (IllegalArgumentException e) {
-      return ErrorReason.UNKNOWN;
-    }
+  /// The number of attempts, 0 or more.
+  public int attempts() {
+    return facts.attempts();
+  }
+
+  /// The request id of the last answer, which the daemon's log has, too; empty if there was none.
+  public String requestId() {
+    return facts.requestId();
+  }
+
+  @Override
+  public synchronized @Nullable Throwable getCause() {
+    return cause;
   }
 }

@@ -23,7 +23,7 @@ record KeyCalls(Calls calls, List<String> grantTokens) {
             .setDescription(description)
             .addAllTags(Wire.tags(tags));
     tokenSerial.ifPresent(request::setTokenSerial);
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getCreateKeyMethod(),
         request.build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
@@ -42,21 +42,21 @@ record KeyCalls(Calls calls, List<String> grantTokens) {
             .addAllTags(Wire.tags(tags));
     objectLabel.ifPresent(request::setObjectLabel);
     objectId.ifPresent(id -> request.setObjectId(ByteString.copyFrom(id)));
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getAdoptKeyMethod(),
         request.build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
   KeyMetadata describe(String keyId) {
-    return calls.call(
+    return calls.safe(
         KeyServiceGrpc.getDescribeKeyMethod(),
         Wire.describeKey(keyId, grantTokens),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
   Page<KeyListEntry> list(int pageSize, String pageToken) {
-    return calls.call(
+    return calls.safe(
         KeyServiceGrpc.getListKeysMethod(),
         ListKeysRequest.newBuilder().setPageSize(pageSize).setPageToken(pageToken).build(),
         answer ->
@@ -66,21 +66,21 @@ record KeyCalls(Calls calls, List<String> grantTokens) {
   }
 
   KeyMetadata enable(String keyId) {
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getEnableKeyMethod(),
         EnableKeyRequest.newBuilder().setKeyId(keyId).build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
   KeyMetadata disable(String keyId) {
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getDisableKeyMethod(),
         DisableKeyRequest.newBuilder().setKeyId(keyId).build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
   KeyMetadata scheduleDeletion(String keyId, int pendingWindowInDays) {
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getScheduleKeyDeletionMethod(),
         ScheduleKeyDeletionRequest.newBuilder()
             .setKeyId(keyId)
@@ -90,14 +90,14 @@ record KeyCalls(Calls calls, List<String> grantTokens) {
   }
 
   KeyMetadata cancelDeletion(String keyId) {
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getCancelKeyDeletionMethod(),
         CancelKeyDeletionRequest.newBuilder().setKeyId(keyId).build(),
         answer -> Wire.keyMetadata(answer.getKeyMetadata()));
   }
 
   KeyMetadata updateDescription(String keyId, String description) {
-    return calls.call(
+    return calls.change(
         KeyServiceGrpc.getUpdateKeyDescriptionMethod(),
         UpdateKeyDescriptionRequest.newBuilder()
             .setKeyId(keyId)

@@ -12,5 +12,17 @@ public enum MacAlgorithm {
   HMAC_SHA_512,
   /// A value of a newer daemon that this client does not know. Methods refuse this value as an
   /// argument.
-  UNKNOWN
+  UNKNOWN;
+
+  /// The length of a MAC in bytes.
+  int macBytes() {
+    return switch (this) {
+      case HMAC_SHA_224 -> 28;
+      case HMAC_SHA_256 -> 32;
+      case HMAC_SHA_384 -> 48;
+      case HMAC_SHA_512 -> 64;
+      case UNKNOWN ->
+          throw new IllegalArgumentException("MacAlgorithm.UNKNOWN must not be an argument");
+    };
+  }
 }

@@ -10,21 +10,21 @@ import java.util.function.Function;
 /// The calls of `KeyService` for the tags of keys. [HmacdClient] documents them.
 record TagCalls(Calls calls) {
   void add(String keyId, List<Tag> tags) {
-    calls.call(
+    calls.change(
         KeyServiceGrpc.getTagResourceMethod(),
         TagResourceRequest.newBuilder().setKeyId(keyId).addAllTags(Wire.tags(tags)).build(),
         Function.identity());
   }
 
   void remove(String keyId, List<String> tagKeys) {
-    calls.call(
+    calls.change(
         KeyServiceGrpc.getUntagResourceMethod(),
         UntagResourceRequest.newBuilder().setKeyId(keyId).addAllTagKeys(tagKeys).build(),
         Function.identity());
   }
 
   Page<Tag> list(String keyId, int pageSize, String pageToken) {
-    return calls.call(
+    return calls.safe(
         KeyServiceGrpc.getListResourceTagsMethod(),
         ListResourceTagsRequest.newBuilder()
             .setKeyId(keyId)

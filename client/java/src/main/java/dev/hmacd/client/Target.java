@@ -8,11 +8,11 @@ import java.net.UnknownHostException;
 import java.util.Arrays;
 import java.util.List;
 
-/// The address of a daemon.
+/// The address of a daemon. Its text is that of the settings.
 sealed interface Target {
-  /// Parses `host:port` or `unix:/path`.
+  /// Parses `host:port` or `unix:/absolute/path`.
   static Target parse(String target) {
-    if (target.startsWith("unix:")) {
+    if (target.startsWith("unix:/")) {
       return new UnixSocket(UnixDomainSocketAddress.of(target.substring("unix:".length())));
     }
     try {
@@ -23,7 +23,8 @@ sealed interface Target {
     } catch (IllegalArgumentException e) {
       // The exception below has the error message.
     }
-    throw new IllegalArgumentException("target must be host:port or unix:/path: " + target);
+    throw new IllegalArgumentException(
+        "target must be host:port or unix:/absolute/path: " + target);
   }
 
   /// A daemon on the network.
@@ -39,8 +40,18 @@ sealed interface Target {
           .map(address -> new InetSocketAddress(address, name.getPort()))
           .toList();
     }
+
+    @Override
+    public String toString() {
+      return authority();
+    }
   }
 
   /// A daemon on this machine, which identifies its callers by the socket's peer credentials.
-  record UnixSocket(UnixDomainSocketAddress address) implements Target {}
+  record UnixSocket(UnixDomainSocketAddress address) implements Target {
+    @Override
+    public String toString() {
+      return "unix:" + address;
+    }
+  }
 }

@@ -2,69 +2,145 @@ package dev.hmacd.client;
 
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
+import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.grpc.ChannelCredentials;
-import io.grpc.TlsChannelCredentials;
-import io.grpc.util.AdvancedTlsX509KeyManager;
-import io.grpc.util.AdvancedTlsX509TrustManager;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
-import java.security.GeneralSecurityException;
-import java.security.PrivateKey;
-import java.security.cert.X509Certificate;
 import java.time.Duration;
-import java.util.List;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
+import org.jspecify.annotations.Nullable;
 
-/// The PEM files of mutual TLS. Changed files are read again, so that a new connection uses a
-/// renewed certificate. If the changed files cannot be read, a warning is logged, and the previous
-/// content stays in use.
+/// The PEM files of mutual TLS, and the last good set of them. The files are read together at an
+/// interval. A set that has changed, and is the same at the next read, is used if it is good.
+/// Otherwise the last good set stays in use, and a warning is logged.
+@ThreadSafe
 final class TlsFiles implements AutoCloseable {
-  private final Path ca;
-  private final Path cert;
-  private final Path key;
-  private final AdvancedTlsX509TrustManager trustManager;
-  // Without this key manager, TlsChannelCredentials uses a KeyStore, which slowly derives a key
-  // from a password.
-  private final AdvancedTlsX509KeyManager keyManager = new AdvancedTlsX509KeyManager();
-  private final ScheduledExecutorService reader;
-  private List<FileTime> read;
+  private static final System.Logger LOG = System.getLogger(TlsFiles.class.getName());
 
-  /// @param period interval between checks for changes
-  /// @throws IllegalArgumentException if a file is not PEM, or has the wrong content, or if the
-  ///   private key does not belong to the certificate
+  private final Path ca;
+  private final Path certificate;
+  private final Path key;
+  private final InstantSource clock;
+  private final ScheduledExecutorService reader =
+      Executors.newSingleThreadScheduledExecutor(
+          new DefaultThreadFactory("hmacd-client-tls-files", true));
+
+  @GuardedBy("this")
+  private PemSet inUse;
+
+  /// The set of the last read, if it is not in use.
+  @GuardedBy("this")
+  private @Nullable PemSet seen;
+
+  private volatile TlsCredentials credentials;
+  private volatile String problem = "";
+  private volatile Runnable onRenewal = () -> {};
+
+  /// Reads the files.
+  ///
+  /// @throws IllegalArgumentException if the set is not good
   /// @throws UncheckedIOException if a file cannot be read
-  TlsFiles(Path ca, Path cert, Path key, Duration period) {
+  TlsFiles(Path ca, Path certificate, Path key, InstantSource clock) {
     this.ca = ca;
-    this.cert = cert;
+    this.certificate = certificate;
     this.key = key;
+    this.clock = clock;
     try {
-      trustManager = AdvancedTlsX509TrustManager.newBuilder().build();
-      read = lastModified();
-      read();
+      this.inUse = PemSet.read(ca, certificate, key);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    } catch (GeneralSecurityException e) {
-      throw new IllegalArgumentException(
-          "the JDK refused the certificates in " + ca + ": " + e.getMessage(), e);
     }
-    reader =
-        Executors.newSingleThreadScheduledExecutor(
-            new DefaultThreadFactory("hmacd-client-tls-files", true));
-    var unused =
-        reader.scheduleWithFixedDelay(
-            this::readIfChanged, period.toNanos(), period.toNanos(), NANOSECONDS);
+    this.credentials = TlsCredentials.of(inUse, clock.instant());
   }
 
+  /// Starts to read the files at an interval.
+  ///
+  /// @param onRenewal runs after a new set is in use
+  void start(Duration interval, Runnable onRenewal) {
+    this.onRenewal = onRenewal;
+    var unused =
+        reader.scheduleWithFixedDelay(
+            this::read, interval.toNanos(), interval.toNanos(), NANOSECONDS);
+  }
+
+  /// The credentials of the set in use.
   ChannelCredentials credentials() {
-    return TlsChannelCredentials.newBuilder()
-        .trustManager(trustManager)
-        .keyManager(keyManager)
-        .build();
+    return credentials.channel();
+  }
+
+  /// The end of the certificate in use.
+  Instant certificateEnd() {
+    return credentials.end();
+  }
+
+  /// Whether the certificate in use has ended.
+  boolean hasEnded() {
+    return credentials.end().isBefore(clock.instant());
+  }
+
+  /// Why the files are not in use, by the last read; empty if they are.
+  String problem() {
+    return problem;
+  }
+
+  /// Reads and checks the files now, without using them.
+  ///
+  /// @return what is wrong; empty if the set is good
+  String check() {
+    try {
+      TlsCredentials.of(PemSet.read(ca, certificate, key), clock.instant());
+      return "";
+    } catch (IOException | RuntimeException e) {
+      return text(e);
+    }
+  }
+
+  /// Reads the files on the thread of this object, uses a changed set at once if it is good, and
+  /// then runs a task.
+  void readNow(Runnable afterwards) {
+    try {
+      reader.execute(
+          () -> {
+            readAndUse();
+            afterwards.run();
+          });
+    } catch (RejectedExecutionException e) { // The client is closed.
+      afterwards.run();
+    }
+  }
+
+  /// Reads the files, and uses a changed set that is the same at the second read.
+  void read() {
+    synchronized (this) {
+      PemSet read = changed();
+      if (read == null) {
+        return;
+      }
+      PemSet before = seen;
+      seen = read;
+      if (before == null || !read.hasContentOf(before) || !use(read)) {
+        return;
+      }
+    }
+    onRenewal.run();
+  }
+
+  /// Reads the files, and uses a changed set at once.
+  void readAndUse() {
+    synchronized (this) {
+      PemSet read = changed();
+      if (read == null || !use(read)) {
+        return;
+      }
+    }
+    onRenewal.run();
   }
 
   @Override
@@ -72,36 +148,49 @@ final class TlsFiles implements AutoCloseable {
     reader.shutdownNow();
   }
 
-  private void readIfChanged() {
+  /// The content of the files if it is not in use; otherwise null.
+  @GuardedBy("this")
+  private @Nullable PemSet changed() {
     try {
-      List<FileTime> now = lastModified();
-      if (!now.equals(read)) {
-        read = now; // Set first, so that the next check finds a change during the read.
-        read();
+      PemSet read = PemSet.read(ca, certificate, key);
+      if (!read.hasContentOf(inUse)) {
+        return read;
       }
-    } catch (IOException | GeneralSecurityException | RuntimeException | Error e) {
-      System.getLogger(TlsFiles.class.getName())
-          .log(
-              System.Logger.Level.WARNING,
-              "Changed TLS files not read: previous content stays in use",
-              e);
+      problem = "";
+    } catch (IOException | RuntimeException e) {
+      report(e);
+    }
+    seen = null;
+    return null;
+  }
+
+  /// Uses a set if it is good.
+  @GuardedBy("this")
+  private boolean use(PemSet read) {
+    try {
+      credentials = TlsCredentials.of(read, clock.instant());
+    } catch (RuntimeException e) {
+      report(e);
+      return false;
+    }
+    inUse = read;
+    seen = null;
+    problem = "";
+    return true;
+  }
+
+  /// Logs a problem once.
+  private void report(Exception e) {
+    String text = text(e);
+    if (!problem.equals(text)) {
+      problem = text;
+      LOG.log(System.Logger.Level.WARNING, "TLS files not used: {0}", problem);
     }
   }
 
-  /// Reads all files, then replaces the content in use: files that do not belong together change
-  /// nothing.
-  private void read() throws IOException, GeneralSecurityException {
-    X509Certificate[] authorities = PemCertificates.parse(PemFile.read(ca));
-    X509Certificate[] chain = PemCertificates.parse(PemFile.read(cert));
-    PrivateKey privateKey = PemPrivateKey.parse(PemFile.read(key), chain[0], cert);
-    trustManager.updateTrustCredentials(authorities);
-    keyManager.updateIdentityCredentials(chain, privateKey);
-  }
-
-  private List<FileTime> lastModified() throws IOException {
-    return List.of(
-        Files.getLastModifiedTime(ca),
-        Files.getLastModifiedTime(cert),
-        Files.getLastModifiedTime(key));
+  private static String text(Exception e) {
+    return e instanceof IOException
+        ? "cannot read " + e.getMessage()
+        : String.valueOf(e.getMessage());
   }
 }

@@ -8,7 +8,6 @@ import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.GenerateRandomResponse;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
-import io.grpc.Status.Code;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
@@ -76,15 +75,14 @@ final class Wire {
   }
 
   static Verification verification(VerifyMacResponse answer) {
-    if (!answer.getMacValid()) { // A daemon never sends false, but only true means a valid MAC.
-      throw new HmacdException(
-          ErrorReason.KMS_INVALID_MAC, Code.INVALID_ARGUMENT, "the MAC does not match");
-    }
     if (!answer.getVerifiedMessageCrc32C()) {
       throw damaged("the daemon did not check message_crc32c");
     }
     if (!answer.getVerifiedMacCrc32C()) {
       throw damaged("the daemon did not check mac_crc32c");
+    }
+    if (!answer.getMacValid()) { // A daemon reports a wrong MAC as an error.
+      throw damaged("the answer has mac_valid false");
     }
     return new Verification(
         answer.getKeyId(), macAlgorithm(answer.getMacAlgorithm()), answer.getKeyVersion());
@@ -217,7 +215,7 @@ final class Wire {
     return (int) sum.getValue();
   }
 
-  private static HmacdException damaged(String text) {
-    return new HmacdException(ErrorReason.ANSWER_DAMAGED, Code.DATA_LOSS, text);
+  private static DamagedAnswerException damaged(String what) {
+    return new DamagedAnswerException(what);
   }
 }

@@ -33,9 +33,7 @@ class ConnectionFailureTest {
   }
 
   private static HmacdException failure(HmacdClient client) {
-    var failure =
-        catchThrowableOfType(
-            HmacdException.class, () -> client.createKey(KeySpec.HMAC_256, "description"));
+    var failure = catchThrowableOfType(HmacdException.class, () -> client.health(""));
     assertThat(failure.getMessage())
         .startsWith(failure.reason() + ": ")
         .doesNotContain("OPENSSL", "Pipeline", "exception")
@@ -44,12 +42,23 @@ class ConnectionFailureTest {
     return failure;
   }
 
+  private static void assertFault(HmacdException failure, TlsFault fault) {
+    assertThat(failure.reason()).isEqualTo(ErrorReason.TLS_FAILED);
+    assertThat(failure.retryable()).isFalse();
+    assertThat(failure.mayHaveRun()).isFalse();
+    assertThat(((TlsFailedException) failure).fault()).isEqualTo(fault);
+  }
+
+  private static ConnectionFailure unreachable(String text) {
+    return new ConnectionFailure(ErrorReason.CONNECTION_FAILED, text, true, /* tlsFault= */ null);
+  }
+
   @Test
   void certificateOfAnotherAuthorityIsNotTrusted() {
     try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
       HmacdException failure =
           failure(daemon.target(), TestPki.stranger().ca(), CLIENT.cert(), CLIENT.key());
-      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NOT_TRUSTED);
+      assertFault(failure, TlsFault.DAEMON_NOT_TRUSTED);
       assertThat(daemon.calls()).isEmpty();
     }
   }
@@ -58,7 +67,7 @@ class ConnectionFailureTest {
   void certificateWithAnotherNameIsRefused() {
     try (var daemon = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"))) {
       HmacdException failure = failure(daemon.target(), CLIENT);
-      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NAME_MISMATCH);
+      assertFault(failure, TlsFault.DAEMON_NAME_MISMATCH);
       assertThat(failure).hasMessageContaining("127.0.0.1");
     }
   }
@@ -67,7 +76,7 @@ class ConnectionFailureTest {
   void expiredCertificateOfTheDaemonIsRefused() {
     try (var daemon = FakeDaemon.overTls(TestPki.expiredDaemon())) {
       HmacdException failure = failure(daemon.target(), CLIENT);
-      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_CERTIFICATE_NOT_VALID);
+      assertFault(failure, TlsFault.DAEMON_CERTIFICATE_NOT_VALID);
       assertThat(failure).hasMessageContaining("NotAfter");
     }
   }
@@ -75,14 +84,13 @@ class ConnectionFailureTest {
   @Test
   void refusalOfTheClientsCertificateNamesTheAlert() {
     try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"))) {
-      for (TestPki client : new TestPki[] {TestPki.stranger(), TestPki.expiredClient()}) {
-        HmacdException failure;
-        do { // A reset of the connection can discard the alert.
-          failure = failure(daemon.target(), CLIENT.ca(), client.cert(), client.key());
-        } while (failure.reason() == ErrorReason.UNREACHABLE);
-        assertThat(failure.reason()).isEqualTo(ErrorReason.CLIENT_CERTIFICATE_REFUSED);
-        assertThat(failure).hasMessageContaining("TLS alert ");
-      }
+      TestPki client = TestPki.stranger();
+      HmacdException failure;
+      do { // A reset of the connection can discard the alert.
+        failure = failure(daemon.target(), CLIENT.ca(), client.cert(), client.key());
+      } while (failure.reason() == ErrorReason.CONNECTION_FAILED);
+      assertFault(failure, TlsFault.CLIENT_CERTIFICATE_REFUSED);
+      assertThat(failure).hasMessageContaining("TLS alert ");
       assertThat(daemon.calls()).isEmpty();
     }
   }
@@ -92,10 +100,10 @@ class ConnectionFailureTest {
     try (var http = RawServer.overTcp(RawServer.BAD_REQUEST);
         var ssh = RawServer.overTcp("SSH-2.0-OpenSSH_10.0\r\n")) {
       HmacdException ofHttp = failure(http.target(), CLIENT);
-      assertThat(ofHttp.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertFault(ofHttp, TlsFault.NO_TLS);
       assertThat(ofHttp).hasMessageContaining("HTTP/1.1 without TLS");
       HmacdException ofSsh = failure(ssh.target(), CLIENT);
-      assertThat(ofSsh.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertFault(ofSsh, TlsFault.NO_TLS);
       assertThat(ofSsh).hasMessageContaining("does not speak TLS");
       assertThat(ofSsh.retryable()).isFalse();
     }
@@ -107,7 +115,8 @@ class ConnectionFailureTest {
     try (var http = RawServer.overUnixSocket(socket, RawServer.BAD_REQUEST);
         var client = HmacdClient.builder().target(http.target()).build()) {
       HmacdException failure = failure(client);
-      assertThat(failure.reason()).isEqualTo(ErrorReason.NOT_A_DAEMON);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
+      assertThat(failure.retryable()).isFalse();
       assertThat(failure).hasMessageContaining("does not speak HTTP/2");
     }
   }
@@ -117,7 +126,7 @@ class ConnectionFailureTest {
     Path socket = directory.resolve("none.sock");
     try (var client = HmacdClient.builder().target("unix:" + socket).build()) {
       HmacdException failure = failure(client);
-      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
       assertThat(failure).hasMessageContaining("no connection: ");
       assertThat(failure.retryable()).isTrue();
     }
@@ -139,9 +148,11 @@ class ConnectionFailureTest {
     assertThat(failure)
         .isEqualTo(
             new ConnectionFailure(
-                ErrorReason.CLIENT_CERTIFICATE_REFUSED,
+                ErrorReason.TLS_FAILED,
                 "the daemon refused the certificate of the client (TLS alert"
-                    + " certificate_unknown)"));
+                    + " certificate_unknown)",
+                false,
+                TlsFault.CLIENT_CERTIFICATE_REFUSED));
   }
 
   @Test
@@ -154,20 +165,19 @@ class ConnectionFailureTest {
                     new SSLException(
                         "error:10000410:SSL"
                             + " routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE")));
-    assertThat(failure)
-        .isEqualTo(new ConnectionFailure(ErrorReason.UNREACHABLE, "TLS failed: handshake_failure"));
+    assertThat(failure).isEqualTo(unreachable("TLS failed: handshake_failure"));
   }
 
   /// The descriptions of gRPC for answers without gRPC.
   @ParameterizedTest
   @CsvSource({
-    "UNIMPLEMENTED, 404, application/x-amz-json-1.1, NOT_A_DAEMON, AWS KMS",
-    "INTERNAL, 400, text/html, NOT_A_DAEMON, 400",
-    "PERMISSION_DENIED, 403, text/html, NOT_A_DAEMON, 403",
-    "UNAVAILABLE, 503, text/plain, UNREACHABLE, 503"
+    "UNIMPLEMENTED, 404, application/x-amz-json-1.1, false, AWS KMS",
+    "INTERNAL, 400, text/html, false, 400",
+    "PERMISSION_DENIED, 403, text/html, false, 403",
+    "UNAVAILABLE, 503, text/plain, true, 503"
   })
   void answerWithoutGrpcHasItsHttpStatus(
-      Status.Code code, int http, String contentType, ErrorReason reason, String text) {
+      Status.Code code, int http, String contentType, boolean transientFault, String text) {
     ConnectionFailure failure =
         ConnectionFailure.of(
             code.toStatus()
@@ -179,7 +189,8 @@ class ConnectionFailureTest {
                         + "\nheaders: Metadata(:status="
                         + http
                         + ")\nDATA-----------------------------\n{}"));
-    assertThat(failure.reason()).isEqualTo(reason);
+    assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
+    assertThat(failure.transientFault()).isEqualTo(transientFault);
     assertThat(failure.text()).contains("HTTP status " + http, text).hasLineCount(1);
   }
 
@@ -187,10 +198,10 @@ class ConnectionFailureTest {
   void serverWithoutHttp2IsNotADaemon() {
     assertThat(
             ConnectionFailure.of(
-                    Status.UNAVAILABLE.withDescription(
-                        "Failed ALPN negotiation: Unable to find compatible protocol"))
-                .reason())
-        .isEqualTo(ErrorReason.NOT_A_DAEMON);
+                Status.UNAVAILABLE.withDescription(
+                    "Failed ALPN negotiation: Unable to find compatible protocol")))
+        .returns(ErrorReason.CONNECTION_FAILED, ConnectionFailure::reason)
+        .returns(false, ConnectionFailure::transientFault);
   }
 
   @Test
@@ -200,26 +211,24 @@ class ConnectionFailureTest {
                 Status.UNKNOWN
                     .withDescription("channel closed")
                     .withCause(new ClosedChannelException())))
-        .isEqualTo(
-            new ConnectionFailure(
-                ErrorReason.UNREACHABLE, "the server closed the connection before it answered"));
+        .isEqualTo(unreachable("the server closed the connection before it answered"));
     assertThat(
             ConnectionFailure.of(
                 Status.UNAVAILABLE
                     .withDescription("io exception")
                     .withCause(new ConnectException("Connection refused: /127.0.0.1:1"))))
-        .isEqualTo(
-            new ConnectionFailure(
-                ErrorReason.UNREACHABLE, "no connection: Connection refused: /127.0.0.1:1"));
+        .isEqualTo(unreachable("no connection: Connection refused: /127.0.0.1:1"));
   }
 
   @Test
   void errorWithoutACauseKeepsItsDescription() {
     assertThat(ConnectionFailure.of(Status.UNAVAILABLE.withDescription("unknown host: a:1")))
-        .isEqualTo(new ConnectionFailure(ErrorReason.UNREACHABLE, "unknown host: a:1"));
+        .isEqualTo(unreachable("unknown host: a:1"));
     assertThat(ConnectionFailure.of(Status.DEADLINE_EXCEEDED))
-        .isEqualTo(new ConnectionFailure(ErrorReason.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"));
+        .returns(ErrorReason.DEADLINE_EXCEEDED, ConnectionFailure::reason)
+        .returns("DEADLINE_EXCEEDED", ConnectionFailure::text);
     assertThat(ConnectionFailure.of(Status.INTERNAL.withDescription("Received headers twice")))
-        .isEqualTo(new ConnectionFailure(ErrorReason.UNKNOWN, "Received headers twice"));
+        .returns(ErrorReason.UNKNOWN, ConnectionFailure::reason)
+        .returns("Received headers twice", ConnectionFailure::text);
   }
 }

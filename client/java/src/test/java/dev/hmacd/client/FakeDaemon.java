@@ -69,6 +69,8 @@ import dev.hmacd.v1.UpdateKeyDescriptionRequest;
 import dev.hmacd.v1.UpdateKeyDescriptionResponse;
 import dev.hmacd.v1.VerifyMacRequest;
 import dev.hmacd.v1.VerifyMacResponse;
+import io.grpc.Attributes;
+import io.grpc.Grpc;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
@@ -76,6 +78,7 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.ServerTransportFilter;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsServerCredentials;
@@ -96,14 +99,18 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.security.cert.Certificate;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import javax.crypto.spec.SecretKeySpec;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 
 /// A fake daemon with hmacd's contract and the real transport. It has software MACs under the key
 /// "Jefe" of RFC 4231, a fixed set of keys and aliases, and faults on demand.
@@ -119,6 +126,8 @@ public final class FakeDaemon implements AutoCloseable {
   private final Queue<String> calls = new ConcurrentLinkedQueue<>();
   private final Queue<StatusRuntimeException> failures = new ConcurrentLinkedQueue<>();
   private final CountDownLatch cancelled = new CountDownLatch(1);
+  private final AtomicInteger connections = new AtomicInteger();
+  private final Queue<Certificate> peers = new ConcurrentLinkedQueue<>();
   private volatile boolean hanging;
   private volatile UnaryOperator<GenerateMacResponse> macs = UnaryOperator.identity();
   private volatile UnaryOperator<VerifyMacResponse> verifications = UnaryOperator.identity();
@@ -134,6 +143,18 @@ public final class FakeDaemon implements AutoCloseable {
             .addService(new RandomService())
             .addService(health())
             .intercept(new Faults())
+            .addTransportFilter(
+                new ServerTransportFilter() {
+                  @Override
+                  public Attributes transportReady(Attributes transport) {
+                    connections.incrementAndGet();
+                    SSLSession tls = transport.get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
+                    if (tls != null) {
+                      peers.add(peer(tls));
+                    }
+                    return transport;
+                  }
+                })
             .build();
     this.ownEventLoops = eventLoops;
     try {
@@ -194,6 +215,32 @@ public final class FakeDaemon implements AutoCloseable {
     return this;
   }
 
+  /// Answers the next call with an error that forbids a retry.
+  public void failingWithoutRetry(Code code, String reason) {
+    StatusRuntimeException failure = failure(code, reason);
+    Metadata trailers = failure.getTrailers();
+    if (trailers != null) {
+      trailers.put(
+          Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER), "-1");
+    }
+    failures.add(failure);
+  }
+
+  /// Answers the next call with an error, with its trailers.
+  void failing(StatusRuntimeException failure) {
+    failures.add(failure);
+  }
+
+  /// The client certificates of all connections, in order.
+  List<Certificate> peers() {
+    return List.copyOf(peers);
+  }
+
+  /// The number of connections so far.
+  int connections() {
+    return connections.get();
+  }
+
   /// Does not answer any more calls.
   @CanIgnoreReturnValue
   public FakeDaemon hanging() {
@@ -235,6 +282,14 @@ public final class FakeDaemon implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     ownEventLoops.forEach(group -> group.shutdownGracefully(0, 1, SECONDS).awaitUninterruptibly());
+  }
+
+  private static Certificate peer(SSLSession tls) {
+    try {
+      return tls.getPeerCertificates()[0];
+    } catch (SSLPeerUnverifiedException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static StatusRuntimeException failure(Code code, String reason, String... metadata) {

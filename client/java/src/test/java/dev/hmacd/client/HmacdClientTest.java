@@ -17,7 +17,6 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -51,11 +50,6 @@ class HmacdClientTest {
   private static final String KEY = FakeDaemon.KEY_ID;
   private static final TestPki CLIENT = TestPki.client();
 
-  /// The reasons after a refusal of the client's certificate. A reset of the connection can discard
-  /// the alert.
-  private static final List<ErrorReason> REFUSED_CLIENT =
-      List.of(ErrorReason.CLIENT_CERTIFICATE_REFUSED, ErrorReason.UNREACHABLE);
-
   private final FakeDaemon daemon = FakeDaemon.overTls(TestPki.daemon("localhost"));
   private final HmacdClient hmacd = client(daemon.target());
 
@@ -85,16 +79,74 @@ class HmacdClientTest {
   @Test
   void wrongMacThrows() {
     HmacdException failure = failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, wrongMac()));
+    assertThat(failure).isInstanceOf(InvalidMacException.class);
     assertThat(failure.reason()).isEqualTo(ErrorReason.KMS_INVALID_MAC);
     assertThat(failure.code()).isEqualTo(Code.INVALID_ARGUMENT);
     assertThat(failure.retryable()).isFalse();
   }
 
   @Test
-  void answerThatSaysTheMacIsNotValidThrows() {
+  void macOfAnotherLengthIsWrongWithoutACall() {
+    for (int length : new int[] {0, 28, 31, 33, 64}) {
+      HmacdException failure =
+          failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, new byte[length]));
+      assertThat(failure).isInstanceOf(InvalidMacException.class);
+      assertThat(failure)
+          .hasMessage(
+              "KMS_INVALID_MAC: the MAC has "
+                  + length
+                  + " bytes, HMAC_SHA_256 has 32 (no target, 0 attempts)");
+    }
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(() -> hmacd.verifyMacAsync(KEY, MESSAGE, ALGORITHM, new byte[1]).join())
+        .withCauseInstanceOf(InvalidMacException.class);
+    assertThat(daemon.calls()).isEmpty();
+  }
+
+  /// No daemon answers so: it is damage in transit, no verdict.
+  @Test
+  void answerThatSaysTheMacIsNotValidGivesNoVerdict() {
     daemon.changingVerifications(answer -> answer.toBuilder().setMacValid(false).build());
     assertThat(failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)).reason())
-        .isEqualTo(ErrorReason.KMS_INVALID_MAC);
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(daemon.calls()).hasSize(2);
+  }
+
+  @Test
+  void messageOfAnUnsupportedLengthIsRefusedBeforeTheCall() {
+    HmacdException empty = failure(() -> hmacd.generateMac(KEY, new byte[0], ALGORITHM));
+    assertThat(empty.reason()).isEqualTo(ErrorReason.INVALID_ARGUMENT);
+    assertThat(empty).hasMessage("INVALID_ARGUMENT: the message is empty (no target, 0 attempts)");
+    byte[] tooLong = new byte[4097];
+    var failure =
+        catchThrowableOfType(
+            MessageTooLongException.class, () -> hmacd.verifyMac(KEY, tooLong, ALGORITHM, MAC));
+    assertThat(failure.limit()).isEqualTo(4096);
+    assertThat(failure.size()).isEqualTo(4097);
+    assertThat(failure.mayHaveRun()).isFalse();
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(() -> hmacd.generateMacAsync(KEY, tooLong, ALGORITHM).join())
+        .withCauseInstanceOf(MessageTooLongException.class);
+    assertThat(daemon.calls()).isEmpty();
+    try (var longer =
+        HmacdClient.builder()
+            .target(daemon.target())
+            .tls(CLIENT.ca(), CLIENT.cert(), CLIENT.key())
+            .maxMessageBytes(4097)
+            .build()) {
+      assertThat(longer.generateMac(KEY, tooLong, ALGORITHM).keyVersion()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void requestThatTheDaemonFindsTooLongHasBothLengths() {
+    daemon.failing(1, Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LONG", "maximum", "16");
+    var failure =
+        catchThrowableOfType(
+            MessageTooLongException.class, () -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.REQUEST_TOO_LONG);
+    assertThat(failure.limit()).isEqualTo(16);
+    assertThat(failure.size()).isGreaterThan(KEY.length() + MESSAGE.length);
   }
 
   @Test
@@ -124,7 +176,7 @@ class HmacdClientTest {
       String method, Consumer<HmacdClient> call) {
     daemon.failing(2, Code.UNAVAILABLE, "STOPPING");
     daemon.failing(1, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
-    call.accept(hmacd);
+    call.accept(hmacd.withDeadlineAfter(Duration.ofMinutes(1)));
     assertThat(daemon.calls()).containsExactly(method, method, method, method);
   }
 
@@ -145,7 +197,9 @@ class HmacdClientTest {
         call("DescribeKey", hmacd -> hmacd.describeKey(KEY)),
         call("GenerateRandom", hmacd -> hmacd.generateRandom(16)),
         call("ListKeys", hmacd -> hmacd.listKeys(1000, "")),
-        call("ListAliases", hmacd -> hmacd.listAliases("", 100, "")));
+        call("ListAliases", hmacd -> hmacd.listAliases("", 100, "")),
+        call("ListResourceTags", hmacd -> hmacd.listResourceTags(KEY, 50, "")),
+        call("ListAccessKeys", hmacd -> hmacd.listAccessKeys(1000, "")));
   }
 
   static Stream<Arguments> unrepeatable() {
@@ -154,28 +208,17 @@ class HmacdClientTest {
         call("AdoptKey", hmacd -> hmacd.adoptKeyByLabel("label", KeySpec.HMAC_256, "")),
         call("CreateAlias", hmacd -> hmacd.createAlias("alias/new", KEY)),
         call("UpdateAlias", hmacd -> hmacd.updateAlias("alias/orders", KEY)),
-        call("DeleteAlias", hmacd -> hmacd.deleteAlias("alias/orders")));
-  }
-
-  @Test
-  void retriesEnd() {
-    daemon.failing(5, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
-    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
-    assertThat(failure.reason()).isEqualTo(ErrorReason.TOKEN_BUSY);
-    assertThat(failure.retryable()).isTrue();
-    assertThat(daemon.calls()).hasSize(4);
-  }
-
-  static Stream<ErrorReason> temporaryReasons() {
-    return Arrays.stream(ErrorReason.values())
-        .filter(
-            reason -> reason.name().endsWith("_BUSY") || reason.name().endsWith("_UNAVAILABLE"));
-  }
-
-  @ParameterizedTest
-  @MethodSource("temporaryReasons")
-  void callThatFindsSomethingBusyOrUnavailableMayBeRetried(ErrorReason reason) {
-    assertThat(new HmacdException(reason, Code.RESOURCE_EXHAUSTED, "text").retryable()).isTrue();
+        call("DeleteAlias", hmacd -> hmacd.deleteAlias("alias/orders")),
+        call("EnableKey", hmacd -> hmacd.enableKey(KEY)),
+        call("DisableKey", hmacd -> hmacd.disableKey(KEY)),
+        call("ScheduleKeyDeletion", hmacd -> hmacd.scheduleKeyDeletion(KEY, 7)),
+        call("CancelKeyDeletion", hmacd -> hmacd.cancelKeyDeletion(KEY)),
+        call("UpdateKeyDescription", hmacd -> hmacd.updateKeyDescription(KEY, "")),
+        call("TagResource", hmacd -> hmacd.tagResource(KEY, List.of(new Tag("a", "b")))),
+        call("UntagResource", hmacd -> hmacd.untagResource(KEY, List.of("a"))),
+        call("CreateAccessKey", hmacd -> hmacd.createAccessKey("arn:aws:iam::0:user/ci")),
+        call("DisableAccessKey", hmacd -> hmacd.disableAccessKey("HMAKAAAAAAAAAAAAAAAA")),
+        call("DeleteAccessKey", hmacd -> hmacd.deleteAccessKey("HMAKAAAAAAAAAAAAAAAA")));
   }
 
   @Test
@@ -184,7 +227,12 @@ class HmacdClientTest {
     HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
     assertThat(failure.reason()).isEqualTo(ErrorReason.ACCESS_DENIED);
     assertThat(failure.metadata()).isEqualTo(Map.of("action", "GenerateMac"));
-    assertThat(failure).hasMessage("ACCESS_DENIED: a fake's ACCESS_DENIED");
+    assertThat(failure)
+        .hasMessage(
+            "ACCESS_DENIED: a fake's ACCESS_DENIED (target " + daemon.target() + ", 1 attempts)");
+    assertThat(failure.target()).isEqualTo(daemon.target());
+    assertThat(failure.attempts()).isEqualTo(1);
+    assertThat(failure.mayHaveRun()).isTrue();
     assertThat(daemon.calls()).hasSize(1);
   }
 
@@ -209,12 +257,13 @@ class HmacdClientTest {
     daemon.changingMacs(
         answer -> answer.toBuilder().setMac(ByteString.copyFrom(wrongMac())).build());
     HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
-    assertThat(failure.reason()).isEqualTo(ErrorReason.ANSWER_DAMAGED);
+    assertThat(failure.reason()).isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
     assertThat(failure.retryable()).isTrue();
     assertThat(daemon.calls()).hasSize(2);
     assertThatExceptionOfType(CompletionException.class)
         .isThrownBy(() -> hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join())
-        .satisfies(e -> assertThat(reasonOf(e.getCause())).isEqualTo(ErrorReason.ANSWER_DAMAGED));
+        .satisfies(
+            e -> assertThat(reasonOf(e.getCause())).isEqualTo(ErrorReason.CHECKSUM_MISMATCH));
     assertThat(daemon.calls()).hasSize(4);
   }
 
@@ -222,7 +271,7 @@ class HmacdClientTest {
   void macOfAMessageThatTheDaemonDidNotCheckIsNotReturned() {
     daemon.changingMacs(answer -> answer.toBuilder().setVerifiedMessageCrc32C(false).build());
     assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).reason())
-        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
   }
 
   @ParameterizedTest
@@ -230,7 +279,7 @@ class HmacdClientTest {
   void verificationWithoutACheckedChecksumIsNotReturned(UnaryOperator<VerifyMacResponse> change) {
     daemon.changingVerifications(change);
     assertThat(failure(() -> hmacd.verifyMac(KEY, MESSAGE, ALGORITHM, MAC)).reason())
-        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
   }
 
   static Stream<UnaryOperator<VerifyMacResponse>> uncheckedVerifications() {
@@ -294,11 +343,11 @@ class HmacdClientTest {
         .isEqualTo(ErrorReason.INVALID_FIELD);
     daemon.changingRandoms(answer -> answer.toBuilder().setPlaintextCrc32C(0).build());
     assertThat(failure(() -> hmacd.generateRandom(16)).reason())
-        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
     daemon.changingRandoms(
         answer -> answer.toBuilder().clearPlaintext().clearPlaintextCrc32C().build());
     assertThat(failure(() -> hmacd.generateRandom(16)).reason())
-        .isEqualTo(ErrorReason.ANSWER_DAMAGED);
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
   }
 
   @Test
@@ -410,31 +459,6 @@ class HmacdClientTest {
   }
 
   @Test
-  void callsAlternateBetweenDaemons() {
-    try (var other = FakeDaemon.overTls(TestPki.daemon("localhost"));
-        var both = client(daemon.target(), other.target())) {
-      do { // The second connection may take longer than some calls on the first.
-        both.describeKey(KEY);
-      } while (daemon.calls().isEmpty() || other.calls().isEmpty());
-      int before = daemon.calls().size();
-      for (int i = 0; i < 10; i++) {
-        both.describeKey(KEY);
-      }
-      assertThat(daemon.calls()).hasSize(before + 5);
-    }
-  }
-
-  @Test
-  void daemonThatIsDownIsSkipped() throws IOException {
-    try (var some = client(nobody(), daemon.target())) {
-      for (int i = 0; i < 5; i++) {
-        some.describeKey(KEY);
-      }
-    }
-    assertThat(daemon.calls()).hasSize(5);
-  }
-
-  @Test
   void daemonIsReachedOverAUnixSocket(@TempDir Path directory) {
     Path socket = directory.resolve("hmacd.sock");
     try (var local = FakeDaemon.overUnixSocket(socket);
@@ -446,19 +470,20 @@ class HmacdClientTest {
   @Test
   void absentDaemonIsUnreachable() throws IOException {
     try (var alone = client(nobody())) {
-      HmacdException failure = failure(() -> alone.describeKey(KEY));
-      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
+      HmacdException failure = failure(() -> alone.health(""));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
       assertThat(failure).hasMessageContaining("Connection refused");
       assertThat(failure.retryable()).isTrue();
+      assertThat(failure.mayHaveRun()).isFalse();
     }
   }
 
   @Test
   void unknownHostIsUnreachable() {
     try (var alone = client("hmacd.invalid:1")) {
-      HmacdException failure = failure(() -> alone.describeKey(KEY));
-      assertThat(failure.reason()).isEqualTo(ErrorReason.UNREACHABLE);
-      assertThat(failure).hasMessageContaining("hmacd.invalid");
+      HmacdException failure = failure(() -> alone.health(""));
+      assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
+      assertThat(failure).hasMessageContaining("unknown host: hmacd.invalid:1");
     }
   }
 
@@ -466,14 +491,12 @@ class HmacdClientTest {
   void daemonWithAnotherNameIsNotCalled() {
     try (var imposter = FakeDaemon.overTls(TestPki.daemon("elsewhere.example"));
         var client = client(imposter.target())) {
-      HmacdException failure = failure(() -> client.describeKey(KEY));
-      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NAME_MISMATCH);
-      assertThat(failure).hasMessageContaining("127.0.0.1");
-      assertThat(failure.retryable()).isFalse();
+      assertThat(tlsFault(client)).isEqualTo(TlsFault.DAEMON_NAME_MISMATCH);
       assertThat(imposter.calls()).isEmpty();
     }
   }
 
+  /// Long before the deadline: waiting does not help.
   @Test
   void daemonOfAnotherAuthorityIsNotCalled() {
     TestPki stranger = TestPki.stranger();
@@ -481,49 +504,30 @@ class HmacdClientTest {
         HmacdClient.builder()
             .target(daemon.target())
             .tls(stranger.ca(), CLIENT.cert(), CLIENT.key())
+            .deadlineAfter(Duration.ofMinutes(5))
             .build()) {
-      HmacdException failure = failure(() -> client.describeKey(KEY));
-      assertThat(failure.reason()).isEqualTo(ErrorReason.DAEMON_NOT_TRUSTED);
-      assertThat(failure.getMessage()).contains("Signature").doesNotContain("Pipeline");
-      assertThat(failure.retryable()).isFalse();
+      assertThat(tlsFault(client)).isEqualTo(TlsFault.DAEMON_NOT_TRUSTED);
       assertThat(daemon.calls()).isEmpty();
     }
   }
 
   @Test
-  void renewedCertificateIsUsedByTheNextConnection(@TempDir Path directory) throws IOException {
-    TestPki stranger = TestPki.stranger();
-    Path cert = Files.copy(stranger.cert(), directory.resolve("cert.pem"));
-    Path key = Files.copy(stranger.key(), directory.resolve("key.pem"));
-    var target = (Target.HostPort) Target.parse(daemon.target());
-    var tls = new TlsFiles(CLIENT.ca(), cert, key, Duration.ofMillis(10));
-    Connection connection = Connection.overTls(List.of(target), tls);
-    try (var client = HmacdClient.over(connection, Duration.ofMinutes(2))) {
-      assertThat(failure(() -> client.createKey(KeySpec.HMAC_256, "")).reason())
-          .isIn(REFUSED_CLIENT);
-      Files.copy(CLIENT.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
-      Files.copy(CLIENT.key(), key, StandardCopyOption.REPLACE_EXISTING);
-      while (daemon.calls().isEmpty()) {
-        connection.channel().resetConnectBackoff();
-        try {
-          client.createKey(KeySpec.HMAC_256, "");
-        } catch (HmacdException e) {
-          assertThat(e.reason()).isIn(REFUSED_CLIENT); // not renewed yet
-        }
-      }
-    }
-  }
-
-  @Test
-  void closedClientIsUnreachable() {
+  void closedClientRefusesCalls() {
     hmacd.close();
-    assertThat(failure(() -> hmacd.describeKey(KEY)).reason()).isEqualTo(ErrorReason.UNREACHABLE);
+    hmacd.close();
+    HmacdException failure = failure(() -> hmacd.describeKey(KEY));
+    assertThat(failure).isInstanceOf(ClosedException.class);
+    assertThat(failure).hasMessage("CLOSED: the client is closed (no target, 0 attempts)");
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(() -> hmacd.generateMacAsync(KEY, MESSAGE, ALGORITHM).join())
+        .withCauseInstanceOf(ClosedException.class);
   }
 
   @Test
   void inconsistentSettingsAreRefused(@TempDir Path directory) throws IOException {
     Path notPem = Files.writeString(directory.resolve("not.pem"), "hello");
-    for (String target : List.of("", "host", ":1", "::1:8443", "host:port", "host:99999")) {
+    for (String target :
+        List.of("", "host", ":1", "::1:8443", "host:port", "host:99999", "unix:relative")) {
       assertThatIllegalArgumentException().isThrownBy(() -> HmacdClient.builder().target(target));
     }
     assertThatIllegalArgumentException().isThrownBy(() -> HmacdClient.builder().build());
@@ -533,7 +537,27 @@ class HmacdClientTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> client("unix:/run/hmacd.sock"))
         .withMessageContaining("TLS");
-    assertThatIllegalArgumentException().isThrownBy(() -> client("host:1", "unix:/run/hmacd.sock"));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().target("host:1", "unix:/run/hmacd.sock").build())
+        .withMessageContaining("TLS");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().target(new String[17]));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().maxMessageBytes(0))
+        .withMessageContaining("maxMessageBytes");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().fileInterval(Duration.ofMillis(999)));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().attemptTimeout(Duration.ZERO));
+    TestPki expired = TestPki.expiredClient();
+    assertThatIllegalArgumentException()
+        .isThrownBy(
+            () ->
+                HmacdClient.builder()
+                    .target("h:1")
+                    .tls(expired.ca(), expired.cert(), expired.key())
+                    .build())
+        .withMessageContaining("ended at");
     assertThatIllegalArgumentException()
         .isThrownBy(
             () -> HmacdClient.builder().target("h:1").tls(CLIENT.ca(), notPem, notPem).build());
@@ -575,6 +599,10 @@ class HmacdClientTest {
 
   private static HmacdException failure(ThrowingCallable call) {
     return catchThrowableOfType(HmacdException.class, call);
+  }
+
+  private static TlsFault tlsFault(HmacdClient client) {
+    return catchThrowableOfType(TlsFailedException.class, () -> client.describeKey(KEY)).fault();
   }
 
   private static ErrorReason reasonOf(@Nullable Throwable failure) {

@@ -2,7 +2,6 @@ package dev.hmacd.client;
 
 import static java.util.Objects.requireNonNull;
 
-import io.grpc.Attributes;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.NameResolver;
 import io.grpc.NameResolverProvider;
@@ -13,25 +12,25 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
-/// gRPC name resolver that resolves all addresses of a client's daemons. TLS verifies each daemon's
-/// certificate for the name of this daemon. gRPC's own resolvers support only one name.
+/// gRPC name resolver that resolves all addresses of one target. TLS verifies the daemon's
+/// certificate for the name of the target. gRPC's own resolver of names also reads settings of
+/// proxies from the environment.
 ///
-/// gRPC resolves the names again when a connection breaks. The JDK's DNS cache limits the cost.
-final class Targets extends NameResolverProvider {
-  /// The target URI of the channel, without names: [Targets] has the names of the daemons.
+/// gRPC resolves the name again when a connection breaks. The JDK's DNS cache limits the cost.
+final class TargetResolver extends NameResolverProvider {
+  /// The target URI of the channel, without the name.
   static final String CHANNEL_TARGET = "hmacd:///";
 
-  private final List<Target.HostPort> targets;
+  private final Target.HostPort target;
 
-  Targets(List<Target.HostPort> targets) {
-    this.targets = targets;
+  TargetResolver(Target.HostPort target) {
+    this.target = target;
   }
 
   @Override
@@ -60,25 +59,15 @@ final class Targets extends NameResolverProvider {
   }
 
   private StatusOr<List<EquivalentAddressGroup>> resolve() {
-    var addresses = new ArrayList<EquivalentAddressGroup>();
-    var unknown = new ArrayList<String>();
-    for (Target.HostPort target : targets) {
-      var attributes =
-          Attributes.newBuilder()
-              .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, target.authority())
-              .build();
-      try {
-        for (SocketAddress address : target.addresses()) {
-          addresses.add(new EquivalentAddressGroup(address, attributes));
-        }
-      } catch (UnknownHostException e) {
-        unknown.add(target.authority());
-      }
+    try {
+      return StatusOr.fromValue(
+          target.addresses().stream()
+              .map(address -> new EquivalentAddressGroup((SocketAddress) address))
+              .toList());
+    } catch (UnknownHostException e) {
+      return StatusOr.fromStatus(
+          Status.UNAVAILABLE.withDescription("unknown host: " + target.authority()));
     }
-    return addresses.isEmpty()
-        ? StatusOr.fromStatus(
-            Status.UNAVAILABLE.withDescription("unknown host: " + String.join(", ", unknown)))
-        : StatusOr.fromValue(addresses);
   }
 
   /// Used only within the channel's synchronization context, except for the name lookup.
@@ -97,7 +86,7 @@ final class Targets extends NameResolverProvider {
 
     @Override
     public String getServiceAuthority() {
-      return targets.get(0).authority();
+      return target.authority();
     }
 
     @Override

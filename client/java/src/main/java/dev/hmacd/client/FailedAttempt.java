@@ -1,0 +1,108 @@
+package dev.hmacd.client;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.protobuf.StatusProto;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/// The end of an attempt without a usable answer.
+///
+/// @param answered whether a daemon has answered
+/// @param sent whether a daemon may have received the request
+/// @param requestId the request id of the answer; empty if the answer has none
+/// @param retryAllowed false if the answer forbids a retry (`grpc-retry-pushback-ms: -1`)
+/// @param retryDelay the delay before a retry in nanoseconds, if the answer has one
+///   (`google.rpc.RetryInfo`, `grpc-retry-pushback-ms`)
+record FailedAttempt(
+    Failure failure,
+    boolean answered,
+    boolean sent,
+    String requestId,
+    boolean retryAllowed,
+    OptionalLong retryDelay) {
+  private static final String DOMAIN = "hmacd.dev";
+  private static final Metadata.Key<String> PUSHBACK =
+      Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+  private static final long NANOS_PER_MILLI = 1_000_000;
+  private static final long NANOS_PER_SECOND = 1_000_000_000;
+  private static final long MAX_SECONDS = 86_400;
+
+  static FailedAttempt of(Status status, Metadata trailers, boolean sent, String requestId) {
+    com.google.rpc.Status details = details(status, trailers);
+    Optional<ErrorInfo> info =
+        detail(details, ErrorInfo.class).filter(found -> found.getDomain().equals(DOMAIN));
+    OptionalLong pushback = pushback(trailers);
+    return new FailedAttempt(
+        info.map(found -> Failure.ofDaemon(found, status))
+            .orElseGet(() -> Failure.ofConnection(status)),
+        info.isPresent(),
+        sent,
+        requestId,
+        pushback.orElse(0) >= 0,
+        pushback.isPresent() ? pushback : retryDelay(details));
+  }
+
+  /// An answer that was damaged in transit.
+  static FailedAttempt damaged(DamagedAnswerException damage, String requestId) {
+    Failure failure =
+        Failure.local(ErrorReason.CHECKSUM_MISMATCH, Status.Code.DATA_LOSS, damage.what());
+    return new FailedAttempt(failure, true, true, requestId, true, OptionalLong.empty());
+  }
+
+  private static com.google.rpc.Status details(Status status, Metadata trailers) {
+    try {
+      com.google.rpc.Status details = StatusProto.fromStatusAndTrailers(status, trailers);
+      return details == null ? com.google.rpc.Status.getDefaultInstance() : details;
+    } catch (IllegalArgumentException e) { // Malformed, or of another status code.
+      return com.google.rpc.Status.getDefaultInstance();
+    }
+  }
+
+  private static <T extends Message> Optional<T> detail(
+      com.google.rpc.Status details, Class<T> type) {
+    for (Any detail : details.getDetailsList()) {
+      if (detail.is(type)) {
+        try {
+          return Optional.of(detail.unpack(type));
+        } catch (InvalidProtocolBufferException e) {
+          return Optional.empty(); // The status code is still reported.
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static OptionalLong retryDelay(com.google.rpc.Status details) {
+    return detail(details, RetryInfo.class)
+        .map(RetryInfo::getRetryDelay)
+        .map(
+            delay ->
+                OptionalLong.of(
+                    Math.max(
+                        0,
+                        Math.min(delay.getSeconds(), MAX_SECONDS) * NANOS_PER_SECOND
+                            + delay.getNanos())))
+        .orElse(OptionalLong.empty());
+  }
+
+  /// The delay in nanoseconds; negative if the daemon forbids a retry, also with a value that is
+  /// not a number (gRFC A6).
+  private static OptionalLong pushback(Metadata trailers) {
+    String value = trailers.get(PUSHBACK);
+    if (value == null) {
+      return OptionalLong.empty();
+    }
+    try {
+      long millis = Long.parseLong(value);
+      return OptionalLong.of(Math.min(millis, MAX_SECONDS * 1000) * NANOS_PER_MILLI);
+    } catch (NumberFormatException e) {
+      return OptionalLong.of(-1);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package dev.hmacd.client;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.grpc.Status.Code;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// The pure parts of retries: action by reason, back-off, budget.
+class RetryRulesTest {
+  @Test
+  void actionsAreThoseOfTheRule() {
+    Map<RetryAction, Set<ErrorReason>> reasons =
+        Arrays.stream(ErrorReason.values())
+            .collect(Collectors.groupingBy(RetryAction::after, Collectors.toSet()));
+    assertThat(reasons.get(RetryAction.NEXT_TARGET))
+        .containsExactlyInAnyOrder(
+            ErrorReason.STOPPING, ErrorReason.CONNECTION_FAILED, ErrorReason.TLS_FAILED);
+    assertThat(reasons.get(RetryAction.BACK_OFF))
+        .containsExactlyInAnyOrder(
+            ErrorReason.TOKEN_UNAVAILABLE,
+            ErrorReason.KEY_UNAVAILABLE,
+            ErrorReason.REGISTRY_UNAVAILABLE,
+            ErrorReason.TOKEN_BUSY,
+            ErrorReason.REGISTRY_BUSY,
+            ErrorReason.MEMORY_BUSY);
+    assertThat(reasons.get(RetryAction.ONCE_MORE)).containsExactly(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(reasons.get(RetryAction.RECONNECT)).containsExactly(ErrorReason.UNAUTHENTICATED);
+  }
+
+  /// `[retry]` in `error_reason.proto`, and the local reasons that can end.
+  @Test
+  void retryableReasonsAreThoseOfTheContract() {
+    assertThat(
+            Arrays.stream(ErrorReason.values())
+                .filter(reason -> reason != ErrorReason.TLS_FAILED)
+                .filter(reason -> HmacdException.refused(reason, Code.OK, "text").retryable()))
+        .containsExactlyInAnyOrder(
+            ErrorReason.CHECKSUM_MISMATCH,
+            ErrorReason.TOKEN_BUSY,
+            ErrorReason.REGISTRY_BUSY,
+            ErrorReason.MEMORY_BUSY,
+            ErrorReason.DEADLINE_EXCEEDED,
+            ErrorReason.TOKEN_UNAVAILABLE,
+            ErrorReason.KEY_UNAVAILABLE,
+            ErrorReason.REGISTRY_UNAVAILABLE,
+            ErrorReason.STOPPING,
+            ErrorReason.CONNECTION_FAILED);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 50", "2, 100", "3, 200", "4, 400", "5, 800", "6, 1000", "7, 1000", "1000, 1000"})
+  void backOffIsARandomPartOfABoundThatDoublesUpToASecond(int attempts, long boundMillis) {
+    assertThat(Backoff.nanos(attempts, 0)).isZero();
+    assertThat(Backoff.nanos(attempts, 0.5)).isEqualTo(MILLISECONDS.toNanos(boundMillis) / 2);
+    assertThat(Backoff.nanos(attempts, Math.nextDown(1.0)))
+        .isBetween(MILLISECONDS.toNanos(boundMillis) - 1, MILLISECONDS.toNanos(boundMillis));
+  }
+
+  @Test
+  void budgetIsAHundredRetriesAndOneForTenSuccesses() {
+    var budget = new RetryBudget();
+    for (int i = 0; i < 100; i++) {
+      budget.succeededAtFirstAttempt(); // The bucket is full.
+    }
+    for (int i = 0; i < 100; i++) {
+      assertThat(budget.take()).isTrue();
+    }
+    assertThat(budget.take()).isFalse();
+    for (int i = 0; i < 9; i++) {
+      budget.succeededAtFirstAttempt();
+    }
+    assertThat(budget.take()).isFalse();
+    budget.succeededAtFirstAttempt();
+    assertThat(budget.take()).isTrue();
+    assertThat(budget.take()).isFalse();
+  }
+}

@@ -1,0 +1,126 @@
+package dev.hmacd.client;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.grpc.ChannelCredentials;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The set of PEM files, read by the test in place of the thread.
+@Timeout(60)
+class TlsFilesTest {
+  private final Path ca;
+  private final Path cert;
+  private final Path key;
+  private final TlsFiles files;
+  private final ChannelCredentials first;
+
+  TlsFilesTest(@TempDir Path folder) throws IOException {
+    this.ca = folder.resolve("ca.pem");
+    this.cert = folder.resolve("cert.pem");
+    this.key = folder.resolve("key.pem");
+    write(TestPki.client());
+    this.files = new TlsFiles(ca, cert, key, InstantSource.system());
+    this.first = files.credentials();
+  }
+
+  @AfterEach
+  void close() {
+    files.close();
+  }
+
+  private void write(TestPki pki) throws IOException {
+    Files.copy(pki.ca(), ca, StandardCopyOption.REPLACE_EXISTING);
+    Files.copy(pki.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
+    Files.copy(pki.key(), key, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  @Test
+  void changedSetIsUsedAfterTheSecondRead() throws IOException {
+    files.read();
+    assertThat(files.credentials()).isSameAs(first);
+    write(TestPki.client());
+    files.read();
+    assertThat(files.credentials()).isSameAs(first);
+    files.read();
+    ChannelCredentials renewed = files.credentials();
+    assertThat(renewed).isNotSameAs(first);
+    files.read();
+    assertThat(files.credentials()).isSameAs(renewed);
+    assertThat(files.problem()).isEmpty();
+  }
+
+  @Test
+  void setThatStillChangesIsNotUsed() throws IOException {
+    for (int i = 0; i < 3; i++) {
+      write(TestPki.client());
+      files.read();
+      assertThat(files.credentials()).isSameAs(first);
+    }
+  }
+
+  /// The files are written one after the other: a set in between is never used.
+  @Test
+  void setThatDoesNotBelongTogetherIsNotUsed() throws IOException {
+    TestPki next = TestPki.client();
+    Files.copy(next.cert(), cert, StandardCopyOption.REPLACE_EXISTING);
+    files.read();
+    files.read();
+    assertThat(files.credentials()).isSameAs(first);
+    assertThat(files.problem()).contains("is not the private key of the certificate");
+    Files.copy(next.key(), key, StandardCopyOption.REPLACE_EXISTING);
+    files.read();
+    files.read();
+    assertThat(files.credentials()).isNotSameAs(first);
+    assertThat(files.problem()).isEmpty();
+  }
+
+  @Test
+  void endedMissingOrDamagedFileIsNotUsed() throws IOException {
+    write(TestPki.expiredClient());
+    files.read();
+    files.read();
+    assertThat(files.problem()).contains("ended at");
+    Files.writeString(ca, "hello", US_ASCII);
+    files.read();
+    files.read();
+    assertThat(files.problem()).contains("no certificate");
+    Files.delete(key);
+    files.read();
+    assertThat(files.problem()).contains("cannot read ").contains("key.pem");
+    assertThat(files.credentials()).isSameAs(first);
+  }
+
+  @Test
+  void authorityAloneIsRenewed() throws IOException {
+    Files.copy(TestPki.stranger().ca(), ca, StandardCopyOption.REPLACE_EXISTING);
+    files.read();
+    files.read();
+    assertThat(files.credentials()).isNotSameAs(first);
+  }
+
+  @Test
+  void readNowUsesAChangedSetAtOnceAndThenRunsTheTask() throws IOException {
+    var renewals = new AtomicInteger();
+    files.start(Duration.ofHours(1), renewals::incrementAndGet);
+    write(TestPki.client());
+    var done = new CompletableFuture<Integer>();
+    files.readNow(() -> done.complete(renewals.get()));
+    assertThat(done.join()).isEqualTo(1);
+    assertThat(files.credentials()).isNotSameAs(first);
+    var unchanged = new CompletableFuture<Integer>();
+    files.readNow(() -> unchanged.complete(renewals.get()));
+    assertThat(unchanged.join()).isEqualTo(1);
+  }
+}
