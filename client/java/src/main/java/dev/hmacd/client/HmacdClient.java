@@ -335,6 +335,15 @@ public final class HmacdClient implements AutoCloseable {
     return calls.once(HealthService.CHECK, HealthService.request(service), HealthService::status);
   }
 
+  /// Checks the way to each target: PEM files, name, connection, TLS, health status. Makes no MAC.
+  /// Each step has the deadline of the client.
+  ///
+  /// @return one line for each target: `ok: <target>, <facts>` or `failed: <target>, <check>:
+  ///   <text>` with the first failed check
+  public List<String> doctor() {
+    return new Doctor(calls.openConnections(), calls.deadlineAfter()).lines();
+  }
+
   /// Creates an access key for a principal of the daemon's AWS KMS API. Never retried: each call
   /// creates another access key.
   ///
