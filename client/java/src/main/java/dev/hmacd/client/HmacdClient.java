@@ -335,6 +335,19 @@ public final class HmacdClient implements AutoCloseable {
     return calls.once(HealthService.CHECK, HealthService.request(service), HealthService::status);
   }
 
+  /// Binds a key name and an algorithm, without a call.
+  ///
+  /// @param algorithm the algorithm of the key's spec
+  public HmacdKey key(String keyId, MacAlgorithm algorithm) {
+    return new HmacdKey(this, keyId, algorithm, "");
+  }
+
+  /// Binds a key name and the algorithm of the key, which a call of DescribeKey gets.
+  public HmacdKey openKey(String keyId) {
+    KeyMetadata key = describeKey(keyId);
+    return new HmacdKey(this, keyId, key.macAlgorithms().get(0), key.keyArn());
+  }
+
   /// Checks the way to each target: PEM files, name, connection, TLS, health status. Makes no MAC.
   /// Each step has the deadline of the client.
   ///
