@@ -7,8 +7,10 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Builds an [HmacdClient] for chosen daemons, with their TLS files and limits.
@@ -25,6 +27,35 @@ public final class HmacdClientBuilder {
   private @Nullable Tls tls;
 
   HmacdClientBuilder() {}
+
+  /// A builder with the settings of the environment: `HMACD_TARGET` (targets, separated by commas),
+  /// `HMACD_CA`, `HMACD_CERT` and `HMACD_KEY`.
+  ///
+  /// @throws IllegalArgumentException if `HMACD_TARGET` is not set or not valid, or if only some of
+  ///   the files are set
+  public static HmacdClientBuilder fromEnv() {
+    return fromEnv(System.getenv());
+  }
+
+  static HmacdClientBuilder fromEnv(Map<String, String> environment) {
+    String targets = environment.getOrDefault("HMACD_TARGET", "");
+    if (targets.isEmpty()) {
+      throw new IllegalArgumentException("HMACD_TARGET is not set: set the address of a daemon");
+    }
+    HmacdClientBuilder builder = new HmacdClientBuilder().target(targets.split(",", -1));
+    List<String> files =
+        Stream.of("HMACD_CA", "HMACD_CERT", "HMACD_KEY")
+            .map(name -> environment.getOrDefault(name, ""))
+            .toList();
+    if (files.stream().anyMatch(file -> !file.isEmpty())) {
+      if (files.contains("")) {
+        throw new IllegalArgumentException(
+            "HMACD_CA, HMACD_CERT and HMACD_KEY must be set together: " + files);
+      }
+      builder.tls(Path.of(files.get(0)), Path.of(files.get(1)), Path.of(files.get(2)));
+    }
+    return builder;
+  }
 
   /// Sets the daemons to call: 1 to 16 `host:port` or `unix:/absolute/path`, the socket of a daemon
   /// on this machine. Calls go to all usable daemons, and to all addresses of a daemon, in turn.

@@ -524,6 +524,26 @@ class HmacdClientTest {
   }
 
   @Test
+  void settingsComeFromTheEnvironment() {
+    Map<String, String> environment =
+        Map.of(
+            "HMACD_TARGET", daemon.target() + ",127.0.0.1:1",
+            "HMACD_CA", CLIENT.ca().toString(),
+            "HMACD_CERT", CLIENT.cert().toString(),
+            "HMACD_KEY", CLIENT.key().toString());
+    try (HmacdClient client = HmacdClientBuilder.fromEnv(environment).build()) {
+      assertThat(client.health("")).isEqualTo(HealthStatus.SERVING);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClientBuilder.fromEnv(Map.of()))
+        .withMessageContaining("HMACD_TARGET");
+    assertThatIllegalArgumentException()
+        .isThrownBy(
+            () -> HmacdClientBuilder.fromEnv(Map.of("HMACD_TARGET", "h:1", "HMACD_CA", "ca.pem")))
+        .withMessageContaining("HMACD_KEY");
+  }
+
+  @Test
   void inconsistentSettingsAreRefused(@TempDir Path directory) throws IOException {
     Path notPem = Files.writeString(directory.resolve("not.pem"), "hello");
     for (String target :
