@@ -11,7 +11,8 @@ enum ExitCode {
   UNAVAILABLE(6, "The daemon or its token is unavailable now. Try again later."),
   DEADLINE_EXCEEDED(7, "The deadline (--timeout) passed. Try again."),
   DRY_RUN_OPERATION(8, "With --dry-run: the request would have succeeded."),
-  INTERNAL(9, "A fault of the daemon or of hmacctl.");
+  INTERNAL(9, "A fault of the daemon or of hmacctl."),
+  NOTHING_SELECTED(10, "The request succeeded, but the answer has nothing for --query.");
 
   final int code;
   final String meaning;

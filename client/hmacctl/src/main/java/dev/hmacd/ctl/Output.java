@@ -30,12 +30,25 @@ final class Output {
   }
 
   /// The answer as text, in which every line ends with a line feed.
+  ///
+  /// @throws CommandException if the answer does not have the part of the query
   String render(Value answer) {
-    Optional<Value> part = query.isEmpty() ? Optional.of(answer) : query.get().of(answer);
+    Value part = query.isEmpty() ? answer : selected(query.get(), answer);
     return switch (format) {
-      case "text" -> part.map(Text::render).orElse("");
-      case "table" -> part.map(Table::render).orElse("");
-      default -> part.map(Json::render).orElse("null\n");
+      case "text" -> Text.render(part);
+      case "table" -> Table.render(part);
+      default -> Json.render(part);
     };
+  }
+
+  private static Value selected(Query query, Value answer) {
+    return query
+        .of(answer)
+        .orElseThrow(
+            () ->
+                new CommandException(
+                    ExitCode.NOTHING_SELECTED,
+                    "--query: this answer has no field " + query.text(),
+                    "The request succeeded. Omit --query for the whole answer."));
   }
 }

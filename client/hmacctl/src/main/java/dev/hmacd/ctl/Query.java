@@ -18,6 +18,11 @@ record Query(List<String> steps) {
     return new Query(List.of(query.replace(ITEMS, "." + ITEMS).split("\\.", -1)));
   }
 
+  /// The query as it was given.
+  String text() {
+    return String.join(".", steps).replace("." + ITEMS, ITEMS);
+  }
+
   /// Selects a part of a value; empty if the value does not have the part.
   Optional<Value> of(Value value) {
     return select(value, steps);

@@ -175,9 +175,18 @@ class CommandErrorTest {
   }
 
   @Test
-  void queryForAFieldThatThisAnswerLacksGivesNull() {
-    assertThat(successful("describe-key", "--query", "KeyMetadata.DeletionDate"))
-        .isEqualTo(new Ctl.Result(0, "null\n", ""));
+  void queryForAFieldThatThisAnswerLacksIsAnErrorOfItsOwn() {
+    for (String format : List.of("json", "text", "table")) {
+      assertThat(
+              successful("describe-key", "--query", "KeyMetadata.DeletionDate", "--output", format))
+          .isEqualTo(
+              failed(
+                  10,
+                  "--query: this answer has no field KeyMetadata.DeletionDate",
+                  "The request succeeded. Omit --query for the whole answer."));
+    }
+    assertThat(successful("list-resource-tags", "--query", "Tags[].TagKey"))
+        .isEqualTo(new Ctl.Result(0, "[]\n", ""));
     assertThat(successful("describe-key", "--query", "KeyMetadata.MacAlgorithms[]").exitCode())
         .isZero();
   }
