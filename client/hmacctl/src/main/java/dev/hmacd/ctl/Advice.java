@@ -62,8 +62,6 @@ record Advice(ExitCode exitCode, String hint) {
       case MESSAGE_TOO_LONG -> usage(SHORTER_MESSAGE);
 
       case INVALID_FIELD -> refused("Correct the option that the message names.");
-      case MESSAGE_TOO_LONG ->
-          refused("Send a shorter message, or the MAC of a hash of the message.");
       case REQUEST_TOO_LONG -> refused("Send a shorter request.");
       case METHOD_NOT_FOUND, UNKNOWN_FIELD ->
           refused("The daemon is older than this hmacctl: use a newer daemon.");

@@ -74,7 +74,8 @@ public enum ErrorReason {
   MECHANISM_NOT_SUPPORTED,
 
   /// The message is longer than the daemon or the token allows. Metadata: `maximum` and `given`, in
-  /// bytes.
+  /// bytes. From this client, without metadata, if the message is longer than the limit of the
+  /// client.
   MESSAGE_TOO_LONG,
   /// The request is longer than the daemon allows. Metadata: `maximum`, in bytes.
   REQUEST_TOO_LONG,
@@ -113,8 +114,6 @@ public enum ErrorReason {
   TLS_FAILED,
   /// From this client: the client is closed.
   CLOSED,
-  /// From this client: the message is longer than the limit of the client.
-  MESSAGE_TOO_LONG,
   /// From this client: an argument is not valid, such as an empty message.
   INVALID_ARGUMENT,
   /// From this client: the daemon ignored `dry_run`, and executed the request.

@@ -47,8 +47,11 @@ public sealed class HmacdException extends RuntimeException
       case TLS_FAILED -> new TlsFailedException(failure, facts);
       case CLOSED -> new ClosedException(failure, facts);
       case DEADLINE_EXCEEDED -> new DeadlineExceededException(failure, facts);
+      case MESSAGE_TOO_LONG ->
+          new MessageTooLongException(
+              failure, facts, bytes(failure, "maximum"), bytes(failure, "given"));
       case REQUEST_TOO_LONG ->
-          new MessageTooLongException(failure, facts, maximum(failure), requestBytes);
+          new MessageTooLongException(failure, facts, bytes(failure, "maximum"), requestBytes);
       default -> new HmacdException(failure, facts);
     };
   }
@@ -58,9 +61,10 @@ public sealed class HmacdException extends RuntimeException
     return of(Failure.local(reason, code, what), CallFacts.NO_ATTEMPT, 0);
   }
 
-  private static int maximum(Failure failure) {
+  /// A number of bytes in the metadata; 0 if it is missing or not a number.
+  private static int bytes(Failure failure, String key) {
     try {
-      return Integer.parseInt(failure.metadata().getOrDefault("maximum", "0"));
+      return Integer.parseInt(failure.metadata().getOrDefault(key, "0"));
     } catch (NumberFormatException e) {
       return 0;
     }

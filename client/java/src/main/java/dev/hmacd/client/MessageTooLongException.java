@@ -1,8 +1,8 @@
 package dev.hmacd.client;
 
-/// The message is too long for the client ([ErrorReason#MESSAGE_TOO_LONG]), or the request is too
-/// long for the daemon ([ErrorReason#REQUEST_TOO_LONG]). Send a shorter message, or the MAC of its
-/// hash.
+/// The message is too long for the client or the daemon ([ErrorReason#MESSAGE_TOO_LONG]), or the
+/// request is too long for the daemon ([ErrorReason#REQUEST_TOO_LONG]). Send a shorter message, or
+/// the MAC of its hash.
 public final class MessageTooLongException extends HmacdException {
   private static final long serialVersionUID = 1;
 
@@ -17,8 +17,7 @@ public final class MessageTooLongException extends HmacdException {
     this.size = size;
   }
 
-  /// The limit in bytes: of the message at the client, or of the request at the daemon. 0 if the
-  /// daemon did not report it.
+  /// The limit of the message or request in bytes; 0 if the daemon did not report it.
   public int limit() {
     return limit;
   }

@@ -52,6 +52,7 @@ enum RetryAction {
           TOKEN_OBJECT_TAKEN,
           TOKEN_OBJECT_RESERVED,
           MECHANISM_NOT_SUPPORTED,
+          MESSAGE_TOO_LONG,
           REQUEST_TOO_LONG,
           METHOD_NOT_FOUND,
           SERVICE_NOT_FOUND,
@@ -59,7 +60,6 @@ enum RetryAction {
           INTERNAL,
           CANCELLED,
           CLOSED,
-          MESSAGE_TOO_LONG,
           INVALID_ARGUMENT,
           DRY_RUN_IGNORED,
           UNKNOWN ->
