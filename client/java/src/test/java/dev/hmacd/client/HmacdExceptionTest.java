@@ -23,7 +23,7 @@ class HmacdExceptionTest {
             reason,
             reason + ": text",
             Status.UNAVAILABLE.withCause(cause),
-            Map.of("maximum", "4096"),
+            Map.of("maximum", "4096", "given", "5000"),
             true,
             reason == ErrorReason.TLS_FAILED ? TlsFault.NO_TLS : null);
     return HmacdException.of(failure, FACTS, 5000);
@@ -47,7 +47,7 @@ class HmacdExceptionTest {
       assertThat(copy)
           .returns(reason, HmacdException::reason)
           .returns(Status.Code.UNAVAILABLE, HmacdException::code)
-          .returns(Map.of("maximum", "4096"), HmacdException::metadata)
+          .returns(Map.of("maximum", "4096", "given", "5000"), HmacdException::metadata)
           .returns(true, HmacdException::retryable)
           .returns(true, HmacdException::mayHaveRun)
           .returns("h:1", HmacdException::target)
@@ -57,6 +57,7 @@ class HmacdExceptionTest {
         assertThat(tls.fault()).isEqualTo(TlsFault.NO_TLS);
       }
       if (copy instanceof MessageTooLongException tooLong) {
+        assertThat(tooLong.limit()).isEqualTo(4096);
         assertThat(tooLong.size()).isEqualTo(5000);
       }
     }
