@@ -1,0 +1,63 @@
+//! The caller of `client/events`: makes calls at a fixed rate, and prints their outcomes as JSON: `load KEY`
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{Duration, Instant};
+use std::{env, fmt::Write as _};
+
+use hmacd::{Algorithm, Client, Settings};
+
+const MESSAGE: &[u8] = b"events";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let rate: u32 = env::var("HMACD_LOAD_RATE")?.parse()?;
+    let seconds: f64 = env::var("HMACD_LOAD_SECONDS")?.parse()?;
+    let mut settings = Settings::from_env()?;
+    if let Ok(millis) = env::var("HMACD_LOAD_TIMEOUT_MS") {
+        settings.timeout = Duration::from_millis(millis.parse()?);
+    }
+    let client = Client::new(settings)?;
+    let key = client.key(env::args().nth(1).ok_or("load KEY")?, Algorithm::HmacSha256);
+    let right = key.generate(MESSAGE).await?;
+    println!("ready");
+
+    let start = Instant::now();
+    let mut calls = Vec::new();
+    for i in 0..(f64::from(rate) * seconds) as u32 {
+        let planned = start + Duration::from_secs(1) * i / rate;
+        tokio::time::sleep_until(planned.into()).await;
+        let key = key.clone();
+        calls.push(tokio::spawn(async move {
+            let outcome = key.generate(MESSAGE).await;
+            (outcome, planned.elapsed())
+        }));
+    }
+
+    let (mut count_right, mut wrong, mut errors, mut times) = (0, 0, BTreeMap::<String, u32>::new(), Vec::new());
+    for call in calls {
+        let (outcome, took) = call.await?;
+        match outcome {
+            Ok(mac) if mac == right => count_right += 1,
+            Ok(_) => wrong += 1,
+            Err(error) => *errors.entry(error.reason().to_owned()).or_default() += 1,
+        }
+        times.push(took.as_secs_f64() * 1000.0);
+    }
+    client.close().await;
+
+    times.sort_by(f64::total_cmp);
+    let quantile = |q: f64| times[(q * (times.len() - 1) as f64) as usize];
+    let mut reasons = String::new();
+    for (reason, count) in &errors {
+        write!(reasons, "{}\"{reason}\":{count}", if reasons.is_empty() { "" } else { "," })?;
+    }
+    println!(
+        "{{\"calls\":{},\"right\":{count_right},\"wrong\":{wrong},\"errors\":{{{reasons}}},\"p50_ms\":{},\"p99_ms\":{},\"max_ms\":{}}}",
+        times.len(),
+        quantile(0.5),
+        quantile(0.99),
+        quantile(1.0),
+    );
+    Ok(())
+}
