@@ -2,15 +2,12 @@ package dev.hmacd.rpc;
 
 import dev.hmacd.access.Principal;
 import dev.hmacd.authn.Authenticator;
-import dev.hmacd.authn.ClientCertificate;
-import dev.hmacd.authn.Credentials;
 import dev.hmacd.config.Config;
 import dev.hmacd.config.HostPort;
 import dev.hmacd.file.FileException;
 import dev.hmacd.log.ScheduledTask;
 import dev.hmacd.transport.Connections;
 import dev.hmacd.transport.EventLoops;
-import dev.hmacd.transport.HandshakeFailure;
 import dev.hmacd.transport.HandshakeMonitor;
 import dev.hmacd.transport.ListenException;
 import dev.hmacd.transport.MemoryBudget;
@@ -18,11 +15,8 @@ import dev.hmacd.transport.TlsContext;
 import dev.hmacd.transport.UnixSocketFile;
 import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.UseCases;
-import io.grpc.Attributes;
-import io.grpc.Grpc;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
-import io.grpc.ServerTransportFilter;
 import io.grpc.netty.InternalProtocolNegotiator.ProtocolNegotiator;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.channel.Channel;
@@ -38,7 +32,6 @@ import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -65,9 +58,6 @@ public final class GrpcServer implements AutoCloseable {
 
   /// Memory of an idle connection, in bytes of heap.
   private static final long IDLE_BYTES = 11 << 10;
-
-  /// Owner of all connections without a principal.
-  private static final Object UNKNOWN_OWNER = "nobody";
 
   /// Maximum time that [#close] waits for the responses of calls that outlasted the drain.
   private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
@@ -243,55 +233,12 @@ public final class GrpcServer implements AutoCloseable {
     return server;
   }
 
-  /// Sets the credentials of each TLS connection after its handshake.
-  private static final class CredentialsFilter extends ServerTransportFilter {
-    private final Connections bound;
-    private final @Nullable TlsContext tls;
-    private final @Nullable HandshakeMonitor handshakes;
-
-    /// @param handshakes null without TLS
-    CredentialsFilter(
-        Connections bound, @Nullable TlsContext tls, @Nullable HandshakeMonitor handshakes) {
-      this.bound = bound;
-      this.tls = tls;
-      this.handshakes = handshakes;
-    }
-
-    @Override
-    public Attributes transportReady(Attributes attributes) {
-      if (tls == null) {
-        return attributes; // The negotiator of the Unix socket has set the credentials.
-      }
-      Credentials credentials =
-          ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
-      // `authenticated` closes the connection above the bound on connections. gRPC gets the close
-      // event.
-      Channel connection = Objects.requireNonNull(attributes.get(TlsNegotiator.CONNECTION));
-      Object owner = owner(credentials);
-      if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
-        handshakes.failed(HandshakeFailure.NO_PRINCIPAL, connection.remoteAddress());
-      }
-      boolean _ = bound.authenticated(connection, owner, heapBytes(credentials));
-      return attributes.toBuilder().set(TransportCredentials.KEY, credentials).build();
-    }
-
-    private static long heapBytes(Credentials credentials) {
-      return credentials instanceof ClientCertificate certificate ? certificate.heapBytes() : 0;
-    }
-
-    private static Object owner(Credentials credentials) {
-      return credentials instanceof ClientCertificate certificate
-          ? certificate.principal().<Object>map(each -> each).orElse(UNKNOWN_OWNER)
-          : UNKNOWN_OWNER;
-    }
-  }
-
   /// The principal of the process at the other end of a Unix socket.
   private static Object user(Channel connection) {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
     } catch (IOException | IllegalArgumentException e) {
-      return UNKNOWN_OWNER; // The connection is already closed, or the kernel reports no user.
+      return CredentialsFilter.UNKNOWN_OWNER; // The connection is already closed, or the kernel reports no user.
     }
   }
 

@@ -1,0 +1,61 @@
+package dev.hmacd.rpc;
+
+import dev.hmacd.authn.ClientCertificate;
+import dev.hmacd.authn.Credentials;
+import dev.hmacd.transport.Connections;
+import dev.hmacd.transport.HandshakeFailure;
+import dev.hmacd.transport.HandshakeMonitor;
+import dev.hmacd.transport.TlsContext;
+import io.grpc.Attributes;
+import io.grpc.Grpc;
+import io.grpc.ServerTransportFilter;
+import io.netty.channel.Channel;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// Sets the credentials of each TLS connection after its handshake.
+final class CredentialsFilter extends ServerTransportFilter {
+  /// Owner of all connections without a principal.
+  static final Object UNKNOWN_OWNER = "nobody";
+
+  private final Connections bound;
+  private final @Nullable TlsContext tls;
+  private final @Nullable HandshakeMonitor handshakes;
+
+  /// @param tls null for a Unix socket
+  /// @param handshakes null without TLS
+  CredentialsFilter(
+      Connections bound, @Nullable TlsContext tls, @Nullable HandshakeMonitor handshakes) {
+    this.bound = bound;
+    this.tls = tls;
+    this.handshakes = handshakes;
+  }
+
+  @Override
+  public Attributes transportReady(Attributes attributes) {
+    if (tls == null) {
+      return attributes; // The negotiator of the Unix socket has set the credentials.
+    }
+    Credentials credentials =
+        ClientCertificate.of(attributes.get(Grpc.TRANSPORT_ATTR_SSL_SESSION), tls);
+    // `authenticated` closes the connection above the bound on connections. gRPC gets the close
+    // event.
+    Channel connection = Objects.requireNonNull(attributes.get(TlsNegotiator.CONNECTION));
+    Object owner = owner(credentials);
+    if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
+      handshakes.failed(HandshakeFailure.NO_PRINCIPAL, connection.remoteAddress());
+    }
+    boolean _ = bound.authenticated(connection, owner, heapBytes(credentials));
+    return attributes.toBuilder().set(TransportCredentials.KEY, credentials).build();
+  }
+
+  private static long heapBytes(Credentials credentials) {
+    return credentials instanceof ClientCertificate certificate ? certificate.heapBytes() : 0;
+  }
+
+  private static Object owner(Credentials credentials) {
+    return credentials instanceof ClientCertificate certificate
+        ? certificate.principal().<Object>map(each -> each).orElse(UNKNOWN_OWNER)
+        : UNKNOWN_OWNER;
+  }
+}
