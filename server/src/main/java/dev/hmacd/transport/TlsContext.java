@@ -12,10 +12,12 @@ import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSslContextOption;
 import io.netty.handler.ssl.OpenSslSessionContext;
+import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
+import io.netty.internal.tcnative.SSL;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.PrivateKey;
@@ -186,8 +188,9 @@ public final class TlsContext {
   }
 
   /// Builds a context without a session cache: a client can resume a session only with a ticket
-  /// (RFC 5077), which the daemon does not store. Netty would keep 20,480 sessions of TLS 1.2 for
-  /// five minutes, each with the certificate chain of its client.
+  /// (RFC 5077), which the daemon does not store, and does not give to clients with certificates.
+  /// Netty would keep 20,480 sessions of TLS 1.2 for five minutes, each with the certificate chain
+  /// of its client.
   private static SslContext withoutSessionCache(SslContextBuilder builder) throws SSLException {
     SslContext context = builder.build();
     if (context.sessionContext() instanceof OpenSslSessionContext sessions) {
@@ -294,10 +297,9 @@ public final class TlsContext {
     return material().notAfter();
   }
 
-  /// A new TLS handler of a connection, which uses the newest files. After the handshake, its
-  /// session stores the trust anchors of the handshake. A resumed session has no new validation,
-  /// but its first handshake used the same trust anchors: each Netty context has ticket keys of its
-  /// own.
+  /// A new TLS handler of a connection, which uses the newest files. If clients authenticate by
+  /// certificate, the session stores the trust anchors of the handshake, and no client can resume
+  /// the session.
   ///
   /// @param timeout timeout of the handshake
   public SslHandler newHandler(ByteBufAllocator allocator, Duration timeout) {
@@ -307,6 +309,7 @@ public final class TlsContext {
     handler.setHandshakeTimeoutMillis(timeout.toMillis());
     Trust trust = now.trust();
     if (trust != null) {
+      disableTickets(engine);
       // BoringSSL's engine drops the values of its session at the start of the handshake.
       var _ =
           handler
@@ -319,6 +322,13 @@ public final class TlsContext {
                   });
     }
     return handler;
+  }
+
+  /// Disables session tickets on a connection. A resumed session has the certificate of its first
+  /// handshake: a client would keep the identity of its old certificate after a renewal. The Netty
+  /// context cannot disable tickets, because Netty enables them for each engine with TLS 1.3.
+  private static void disableTickets(SSLEngine engine) {
+    SSL.setOptions(((ReferenceCountedOpenSslEngine) engine).sslPointer(), SSL.SSL_OP_NO_TICKET);
   }
 
   /// The trust anchors in the handshake of a session; null if unknown.

@@ -140,19 +140,21 @@ final class CertificateChainTest {
     }
   }
 
-  /// A resumable session would stay in the memory of the daemon, with the chain. A ticket stays
-  /// with the client.
-  @Test
-  void sessionWithoutATicketIsNotResumed(@TempDir Path folder) throws Exception {
+  /// A session that can be resumed without a ticket would stay in the memory of the daemon, with
+  /// the chain.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void sessionIsNotResumed(boolean withTickets, @TempDir Path folder) throws Exception {
     Path certificate = folder.resolve("client.pem");
     Path key = folder.resolve("client.key");
     TestCa.write(daemon.ca().client("admin"), certificate, key);
     List<String> command =
         List.of("openssl", "s_client", "-connect", "127.0.0.1:" + daemon.port(), "-alpn", "h2");
     List<String> options =
-        List.of("-tls1_2", "-no_ticket", "-reconnect", "-cert", "" + certificate, "-key", "" + key);
+        List.of("-tls1_2", "-reconnect", "-cert", "" + certificate, "-key", "" + key);
+    List<String> tickets = withTickets ? List.of() : List.of("-no_ticket");
     Process openssl =
-        new ProcessBuilder(Stream.of(command, options).flatMap(List::stream).toList())
+        new ProcessBuilder(Stream.of(command, options, tickets).flatMap(List::stream).toList())
             .redirectErrorStream(true)
             .redirectInput(new File("/dev/null"))
             .start();

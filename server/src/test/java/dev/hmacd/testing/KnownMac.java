@@ -55,8 +55,17 @@ public final class KnownMac {
 
   /// Asserts that a call on an unused stream of a connection is answered.
   public void assertServed(RawHttp2 caller, int stream) throws IOException {
-    caller.call(stream, PATH).data(stream, message(0, request));
-    assertThat(caller.end(stream)).isEqualTo(new End.Answered(Code.OK, "", ""));
+    assertAnswered(caller.call(stream, PATH), stream);
+  }
+
+  /// Sends the request of an open call, and asserts that the call is answered.
+  public void assertAnswered(RawHttp2 caller, int stream) throws IOException {
+    assertThat(request(caller, stream)).isEqualTo(new End.Answered(Code.OK, "", ""));
+  }
+
+  /// Sends the request of an open call, and returns the end of the call.
+  public End request(RawHttp2 caller, int stream) throws IOException {
+    return caller.data(stream, message(0, request)).end(stream);
   }
 
   /// Whether the daemon closes a new connection without an answer to a call.

@@ -14,6 +14,7 @@ import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.function.UnaryOperator;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -177,15 +178,25 @@ public final class TestCa {
   /// @param client the client's certificate; null for none
   public SSLContext context(@Nullable X509Bundle client) {
     try {
-      SSLContext context = SSLContext.getInstance("TLS");
-      context.init(
-          client == null ? null : client.toKeyManagerFactory().getKeyManagers(),
-          authority.toTrustManagerFactory().getTrustManagers(),
-          null);
-      return context;
+      return contextWith(client == null ? null : client.toKeyManagerFactory().getKeyManagers());
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /// As [#context(X509Bundle)], for a client that renews its certificate.
+  public SSLContext renewableContext(RenewableIdentity client) {
+    try {
+      return contextWith(new KeyManager[] {client});
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private SSLContext contextWith(KeyManager @Nullable [] keys) throws GeneralSecurityException {
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(keys, authority.toTrustManagerFactory().getTrustManagers(), null);
+    return context;
   }
 
   public String pem() {
