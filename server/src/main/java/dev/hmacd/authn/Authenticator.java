@@ -7,6 +7,8 @@ import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,6 +58,15 @@ public final class Authenticator {
       case UnixPeer _ -> true;
       case VerifiedCredentials.AccessKey(var id) -> signingKeys.isActive(id);
     };
+  }
+
+  /// The time until the first certificate in the certification path of a client certificate
+  /// expires; zero if the client certificate is not valid now.
+  public Duration remaining(ClientCertificate certificate) {
+    Instant now = clock.instant();
+    return certificate.check(now) instanceof Authentication.Authenticated
+        ? Duration.between(now, certificate.pathNotAfter())
+        : Duration.ZERO;
   }
 
   private Authentication check(ClientCertificate certificate) {

@@ -143,6 +143,12 @@ public final class ClientCertificate implements Credentials, VerifiedCredentials
     return chain[0];
   }
 
+  /// The earliest expiry of a certificate in the certification path of the last [#check]. The
+  /// expiry of the trust anchor does not count: another trust anchor may have its name and key.
+  Instant pathNotAfter() {
+    return validation.notAfter();
+  }
+
   /// Checks the expiry and the trust of the certificate chain. Thread-safe.
   Authentication check(Instant now) {
     if (!(identity instanceof Authentication.Authenticated)) {

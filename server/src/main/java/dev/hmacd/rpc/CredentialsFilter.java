@@ -1,5 +1,6 @@
 package dev.hmacd.rpc;
 
+import dev.hmacd.authn.Authenticator;
 import dev.hmacd.authn.ClientCertificate;
 import dev.hmacd.authn.Credentials;
 import dev.hmacd.transport.Connections;
@@ -10,10 +11,12 @@ import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.ServerTransportFilter;
 import io.netty.channel.Channel;
+import java.time.Duration;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// Sets the credentials of each TLS connection after its handshake.
+/// Sets the credentials of each TLS connection after its handshake, and starts its
+/// [CertificateEnd].
 final class CredentialsFilter extends ServerTransportFilter {
   /// Owner of all connections without a principal.
   static final Object UNKNOWN_OWNER = "nobody";
@@ -21,14 +24,23 @@ final class CredentialsFilter extends ServerTransportFilter {
   private final Connections bound;
   private final @Nullable TlsContext tls;
   private final @Nullable HandshakeMonitor handshakes;
+  private final Authenticator authenticator;
+  private final Duration grace;
 
   /// @param tls null for a Unix socket
   /// @param handshakes null without TLS
+  /// @param grace maximum time that a graceful close waits for calls in flight
   CredentialsFilter(
-      Connections bound, @Nullable TlsContext tls, @Nullable HandshakeMonitor handshakes) {
+      Connections bound,
+      @Nullable TlsContext tls,
+      @Nullable HandshakeMonitor handshakes,
+      Authenticator authenticator,
+      Duration grace) {
     this.bound = bound;
     this.tls = tls;
     this.handshakes = handshakes;
+    this.authenticator = authenticator;
+    this.grace = grace;
   }
 
   @Override
@@ -45,12 +57,21 @@ final class CredentialsFilter extends ServerTransportFilter {
     if (handshakes != null && owner.equals(UNKNOWN_OWNER)) {
       handshakes.failed(HandshakeFailure.NO_PRINCIPAL, connection.remoteAddress());
     }
-    boolean _ = bound.authenticated(connection, owner, heapBytes(credentials));
-    return attributes.toBuilder().set(TransportCredentials.KEY, credentials).build();
+    Attributes.Builder known = attributes.toBuilder().set(TransportCredentials.KEY, credentials);
+    if (bound.authenticated(connection, owner, heapBytes(credentials))
+        && credentials instanceof ClientCertificate certificate
+        && authenticator.remaining(certificate).isPositive()) {
+      known.set(
+          CertificateEnd.KEY,
+          CertificateEnd.start(connection, () -> authenticator.remaining(certificate), grace));
+    }
+    return known.build();
   }
 
   private static long heapBytes(Credentials credentials) {
-    return credentials instanceof ClientCertificate certificate ? certificate.heapBytes() : 0;
+    return credentials instanceof ClientCertificate certificate
+        ? CertificateEnd.HEAP_BYTES + certificate.heapBytes()
+        : 0;
   }
 
   private static Object owner(Credentials credentials) {

@@ -289,6 +289,7 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   private void close(Outcome.Failed failed) {
     Failure failure = failed.failure();
+    CertificateEnd.refused(transport.getAttributes(), failure);
     Statuses.StatusWithTrailers end = Statuses.of(failure, call.requestId());
     end.trailers().put(REQUEST_ID, call.requestId());
     try {

@@ -74,6 +74,7 @@ public final class GrpcServer implements AutoCloseable {
   private final List<ServerServiceDefinition> services;
   private final UnknownMethods unknownMethods;
   private final IncompleteRequests incompleteRequests;
+  private final Authenticator authenticator;
   private final HealthGrpcService health;
   private final @Nullable ReflectionGrpcService reflection;
   private final List<Server> servers = new ArrayList<>();
@@ -98,6 +99,7 @@ public final class GrpcServer implements AutoCloseable {
     this.config = config;
     this.loops = loops;
     this.tls = tls;
+    this.authenticator = authenticator;
     this.health = health;
     this.budget = budget;
     Config.Limits limits = config.limits();
@@ -191,7 +193,8 @@ public final class GrpcServer implements AutoCloseable {
             .directExecutor()
             .fallbackHandlerRegistry(unknownMethods)
             .decompressorRegistry(GzipDecompressor.REGISTRY)
-            .addTransportFilter(new CredentialsFilter(bound, listenerTls, monitor))
+            .addTransportFilter(
+                new CredentialsFilter(bound, listenerTls, monitor, authenticator, limits.maxWait()))
             .withOption(ChannelOption.SO_BACKLOG, 4096)
             .handshakeTimeout(limits.handshake().toMillis(), TimeUnit.MILLISECONDS)
             .initialFlowControlWindow(FLOW_CONTROL_WINDOW)
@@ -238,7 +241,8 @@ public final class GrpcServer implements AutoCloseable {
     try {
       return Principal.uid(((EpollDomainSocketChannel) connection).peerCredentials().uid());
     } catch (IOException | IllegalArgumentException e) {
-      return CredentialsFilter.UNKNOWN_OWNER; // The connection is already closed, or the kernel reports no user.
+      return CredentialsFilter
+          .UNKNOWN_OWNER; // The connection is already closed, or the kernel reports no user.
     }
   }
 

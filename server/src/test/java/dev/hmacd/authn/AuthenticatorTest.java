@@ -138,6 +138,26 @@ final class AuthenticatorTest {
   }
 
   @Test
+  void remainingTimeIsThatOfTheFirstCertificateInThePath() throws IOException {
+    X509Bundle client = AUTHORITY.client("billing");
+    ClientCertificate certificate = certificate(client);
+    Instant end = client.getCertificate().getNotAfter().toInstant();
+    assertThat(authenticator.remaining(certificate)).isEqualTo(Duration.between(now, end));
+    clock.advance(Duration.ofHours(1));
+    assertThat(authenticator.remaining(certificate))
+        .isEqualTo(Duration.between(now, end).minusHours(1));
+    try {
+      trust(new TestCa("other"));
+      assertThat(authenticator.remaining(certificate)).isZero();
+    } finally {
+      trust(AUTHORITY);
+    }
+    assertThat(authenticator.remaining(certificate)).isPositive();
+    clock.advance(Duration.ofDays(2));
+    assertThat(authenticator.remaining(certificate)).isZero();
+  }
+
+  @Test
   void certificateIsCheckedAgainstThePresentTrust() throws IOException {
     ClientCertificate certificate = certificate(AUTHORITY.client("billing"));
     assertThat(authenticator.authenticate(certificate))

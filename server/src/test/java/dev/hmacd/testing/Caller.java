@@ -70,15 +70,32 @@ public final class Caller implements AutoCloseable {
 
   static Caller tls(int port, String caPem, X509Bundle certificate) {
     try {
-      return new Caller(
-          NettyChannelBuilder.forAddress("127.0.0.1", port)
-              .eventLoopGroup(LOOPS)
-              .channelType(EpollSocketChannel.class)
-              .sslContext(clientContext(caPem, certificate))
+      return tls(port, clientContext(caPem, certificate));
+    } catch (SSLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// A client that presents its newest certificate in each handshake.
+  static Caller tls(int port, String caPem, RenewableIdentity identity) {
+    try {
+      return tls(
+          port,
+          GrpcSslContexts.configure(
+                  SslContextBuilder.forClient().trustManager(stream(caPem)).keyManager(identity))
               .build());
     } catch (SSLException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private static Caller tls(int port, SslContext context) {
+    return new Caller(
+        NettyChannelBuilder.forAddress("127.0.0.1", port)
+            .eventLoopGroup(LOOPS)
+            .channelType(EpollSocketChannel.class)
+            .sslContext(context)
+            .build());
   }
 
   /// A client that balances calls over several daemons, and omits daemons that do not serve.

@@ -439,6 +439,11 @@ public final class LoopbackDaemon implements AutoCloseable {
     return kept(Caller.tls(port(), ca.pem(), certificate));
   }
 
+  /// A caller that presents its newest certificate in each handshake.
+  public Caller as(RenewableIdentity identity) {
+    return kept(Caller.tls(port(), ca.pem(), identity));
+  }
+
   /// A TCP connection to the gRPC port, without TLS.
   public Socket tcp() throws IOException {
     return new Socket(InetAddress.getLoopbackAddress(), port());
@@ -446,7 +451,15 @@ public final class LoopbackDaemon implements AutoCloseable {
 
   /// A client that writes raw HTTP/2 frames, with a certificate for `spiffe://test/NAME`.
   public RawHttp2 raw(String name) throws IOException {
-    SSLContext context = rawContexts.computeIfAbsent(name, each -> ca.context(ca.client(each)));
+    return raw(rawContexts.computeIfAbsent(name, each -> ca.context(ca.client(each))));
+  }
+
+  /// A client that writes raw HTTP/2 frames, with any certificate.
+  public RawHttp2 raw(X509Bundle certificate) throws IOException {
+    return raw(ca.context(certificate));
+  }
+
+  private RawHttp2 raw(SSLContext context) throws IOException {
     return new RawHttp2(context.getSocketFactory().createSocket("127.0.0.1", port()));
   }
 

@@ -21,10 +21,12 @@ import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import javax.net.ssl.SSLException;
@@ -64,6 +66,7 @@ public final class RawHttp2 implements AutoCloseable {
   private final OutputStream out;
   private final DefaultHttp2HeadersDecoder decoder = new DefaultHttp2HeadersDecoder(false, 1 << 20);
   private final Set<Integer> ended = new HashSet<>();
+  private final List<GoAway> goAways = new ArrayList<>();
   private int nextStream = 1;
   private final Map<String, String> received = new HashMap<>();
   private final ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -276,7 +279,7 @@ public final class RawHttp2 implements AutoCloseable {
             }
           }
           case GOAWAY -> {
-            if (ByteBuffer.wrap(payload).getInt(4) == 0) {
+            if (noteGoAway(payload)) {
               continue; // Open calls continue after a graceful GOAWAY.
             }
             return new End.GoneAway(
@@ -289,6 +292,48 @@ public final class RawHttp2 implements AutoCloseable {
     } catch (EOFException | SocketException | SSLException e) {
       return new End.Closed();
     }
+  }
+
+  /// A GOAWAY frame without an error (RFC 9113, section 6.8).
+  ///
+  /// @param text the debug data
+  public record GoAway(int lastStream, String text) {}
+
+  /// Records a GOAWAY frame without an error.
+  ///
+  /// @return false for a frame with an error
+  private boolean noteGoAway(byte[] payload) {
+    ByteBuffer fields = ByteBuffer.wrap(payload);
+    if (fields.getInt(4) != 0) {
+      return false;
+    }
+    goAways.add(
+        new GoAway(
+            fields.getInt(0) & 0x7fffffff, new String(payload, 8, payload.length - 8, UTF_8)));
+    return true;
+  }
+
+  /// The GOAWAY frames without an error so far, as far as this client has read.
+  public List<GoAway> goAways() {
+    return List.copyOf(goAways);
+  }
+
+  /// Reads until this number of GOAWAY frames without an error. Must not be called while an answer
+  /// is due.
+  public List<GoAway> awaitGoAways(int count) throws IOException {
+    while (goAways.size() < count) {
+      int lengthAndType = in.readInt();
+      int flags = in.readUnsignedByte();
+      in.skipNBytes(4);
+      byte[] payload = new byte[lengthAndType >>> 8];
+      in.readFully(payload);
+      if ((lengthAndType & 0xff) == PING && flags == 0) {
+        frame(PING, ACK, 0, payload);
+      } else if ((lengthAndType & 0xff) == GOAWAY && !noteGoAway(payload)) {
+        throw new IOException("GOAWAY with an error");
+      }
+    }
+    return goAways();
   }
 
   /// The headers and trailers of the stream of the last [#end].
