@@ -96,7 +96,7 @@ final class EdgeSections {
             section.duration("connection_age", Duration.ofHours(6), SECOND, Duration.ofDays(30)),
             section.duration("keep_alive", Duration.ofSeconds(60), SECOND, DAY),
             section.duration("keep_alive_timeout", Duration.ofSeconds(20), SECOND, DAY),
-            section.duration("min_client_keep_alive", Duration.ofSeconds(10), SECOND, DAY),
+            section.duration("min_client_keep_alive", Duration.ofSeconds(5), SECOND, DAY),
             section.duration("drain", Duration.ofSeconds(20), Duration.ofMillis(100), DAY));
     // The pieces of a partially received request need up to 9/8 of its size in memory.
     int longest = limits.maxRequestBytes() + limits.maxRequestBytes() / 8;
