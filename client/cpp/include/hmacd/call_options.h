@@ -1,0 +1,35 @@
+/// The options of one call.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace hmacd {
+
+namespace internal {
+class CancellationState;
+}
+
+/// Cancels calls. Copies share one state. Thread-safe.
+class Cancellation {
+ public:
+  Cancellation();
+  /// Cancels all calls with this cancellation, also later ones. They fail with `CANCELLED`. Idempotent.
+  void cancel() const;
+
+  const std::shared_ptr<internal::CancellationState> &state() const noexcept { return state_; }
+
+ private:
+  std::shared_ptr<internal::CancellationState> state_;
+};
+
+/// The options of one call.
+struct CallOptions {
+  /// The deadline. If it is unset, or later than `Settings::timeout` allows, the timeout applies.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  /// Cancels the call on the wire.
+  std::optional<Cancellation> cancellation;
+};
+
+}  // namespace hmacd

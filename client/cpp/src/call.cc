@@ -1,0 +1,237 @@
+#include "call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cancellation.h"
+#include "reasons.h"
+#include "timespec.h"
+
+namespace hmacd::internal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Clock::time_point deadline_of(const Settings &settings, const CallOptions &options) {
+  const auto latest = Clock::now() + settings.timeout;
+  return options.deadline ? std::min(latest, *options.deadline) : latest;
+}
+
+std::exception_ptr make_error(ErrorFields fields, const Failure &failure, std::size_t message_bytes) {
+  const std::string &reason = failure.reason;
+  if (reason == "KMS_INVALID_MAC") return std::make_exception_ptr(InvalidMac(std::move(fields), "the MAC is wrong"));
+  if (reason == "REQUEST_TOO_LONG") {
+    return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, message_bytes));
+  }
+  if (reason == "TLS_FAILED") return std::make_exception_ptr(TlsFailed(std::move(fields), failure.problem));
+  if (reason == "DEADLINE_EXCEEDED") {
+    return std::make_exception_ptr(DeadlineExceeded(std::move(fields), failure.problem));
+  }
+  return std::make_exception_ptr(Error(std::move(fields), failure.problem));
+}
+
+}  // namespace
+
+Call::Call(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done)
+    : core_(std::move(core)),
+      rpc_(std::move(rpc)),
+      done_(std::move(done)),
+      cancellation_(options.cancellation),
+      deadline_(deadline_of(core_->settings, options)),
+      plan_(core_->budget, core_->random) {}
+
+void Call::start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done) {
+  const std::shared_ptr<Call> call(new Call(std::move(core), std::move(rpc), options, std::move(done)));
+  if (!call->core_->calls.enter(call)) {
+    ErrorFields fields;
+    fields.reason = "CLOSED";
+    call->done_(std::make_exception_ptr(Closed(std::move(fields), "the client is closed")));
+    return;
+  }
+  if (call->cancellation_) {
+    call->cancellation_id_ = call->cancellation_->state()->add([weak = std::weak_ptr<Call>(call)] {
+      if (const auto call = weak.lock()) call->cancel("the caller cancelled the call");
+    });
+  }
+  call->attempt();
+}
+
+void Call::attempt(std::optional<std::size_t> target) {
+  const auto now = Clock::now();
+  choice_ = target ? core_->picker.pick(*target, now) : core_->picker.pick(now);
+  wait_for_connection();
+}
+
+// Without a usable target, the attempt waits until the deadline of the call. gRPC could wait itself
+// (set_wait_for_ready), but it would not report the cause, and whether it sent the request.
+void Call::wait_for_connection() {
+  constexpr std::chrono::milliseconds poll_interval{50};
+  const std::chrono::nanoseconds remaining = deadline_ - Clock::now();
+  if (cancelled() != nullptr || remaining.count() <= 0) {
+    core_->picker.released(choice_);
+    cancelled() != nullptr ? finish_cancelled() : finish_late();
+    return;
+  }
+  connection_ = core_->connections.get(choice_.target);
+  const bool no_connection = failure_ && !failure_->sent;
+  if (choice_.waits && no_connection && connection_->failing()) {
+    if (core_->picker.other_usable(choice_.target, Clock::now())) {
+      core_->picker.released(choice_);
+      attempt();
+      return;
+    }
+    connection_->hurry();
+    core_->start_diagnosis(choice_.target);
+    set_alarm(std::min<std::chrono::nanoseconds>(poll_interval, remaining), &Call::wait_for_connection);
+    return;
+  }
+  send(remaining);
+}
+
+void Call::send(std::chrono::nanoseconds remaining) {
+  limited_ = choice_.limited && core_->settings.attempt_timeout < remaining;
+  ++attempts_;
+  rpc_.response->Clear();
+  const auto context = std::make_shared<grpc::ClientContext>();
+  context->set_deadline(after(limited_ ? core_->settings.attempt_timeout : remaining));
+  {
+    const std::lock_guard lock(mutex_);
+    context_ = context;
+    // If a cancellation came before, it did not find the context.
+    if (cancelled_ != nullptr) context->TryCancel();
+  }
+  connection_->stub().UnaryCall(context.get(), "/" + rpc_.method, {}, rpc_.request.get(), rpc_.response.get(),
+                                [self = shared_from_this()](const grpc::Status &status) { self->answered(status); });
+}
+
+void Call::answered(const grpc::Status &status) {
+  if (status.ok() && rpc_.intact()) {
+    request_id_ = request_id(*context_);
+    core_->picker.answered(choice_);
+    if (attempts_ == 1) core_->budget.give();
+    finish(nullptr, "");
+    return;
+  }
+  failed(status.ok() ? damaged_answer(*context_)
+                     : read_failure(status, *context_, core_->targets[choice_.target].address, limited_));
+}
+
+void Call::failed(Failure failure) {
+  const auto now = Clock::now();
+  if (!failure.request_id.empty()) request_id_ = failure.request_id;
+  may_have_run_ = may_have_run_ || (failure.sent && !(failure.from_daemon && reason(failure.reason).not_executed));
+  if (failure.transport) {
+    core_->picker.failed(choice_, now);
+  } else if (failure.from_daemon) {
+    core_->picker.answered(choice_);
+  } else {
+    core_->picker.released(choice_);
+  }
+  if (!failure.sent) connection_->hurry();
+  failure_ = std::move(failure);
+  if (cancelled() != nullptr) {
+    finish_cancelled();
+    return;
+  }
+  const RetryPlan::Step step = plan_.after(*failure_, core_->picker.other_usable(choice_.target, now), deadline_ - now);
+  if (step.action == RetryPlan::Action::stop) {
+    finish_failed(*failure_);
+  } else {
+    repeat(step);
+  }
+}
+
+void Call::repeat(const RetryPlan::Step &step) {
+  if (step.action == RetryPlan::Action::reconnect) {
+    core_->reconnect(choice_.target, connection_,
+                     [self = shared_from_this(), target = choice_.target] { self->attempt(target); });
+  } else if (step.delay.count() > 0) {
+    set_alarm(step.delay, &Call::attempt_next);
+  } else {
+    attempt();
+  }
+}
+
+// A cancellation also ends the delay: each step checks it.
+void Call::set_alarm(std::chrono::nanoseconds delay, void (Call::*step)()) {
+  const auto self = shared_from_this();
+  const auto alarm = std::make_shared<grpc::Alarm>();
+  {
+    const std::lock_guard lock(mutex_);
+    alarm_ = alarm;
+  }
+  alarm->Set(after(delay), [self, step](bool) { ((*self).*step)(); });
+  // A cancellation before Set had no effect on the alarm.
+  if (cancelled() != nullptr) alarm->Cancel();
+}
+
+void Call::cancel(const char *problem) {
+  std::shared_ptr<grpc::ClientContext> context;
+  std::shared_ptr<grpc::Alarm> alarm;
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ != nullptr) return;
+    cancelled_ = problem;
+    context = context_;
+    alarm = alarm_;
+  }
+  // Outside the lock: gRPC may run callbacks here.
+  if (context) context->TryCancel();
+  if (alarm) alarm->Cancel();
+}
+
+const char *Call::cancelled() {
+  const std::lock_guard lock(mutex_);
+  return cancelled_;
+}
+
+std::string Call::target_name() const { return attempts_ == 0 ? "" : core_->targets[choice_.target].name; }
+
+ErrorFields Call::fields(const std::string &name) const {
+  ErrorFields fields;
+  fields.reason = name;
+  fields.retryable = reason(name).retryable;
+  fields.may_have_run = may_have_run_;
+  fields.target = target_name();
+  fields.attempts = attempts_;
+  fields.request_id = request_id_;
+  return fields;
+}
+
+void Call::finish_cancelled() { finish(std::make_exception_ptr(Error(fields("CANCELLED"), cancelled())), "CANCELLED"); }
+
+void Call::finish_late() {
+  Failure late;
+  late.reason = "DEADLINE_EXCEEDED";
+  late.problem = "the deadline passed before an attempt";
+  finish_failed(failure_.value_or(late));
+}
+
+void Call::finish_failed(Failure failure) {
+  if (!failure.from_daemon && !failure.sent) {
+    const auto diagnosis = core_->diagnoses.last(choice_.target, start_);
+    if (diagnosis && diagnosis->kind != Diagnosis::Kind::ok) {
+      failure.reason = diagnosis->kind == Diagnosis::Kind::tls ? "TLS_FAILED" : "CONNECTION_FAILED";
+      failure.problem = diagnosis->problem;
+    }
+  }
+  finish(make_error(fields(failure.reason), failure, rpc_.message_bytes), failure.reason);
+}
+
+void Call::finish(std::exception_ptr error, const std::string &reason) noexcept {
+  const auto self = shared_from_this();
+  // The alarm keeps its function, and the function this call.
+  std::shared_ptr<grpc::Alarm> alarm;
+  {
+    const std::lock_guard lock(mutex_);
+    alarm.swap(alarm_);
+  }
+  if (cancellation_) cancellation_->state()->remove(cancellation_id_);
+  if (core_->settings.observer) {
+    core_->settings.observer({rpc_.method, target_name(), start_time_, Clock::now() - start_, attempts_, reason});
+  }
+  done_(std::move(error));
+  core_->calls.leave(self);
+}
+
+}  // namespace hmacd::internal

@@ -1,0 +1,140 @@
+#include "core.h"
+
+#include <future>
+#include <utility>
+
+#include "call.h"
+#include "checked_settings.h"
+#include "details.pb.h"
+#include "hmacd/error.h"
+#include "process.h"
+#include "timespec.h"
+
+namespace hmacd::internal {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds close_limit{5000};
+// For calls that are cancelled, and their callbacks.
+constexpr milliseconds cancel_limit{1000};
+constexpr milliseconds probe_limit{3000};
+
+Closed closed(const std::string &problem) {
+  ErrorFields fields;
+  fields.reason = "CLOSED";
+  return Closed(std::move(fields), problem);
+}
+
+int checked_generation() {
+  if (!enter_grpc()) {
+    throw closed(
+        "gRPC runs in the parent process: call fork() before the first client is created, and create a client "
+        "in each process");
+  }
+  return process_generation();
+}
+
+std::string end_of(const X509 *certificate) {
+  tm end{};
+  char text[sizeof "2000-01-01T00:00:00Z"];
+  ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &end);
+  return text;
+}
+
+bool has_ended(const X509 *certificate) {
+  std::time_t now = std::time(nullptr);
+  return X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0;
+}
+
+// Returns the problem of the daemon's health. Empty if it serves.
+std::string health_problem(Connection &connection) {
+  grpc::ClientContext context;
+  context.set_deadline(after(probe_limit));
+  client::internal::HealthCheckRequest request;
+  client::internal::HealthCheckResponse response;
+  std::promise<grpc::Status> answer;
+  connection.stub().UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
+                              [&](grpc::Status status) { answer.set_value(std::move(status)); });
+  const grpc::Status status = answer.get_future().get();
+  if (!status.ok()) return "health status: no answer, status " + std::to_string(status.error_code());
+  return response.status() == 1 ? "" : "health status: " + std::to_string(response.status()) + ", not SERVING";
+}
+
+}  // namespace
+
+Core::Core(Settings wanted)
+    : settings(std::move(wanted)),
+      targets(check(settings)),
+      generation(checked_generation()),
+      picker(targets.size(), random),
+      connections(targets, {settings.ca, settings.certificate, settings.private_key}),
+      diagnoses(targets.size()),
+      file_worker_(settings.file_interval, [this] { connections.check_files(); }),
+      probe_worker_(std::chrono::hours(1), [] {}) {}
+
+void Core::check_process() const {
+  if (process_generation() == generation) return;
+  throw closed(
+      "the client belongs to the parent process: call fork() before the first client is created, and create a "
+      "client in each process");
+}
+
+void Core::reconnect(std::size_t target, std::shared_ptr<Connection> used, std::function<void()> then) {
+  const bool posted = file_worker_.post([this, target, used = std::move(used), then] {
+    connections.reload(target, used);
+    then();
+  });
+  if (!posted) then();
+}
+
+void Core::start_diagnosis(std::size_t target) {
+  if (!diagnoses.begin(target, std::chrono::steady_clock::now())) return;
+  probe_worker_.post([this, target] {
+    const auto identity = connections.identity();
+    diagnoses.end(target, diagnose(targets[target], identity.get(), milliseconds(1000)));
+  });
+}
+
+std::string Core::check_target(std::size_t index) {
+  const Target &target = targets[index];
+  const auto failed = [&](const std::string &problem) { return "failed: " + target.name + ", " + problem; };
+  const auto identity = connections.identity();
+  std::string facts = "serving";
+  if (!target.is_unix()) {
+    const X509 *certificate = identity->chain.front().get();
+    if (const auto problem = connections.problem(); !problem.empty()) return failed("files: " + problem);
+    if (has_ended(certificate)) return failed("the client certificate has ended");
+    facts += ", client certificate ends " + end_of(certificate);
+  }
+  const Diagnosis diagnosis = diagnose(target, identity.get(), probe_limit);
+  if (diagnosis.kind != Diagnosis::Kind::ok) return failed(diagnosis.problem);
+  const auto connection = connections.get(index);
+  if (const auto problem = health_problem(*connection); !problem.empty()) return failed(problem);
+  return "ok: " + target.name + ", " + facts;
+}
+
+std::vector<std::string> Core::doctor() {
+  check_process();
+  auto lines = std::make_shared<std::promise<std::vector<std::string>>>();
+  const bool posted = probe_worker_.post([this, lines] {
+    std::vector<std::string> checked;
+    for (std::size_t i = 0; i < targets.size(); ++i) checked.push_back(check_target(i));
+    lines->set_value(std::move(checked));
+  });
+  if (!posted) throw closed("the client is closed");
+  return lines->get_future().get();
+}
+
+void Core::close() {
+  std::call_once(closed_, [this] {
+    calls.close();
+    for (const auto &call : calls.wait(close_limit)) call->cancel("the client was closed");
+    calls.wait(cancel_limit);
+    file_worker_.stop();
+    probe_worker_.stop();
+  });
+}
+
+}  // namespace hmacd::internal

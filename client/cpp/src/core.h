@@ -1,0 +1,57 @@
+/// The state that a client shares with its keys and calls.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "calls_in_flight.h"
+#include "connections.h"
+#include "diagnoses.h"
+#include "hmacd/settings.h"
+#include "retry.h"
+#include "target_picker.h"
+#include "worker.h"
+
+namespace hmacd::internal {
+
+/// The long-lived objects of a client. Thread-safe.
+class Core {
+ public:
+  /// @throws Error `INVALID_ARGUMENT`; `Closed` in a child of a process that used gRPC
+  explicit Core(Settings settings);
+
+  /// @throws Closed after `fork`
+  void check_process() const;
+
+  /// Reads the files and opens a new connection, in the background, then calls `then`.
+  void reconnect(std::size_t target, std::shared_ptr<Connection> used, std::function<void()> then);
+
+  /// Finds out in the background why the target has no connection.
+  void start_diagnosis(std::size_t target);
+
+  std::vector<std::string> doctor();
+
+  void close();
+
+  const Settings settings;
+  const std::vector<Target> targets;
+  const int generation;
+  const Random random = thread_random();
+  RetryBudget budget;
+  TargetPicker picker;
+  Connections connections;
+  Diagnoses diagnoses;
+  CallsInFlight calls;
+
+ private:
+  std::string check_target(std::size_t target);
+
+  std::once_flag closed_;
+  // Last: their threads use the members above. A look-up of a name can block for long: it must not delay the files.
+  Worker file_worker_;
+  Worker probe_worker_;
+};
+
+}  // namespace hmacd::internal

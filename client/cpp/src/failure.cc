@@ -1,0 +1,126 @@
+#include "failure.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "details.pb.h"
+#include "reasons.h"
+
+namespace hmacd::internal {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A text from the network, in one line of limited length.
+std::string one_line(std::string text) {
+  constexpr std::size_t max_bytes = 300;
+  text.resize(std::min(text.size(), max_bytes));
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
+  return text;
+}
+
+std::string trailer(const grpc::ClientContext &context, const char *name) {
+  const auto &trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(name);
+  return found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+bool is_type(const google::protobuf::Any &detail, std::string_view type) {
+  const std::string_view url = detail.type_url();
+  return url.size() > type.size() && url.substr(url.size() - type.size()) == type &&
+         url[url.size() - type.size() - 1] == '/';
+}
+
+void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
+  client::internal::ErrorInfo info;
+  if (!info.ParseFromString(detail.value()) || info.domain() != "hmacd.dev" || info.reason().empty()) return;
+  failure.from_daemon = true;
+  failure.reason = one_line(info.reason());
+  const auto maximum = info.metadata().find("maximum");
+  if (failure.reason == "REQUEST_TOO_LONG" && maximum != info.metadata().end()) {
+    failure.limit = std::strtoul(maximum->second.c_str(), nullptr, 10);
+  }
+}
+
+void read_retry_info(const google::protobuf::Any &detail, Failure &failure) {
+  client::internal::RetryInfo info;
+  if (!info.ParseFromString(detail.value()) || !info.has_retry_delay()) return;
+  const auto &delay = info.retry_delay();
+  // An hour is longer than each deadline.
+  const auto seconds = std::clamp<std::int64_t>(delay.seconds(), 0, 3600);
+  failure.retry_delay = milliseconds(seconds * 1000 + std::clamp(delay.nanos(), 0, 999'999'999) / 1'000'000);
+}
+
+void read_details(const std::string &bytes, Failure &failure) {
+  client::internal::Status details;
+  // A reason decides about a MAC: incomplete details have none.
+  if (!details.ParseFromString(bytes)) return;
+  for (const auto &detail : details.details()) {
+    if (is_type(detail, "google.rpc.ErrorInfo")) read_error_info(detail, failure);
+    if (is_type(detail, "google.rpc.RetryInfo")) read_retry_info(detail, failure);
+  }
+}
+
+// Whether gRPC found no connection for the call. gRPC reports it in the text only: without a known text, the request
+// may have been sent. The tests fail if a version of gRPC has another text.
+bool found_no_connection(const grpc::Status &status, const grpc::ClientContext &context, const std::string &address) {
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE || context.peer() != address) return false;
+  for (const char *text : {"connections to all backends failing", "failed to connect to all addresses",
+                           "DNS resolution failed", "empty address list"}) {
+    if (status.error_message().rfind(text, 0) == 0) return true;
+  }
+  return false;
+}
+
+void set_local_reason(const grpc::Status &status, bool limited, Failure &failure) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      failure.reason = "DEADLINE_EXCEEDED";
+      failure.problem = "no answer before the deadline";
+      failure.transport = limited;
+      break;
+    case grpc::StatusCode::UNAVAILABLE:
+      failure.reason = "CONNECTION_FAILED";
+      failure.problem = failure.sent ? "the connection was lost" : "no connection to the daemon";
+      failure.transport = true;
+      break;
+    default:
+      failure.reason = "CONNECTION_FAILED";
+      failure.problem =
+          "the peer does not answer as hmacd: status " + std::to_string(status.error_code()) + " without a reason";
+  }
+}
+
+}  // namespace
+
+std::string request_id(const grpc::ClientContext &context) { return one_line(trailer(context, "x-request-id")); }
+
+Failure read_failure(const grpc::Status &status, const grpc::ClientContext &context, const std::string &address,
+                     bool limited) {
+  Failure failure;
+  failure.sent = !found_no_connection(status, context, address);
+  failure.no_retry = trailer(context, "grpc-retry-pushback-ms") == "-1";
+  failure.request_id = request_id(context);
+  read_details(status.error_details(), failure);
+  if (!failure.from_daemon) {
+    failure.retry_delay.reset();
+    set_local_reason(status, limited, failure);
+    return failure;
+  }
+  failure.problem = one_line(status.error_message());
+  // The daemon has the deadline of the attempt, and can report its end first.
+  failure.transport =
+      reason(failure.reason).retry == Retry::next_target || (limited && failure.reason == "DEADLINE_EXCEEDED");
+  return failure;
+}
+
+Failure damaged_answer(const grpc::ClientContext &context) {
+  Failure failure;
+  failure.reason = "CHECKSUM_MISMATCH";
+  failure.problem = "the answer of the daemon was damaged in transit";
+  failure.from_daemon = true;
+  failure.request_id = request_id(context);
+  return failure;
+}
+
+}  // namespace hmacd::internal
