@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "call.h"
+#include "callback_threads.h"
 #include "checked_settings.h"
 #include "details.pb.h"
 #include "hmacd/error.h"
@@ -26,12 +27,14 @@ Closed closed(const std::string &problem) {
   return Closed(std::move(fields), problem);
 }
 
-int checked_generation() {
+// Returns the generation of this process, and starts gRPC in it.
+int start_grpc() {
   if (!enter_grpc()) {
     throw closed(
         "gRPC runs in the parent process: call fork() before the first client is created, and create a client "
         "in each process");
   }
+  keep_callback_threads();
   return process_generation();
 }
 
@@ -54,10 +57,10 @@ std::string health_problem(Connection &connection) {
   context.set_deadline(after(probe_limit));
   client::internal::HealthCheckRequest request;
   client::internal::HealthCheckResponse response;
-  std::promise<grpc::Status> answer;
+  const auto answer = std::make_shared<std::promise<grpc::Status>>();
   connection.stub().UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
-                              [&](grpc::Status status) { answer.set_value(std::move(status)); });
-  const grpc::Status status = answer.get_future().get();
+                              [answer](grpc::Status status) { answer->set_value(std::move(status)); });
+  const grpc::Status status = answer->get_future().get();
   if (!status.ok()) return "health status: no answer, status " + std::to_string(status.error_code());
   return response.status() == 1 ? "" : "health status: " + std::to_string(response.status()) + ", not SERVING";
 }
@@ -67,7 +70,7 @@ std::string health_problem(Connection &connection) {
 Core::Core(Settings wanted)
     : settings(std::move(wanted)),
       targets(check(settings)),
-      generation(checked_generation()),
+      generation(start_grpc()),
       picker(targets.size(), random),
       connections(targets, {settings.ca, settings.certificate, settings.private_key}),
       diagnoses(targets.size()),

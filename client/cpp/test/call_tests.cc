@@ -222,7 +222,7 @@ void failure_tests(tap::Tests &tests) {
     const Key key = client.key(key_name, Algorithm::hmac_sha_256);
     eventually("the cause in the text", [&] {
       const auto error =
-          thrown<hmacd::Error>([&] { key.verify("hello"sv, std::string(32, 'm'), within(milliseconds(500))); });
+          thrown<hmacd::Error>([&] { key.verify("hello"sv, std::string(32, 'm'), within(milliseconds(3000))); });
       check(error.reason() == "CONNECTION_FAILED" && !error.may_have_run() && error.retryable(), "a failed connection");
       equal(error.target(), "unix:/nonexistent/hmacd.sock");
       return std::string(error.what()).find("No such file") != std::string::npos;
@@ -275,7 +275,7 @@ void target_tests(tap::Tests &tests) {
     Client client(std::move(settings));
     const Key key = client.key(key_name, Algorithm::hmac_sha_256);
     for (int i = 0; i < 20; ++i) key.generate("hello"sv);
-    check(a.calls() >= 1 && b.calls() == 20, "each answer of the other target");
+    check(a.calls() >= 1 && b.calls() >= 20, "each answer from the other target");
   });
   tests.run("STOPPING moves calls to the other target", [] {
     Fake a, b;
@@ -342,6 +342,12 @@ void close_tests(tap::Tests &tests) {
     });
     bench.client.close();
     equal(reason.get_future().get(), "CANCELLED");
+  });
+  tests.run("clients are created, used and destroyed in turn", [] {
+    for (int i = 0; i < 200; ++i) {
+      Bench bench;
+      bench.key.generate_async("hello"sv, [](const hmacd::Result<std::string> &result) { result.get(); });
+    }
   });
   tests.run("the observer gets each call, without secrets", [] {
     std::vector<hmacd::CallRecord> records;

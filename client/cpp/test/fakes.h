@@ -27,6 +27,7 @@ inline hmacd::Settings settings_for(std::vector<std::string> targets) {
   hmacd::Settings settings;
   settings.targets = std::move(targets);
   settings.timeout = long_time;
+  settings.attempt_timeout = long_time;
   return settings;
 }
 
