@@ -140,7 +140,7 @@ func (c *Client) invoke(call context.Context, channel *channel, l lease, o opera
 	}
 	f := failureOf(err, trailer, sent.Load())
 	f.complete(call, channel.problems.last.Load(), l.hasOther)
-	if tooLong, isTooLong := f.cause.(*MessageTooLongError); isTooLong {
+	if tooLong, isTooLong := f.cause.(*MessageTooLongError); isTooLong && f.reason == ReasonRequestTooLong {
 		if request, isProto := o.request.(proto.Message); isProto {
 			tooLong.Size = proto.Size(request)
 		}

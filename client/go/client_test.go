@@ -88,6 +88,22 @@ func TestKeyHasTheARNOfItsLastAnswer(t *testing.T) {
 	expectError(t, err, hmacd.ReasonKeyNotFound)
 }
 
+func TestFakeRefusesALongMessage(t *testing.T) {
+	fake := hmacdtest.Start(t, secretKeys)
+	config := fake.Config()
+	config.MaxMessageBytes = 1 << 20
+	key := newKey(t, config)
+	if _, err := key.Generate(t.Context(), make([]byte, 65536)); err != nil {
+		t.Error(err)
+	}
+	_, err := key.Generate(t.Context(), make([]byte, 65537))
+	got := expectError(t, err, hmacd.ReasonMessageTooLong)
+	var tooLong *hmacd.MessageTooLongError
+	if !errors.As(err, &tooLong) || tooLong.Limit != 65536 || tooLong.Size != 65537 || got.Attempts != 1 || got.MayHaveRun {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestInvalidArgumentsAreRefusedWithoutACall(t *testing.T) {
 	fake := hmacdtest.Start(t, secretKeys)
 	key := fake.Client(t).Key(keyName, hmacd.HMACSHA256)
@@ -96,10 +112,10 @@ func TestInvalidArgumentsAreRefusedWithoutACall(t *testing.T) {
 		func(m []byte) error { return key.Verify(t.Context(), m, make([]byte, 32)) },
 	} {
 		expectError(t, call(nil), hmacd.ReasonInvalidArgument)
-		err := call(make([]byte, 4097))
+		err := call(make([]byte, 65537))
 		expectError(t, err, hmacd.ReasonMessageTooLong)
 		var tooLong *hmacd.MessageTooLongError
-		if !errors.As(err, &tooLong) || tooLong.Limit != 4096 || tooLong.Size != 4097 {
+		if !errors.As(err, &tooLong) || tooLong.Limit != 65536 || tooLong.Size != 65537 {
 			t.Errorf("got %v", err)
 		}
 	}

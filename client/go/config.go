@@ -19,7 +19,7 @@ type Config struct {
 	// AttemptTimeout limits one attempt while another target is usable. Default: 1 s.
 	AttemptTimeout time.Duration
 	// MaxMessageBytes is the size of the longest message that is sent. The daemon's own limit is the
-	// authority. Default: 4096.
+	// authority. Default: 65536.
 	MaxMessageBytes int
 	// FileInterval is the period of the check of the PEM files, 1 s to 5 s. Default: 2 s.
 	FileInterval time.Duration
@@ -51,7 +51,7 @@ func configFrom(getenv func(string) string) Config {
 func (c Config) complete() (Config, []address, error) {
 	setDefault(&c.Timeout, 5*time.Second)
 	setDefault(&c.AttemptTimeout, time.Second)
-	setDefault(&c.MaxMessageBytes, 4096)
+	setDefault(&c.MaxMessageBytes, 65536)
 	setDefault(&c.FileInterval, 2*time.Second)
 	switch {
 	case c.Timeout < 0:

@@ -27,7 +27,7 @@ func TestDefaults(t *testing.T) {
 	got, _, err := Config{Targets: []string{"unix:/s"}}.complete()
 	want := Config{
 		Targets: []string{"unix:/s"}, Timeout: 5 * time.Second, AttemptTimeout: time.Second,
-		MaxMessageBytes: 4096, FileInterval: 2 * time.Second,
+		MaxMessageBytes: 65536, FileInterval: 2 * time.Second,
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)

@@ -84,7 +84,7 @@ func TestDaemonAndFakeRefuseTheSame(t *testing.T) {
 			"no algorithm":       {id, 0, message, nil, hmacd.ReasonInvalidField},
 			"another algorithm":  {id, hmacd.HMACSHA512, message, nil, hmacd.ReasonInvalidKeyUsage},
 			"empty message":      {id, hmacd.HMACSHA256, nil, nil, hmacd.ReasonInvalidField},
-			"long message":       {id, hmacd.HMACSHA256, make([]byte, 4097), nil, hmacd.ReasonInvalidField},
+			"long message":       {id, hmacd.HMACSHA256, make([]byte, 65537), nil, hmacd.ReasonMessageTooLong},
 			"damaged message":    {id, hmacd.HMACSHA256, message, &damaged, hmacd.ReasonChecksumMismatch},
 			"a reserved message": {id, hmacd.HMACSHA256, []byte("hmacd check value v1\x00"), nil, hmacd.ReasonReservedMessage},
 		} {
@@ -111,11 +111,14 @@ func TestDaemonIsTheAuthorityOfTheLongestMessage(t *testing.T) {
 	config := daemonConfig(t)
 	config.MaxMessageBytes = 1 << 20
 	key := newClient(t, config).Key(id, hmacd.HMACSHA256)
-	_, err := key.Generate(t.Context(), make([]byte, 4097))
-	expectError(t, err, hmacd.ReasonInvalidField)
-	_, err = key.Generate(t.Context(), make([]byte, 1<<20))
+	_, err := key.Generate(t.Context(), make([]byte, 65537))
+	expectError(t, err, hmacd.ReasonMessageTooLong)
 	var tooLong *hmacd.MessageTooLongError
-	if !errors.As(err, &tooLong) || tooLong.Limit == 0 || tooLong.Size <= 1<<20 {
+	if !errors.As(err, &tooLong) || tooLong.Limit != 65536 || tooLong.Size != 65537 {
+		t.Errorf("want MessageTooLongError, got %v", err)
+	}
+	_, err = key.Generate(t.Context(), make([]byte, 1<<20))
+	if !errors.As(err, &tooLong) || tooLong.Limit == 0 || tooLong.Size < 1<<20 {
 		t.Errorf("want MessageTooLongError, got %v", err)
 	}
 }

@@ -79,11 +79,11 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // MessageTooLongError has the sizes of a message that is too long. Find it with errors.As.
 type MessageTooLongError struct {
-	// Limit is the longest message, in bytes. If the daemon refused the request, it is the longest
-	// request, or 0 if the daemon did not say it.
+	// Limit is the longest message, in bytes, or with REQUEST_TOO_LONG the longest request. It is 0 if
+	// the daemon did not say it.
 	Limit int
-	// Size is the size of the message, in bytes. If the daemon refused the request, it is the size of
-	// the request.
+	// Size is the size of the message, in bytes, or with REQUEST_TOO_LONG that of the request. It is 0
+	// if the daemon did not say it.
 	Size int
 }
 

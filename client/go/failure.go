@@ -70,11 +70,19 @@ func (f failure) ofDaemon(info *errdetails.ErrorInfo) failure {
 	f.reason, f.answered, f.reached = Reason(info.GetReason()), true, true
 	f.transport = f.reason == ReasonStopping
 	f.mayHaveRun = f.reason.mayHaveRun()
-	if f.reason == ReasonRequestTooLong {
-		limit, _ := strconv.Atoi(info.GetMetadata()["maximum"])
-		f.cause = &MessageTooLongError{Limit: limit}
+	if f.reason == ReasonMessageTooLong || f.reason == ReasonRequestTooLong {
+		f.cause = &MessageTooLongError{Limit: bytesOf(info, "maximum"), Size: bytesOf(info, "given")}
 	}
 	return f
+}
+
+// bytesOf returns a number of bytes in the metadata, or 0 if there is none.
+func bytesOf(info *errdetails.ErrorInfo, name string) int {
+	number, err := strconv.Atoi(info.GetMetadata()[name])
+	if err != nil {
+		return 0
+	}
+	return number
 }
 
 // damage is the failure of an attempt whose answer was damaged in transit.

@@ -82,6 +82,22 @@ func TestOnlyCertainlyUnsentCallsHaveNotRun(t *testing.T) {
 	}
 }
 
+func TestMessageTooLongOfTheDaemonHasItsSizes(t *testing.T) {
+	for want, metadata := range map[MessageTooLongError]map[string]string{
+		{Limit: 65536, Size: 65537}: {"maximum": "65536", "given": "65537"},
+		{}:                          {"maximum": "many"},
+	} {
+		f := failureOf(answerOf(t, codes.InvalidArgument, &errdetails.ErrorInfo{
+			Reason: "MESSAGE_TOO_LONG", Domain: "hmacd.dev", Metadata: metadata,
+		}), nil, true)
+		err := f.error("", 1, f.mayHaveRun)
+		var tooLong *MessageTooLongError
+		if !errors.As(err, &tooLong) || *tooLong != want || err.Retryable || err.MayHaveRun || err.Attempts != 1 {
+			t.Errorf("want %+v, got %+v, %+v", want, tooLong, err)
+		}
+	}
+}
+
 func TestRequestTooLongOfTheDaemonHasItsLimit(t *testing.T) {
 	f := failureOf(answerOf(t, codes.ResourceExhausted, &errdetails.ErrorInfo{
 		Reason: "REQUEST_TOO_LONG", Domain: "hmacd.dev", Metadata: map[string]string{"maximum": "65536"},

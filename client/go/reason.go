@@ -16,14 +16,12 @@ const (
 	ReasonCancelled Reason = "CANCELLED"
 	// ReasonClosed: the client is closed.
 	ReasonClosed Reason = "CLOSED"
-	// ReasonMessageTooLong: the message is longer than Config.MaxMessageBytes.
-	ReasonMessageTooLong Reason = "MESSAGE_TOO_LONG"
 	// ReasonInvalidArgument: a setting or an argument is not valid.
 	ReasonInvalidArgument Reason = "INVALID_ARGUMENT"
 )
 
-// Reasons of the daemon. error_reason.proto has their meaning. ReasonDeadlineExceeded is also a
-// local reason.
+// Reasons of the daemon. error_reason.proto has their meaning. ReasonDeadlineExceeded and
+// ReasonMessageTooLong are also local reasons.
 const (
 	ReasonUnauthenticated         Reason = "UNAUTHENTICATED"
 	ReasonAccessDenied            Reason = "ACCESS_DENIED"
@@ -64,9 +62,11 @@ const (
 	ReasonMethodNotFound          Reason = "METHOD_NOT_FOUND"
 	ReasonServiceNotFound         Reason = "SERVICE_NOT_FOUND"
 	ReasonReservedMessage         Reason = "RESERVED_MESSAGE"
+	ReasonMessageTooLong          Reason = "MESSAGE_TOO_LONG"
 )
 
-// retryable returns whether the same call may succeed later, as error_reason.proto marks it.
+// retryable returns whether the same call may succeed later: error_reason.proto marks it with [retry],
+// except for the local reasons and DEADLINE_EXCEEDED.
 func (r Reason) retryable() bool {
 	switch r {
 	case ReasonChecksumMismatch, ReasonTokenBusy, ReasonRegistryBusy, ReasonMemoryBusy,

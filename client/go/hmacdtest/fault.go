@@ -58,9 +58,11 @@ func (f Fault) apply(ctx context.Context) error {
 }
 
 // refusal returns the daemon's error with a reason.
-func refusal(reason hmacd.Reason) error {
+func refusal(reason hmacd.Reason) error { return refusalWith(reason, nil) }
+
+func refusalWith(reason hmacd.Reason, metadata map[string]string) error {
 	refused, err := status.New(codeOf(reason), "ordered by the test").WithDetails(
-		&errdetails.ErrorInfo{Reason: string(reason), Domain: "hmacd.dev"})
+		&errdetails.ErrorInfo{Reason: string(reason), Domain: "hmacd.dev", Metadata: metadata})
 	if err != nil { // An ErrorInfo is always a valid detail.
 		panic(err)
 	}

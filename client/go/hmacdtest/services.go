@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"hash"
 	"hash/crc32"
+	"strconv"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -25,6 +26,9 @@ var hashes = map[hmacd.Algorithm]func() hash.Hash{
 
 // requestID is the id of all calls of a fake.
 const requestID = "00000000-0000-4000-8000-000000000000"
+
+// maxMessageBytes is the default of the daemon's grpc.limits.max_message_bytes.
+const maxMessageBytes = 65536
 
 type macService struct {
 	hmacdv1.UnimplementedMacServiceServer
@@ -82,8 +86,12 @@ func (f *Fake) mac(ctx context.Context, fault Fault, r macRequest, sum *uint32) 
 	key, found := f.keys[r.GetKeyId()]
 	switch {
 	case r.GetKeyId() == "" || r.GetMacAlgorithm() == hmacdv1.MacAlgorithm_MAC_ALGORITHM_UNSPECIFIED,
-		len(r.GetMessage()) == 0 || len(r.GetMessage()) > 4096:
+		len(r.GetMessage()) == 0:
 		return nil, refusal(hmacd.ReasonInvalidField)
+	case len(r.GetMessage()) > maxMessageBytes:
+		return nil, refusalWith(hmacd.ReasonMessageTooLong, map[string]string{
+			"maximum": strconv.Itoa(maxMessageBytes), "given": strconv.Itoa(len(r.GetMessage())),
+		})
 	case sum != nil && *sum != crc32c(r.GetMessage()):
 		return nil, refusal(hmacd.ReasonChecksumMismatch)
 	case bytes.HasPrefix(r.GetMessage(), []byte("hmacd check value v1\x00")):

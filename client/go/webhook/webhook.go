@@ -2,7 +2,7 @@
 // Slack and Standard Webhooks. All of them use HMAC_SHA_256.
 //
 // hmacd's limit applies to the signed content, which is the body with a prefix of the format:
-// [hmacd.Config.MaxMessageBytes], normally 4096 bytes.
+// [hmacd.Config.MaxMessageBytes], normally 65536 bytes.
 package webhook
 
 import (

@@ -246,7 +246,7 @@ func TestMiddleware(t *testing.T) {
 		"wrong":    {s.Webhooks.Body + " ", signed, false, http.StatusUnauthorized},
 		"unsigned": {s.Webhooks.Body, nil, false, http.StatusUnauthorized},
 		"outage":   {s.Webhooks.Body, signed, true, http.StatusServiceUnavailable},
-		"too long": {strings.Repeat("x", 4097), signed, false, http.StatusRequestEntityTooLarge},
+		"too long": {strings.Repeat("x", 65537), signed, false, http.StatusRequestEntityTooLarge},
 		"empty":    {"", signed, false, http.StatusBadRequest},
 	} {
 		if test.outage {
@@ -267,7 +267,7 @@ func TestMiddleware(t *testing.T) {
 
 func TestTooLongContentIs413(t *testing.T) {
 	s := newSender(t)
-	body := strings.Repeat("x", 4090) // Longer than the limit with the time stamp.
+	body := strings.Repeat("x", 65530) // Longer than the limit with the time stamp.
 	header, err := Slack.Sign(t.Context(), s.key, Message{Body: []byte("x")})
 	if err != nil {
 		t.Fatal(err)

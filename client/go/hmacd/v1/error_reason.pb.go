@@ -22,17 +22,26 @@ const (
 
 // The reasons of all errors. The field `google.rpc.ErrorInfo.reason` has the name of a value here without
 // `ERROR_REASON_`, in the domain `hmacd.dev`. Each comment has the status code, the meaning and the remedy.
-// `[retry]` marks a reason after which the same request may succeed later, with back-off.
 // `ErrorInfo.metadata` has the keys in parentheses.
+//
+// `[retry]` marks a reason after which a client may send the same request again by itself. Exactly these
+// errors have a `google.rpc.RetryInfo` in the status details. Its delay is a constant for the reason: the time
+// after which this daemon may answer otherwise. With a delay of 0, a client may send the request again at
+// once; after `STOPPING`, to another daemon. Bound the number of attempts, and add a random part to the delay.
+// If a method is not safe to retry, such as CreateKey, check first whether the daemon has made the change.
+//
+// An error without `RetryInfo` and with the code `RESOURCE_EXHAUSTED`, `DEADLINE_EXCEEDED` or `INTERNAL` has
+// the trailer `grpc-retry-pushback-ms: -1`: the retry policy of a gRPC library (gRFC A6) does not send the
+// request again, also if the policy names the code. No error has another value of this trailer, so the
+// back-off of the policy applies.
 //
 // Each call has a request id, a UUID. The trailer `x-request-id` has it, and a `google.rpc.RequestInfo` in the
 // details of each error. The daemon's log lines about the call have it, too.
 //
 // gRPC itself refuses some requests before the daemon gets them. Such an error has no `ErrorInfo`:
-//   - `UNIMPLEMENTED` if `grpc-encoding` is neither `identity` nor `gzip`, or the path has no slash.
-//   - `INTERNAL` if the frames are not those of one message, or the headers are not those of a call.
-//   - `RESOURCE_EXHAUSTED` if the headers are too long. Also if a message is too long, and its length prefix
-//     arrives in several frames.
+// - `UNIMPLEMENTED` if `grpc-encoding` is neither `identity` nor `gzip`, or the path has no slash.
+// - `INTERNAL` if the frames are not those of one message, or the headers are not those of a call.
+// - HTTP status 431 if the headers are too long, for which each gRPC library reports a code of its own.
 //
 // At the deadline of the caller, the caller's gRPC library reports `DEADLINE_EXCEEDED` itself.
 type ErrorReason int32
@@ -106,8 +115,9 @@ const (
 	// RESOURCE_EXHAUSTED: the queue of the registry is full, or the caller's principal has its maximum number
 	// of registry calls in flight. Send fewer requests [retry].
 	ErrorReason_ERROR_REASON_REGISTRY_BUSY ErrorReason = 25
-	// DEADLINE_EXCEEDED: the caller's deadline, or the daemon's own time limit, passed before the answer
-	// [retry].
+	// DEADLINE_EXCEEDED: the caller's deadline, or the daemon's own time limit, passed before the answer. The
+	// daemon may still execute the request. The deadline bounds all attempts of a call, so a client does not
+	// send the request again by itself. Send fewer requests, or allow more time.
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 26
 	// UNAVAILABLE: no token for the call is usable now. The daemon's log has the cause [retry].
 	ErrorReason_ERROR_REASON_TOKEN_UNAVAILABLE ErrorReason = 27
@@ -141,6 +151,10 @@ const (
 	// INVALID_ARGUMENT: `message` starts with the ASCII text `hmacd check value v1` and a zero byte. This prefix is
 	// reserved for the check values of keys. Send another message.
 	ErrorReason_ERROR_REASON_RESERVED_MESSAGE ErrorReason = 39
+	// INVALID_ARGUMENT: `message` is longer than the daemon's maximum, or than the token accepts, in bytes
+	// (maximum, given). Send a shorter message, or the hash of the message. If the token refuses the length,
+	// `maximum` is one less than `given`: the token may accept even less.
+	ErrorReason_ERROR_REASON_MESSAGE_TOO_LONG ErrorReason = 40
 )
 
 // Enum value maps for ErrorReason.
@@ -186,6 +200,7 @@ var (
 		37: "ERROR_REASON_METHOD_NOT_FOUND",
 		38: "ERROR_REASON_SERVICE_NOT_FOUND",
 		39: "ERROR_REASON_RESERVED_MESSAGE",
+		40: "ERROR_REASON_MESSAGE_TOO_LONG",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -228,6 +243,7 @@ var (
 		"ERROR_REASON_METHOD_NOT_FOUND":           37,
 		"ERROR_REASON_SERVICE_NOT_FOUND":          38,
 		"ERROR_REASON_RESERVED_MESSAGE":           39,
+		"ERROR_REASON_MESSAGE_TOO_LONG":           40,
 	}
 )
 
@@ -262,7 +278,7 @@ var File_hmacd_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hmacd_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1bhmacd/v1/error_reason.proto\x12\bhmacd.v1*\x92\v\n" +
+	"\x1bhmacd/v1/error_reason.proto\x12\bhmacd.v1*\xb5\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x01\x12\x1e\n" +
@@ -304,7 +320,8 @@ const file_hmacd_v1_error_reason_proto_rawDesc = "" +
 	"\x18ERROR_REASON_MEMORY_BUSY\x10$\x12!\n" +
 	"\x1dERROR_REASON_METHOD_NOT_FOUND\x10%\x12\"\n" +
 	"\x1eERROR_REASON_SERVICE_NOT_FOUND\x10&\x12!\n" +
-	"\x1dERROR_REASON_RESERVED_MESSAGE\x10'B>\n" +
+	"\x1dERROR_REASON_RESERVED_MESSAGE\x10'\x12!\n" +
+	"\x1dERROR_REASON_MESSAGE_TOO_LONG\x10(B>\n" +
 	"\fdev.hmacd.v1B\x10ErrorReasonProtoP\x01Z\x1ahmacd.dev/hmacd/v1;hmacdv1b\x06proto3"
 
 var (

@@ -25,9 +25,10 @@ type GenerateMacRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key: key id, key ARN, alias name (`alias/...`) or alias ARN; 1 to 2048 characters. Required.
 	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// The message, 1 to 4096 bytes. Required. For a longer message, compute its hash yourself and send the
-	// hash. The daemon refuses a message that starts with the ASCII text `hmacd check value v1` and a zero
-	// byte (`RESERVED_MESSAGE`).
+	// The message. Required. The daemon's configuration has the maximum length, 4096 to 1048576 bytes; the
+	// default is 65536. The daemon refuses a longer message (`MESSAGE_TOO_LONG`): compute its hash yourself
+	// and send the hash. The daemon refuses a message that starts with the ASCII text `hmacd check value v1`
+	// and a zero byte (`RESERVED_MESSAGE`).
 	Message []byte `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The algorithm; must be that of the key's spec. Required: `MAC_ALGORITHM_UNSPECIFIED` is refused.
 	MacAlgorithm MacAlgorithm `protobuf:"varint,3,opt,name=mac_algorithm,json=macAlgorithm,proto3,enum=hmacd.v1.MacAlgorithm" json:"mac_algorithm,omitempty"`
@@ -224,7 +225,7 @@ type VerifyMacRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key, as in `GenerateMacRequest`. Required.
 	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// The message, 1 to 4096 bytes. Required. The restrictions of `GenerateMacRequest` apply.
+	// The message, as in `GenerateMacRequest`. Required.
 	Message []byte `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The algorithm; must be that of the key's spec. Required.
 	MacAlgorithm MacAlgorithm `protobuf:"varint,3,opt,name=mac_algorithm,json=macAlgorithm,proto3,enum=hmacd.v1.MacAlgorithm" json:"mac_algorithm,omitempty"`

@@ -45,8 +45,9 @@ const (
 type MacServiceClient interface {
 	// Computes the MAC of `message` under `key_id`. Safe to retry: the same request gives the same MAC.
 	//
-	// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `CHECKSUM_MISMATCH`, `INVALID_KEY_ID`,
-	// `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the action;
+	// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `MESSAGE_TOO_LONG`, `CHECKSUM_MISMATCH`,
+	// `INVALID_KEY_ID`, `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the
+	// action;
 	// `NOT_FOUND` for a missing key, if the caller may describe all keys; `FAILED_PRECONDITION` with
 	// `KEY_NOT_USABLE` or `DRY_RUN_OPERATION`; `RESOURCE_EXHAUSTED` with `TOKEN_BUSY` if the token's queue is
 	// full; `UNAVAILABLE` if the token, or the key on the token, is not usable now; `UNIMPLEMENTED` with
@@ -111,8 +112,9 @@ func (c *macServiceClient) VerifyMac(ctx context.Context, in *VerifyMacRequest, 
 type MacServiceServer interface {
 	// Computes the MAC of `message` under `key_id`. Safe to retry: the same request gives the same MAC.
 	//
-	// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `CHECKSUM_MISMATCH`, `INVALID_KEY_ID`,
-	// `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the action;
+	// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `MESSAGE_TOO_LONG`, `CHECKSUM_MISMATCH`,
+	// `INVALID_KEY_ID`, `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the
+	// action;
 	// `NOT_FOUND` for a missing key, if the caller may describe all keys; `FAILED_PRECONDITION` with
 	// `KEY_NOT_USABLE` or `DRY_RUN_OPERATION`; `RESOURCE_EXHAUSTED` with `TOKEN_BUSY` if the token's queue is
 	// full; `UNAVAILABLE` if the token, or the key on the token, is not usable now; `UNIMPLEMENTED` with
