@@ -53,7 +53,7 @@ class AttemptsTest(unittest.TestCase):
             random=lambda: random,
         )
         self.rules = rules
-        call = call or _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 4096)
+        call = call or _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 65_536)
         run = attempts(call, self.clock.now + timeout, rules, self.progress)
         step = next(run)
         try:
@@ -274,6 +274,11 @@ class AttemptsTest(unittest.TestCase):
     def test_wrong_mac_without_the_reason_of_a_daemon_is_no_verdict(self):
         self.fails(HmacdError, Failure(code="INVALID_ARGUMENT", text="KMS_INVALID_MAC"))
 
+    def test_message_too_long_has_the_sizes_of_the_daemon(self):
+        error = self.fails(MessageTooLong, answer("MESSAGE_TOO_LONG", maximum=64, given=65))
+        self.assertEqual((64, 65, 1), (error.limit, error.size, error.attempts))
+        self.assertFalse(error.retryable or error.may_have_run)
+
     def test_request_too_long_has_limit_and_size(self):
         error = self.fails(MessageTooLong, answer("REQUEST_TOO_LONG", maximum=64))
         self.assertEqual((64, 1), (error.limit, error.size))
@@ -286,7 +291,7 @@ class AttemptsTest(unittest.TestCase):
 
     def test_retry_goes_to_the_next_target_also_if_another_call_took_its_turn(self):
         self.drive(RIGHT)
-        call = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 4096)
+        call = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 65_536)
         run = attempts(call, self.clock.now + 5, self.rules, Progress())
         first = next(run)
         self.assertIsInstance(run.send(answer("TOKEN_BUSY")), Sleep)
@@ -296,7 +301,7 @@ class AttemptsTest(unittest.TestCase):
     def test_ended_generator_gives_the_probe_back(self):
         self.drive(LOST, RIGHT)
         self.clock.now += 1
-        call = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 4096)
+        call = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 65_536)
         for _ in range(2):
             run = attempts(call, self.clock.now + 5, self.rules, Progress())
             if next(run).target == 0:

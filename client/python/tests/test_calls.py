@@ -19,7 +19,7 @@ class CallsTest(unittest.TestCase):
             self.assertEqual(vector["message_crc32c"], _calls.crc32c(message))
 
     def test_request_has_the_checksums(self):
-        call = _calls.verify("k", SHA_256, b"hello", MAC, 4096)
+        call = _calls.verify("k", SHA_256, b"hello", MAC, 65_536)
         request = macs.VerifyMacRequest(
             key_id="k",
             message=b"hello",
@@ -32,7 +32,7 @@ class CallsTest(unittest.TestCase):
         self.assertEqual("/hmacd.v1.MacService/VerifyMac", call.path)
 
     def test_answer_of_generate_with_another_field_is_damaged(self):
-        intact = _calls.generate("k", SHA_256, b"hello", 4096).intact
+        intact = _calls.generate("k", SHA_256, b"hello", 65_536).intact
         right = {
             "mac": MAC,
             "mac_algorithm": NUMBER,
@@ -52,7 +52,7 @@ class CallsTest(unittest.TestCase):
                 self.assertFalse(intact(macs.GenerateMacResponse(**right | change)))
 
     def test_answer_of_verify_with_another_field_is_damaged(self):
-        intact = _calls.verify("k", SHA_256, b"hello", MAC, 4096).intact
+        intact = _calls.verify("k", SHA_256, b"hello", MAC, 65_536).intact
         right = {
             "mac_valid": True,
             "mac_algorithm": NUMBER,

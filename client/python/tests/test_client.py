@@ -81,14 +81,30 @@ class Rules:
         )
 
     def test_long_message_is_refused_without_a_call(self):
-        error = self.fails(hmacd.MessageTooLong, self.key.generate, bytes(4097))
+        error = self.fails(hmacd.MessageTooLong, self.key.generate, bytes(65_537))
         self.assertEqual(
-            ("MESSAGE_TOO_LONG", 4096, 4097, 0),
+            ("MESSAGE_TOO_LONG", 65_536, 65_537, 0),
             (error.reason, error.limit, error.size, self.fake.attempts),
         )
         key = self.open(self.fake, max_message_bytes=8).key("k", SHA_256)
         self.do(key.generate, bytes(8))
         self.fails(hmacd.MessageTooLong, key.generate, bytes(9))
+
+    def test_message_that_is_too_long_for_the_daemon_is_reported_with_its_limit(self):
+        key = self.open(self.fake, max_message_bytes=100_000).key("k", SHA_256)
+        self.do(key.generate, bytes(65_536))
+        error = self.fails(hmacd.MessageTooLong, key.generate, bytes(65_537))
+        self.assertEqual(
+            ("MESSAGE_TOO_LONG", 65_536, 65_537, 1, False, False),
+            (
+                error.reason,
+                error.limit,
+                error.size,
+                error.attempts,
+                error.retryable,
+                error.may_have_run,
+            ),
+        )
 
     def test_mac_of_another_length_is_wrong_without_a_call(self):
         mac = self.do(self.key.generate, b"hello")

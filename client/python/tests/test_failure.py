@@ -60,6 +60,15 @@ class FailureTest(unittest.TestCase):
         error._trailers = None
         self.assertEqual("", _failure.of(error).reason)
 
+    def test_numbers_of_the_metadata_are_read(self):
+        for metadata, numbers in (
+            ({"maximum": "64", "given": "65"}, (64, 65)),
+            ({"maximum": "many"}, (0, 0)),
+        ):
+            info = ErrorInfo(reason="MESSAGE_TOO_LONG", domain="hmacd.dev", metadata=metadata)
+            failure = _failure.of(Error(grpc.StatusCode.INVALID_ARGUMENT, info))
+            self.assertEqual(numbers, (failure.maximum, failure.given))
+
     def test_retry_info_is_a_delay(self):
         retry = RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
         self.assertEqual(1.5, _failure.of(Error(UNAVAILABLE, "STOPPING", retry)).retry_after)

@@ -73,11 +73,11 @@ class FastApiTest(unittest.TestCase):
         self.assertEqual([], self.received)
 
     def test_long_body_is_413_without_a_call(self):
-        self.assertEqual(413, self.post(bytes(4097), HEADERS))
+        self.assertEqual(413, self.post(bytes(65_537), HEADERS))
         self.assertEqual(0, self.fake.attempts)
 
     def test_endless_body_is_413_after_the_longest_message(self):
-        parts = ((bytes(1024), True) for _ in range(5))  # The sixth part would be an error.
+        parts = ((bytes(16_384), True) for _ in range(5))  # The sixth part would be an error.
         self.assertEqual(413, self.post_parts(parts, HEADERS))
 
     def test_dependency_without_key_is_refused(self):

@@ -64,7 +64,7 @@ class SettingsTest(unittest.TestCase):
             ("timeout", "5"),
             ("timeout", True),
             ("attempt_timeout", None),
-            ("max_message_bytes", 4096.0),
+            ("max_message_bytes", 65536.0),
             ("file_interval", "2"),
         ):
             self.refuses(TypeError, f"{name}: {value!r}", **{name: value})

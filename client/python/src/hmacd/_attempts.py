@@ -135,6 +135,7 @@ _NOT_RUN = {
     "KEY_NOT_USABLE",
     "INVALID_KEY_USAGE",
     "RESERVED_MESSAGE",
+    "MESSAGE_TOO_LONG",
     "METHOD_NOT_FOUND",
     "REQUEST_TOO_LONG",
     "TOKEN_BUSY",
@@ -261,8 +262,9 @@ def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
     what = failure.text
     if reason == "KMS_INVALID_MAC":
         return InvalidMac(reason, what, **fields)
-    if reason == "REQUEST_TOO_LONG":
-        return MessageTooLong(reason, what, limit=failure.maximum, size=call.size, **fields)
+    if reason in {"MESSAGE_TOO_LONG", "REQUEST_TOO_LONG"}:
+        size = failure.given or call.size
+        return MessageTooLong(reason, what, limit=failure.maximum, size=size, **fields)
     if reason == "DEADLINE_EXCEEDED":
         return _too_late(failure, progress, fields)
     if failure.tls:

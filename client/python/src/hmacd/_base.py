@@ -35,7 +35,7 @@ class BaseClient:
         private_key: PathArgument | None = None,
         timeout: float = 5.0,
         attempt_timeout: float = 1.0,
-        max_message_bytes: int = 4096,
+        max_message_bytes: int = 65_536,
         file_interval: float = 2.0,
         tracer: Tracer | None = None,
         meter: Meter | None = None,

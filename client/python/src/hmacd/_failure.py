@@ -32,6 +32,8 @@ class Failure:
     """Whether TLS failed; `text` has the cause."""
     maximum: int = 0
     """The limit of the daemon, of a reason that has one."""
+    given: int = 0
+    """What the request has, of a reason that has it."""
 
 
 DAMAGE = Failure(
@@ -49,13 +51,14 @@ def of(error: Any) -> Failure:
         "request_id": request_id(error.trailing_metadata()),
         "no_retry": not pushback.isdecimal(),
     }
-    reason, maximum, retry_after = _details(trailers.get("grpc-status-details-bin", b""))
-    if reason:
+    info, retry_after = _details(trailers.get("grpc-status-details-bin", b""))
+    if info.reason:
         return Failure(
-            reason=reason,
+            reason=info.reason,
             text=_text(error.details()),
             retry_after=retry_after,
-            maximum=maximum,
+            maximum=_number(info, "maximum"),
+            given=_number(info, "given"),
             **common,
         )
     connection = _tls.cause(error.details() or "") if code == "UNAVAILABLE" else None
@@ -66,19 +69,25 @@ def of(error: Any) -> Failure:
     return Failure(text="the answer is not from hmacd", **common)
 
 
-def _details(encoded: bytes | str) -> tuple[str, int, float | None]:
-    """The daemon's reason, the limit of its metadata, and the delay until a retry."""
-    reason, maximum, retry_after = "", "", None
+def _details(encoded: bytes | str) -> tuple[ErrorInfo, float | None]:
+    """The daemon's reason with its metadata, and the delay until a retry."""
+    found, retry_after = ErrorInfo(), None
     try:
         for detail in Status.FromString(encoded).details:
             info, retry = ErrorInfo(), RetryInfo()
             if detail.Unpack(info) and info.domain == _DOMAIN:
-                reason, maximum = info.reason, info.metadata["maximum"]
+                found = info
             elif detail.Unpack(retry):
                 retry_after = retry.retry_delay.ToTimedelta().total_seconds()
     except DecodeError:
-        return "", 0, None
-    return reason, int(maximum) if maximum.isdecimal() else 0, retry_after
+        return ErrorInfo(), None
+    return found, retry_after
+
+
+def _number(info: ErrorInfo, name: str) -> int:
+    """A number of the metadata; 0 if there is none."""
+    value = info.metadata[name]
+    return int(value) if value.isdecimal() else 0
 
 
 def request_id(trailers: Any) -> str:

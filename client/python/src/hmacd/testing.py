@@ -32,6 +32,8 @@ from hmacd._client import Client
 from hmacd._stubs import mac_service_pb2 as macs
 from hmacd._stubs.error_reason_pb2 import ErrorReason
 
+_MOST_BYTES = 65_536
+"""The daemon's default of `grpc.limits.max_message_bytes`."""
 _CODES = {
     grpc.StatusCode.UNAUTHENTICATED: {"UNAUTHENTICATED"},
     grpc.StatusCode.PERMISSION_DENIED: {"ACCESS_DENIED"},
@@ -190,6 +192,10 @@ class Fake:
 
     def _mac(self, request: Any, context: Any) -> bytes:
         algorithm = _calls.algorithm_of(request.mac_algorithm)
+        size = len(request.message)
+        if size > _MOST_BYTES:
+            metadata = {"maximum": str(_MOST_BYTES), "given": str(size)}
+            _abort(context, "MESSAGE_TOO_LONG", metadata=metadata)
         if request.key_id not in self._keys:
             _abort(context, "KEY_NOT_FOUND")
         _check_crc32c(request, "message", context)
@@ -246,7 +252,13 @@ def _wait(seconds: float, gone: threading.Event, ended: threading.Event) -> None
         seconds -= 0.05
 
 
-def _abort(context: Any, reason: str, retry_after: float | None = None, retry: bool = True) -> None:
+def _abort(
+    context: Any,
+    reason: str,
+    retry_after: float | None = None,
+    retry: bool = True,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Ends the call with an error, as hmacd does. Does not return."""
     trailers = list(context.trailing_metadata())
     if not retry:
@@ -255,7 +267,7 @@ def _abort(context: Any, reason: str, retry_after: float | None = None, retry: b
     code = next((code for code, reasons in _CODES.items() if reason in reasons), default)
     if reason:
         status = Status(code=code.value[0], message="ordered by the test")
-        details: list[Any] = [ErrorInfo(reason=reason, domain="hmacd.dev")]
+        details: list[Any] = [ErrorInfo(reason=reason, domain="hmacd.dev", metadata=metadata)]
         if retry_after is not None:
             delay = Duration()
             delay.FromMilliseconds(round(retry_after * 1000))
