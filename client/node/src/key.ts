@@ -45,7 +45,7 @@ export class Key implements MacKey {
   /**
    * Computes the MAC of a message.
    *
-   * @param message 1 to 4096 bytes; a string is encoded as UTF-8
+   * @param message 1 byte to `maxMessageBytes`; a string is encoded as UTF-8
    * @throws HmacdError if the call fails
    * @throws TypeError for an argument of a wrong type
    */
@@ -59,7 +59,7 @@ export class Key implements MacKey {
   /**
    * Verifies a MAC. Returns only if the MAC is right.
    *
-   * @param message 1 to 4096 bytes; a string is encoded as UTF-8
+   * @param message 1 byte to `maxMessageBytes`; a string is encoded as UTF-8
    * @param mac the bytes of the MAC; a string is refused
    * @throws InvalidMac if the MAC is wrong
    * @throws HmacdError of any other type if there is no verdict

@@ -166,6 +166,16 @@ test('a forbidden retry, and a delay past the deadline, fail at once', async (t)
   await assert.rejects(key.generate('hello'), like({ reason: 'TOKEN_BUSY', attempts: 1 }));
 });
 
+test('a message that is too long for the daemon is MessageTooLong with both lengths', async (t) => {
+  const { key } = await fakeKey(t, { maxMessageBytes: 100_000 });
+  await key.generate(Buffer.alloc(65_536));
+  await assert.rejects(key.generate(Buffer.alloc(65_537)), (error) => {
+    assert.ok(error instanceof MessageTooLong);
+    const expected = { reason: 'MESSAGE_TOO_LONG', limit: 65_536, size: 65_537, attempts: 1 };
+    return like({ ...expected, retryable: false, mayHaveRun: false })(error);
+  });
+});
+
 test('a request that is too long for the daemon is MessageTooLong', async (t) => {
   const { fake, key } = await fakeKey(t);
   fake.failNext(1, 'REQUEST_TOO_LONG', { metadata: { maximum: '100' } });

@@ -18,7 +18,7 @@ test('the defaults', () => {
     tls: undefined,
     timeoutMillis: 5000,
     attemptTimeoutMillis: 1000,
-    maxMessageBytes: 4096,
+    maxMessageBytes: 65_536,
     fileIntervalMillis: 2000,
   });
 });

@@ -49,7 +49,7 @@ export class CallState {
     return this.#error({ reason: 'CANCELLED', text: 'the caller cancelled the call' });
   }
 
-  #error({ reason, text, limit }: Pick<Failure, 'reason' | 'text' | 'limit'>): HmacdError {
+  #error({ reason, text, limit, size }: Pick<Failure, 'reason' | 'text' | 'limit' | 'size'>): HmacdError {
     const { target, attempts } = this;
     const retryable = isRetryable(reason);
     const details = {
@@ -61,7 +61,9 @@ export class CallState {
       attempts,
       requestId: this.#requestId,
     };
-    return reason === 'REQUEST_TOO_LONG' ? new MessageTooLong(details, limit ?? 0, this.size) : errorOf(details);
+    return reason === 'MESSAGE_TOO_LONG' || reason === 'REQUEST_TOO_LONG'
+      ? new MessageTooLong(details, limit ?? 0, size || this.size)
+      : errorOf(details);
   }
 }
 

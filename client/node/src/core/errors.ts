@@ -74,7 +74,7 @@ export class MessageTooLong extends HmacdError {
   override readonly name = 'MessageTooLong';
 
   /**
-   * @param limit the longest permitted message or request, in bytes
+   * @param limit the longest permitted message or request, in bytes; 0 if the daemon did not say it
    * @param size the length of the message, in bytes
    */
   constructor(

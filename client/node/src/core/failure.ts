@@ -22,8 +22,10 @@ export interface Failure {
   readonly retryDelayMillis?: number | undefined;
   /** Whether the daemon forbids a retry. */
   readonly retryForbidden: boolean;
-  /** The daemon's maximum of a request in bytes, after `REQUEST_TOO_LONG`. */
+  /** The daemon's maximum in bytes, after `MESSAGE_TOO_LONG` and `REQUEST_TOO_LONG`; 0 if it is not known. */
   readonly limit?: number | undefined;
+  /** The length of the message that the daemon got, in bytes; 0 if it is not known. */
+  readonly size?: number | undefined;
 }
 
 const DOMAIN = 'hmacd.dev';
@@ -58,6 +60,7 @@ const beforeExecution: ReadonlySet<string> = new Set([
   'INVALID_KEY_USAGE',
   'KEY_NOT_USABLE',
   'RESERVED_MESSAGE',
+  'MESSAGE_TOO_LONG',
   'REQUEST_TOO_LONG',
   'METHOD_NOT_FOUND',
   'TOKEN_BUSY',
@@ -111,7 +114,8 @@ export function failureOf(error: ServiceError, secure: boolean): Failure {
       notSent: false,
       mayHaveRun: !beforeExecution.has(info.reason),
       retryDelayMillis: retryDelay(rpcStatus!),
-      limit: info.reason === 'REQUEST_TOO_LONG' ? Number(info.metadata.maximum) : undefined,
+      limit: Number(info.metadata.maximum) || 0,
+      size: Number(info.metadata.given) || 0,
     };
   }
   const notSent = neverSent(error);

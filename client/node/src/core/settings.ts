@@ -18,7 +18,7 @@ export interface Settings extends Telemetry {
   readonly timeoutMillis?: number | undefined;
   /** The limit of an attempt while another target is usable, 1 ms to 1 h. Default: 1,000 ms. */
   readonly attemptTimeoutMillis?: number | undefined;
-  /** The longest message that is sent, 1 byte to 1 MiB. Default: 4,096 bytes. */
+  /** The longest message that is sent, 1 byte to 1 MiB. Default: 65,536 bytes. */
   readonly maxMessageBytes?: number | undefined;
   /** The period of the check of the PEM files, 1,000 to 5,000 ms. Default: 2,000 ms. */
   readonly fileIntervalMillis?: number | undefined;
@@ -70,7 +70,7 @@ export function checkSettings(given: Settings): CheckedSettings {
     tls: targets.some(({ address }) => address) ? checkPaths(given) : undefined,
     timeoutMillis: checkNumber('timeoutMillis', given.timeoutMillis, 5000, 1, HOUR_MILLIS),
     attemptTimeoutMillis: checkNumber('attemptTimeoutMillis', given.attemptTimeoutMillis, 1000, 1, HOUR_MILLIS),
-    maxMessageBytes: checkNumber('maxMessageBytes', given.maxMessageBytes, 4096, 1, 1 << 20),
+    maxMessageBytes: checkNumber('maxMessageBytes', given.maxMessageBytes, 65_536, 1, 1 << 20),
     fileIntervalMillis: checkNumber('fileIntervalMillis', given.fileIntervalMillis, 2000, 1000, 5000),
     telemetry: {
       tracer: checkMethod('tracer', given.tracer, 'startSpan'),

@@ -16,7 +16,7 @@ import {
   type VerifyMacRequest,
   type VerifyMacResponse,
 } from '../gen/hmacd/v1/mac_service_pb.js';
-import type { DaemonReason } from './refusal.js';
+import type { DaemonReason, RefusalOptions } from './refusal.js';
 
 /** A key of the fake. */
 export interface FakeKey {
@@ -27,12 +27,16 @@ export interface FakeKey {
 
 /** A request that the fake refuses. */
 export class Refused extends Error {
-  constructor(readonly reason: DaemonReason) {
+  constructor(
+    readonly reason: DaemonReason,
+    readonly options: RefusalOptions = {},
+  ) {
     super(reason);
   }
 }
 
-const MAX_MESSAGE_BYTES = 4096;
+/** The daemon's default of `grpc.limits.max_message_bytes`. */
+const MAX_MESSAGE_BYTES = 65_536;
 
 /** The rules of the daemon for requests, with HMAC of Node. */
 export class FakeKeys {
@@ -77,8 +81,12 @@ export class FakeKeys {
 
   #mac({ keyId, message, macAlgorithm, messageCrc32c }: GenerateMacRequest | VerifyMacRequest): Buffer {
     requireMatch(message, messageCrc32c);
-    if (message.length < 1 || message.length > MAX_MESSAGE_BYTES) {
+    if (message.length < 1) {
       throw new Refused('INVALID_FIELD');
+    }
+    if (message.length > MAX_MESSAGE_BYTES) {
+      const metadata = { maximum: `${MAX_MESSAGE_BYTES}`, given: `${message.length}` };
+      throw new Refused('MESSAGE_TOO_LONG', { metadata });
     }
     const { algorithm, secret } = this.#key(keyId);
     if (macAlgorithm !== toWire(algorithm)) {

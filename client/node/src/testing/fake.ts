@@ -171,7 +171,7 @@ export class FakeHmacd {
         done(null, order?.kind === 'damage' ? damaged(response) : response, trailer);
         end('answered');
       } catch (error) {
-        const failure = error instanceof Refused ? refusal(error.reason) : error;
+        const failure = error instanceof Refused ? refusal(error.reason, error.options) : error;
         (failure as { metadata: Metadata }).metadata.merge(trailer);
         done(failure as Parameters<typeof done>[0]);
         end('failed');

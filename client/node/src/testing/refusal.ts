@@ -49,6 +49,7 @@ const codes: Readonly<Record<DaemonReason, status>> = {
   METHOD_NOT_FOUND: status.UNIMPLEMENTED,
   SERVICE_NOT_FOUND: status.NOT_FOUND,
   RESERVED_MESSAGE: status.INVALID_ARGUMENT,
+  MESSAGE_TOO_LONG: status.INVALID_ARGUMENT,
 };
 
 /** The further content of an error. */
