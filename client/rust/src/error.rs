@@ -28,7 +28,7 @@ pub enum ErrorKind {
     InvalidMac,
     /// The message is longer than the limit. Both numbers are bytes.
     MessageTooLong {
-        /// The longest permitted message or request.
+        /// The longest permitted message or request; 0 if the daemon did not say it.
         limit: usize,
         /// The length of the message.
         size: usize,

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -107,7 +108,7 @@ impl Failure {
         let details = status.get_error_details();
         match details.error_info().filter(|info| info.domain == DOMAIN) {
             Some(info) => Failure {
-                kind: kind(&info.reason, info.metadata.get("maximum"), message_bytes),
+                kind: kind(&info.reason, &info.metadata, message_bytes),
                 retryable: retryable(&info.reason),
                 may_have_run: !refused(&info.reason),
                 answered: true,
@@ -170,13 +171,14 @@ pub(crate) fn request_id(metadata: &tonic::metadata::MetadataMap) -> String {
     metadata.get("x-request-id").and_then(|id| id.to_str().ok()).map(one_line).unwrap_or_default().into_owned()
 }
 
-fn kind(reason: &str, maximum: Option<&String>, message_bytes: usize) -> ErrorKind {
+fn kind(reason: &str, metadata: &HashMap<String, String>, message_bytes: usize) -> ErrorKind {
+    let number = |name| metadata.get(name).and_then(|number: &String| number.parse().ok());
     match reason {
         "KMS_INVALID_MAC" => ErrorKind::InvalidMac,
         "DEADLINE_EXCEEDED" => ErrorKind::DeadlineExceeded,
-        "REQUEST_TOO_LONG" => ErrorKind::MessageTooLong {
-            limit: maximum.and_then(|maximum| maximum.parse().ok()).unwrap_or(0),
-            size: message_bytes,
+        "MESSAGE_TOO_LONG" | "REQUEST_TOO_LONG" => ErrorKind::MessageTooLong {
+            limit: number("maximum").unwrap_or(0),
+            size: number("given").unwrap_or(message_bytes),
         },
         _ => ErrorKind::Other,
     }
@@ -207,6 +209,7 @@ fn refused(reason: &str) -> bool {
             | "INVALID_KEY_USAGE"
             | "TOKEN_BUSY"
             | "REGISTRY_BUSY"
+            | "MESSAGE_TOO_LONG"
             | "REQUEST_TOO_LONG"
             | "METHOD_NOT_FOUND"
             | "RESERVED_MESSAGE"
@@ -220,8 +223,6 @@ fn one_line(text: &str) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use tonic_types::ErrorDetails;
 
     use super::*;
@@ -257,6 +258,17 @@ mod tests {
         let failure = Failure::of(&Status::unavailable("down"), 9);
         assert_eq!((Action::Suspend, "CONNECTION_FAILED"), (failure.action, &*failure.reason));
         assert!(!failure.answered && failure.may_have_run);
+    }
+
+    #[test]
+    fn message_too_long_has_the_sizes_of_the_daemon() {
+        let metadata = [("maximum", "64"), ("given", "65")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let details = ErrorDetails::with_error_info("MESSAGE_TOO_LONG", DOMAIN, metadata);
+        let failure = Failure::of(&Status::with_error_details(Code::InvalidArgument, "", details), 9);
+        assert_eq!(ErrorKind::MessageTooLong { limit: 64, size: 65 }, failure.kind);
+        assert_eq!(("MESSAGE_TOO_LONG", Action::Fail), (&*failure.reason, failure.action));
+        assert!(failure.answered && !failure.retryable && !failure.may_have_run);
+        assert_eq!(ErrorKind::MessageTooLong { limit: 0, size: 9 }, of("MESSAGE_TOO_LONG").kind);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Settings {
             private_key: None,
             timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(1),
-            max_message_bytes: 4096,
+            max_message_bytes: 65_536,
             file_interval: Duration::from_secs(2),
             #[cfg(feature = "otel")]
             telemetry: Default::default(),
@@ -91,7 +91,7 @@ impl Settings {
         self
     }
 
-    /// The longest message that is sent: 1 to 1,048,576 bytes. Default: 4,096, as the daemon's limit.
+    /// The longest message that is sent: 1 to 1,048,576 bytes. Default: 65,536, as the daemon's limit.
     pub fn max_message_bytes(mut self, bytes: usize) -> Settings {
         self.max_message_bytes = bytes;
         self

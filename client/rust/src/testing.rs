@@ -47,6 +47,9 @@ use crate::v1::{
     ErrorReason, GenerateMacRequest, GenerateMacResponse, MacAlgorithm, VerifyMacRequest, VerifyMacResponse,
 };
 
+/// The daemon's default of `grpc.limits.max_message_bytes`.
+const MAX_MESSAGE_BYTES: usize = 65_536;
+
 /// A server of MacService on a Unix socket, with real MACs under the keys of the test.
 ///
 /// It ends with its drop: later calls get no connection. It needs the runtime of the test.
@@ -180,8 +183,12 @@ impl Daemon {
 
     /// Computes a MAC, after the checks of the daemon.
     fn mac(&self, key_id: &str, algorithm: MacAlgorithm, message: &[u8], crc: Option<u32>) -> Result<Vec<u8>, Status> {
-        if message.is_empty() || message.len() > 4096 {
+        if message.is_empty() {
             return Err(refuse(ErrorReason::InvalidField));
+        }
+        if message.len() > MAX_MESSAGE_BYTES {
+            let sizes = [("maximum", MAX_MESSAGE_BYTES), ("given", message.len())];
+            return Err(refuse_with(ErrorReason::MessageTooLong, sizes));
         }
         if crc.is_some_and(|crc| crc != crc32c(message)) {
             return Err(refuse(ErrorReason::ChecksumMismatch));
@@ -250,6 +257,10 @@ impl MacService for Daemon {
 
 /// The error of the daemon with a reason.
 fn refuse(reason: ErrorReason) -> Status {
+    refuse_with(reason, [])
+}
+
+fn refuse_with<const N: usize>(reason: ErrorReason, sizes: [(&str, usize); N]) -> Status {
     let code = match reason {
         ErrorReason::Unauthenticated => Code::Unauthenticated,
         ErrorReason::AccessDenied => Code::PermissionDenied,
@@ -267,7 +278,8 @@ fn refuse(reason: ErrorReason) -> Status {
         _ => Code::InvalidArgument,
     };
     let name = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-    let details = ErrorDetails::with_error_info(name, "hmacd.dev", HashMap::new());
+    let metadata = sizes.map(|(name, size)| (name.to_owned(), size.to_string()));
+    let details = ErrorDetails::with_error_info(name, "hmacd.dev", metadata);
     let mut status = Status::with_error_details(code, "ordered by the test", details);
     let id = "00000000-0000-4000-8000-000000000000".parse().expect("a UUID is ASCII");
     status.metadata_mut().insert("x-request-id", id);

@@ -87,7 +87,8 @@ async fn algorithm_of_another_spec_is_refused() {
 async fn limit_of_the_daemon_is_the_authority() {
     let client = Client::new(settings().max_message_bytes(1 << 20)).unwrap();
     let key = client.key(key().await.name(), Algorithm::HmacSha256);
-    assert_refused(key.generate([0; 4097]).await, "INVALID_FIELD");
+    let error = assert_refused(key.generate(vec![0; 65_537]).await, "MESSAGE_TOO_LONG");
+    assert_eq!(ErrorKind::MessageTooLong { limit: 65_536, size: 65_537 }, error.kind());
     let error = assert_refused(key.generate(vec![0; 1 << 20]).await, "MESSAGE_TOO_LONG");
     assert!(matches!(error.kind(), ErrorKind::MessageTooLong { limit: 1.., size: 0x10_0000 }), "{error:?}");
 }

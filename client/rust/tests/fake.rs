@@ -99,11 +99,20 @@ async fn empty_and_long_messages_are_refused_without_a_call() {
     let fake = fake();
     assert_refused(key(&fake).generate("").await, "INVALID_ARGUMENT", 0);
     assert_refused(key(&fake).verify("", [0; 32]).await, "INVALID_ARGUMENT", 0);
-    let error = assert_refused(key(&fake).generate([0; 4097]).await, "MESSAGE_TOO_LONG", 0);
-    assert_eq!(ErrorKind::MessageTooLong { limit: 4096, size: 4097 }, error.kind());
+    let error = assert_refused(key(&fake).generate(vec![0; 65_537]).await, "MESSAGE_TOO_LONG", 0);
+    assert_eq!(ErrorKind::MessageTooLong { limit: 65_536, size: 65_537 }, error.kind());
     assert!(!error.may_have_run());
     assert_eq!(0, fake.calls());
-    key(&fake).generate([0; 4096]).await.unwrap();
+    key(&fake).generate(vec![0; 65_536]).await.unwrap();
+}
+
+#[tokio::test]
+async fn long_message_is_refused_by_the_fake_too() {
+    let fake = fake();
+    let key = key_of(settings([&fake]).max_message_bytes(100_000));
+    let error = assert_refused(key.generate(vec![0; 65_537]).await, "MESSAGE_TOO_LONG", 1);
+    assert_eq!(ErrorKind::MessageTooLong { limit: 65_536, size: 65_537 }, error.kind());
+    assert!(!error.is_retryable() && !error.may_have_run());
 }
 
 #[tokio::test]

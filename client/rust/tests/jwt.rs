@@ -103,7 +103,7 @@ async fn outage_is_no_verdict() {
     let error = verifier(&fake, "HS256").verify::<Value>(&token).await.unwrap_err();
     assert!(!error.is_wrong());
     assert!(matches!(error, TokenError::NoVerdict(error) if error.reason() == "INTERNAL"));
-    let long = sign(&key(&fake, "HS256"), "k1", &json!({"exp": 4_000_000_000_u64, "text": "x".repeat(4096)})).await;
+    let long = sign(&key(&fake, "HS256"), "k1", &json!({"exp": 4_000_000_000_u64, "text": "x".repeat(65_536)})).await;
     assert_eq!("MESSAGE_TOO_LONG", long.unwrap_err().reason());
 }
 

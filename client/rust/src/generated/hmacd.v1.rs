@@ -439,8 +439,18 @@ pub mod access_key_service_server {
 }
 /// The reasons of all errors. The field `google.rpc.ErrorInfo.reason` has the name of a value here without
 /// `ERROR_REASON_`, in the domain `hmacd.dev`. Each comment has the status code, the meaning and the remedy.
-/// `\[retry\]` marks a reason after which the same request may succeed later, with back-off.
 /// `ErrorInfo.metadata` has the keys in parentheses.
+///
+/// `\[retry\]` marks a reason after which a client may send the same request again by itself. Exactly these
+/// errors have a `google.rpc.RetryInfo` in the status details. Its delay is a constant for the reason: the time
+/// after which this daemon may answer otherwise. With a delay of 0, a client may send the request again at
+/// once; after `STOPPING`, to another daemon. Bound the number of attempts, and add a random part to the delay.
+/// If a method is not safe to retry, such as CreateKey, check first whether the daemon has made the change.
+///
+/// An error without `RetryInfo` and with the code `RESOURCE_EXHAUSTED`, `DEADLINE_EXCEEDED` or `INTERNAL` has
+/// the trailer `grpc-retry-pushback-ms: -1`: the retry policy of a gRPC library (gRFC A6) does not send the
+/// request again, also if the policy names the code. No error has another value of this trailer, so the
+/// back-off of the policy applies.
 ///
 /// Each call has a request id, a UUID. The trailer `x-request-id` has it, and a `google.rpc.RequestInfo` in the
 /// details of each error. The daemon's log lines about the call have it, too.
@@ -448,8 +458,7 @@ pub mod access_key_service_server {
 /// gRPC itself refuses some requests before the daemon gets them. Such an error has no `ErrorInfo`:
 /// - `UNIMPLEMENTED` if `grpc-encoding` is neither `identity` nor `gzip`, or the path has no slash.
 /// - `INTERNAL` if the frames are not those of one message, or the headers are not those of a call.
-/// - `RESOURCE_EXHAUSTED` if the headers are too long. Also if a message is too long, and its length prefix
-///    arrives in several frames.
+/// - HTTP status 431 if the headers are too long, for which each gRPC library reports a code of its own.
 ///
 /// At the deadline of the caller, the caller's gRPC library reports `DEADLINE_EXCEEDED` itself.
 #[allow(clippy::all)]
@@ -524,8 +533,9 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED: the queue of the registry is full, or the caller's principal has its maximum number
     /// of registry calls in flight. Send fewer requests \[retry\].
     RegistryBusy = 25,
-    /// DEADLINE_EXCEEDED: the caller's deadline, or the daemon's own time limit, passed before the answer
-    /// \[retry\].
+    /// DEADLINE_EXCEEDED: the caller's deadline, or the daemon's own time limit, passed before the answer. The
+    /// daemon may still execute the request. The deadline bounds all attempts of a call, so a client does not
+    /// send the request again by itself. Send fewer requests, or allow more time.
     DeadlineExceeded = 26,
     /// UNAVAILABLE: no token for the call is usable now. The daemon's log has the cause \[retry\].
     TokenUnavailable = 27,
@@ -559,6 +569,10 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: `message` starts with the ASCII text `hmacd check value v1` and a zero byte. This prefix is
     /// reserved for the check values of keys. Send another message.
     ReservedMessage = 39,
+    /// INVALID_ARGUMENT: `message` is longer than the daemon's maximum, or than the token accepts, in bytes
+    /// (maximum, given). Send a shorter message, or the hash of the message. If the token refuses the length,
+    /// `maximum` is one less than `given`: the token may accept even less.
+    MessageTooLong = 40,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -607,6 +621,7 @@ impl ErrorReason {
             Self::MethodNotFound => "ERROR_REASON_METHOD_NOT_FOUND",
             Self::ServiceNotFound => "ERROR_REASON_SERVICE_NOT_FOUND",
             Self::ReservedMessage => "ERROR_REASON_RESERVED_MESSAGE",
+            Self::MessageTooLong => "ERROR_REASON_MESSAGE_TOO_LONG",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -656,6 +671,7 @@ impl ErrorReason {
             "ERROR_REASON_METHOD_NOT_FOUND" => Some(Self::MethodNotFound),
             "ERROR_REASON_SERVICE_NOT_FOUND" => Some(Self::ServiceNotFound),
             "ERROR_REASON_RESERVED_MESSAGE" => Some(Self::ReservedMessage),
+            "ERROR_REASON_MESSAGE_TOO_LONG" => Some(Self::MessageTooLong),
             _ => None,
         }
     }
@@ -2271,9 +2287,10 @@ pub struct GenerateMacRequest {
     /// The key: key id, key ARN, alias name (`alias/...`) or alias ARN; 1 to 2048 characters. Required.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// The message, 1 to 4096 bytes. Required. For a longer message, compute its hash yourself and send the
-    /// hash. The daemon refuses a message that starts with the ASCII text `hmacd check value v1` and a zero
-    /// byte (`RESERVED_MESSAGE`).
+    /// The message. Required. The daemon's configuration has the maximum length, 4096 to 1048576 bytes; the
+    /// default is 65536. The daemon refuses a longer message (`MESSAGE_TOO_LONG`): compute its hash yourself
+    /// and send the hash. The daemon refuses a message that starts with the ASCII text `hmacd check value v1`
+    /// and a zero byte (`RESERVED_MESSAGE`).
     #[prost(bytes = "vec", tag = "2")]
     pub message: ::prost::alloc::vec::Vec<u8>,
     /// The algorithm; must be that of the key's spec. Required: `MAC_ALGORITHM_UNSPECIFIED` is refused.
@@ -2328,7 +2345,7 @@ pub struct VerifyMacRequest {
     /// The key, as in `GenerateMacRequest`. Required.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// The message, 1 to 4096 bytes. Required. The restrictions of `GenerateMacRequest` apply.
+    /// The message, as in `GenerateMacRequest`. Required.
     #[prost(bytes = "vec", tag = "2")]
     pub message: ::prost::alloc::vec::Vec<u8>,
     /// The algorithm; must be that of the key's spec. Required.
@@ -2396,8 +2413,9 @@ pub mod mac_service_server {
     pub trait MacService: std::marker::Send + std::marker::Sync + 'static {
         /// Computes the MAC of `message` under `key_id`. Safe to retry: the same request gives the same MAC.
         ///
-        /// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `CHECKSUM_MISMATCH`, `INVALID_KEY_ID`,
-        /// `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the action;
+        /// Errors: `INVALID_ARGUMENT` with `INVALID_FIELD`, `MESSAGE_TOO_LONG`, `CHECKSUM_MISMATCH`,
+        /// `INVALID_KEY_ID`, `INVALID_KEY_USAGE` or `RESERVED_MESSAGE`; `PERMISSION_DENIED` if no rule allows the
+        /// action;
         /// `NOT_FOUND` for a missing key, if the caller may describe all keys; `FAILED_PRECONDITION` with
         /// `KEY_NOT_USABLE` or `DRY_RUN_OPERATION`; `RESOURCE_EXHAUSTED` with `TOKEN_BUSY` if the token's queue is
         /// full; `UNAVAILABLE` if the token, or the key on the token, is not usable now; `UNIMPLEMENTED` with
