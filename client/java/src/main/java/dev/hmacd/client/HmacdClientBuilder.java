@@ -23,7 +23,7 @@ public final class HmacdClientBuilder {
   private Duration deadlineAfter = Duration.ofSeconds(5);
   private Duration attemptTimeout = Duration.ofSeconds(1);
   private Duration fileInterval = Duration.ofSeconds(2);
-  private int maxMessageBytes = 4096;
+  private int maxMessageBytes = 65_536;
   private @Nullable Tls tls;
 
   HmacdClientBuilder() {}
@@ -105,8 +105,8 @@ public final class HmacdClientBuilder {
     return this;
   }
 
-  /// Sets the length of the longest message that is sent; 4096 bytes by default. The daemon's own
-  /// limit is the authority.
+  /// Sets the length of the longest message that is sent; 65,536 bytes by default. The daemon's
+  /// own limit is the authority.
   ///
   /// @throws IllegalArgumentException if the length is not positive
   @CanIgnoreReturnValue

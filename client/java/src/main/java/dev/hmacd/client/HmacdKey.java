@@ -23,7 +23,7 @@ public final class HmacdKey {
 
   /// Computes the MAC of a message, as [HmacdClient#generateMac].
   ///
-  /// @param message 1 to 4096 bytes
+  /// @param message 1 byte to [HmacdClientBuilder#maxMessageBytes]
   public Mac generate(byte[] message) {
     Mac mac = client.generateMac(name, message, algorithm);
     arn = mac.keyArn();
@@ -32,7 +32,7 @@ public final class HmacdKey {
 
   /// Returns normally only if `mac` is the MAC of `message`, as [HmacdClient#verifyMac].
   ///
-  /// @param message 1 to 4096 bytes
+  /// @param message 1 byte to [HmacdClientBuilder#maxMessageBytes]
   @CanIgnoreReturnValue
   public Verification verify(byte[] message, byte[] mac) {
     Verification verification = client.verifyMac(name, message, algorithm, mac);

@@ -10,7 +10,7 @@ public final class MessageTooLongException extends HmacdException {
   private final int size;
 
   /// @param limit the limit in bytes; 0 if it is not known
-  /// @param size the size in bytes
+  /// @param size the size in bytes; 0 if it is not known
   MessageTooLongException(Failure failure, CallFacts facts, int limit, int size) {
     super(failure, facts);
     this.limit = limit;
@@ -22,7 +22,7 @@ public final class MessageTooLongException extends HmacdException {
     return limit;
   }
 
-  /// The size of the message or request in bytes.
+  /// The size of the message or request in bytes; 0 if the daemon did not report it.
   public int size() {
     return size;
   }

@@ -117,12 +117,12 @@ class HmacdClientTest {
     HmacdException empty = failure(() -> hmacd.generateMac(KEY, new byte[0], ALGORITHM));
     assertThat(empty.reason()).isEqualTo(ErrorReason.INVALID_ARGUMENT);
     assertThat(empty).hasMessage("INVALID_ARGUMENT: the message is empty (no target, 0 attempts)");
-    byte[] tooLong = new byte[4097];
+    byte[] tooLong = new byte[65_537];
     var failure =
         catchThrowableOfType(
             MessageTooLongException.class, () -> hmacd.verifyMac(KEY, tooLong, ALGORITHM, MAC));
-    assertThat(failure.limit()).isEqualTo(4096);
-    assertThat(failure.size()).isEqualTo(4097);
+    assertThat(failure.limit()).isEqualTo(65_536);
+    assertThat(failure.size()).isEqualTo(65_537);
     assertThat(failure.mayHaveRun()).isFalse();
     assertThatExceptionOfType(CompletionException.class)
         .isThrownBy(() -> hmacd.generateMacAsync(KEY, tooLong, ALGORITHM).join())
@@ -132,10 +132,24 @@ class HmacdClientTest {
         HmacdClient.builder()
             .target(daemon.target())
             .tls(CLIENT.ca(), CLIENT.cert(), CLIENT.key())
-            .maxMessageBytes(4097)
+            .maxMessageBytes(65_537)
             .build()) {
       assertThat(longer.generateMac(KEY, tooLong, ALGORITHM).keyVersion()).isEqualTo(1);
     }
+  }
+
+  @Test
+  void messageThatTheDaemonFindsTooLongHasBothLengths() {
+    daemon.failing(
+        1, Code.INVALID_ARGUMENT, "MESSAGE_TOO_LONG", "maximum", "4096", "given", "4097");
+    var failure =
+        catchThrowableOfType(
+            MessageTooLongException.class, () -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.reason()).isEqualTo(ErrorReason.MESSAGE_TOO_LONG);
+    assertThat(failure.limit()).isEqualTo(4096);
+    assertThat(failure.size()).isEqualTo(4097);
+    assertThat(failure.retryable()).isFalse();
+    assertThat(failure.attempts()).isEqualTo(1);
   }
 
   @Test
