@@ -147,6 +147,19 @@ async fn keys_and_ids_of_another_form_are_refused() {
     assert_eq!(0, webhooks.fake.calls());
 }
 
+/// Moves the first full stop of the signed text: the same signature would fit another webhook.
+#[tokio::test]
+async fn signature_does_not_fit_another_id() {
+    let webhooks = Webhooks::new();
+    let now = webhooks.time(0);
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let body = format!("{seconds}.x");
+    let mut headers = sign_as(Format::Standard, &webhooks.key("right"), "msg_1", now, body.as_bytes()).await.unwrap();
+    headers.insert("webhook-id", format!("msg_1.{seconds}").parse().unwrap());
+    let error = webhooks.verifier(Format::Standard, &["right"]).verify_at(&headers, b"x", now).await.unwrap_err();
+    assert!(error.is_invalid_mac());
+}
+
 /// A service that answers with the body of its request.
 #[derive(Clone)]
 struct Echo;

@@ -45,7 +45,7 @@ impl<'a> Signed<'a> {
             }
             Format::Stripe => stripe(only(headers, &STRIPE)?)?,
             Format::Standard => Signed {
-                id: Some(only(headers, &STANDARD_ID)?).filter(|id| !id.is_empty())?,
+                id: Some(only(headers, &STANDARD_ID)?).filter(|id| !id.is_empty() && !id.contains('.'))?,
                 time: time(only(headers, &STANDARD_TIME)?)?,
                 macs: only(headers, &STANDARD)?
                     .split(' ')
