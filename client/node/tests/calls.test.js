@@ -67,7 +67,9 @@ test('a MAC that is text is refused, and is not a wrong MAC', async (t) => {
 
 test('an empty message and one over the limit are refused without a call', async (t) => {
   const { fake, key } = await fakeKey(t, { maxMessageBytes: 5 });
-  await assert.rejects(key.generate(''), like({ reason: 'INVALID_ARGUMENT', attempts: 0, mayHaveRun: false }));
+  const empty = { reason: 'INVALID_ARGUMENT', attempts: 0, mayHaveRun: false };
+  const message = 'INVALID_ARGUMENT: the message is empty (no target, 0 attempts)';
+  await assert.rejects(key.generate(''), like({ ...empty, message }));
   await assert.rejects(key.generate('hello!'), (error) => {
     assert.ok(error instanceof MessageTooLong);
     return like({ reason: 'MESSAGE_TOO_LONG', limit: 5, size: 6, attempts: 0, retryable: false })(error);

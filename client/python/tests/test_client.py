@@ -79,6 +79,9 @@ class Rules:
         self.assertEqual(
             ("INVALID_ARGUMENT", 0, 0), (error.reason, error.attempts, self.fake.attempts)
         )
+        self.assertEqual(
+            "INVALID_ARGUMENT: the message is empty (no target, 0 attempts)", str(error)
+        )
 
     def test_long_message_is_refused_without_a_call(self):
         error = self.fails(hmacd.MessageTooLong, self.key.generate, bytes(65_537))

@@ -49,7 +49,8 @@ export class HmacdError extends Error {
 
   constructor(details: ErrorDetails) {
     const line = details.text.replace(/\s+/g, ' ').trim();
-    super(`${details.reason}: ${line} (target ${details.target || 'none'}, ${details.attempts} attempts)`);
+    const where = details.target === '' ? 'no target' : `target ${details.target}`;
+    super(`${details.reason}: ${line} (${where}, ${details.attempts} attempts)`);
     this.reason = details.reason;
     this.retryable = details.retryable;
     this.mayHaveRun = details.mayHaveRun;

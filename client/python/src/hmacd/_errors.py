@@ -35,9 +35,9 @@ class HmacdError(Exception):
         :param attempts: the number of attempts, 0 or more
         :param request_id: the request id of the last answer; empty if there was none
         """
-        where = f"target {target}, " if target else ""
+        where = f"target {target}" if target else "no target"
         super().__init__(
-            f"{reason}: {what} ({where}{attempts} attempt{'' if attempts == 1 else 's'})"
+            f"{reason}: {what} ({where}, {attempts} attempt{'' if attempts == 1 else 's'})"
         )
         self.reason = reason
         self.what = what
