@@ -105,8 +105,8 @@ public final class HmacdClientBuilder {
     return this;
   }
 
-  /// Sets the length of the longest message that is sent; 65,536 bytes by default. The daemon's
-  /// own limit is the authority.
+  /// Sets the length of the longest message that is sent; 65,536 bytes by default. The daemon's own
+  /// limit is the authority.
   ///
   /// @throws IllegalArgumentException if the length is not positive
   @CanIgnoreReturnValue
