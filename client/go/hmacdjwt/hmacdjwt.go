@@ -12,6 +12,7 @@ package hmacdjwt
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -64,10 +65,15 @@ func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
 		if _, hasCritical := token.Header["crit"]; hasCritical {
 			return nil, ErrCritical
 		}
+		end := strings.LastIndexByte(token.Raw, '.')
+		signed, signature := token.Raw[:end], token.Raw[end+1:]
 		// Parse reports each error of a signing method as a bad signature. So the call is here, and the
 		// signing method only has its verdict.
-		signed := token.Raw[:strings.LastIndexByte(token.Raw, '.')]
-		err = key.Verify(ctx, []byte(signed), token.Signature)
+		if base64.RawURLEncoding.EncodeToString(token.Signature) == signature {
+			err = key.Verify(ctx, []byte(signed), token.Signature)
+		} else { // Otherwise, several texts would be the same token.
+			err = &hmacd.Error{Reason: hmacd.ReasonKMSInvalidMAC, Text: "the signature is not in canonical base64url"}
+		}
 		if err != nil && !errors.Is(err, hmacd.ErrInvalidMAC) {
 			return nil, err
 		}

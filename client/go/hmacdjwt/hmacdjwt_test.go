@@ -103,6 +103,24 @@ func TestBadSignatureIsAVerdict(t *testing.T) {
 	}
 }
 
+func TestOtherTextOfASignatureIsRefusedWithoutACall(t *testing.T) {
+	i := newIssuer(t)
+	token := i.JWT.Right[0].Token
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(token) - 1
+	// 43 digits have 2 bits after the 32 bytes.
+	unusedBit := token[:last] + string(digits[strings.IndexByte(digits, token[last])|1])
+	for _, changed := range []string{unusedBit, token + "\n", token[:last] + "\n" + token[last:]} {
+		parsed, err := i.parse(t, "HS256", changed)
+		if err == nil || parsed.Valid || hmacd.NoVerdict(err) {
+			t.Errorf("%q: got %+v, %v", changed, parsed, err)
+		}
+	}
+	if i.fake.Calls() != 0 {
+		t.Errorf("%d calls", i.fake.Calls())
+	}
+}
+
 func TestOutageIsNoBadSignature(t *testing.T) {
 	i := newIssuer(t)
 	for _, reason := range []hmacd.Reason{hmacd.ReasonAccessDenied, hmacd.ReasonInternal, hmacd.ReasonKeyNotUsable} {
