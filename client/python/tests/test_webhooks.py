@@ -92,6 +92,15 @@ class Verification:
                     self.refused(headers, scheme=name)
         self.assertEqual(0, self.fake.attempts)
 
+    def test_repeated_header_is_refused_without_a_call(self):
+        for name in SCHEMES:
+            for repeated in HEADERS[name]:
+                headers = {repeated.swapcase(): "x"} | HEADERS[name]
+                with self.subTest(repeated):
+                    self.refused(headers, scheme=name)
+        self.assertEqual(0, self.fake.attempts)
+        self.verify_all({"Accept": "a", "accept": "b"} | HEADERS["slack"], self.key, scheme="slack")
+
     def test_malformed_header_is_refused_without_a_call(self):
         for name, headers in MALFORMED:
             with self.subTest(headers):

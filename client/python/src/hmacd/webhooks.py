@@ -16,6 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hmacd import aio
 from hmacd._algorithm import MacAlgorithm
@@ -31,6 +32,9 @@ _MAC_BYTES = MacAlgorithm.HMAC_SHA_256.mac_bytes
 _HEX_MAC = re.compile(r"[0-9a-fA-F]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")  # No full stop: it separates the signed parts.
+
+
+_Headers: TypeAlias = dict[str, list[str]]  # The values by the name in lower case.
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ class Scheme(ABC):
         )
 
     def _received(self, body: Text, headers: Mapping[str, str], now: float | None) -> _Delivery:
-        lower = {name.lower(): value for name, value in headers.items()}
+        lower: _Headers = {}
+        for name, value in headers.items():  # A multi-dict has several items of one name.
+            lower.setdefault(name.lower(), []).append(value)
         delivery = self._delivery(to_bytes(body), lower, time.time() if now is None else now)
         if len(delivery.macs) > _MOST_SIGNATURES:
             raise _invalid(f"the headers have more than {_MOST_SIGNATURES} signatures")
@@ -124,7 +130,7 @@ class Scheme(ABC):
     def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]: ...
 
     @abstractmethod
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+    def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         """Reads the headers.
 
         :raises InvalidMac: if one is missing or malformed, or the time stamp is out of tolerance
@@ -138,7 +144,7 @@ class _GitHub(Scheme):
     def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"X-Hub-Signature-256": f"sha256={mac.hex()}"}
 
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+    def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         signature = _header(headers, "x-hub-signature-256")
         return _Delivery(body, _hex_macs(signature, "sha256="))
 
@@ -150,7 +156,7 @@ class _Stripe(Scheme):
     def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"Stripe-Signature": f"t={timestamp},v1={mac.hex()}"}
 
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+    def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         parts = [part.strip() for part in _header(headers, "stripe-signature").split(",")]
         times = [part.removeprefix("t=") for part in parts if part.startswith("t=")]
         if len(times) != 1:
@@ -167,7 +173,7 @@ class _Slack(Scheme):
     def _headers(self, mac: bytes, timestamp: str, message_id: str) -> dict[str, str]:
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={mac.hex()}"}
 
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+    def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         timestamp = _fresh(_header(headers, "x-slack-request-timestamp"), now)
         macs = _hex_macs(_header(headers, "x-slack-signature"), "v0=")
         return _Delivery(self._message(body, timestamp, ""), macs)
@@ -186,7 +192,7 @@ class _Standard(Scheme):
             "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
         }
 
-    def _delivery(self, body: bytes, headers: Mapping[str, str], now: float) -> _Delivery:
+    def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         message_id = _header(headers, "webhook-id")
         if not _MESSAGE_ID.fullmatch(message_id):
             raise _invalid("webhook-id is malformed")
@@ -226,10 +232,14 @@ def _invalid(what: str) -> InvalidMac:
     return InvalidMac("KMS_INVALID_MAC", what)
 
 
-def _header(headers: Mapping[str, str], name: str) -> str:
-    if name not in headers:
+def _header(headers: _Headers, name: str) -> str:
+    values = headers.get(name, [])
+    if not values:
         raise _invalid(f"the header {name} is missing")
-    return headers[name]
+    if len(values) > 1:
+        # The application may read another value than the verified one, for example of webhook-id.
+        raise _invalid(f"the header {name} is repeated")
+    return values[0]
 
 
 def _seconds(now: float | None) -> str:
