@@ -64,6 +64,15 @@ class JwtTest(unittest.TestCase):
             self.assertRaises(jwt.InvalidTokenError, self.tokens.decode, token)
         self.assertEqual(0, self.fake.attempts)
 
+    def test_other_text_of_a_signature_is_refused_without_a_call(self):
+        digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        unused_bit = self.token[:-1] + digits[digits.index(self.token[-1]) | 1]
+        for token in (unused_bit, f"{self.token}\n", f"{self.token}!!!!", f"{self.token}="):
+            for text in (token, token.encode()):
+                with self.subTest(text):
+                    self.assertRaises(jwt.DecodeError, self.tokens.decode, text)
+        self.assertEqual(0, self.fake.attempts)
+
     def test_token_is_signed(self):
         for name in ALGORITHMS:
             token = self.of(name).encode(CLAIMS, kid="k1", headers={"cty": "x"})

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import jwt
 from jwt.algorithms import Algorithm
 from jwt.types import Options
+from jwt.utils import base64url_decode, base64url_encode
 
 from hmacd._algorithm import MacAlgorithm
 from hmacd._client import Key
@@ -90,6 +91,8 @@ class Tokens:
         if options and options.get("verify_signature", True) is not True:
             raise ValueError("options: verify_signature cannot be switched off")
         kid = self._pyjwt._jws.get_unverified_header(token).get("kid")
+        if not _is_canonical(token):
+            raise jwt.DecodeError("the signature of the token is not in canonical base64url")
         key: Any = self._keys.get(kid) if isinstance(kid, str) else None
         if key is None:
             raise jwt.InvalidTokenError("the kid of the token is not allowed")
@@ -103,6 +106,12 @@ class Tokens:
             leeway=leeway,
             options=options,
         )
+
+
+def _is_canonical(token: str | bytes) -> bool:
+    """Whether the signature has the only text for its bytes. PyJWT also accepts other texts."""
+    text = (token.encode() if isinstance(token, str) else token).rpartition(b".")[2]
+    return base64url_encode(base64url_decode(text)) == text
 
 
 class _HsmAlgorithm(Algorithm):
