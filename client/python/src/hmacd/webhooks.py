@@ -249,7 +249,7 @@ def _seconds(now: float | None) -> str:
 def _fresh(timestamp: str, now: float) -> str:
     if not _TIMESTAMP.fullmatch(timestamp):
         raise _invalid("the time stamp is malformed")
-    if abs(int(timestamp) - now) > _TOLERANCE:
+    if not abs(int(timestamp) - now) <= _TOLERANCE:  # Also for NaN.
         raise _invalid(f"the time stamp is more than {_TOLERANCE} seconds away")
     return timestamp
 
@@ -267,4 +267,5 @@ def _base64_macs(signature: str) -> list[bytes]:
         mac = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return []
-    return [mac] if version == "v1" and len(mac) == _MAC_BYTES else []
+    canonical = base64.b64encode(mac).decode() == text  # b64decode ignores unused bits.
+    return [mac] if version == "v1" and canonical and len(mac) == _MAC_BYTES else []
