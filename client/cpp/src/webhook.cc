@@ -16,7 +16,7 @@ using internal::invalid_argument;
 using internal::invalid_mac;
 
 constexpr std::int64_t tolerance_seconds = 300;
-constexpr std::size_t max_signatures = 10;
+constexpr std::size_t max_signatures = 8;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -69,7 +69,7 @@ bool take(std::string_view &text, std::string_view prefix) {
 
 void add(std::vector<std::string> &macs, const std::optional<std::string> &mac) {
   if (!mac) throw invalid_mac("a signature is malformed");
-  if (macs.size() == max_signatures) throw invalid_mac("the header has more than 10 signatures");
+  if (macs.size() == max_signatures) throw invalid_mac("the header has more than 8 signatures");
   macs.push_back(*mac);
 }
 
@@ -86,8 +86,15 @@ Signed parse_stripe(const std::string &value) {
   return parsed;
 }
 
+// With a dot in the id, the same signed text would have another id, time stamp and body.
+bool is_id(const std::string &id) {
+  const bool valid = std::all_of(id.begin(), id.end(), [](unsigned char c) { return c > ' ' && c < 0x7F && c != '.'; });
+  return !id.empty() && id.size() <= 256 && valid;
+}
+
 Signed parse_standard(const Headers &headers) {
   Signed parsed{header(headers, "webhook-id"), header(headers, "webhook-timestamp"), {}};
+  if (!is_id(parsed.id)) throw invalid_mac("the id is malformed");
   for (std::string_view part : split(header(headers, "webhook-signature"), ' ')) {
     // Other versions are signatures of other algorithms.
     if (take(part, "v1,")) add(parsed.macs, internal::from_base64(part, Base64::standard));
@@ -127,13 +134,6 @@ void check_key(const Key &key) {
   throw invalid_argument(std::string("key: its algorithm ") + name(key.algorithm()) + " must be HMAC_SHA_256");
 }
 
-void check_id(const std::string &id) {
-  const bool valid = std::all_of(id.begin(), id.end(), [](unsigned char c) { return c > ' ' && c < 0x7F && c != '.'; });
-  if (id.empty() || id.size() > 256 || !valid) {
-    throw invalid_argument("id: must have 1 to 256 printable ASCII characters without spaces and dots");
-  }
-}
-
 }  // namespace
 
 bool HeaderLess::operator()(std::string_view a, std::string_view b) const noexcept {
@@ -143,7 +143,9 @@ bool HeaderLess::operator()(std::string_view a, std::string_view b) const noexce
 
 Headers sign(Format format, const Key &key, BytesView body, const Stamp &stamp, const CallOptions &options) {
   check_key(key);
-  if (format == Format::standard) check_id(stamp.id);
+  if (format == Format::standard && !is_id(stamp.id)) {
+    throw invalid_argument("id: must have 1 to 256 printable ASCII characters without spaces and dots");
+  }
   const std::string time = std::to_string(seconds(stamp.time));
   const std::string mac = key.generate(content(format, stamp.id, time, body), options);
   switch (format) {

@@ -46,7 +46,7 @@ struct Stamp {
 Headers sign(Format format, const Key &key, BytesView body, const Stamp &stamp = {}, const CallOptions &options = {});
 
 /// Returns if one of the signatures is right under one of the keys. `now` may differ from the time stamp by 300 s in
-/// both directions. A header with more than 10 signatures is refused.
+/// both directions. A header with more than 8 signatures is refused.
 ///
 /// @param body exactly the received bytes
 /// @throws InvalidMac a header is missing or malformed, the time stamp is out of tolerance, or no key has the signature
