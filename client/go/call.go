@@ -10,12 +10,33 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
+
+	hmacdv1 "hmacd.dev/client/go/hmacd/v1"
 )
 
 // Invoke makes a unary call of hmacd for the stubs of package hmacdv1. MAC operations, random bytes
-// and reads are repeated; changes are attempted once. The error is an [*Error].
+// and reads are repeated; changes are attempted once. The error is an [*Error]. An answer with a wrong
+// checksum, and one of VerifyMac without MacValid, is damaged. The checksums of requests are those of
+// the caller: [Key] sets them.
 func (c *Client) Invoke(ctx context.Context, method string, request, answer any, options ...grpc.CallOption) error {
-	return c.call(ctx, operation{method: method, request: request, answer: answer, options: options})
+	return c.call(ctx, operation{
+		method: method, request: request, answer: answer, options: options,
+		undamaged: func() bool { return undamaged(answer) },
+	})
+}
+
+// undamaged checks what an answer has, whatever the request had.
+func undamaged(answer any) bool {
+	switch answer := answer.(type) {
+	case *hmacdv1.GenerateMacResponse:
+		return answer.GetMacCrc32C() == crc32c(answer.GetMac())
+	case *hmacdv1.VerifyMacResponse:
+		return answer.GetMacValid()
+	case *hmacdv1.GenerateRandomResponse:
+		return answer.GetPlaintextCrc32C() == crc32c(answer.GetPlaintext())
+	default:
+		return true
+	}
 }
 
 // operation is a call of the daemon's API.

@@ -246,6 +246,18 @@ func TestAnswerThatIsNotConfirmedIsDamage(t *testing.T) {
 	}
 }
 
+func TestDamagedAnswersOfTheStubsAreErrors(t *testing.T) {
+	client := newClient(t, hmacd.Config{Targets: []string{serve(t, answering{
+		generate: &hmacdv1.GenerateMacResponse{Mac: []byte{1}, MacCrc32C: 1},
+		verify:   &hmacdv1.VerifyMacResponse{},
+	})}})
+	macs := hmacdv1.NewMacServiceClient(client)
+	_, err := macs.GenerateMac(t.Context(), &hmacdv1.GenerateMacRequest{})
+	expectError(t, err, hmacd.ReasonChecksumMismatch)
+	_, err = macs.VerifyMac(t.Context(), &hmacdv1.VerifyMacRequest{})
+	expectError(t, err, hmacd.ReasonChecksumMismatch)
+}
+
 func TestOutageIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	fake := hmacdtest.Start(t, secretKeys)
