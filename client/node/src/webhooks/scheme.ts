@@ -67,7 +67,8 @@ export class WebhookScheme {
     if (signatures === undefined) {
       throw invalid('a header of the signature is missing or malformed');
     }
-    if (this.format.timed && Math.abs(secondsOf(now) - signatures.stamp.seconds) > TOLERANCE_SECONDS) {
+    // The difference to an invalid Date is NaN.
+    if (this.format.timed && !(Math.abs(secondsOf(now) - signatures.stamp.seconds) <= TOLERANCE_SECONDS)) {
       throw invalid(`the time stamp differs by more than ${TOLERANCE_SECONDS} s from the time of this host`);
     }
     await verifyAny(this.#message(signatures.stamp, body), signatures, allowed, callOptions);
