@@ -20,7 +20,7 @@ Clock::time_point deadline_of(const Settings &settings, const CallOptions &optio
 std::exception_ptr make_error(ErrorFields fields, const Failure &failure, std::size_t message_bytes) {
   const std::string &reason = failure.reason;
   if (reason == "KMS_INVALID_MAC") return std::make_exception_ptr(InvalidMac(std::move(fields), "the MAC is wrong"));
-  if (reason == "REQUEST_TOO_LONG") {
+  if (reason == "MESSAGE_TOO_LONG" || reason == "REQUEST_TOO_LONG") {
     return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, message_bytes));
   }
   if (reason == "TLS_FAILED") return std::make_exception_ptr(TlsFailed(std::move(fields), failure.problem));

@@ -37,7 +37,8 @@ void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
   failure.from_daemon = true;
   failure.reason = one_line(info.reason());
   const auto maximum = info.metadata().find("maximum");
-  if (failure.reason == "REQUEST_TOO_LONG" && maximum != info.metadata().end()) {
+  if (const auto &reason = failure.reason; (reason == "MESSAGE_TOO_LONG" || reason == "REQUEST_TOO_LONG") &&
+                                           maximum != info.metadata().end()) {
     failure.limit = std::strtoul(maximum->second.c_str(), nullptr, 10);
   }
 }

@@ -29,7 +29,7 @@ struct Failure {
   std::optional<std::chrono::milliseconds> retry_delay;
   /// `x-request-id` of the answer. Empty if there was none.
   std::string request_id;
-  /// The daemon's limit in bytes, of the reason `REQUEST_TOO_LONG`. 0 if it is unknown.
+  /// The daemon's limit in bytes, of the reasons `MESSAGE_TOO_LONG` and `REQUEST_TOO_LONG`. 0 if it is unknown.
   std::size_t limit = 0;
 };
 

@@ -42,6 +42,8 @@ constexpr Reason reasons[] = {
     {"KEY_NOT_PENDING_DELETION", StatusCode::FAILED_PRECONDITION, Retry::never, false, true},
     {"INVALID_TAG", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"ACCESS_KEY_NOT_FOUND", StatusCode::NOT_FOUND, Retry::never, false, true},
+    // The daemon, or the token: then the call has run.
+    {"MESSAGE_TOO_LONG", StatusCode::INVALID_ARGUMENT, Retry::never, false, false},
     {"REQUEST_TOO_LONG", StatusCode::RESOURCE_EXHAUSTED, Retry::never, false, true},
     {"MEMORY_BUSY", StatusCode::RESOURCE_EXHAUSTED, Retry::back_off, true, false},
     {"METHOD_NOT_FOUND", StatusCode::UNIMPLEMENTED, Retry::never, false, true},

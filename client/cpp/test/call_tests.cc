@@ -78,6 +78,12 @@ void mac_tests(tap::Tests &tests) {
     check(error.limit() == 10 && error.size() == 11 && error.reason() == "MESSAGE_TOO_LONG", "limit 10, size 11");
     equal(bench.fake.calls(), 1u);
   });
+  tests.run("MESSAGE_TOO_LONG of the daemon is MessageTooLong", [] {
+    Bench bench;
+    bench.fake.next(1, reason_fault("MESSAGE_TOO_LONG"));
+    const auto error = thrown<hmacd::MessageTooLong>([&] { bench.key.generate("hello"sv); });
+    check(error.size() == 5 && error.reason() == "MESSAGE_TOO_LONG" && !error.retryable(), "size 5");
+  });
   tests.run("REQUEST_TOO_LONG of the daemon is MessageTooLong", [] {
     Bench bench;
     bench.fake.next(1, reason_fault("REQUEST_TOO_LONG"));

@@ -86,9 +86,12 @@ void daemon_tests(tap::Tests &tests) {
     settings.max_message_bytes = 1 << 20;
     Client large(settings);
     const Key opened = large.key(sha256, Algorithm::hmac_sha_256);
-    equal(thrown<hmacd::Error>([&] { opened.generate(std::string(4097, 'm')); }).reason(), "INVALID_FIELD");
-    const auto error = thrown<hmacd::MessageTooLong>([&] { opened.generate(std::string(1 << 20, 'm')); });
-    check(error.limit() > 4096 && error.size() == 1 << 20, "the limit of the daemon in: " + std::string(error.what()));
+    const auto message = thrown<hmacd::MessageTooLong>([&] { opened.generate(std::string(65'537, 'm')); });
+    check(message.reason() == "MESSAGE_TOO_LONG" && message.limit() == 65'536 && message.size() == 65'537,
+          "the limit of the message in: " + std::string(message.what()));
+    const auto request = thrown<hmacd::MessageTooLong>([&] { opened.generate(std::string(1 << 20, 'm')); });
+    check(request.reason() == "REQUEST_TOO_LONG" && request.limit() > 65'536 && request.size() == 1 << 20,
+          "the limit of the request in: " + std::string(request.what()));
   });
   tests.run("daemon: a Unix socket serves without certificates", [&] {
     const char *path = std::getenv("HMACD_SOCKET");

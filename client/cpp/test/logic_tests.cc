@@ -37,8 +37,8 @@ void settings_tests(tap::Tests &tests) {
   tests.run("settings: the defaults are those of BEHAVIOR.md", [] {
     const Settings settings;
     check(settings.timeout == milliseconds(5000) && settings.attempt_timeout == milliseconds(1000) &&
-              settings.max_message_bytes == 4096 && settings.file_interval == milliseconds(2000),
-          "5 s, 1 s, 4096, 2 s");
+              settings.max_message_bytes == 65'536 && settings.file_interval == milliseconds(2000),
+          "5 s, 1 s, 65536, 2 s");
   });
   const auto refused = [&tests](const std::string &name, const std::string &text,
                                 std::function<void(Settings &)> change) {

@@ -96,7 +96,7 @@ func (r *result) add(mac, right []byte, err error) {
 	case err == nil:
 		r.Wrong++
 	case errors.As(err, &failed):
-		r.Errors[failed.Reason]++
+		r.Errors[string(failed.Reason)]++
 	default:
 		r.Errors[err.Error()]++
 	}

@@ -37,7 +37,7 @@ struct Settings {
   /// The limit of one attempt while another target is usable. 1 ms to 1 h.
   std::chrono::milliseconds attempt_timeout{1000};
   /// The longest message that is sent. 1 to 1,048,576. The daemon's own limit is the authority.
-  std::size_t max_message_bytes = 4096;
+  std::size_t max_message_bytes = 65'536;
   /// The period of the check of the PEM files. 1 s to 5 s.
   std::chrono::milliseconds file_interval{2000};
   /// Gets each finished call, also failed ones. It runs on a thread of gRPC: it must not block, and must not throw.
