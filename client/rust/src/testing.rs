@@ -115,7 +115,7 @@ impl Fake {
         self.daemon.calls.load(Ordering::SeqCst)
     }
 
-    /// Sends GOAWAY on each connection, as hmacd does after `max_age`. Calls in flight continue.
+    /// Sends GOAWAY on each connection, as hmacd does after `connection_age`. Calls in flight continue.
     pub fn go_away(&self) {
         self.go_away.send_replace(());
     }
