@@ -3,6 +3,7 @@ package dev.hmacd.token;
 import dev.hmacd.token.TokenException.Fault;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -13,32 +14,59 @@ import java.util.function.Consumer;
 public final class SessionTrial {
   private SessionTrial() {}
 
+  /// A trial on its thread.
+  ///
+  /// @param opened fails if the token opens no session
+  /// @param ended completed after the further trials and the close of the session
+  private record Running(CompletableFuture<Boolean> opened, CountDownLatch ended) {}
+
   /// Opens a logged-in session, and closes it.
   ///
   /// @param limit maximum wait
   /// @throws TokenException if the token does not open a session within the limit
   public static void run(Token token, Duration limit) throws TokenException {
-    run(token, limit, _ -> {});
+    awaitOpened(start(token, _ -> {}), limit);
   }
 
-  /// As [#run(Token, Duration)], with further trials in the session.
+  /// As [#run(Token, Duration)], with further trials in the session, which have a limit of their
+  /// own: a token that is slow in them has opened a session. After the limit, they continue on
+  /// their thread.
   ///
+  /// @param limit maximum wait for the session, and maximum wait for the trials
   /// @param trials must not throw
-  static void run(Token token, Duration limit, Consumer<TokenSession> trials)
+  /// @return whether the trials have ended within the limit
+  static boolean run(Token token, Duration limit, Consumer<TokenSession> trials)
       throws TokenException {
-    CompletableFuture<Boolean> trial = new CompletableFuture<>();
+    Running running = start(token, trials);
+    awaitOpened(running, limit);
+    try {
+      return running.ended().await(limit.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  private static Running start(Token token, Consumer<TokenSession> trials) {
+    var running = new Running(new CompletableFuture<>(), new CountDownLatch(1));
     Runnable open =
         () -> {
           try (TokenSession session = token.open()) {
+            running.opened().complete(true);
             trials.accept(session);
-            trial.complete(true);
           } catch (TokenException | RuntimeException | Error e) {
-            trial.completeExceptionally(e);
+            running.opened().completeExceptionally(e);
+          } finally {
+            running.ended().countDown();
           }
         };
     var _ = Thread.ofPlatform().name("hmacd-open").daemon().start(open);
+    return running;
+  }
+
+  private static void awaitOpened(Running running, Duration limit) throws TokenException {
     try {
-      var _ = trial.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+      var _ = running.opened().get(limit.toNanos(), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof TokenException failure) {
         throw failure;

@@ -145,7 +145,8 @@ public final class TokenPool implements AutoCloseable {
   }
 
   /// As [#start(Map)], but also tries the longest message with each token. Logs a warning if a
-  /// token does not take the message.
+  /// token does not take the message. The trial delays the start by at most the limit of a health
+  /// check for each token, and never fails it.
   ///
   /// @param longest null for no trial
   public void start(Map<String, DaemonKey> healthCheckKeys, @Nullable MessageLengthTrial longest)
@@ -163,11 +164,9 @@ public final class TokenPool implements AutoCloseable {
         DaemonKey key = healthCheckKeys.get(member.serial());
         open(
             member,
-            session -> {
-              if (key != null && longest != null) {
-                tryLongest(member, session, longest, key);
-              }
-            });
+            longest == null || key == null
+                ? null
+                : session -> tryLongest(member, session, longest, key));
         opened++;
       } catch (TokenException e) {
         failure = failure == null ? e : TokenException.decisive(failure, e);
@@ -186,15 +185,26 @@ public final class TokenPool implements AutoCloseable {
     members.forEach(member -> member.lanes.start());
   }
 
-  private void open(Member member, Consumer<TokenSession> trials) throws TokenException {
-    if (members.size() > 1) {
-      SessionTrial.run(member.token, member.limit, trials);
+  /// @param trials null for none
+  private void open(Member member, @Nullable Consumer<TokenSession> trials) throws TokenException {
+    boolean isOnly = members.size() == 1;
+    if (isOnly) {
+      member.lanes.open();
+    }
+    if (trials == null) {
+      if (!isOnly) {
+        SessionTrial.run(member.token, member.limit);
+      }
       return;
     }
-    member.lanes.open();
     try {
-      SessionTrial.run(member.token, member.limit, trials);
+      if (!SessionTrial.run(member.token, member.limit, trials)) {
+        logNotTried(member, "no answer within token.probe_timeout");
+      }
     } catch (TokenException e) {
+      if (!isOnly) {
+        throw e;
+      }
       // The session of the first lane is open: the token may have no further session.
       log.atDebug().setCause(e).log("Longest message not tried: no further session");
     }
@@ -215,7 +225,16 @@ public final class TokenPool implements AutoCloseable {
       log.atDebug()
           .setCause(e)
           .log("Longest message not tried; the health check reports the fault");
+    } catch (RuntimeException | Error e) {
+      logNotTried(member, String.valueOf(e));
     }
+  }
+
+  private static void logNotTried(Member member, String reason) {
+    log.atWarn()
+        .addKeyValue("token_serial", member.serial())
+        .addKeyValue("reason", reason)
+        .log("Longest message not tried");
   }
 
   /// Starts the health checks.

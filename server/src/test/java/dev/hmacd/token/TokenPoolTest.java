@@ -3,14 +3,18 @@ package dev.hmacd.token;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hmacd.key.DaemonKey;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.MacAlgorithm;
 import dev.hmacd.limit.Owner;
+import dev.hmacd.testing.LogWatch;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken.Call;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -19,7 +23,7 @@ import org.junit.jupiter.api.Test;
 final class TokenPoolTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 
-  /// Timeout of a health check on a busy machine. One test waits for all of it.
+  /// Timeout of a health check on a busy machine. Two tests wait for all of it.
   private static final Duration LIMIT = Duration.ofSeconds(5);
 
   private static final Owner GREEDY = Owner.of("issuer", "greedy");
@@ -107,6 +111,26 @@ final class TokenPoolTest {
       assertThat(second.circuit().isInService()).isTrue();
     }
     pool.close();
+  }
+
+  /// The token has opened a session: a slow token must not fail the start.
+  @Test
+  void hangingTrialOfTheLongestMessageDelaysTheStartOnly() throws TokenException {
+    DaemonKey probe;
+    try (TokenSession session = SoftHsm.shared().token().open()) {
+      probe = Provisioning.ensure(session, DaemonKey.Purpose.PROBE, Optional.empty());
+    }
+    try (LogWatch log = LogWatch.start();
+        pool;
+        FaultyToken.Gate gate = first.blocking(Call.SIGN)) {
+      pool.start(
+          Map.of(first.info().serial(), probe), new MessageLengthTrial("setting", 4096, 65_536));
+      gate.awaitEntered();
+      assertThat(first.circuit().isInService()).isTrue();
+      assertThat(second.circuit().isInService()).isTrue();
+      assertThat(log.lines("WARN Longest message not tried", "probe_timeout")).isNotEmpty();
+      assertThat(log.lines("A token does not open a session")).isEmpty();
+    }
   }
 
   @Test
