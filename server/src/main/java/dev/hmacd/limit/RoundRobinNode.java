@@ -7,8 +7,10 @@ import org.jspecify.annotations.Nullable;
 
 /// A node in the tree of a [DeficitRoundRobin].
 abstract sealed class RoundRobinNode<E> permits RoundRobinBranch, RoundRobinLeaf {
-  /// Maximum debt of a node, in costs. Bounds how long an owner waits after expensive elements.
-  static final int MAX_DEBT = 64;
+  /// Maximum debt of a node, in costs. Bounds how long an owner waits after expensive elements. Not
+  /// less than the cost of the most expensive element, the MAC of a message of 1 MiB: its owner
+  /// would have more than its share.
+  static final int MAX_DEBT = 256;
 
   private final @Nullable RoundRobinNode<E> parent;
   final String name;

@@ -117,6 +117,15 @@ final class DeficitRoundRobinTest {
     assertThat(costs.get("cheap")).isCloseTo(costs.get("expensive"), within(8));
   }
 
+  /// The cost of the longest message.
+  @Test
+  void mostExpensiveElementHasNoMoreThanItsShare() {
+    add(owner("expensive"), 256, 10);
+    add(owner("cheap"), 1, 2000);
+    Map<String, Integer> costs = served(1000, Owner::principal);
+    assertThat(costs.get("cheap")).isCloseTo(costs.get("expensive"), within(256));
+  }
+
   @Test
   void furtherCostCountsForTheTurnsOfItsOwner() {
     add("loads keys", 100);
