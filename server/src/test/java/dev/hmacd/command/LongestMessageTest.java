@@ -28,7 +28,11 @@ final class LongestMessageTest {
   private final Token token = hsm.token(module.file(), false);
 
   private LoopbackDaemon daemon() {
-    return LoopbackDaemon.on(hsm).module(module.file()).wrapping(_ -> token).allowingSocket();
+    return LoopbackDaemon.on(hsm)
+        .module(module.file())
+        .wrapping(_ -> token)
+        .token("probe_timeout: 5m") // The limit of the trial, also on a busy machine.
+        .allowingSocket();
   }
 
   private static String check(Path config) throws Exception {
