@@ -469,6 +469,8 @@ pub enum ErrorReason {
     Unspecified = 0,
     /// UNAUTHENTICATED: the connection has no principal. The client certificate names none, breaks another rule
     /// of the server, has expired, or is not trusted any more. Get another certificate, and reconnect.
+    /// If the connection had a principal before, the server closes it gracefully (GOAWAY) with this error: the
+    /// next call uses another connection, with the present certificate of the client.
     Unauthenticated = 1,
     /// PERMISSION_DENIED: no rule allows the caller this action on this key. A key that does not exist gives
     /// the same error. Ask an administrator for a rule (action, principal).
