@@ -372,9 +372,9 @@ func TestDeadlineEndsTheCallAndIsSent(t *testing.T) {
 			t.Parallel()
 			server := newBlocking()
 			key := newKey(t, hmacd.Config{Targets: []string{serve(t, server)}, Timeout: test.timeout})
+			begin := time.Now() // Before the caller's deadline starts.
 			ctx, cancel := context.WithTimeout(t.Context(), test.caller)
 			defer cancel()
-			begin := time.Now()
 			_, err := key.Generate(ctx, message)
 			got := expectError(t, err, hmacd.ReasonDeadlineExceeded)
 			if took := time.Since(begin); took < 2*time.Second {
