@@ -48,11 +48,11 @@ func run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	config := hmacd.ConfigFromEnv()
+	timeout := 5 * time.Second // Of each call of the load. The first call may be slower: it connects.
 	if millis, err := strconv.Atoi(os.Getenv("HMACD_LOAD_TIMEOUT_MS")); err == nil {
-		config.Timeout = time.Duration(millis) * time.Millisecond
+		timeout = time.Duration(millis) * time.Millisecond
 	}
-	client, err := hmacd.New(config)
+	client, err := hmacd.New(hmacd.ConfigFromEnv())
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,8 @@ func run(ctx context.Context, name string) error {
 		planned := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(planned))
 		calls.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
 			mac, err := key.Generate(ctx, message)
 			lock.Lock()
 			defer lock.Unlock()
