@@ -15,7 +15,7 @@ grpc:
   listen: 127.0.0.1:{port}
   tls: {{certificate: server.pem, private_key: server-key.pem, client_ca: client-ca.pem}}
   limits: {{{limits}}}
-token: {{module: '{module}', label: hmacd-dev, pin_file: pin{token}}}
+token: {{module: '{module}', label: hmacd-dev, pin_file: pin}}
 registry: {{path: registry.db}}
 arn: {{region: us-east-1, account: "000000000000"}}
 access:
@@ -29,7 +29,7 @@ access:
 class Daemon:
     """A daemon on a fixed port of the loopback address, so that it comes back at the same address."""
 
-    def __init__(self, binary, made, folder, module, limits="", token="", environment=None):
+    def __init__(self, binary, made, folder, module, limits=""):
         self._binary = binary
         self.folder = pathlib.Path(folder)
         shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock", "env", "*.log"))
@@ -37,9 +37,9 @@ class Daemon:
         self._replace("softhsm2.conf", str(made), str(self.folder))
         self.port = free_port()
         (self.folder / "hmacd.yaml").write_text(
-            CONFIGURATION.format(port=self.port, module=module, limits=limits, token=token)
+            CONFIGURATION.format(port=self.port, module=module, limits=limits)
         )
-        self._environment = dict(os.environ, SOFTHSM2_CONF=str(self.folder / "softhsm2.conf"), **(environment or {}))
+        self._environment = dict(os.environ, SOFTHSM2_CONF=str(self.folder / "softhsm2.conf"))
         self._process = None
 
     def _replace(self, name, old, new):

@@ -43,10 +43,10 @@ class World:
         self.clients.issue("client", self.certificate, self.key)
         self.daemons = []
 
-    def daemon(self, **settings):
-        """Starts one more daemon."""
+    def daemon(self, limits=""):
+        """Starts one more daemon. `limits` is the content of `grpc.limits`."""
         folder = self.folder / f"daemon-{len(self.daemons)}"
-        daemon = Daemon(self._binary, self._made, folder, self._module, **settings)
+        daemon = Daemon(self._binary, self._made, folder, self._module, limits)
         self.authority.issue("server", daemon.file("server.pem"), daemon.file("server-key.pem"))
         bundle(daemon.file("client-ca.pem"), self.clients)
         self.daemons.append(daemon)
@@ -69,17 +69,20 @@ class Callers:
 
     def __init__(self, commands, key, environment, seconds):
         self._seconds = seconds
-        self._processes = {
-            name: subprocess.Popen(
-                [*command, key], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True,
-            )
-            for name, command in commands.items()
-        }  # fmt: skip
-        for name, process in self._processes.items():
-            if process.stdout.readline() != "ready\n":
-                self.kill()
-                raise RuntimeError(f"the caller {name} did not start: {process.stderr.read()[-1000:]}")
+        self._processes = {}
+        try:
+            for name, command in commands.items():
+                self._processes[name] = subprocess.Popen(
+                    [*command, key], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, text=True,
+                )  # fmt: skip
+            for name, process in self._processes.items():
+                if process.stdout.readline() != "ready\n":
+                    self.kill()
+                    raise RuntimeError(f"the caller {name} did not start: {process.stderr.read()[-1000:]}")
+        except OSError:
+            self.kill()
+            raise
 
     def kill(self):
         for process in self._processes.values():
@@ -246,7 +249,7 @@ def main():
             continue
         try:
             results = run(event, commands, key, (binary, made, module), os.path.join(scratch, event.__name__))
-        except (RuntimeError, subprocess.TimeoutExpired) as e:
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as e:
             print(f"| {event.__name__} | all | | FAILED: {e} | | | | **no** |", flush=True)
             failures += 1
             continue
