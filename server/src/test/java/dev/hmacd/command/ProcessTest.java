@@ -164,9 +164,7 @@ final class ProcessTest {
     assertThat(second.output()).contains("another daemon uses the registry");
     Result init = daemon.run("init");
     assertThat(init.exitCode()).as(init.output()).isEqualTo(TEMPORARY);
-    try (Caller newcomer = daemon.newCaller()) {
-      assertThat(newcomer.generateMac(key, "hello")).hasSize(32);
-    }
+    assertThat(daemon.newCaller().generateMac(key, "hello")).hasSize(32);
   }
 
   @Test
@@ -177,11 +175,10 @@ final class ProcessTest {
     assertThat(daemon.stop()).isZero();
     assertThat(daemon.folder().resolve("hmacd.sock")).doesNotExist();
     daemon.serve();
-    try (Caller newcomer = daemon.newCaller()) {
-      assertThat(newcomer.keys().listKeys(ListKeysRequest.getDefaultInstance()).getKeysList())
-          .extracting(KeyListEntry::getKeyId)
-          .containsExactly(key);
-    }
+    assertThat(
+            daemon.newCaller().keys().listKeys(ListKeysRequest.getDefaultInstance()).getKeysList())
+        .extracting(KeyListEntry::getKeyId)
+        .containsExactly(key);
   }
 
   @Test

@@ -36,6 +36,7 @@ public final class ChildDaemon implements AutoCloseable {
   private List<String> jvm = StartCache.without();
   private int started;
   private @Nullable Process process;
+  private final List<Caller> callers = new ArrayList<>();
   private @Nullable Caller caller;
 
   private ChildDaemon(Path folder) {
@@ -243,10 +244,7 @@ public final class ChildDaemon implements AutoCloseable {
     Process running = process();
     running.destroyForcibly();
     await(running);
-    if (caller != null) {
-      caller.close();
-      caller = null;
-    }
+    closeCallers();
   }
 
   /// Sends SIGTERM, and returns the exit code.
@@ -278,7 +276,16 @@ public final class ChildDaemon implements AutoCloseable {
 
   /// As [#caller()], on a new connection.
   public Caller newCaller() {
-    return Caller.unix(folder.resolve("hmacd.sock"));
+    Caller fresh = Caller.unix(folder.resolve("hmacd.sock"));
+    callers.add(fresh);
+    return fresh;
+  }
+
+  /// Closes all callers. An open channel that becomes garbage logs an error, during any later test.
+  private void closeCallers() {
+    callers.forEach(Caller::close);
+    callers.clear();
+    caller = null;
   }
 
   /// The registry, opened from this process, also while a daemon runs.
@@ -341,6 +348,7 @@ public final class ChildDaemon implements AutoCloseable {
     if (process != null) {
       kill();
     }
+    closeCallers();
     try (var files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
