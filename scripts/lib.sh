@@ -315,7 +315,7 @@ build() {
   need mvn=maven pkcs11-tool=opensc softhsm2-util=softhsm2 openssl=openssl
   ! built || return 0
   step "Building hmacd and hmacctl (the first build takes minutes: Maven downloads libraries)"
-  maven -q package -DskipTests
+  maven -q package -pl server,client/hmacctl -am -DskipTests
   finish_build
 }
 
@@ -327,6 +327,7 @@ finish_build() {
     rm -f "$home"/lib/*.aot
   done
   train || warn "no AOT cache, see above: hmacd works, but starts more slowly"
+  mkdir -p "$root/target"
   fingerprint >"$root/target/built"
 }
 
