@@ -178,7 +178,8 @@ public final class Daemon implements AutoCloseable {
   /// @throws StartException with the remedy for an operator, of the first failure alone;
   ///   [StartCheck] finds the others
   public void start(Provision provision) throws StartException {
-    warnOfFileDescriptorShortage();
+    FileDescriptorDemand.of(config).shortage(FileDescriptors.max()).ifPresent(Daemon::warnOf);
+    HeapDemand.of(config).shortage(HeapDemand.maxMib()).ifPresent(Daemon::warnOf);
     try {
       StartException.convert(() -> open(provision));
     } catch (StartException | RuntimeException | Error e) {
@@ -227,16 +228,12 @@ public final class Daemon implements AutoCloseable {
     }
   }
 
-  private void warnOfFileDescriptorShortage() {
-    FileDescriptorDemand.of(config)
-        .shortage(FileDescriptors.max())
-        .ifPresent(
-            shortage ->
-                log.atWarn()
-                    .addKeyValue("limit", shortage.limit())
-                    .addKeyValue("needed", shortage.needed())
-                    .addKeyValue("remedy", shortage.remedy())
-                    .log(FileDescriptorDemand.TOO_LOW));
+  private static void warnOf(Shortage shortage) {
+    log.atWarn()
+        .addKeyValue("limit", shortage.limit())
+        .addKeyValue("needed", shortage.needed())
+        .addKeyValue("remedy", shortage.remedy())
+        .log(shortage.problem());
   }
 
   /// Closes all parts after a failed start. A failure to close is a suppressed exception of the

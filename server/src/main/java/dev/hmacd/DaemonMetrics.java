@@ -100,6 +100,11 @@ final class DaemonMetrics {
     gauges.gauge("hmacd_sessions_open", "Open PKCS#11 sessions with the token.", lanes::sessions);
     gauges.gauge("hmacd_token_queue", "Operations that wait for a lane.", lanes::waiting);
     gauges.gauge(
+        "hmacd_token_queue_places",
+        "Places of token.queue in use: one for each waiting operation, for a MAC one for each 4 KiB"
+            + " of its message.",
+        lanes::places);
+    gauges.gauge(
         "hmacd_token_healthy",
         "1 if the last health check computed the correct MAC.",
         () -> probe.isHealthy() ? 1 : 0);

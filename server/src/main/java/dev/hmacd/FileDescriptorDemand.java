@@ -76,16 +76,6 @@ public final class FileDescriptorDemand {
     return needed;
   }
 
-  /// A limit that is too low.
-  ///
-  /// @param limit the limit of file descriptors
-  /// @param needed the number that the configured bounds need
-  public record Shortage(long limit, long needed, String remedy) {
-    public String text() {
-      return TOO_LOW + ": limit " + limit + ", needed " + needed + "; " + remedy;
-    }
-  }
-
   /// Compares this demand with the limit of the process.
   ///
   /// @param limit the limit of file descriptors; empty if it is unknown
@@ -101,8 +91,9 @@ public final class FileDescriptorDemand {
             .orElseThrow();
     return Optional.of(
         new Shortage(
-            limit.getAsLong(),
-            needed,
+            TOO_LOW,
+            Long.toString(limit.getAsLong()),
+            Long.toString(needed),
             "raise LimitNOFILE= of the systemd unit (elsewhere ulimit -Hn), or lower " + largest));
   }
 }

@@ -2,6 +2,8 @@ package dev.hmacd.command;
 
 import dev.hmacd.ExitCode;
 import dev.hmacd.FileDescriptorDemand;
+import dev.hmacd.HeapDemand;
+import dev.hmacd.Shortage;
 import dev.hmacd.StartCheck;
 import dev.hmacd.StartCheck.Candidate;
 import dev.hmacd.StartCheck.Opened;
@@ -25,8 +27,8 @@ final class CheckCommand implements Command {
 
   @Override
   public String description() {
-    return "Tests whether hmacd serve starts: the configuration, the limit of file descriptors, the"
-        + " TLS files, each token, the registry, and each address and socket path. Prints a table"
+    return "Tests whether hmacd serve starts: the configuration, the limits of file descriptors and"
+        + " heap, the TLS files, each token, the registry, and each address and socket path. Prints a table"
         + " of the results, and exits with the status of a failed start. If a start would"
         + " succeed, tests the tokens with trial keys, too. The daemon must not run.";
   }
@@ -50,6 +52,7 @@ final class CheckCommand implements Command {
       list.warned("access", "no rules: no caller has any permission; add rules to access");
     }
     fileDescriptors(config);
+    heap(config);
     List<Candidate> found = new TokenSetup(config, list).find();
     found.forEach(this::token);
     List<Opened> opened = new StartCheck(config, found, list, Clock.systemUTC()).run();
@@ -70,17 +73,23 @@ final class CheckCommand implements Command {
   private void fileDescriptors(Config config) {
     OptionalLong limit = FileDescriptors.max();
     var demand = FileDescriptorDemand.of(config);
-    demand
-        .shortage(limit)
-        .ifPresentOrElse(
-            shortage -> list.warned("file descriptors", shortage.text()),
-            () ->
-                list.passed(
-                    "file descriptors",
-                    "limit "
-                        + (limit.isPresent() ? Long.toString(limit.getAsLong()) : "unknown")
-                        + ", the configured bounds need "
-                        + demand.needed()));
+    compare(
+        "file descriptors",
+        demand.shortage(limit),
+        limit.isPresent() ? Long.toString(limit.getAsLong()) : "unknown",
+        Long.toString(demand.needed()));
+  }
+
+  private void heap(Config config) {
+    var demand = HeapDemand.of(config);
+    long limit = HeapDemand.maxMib();
+    compare("heap", demand.shortage(limit), limit + " MiB", demand.neededMib() + " MiB");
+  }
+
+  private void compare(String name, Optional<Shortage> shortage, String limit, String needed) {
+    shortage.ifPresentOrElse(
+        found -> list.warned(name, found.text()),
+        () -> list.passed(name, "limit " + limit + ", the configured bounds need " + needed));
   }
 
   /// Compares the properties of a token with the configuration.

@@ -241,6 +241,11 @@ public final class Lanes implements AutoCloseable {
     return queue.size();
   }
 
+  /// Number of places of the queue in use.
+  public int places() {
+    return queue.places();
+  }
+
   /// The configured number of lanes.
   public int size() {
     return settings.count();

@@ -20,7 +20,7 @@ public record SignRequest(
     @SuppressWarnings("ArrayRecordComponent") byte[] message,
     long deadlineNanos) {
   /// Length of a piece of a message, in bytes.
-  private static final int PIECE_BYTES = 4096;
+  public static final int PIECE_BYTES = 4096;
 
   /// Number of pieces of a message, 1 or more. The unit of the memory and of the token's time that
   /// a message needs.

@@ -275,6 +275,13 @@ final class WorkQueue {
     }
   }
 
+  /// Number of places in use, without health checks.
+  int places() {
+    synchronized (lock) {
+      return waiting.places();
+    }
+  }
+
   /// Refuses new jobs from now on, and wakes the idle lanes.
   void stop() {
     List<IdleLanes.Waiter> woken = new ArrayList<>();

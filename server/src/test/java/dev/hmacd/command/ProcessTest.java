@@ -57,6 +57,16 @@ final class ProcessTest {
     assertThat(probeObjects()).isEqualTo(1);
   }
 
+  @Test
+  void heapTooSmallForTheBoundsIsReported() {
+    daemon.configure("queue: 1000000");
+    init();
+    String text = "Heap too small for the configured bounds";
+    assertThat(daemon.run("check").output()).contains("heap", text, "lower token.queue");
+    daemon.serve();
+    assertThat(daemon.output()).contains(text);
+  }
+
   private long probeObjects() {
     return daemon.hsm().list().lines().filter(line -> line.contains("hmacd/own/probe")).count();
   }

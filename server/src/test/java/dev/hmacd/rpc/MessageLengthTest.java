@@ -161,6 +161,7 @@ final class MessageLengthTest {
         accepted.add(begin(admin, key));
         accepted.add(begin(admin, key));
         Eventually.holds("two messages wait", () -> daemon.metric("hmacd_token_queue") == 2);
+        assertThat(daemon.metric("hmacd_token_queue_places")).isEqualTo(32);
         for (int bytes : new int[] {DEFAULT, 1}) {
           assertThatThrownBy(() -> admin.generateMac(key, message(bytes), ALGORITHM))
               .satisfies(failsWith(Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY"));

@@ -204,7 +204,7 @@ public final class ChildDaemon implements AutoCloseable {
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
-                "-Xmx128m",
+                "-Xmx384m",
                 // A killed process does not delete its temporary files.
                 "-Djava.io.tmpdir=" + folder,
                 "--add-exports=jdk.crypto.cryptoki/sun.security.pkcs11.wrapper=ALL-UNNAMED",
