@@ -16,7 +16,7 @@ const closeTimeout = 5 * time.Second
 
 var errClosing = errors.New("the client is closed")
 
-// Client makes calls of hmacd. It is safe for concurrent use: create one, and share it. It is also a
+// Client calls hmacd daemons. It is safe for concurrent use: create one, and share it. It is also a
 // [grpc.ClientConnInterface], with the same deadlines, retries and errors, for all stubs of package
 // hmacdv1:
 //
@@ -43,8 +43,8 @@ type Client struct {
 var _ grpc.ClientConnInterface = (*Client)(nil)
 
 // New checks the settings and reads the PEM files. It does not connect. The error is an [*Error] with
-// the reason INVALID_ARGUMENT; its text has the name and the value of the setting. [Client.Close] is
-// necessary.
+// the reason INVALID_ARGUMENT. Its text has the name and the value of the setting. Call
+// [Client.Close] after the last call.
 func New(config Config) (*Client, error) {
 	return newClient(config, net.DefaultResolver.LookupHost)
 }

@@ -18,8 +18,8 @@ type Config struct {
 	Timeout time.Duration
 	// AttemptTimeout limits one attempt while another target is usable. Default: 1 s.
 	AttemptTimeout time.Duration
-	// MaxMessageBytes is the size of the longest message that is sent. The daemon's own limit is the
-	// authority. Default: 65536.
+	// MaxMessageBytes is the maximum length of a message in bytes. The daemon has its own maximum.
+	// Default: 65536.
 	MaxMessageBytes int
 	// FileInterval is the period of the check of the PEM files, 1 s to 5 s. Default: 2 s.
 	FileInterval time.Duration

@@ -11,10 +11,10 @@
 //	mac, err := key.Generate(ctx, message)
 //
 // [Key.Verify] has three outcomes. Without an error, the MAC is right. With [ErrInvalidMAC], the MAC
-// is wrong. Any other error is no verdict: do not treat it as a wrong MAC, and not as a right one.
+// is wrong. Any other error is no verdict: do not treat it as a wrong MAC or as a right MAC.
 //
-// Each call has a deadline, is repeated on another daemon where that is safe, and has CRC32C
-// checksums in both directions. client/BEHAVIOR.md of the repository has the rules.
+// Each call has a deadline, and CRC32C checksums in both directions. The client retries a call on
+// another daemon if a retry is safe. client/BEHAVIOR.md of the repository has the rules.
 package hmacd
 
 const version = "0.1.0"

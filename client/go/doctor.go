@@ -13,10 +13,10 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Doctor examines each target now, with new connections, and returns one line for each, in the order
-// of [Config.Targets]. A line starts with "ok: ", or with "failed: " and has the first check that
+// Doctor checks each target with new connections, and returns one line for each target, in the order
+// of [Config.Targets]. A line starts with "ok: " or "failed: ". A failed line has the first check that
 // failed: files, name, connection, TLS, client certificate, or health status. Doctor makes no MAC. It
-// ends at the deadline of a call.
+// ends after [Config.Timeout], or at an earlier deadline of ctx.
 func (c *Client) Doctor(ctx context.Context) []string {
 	lines := make([]string, len(c.targets))
 	if !c.gate.enter() {

@@ -20,8 +20,8 @@ var (
 	ErrDeadlineExceeded = errors.New("hmacd: the deadline passed")
 )
 
-// NoVerdict returns whether err is or wraps an error of this package that is no verdict about a MAC,
-// for example an outage. Answer it with 503, not with 401.
+// NoVerdict returns whether err is, or wraps, an [*Error] that is no verdict about a MAC, for
+// example after an outage. A server answers such an error with 503, not with 401.
 func NoVerdict(err error) bool {
 	var failed *Error
 	return errors.As(err, &failed) && failed.Reason != ReasonKMSInvalidMAC
@@ -35,13 +35,13 @@ type Error struct {
 	Text string
 	// Retryable is whether the same call may succeed later.
 	Retryable bool
-	// MayHaveRun is whether the daemon may have executed the call. It is false only if certain.
+	// MayHaveRun is false only if the daemon certainly has not executed the call.
 	MayHaveRun bool
 	// Target is the target of the last attempt. It is empty if there was none.
 	Target string
 	// Attempts is the number of attempts, 0 or more.
 	Attempts int
-	// RequestID is the daemon's id of the last answer. It is empty if there was none.
+	// RequestID is the request id of the last answer. It is empty if there was none.
 	RequestID string
 
 	cause error
@@ -77,13 +77,12 @@ func (e *Error) Is(target error) bool {
 // Unwrap returns the [*MessageTooLongError], or the error of the context that ended the call.
 func (e *Error) Unwrap() error { return e.cause }
 
-// MessageTooLongError has the sizes of a message that is too long. Find it with errors.As.
+// MessageTooLongError has the maximum length and the length of a message that is too long, or with
+// REQUEST_TOO_LONG those of the request. Find it with errors.As.
 type MessageTooLongError struct {
-	// Limit is the longest message, in bytes, or with REQUEST_TOO_LONG the longest request. It is 0 if
-	// the daemon did not say it.
+	// Limit is the maximum length in bytes. It is 0 if the daemon did not report it.
 	Limit int
-	// Size is the size of the message, in bytes, or with REQUEST_TOO_LONG that of the request. It is 0
-	// if the daemon did not say it.
+	// Size is the length in bytes. It is 0 if the daemon did not report it.
 	Size int
 }
 

@@ -35,7 +35,7 @@ func (c *Client) OpenKey(ctx context.Context, name string) (*Key, error) {
 // Algorithm returns the algorithm of the key.
 func (k *Key) Algorithm() Algorithm { return k.algorithm }
 
-// ARN returns the key's ARN of the last answer. It is empty before the first.
+// ARN returns the ARN of the key in the last answer. It is empty before the first answer.
 func (k *Key) ARN() string {
 	if arn := k.arn.Load(); arn != nil {
 		return *arn
@@ -43,10 +43,10 @@ func (k *Key) ARN() string {
 	return ""
 }
 
-// MaxMessageBytes returns the size of the longest message that the client sends.
+// MaxMessageBytes returns [Config.MaxMessageBytes] of the client.
 func (k *Key) MaxMessageBytes() int { return k.client.config.MaxMessageBytes }
 
-// Generate returns the MAC of a message of 1 byte to [Config.MaxMessageBytes]. The MAC has
+// Generate returns the MAC of a message of 1 to [Config.MaxMessageBytes] bytes. The MAC has
 // [Algorithm.Size] bytes. The error is an [*Error].
 func (k *Key) Generate(ctx context.Context, message []byte) ([]byte, error) {
 	if err := k.check(message); err != nil {

@@ -6,8 +6,8 @@
 //
 // It does not change the registered signing methods of golang-jwt.
 //
-// An outage is an error of [hmacd.NoVerdict], and matches [jwt.ErrTokenUnverifiable]. It never
-// matches [jwt.ErrTokenSignatureInvalid].
+// The error of an outage matches [jwt.ErrTokenUnverifiable], and [hmacd.NoVerdict] returns true for
+// it. It never matches [jwt.ErrTokenSignatureInvalid].
 package hmacdjwt
 
 import (

@@ -52,8 +52,8 @@ func (m *SigningMethod) Sign(signed string, key any) ([]byte, error) {
 	return bound.key.Generate(bound.ctx, []byte(signed))
 }
 
-// Verify returns the verdict of [Keyfunc]. It refuses all other keys: an outage in this method would
-// be a bad signature for Parse.
+// Verify returns the verdict of [Keyfunc]. It refuses all other keys, because Parse would report an
+// outage in this method as a bad signature.
 func (m *SigningMethod) Verify(signed string, signature []byte, key any) error {
 	v, isVerdict := key.(verdict)
 	if !isVerdict {

@@ -1,4 +1,4 @@
-// Package hmacdotel reports the calls of hmacd to OpenTelemetry: one span and one duration for each.
+// Package hmacdotel reports calls of hmacd to OpenTelemetry: one span and one duration for each call.
 //
 //	observer, err := hmacdotel.New(otel.GetTracerProvider(), otel.GetMeterProvider())
 //	config.Observer = observer

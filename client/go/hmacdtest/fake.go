@@ -1,5 +1,5 @@
 // Package hmacdtest has a fake of hmacd for tests. The fake serves MacService and DescribeKey in the
-// process of the test, with real HMAC. The client in front of it is the real one.
+// process of the test, with real HMAC. The test uses the real client.
 //
 //	fake := hmacdtest.Start(t, map[string]hmacdtest.Key{
 //		"alias/orders": {Algorithm: hmacd.HMACSHA256, Secret: secret},
@@ -39,8 +39,8 @@ type Fake struct {
 	server *grpc.Server
 }
 
-// New returns a fake that serves nothing until [Fake.Register]. Names of keys are those that the
-// client gives.
+// New returns a fake that serves nothing until [Fake.Register]. The map has the keys by the names
+// that the client uses.
 func New(keys map[string]Key) *Fake { return &Fake{keys: keys} }
 
 // Start serves a new fake on a Unix socket until the end of the test.
@@ -109,7 +109,7 @@ func (f *Fake) Restart(t testing.TB) {
 	go server.Serve(listener)
 }
 
-// Next gives the fault to the next n MAC calls that have none yet.
+// Next gives the fault to the next n attempts of MAC calls that have no fault yet.
 func (f *Fake) Next(n int, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +118,7 @@ func (f *Fake) Next(n int, fault Fault) {
 	}
 }
 
-// Calls returns the number of MAC calls that the fake received.
+// Calls returns the number of attempts of MAC calls that the fake received.
 func (f *Fake) Calls() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,16 +11,16 @@ import (
 	hmacd "hmacd.dev/client/go"
 )
 
-// Fault is a fault of one MAC call. The zero value is none.
+// Fault is a fault of one attempt of a MAC call. The zero value is no fault.
 type Fault struct {
 	before  func(context.Context) error // runs instead of the call if it fails
 	damages bool                        // the CRC32C of the answer
 }
 
-// Fail fails the call with a reason of the daemon, for example [hmacd.ReasonTokenUnavailable].
+// Fail fails the attempt with a reason of the daemon, for example [hmacd.ReasonTokenUnavailable].
 func Fail(reason hmacd.Reason) Fault { return FailWith(refusal(reason)) }
 
-// FailWith fails the call with an error of gRPC, for example one without a reason.
+// FailWith fails the attempt with an error of gRPC, for example one without a reason.
 func FailWith(err error) Fault {
 	return Fault{before: func(context.Context) error { return err }}
 }
@@ -47,7 +47,8 @@ func await[T any](ctx context.Context, released <-chan T) error {
 	}
 }
 
-// DamagedCRC32C damages the checksum of the MAC, and for VerifyMac the check of the message.
+// DamagedCRC32C damages the checksum of the MAC. For VerifyMac, it damages the field
+// verified_message_crc32c.
 func DamagedCRC32C() Fault { return Fault{damages: true} }
 
 func (f Fault) apply(ctx context.Context) error {

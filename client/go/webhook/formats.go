@@ -137,7 +137,7 @@ func (standard) read(h http.Header) (s stamp, macs [][]byte, err error) {
 	return s, macs, nil
 }
 
-// check refuses a dot in the id: the same signature would fit another id, time stamp and body.
+// check refuses a dot in the id: the same signature would fit another id, timestamp and body.
 func (standard) check(s stamp) error {
 	if s.id == "" || strings.ContainsAny(s.id, ". \r\n") {
 		return errors.New("webhook-id is empty, or has a dot or a space")

@@ -10,11 +10,12 @@ import (
 )
 
 // Middleware returns a middleware that verifies each request before the handler. The handler can read
-// the body again. It panics if there is no key, or a key has another algorithm than HMAC_SHA_256.
+// the body again. Middleware panics if there is no key, or a key has another algorithm than
+// HMAC_SHA_256.
 //
-// The answers of the middleware are 401 for a wrong or missing signature, 413 for a body that is
-// longer than hmacd's limit, 400 for a body that is not readable or empty, and 503 without a verdict,
-// so that the sender sends the webhook again.
+// The middleware answers 401 for a wrong or missing signature, 413 for a body that is too long, and
+// 400 for a body that is empty or not readable. Without a verdict, it answers 503. The sender then
+// sends the webhook again.
 func Middleware(scheme Scheme, keys ...*hmacd.Key) func(http.Handler) http.Handler {
 	if err := checkKeys(keys...); err != nil {
 		panic("webhook: " + err.Error())

@@ -1,8 +1,8 @@
 // Package webhook signs and verifies webhooks with keys of hmacd, in the formats of GitHub, Stripe,
 // Slack and Standard Webhooks. All of them use HMAC_SHA_256.
 //
-// hmacd's limit applies to the signed content, which is the body with a prefix of the format:
-// [hmacd.Config.MaxMessageBytes], normally 65536 bytes.
+// The signed content is the body with a prefix of the format. It has at most
+// [hmacd.Config.MaxMessageBytes] bytes, 65536 by default.
 package webhook
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// tolerance is the largest difference to a time stamp, in both directions.
+	// tolerance is the largest difference to a timestamp, in both directions.
 	tolerance = 300 * time.Second
 	// maxSignatures limits the calls for one webhook. A sender has two signatures while it changes its
 	// secret.
@@ -29,7 +29,7 @@ type Scheme struct{ format format }
 
 // The formats.
 var (
-	// GitHub has X-Hub-Signature-256. It has no time stamp, and thus no protection against replay.
+	// GitHub has X-Hub-Signature-256. It has no timestamp, and thus no protection against replay.
 	GitHub = Scheme{github{}}
 	// Stripe has Stripe-Signature.
 	Stripe = Scheme{stripe{}}
@@ -43,9 +43,9 @@ var (
 type Message struct {
 	// Body is the body of the request, byte for byte as it is sent.
 	Body []byte
-	// ID identifies the webhook. Only Standard has one: required there, without a dot.
+	// ID identifies the webhook. Only Standard has an id. It is required there, without a dot or space.
 	ID string
-	// Time is the time stamp. The zero value means now. GitHub has none.
+	// Time is the timestamp. The zero value means now. GitHub has no timestamp.
 	Time time.Time
 }
 
@@ -86,10 +86,10 @@ func (s Scheme) Sign(ctx context.Context, key *hmacd.Key, m Message) (http.Heade
 	return header, nil
 }
 
-// Verify returns nil if one of the keys has made one of the signatures, and the time stamp is at most
-// 300 s old or early. The error matches [hmacd.ErrInvalidMAC] if a header is missing or malformed,
-// the time stamp is out of tolerance, or no key has made a signature. If no key matches, and there is
-// no verdict for one of them, the error is that of the call. All errors are [*hmacd.Error].
+// Verify returns nil if one of the keys has made one of the signatures, and the timestamp is at most
+// 300 s in the past or in the future. The error matches [hmacd.ErrInvalidMAC] if a header is missing
+// or malformed, the timestamp is out of tolerance, or no key has made a signature. If a call gave no
+// verdict and no key matches, the error is that of this call. All errors are [*hmacd.Error].
 func (s Scheme) Verify(ctx context.Context, header http.Header, body []byte, keys ...*hmacd.Key) error {
 	return s.verifyAt(ctx, time.Now(), header, body, keys)
 }
@@ -149,7 +149,7 @@ func checkKeys(keys ...*hmacd.Key) error {
 	return nil
 }
 
-// checkTime accepts the empty text of a format without a time stamp.
+// checkTime accepts the empty text of a format without a timestamp.
 func checkTime(now time.Time, text string) error {
 	if text == "" {
 		return nil
