@@ -45,10 +45,10 @@ class BaseClient:
         :param targets: 1 to 16 daemons, each `host:port` or `unix:/absolute/path`
         :param ca: path of the authorities of the daemons; required for `host:port`
         :param certificate: path of the client certificate; required for `host:port`
-        :param private_key: path of its key, PKCS#8, PKCS#1 or SEC1; required for `host:port`
+        :param private_key: path of its key (PKCS#8, PKCS#1 or SEC1); required for `host:port`
         :param timeout: deadline of a call, in seconds
         :param attempt_timeout: limit of one attempt while another target is usable, in seconds
-        :param max_message_bytes: the longest message that is sent
+        :param max_message_bytes: maximum length of a message; the daemon has its own maximum
         :param file_interval: period of the check of the PEM files, 1 to 5 seconds
         :param tracer: gets a span of each call
         :param meter: gets the histogram `rpc.client.duration`
@@ -91,8 +91,9 @@ class BaseClient:
     def from_env(cls, **settings: Any) -> Self:
         """A client with the targets and files in HMACD_TARGET, HMACD_CA, HMACD_CERT and HMACD_KEY.
 
-        HMACD_TARGET has targets separated by commas. Other settings, and settings that replace
-        those of the environment, are arguments as of the constructor.
+        HMACD_TARGET has targets separated by commas.
+
+        :param settings: arguments of the constructor; they replace those of the environment
         """
         return cls(**from_environment(os.environ) | settings)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 
 class HmacdError(Exception):
-    """A call failed. The class itself stands for every failure without a class of its own.
+    """A call failed. Errors without a subclass of their own have this class.
 
     `reason` is the name of an `ErrorReason` of the daemon without its prefix, or a local reason:
     CONNECTION_FAILED, TLS_FAILED, DEADLINE_EXCEEDED, CANCELLED, CLOSED, MESSAGE_TOO_LONG or
-    INVALID_ARGUMENT. An answer that is not a daemon's has the name of its gRPC status code.
+    INVALID_ARGUMENT. An answer without a reason of hmacd has the name of its gRPC status code.
 
     Only `InvalidMac` means that a MAC is wrong. The error can be pickled.
     """
@@ -30,7 +30,7 @@ class HmacdError(Exception):
         :param reason: why the call failed
         :param what: what is wrong, one line, without secrets
         :param retryable: whether the same call may succeed later
-        :param may_have_run: whether a daemon may have executed the call; false only if certain
+        :param may_have_run: false only if the daemon certainly has not executed the call
         :param target: the target of the last attempt; empty if there was none
         :param attempts: the number of attempts, 0 or more
         :param request_id: the request id of the last answer; empty if there was none
@@ -63,7 +63,7 @@ class InvalidMac(HmacdError):
 
 
 class MessageTooLong(HmacdError):
-    """The message is longer than the limit, in bytes. Sign a hash of the message instead."""
+    """The message has `size` bytes, more than `limit`. A number that is not known is 0."""
 
     def __init__(self, reason: str, what: str, *, limit: int, size: int, **fields: Any) -> None:
         super().__init__(reason, what, **fields)
@@ -72,7 +72,7 @@ class MessageTooLong(HmacdError):
 
 
 class TlsFailed(HmacdError):
-    """No TLS connection: the text has the cause."""
+    """TLS with the daemon failed. The text has the cause."""
 
 
 class Closed(HmacdError):
@@ -80,4 +80,4 @@ class Closed(HmacdError):
 
 
 class DeadlineExceeded(HmacdError):
-    """The deadline passed without an answer, or before the daemon had one."""
+    """The deadline of the call, or the limit of the daemon, passed before the answer."""

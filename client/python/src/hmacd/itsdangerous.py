@@ -21,7 +21,7 @@ _NO_SECRET = b""  # itsdangerous requires one. The key in the HSM is the only se
 
 
 def signer(key: Key, salt: str) -> TimestampSigner:
-    """A signer of byte strings with a time stamp.
+    """A signer of byte strings with a timestamp.
 
     :param salt: the purpose: a value that was signed with another salt is refused
     """
@@ -29,7 +29,7 @@ def signer(key: Key, salt: str) -> TimestampSigner:
 
 
 def serializer(key: Key, salt: str) -> URLSafeTimedSerializer:
-    """A serializer of JSON values for URLs and cookies, with a time stamp.
+    """A serializer of JSON values for URLs and cookies, with a timestamp.
 
     :param salt: the purpose: a value that was signed with another salt is refused
     """

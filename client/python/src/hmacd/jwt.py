@@ -4,7 +4,7 @@
     token = tokens.encode({"sub": "4711", "exp": ...}, kid="2026-01")
     claims = tokens.decode(token)
 
-PyJWT's own functions, and secrets of other code in the process, are not changed.
+The module does not change PyJWT for other code in the process.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class Tokens:
     ) -> dict[str, Any]:
         """Verifies a token, and returns its claims. The arguments are those of `jwt.decode`.
 
-        :raises ValueError: if `options` switches the verification of the signature off
+        :raises ValueError: if `options` disables the verification of the signature
         :raises jwt.InvalidSignatureError: if the signature is wrong
-        :raises jwt.InvalidTokenError: if the token is refused; without a call for an unknown `kid`
-            or another algorithm than that of the key
-        :raises HmacdError: if there is no verdict: never an error of PyJWT
+        :raises jwt.InvalidTokenError: if the token is refused; for an unknown `kid`, or another
+            algorithm than that of the key, there is no call
+        :raises HmacdError: if there is no verdict; it is not an error of PyJWT
         """
         if options and options.get("verify_signature", True) is not True:
             raise ValueError("options: verify_signature cannot be switched off")

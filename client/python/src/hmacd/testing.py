@@ -77,7 +77,7 @@ class Fake:
     def __init__(
         self, keys: Mapping[str, bytes], credentials: grpc.ServerCredentials | None = None
     ) -> None:
-        """Starts to serve.
+        """Starts the server.
 
         :param keys: the key under each name; every algorithm can be used with it
         :param credentials: serves on a port of 127.0.0.1 with TLS, instead of a Unix socket
@@ -125,7 +125,7 @@ class Fake:
 
     @property
     def cancelled(self) -> int:
-        """The number of late answers whose caller did not wait for them."""
+        """The number of attempts that ended at the client before a late answer."""
         return self._cancelled
 
     def fail(
@@ -155,7 +155,7 @@ class Fake:
         self._add([_Order(delay=threading.TIMEOUT_MAX)] * times)
 
     def close(self) -> None:
-        """Stops to serve, also in the middle of attempts. May be called again."""
+        """Stops the server, also during attempts. May be called again."""
         self._ended.set()
         self._server.stop(None).wait()
         self._folder.cleanup()

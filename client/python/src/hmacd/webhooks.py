@@ -46,7 +46,7 @@ class _Delivery:
 
 
 class Scheme(ABC):
-    """A format of signed webhooks. The names of headers have no case."""
+    """A format of signed webhooks. Names of headers are case-insensitive."""
 
     def verify(
         self, body: Text, headers: Mapping[str, str], *keys: Key, now: float | None = None
@@ -54,9 +54,9 @@ class Scheme(ABC):
         """Returns if a signature is right under one of the keys.
 
         :param now: seconds since 1970, for tests
-        :raises InvalidMac: if no signature is right, a header is missing or malformed, or the time
-            stamp differs from `now` by more than 300 seconds
-        :raises HmacdError: any other class: a key has no verdict, and no other key matches
+        :raises InvalidMac: if no signature is right, a header is missing or malformed, or the
+            timestamp differs from `now` by more than 300 seconds
+        :raises HmacdError: of any other class, if a key gives no verdict and no other key matches
         """
         _check_keys(keys, Key)
         delivery = self._received(body, headers, now)
@@ -89,7 +89,7 @@ class Scheme(ABC):
     ) -> dict[str, str]:
         """Returns the headers of a webhook.
 
-        :param message_id: required for Standard Webhooks, and ignored by the others
+        :param message_id: required for Standard Webhooks; the other formats ignore it
         :param now: seconds since 1970, for tests
         :raises HmacdError: if there is no MAC
         """
@@ -133,7 +133,7 @@ class Scheme(ABC):
     def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         """Reads the headers.
 
-        :raises InvalidMac: if one is missing or malformed, or the time stamp is out of tolerance
+        :raises InvalidMac: if one is missing or malformed, or the timestamp is out of tolerance
         """
 
 
@@ -203,7 +203,7 @@ class _Standard(Scheme):
 
 
 GITHUB: Scheme = _GitHub()
-"""`X-Hub-Signature-256`. It has no time stamp: a delivery can be repeated."""
+"""`X-Hub-Signature-256`. It has no timestamp: a webhook can be replayed."""
 STRIPE: Scheme = _Stripe()
 """`Stripe-Signature`."""
 SLACK: Scheme = _Slack()

@@ -47,14 +47,14 @@ class Client(BaseClient):
         self._cancelled = asyncio.Event()
 
     def key(self, name: str, algorithm: MacAlgorithm) -> Key:
-        """Binds a key, without a call.
+        """Binds a name to an algorithm, without a call.
 
         :param name: key id, key ARN, alias (`alias/...`) or alias ARN
         """
         return Key(self, name, algorithm, "")
 
     async def open_key(self, name: str, *, timeout: float | None = None) -> Key:
-        """Binds a key, with the algorithm and the ARN of DescribeKey.
+        """Gets the algorithm and the ARN of a key from the daemon (DescribeKey).
 
         :param timeout: seconds, if less than the timeout of the client
         :raises HmacdError: if the call failed
@@ -74,9 +74,10 @@ class Client(BaseClient):
         return Key(self, metadata.key_arn, algorithm, metadata.key_arn)
 
     async def doctor(self) -> list[str]:
-        """Checks each target: `ok: ...`, or the first check that failed. Makes no MAC.
+        """Checks each target, and returns one line for each. Makes no MAC.
 
-        Takes up to 6 seconds for a target that does not answer. Raises nothing for a failed check.
+        A line is `ok: ...`, or has the first check that failed. A failed check raises no error. A
+        target that does not answer takes up to 6 seconds.
         """
         _fork.check()
         return await asyncio.to_thread(self._diagnose)
@@ -209,12 +210,12 @@ class Key:
 
     @property
     def arn(self) -> str:
-        """The ARN in the last answer, or of DescribeKey; empty if there was none."""
+        """The ARN of the key in the last answer; empty before the first answer."""
         return self._arn
 
     @property
     def max_message_bytes(self) -> int:
-        """The longest message, as set for the client."""
+        """The setting of the client: the maximum length of a message."""
         return self._client._settings.max_message_bytes
 
     async def generate(self, message: Text, *, timeout: float | None = None) -> bytes:
@@ -235,7 +236,7 @@ class Key:
         :param mac: bytes; a str is refused, because it could be hex or base64
         :param timeout: seconds, if less than the timeout of the client
         :raises InvalidMac: if the MAC is wrong
-        :raises HmacdError: any other class: there is no verdict
+        :raises HmacdError: of any other class, if there is no verdict
         """
         call = _calls.verify(self.name, self.algorithm, message, mac, self.max_message_bytes)
         self._arn = (await self._client._call(call, timeout)).key_id
