@@ -12,7 +12,7 @@ import { KeyService } from './gen/hmacd/v1/key_service_pb.js';
 import { Key } from './key.js';
 
 /**
- * A client of hmacd. Create it once, share it, and close it at the end of the program.
+ * A client of hmacd. Create one, share it, and close it at the end of the program.
  *
  * An idle client does not keep the process alive. Each worker thread and each process has its own client.
  */
@@ -21,9 +21,9 @@ export class HmacdClient {
   readonly #caller: Caller;
 
   /**
-   * Reads and checks the PEM files, and does not connect.
+   * Checks the settings, and reads and checks the PEM files. Does not connect.
    *
-   * @throws InvalidSetting for an unknown setting, a wrong type, a value out of range, and PEM files that are not good
+   * @throws InvalidSetting for an unknown setting, a wrong type, a value out of range, or an unusable PEM file
    */
   constructor(settings: Settings) {
     this.#settings = checkSettings(settings);
@@ -35,7 +35,7 @@ export class HmacdClient {
    * A client with the settings in `HMACD_TARGET` (targets, separated by commas), `HMACD_CA`, `HMACD_CERT` and
    * `HMACD_KEY`.
    *
-   * @param settings further settings, which precede those of the environment
+   * @param settings further settings; they replace those of the environment
    * @throws InvalidSetting as the constructor
    */
   static fromEnv(settings: Partial<Settings> = {}): HmacdClient {
@@ -43,7 +43,7 @@ export class HmacdClient {
   }
 
   /**
-   * Binds a key and its algorithm, without a call.
+   * Binds a name to an algorithm, without a call.
    *
    * @param name key id, key ARN, alias name (`alias/...`) or alias ARN
    * @throws TypeError for an argument of a wrong type
@@ -53,7 +53,7 @@ export class HmacdClient {
   }
 
   /**
-   * Binds a key, with the algorithm and the ARN of DescribeKey.
+   * Gets the algorithm and the ARN of a key from the daemon (DescribeKey).
    *
    * @throws HmacdError if the call fails
    */
@@ -67,8 +67,8 @@ export class HmacdClient {
   }
 
   /**
-   * Calls any other method of the contract: `client.call(KeyService.method.listKeys, {})`. `hmacd-client/contract` has
-   * the services. Only reads are repeated.
+   * Calls a method of the contract outside MacService: `client.call(KeyService.method.listKeys, {})`.
+   * `hmacd-client/contract` has the services. Only reads and GenerateRandom are retried.
    *
    * @throws HmacdError if the call fails
    * @throws TypeError for a field that is not in the contract or has a wrong type, and for MacService
@@ -82,7 +82,7 @@ export class HmacdClient {
   }
 
   /**
-   * Checks each target from the files to the health of the daemon, on new connections, without a MAC.
+   * Checks each target on new connections: the files, the connection, and the health of the daemon. Makes no MAC.
    *
    * Returns one line for each target: `ok: <target>, <facts>`, or `failed: <target>, <check>: <what is wrong>` with the
    * first check that failed. Never rejects.

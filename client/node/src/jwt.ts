@@ -33,9 +33,9 @@ export interface JwtVerifier extends JWTClaimVerificationOptions, CallOptions {
 /**
  * Signs a token with the claims, in the compact form of a JWS.
  *
- * @param claims as of jose: `exp`, `iat` and `nbf` are seconds since 1970
+ * @param claims as in jose: `exp`, `iat` and `nbf` are seconds since 1970
  * @throws HmacdError if the call fails
- * @throws TypeError for claims that are not those of a JWT, a missing kid, and a key of HMAC_SHA_224
+ * @throws TypeError for claims that are not those of a JWT, a missing kid, or a key of HMAC_SHA_224
  */
 export async function signJwt(claims: JWTPayload, { key, kid, signal, timeoutMillis }: JwtSigner): Promise<string> {
   if (typeof kid !== 'string') {
@@ -53,7 +53,7 @@ export async function signJwt(claims: JWTPayload, { key, kid, signal, timeoutMil
  *
  * The algorithm is that of the key, never that of the token.
  *
- * @throws a JOSEError of jose if the token is not valid: `JWSInvalid`, `JWKSNoMatchingKey` for an unknown `kid`,
+ * @throws JOSEError (of jose) if the token is not valid: `JWSInvalid`, `JWKSNoMatchingKey` for an unknown `kid`,
  *   `JOSEAlgNotAllowed`, `JWSSignatureVerificationFailed`, `JWTExpired`, `JWTClaimValidationFailed`
  * @throws HmacdError if there is no verdict
  */

@@ -4,7 +4,7 @@ import type { CallOptions, Caller } from './core/caller.js';
 import { beforeCall, HmacdError, InvalidMac, MessageTooLong } from './core/errors.js';
 import { generateMac, verifyMac } from './core/mac-calls.js';
 
-/** What the adapters need of a key. */
+/** The part of a key that the adapters use. */
 export interface MacKey {
   readonly algorithm: MacAlgorithm;
   generate(message: string | Uint8Array, options?: CallOptions): Promise<Buffer>;
@@ -37,7 +37,7 @@ export class Key implements MacKey {
     this.#arn = arn;
   }
 
-  /** The ARN of the key in the last answer; empty if there was none. */
+  /** The ARN of the key in the last answer; empty before the first answer. */
   get arn(): string {
     return this.#arn;
   }
@@ -45,7 +45,7 @@ export class Key implements MacKey {
   /**
    * Computes the MAC of a message.
    *
-   * @param message 1 byte to `maxMessageBytes`; a string is encoded as UTF-8
+   * @param message 1 to `maxMessageBytes` bytes; a string is encoded as UTF-8
    * @throws HmacdError if the call fails
    * @throws TypeError for an argument of a wrong type
    */
@@ -59,8 +59,8 @@ export class Key implements MacKey {
   /**
    * Verifies a MAC. Returns only if the MAC is right.
    *
-   * @param message 1 byte to `maxMessageBytes`; a string is encoded as UTF-8
-   * @param mac the bytes of the MAC; a string is refused
+   * @param message 1 to `maxMessageBytes` bytes; a string is encoded as UTF-8
+   * @param mac the bytes of the MAC; a string is a `TypeError`
    * @throws InvalidMac if the MAC is wrong
    * @throws HmacdError of any other type if there is no verdict
    * @throws TypeError for an argument of a wrong type

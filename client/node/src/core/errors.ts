@@ -22,7 +22,7 @@ export interface ErrorDetails {
   readonly text: string;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
-  /** Whether the daemon may have executed the call. False only if that is certain. */
+  /** False only if the daemon certainly has not executed the call. */
   readonly mayHaveRun: boolean;
   /** The target of the last attempt; empty if there was none. */
   readonly target: string;
@@ -75,7 +75,7 @@ export class MessageTooLong extends HmacdError {
   override readonly name = 'MessageTooLong';
 
   /**
-   * @param limit the longest permitted message or request, in bytes; 0 if the daemon did not say it
+   * @param limit the maximum length of a message or request, in bytes; 0 if the daemon did not report it
    * @param size the length of the message, in bytes
    */
   constructor(

@@ -14,11 +14,11 @@ export interface Settings extends Telemetry {
   readonly certificate?: string | undefined;
   /** The path of the PEM file with the private key of the certificate. Required for `host:port`. */
   readonly privateKey?: string | undefined;
-  /** The deadline of a call without an earlier one, 1 ms to 1 h. Default: 5,000 ms. */
+  /** The deadline of a call, if the caller has no earlier deadline, 1 ms to 1 h. Default: 5,000 ms. */
   readonly timeoutMillis?: number | undefined;
   /** The limit of an attempt while another target is usable, 1 ms to 1 h. Default: 1,000 ms. */
   readonly attemptTimeoutMillis?: number | undefined;
-  /** The longest message that is sent, 1 byte to 1 MiB. Default: 65,536 bytes. */
+  /** The maximum length of a message, 1 byte to 1 MiB. The daemon has its own maximum. Default: 65,536 bytes. */
   readonly maxMessageBytes?: number | undefined;
   /** The period of the check of the PEM files, 1,000 to 5,000 ms. Default: 2,000 ms. */
   readonly fileIntervalMillis?: number | undefined;

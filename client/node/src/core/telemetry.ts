@@ -22,7 +22,7 @@ export interface Histogram {
 
 type Attributes = Record<string, string | number>;
 
-/** Where a client reports its calls. */
+/** The instruments that get the calls of a client. */
 export interface Telemetry {
   /** Makes one span for each call. */
   readonly tracer?: Tracer | undefined;

@@ -12,16 +12,16 @@ import { MacService } from '../gen/hmacd/v1/mac_service_pb.js';
 import { FakeKeys, Refused, type FakeKey } from './daemon.js';
 import { refusal, type DaemonReason, type RefusalOptions } from './refusal.js';
 
-/** A call that the fake got. */
+/** One attempt of a call at the fake. */
 export interface FakeCall {
   /** The name of the method, for example `GenerateMac`. */
   readonly method: string;
-  /** The end of the call at the client, in milliseconds since 1970; Infinity without a deadline. */
+  /** The deadline of the attempt, in milliseconds since 1970; Infinity without a deadline. */
   readonly deadline: number;
   readonly userAgent: string;
   /** The address of the client; different for each connection over TCP. */
   readonly peer: string;
-  /** How the call ended. */
+  /** How the attempt ended. */
   readonly ended: Promise<'answered' | 'failed' | 'cancelled'>;
 }
 
@@ -42,7 +42,7 @@ export interface Listener {
  * An hmacd in the process of the test: MacService with HMAC of Node under keys of the test, DescribeKey, and health.
  * The client connects to a Unix socket in the folder of temporary files.
  *
- * The orders apply to the next calls of MacService and KeyService, each order after those before.
+ * Each order applies to the next attempts of MacService and KeyService that have no order yet.
  */
 export class FakeHmacd {
   readonly #keys: FakeKeys;
@@ -78,7 +78,7 @@ export class FakeHmacd {
     return this.#address;
   }
 
-  /** The calls of MacService and KeyService, in the order of their arrival. */
+  /** The attempts of MacService and KeyService, in the order of their arrival. */
   get calls(): readonly FakeCall[] {
     return this.#calls;
   }
@@ -90,27 +90,27 @@ export class FakeHmacd {
     return client;
   }
 
-  /** The next calls fail with a reason of the daemon, or as calls without a connection. */
+  /** The next attempts fail with a reason of the daemon, or as attempts without a connection. */
   failNext(count: number, reason: DaemonReason | 'CONNECTION_FAILED', options: RefusalOptions = {}): void {
     this.#order(count, { kind: 'fail', reason, options });
   }
 
-  /** The answers of the next calls are late. */
+  /** The answers to the next attempts are late. */
   delayNext(count: number, millis: number): void {
     this.#order(count, { kind: 'delay', millis });
   }
 
-  /** The answers of the next calls are damaged: a wrong CRC32C, or no check of the request's CRC32C. */
+  /** The answers to the next attempts are damaged: a wrong CRC32C, or no check of the request's CRC32C. */
   damageNext(count: number): void {
     this.#order(count, { kind: 'damage' });
   }
 
-  /** The next calls get no answer. */
+  /** The next attempts get no answer. */
   ignoreNext(count: number): void {
     this.#order(count, { kind: 'ignore' });
   }
 
-  /** Ends the fake at once, as a crash: its calls have no answer, and it refuses connections. */
+  /** Ends the fake at once, like a crash: attempts get no answer, and connections are refused. */
   stop(): void {
     this.#server?.forceShutdown();
     this.#server = undefined;

@@ -14,7 +14,7 @@ export interface Signatures {
 
 /** A format of signatures. Pure. */
 export interface Format {
-  /** Whether the headers have a time stamp. */
+  /** Whether the headers have a timestamp. */
   readonly timed: boolean;
   /** The signed text before the body. */
   prefix(stamp: Stamp): string;

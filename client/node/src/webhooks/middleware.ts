@@ -12,8 +12,8 @@ const MAX_BODY_BYTES = 1 << 20;
  * A middleware of Express that verifies webhooks. `request.body` is then the Buffer of the received bytes.
  *
  * Use it before any parser of the body, or after `express.raw`. It answers 401 for a wrong signature, and 413 for a
- * body that is too long for a MAC. Any other error goes to `next`: there is no verdict, and a 5xx makes the sender
- * repeat the webhook.
+ * body that is too long. It passes any other error to `next`: there is no verdict. After an answer with status 5xx, the
+ * sender sends the webhook again.
  */
 export function verifyWebhooks(
   scheme: WebhookScheme,

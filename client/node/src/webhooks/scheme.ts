@@ -47,11 +47,12 @@ export class WebhookScheme {
   }
 
   /**
-   * Verifies a webhook. Returns only if one of the keys has signed it, not more than 300 s ago.
+   * Verifies a webhook. Returns only if one of the keys has signed it. A timestamp may be at most 300 s in the past or
+   * in the future.
    *
    * @param body the received bytes, before any parser; a string is encoded as UTF-8
    * @param keys one key, or several during a rotation
-   * @throws InvalidMac for a missing or malformed header, a time stamp out of tolerance, and a signature of no key
+   * @throws InvalidMac for a missing or malformed header, a timestamp out of tolerance, or a signature of no key
    * @throws HmacdError of any other type if there is no verdict
    */
   async verify(
