@@ -23,8 +23,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one or more daemons.
 ///
-/// Create one for a process, and clone it: clones share connections. It can be used by all threads and
-/// by several runtimes. It is not usable in a child process after `fork`: create it there.
+/// Create one for a process, and clone it: clones share connections. All threads, and several runtimes,
+/// can use a client. After `fork`, the child process cannot use it: create another client there.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -72,24 +72,23 @@ impl Client {
         Ok(Client { inner: Arc::new(inner), deadline: None, timeout: settings.timeout })
     }
 
-    /// A client with an earlier deadline for its calls: `timeout` after the start of each call. A later
-    /// deadline than that of the settings has no effect.
+    /// A client whose calls end after `timeout`, if this is earlier than the timeout of this client.
     pub fn with_timeout(&self, timeout: Duration) -> Client {
         Client { timeout: self.timeout.min(timeout), ..self.clone() }
     }
 
-    /// A client whose calls end at `deadline`, or at their timeout if this is earlier.
+    /// A client whose calls end at `deadline`, or after their timeout if this is earlier.
     pub fn with_deadline(&self, deadline: Instant) -> Client {
         let deadline = self.deadline.map_or(deadline, |earlier| earlier.min(deadline));
         Client { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// Binds a key (id, ARN or alias) and an algorithm. Makes no call.
+    /// Binds a name (key id, key ARN, alias name or alias ARN) to an algorithm. Makes no call.
     pub fn key(&self, name: impl Into<String>, algorithm: Algorithm) -> Key {
         Key::new(self.clone(), name.into(), algorithm, None)
     }
 
-    /// Binds a key (id, ARN or alias) and its algorithm, which DescribeKey returns.
+    /// Gets the algorithm and the ARN of a key from the daemon (DescribeKey).
     ///
     /// # Errors
     /// Those of [`describe_key`](Client::describe_key).
@@ -121,8 +120,8 @@ impl Client {
 
     /// Makes a call of the contract. [`Key`] is simpler for MACs.
     ///
-    /// MAC operations, GenerateRandom and reads are repeated after some failures. Changes are attempted
-    /// once. The drop of the future cancels the call.
+    /// The client retries MAC operations, GenerateRandom and reads after some failures. A change has one
+    /// attempt. The drop of the future cancels the call.
     ///
     /// # Errors
     /// `CLOSED` after [`close`](Client::close) or in a child process. Any error of the daemon.
@@ -157,9 +156,9 @@ impl Client {
         self.inner.shared.connections.disconnect();
     }
 
-    /// Checks the files and each target, over new connections. Returns one line for each target:
-    /// `ok: <target>, <facts>`, or `failed: <target>, <first check that failed>`. Makes no MAC, and takes
-    /// up to 10 s for each address.
+    /// Checks the files and each target over new connections. Returns one line for each target:
+    /// `ok: <target>, <facts>`, or `failed: <target>, <first check that failed>`. Makes no MAC. Takes up
+    /// to 10 s for each address.
     pub async fn doctor(&self) -> Vec<String> {
         let connections = &self.inner.shared.connections;
         let files = connections.check_files().await;

@@ -20,15 +20,15 @@ pub(crate) struct Parts {
     pub request_id: String,
 }
 
-/// What a caller distinguishes.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The MAC is wrong. Only this kind is a verdict.
+    /// The MAC is wrong. No other kind is a verdict.
     InvalidMac,
-    /// The message is longer than the limit. Both numbers are bytes.
+    /// The message, or the request, is longer than the limit. Both numbers are in bytes.
     MessageTooLong {
-        /// The longest permitted message or request; 0 if the daemon did not say it.
+        /// The maximum length of a message or request; 0 if the daemon did not report it.
         limit: usize,
         /// The length of the message.
         size: usize,
@@ -51,7 +51,7 @@ pub enum TlsFailure {
     NotTrusted,
     /// The daemon's certificate is for another name than the target's.
     WrongName,
-    /// The daemon's certificate has ended, or has not begun.
+    /// The daemon's certificate has expired, or is not valid yet.
     Ended,
     /// The daemon refused the client's certificate.
     ClientCertificateRefused,
@@ -64,12 +64,12 @@ pub enum TlsFailure {
 impl Error {
     /// The name of an `ErrorReason` of the contract, or a local reason: `CONNECTION_FAILED`,
     /// `TLS_FAILED`, `DEADLINE_EXCEEDED`, `CANCELLED`, `CLOSED`, `MESSAGE_TOO_LONG`,
-    /// `INVALID_ARGUMENT`. If a peer answers without a reason, the name of its gRPC status code.
+    /// `INVALID_ARGUMENT`. If a peer answers without a reason of hmacd: the name of a gRPC status code.
     pub fn reason(&self) -> &str {
         &self.0.reason
     }
 
-    /// What a caller distinguishes.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -84,7 +84,7 @@ impl Error {
         self.0.retryable
     }
 
-    /// Whether the daemon may have executed the call. False only if certain.
+    /// False only if the daemon certainly has not executed the call.
     pub fn may_have_run(&self) -> bool {
         self.0.may_have_run
     }
@@ -99,7 +99,7 @@ impl Error {
         self.0.attempts
     }
 
-    /// The daemon's id of the last request; empty if there was no answer.
+    /// The request id of the last answer; empty if there was none.
     pub fn request_id(&self) -> &str {
         &self.0.request_id
     }

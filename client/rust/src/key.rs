@@ -22,7 +22,7 @@ impl Key {
         Key { client, name, algorithm, arn: Arc::new(Mutex::new(arn)) }
     }
 
-    /// Computes the MAC of a message. Text is its UTF-8 bytes.
+    /// Computes the MAC of a message. A text is encoded as UTF-8.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for an empty message. `MESSAGE_TOO_LONG`. Any error of the daemon.
@@ -55,7 +55,7 @@ impl Key {
         Ok(())
     }
 
-    /// The name with which the key was bound.
+    /// The name: key id, key ARN, alias name or alias ARN.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -65,12 +65,12 @@ impl Key {
         self.algorithm
     }
 
-    /// The ARN of the last answer, or of DescribeKey if there was none.
+    /// The ARN of the key in the last answer. `None` before the first answer.
     pub fn arn(&self) -> Option<String> {
         self.arn.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The key with an earlier deadline for its calls: see [`Client::with_timeout`].
+    /// The key with a timeout for its calls: see [`Client::with_timeout`].
     pub fn with_timeout(&self, timeout: Duration) -> Key {
         Key { client: self.client.with_timeout(timeout), ..self.clone() }
     }

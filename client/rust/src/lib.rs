@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! All futures need a runtime of tokio with I/O and time. A call is cancelled by the drop of its
-//! future. `client/BEHAVIOR.md` of hmacd's repository has the rules for retries, deadlines and errors.
+//! All futures need a runtime of tokio with I/O and time. The drop of a future cancels its call.
+//! `client/BEHAVIOR.md` of hmacd's repository has the rules for retries, deadlines and errors.
 
 mod addresses;
 mod algorithm;

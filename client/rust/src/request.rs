@@ -13,7 +13,7 @@ pub trait Request: sealed::Sealed + prost::Message + Clone + 'static {
     /// The path of the method, for example `/hmacd.v1.MacService/GenerateMac`.
     const PATH: &'static str;
 
-    /// Whether the client may send the request twice.
+    /// Whether the client may retry the request.
     const REPEATABLE: bool;
 
     /// Checks the request before the call, and adds checksums.

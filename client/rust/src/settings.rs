@@ -9,7 +9,7 @@ const MAX_TARGETS: usize = 16;
 
 /// The settings of a client.
 ///
-/// A setter replaces a default. [`Client::new`](crate::Client::new) checks the values.
+/// Each method replaces a default. [`Client::new`](crate::Client::new) checks the values.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,7 +91,7 @@ impl Settings {
         self
     }
 
-    /// The longest message that is sent: 1 to 1,048,576 bytes. Default: 65,536, as the daemon's limit.
+    /// The maximum length of a message: 1 to 1,048,576 bytes. Default: 65,536, as in the daemon.
     pub fn max_message_bytes(mut self, bytes: usize) -> Settings {
         self.max_message_bytes = bytes;
         self

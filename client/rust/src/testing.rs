@@ -52,7 +52,7 @@ const MAX_MESSAGE_BYTES: usize = 65_536;
 
 /// A server of MacService on a Unix socket, with real MACs under the keys of the test.
 ///
-/// It ends with its drop: later calls get no connection. It needs the runtime of the test.
+/// The drop of the fake ends it: later attempts get no connection. It needs the runtime of the test.
 pub struct Fake {
     daemon: Arc<Daemon>,
     folder: PathBuf,
@@ -60,17 +60,17 @@ pub struct Fake {
     server: JoinHandle<()>,
 }
 
-/// What a call gets instead of its answer.
+/// A fault of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The error with this reason.
+    /// The attempt gets an error with this reason.
     Fails(ErrorReason),
-    /// The right answer after this time.
+    /// The attempt gets the right answer after this time.
     Late(Duration),
-    /// The answer with a damaged CRC32C.
+    /// The attempt gets an answer with a damaged CRC32C.
     Damaged,
-    /// No answer.
+    /// The attempt gets no answer.
     Silent,
 }
 
@@ -84,7 +84,7 @@ impl Fake {
     /// Starts a fake with keys: name, algorithm, secret.
     ///
     /// # Errors
-    /// The error of the system, if the socket cannot be made in the folder of temporary files.
+    /// The error of the system, if it cannot create the socket in the folder of temporary files.
     pub fn start<'a>(keys: impl IntoIterator<Item = (&'a str, Algorithm, &'a [u8])>) -> io::Result<Fake> {
         let keys = keys.into_iter().map(|(name, algorithm, secret)| (name.to_owned(), (algorithm, secret.to_vec())));
         let daemon = Arc::new(Daemon { keys: keys.collect(), faults: Mutex::default(), calls: AtomicUsize::new(0) });
@@ -105,12 +105,12 @@ impl Fake {
         Client::new(Settings::new([self.target()])).expect("the settings of the fake are valid")
     }
 
-    /// Orders a fault for the next `calls` calls, after the faults that are already ordered.
+    /// Orders a fault for the next `calls` attempts that have no fault yet.
     pub fn order(&self, calls: usize, fault: Fault) {
         self.daemon.faults().extend(std::iter::repeat_n(fault, calls));
     }
 
-    /// The number of calls that arrived.
+    /// The number of attempts that arrived.
     pub fn calls(&self) -> usize {
         self.daemon.calls.load(Ordering::SeqCst)
     }

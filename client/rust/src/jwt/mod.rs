@@ -1,7 +1,7 @@
 //! Signs and verifies JSON Web Tokens (RFC 7519) with HS256, HS384 and HS512 under keys in the HSM.
 //!
-//! The crate `jsonwebtoken` has traits for signers and verifiers. They are synchronous and have no error
-//! but "wrong", so an outage would be a wrong signature. This module has its own compact JWS instead.
+//! The traits of the crate `jsonwebtoken` for signers and verifiers are synchronous. Their only error is
+//! a wrong signature, also after an outage. So this module has its own compact JWS.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -43,7 +43,8 @@ struct Header<'a> {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if the key has the algorithm HMAC_SHA_224, which JWT does not have, or the claims
-/// are not a JSON object. Those of [`Key::generate`]: the message is the token before its last dot.
+/// are not a JSON object. The errors of
+/// [`Key::generate`], whose message is the token before its last dot.
 pub async fn sign(key: &Key, kid: &str, claims: &impl Serialize) -> Result<String, Error> {
     let header = Header { alg: name(key)?, typ: "JWT", kid };
     let claims = serde_json::to_string(claims).ok().filter(|text| text.starts_with('{'));

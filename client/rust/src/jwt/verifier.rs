@@ -38,11 +38,11 @@ pub enum TokenError {
     WrongSignature,
     /// `exp` has passed or is missing.
     Expired,
-    /// `nbf` has not come.
+    /// `nbf` is in the future.
     NotYetValid,
     /// `iss` is not the expected issuer.
     WrongIssuer,
-    /// `aud` has not the expected audience.
+    /// `aud` does not have the expected audience.
     WrongAudience,
     /// The claims have another type than the caller's.
     WrongClaims,
@@ -84,7 +84,7 @@ struct Header {
 }
 
 impl Verifier {
-    /// A verifier with the keys for each permitted `kid`.
+    /// A verifier with the key for each allowed `kid`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if there is no key, or a key has the algorithm HMAC_SHA_224.
@@ -124,8 +124,8 @@ impl Verifier {
     /// Verifies a token now, and returns its claims.
     ///
     /// # Errors
-    /// If [`TokenError::is_wrong`], the token is wrong. [`TokenError::NoVerdict`] is no verdict, also if
-    /// the token is longer than the daemon's maximum.
+    /// If [`TokenError::is_wrong`], the token is wrong. [`TokenError::NoVerdict`] is no verdict. A token
+    /// that is too long gets no verdict.
     pub async fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<C, TokenError> {
         self.verify_at(token, SystemTime::now()).await
     }

@@ -26,7 +26,7 @@ const MAX_MACS: usize = 8;
 pub struct Signed<'a> {
     /// Empty in formats without an id.
     pub id: &'a str,
-    /// Unix time in seconds, in the sender's digits. Empty in formats without a time stamp.
+    /// Unix time in seconds, in the sender's digits. Empty in formats without a timestamp.
     pub time: &'a str,
     pub macs: Vec<Vec<u8>>,
 }
@@ -56,7 +56,7 @@ impl<'a> Signed<'a> {
         (1..=MAX_MACS).contains(&signed.macs.len()).then_some(signed)
     }
 
-    /// Whether the time stamp differs by at most `tolerance` from now. True without a time stamp.
+    /// Whether the timestamp differs by at most `tolerance` from now. True without a timestamp.
     pub fn is_current(&self, now: SystemTime, tolerance: Duration) -> bool {
         if self.time.is_empty() {
             return true;

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 /// The longest body, in bytes. The daemon's own limit may refuse a shorter body.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A layer of tower that lets only right webhooks through, for example in axum or hyper.
+/// A layer of tower that passes only right webhooks to the inner service, for example in axum or hyper.
 ///
 /// The inner service gets the verified bytes as its body. The layer itself answers with an empty body,
 /// and with the [`Error`] in the extensions of the response, for logs:
@@ -23,8 +23,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// | --- | --- |
 /// | 400 | the body ended early |
 /// | 401 | the webhook is wrong |
-/// | 413 | the body is too long for the daemon |
-/// | 503 | no verdict: the sender repeats the webhook |
+/// | 413 | the body is too long |
+/// | 503 | no verdict: the sender sends the webhook again |
 #[derive(Clone)]
 pub struct VerifyLayer {
     verifier: Verifier,

@@ -31,14 +31,14 @@ use header::Signed;
 
 pub use layer::{VerifyLayer, VerifyService};
 
-/// The largest difference between a time stamp and now, in both directions.
+/// The largest difference between a timestamp and now, in both directions.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
 /// The format of the signature's headers. All formats use HMAC with SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// `X-Hub-Signature-256`. It has no time stamp: a webhook can be replayed.
+    /// `X-Hub-Signature-256`. It has no timestamp: a webhook can be replayed.
     GitHub,
     /// `Stripe-Signature`.
     Stripe,
@@ -57,7 +57,7 @@ pub async fn sign(format: Format, key: &Key, body: &[u8]) -> Result<HeaderMap, E
 }
 
 /// Signs a webhook with its id and its time, and returns its headers. Only Standard Webhooks uses the
-/// id: a repeated webhook keeps it.
+/// id. Use the same id if you send a webhook again.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if the key has another algorithm than HMAC_SHA_256, the id is empty or has other
@@ -126,9 +126,9 @@ impl Verifier {
     /// Verifies the received bytes of a body now. Returns only if a signature is right.
     ///
     /// # Errors
-    /// If [`Error::is_invalid_mac`], the webhook is wrong: a header is missing or malformed, the time
-    /// stamp differs by more than 300 s from now, or no key has a signature. Any other error is no
-    /// verdict.
+    /// If [`Error::is_invalid_mac`], the webhook is wrong: a header is missing or malformed, the
+    /// timestamp differs from now by more than 300 s, or no key has made a signature. Any other error is
+    /// no verdict.
     pub async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
         self.verify_at(headers, body, SystemTime::now()).await
     }
