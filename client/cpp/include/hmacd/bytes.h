@@ -12,8 +12,8 @@ namespace hmacd {
 /// A view of bytes that the caller owns. It is valid as long as the bytes are.
 ///
 /// A container of `char`, `unsigned char` or `std::byte` converts to it: `std::string`, `std::string_view`,
-/// `std::vector<std::uint8_t>`, `std::array`. The bytes are used as they are: text must be UTF-8 already, and no
-/// encoding (base64, hex) is decoded. `const char *` does not convert, because its length would end at the first zero
+/// `std::vector<std::uint8_t>`, `std::array`. The client changes no byte: text must be UTF-8, and the client decodes no
+/// base64 and no hex. `const char *` does not convert, because its length would end at the first zero
 /// byte: write `"text"sv`.
 class BytesView {
  public:

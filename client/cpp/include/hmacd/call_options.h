@@ -15,7 +15,7 @@ class CancellationState;
 class Cancellation {
  public:
   Cancellation();
-  /// Cancels all calls with this cancellation, also later ones. They fail with `CANCELLED`. Idempotent.
+  /// Cancels all calls with this cancellation, also later calls. The calls fail with `CANCELLED`. Idempotent.
   void cancel() const;
 
   const std::shared_ptr<internal::CancellationState> &state() const noexcept { return state_; }
@@ -26,7 +26,7 @@ class Cancellation {
 
 /// The options of one call.
 struct CallOptions {
-  /// The deadline. If it is unset, or later than `Settings::timeout` allows, the timeout applies.
+  /// The deadline. Without a deadline, or with a later one than that of `Settings::timeout`, the timeout applies.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   /// Cancels the call on the wire.
   std::optional<Cancellation> cancellation;

@@ -23,7 +23,7 @@ class Core;
 struct BoundKey;
 }  // namespace internal
 
-/// The result of an asynchronous call. It has no accessor that an ignored error would pass.
+/// The result of an asynchronous call. Code can read the value only with `get`, so it cannot ignore an error.
 template <class Value>
 class Result {
  public:
@@ -56,11 +56,12 @@ class Result<void> {
   std::exception_ptr error_;
 };
 
-/// A name of a key with its algorithm. Cheap to copy, thread-safe. It refuses calls after its client is closed.
+/// A name of a key with its algorithm. Cheap to copy, thread-safe. After its client is closed, its calls fail with
+/// `Closed`.
 ///
-/// The asynchronous forms copy the bytes before they return. They throw nothing: each error is in the result. They call
-/// `done` exactly once, on a thread of gRPC, or, for an error before the first attempt, on the caller's thread. `done`
-/// must not block, and must not throw.
+/// The asynchronous functions copy the bytes before they return. They throw nothing: each error is in the result. They
+/// call `done` exactly once, on a thread of gRPC. For an error before the first attempt, they can call `done` on the
+/// caller's thread. `done` must not block, and must not throw.
 class Key {
  public:
   /// Computes the MAC of a message of 1 to `Settings::max_message_bytes` bytes.
@@ -71,13 +72,13 @@ class Key {
 
   /// Returns if `mac` is the MAC of the message.
   /// @throws InvalidMac if the MAC is wrong
-  /// @throws Error any other error: there is no verdict
+  /// @throws Error of any other type, if there is no verdict
   void verify(BytesView message, BytesView mac, const CallOptions &options = {}) const;
   void verify_async(BytesView message, BytesView mac, std::function<void(Result<void>)> done,
                     const CallOptions &options = {}) const;
 
   Algorithm algorithm() const noexcept;
-  /// The ARN of the key in the last answer of the daemon. Empty before the first one.
+  /// The ARN of the key in the last answer. Empty before the first answer.
   std::string arn() const;
 
  private:
@@ -89,7 +90,7 @@ class Key {
 
 /// A client of one or more daemons with the same keys. Thread-safe: create one and share it.
 ///
-/// Its connections belong to the process that created it. After `fork`, the child cannot use it (`Closed`).
+/// A client belongs to the process that created it. After `fork`, its calls in the child process fail with `Closed`.
 class Client {
  public:
   /// Checks the settings, and reads and checks the PEM files. Does not connect.
@@ -100,16 +101,16 @@ class Client {
   Client(const Client &) = delete;
   Client &operator=(const Client &) = delete;
 
-  /// Binds a key id, key ARN, alias name or alias ARN to its algorithm, without a call.
+  /// Binds a name (key id, key ARN, alias name or alias ARN) to an algorithm, without a call.
   /// @throws Error `INVALID_ARGUMENT` if the name is empty or has more than 2048 bytes
   Key key(std::string_view name, Algorithm algorithm) const;
 
-  /// Reads the algorithm and the ARN of the key from the daemon.
+  /// Gets the algorithm and the ARN of a key from the daemon (DescribeKey).
   /// @throws Error
   Key open_key(std::string_view name, const CallOptions &options = {}) const;
 
-  /// Checks each target. Blocks for up to some seconds a target. Makes no MAC, and does not throw for a failed check.
-  /// @return one line a target: `ok: <target>, <facts>`, or `failed: <target>, <first failed check>`
+  /// Checks each target. Blocks for up to some seconds for each target. Makes no MAC. A failed check is not an error.
+  /// @return one line for each target: `ok: <target>, <facts>`, or `failed: <target>, <first failed check>`
   /// @throws Closed
   std::vector<std::string> doctor() const;
 

@@ -16,13 +16,13 @@ struct ErrorFields {
   std::string reason;
   /// Whether the same call may succeed later.
   bool retryable = false;
-  /// Whether the daemon may have executed the call. False only if certain.
+  /// False only if the daemon certainly has not executed the call.
   bool may_have_run = false;
   /// The target of the last attempt. Empty if there was none.
   std::string target;
   /// The number of attempts, 0 or more.
   int attempts = 0;
-  /// The request id of the daemon's last answer. Empty if there was none.
+  /// The request id of the last answer. Empty if there was none.
   std::string request_id;
 };
 
@@ -46,8 +46,8 @@ class Error : public std::runtime_error {
   std::shared_ptr<const ErrorFields> fields_;
 };
 
-/// The MAC is wrong: the verdict of the daemon, or a MAC with another length than the algorithm's. Adapters also throw
-/// it for a header or token that they refuse. Do not trust the message.
+/// The MAC is wrong: the daemon reported it, or the MAC has another length than that of the algorithm. Adapters also
+/// throw this error for a header or token that they refuse. Do not trust the message.
 class InvalidMac : public Error {
  public:
   using Error::Error;
@@ -57,7 +57,8 @@ class InvalidMac : public Error {
 /// The message is longer than the limit.
 class MessageTooLong : public Error {
  public:
-  /// @param limit the longest allowed message in bytes; 0 if the daemon did not report it
+  /// @param limit the maximum length of a message or request in bytes; 0 if the daemon did not report it
+  /// @param size the length of the message in bytes
   MessageTooLong(ErrorFields fields, std::size_t limit, std::size_t size);
   ~MessageTooLong() override;
 

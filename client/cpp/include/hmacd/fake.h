@@ -13,7 +13,7 @@
 
 namespace hmacd {
 
-/// How the fake treats a call.
+/// A fault of one attempt at the fake.
 struct FakeFault {
   enum class Kind {
     /// Fails with `reason`.
@@ -32,7 +32,7 @@ struct FakeFault {
   std::string reason;
   /// For `Kind::late`.
   std::chrono::milliseconds delay{0};
-  /// The back-off that the answer asks for, for `Kind::reason`.
+  /// The delay of `google.rpc.RetryInfo` in the answer, for `Kind::reason`.
   std::optional<std::chrono::milliseconds> retry_delay;
   /// Whether the answer forbids a retry (`grpc-retry-pushback-ms: -1`).
   bool no_retry = false;
@@ -46,7 +46,7 @@ struct FakeTls {
   std::string private_key;
 };
 
-/// Serves MacService and DescribeKey in this process, with HMAC of OpenSSL. Thread-safe, but for `start` and `stop`.
+/// Serves MacService and DescribeKey in this process, with HMAC of OpenSSL. Thread-safe, except `start` and `stop`.
 class Fake {
  public:
   /// Starts on a Unix socket in a new folder.
@@ -64,19 +64,19 @@ class Fake {
   /// Adds or replaces a key. Its ARN is `arn:aws:kms:us-east-1:000000000000:key/<name>`.
   void add_key(std::string_view name, Algorithm algorithm, BytesView secret);
 
-  /// The next `calls` calls have the fault. Faults are used in the order of their addition.
+  /// Gives the fault to the next `calls` attempts that have no fault yet.
   void next(std::size_t calls, FakeFault fault);
 
-  /// The number of calls, also of those with a fault.
+  /// The number of attempts, also of those with a fault.
   std::size_t calls() const;
-  /// The number of connections that made a call. All connections of a Unix socket count as one.
+  /// The number of connections with an attempt. All connections of a Unix socket count as one.
   std::size_t connections() const;
-  /// The number of calls that the client cancelled, or whose deadline passed.
+  /// The number of attempts that the client cancelled, or whose deadline passed.
   std::size_t cancelled() const;
-  /// The common name in the client certificate of the last call. Empty for a Unix socket.
+  /// The common name in the client certificate of the last attempt. Empty for a Unix socket.
   std::string caller() const;
 
-  /// Breaks all connections and calls, and refuses connections.
+  /// Breaks all connections and attempts, and refuses connections.
   void stop();
   /// Serves again after `stop`.
   void start();

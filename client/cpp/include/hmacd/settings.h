@@ -32,11 +32,11 @@ struct Settings {
   std::string certificate;
   /// Path of the PEM file of the private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
   std::string private_key;
-  /// The deadline of a call, if the caller has no earlier one. 1 ms to 1 h.
+  /// The deadline of a call, if the caller has no earlier deadline. 1 ms to 1 h.
   std::chrono::milliseconds timeout{5000};
   /// The limit of one attempt while another target is usable. 1 ms to 1 h.
   std::chrono::milliseconds attempt_timeout{1000};
-  /// The longest message that is sent. 1 to 1,048,576. The daemon's own limit is the authority.
+  /// The maximum length of a message. 1 to 1,048,576. The daemon has its own maximum.
   std::size_t max_message_bytes = 65'536;
   /// The period of the check of the PEM files. 1 s to 5 s.
   std::chrono::milliseconds file_interval{2000};

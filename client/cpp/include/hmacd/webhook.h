@@ -13,7 +13,7 @@ namespace hmacd::webhook {
 
 /// The format of the signature. The keys have the algorithm HMAC_SHA_256.
 enum class Format {
-  /// `X-Hub-Signature-256`. It has no time stamp.
+  /// `X-Hub-Signature-256`. It has no timestamp.
   github,
   /// `Stripe-Signature`.
   stripe,
@@ -23,7 +23,7 @@ enum class Format {
   standard,
 };
 
-/// Compares names of headers without the case of ASCII letters.
+/// Compares names of headers. The case of ASCII letters has no meaning.
 struct HeaderLess {
   using is_transparent = void;
   bool operator()(std::string_view a, std::string_view b) const noexcept;
@@ -32,7 +32,7 @@ struct HeaderLess {
 /// Headers of HTTP: values by name.
 using Headers = std::map<std::string, std::string, HeaderLess>;
 
-/// What is signed beside the body.
+/// The signed values beside the body.
 struct Stamp {
   /// The time of the signature, to the second.
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
@@ -40,17 +40,18 @@ struct Stamp {
   std::string id;
 };
 
-/// Returns the headers of a webhook. The signed content (the body with the time stamp) has at most
+/// Returns the headers of a webhook. The signed content (the body with the prefix of the format) has at most
 /// `Settings::max_message_bytes` bytes.
 /// @throws Error
 Headers sign(Format format, const Key &key, BytesView body, const Stamp &stamp = {}, const CallOptions &options = {});
 
-/// Returns if one of the signatures is right under one of the keys. `now` may differ from the time stamp by 300 s in
-/// both directions. A header with more than 8 signatures is refused.
+/// Returns if one of the signatures is right under one of the keys. The timestamp may differ from `now` by at most
+/// 300 s in both directions. A header with more than 8 signatures is refused.
 ///
 /// @param body exactly the received bytes
-/// @throws InvalidMac a header is missing or malformed, the time stamp is out of tolerance, or no key has the signature
-/// @throws Error any other error: there is no verdict, because a call failed and no other key has the signature
+/// @throws InvalidMac if a header is missing or malformed, the timestamp is out of tolerance, or no key has made a
+/// signature
+/// @throws Error of any other type, if a call gave no verdict and no other key has made a signature
 void verify(Format format, const std::vector<Key> &keys, BytesView body, const Headers &headers,
             std::chrono::system_clock::time_point now = std::chrono::system_clock::now(),
             const CallOptions &options = {});
