@@ -21,6 +21,7 @@ public final class SigningBenchmark {
   private static final double WORTH_DOUBLING = 1.1;
   private static final double NEARLY_BEST = 0.9;
   private static final Duration LONGEST_CALL = Duration.ofSeconds(30);
+  private static final int MAX_ATTEMPTS = 3;
 
   /// A measured rate.
   ///
@@ -54,13 +55,24 @@ public final class SigningBenchmark {
   }
 
   /// Runs the benchmark. Takes `each` for every number of sessions, and once more for the warm-up.
+  /// Repeats the benchmark in new sessions if the token invalidates handles, as a lane does.
   ///
   /// @param key a key on the token
   /// @param maxSessions maximum number of sessions to open
   /// @param each duration of each measurement
   public static Rates run(Token token, KeyObject key, long maxSessions, Duration each)
       throws TokenException, InterruptedException {
-    return new SigningBenchmark(token, key, each).run(Math.min(maxSessions, MOST_SESSIONS));
+    var benchmark = new SigningBenchmark(token, key, each);
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return benchmark.run(Math.min(maxSessions, MOST_SESSIONS));
+      } catch (TokenException e) {
+        boolean invalidated = e.fault() == Fault.STALE || e.fault() == Fault.OBJECT;
+        if (!invalidated || attempt == MAX_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
   }
 
   private Rates run(long maxSessions) throws TokenException, InterruptedException {
@@ -92,22 +104,35 @@ public final class SigningBenchmark {
     }
   }
 
-  /// MACs per second of all sessions together.
+  /// MACs per second of all sessions together. After a failure, the sessions are to be closed.
   private long measure(ExecutorService threads, List<TokenSession> sessions)
       throws TokenException, InterruptedException {
-    CyclicBarrier all = new CyclicBarrier(sessions.size());
-    List<Callable<Double>> works = new ArrayList<>();
+    List<Callable<Long>> loads = new ArrayList<>();
     for (TokenSession session : sessions) {
-      works.add(() -> rate(session, all));
+      loads.add(() -> session.load(key));
     }
+    List<Long> handles = all(threads, loads);
+    CyclicBarrier start = new CyclicBarrier(sessions.size());
+    List<Callable<Double>> works = new ArrayList<>();
+    for (int i = 0; i < sessions.size(); i++) {
+      TokenSession session = sessions.get(i);
+      long handle = handles.get(i);
+      works.add(() -> rate(session, handle, start));
+    }
+    return Math.round(all(threads, works).stream().mapToDouble(Double::doubleValue).sum());
+  }
+
+  /// The results of all works, each in a thread of its own.
+  private <T> List<T> all(ExecutorService threads, List<Callable<T>> works)
+      throws TokenException, InterruptedException {
     Duration limit = each.plus(LONGEST_CALL);
-    double sum = 0;
-    for (Future<Double> work : threads.invokeAll(works, limit.toMillis(), TimeUnit.MILLISECONDS)) {
+    List<T> results = new ArrayList<>();
+    for (Future<T> work : threads.invokeAll(works, limit.toMillis(), TimeUnit.MILLISECONDS)) {
       if (work.isCancelled()) {
         throw TokenException.fault(Fault.DEVICE, "the token did not answer within " + limit);
       }
       try {
-        sum += work.get();
+        results.add(work.get());
       } catch (ExecutionException e) {
         if (e.getCause() instanceof TokenException failure) {
           throw failure;
@@ -115,27 +140,23 @@ public final class SigningBenchmark {
         throw new IllegalStateException(e);
       }
     }
-    return Math.round(sum);
+    return results;
   }
 
-  private double rate(TokenSession session, CyclicBarrier all) throws Exception {
+  private double rate(TokenSession session, long handle, CyclicBarrier all) throws Exception {
     byte[] message = new byte[MESSAGE_BYTES];
-    long handle = session.load(key);
-    try {
-      all.await(LONGEST_CALL.toSeconds(), TimeUnit.SECONDS);
-      long start = System.nanoTime();
-      long end = start + each.toNanos();
-      long count = 0;
-      long now;
-      do {
-        byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, message);
-        message[0] = mac[0];
-        count++;
-        now = System.nanoTime();
-      } while (now < end);
-      return count * 1e9 / (now - start);
-    } finally {
-      session.unload(handle);
-    }
+    all.await(LONGEST_CALL.toSeconds(), TimeUnit.SECONDS);
+    long start = System.nanoTime();
+    long end = start + each.toNanos();
+    long count = 0;
+    long now;
+    do {
+      byte[] mac = session.sign(handle, HealthCheck.ALGORITHM, message);
+      message[0] = mac[0];
+      count++;
+      now = System.nanoTime();
+    } while (now < end);
+    session.unload(handle);
+    return count * 1e9 / (now - start);
   }
 }
