@@ -2,6 +2,7 @@ package hmacd_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -49,4 +50,26 @@ func TestCallsAlternateBetweenTheAddressesOfAName(t *testing.T) {
 	for range 10 {
 		generate(t, key)
 	}
+}
+
+func TestFailedLookupOfANameIsRepeated(t *testing.T) {
+	authority, folder := pki.NewAuthority(t), t.TempDir()
+	pki.Write(t, folder, authority.PEM, authority.Issue(t, "127.0.0.1", time.Hour))
+	server := authority.Server(t, authority.Issue(t, "127.0.0.1", time.Hour))
+	_, port, err := net.SplitHostPort(serveTLS(t, server, hmacdtest.New(secretKeys)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookups := 0
+	client, err := hmacd.NewWithLookup(tlsConfig(folder, "hmacd.test:"+port), func(context.Context, string) ([]string, error) {
+		if lookups++; lookups == 1 {
+			return nil, errors.New("no such host")
+		}
+		return []string{"127.0.0.1"}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	generate(t, client.Key(keyName, hmacd.HMACSHA256))
 }

@@ -46,20 +46,21 @@ func (r targetResolver) dialed(host string) string {
 	return net.JoinHostPort(host, r.address.port)
 }
 
-func (r targetResolver) update(ctx context.Context, conn resolver.ClientConn) {
+// update returns whether gRPC has the addresses of the name.
+func (r targetResolver) update(ctx context.Context, conn resolver.ClientConn) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	hosts, err := r.lookup(ctx, r.address.host)
 	if err != nil {
 		r.problems.add(err)
 		conn.ReportError(err)
-		return
+		return false
 	}
 	addresses := make([]string, len(hosts))
 	for i, host := range hosts {
 		addresses[i] = r.dialed(host)
 	}
-	_ = conn.UpdateState(stateOf(addresses)) // On an error, gRPC calls ResolveNow.
+	return conn.UpdateState(stateOf(addresses)) == nil
 }
 
 func stateOf(addresses []string) resolver.State {
@@ -105,7 +106,9 @@ func (l *lookups) run(ctx context.Context, r targetResolver, conn resolver.Clien
 			return
 		case <-l.now:
 		}
-		r.update(ctx, conn)
+		if !r.update(ctx, conn) { // Without an address, gRPC never calls ResolveNow.
+			l.ResolveNow(resolver.ResolveNowOptions{})
+		}
 		select {
 		case <-ctx.Done():
 			return
