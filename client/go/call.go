@@ -199,7 +199,7 @@ func (f failure) endedBy(call context.Context) failure {
 	switch {
 	case errors.Is(f.cause, errClosing):
 		f.reason, f.text, f.cause = ReasonClosed, errClosing.Error(), nil
-	case errors.Is(f.cause, context.DeadlineExceeded):
+	case errors.Is(f.cause, context.DeadlineExceeded), errors.Is(call.Err(), context.DeadlineExceeded):
 		f.reason, f.text = ReasonDeadlineExceeded, "no answer before the deadline of the call"
 	default:
 		f.reason, f.text = ReasonCancelled, "the caller cancelled the call"

@@ -114,6 +114,8 @@ func TestEndOfTheCallDecidesTheReason(t *testing.T) {
 		cancel(cause)
 		return ctx
 	}
+	late, cancel := context.WithDeadlineCause(t.Context(), time.Now(), errors.New("too slow"))
+	defer cancel()
 	local := status.FromContextError(context.Canceled).Err()
 	for name, test := range map[string]struct {
 		call       context.Context
@@ -127,6 +129,7 @@ func TestEndOfTheCallDecidesTheReason(t *testing.T) {
 		"cancelled":       {call: ended(context.Canceled), err: local, want: ReasonCancelled},
 		"closed":          {call: ended(errClosing), err: local, want: ReasonClosed},
 		"deadline":        {call: ended(context.DeadlineExceeded), err: local, sent: true, want: ReasonDeadlineExceeded},
+		"late with cause": {call: late, err: local, sent: true, want: ReasonDeadlineExceeded},
 		"attempt timeout": {call: t.Context(), err: status.Error(codes.DeadlineExceeded, ""), hasTimeout: true, sent: true, want: ReasonDeadlineExceeded, transport: true},
 		"limit of daemon": {call: t.Context(), err: status.Error(codes.DeadlineExceeded, ""), sent: true, want: ReasonDeadlineExceeded},
 		"peer cancelled":  {call: t.Context(), err: local, sent: true, want: ReasonConnectionFailed},
