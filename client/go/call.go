@@ -82,7 +82,10 @@ func (c *Client) attempts(ctx context.Context, o operation) (target string, atte
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
 
-	retries := retries{budget: c.budget, random: c.random, repeatable: o.repeatable()}
+	retries := retries{
+		budget: c.budget, random: c.random, repeatable: o.repeatable(),
+		fits: func(wait time.Duration) bool { return !endsWithin(ctx, wait) },
+	}
 	lease := c.picker.take(time.Now(), -1)
 	for mayHaveRun := false; ; {
 		attempt++
@@ -96,7 +99,7 @@ func (c *Client) attempts(ctx context.Context, o operation) (target string, atte
 		}
 		mayHaveRun = mayHaveRun || failure.mayHaveRun
 		next := retries.after(*failure, c.picker.hasUsable(time.Now()))
-		if !next.again || endsWithin(ctx, next.wait) {
+		if !next.again {
 			return target, attempt, failure.error(target, attempt, mayHaveRun)
 		}
 		if !sleep(ctx, next.wait) {

@@ -10,8 +10,9 @@ const (
 // retries decides after each failed attempt of one call whether another attempt follows.
 type retries struct {
 	budget     *budget
-	random     func() float64 // in [0, 1)
-	repeatable bool           // whether a repetition of the call is harmless
+	random     func() float64                // in [0, 1)
+	repeatable bool                          // whether a repetition of the call is harmless
+	fits       func(wait time.Duration) bool // whether the wait ends before the deadline of the call
 
 	failures                int
 	damaged, authentication bool // whether the one retry of the reason is used
@@ -31,7 +32,7 @@ func (r *retries) after(f failure, hasUsable bool) next {
 		return next{}
 	}
 	decision, repeats := r.byReason(f, hasUsable)
-	if !repeats || f.reached && !r.budget.take() {
+	if !repeats || !r.fits(decision.wait) || f.reached && !r.budget.take() {
 		return next{}
 	}
 	return decision

@@ -9,7 +9,10 @@ import (
 )
 
 func newRetries() *retries {
-	return &retries{budget: newBudget(), random: func() float64 { return 1 }, repeatable: true}
+	return &retries{
+		budget: newBudget(), random: func() float64 { return 1 }, repeatable: true,
+		fits: func(time.Duration) bool { return true },
+	}
 }
 
 // daemonReasons are all reasons of the daemon.
@@ -125,6 +128,14 @@ func TestBudgetLimitsTheRetriesOfAllCalls(t *testing.T) {
 	}
 	if !after(busy) || after(busy) {
 		t.Error("want one retry for ten calls that succeed at once")
+	}
+}
+
+func TestRetryAfterTheDeadlineTakesNoToken(t *testing.T) {
+	r := newRetries()
+	r.fits = func(wait time.Duration) bool { return wait < firstBackOff }
+	if got := r.after(failure{reason: ReasonTokenBusy, reached: true}, true); got.again || r.budget.tokens != capacity {
+		t.Errorf("got %+v with %v tokens", got, r.budget.tokens)
 	}
 }
 
