@@ -90,7 +90,7 @@ func (c *Client) attempts(ctx context.Context, o operation) (target string, atte
 	for mayHaveRun := false; ; {
 		attempt++
 		target = c.targets[lease.target].address.text
-		failure := c.attempt(ctx, lease, o)
+		failure := c.attempt(ctx, lease, o, !retries.authentication)
 		if failure == nil {
 			if attempt == 1 {
 				c.budget.give()
@@ -126,8 +126,9 @@ func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-// attempt makes one attempt, and returns nil after a success.
-func (c *Client) attempt(ctx context.Context, l lease, o operation) *failure {
+// attempt makes one attempt, and returns nil after a success. After UNAUTHENTICATED, it opens a new
+// channel if the call has not done so.
+func (c *Client) attempt(ctx context.Context, l lease, o operation, mayReconnect bool) *failure {
 	target := c.targets[l.target]
 	channel := target.acquire()
 	defer channel.release()
@@ -138,7 +139,7 @@ func (c *Client) attempt(ctx context.Context, l lease, o operation) *failure {
 		return nil
 	}
 	c.picker.end(time.Now(), l, f.verdict())
-	if f.reason == ReasonUnauthenticated {
+	if f.reason == ReasonUnauthenticated && mayReconnect {
 		c.reconnect(target, channel)
 	}
 	return f

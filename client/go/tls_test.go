@@ -251,6 +251,10 @@ func TestUnauthenticatedOpensANewChannelOnceACall(t *testing.T) {
 			if got := expectError(t, err, hmacd.ReasonUnauthenticated); got.Attempts != 2 {
 				t.Errorf("got %+v", got)
 			}
+			r.generate(t)
+			if a := r.callers.addresses; len(a) != 6 || a[3] == a[4] || a[4] != a[5] {
+				t.Errorf("want one new connection for two refusals, got %v", a)
+			}
 		})
 	}
 }
