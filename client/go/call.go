@@ -133,8 +133,10 @@ func (c *Client) attempt(ctx context.Context, l lease, o operation, mayReconnect
 	channel := target.acquire()
 	defer channel.release()
 	f := c.invoke(ctx, channel, l, o)
-	if f == nil {
+	if f == nil || f.answered { // An old problem does not explain a later failure.
 		channel.problems.last.Store(nil)
+	}
+	if f == nil {
 		c.picker.end(time.Now(), l, answered)
 		return nil
 	}
