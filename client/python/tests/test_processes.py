@@ -76,6 +76,19 @@ class ProcessTest(unittest.TestCase):
             """)
         self.assertRegex(child, "^child .*make the first call after the fork")
 
+    def test_close_in_the_child_of_a_process_with_a_call_in_flight_returns_at_once(self):
+        self.fake.hang()
+        lines = self.run_with_fake("""
+            import threading, time
+            hmacd._client._DRAIN = 3600
+            threading.Thread(target=key.generate, args=(b"hello",), daemon=True).start()
+            while key._client._in_flight == 0:
+                time.sleep(0.01)
+            fork(lambda: key._client.close() or "closed")
+            os._exit(0)
+            """)
+        self.assertEqual(["child 6"], lines)
+
     def test_open_client_does_not_keep_the_process_alive(self):
         authority = Authority()
         files = Files(self.enterContext(tempfile.TemporaryDirectory()), authority)

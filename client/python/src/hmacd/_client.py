@@ -83,6 +83,8 @@ class Client(BaseClient):
 
         May be called again.
         """
+        if _fork.lost():
+            return  # The calls in flight, the locks and the channels are those of the parent.
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: self._in_flight == 0, _DRAIN)

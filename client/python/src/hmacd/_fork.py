@@ -32,3 +32,8 @@ def check() -> None:
             "the process with the method spawn or forkserver of multiprocessing"
         )
     _used = True
+
+
+def lost() -> bool:
+    """Whether gRPC was used in a parent process: its channels cannot be closed here."""
+    return _lost

@@ -87,6 +87,8 @@ class Client(BaseClient):
 
         May be called again.
         """
+        if _fork.lost():
+            return  # The calls in flight and the channels are those of the parent.
         self._closed = True
         try:
             with contextlib.suppress(TimeoutError):
