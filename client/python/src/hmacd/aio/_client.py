@@ -151,7 +151,9 @@ class Client(BaseClient):
                             result = await self._attempt(used, call, step, progress)
                     case Renew():
                         if self._renewal is not None:
-                            await asyncio.to_thread(self._renewal.read_now)
+                            with contextlib.suppress(TimeoutError):
+                                async with asyncio.timeout(deadline - self._rules.clock()):
+                                    await asyncio.to_thread(self._renewal.read_now)
                         self._channels.renew(step.target, used)
                         result = None
                     case Sleep():
