@@ -361,6 +361,22 @@ class AioClientTest(Rules, unittest.TestCase):
 
         self.assertEqual(32, len(self.runner.run(run())))
 
+    def test_cancelled_close_cancels_calls_in_flight(self):
+        self.fake.hang()
+
+        async def run():
+            call = asyncio.create_task(self.key.generate(b"hello"))
+            await self.attempt()
+            close = asyncio.create_task(self.key._client.close())
+            await asyncio.sleep(0)
+            close.cancel()
+            with self.assertRaises(hmacd.Closed):
+                await call
+            with self.assertRaises(asyncio.CancelledError):
+                await close
+
+        self.runner.run(run())
+
     def test_deadline_also_ends_the_wait_for_a_read_of_the_files(self):
         released = threading.Event()
         client = self.open(self.fake, timeout=0.5)

@@ -97,9 +97,9 @@ class Client(BaseClient):
         finally:
             self._stop.set()
             self._cancelled.set()
-        await asyncio.gather(
-            *self._closing, *(channel.close(None) for channel in self._channels.take_all())
-        )
+            await asyncio.gather(
+                *self._closing, *(channel.close(None) for channel in self._channels.take_all())
+            )
 
     async def __aenter__(self) -> Self:
         return self
