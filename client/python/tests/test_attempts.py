@@ -206,6 +206,7 @@ class AttemptsTest(unittest.TestCase):
             ("TOKEN_BUSY", True, [], 1000.0),
             (error.reason, error.retryable, self.sleeps(), self.clock.now),
         )
+        self.assertEqual(100, self.tokens())
 
     def test_pushback_forbids_the_retry(self):
         error = self.fails(HmacdError, answer("TOKEN_BUSY", no_retry=True))

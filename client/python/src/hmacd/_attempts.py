@@ -177,7 +177,9 @@ def attempts(
             rules.picker.answered(pick)
         else:
             rules.picker.abandoned(pick)
-        if not _repeated(action, call, failure, rules, progress):
+        delay = _delay(action, failure, rules, progress)
+        in_time = delay == 0 or rules.clock() + delay < deadline
+        if not (in_time and _repeated(action, call, failure, rules, progress)):
             raise _error(call, failure, progress)
         progress.before = failure.reason or failure.text
 
@@ -185,10 +187,7 @@ def attempts(
             yield Renew(pick.target)
             pick = rules.picker.repeat(pick, rules.clock())
             continue
-        delay = _delay(action, failure, rules, progress)
         if delay > 0:
-            if rules.clock() + delay >= deadline:
-                raise _error(call, failure, progress)
             yield Sleep(delay)
         pick = rules.picker.pick(rules.clock(), avoid=pick.target)
 
@@ -242,7 +241,7 @@ def _repeated(
 
 def _delay(action: Action, failure: Failure, rules: Rules, progress: Progress) -> float:
     """The back-off in seconds. A suspension needs none while another target is usable."""
-    if action is Action.ONCE_MORE:
+    if action in {Action.ONCE_MORE, Action.RENEW}:
         return 0
     if action is Action.SUSPEND and rules.picker.any_usable(rules.clock()):
         return 0
