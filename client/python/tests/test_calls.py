@@ -4,7 +4,7 @@ import unittest
 
 from support import VECTORS
 
-from hmacd import MacAlgorithm, _calls
+from hmacd import HmacdError, MacAlgorithm, _calls
 from hmacd._stubs import mac_service_pb2 as macs
 
 SHA_256 = MacAlgorithm.HMAC_SHA_256
@@ -68,6 +68,13 @@ class CallsTest(unittest.TestCase):
         lengths = {algorithm.value: algorithm.mac_bytes for algorithm in MacAlgorithm}
         expected = {v["algorithm"]: len(v["mac"]) // 2 for v in VECTORS["macs"]}
         self.assertEqual(expected, lengths)
+
+    def test_key_without_one_known_algorithm_is_no_other_exception(self):
+        self.assertIs(SHA_256, _calls.only_algorithm([NUMBER]))
+        for numbers in ([], [0], [99], [NUMBER, NUMBER + 1]):
+            with self.subTest(numbers), self.assertRaises(HmacdError) as caught:
+                _calls.only_algorithm(numbers)
+            self.assertEqual("INVALID_ARGUMENT", caught.exception.reason)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -131,6 +131,19 @@ def algorithm_of(number: int) -> MacAlgorithm:
     """The algorithm with a number of the contract."""
     name = algorithms.MacAlgorithm.Name(number)
     return MacAlgorithm(name.removeprefix("MAC_ALGORITHM_"))
+
+
+def only_algorithm(numbers: Iterable[int]) -> MacAlgorithm:
+    """The algorithm of a key.
+
+    :raises HmacdError: if there is not exactly one, or this version does not know it
+    """
+    try:
+        (number,) = numbers
+        return algorithm_of(number)
+    except ValueError:
+        what = "the key does not have one algorithm that this version of the client knows"
+        raise HmacdError("INVALID_ARGUMENT", what) from None
 
 
 def _number(algorithm: MacAlgorithm) -> algorithms.MacAlgorithm:

@@ -54,10 +54,10 @@ class Client(BaseClient):
         """Gets the algorithm and the ARN of a key from the daemon (DescribeKey).
 
         :param timeout: seconds, if less than the timeout of the client
-        :raises HmacdError: if the call failed
+        :raises HmacdError: if the call failed, or this version does not know the algorithm
         """
         metadata = self._call(_calls.describe(name), timeout).key_metadata
-        return Key(self, name, _calls.algorithm_of(metadata.mac_algorithms[0]), metadata.key_arn)
+        return Key(self, name, _calls.only_algorithm(metadata.mac_algorithms), metadata.key_arn)
 
     def create_key(
         self, algorithm: MacAlgorithm, *, description: str = "", timeout: float | None = None
