@@ -1,5 +1,6 @@
 """Tests of the PEM files."""
 
+import base64
 import datetime as dt
 import subprocess
 import tempfile
@@ -64,6 +65,14 @@ class CertificatesTest(unittest.TestCase):
             with self.subTest(path.name):
                 path.write_bytes(b"secret bytes")
                 self.refuses(f"{path} {text}")
+
+    def test_damaged_certificate_is_refused(self):
+        lines = self.files.certificate.read_text().splitlines()
+        content = bytearray(base64.b64decode("".join(lines[1:-1])))
+        content[content.index(b"\xa0\x03\x02\x01\x02") + 4] = 9  # The version of X.509.
+        lines[1:-1] = [base64.b64encode(content).decode()]
+        self.files.certificate.write_text("\n".join(lines))
+        self.refuses("is not a certificate")
 
     def test_text_has_no_content(self):
         self.files.private_key.write_bytes(

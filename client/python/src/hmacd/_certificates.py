@@ -85,7 +85,7 @@ def check(pem: Pem, files: TlsFiles, now: datetime) -> None:
 def _certificate(setting: str, path: Path, pem: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificates(pem)[0]
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateError(f"{setting}: {path} is not a certificate in PEM") from error
 
 
