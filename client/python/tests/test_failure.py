@@ -63,7 +63,7 @@ class FailureTest(unittest.TestCase):
     def test_numbers_of_the_metadata_are_read(self):
         for metadata, numbers in (
             ({"maximum": "64", "given": "65"}, (64, 65)),
-            ({"maximum": "many"}, (0, 0)),
+            ({"maximum": "many", "given": "9" * 5000}, (0, 0)),
         ):
             info = ErrorInfo(reason="MESSAGE_TOO_LONG", domain="hmacd.dev", metadata=metadata)
             failure = _failure.of(Error(grpc.StatusCode.INVALID_ARGUMENT, info))
@@ -73,6 +73,9 @@ class FailureTest(unittest.TestCase):
         retry = RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
         self.assertEqual(1.5, _failure.of(Error(UNAVAILABLE, "STOPPING", retry)).retry_after)
         self.assertIsNone(_failure.of(Error(UNAVAILABLE, "STOPPING")).retry_after)
+        for seconds, delay in ((2**62, 2.0**62), (-1, 0)):
+            retry = RetryInfo(retry_delay=Duration(seconds=seconds))
+            self.assertEqual(delay, _failure.of(Error(UNAVAILABLE, "X", retry)).retry_after)
 
     def test_negative_or_malformed_pushback_forbids_a_retry(self):
         for value, forbidden in (("-1", True), ("x", True), ("", True), ("0", False), ("9", False)):

@@ -78,7 +78,7 @@ def _details(encoded: bytes | str) -> tuple[ErrorInfo, float | None]:
             if detail.Unpack(info) and info.domain == _DOMAIN:
                 found = info
             elif detail.Unpack(retry):
-                retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+                retry_after = max(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9, 0)
     except DecodeError:
         return ErrorInfo(), None
     return found, retry_after
@@ -87,7 +87,7 @@ def _details(encoded: bytes | str) -> tuple[ErrorInfo, float | None]:
 def _number(info: ErrorInfo, name: str) -> int:
     """A number of the metadata; 0 if there is none."""
     value = info.metadata[name]
-    return int(value) if value.isdecimal() else 0
+    return int(value) if value.isdecimal() and len(value) <= 18 else 0
 
 
 def request_id(trailers: Any) -> str:
