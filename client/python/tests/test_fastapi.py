@@ -76,6 +76,10 @@ class FastApiTest(unittest.TestCase):
         self.assertEqual(413, self.post(bytes(65_537), HEADERS))
         self.assertEqual(0, self.fake.attempts)
 
+    def test_empty_body_is_400_without_a_call(self):
+        self.assertEqual(400, self.post(b"", HEADERS))
+        self.assertEqual(0, self.fake.attempts)
+
     def test_endless_body_is_413_after_the_longest_message(self):
         parts = ((bytes(16_384), True) for _ in range(5))  # The sixth part would be an error.
         self.assertEqual(413, self.post_parts(parts, HEADERS))

@@ -18,8 +18,8 @@ __all__ = ["VerifiedBody"]
 class VerifiedBody:
     """The body of a request, after one of its signatures was verified.
 
-    The response is 401 for a wrong signature, 413 for a body that is too long, and 503 if there is
-    no verdict.
+    The response is 401 for a wrong signature, 413 for a body that is too long, 400 for an empty
+    body, and 503 if there is no verdict.
     """
 
     def __init__(self, scheme: Scheme, *keys: aio.Key) -> None:
@@ -32,6 +32,8 @@ class VerifiedBody:
 
     async def __call__(self, request: Request) -> bytes:
         body = await self._read(request)
+        if not body:
+            raise HTTPException(400, "the body is empty")
         try:
             await self._scheme.averify(body, request.headers, *self._keys)
         except InvalidMac:
