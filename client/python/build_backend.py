@@ -1,6 +1,6 @@
 """Build backend: setuptools, after the stubs of proto/ are generated into hmacd._stubs.
 
-A source distribution has the stubs, so its build needs no proto/.
+A source distribution has the stubs and the license, so its build needs no other folder.
 """
 
 import re
@@ -31,7 +31,11 @@ __all__ = [
 _FOLDER = Path(__file__).parent
 _PROTO = _FOLDER / "../../proto"
 _STUBS = _FOLDER / "src/hmacd/_stubs"
+_LICENSE = _FOLDER / "../../LICENSE"
 _NAMES = ("mac_service", "error_reason", "key_service", "key_metadata", "key_spec", "mac_algorithm")
+
+if _LICENSE.exists():  # Here, because the metadata, which name the file, are made before all else.
+    shutil.copy(_LICENSE, _FOLDER)
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
