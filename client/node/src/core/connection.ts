@@ -5,7 +5,7 @@ import {
   type ChannelOptions,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { failureOf, localFailure, type Failure } from './failure.js';
+import { failureOf, localFailure, UNKNOWN_CAUSE, type Failure } from './failure.js';
 import type { Target } from './target.js';
 import { version } from '../gen/version.js';
 
@@ -48,6 +48,8 @@ export class Connection {
   #inFlight = 0;
   #retired = false;
   #closed = false;
+  /** The last failure without a connection. grpc-js forgets the cause when it resolves the name again. */
+  #noConnection: Failure | undefined;
   #onClosed: () => void = () => {};
 
   constructor(target: Target, credentials: ChannelCredentials) {
@@ -141,9 +143,20 @@ export class Connection {
       call.on('status', ({ metadata }) => {
         signal.removeEventListener('abort', cancel);
         const requestId = String(metadata.get('x-request-id')[0] ?? '');
-        resolve(response === undefined ? { failure: failureOf(error!, this.#secure) } : { response, requestId });
+        resolve(response === undefined ? { failure: this.#failure(error!) } : { response, requestId });
       });
     });
+  }
+
+  #failure(error: ServiceError): Failure {
+    const failure = failureOf(error, this.#secure);
+    if (failure.text === UNKNOWN_CAUSE) {
+      return this.#noConnection ?? failure;
+    }
+    if (failure.transport && failure.notSent) {
+      this.#noConnection = failure;
+    }
+    return failure;
   }
 }
 

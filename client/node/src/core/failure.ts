@@ -30,6 +30,9 @@ export interface Failure {
 
 const DOMAIN = 'hmacd.dev';
 
+/** The text of a failure without a connection whose cause grpc-js does not report. */
+export const UNKNOWN_CAUSE = 'no connection';
+
 /** Reasons after which the same call may succeed later: `[retry]` in error_reason.proto, and outages. */
 const retryable: ReadonlySet<string> = new Set([
   'CHECKSUM_MISMATCH',
@@ -179,7 +182,7 @@ function neverSent({ code, details }: ServiceError): boolean {
 function connectionText(details: string): string {
   const [, last = details] =
     /^.*Last error: (?:Error: )?(.*?)\.?(?: \(\d{4}-\S+\))?(?: Resolution note: .*)?$/.exec(details) ?? [];
-  return last;
+  return last === 'null' ? UNKNOWN_CAUSE : last;
 }
 
 function text(value: string | Buffer | undefined): string {
