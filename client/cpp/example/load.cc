@@ -1,0 +1,107 @@
+// The caller of client/events: makes calls at a fixed rate, and prints their outcomes as JSON: load KEY
+
+#include <hmacd/hmacd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::string_view_literals;
+
+constexpr auto message = "events"sv;
+
+// A number of the environment. Without a default, it is required.
+double number(const char *name, std::optional<double> default_value = std::nullopt) {
+  const char *text = std::getenv(name);
+  if (text != nullptr) return std::stod(text);
+  if (!default_value) throw std::invalid_argument(std::string(name) + " is not set");
+  return *default_value;
+}
+
+// The outcomes of the calls. Thread-safe.
+class Outcomes {
+ public:
+  explicit Outcomes(std::string right) : right_mac_(std::move(right)) {}
+
+  // Adds the outcome of a call, which has ended now.
+  void add(const hmacd::Result<std::string> &result, Clock::time_point planned) {
+    const std::chrono::duration<double, std::milli> took = Clock::now() - planned;
+    const std::lock_guard guard(mutex_);
+    times_.push_back(took.count());
+    try {
+      ++(result.get() == right_mac_ ? right_ : wrong_);
+    } catch (const hmacd::Error &error) {
+      ++errors_[error.reason()];
+    }
+    added_.notify_one();
+  }
+
+  // Waits for the outcomes of all calls, and prints them.
+  void print(std::size_t calls) {
+    std::unique_lock lock(mutex_);
+    added_.wait(lock, [&] { return times_.size() == calls; });
+    std::sort(times_.begin(), times_.end());
+    std::string errors;
+    for (const auto &[reason, count] : errors_) {
+      errors += (errors.empty() ? "\"" : ",\"") + reason + "\":" + std::to_string(count);
+    }
+    std::printf("{\"calls\":%zu,\"right\":%zu,\"wrong\":%zu,\"errors\":{%s},", calls, right_, wrong_, errors.c_str());
+    std::printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n", quantile(0.5), quantile(0.99), quantile(1));
+  }
+
+ private:
+  double quantile(double q) const { return times_[static_cast<std::size_t>(q * (times_.size() - 1))]; }
+
+  const std::string right_mac_;
+  std::mutex mutex_;
+  std::condition_variable added_;
+  std::size_t right_ = 0;
+  std::size_t wrong_ = 0;
+  std::map<std::string, std::size_t> errors_;
+  std::vector<double> times_;
+};
+
+void run(std::string_view key_name) {
+  const double rate = number("HMACD_LOAD_RATE");
+  const auto calls = static_cast<std::size_t>(rate * number("HMACD_LOAD_SECONDS"));
+  const std::chrono::milliseconds timeout(static_cast<int>(number("HMACD_LOAD_TIMEOUT_MS", 5000)));
+  hmacd::Client client(hmacd::Settings::from_env());
+  const hmacd::Key key = client.key(key_name, hmacd::Algorithm::hmac_sha_256);
+  // The first call may be slower than the timeout of the load: it connects.
+  Outcomes outcomes(key.generate(message));
+  std::cout << "ready" << std::endl;
+
+  const auto start = Clock::now();
+  for (std::size_t i = 0; i < calls; ++i) {
+    const auto planned = start + std::chrono::nanoseconds(static_cast<long long>(1e9 * i / rate));
+    std::this_thread::sleep_until(planned);
+    hmacd::CallOptions options;
+    options.deadline = Clock::now() + timeout;
+    key.generate_async(
+        message, [&outcomes, planned](const auto &result) { outcomes.add(result, planned); }, options);
+  }
+  outcomes.print(calls);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  if (argc != 2) {
+    std::cerr << "usage: load KEY\n";
+    return 2;
+  }
+  try {
+    run(argv[1]);
+  } catch (const std::exception &error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}
