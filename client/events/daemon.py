@@ -27,9 +27,12 @@ access:
 
 
 class Daemon:
-    """A daemon on a fixed port of the loopback address, so that it comes back at the same address."""
+    """A daemon on a fixed port of the loopback address, so that it comes back at the same address.
 
-    def __init__(self, binary, made, folder, module, limits=""):
+    limits: the content of grpc.limits.
+    """
+
+    def __init__(self, binary, made, folder, module, *, limits=""):
         self._binary = binary
         self.folder = pathlib.Path(folder)
         shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock", "env", "*.log"))

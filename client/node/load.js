@@ -1,5 +1,6 @@
 // The caller of client/events: makes calls at a fixed rate, and prints their outcomes as JSON: node load.js KEY
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HmacdClient, HmacdError } from 'hmacd-client';
 
@@ -8,41 +9,46 @@ const rate = Number(process.env.HMACD_LOAD_RATE);
 const seconds = Number(process.env.HMACD_LOAD_SECONDS);
 const timeoutMillis = Number(process.env.HMACD_LOAD_TIMEOUT_MS ?? 5000);
 
+async function load(key, right) {
+  const result = { calls: 0, right: 0, wrong: 0, errors: {} };
+  const times = [];
+
+  async function call(planned) {
+    try {
+      const mac = await key.generate(MESSAGE, { timeoutMillis });
+      result[mac.equals(right) ? 'right' : 'wrong'] += 1;
+    } catch (error) {
+      if (!(error instanceof HmacdError)) {
+        throw error;
+      }
+      result.errors[error.reason] = (result.errors[error.reason] ?? 0) + 1;
+    }
+    times.push(performance.now() - planned);
+  }
+
+  const calls = [];
+  const start = performance.now();
+  for (let i = 0; i < rate * seconds; i += 1) {
+    const planned = start + (1000 * i) / rate;
+    const wait = planned - performance.now();
+    if (wait > 0) {
+      await sleep(wait);
+    }
+    calls.push(call(planned));
+  }
+  await Promise.all(calls);
+
+  times.sort((a, b) => a - b);
+  const quantile = (q) => times[Math.round(q * (times.length - 1))];
+  return { ...result, calls: times.length, p50_ms: quantile(0.5), p99_ms: quantile(0.99), max_ms: times.at(-1) };
+}
+
 const client = HmacdClient.fromEnv();
 const key = client.key(process.argv[2], 'HMAC_SHA_256');
 const right = await key.generate(MESSAGE);
+
 console.log('ready');
-
-const result = { calls: 0, right: 0, wrong: 0, errors: {} };
-const times = [];
-
-async function call(planned) {
-  try {
-    const mac = await key.generate(MESSAGE, { timeoutMillis });
-    result[mac.equals(right) ? 'right' : 'wrong'] += 1;
-  } catch (error) {
-    if (!(error instanceof HmacdError)) {
-      throw error;
-    }
-    result.errors[error.reason] = (result.errors[error.reason] ?? 0) + 1;
-  }
-  times.push(performance.now() - planned);
-}
-
-const calls = [];
-const start = performance.now();
-for (let i = 0; i < rate * seconds; i += 1) {
-  const planned = start + (1000 * i) / rate;
-  const wait = planned - performance.now();
-  if (wait > 0) {
-    await sleep(wait);
-  }
-  calls.push(call(planned));
-}
-await Promise.all(calls);
+await once(process.stdin, 'data'); // The start of the load.
+process.stdin.destroy();
+console.log(JSON.stringify(await load(key, right)));
 await client.close();
-
-times.sort((a, b) => a - b);
-const quantile = (q) => times[Math.round(q * (times.length - 1))];
-Object.assign(result, { calls: times.length, p50_ms: quantile(0.5), p99_ms: quantile(0.99), max_ms: times.at(-1) });
-console.log(JSON.stringify(result));

@@ -23,6 +23,7 @@ def main(name):
         key = client.key(name, MacAlgorithm.HMAC_SHA_256)
         right = key.generate(MESSAGE)
         print("ready", flush=True)
+        sys.stdin.readline()  # The start of the load.
 
         def call(planned):
             try:

@@ -26,6 +26,12 @@ double number(const char *name, std::optional<double> default_value = std::nullo
   return *default_value;
 }
 
+// Tells the events that the load can start, and waits for its start.
+void await_start() {
+  std::cout << "ready" << std::endl;
+  std::cin.get();
+}
+
 // The outcomes of the calls. Thread-safe.
 class Outcomes {
  public:
@@ -77,7 +83,7 @@ void run(std::string_view key_name) {
   const hmacd::Key key = client.key(key_name, hmacd::Algorithm::hmac_sha_256);
   // The first call may be slower than the timeout of the load: it connects.
   Outcomes outcomes(key.generate(message));
-  std::cout << "ready" << std::endl;
+  await_start();
 
   const auto start = Clock::now();
   for (std::size_t i = 0; i < calls; ++i) {

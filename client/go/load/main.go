@@ -63,6 +63,7 @@ func run(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Println("ready")
+	fmt.Scanln() // The start of the load.
 
 	outcome := result{Errors: map[string]int{}}
 	var times []float64

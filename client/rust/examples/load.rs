@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
-use std::{env, fmt::Write as _};
+use std::{env, fmt::Write as _, io};
 
 use hmacd::{Algorithm, Client, Settings};
 
@@ -13,18 +13,16 @@ const MESSAGE: &[u8] = b"events";
 async fn main() -> Result<(), Box<dyn Error>> {
     let rate: u32 = env::var("HMACD_LOAD_RATE")?.parse()?;
     let seconds: f64 = env::var("HMACD_LOAD_SECONDS")?.parse()?;
-    let mut settings = Settings::from_env()?;
-    if let Ok(millis) = env::var("HMACD_LOAD_TIMEOUT_MS") {
-        settings = settings.timeout(Duration::from_millis(millis.parse()?));
-    }
     let name = env::args().nth(1).ok_or("load KEY")?;
+    let client = Client::new(Settings::from_env()?)?;
     // The first call may be slower than the timeout of the load: it connects.
-    let first = Client::new(Settings::from_env()?)?;
-    let right = first.key(name.clone(), Algorithm::HmacSha256).generate(MESSAGE).await?;
-    first.close().await;
-    let client = Client::new(settings)?;
-    let key = client.key(name, Algorithm::HmacSha256);
+    let mut key = client.key(name, Algorithm::HmacSha256);
+    let right = key.generate(MESSAGE).await?;
+    if let Ok(millis) = env::var("HMACD_LOAD_TIMEOUT_MS") {
+        key = key.with_timeout(Duration::from_millis(millis.parse()?));
+    }
     println!("ready");
+    io::stdin().read_line(&mut String::new())?; // The start of the load.
 
     let start = Instant::now();
     let mut calls = Vec::new();

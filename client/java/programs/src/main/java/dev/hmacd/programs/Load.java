@@ -6,6 +6,7 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.hmacd.client.HmacdClient;
 import dev.hmacd.client.HmacdClientBuilder;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +31,7 @@ public final class Load {
   }
 
   /// Runs the load under the key whose name is the only argument.
-  public static void main(String[] arguments) throws InterruptedException {
+  public static void main(String[] arguments) throws InterruptedException, IOException {
     if (arguments.length != 1) {
       System.err.println("usage: Load KEY");
       System.exit(2);
@@ -46,11 +47,12 @@ public final class Load {
     return value;
   }
 
-  private void run(String key) throws InterruptedException {
+  private void run(String key) throws InterruptedException, IOException {
     try (HmacdClient client = HmacdClientBuilder.fromEnv().build()) {
       // The first call may be slower than the timeout of the load: it connects.
       byte[] right = client.generateMac(key, MESSAGE, HMAC_SHA_256).toByteArray();
       System.out.println("ready");
+      System.in.read(); // The start of the load.
       List<Outcome> outcomes = calls(client.withDeadlineAfter(timeout), key, right);
       System.out.println(Outcome.json(outcomes));
     }

@@ -1,0 +1,110 @@
+"""The processes of the callers. README.md says what a caller does."""
+
+import json
+import re
+import subprocess
+import time
+
+RATE = 200  # Calls a second.
+LIMIT = 60  # Seconds.
+READY = b"ready\n"
+# The text of an error, by rule 8 of BEHAVIOR.md.
+ERROR_TEXT = re.compile(r"\b[A-Z][A-Z_]+: .*(?= \((?:target |no target))")
+
+
+class Callers:
+    """The caller of each language, for the world of one event."""
+
+    def __init__(self, commands, key, environment):
+        """
+        commands: the command of each caller by its name.
+        environment: a function that returns the environment with the present settings of the client.
+        """
+        self._commands = commands
+        self._key = key
+        self._environment = environment
+
+    def start(self, seconds, rate=RATE, **settings):
+        """Starts the loads of all callers at the same time, after the first MAC of each.
+
+        settings: more variables.
+        """
+        load = {"HMACD_LOAD_RATE": str(rate), "HMACD_LOAD_SECONDS": str(seconds)}
+        return Load(self._processes(load | settings), seconds)
+
+    def first_errors(self, **settings):
+        """Runs callers whose first call must fail. Returns the text of the error of each as its result."""
+        processes = self._processes({"HMACD_LOAD_RATE": "1", "HMACD_LOAD_SECONDS": "1"} | settings)
+        return {
+            name: {"calls": 1, "right": 0, "wrong": 0, "errors": {text: 1}}
+            for name, text in ((name, _first_error(name, process)) for name, process in _ended(processes, LIMIT))
+        }
+
+    def _processes(self, settings):
+        environment = self._environment() | settings
+        processes = {}
+        try:
+            for name, command in self._commands.items():
+                processes[name] = subprocess.Popen(
+                    [*command, self._key], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, bufsize=0,  # Otherwise readline could read more than a line.
+                )  # fmt: skip
+        except OSError:
+            _kill(processes)
+            raise
+        return processes
+
+
+class Load:
+    """One process of each caller. The constructor waits for the first MAC of each, and starts all loads."""
+
+    def __init__(self, processes, seconds):
+        self._processes = processes
+        self._seconds = seconds
+        try:
+            for name, process in processes.items():
+                if process.stdout.readline() != READY:
+                    process.kill()
+                    raise RuntimeError(f"the caller {name} did not start: {process.stderr.read()[-1000:].decode()}")
+            for process in processes.values():
+                process.stdin.write(b"\n")
+        except (OSError, RuntimeError):
+            _kill(processes)
+            raise
+
+    def results(self):
+        """Waits for the end of each caller. Returns the result of each by its name."""
+        results = {}
+        for name, (process, output, errors) in _ended(self._processes, self._seconds + LIMIT):
+            if process.returncode != 0 or not output:
+                raise RuntimeError(f"the caller {name} exited with {process.returncode}: {errors[-1000:]}")
+            results[name] = json.loads(output)
+        return results
+
+
+def _ended(processes, seconds):
+    """Yields (name, (process, output, errors)) of each process after its end. Kills all processes at the end."""
+    end = time.monotonic() + seconds
+    try:
+        for name, process in processes.items():
+            output, errors = process.communicate(timeout=max(1, end - time.monotonic()))
+            yield name, (process, output.decode(), errors.decode())
+    finally:
+        _kill(processes)
+
+
+def _kill(processes):
+    for process in processes.values():
+        process.kill()
+
+
+def _first_error(name, ended):
+    process, output, errors = ended
+    if process.returncode == 0 or output:
+        raise RuntimeError(f"the first call of the caller {name} did not fail")
+    found = ERROR_TEXT.search(errors)
+    if found:
+        return found.group()
+    # The error of a constructor may have another form. It is before or after a stack trace, which is indented.
+    lines = [line for line in errors.splitlines() if "certificate" in line and not line.startswith((" ", "\t"))]
+    return lines[0] if lines else errors[-200:]
