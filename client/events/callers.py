@@ -24,6 +24,10 @@ class Callers:
         self._key = key
         self._environment = environment
 
+    @property
+    def count(self):
+        return len(self._commands)
+
     def start(self, seconds, rate=RATE, **settings):
         """Starts the loads of all callers at the same time, after the first MAC of each.
 

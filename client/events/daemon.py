@@ -15,7 +15,7 @@ grpc:
   listen: 127.0.0.1:{port}
   tls: {{certificate: server.pem, private_key: server-key.pem, client_ca: client-ca.pem}}
   limits: {{{limits}}}
-token: {{module: '{module}', label: hmacd-dev, pin_file: pin}}
+token: {{module: '{module}', label: hmacd-dev, pin_file: pin, {token}}}
 registry: {{path: registry.db}}
 arn: {{region: us-east-1, account: "000000000000"}}
 access:
@@ -29,10 +29,10 @@ access:
 class Daemon:
     """A daemon on a fixed port of the loopback address, so that it comes back at the same address.
 
-    limits: the content of grpc.limits.
+    limits: the content of grpc.limits. token: more settings of the token.
     """
 
-    def __init__(self, binary, made, folder, module, *, limits=""):
+    def __init__(self, binary, made, folder, module, *, limits="", token=""):
         self._binary = binary
         self.folder = pathlib.Path(folder)
         shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock", "env", "*.log"))
@@ -40,7 +40,7 @@ class Daemon:
         self._replace("softhsm2.conf", str(made), str(self.folder))
         self.port = free_port()
         (self.folder / "hmacd.yaml").write_text(
-            CONFIGURATION.format(port=self.port, module=module, limits=limits)
+            CONFIGURATION.format(port=self.port, module=module, limits=limits, token=token)
         )
         self._environment = dict(os.environ, SOFTHSM2_CONF=str(self.folder / "softhsm2.conf"))
         self._process = None

@@ -1,14 +1,15 @@
 """Runs the table of events: what a caller at 200 calls/s sees while daemons, certificates and connections change.
 
-    events.py BINARY MADE MODULE KEY SCRATCH NAME=COMMAND...
+    events.py BINARY MADE MODULE FAULTS KEY SCRATCH NAME=COMMAND...
 
 The callers of all languages run at the same time.
 
 BINARY is the daemon's launcher, MADE the folder of a stopped `hmacd dev` with KEY on its token, MODULE the path of the
-token's PKCS#11 module, and SCRATCH an empty folder. Each NAME=COMMAND is a caller of one language; README.md says what
-a caller does. HMACD_EVENTS selects events by their names, separated by commas. HMACD_EVENTS_SECONDS is the duration of a
-hang (6). Prints a table in Markdown. Exits with 1 if a caller got a wrong MAC, failed or hung. With HMACD_EVENTS_CHECK=1,
-also exits with 1 if a caller saw an error that the event does not allow: on a busy machine, calls can be late.
+token's PKCS#11 module, FAULTS the folder of `hsm-drill install` for this module, and SCRATCH an empty folder. Each
+NAME=COMMAND is a caller of one language; README.md says what a caller does. HMACD_EVENTS selects events by their names,
+separated by commas. HMACD_EVENTS_SECONDS is the duration of a hang (6). Prints a table in Markdown. Exits with 1 if a
+caller got a wrong MAC, failed or hung. With HMACD_EVENTS_CHECK=1, also exits with 1 if a caller saw an error that the
+event does not allow: on a busy machine, calls can be late.
 """
 
 import concurrent.futures
@@ -120,6 +121,13 @@ def short_deadlines(world, callers):
     return load.results()
 
 
+def token_busy(world, callers):
+    """The callers have 600 calls in flight. The token needs 10 ms for a MAC, and its queue has 64 places."""
+    world.daemon(module=world.slow_module, token="lanes: 1, queue: 64")
+    world.delay_macs(0.01)
+    return callers.start(1, 600 // callers.count).results()
+
+
 # The errors that an event allows, as a regular expression. These events run one after the other.
 NONE = "(?!)"
 LOADS = {
@@ -132,6 +140,7 @@ LOADS = {
     daemon_certificate_renewed: NONE,
     client_certificate_renewed: NONE,
     short_deadlines: "DEADLINE_EXCEEDED",
+    token_busy: "TOKEN_BUSY|DEADLINE_EXCEEDED",
 }
 # These events run at the same time, because their callers wait for timeouts most of the time.
 WAITS = FAULTS
@@ -173,8 +182,8 @@ def cells(result):
 
 
 def main():
-    binary, made, module, key, scratch = sys.argv[1:6]
-    commands = {name: shlex.split(command) for name, command in (each.split("=", 1) for each in sys.argv[6:])}
+    binary, made, module, faults, key, scratch = sys.argv[1:7]
+    commands = {name: shlex.split(command) for name, command in (each.split("=", 1) for each in sys.argv[7:])}
     chosen = os.environ.get("HMACD_EVENTS", "")
     names = chosen.split(",") if chosen else [event.__name__ for event in EVENTS]
     unknown = set(names) - {event.__name__ for event in EVENTS}
@@ -188,7 +197,7 @@ def main():
     for events, together in ((LOADS, 1), (WAITS, TOGETHER)):
         selected = [event for event in events if event.__name__ in names]
         with concurrent.futures.ThreadPoolExecutor(together) as pool:
-            run = functools.partial(rows, commands=commands, key=key, arguments=(binary, made, module), scratch=scratch)
+            run = functools.partial(rows, commands=commands, key=key, arguments=(binary, made, module, faults), scratch=scratch)
             for table, failed in pool.map(run, selected):
                 print("\n".join(table), flush=True)
                 failures += failed
