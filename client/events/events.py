@@ -128,6 +128,17 @@ def token_busy(world, callers):
     return callers.start(1, 600 // callers.count).results()
 
 
+def close_under_load(world, callers):
+    """The clients close while calls wait for the daemon. The daemon answers within the 5 s of rule 10."""
+    daemon = world.daemon()
+    load = callers.start(4, LOW_RATE, HMACD_LOAD_CLOSE_AFTER="2")
+    time.sleep(1.5)
+    daemon.send(signal.SIGSTOP)
+    time.sleep(2)
+    daemon.send(signal.SIGCONT)
+    return load.results()
+
+
 # The errors that an event allows, as a regular expression. These events run one after the other.
 NONE = "(?!)"
 LOADS = {
@@ -143,7 +154,9 @@ LOADS = {
     token_busy: "TOKEN_BUSY|DEADLINE_EXCEEDED",
 }
 # These events run at the same time, because their callers wait for timeouts most of the time.
-WAITS = FAULTS
+WAITS = FAULTS | {
+    close_under_load: "CLOSED|CANCELLED",
+}
 EVENTS = LOADS | WAITS
 
 

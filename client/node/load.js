@@ -8,8 +8,9 @@ const MESSAGE = 'events';
 const rate = Number(process.env.HMACD_LOAD_RATE);
 const seconds = Number(process.env.HMACD_LOAD_SECONDS);
 const timeoutMillis = Number(process.env.HMACD_LOAD_TIMEOUT_MS ?? 5000);
+const closeAfter = process.env.HMACD_LOAD_CLOSE_AFTER;
 
-async function load(key, right) {
+async function load(client, key, right) {
   const result = { calls: 0, right: 0, wrong: 0, errors: {} };
   const times = [];
 
@@ -28,6 +29,9 @@ async function load(key, right) {
 
   const calls = [];
   const start = performance.now();
+  if (closeAfter !== undefined) {
+    setTimeout(() => client.close(), Number(closeAfter) * 1000);
+  }
   for (let i = 0; i < rate * seconds; i += 1) {
     const planned = start + (1000 * i) / rate;
     const wait = planned - performance.now();
@@ -50,5 +54,5 @@ const right = await key.generate(MESSAGE);
 console.log('ready');
 await once(process.stdin, 'data'); // The start of the load.
 process.stdin.destroy();
-console.log(JSON.stringify(await load(key, right)));
+console.log(JSON.stringify(await load(client, key, right)));
 await client.close();

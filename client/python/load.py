@@ -17,6 +17,7 @@ MAX_CALLS = 1000  # In flight.
 def main(name):
     rate, seconds = int(os.environ["HMACD_LOAD_RATE"]), float(os.environ["HMACD_LOAD_SECONDS"])
     timeout = float(os.environ.get("HMACD_LOAD_TIMEOUT_MS", "5000")) / 1000
+    close_after = os.environ.get("HMACD_LOAD_CLOSE_AFTER")
     lock = threading.Lock()
     outcomes, errors, times = collections.Counter(), collections.Counter(), []
     with Client.from_env() as client, concurrent.futures.ThreadPoolExecutor(MAX_CALLS) as pool:
@@ -37,6 +38,8 @@ def main(name):
                     errors[reason] += 1
                 times.append(took * 1000)
 
+        if close_after is not None:
+            threading.Timer(float(close_after), client.close).start()
         start = time.monotonic()
         for i in range(round(rate * seconds)):
             planned = start + i / rate

@@ -86,6 +86,13 @@ void run(std::string_view key_name) {
   await_start();
 
   const auto start = Clock::now();
+  std::thread closer;
+  if (const double after = number("HMACD_LOAD_CLOSE_AFTER", 0); after > 0) {
+    closer = std::thread([&client, at = start + std::chrono::duration<double>(after)] {
+      std::this_thread::sleep_until(at);
+      client.close();
+    });
+  }
   for (std::size_t i = 0; i < calls; ++i) {
     const auto planned = start + std::chrono::nanoseconds(static_cast<long long>(1e9 * i / rate));
     std::this_thread::sleep_until(planned);
@@ -95,6 +102,7 @@ void run(std::string_view key_name) {
         message, [&outcomes, planned](const auto &result) { outcomes.add(result, planned); }, options);
   }
   outcomes.print(calls);
+  if (closer.joinable()) closer.join();
 }
 
 }  // namespace

@@ -70,6 +70,9 @@ func run(ctx context.Context, name string) error {
 	var lock sync.Mutex
 	var calls sync.WaitGroup
 	start := time.Now()
+	if after, err := strconv.ParseFloat(os.Getenv("HMACD_LOAD_CLOSE_AFTER"), 64); err == nil {
+		time.AfterFunc(time.Duration(after*float64(time.Second)), func() { client.Close() })
+	}
 	for i := range int(float64(rate) * seconds) {
 		planned := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(planned))

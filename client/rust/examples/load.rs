@@ -25,6 +25,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     io::stdin().read_line(&mut String::new())?; // The start of the load.
 
     let start = Instant::now();
+    if let Ok(seconds) = env::var("HMACD_LOAD_CLOSE_AFTER") {
+        let (client, after) = (client.clone(), Duration::from_secs_f64(seconds.parse()?));
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            client.close().await;
+        });
+    }
     let mut calls = Vec::new();
     for i in 0..(f64::from(rate) * seconds) as u32 {
         let planned = start + Duration::from_secs(1) * i / rate;

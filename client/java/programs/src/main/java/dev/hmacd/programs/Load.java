@@ -2,6 +2,7 @@ package dev.hmacd.programs;
 
 import static dev.hmacd.client.MacAlgorithm.HMAC_SHA_256;
 import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
 
 import dev.hmacd.client.HmacdClient;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /// The caller of `client/events`: makes calls at a fixed rate, and prints their outcomes as JSON.
 /// `client/events/README.md` has the variables of the environment.
@@ -21,6 +23,7 @@ public final class Load {
   private final int rate;
   private final double seconds;
   private final Duration timeout;
+  private final @Nullable String closeAfter;
 
   private Load(Map<String, String> environment) {
     rate = Integer.parseInt(required(environment, "HMACD_LOAD_RATE"));
@@ -28,6 +31,7 @@ public final class Load {
     timeout =
         Duration.ofMillis(
             Long.parseLong(environment.getOrDefault("HMACD_LOAD_TIMEOUT_MS", "5000")));
+    closeAfter = environment.get("HMACD_LOAD_CLOSE_AFTER");
   }
 
   /// Runs the load under the key whose name is the only argument.
@@ -62,6 +66,12 @@ public final class Load {
   private List<Outcome> calls(HmacdClient client, String key, byte[] right)
       throws InterruptedException {
     List<CompletableFuture<Outcome>> calls = new ArrayList<>();
+    if (closeAfter != null) {
+      long millis = Math.round(Double.parseDouble(closeAfter) * 1000);
+      var unused =
+          CompletableFuture.runAsync(
+              client::close, CompletableFuture.delayedExecutor(millis, MILLISECONDS));
+    }
     long start = System.nanoTime();
     for (int i = 0; i < rate * seconds; i++) {
       long planned = start + i * Duration.ofSeconds(1).toNanos() / rate;
