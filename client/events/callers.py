@@ -77,12 +77,16 @@ class Load:
             raise
 
     def results(self):
-        """Waits for the end of each caller. Returns the result of each by its name."""
+        """Waits for the end of each caller. Returns the result of each by its name.
+
+        The name of a second result of a caller also has the field `where`.
+        """
         results = {}
         for name, (process, output, errors) in _ended(self._processes, self._seconds + LIMIT):
             if process.returncode != 0 or not output:
                 raise RuntimeError(f"the caller {name} exited with {process.returncode}: {errors[-1000:]}")
-            results[name] = json.loads(output)
+            for result in map(json.loads, output.splitlines()):
+                results[f"{name}, {result['where']}" if "where" in result else name] = result
         return results
 
 

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { HmacdClient, HmacdError } from 'hmacd-client';
 
 const MESSAGE = 'events';
@@ -51,8 +52,21 @@ const client = HmacdClient.fromEnv();
 const key = client.key(process.argv[2], 'HMAC_SHA_256');
 const right = await key.generate(MESSAGE);
 
-console.log('ready');
-await once(process.stdin, 'data'); // The start of the load.
-process.stdin.destroy();
-console.log(JSON.stringify(await load(client, key, right)));
+if (isMainThread) {
+  console.log('ready');
+  await once(process.stdin, 'data'); // The start of the load.
+  process.stdin.destroy();
+  let ofWorker;
+  if (process.env.HMACD_LOAD_FORK !== undefined) {
+    ofWorker = once(new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) }), 'message');
+  }
+  const result = await load(client, key, right);
+  if (ofWorker) {
+    const [message] = await ofWorker;
+    console.log(JSON.stringify({ ...message, where: 'worker thread' }));
+  }
+  console.log(JSON.stringify(result));
+} else {
+  parentPort.postMessage(await load(client, key, right));
+}
 await client.close();

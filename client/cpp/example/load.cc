@@ -1,6 +1,8 @@
 // The caller of client/events: makes calls at a fixed rate, and prints their outcomes as JSON: load KEY
 
 #include <hmacd/hmacd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -17,6 +19,7 @@ using Clock = std::chrono::steady_clock;
 using namespace std::string_view_literals;
 
 constexpr auto message = "events"sv;
+constexpr unsigned child_limit_seconds = 60;  // A child process that hangs ends by a signal.
 
 // A number of the environment. Without a default, it is required.
 double number(const char *name, std::optional<double> default_value = std::nullopt) {
@@ -51,7 +54,8 @@ class Outcomes {
   }
 
   // Waits for the outcomes of all calls, and prints them.
-  void print(std::size_t calls) {
+  // where: the field of the output. Empty in the process that made the first call.
+  void print(std::size_t calls, const std::string &where) {
     std::unique_lock lock(mutex_);
     added_.wait(lock, [&] { return times_.size() == calls; });
     std::sort(times_.begin(), times_.end());
@@ -60,6 +64,7 @@ class Outcomes {
       errors += (errors.empty() ? "\"" : ",\"") + reason + "\":" + std::to_string(count);
     }
     std::printf("{\"calls\":%zu,\"right\":%zu,\"wrong\":%zu,\"errors\":{%s},", calls, right_, wrong_, errors.c_str());
+    if (!where.empty()) std::printf("\"where\":\"%s\",", where.c_str());
     std::printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n", quantile(0.5), quantile(0.99), quantile(1));
   }
 
@@ -75,6 +80,13 @@ class Outcomes {
   std::vector<double> times_;
 };
 
+// Waits for the end of the child process, which prints its outcomes.
+void await_end(pid_t child) {
+  int status = -1;
+  waitpid(child, &status, 0);
+  if (status != 0) throw std::runtime_error("the child process failed");
+}
+
 void run(std::string_view key_name) {
   const double rate = number("HMACD_LOAD_RATE");
   const auto calls = static_cast<std::size_t>(rate * number("HMACD_LOAD_SECONDS"));
@@ -84,6 +96,9 @@ void run(std::string_view key_name) {
   // The first call may be slower than the timeout of the load: it connects.
   Outcomes outcomes(key.generate(message));
   await_start();
+  std::optional<pid_t> child;
+  if (std::getenv("HMACD_LOAD_FORK") != nullptr) child = fork();
+  if (child == 0) alarm(child_limit_seconds);
 
   const auto start = Clock::now();
   std::thread closer;
@@ -101,7 +116,8 @@ void run(std::string_view key_name) {
     key.generate_async(
         message, [&outcomes, planned](const auto &result) { outcomes.add(result, planned); }, options);
   }
-  outcomes.print(calls);
+  if (child > 0) await_end(*child);
+  outcomes.print(calls, child == 0 ? "child process" : "");
   if (closer.joinable()) closer.join();
 }
 
