@@ -28,29 +28,29 @@ class Callers:
     def count(self):
         return len(self._commands)
 
-    def start(self, seconds, rate=RATE, **settings):
+    def start(self, seconds, rate=RATE, wrapper=(), **settings):
         """Starts the loads of all callers at the same time, after the first MAC of each.
 
-        settings: more variables.
+        wrapper: a command that runs the command after its own arguments. settings: more variables.
         """
         load = {"HMACD_LOAD_RATE": str(rate), "HMACD_LOAD_SECONDS": str(seconds)}
-        return Load(self._processes(load | settings), seconds)
+        return Load(self._processes(wrapper, load | settings), seconds)
 
     def first_errors(self, **settings):
         """Runs callers whose first call must fail. Returns the text of the error of each as its result."""
-        processes = self._processes({"HMACD_LOAD_RATE": "1", "HMACD_LOAD_SECONDS": "1"} | settings)
+        processes = self._processes((), {"HMACD_LOAD_RATE": "1", "HMACD_LOAD_SECONDS": "1"} | settings)
         return {
             name: {"calls": 1, "right": 0, "wrong": 0, "errors": {text: 1}}
             for name, text in ((name, _first_error(name, process)) for name, process in _ended(processes, LIMIT))
         }
 
-    def _processes(self, settings):
+    def _processes(self, wrapper, settings):
         environment = self._environment() | settings
         processes = {}
         try:
             for name, command in self._commands.items():
                 processes[name] = subprocess.Popen(
-                    [*command, self._key], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    [*wrapper, *command, self._key], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE, bufsize=0,  # Otherwise readline could read more than a line.
                 )  # fmt: skip
         except OSError:

@@ -12,7 +12,7 @@ LIMIT = 60  # Seconds.
 
 CONFIGURATION = """
 grpc:
-  listen: 127.0.0.1:{port}
+  listen: {host}:{port}
   tls: {{certificate: server.pem, private_key: server-key.pem, client_ca: client-ca.pem}}
   limits: {{{limits}}}
 token: {{module: '{module}', label: hmacd-dev, pin_file: pin, {token}}}
@@ -27,20 +27,21 @@ access:
 
 
 class Daemon:
-    """A daemon on a fixed port of the loopback address, so that it comes back at the same address.
+    """A daemon on a fixed port of a loopback address, so that it comes back at the same address.
 
-    limits: the content of grpc.limits. token: more settings of the token.
+    port: without it, a free port. limits: the content of grpc.limits. token: more settings of the token.
     """
 
-    def __init__(self, binary, made, folder, module, *, limits="", token=""):
+    def __init__(self, binary, made, folder, module, *, host="127.0.0.1", port=None, limits="", token=""):
         self._binary = binary
         self.folder = pathlib.Path(folder)
         shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("*.sock", "*.lock", "env", "*.log"))
         self.folder.chmod(0o700)
         self._replace("softhsm2.conf", str(made), str(self.folder))
-        self.port = free_port()
+        self.host = host
+        self.port = port or free_port()
         (self.folder / "hmacd.yaml").write_text(
-            CONFIGURATION.format(port=self.port, module=module, limits=limits, token=token)
+            CONFIGURATION.format(host=host, port=self.port, module=module, limits=limits, token=token)
         )
         self._environment = dict(os.environ, SOFTHSM2_CONF=str(self.folder / "softhsm2.conf"))
         self._process = None
@@ -70,7 +71,7 @@ class Daemon:
 
     def listens(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def send(self, number):
         """Sends a signal to the process."""

@@ -23,6 +23,7 @@ import sys
 import time
 
 from callers import Callers
+from hosts import Hosts, NotPossible
 from pki import Authority, bundle
 from tls_faults import FAULTS
 from world import World
@@ -129,6 +130,20 @@ def token_busy(world, callers):
     return callers.start(1, 600 // callers.count).results()
 
 
+def address_changed(world, callers):
+    """The name of the target gets another address, then the daemon at the first address stops."""
+    name = "daemon.events.test"
+    certificate = {"server_names": f"DNS:{name}"}
+    hosts = Hosts(world.folder / "hosts", name, "127.0.0.1")
+    first = world.daemon(certificate=certificate)
+    world.daemon(certificate=certificate, host="127.0.0.2", port=first.port)
+    load = callers.start(14, LOW_RATE, wrapper=hosts.wrapper, HMACD_TARGET=f"{name}:{first.port}")
+    hosts.move("127.0.0.2")
+    time.sleep(6)  # Go reads the file again after 5 s.
+    first.send(signal.SIGTERM)
+    return load.results()
+
+
 def close_under_load(world, callers):
     """The clients close while calls wait for the daemon. The daemon answers within the 5 s of rule 10."""
     daemon = world.daemon()
@@ -169,6 +184,7 @@ LOADS = {
 WAITS = FAULTS | {
     close_under_load: "CLOSED|CANCELLED",
     fork_or_workers: NONE,
+    address_changed: NONE,
 }
 EVENTS = LOADS | WAITS
 
@@ -182,6 +198,8 @@ def rows(event, commands, key, arguments, scratch):
             results = event(world, Callers(commands, key, world.environment))
         finally:
             world.close()
+    except NotPossible:
+        return [f"| {event.__name__} | all | | not possible here | | | | |"], 0
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as e:
         return [f"| {event.__name__} | all | | FAILED: {' '.join(str(e).split())} | | | | **no** |"], 1
     table, failures = [], 0
