@@ -5,7 +5,8 @@ import re
 import subprocess
 import time
 
-RATE = 200  # Calls a second.
+RATE = 200  # Calls a second of a caller, at most.
+RATE_TOGETHER = 600  # Calls a second of all callers, at most: more of them overload a machine with two cores.
 LIMIT = 60  # Seconds.
 READY = b"ready\n"
 # The text of an error, by rule 8 of BEHAVIOR.md.
@@ -28,11 +29,13 @@ class Callers:
     def count(self):
         return len(self._commands)
 
-    def start(self, seconds, rate=RATE, wrapper=(), **settings):
+    def start(self, seconds, rate=None, wrapper=(), **settings):
         """Starts the loads of all callers at the same time, after the first MAC of each.
 
+        rate: calls a second of each caller. Without it, as many as the machine allows, up to 200.
         wrapper: a command that runs the command after its own arguments. settings: more variables.
         """
+        rate = rate or min(RATE, RATE_TOGETHER // self.count)
         load = {"HMACD_LOAD_RATE": str(rate), "HMACD_LOAD_SECONDS": str(seconds)}
         return Load(self._processes(wrapper, load | settings), seconds)
 

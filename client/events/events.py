@@ -1,4 +1,4 @@
-"""Runs the table of events: what a caller at 200 calls/s sees while daemons, certificates and connections change.
+"""Runs the table of events: what a caller at up to 200 calls/s sees while daemons, certificates and connections change.
 
     events.py BINARY MADE MODULE FAULTS KEY SCRATCH NAME=COMMAND...
 
@@ -239,11 +239,13 @@ def main():
         "| event | caller | calls | errors | p50, ms | p99, ms | max, ms | as allowed |"
         "\n| --- | --- | ---: | --- | ---: | ---: | ---: | --- |"
     )
+    run = functools.partial(
+        rows, commands=commands, key=key, arguments=(binary, made, module, faults), scratch=scratch
+    )
     failures = 0
     for events, together in ((LOADS, 1), (WAITS, TOGETHER)):
         selected = [event for event in events if event.__name__ in names]
         with concurrent.futures.ThreadPoolExecutor(together) as pool:
-            run = functools.partial(rows, commands=commands, key=key, arguments=(binary, made, module, faults), scratch=scratch)
             for table, failed in pool.map(run, selected):
                 print("\n".join(table), flush=True)
                 failures += failed
