@@ -1,4 +1,4 @@
-"""What the contract says about each reason: error_reason.proto, and the table of rule 6 in BEHAVIOR.md."""
+"""What error_reason.proto and BEHAVIOR.md say about each reason."""
 
 import pathlib
 import re
@@ -13,9 +13,6 @@ ROOT = pathlib.Path(__file__).parents[2]
 PREFIX = "ERROR_REASON_"
 # The daemon forbids a retry by gRPC itself after these codes: the comment of ErrorReason.
 NO_RETRY_CODES = {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL"}
-# The daemon may have executed the call: rule 8.
-MAY_HAVE_RUN_CODES = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"}
-MAY_HAVE_RUN = {"KMS_INVALID_MAC", "DRY_RUN_OPERATION", "MEMORY_BUSY"}
 TYPES = {
     "KMS_INVALID_MAC": "InvalidMac",
     "MESSAGE_TOO_LONG": "MessageTooLong",
@@ -39,6 +36,7 @@ class Reason:
     retry_info: bool
     """Whether the daemon sends `google.rpc.RetryInfo`: `[retry]`."""
     retry: Retry
+    may_have_run: bool
 
     @property
     def type(self):
@@ -47,10 +45,6 @@ class Reason:
     @property
     def retryable(self):
         return self.retry_info or self.name == "DEADLINE_EXCEEDED"
-
-    @property
-    def may_have_run(self):
-        return self.name in MAY_HAVE_RUN or self.code.name in MAY_HAVE_RUN_CODES
 
     @property
     def forbids_retry(self):
@@ -64,7 +58,8 @@ def read():
     :raises ValueError: if a reason of the stubs has no comment with a code, or if proto and BEHAVIOR.md differ
     """
     comments = _comments((ROOT / "proto/hmacd/v1/error_reason.proto").read_text())
-    actions = _actions((ROOT / "client/BEHAVIOR.md").read_text())
+    behavior = (ROOT / "client/BEHAVIOR.md").read_text()
+    actions, executed = _actions(behavior), _executed(behavior)
     reasons = {}
     for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values:
         name = value.name.removeprefix(PREFIX)
@@ -74,7 +69,8 @@ def read():
         if not code:
             raise ValueError(f"error_reason.proto has no code for {name}")
         retry = actions.pop(name, Retry.NEVER)
-        reasons[name] = Reason(name, grpc.StatusCode[code[1]], "[retry]" in comments[name], retry)
+        marked, may_have_run = "[retry]" in comments[name], not executed.isdisjoint({name, code[1]})
+        reasons[name] = Reason(name, grpc.StatusCode[code[1]], marked, retry, may_have_run)
     if actions:
         raise ValueError(f"BEHAVIOR.md has reasons that the stubs do not have: {', '.join(actions)}")
     retried = {name for name, reason in reasons.items() if reason.retry is not Retry.NEVER}
@@ -92,9 +88,8 @@ def _comments(proto):
 
 def _actions(behavior):
     """The action of each reason in the table of rule 6."""
-    rule = behavior.partition("\n## 6.")[2].partition("\n## ")[0]
     actions = {}
-    for failures, action in re.findall(r"^\| (.*) \| (.*) \|$", rule, re.MULTILINE):
+    for failures, action in re.findall(r"^\| (.*) \| (.*) \|$", _rule(6, behavior), re.MULTILINE):
         retry = next((each for each in Retry if each.value in action), None)
         for name in re.findall(r"`([A-Z_]+)`", failures):
             if name != "UNAVAILABLE":  # A code, not a reason.
@@ -102,3 +97,13 @@ def _actions(behavior):
     if None in actions.values():
         raise ValueError("BEHAVIOR.md has an unknown action in the table of rule 6")
     return actions
+
+
+def _executed(behavior):
+    """The codes and reasons with which the daemon may have executed a call: a sentence of rule 8."""
+    sentence = re.search(r"The daemon may have executed a call that fails with [^.]*", _rule(8, behavior))
+    return set(re.findall(r"`([A-Z_]+)`", sentence[0]))
+
+
+def _rule(number, behavior):
+    return behavior.partition(f"\n## {number}.")[2].partition("\n## ")[0]
