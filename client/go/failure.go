@@ -67,7 +67,7 @@ func failureOf(err error, trailer metadata.MD, sent bool) failure {
 }
 
 func (f failure) ofDaemon(info *errdetails.ErrorInfo) failure {
-	f.reason, f.answered, f.reached = Reason(info.GetReason()), true, true
+	f.reason, f.answered, f.reached = Reason(oneLine(info.GetReason())), true, true
 	f.transport = f.reason == ReasonStopping
 	f.mayHaveRun = f.reason.mayHaveRun()
 	if f.reason == ReasonMessageTooLong || f.reason == ReasonRequestTooLong {
@@ -76,10 +76,10 @@ func (f failure) ofDaemon(info *errdetails.ErrorInfo) failure {
 	return f
 }
 
-// bytesOf returns a number of bytes in the metadata, or 0 if there is none.
+// bytesOf returns a number of bytes in the metadata, or 0 if there is no valid one.
 func bytesOf(info *errdetails.ErrorInfo, name string) int {
 	number, err := strconv.Atoi(info.GetMetadata()[name])
-	if err != nil {
+	if err != nil || number < 0 {
 		return 0
 	}
 	return number

@@ -85,7 +85,7 @@ func TestOnlyCertainlyUnsentCallsHaveNotRun(t *testing.T) {
 func TestMessageTooLongOfTheDaemonHasItsSizes(t *testing.T) {
 	for want, metadata := range map[MessageTooLongError]map[string]string{
 		{Limit: 65536, Size: 65537}: {"maximum": "65536", "given": "65537"},
-		{}:                          {"maximum": "many"},
+		{}:                          {"maximum": "many", "given": "-1"},
 	} {
 		f := failureOf(answerOf(t, codes.InvalidArgument, &errdetails.ErrorInfo{
 			Reason: "MESSAGE_TOO_LONG", Domain: "hmacd.dev", Metadata: metadata,
@@ -147,6 +147,15 @@ func TestEndOfTheCallDecidesTheReason(t *testing.T) {
 		if f.reason != test.want || f.transport != test.transport {
 			t.Errorf("%s: want %s, got %+v", name, test.want, f)
 		}
+	}
+}
+
+func TestReasonOfAPeerIsOneLine(t *testing.T) {
+	f := failureOf(answerOf(t, codes.Unavailable, &errdetails.ErrorInfo{
+		Reason: "TOKEN_BUSY\r\nforged", Domain: "hmacd.dev",
+	}), nil, true)
+	if f.reason != "TOKEN_BUSY  forged" {
+		t.Errorf("got %q", f.reason)
 	}
 }
 
