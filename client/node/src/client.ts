@@ -61,7 +61,7 @@ export class HmacdClient {
     const { keyMetadata } = await this.call(KeyService.method.describeKey, { keyId: name }, options);
     const algorithm = fromWire(keyMetadata?.macAlgorithms[0] ?? 0);
     if (keyMetadata === undefined || algorithm === undefined) {
-      throw new HmacdError(beforeCall('INTERNAL', 'the daemon described a key without a known algorithm'));
+      throw new HmacdError(beforeCall('INVALID_ARGUMENT', 'the key has no algorithm that this client knows'));
     }
     return new Key(this.#caller, this.#settings.maxMessageBytes, name, algorithm, keyMetadata.keyArn);
   }

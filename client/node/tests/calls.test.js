@@ -183,7 +183,8 @@ test('a request that is too long for the daemon is MessageTooLong', async (t) =>
   fake.failNext(1, 'REQUEST_TOO_LONG', { metadata: { maximum: '100' } });
   await assert.rejects(key.generate('hello'), (error) => {
     assert.ok(error instanceof MessageTooLong);
-    return like({ reason: 'REQUEST_TOO_LONG', limit: 100, size: 5, attempts: 1 })(error);
+    // The length of the request: the name of the key, the message, the algorithm and the checksum.
+    return like({ reason: 'REQUEST_TOO_LONG', limit: 100, size: 2 + 12 + 2 + 5 + 2 + 5, attempts: 1 })(error);
   });
 });
 

@@ -7,9 +7,11 @@ import {
   GenerateMacRequestSchema,
   GenerateMacResponseSchema,
   MacAlgorithm,
+  RandomService,
   VerifyMacRequestSchema,
   VerifyMacResponseSchema,
 } from 'hmacd-client/contract';
+import { contractCall } from '../dist/core/contract-calls.js';
 import { crc32c } from '../dist/core/crc32c.js';
 import { generateMac, verifyMac } from '../dist/core/mac-calls.js';
 import { vectors } from './support.js';
@@ -83,4 +85,15 @@ for (const [operation, response, change] of [
 
 test('a response that is no message is damaged', () => {
   assert.throws(() => verifyMac('key', 'HMAC_SHA_256', message, mac).read(Buffer.from([0xff])));
+});
+
+test('random bytes without their checksum or number are damaged', () => {
+  const { generateRandom } = RandomService.method;
+  const { read } = contractCall(generateRandom, { numberOfBytes: 2 });
+  const answer = (plaintext, plaintextCrc32c) =>
+    read(toBinary(generateRandom.output, create(generateRandom.output, { plaintext, plaintextCrc32c })));
+  const bytes = Uint8Array.of(1, 2);
+  assert.deepEqual(answer(bytes, crc32c(bytes)).plaintext, bytes);
+  assert.throws(() => answer(bytes, crc32c(bytes) ^ 1), /damage in transit/);
+  assert.throws(() => answer(bytes.subarray(1), crc32c(bytes.subarray(1))), /damage in transit/);
 });

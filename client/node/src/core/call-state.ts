@@ -9,8 +9,7 @@ export class CallState {
   #mayHaveRun = false;
   #transport: Failure | undefined;
 
-  /** @param size the length of the message in bytes */
-  constructor(private readonly size: number) {}
+  constructor(private readonly call: { readonly request: Uint8Array; readonly size: number }) {}
 
   attempted(target: string): void {
     this.target = target;
@@ -61,9 +60,14 @@ export class CallState {
       attempts,
       requestId: this.#requestId,
     };
-    return reason === 'MESSAGE_TOO_LONG' || reason === 'REQUEST_TOO_LONG'
-      ? new MessageTooLong(details, limit ?? 0, size || this.size)
-      : errorOf(details);
+    switch (reason) {
+      case 'MESSAGE_TOO_LONG':
+        return new MessageTooLong(details, limit ?? 0, size || this.call.size);
+      case 'REQUEST_TOO_LONG':
+        return new MessageTooLong(details, limit ?? 0, this.call.request.length);
+      default:
+        return errorOf(details);
+    }
   }
 }
 

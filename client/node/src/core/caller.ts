@@ -91,7 +91,7 @@ export class Caller {
   }
 
   async #report<Answer>(call: Call<Answer>, deadline: number, signal: AbortSignal): Promise<Answer> {
-    const state = new CallState(call.size);
+    const state = new CallState(call);
     const end = this.#reporter.start(call.path);
     let reason: string | undefined;
     try {

@@ -1,16 +1,20 @@
 import {
   create,
   fromBinary,
+  isMessage,
   toBinary,
   type DescField,
   type DescMessage,
   type DescMethodUnary,
+  type Message,
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { reflect, reflectList, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { MacService } from '../gen/hmacd/v1/mac_service_pb.js';
+import { GenerateRandomRequestSchema, GenerateRandomResponseSchema } from '../gen/hmacd/v1/random_service_pb.js';
 import type { Call } from './caller.js';
+import { crc32c } from './crc32c.js';
 
 /**
  * A call of a method of the contract, other than those of MacService.
@@ -30,8 +34,19 @@ export function contractCall<I extends DescMessage, O extends DescMessage>(
     request: toBinary(method.input, message.message as MessageShape<I>),
     size: 0,
     repeatable: isRead(method),
-    read: (bytes) => fromBinary(method.output, bytes),
+    read: (bytes) => undamaged(fromBinary(method.output, bytes), message.message),
   };
+}
+
+/** GenerateRandom is the only method here whose answer has a checksum. */
+function undamaged<T extends Message>(answer: T, request: Message): T {
+  if (isMessage(answer, GenerateRandomResponseSchema) && isMessage(request, GenerateRandomRequestSchema)) {
+    const { plaintext, plaintextCrc32c } = answer;
+    if (plaintext.length !== request.numberOfBytes || plaintextCrc32c !== crc32c(plaintext)) {
+      throw new Error('damage in transit: the random bytes do not match their checksum or number');
+    }
+  }
+  return answer;
 }
 
 /** Reads have no effect, so that a retry is safe. */

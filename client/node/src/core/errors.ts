@@ -37,6 +37,11 @@ export function beforeCall(reason: Reason, text: string): ErrorDetails {
   return { reason, text, retryable: false, mayHaveRun: false, target: '', attempts: 0, requestId: '' };
 }
 
+/** A text of a peer in one line, without control characters. */
+export function oneLine(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+}
+
 /** An error of a call. Any error other than {@link InvalidMac} is no verdict about a MAC. */
 export class HmacdError extends Error {
   override readonly name: string = 'HmacdError';
@@ -48,7 +53,7 @@ export class HmacdError extends Error {
   readonly requestId: string;
 
   constructor(details: ErrorDetails) {
-    const line = details.text.replace(/\s+/g, ' ').trim();
+    const line = oneLine(details.text);
     const where = details.target === '' ? 'no target' : `target ${details.target}`;
     super(`${details.reason}: ${line} (${where}, ${details.attempts} attempts)`);
     this.reason = details.reason;
@@ -76,7 +81,7 @@ export class MessageTooLong extends HmacdError {
 
   /**
    * @param limit the maximum length of a message or request, in bytes; 0 if the daemon did not report it
-   * @param size the length of the message, in bytes
+   * @param size the length of the message in bytes; after `REQUEST_TOO_LONG`, that of the request
    */
   constructor(
     details: ErrorDetails,

@@ -3,7 +3,8 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { status, type ServiceError } from '@grpc/grpc-js';
 import { ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.js';
 import { StatusSchema, type Status } from '../gen/google/rpc/status_pb.js';
-import type { Reason } from './errors.js';
+import { ErrorReason } from '../gen/hmacd/v1/error_reason_pb.js';
+import { oneLine, type Reason } from './errors.js';
 import { tlsCause } from './tls-cause.js';
 
 /** Why one attempt failed. */
@@ -48,27 +49,21 @@ const retryable: ReadonlySet<string> = new Set([
   'TLS_FAILED',
 ]);
 
-/** Reasons of the daemon that certainly precede the execution. */
-const beforeExecution: ReadonlySet<string> = new Set([
-  'UNAUTHENTICATED',
-  'ACCESS_DENIED',
-  'INVALID_FIELD',
-  'UNKNOWN_FIELD',
-  'GRANT_TOKENS_NOT_SUPPORTED',
-  'KEY_VERSION_NOT_SUPPORTED',
-  'CHECKSUM_MISMATCH',
-  'INVALID_PAGE_TOKEN',
-  'INVALID_KEY_ID',
-  'KEY_NOT_FOUND',
-  'INVALID_KEY_USAGE',
-  'KEY_NOT_USABLE',
-  'RESERVED_MESSAGE',
-  'MESSAGE_TOO_LONG',
-  'REQUEST_TOO_LONG',
-  'METHOD_NOT_FOUND',
-  'TOKEN_BUSY',
-  'REGISTRY_BUSY',
+/** Reasons of the contract after which the daemon may have executed the call. */
+const executed: ReadonlySet<string> = new Set([
+  'KMS_INVALID_MAC',
+  'DRY_RUN_OPERATION',
+  'MEMORY_BUSY',
+  'DEADLINE_EXCEEDED',
+  'TOKEN_UNAVAILABLE',
+  'KEY_UNAVAILABLE',
+  'REGISTRY_UNAVAILABLE',
+  'STOPPING',
+  'INTERNAL',
 ]);
+const reasons: ReadonlySet<string> = new Set(
+  Object.keys(ErrorReason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name)), // TypeScript adds the numbers.
+);
 
 export function isRetryable(reason: Reason): boolean {
   return retryable.has(reason);
@@ -108,17 +103,18 @@ export function failureOf(error: ServiceError, secure: boolean): Failure {
     retryForbidden: text(error.metadata.get('grpc-retry-pushback-ms')[0]) === '-1',
   };
   if (info !== undefined) {
+    const reason = oneLine(info.reason);
     return {
       ...common,
-      reason: info.reason,
+      reason,
       text: error.details,
-      transport: info.reason === 'STOPPING',
+      transport: reason === 'STOPPING',
       answered: true,
       notSent: false,
-      mayHaveRun: !beforeExecution.has(info.reason),
+      mayHaveRun: executed.has(reason) || !reasons.has(reason),
       retryDelayMillis: retryDelay(rpcStatus!),
-      limit: Number(info.metadata.maximum) || 0,
-      size: Number(info.metadata.given) || 0,
+      limit: bytes(info.metadata.maximum),
+      size: bytes(info.metadata.given),
     };
   }
   const notSent = neverSent(error);
@@ -133,7 +129,12 @@ export function failureOf(error: ServiceError, secure: boolean): Failure {
     return { ...outcome, reason: 'DEADLINE_EXCEEDED', text: 'the deadline passed before the answer', transport: false };
   }
   const found = `gRPC failed with ${status[error.code]}: ${error.details}`;
-  return { ...outcome, reason: 'INTERNAL', text: found, transport: false };
+  return { ...outcome, reason: 'CONNECTION_FAILED', text: found, transport: false };
+}
+
+/** A number of bytes in the metadata; 0 if it is missing or not valid. */
+function bytes(number: string | undefined): number {
+  return /^\d{1,15}$/.test(number ?? '') ? Number(number) : 0;
 }
 
 function statusDetails(error: ServiceError): Status | undefined {

@@ -1,0 +1,43 @@
+// The failure of an attempt, read from a gRPC error.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { Metadata, status } from '@grpc/grpc-js';
+import { HmacdError } from 'hmacd-client';
+import { failureOf } from '../dist/core/failure.js';
+import { ErrorInfoSchema } from '../dist/gen/google/rpc/error_details_pb.js';
+import { StatusSchema } from '../dist/gen/google/rpc/status_pb.js';
+
+/** The failure with an ErrorInfo of hmacd. */
+function failure(info, details) {
+  const packed = anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { domain: 'hmacd.dev', ...info }));
+  const metadata = new Metadata();
+  const bytes = toBinary(StatusSchema, create(StatusSchema, { details: [packed] }));
+  metadata.set('grpc-status-details-bin', Buffer.from(bytes));
+  return failureOf({ code: status.UNAVAILABLE, details, metadata }, false);
+}
+
+test('a reason and a text of a peer are one line', () => {
+  const found = failure({ reason: 'TOKEN_BUSY\nforged\x1b[31m' }, 'a\r\nb\x7f');
+  assert.equal(found.reason, 'TOKEN_BUSY forged [31m');
+  const error = new HmacdError({ ...found, retryable: false, target: '', attempts: 0 });
+  assert.equal(error.message, 'TOKEN_BUSY forged [31m: a b (no target, 0 attempts)');
+});
+
+test('a size that is not valid is 0', () => {
+  for (const number of ['many', '-1', '1e3', '']) {
+    const { limit, size } = failure({ reason: 'MESSAGE_TOO_LONG', metadata: { maximum: number, given: number } }, '');
+    assert.deepEqual([limit, size], [0, 0], number);
+  }
+});
+
+test('only checks before the execution exclude it', () => {
+  for (const reason of ['ALIAS_NOT_FOUND', 'LIMIT_EXCEEDED', 'CHECKSUM_MISMATCH', 'TOKEN_BUSY']) {
+    assert.equal(failure({ reason }, '').mayHaveRun, false, reason);
+  }
+  for (const reason of ['KMS_INVALID_MAC', 'MEMORY_BUSY', 'STOPPING', 'NEW_REASON', 'UNSPECIFIED', '5']) {
+    assert.equal(failure({ reason }, '').mayHaveRun, true, reason);
+  }
+});
