@@ -177,7 +177,7 @@ class AttemptsTest(unittest.TestCase):
 
     def test_tls_failure_is_the_error_at_the_deadline(self):
         error = self.fails(TlsFailed, UNTRUSTED, LATE, targets=1)
-        self.assertEqual("TLS_FAILED: not trusted (target target-0:1, 1 attempt)", str(error))
+        self.assertEqual("TLS_FAILED: not trusted (target target-0:1, 1 attempts)", str(error))
 
     def test_cause_of_an_earlier_attempt_is_not_the_error_at_the_deadline(self):
         error = self.fails(DeadlineExceeded, UNTRUSTED, answer("TOKEN_BUSY"), LATE, targets=1)
@@ -282,13 +282,26 @@ class AttemptsTest(unittest.TestCase):
 
     def test_request_too_long_has_limit_and_size(self):
         error = self.fails(MessageTooLong, answer("REQUEST_TOO_LONG", maximum=64))
-        self.assertEqual((64, 1), (error.limit, error.size))
+        request = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 65_536).request
+        self.assertEqual((64, request.ByteSize()), (error.limit, error.size))
 
     def test_lost_connection_may_have_run_and_a_refused_one_not(self):
         self.tokens()
         self.assertTrue(self.fails(HmacdError, LOST).may_have_run)
         self.progress = Progress()
         self.assertFalse(self.fails(HmacdError, answer("TOKEN_BUSY")).may_have_run)
+
+    def test_only_checks_before_the_execution_exclude_it(self):
+        for reason, may_have_run in (
+            ("ALIAS_NOT_FOUND", False),
+            ("LIMIT_EXCEEDED", False),
+            ("CHECKSUM_MISMATCH", False),
+            ("MEMORY_BUSY", True),
+            ("NEW_REASON", True),
+        ):
+            self.progress = Progress()
+            error = self.fails(HmacdError, answer(reason, no_retry=True))
+            self.assertEqual(may_have_run, error.may_have_run, reason)
 
     def test_retry_goes_to_the_next_target_also_if_another_call_took_its_turn(self):
         self.drive(RIGHT)

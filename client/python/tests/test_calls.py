@@ -6,6 +6,7 @@ from support import VECTORS
 
 from hmacd import HmacdError, MacAlgorithm, _calls
 from hmacd._stubs import mac_service_pb2 as macs
+from hmacd._stubs.key_metadata_pb2 import KeyMetadata
 
 SHA_256 = MacAlgorithm.HMAC_SHA_256
 NUMBER = 2  # MAC_ALGORITHM_HMAC_SHA_256
@@ -30,6 +31,13 @@ class CallsTest(unittest.TestCase):
         )
         self.assertEqual(request, call.request)
         self.assertEqual("/hmacd.v1.MacService/VerifyMac", call.path)
+
+    def test_key_without_a_known_algorithm_is_refused(self):
+        self.assertEqual(SHA_256, _calls.algorithm_of_key(KeyMetadata(mac_algorithms=[NUMBER])))
+        for numbers in ([], [0], [99], [NUMBER, NUMBER + 1]):
+            with self.assertRaises(HmacdError) as caught:
+                _calls.algorithm_of_key(KeyMetadata(mac_algorithms=numbers))
+            self.assertEqual("INVALID_ARGUMENT", caught.exception.reason)
 
     def test_answer_of_generate_with_another_field_is_damaged(self):
         intact = _calls.generate("k", SHA_256, b"hello", 65_536).intact
@@ -68,13 +76,6 @@ class CallsTest(unittest.TestCase):
         lengths = {algorithm.value: algorithm.mac_bytes for algorithm in MacAlgorithm}
         expected = {v["algorithm"]: len(v["mac"]) // 2 for v in VECTORS["macs"]}
         self.assertEqual(expected, lengths)
-
-    def test_key_without_one_known_algorithm_is_no_other_exception(self):
-        self.assertIs(SHA_256, _calls.only_algorithm([NUMBER]))
-        for numbers in ([], [0], [99], [NUMBER, NUMBER + 1]):
-            with self.subTest(numbers), self.assertRaises(HmacdError) as caught:
-                _calls.only_algorithm(numbers)
-            self.assertEqual("INVALID_ARGUMENT", caught.exception.reason)
 
 
 if __name__ == "__main__":

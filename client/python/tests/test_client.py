@@ -124,7 +124,7 @@ class Rules:
         )
         self.assertEqual(36, len(error.request_id))
         self.assertEqual(
-            f"KEY_NOT_FOUND: ordered by the test (target {self.fake.target}, 1 attempt)", str(error)
+            f"KEY_NOT_FOUND: ordered by the test (target {self.fake.target}, 1 attempts)", str(error)
         )
 
     def test_failed_attempts_are_repeated(self):
@@ -250,7 +250,10 @@ class Rules:
         ended.close()
         lines = self.do(self.open(self.fake, ended).doctor)
         self.assertIn("health: UNIMPLEMENTED", lines[0])  # The fake has no health service.
-        self.assertEqual(f"{ended.target}: connection: No such file or directory", lines[1])
+        self.assertTrue(lines[0].startswith(f"failed: {self.fake.target}, "))
+        self.assertEqual(
+            f"failed: {ended.target}, connection: No such file or directory", lines[1]
+        )
 
 
 class ClientTest(Rules, unittest.TestCase):

@@ -64,6 +64,7 @@ class FailureTest(unittest.TestCase):
         for metadata, numbers in (
             ({"maximum": "64", "given": "65"}, (64, 65)),
             ({"maximum": "many", "given": "9" * 5000}, (0, 0)),
+            ({"maximum": "\u0662", "given": "-1"}, (0, 0)),
         ):
             info = ErrorInfo(reason="MESSAGE_TOO_LONG", domain="hmacd.dev", metadata=metadata)
             failure = _failure.of(Error(grpc.StatusCode.INVALID_ARGUMENT, info))
@@ -87,6 +88,10 @@ class FailureTest(unittest.TestCase):
         text = "first\x1b[1m\nsecond"
         self.assertEqual("first[1m", _failure.of(Error(UNAVAILABLE, "INTERNAL", text=text)).text)
         self.assertEqual(200, len(_failure.of(Error(UNAVAILABLE, "X", text="x" * 999)).text))
+
+    def test_reason_is_one_line(self):
+        forged = Error(UNAVAILABLE, "TOKEN_BUSY\n2026 forged")
+        self.assertEqual("TOKEN_BUSY2026 forged", _failure.of(forged).reason)
 
     def test_text_of_a_failed_connection_is_not_grpcs(self):
         for details, text, tls, not_sent in (

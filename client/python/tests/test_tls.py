@@ -85,14 +85,16 @@ class TlsTest(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as closed:
             target = f"127.0.0.1:{closed.getsockname()[1]}"
         client = self.open(target)._client
-        self.assertEqual([f"{target}: connection: Connection refused"], client.doctor())
+        self.assertEqual([f"failed: {target}, connection: Connection refused"], client.doctor())
         long = f"{'x' * 64}.invalid:1"
-        self.assertEqual([f"{long}: name: the name is not found"], self.open(long)._client.doctor())
+        lines = self.open(long)._client.doctor()
+        self.assertEqual([f"failed: {long}, name: the name is not found"], lines)
         client = self.open("no-such-name.invalid:1")._client
-        self.assertEqual(["no-such-name.invalid:1: name: the name is not found"], client.doctor())
+        target = "no-such-name.invalid:1"
+        self.assertEqual([f"failed: {target}, name: the name is not found"], client.doctor())
         self.files.certificate.unlink()
         self.assertRegex(
-            client.doctor()[0], "^no-such-name.invalid:1: files: certificate: .*cannot be read"
+            client.doctor()[0], f"^failed: {target}, files: certificate: .*cannot be read"
         )
 
     def test_renewed_certificate_is_in_use(self):

@@ -25,6 +25,7 @@ from hmacd._errors import (
 )
 from hmacd._failure import DAMAGE, Failure
 from hmacd._picker import Pick, Picker
+from hmacd._stubs.error_reason_pb2 import ErrorReason
 
 R = TypeVar("R", bound=Message)
 
@@ -122,24 +123,18 @@ _RETRYABLE = {
     "DEADLINE_EXCEEDED",
     "CANCELLED",
 }
-# The daemon refuses the request before it executes it.
-_NOT_RUN = {
-    "UNAUTHENTICATED",
-    "ACCESS_DENIED",
-    "INVALID_FIELD",
-    "UNKNOWN_FIELD",
-    "GRANT_TOKENS_NOT_SUPPORTED",
-    "KEY_VERSION_NOT_SUPPORTED",
-    "INVALID_KEY_ID",
-    "KEY_NOT_FOUND",
-    "KEY_NOT_USABLE",
-    "INVALID_KEY_USAGE",
-    "RESERVED_MESSAGE",
-    "MESSAGE_TOO_LONG",
-    "METHOD_NOT_FOUND",
-    "REQUEST_TOO_LONG",
-    "TOKEN_BUSY",
-    "REGISTRY_BUSY",
+# The daemon refuses the request before it executes it: all reasons of the contract but these.
+_NOT_RUN = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()} - {
+    "UNSPECIFIED",
+    "KMS_INVALID_MAC",
+    "DRY_RUN_OPERATION",
+    "MEMORY_BUSY",
+    "DEADLINE_EXCEEDED",
+    "TOKEN_UNAVAILABLE",
+    "KEY_UNAVAILABLE",
+    "REGISTRY_UNAVAILABLE",
+    "STOPPING",
+    "INTERNAL",
 }
 
 
@@ -168,7 +163,8 @@ def attempts(
             failure = DAMAGE
         else:
             failure = result
-        progress.may_have_run |= not (failure.not_sent or failure.reason in _NOT_RUN)
+        refused = failure.reason in _NOT_RUN and failure is not DAMAGE
+        progress.may_have_run |= not (failure.not_sent or refused)
 
         action = _action(failure, limited)
         if action is Action.SUSPEND:
@@ -262,7 +258,8 @@ def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
     if reason == "KMS_INVALID_MAC":
         return InvalidMac(reason, what, **fields)
     if reason in {"MESSAGE_TOO_LONG", "REQUEST_TOO_LONG"}:
-        size = failure.given or call.size
+        is_request = reason == "REQUEST_TOO_LONG"
+        size = call.request.ByteSize() if is_request else failure.given or call.size
         return MessageTooLong(reason, what, limit=failure.maximum, size=size, **fields)
     if reason == "DEADLINE_EXCEEDED":
         return _too_late(failure, progress, fields)

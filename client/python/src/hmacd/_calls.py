@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from hmacd._errors import HmacdError, InvalidMac, MessageTooLong
 from hmacd._stubs import key_service_pb2 as keys
 from hmacd._stubs import mac_algorithm_pb2 as algorithms
 from hmacd._stubs import mac_service_pb2 as macs
+from hmacd._stubs.key_metadata_pb2 import KeyMetadata
 
 R = TypeVar("R", bound=Message)
 
@@ -127,23 +128,23 @@ def create(algorithm: MacAlgorithm, description: str) -> Call[keys.CreateKeyResp
     return Call(_KEY_SERVICE, "CreateKey", request, keys.CreateKeyResponse, repeatable=False)
 
 
-def algorithm_of(number: int) -> MacAlgorithm:
-    """The algorithm with a number of the contract."""
-    name = algorithms.MacAlgorithm.Name(number)
-    return MacAlgorithm(name.removeprefix("MAC_ALGORITHM_"))
-
-
-def only_algorithm(numbers: Iterable[int]) -> MacAlgorithm:
+def algorithm_of_key(metadata: KeyMetadata) -> MacAlgorithm:
     """The algorithm of a key.
 
     :raises HmacdError: if there is not exactly one, or this version does not know it
     """
     try:
-        (number,) = numbers
+        (number,) = metadata.mac_algorithms
         return algorithm_of(number)
     except ValueError:
         what = "the key does not have one algorithm that this version of the client knows"
         raise HmacdError("INVALID_ARGUMENT", what) from None
+
+
+def algorithm_of(number: int) -> MacAlgorithm:
+    """The algorithm with a number of the contract."""
+    name = algorithms.MacAlgorithm.Name(number)
+    return MacAlgorithm(name.removeprefix("MAC_ALGORITHM_"))
 
 
 def _number(algorithm: MacAlgorithm) -> algorithms.MacAlgorithm:

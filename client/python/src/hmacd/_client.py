@@ -57,7 +57,7 @@ class Client(BaseClient):
         :raises HmacdError: if the call failed, or this version does not know the algorithm
         """
         metadata = self._call(_calls.describe(name), timeout).key_metadata
-        return Key(self, name, _calls.only_algorithm(metadata.mac_algorithms), metadata.key_arn)
+        return Key(self, name, _calls.algorithm_of_key(metadata), metadata.key_arn)
 
     def create_key(
         self, algorithm: MacAlgorithm, *, description: str = "", timeout: float | None = None

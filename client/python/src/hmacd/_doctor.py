@@ -23,7 +23,7 @@ class _CheckError(Exception):
 
 
 def diagnose(settings: Settings, problem: str, pem: Pem | None) -> list[str]:
-    """One line for each target: `ok: ...`, or the first check that failed."""
+    """One line for each target: `ok: ...`, or `failed: ...` with the first check that failed."""
     return [_line(target, settings.files, problem, pem) for target in settings.targets]
 
 
@@ -38,7 +38,7 @@ def _line(target: Target, files: TlsFiles | None, problem: str, pem: Pem | None)
         facts = _handshake(target, files)
         return f"ok: {target.name}, {facts}, {_health(target, pem)}"
     except _CheckError as error:
-        return f"{target.name}: {error}"
+        return f"failed: {target.name}, {error}"
 
 
 def _check_files(files: TlsFiles, problem: str) -> None:

@@ -36,9 +36,7 @@ class HmacdError(Exception):
         :param request_id: the request id of the last answer; empty if there was none
         """
         where = f"target {target}" if target else "no target"
-        super().__init__(
-            f"{reason}: {what} ({where}, {attempts} attempt{'' if attempts == 1 else 's'})"
-        )
+        super().__init__(f"{reason}: {what} ({where}, {attempts} attempts)")
         self.reason = reason
         self.what = what
         self.retryable = retryable
@@ -63,7 +61,10 @@ class InvalidMac(HmacdError):
 
 
 class MessageTooLong(HmacdError):
-    """The message has `size` bytes, more than `limit`. A number that is not known is 0."""
+    """The message has `size` bytes, more than `limit`. A number that is not known is 0.
+
+    With the reason REQUEST_TOO_LONG, both are numbers of the request.
+    """
 
     def __init__(self, reason: str, what: str, *, limit: int, size: int, **fields: Any) -> None:
         super().__init__(reason, what, **fields)

@@ -40,6 +40,8 @@ DAMAGE = Failure(
     code="DATA_LOSS", reason="CHECKSUM_MISMATCH", text="the answer was damaged in transit"
 )
 
+UNREADABLE = Failure(code="INTERNAL", text="the answer is not from hmacd")
+
 
 def of(error: Any) -> Failure:
     """Reads a `grpc.Call` that failed, or a `grpc.aio.AioRpcError`."""
@@ -54,7 +56,7 @@ def of(error: Any) -> Failure:
     info, retry_after = _details(trailers.get("grpc-status-details-bin", b""))
     if info.reason:
         return Failure(
-            reason=info.reason,
+            reason=_printable(info.reason),
             text=_text(error.details()),
             retry_after=retry_after,
             maximum=_number(info, "maximum"),
@@ -87,7 +89,7 @@ def _details(encoded: bytes | str) -> tuple[ErrorInfo, float | None]:
 def _number(info: ErrorInfo, name: str) -> int:
     """A number of the metadata; 0 if there is none."""
     value = info.metadata[name]
-    return int(value) if value.isdecimal() and len(value) <= 18 else 0
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 18 else 0
 
 
 def request_id(trailers: Any) -> str:
@@ -96,6 +98,9 @@ def request_id(trailers: Any) -> str:
 
 
 def _text(value: object) -> str:
-    """One line of printable characters: the server decides the content."""
-    line = str(value).partition("\n")[0]
-    return "".join(c for c in line if c.isprintable())[:_LONGEST_TEXT]
+    """The first line, printable: the server decides the content."""
+    return _printable(str(value).partition("\n")[0])
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())[:_LONGEST_TEXT]

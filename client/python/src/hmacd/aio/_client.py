@@ -60,7 +60,7 @@ class Client(BaseClient):
         :raises HmacdError: if the call failed, or this version does not know the algorithm
         """
         metadata = (await self._call(_calls.describe(name), timeout)).key_metadata
-        return Key(self, name, _calls.only_algorithm(metadata.mac_algorithms), metadata.key_arn)
+        return Key(self, name, _calls.algorithm_of_key(metadata), metadata.key_arn)
 
     async def create_key(
         self, algorithm: MacAlgorithm, *, description: str = "", timeout: float | None = None
@@ -196,6 +196,8 @@ class Client(BaseClient):
             if self._cancelled.is_set() and task is not None and not task.cancelling():
                 raise closed(progress) from None
             raise
+        if response is None:  # grpc.aio could not parse it.
+            return _failure.UNREADABLE
         return Answer(response, _failure.request_id(trailers))
 
     def _close_later(self, channel: grpc.aio.Channel) -> None:
