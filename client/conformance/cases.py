@@ -80,7 +80,8 @@ def error(type, reason, attempts, *, retryable=False, may_have_run=False, **fiel
 
 
 def error_of(reason, attempts, **fields):
-    return error(reason.type, reason.name, attempts, retryable=reason.retryable, may_have_run=reason.may_have_run, **fields)
+    common = {"retryable": reason.retryable, "may_have_run": reason.may_have_run}
+    return error(reason.type, reason.name, attempts, **common | fields)
 
 
 def local(type, reason, **fields):
@@ -172,7 +173,8 @@ def other_errors(reasons):
     yield Case.of("text of several lines", Step(verify(), error_of(reasons["ACCESS_DENIED"], 1), then=lines))
 
     foreign = refuse("KMS_INVALID_MAC", CODES.INVALID_ARGUMENT, domain="example.org")
-    yield Case.of("reason of another domain", *(no_reason(each, CODES.INVALID_ARGUMENT, foreign) for each in OPERATIONS))
+    steps = (no_reason(each, CODES.INVALID_ARGUMENT, foreign) for each in OPERATIONS)
+    yield Case.of("reason of another domain", *steps)
     foreign = refuse("TOKEN_BUSY", CODES.RESOURCE_EXHAUSTED, domain="example.org", delay=1)
     yield Case.of("reason of another domain, with a delay", no_reason(generate(), CODES.RESOURCE_EXHAUSTED, foreign))
     for code in CODES:
@@ -379,7 +381,9 @@ def answer_cases():
     """Answers that no daemon sends."""
     for request in (generate(), verify()):
         operation = request["operation"]
-        yield Case.of(f"answer of {operation}: empty", Step(request, success(request, 2), (raw(b""),)), Step(request, DAMAGED, then=raw(b"")))
+        empty = raw(b"")
+        steps = Step(request, success(request, 2), (empty,)), Step(request, DAMAGED, then=empty)
+        yield Case.of(f"answer of {operation}: empty", *steps)
         # It is no message: some libraries of gRPC report an error of their own.
         no_verdict = error("Hmacd", anything, any_of(1, 2), retryable=anything, may_have_run=True)
         yield Case.of(f"answer of {operation}: not protobuf", Step(request, no_verdict, then=raw(b"\xff\xff\xff")))
@@ -400,7 +404,8 @@ def budget_cases(reasons):
     busy = daemons(reasons["TOKEN_BUSY"], delay=0)
     empty = Step(generate(), error_of(reasons["TOKEN_BUSY"], TOKENS + 1), then=busy)
     refused = Step(verify(), error_of(reasons["TOKEN_BUSY"], 1), (busy,))
-    earned = [Step(generate(), success(generate())) for _ in range(11)]  # 0.1 tokens each, without an error of rounding.
+    # 0.1 tokens each. The eleventh is for errors of rounding.
+    earned = [Step(generate(), success(generate())) for _ in range(11)]
     repeated = Step(verify(), success(verify(), 2), (busy,))
     yield Case.of("retry budget", empty, refused, *earned, repeated, refused)
 
@@ -412,8 +417,9 @@ def doctor_cases(target):
         ("SERVING", raw(b"\x08\x01"), f"ok: {target}"),
         ("NOT_SERVING", raw(b"\x08\x02"), f"failed: {target}, "),
     ):
-        outcome = {"outcome": "lines", "lines": lambda lines, start=start: len(lines) == 1 and lines[0].startswith(start)}
-        yield Case.of(f"doctor, {name}", Step(request, outcome | {"arrived": 1}, then=answer))
+        is_line = lambda lines, start=start: len(lines) == 1 and lines[0].startswith(start)  # noqa: E731
+        outcome = {"outcome": "lines", "lines": is_line, "arrived": 1}
+        yield Case.of(f"doctor, {name}", Step(request, outcome, then=answer))
 
 
 def close_cases():

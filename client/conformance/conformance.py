@@ -2,10 +2,10 @@
 
     conformance.py KEY SECRET SCRATCH NAME=COMMAND...
 
-KEY is a key of the daemon in the environment (HMACD_TARGET, HMACD_CA, HMACD_CERT, HMACD_KEY), SECRET the file with its
-bytes, and SCRATCH an empty folder. Each NAME=COMMAND is the program of one language; README.md says what a program does.
-HMACD_CONFORMANCE selects cases by the starts of their names, separated by commas. Prints a table in Markdown, and then
-the differences. Exits with 1 if there is one.
+KEY is a key of the daemon in the environment (HMACD_TARGET, HMACD_CA, HMACD_CERT, HMACD_KEY), SECRET the file with
+its bytes, and SCRATCH an empty folder. Each NAME=COMMAND is the program of one language; README.md says what a program
+does. HMACD_CONFORMANCE selects cases by the starts of their names, separated by commas. Prints a table in Markdown,
+and then the differences. Exits with 1 if there is one.
 """
 
 import base64
@@ -76,7 +76,9 @@ class Program:
 
 
 def encoded(request):
-    return {name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in request.items()}
+    """The request with its bytes in base64."""
+    text = lambda value: base64.b64encode(value).decode() if isinstance(value, bytes) else value  # noqa: E731
+    return {name: text(value) for name, value in request.items()}
 
 
 # --- The comparison: each function returns what is different ---
@@ -218,8 +220,10 @@ def main():
         marks = ("**no**" if results.get(case, ["not run"]) else "yes" for results in found.values())
         print(f"| {case} | {' | '.join(marks)} |")
     lines = [f"{name}: {e}" for name, e in broken.items()]
-    lines += [f"{case}, {name}: {each}" for name, results in found.items() for case in names for each in results.get(case, ())]
-    print(f"\n{len(names)} cases in {len(found)} languages, {seconds:.0f} s, {len(lines)} differences", *lines, sep="\n")
+    for name, results in found.items():
+        lines += [f"{case}, {name}: {each}" for case in names for each in results.get(case, ())]
+    counts = f"{len(names)} cases in {len(found)} languages, {seconds:.0f} s, {len(lines)} differences"
+    print(f"\n{counts}", *lines, sep="\n")
     return 1 if lines or not names else 0
 
 

@@ -18,7 +18,9 @@ from hmacd._stubs import mac_service_pb2 as macs
 
 KEY = bytes(range(32))  # That of client/vectors.
 KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/3f6a2f8e-0f4e-4c0e-9d7b-5d1f0a6b7c11"
-ALGORITHMS = {name.removeprefix("MAC_ALGORITHM_"): number for name, number in algorithms.MacAlgorithm.items() if number}
+ALGORITHMS = {
+    name.removeprefix("MAC_ALGORITHM_"): number for name, number in algorithms.MacAlgorithm.items() if number
+}
 GENERATE, VERIFY = "/hmacd.v1.MacService/GenerateMac", "/hmacd.v1.MacService/VerifyMac"
 DESCRIBE, HEALTH = "/hmacd.v1.KeyService/DescribeKey", "/grpc.health.v1.Health/Check"
 REQUESTS = {GENERATE: macs.GenerateMacRequest, VERIFY: macs.VerifyMacRequest, DESCRIBE: keys.DescribeKeyRequest}
@@ -104,7 +106,8 @@ def crc32c(data):
 
 def mac_of(algorithm, message, key=KEY):
     """The MAC with an algorithm of the contract, by name or number."""
-    name = algorithm if isinstance(algorithm, str) else next(n for n, number in ALGORITHMS.items() if number == algorithm)
+    names = {number: name for name, number in ALGORITHMS.items()}
+    name = names.get(algorithm, algorithm)
     return hmac.digest(key, message, getattr(hashlib, "sha" + name.rpartition("_")[2]))
 
 
@@ -120,9 +123,11 @@ def _right(attempt):
     attempt.identify()
     request = attempt.request
     if attempt.method == DESCRIBE:
-        return keys.DescribeKeyResponse(key_metadata={"key_arn": KEY_ARN, "mac_algorithms": [ALGORITHMS["HMAC_SHA_256"]]})
+        metadata = {"key_arn": KEY_ARN, "mac_algorithms": [ALGORITHMS["HMAC_SHA_256"]]}
+        return keys.DescribeKeyResponse(key_metadata=metadata)
     mac = mac_of(request.mac_algorithm, request.message)
-    common = {"key_id": KEY_ARN, "mac_algorithm": request.mac_algorithm, "key_version": 1, "verified_message_crc32c": True}
+    common = {"key_id": KEY_ARN, "mac_algorithm": request.mac_algorithm, "key_version": 1}
+    common["verified_message_crc32c"] = True
     if attempt.method == GENERATE:
         return macs.GenerateMacResponse(mac=mac, mac_crc32c=crc32c(mac), **common)
     if not hmac.compare_digest(mac, request.mac):
@@ -130,7 +135,9 @@ def _right(attempt):
     return macs.VerifyMacResponse(mac_valid=True, verified_mac_crc32c=True, **common)
 
 
-def refuse(reason, code, *, delay=None, forbidden=False, metadata=None, text="refused by the script", domain="hmacd.dev"):
+def refuse(
+    reason, code, *, delay=None, forbidden=False, metadata=None, text="refused by the script", domain="hmacd.dev"
+):
     """An error as the daemon sends it.
 
     :param reason: of ErrorInfo; None for no ErrorInfo
