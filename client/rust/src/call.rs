@@ -11,7 +11,7 @@ use crate::channel::Channel;
 use crate::connection::{Broken, Connection};
 use crate::connections::Connections;
 use crate::error::Error;
-use crate::failure::{Failure, request_id};
+use crate::failure::{Failure, Sizes, request_id};
 use crate::gate::Pass;
 use crate::picker::{Pick, Picker, Wish};
 use crate::request::Request;
@@ -55,11 +55,12 @@ impl Call<'_> {
         let mut retries = Retries::default();
         let mut wish = Wish::Any;
         let (mut attempts, mut may_have_run) = (0, false);
+        let mut target = String::new();
         loop {
             let now = Instant::now();
             if now >= self.deadline {
                 let failure = Failure::deadline_exceeded(may_have_run, None);
-                return Err(failure.into_error("", attempts, may_have_run));
+                return Err(failure.into_error(&target, attempts, may_have_run));
             }
             let lease = Lease::take(&self.shared.picker, wish, now);
             let pick = lease.pick;
@@ -67,13 +68,14 @@ impl Call<'_> {
             let limited = R::REPEATABLE && pick.others;
             let limit = if limited { self.deadline.min(now + self.shared.attempt_timeout) } else { self.deadline };
             attempts += 1;
+            target = channel.target.to_string();
             let failure = match self.attempt(&channel, request, limit, pick.waits).await {
                 Ok(response) => {
                     lease.answered();
                     if attempts == 1 {
                         lock(&self.shared.budget).give();
                     }
-                    return Ok(Answer { response, target: channel.target.to_string(), attempts });
+                    return Ok(Answer { response, target, attempts });
                 }
                 Err(failure) => failure,
             };
@@ -91,7 +93,7 @@ impl Call<'_> {
                 .flatten()
                 .filter(|delay| Instant::now() + *delay < self.deadline);
             let Some(delay) = delay else {
-                return Err(failure.into_error(&channel.target.to_string(), attempts, may_have_run));
+                return Err(failure.into_error(&target, attempts, may_have_run));
             };
             wish = match failure.action {
                 Action::OnceWithNewConnection => Wish::Same(pick.index),
@@ -107,7 +109,7 @@ impl Call<'_> {
             };
             if let Err(stop) = within(&mut self.pass, deadline, pause).await {
                 let stopped = Failure { may_have_run, ..stop.failure(false, deadline, deadline, &channel) };
-                return Err(stopped.into_error(&channel.target.to_string(), attempts, may_have_run));
+                return Err(stopped.into_error(&target, attempts, may_have_run));
             }
         }
     }
@@ -141,7 +143,7 @@ impl Call<'_> {
                 channel.lost(&connection);
             }
             if broken != Some(&Broken::Unsent) || !connection.has_answered() || resends == MAX_RESENDS {
-                return Err(Failure::of(&status, request.message_bytes()));
+                return Err(Failure::of(&status, Sizes::of(request)));
             }
             resends += 1;
         }

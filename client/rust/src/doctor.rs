@@ -12,7 +12,7 @@ use tonic_prost::ProstCodec;
 use crate::channel::Channel;
 use crate::connect::{ConnectError, Peer, connect, look_up};
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::failure::{Failure, Sizes};
 use crate::target::Target;
 
 /// The limit of the check of one address.
@@ -79,6 +79,6 @@ async fn examine_address(target: &Target, peer: &Peer, tls: Option<Arc<ClientCon
     match answer.map(|response| response.get_ref().status()) {
         Ok(ServingStatus::Serving) => Ok(()),
         Ok(_) => Err("health status: NOT_SERVING".to_owned()),
-        Err(status) => Err(format!("health status: {}", Failure::of(&status, 0).reason)),
+        Err(status) => Err(format!("health status: {}", Failure::of(&status, Sizes::default()).reason)),
     }
 }

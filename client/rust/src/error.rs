@@ -30,7 +30,7 @@ pub enum ErrorKind {
     MessageTooLong {
         /// The maximum length of a message or request; 0 if the daemon did not report it.
         limit: usize,
-        /// The length of the message.
+        /// The length of the message. With the reason `REQUEST_TOO_LONG`, the length of the request.
         size: usize,
     },
     /// TLS to the daemon failed.
@@ -147,13 +147,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { reason, text, target, attempts, .. } = &*self.0;
-        let plural = if *attempts == 1 { "" } else { "s" };
         write!(f, "{reason}: {text} (")?;
         match target.as_str() {
             "" => f.write_str("no target")?,
             target => write!(f, "target {target}")?,
         }
-        write!(f, ", {attempts} attempt{plural})")
+        write!(f, ", {attempts} attempts)")
     }
 }
 

@@ -8,7 +8,9 @@ use tonic_types::StatusExt;
 use crate::connect::ConnectError;
 use crate::connection::Broken;
 use crate::error::{Error, ErrorKind, Parts, TlsFailure};
+use crate::request::Request;
 use crate::retry::{Action, action};
+use crate::v1::ErrorReason;
 
 const DOMAIN: &str = "hmacd.dev";
 const MAX_TEXT_CHARS: usize = 200;
@@ -99,55 +101,44 @@ impl Failure {
         }
     }
 
-    /// The attempt ended with a status. `message_bytes` is the length of the request's message.
-    pub fn of(status: &Status, message_bytes: usize) -> Failure {
+    /// The attempt ended with a status.
+    pub fn of(status: &Status, sizes: Sizes) -> Failure {
         let source = std::error::Error::source(status);
         if let Some(broken) = source.and_then(|source| source.downcast_ref::<Broken>()) {
             return Failure::broken(*broken);
         }
         let details = status.get_error_details();
-        match details.error_info().filter(|info| info.domain == DOMAIN) {
+        let failure = match details.error_info().filter(|info| info.domain == DOMAIN) {
             Some(info) => Failure {
-                kind: kind(&info.reason, &info.metadata, message_bytes),
+                kind: kind(&info.reason, &info.metadata, sizes),
+                reason: one_line(&info.reason),
                 retryable: retryable(&info.reason),
-                may_have_run: !refused(&info.reason),
+                may_have_run: may_have_run(&info.reason),
                 answered: true,
-                request_id: request_id(status.metadata()),
                 retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
-                forbidden: status.metadata().get("grpc-retry-pushback-ms").is_some_and(|value| value == "-1"),
                 ..Failure::local(action(&info.reason), "", one_line(status.message()), true)
-            }
-            .with_reason(&info.reason),
+            },
             None => Failure::without_reason(status.code()),
-        }
-    }
-
-    fn with_reason(self, reason: &str) -> Failure {
-        let reason = match self.kind {
-            ErrorKind::MessageTooLong { .. } => "MESSAGE_TOO_LONG",
-            _ => reason,
         };
-        Failure { reason: Cow::Owned(reason.to_owned()), ..self }
+        Failure {
+            request_id: request_id(status.metadata()),
+            forbidden: status.metadata().get("grpc-retry-pushback-ms").is_some_and(|value| value == "-1"),
+            ..failure
+        }
     }
 
     /// A peer answered that is not hmacd, or gRPC itself refused the request.
     fn without_reason(code: Code) -> Failure {
-        let (action, kind, reason) = match code {
-            Code::Unavailable => (Action::Suspend, ErrorKind::Other, "CONNECTION_FAILED"),
-            Code::DeadlineExceeded => (Action::Fail, ErrorKind::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-            Code::Cancelled => (Action::Fail, ErrorKind::Other, "CANCELLED"),
-            Code::Unimplemented => (Action::Fail, ErrorKind::Other, "UNIMPLEMENTED"),
-            Code::ResourceExhausted => (Action::Fail, ErrorKind::Other, "RESOURCE_EXHAUSTED"),
-            Code::PermissionDenied => (Action::Fail, ErrorKind::Other, "PERMISSION_DENIED"),
-            Code::Unauthenticated => (Action::OnceWithNewConnection, ErrorKind::Other, "UNAUTHENTICATED"),
-            Code::Internal => (Action::Fail, ErrorKind::Other, "INTERNAL"),
-            _ => (Action::Fail, ErrorKind::Other, "UNKNOWN"),
+        let (action, kind) = match code {
+            Code::Unavailable => (Action::Suspend, ErrorKind::Other),
+            Code::DeadlineExceeded => (Action::Fail, ErrorKind::DeadlineExceeded),
+            _ => (Action::Fail, ErrorKind::Other),
         };
         Failure {
             kind,
             retryable: matches!(code, Code::Unavailable | Code::DeadlineExceeded),
             answered: action != Action::Suspend,
-            ..Failure::local(action, reason, "the peer answered without a reason of hmacd", true)
+            ..Failure::local(action, local_reason(code), "the peer answered without a reason of hmacd", true)
         }
     }
 
@@ -166,20 +157,57 @@ impl Failure {
     }
 }
 
+/// The sizes of a request in bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sizes {
+    pub message: usize,
+    pub request: usize,
+}
+
+impl Sizes {
+    pub fn of<R: Request>(request: &R) -> Sizes {
+        Sizes { message: request.message_bytes(), request: request.encoded_len() }
+    }
+}
+
+/// The reason of an error that has none: the name of the code.
+fn local_reason(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "CONNECTION_FAILED",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// The id of a request, from the headers or trailers of its response; empty if there is none.
 pub(crate) fn request_id(metadata: &tonic::metadata::MetadataMap) -> String {
     metadata.get("x-request-id").and_then(|id| id.to_str().ok()).map(one_line).unwrap_or_default().into_owned()
 }
 
-fn kind(reason: &str, metadata: &HashMap<String, String>, message_bytes: usize) -> ErrorKind {
+fn kind(reason: &str, metadata: &HashMap<String, String>, sizes: Sizes) -> ErrorKind {
     let number = |name| metadata.get(name).and_then(|number: &String| number.parse().ok());
     match reason {
         "KMS_INVALID_MAC" => ErrorKind::InvalidMac,
         "DEADLINE_EXCEEDED" => ErrorKind::DeadlineExceeded,
-        "MESSAGE_TOO_LONG" | "REQUEST_TOO_LONG" => ErrorKind::MessageTooLong {
+        "MESSAGE_TOO_LONG" => ErrorKind::MessageTooLong {
             limit: number("maximum").unwrap_or(0),
-            size: number("given").unwrap_or(message_bytes),
+            size: number("given").unwrap_or(sizes.message),
         },
+        "REQUEST_TOO_LONG" => ErrorKind::MessageTooLong { limit: number("maximum").unwrap_or(0), size: sizes.request },
         _ => ErrorKind::Other,
     }
 }
@@ -190,30 +218,20 @@ fn retryable(reason: &str) -> bool {
         || matches!(action(reason), Action::Suspend | Action::BackOff | Action::OnceAfterDamage)
 }
 
-/// Whether the daemon certainly did not execute a call with this reason.
-fn refused(reason: &str) -> bool {
+/// Whether the daemon may have executed a call with this reason, or the client does not know the reason.
+fn may_have_run(reason: &str) -> bool {
     matches!(
         reason,
-        "UNAUTHENTICATED"
-            | "ACCESS_DENIED"
-            | "INVALID_FIELD"
-            | "UNKNOWN_FIELD"
-            | "GRANT_TOKENS_NOT_SUPPORTED"
-            | "KEY_VERSION_NOT_SUPPORTED"
-            | "CHECKSUM_MISMATCH"
-            | "INVALID_PAGE_TOKEN"
-            | "INVALID_KEY_ID"
-            | "KEY_NOT_FOUND"
-            | "ALIAS_NOT_FOUND"
-            | "KEY_NOT_USABLE"
-            | "INVALID_KEY_USAGE"
-            | "TOKEN_BUSY"
-            | "REGISTRY_BUSY"
-            | "MESSAGE_TOO_LONG"
-            | "REQUEST_TOO_LONG"
-            | "METHOD_NOT_FOUND"
-            | "RESERVED_MESSAGE"
-    )
+        "KMS_INVALID_MAC"
+            | "DRY_RUN_OPERATION"
+            | "MEMORY_BUSY"
+            | "DEADLINE_EXCEEDED"
+            | "TOKEN_UNAVAILABLE"
+            | "KEY_UNAVAILABLE"
+            | "REGISTRY_UNAVAILABLE"
+            | "STOPPING"
+            | "INTERNAL"
+    ) || ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}")).is_none_or(|known| known as i32 == 0)
 }
 
 /// Removes line breaks and other control characters, and shortens the text.
@@ -232,8 +250,10 @@ mod tests {
         Status::with_error_details(code, "line 1\nline 2", details)
     }
 
+    const SIZES: Sizes = Sizes { message: 9, request: 20 };
+
     fn of(reason: &str) -> Failure {
-        Failure::of(&status(Code::Unavailable, reason, DOMAIN), 9)
+        Failure::of(&status(Code::Unavailable, reason, DOMAIN), SIZES)
     }
 
     #[test]
@@ -249,13 +269,13 @@ mod tests {
 
     #[test]
     fn reason_of_another_domain_is_no_verdict() {
-        let failure = Failure::of(&status(Code::InvalidArgument, "KMS_INVALID_MAC", "example.org"), 9);
-        assert_eq!((ErrorKind::Other, "UNKNOWN"), (failure.kind, &*failure.reason));
+        let failure = Failure::of(&status(Code::InvalidArgument, "KMS_INVALID_MAC", "example.org"), SIZES);
+        assert_eq!((ErrorKind::Other, "INVALID_ARGUMENT"), (failure.kind, &*failure.reason));
     }
 
     #[test]
     fn unavailable_without_reason_suspends() {
-        let failure = Failure::of(&Status::unavailable("down"), 9);
+        let failure = Failure::of(&Status::unavailable("down"), SIZES);
         assert_eq!((Action::Suspend, "CONNECTION_FAILED"), (failure.action, &*failure.reason));
         assert!(!failure.answered && failure.may_have_run);
     }
@@ -264,7 +284,7 @@ mod tests {
     fn message_too_long_has_the_sizes_of_the_daemon() {
         let metadata = [("maximum", "64"), ("given", "65")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let details = ErrorDetails::with_error_info("MESSAGE_TOO_LONG", DOMAIN, metadata);
-        let failure = Failure::of(&Status::with_error_details(Code::InvalidArgument, "", details), 9);
+        let failure = Failure::of(&Status::with_error_details(Code::InvalidArgument, "", details), SIZES);
         assert_eq!(ErrorKind::MessageTooLong { limit: 64, size: 65 }, failure.kind);
         assert_eq!(("MESSAGE_TOO_LONG", Action::Fail), (&*failure.reason, failure.action));
         assert!(failure.answered && !failure.retryable && !failure.may_have_run);
@@ -272,16 +292,38 @@ mod tests {
     }
 
     #[test]
-    fn request_too_long_is_message_too_long() {
+    fn request_too_long_has_the_length_of_the_request() {
         let failure = of("REQUEST_TOO_LONG");
-        assert_eq!(ErrorKind::MessageTooLong { limit: 0, size: 9 }, failure.kind);
-        assert_eq!("MESSAGE_TOO_LONG", failure.reason);
+        assert_eq!(ErrorKind::MessageTooLong { limit: 0, size: 20 }, failure.kind);
+        assert_eq!("REQUEST_TOO_LONG", failure.reason);
+    }
+
+    #[test]
+    fn reason_is_one_line() {
+        let failure = of("TOKEN_BUSY\nforged");
+        assert_eq!(("TOKEN_BUSY forged", Action::Fail), (&*failure.reason, failure.action));
+    }
+
+    #[test]
+    fn peer_without_a_reason_can_forbid_a_retry() {
+        let mut metadata = tonic::metadata::MetadataMap::new();
+        metadata.insert("grpc-retry-pushback-ms", "-1".parse().unwrap());
+        metadata.insert("x-request-id", "id".parse().unwrap());
+        let failure = Failure::of(&Status::with_metadata(Code::Unavailable, "down", metadata), SIZES);
+        assert_eq!((true, "id"), (failure.forbidden, &*failure.request_id));
+    }
+
+    #[test]
+    fn peer_without_a_reason_gets_no_other_attempt() {
+        for code in (0..17).map(Code::from_i32).filter(|code| *code != Code::Unavailable) {
+            assert_eq!(Action::Fail, Failure::of(&Status::new(code, ""), SIZES).action, "{code:?}");
+        }
     }
 
     #[test]
     fn broken_connection_is_found_in_the_status() {
         for (broken, may_have_run) in [(Broken::Unsent, false), (Broken::Sent, true)] {
-            let failure = Failure::of(&Status::from_error(Box::new(broken)), 9);
+            let failure = Failure::of(&Status::from_error(Box::new(broken)), SIZES);
             assert_eq!((Action::Suspend, may_have_run), (failure.action, failure.may_have_run));
         }
     }

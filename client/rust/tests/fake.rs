@@ -120,7 +120,7 @@ async fn text_of_an_error_has_reason_target_and_attempts_only() {
     let fake = fake();
     fake.order(1, Fault::Fails(ErrorReason::AccessDenied));
     let error = key(&fake).generate("a secret message").await.unwrap_err();
-    let expected = format!("ACCESS_DENIED: ordered by the test (target {}, 1 attempt)", fake.target());
+    let expected = format!("ACCESS_DENIED: ordered by the test (target {}, 1 attempts)", fake.target());
     assert_eq!(expected, error.to_string());
 }
 

@@ -156,7 +156,7 @@ async fn answer_of_a_proxy_is_no_verdict() {
     let server = Server::start(Some(&[("grpc-status", "3"), ("grpc-message", "KMS_INVALID_MAC")]));
     let key = server.client().key("alias/orders", hmacd::Algorithm::HmacSha256);
     let error = key.verify("hello", [0; 32]).await.unwrap_err();
-    assert_eq!((false, "UNKNOWN"), (error.is_invalid_mac(), error.reason()));
+    assert_eq!((false, "INVALID_ARGUMENT"), (error.is_invalid_mac(), error.reason()));
     // An answer without a status and a message is not "verified".
     let server = Server::start(Some(&[]));
     let key = server.client().key("alias/orders", hmacd::Algorithm::HmacSha256);
