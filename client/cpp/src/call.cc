@@ -17,11 +17,15 @@ Clock::time_point deadline_of(const Settings &settings, const CallOptions &optio
   return options.deadline ? std::min(latest, *options.deadline) : latest;
 }
 
-std::exception_ptr make_error(ErrorFields fields, const Failure &failure, std::size_t message_bytes) {
+std::exception_ptr make_error(ErrorFields fields, const Failure &failure, const Rpc &rpc) {
   const std::string &reason = failure.reason;
   if (reason == "KMS_INVALID_MAC") return std::make_exception_ptr(InvalidMac(std::move(fields), "the MAC is wrong"));
-  if (reason == "MESSAGE_TOO_LONG" || reason == "REQUEST_TOO_LONG") {
-    return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, message_bytes));
+  if (reason == "MESSAGE_TOO_LONG") {
+    const std::size_t size = failure.size > 0 ? failure.size : rpc.message_bytes;
+    return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, size));
+  }
+  if (reason == "REQUEST_TOO_LONG") {
+    return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, rpc.request->ByteSizeLong()));
   }
   if (reason == "TLS_FAILED") return std::make_exception_ptr(TlsFailed(std::move(fields), failure.problem));
   if (reason == "DEADLINE_EXCEEDED") {
@@ -119,7 +123,7 @@ void Call::answered(const grpc::Status &status) {
 void Call::failed(Failure failure) {
   const auto now = Clock::now();
   if (!failure.request_id.empty()) request_id_ = failure.request_id;
-  may_have_run_ = may_have_run_ || (failure.sent && !(failure.from_daemon && reason(failure.reason).not_executed));
+  may_have_run_ = may_have_run_ || failure.may_have_run;
   if (failure.transport) {
     core_->picker.failed(choice_, now);
   } else if (failure.from_daemon) {
@@ -215,7 +219,7 @@ void Call::finish_failed(Failure failure) {
       failure.problem = diagnosis->problem;
     }
   }
-  finish(make_error(fields(failure.reason), failure, rpc_.message_bytes), failure.reason);
+  finish(make_error(fields(failure.reason), failure, rpc_), failure.reason);
 }
 
 void Call::finish(std::exception_ptr error, const std::string &reason) noexcept {

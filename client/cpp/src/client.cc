@@ -176,17 +176,16 @@ Key Client::open_key(std::string_view name, const CallOptions &options) const {
   const auto request = std::make_shared<v1::DescribeKeyRequest>();
   const auto response = std::make_shared<v1::DescribeKeyResponse>();
   request->set_key_id(std::string(name));
-  const auto intact = [response] {
-    const auto &metadata = response->key_metadata();
-    return metadata.mac_algorithms_size() == 1 && mac_bytes(static_cast<Algorithm>(metadata.mac_algorithms(0))) > 0;
-  };
   wait<void>([&](std::function<void(Result<void>)> done) {
-    Call::start(core_, {"hmacd.v1.KeyService/DescribeKey", request, response, intact, 0}, options,
+    Call::start(core_, {"hmacd.v1.KeyService/DescribeKey", request, response, [] { return true; }, 0}, options,
                 [done](const std::exception_ptr &error) { done(Result<void>(error)); });
   });
   const auto &metadata = response->key_metadata();
-  return Key(
-      std::make_shared<BoundKey>(core_, name, static_cast<Algorithm>(metadata.mac_algorithms(0)), metadata.key_arn()));
+  const auto algorithm = static_cast<Algorithm>(metadata.mac_algorithms_size() == 1 ? metadata.mac_algorithms(0) : 0);
+  if (mac_bytes(algorithm) == 0) {
+    throw invalid_argument("key: has no algorithm that this version of the client knows");
+  }
+  return Key(std::make_shared<BoundKey>(core_, name, algorithm, metadata.key_arn()));
 }
 
 std::vector<std::string> Client::doctor() const { return core_->doctor(); }

@@ -6,15 +6,14 @@ namespace hmacd {
 namespace {
 
 std::string text(const ErrorFields &fields, std::string_view problem) {
-  std::string text = fields.reason + ": " + std::string(problem);
-  if (fields.attempts > 0) {
-    text += " (target " + fields.target + ", " + std::to_string(fields.attempts) + " attempts)";
-  }
-  return text;
+  const std::string where = fields.target.empty() ? "no target" : "target " + fields.target;
+  return fields.reason + ": " + std::string(problem) + " (" + where + ", " + std::to_string(fields.attempts) +
+         " attempts)";
 }
 
-std::string too_long(std::size_t limit, std::size_t size) {
-  std::string text = "the message has " + std::to_string(size) + " bytes";
+std::string too_long(const ErrorFields &fields, std::size_t limit, std::size_t size) {
+  const std::string what = fields.reason == "REQUEST_TOO_LONG" ? "request" : "message";
+  std::string text = "the " + what + " has " + std::to_string(size) + " bytes";
   if (limit > 0) text += "; the limit is " + std::to_string(limit);
   return text;
 }
@@ -25,7 +24,7 @@ Error::Error(ErrorFields fields, std::string_view problem)
     : std::runtime_error(text(fields, problem)), fields_(std::make_shared<const ErrorFields>(std::move(fields))) {}
 
 MessageTooLong::MessageTooLong(ErrorFields fields, std::size_t limit, std::size_t size)
-    : Error(std::move(fields), too_long(limit, size)), limit_(limit), size_(size) {}
+    : Error(fields, too_long(fields, limit, size)), limit_(limit), size_(size) {}
 
 // Here, so that each type has one vtable and one type information in the library.
 Error::~Error() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include "details.pb.h"
 #include "reasons.h"
@@ -31,16 +32,24 @@ bool is_type(const google::protobuf::Any &detail, std::string_view type) {
          url[url.size() - type.size() - 1] == '/';
 }
 
+// A number of bytes in the metadata; 0 if it is missing or not valid.
+std::size_t bytes_of(const client::internal::ErrorInfo &info, const std::string &name) {
+  const auto found = info.metadata().find(name);
+  if (found == info.metadata().end()) return 0;
+  const std::string &text = found->second;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : 0;
+}
+
 void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
   client::internal::ErrorInfo info;
   if (!info.ParseFromString(detail.value()) || info.domain() != "hmacd.dev" || info.reason().empty()) return;
   failure.from_daemon = true;
   failure.reason = one_line(info.reason());
-  const auto maximum = info.metadata().find("maximum");
-  if (const auto &reason = failure.reason; (reason == "MESSAGE_TOO_LONG" || reason == "REQUEST_TOO_LONG") &&
-                                           maximum != info.metadata().end()) {
-    failure.limit = std::strtoul(maximum->second.c_str(), nullptr, 10);
-  }
+  failure.may_have_run = !reason(failure.reason).not_executed;
+  failure.limit = bytes_of(info, "maximum");
+  failure.size = bytes_of(info, "given");
 }
 
 void read_retry_info(const google::protobuf::Any &detail, Failure &failure) {
@@ -104,6 +113,7 @@ Failure read_failure(const grpc::Status &status, const grpc::ClientContext &cont
   failure.request_id = request_id(context);
   read_details(status.error_details(), failure);
   if (!failure.from_daemon) {
+    failure.may_have_run = failure.sent;
     failure.retry_delay.reset();
     set_local_reason(status, limited, failure);
     return failure;

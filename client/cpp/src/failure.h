@@ -29,8 +29,12 @@ struct Failure {
   std::optional<std::chrono::milliseconds> retry_delay;
   /// `x-request-id` of the answer. Empty if there was none.
   std::string request_id;
+  /// Whether the daemon may have executed the call.
+  bool may_have_run = true;
   /// The daemon's limit in bytes, of the reasons `MESSAGE_TOO_LONG` and `REQUEST_TOO_LONG`. 0 if it is unknown.
   std::size_t limit = 0;
+  /// The length of the message that the daemon got in bytes, of the reason `MESSAGE_TOO_LONG`. 0 if it is unknown.
+  std::size_t size = 0;
 };
 
 /// Reads the failure of a finished attempt.

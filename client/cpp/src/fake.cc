@@ -54,11 +54,13 @@ std::string hmac(const FakeKey &key, const std::string &message) {
   return mac;
 }
 
-grpc::Status error(const std::string &reason, std::optional<std::chrono::milliseconds> retry_delay = std::nullopt) {
+grpc::Status error(const std::string &reason, std::optional<std::chrono::milliseconds> retry_delay = std::nullopt,
+                   const std::map<std::string, std::string> &metadata = {}) {
   client::internal::Status details;
   client::internal::ErrorInfo info;
   info.set_domain("hmacd.dev");
   info.set_reason(reason);
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
   const auto add = [&](const std::string &type, const google::protobuf::MessageLite &detail) {
     auto *any = details.add_details();
     any->set_type_url("type.googleapis.com/google.rpc." + type);
@@ -73,6 +75,14 @@ grpc::Status error(const std::string &reason, std::optional<std::chrono::millise
   }
   const auto code = internal::reason(reason).code;
   return {code, "the fake refuses the call", details.SerializeAsString()};
+}
+
+// The default of the daemon.
+constexpr std::size_t max_message_bytes = 65'536;
+
+grpc::Status message_too_long(std::size_t given) {
+  const std::string maximum = std::to_string(max_message_bytes);
+  return error("MESSAGE_TOO_LONG", std::nullopt, {{"maximum", maximum}, {"given", std::to_string(given)}});
 }
 
 std::string arn(const std::string &name) { return "arn:aws:kms:us-east-1:000000000000:key/" + name; }
@@ -261,7 +271,9 @@ class Fake::State {
   std::optional<FakeKey> key_of(const Request &request, grpc::Status &status) {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(request.key_id());
-    if (request.has_message_crc32c() && request.message_crc32c() != crc32c(request.message())) {
+    if (request.message().size() > max_message_bytes) {
+      status = message_too_long(request.message().size());
+    } else if (request.has_message_crc32c() && request.message_crc32c() != crc32c(request.message())) {
       status = error("CHECKSUM_MISMATCH");
     } else if (found == keys_.end()) {
       status = error("KEY_NOT_FOUND");

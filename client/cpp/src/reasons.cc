@@ -13,8 +13,8 @@ constexpr Reason reasons[] = {
     {"UNKNOWN_FIELD", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"GRANT_TOKENS_NOT_SUPPORTED", StatusCode::UNIMPLEMENTED, Retry::never, false, true},
     {"KEY_VERSION_NOT_SUPPORTED", StatusCode::UNIMPLEMENTED, Retry::never, false, true},
-    // The daemon, or the client for an answer.
-    {"CHECKSUM_MISMATCH", StatusCode::INVALID_ARGUMENT, Retry::once, true, false},
+    // Of the daemon. After a damaged answer, the call has run.
+    {"CHECKSUM_MISMATCH", StatusCode::INVALID_ARGUMENT, Retry::once, true, true},
     {"INVALID_PAGE_TOKEN", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"INVALID_KEY_ID", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"KEY_NOT_FOUND", StatusCode::NOT_FOUND, Retry::never, false, true},
@@ -42,8 +42,7 @@ constexpr Reason reasons[] = {
     {"KEY_NOT_PENDING_DELETION", StatusCode::FAILED_PRECONDITION, Retry::never, false, true},
     {"INVALID_TAG", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"ACCESS_KEY_NOT_FOUND", StatusCode::NOT_FOUND, Retry::never, false, true},
-    // The daemon, or the token: then the call has run.
-    {"MESSAGE_TOO_LONG", StatusCode::INVALID_ARGUMENT, Retry::never, false, false},
+    {"MESSAGE_TOO_LONG", StatusCode::INVALID_ARGUMENT, Retry::never, false, true},
     {"REQUEST_TOO_LONG", StatusCode::RESOURCE_EXHAUSTED, Retry::never, false, true},
     {"MEMORY_BUSY", StatusCode::RESOURCE_EXHAUSTED, Retry::back_off, true, false},
     {"METHOD_NOT_FOUND", StatusCode::UNIMPLEMENTED, Retry::never, false, true},

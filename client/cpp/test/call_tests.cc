@@ -84,11 +84,20 @@ void mac_tests(tap::Tests &tests) {
     const auto error = thrown<hmacd::MessageTooLong>([&] { bench.key.generate("hello"sv); });
     check(error.size() == 5 && error.reason() == "MESSAGE_TOO_LONG" && !error.retryable(), "size 5");
   });
+  tests.run("the fake has the limit of the daemon", [] {
+    Bench bench([](hmacd::Settings &settings) { settings.max_message_bytes = 100'000; });
+    bench.key.generate(std::string(65'536, 'm'));
+    const auto error = thrown<hmacd::MessageTooLong>([&] { bench.key.generate(std::string(65'537, 'm')); });
+    check(error.limit() == 65'536 && error.size() == 65'537 && error.attempts() == 1, "limit 65536, size 65537");
+    check(!error.may_have_run(), "not executed");
+  });
   tests.run("REQUEST_TOO_LONG of the daemon is MessageTooLong", [] {
     Bench bench;
     bench.fake.next(1, reason_fault("REQUEST_TOO_LONG"));
     const auto error = thrown<hmacd::MessageTooLong>([&] { bench.key.generate("hello"sv); });
-    check(error.size() == 5 && error.reason() == "REQUEST_TOO_LONG", "size 5");
+    // The name of the key, the message, the algorithm and the checksum.
+    check(error.size() == 2 + key_name.size() + 2 + 5 + 2 + 5, "the length of the request");
+    check(error.reason() == "REQUEST_TOO_LONG" && !error.may_have_run(), "REQUEST_TOO_LONG");
   });
   tests.run("a wrong MAC is InvalidMac", [] {
     Bench bench;

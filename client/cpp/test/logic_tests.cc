@@ -288,7 +288,7 @@ void error_tests(tap::Tests &tests) {
     check(error.retryable() && !error.may_have_run() && error.attempts() == 3 && error.request_id() == "id",
           "the fields");
     const hmacd::MessageTooLong too_long({"MESSAGE_TOO_LONG", false, false, "", 0, ""}, 4096, 4097);
-    equal(std::string(too_long.what()), "MESSAGE_TOO_LONG: the message has 4097 bytes; the limit is 4096");
+    equal(std::string(too_long.what()), "MESSAGE_TOO_LONG: the message has 4097 bytes; the limit is 4096 (no target, 0 attempts)");
   });
 }
 

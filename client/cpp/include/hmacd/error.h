@@ -54,7 +54,7 @@ class InvalidMac : public Error {
   ~InvalidMac() override;
 };
 
-/// The message is longer than the limit.
+/// The message is longer than the limit. With the reason `REQUEST_TOO_LONG`, the sizes are those of the request.
 class MessageTooLong : public Error {
  public:
   /// @param limit the maximum length of a message or request in bytes; 0 if the daemon did not report it
