@@ -102,7 +102,8 @@ def differences(step, language, outcome, server):
     if "reason" not in outcome:
         yield f"the error is none of the package: {outcome['text']!r}"
         return
-    attempts = attempts[: outcome["attempts"]]  # A local error after an answer has no attempts.
+    if outcome["attempts"] == 0:  # A local error, also after an answer.
+        attempts = []
     target = server.target if attempts else ""
     if outcome["target"] != target:
         yield f"target is {outcome['target']!r}, not {target!r}"

@@ -57,8 +57,13 @@ def read():
 
     :raises ValueError: if a reason of the stubs has no comment with a code, or if proto and BEHAVIOR.md differ
     """
-    comments = _comments((ROOT / "proto/hmacd/v1/error_reason.proto").read_text())
-    behavior = (ROOT / "client/BEHAVIOR.md").read_text()
+    proto, behavior = ROOT / "proto/hmacd/v1/error_reason.proto", ROOT / "client/BEHAVIOR.md"
+    return parse(proto.read_text(), behavior.read_text())
+
+
+def parse(proto, behavior):
+    """`read`, with the texts of both files."""
+    comments = _comments(proto)
     actions, executed = _actions(behavior), _executed(behavior)
     reasons = {}
     for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values:
@@ -75,8 +80,9 @@ def read():
         raise ValueError(f"BEHAVIOR.md has reasons that the stubs do not have: {', '.join(actions)}")
     retried = {name for name, reason in reasons.items() if reason.retry is not Retry.NEVER}
     marked = {name for name, reason in reasons.items() if reason.retry_info}
-    if retried - {"UNAUTHENTICATED"} != marked:  # Its retry is over a new channel, not to the same daemon later.
-        raise ValueError(f"BEHAVIOR.md and error_reason.proto differ: {', '.join(retried ^ marked)}")
+    # The retry after UNAUTHENTICATED is over a new channel, not to the same daemon later.
+    if different := (retried - {"UNAUTHENTICATED"}) ^ marked:
+        raise ValueError(f"BEHAVIOR.md and error_reason.proto differ: {', '.join(sorted(different))}")
     return reasons
 
 
@@ -102,6 +108,8 @@ def _actions(behavior):
 def _executed(behavior):
     """The codes and reasons with which the daemon may have executed a call: a sentence of rule 8."""
     sentence = re.search(r"The daemon may have executed a call that fails with [^.]*", _rule(8, behavior))
+    if not sentence:
+        raise ValueError("rule 8 of BEHAVIOR.md does not say which calls may have run")
     return set(re.findall(r"`([A-Z_]+)`", sentence[0]))
 
 
