@@ -93,7 +93,7 @@ def differences(step, language, outcome, server):
     if not fits(arrived, len(attempts)):
         yield f"{len(attempts)} attempts arrived, not {shown(arrived)}"
     for attempt in attempts:
-        yield from of_attempt(attempt)
+        yield from of_attempt(attempt, step.request.get("timeout_ms", cases.TIMEOUT))
     for name, value in expected.items():
         if not fits(value, outcome.get(name)):
             yield f"{name} is {outcome.get(name)!r}, not {shown(value)}"
@@ -113,12 +113,17 @@ def differences(step, language, outcome, server):
     yield from of_text(step.request, outcome)
 
 
-def of_attempt(attempt):
+def of_attempt(attempt, timeout):
+    """What each request has.
+
+    :param timeout: of the call, in milliseconds
+    """
     if attempt.method == HEALTH:
         return
     if attempt.method != DESCRIBE and not attempt.checksums_fit():
         yield "a request has no checksums, or wrong ones"
-    if attempt.seconds_left is None or attempt.seconds_left > 1.02 * cases.TIMEOUT / 1000:  # gRPC rounds it up.
+    rounding = 0.1  # Seconds. gRPC rounds up.
+    if attempt.seconds_left is None or attempt.seconds_left > timeout / 1000 + rounding:
         yield f"a request has the deadline {attempt.seconds_left} s"
     if not attempt.user_agent.startswith(USER_AGENT):
         yield f"user-agent is {attempt.user_agent!r}"

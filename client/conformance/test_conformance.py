@@ -70,6 +70,11 @@ class ConformanceTest(unittest.TestCase):
             with self.subTest(changes):
                 self.assertNotEqual([], differences(INVALID_MAC, REFUSED, attempt(**changes)))
 
+    def test_deadline_of_the_caller_is_that_of_the_request(self):
+        late = cases.Step(INVALID_MAC.request | {"timeout_ms": 150}, INVALID_MAC.outcome)
+        self.assertEqual([], differences(late, REFUSED, attempt(seconds_left=0.15)))
+        self.assertNotEqual([], differences(late, REFUSED, attempt(seconds_left=5.0)))
+
     def test_text_with_a_secret_or_a_second_line_is_a_difference(self):
         message, mac = cases.MESSAGE, cases.MAC
         for part in ("a\nb", "a\x1b[1m", message.decode(), message.hex(), mac.hex(), cases.NAME):
