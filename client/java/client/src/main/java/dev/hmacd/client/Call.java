@@ -84,7 +84,7 @@ final class Call<Q extends MessageLite, A, R> {
   void cancel(String why) {
     Attempt<Q, A> running = attempt;
     if (running != null) {
-      facts = facts.ended(running.sent());
+      facts = facts.ended(running.sent(), /* requestId= */ "");
     }
     end(Failure.local(ErrorReason.CANCELLED, Code.CANCELLED, why));
   }
@@ -180,7 +180,7 @@ final class Call<Q extends MessageLite, A, R> {
 
     @Override
     public void failed(FailedAttempt end) {
-      facts = end.answered() ? facts.answered(end.requestId()) : facts.ended(end.sent());
+      facts = facts.ended(end.mayHaveRun(), end.requestId());
       if (result.isDone()) {
         policy.picker().released(pick);
         return;

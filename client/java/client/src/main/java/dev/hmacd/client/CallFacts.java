@@ -17,13 +17,16 @@ record CallFacts(String target, int attempts, boolean mayHaveRun, String request
     return new CallFacts(target, attempts + 1, mayHaveRun, requestId);
   }
 
-  /// @param sent whether an attempt may have reached a daemon
-  CallFacts ended(boolean sent) {
-    return new CallFacts(target, attempts, mayHaveRun || sent, requestId);
-  }
-
-  CallFacts answered(String requestId) {
-    return new CallFacts(target, attempts, true, requestId);
+  /// The end of an attempt.
+  ///
+  /// @param mayHaveRun whether a daemon may have executed the attempt
+  /// @param requestId the request id of the answer; empty if there was none
+  CallFacts ended(boolean mayHaveRun, String requestId) {
+    return new CallFacts(
+        target,
+        attempts,
+        this.mayHaveRun || mayHaveRun,
+        requestId.isEmpty() ? this.requestId : requestId);
   }
 
   @Override

@@ -10,11 +10,13 @@ import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /// The end of an attempt without a usable answer.
 ///
 /// @param answered whether a daemon has answered
 /// @param sent whether a daemon may have received the request
+/// @param mayHaveRun whether a daemon may have executed the request
 /// @param requestId the request id of the answer; empty if the answer has none
 /// @param retryAllowed false if the answer forbids a retry (`grpc-retry-pushback-ms: -1`)
 /// @param retryDelay the delay before a retry in nanoseconds, if the answer has one
@@ -23,10 +25,27 @@ record FailedAttempt(
     Failure failure,
     boolean answered,
     boolean sent,
+    boolean mayHaveRun,
     String requestId,
     boolean retryAllowed,
     OptionalLong retryDelay) {
   private static final String DOMAIN = "hmacd.dev";
+
+  /// The reasons of a daemon that do not precede the execution. A reason of a newer daemon is
+  /// UNKNOWN.
+  private static final Set<ErrorReason> MAY_HAVE_RUN =
+      Set.of(
+          ErrorReason.KMS_INVALID_MAC,
+          ErrorReason.DRY_RUN_OPERATION,
+          ErrorReason.MEMORY_BUSY,
+          ErrorReason.DEADLINE_EXCEEDED,
+          ErrorReason.TOKEN_UNAVAILABLE,
+          ErrorReason.KEY_UNAVAILABLE,
+          ErrorReason.REGISTRY_UNAVAILABLE,
+          ErrorReason.STOPPING,
+          ErrorReason.INTERNAL,
+          ErrorReason.UNKNOWN);
+
   private static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
   private static final long NANOS_PER_MILLI = 1_000_000;
@@ -37,12 +56,15 @@ record FailedAttempt(
     com.google.rpc.Status details = details(status, trailers);
     Optional<ErrorInfo> info =
         detail(details, ErrorInfo.class).filter(found -> found.getDomain().equals(DOMAIN));
+    Failure failure =
+        info.map(found -> Failure.ofDaemon(found, status))
+            .orElseGet(() -> Failure.ofConnection(status));
     OptionalLong pushback = pushback(trailers);
     return new FailedAttempt(
-        info.map(found -> Failure.ofDaemon(found, status))
-            .orElseGet(() -> Failure.ofConnection(status)),
+        failure,
         info.isPresent(),
         sent,
+        info.isPresent() ? MAY_HAVE_RUN.contains(failure.reason()) : sent,
         requestId,
         pushback.orElse(0) >= 0,
         pushback.isPresent() ? pushback : retryDelay(details));
@@ -52,7 +74,14 @@ record FailedAttempt(
   static FailedAttempt damaged(DamagedAnswerException damage, String requestId) {
     Failure failure =
         Failure.local(ErrorReason.CHECKSUM_MISMATCH, Status.Code.DATA_LOSS, damage.what());
-    return new FailedAttempt(failure, true, true, requestId, true, OptionalLong.empty());
+    return new FailedAttempt(
+        failure,
+        /* answered= */ true,
+        /* sent= */ true,
+        /* mayHaveRun= */ true,
+        requestId,
+        /* retryAllowed= */ true,
+        OptionalLong.empty());
   }
 
   private static com.google.rpc.Status details(Status status, Metadata trailers) {

@@ -4,6 +4,7 @@ import com.google.rpc.ErrorInfo;
 import io.grpc.Status;
 import io.grpc.Status.Code;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// What went wrong in an attempt, or before the first attempt.
@@ -20,6 +21,8 @@ record Failure(
     Map<String, String> metadata,
     boolean retryable,
     @Nullable TlsFault tlsFault) {
+  private static final Pattern CONTROLS = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]+");
+
   /// A failure that this library finds itself.
   ///
   /// @param what what is wrong, one line
@@ -29,7 +32,7 @@ record Failure(
         reason + ": " + what,
         code.toStatus(),
         Map.of(),
-        isRetryable(reason, code),
+        isRetryable(reason),
         /* tlsFault= */ null);
   }
 
@@ -40,10 +43,10 @@ record Failure(
     String what = description == null ? status.getCode().name() : description;
     return new Failure(
         reason,
-        info.getReason() + ": " + String.join(" ", what.lines().toList()),
+        oneLine(info.getReason() + ": " + what),
         status,
         info.getMetadataMap(),
-        isRetryable(reason, status.getCode()),
+        isRetryable(reason),
         /* tlsFault= */ null);
   }
 
@@ -52,10 +55,10 @@ record Failure(
     ConnectionFailure failure = ConnectionFailure.of(status);
     return new Failure(
         failure.reason(),
-        failure.reason() + ": " + failure.text(),
+        oneLine(failure.reason() + ": " + failure.text()),
         status,
         Map.of(),
-        failure.transientFault() && isRetryable(failure.reason(), status.getCode()),
+        failure.transientFault() && isRetryable(failure.reason()),
         failure.tlsFault());
   }
 
@@ -65,14 +68,17 @@ record Failure(
     return !retryable && RetryAction.after(reason) == RetryAction.NEXT_TARGET;
   }
 
-  private static boolean isRetryable(ErrorReason reason, Code code) {
+  private static boolean isRetryable(ErrorReason reason) {
     return switch (RetryAction.after(reason)) {
       case NEXT_TARGET, BACK_OFF, ONCE_MORE -> true;
       case RECONNECT -> false;
-      case NONE ->
-          reason == ErrorReason.DEADLINE_EXCEEDED
-              || (reason == ErrorReason.UNKNOWN && code == Code.UNAVAILABLE);
+      case NONE -> reason == ErrorReason.DEADLINE_EXCEEDED;
     };
+  }
+
+  /// A text of a peer, without control characters. So it cannot forge a line of a log.
+  private static String oneLine(String text) {
+    return CONTROLS.matcher(text).replaceAll(" ");
   }
 
   private static ErrorReason reason(String name) {

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.ThreadSafe;
 import dev.hmacd.v1.GenerateRandomRequest;
 import dev.hmacd.v1.RandomServiceGrpc;
+import io.grpc.Status.Code;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -345,7 +346,14 @@ public final class HmacdClient implements AutoCloseable {
   /// Binds a key name and the algorithm of the key, which a call of DescribeKey gets.
   public HmacdKey openKey(String keyId) {
     KeyMetadata key = describeKey(keyId);
-    return new HmacdKey(this, keyId, key.macAlgorithms().get(0), key.keyArn());
+    MacAlgorithm algorithm = key.macAlgorithms().stream().findFirst().orElse(MacAlgorithm.UNKNOWN);
+    if (algorithm == MacAlgorithm.UNKNOWN) {
+      throw HmacdException.refused(
+          ErrorReason.INVALID_ARGUMENT,
+          Code.INVALID_ARGUMENT,
+          "the key has no algorithm that this version of the client knows");
+    }
+    return new HmacdKey(this, keyId, algorithm, key.keyArn());
   }
 
   /// Checks the way to each target: PEM files, name, connection, TLS, health status. Makes no MAC.

@@ -61,10 +61,10 @@ public sealed class HmacdException extends RuntimeException
     return of(Failure.local(reason, code, what), CallFacts.NO_ATTEMPT, 0);
   }
 
-  /// A number of bytes in the metadata; 0 if it is missing or not a number.
+  /// A number of bytes in the metadata; 0 if it is missing or not valid.
   private static int bytes(Failure failure, String key) {
     try {
-      return Integer.parseInt(failure.metadata().getOrDefault(key, "0"));
+      return Math.max(0, Integer.parseInt(failure.metadata().getOrDefault(key, "0")));
     } catch (NumberFormatException e) {
       return 0;
     }

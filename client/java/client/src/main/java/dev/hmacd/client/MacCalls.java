@@ -23,12 +23,16 @@ record MacCalls(Calls calls, List<String> grantTokens, int maxMessageBytes) {
       MacServiceGrpc.getVerifyMacMethod();
 
   Mac generate(String keyId, byte[] message, MacAlgorithm algorithm) {
-    return calls.safe(GENERATE, request(keyId, message, algorithm, false), Wire::mac);
+    return calls.safe(
+        GENERATE, request(keyId, message, algorithm, false), answer -> Wire.mac(answer, algorithm));
   }
 
   CompletableFuture<Mac> generateAsync(String keyId, byte[] message, MacAlgorithm algorithm) {
     try {
-      return calls.safeAsync(GENERATE, request(keyId, message, algorithm, false), Wire::mac);
+      return calls.safeAsync(
+          GENERATE,
+          request(keyId, message, algorithm, false),
+          answer -> Wire.mac(answer, algorithm));
     } catch (HmacdException e) {
       return CompletableFuture.failedFuture(e);
     }
@@ -39,14 +43,19 @@ record MacCalls(Calls calls, List<String> grantTokens, int maxMessageBytes) {
   }
 
   Verification verify(String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
-    return calls.safe(VERIFY, request(keyId, message, algorithm, mac, false), Wire::verification);
+    return calls.safe(
+        VERIFY,
+        request(keyId, message, algorithm, mac, false),
+        answer -> Wire.verification(answer, algorithm));
   }
 
   CompletableFuture<Verification> verifyAsync(
       String keyId, byte[] message, MacAlgorithm algorithm, byte[] mac) {
     try {
       return calls.safeAsync(
-          VERIFY, request(keyId, message, algorithm, mac, false), Wire::verification);
+          VERIFY,
+          request(keyId, message, algorithm, mac, false),
+          answer -> Wire.verification(answer, algorithm));
     } catch (HmacdException e) {
       return CompletableFuture.failedFuture(e);
     }

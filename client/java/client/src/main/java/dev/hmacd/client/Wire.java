@@ -60,21 +60,23 @@ final class Wire {
     return DescribeKeyRequest.newBuilder().setKeyId(keyId).addAllGrantTokens(grantTokens).build();
   }
 
-  static Mac mac(GenerateMacResponse answer) {
+  /// @param algorithm that of the request
+  static Mac mac(GenerateMacResponse answer, MacAlgorithm algorithm) {
     if (!answer.getVerifiedMessageCrc32C()) {
       throw damaged("the daemon did not check message_crc32c");
     }
     if (crc32c(answer.getMac().toByteArray()) != answer.getMacCrc32C()) {
       throw damaged("mac_crc32c does not match the MAC");
     }
-    return new Mac(
-        answer.getMac(),
-        answer.getKeyId(),
-        macAlgorithm(answer.getMacAlgorithm()),
-        answer.getKeyVersion());
+    checkAlgorithm(answer.getMacAlgorithm(), algorithm);
+    if (answer.getMac().size() != algorithm.macBytes()) {
+      throw damaged("the MAC has another length than that of " + algorithm);
+    }
+    return new Mac(answer.getMac(), answer.getKeyId(), algorithm, answer.getKeyVersion());
   }
 
-  static Verification verification(VerifyMacResponse answer) {
+  /// @param algorithm that of the request
+  static Verification verification(VerifyMacResponse answer, MacAlgorithm algorithm) {
     if (!answer.getVerifiedMessageCrc32C()) {
       throw damaged("the daemon did not check message_crc32c");
     }
@@ -84,8 +86,14 @@ final class Wire {
     if (!answer.getMacValid()) { // A daemon reports a wrong MAC as an error.
       throw damaged("the answer has mac_valid false");
     }
-    return new Verification(
-        answer.getKeyId(), macAlgorithm(answer.getMacAlgorithm()), answer.getKeyVersion());
+    checkAlgorithm(answer.getMacAlgorithm(), algorithm);
+    return new Verification(answer.getKeyId(), algorithm, answer.getKeyVersion());
+  }
+
+  private static void checkAlgorithm(dev.hmacd.v1.MacAlgorithm answered, MacAlgorithm requested) {
+    if (macAlgorithm(answered) != requested) {
+      throw damaged("mac_algorithm is not that of the request");
+    }
   }
 
   /// @param numberOfBytes the requested number

@@ -132,6 +132,7 @@ public final class FakeDaemon implements AutoCloseable {
   private volatile UnaryOperator<GenerateMacResponse> macs = UnaryOperator.identity();
   private volatile UnaryOperator<VerifyMacResponse> verifications = UnaryOperator.identity();
   private volatile UnaryOperator<GenerateRandomResponse> randoms = UnaryOperator.identity();
+  private volatile UnaryOperator<KeyMetadata> keys = UnaryOperator.identity();
   private volatile int healthStatus = 1; // SERVING
 
   private FakeDaemon(NettyServerBuilder builder, String target, List<EventLoopGroup> eventLoops) {
@@ -261,6 +262,11 @@ public final class FakeDaemon implements AutoCloseable {
   /// Changes the answers of VerifyMac in transit.
   void changingVerifications(UnaryOperator<VerifyMacResponse> change) {
     verifications = change;
+  }
+
+  /// Changes the answers of DescribeKey in transit.
+  void changingKeys(UnaryOperator<KeyMetadata> change) {
+    keys = change;
   }
 
   /// Changes the answers of GenerateRandom in transit.
@@ -453,7 +459,7 @@ public final class FakeDaemon implements AutoCloseable {
     }
   }
 
-  private static final class KeyService extends KeyServiceGrpc.KeyServiceImplBase {
+  private final class KeyService extends KeyServiceGrpc.KeyServiceImplBase {
     @Override
     public void createKey(CreateKeyRequest request, StreamObserver<CreateKeyResponse> observer) {
       answer(
@@ -495,7 +501,9 @@ public final class FakeDaemon implements AutoCloseable {
         DescribeKeyRequest request, StreamObserver<DescribeKeyResponse> observer) {
       checkGrantTokens(request.getGrantTokensList());
       checkKey(request.getKeyId());
-      answer(observer, DescribeKeyResponse.newBuilder().setKeyMetadata(key()).build());
+      answer(
+          observer,
+          DescribeKeyResponse.newBuilder().setKeyMetadata(keys.apply(key().build())).build());
     }
 
     @Override

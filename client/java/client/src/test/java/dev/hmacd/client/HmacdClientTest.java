@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.ByteString;
+import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.Status.Code;
 import java.io.IOException;
@@ -37,6 +38,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -246,8 +248,51 @@ class HmacdClientTest {
             "ACCESS_DENIED: a fake's ACCESS_DENIED (target " + daemon.target() + ", 1 attempts)");
     assertThat(failure.target()).isEqualTo(daemon.target());
     assertThat(failure.attempts()).isEqualTo(1);
-    assertThat(failure.mayHaveRun()).isTrue();
+    assertThat(failure.mayHaveRun()).isFalse();
     assertThat(daemon.calls()).hasSize(1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "ALIAS_NOT_FOUND, false",
+    "LIMIT_EXCEEDED, false",
+    "TOKEN_OBJECT_TAKEN, false",
+    "DRY_RUN_OPERATION, true",
+    "INTERNAL, true",
+    "MOON_IN_WRONG_PHASE, true"
+  })
+  void onlyAReasonBeforeTheExecutionExcludesIt(String reason, boolean mayHaveRun) {
+    daemon.failing(1, Code.FAILED_PRECONDITION, reason);
+    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure.mayHaveRun()).isEqualTo(mayHaveRun);
+  }
+
+  @Test
+  void reasonOfAPeerIsInOneLine() {
+    daemon.failing(1, Code.UNAVAILABLE, "TOKEN_BUSY\nforged\u001b[31m");
+    assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).getMessage())
+        .startsWith("TOKEN_BUSY forged [31m: ")
+        .doesNotContainPattern("\\p{Cc}");
+  }
+
+  @ParameterizedTest
+  @MethodSource("otherMacs")
+  void macOfAnotherAlgorithmOrLengthIsNotReturned(UnaryOperator<GenerateMacResponse> change) {
+    daemon.changingMacs(change);
+    assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).reason())
+        .isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(daemon.calls()).hasSize(2);
+  }
+
+  static Stream<UnaryOperator<GenerateMacResponse>> otherMacs() {
+    return Stream.of(
+        answer -> answer.toBuilder().clearMac().clearMacCrc32C().build(),
+        answer -> answer.toBuilder().clearMacAlgorithm().build(),
+        answer -> answer.toBuilder().setMacAlgorithmValue(99).build(),
+        answer ->
+            answer.toBuilder()
+                .setMacAlgorithm(dev.hmacd.v1.MacAlgorithm.MAC_ALGORITHM_HMAC_SHA_512)
+                .build());
   }
 
   @Test
@@ -299,7 +344,8 @@ class HmacdClientTest {
   static Stream<UnaryOperator<VerifyMacResponse>> uncheckedVerifications() {
     return Stream.of(
         answer -> answer.toBuilder().setVerifiedMessageCrc32C(false).build(),
-        answer -> answer.toBuilder().setVerifiedMacCrc32C(false).build());
+        answer -> answer.toBuilder().setVerifiedMacCrc32C(false).build(),
+        answer -> answer.toBuilder().clearMacAlgorithm().build());
   }
 
   @ParameterizedTest

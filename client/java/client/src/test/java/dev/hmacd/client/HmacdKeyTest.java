@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -48,6 +49,17 @@ class HmacdKeyTest {
     assertThat(key.arn()).isEqualTo(FakeDaemon.KEY_ARN);
     assertThat(key.arn()).isEqualTo(FakeDaemon.KEY_ARN);
     assertThat(daemon.calls()).containsExactly("DescribeKey");
+  }
+
+  @Test
+  void keyWithoutAKnownAlgorithmIsNotOpened() {
+    for (List<Integer> algorithms : List.of(List.<Integer>of(), List.of(0), List.of(99))) {
+      daemon.changingKeys(
+          key -> key.toBuilder().clearMacAlgorithms().addAllMacAlgorithmsValue(algorithms).build());
+      assertThatExceptionOfType(HmacdException.class)
+          .isThrownBy(() -> client.openKey("alias/orders"))
+          .satisfies(e -> assertThat(e.reason()).isEqualTo(ErrorReason.INVALID_ARGUMENT));
+    }
   }
 
   @Test
