@@ -51,6 +51,7 @@ run_java() {
   esac
   exec "$java" -XX:+IgnoreUnrecognizedVMOptions -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     -XX:CompileThresholdScaling=5 -XX:-UsePerfData -Xlog:disable --enable-native-access=ALL-UNNAMED \
-    -Dio.netty.jfr.enabled=false -Dsun.misc.unsafe.memory.access=allow -Djava.library.path="$lib" \
+    -Ddev.hmacd.client.internal.io.netty.jfr.enabled=false -Dsun.misc.unsafe.memory.access=allow \
+    -Djava.library.path="$lib" \
     -cp "$lib/hmacctl.jar" "$@"
 }

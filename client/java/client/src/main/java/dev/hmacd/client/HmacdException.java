@@ -19,7 +19,6 @@ public sealed class HmacdException extends RuntimeException
   private static final long serialVersionUID = 2;
 
   private final ErrorReason reason;
-  private final Code code;
   // A HashMap, because exceptions must be serializable. The map is never changed.
   private final HashMap<String, String> metadata;
   private final boolean retryable;
@@ -31,7 +30,6 @@ public sealed class HmacdException extends RuntimeException
   HmacdException(Failure failure, CallFacts facts) {
     super(failure.text() + " " + facts, null);
     this.reason = failure.reason();
-    this.code = failure.status().getCode();
     this.metadata = new HashMap<>(failure.metadata());
     this.retryable = failure.retryable();
     this.facts = facts;
@@ -73,11 +71,6 @@ public sealed class HmacdException extends RuntimeException
   /// Why the call failed.
   public ErrorReason reason() {
     return reason;
-  }
-
-  /// The gRPC status code.
-  public Code code() {
-    return code;
   }
 
   /// `ErrorInfo.metadata`, unmodifiable. [ErrorReason] documents the metadata keys of each reason.

@@ -73,6 +73,7 @@ import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.Server;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -83,6 +84,7 @@ import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsServerCredentials;
 import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.ProtoUtils;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
@@ -119,6 +121,15 @@ public final class FakeDaemon implements AutoCloseable {
   public static final String KEY_ARN = "arn:hmacd:kms:local:000000000000:key/" + KEY_ID;
   private static final ByteString HMAC_KEY = ByteString.copyFromUtf8("Jefe");
   private static final int KEYS = 5;
+
+  /// A method of its own: the packaged client has a private copy of gRPC, with other types.
+  private static final MethodDescriptor<StringValue, Int32Value> HEALTH_CHECK =
+      MethodDescriptor.<StringValue, Int32Value>newBuilder()
+          .setType(MethodDescriptor.MethodType.UNARY)
+          .setFullMethodName("grpc.health.v1.Health/Check")
+          .setRequestMarshaller(ProtoUtils.marshaller(StringValue.getDefaultInstance()))
+          .setResponseMarshaller(ProtoUtils.marshaller(Int32Value.getDefaultInstance()))
+          .build();
 
   private final Server server;
   private final String target;
@@ -352,9 +363,9 @@ public final class FakeDaemon implements AutoCloseable {
   }
 
   private ServerServiceDefinition health() {
-    return ServerServiceDefinition.builder(HealthService.NAME)
+    return ServerServiceDefinition.builder("grpc.health.v1.Health")
         .addMethod(
-            HealthService.CHECK,
+            HEALTH_CHECK,
             ServerCalls.asyncUnaryCall(
                 (StringValue service, StreamObserver<Int32Value> observer) -> {
                   if (!List.of("", "hmacd.v1.MacService").contains(service.getValue())) {

@@ -47,7 +47,6 @@ class HmacdExceptionTest {
       assertThat(copy.getCause()).isNull();
       assertThat(copy)
           .returns(reason, HmacdException::reason)
-          .returns(Status.Code.UNAVAILABLE, HmacdException::code)
           .returns(METADATA, HmacdException::metadata)
           .returns(true, HmacdException::retryable)
           .returns(true, HmacdException::mayHaveRun)
