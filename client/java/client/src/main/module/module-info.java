@@ -4,6 +4,8 @@ module dev.hmacd.client {
   requires jdk.unsupported;
   requires static java.naming;
   requires static jdk.jfr;
+  requires static io.opentelemetry.api;
+  requires static io.opentelemetry.context;
   requires static org.jspecify;
 
   // Each public package has a line here, and no other package.

@@ -26,6 +26,7 @@ final class Call<Q extends MessageLite, A, R> {
   private final Request<Q, A, R> request;
   private final Deadline deadline;
   private final Executor executor;
+  private final CallObserver.Observation observation;
   private final Context context = Context.current();
   private final CompletableFuture<R> result = new CompletableFuture<>();
   private volatile CallFacts facts = CallFacts.NO_ATTEMPT;
@@ -46,18 +47,21 @@ final class Call<Q extends MessageLite, A, R> {
       MethodDescriptor<Q, A> method, Q message, Function<A, R> decode, Repetition repetition) {}
 
   /// @param executor runs the steps, and completes the result
+  /// @param observation ends before the result is complete
   Call(
       Connections connections,
       RetryPolicy policy,
       Request<Q, A, R> request,
       Deadline deadline,
-      Executor executor) {
+      Executor executor,
+      CallObserver.Observation observation) {
     this.connections = connections;
     this.policy = policy;
     this.request = request;
     Deadline ofCaller = context.getDeadline();
     this.deadline = ofCaller == null ? deadline : deadline.minimum(ofCaller);
     this.executor = executor;
+    this.observation = observation;
   }
 
   /// Starts the call. A cancellation of the result cancels the call.
@@ -70,6 +74,8 @@ final class Call<Q extends MessageLite, A, R> {
               if (running != null && failure != null) {
                 running.cancel("cancelled by the caller");
               }
+              // The observation of any other end has ended before.
+              observation.end(facts, ErrorReason.CANCELLED.name());
             });
     connections.inFlight().add(this);
     run(policy.picker().next(System.nanoTime()));
@@ -142,6 +148,7 @@ final class Call<Q extends MessageLite, A, R> {
   }
 
   private void end(Failure failure) {
+    observation.end(facts, failure.reason().name());
     result.completeExceptionally(
         HmacdException.of(failure, facts, request.message().getSerializedSize()));
   }
@@ -168,6 +175,7 @@ final class Call<Q extends MessageLite, A, R> {
         return;
       } catch (RuntimeException e) {
         policy.picker().answered(pick);
+        observation.end(facts, e.getClass().getName());
         result.completeExceptionally(e);
         return;
       }
@@ -175,6 +183,7 @@ final class Call<Q extends MessageLite, A, R> {
       if (facts.attempts() == 1) {
         policy.budget().succeededAtFirstAttempt();
       }
+      observation.end(facts, "");
       result.complete(value);
     }
 

@@ -10,12 +10,14 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// Makes calls with one deadline. Each `decode` converts the answer to the result; it throws a
 /// [DamagedAnswerException] if the answer was damaged in transit.
-record Calls(Connections connections, RetryPolicy policy, Duration deadlineAfter) {
+record Calls(
+    Connections connections, RetryPolicy policy, Duration deadlineAfter, CallObserver observer) {
   Calls {
     if (deadlineAfter.isNegative() || deadlineAfter.isZero()) {
       throw new IllegalArgumentException("the deadline must be above 0 s: " + deadlineAfter);
@@ -39,11 +41,10 @@ record Calls(Connections connections, RetryPolicy policy, Duration deadlineAfter
   /// As [#safe], without waiting. Cancelling the future cancels the call.
   <Q extends MessageLite, A, R> CompletableFuture<R> safeAsync(
       MethodDescriptor<Q, A> method, Q request, Function<A, R> decode) {
-    if (connections.isClosing()) {
-      return CompletableFuture.failedFuture(closed());
-    }
     var call = new Call.Request<>(method, request, decode, Repetition.SAFE);
-    return new Call<>(connections, policy, call, deadline(), connections.callbacks()).start();
+    return connections.isClosing()
+        ? CompletableFuture.failedFuture(refused(call))
+        : call(call, connections.callbacks()).start();
   }
 
   /// Makes a call that changes something, at most once, and waits for its outcome.
@@ -60,10 +61,10 @@ record Calls(Connections connections, RetryPolicy policy, Duration deadlineAfter
 
   private <Q extends MessageLite, A, R> R await(Call.Request<Q, A, R> request) {
     if (connections.isClosing()) {
-      throw closed();
+      throw refused(request);
     }
     // The steps of the call do not block, and this thread gets its result.
-    var call = new Call<>(connections, policy, request, deadline(), directExecutor());
+    Call<Q, A, R> call = call(request, directExecutor());
     CompletableFuture<R> result = call.start();
     try {
       return result.get();
@@ -89,6 +90,21 @@ record Calls(Connections connections, RetryPolicy policy, Duration deadlineAfter
     return failure instanceof RuntimeException unexpected
         ? unexpected
         : new IllegalStateException(failure);
+  }
+
+  private <Q extends MessageLite, A, R> Call<Q, A, R> call(
+      Call.Request<Q, A, R> request, Executor executor) {
+    return new Call<>(connections, policy, request, deadline(), executor, observe(request));
+  }
+
+  private CallObserver.Observation observe(Call.Request<?, ?, ?> request) {
+    return observer.start(request.method().getFullMethodName());
+  }
+
+  /// The failure of a call on a closed client.
+  private HmacdException refused(Call.Request<?, ?, ?> request) {
+    observe(request).end(CallFacts.NO_ATTEMPT, Connections.CLOSED.reason().name());
+    return closed();
   }
 
   private static HmacdException closed() {

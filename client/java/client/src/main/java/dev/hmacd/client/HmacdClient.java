@@ -61,7 +61,7 @@ public final class HmacdClient implements AutoCloseable {
   /// @throws IllegalArgumentException if the time limit is not positive
   public HmacdClient withDeadlineAfter(Duration deadlineAfter) {
     return new HmacdClient(
-        new Calls(calls.connections(), calls.policy(), deadlineAfter),
+        new Calls(calls.connections(), calls.policy(), deadlineAfter, calls.observer()),
         grantTokens,
         macCalls.maxMessageBytes());
   }

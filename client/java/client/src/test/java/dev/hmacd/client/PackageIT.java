@@ -3,6 +3,7 @@ package dev.hmacd.client;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.opentelemetry.api.OpenTelemetry;
 import java.io.IOException;
 import java.lang.module.ModuleDescriptor;
 import java.lang.module.ModuleFinder;
@@ -121,7 +122,10 @@ class PackageIT {
   @Test
   void publicApiHasNoTypeOfTheLibraries() throws IOException {
     var types = new ArrayList<String>();
-    URL[] jars = {Application.CLIENT_JAR.toUri().toURL()};
+    URL[] jars = {
+      Application.CLIENT_JAR.toUri().toURL(),
+      OpenTelemetry.class.getProtectionDomain().getCodeSource().getLocation()
+    };
     try (var loader = new URLClassLoader(jars, ClassLoader.getPlatformClassLoader())) {
       for (Class<?> type : publicClasses(loader)) {
         types.add(String.valueOf(type.getGenericSuperclass()));
