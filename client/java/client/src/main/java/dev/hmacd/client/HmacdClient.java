@@ -356,6 +356,14 @@ public final class HmacdClient implements AutoCloseable {
     return new HmacdKey(this, keyId, algorithm, key.keyArn());
   }
 
+  Duration deadlineAfter() {
+    return calls.deadlineAfter();
+  }
+
+  int maxMessageBytes() {
+    return macCalls.maxMessageBytes();
+  }
+
   /// Checks the way to each target: PEM files, name, connection, TLS, health status. Makes no MAC.
   /// Each step has the deadline of the client.
   ///

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.client.webhooks;
+
+import org.jspecify.annotations.NullMarked;
