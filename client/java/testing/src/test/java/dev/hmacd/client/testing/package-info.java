@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.client.testing;
+
+import org.jspecify.annotations.NullMarked;
