@@ -10,6 +10,7 @@ module dev.hmacd.client {
 
   // Each public package has a line here, and no other package.
   exports dev.hmacd.client;
+  exports dev.hmacd.client.webhooks;
 
   // The services of gRPC. A module ignores META-INF/services, which has the same providers.
   uses dev.hmacd.client.internal.io.grpc.LoadBalancerProvider;
