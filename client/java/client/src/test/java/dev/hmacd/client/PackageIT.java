@@ -78,7 +78,7 @@ class PackageIT {
     assertThat(descriptor.exports())
         .allMatch(exports -> !exports.isQualified())
         .extracting(ModuleDescriptor.Exports::source)
-        .containsExactlyInAnyOrder("dev.hmacd.client");
+        .containsExactlyInAnyOrder("dev.hmacd.client", "dev.hmacd.client.webhooks");
   }
 
   @Test
