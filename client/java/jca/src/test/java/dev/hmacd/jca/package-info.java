@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.jca;
+
+import org.jspecify.annotations.NullMarked;
