@@ -1,0 +1,49 @@
+package dev.hmacd.nimbus;
+
+import com.nimbusds.jose.JOSEException;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.JWSVerifier;
+import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
+import com.nimbusds.jose.crypto.impl.CriticalHeaderParamsDeferral;
+import com.nimbusds.jose.util.Base64URL;
+import dev.hmacd.client.HmacdException;
+import dev.hmacd.client.HmacdKey;
+import dev.hmacd.client.InvalidMacException;
+import java.util.Set;
+
+/// Verifies signatures of a key of hmacd. Each verification is at most one call. Thread-safe.
+public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier {
+  private final CriticalHeaderParamsDeferral critical = new CriticalHeaderParamsDeferral();
+  private final HmacdKey key;
+
+  /// @param key a key with HMAC_SHA_256, HMAC_SHA_384 or HMAC_SHA_512
+  /// @throws IllegalArgumentException if JWS has no name for the algorithm of the key
+  public HmacdVerifier(HmacdKey key) {
+    super(Set.of(JwsAlgorithms.of(key.algorithm())));
+    this.key = key;
+  }
+
+  /// Returns whether the signature is right. Without a call, returns false for a header with a
+  /// critical parameter other than `b64`, and for a signature that is not canonical base64url.
+  ///
+  /// @throws HmacdJoseException if there is no verdict
+  /// @throws JOSEException if the header has another `alg` than that of the key
+  @Override
+  public boolean verify(JWSHeader header, byte[] signingInput, Base64URL signature)
+      throws JOSEException {
+    JwsAlgorithms.check(header.getAlgorithm(), key);
+    byte[] mac = signature.decode();
+    // The decoder ignores unused bits and unknown characters: several texts would be one token.
+    if (!critical.headerPasses(header) || !Base64URL.encode(mac).equals(signature)) {
+      return false;
+    }
+    try {
+      key.verify(signingInput, mac);
+      return true;
+    } catch (InvalidMacException e) {
+      return false;
+    } catch (HmacdException e) {
+      throw new HmacdJoseException(e);
+    }
+  }
+}

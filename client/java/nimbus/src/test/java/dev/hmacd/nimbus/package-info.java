@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.nimbus;
+
+import org.jspecify.annotations.NullMarked;
