@@ -25,7 +25,7 @@ class Retry(Enum):
     """What follows a failed attempt."""
 
     NEVER = "no retry"
-    ONCE = "once more"
+    ONCE = "one retry"
     AGAIN = "next"
 
 
