@@ -19,7 +19,7 @@ class VerifiedBody:
     """The body of a request, after one of its signatures was verified.
 
     The response is 401 for a wrong signature, 413 for a body that is too long, 400 for an empty
-    body, and 503 if there is no verdict.
+    body in the format of GitHub, and 503 if there is no verdict.
     """
 
     def __init__(self, scheme: Scheme, *keys: aio.Key) -> None:
@@ -32,8 +32,6 @@ class VerifiedBody:
 
     async def __call__(self, request: Request) -> bytes:
         body = await self._read(request)
-        if not body:
-            raise HTTPException(400, "the body is empty")
         try:
             await self._scheme.averify(body, request.headers, *self._keys)
         except InvalidMac:
@@ -41,6 +39,8 @@ class VerifiedBody:
         except MessageTooLong:
             raise HTTPException(413, "the body is too long") from None
         except HmacdError as error:
+            if error.reason == "INVALID_ARGUMENT":
+                raise HTTPException(400, "the body is empty") from None
             raise HTTPException(503, "the signature cannot be verified now") from error
         return body
 
