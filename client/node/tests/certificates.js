@@ -83,6 +83,12 @@ export function convertKey(path, to, ...args) {
   return to;
 }
 
+/** Writes a certificate with a key that is too short for TLS. */
+export function writeShortKey({ certificate, privateKey }) {
+  const files = ['-keyout', privateKey, '-out', certificate];
+  openssl('req', '-x509', '-newkey', 'rsa:512', '-nodes', '-subj', '/CN=short', ...files);
+}
+
 /** The arguments of ServerCredentials.createSsl: a server that requires a client certificate of an authority. */
 export function serverTls(clientAuthority, { certificate, privateKey }) {
   const pair = { cert_chain: readFileSync(certificate), private_key: readFileSync(privateKey) };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { HmacdClient, TlsFailed } from 'hmacd-client';
-import { Authority, convertKey, copies, folder, serverTls } from './certificates.js';
+import { Authority, convertKey, copies, folder, serverTls, writeShortKey } from './certificates.js';
 import { like, startFake } from './support.js';
 
 const address = '127.0.0.1:0';
@@ -142,6 +142,7 @@ for (const [name, setting, problem, change] of [
     (files) => void convertKey(caller.privateKey, files.privateKey, 'pkey', '-aes256', '-passout', 'pass:secret'),
   ],
   ['a certificate that has ended', 'certificate', /ended at/, () => authority.issue('caller', -1)],
+  ['a key that is too short for TLS', 'certificate', /not usable for TLS/, (files) => writeShortKey(files)],
 ]) {
   test(`${name} is an error of the constructor`, (t) => {
     const files = copies(t, caller);

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 
 /** The paths of the PEM files, by the names of their settings. */
 export interface TlsPaths {
@@ -63,7 +64,8 @@ export async function readTlsFiles(paths: TlsPaths): Promise<TlsContent> {
 }
 
 /**
- * Checks that the files are PEM, the key belongs to the certificate, and the certificate has not ended.
+ * Checks that the files are PEM, the key belongs to the certificate, the certificate has not ended, and TLS can use
+ * both.
  *
  * @param now milliseconds since 1970
  * @throws BadTlsFile if a check fails
@@ -78,6 +80,12 @@ export function checkTlsFiles(content: TlsContent, paths: TlsPaths, now: number)
   const notAfter = new Date(certificate.validTo);
   if (notAfter.getTime() <= now) {
     throw new BadTlsFile('certificate', paths.certificate, `has a certificate that ended at ${notAfter.toISOString()}`);
+  }
+  try {
+    createSecureContext({ ca: content.ca, cert: content.certificate, key: content.privateKey });
+  } catch (error) {
+    const problem = `is not usable for TLS: ${(error as NodeJS.ErrnoException).code}`;
+    throw new BadTlsFile('certificate', paths.certificate, problem);
   }
   return { ...content, notAfter };
 }
