@@ -41,3 +41,15 @@ test('only checks before the execution exclude it', () => {
     assert.equal(failure({ reason }, '').mayHaveRun, true, reason);
   }
 });
+
+test('a damaged detail is no reason, and no exception', () => {
+  const details = ['ErrorInfo', 'RetryInfo'].map((type) => ({
+    typeUrl: `type.googleapis.com/google.rpc.${type}`,
+    value: Uint8Array.of(0x0a, 0x7f), // A field that is longer than the rest.
+  }));
+  const metadata = new Metadata();
+  const bytes = toBinary(StatusSchema, create(StatusSchema, { details }));
+  metadata.set('grpc-status-details-bin', Buffer.from(bytes));
+  const found = failureOf({ code: status.INVALID_ARGUMENT, details: 'damaged', metadata }, false);
+  assert.equal(found.reason, 'CONNECTION_FAILED');
+});

@@ -1,5 +1,5 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
 import { status, type ServiceError } from '@grpc/grpc-js';
 import { ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_details_pb.js';
 import { StatusSchema, type Status } from '../gen/google/rpc/status_pb.js';
@@ -96,7 +96,7 @@ export function damage(text: string, requestId: string): Failure {
 export function failureOf(error: ServiceError, secure: boolean): Failure {
   const rpcStatus = statusDetails(error);
   const info = rpcStatus?.details
-    .map((any) => anyUnpack(any, ErrorInfoSchema))
+    .map((any) => unpacked(any, ErrorInfoSchema))
     .find((detail) => detail?.domain === DOMAIN);
   const common = {
     requestId: text(error.metadata.get('x-request-id')[0]),
@@ -149,9 +149,18 @@ function statusDetails(error: ServiceError): Status | undefined {
   }
 }
 
+/** A detail of another type, or a damaged one, is undefined: this code runs in an event of gRPC, and must not throw. */
+function unpacked<Desc extends DescMessage>(any: Any, schema: Desc): MessageShape<Desc> | undefined {
+  try {
+    return anyUnpack(any, schema);
+  } catch {
+    return undefined;
+  }
+}
+
 function retryDelay(rpcStatus: Status): number | undefined {
   for (const any of rpcStatus.details) {
-    const delay = anyUnpack(any, RetryInfoSchema)?.retryDelay;
+    const delay = unpacked(any, RetryInfoSchema)?.retryDelay;
     if (delay !== undefined) {
       return Math.max(Number(delay.seconds) * 1000 + delay.nanos / 1e6, 0);
     }
