@@ -217,6 +217,15 @@ test('an unanswered call may have run', async (t) => {
   await assert.rejects(call, like({ reason: 'DEADLINE_EXCEEDED', attempts: 1, mayHaveRun: true, retryable: true }));
 });
 
+test('a change of the system time does not move the deadline of a call that waits', { timeout: 60_000 }, async (t) => {
+  const { fake, key } = await fakeKey(t, { timeoutMillis: 500 });
+  fake.stop();
+  const call = assert.rejects(key.generate('hello'), like({ mayHaveRun: false }));
+  const now = Date.now;
+  t.mock.method(Date, 'now', () => now() - 3_600_000);
+  await call;
+});
+
 test('AbortSignal.timeout is a deadline', async (t) => {
   const { fake, key } = await fakeKey(t);
   fake.ignoreNext(1);

@@ -156,7 +156,7 @@ export class Caller {
     const result = await connection.attempt({
       path: call.path,
       request: call.request,
-      deadline: Date.now() + (limited ? this.settings.attemptTimeoutMillis : remaining),
+      deadline: limited ? now + this.settings.attemptTimeoutMillis : deadline,
       waits: () => !pick.usable && !this.picker.hasUsable(performance.now()),
       signal,
     });

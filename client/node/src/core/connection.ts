@@ -14,7 +14,7 @@ export interface Attempt {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly request: Uint8Array;
-  /** The end of the attempt, in milliseconds since 1970. */
+  /** The end of the attempt, in milliseconds of `performance.now()`. */
   readonly deadline: number;
   /** Whether the attempt waits for a connection, as with gRPC's wait-for-ready. Read again while it waits. */
   readonly waits: () => boolean;
@@ -113,7 +113,7 @@ export class Connection {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.TRANSIENT_FAILURE) {
-      const until = Math.min(deadline, Date.now() + WAIT_STEP_MILLIS);
+      const until = Date.now() + Math.min(deadline - performance.now(), WAIT_STEP_MILLIS);
       await new Promise<void>((resolve) => {
         const done = () => {
           signal.removeEventListener('abort', done);
@@ -123,13 +123,14 @@ export class Connection {
         channel.watchConnectivityState(state, until, done);
       });
     }
-    return !signal.aborted && Date.now() < deadline;
+    return !signal.aborted && performance.now() < deadline;
   }
 
-  #call({ path, request, deadline, signal }: Attempt): Promise<Result> {
+  #call({ path, request, deadline: end, signal }: Attempt): Promise<Result> {
     if (signal.aborted) {
       return Promise.resolve({ failure: localFailure('CANCELLED', 'the call was cancelled before it was sent', true) });
     }
+    const deadline = Date.now() + end - performance.now(); // gRPC has no monotonic clock.
     return new Promise((resolve) => {
       let response: Uint8Array | undefined;
       let error: ServiceError | null = null;

@@ -116,7 +116,7 @@ async function health(target: Target, channel: ChannelCredentials, limitMillis: 
     const result = await connection.attempt({
       path: '/grpc.health.v1.Health/Check',
       request: toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema)),
-      deadline: Date.now() + limitMillis,
+      deadline: performance.now() + limitMillis,
       waits: () => false,
       signal: new AbortController().signal,
     });
