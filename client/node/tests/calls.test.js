@@ -5,6 +5,8 @@ import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { Closed, DeadlineExceeded, HmacdClient, HmacdError, InvalidMac, MessageTooLong } from 'hmacd-client';
 import { KeyService, KeySpec, MacService } from 'hmacd-client/contract';
+import { Caller } from '../dist/core/caller.js';
+import { Picker } from '../dist/core/picker.js';
 import { algorithms, eventually, fakeKey, like, startFake, vectors } from './support.js';
 
 test('the MACs of the vectors', async (t) => {
@@ -254,6 +256,25 @@ test('cancellation ends a back-off', async (t) => {
   controller.abort();
   await assert.rejects(call, like({ reason: 'CANCELLED', attempts: 1 }));
 });
+
+for (const [name, options, reason] of [
+  ['the deadline', () => ({ timeoutMillis: 50 }), 'DEADLINE_EXCEEDED'],
+  ['cancellation', (signal) => ({ signal }), 'CANCELLED'],
+]) {
+  test(`${name} also ends a read of the files`, { timeout: 60_000 }, async () => {
+    const late = { reason: 'DEADLINE_EXCEEDED', text: 'late', notSent: true };
+    const failures = [{ reason: 'UNAUTHENTICATED', answered: true, notSent: true }, late];
+    const connection = { attempt: () => Promise.resolve({ failure: failures.shift() }) };
+    const controller = new AbortController();
+    const renew = () => new Promise(() => setTimeout(() => controller.abort(), 100)); // Never ends.
+    const channels = { current: () => connection, renew };
+    const targets = [{ name: 'target' }];
+    const settings = { targets, timeoutMillis: 3_600_000, attemptTimeoutMillis: 1000, telemetry: {} };
+    const caller = new Caller(settings, channels, new Picker(1, Math.random), Math.random);
+    const call = caller.call({ path: '/a/b', repeatable: true, size: 0 }, options(controller.signal));
+    await assert.rejects(call, like({ reason }));
+  });
+}
 
 test('many calls share a signal, without a warning or a listener that stays', async (t) => {
   const { key } = await fakeKey(t);

@@ -133,7 +133,8 @@ export class Caller {
         throw state.error(failure);
       }
       if (step.reload) {
-        await renew();
+        const end = sleep(deadline - now, undefined, { signal, ref: false }).catch(() => {});
+        await Promise.race([renew(), end]);
       }
       if (step.delayMillis > 0) {
         await sleep(step.delayMillis, undefined, { signal }).catch(() => {}); // The loop reads the signal.
