@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { HmacdClient, TlsFailed } from 'hmacd-client';
+import { TlsFileWatch } from '../dist/core/tls-file-watch.js';
 import { Authority, convertKey, copies, folder, serverTls, writeShortKey } from './certificates.js';
 import { like, startFake } from './support.js';
 
@@ -214,4 +215,15 @@ test('after UNAUTHENTICATED, the client uses new files at once', async (t) => {
   replace(files, { ...caller, ca: otherAuthority.ca }); // So that the next connection fails.
   fake.failNext(1, 'UNAUTHENTICATED');
   await assert.rejects(key.generate('hello', { timeoutMillis: 2000 }), like({ reason: 'TLS_FAILED' }));
+});
+
+test('a read of the files that ends after close opens no channel', async (t) => {
+  const files = copies(t, caller);
+  let renewals = 0;
+  const watch = new TlsFileWatch(files, 5000, () => renewals++);
+  replace(files, { ca: authority.ca, ...authority.issue('renewed') });
+  const reading = watch.reload();
+  watch.stop();
+  await reading;
+  assert.equal(renewals, 0);
 });

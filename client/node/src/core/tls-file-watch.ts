@@ -13,6 +13,7 @@ export class TlsFileWatch {
   #set: TlsSet;
   readonly #change: FileChange;
   readonly #timer: NodeJS.Timeout;
+  #stopped = false;
 
   /**
    * @param renewed is called after each change of the set
@@ -41,7 +42,9 @@ export class TlsFileWatch {
     }
   }
 
+  /** Also a read in progress has no effect then. */
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
@@ -61,7 +64,7 @@ export class TlsFileWatch {
   }
 
   #use(content: TlsContent): void {
-    if (content.digest === this.#set.digest) {
+    if (this.#stopped || content.digest === this.#set.digest) {
       return;
     }
     try {
