@@ -183,6 +183,12 @@ test('the middleware answers 413 to a body that is too long', async (t) => {
   assert.equal((await post('b'.repeat(65_537), vectors.webhooks.github))[0], 413);
 });
 
+test('the middleware answers 400 to an empty body', async (t) => {
+  const { key } = await keys(t);
+  const post = await serve(t, key);
+  assert.equal((await post('', vectors.webhooks.github))[0], 400);
+});
+
 test('the middleware does not read a body without end', async (t) => {
   const { fake, key } = await keys(t);
   const post = await serve(t, key);

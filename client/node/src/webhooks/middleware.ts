@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { InvalidMac, MessageTooLong } from '../core/errors.js';
+import { HmacdError, InvalidMac, MessageTooLong } from '../core/errors.js';
 import type { MacKey } from '../key.js';
 import type { WebhookScheme } from './scheme.js';
 
@@ -11,17 +11,18 @@ const MAX_BODY_BYTES = 1 << 20;
 /**
  * A middleware of Express that verifies webhooks. `request.body` is then the Buffer of the received bytes.
  *
- * Use it before any parser of the body, or after `express.raw`. It answers 401 for a wrong signature, and 413 for a
- * body that is too long. It passes any other error to `next`: there is no verdict. After an answer with status 5xx, the
- * sender sends the webhook again.
+ * Use it before any parser of the body, or after `express.raw`. It answers 401 for a wrong signature, 413 for a body
+ * that is too long, and 400 if there is nothing to sign. It passes any other error to `next`: there is no verdict.
+ * After an answer with status 5xx, the sender sends the webhook again.
  */
 export function verifyWebhooks(
   scheme: WebhookScheme,
   keys: MacKey | readonly MacKey[],
 ): (request: WebhookRequest, response: ServerResponse, next: (error?: unknown) => void) => Promise<void> {
   return async (request, response, next) => {
+    let body: Buffer | undefined;
     try {
-      const body = await rawBody(request);
+      body = await rawBody(request);
       if (body === undefined) {
         return answer(response, 413);
       }
@@ -30,6 +31,9 @@ export function verifyWebhooks(
     } catch (error) {
       if (error instanceof InvalidMac) {
         return answer(response, 401);
+      }
+      if (body?.length === 0 && error instanceof HmacdError && error.reason === 'INVALID_ARGUMENT') {
+        return answer(response, 400);
       }
       return error instanceof MessageTooLong ? answer(response, 413) : next(error);
     }
