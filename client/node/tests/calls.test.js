@@ -349,6 +349,11 @@ test('close cancels a call that takes too long', async (t) => {
   assert.equal(await fake.calls[1].ended, 'cancelled');
 });
 
+test('an error has no control characters', () => {
+  const error = new HmacdError({ reason: 'INTERNAL', text: 'a\r\n\u001b[2Jb\u0085c', target: '', attempts: 0 });
+  assert.equal(error.message, 'INTERNAL: a [2Jb c (no target, 0 attempts)');
+});
+
 test('an error is one line, and can be serialized without a message, a MAC or a key', async (t) => {
   const { fake, key } = await fakeKey(t);
   fake.failNext(1, 'ACCESS_DENIED');
