@@ -88,10 +88,10 @@ impl Call<'_> {
                 elsewhere: lock(&self.shared.picker).has_other(pick.index, Instant::now()),
                 unsent: !failure.may_have_run && !failure.answered,
             };
+            let remaining = self.deadline.saturating_duration_since(Instant::now());
             let delay = R::REPEATABLE
-                .then(|| retries.next(&attempt, &mut lock(&self.shared.budget), fastrand::f64()))
-                .flatten()
-                .filter(|delay| Instant::now() + *delay < self.deadline);
+                .then(|| retries.next(&attempt, remaining, &mut lock(&self.shared.budget), fastrand::f64()))
+                .flatten();
             let Some(delay) = delay else {
                 return Err(failure.into_error(&target, attempts, may_have_run));
             };

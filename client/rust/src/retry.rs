@@ -63,9 +63,15 @@ pub(crate) struct Attempt {
 }
 
 impl Retries {
-    /// Returns the time before the next attempt, or `None` if the failure is final. `random` is from 0
-    /// to 1.
-    pub fn next(&mut self, attempt: &Attempt, budget: &mut Budget, random: f64) -> Option<Duration> {
+    /// Returns the time before the next attempt, or `None` if the failure is final. `remaining` is the
+    /// time until the deadline of the call. `random` is from 0 to 1.
+    pub fn next(
+        &mut self,
+        attempt: &Attempt,
+        remaining: Duration,
+        budget: &mut Budget,
+        random: f64,
+    ) -> Option<Duration> {
         if attempt.forbidden {
             return None;
         }
@@ -84,7 +90,7 @@ impl Retries {
             }
             Action::OnceAfterDamage | Action::OnceWithNewConnection => return None,
         };
-        (attempt.unsent || budget.take()).then_some(delay)
+        (delay < remaining && (attempt.unsent || budget.take())).then_some(delay)
     }
 
     /// Full jitter, with a doubled limit at each call.
@@ -128,12 +134,14 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(3600);
+
     fn failed(reason: &str) -> Attempt {
         Attempt { action: action(reason), retry_after: None, forbidden: false, elsewhere: true, unsent: false }
     }
 
     fn next(retries: &mut Retries, attempt: &Attempt) -> Option<u64> {
-        retries.next(attempt, &mut Budget::new(), 1.0).map(|delay| delay.as_millis() as u64)
+        retries.next(attempt, LONG, &mut Budget::new(), 1.0).map(|delay| delay.as_millis() as u64)
     }
 
     #[test]
@@ -146,7 +154,7 @@ mod tests {
     #[test]
     fn back_off_has_full_jitter() {
         let mut retries = Retries::default();
-        let delay = retries.next(&failed("KEY_UNAVAILABLE"), &mut Budget::new(), 0.0).unwrap();
+        let delay = retries.next(&failed("KEY_UNAVAILABLE"), LONG, &mut Budget::new(), 0.0).unwrap();
         assert_eq!(Duration::ZERO, delay);
     }
 
@@ -191,19 +199,29 @@ mod tests {
     fn budget_ends_retries_of_sent_requests_only() {
         let mut budget = Budget::new();
         let busy = failed("TOKEN_BUSY");
-        let take = |budget: &mut Budget| Retries::default().next(&busy, budget, 0.0).is_some();
+        let take = |budget: &mut Budget| Retries::default().next(&busy, LONG, budget, 0.0).is_some();
         for _ in 0..100 {
             assert!(take(&mut budget));
         }
         assert!(!take(&mut budget));
         let unsent = Attempt { unsent: true, ..failed("STOPPING") };
-        assert!(Retries::default().next(&unsent, &mut budget, 0.0).is_some());
+        assert!(Retries::default().next(&unsent, LONG, &mut budget, 0.0).is_some());
         for _ in 0..9 {
             budget.give();
         }
         assert!(!take(&mut budget));
         budget.give();
         assert!(take(&mut budget));
+    }
+
+    #[test]
+    fn retry_after_the_deadline_is_not_made_and_takes_no_token() {
+        let mut budget = Budget::new();
+        for delay in [LONG, Duration::MAX] {
+            let attempt = Attempt { retry_after: Some(delay), ..failed("TOKEN_BUSY") };
+            assert_eq!(None, Retries::default().next(&attempt, LONG, &mut budget, 0.0));
+        }
+        assert_eq!(Budget::MAX, budget.tenths);
     }
 
     #[test]
