@@ -24,6 +24,8 @@ struct Health {
     suspended_until: Option<Instant>,
     /// Whether an attempt probes the target after its suspension.
     probing: bool,
+    /// The number of suspensions so far.
+    suspensions: u64,
 }
 
 /// The target that a call wishes for its next attempt.
@@ -45,6 +47,7 @@ pub(crate) struct Pick {
     /// Whether another target is usable.
     pub others: bool,
     probe: bool,
+    suspensions: u64,
 }
 
 impl Picker {
@@ -74,7 +77,8 @@ impl Picker {
         if usable.is_some() {
             self.next = (index + 1) % count;
         }
-        Pick { index, waits: usable.is_none() || count == 1, others, probe }
+        let suspensions = health.suspensions;
+        Pick { index, waits: usable.is_none() || count == 1, others, probe, suspensions }
     }
 
     /// Whether a target other than `index` is usable.
@@ -84,18 +88,20 @@ impl Picker {
 
     /// Ends an attempt with an answer of the daemon, of any content.
     pub fn answered(&mut self, pick: Pick) {
-        self.health[pick.index] = Health::default();
+        let health = &mut self.health[pick.index];
+        *health = Health { suspensions: health.suspensions, ..Health::default() };
     }
 
     /// Ends an attempt with a transport failure, and suspends the target. `random` is from 0 to 1.
     ///
-    /// A failure during the suspension does not extend it, unless the attempt was the probe: calls that
-    /// were in flight together are one failure.
+    /// An attempt that started before the suspension does not extend it: calls that were in flight
+    /// together are one failure.
     pub fn failed(&mut self, pick: Pick, now: Instant, random: f64) {
         let health = &mut self.health[pick.index];
-        if !pick.probe && (health.probing || health.suspended_until.is_some_and(|end| now < end)) {
+        if pick.suspensions != health.suspensions {
             return;
         }
+        health.suspensions += 1;
         let suspension = exponential(FIRST_SUSPENSION, health.failures, MAX_SUSPENSION);
         let jitter = 1.0 + JITTER * (2.0 * random - 1.0);
         health.failures = health.failures.saturating_add(1);
@@ -209,6 +215,21 @@ mod tests {
             picker.failed(pick, now, HALF);
         }
         assert!(picker.health[0].usable(after(now, 100)));
+    }
+
+    #[test]
+    fn failure_of_an_attempt_before_the_suspension_does_not_extend_it() {
+        let now = Instant::now();
+        let mut picker = Picker::new(1);
+        let picks = [(); 3].map(|()| picker.pick(now, Wish::Any));
+        picker.failed(picks[0], now, HALF);
+        let later = after(now, 150);
+        picker.failed(picks[1], later, HALF);
+        assert!(picker.health[0].usable(later));
+        let probe = picker.pick(later, Wish::Any);
+        picker.answered(probe);
+        picker.failed(picks[2], later, HALF);
+        assert!(picker.health[0].usable(later));
     }
 
     #[test]
