@@ -56,7 +56,7 @@ impl Settings {
     /// `INVALID_ARGUMENT` if `HMACD_TARGET` is not set, or a variable is not UTF-8.
     pub fn from_env() -> Result<Settings, Error> {
         let targets = variable("HMACD_TARGET")?.ok_or_else(|| Error::invalid("HMACD_TARGET: is not set"))?;
-        let mut settings = Settings::new(targets.split(','));
+        let mut settings = Settings::new(targets.split(',').map(str::trim));
         settings.ca = variable("HMACD_CA")?.map(PathBuf::from);
         settings.certificate = variable("HMACD_CERT")?.map(PathBuf::from);
         settings.private_key = variable("HMACD_KEY")?.map(PathBuf::from);
