@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -153,6 +153,9 @@ impl Client {
     /// Idempotent. Applies to all clones.
     pub async fn close(&self) {
         self.inner.gate.close(CLOSE_TIMEOUT).await;
+        if let Some(watcher) = self.watcher().take() {
+            watcher.abort();
+        }
         self.inner.shared.connections.disconnect();
     }
 
@@ -177,15 +180,19 @@ impl Client {
         if !self.inner.shared.connections.has_files() {
             return;
         }
-        let mut watcher = self.inner.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = self.watcher();
         if watcher.as_ref().is_none_or(JoinHandle::is_finished) {
             let inner = Arc::downgrade(&self.inner);
             *watcher = Some(tokio::spawn(watch(inner, self.inner.file_interval)));
         }
     }
+
+    fn watcher(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.inner.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Reads the files in each interval, until the client is dropped.
+/// Reads the files in each interval, until the client is closed or dropped.
 async fn watch(inner: Weak<Inner>, interval: Duration) {
     while let Some(inner) = inner.upgrade() {
         inner.shared.connections.observe().await;
@@ -227,6 +234,25 @@ mod tests {
             }
         }
         panic!("the new files are not used");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closed_client_does_not_watch_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        write_set(folder.path());
+        let settings = Settings::new(["localhost:1"]).tls(path("ca.pem"), path("client.pem"), path("key.pem"));
+        let client = Client::new(settings).unwrap();
+        client.describe_key("alias/orders").await.unwrap_err();
+        let watcher = client.watcher().as_ref().unwrap().abort_handle();
+        client.close().await;
+        for _second in 0..60 {
+            sleep(Duration::from_secs(1)).await;
+            if watcher.is_finished() {
+                return;
+            }
+        }
+        panic!("the files are watched");
     }
 
     #[tokio::test]
