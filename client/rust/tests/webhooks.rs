@@ -201,6 +201,7 @@ async fn layer_lets_only_right_webhooks_through() {
     for length in [65_537, (1 << 20) + 1] {
         assert_eq!(StatusCode::PAYLOAD_TOO_LARGE, answer(verifier.clone(), &headers, vec![0; length]).await.0);
     }
+    assert_eq!(StatusCode::BAD_REQUEST, answer(verifier.clone(), &headers, vec![]).await.0);
     webhooks.fake.order(1, Fault::Fails(ErrorReason::Internal));
     assert_eq!(StatusCode::SERVICE_UNAVAILABLE, answer(verifier, &headers, body).await.0);
 }

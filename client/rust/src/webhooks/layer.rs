@@ -21,7 +21,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 ///
 /// | status | meaning |
 /// | --- | --- |
-/// | 400 | the body ended early |
+/// | 400 | the body ended early, or there is nothing to sign |
 /// | 401 | the webhook is wrong |
 /// | 413 | the body is too long |
 /// | 503 | no verdict: the sender sends the webhook again |
@@ -97,6 +97,7 @@ fn status(error: &Error) -> StatusCode {
     match error.kind() {
         ErrorKind::InvalidMac => StatusCode::UNAUTHORIZED,
         ErrorKind::MessageTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        _ if error.reason() == "INVALID_ARGUMENT" => StatusCode::BAD_REQUEST,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
