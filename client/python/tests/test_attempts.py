@@ -21,9 +21,9 @@ RIGHT = Answer(
         mac_crc32c=_calls.crc32c(MAC),
         verified_message_crc32c=True,
     ),
-    "id-1",
+    lambda: "id-1",
 )
-DAMAGED = Answer(macs.GenerateMacResponse(mac=MAC, mac_crc32c=1), "id-2")
+DAMAGED = Answer(macs.GenerateMacResponse(mac=MAC, mac_crc32c=1), lambda: "id-2")
 LOST = Failure(code="UNAVAILABLE", text="lost")
 REFUSED = Failure(code="UNAVAILABLE", text="connection refused", not_sent=True)
 UNTRUSTED = Failure(code="UNAVAILABLE", text="not trusted", not_sent=True, tls=True)

@@ -11,10 +11,11 @@ class MacAlgorithm(StrEnum):
     HMAC_SHA_384 = "HMAC_SHA_384"
     HMAC_SHA_512 = "HMAC_SHA_512"
 
-    @property
-    def mac_bytes(self) -> int:
-        """The length of a MAC: 28, 32, 48 or 64 bytes."""
-        return self._bits // 8
+    mac_bytes: int
+    """The length of a MAC: 28, 32, 48 or 64 bytes."""
+
+    def __init__(self, name: str) -> None:
+        self.mac_bytes = self._bits // 8
 
     @property
     def hash_name(self) -> str:

@@ -7,9 +7,9 @@ and the asyncio client are two drivers of the same rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -30,8 +30,7 @@ from hmacd._stubs.error_reason_pb2 import ErrorReason
 R = TypeVar("R", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """Send the request to a target. The result is an `Answer` or a `Failure`."""
 
     target: int
@@ -54,10 +53,10 @@ class Sleep:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[R]):
+class Answer(NamedTuple, Generic[R]):
     response: R
-    request_id: str
+    request_id: Callable[[], str]
+    """Reads the trailers, which only the error of a damaged answer needs."""
 
 
 Step: TypeAlias = Attempt | Renew | Sleep
@@ -160,10 +159,12 @@ def attempts(
                 if progress.attempts == 1:
                     rules.budget.earn()
                 return result
-            failure = DAMAGE
+            failure = replace(DAMAGE, request_id=result.request_id())
         else:
             failure = result
-        refused = failure.reason in _NOT_RUN and failure is not DAMAGE
+        progress.request_id = failure.request_id or progress.request_id
+        damaged = isinstance(result, Answer)
+        refused = failure.reason in _NOT_RUN and not damaged
         progress.may_have_run |= not (failure.not_sent or refused)
 
         action = _action(failure, limited)
@@ -207,7 +208,6 @@ def _attempt(
             return _DEADLINE
         result = yield Attempt(pick.target, remaining, wait_for_ready=True)
     assert result is not None
-    progress.request_id = result.request_id or progress.request_id
     return result
 
 

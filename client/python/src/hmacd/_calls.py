@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import google_crc32c
 from google.protobuf.message import Message
@@ -25,8 +24,7 @@ MAC_SERVICE = "hmacd.v1.MacService"
 _KEY_SERVICE = "hmacd.v1.KeyService"
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[R]):
+class Call(NamedTuple, Generic[R]):
     """One call of a method."""
 
     service: str

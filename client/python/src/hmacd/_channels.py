@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
+from hmacd._calls import Call
 from hmacd._certificates import Pem
 from hmacd._settings import Target
 
@@ -42,6 +43,28 @@ def address(target: Target) -> str:
 
 def credentials(pem: Pem) -> Any:
     return grpc.ssl_channel_credentials(pem.ca, pem.private_key, pem.certificate)
+
+
+class Connection:
+    """A channel of gRPC with its methods. Thread-safe.
+
+    gRPC makes a new object each time it is asked for a method.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        """:param channel: a `grpc.Channel` or a `grpc.aio.Channel`"""
+        self.channel = channel
+        self._methods: dict[str, Any] = {}
+
+    def method(self, call: Call[Any]) -> Any:
+        """The method of a call, as a function."""
+        method = self._methods.get(call.path)
+        if method is None:  # Also if two threads make it at the same time: the last one stays.
+            method = self.channel.unary_unary(
+                call.path, type(call.request).SerializeToString, call.response.FromString
+            )
+            self._methods[call.path] = method
+        return method
 
 
 class ChannelsClosed(Exception):

@@ -11,7 +11,14 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
-from hmacd._channels import OPTIONS, Channels, ChannelsClosed, address, credentials
+from hmacd._channels import (
+    OPTIONS,
+    Channels,
+    ChannelsClosed,
+    Connection,
+    address,
+    credentials,
+)
 from hmacd._failure import Failure
 
 if TYPE_CHECKING:
@@ -35,8 +42,8 @@ class Client(BaseClient):
     """
 
     def _prepare(self) -> None:
-        self._channels: Channels[grpc.Channel] = Channels(
-            self._settings.targets, _open, lambda channel: channel.close()
+        self._channels: Channels[Connection] = Channels(
+            self._settings.targets, _open, lambda connection: connection.channel.close()
         )
         self._idle = threading.Condition()
         self._in_flight = 0
@@ -90,8 +97,8 @@ class Client(BaseClient):
             self._idle.wait_for(lambda: self._in_flight == 0, _DRAIN)
         self._stop.set()
         self._cancelled.set()
-        for channel in self._channels.take_all():
-            channel.close()
+        for connection in self._channels.take_all():
+            connection.channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -118,11 +125,12 @@ class Client(BaseClient):
         finally:
             with self._idle:
                 self._in_flight -= 1
-                self._idle.notify_all()
+                if self._in_flight == 0:
+                    self._idle.notify_all()
 
     def _run(self, call: Call[R], deadline: float, progress: Progress) -> R:
         steps = attempts(call, deadline, self._rules, progress)
-        used: grpc.Channel | None = None
+        used: Connection | None = None
         result: Result = None
         try:
             step: Step = next(steps)
@@ -150,13 +158,10 @@ class Client(BaseClient):
             steps.close()
 
     def _attempt(
-        self, channel: grpc.Channel, call: Call[R], step: Attempt, progress: Progress
+        self, connection: Connection, call: Call[R], step: Attempt, progress: Progress
     ) -> Answer[R] | Failure:
-        method = channel.unary_unary(
-            call.path, type(call.request).SerializeToString, call.response.FromString
-        )
         try:
-            response, rpc = method.with_call(
+            response, rpc = connection.method(call).with_call(
                 call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready
             )
         except grpc.RpcError as error:
@@ -168,7 +173,7 @@ class Client(BaseClient):
             if self._cancelled.is_set():
                 raise closed(progress) from None
             raise
-        return Answer(response, _failure.request_id(rpc.trailing_metadata()))
+        return Answer(response, lambda: _failure.request_id(rpc.trailing_metadata()))
 
 
 class Key:
@@ -216,7 +221,7 @@ class Key:
         return f"Key({self.name!r}, {self.algorithm})"
 
 
-def _open(target: Target, pem: Pem | None) -> grpc.Channel:
+def _open(target: Target, pem: Pem | None) -> Connection:
     if pem is None:
-        return grpc.insecure_channel(address(target), OPTIONS)
-    return grpc.secure_channel(address(target), credentials(pem), OPTIONS)
+        return Connection(grpc.insecure_channel(address(target), OPTIONS))
+    return Connection(grpc.secure_channel(address(target), credentials(pem), OPTIONS))

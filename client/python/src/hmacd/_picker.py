@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _FIRST_SUSPENSION = 0.1
 _LONGEST_SUSPENSION = 5.0
 _JITTER = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """The target of an attempt. The attempt ends with one of the picker's other methods."""
 
     target: int
@@ -58,13 +58,15 @@ class Picker:
         """
         with self._lock:
             count = len(self._states)
-            turn = [(self._next + i) % count for i in range(count)]
+            turn = [*range(self._next, count), *range(self._next)]
             usable = [i for i in turn if self._states[i].usable(now)]
-            if usable:
-                target = next((i for i in usable if i != avoid), usable[0])
-            else:
+            if not usable:
                 target = min(turn, key=lambda i: self._states[i].until)
-            self._next = target + 1
+            elif usable[0] == avoid and len(usable) > 1:
+                target = usable[1]
+            else:
+                target = usable[0]
+            self._next = (target + 1) % count
             return self._picked(target, usable)
 
     def repeat(self, pick: Pick, now: float) -> Pick:
@@ -76,13 +78,14 @@ class Picker:
 
     def _picked(self, target: int, usable: list[int]) -> Pick:
         state = self._states[target]
-        probe = target in usable and state.failures > 0
+        is_usable = target in usable
+        probe = is_usable and state.failures > 0
         if probe:
             state.probing = True
         return Pick(
             target=target,
-            waits=len(self._states) == 1 or target not in usable,
-            others=any(i != target for i in usable),
+            waits=len(self._states) == 1 or not is_usable,
+            others=len(usable) > (1 if is_usable else 0),
             probe=probe,
             epoch=state.epoch,
         )

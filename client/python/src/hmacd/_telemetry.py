@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hmacd._errors import HmacdError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from hmacd._attempts import Progress
     from hmacd._calls import Call
+
+
+_NOTHING = nullcontext()
 
 
 class Telemetry:
@@ -28,12 +31,14 @@ class Telemetry:
                 "rpc.client.duration", unit="ms", description="Duration of the calls to hmacd."
             )
 
-    @contextmanager
-    def observe(self, call: Call[Any], progress: Progress) -> Iterator[None]:
+    def observe(self, call: Call[Any], progress: Progress) -> AbstractContextManager[None]:
         """Records the call in its block."""
         if self._tracer is None and self._duration is None:
-            yield
-            return
+            return _NOTHING
+        return self._observe(call, progress)
+
+    @contextmanager
+    def _observe(self, call: Call[Any], progress: Progress) -> Iterator[None]:
         start_time, start = time.time_ns(), time.perf_counter()
         error_type = ""
         try:

@@ -12,7 +12,14 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
-from hmacd._channels import OPTIONS, Channels, ChannelsClosed, address, credentials
+from hmacd._channels import (
+    OPTIONS,
+    Channels,
+    ChannelsClosed,
+    Connection,
+    address,
+    credentials,
+)
 from hmacd._failure import Failure
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ class Client(BaseClient):
     """
 
     def _prepare(self) -> None:
-        self._channels: Channels[grpc.aio.Channel] = Channels(
+        self._channels: Channels[Connection] = Channels(
             self._settings.targets, _open, self._close_later
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,7 +105,8 @@ class Client(BaseClient):
             self._stop.set()
             self._cancelled.set()
             await asyncio.gather(
-                *self._closing, *(channel.close(None) for channel in self._channels.take_all())
+                *self._closing,
+                *(connection.channel.close(None) for connection in self._channels.take_all()),
             )
 
     async def __aenter__(self) -> Self:
@@ -140,7 +148,7 @@ class Client(BaseClient):
 
     async def _run(self, call: Call[R], deadline: float, progress: Progress) -> R:
         steps = attempts(call, deadline, self._rules, progress)
-        used: grpc.aio.Channel | None = None
+        used: Connection | None = None
         result: Result = None
         try:
             step: Step = next(steps)
@@ -175,13 +183,9 @@ class Client(BaseClient):
                 raise closed(progress)
 
     async def _attempt(
-        self, channel: grpc.aio.Channel, call: Call[R], step: Attempt, progress: Progress
+        self, connection: Connection, call: Call[R], step: Attempt, progress: Progress
     ) -> Answer[R] | Failure:
-        method = channel.unary_unary(
-            call.path,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
-        )
+        method = connection.method(call)
         rpc = method(call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready)
         try:
             response = await rpc
@@ -198,10 +202,10 @@ class Client(BaseClient):
             raise
         if response is None:  # grpc.aio could not parse it.
             return _failure.UNREADABLE
-        return Answer(response, _failure.request_id(trailers))
+        return Answer(response, lambda: _failure.request_id(trailers))
 
-    def _close_later(self, channel: grpc.aio.Channel) -> None:
-        task = asyncio.get_running_loop().create_task(channel.close(None))
+    def _close_later(self, connection: Connection) -> None:
+        task = asyncio.get_running_loop().create_task(connection.channel.close(None))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -251,7 +255,9 @@ class Key:
         return f"Key({self.name!r}, {self.algorithm})"
 
 
-def _open(target: Target, pem: Pem | None) -> grpc.aio.Channel:
+def _open(target: Target, pem: Pem | None) -> Connection:
     if pem is None:
-        return grpc.aio.insecure_channel(address(target), options=OPTIONS)
-    return grpc.aio.secure_channel(address(target), credentials(pem), options=OPTIONS)
+        return Connection(grpc.aio.insecure_channel(address(target), options=OPTIONS))
+    return Connection(
+        grpc.aio.secure_channel(address(target), credentials(pem), options=OPTIONS)
+    )
