@@ -34,11 +34,11 @@ export class CallState {
   }
 
   /**
-   * The error of a call whose signal is aborted.
+   * The error of a call that was cancelled.
    *
-   * @param reason that of the signal
+   * @param reason that of the cancellation
    */
-  aborted(reason: unknown): HmacdError {
+  cancelled(reason: unknown): HmacdError {
     if (reason === clientClosed) {
       return this.#error({ reason: 'CLOSED', text: 'the client was closed before the answer' });
     }
@@ -71,5 +71,5 @@ export class CallState {
   }
 }
 
-/** The reason of the signal of a call that `close` cancels. */
+/** The reason of the cancellation of a call by `close`. */
 export const clientClosed = Symbol('the client is closed');

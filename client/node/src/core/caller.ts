@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CallState, clientClosed } from './call-state.js';
+import { Cancellation } from './cancellation.js';
 import type { Channels } from './channels.js';
 import { beforeCall, Closed, HmacdError } from './errors.js';
 import { damage, type Failure } from './failure.js';
@@ -38,7 +38,7 @@ const CLOSE_MILLIS = 5000;
 export class Caller {
   readonly #budget = new RetryBudget();
   readonly #reporter: CallReporter;
-  readonly #running = new Map<AbortController, Promise<unknown>>();
+  readonly #running = new Map<Cancellation, Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   /** @param random the randomness of the back-off, 0 to below 1 */
@@ -58,8 +58,8 @@ export class Caller {
       throw new Closed(beforeCall('CLOSED', 'the client is closed'));
     }
     const deadline = performance.now() + Math.min(this.settings.timeoutMillis, timeoutMillis);
-    const stop = new AbortController();
-    const abort = () => stop.abort(signal?.reason);
+    const cancellation = new Cancellation();
+    const abort = () => cancellation.cancel(signal?.reason);
     if (signal?.aborted) {
       abort();
     }
@@ -67,12 +67,12 @@ export class Caller {
       setMaxListeners(0, signal); // Many calls share the signal of the end of a program. Each removes its listener.
       signal.addEventListener('abort', abort);
     }
-    const running = this.#report(call, deadline, stop.signal);
-    this.#running.set(stop, running);
+    const running = this.#report(call, deadline, cancellation);
+    this.#running.set(cancellation, running);
     try {
       return await running;
     } finally {
-      this.#running.delete(stop);
+      this.#running.delete(cancellation);
       signal?.removeEventListener('abort', abort);
     }
   }
@@ -84,18 +84,19 @@ export class Caller {
   }
 
   async #close(): Promise<void> {
-    const timer = setTimeout(() => [...this.#running.keys()].forEach((stop) => stop.abort(clientClosed)), CLOSE_MILLIS);
+    const cancelAll = () => [...this.#running.keys()].forEach((cancellation) => cancellation.cancel(clientClosed));
+    const timer = setTimeout(cancelAll, CLOSE_MILLIS);
     await Promise.allSettled(this.#running.values());
     clearTimeout(timer);
     this.channels.close();
   }
 
-  async #report<Answer>(call: Call<Answer>, deadline: number, signal: AbortSignal): Promise<Answer> {
+  async #report<Answer>(call: Call<Answer>, deadline: number, cancellation: Cancellation): Promise<Answer> {
     const state = new CallState(call);
     const end = this.#reporter.start(call.path);
     let reason: string | undefined;
     try {
-      return await this.#attempts(call, state, deadline, signal);
+      return await this.#attempts(call, state, deadline, cancellation);
     } catch (error) {
       reason = error instanceof HmacdError ? error.reason : 'INTERNAL';
       throw error;
@@ -108,14 +109,14 @@ export class Caller {
     call: Call<Answer>,
     state: CallState,
     deadline: number,
-    signal: AbortSignal,
+    cancellation: Cancellation,
   ): Promise<Answer> {
     const retries = new Retries(call.repeatable, this.#budget, this.random);
     for (;;) {
-      if (signal.aborted) {
-        throw state.aborted(signal.reason);
+      if (cancellation.cancelled) {
+        throw state.cancelled(cancellation.reason);
       }
-      const outcome = await this.#attempt(call, state, deadline, signal);
+      const outcome = await this.#attempt(call, state, deadline, cancellation);
       if ('answer' in outcome) {
         if (state.attempts === 1) {
           this.#budget.succeeded();
@@ -124,8 +125,8 @@ export class Caller {
       }
       const { failure, renew } = outcome;
       state.failed(failure);
-      if (signal.aborted) {
-        throw state.aborted(signal.reason);
+      if (cancellation.cancelled) {
+        throw state.cancelled(cancellation.reason);
       }
       const now = performance.now();
       const step = retries.next(failure, deadline - now, this.picker.hasUsable(now));
@@ -133,11 +134,10 @@ export class Caller {
         throw state.error(failure);
       }
       if (step.reload) {
-        const end = sleep(deadline - now, undefined, { signal, ref: false }).catch(() => {});
-        await Promise.race([renew(), end]);
+        await sleep(deadline - now, cancellation, renew());
       }
       if (step.delayMillis > 0) {
-        await sleep(step.delayMillis, undefined, { signal }).catch(() => {}); // The loop reads the signal.
+        await sleep(step.delayMillis, cancellation);
       }
     }
   }
@@ -146,7 +146,7 @@ export class Caller {
     call: Call<Answer>,
     state: CallState,
     deadline: number,
-    signal: AbortSignal,
+    cancellation: Cancellation,
   ): Promise<Outcome<Answer>> {
     const now = performance.now();
     const pick = this.picker.pick(now);
@@ -159,12 +159,12 @@ export class Caller {
       request: call.request,
       deadline: limited ? now + this.settings.attemptTimeoutMillis : deadline,
       waits: () => !pick.usable && !this.picker.hasUsable(performance.now()),
-      signal,
+      cancellation,
     });
     const renew = () => this.channels.renew(pick.index, connection);
     if ('failure' in result) {
       const failure = limited ? asAttemptTimeout(result.failure) : result.failure;
-      this.#settle(pick, failure, signal);
+      this.#settle(pick, failure, cancellation);
       return { failure, renew };
     }
     this.picker.answered(pick);
@@ -175,8 +175,8 @@ export class Caller {
     }
   }
 
-  #settle(pick: ReturnType<Picker['pick']>, failure: Failure, signal: AbortSignal): void {
-    if (signal.aborted) {
+  #settle(pick: ReturnType<Picker['pick']>, failure: Failure, cancellation: Cancellation): void {
+    if (cancellation.cancelled) {
       this.picker.ended(pick);
     } else if (failure.transport) {
       this.picker.failed(pick, performance.now());
@@ -186,6 +186,30 @@ export class Caller {
       this.picker.ended(pick);
     }
   }
+}
+
+/** Ends after the time, at the cancellation, or with the promise, if there is one. */
+function sleep(millis: number, cancellation: Cancellation, promise?: Promise<void>): Promise<void> {
+  if (cancellation.cancelled) {
+    return Promise.resolve();
+  }
+  return new Promise((resolve, reject) => {
+    let ended = false;
+    const end = (settle: () => void) => {
+      if (!ended) {
+        ended = true;
+        clearTimeout(timer);
+        cancellation.ignore();
+        settle();
+      }
+    };
+    const timer = setTimeout(end, millis, resolve);
+    cancellation.listen(() => end(resolve));
+    promise?.then(
+      () => end(resolve),
+      (error: unknown) => end(() => reject(error as Error)),
+    );
+  });
 }
 
 /** A deadline of the attempt, before that of the call, is a transport failure. */

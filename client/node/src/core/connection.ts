@@ -5,6 +5,7 @@ import {
   type ChannelOptions,
   type ServiceError,
 } from '@grpc/grpc-js';
+import type { Cancellation } from './cancellation.js';
 import { failureOf, localFailure, UNKNOWN_CAUSE, type Failure } from './failure.js';
 import type { Target } from './target.js';
 import { version } from '../gen/version.js';
@@ -19,7 +20,7 @@ export interface Attempt {
   /** Whether the attempt waits for a connection, as with gRPC's wait-for-ready. Read again while it waits. */
   readonly waits: () => boolean;
   /** Cancels the attempt, also on the wire. */
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
 }
 
 export type Result = { readonly response: Uint8Array; readonly requestId: string } | { readonly failure: Failure };
@@ -94,7 +95,7 @@ export class Connection {
     let last: Failure | undefined;
     for (;;) {
       const result = await this.#call(attempt);
-      if (!('failure' in result) || !result.failure.notSent || attempt.signal.aborted) {
+      if (!('failure' in result) || !result.failure.notSent || attempt.cancellation.cancelled) {
         return result;
       }
       if (result.failure.reason === 'DEADLINE_EXCEEDED') {
@@ -109,25 +110,25 @@ export class Connection {
   }
 
   /** Waits until the channel may have a connection. Returns false at the deadline. */
-  async #stateChange({ deadline, signal }: Attempt): Promise<boolean> {
+  async #stateChange({ deadline, cancellation }: Attempt): Promise<boolean> {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(true);
     if (state === connectivityState.TRANSIENT_FAILURE) {
       const until = Date.now() + Math.min(deadline - performance.now(), WAIT_STEP_MILLIS);
       await new Promise<void>((resolve) => {
         const done = () => {
-          signal.removeEventListener('abort', done);
+          cancellation.ignore();
           resolve();
         };
-        signal.addEventListener('abort', done);
+        cancellation.listen(done);
         channel.watchConnectivityState(state, until, done);
       });
     }
-    return !signal.aborted && performance.now() < deadline;
+    return !cancellation.cancelled && performance.now() < deadline;
   }
 
-  #call({ path, request, deadline: end, signal }: Attempt): Promise<Result> {
-    if (signal.aborted) {
+  #call({ path, request, deadline: end, cancellation }: Attempt): Promise<Result> {
+    if (cancellation.cancelled) {
       return Promise.resolve({ failure: localFailure('CANCELLED', 'the call was cancelled before it was sent', true) });
     }
     const deadline = Date.now() + end - performance.now(); // gRPC has no monotonic clock.
@@ -138,11 +139,10 @@ export class Connection {
         error = failed;
         response = answer;
       });
-      const cancel = () => call.cancel();
-      signal.addEventListener('abort', cancel, { once: true });
+      cancellation.listen(() => call.cancel());
       // After the callback. Only this event has the trailers of an answer.
       call.on('status', ({ metadata }) => {
-        signal.removeEventListener('abort', cancel);
+        cancellation.ignore();
         const requestId = String(metadata.get('x-request-id')[0] ?? '');
         resolve(response === undefined ? { failure: this.#failure(error!) } : { response, requestId });
       });

@@ -8,6 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
   HealthCheckResponseSchema,
 } from '../gen/health/v1/health_pb.js';
+import { Cancellation } from './cancellation.js';
 import { channelCredentials } from './channels.js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
@@ -118,7 +119,7 @@ async function health(target: Target, channel: ChannelCredentials, limitMillis: 
       request: toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema)),
       deadline: performance.now() + limitMillis,
       waits: () => false,
-      signal: new AbortController().signal,
+      cancellation: new Cancellation(),
     });
     if ('failure' in result) {
       const { reason, text, transport, answered } = result.failure;

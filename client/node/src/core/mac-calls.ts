@@ -31,7 +31,7 @@ export function generateMac(
         'the MAC has another algorithm',
       );
       undamaged(response.macCrc32c === crc32c(mac), 'the MAC does not match its checksum');
-      return { mac: Uint8Array.from(mac), arn: response.keyId };
+      return { mac: mac.slice(), arn: response.keyId };
     },
   };
 }

@@ -41,6 +41,8 @@ export interface Ending {
 const SPAN_KIND_CLIENT = 2;
 const STATUS_CODE_ERROR = 2;
 
+function ignore(): void {}
+
 /** Reports calls. No attribute has a message, a MAC or a key name. */
 export class CallReporter {
   readonly #tracer: Tracer | undefined;
@@ -60,6 +62,9 @@ export class CallReporter {
    * @param path `/package.Service/Method`
    */
   start(path: string): (ending: Ending) => void {
+    if (this.#tracer === undefined && this.#duration === undefined) {
+      return ignore;
+    }
     const [, service = '', method = ''] = path.split('/');
     const common = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
     const span = this.#tracer?.startSpan(`${service}/${method}`, { kind: SPAN_KIND_CLIENT, attributes: common });
