@@ -95,6 +95,7 @@ void Core::reconnect(std::size_t target, std::shared_ptr<Connection> used, std::
 void Core::start_diagnosis(std::size_t target) {
   if (!diagnoses.begin(target, std::chrono::steady_clock::now())) return;
   probe_worker_.post([this, target] {
+    if (closing_) return;
     const auto identity = connections.identity();
     diagnoses.end(target, diagnose(targets[target], identity.get(), milliseconds(1000)));
   });
@@ -135,6 +136,7 @@ void Core::close() {
     calls.close();
     for (const auto &call : calls.wait(close_limit)) call->cancel("the client was closed");
     calls.wait(cancel_limit);
+    closing_ = true;
     file_worker_.stop();
     probe_worker_.stop();
   });

@@ -1,6 +1,7 @@
 /// The state that a client shares with its keys and calls.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -49,6 +50,8 @@ class Core {
   std::string check_target(std::size_t target);
 
   std::once_flag closed_;
+  // No more diagnoses: a look-up of a name can block for long, and nobody needs them.
+  std::atomic<bool> closing_{false};
   // Last: their threads use the members above. A look-up of a name can block for long: it must not delay the files.
   Worker file_worker_;
   Worker probe_worker_;

@@ -10,24 +10,26 @@
 
 namespace hmacd::internal {
 
-/// Limits the diagnoses of a target to one a second, and has the last one of each target. Thread-safe.
+/// Limits the diagnoses of a target to one at a time and one a second, and has its last one. Thread-safe.
 class Diagnoses {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
   explicit Diagnoses(std::size_t targets) : states_(targets) {}
 
-  /// @return whether the caller makes a diagnosis of the target now
+  /// @return whether the caller makes a diagnosis of the target now, and calls `end`
   bool begin(std::size_t target, Time now) {
     const std::lock_guard lock(mutex_);
     State &state = states_[target];
-    if (state.begun && now - *state.begun < std::chrono::seconds(1)) return false;
+    if (state.running || (state.begun && now - *state.begun < std::chrono::seconds(1))) return false;
+    state.running = true;
     state.begun = now;
     return true;
   }
 
   void end(std::size_t target, Diagnosis diagnosis) {
     const std::lock_guard lock(mutex_);
+    states_[target].running = false;
     states_[target].last = std::move(diagnosis);
   }
 
@@ -40,6 +42,7 @@ class Diagnoses {
 
  private:
   struct State {
+    bool running = false;
     std::optional<Time> begun;
     std::optional<Diagnosis> last;
   };

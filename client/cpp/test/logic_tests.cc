@@ -7,6 +7,7 @@
 
 #include "checked_settings.h"
 #include "crc32c.h"
+#include "diagnoses.h"
 #include "encoding.h"
 #include "file_watch.h"
 #include "hmacd/hmacd.h"
@@ -262,6 +263,17 @@ void picker_tests(tap::Tests &tests) {
   });
 }
 
+void diagnosis_tests(tap::Tests &tests) {
+  tests.run("diagnoses: one at a time, and one a second", [] {
+    Diagnoses diagnoses(2);
+    check(diagnoses.begin(0, start) && !diagnoses.begin(0, start + seconds(9)), "one runs");
+    check(diagnoses.begin(1, start), "another target");
+    diagnoses.end(0, {Diagnosis::Kind::unreachable, "refused"});
+    check(!diagnoses.begin(0, start + milliseconds(999)) && diagnoses.begin(0, start + seconds(1)), "a second later");
+    equal(diagnoses.last(0, start)->problem, "refused");
+  });
+}
+
 void file_tests(tap::Tests &tests) {
   tests.run("files: a new content is used when two reads have it, and once", [] {
     FileWatch watch({"ca", "old", "key"});
@@ -299,6 +311,7 @@ void logic_tests(tap::Tests &tests) {
   bytes_tests(tests);
   retry_tests(tests);
   picker_tests(tests);
+  diagnosis_tests(tests);
   file_tests(tests);
   error_tests(tests);
 }
