@@ -15,6 +15,12 @@ std::string env(const char *variable) {
   return value == nullptr ? "" : value;
 }
 
+// Without the spaces at both ends.
+std::string trimmed(const std::string &text) {
+  const auto first = text.find_first_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
 template <class Number>
 void check_range(const char *setting, Number value, Number least, Number most) {
   if (value >= least && value <= most) return;
@@ -34,7 +40,7 @@ Settings Settings::from_env() {
   if (targets.empty()) throw invalid_argument("HMACD_TARGET is not set");
   for (std::size_t start = 0, comma = 0; comma != std::string::npos; start = comma + 1) {
     comma = targets.find(',', start);
-    settings.targets.push_back(targets.substr(start, comma - start));
+    settings.targets.push_back(trimmed(targets.substr(start, comma - start)));
   }
   settings.ca = env("HMACD_CA");
   settings.certificate = env("HMACD_CERT");

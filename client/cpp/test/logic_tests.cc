@@ -41,6 +41,14 @@ void settings_tests(tap::Tests &tests) {
               settings.max_message_bytes == 65'536 && settings.file_interval == milliseconds(2000),
           "5 s, 1 s, 65536, 2 s");
   });
+  tests.run("settings: the environment may have spaces between the targets", [] {
+    const char *before = std::getenv("HMACD_TARGET");
+    const std::string saved = before == nullptr ? "" : before;
+    setenv("HMACD_TARGET", " unix:/a, unix:/b b ,", 1);
+    const auto targets = Settings::from_env().targets;
+    before == nullptr ? unsetenv("HMACD_TARGET") : setenv("HMACD_TARGET", saved.c_str(), 1);
+    check(targets == std::vector<std::string>{"unix:/a", "unix:/b b", ""}, "two targets, and an empty one");
+  });
   const auto refused = [&tests](const std::string &name, const std::string &text,
                                 std::function<void(Settings &)> change) {
     tests.run("settings: refused: " + name, [=] {
