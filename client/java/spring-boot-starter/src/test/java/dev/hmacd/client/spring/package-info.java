@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hmacd.client.spring;
+
+import org.jspecify.annotations.NullMarked;
