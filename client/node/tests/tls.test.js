@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { HmacdClient, TlsFailed } from 'hmacd-client';
 import { TlsFileWatch } from '../dist/core/tls-file-watch.js';
@@ -76,6 +77,45 @@ test('a peer that does not speak TLS is TlsFailed', async (t) => {
     return like({ mayHaveRun: false })(error);
   });
 });
+
+/** The error of a call to the server. */
+async function errorFrom(t, server) {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const client = new HmacdClient({ targets: [`127.0.0.1:${server.address().port}`], ...caller, timeoutMillis: 2000 });
+  t.after(() => client.close());
+  return keyOf(client)
+    .generate('hello')
+    .then(assert.fail, (error) => error);
+}
+
+test('an alert about the client certificate is TlsFailed', async (t) => {
+  const unknownCa = Buffer.from('15030300020230', 'hex');
+  const error = await errorFrom(
+    t,
+    createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end(unknownCa))),
+  );
+  assert.ok(error instanceof TlsFailed, error);
+  assert.match(error.message, /refused the client certificate/);
+  like({ mayHaveRun: false })(error);
+});
+
+for (const [name, server] of [
+  ['before', () => createServer((socket) => socket.on('error', () => {}).once('data', () => socket.destroy()))],
+  [
+    'after',
+    () => {
+      const pair = { cert: readFileSync(daemon.certificate), key: readFileSync(daemon.privateKey) };
+      return createTlsServer({ ...pair, ALPNProtocols: ['h2'] }, (socket) => socket.on('error', () => {}).destroy());
+    },
+  ],
+]) {
+  test(`a connection that ends ${name} the end of its handshake without an alert is CONNECTION_FAILED`, async (t) => {
+    const error = await errorFrom(t, server());
+    like({ reason: 'CONNECTION_FAILED', mayHaveRun: false, retryable: true })(error);
+  });
+}
 
 test('a port without a listener is CONNECTION_FAILED', async (t) => {
   const fake = await tlsFake(t);

@@ -1,4 +1,7 @@
-/** The causes of a failed TLS connection, with parts of the texts of Node, OpenSSL and grpc-js in lower case. */
+/**
+ * The causes of a failed TLS connection, with parts of the texts of Node, OpenSSL and grpc-js in lower case. A connection
+ * that ends without an alert of TLS has no cause here: the daemon may have been killed.
+ */
 const causes: Readonly<Record<string, readonly string[]>> = {
   "the daemon's certificate is for another name than the target": ["certificate's altnames"],
   "the daemon's certificate has ended, or is not valid yet": [
@@ -20,15 +23,12 @@ const causes: Readonly<Record<string, readonly string[]>> = {
     'alert access denied',
     'alert unsupported certificate',
     'alert handshake failure',
-    // With TLS 1.3, the refusal follows the handshake. grpc-js has this text for an end before the first frame.
-    'last error: failed to connect',
   ],
   'the peer does not speak TLS': [
     'wrong version number',
     'packet length too long',
     'unexpected message',
     'http request',
-    'before secure tls connection',
     'parse error',
   ],
 };
