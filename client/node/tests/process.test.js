@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as esm from 'hmacd-client';
 import * as webhooks from 'hmacd-client/webhooks';
+import { Authority } from './certificates.js';
 import { startFake } from './support.js';
 
 const program = `
@@ -41,6 +43,36 @@ test('a call in flight keeps the process alive: while it waits for a connection,
   assert.equal(Buffer.concat(await child.stdout.toArray()).toString(), '32\n');
   assert.equal(fake.calls.length, 2);
 });
+
+for (const [name, end] of [
+  ['an open client', ''],
+  ['a closed client', 'await client.close();'],
+]) {
+  test(`a TLS handshake of ${name} with a silent server does not keep the process alive`, async (t) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    server.on('connection', (socket) => t.after(() => socket.destroy()));
+    const authority = new Authority(t);
+    const { certificate, privateKey } = authority.issue('caller');
+    const source = `(async () => {
+      const { HmacdClient } = require('hmacd-client');
+      const client = HmacdClient.fromEnv({ timeoutMillis: 300 });
+      const key = client.key('HMAC_SHA_256', 'HMAC_SHA_256');
+      console.log(await key.generate('hello').catch((error) => error.reason));
+      ${end}
+    })();`;
+    const child = run(t, source, {
+      HMACD_TARGET: `127.0.0.1:${server.address().port}`,
+      HMACD_CA: authority.ca,
+      HMACD_CERT: certificate,
+      HMACD_KEY: privateKey,
+    });
+    const output = child.stdout.toArray();
+    const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(60_000) });
+    assert.deepEqual([Buffer.concat(await output).toString(), code], ['DEADLINE_EXCEEDED\n', 0]);
+  });
+}
 
 test('a worker thread has its own client', async (t) => {
   const fake = await startFake(t);

@@ -149,6 +149,19 @@ test('a call to a server that is silent ends at its deadline, and certainly did 
   assert.ok(performance.now() - start >= 250, 'ended early'); // Not 300: the deadline uses another clock.
 });
 
+test('close ends a TLS handshake', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const client = new HmacdClient({ targets: [`127.0.0.1:${server.address().port}`], ...caller, timeoutMillis: 300 });
+  const connected = once(server, 'connection');
+  await assert.rejects(keyOf(client).generate('hello'), like({ reason: 'DEADLINE_EXCEEDED' }));
+  const [socket] = await connected;
+  t.after(() => socket.destroy());
+  await client.close();
+  await once(socket.on('error', () => {}).resume(), 'close', { signal: AbortSignal.timeout(60_000) });
+});
+
 test('private keys in PKCS#8, PKCS#1 and SEC1 are read', async (t) => {
   const fake = await tlsFake(t);
   const path = folder(t);

@@ -1,8 +1,8 @@
-import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
-import type { TlsSet } from './tls-files.js';
+import { TlsCredentials } from './tls-credentials.js';
 import { TlsFileWatch } from './tls-file-watch.js';
 
 /** The channels of a client: one for each target, with the credentials of the last good set of PEM files. */
@@ -49,11 +49,6 @@ export class Channels {
   }
 
   #connect(target: Target): Connection {
-    return new Connection(target, target.address ? channelCredentials(this.#files!.set) : credentials.createInsecure());
+    return new Connection(target, target.address ? new TlsCredentials(this.#files!.set) : credentials.createInsecure());
   }
-}
-
-/** The credentials of a channel with mutual TLS. */
-export function channelCredentials({ ca, privateKey, certificate }: TlsSet): ChannelCredentials {
-  return credentials.createSsl(ca, privateKey, certificate);
 }

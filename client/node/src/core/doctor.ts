@@ -9,10 +9,10 @@ import {
   HealthCheckResponseSchema,
 } from '../gen/health/v1/health_pb.js';
 import { Cancellation } from './cancellation.js';
-import { channelCredentials } from './channels.js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
+import { TlsCredentials } from './tls-credentials.js';
 import { checkTlsFiles, readTlsFiles, type TlsSet } from './tls-files.js';
 
 /** A failed check. The text is `<check>: <what is wrong>`. */
@@ -54,7 +54,7 @@ async function examine(target: Target, settings: CheckedSettings): Promise<strin
     `the client's certificate ends at ${files.notAfter.toISOString()}`,
   ];
   endAtOnce(socket);
-  return [...facts, await health(target, channelCredentials(files), limit)];
+  return [...facts, await health(target, new TlsCredentials(files), limit)];
 }
 
 async function checkFiles({ tls }: CheckedSettings): Promise<TlsSet> {
