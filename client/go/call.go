@@ -149,7 +149,8 @@ func (c *Client) attempt(ctx context.Context, l lease, o operation, mayReconnect
 
 func (c *Client) invoke(call context.Context, channel *channel, l lease, o operation) *failure {
 	ctx := call
-	if l.hasOther {
+	limited := l.hasOther && o.repeatable() // A change is not repeated: it has the whole time of the call.
+	if limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(call, c.config.AttemptTimeout)
 		defer cancel()
@@ -166,7 +167,7 @@ func (c *Client) invoke(call context.Context, channel *channel, l lease, o opera
 		return nil
 	}
 	f := failureOf(err, trailer, sent.Load())
-	f.complete(call, channel.problems.last.Load(), l.hasOther)
+	f.complete(call, channel.problems.last.Load(), limited)
 	if tooLong, isTooLong := f.cause.(*MessageTooLongError); isTooLong && f.reason == ReasonRequestTooLong {
 		if request, isProto := o.request.(proto.Message); isProto {
 			tooLong.Size = proto.Size(request)

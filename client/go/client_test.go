@@ -519,6 +519,43 @@ func TestReadsAreRepeatedAndChangesAreNot(t *testing.T) {
 	}
 }
 
+// deadlines records the time that a call of KeyService has.
+type deadlines struct {
+	hmacdv1.UnimplementedKeyServiceServer
+	remaining map[string]time.Duration
+}
+
+func (d deadlines) record(ctx context.Context, method string) {
+	end, _ := ctx.Deadline()
+	d.remaining[method] = time.Until(end)
+}
+
+func (d deadlines) CreateKey(ctx context.Context, _ *hmacdv1.CreateKeyRequest) (*hmacdv1.CreateKeyResponse, error) {
+	d.record(ctx, "CreateKey")
+	return &hmacdv1.CreateKeyResponse{}, nil
+}
+
+func (d deadlines) ListKeys(ctx context.Context, _ *hmacdv1.ListKeysRequest) (*hmacdv1.ListKeysResponse, error) {
+	d.record(ctx, "ListKeys")
+	return &hmacdv1.ListKeysResponse{}, nil
+}
+
+func TestChangesHaveNoAttemptTimeout(t *testing.T) {
+	server := deadlines{remaining: map[string]time.Duration{}}
+	targets := []string{serve(t, server), serve(t, server)}
+	config := hmacd.Config{Targets: targets, Timeout: time.Hour, AttemptTimeout: 10 * time.Minute}
+	keys := hmacdv1.NewKeyServiceClient(newClient(t, config))
+	if _, err := keys.CreateKey(t.Context(), &hmacdv1.CreateKeyRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.ListKeys(t.Context(), &hmacdv1.ListKeysRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if server.remaining["CreateKey"] <= 10*time.Minute || server.remaining["ListKeys"] > 10*time.Minute {
+		t.Errorf("got %v", server.remaining)
+	}
+}
+
 type observer struct {
 	methods []string
 	ends    []hmacd.Observation

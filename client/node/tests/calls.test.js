@@ -276,6 +276,26 @@ for (const [name, options, reason] of [
   });
 }
 
+for (const [repeatable, limit] of [
+  [true, 1000],
+  [false, 3_600_000],
+]) {
+  test(`an attempt of a ${repeatable ? 'read' : 'change'} has ${limit} ms`, async () => {
+    const given = [];
+    const attempt = ({ deadline }) => {
+      given.push(deadline - performance.now());
+      return Promise.resolve({ response: new Uint8Array(), requestId: '' });
+    };
+    const channels = { current: () => ({ attempt }) };
+    const targets = [{ name: 'one' }, { name: 'two' }];
+    const settings = { targets, timeoutMillis: 3_600_000, attemptTimeoutMillis: 1000, telemetry: {} };
+    const caller = new Caller(settings, channels, new Picker(2, Math.random), Math.random);
+    await caller.call({ path: '/a/b', repeatable, size: 0, read: () => undefined });
+    assert.equal(given.length, 1);
+    assert.ok(given[0] <= limit && (repeatable || given[0] > 1000), `${given}`);
+  });
+}
+
 test('many calls share a signal, without a warning or a listener that stays', async (t) => {
   const { key } = await fakeKey(t);
   const warnings = [];

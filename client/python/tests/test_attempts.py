@@ -146,6 +146,11 @@ class AttemptsTest(unittest.TestCase):
         self.assertIs(RIGHT, self.drive(LATE, RIGHT))
         self.assertEqual([1.0, 4.0], [step.timeout for step in self.steps])
 
+    def test_change_has_no_attempt_timeout(self):
+        create = _calls.create(MacAlgorithm.HMAC_SHA_256, "")
+        self.fails(DeadlineExceeded, LATE, call=create)
+        self.assertEqual([5.0], [step.timeout for step in self.steps])
+
     def test_deadline_of_the_daemon_in_an_attempt_timeout_is_an_attempt_timeout(self):
         late = Failure(code="DEADLINE_EXCEEDED", reason="DEADLINE_EXCEEDED")
         self.assertIs(RIGHT, self.drive(late, RIGHT))

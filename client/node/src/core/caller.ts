@@ -153,7 +153,8 @@ export class Caller {
     const connection = this.channels.current(pick.index);
     state.attempted(this.settings.targets[pick.index]!.name);
     const remaining = deadline - now;
-    const limited = pick.limited && this.settings.attemptTimeoutMillis < remaining;
+    // A change is not repeated, so it has the whole time of the call.
+    const limited = call.repeatable && pick.limited && this.settings.attemptTimeoutMillis < remaining;
     const result = await connection.attempt({
       path: call.path,
       request: call.request,

@@ -148,7 +148,12 @@ def attempts(
     pick = rules.picker.pick(rules.clock())
     while True:
         try:
-            limited = pick.others and deadline - rules.clock() > rules.attempt_timeout
+            # A change is not repeated, so it has the whole time of the call.
+            limited = (
+                call.repeatable
+                and pick.others
+                and deadline - rules.clock() > rules.attempt_timeout
+            )
             result = yield from _attempt(pick, deadline, limited, rules, progress)
         except BaseException:
             rules.picker.abandoned(pick)
