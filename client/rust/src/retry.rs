@@ -52,7 +52,7 @@ pub(crate) struct Retries {
 /// A failed attempt.
 pub(crate) struct Attempt {
     pub action: Action,
-    /// The daemon's own back-off: `google.rpc.RetryInfo`.
+    /// The delay of the daemon before the back-off: `google.rpc.RetryInfo`.
     pub retry_after: Option<Duration>,
     /// Whether the daemon forbade the retry.
     pub forbidden: bool,
@@ -79,7 +79,7 @@ impl Retries {
             Action::Fail => return None,
             // The channel itself delays the next connection.
             Action::Suspend if attempt.elsewhere || attempt.unsent => Duration::ZERO,
-            Action::Suspend | Action::BackOff => attempt.retry_after.unwrap_or_else(|| self.back_off(random)),
+            Action::Suspend | Action::BackOff => self.wait(attempt.retry_after, random),
             Action::OnceAfterDamage if !self.damaged => {
                 self.damaged = true;
                 Duration::ZERO
@@ -91,6 +91,17 @@ impl Retries {
             Action::OnceAfterDamage | Action::OnceWithNewConnection => return None,
         };
         (delay < remaining && (attempt.unsent || budget.take())).then_some(delay)
+    }
+
+    /// The back-off after the delay of the daemon, so that clients do not retry together. A delay of 0
+    /// permits a retry at once.
+    fn wait(&mut self, retry_after: Option<Duration>, random: f64) -> Duration {
+        let back_off = self.back_off(random);
+        match retry_after {
+            Some(Duration::ZERO) => Duration::ZERO,
+            Some(delay) => delay.saturating_add(back_off),
+            None => back_off,
+        }
     }
 
     /// Full jitter, with a doubled limit at each call.
@@ -159,9 +170,21 @@ mod tests {
     }
 
     #[test]
-    fn retry_info_replaces_the_back_off() {
+    fn back_off_follows_the_delay_of_the_daemon() {
+        let mut retries = Retries::default();
         let attempt = Attempt { retry_after: Some(Duration::from_millis(7)), ..failed("TOKEN_BUSY") };
-        assert_eq!(Some(7), next(&mut Retries::default(), &attempt));
+        assert_eq!(Some(57), next(&mut retries, &attempt));
+        assert_eq!(Some(107), next(&mut retries, &attempt));
+        let at_once = Attempt { retry_after: Some(Duration::ZERO), ..failed("TOKEN_BUSY") };
+        assert_eq!(Some(0), next(&mut retries, &at_once));
+    }
+
+    #[test]
+    fn attempt_whose_back_off_ends_after_the_deadline_is_not_made() {
+        let attempt = Attempt { retry_after: Some(Duration::from_millis(950)), ..failed("TOKEN_BUSY") };
+        let next = |random| Retries::default().next(&attempt, Duration::from_secs(1), &mut Budget::new(), random);
+        assert_eq!(Some(Duration::from_millis(975)), next(0.5));
+        assert_eq!(None, next(1.0));
     }
 
     #[test]
