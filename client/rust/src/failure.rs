@@ -109,15 +109,23 @@ impl Failure {
         }
         let details = status.get_error_details();
         let failure = match details.error_info().filter(|info| info.domain == DOMAIN) {
-            Some(info) => Failure {
-                kind: kind(&info.reason, &info.metadata, sizes),
-                reason: one_line(&info.reason),
-                retryable: retryable(&info.reason),
-                may_have_run: may_have_run(&info.reason),
-                answered: true,
-                retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
-                ..Failure::local(action(&info.reason), "", one_line(status.message()), true)
-            },
+            Some(info) => {
+                let retry_after = details.retry_info().map(|retry| retry.retry_delay.unwrap_or_default());
+                let action = match action(&info.reason) {
+                    // A newer daemon says that a retry makes sense.
+                    Action::Fail if retry_after.is_some() && !is_known(&info.reason) => Action::BackOff,
+                    action => action,
+                };
+                Failure {
+                    kind: kind(&info.reason, &info.metadata, sizes),
+                    reason: one_line(&info.reason),
+                    retryable: retryable(&info.reason, action),
+                    may_have_run: may_have_run(&info.reason),
+                    answered: true,
+                    retry_after,
+                    ..Failure::local(action, "", one_line(status.message()), true)
+                }
+            }
             None => Failure::without_reason(status.code()),
         };
         Failure {
@@ -212,10 +220,14 @@ fn kind(reason: &str, metadata: &HashMap<String, String>, sizes: Sizes) -> Error
     }
 }
 
-/// The reasons with `[retry]` in the contract.
-fn retryable(reason: &str) -> bool {
-    reason == "DEADLINE_EXCEEDED"
-        || matches!(action(reason), Action::Suspend | Action::BackOff | Action::OnceAfterDamage)
+/// The reasons with `[retry]` in the contract, and unknown reasons with an action.
+fn retryable(reason: &str, action: Action) -> bool {
+    reason == "DEADLINE_EXCEEDED" || matches!(action, Action::Suspend | Action::BackOff | Action::OnceAfterDamage)
+}
+
+/// Whether this version of the contract has the reason.
+fn is_known(reason: &str) -> bool {
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}")).is_some_and(|known| known != ErrorReason::Unspecified)
 }
 
 /// Whether the daemon may have executed a call with this reason, or the client does not know the reason.
@@ -231,7 +243,7 @@ fn may_have_run(reason: &str) -> bool {
             | "REGISTRY_UNAVAILABLE"
             | "STOPPING"
             | "INTERNAL"
-    ) || ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}")).is_none_or(|known| known as i32 == 0)
+    ) || !is_known(reason)
 }
 
 /// Removes line breaks and other control characters, and shortens the text.
@@ -268,6 +280,29 @@ mod tests {
     }
 
     #[test]
+    #[test]
+    fn unknown_reason_with_retry_info_is_retried() {
+        let of = |reason, delay| {
+            let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+            details.set_retry_info(delay);
+            Failure::of(&Status::with_error_details(Code::ResourceExhausted, "", details), SIZES)
+        };
+        let second = Some(Duration::from_secs(1));
+        let failure = of("NEW_REASON", second);
+        assert_eq!((Action::BackOff, second), (failure.action, failure.retry_after));
+        assert!(failure.retryable && failure.may_have_run);
+        assert_eq!((Action::BackOff, Some(Duration::ZERO)), (of("NEW_REASON", None).action, of("", None).retry_after));
+        let known = of("KEY_NOT_USABLE", second);
+        assert_eq!((Action::Fail, false), (known.action, known.retryable));
+    }
+
+    #[test]
+    fn unknown_reason_without_retry_info_is_final() {
+        let failure = of("NEW_REASON");
+        assert_eq!((Action::Fail, false), (failure.action, failure.retryable));
+        assert!(failure.may_have_run);
+    }
+
     fn reason_of_another_domain_is_no_verdict() {
         let failure = Failure::of(&status(Code::InvalidArgument, "KMS_INVALID_MAC", "example.org"), SIZES);
         assert_eq!((ErrorKind::Other, "INVALID_ARGUMENT"), (failure.kind, &*failure.reason));
