@@ -46,7 +46,7 @@ pub(crate) struct Answer<T> {
 /// Why a step of a call ended without a result.
 enum Stop {
     Elapsed,
-    Cancelled,
+    Closed,
 }
 
 impl Call<'_> {
@@ -168,7 +168,7 @@ async fn send<R: Request>(
 async fn within<T>(pass: &mut Pass<'_>, limit: Instant, step: impl Future<Output = T>) -> Result<T, Stop> {
     tokio::select! {
         biased;
-        () = pass.cancelled() => Err(Stop::Cancelled),
+        () = pass.cancelled() => Err(Stop::Closed),
         result = timeout_at(limit, step) => result.map_err(|_| Stop::Elapsed),
     }
 }
@@ -177,7 +177,7 @@ impl Stop {
     /// `sent`: whether the request was sent on a connection.
     fn failure(self, sent: bool, limit: Instant, deadline: Instant, channel: &Channel) -> Failure {
         match self {
-            Stop::Cancelled => Failure::cancelled(sent),
+            Stop::Closed => Failure::closed(sent),
             Stop::Elapsed if limit < deadline => Failure::attempt_timed_out(sent),
             Stop::Elapsed => Failure::deadline_exceeded(sent, channel.last_error()),
         }

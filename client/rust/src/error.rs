@@ -63,8 +63,8 @@ pub enum TlsFailure {
 
 impl Error {
     /// The name of an `ErrorReason` of the contract, or a local reason: `CONNECTION_FAILED`,
-    /// `TLS_FAILED`, `DEADLINE_EXCEEDED`, `CANCELLED`, `CLOSED`, `MESSAGE_TOO_LONG`,
-    /// `INVALID_ARGUMENT`. If a peer answers without a reason of hmacd: the name of a gRPC status code.
+    /// `TLS_FAILED`, `DEADLINE_EXCEEDED`, `CLOSED`, `MESSAGE_TOO_LONG`, `INVALID_ARGUMENT`. If
+    /// a peer answers without a reason of hmacd: the name of a gRPC status code.
     pub fn reason(&self) -> &str {
         &self.0.reason
     }

@@ -85,10 +85,11 @@ impl Failure {
     }
 
     /// The client was closed during the call.
-    pub fn cancelled(sent: bool) -> Failure {
+    pub fn closed(sent: bool) -> Failure {
         Failure {
+            kind: ErrorKind::Closed,
             retryable: false,
-            ..Failure::local(Action::Fail, "CANCELLED", "the client was closed during the call", sent)
+            ..Failure::local(Action::Fail, "CLOSED", "the client was closed during the call", sent)
         }
     }
 
@@ -280,7 +281,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn unknown_reason_with_retry_info_is_retried() {
         let of = |reason, delay| {
             let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
@@ -303,6 +303,25 @@ mod tests {
         assert!(failure.may_have_run);
     }
 
+    #[test]
+    fn closed_call_may_have_run_if_it_was_sent() {
+        for sent in [false, true] {
+            let failure = Failure::closed(sent);
+            assert_eq!((ErrorKind::Closed, "CLOSED"), (failure.kind, &*failure.reason));
+            assert_eq!((Action::Fail, false, sent), (failure.action, failure.retryable, failure.may_have_run));
+        }
+    }
+
+    #[test]
+    fn only_waiting_can_repair_a_retryable_failure() {
+        assert!(!Failure::unconnected(ConnectError::Tls(TlsFailure::NotTls)).retryable);
+        assert!(Failure::unconnected(ConnectError::Refused).retryable);
+        assert!(Failure::broken(Broken::Sent).retryable);
+        assert!(Failure::deadline_exceeded(true, None).retryable);
+        assert!(!Failure::of(&Status::cancelled(""), SIZES).retryable);
+    }
+
+    #[test]
     fn reason_of_another_domain_is_no_verdict() {
         let failure = Failure::of(&status(Code::InvalidArgument, "KMS_INVALID_MAC", "example.org"), SIZES);
         assert_eq!((ErrorKind::Other, "INVALID_ARGUMENT"), (failure.kind, &*failure.reason));
@@ -331,6 +350,7 @@ mod tests {
         let failure = of("REQUEST_TOO_LONG");
         assert_eq!(ErrorKind::MessageTooLong { limit: 0, size: 20 }, failure.kind);
         assert_eq!("REQUEST_TOO_LONG", failure.reason);
+        assert!(!failure.retryable && !failure.may_have_run);
     }
 
     #[test]

@@ -304,6 +304,23 @@ async fn closed_client_refuses_calls() {
     assert_eq!(ErrorKind::Closed, error.kind());
 }
 
+/// Tokio advances the paused clock whenever all tasks wait.
+#[tokio::test(start_paused = true)]
+async fn call_that_close_cancels_is_closed_and_may_have_run() {
+    let fake = fake();
+    fake.order(1, Fault::Silent);
+    let client = Client::new(settings([&fake])).unwrap();
+    let key = client.key(KEY, Algorithm::HmacSha256);
+    let call = tokio::spawn(async move { key.generate("hello").await });
+    while fake.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.close().await;
+    let error = assert_refused(call.await.unwrap(), "CLOSED", 1);
+    assert_eq!(ErrorKind::Closed, error.kind());
+    assert!(error.may_have_run() && !error.is_retryable());
+}
+
 #[tokio::test]
 async fn key_has_the_arn_of_the_last_answer() {
     let fake = fake();
