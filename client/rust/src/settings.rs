@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(1, settings().check().unwrap().len());
         assert_eq!(16, Settings::new(["a:1"; 16]).check().unwrap().len());
         settings().timeout(Duration::from_millis(1)).file_interval(Duration::from_secs(5)).check().unwrap();
-        settings().max_message_bytes(1).attempt_timeout(Duration::from_secs(3600)).check().unwrap();
+        settings().max_message_bytes(1).check().unwrap();
+        settings().max_message_bytes(1 << 20).attempt_timeout(Duration::from_secs(3600)).check().unwrap();
     }
 
     #[test]
@@ -182,7 +183,10 @@ mod tests {
             settings().attempt_timeout(Duration::MAX),
             &format!("attempt_timeout: {:?}, must be 1ms to 3600s", Duration::MAX),
         );
-        assert_refused(settings().max_message_bytes(0), "max_message_bytes: 0, must be 1 to 1048576");
+        for bytes in [0, (1 << 20) + 1] {
+            let text = format!("max_message_bytes: {bytes}, must be 1 to 1048576");
+            assert_refused(settings().max_message_bytes(bytes), &text);
+        }
         assert_refused(settings().file_interval(Duration::from_millis(999)), "file_interval: 999ms, must be 1s to 5s");
         assert_refused(Settings::new(["localhost"]), "targets: \"localhost\" must be host:port or unix:/absolute/path");
     }
