@@ -83,6 +83,12 @@ impl Client {
         Client { deadline: Some(deadline), ..self.clone() }
     }
 
+    /// A client whose calls all end after its timeout from `start`, or at its deadline if this is earlier.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn with_start(&self, start: Instant) -> Client {
+        self.with_deadline(start + self.timeout)
+    }
+
     /// Binds a name (key id, key ARN, alias name or alias ARN) to an algorithm. Makes no call.
     pub fn key(&self, name: impl Into<String>, algorithm: Algorithm) -> Key {
         Key::new(self.clone(), name.into(), algorithm, None)

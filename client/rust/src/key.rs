@@ -80,6 +80,12 @@ impl Key {
         Key { client: self.client.with_deadline(deadline), ..self.clone() }
     }
 
+    /// The key with one deadline for all its calls: see [`Client::with_start`].
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn with_start(&self, start: Instant) -> Key {
+        Key { client: self.client.with_start(start), ..self.clone() }
+    }
+
     fn set_arn(&self, arn: String) {
         *self.arn.lock().unwrap_or_else(PoisonError::into_inner) = Some(arn);
     }

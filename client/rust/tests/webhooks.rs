@@ -133,6 +133,20 @@ async fn failure_of_a_key_is_no_verdict_unless_another_key_matches() {
     }
 }
 
+/// Tokio advances the paused clock whenever all tasks wait.
+#[tokio::test(start_paused = true)]
+async fn calls_of_a_verification_share_one_deadline() {
+    let webhooks = Webhooks::new();
+    webhooks.fake.order(3, Fault::Silent);
+    let timeout = Duration::from_secs(2);
+    let keys = ["other", "third", "right"].map(|name| webhooks.key(name).with_timeout(timeout));
+    let verifier = Verifier::new(Format::GitHub, keys).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = verifier.verify_at(&webhooks.headers("github"), webhooks.body(), webhooks.time(0)).await.unwrap_err();
+    assert_eq!(("DEADLINE_EXCEEDED", 1), (error.reason(), error.attempts()));
+    assert!(start.elapsed() < 2 * timeout);
+}
+
 #[tokio::test]
 async fn keys_and_ids_of_another_form_are_refused() {
     let webhooks = Webhooks::new();

@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 use crate::algorithm::Algorithm;
 use crate::error::Error;
@@ -123,7 +124,8 @@ impl Verifier {
         Ok(Verifier { format, keys })
     }
 
-    /// Verifies the received bytes of a body now. Returns only if a signature is right.
+    /// Verifies the received bytes of a body now. Returns only if a signature is right. All calls
+    /// together end at the deadline of a key, or after its timeout.
     ///
     /// # Errors
     /// If [`Error::is_invalid_mac`], the webhook is wrong: a header is missing or malformed, the
@@ -143,13 +145,15 @@ impl Verifier {
             return Err(wrong("the time stamp differs by more than 300 s from now"));
         }
         let message = message(self.format, signed.id, signed.time, body);
+        let start = Instant::now();
         let mut no_verdict = None;
-        for key in &self.keys {
+        for key in self.keys.iter().map(|key| key.with_start(start)) {
             for mac in &signed.macs {
                 match key.verify(&message, mac).await {
                     Ok(()) => return Ok(()),
                     Err(error) if error.is_invalid_mac() => {}
-                    Err(error) => no_verdict = Some(error),
+                    // After the deadline, the first error has the cause.
+                    Err(error) => no_verdict = no_verdict.or(Some(error)),
                 }
             }
         }
