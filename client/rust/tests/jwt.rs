@@ -78,6 +78,7 @@ async fn malformed_tokens_are_refused_without_a_call() {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let none = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ"; // {"alg":"none","kid":"k1"}
     let critical = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwiY3JpdCI6WyJiNjQiXX0"; // "crit":["b64"]
+    let not_encoded = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwiYjY0IjpmYWxzZX0"; // "b64":false
     let body = signed.split_once('.').unwrap().1;
     for (token, expected) in [
         (String::new(), "Malformed"),
@@ -88,6 +89,7 @@ async fn malformed_tokens_are_refused_without_a_call() {
         (format!("e30.{body}.{signature}"), "Malformed"),
         (format!("{none}.{body}."), "WrongAlgorithm"),
         (format!("{critical}.{body}.{signature}"), "Malformed"),
+        (format!("{not_encoded}.{body}.{signature}"), "Malformed"),
     ] {
         let error = verifier(&fake, "HS256").verify::<Value>(&token).await.unwrap_err();
         assert_eq!(expected, format!("{error:?}"), "{token}");

@@ -81,6 +81,7 @@ struct Header {
     alg: String,
     kid: Option<String>,
     crit: Option<serde::de::IgnoredAny>,
+    b64: Option<bool>,
 }
 
 impl Verifier {
@@ -139,8 +140,9 @@ impl Verifier {
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
         let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
-        if header.crit.is_some() {
-            return Err(TokenError::Malformed); // RFC 7515: this module has no extension.
+        // RFC 7515: this module has no extension, also not the payload without base64url of RFC 7797.
+        if header.crit.is_some() || header.b64 == Some(false) {
+            return Err(TokenError::Malformed);
         }
         let key = header.kid.and_then(|kid| self.keys.get(&kid)).ok_or(TokenError::UnknownKey)?;
         if name(key).map_err(TokenError::NoVerdict)? != header.alg {
