@@ -4,7 +4,6 @@ import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSVerifier;
 import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
-import com.nimbusds.jose.crypto.impl.CriticalHeaderParamsDeferral;
 import com.nimbusds.jose.util.Base64URL;
 import dev.hmacd.client.HmacdException;
 import dev.hmacd.client.HmacdKey;
@@ -13,7 +12,6 @@ import java.util.Set;
 
 /// Verifies signatures of a key of hmacd. Each verification is at most one call. Thread-safe.
 public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier {
-  private final CriticalHeaderParamsDeferral critical = new CriticalHeaderParamsDeferral();
   private final HmacdKey key;
 
   /// @param key a key with HMAC_SHA_256, HMAC_SHA_384 or HMAC_SHA_512
@@ -23,8 +21,9 @@ public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier 
     this.key = key;
   }
 
-  /// Returns whether the signature is right. Without a call, returns false for a header with a
-  /// critical parameter other than `b64`, and for a signature that is not canonical base64url.
+  /// Returns whether the signature is right. Without a call, returns false for a header with
+  /// critical parameters, for a payload that is not base64url (`b64` false), and for a signature
+  /// that is not canonical base64url.
   ///
   /// @throws HmacdJoseException if there is no verdict
   /// @throws JOSEException if the header has another `alg` than that of the key
@@ -34,7 +33,7 @@ public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier 
     JwsAlgorithms.check(header.getAlgorithm(), key);
     byte[] mac = signature.decode();
     // The decoder ignores unused bits and unknown characters: several texts would be one token.
-    if (!critical.headerPasses(header) || !Base64URL.encode(mac).equals(signature)) {
+    if (hasExtension(header) || !Base64URL.encode(mac).equals(signature)) {
       return false;
     }
     try {
@@ -45,5 +44,12 @@ public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier 
     } catch (HmacdException e) {
       throw new HmacdJoseException(e);
     }
+  }
+
+  /// Whether the header has an extension of JWS (RFC 7515, section 4.1.11), such as the payload
+  /// without base64url of RFC 7797.
+  private static boolean hasExtension(JWSHeader header) {
+    Set<String> critical = header.getCriticalParams();
+    return (critical != null && !critical.isEmpty()) || !header.isBase64URLEncodePayload();
   }
 }

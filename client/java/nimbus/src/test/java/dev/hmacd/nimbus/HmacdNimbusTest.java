@@ -45,6 +45,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(240)
 class HmacdNimbusTest {
@@ -169,6 +170,31 @@ class HmacdNimbusTest {
     assertThat(token.verify(new MACVerifier(SECRET))).isFalse();
     assertThat(token.verify(new HmacdVerifier(key(MacAlgorithm.HMAC_SHA_256)))).isFalse();
     assertRefused(token.serialize(), key(MacAlgorithm.HMAC_SHA_256), 0);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void extensionThatNimbusHasIsRefusedWithoutACall(boolean encoded) throws Exception {
+    var header =
+        new JWSHeader.Builder(JWSAlgorithm.HS256)
+            .keyID("k1")
+            .base64URLEncodePayload(encoded)
+            .criticalParams(Set.of("b64"))
+            .build();
+    var token = new SignedJWT(header, CLAIMS);
+    token.sign(new MACSigner(SECRET));
+    assertThat(token.verify(new MACVerifier(SECRET))).isTrue();
+    assertThat(token.verify(new HmacdVerifier(key(MacAlgorithm.HMAC_SHA_256)))).isFalse();
+    assertRefused(token.serialize(), key(MacAlgorithm.HMAC_SHA_256), 0);
+  }
+
+  @Test
+  void payloadWithoutBase64UrlIsRefusedAlsoIfItIsNotCritical() throws Exception {
+    var header = new JWSHeader.Builder(JWSAlgorithm.HS256).base64URLEncodePayload(false).build();
+    var token = new SignedJWT(header, CLAIMS);
+    token.sign(new MACSigner(SECRET));
+    assertThat(token.verify(new HmacdVerifier(key(MacAlgorithm.HMAC_SHA_256)))).isFalse();
+    assertThat(daemon.calls()).isZero();
   }
 
   @ParameterizedTest
