@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// Builds an [HmacdClient] for chosen daemons, with their TLS files and limits.
 public final class HmacdClientBuilder {
   private static final int MAX_TARGETS = 16;
+  private static final int MAX_MESSAGE_BYTES = 1 << 20;
   private static final Duration MIN_FILE_INTERVAL = Duration.ofSeconds(1);
   private static final Duration MAX_FILE_INTERVAL = Duration.ofSeconds(5);
 
@@ -110,11 +111,12 @@ public final class HmacdClientBuilder {
   /// Sets the length of the longest message that is sent; 65,536 bytes by default. The daemon's own
   /// limit is the authority.
   ///
-  /// @throws IllegalArgumentException if the length is not positive
+  /// @throws IllegalArgumentException if the length is not 1 to 1,048,576
   @CanIgnoreReturnValue
   public HmacdClientBuilder maxMessageBytes(int maxMessageBytes) {
-    if (maxMessageBytes < 1) {
-      throw new IllegalArgumentException("maxMessageBytes must be 1 or more: " + maxMessageBytes);
+    if (maxMessageBytes < 1 || maxMessageBytes > MAX_MESSAGE_BYTES) {
+      throw new IllegalArgumentException(
+          "maxMessageBytes must be 1 to " + MAX_MESSAGE_BYTES + ": " + maxMessageBytes);
     }
     this.maxMessageBytes = maxMessageBytes;
     return this;

@@ -620,9 +620,12 @@ class HmacdClientTest {
         .withMessageContaining("TLS");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> HmacdClient.builder().target(new String[17]));
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> HmacdClient.builder().maxMessageBytes(0))
-        .withMessageContaining("maxMessageBytes");
+    for (int bytes : new int[] {-1, 0, 1_048_577}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> HmacdClient.builder().maxMessageBytes(bytes))
+          .withMessage("maxMessageBytes must be 1 to 1048576: " + bytes);
+    }
+    HmacdClient.builder().maxMessageBytes(1).maxMessageBytes(1_048_576);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> HmacdClient.builder().fileInterval(Duration.ofMillis(999)));
     assertThatIllegalArgumentException()
