@@ -86,13 +86,13 @@ final class Call<Q extends MessageLite, A, R> {
     return result;
   }
 
-  /// Ends the call, if it has not ended, with the reason CANCELLED.
-  void cancel(String why) {
+  /// Ends the call, if it has not ended, with a local failure.
+  void cancel(Failure failure) {
     Attempt<Q, A> running = attempt;
     if (running != null) {
       facts = facts.ended(running.sent(), /* requestId= */ "");
     }
-    end(Failure.local(ErrorReason.CANCELLED, Code.CANCELLED, why));
+    end(failure);
   }
 
   private void run(Pick pick) {

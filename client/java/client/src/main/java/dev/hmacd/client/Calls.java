@@ -6,6 +6,7 @@ import static java.util.concurrent.TimeUnit.NANOSECONDS;
 import com.google.protobuf.MessageLite;
 import io.grpc.Deadline;
 import io.grpc.MethodDescriptor;
+import io.grpc.Status.Code;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -70,7 +71,9 @@ record Calls(
       return result.get();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      call.cancel("the calling thread was interrupted");
+      call.cancel(
+          Failure.local(
+              ErrorReason.CANCELLED, Code.CANCELLED, "the calling thread was interrupted"));
       try {
         return result.join(); // Does not wait: the call has ended.
       } catch (CompletionException cancelled) {

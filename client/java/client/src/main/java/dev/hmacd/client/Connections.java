@@ -177,7 +177,7 @@ final class Connections implements AutoCloseable {
     synchronized (this) {
       closed = true;
     }
-    inFlight.forEach(call -> call.cancel("the client was closed"));
+    inFlight.forEach(call -> call.cancel(CLOSED));
     for (int target = 0; target < size(); target++) {
       try {
         channel(target).closeNow(CLOSE_SECONDS, SECONDS);

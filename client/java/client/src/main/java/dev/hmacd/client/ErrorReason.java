@@ -112,7 +112,7 @@ public enum ErrorReason {
   CONNECTION_FAILED,
   /// From this client: the TLS handshake failed ([TlsFailedException#fault]).
   TLS_FAILED,
-  /// From this client: the client is closed.
+  /// From this client: the client is closed, or was closed during the call.
   CLOSED,
   /// From this client: an argument is not valid, such as an empty message.
   INVALID_ARGUMENT,

@@ -2,6 +2,7 @@ package dev.hmacd.client;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.Any;
@@ -19,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -285,7 +287,16 @@ class RetryTest {
       Thread.onSpinWait();
     }
     client.close();
-    assertThat(mac.isCompletedExceptionally()).isTrue();
+    assertThatExceptionOfType(CompletionException.class)
+        .isThrownBy(mac::join)
+        .havingCause()
+        .isInstanceOfSatisfying(
+            ClosedException.class,
+            closed -> {
+              assertThat(closed.attempts()).isEqualTo(1);
+              assertThat(closed.mayHaveRun()).isTrue();
+              assertThat(closed.retryable()).isFalse();
+            });
     assertThat(daemon.awaitCancelled()).isTrue();
   }
 
