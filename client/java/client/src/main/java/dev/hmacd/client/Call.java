@@ -203,7 +203,7 @@ final class Call<Q extends MessageLite, A, R> {
       RetryAction action =
           isAttemptTimeout(end.failure())
               ? RetryAction.NEXT_TARGET
-              : RetryAction.after(end.failure().reason());
+              : RetryAction.after(end.failure());
       report(action, end);
       lastFailure = end.failure();
       if (isAllowed(action, end) && (!end.sent() || policy.budget().take())) {
@@ -248,7 +248,7 @@ final class Call<Q extends MessageLite, A, R> {
       return switch (action) {
         case NONE -> false;
         case NEXT_TARGET -> {
-          lastingFailures.set(pick.target(), end.failure().isLastingConnectionFailure());
+          lastingFailures.set(pick.target(), end.failure().lasting());
           yield lastingFailures.cardinality() < connections.size();
         }
         case BACK_OFF -> true;
@@ -274,8 +274,7 @@ final class Call<Q extends MessageLite, A, R> {
             connections.reconnect(pick.target(), channel, () -> executor.execute(() -> run(pick)));
         case BACK_OFF -> {
           long delay =
-              end.retryDelay()
-                  .orElseGet(() -> Backoff.nanos(facts.attempts(), policy.random().getAsDouble()));
+              Backoff.waitNanos(end.retryDelay(), facts.attempts(), policy.random().getAsDouble());
           if (delay >= deadline.timeRemaining(NANOSECONDS)) {
             end(end.failure());
           } else {

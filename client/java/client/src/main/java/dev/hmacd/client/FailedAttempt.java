@@ -56,8 +56,9 @@ record FailedAttempt(
     com.google.rpc.Status details = details(status, trailers);
     Optional<ErrorInfo> info =
         detail(details, ErrorInfo.class).filter(found -> found.getDomain().equals(DOMAIN));
+    OptionalLong retryDelay = retryDelay(details);
     Failure failure =
-        info.map(found -> Failure.ofDaemon(found, status))
+        info.map(found -> Failure.ofDaemon(found, status, retryDelay.isPresent()))
             .orElseGet(() -> Failure.ofConnection(status));
     OptionalLong pushback = pushback(trailers);
     return new FailedAttempt(
@@ -67,7 +68,7 @@ record FailedAttempt(
         info.isPresent() ? MAY_HAVE_RUN.contains(failure.reason()) : sent,
         requestId,
         pushback.orElse(0) >= 0,
-        pushback.isPresent() ? pushback : retryDelay(details));
+        pushback.isPresent() ? pushback : retryDelay);
   }
 
   /// An answer that was damaged in transit.

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// @param status the gRPC status, with its cause
 /// @param metadata `ErrorInfo.metadata`; empty if the failure is not from a daemon
 /// @param retryable whether the same call may succeed later
+/// @param lasting whether there is no connection to a daemon, and waiting does not help: the
+///   certificates or the target need a correction
 /// @param tlsFault why TLS failed; null for another reason than [ErrorReason#TLS_FAILED]
 record Failure(
     ErrorReason reason,
@@ -20,6 +22,7 @@ record Failure(
     Status status,
     Map<String, String> metadata,
     boolean retryable,
+    boolean lasting,
     @Nullable TlsFault tlsFault) {
   private static final Pattern CONTROLS = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]+");
 
@@ -33,11 +36,15 @@ record Failure(
         code.toStatus(),
         Map.of(),
         isRetryable(reason),
+        /* lasting= */ false,
         /* tlsFault= */ null);
   }
 
   /// An error of a daemon.
-  static Failure ofDaemon(ErrorInfo info, Status status) {
+  ///
+  /// @param hasRetryInfo whether the daemon gives a delay before a retry (`google.rpc.RetryInfo`).
+  ///   It makes a reason of a newer daemon retryable.
+  static Failure ofDaemon(ErrorInfo info, Status status, boolean hasRetryInfo) {
     ErrorReason reason = reason(info.getReason());
     String description = status.getDescription();
     String what = description == null ? status.getCode().name() : description;
@@ -46,7 +53,8 @@ record Failure(
         oneLine(info.getReason() + ": " + what),
         status,
         info.getMetadataMap(),
-        isRetryable(reason),
+        reason == ErrorReason.UNKNOWN ? hasRetryInfo : isRetryable(reason),
+        /* lasting= */ false,
         /* tlsFault= */ null);
   }
 
@@ -58,19 +66,15 @@ record Failure(
         oneLine(failure.reason() + ": " + failure.text()),
         status,
         Map.of(),
-        failure.transientFault() && isRetryable(failure.reason()),
+        isRetryable(failure.reason()),
+        !failure.transientFault(),
         failure.tlsFault());
-  }
-
-  /// Whether there is no connection to a daemon, and waiting does not help: the certificates or the
-  /// target need a correction.
-  boolean isLastingConnectionFailure() {
-    return !retryable && RetryAction.after(reason) == RetryAction.NEXT_TARGET;
   }
 
   private static boolean isRetryable(ErrorReason reason) {
     return switch (RetryAction.after(reason)) {
-      case NEXT_TARGET, BACK_OFF, ONCE_MORE -> true;
+      case NEXT_TARGET -> reason != ErrorReason.TLS_FAILED;
+      case BACK_OFF, ONCE_MORE -> true;
       case RECONNECT -> false;
       case NONE -> reason == ErrorReason.DEADLINE_EXCEEDED;
     };

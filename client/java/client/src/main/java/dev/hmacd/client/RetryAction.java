@@ -14,6 +14,14 @@ enum RetryAction {
   /// Reads the PEM files, opens a new channel to the target, and attempts the call once more.
   RECONNECT;
 
+  /// The action after a failure. Without a known reason, the daemon decides whether there is a
+  /// retry ([Failure#retryable]).
+  static RetryAction after(Failure failure) {
+    return failure.reason() == ErrorReason.UNKNOWN && failure.retryable()
+        ? BACK_OFF
+        : after(failure.reason());
+  }
+
   // No default branch: a new reason does not compile until it has an action.
   static RetryAction after(ErrorReason reason) {
     return switch (reason) {

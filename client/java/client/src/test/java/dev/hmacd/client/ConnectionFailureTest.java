@@ -116,7 +116,7 @@ class ConnectionFailureTest {
         var client = HmacdClient.builder().target(http.target()).build()) {
       HmacdException failure = failure(client);
       assertThat(failure.reason()).isEqualTo(ErrorReason.CONNECTION_FAILED);
-      assertThat(failure.retryable()).isFalse();
+      assertThat(failure.retryable()).isTrue();
       assertThat(failure).hasMessageContaining("does not speak HTTP/2");
     }
   }

@@ -26,6 +26,7 @@ class HmacdExceptionTest {
             Status.UNAVAILABLE.withCause(cause),
             METADATA,
             true,
+            false,
             reason == ErrorReason.TLS_FAILED ? TlsFault.NO_TLS : null);
     return HmacdException.of(failure, FACTS, 5000);
   }

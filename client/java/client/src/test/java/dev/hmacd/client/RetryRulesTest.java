@@ -3,9 +3,13 @@ package dev.hmacd.client;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.rpc.ErrorInfo;
+import io.grpc.Status;
 import io.grpc.Status.Code;
+import java.security.cert.CertificateException;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -39,8 +43,7 @@ class RetryRulesTest {
   void retryableReasonsAreThoseOfTheContract() {
     assertThat(
             Arrays.stream(ErrorReason.values())
-                .filter(reason -> reason != ErrorReason.TLS_FAILED)
-                .filter(reason -> HmacdException.refused(reason, Code.OK, "text").retryable()))
+                .filter(reason -> Failure.local(reason, Code.OK, "text").retryable()))
         .containsExactlyInAnyOrder(
             ErrorReason.CHECKSUM_MISMATCH,
             ErrorReason.TOKEN_BUSY,
@@ -57,10 +60,52 @@ class RetryRulesTest {
   @ParameterizedTest
   @CsvSource({"1, 50", "2, 100", "3, 200", "4, 400", "5, 800", "6, 1000", "7, 1000", "1000, 1000"})
   void backOffIsARandomPartOfABoundThatDoublesUpToASecond(int attempts, long boundMillis) {
-    assertThat(Backoff.nanos(attempts, 0)).isZero();
-    assertThat(Backoff.nanos(attempts, 0.5)).isEqualTo(MILLISECONDS.toNanos(boundMillis) / 2);
-    assertThat(Backoff.nanos(attempts, Math.nextDown(1.0)))
-        .isBetween(MILLISECONDS.toNanos(boundMillis) - 1, MILLISECONDS.toNanos(boundMillis));
+    var noDelay = OptionalLong.empty();
+    long bound = MILLISECONDS.toNanos(boundMillis);
+    assertThat(Backoff.waitNanos(noDelay, attempts, 0)).isZero();
+    assertThat(Backoff.waitNanos(noDelay, attempts, 0.5)).isEqualTo(bound / 2);
+    assertThat(Backoff.waitNanos(noDelay, attempts, Math.nextDown(1.0)))
+        .isBetween(bound - 1, bound);
+  }
+
+  @Test
+  void backOffFollowsTheDelayOfTheDaemon() {
+    long delay = MILLISECONDS.toNanos(7);
+    assertThat(Backoff.waitNanos(OptionalLong.of(delay), 1, 0)).isEqualTo(delay);
+    assertThat(Backoff.waitNanos(OptionalLong.of(delay), 2, 0.5))
+        .isEqualTo(delay + MILLISECONDS.toNanos(50));
+    assertThat(Backoff.waitNanos(OptionalLong.of(0), 2, 0.5)).isZero();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "NEW_REASON, true, BACK_OFF",
+    "NEW_REASON, false, NONE",
+    "KEY_NOT_USABLE, true, NONE"
+  })
+  void onlyAnUnknownReasonNeedsTheDelayOfTheDaemon(
+      String reason, boolean hasRetryInfo, RetryAction action) {
+    var info = ErrorInfo.newBuilder().setReason(reason).build();
+    Failure failure = Failure.ofDaemon(info, Status.UNAVAILABLE, hasRetryInfo);
+    assertThat(RetryAction.after(failure)).isEqualTo(action);
+    assertThat(failure.retryable()).isEqualTo(action == RetryAction.BACK_OFF);
+  }
+
+  @Test
+  void localFailuresAreRetryableUnlessTheCallerMustAct() {
+    Failure closed = Failure.local(ErrorReason.CLOSED, Code.UNAVAILABLE, "text");
+    assertThat(closed.retryable()).isFalse();
+    Failure unavailable = Failure.ofConnection(Status.UNAVAILABLE);
+    assertThat(unavailable)
+        .returns(ErrorReason.CONNECTION_FAILED, Failure::reason)
+        .returns(true, Failure::retryable)
+        .returns(false, Failure::lasting);
+    Failure untrusted =
+        Failure.ofConnection(Status.UNAVAILABLE.withCause(new CertificateException("unknown")));
+    assertThat(untrusted)
+        .returns(ErrorReason.TLS_FAILED, Failure::reason)
+        .returns(false, Failure::retryable)
+        .returns(true, Failure::lasting);
   }
 
   @Test

@@ -55,13 +55,17 @@ class RetryTest {
   }
 
   private static StatusRuntimeException busy(@Nullable RetryInfo retry, String pushback) {
+    return failing("TOKEN_BUSY", retry, pushback);
+  }
+
+  private static StatusRuntimeException failing(
+      String reason, @Nullable RetryInfo retry, String pushback) {
     var status =
         com.google.rpc.Status.newBuilder()
             .setCode(Code.RESOURCE_EXHAUSTED.value())
             .setMessage("busy\nindeed")
             .addDetails(
-                Any.pack(
-                    ErrorInfo.newBuilder().setDomain("hmacd.dev").setReason("TOKEN_BUSY").build()));
+                Any.pack(ErrorInfo.newBuilder().setDomain("hmacd.dev").setReason(reason).build()));
     if (retry != null) {
       status.addDetails(Any.pack(retry));
     }
@@ -152,7 +156,7 @@ class RetryTest {
   }
 
   @Test
-  void retryInfoReplacesTheBackOff() {
+  void delayOfTheDaemonIsPartOfTheWait() {
     RetryInfo day =
         RetryInfo.newBuilder().setRetryDelay(Duration.newBuilder().setSeconds(86_400)).build();
     daemon.failing(busy(day, ""));
@@ -167,6 +171,21 @@ class RetryTest {
       assertThat(client.generateMac(KEY, MESSAGE, ALGORITHM).keyVersion()).isEqualTo(1);
     }
     assertThat(daemon.calls()).hasSize(3);
+  }
+
+  @Test
+  void reasonOfANewerDaemonIsRetriedAtTheNextTargetIfItHasADelay() {
+    try (var both = builder(daemon.target(), other.target()).build()) {
+      daemon.failing(failing("NEW_REASON", RetryInfo.getDefaultInstance(), ""));
+      assertThat(both.generateMac(KEY, MESSAGE, ALGORITHM).keyVersion()).isEqualTo(1);
+      assertThat(daemon.calls()).hasSize(1);
+      assertThat(other.calls()).hasSize(1);
+      daemon.failing(failing("NEW_REASON", null, ""));
+      HmacdException failure = failure(both);
+      assertThat(failure.attempts()).isEqualTo(1);
+      assertThat(failure.retryable()).isFalse();
+      assertThat(failure.mayHaveRun()).isTrue();
+    }
   }
 
   @Test
