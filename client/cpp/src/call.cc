@@ -54,7 +54,7 @@ void Call::start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options
   }
   if (call->cancellation_) {
     call->cancellation_id_ = call->cancellation_->state()->add([weak = std::weak_ptr<Call>(call)] {
-      if (const auto call = weak.lock()) call->cancel("the caller cancelled the call");
+      if (const auto call = weak.lock()) call->cancel(CancelledBy::caller);
     });
   }
   call->attempt();
@@ -71,9 +71,9 @@ void Call::attempt(std::optional<std::size_t> target) {
 void Call::wait_for_connection() {
   constexpr std::chrono::milliseconds poll_interval{50};
   const std::chrono::nanoseconds remaining = deadline_ - Clock::now();
-  if (cancelled() != nullptr || remaining.count() <= 0) {
+  if (cancelled() || remaining.count() <= 0) {
     core_->picker.released(choice_);
-    cancelled() != nullptr ? finish_cancelled() : finish_late();
+    cancelled() ? finish_cancelled() : finish_late();
     return;
   }
   connection_ = core_->connections.get(choice_.target);
@@ -102,7 +102,7 @@ void Call::send(std::chrono::nanoseconds remaining) {
     const std::lock_guard lock(mutex_);
     context_ = context;
     // If a cancellation came before, it did not find the context.
-    if (cancelled_ != nullptr) context->TryCancel();
+    if (cancelled_) context->TryCancel();
   }
   connection_->stub().UnaryCall(context.get(), "/" + rpc_.method, {}, rpc_.request.get(), rpc_.response.get(),
                                 [self = shared_from_this()](const grpc::Status &status) { self->answered(status); });
@@ -133,7 +133,7 @@ void Call::failed(Failure failure) {
   }
   if (!failure.sent) connection_->hurry();
   failure_ = std::move(failure);
-  if (cancelled() != nullptr) {
+  if (cancelled()) {
     finish_cancelled();
     return;
   }
@@ -166,16 +166,16 @@ void Call::set_alarm(std::chrono::nanoseconds delay, void (Call::*step)()) {
   }
   alarm->Set(after(delay), [self, step](bool) { ((*self).*step)(); });
   // A cancellation before Set had no effect on the alarm.
-  if (cancelled() != nullptr) alarm->Cancel();
+  if (cancelled()) alarm->Cancel();
 }
 
-void Call::cancel(const char *problem) {
+void Call::cancel(CancelledBy by) {
   std::shared_ptr<grpc::ClientContext> context;
   std::shared_ptr<grpc::Alarm> alarm;
   {
     const std::lock_guard lock(mutex_);
-    if (cancelled_ != nullptr) return;
-    cancelled_ = problem;
+    if (cancelled_) return;
+    cancelled_ = by;
     context = context_;
     alarm = alarm_;
   }
@@ -184,7 +184,7 @@ void Call::cancel(const char *problem) {
   if (alarm) alarm->Cancel();
 }
 
-const char *Call::cancelled() {
+std::optional<Call::CancelledBy> Call::cancelled() {
   const std::lock_guard lock(mutex_);
   return cancelled_;
 }
@@ -202,7 +202,13 @@ ErrorFields Call::fields(const std::string &name) const {
   return fields;
 }
 
-void Call::finish_cancelled() { finish(std::make_exception_ptr(Error(fields("CANCELLED"), cancelled())), "CANCELLED"); }
+void Call::finish_cancelled() {
+  if (cancelled() == CancelledBy::close) {
+    finish(std::make_exception_ptr(Closed(fields("CLOSED"), "the client was closed during the call")), "CLOSED");
+  } else {
+    finish(std::make_exception_ptr(Error(fields("CANCELLED"), "the caller cancelled the call")), "CANCELLED");
+  }
+}
 
 void Call::finish_late() {
   Failure late;

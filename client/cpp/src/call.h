@@ -40,8 +40,11 @@ class Call : public std::enable_shared_from_this<Call> {
   /// Starts a call. `done` is called exactly once.
   static void start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done);
 
-  /// Cancels the call on the wire. It fails with `CANCELLED` and the problem, unless it has ended. Thread-safe.
-  void cancel(const char *problem);
+  /// The reason of a cancelled call: `CANCELLED` or `CLOSED`.
+  enum class CancelledBy { caller, close };
+
+  /// Cancels the call on the wire. It fails, unless it has ended. Thread-safe.
+  void cancel(CancelledBy by);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -61,7 +64,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void finish_failed(Failure failure);
   void finish_late();
 
-  const char *cancelled();
+  std::optional<CancelledBy> cancelled();
   ErrorFields fields(const std::string &reason) const;
   std::string target_name() const;
 
@@ -87,7 +90,7 @@ class Call : public std::enable_shared_from_this<Call> {
 
   std::mutex mutex_;
   // Guarded by mutex_.
-  const char *cancelled_ = nullptr;
+  std::optional<CancelledBy> cancelled_;
   std::shared_ptr<grpc::ClientContext> context_;
   std::shared_ptr<grpc::Alarm> alarm_;
 };

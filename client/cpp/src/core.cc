@@ -134,7 +134,7 @@ std::vector<std::string> Core::doctor() {
 void Core::close() {
   std::call_once(closed_, [this] {
     calls.close();
-    for (const auto &call : calls.wait(close_limit)) call->cancel("the client was closed");
+    for (const auto &call : calls.wait(close_limit)) call->cancel(Call::CancelledBy::close);
     calls.wait(cancel_limit);
     closing_ = true;
     file_worker_.stop();

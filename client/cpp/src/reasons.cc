@@ -52,6 +52,7 @@ constexpr Reason reasons[] = {
     {"CONNECTION_FAILED", StatusCode::OK, Retry::never, true, false},
     {"TLS_FAILED", StatusCode::OK, Retry::never, false, false},
     {"CANCELLED", StatusCode::OK, Retry::never, false, false},
+    {"CLOSED", StatusCode::OK, Retry::never, false, false},
 };
 
 constexpr Reason unknown{"", StatusCode::UNKNOWN, Retry::never, false, false};

@@ -356,7 +356,9 @@ void close_tests(tap::Tests &tests) {
       reason.set_value(thrown<hmacd::Error>([&] { result.get(); }).reason());
     });
     bench.client.close();
-    equal(reason.get_future().get(), "CANCELLED");
+    const auto error = thrown<hmacd::Closed>([&] { end.get_future().get().get(); });
+    equal(error.reason(), "CLOSED");
+    check(error.attempts() == 1 && error.may_have_run() && !error.retryable(), "a call that may have run");
   });
   tests.run("clients are created, used and destroyed in turn", [] {
     for (int i = 0; i < 200; ++i) {

@@ -77,7 +77,7 @@ class TlsFailed : public Error {
   ~TlsFailed() override;
 };
 
-/// The client is closed, or belongs to the parent process.
+/// The client is closed, also during the call, or belongs to the parent process.
 class Closed : public Error {
  public:
   using Error::Error;
