@@ -87,6 +87,8 @@ Key::Key(std::shared_ptr<BoundKey> bound) : bound_(std::move(bound)) {}
 
 Algorithm Key::algorithm() const noexcept { return bound_->algorithm; }
 
+std::chrono::milliseconds Key::timeout() const noexcept { return bound_->core->settings.timeout; }
+
 std::string Key::arn() const { return bound_->arn(); }
 
 void Key::generate_async(BytesView message, std::function<void(Result<std::string>)> done,

@@ -169,11 +169,15 @@ void verify(Format format, const std::vector<Key> &keys, BytesView body, const H
   if (format != Format::github) check_time(parsed.time, now);
   if (parsed.macs.empty()) throw invalid_mac("the header has no signature of a known version");
   const std::string message = content(format, parsed.id, parsed.time, body);
+  const auto start = std::chrono::steady_clock::now();
   std::exception_ptr undecided;
   for (const auto &key : keys) {
+    CallOptions shared = options;
+    shared.deadline = start + key.timeout();
+    if (options.deadline) shared.deadline = std::min(*shared.deadline, *options.deadline);
     for (const auto &mac : parsed.macs) {
       try {
-        key.verify(message, mac, options);
+        key.verify(message, mac, shared);
         return;
       } catch (const InvalidMac &) {
         // Another signature or key may be right.

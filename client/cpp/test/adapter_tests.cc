@@ -132,6 +132,27 @@ void webhook_tests(tap::Tests &tests) {
         [&] { hmacd::webhook::verify(Format::stripe, {bench.key}, body(), with(8), vector_time()); });
     equal(bench.fake.calls(), calls);
   });
+  tests.run("webhook: all calls share one deadline", [] {
+    Bench bench;
+    auto settings = settings_for({bench.fake.target()});
+    settings.timeout = std::chrono::milliseconds(300);
+    const Client client(settings);
+    const Key key = client.key(key_name, Algorithm::hmac_sha_256);
+    check(key.timeout() == settings.timeout, "the timeout of the client");
+    const auto header = [](int signatures) {
+      std::string value = "t=1700000000";
+      for (int i = 0; i < signatures; ++i) value += ",v1=" + std::string(64, '0');
+      return Headers{{"Stripe-Signature", value}};
+    };
+    bench.fake.next(16, fault(hmacd::FakeFault::Kind::no_answer));
+    thrown<hmacd::DeadlineExceeded>(
+        [&] { hmacd::webhook::verify(Format::stripe, {key}, body(), header(8), vector_time()); });
+    check(bench.fake.calls() < 8, "the end of the attempts at the deadline");
+    const auto options = within(std::chrono::milliseconds(0));
+    const auto late = thrown<hmacd::DeadlineExceeded>(
+        [&] { hmacd::webhook::verify(Format::stripe, {bench.key}, body(), header(1), vector_time(), options); });
+    equal(late.attempts(), 0);
+  });
   tests.run("webhook: malformed time stamps are refused", [] {
     Bench bench;
     for (const std::string time :

@@ -1,6 +1,7 @@
 /// The client of hmacd.
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -78,6 +79,8 @@ class Key {
                     const CallOptions &options = {}) const;
 
   Algorithm algorithm() const noexcept;
+  /// `Settings::timeout` of the client.
+  std::chrono::milliseconds timeout() const noexcept;
   /// The ARN of the key in the last answer. Empty before the first answer.
   std::string arn() const;
 

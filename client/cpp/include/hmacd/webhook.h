@@ -46,7 +46,8 @@ struct Stamp {
 Headers sign(Format format, const Key &key, BytesView body, const Stamp &stamp = {}, const CallOptions &options = {});
 
 /// Returns if one of the signatures is right under one of the keys. The timestamp may differ from `now` by at most
-/// 300 s in both directions. A header with more than 8 signatures is refused.
+/// 300 s in both directions. A header with more than 8 signatures is refused. All calls together end at the deadline of
+/// the options, or after the timeout of the client.
 ///
 /// @param body exactly the received bytes
 /// @throws InvalidMac if a header is missing or malformed, the timestamp is out of tolerance, or no key has made a
