@@ -50,6 +50,10 @@ const Key &select(const Keys &keys, const json &header) {
   if (key == keys.end()) throw invalid_mac("the kid of the token is not in the table of keys");
   if (!has_text(header, "alg", alg(key->second))) throw invalid_mac("the alg of the token is not that of the key");
   if (header.contains("crit")) throw invalid_mac("the token has a critical header parameter");
+  // RFC 7797: without base64url, the same signed text has another payload.
+  if (const auto b64 = header.find("b64"); b64 != header.end() && *b64 != json(true)) {
+    throw invalid_mac("the payload of the token is not base64url");
+  }
   return key->second;
 }
 

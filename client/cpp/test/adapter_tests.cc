@@ -240,6 +240,8 @@ void jwt_tests(tap::Tests &tests) {
   refused("a kid that is not text", R"({"alg":"HS256","kid":1})", "{}", 0);
   refused("two algs", R"({"alg":"HS256","alg":"HS256","kid":"k1"})", "{}", 0);
   refused("crit", R"({"alg":"HS256","kid":"k1","crit":["b64"]})", "{}", 0);
+  refused("b64 false", R"({"alg":"HS256","kid":"k1","b64":false})", "{}", 0);
+  refused("crit with b64 false", R"({"alg":"HS256","kid":"k1","b64":false,"crit":["b64"]})", "{}", 0);
   refused("a header that is not an object", R"(["HS256"])", "{}", 0);
   refused("claims that are not an object", header, "[]", 1);
   refused("an end now", header, R"({"exp":1000})", 1);
