@@ -68,6 +68,8 @@ void settings_tests(tap::Tests &tests) {
   refused("an attempt timeout of -1", "attempt_timeout (ms): -1",
           [](Settings &s) { s.attempt_timeout = milliseconds(-1); });
   refused("a message limit of 0", "max_message_bytes: 0", [](Settings &s) { s.max_message_bytes = 0; });
+  refused("a message limit over 1 MiB", "max_message_bytes: 1048577",
+          [](Settings &s) { s.max_message_bytes = (1 << 20) + 1; });
   refused("a file interval of 999 ms", "file_interval (ms): 999",
           [](Settings &s) { s.file_interval = milliseconds(999); });
   refused("a file interval of 5001 ms", "file_interval (ms): 5001",
