@@ -225,7 +225,9 @@ void Call::finish_failed(Failure failure) {
       failure.problem = diagnosis->problem;
     }
   }
-  finish(make_error(fields(failure.reason), failure, rpc_), failure.reason);
+  ErrorFields fields = this->fields(failure.reason);
+  fields.retryable = fields.retryable || asks_for_retry(failure);
+  finish(make_error(std::move(fields), failure, rpc_), failure.reason);
 }
 
 void Call::finish(std::exception_ptr error, const std::string &reason) noexcept {

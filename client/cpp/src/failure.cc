@@ -54,11 +54,12 @@ void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
 
 void read_retry_info(const google::protobuf::Any &detail, Failure &failure) {
   client::internal::RetryInfo info;
-  if (!info.ParseFromString(detail.value()) || !info.has_retry_delay()) return;
+  if (!info.ParseFromString(detail.value())) return;
   const auto &delay = info.retry_delay();
   // An hour is longer than each deadline.
   const auto seconds = std::clamp<std::int64_t>(delay.seconds(), 0, 3600);
-  failure.retry_delay = milliseconds(seconds * 1000 + std::clamp(delay.nanos(), 0, 999'999'999) / 1'000'000);
+  const auto nanos = std::clamp(delay.nanos(), 0, 999'999'999);
+  failure.retry_delay = milliseconds(seconds * 1000 + (nanos + 999'999) / 1'000'000);
 }
 
 void read_details(const std::string &bytes, Failure &failure) {
@@ -104,6 +105,10 @@ void set_local_reason(const grpc::Status &status, bool limited, Failure &failure
 }  // namespace
 
 std::string request_id(const grpc::ClientContext &context) { return one_line(trailer(context, "x-request-id")); }
+
+bool asks_for_retry(const Failure &failure) {
+  return failure.from_daemon && failure.retry_delay && reason(failure.reason).name.empty();
+}
 
 Failure read_failure(const grpc::Status &status, const grpc::ClientContext &context, const std::string &address,
                      bool limited) {

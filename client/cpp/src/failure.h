@@ -25,7 +25,7 @@ struct Failure {
   bool sent = true;
   /// Whether the trailer grpc-retry-pushback-ms forbids a retry.
   bool no_retry = false;
-  /// The back-off that the daemon asks for.
+  /// The delay of the daemon before the back-off (`google.rpc.RetryInfo`).
   std::optional<std::chrono::milliseconds> retry_delay;
   /// `x-request-id` of the answer. Empty if there was none.
   std::string request_id;
@@ -36,6 +36,9 @@ struct Failure {
   /// The length of the message that the daemon got in bytes, of the reason `MESSAGE_TOO_LONG`. 0 if it is unknown.
   std::size_t size = 0;
 };
+
+/// Whether the daemon asks for a retry with a reason that this version does not know.
+bool asks_for_retry(const Failure &failure);
 
 /// Reads the failure of a finished attempt.
 ///

@@ -32,7 +32,7 @@ struct Reason {
   bool not_executed;
 };
 
-/// Returns the properties. A reason that this version does not know is never retried.
+/// Returns the properties. A reason that this version does not know has an empty name.
 const Reason &reason(std::string_view name);
 
 }  // namespace hmacd::internal

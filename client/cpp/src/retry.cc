@@ -6,8 +6,17 @@
 #include "reasons.h"
 
 namespace hmacd::internal {
+namespace {
 
 using std::chrono::milliseconds;
+
+Retry retry_of(const Failure &failure) {
+  if (failure.transport) return Retry::next_target;
+  if (!failure.from_daemon) return Retry::never;
+  return asks_for_retry(failure) ? Retry::back_off : reason(failure.reason).retry;
+}
+
+}  // namespace
 
 bool RetryBudget::take() noexcept {
   constexpr int token = 10;
@@ -30,20 +39,22 @@ milliseconds RetryPlan::back_off() {
   return milliseconds(static_cast<int>(random_() * (longest + 1)));
 }
 
+milliseconds RetryPlan::wait(std::optional<milliseconds> daemon_delay) {
+  if (!daemon_delay) return back_off();
+  return daemon_delay->count() == 0 ? milliseconds(0) : *daemon_delay + back_off();
+}
+
 RetryPlan::Step RetryPlan::after(const Failure &failure, bool other_usable, std::chrono::nanoseconds remaining) {
   ++attempts_;
   const Step stop{Action::stop, milliseconds(0)};
   Step step{Action::again, milliseconds(0)};
-  const Retry retry = failure.transport     ? Retry::next_target
-                      : failure.from_daemon ? reason(failure.reason).retry
-                                            : Retry::never;
-  switch (retry) {
+  switch (retry_of(failure)) {
     case Retry::never: return stop;
     case Retry::next_target:
       // gRPC itself delays connections. A target that breaks calls after it has connected needs the back-off.
-      if (failure.sent && !other_usable) step.delay = back_off();
+      if (failure.sent && !other_usable) step.delay = wait(failure.retry_delay);
       break;
-    case Retry::back_off: step.delay = failure.retry_delay.value_or(back_off()); break;
+    case Retry::back_off: step.delay = wait(failure.retry_delay); break;
     case Retry::once:
       if (std::exchange(repeated_damage_, true)) return stop;
       break;

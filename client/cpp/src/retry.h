@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 
 #include "failure.h"
 #include "random.h"
@@ -41,6 +42,9 @@ class RetryPlan {
 
  private:
   std::chrono::milliseconds back_off();
+  // The back-off after the delay of the daemon, so that clients do not retry together. A delay of 0 permits a retry at
+  // once.
+  std::chrono::milliseconds wait(std::optional<std::chrono::milliseconds> daemon_delay);
 
   RetryBudget &budget_;
   Random random_;

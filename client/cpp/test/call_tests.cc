@@ -181,6 +181,22 @@ void failure_tests(tap::Tests &tests) {
     bench.fake.next(1, busy);
     equal(thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); }).reason(), "TOKEN_BUSY");
   });
+  tests.run("an unknown reason is repeated if the daemon asks for it", [] {
+    Bench bench;
+    auto asking = reason_fault("NEW_REASON");
+    asking.retry_delay = milliseconds(0);
+    bench.fake.next(1, asking);
+    bench.key.generate("hello"sv);
+    equal(bench.fake.calls(), 2u);
+    asking.retry_delay = std::chrono::hours(1);
+    bench.fake.next(1, asking);
+    const auto later = thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
+    check(later.reason() == "NEW_REASON" && later.attempts() == 1 && later.retryable() && later.may_have_run(),
+          "an error that is retryable");
+    bench.fake.next(1, reason_fault("NEW_REASON"));
+    const auto final = thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
+    check(final.attempts() == 1 && !final.retryable() && final.may_have_run(), "an error that is not retryable");
+  });
   tests.run("UNAUTHENTICATED is repeated once", [] {
     Bench bench;
     bench.fake.next(1, reason_fault("UNAUTHENTICATED"));
@@ -351,10 +367,8 @@ void close_tests(tap::Tests &tests) {
   tests.run("close cancels a call that does not end", [] {
     Bench bench;
     bench.fake.next(1, fault(Kind::no_answer));
-    std::promise<std::string> reason;
-    bench.key.generate_async("hello"sv, [&](const hmacd::Result<std::string> &result) {
-      reason.set_value(thrown<hmacd::Error>([&] { result.get(); }).reason());
-    });
+    std::promise<hmacd::Result<std::string>> end;
+    bench.key.generate_async("hello"sv, [&](const hmacd::Result<std::string> &result) { end.set_value(result); });
     bench.client.close();
     const auto error = thrown<hmacd::Closed>([&] { end.get_future().get().get(); });
     equal(error.reason(), "CLOSED");

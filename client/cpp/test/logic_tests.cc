@@ -173,13 +173,37 @@ void retry_tests(tap::Tests &tests) {
     RetryPlan shortest(budget, [] { return 0.0; });
     equal(shortest.after(answer("TOKEN_BUSY"), true, seconds(5)).delay.count(), 0);
   });
-  tests.run("retry: RetryInfo replaces the back-off, and the deadline ends the attempts", [] {
+  tests.run("retry: the back-off follows the delay of RetryInfo, and the deadline ends the attempts", [] {
     RetryBudget budget;
-    RetryPlan plan(budget, middle);
+    RetryPlan plan(budget, [] { return 0.9999; });
     auto failure = answer("TOKEN_BUSY");
     failure.retry_delay = milliseconds(700);
-    equal(plan.after(failure, true, seconds(1)).delay.count(), 700);
-    check(plan.after(failure, true, milliseconds(700)).action == Action::stop, "no attempt at the deadline");
+    equal(plan.after(failure, true, seconds(1)).delay.count(), 750);
+    equal(plan.after(failure, true, seconds(1)).delay.count(), 800);
+    check(plan.after(failure, true, milliseconds(900)).action == Action::stop, "no attempt at the deadline");
+    failure.retry_delay = milliseconds(0);
+    equal(plan.after(failure, true, seconds(1)).delay.count(), 0);
+    auto stopping = answer("STOPPING");
+    stopping.retry_delay = milliseconds(700);
+    RetryPlan another(budget, middle);
+    equal(another.after(stopping, false, seconds(1)).delay.count(), 725);
+  });
+  tests.run("retry: an unknown reason needs RetryInfo, and a known one keeps its action", [] {
+    RetryBudget budget;
+    RetryPlan plan(budget, middle);
+    for (const auto &[reason, action] : {std::pair{"NEW_REASON", Action::again}, {"KEY_NOT_USABLE", Action::stop}}) {
+      auto failure = answer(reason);
+      check(plan.after(failure, true, seconds(5)).action == Action::stop, "no attempt");
+      failure.retry_delay = milliseconds(0);
+      check(plan.after(failure, true, seconds(5)).action == action, std::string("another action for ") + reason);
+    }
+  });
+  tests.run("reasons: the local ones are retryable as in BEHAVIOR.md", [] {
+    for (const auto *name : {"CONNECTION_FAILED", "DEADLINE_EXCEEDED"}) check(reason(name).retryable, name);
+    for (const auto *name : {"TLS_FAILED", "CANCELLED", "CLOSED"}) {
+      check(reason(name).name == name && !reason(name).retryable, name);
+    }
+    for (const auto *name : {"MESSAGE_TOO_LONG", "REQUEST_TOO_LONG"}) check(reason(name).not_executed, name);
   });
   tests.run("retry: the trailer of pushback forbids it", [] {
     RetryBudget budget;
