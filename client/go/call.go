@@ -202,7 +202,7 @@ func (f *failure) complete(call context.Context, problem *connectProblem, hasAtt
 
 // endedBy returns the failure of an attempt that ended with the context of the call.
 func (f failure) endedBy(call context.Context) failure {
-	f.transport, f.answered, f.cause = false, false, context.Cause(call)
+	f.transport, f.answered, f.retryDelay, f.cause = false, false, nil, context.Cause(call)
 	switch {
 	case errors.Is(f.cause, errClosing):
 		f.reason, f.text, f.cause = ReasonClosed, errClosing.Error(), nil

@@ -479,8 +479,9 @@ func TestCloseCancelsCallsAfterItsTimeout(t *testing.T) {
 	}()
 	<-server.started
 	client.Close()
-	if err := <-ended; !errors.Is(err, hmacd.ErrClosed) {
-		t.Errorf("want ErrClosed, got %v", err)
+	err := <-ended
+	if got := expectError(t, err, hmacd.ReasonClosed); !errors.Is(err, hmacd.ErrClosed) || !got.MayHaveRun || got.Retryable {
+		t.Errorf("got %+v", got)
 	}
 	<-server.ended
 }

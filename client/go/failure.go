@@ -22,7 +22,7 @@ type failure struct {
 	reached    bool           // the daemon may have received the attempt
 	mayHaveRun bool           // the daemon may have executed the attempt
 	answered   bool           // the error is the peer's answer
-	retryDelay *time.Duration // google.rpc.RetryInfo
+	retryDelay *time.Duration // google.rpc.RetryInfo of the daemon, 0 or more; nil if there is none
 	forbidden  bool           // the peer forbids a retry
 	requestID  string
 	cause      error
@@ -36,6 +36,7 @@ func failureOf(err error, trailer metadata.MD, sent bool) failure {
 		f.forbidden = pushback[0] == "-1"
 	}
 	var info *errdetails.ErrorInfo
+	var retryDelay *time.Duration
 	for _, detail := range answer.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
@@ -45,11 +46,12 @@ func failureOf(err error, trailer metadata.MD, sent bool) failure {
 		case *errdetails.RetryInfo:
 			if delay := detail.GetRetryDelay(); delay != nil {
 				wait := max(delay.AsDuration(), 0)
-				f.retryDelay = &wait
+				retryDelay = &wait
 			}
 		}
 	}
 	if info != nil {
+		f.retryDelay = retryDelay
 		return f.ofDaemon(info)
 	}
 	switch answer.Code() {
@@ -104,11 +106,14 @@ func (f failure) verdict() verdict {
 	}
 }
 
+// isMarkedUnknown returns whether a newer daemon marked its reason for a retry.
+func (f failure) isMarkedUnknown() bool { return f.retryDelay != nil && !f.reason.known() }
+
 // error returns the error of a call that ends with this failure.
 func (f failure) error(target string, attempts int, mayHaveRun bool) *Error {
 	return &Error{
-		Reason: f.reason, Text: f.text, Retryable: f.reason.retryable(), MayHaveRun: mayHaveRun,
-		Target: target, Attempts: attempts, RequestID: f.requestID, cause: f.cause,
+		Reason: f.reason, Text: f.text, Retryable: f.reason.retryable() || f.isMarkedUnknown(),
+		MayHaveRun: mayHaveRun, Target: target, Attempts: attempts, RequestID: f.requestID, cause: f.cause,
 	}
 }
 

@@ -73,6 +73,40 @@ func TestDetailsAndTrailersAreRead(t *testing.T) {
 	}
 }
 
+func TestOnlyTheDaemonMarksAReasonForARetry(t *testing.T) {
+	retry := &errdetails.RetryInfo{RetryDelay: durationpb.New(0)}
+	for name, test := range map[string]struct {
+		details   []protoadapt.MessageV1
+		retryable bool
+	}{
+		"marked":          {[]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "NEWER_REASON", Domain: "hmacd.dev"}, retry}, true},
+		"not marked":      {[]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "NEWER_REASON", Domain: "hmacd.dev"}}, false},
+		"marked, known":   {[]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "ACCESS_DENIED", Domain: "hmacd.dev"}, retry}, false},
+		"mark before":     {[]protoadapt.MessageV1{retry, &errdetails.ErrorInfo{Reason: "NEWER_REASON", Domain: "hmacd.dev"}}, true},
+		"daemon is known": {[]protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "TOKEN_BUSY", Domain: "hmacd.dev"}}, true},
+	} {
+		f := failureOf(answerOf(t, codes.InvalidArgument, test.details...), nil, true)
+		if err := f.error("", 1, true); err.Retryable != test.retryable {
+			t.Errorf("%s: got %+v", name, err)
+		}
+	}
+	foreign := failureOf(answerOf(t, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "X", Domain: "example.org"}, retry), nil, true)
+	if foreign.retryDelay != nil {
+		t.Errorf("got %+v", foreign)
+	}
+}
+
+func TestEndOfACallHasNoMark(t *testing.T) {
+	delay := time.Second
+	busy := failure{reason: ReasonTokenBusy, retryDelay: &delay, answered: true}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errClosing)
+	ended := busy.endedBy(ctx)
+	if err := ended.error("", 1, false); err.Reason != ReasonClosed || err.Retryable {
+		t.Errorf("got %+v", err)
+	}
+}
+
 func TestOnlyCertainlyUnsentCallsHaveNotRun(t *testing.T) {
 	lost := status.Error(codes.Unavailable, "")
 	for sent, want := range map[bool]bool{true: true, false: false} {

@@ -34,9 +34,20 @@ func TestReasonsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
+func TestRetryableLocalReasons(t *testing.T) {
+	for reason, want := range map[Reason]bool{
+		ReasonConnectionFailed: true, ReasonDeadlineExceeded: true, ReasonTLSFailed: false, ReasonCancelled: false,
+		ReasonClosed: false, ReasonMessageTooLong: false, ReasonInvalidArgument: false,
+	} {
+		if reason.retryable() != want {
+			t.Errorf("%s: want %v", reason, want)
+		}
+	}
+}
+
 func TestOnlyChecksBeforeTheExecutionExcludeIt(t *testing.T) {
 	for reason, want := range map[Reason]bool{
-		ReasonAccessDenied: false, ReasonInvalidField: false, ReasonTokenBusy: false,
+		ReasonMessageTooLong: false, ReasonRequestTooLong: false, ReasonAccessDenied: false, ReasonInvalidField: false, ReasonTokenBusy: false,
 		ReasonKMSInvalidMAC: true, ReasonInternal: true, ReasonStopping: true, "NEWER_REASON": true,
 	} {
 		if reason.mayHaveRun() != want {

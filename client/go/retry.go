@@ -1,6 +1,9 @@
 package hmacd
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	firstBackOff   = 50 * time.Millisecond
@@ -43,8 +46,11 @@ func (r *retries) byReason(f failure, hasUsable bool) (decision next, repeats bo
 	switch {
 	case f.transport:
 		if !hasUsable { // A peer that refuses each attempt at once would get all attempts at once.
-			decision.wait = r.backOff()
+			decision.wait = r.wait(f)
 		}
+		return decision, true
+	case f.isMarkedUnknown():
+		decision.wait = r.wait(f)
 		return decision, true
 	case f.reason == ReasonChecksumMismatch:
 		repeats, r.damaged = !r.damaged, true
@@ -57,13 +63,23 @@ func (r *retries) byReason(f failure, hasUsable bool) (decision next, repeats bo
 	switch f.reason {
 	case ReasonTokenUnavailable, ReasonKeyUnavailable, ReasonRegistryUnavailable,
 		ReasonTokenBusy, ReasonRegistryBusy, ReasonMemoryBusy:
-		decision.wait = r.backOff()
-		if f.retryDelay != nil {
-			decision.wait = *f.retryDelay
-		}
+		decision.wait = r.wait(f)
 		return decision, true
 	default:
 		return next{}, false
+	}
+}
+
+// wait returns the delay of the daemon plus the back-off, so that clients do not retry together. There
+// is no wait after a delay of 0, with which the daemon says that a wait changes nothing.
+func (r *retries) wait(f failure) time.Duration {
+	switch {
+	case f.retryDelay == nil:
+		return r.backOff()
+	case *f.retryDelay == 0:
+		return 0
+	default:
+		return min(*f.retryDelay, math.MaxInt64-longestBackOff) + r.backOff()
 	}
 }
 

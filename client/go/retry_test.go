@@ -1,6 +1,7 @@
 package hmacd
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -80,11 +81,32 @@ func TestBackOffDoublesUpTo1Second(t *testing.T) {
 	}
 }
 
-func TestRetryInfoReplacesTheBackOff(t *testing.T) {
-	delay := 3 * time.Second
-	got := newRetries().after(failure{reason: ReasonTokenBusy, retryDelay: &delay}, true)
-	if !got.again || got.wait != delay {
-		t.Errorf("got %+v", got)
+func TestRetryInfoIsAddedToTheBackOff(t *testing.T) {
+	for delay, want := range map[time.Duration]time.Duration{
+		3 * time.Second: 3*time.Second + firstBackOff,
+		1:               1 + firstBackOff,
+		0:               0,
+		math.MaxInt64:   math.MaxInt64 - longestBackOff + firstBackOff, // Not below 0.
+	} {
+		for _, f := range []failure{
+			{reason: ReasonTokenBusy, retryDelay: &delay},
+			{reason: "NEWER_REASON", retryDelay: &delay},
+			{reason: ReasonStopping, retryDelay: &delay, transport: true},
+		} {
+			if got := newRetries().after(f, false); !got.again || got.wait != want {
+				t.Errorf("%s after %v: want %v, got %+v", f.reason, delay, want, got)
+			}
+		}
+	}
+}
+
+func TestUnknownReasonIsRepeatedOnlyIfTheDaemonMarksIt(t *testing.T) {
+	delay := time.Duration(0)
+	for _, reason := range []Reason{"NEWER_REASON", "UNSPECIFIED", ReasonAccessDenied, ReasonInternal} {
+		marked := newRetries().after(failure{reason: reason, retryDelay: &delay}, true).again
+		if marked == reason.known() || newRetries().after(failure{reason: reason}, true).again {
+			t.Errorf("%s: marked %v", reason, marked)
+		}
 	}
 }
 
