@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+const largestMaxMessageBytes = 1 << 20
+
 // Config has the settings of a [Client]. A zero value means the default.
 type Config struct {
 	// Targets are 1 to 16 daemons, each host:port or unix:/absolute/path. Required.
@@ -18,8 +20,8 @@ type Config struct {
 	Timeout time.Duration
 	// AttemptTimeout limits one attempt while another target is usable. Default: 1 s.
 	AttemptTimeout time.Duration
-	// MaxMessageBytes is the maximum length of a message in bytes. The daemon has its own maximum.
-	// Default: 65536.
+	// MaxMessageBytes is the maximum length of a message in bytes, 1 to 1048576. The daemon has its own
+	// maximum. Default: 65536.
 	MaxMessageBytes int
 	// FileInterval is the period of the check of the PEM files, 1 s to 5 s. Default: 2 s.
 	FileInterval time.Duration
@@ -58,8 +60,8 @@ func (c Config) complete() (Config, []address, error) {
 		return c, nil, invalidArgument("Timeout is %v, but must be more than 0", c.Timeout)
 	case c.AttemptTimeout < 0:
 		return c, nil, invalidArgument("AttemptTimeout is %v, but must be more than 0", c.AttemptTimeout)
-	case c.MaxMessageBytes < 0:
-		return c, nil, invalidArgument("MaxMessageBytes is %d, but must be more than 0", c.MaxMessageBytes)
+	case c.MaxMessageBytes < 0 || c.MaxMessageBytes > largestMaxMessageBytes:
+		return c, nil, invalidArgument("MaxMessageBytes is %d, but must be 1 to %d", c.MaxMessageBytes, largestMaxMessageBytes)
 	case c.FileInterval < time.Second || c.FileInterval > 5*time.Second:
 		return c, nil, invalidArgument("FileInterval is %v, but must be 1s to 5s", c.FileInterval)
 	case len(c.Targets) == 0:

@@ -34,6 +34,15 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestLargestMaxMessageBytesIsAccepted(t *testing.T) {
+	for _, most := range []int{1, 1 << 20} {
+		got, _, err := Config{Targets: []string{"unix:/s"}, MaxMessageBytes: most}.complete()
+		if err != nil || got.MaxMessageBytes != most {
+			t.Errorf("got %d, %v", got.MaxMessageBytes, err)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for _, text := range []string{"a.example:1", "127.0.0.1:65535", "[::1]:8443", "unix:/run/s"} {
 		if _, err := parseAddress(text); err != nil {
@@ -50,17 +59,18 @@ func TestAddresses(t *testing.T) {
 func TestInvalidSettingIsNamedWithItsValue(t *testing.T) {
 	targets := []string{"unix:/s"}
 	for want, config := range map[string]Config{
-		"Targets is empty":         {},
-		"Targets has 17 daemons":   {Targets: make([]string, 17)},
-		`Targets has "a"`:          {Targets: []string{"a"}},
-		"Timeout is -1s":           {Targets: targets, Timeout: -time.Second},
-		"AttemptTimeout is -1ns":   {Targets: targets, AttemptTimeout: -1},
-		"MaxMessageBytes is -1":    {Targets: targets, MaxMessageBytes: -1},
-		"FileInterval is 999ms":    {Targets: targets, FileInterval: 999 * time.Millisecond},
-		"FileInterval is 5.001s":   {Targets: targets, FileInterval: 5001 * time.Millisecond},
-		"CAFile is empty":          {Targets: []string{"a:1"}},
-		"CAFile is not readable":   {Targets: []string{"a:1"}, CAFile: "/missing", CertFile: "/missing", KeyFile: "/missing"},
-		"missing: no such file or": {Targets: []string{"a:1"}, CAFile: "/missing", CertFile: "/missing", KeyFile: "/missing"},
+		"Targets is empty":           {},
+		"Targets has 17 daemons":     {Targets: make([]string, 17)},
+		`Targets has "a"`:            {Targets: []string{"a"}},
+		"Timeout is -1s":             {Targets: targets, Timeout: -time.Second},
+		"AttemptTimeout is -1ns":     {Targets: targets, AttemptTimeout: -1},
+		"MaxMessageBytes is -1":      {Targets: targets, MaxMessageBytes: -1},
+		"MaxMessageBytes is 1048577": {Targets: targets, MaxMessageBytes: 1<<20 + 1},
+		"FileInterval is 999ms":      {Targets: targets, FileInterval: 999 * time.Millisecond},
+		"FileInterval is 5.001s":     {Targets: targets, FileInterval: 5001 * time.Millisecond},
+		"CAFile is empty":            {Targets: []string{"a:1"}},
+		"CAFile is not readable":     {Targets: []string{"a:1"}, CAFile: "/missing", CertFile: "/missing", KeyFile: "/missing"},
+		"missing: no such file or":   {Targets: []string{"a:1"}, CAFile: "/missing", CertFile: "/missing", KeyFile: "/missing"},
 	} {
 		client, err := New(config)
 		var refused *Error
