@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/crc32"
 	"sync/atomic"
+	"time"
 
 	hmacdv1 "hmacd.dev/client/go/hmacd/v1"
 )
@@ -45,6 +46,9 @@ func (k *Key) ARN() string {
 
 // MaxMessageBytes returns [Config.MaxMessageBytes] of the client.
 func (k *Key) MaxMessageBytes() int { return k.client.config.MaxMessageBytes }
+
+// Timeout returns [Config.Timeout] of the client.
+func (k *Key) Timeout() time.Duration { return k.client.config.Timeout }
 
 // Generate returns the MAC of a message of 1 to [Config.MaxMessageBytes] bytes. The MAC has
 // [Algorithm.Size] bytes. The error is an [*Error].

@@ -90,6 +90,9 @@ func (s Scheme) Sign(ctx context.Context, key *hmacd.Key, m Message) (http.Heade
 // 300 s in the past or in the future. The error matches [hmacd.ErrInvalidMAC] if a header is missing
 // or malformed, the timestamp is out of tolerance, or no key has made a signature. If a call gave no
 // verdict and no key matches, the error is that of this call. All errors are [*hmacd.Error].
+//
+// All calls share one deadline: that of the context, or [hmacd.Config.Timeout] after the start of
+// Verify, whichever is earlier.
 func (s Scheme) Verify(ctx context.Context, header http.Header, body []byte, keys ...*hmacd.Key) error {
 	return s.verifyAt(ctx, time.Now(), header, body, keys)
 }
@@ -114,24 +117,42 @@ func (s Scheme) verifyAt(ctx context.Context, now time.Time, header http.Header,
 	return verifyAny(ctx, keys, s.format.content(stamp, body), macs)
 }
 
-// verifyAny makes a call for each pair of a key and a signature, until one matches.
+// verifyAny makes a call for each pair of a key and a signature, until one matches or the deadline
+// passes.
 func verifyAny(ctx context.Context, keys []*hmacd.Key, content []byte, macs [][]byte) error {
+	start := time.Now()
 	var noVerdict error
 	for _, key := range keys {
-		for _, mac := range macs {
-			err := key.Verify(ctx, content, mac)
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, hmacd.ErrInvalidMAC) && noVerdict == nil {
-				noVerdict = err
-			}
+		err := verifyKey(ctx, start, key, content, macs)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, hmacd.ErrInvalidMAC) && noVerdict == nil {
+			noVerdict = err
 		}
 	}
 	if noVerdict != nil {
 		return noVerdict
 	}
 	return invalidMAC("no key has made the signature")
+}
+
+// verifyKey ends with the timeout of the key's client after the start. The error is the first one
+// without a verdict, if there is one.
+func verifyKey(ctx context.Context, start time.Time, key *hmacd.Key, content []byte, macs [][]byte) error {
+	ctx, cancel := context.WithDeadline(ctx, start.Add(key.Timeout()))
+	defer cancel()
+	var failure error
+	for _, mac := range macs {
+		err := key.Verify(ctx, content, mac)
+		if err == nil {
+			return nil
+		}
+		if failure == nil || errors.Is(failure, hmacd.ErrInvalidMAC) {
+			failure = err
+		}
+	}
+	return failure
 }
 
 func checkKeys(keys ...*hmacd.Key) error {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -207,6 +208,37 @@ func TestOutageIsNoVerdict(t *testing.T) {
 		s.fake.Next(1, hmacdtest.Fail(hmacd.ReasonAccessDenied))
 		if err := s.verify(t, scheme.Scheme, scheme.headers, s.Webhooks.Body, 0, s.other, s.key); err != nil {
 			t.Errorf("%s: another key matches, but %v", name, err)
+		}
+	}
+}
+
+// TestCallsOfAVerificationShareOneDeadline has a daemon that never answers. The first call takes all of
+// the time.
+func TestCallsOfAVerificationShareOneDeadline(t *testing.T) {
+	s := newSender(t)
+	many := map[string]string{stripeSignature: s.Webhooks.Stripe[stripeSignature] + strings.Repeat(",v1="+strings.Repeat("00", 32), 3)}
+	for name, test := range map[string]struct{ timeout, caller time.Duration }{
+		"client":           {500 * time.Millisecond, time.Hour},
+		"earlier, context": {time.Hour, 500 * time.Millisecond},
+	} {
+		config := s.fake.Config()
+		config.Timeout = test.timeout
+		client, err := hmacd.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		before := s.fake.Calls()
+		s.fake.Next(100, hmacdtest.NoAnswer())
+		ctx, cancel := context.WithTimeout(t.Context(), test.caller)
+		defer cancel()
+		keys := []*hmacd.Key{client.Key("other", hmacd.HMACSHA256), client.Key("key", hmacd.HMACSHA256)}
+		err = Stripe.verifyAt(ctx, s.time(), headerOf(many), []byte(s.Webhooks.Body), keys)
+		if !errors.Is(err, hmacd.ErrDeadlineExceeded) || !hmacd.NoVerdict(err) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if calls := s.fake.Calls() - before; calls > 1 {
+			t.Errorf("%s: %d calls", name, calls)
 		}
 	}
 }
