@@ -45,7 +45,7 @@ func Sign(ctx context.Context, kid string, key *hmacd.Key, claims jwt.Claims) (s
 
 // Keyfunc returns the function that verifies the signatures of tokens in Parse, with one call of
 // hmacd for each token. It allows the kids of the map only. A token with another kid, or with another
-// alg than that of its key, is refused without a call. The context applies to all calls of the
+// alg than that of its key, or with critical extensions, is refused without a call. The context applies to all calls of the
 // function: create it for each request.
 func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
 	keys = maps.Clone(keys)
@@ -62,7 +62,7 @@ func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
 		if token.Method.Alg() != method.Alg() {
 			return nil, ErrAlgorithm
 		}
-		if _, hasCritical := token.Header["crit"]; hasCritical {
+		if hasExtension(token.Header) {
 			return nil, ErrCritical
 		}
 		end := strings.LastIndexByte(token.Raw, '.')
@@ -80,6 +80,14 @@ func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
 		token.Method = method
 		return verdict{signed: signed, signature: string(token.Signature), err: err}, nil
 	}
+}
+
+// hasExtension returns whether a header has critical extensions. golang-jwt ignores them, and b64,
+// with which the payload is not in base64url (RFC 7797).
+func hasExtension(header map[string]any) bool {
+	_, hasCritical := header["crit"]
+	b64, hasB64 := header["b64"]
+	return hasCritical || hasB64 && b64 != true
 }
 
 func methodOf(key *hmacd.Key) (*SigningMethod, error) {

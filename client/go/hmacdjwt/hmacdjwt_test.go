@@ -170,6 +170,10 @@ func TestHeadersAreRefusedWithoutACall(t *testing.T) {
 		"kid number":  {map[string]any{"alg": "HS256", "kid": 1}, hmacdjwt.ErrUnknownKID},
 		"none":        {map[string]any{"alg": "none", "kid": "k1"}, hmacdjwt.ErrAlgorithm},
 		"another alg": {map[string]any{"alg": "HS512", "kid": "k1"}, hmacdjwt.ErrAlgorithm},
+		"no base64":   {map[string]any{"alg": "HS256", "kid": "k1", "b64": false}, hmacdjwt.ErrCritical},
+		"base64 text": {map[string]any{"alg": "HS256", "kid": "k1", "b64": "false"}, hmacdjwt.ErrCritical},
+		"no critical": {map[string]any{"alg": "HS256", "kid": "k1", "crit": []string{}}, hmacdjwt.ErrCritical},
+		"extension":   {map[string]any{"alg": "HS256", "kid": "k1", "crit": []string{"x"}, "x": 1}, hmacdjwt.ErrCritical},
 		"critical":    {map[string]any{"alg": "HS256", "kid": "k1", "crit": []string{"b64"}, "b64": false}, hmacdjwt.ErrCritical},
 	} {
 		_, err := i.parse(t, "HS256", unsecured(t, test.header))
