@@ -1,12 +1,13 @@
 """Tests of the retry rules, without input and output."""
 
 import unittest
+from dataclasses import replace
 
 from support import Clock
 
 from hmacd import _calls
 from hmacd._algorithm import MacAlgorithm
-from hmacd._attempts import Answer, Attempt, Progress, Renew, Rules, Sleep, attempts
+from hmacd._attempts import Answer, Attempt, Progress, Renew, Rules, Sleep, attempts, closed
 from hmacd._budget import Budget
 from hmacd._errors import DeadlineExceeded, HmacdError, InvalidMac, MessageTooLong, TlsFailed
 from hmacd._failure import Failure
@@ -201,9 +202,70 @@ class AttemptsTest(unittest.TestCase):
         self.drive(*failures, RIGHT, timeout=60)
         self.assertEqual([0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0], self.sleeps())
 
-    def test_retry_info_replaces_the_back_off(self):
-        self.drive(answer("TOKEN_BUSY", retry_after=0.3), RIGHT)
-        self.assertEqual([0.3], self.sleeps())
+    def test_retry_info_is_added_to_the_back_off(self):
+        for reason in ("TOKEN_BUSY", "STOPPING", "NEW_REASON"):
+            busy = answer(reason, retry_after=0.25)
+            for random, sleeps in ((1.0, [0.3, 0.35]), (0.5, [0.275, 0.3]), (0.0, [0.25, 0.25])):
+                with self.subTest(reason, random=random):
+                    self.setUp()
+                    self.drive(busy, busy, RIGHT, targets=1, random=random)
+                    for expected, slept in zip(sleeps, self.sleeps(), strict=True):
+                        self.assertAlmostEqual(expected, slept)
+
+    def test_retry_info_of_0_means_no_wait(self):
+        for reason in ("TOKEN_BUSY", "STOPPING", "NEW_REASON"):
+            with self.subTest(reason):
+                self.setUp()
+                self.drive(answer(reason, retry_after=0.0), RIGHT, targets=1)
+                self.assertEqual([], self.sleeps())
+
+    def test_unknown_reason_with_retry_info_is_repeated_at_the_next_target(self):
+        for reason in ("NEW_REASON", "UNSPECIFIED"):
+            with self.subTest(reason):
+                self.setUp()
+                busy = answer(reason, retry_after=0.0)
+                self.assertIs(RIGHT, self.drive(busy, busy, RIGHT))
+                self.assertEqual(([0, 1, 0], 98), (self.targets(), self.tokens()))
+
+    def test_unknown_reason_is_retryable_only_with_retry_info(self):
+        for reason, retry_after, retryable in (
+            ("NEW_REASON", 0.0, True),
+            ("NEW_REASON", None, False),
+            ("ACCESS_DENIED", 0.0, False),
+            ("TOKEN_BUSY", None, True),
+        ):
+            with self.subTest(reason, retry_after=retry_after):
+                self.setUp()
+                failure = answer(reason, retry_after=retry_after, no_retry=True)
+                self.assertEqual(retryable, self.fails(HmacdError, failure).retryable)
+
+    def test_known_reason_with_retry_info_keeps_its_rule(self):
+        for reason in ("ACCESS_DENIED", "INTERNAL"):
+            with self.subTest(reason):
+                self.setUp()
+                self.assertEqual(1, self.fails(HmacdError, answer(reason, retry_after=0.0)).attempts)
+
+    def test_wait_that_ends_at_the_deadline_is_not_begun(self):
+        for timeout, attempts_made in ((0.25, 1), (0.375, 2)):
+            with self.subTest(timeout):
+                self.setUp()
+                busy = answer("TOKEN_BUSY", retry_after=0.25)
+                error = self.fails(HmacdError, busy, *[busy] * (attempts_made - 1), timeout=timeout)
+                self.assertEqual(attempts_made, error.attempts)
+
+    def test_local_reasons_are_retryable_or_not(self):
+        for failure, reason, retryable in (
+            (LOST, "CONNECTION_FAILED", True),
+            (UNTRUSTED, "TLS_FAILED", False),
+            (Failure(code="CANCELLED"), "CANCELLED", False),
+        ):
+            with self.subTest(reason), self.assertRaises(HmacdError) as caught:
+                self.setUp()
+                self.drive(replace(failure, no_retry=True))
+            self.assertEqual(
+                (reason, retryable), (caught.exception.reason, caught.exception.retryable)
+            )
+        self.assertFalse(closed(self.progress).retryable)
 
     def test_back_off_beyond_the_deadline_ends_the_call_at_once(self):
         error = self.fails(HmacdError, answer("TOKEN_BUSY", retry_after=6))
@@ -289,6 +351,7 @@ class AttemptsTest(unittest.TestCase):
         error = self.fails(MessageTooLong, answer("REQUEST_TOO_LONG", maximum=64))
         request = _calls.generate("k", MacAlgorithm.HMAC_SHA_256, b"m", 65_536).request
         self.assertEqual((64, request.ByteSize()), (error.limit, error.size))
+        self.assertFalse(error.retryable or error.may_have_run)
 
     def test_lost_connection_may_have_run_and_a_refused_one_not(self):
         self.tokens()

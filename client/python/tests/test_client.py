@@ -348,8 +348,9 @@ class AioClientTest(Rules, unittest.TestCase):
             await self.attempt()
             with unittest.mock.patch("hmacd.aio._client._DRAIN", 0.1):
                 await self.key._client.close()
-            with self.assertRaises(hmacd.Closed):
+            with self.assertRaises(hmacd.Closed) as caught:
                 await task
+            self.assertTrue(caught.exception.may_have_run)
 
         self.runner.run(run(self.fake.hang))
 

@@ -120,11 +120,10 @@ _RETRYABLE = {
     *(reason for reason in _ACTIONS if reason != "UNAUTHENTICATED"),
     "CONNECTION_FAILED",
     "DEADLINE_EXCEEDED",
-    "CANCELLED",
 }
+_KNOWN = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()} - {"UNSPECIFIED"}
 # The daemon refuses the request before it executes it: all reasons of the contract but these.
-_NOT_RUN = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()} - {
-    "UNSPECIFIED",
+_NOT_RUN = _KNOWN - {
     "KMS_INVALID_MAC",
     "DRY_RUN_OPERATION",
     "MEMORY_BUSY",
@@ -222,9 +221,16 @@ _DEADLINE = Failure(code="DEADLINE_EXCEEDED", not_sent=True)
 def _action(failure: Failure, limited: bool) -> Action:
     if limited and failure.code == "DEADLINE_EXCEEDED":
         return Action.SUSPEND  # Also if the daemon noticed it first.
+    if _is_marked_unknown(failure):
+        return Action.BACK_OFF
     if failure.reason:
         return _ACTIONS.get(failure.reason, Action.FAIL)
     return Action.SUSPEND if failure.code == "UNAVAILABLE" else Action.FAIL
+
+
+def _is_marked_unknown(failure: Failure) -> bool:
+    """Whether a newer daemon permits a retry (RetryInfo) after a reason of its own."""
+    return failure.retry_after is not None and failure.reason not in _KNOWN
 
 
 def _repeated(
@@ -241,14 +247,15 @@ def _repeated(
 
 
 def _delay(action: Action, failure: Failure, rules: Rules, progress: Progress) -> float:
-    """The back-off in seconds. A suspension needs none while another target is usable."""
+    """Seconds before the next attempt. A suspension needs none while another target is usable."""
     if action in {Action.ONCE_MORE, Action.RENEW}:
         return 0
     if action is Action.SUSPEND and rules.picker.any_usable(rules.clock()):
         return 0
-    if failure.retry_after is not None:
-        return failure.retry_after
-    return rules.random() * min(0.05 * 2.0 ** min(progress.attempts - 1, 5), 1.0)
+    if failure.retry_after == 0:
+        return 0  # The daemon says that a wait changes nothing.
+    back_off = rules.random() * min(0.05 * 2.0 ** min(progress.attempts - 1, 5), 1.0)
+    return (failure.retry_after or 0) + back_off  # Clients do not retry together.
 
 
 def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
@@ -272,7 +279,8 @@ def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
         return TlsFailed("TLS_FAILED", what, **fields)
     if reason == "UNAVAILABLE":
         reason = "CONNECTION_FAILED"
-    return HmacdError(reason, what, retryable=reason in _RETRYABLE, **fields)
+    retryable = reason in _RETRYABLE or _is_marked_unknown(failure)
+    return HmacdError(reason, what, retryable=retryable, **fields)
 
 
 def _too_late(failure: Failure, progress: Progress, fields: dict[str, Any]) -> HmacdError:

@@ -24,7 +24,7 @@ class Failure:
     text: str = ""
     request_id: str = ""
     retry_after: float | None = None
-    """The delay of `google.rpc.RetryInfo`, in seconds."""
+    """The delay of the daemon's `google.rpc.RetryInfo`, in seconds, 0 or more."""
     no_retry: bool = False
     not_sent: bool = False
     """Whether the attempt certainly did not reach the daemon."""
