@@ -54,10 +54,16 @@ class SettingsTest(unittest.TestCase):
             ("timeout", float("inf")),
             ("attempt_timeout", 0),
             ("max_message_bytes", 0),
+            ("max_message_bytes", 1_048_577),
             ("file_interval", 0.9),
             ("file_interval", 5.1),
         ):
             self.refuses(ValueError, f"{name}: {value!r}", **{name: value})
+
+    def test_limits_of_a_message_are_accepted(self):
+        for most in (1, 1_048_576):
+            with hmacd.Client(UNIX, max_message_bytes=most) as client:
+                self.assertEqual(most, client._settings.max_message_bytes)
 
     def test_values_of_another_type_are_refused(self):
         for name, value in (

@@ -48,7 +48,8 @@ class BaseClient:
         :param private_key: path of its key (PKCS#8, PKCS#1 or SEC1); required for `host:port`
         :param timeout: deadline of a call, in seconds
         :param attempt_timeout: limit of one attempt while another target is usable, in seconds
-        :param max_message_bytes: maximum length of a message; the daemon has its own maximum
+        :param max_message_bytes: maximum length of a message, 1 to 1,048,576; the daemon has its
+            own maximum
         :param file_interval: period of the check of the PEM files, 1 to 5 seconds
         :param tracer: gets a span of each call
         :param meter: gets the histogram `rpc.client.duration`

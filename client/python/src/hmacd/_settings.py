@@ -14,7 +14,7 @@ PathArgument: TypeAlias = "str | PathLike[str]"
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 _MOST_TARGETS = 16
-_MOST_MESSAGE_BYTES = 4 * 1024 * 1024
+_MOST_MESSAGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
