@@ -1,9 +1,12 @@
 """Tests of JSON Web Tokens, with the fake."""
 
+import hmac
+import json
 import unittest
 import warnings
 
 import jwt
+from jwt.utils import base64url_encode
 from support import KEY, VECTORS
 
 import hmacd
@@ -58,6 +61,29 @@ class JwtTest(unittest.TestCase):
             with self.subTest(headers=headers, algorithm=algorithm):
                 self.assertRaises(error, self.tokens.decode, token)
         self.assertEqual(0, self.fake.attempts)
+
+    def test_critical_extension_is_refused_without_a_call(self):
+        for extension in (
+            {"crit": ["b64"], "b64": False},
+            {"crit": ["b64"], "b64": True},
+            {"b64": False},
+            {"b64": "false"},
+            {"crit": ["x"], "x": 1},
+            {"crit": ["x"]},
+            {"crit": []},
+            {"crit": "b64"},
+        ):
+            token = self.signed({"alg": "HS256", "kid": "k1"} | extension)
+            with self.subTest(extension):
+                self.assertRaises(jwt.InvalidTokenError, self.tokens.decode, token)
+        self.assertEqual(0, self.fake.attempts)
+        self.assertEqual(CLAIMS, self.tokens.decode(self.signed({"alg": "HS256", "kid": "k1"})))
+
+    def signed(self, header):
+        """A token with the right signature, and any header."""
+        parts = (base64url_encode(json.dumps(part).encode()) for part in (header, CLAIMS))
+        signed = b".".join(parts)
+        return signed + b"." + base64url_encode(hmac.digest(KEY, signed, "sha256"))
 
     def test_text_that_is_not_a_token_is_refused_without_a_call(self):
         for token in ("", "a", "a.b", "a.b.c", "....", b"\xff.\xff.\xff"):

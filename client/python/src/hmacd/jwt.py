@@ -84,13 +84,16 @@ class Tokens:
 
         :raises ValueError: if `options` disables the verification of the signature
         :raises jwt.InvalidSignatureError: if the signature is wrong
-        :raises jwt.InvalidTokenError: if the token is refused; for an unknown `kid`, or another
-            algorithm than that of the key, there is no call
+        :raises jwt.InvalidTokenError: if the token is refused; for an unknown `kid`, another
+            algorithm than that of the key, or a critical extension, there is no call
         :raises HmacdError: if there is no verdict; it is not an error of PyJWT
         """
         if options and options.get("verify_signature", True) is not True:
             raise ValueError("options: verify_signature cannot be switched off")
-        kid = self._pyjwt._jws.get_unverified_header(token).get("kid")
+        header = self._pyjwt._jws.get_unverified_header(token)
+        if "crit" in header or header.get("b64", True) is not True:  # PyJWT supports b64.
+            raise jwt.InvalidTokenError("the token has a critical extension, or a payload as text")
+        kid = header.get("kid")
         if not _is_canonical(token):
             raise jwt.DecodeError("the signature of the token is not in canonical base64url")
         key: Any = self._keys.get(kid) if isinstance(kid, str) else None
