@@ -1,8 +1,9 @@
 """Tests of signed webhooks, with the fake."""
 
 import unittest
+from unittest import mock
 
-from support import KEY, RUNNER, VECTORS
+from support import KEY, RUNNER, VECTORS, Clock
 
 import hmacd
 from hmacd import MacAlgorithm
@@ -151,6 +152,41 @@ class Verification:
     def test_outage_of_one_key_does_not_hide_the_match_of_another(self):
         self.fake.fail("INTERNAL")
         self.verify_all(HEADERS["standard"], self.other, self.key)
+
+    def timeouts(self, **options):
+        """The timeouts of the four calls of a verification. Each call takes 50 s."""
+        clock = Clock()
+
+        def refuse(message, mac, *, timeout):
+            clock.now += 50
+            raise hmacd.InvalidMac("KMS_INVALID_MAC", "wrong")
+
+        stripe = HEADERS["stripe"]["Stripe-Signature"]
+        headers = {"Stripe-Signature": f"{stripe},v1={'0' * 64}"}
+        with (
+            mock.patch("hmacd.webhooks._clock", clock),
+            mock.patch.object(type(self.key), "verify", side_effect=refuse) as calls,
+            self.assertRaises(hmacd.InvalidMac),
+        ):
+            self.verify(STRIPE, BODY, headers, self.key, self.other, now=TIME, **options)
+        return [call.kwargs["timeout"] for call in calls.call_args_list]
+
+    def test_calls_share_the_timeout_of_the_client(self):
+        self.assertEqual([120, 70, 20, 0], self.timeouts())
+        self.assertEqual([120, 70, 20, 0], self.timeouts(timeout=500))
+
+    def test_calls_share_the_timeout_of_the_caller(self):
+        self.assertEqual([60, 10, 0, 0], self.timeouts(timeout=60))
+
+    def test_webhook_without_time_has_no_verdict_and_no_call(self):
+        with self.assertRaises(hmacd.DeadlineExceeded):
+            self.verify(GITHUB, BODY, HEADERS["github"], self.key, self.other, timeout=0)
+        self.assertEqual(0, self.fake.attempts)
+
+    def test_timeout_out_of_range_is_refused(self):
+        for timeout in (-1, float("nan"), 100_000):
+            with self.assertRaises(ValueError):
+                self.verify(GITHUB, BODY, HEADERS["github"], self.key, timeout=timeout)
 
     def test_unusable_arguments_are_refused(self):
         with self.assertRaises(ValueError):

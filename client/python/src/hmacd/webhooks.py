@@ -23,6 +23,7 @@ from hmacd._algorithm import MacAlgorithm
 from hmacd._calls import Text, to_bytes
 from hmacd._client import Key
 from hmacd._errors import HmacdError, InvalidMac
+from hmacd._settings import seconds
 
 __all__ = ["GITHUB", "SLACK", "STANDARD", "STRIPE", "Scheme"]
 
@@ -31,6 +32,7 @@ _MOST_SIGNATURES = 8  # Each one is a call: the sender must not choose their num
 _MAC_BYTES = MacAlgorithm.HMAC_SHA_256.mac_bytes
 _HEX_MAC = re.compile(r"[0-9a-fA-F]{64}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_clock = time.monotonic
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")  # No full stop: it separates the signed parts.
 
 
@@ -45,41 +47,69 @@ class _Delivery:
     macs: Sequence[bytes]
 
 
+class _Deadline:
+    """The deadline that all calls of a verification share."""
+
+    def __init__(self, timeout: float | None) -> None:
+        """:param timeout: seconds, 0 or more; None for the timeout of the client"""
+        self._start = _clock()
+        self._timeout = None if timeout is None else seconds("timeout", timeout, least=0)
+
+    def remaining(self, key: Key | aio.Key) -> float:
+        """The seconds for the next call, 0 or more."""
+        timeout = key.timeout if self._timeout is None else min(self._timeout, key.timeout)
+        return max(self._start + timeout - _clock(), 0)
+
+
 class Scheme(ABC):
     """A format of signed webhooks. Names of headers are case-insensitive."""
 
     def verify(
-        self, body: Text, headers: Mapping[str, str], *keys: Key, now: float | None = None
+        self,
+        body: Text,
+        headers: Mapping[str, str],
+        *keys: Key,
+        timeout: float | None = None,
+        now: float | None = None,
     ) -> None:
         """Returns if a signature is right under one of the keys.
 
+        :param timeout: seconds for all calls together, if less than the timeout of the client
         :param now: seconds since 1970, for tests
         :raises InvalidMac: if no signature is right, a header is missing or malformed, or the
             timestamp differs from `now` by more than 300 seconds
         :raises HmacdError: of any other class, if a key gives no verdict and no other key matches
         """
+        deadline = _Deadline(timeout)
         _check_keys(keys, Key)
         delivery = self._received(body, headers, now)
         error: HmacdError | None = None
         for key in keys:
             for mac in delivery.macs:
                 try:
-                    return key.verify(delivery.message, mac)
+                    return key.verify(delivery.message, mac, timeout=deadline.remaining(key))
                 except HmacdError as failure:
                     error = _weightier(error, failure)
         raise error or _invalid("the headers have no signature")
 
     async def averify(
-        self, body: Text, headers: Mapping[str, str], *keys: aio.Key, now: float | None = None
+        self,
+        body: Text,
+        headers: Mapping[str, str],
+        *keys: aio.Key,
+        timeout: float | None = None,
+        now: float | None = None,
     ) -> None:
         """`verify`, with keys of `hmacd.aio`."""
+        deadline = _Deadline(timeout)
         _check_keys(keys, aio.Key)
         delivery = self._received(body, headers, now)
         error: HmacdError | None = None
         for key in keys:
             for mac in delivery.macs:
                 try:
-                    return await key.verify(delivery.message, mac)
+                    left = deadline.remaining(key)
+                    return await key.verify(delivery.message, mac, timeout=left)
                 except HmacdError as failure:
                     error = _weightier(error, failure)
         raise error or _invalid("the headers have no signature")

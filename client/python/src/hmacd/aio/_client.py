@@ -228,6 +228,11 @@ class Key:
         """The setting of the client: the maximum length of a message."""
         return self._client._settings.max_message_bytes
 
+    @property
+    def timeout(self) -> float:
+        """The setting of the client: the deadline of a call, in seconds."""
+        return self._client._settings.timeout
+
     async def generate(self, message: Text, *, timeout: float | None = None) -> bytes:
         """Computes the MAC of a message.
 
