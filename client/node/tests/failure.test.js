@@ -6,7 +6,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { Metadata, status } from '@grpc/grpc-js';
 import { HmacdError } from 'hmacd-client';
-import { failureOf } from '../dist/core/failure.js';
+import { failureOf, isRetryable } from '../dist/core/failure.js';
 import { ErrorInfoSchema } from '../dist/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../dist/gen/google/rpc/status_pb.js';
 
@@ -34,11 +34,32 @@ test('a size that is not valid is 0', () => {
 });
 
 test('only checks before the execution exclude it', () => {
-  for (const reason of ['ALIAS_NOT_FOUND', 'LIMIT_EXCEEDED', 'CHECKSUM_MISMATCH', 'TOKEN_BUSY']) {
+  for (const reason of ['MESSAGE_TOO_LONG', 'REQUEST_TOO_LONG', 'ALIAS_NOT_FOUND', 'LIMIT_EXCEEDED', 'CHECKSUM_MISMATCH', 'TOKEN_BUSY']) {
     assert.equal(failure({ reason }, '').mayHaveRun, false, reason);
   }
   for (const reason of ['KMS_INVALID_MAC', 'MEMORY_BUSY', 'STOPPING', 'NEW_REASON', 'UNSPECIFIED', '5']) {
     assert.equal(failure({ reason }, '').mayHaveRun, true, reason);
+  }
+});
+
+test('an unknown reason is retryable only with a mark of the daemon', () => {
+  const found = failure({ reason: 'NEW_REASON' }, '');
+  assert.equal(isRetryable(found), false);
+  assert.equal(isRetryable({ ...found, retryDelayMillis: 0 }), true);
+  assert.equal(isRetryable({ ...found, reason: 'ACCESS_DENIED', retryDelayMillis: 0 }), false);
+});
+
+test('the local reasons that are retryable', () => {
+  for (const [reason, expected] of [
+    ['CONNECTION_FAILED', true],
+    ['DEADLINE_EXCEEDED', true],
+    ['TLS_FAILED', false],
+    ['CANCELLED', false],
+    ['CLOSED', false],
+    ['MESSAGE_TOO_LONG', false],
+    ['INVALID_ARGUMENT', false],
+  ]) {
+    assert.equal(isRetryable({ reason }), expected, reason);
   }
 });
 

@@ -43,18 +43,30 @@ test('a transport failure: at once on another target, after a back-off without o
   assert.equal(retries().next(transport, 60_000, false).delayMillis, 25);
   const stopping = failure('STOPPING', { transport: true, retryDelayMillis: 700 });
   assert.equal(retries().next(stopping, 60_000, true).delayMillis, 0);
-  assert.equal(retries().next(stopping, 60_000, false).delayMillis, 700);
+  assert.equal(retries().next(stopping, 60_000, false).delayMillis, 725);
 });
 
-test('the delay of the daemon replaces the back-off', () => {
-  const busy = failure('TOKEN_BUSY', { retryDelayMillis: 700 });
-  assert.equal(retries().next(busy, 60_000, true).delayMillis, 700);
+for (const reason of ['TOKEN_BUSY', 'SOME_NEW_REASON', 'UNSPECIFIED']) {
+  test(`${reason}: the delay of the daemon is added to the back-off, and 0 means no wait`, () => {
+    const busy = failure(reason, { retryDelayMillis: 700 });
+    const call = retries(0.5);
+    const delays = Array.from({ length: 3 }, () => call.next(busy, 60_000, true).delayMillis);
+    assert.deepEqual(delays, [725, 750, 800]);
+    const atOnce = failure(reason, { retryDelayMillis: 0 });
+    assert.equal(retries().next(atOnce, 60_000, false).delayMillis, 0);
+  });
+}
+
+test('a known reason with a delay of the daemon keeps its rule', () => {
+  for (const reason of ['ACCESS_DENIED', 'INTERNAL', 'KMS_INVALID_MAC']) {
+    assert.equal(retries().next(failure(reason, { retryDelayMillis: 0 }), 60_000, true), 'fail', reason);
+  }
 });
 
 test('an attempt is not started if its back-off ends after the deadline', () => {
   const busy = failure('TOKEN_BUSY', { retryDelayMillis: 700 });
-  assert.equal(retries().next(busy, 700, true), 'fail');
-  assert.equal(retries().next(busy, 701, true).delayMillis, 700);
+  assert.equal(retries().next(busy, 725, true), 'fail');
+  assert.equal(retries().next(busy, 726, true).delayMillis, 725);
 });
 
 test('the daemon can forbid a retry', () => {

@@ -57,7 +57,7 @@ for (const [name, cause, files, pair] of [
     await assert.rejects(key.generate('hello'), (error) => {
       assert.ok(error instanceof TlsFailed, error);
       assert.ok(error.message.includes(cause), error.message);
-      return like({ reason: 'TLS_FAILED', target: fake.target, retryable: true })(error);
+      return like({ reason: 'TLS_FAILED', target: fake.target, retryable: false })(error);
     });
     assert.equal(fake.calls.length, 0);
   });

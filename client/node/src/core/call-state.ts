@@ -48,9 +48,10 @@ export class CallState {
     return this.#error({ reason: 'CANCELLED', text: 'the caller cancelled the call' });
   }
 
-  #error({ reason, text, limit, size }: Pick<Failure, 'reason' | 'text' | 'limit' | 'size'>): HmacdError {
+  #error(failure: Pick<Failure, 'reason' | 'text' | 'limit' | 'size' | 'retryDelayMillis'>): HmacdError {
     const { target, attempts } = this;
-    const retryable = isRetryable(reason);
+    const { reason, text, limit, size } = failure;
+    const retryable = isRetryable(failure);
     const details = {
       reason,
       text,

@@ -19,7 +19,7 @@ export interface Failure {
   /** Whether the attempt certainly did not reach the daemon. */
   readonly notSent: boolean;
   readonly mayHaveRun: boolean;
-  /** The delay of google.rpc.RetryInfo. */
+  /** The delay of the daemon's google.rpc.RetryInfo, 0 or more. */
   readonly retryDelayMillis?: number | undefined;
   /** Whether the daemon forbids a retry. */
   readonly retryForbidden: boolean;
@@ -46,7 +46,6 @@ const retryable: ReadonlySet<string> = new Set([
   'REGISTRY_UNAVAILABLE',
   'STOPPING',
   'CONNECTION_FAILED',
-  'TLS_FAILED',
 ]);
 
 /** Reasons of the contract after which the daemon may have executed the call. */
@@ -65,8 +64,16 @@ const reasons: ReadonlySet<string> = new Set(
   Object.keys(ErrorReason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name)), // TypeScript adds the numbers.
 );
 
-export function isRetryable(reason: Reason): boolean {
-  return retryable.has(reason);
+type Mark = Pick<Failure, 'reason' | 'retryDelayMillis'>;
+
+/** Whether the same call may succeed later. */
+export function isRetryable(failure: Mark): boolean {
+  return retryable.has(failure.reason) || isMarkedUnknown(failure);
+}
+
+/** Whether a newer daemon permits a retry (RetryInfo) after a reason of its own. */
+export function isMarkedUnknown({ reason, retryDelayMillis }: Mark): boolean {
+  return retryDelayMillis !== undefined && !reasons.has(reason);
 }
 
 /** A failure that the client itself detects, without an answer of the daemon. */

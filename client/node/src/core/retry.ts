@@ -1,4 +1,4 @@
-import type { Failure } from './failure.js';
+import { isMarkedUnknown, type Failure } from './failure.js';
 
 const FIRST_BACK_OFF_MILLIS = 50;
 const MAX_BACK_OFF_MILLIS = 1000;
@@ -70,16 +70,24 @@ export class Retries {
   #delay(failure: Failure, anotherUsable: boolean): number | undefined {
     if (failure.transport) {
       // Without a usable target, the next attempt could fail as fast as this one.
-      return anotherUsable || failure.notSent ? 0 : (failure.retryDelayMillis ?? this.#backOff());
+      return anotherUsable || failure.notSent ? 0 : this.#wait(failure);
     }
     if (once.has(failure.reason)) {
       if (this.#used.has(failure.reason)) {
         return undefined;
       }
       this.#used.add(failure.reason);
-      return failure.retryDelayMillis ?? 0;
+      return 0;
     }
-    return busyOrUnavailable.has(failure.reason) ? (failure.retryDelayMillis ?? this.#backOff()) : undefined;
+    return busyOrUnavailable.has(failure.reason) || isMarkedUnknown(failure) ? this.#wait(failure) : undefined;
+  }
+
+  /**
+   * The delay of the daemon plus the back-off, so that clients do not retry together. After a delay of 0, with which
+   * the daemon says that a wait changes nothing, there is none.
+   */
+  #wait({ retryDelayMillis }: Failure): number {
+    return retryDelayMillis === 0 ? 0 : (retryDelayMillis ?? 0) + this.#backOff();
   }
 
   /** Full jitter: a random time up to a limit that doubles with each attempt. */
