@@ -87,6 +87,8 @@ for (const [name, token] of [
   ['no kid', `${encode({ alg: 'HS256' })}.${payload}.${signature}`],
   ['a kid that is no text', `${encode({ alg: 'HS256', kid: ['k1'] })}.${payload}.${signature}`],
   ['a kid of Object.prototype', `${encode({ alg: 'HS256', kid: 'constructor' })}.${payload}.${signature}`],
+  ['crit of another extension', `${encode({ alg: 'HS256', kid: 'k1', crit: ['x'], x: 1 })}.${payload}.${signature}`],
+  ['b64 without crit', `${encode({ alg: 'HS256', kid: 'k1', b64: false })}.${payload}.${signature}`],
   ['crit', `${encode({ alg: 'HS256', kid: 'k1', crit: ['b64'], b64: false })}.${payload}.${signature}`],
   ['a signature in base64', `${header}.${payload}.${Buffer.from(signature, 'base64url').toString('base64')}`],
   ['a signature with other unused bits', `${header}.${payload}.${signature.slice(0, -1)}N`],
