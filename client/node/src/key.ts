@@ -7,6 +7,8 @@ import { generateMac, verifyMac } from './core/mac-calls.js';
 /** The part of a key that the adapters use. */
 export interface MacKey {
   readonly algorithm: MacAlgorithm;
+  /** The deadline of a call from its start. Without it, only the caller limits the calls. */
+  readonly timeoutMillis?: number | undefined;
   generate(message: string | Uint8Array, options?: CallOptions): Promise<Buffer>;
   verify(message: string | Uint8Array, mac: Uint8Array, options?: CallOptions): Promise<void>;
 }
@@ -40,6 +42,11 @@ export class Key implements MacKey {
   /** The ARN of the key in the last answer; empty before the first answer. */
   get arn(): string {
     return this.#arn;
+  }
+
+  /** The setting `timeoutMillis` of the client. */
+  get timeoutMillis(): number {
+    return this.#caller.timeoutMillis;
   }
 
   /**

@@ -143,6 +143,54 @@ test('several signatures of a header: one that matches is enough, and their numb
   assert.equal(fake.calls.length, 2);
 });
 
+/** The timeouts of the four calls of a verification with two keys. Each call takes 50 ms. */
+async function timeouts(t, timeoutMillis, options) {
+  let now = 1000;
+  t.mock.method(performance, 'now', () => now);
+  const given = [];
+  const key = {
+    algorithm: 'HMAC_SHA_256',
+    timeoutMillis,
+    verify: async (message, mac, { timeoutMillis: left }) => {
+      given.push(left);
+      now += 50;
+      throw new InvalidMac({ reason: 'KMS_INVALID_MAC', text: 'wrong', target: '', attempts: 1 });
+    },
+    generate: () => assert.fail(),
+  };
+  const signature = vectors.webhooks.stripe['Stripe-Signature'];
+  const headers = { 'Stripe-Signature': `${signature},v1=${'0'.repeat(64)}` };
+  const error = await stripe.verify(headers, body, [key, key], { now: at(time), ...options }).catch((caught) => caught);
+  return [given, error.reason];
+}
+
+for (const [name, timeoutMillis, options, expected] of [
+  ['the timeout of the client', 200.5, {}, [[200.5, 150.5, 100.5, 50.5], 'KMS_INVALID_MAC']],
+  ['an earlier deadline of the caller', 200, { timeoutMillis: 60 }, [[60, 10], 'DEADLINE_EXCEEDED']],
+  ['no later deadline of the caller', 100.5, { timeoutMillis: 500 }, [[100.5, 50.5], 'DEADLINE_EXCEEDED']],
+  ['no deadline of a key without a timeout', undefined, {}, [Array(4).fill(undefined), 'KMS_INVALID_MAC']],
+]) {
+  test(`the calls of a verification share ${name}`, async (t) => {
+    assert.deepEqual(await timeouts(t, timeoutMillis, options), expected);
+  });
+}
+
+test('a key has the timeout of its client', async (t) => {
+  const { key } = await keys(t, { timeoutMillis: 1234 });
+  assert.equal(key.timeoutMillis, 1234);
+});
+
+test('wrong options are refused without a call', async (t) => {
+  const { fake, key } = await keys(t);
+  for (const [options, type] of [
+    [{ timeoutMillis: 0 }, RangeError],
+    [{ timeout: 5 }, TypeError],
+  ]) {
+    await assert.rejects(github.verify(vectors.webhooks.github, body, key, options), type);
+  }
+  assert.equal(fake.calls.length, 0);
+});
+
 test('an id with a dot is not signed', async (t) => {
   const { key } = await keys(t);
   await assert.rejects(standardWebhooks.sign(body, key, { id: 'a.b' }), TypeError);

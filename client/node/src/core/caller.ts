@@ -51,6 +51,11 @@ export class Caller {
     this.#reporter = new CallReporter(settings.telemetry);
   }
 
+  /** The deadline of a call from its start, without an earlier one of the caller. */
+  get timeoutMillis(): number {
+    return this.settings.timeoutMillis;
+  }
+
   /** @throws HmacdError if the call fails */
   async call<Answer>(call: Call<Answer>, options: CallOptions = {}): Promise<Answer> {
     const { signal, timeoutMillis = this.settings.timeoutMillis } = checkOptions(options);
@@ -220,7 +225,11 @@ function asAttemptTimeout(failure: Failure): Failure {
     : failure;
 }
 
-function checkOptions(options: CallOptions): CallOptions {
+/**
+ * @throws TypeError for an unknown option, or one of a wrong type
+ * @throws RangeError for a value out of range
+ */
+export function checkOptions(options: CallOptions): CallOptions {
   const unknown = Object.keys(options).find((name) => name !== 'signal' && name !== 'timeoutMillis');
   if (unknown !== undefined) {
     throw new TypeError(`${unknown} is no option of a call: the options are signal and timeoutMillis`);

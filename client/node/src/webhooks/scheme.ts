@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { messageBytes } from '../core/bytes.js';
-import type { CallOptions } from '../core/caller.js';
-import { beforeCall, HmacdError, InvalidMac } from '../core/errors.js';
+import { checkOptions, type CallOptions } from '../core/caller.js';
+import { beforeCall, DeadlineExceeded, HmacdError, InvalidMac } from '../core/errors.js';
 import type { MacKey } from '../key.js';
 import type { Format, Signatures } from './format.js';
 import { isWebhookId } from './formats.js';
@@ -48,7 +48,8 @@ export class WebhookScheme {
 
   /**
    * Verifies a webhook. Returns only if one of the keys has signed it. A timestamp may be at most 300 s in the past or
-   * in the future.
+   * in the future. All calls share one deadline: that of the options, or `timeoutMillis` of the client from now,
+   * whichever is earlier.
    *
    * @param body the received bytes, before any parser; a string is encoded as UTF-8
    * @param keys one key, or several during a rotation
@@ -61,7 +62,9 @@ export class WebhookScheme {
     keys: MacKey | readonly MacKey[],
     options: WebhookOptions = {},
   ): Promise<void> {
+    const start = performance.now();
     const { now = new Date(), ...callOptions } = options;
+    checkOptions(callOptions);
     const allowed = 'generate' in keys ? [keys] : keys;
     requireSha256(allowed);
     const signatures = this.format.parse((name) => headerOf(headers, name));
@@ -72,7 +75,7 @@ export class WebhookScheme {
     if (this.format.timed && !(Math.abs(secondsOf(now) - signatures.stamp.seconds) <= TOLERANCE_SECONDS)) {
       throw invalid(`the time stamp differs by more than ${TOLERANCE_SECONDS} s from the time of this host`);
     }
-    await verifyAny(this.#message(signatures.stamp, body), signatures, allowed, callOptions);
+    await verifyAny(this.#message(signatures.stamp, body), signatures, allowed, callOptions, start);
   }
 
   #message(stamp: Signatures['stamp'], body: string | Uint8Array): Uint8Array {
@@ -80,19 +83,24 @@ export class WebhookScheme {
   }
 }
 
-/** Returns if one key has one of the MACs. An error without a verdict hides InvalidMac: its key may match. */
+/**
+ * Returns if one key has one of the MACs. An error without a verdict hides InvalidMac: its key may match.
+ *
+ * @param start the time of `performance` from which the timeouts count
+ */
 async function verifyAny(
   message: Uint8Array,
   { macs }: Signatures,
   keys: readonly MacKey[],
   options: CallOptions,
+  start: number,
 ): Promise<void> {
   let wrong: InvalidMac | undefined;
   let undecided: unknown;
   for (const key of keys) {
     for (const mac of macs) {
       try {
-        return await key.verify(message, mac, options);
+        return await key.verify(message, mac, { ...options, timeoutMillis: remaining(key, options, start) });
       } catch (error) {
         if (error instanceof InvalidMac) {
           wrong = error;
@@ -103,6 +111,24 @@ async function verifyAny(
     }
   }
   throw undecided ?? wrong;
+}
+
+/**
+ * The milliseconds for the next call; undefined without a limit.
+ *
+ * @throws DeadlineExceeded if less than 1 ms is left
+ */
+function remaining(key: MacKey, { timeoutMillis = Infinity }: CallOptions, start: number): number | undefined {
+  const limit = Math.min(timeoutMillis, key.timeoutMillis ?? Infinity);
+  if (limit === Infinity) {
+    return undefined;
+  }
+  const left = start + limit - performance.now();
+  if (left < 1) {
+    const details = beforeCall('DEADLINE_EXCEEDED', 'the deadline of the verification passed before this call');
+    throw new DeadlineExceeded({ ...details, retryable: true });
+  }
+  return left;
 }
 
 function requireSha256(keys: readonly MacKey[]): void {
