@@ -160,13 +160,23 @@ def other_errors(reasons):
     """Errors that no daemon of this version sends."""
     # README of Java, rule 8: a reason of a newer daemon is UNKNOWN.
     unknown = {"java": {"reason": "UNKNOWN"}}
-    new = error("Hmacd", "NEW_REASON", 1, may_have_run=True)
     for code in (CODES.INVALID_ARGUMENT, CODES.UNAVAILABLE, CODES.RESOURCE_EXHAUSTED):
-        answer = refuse("NEW_REASON", code, delay=1)
+        final = refuse("NEW_REASON", code)
+        new = error("Hmacd", "NEW_REASON", 1, may_have_run=True)
         yield Case.of(
-            f"new reason with {code.name}", *(Step(each, new, then=answer, differs=unknown) for each in OPERATIONS)
+            f"new reason with {code.name}", *(Step(each, new, then=final, differs=unknown) for each in OPERATIONS)
         )
-    lines = refuse("TOKEN_BUSY\nE forged\r\x1b[31m line", CODES.UNAVAILABLE, delay=1)
+        marked, late = (refuse("NEW_REASON", code, delay=delay) for delay in (1, LATE))
+        forbidden = refuse("NEW_REASON", code, delay=1, forbidden=True)
+        again = error("Hmacd", "NEW_REASON", 3, retryable=True, may_have_run=True)
+        once = again | {"attempts": 1, "arrived": 1}
+        yield Case.of(
+            f"new reason with {code.name}, RetryInfo",
+            *(Step(each, success(each, 2), (marked,)) for each in OPERATIONS),
+            *(Step(each, again, (marked, marked), forbidden, unknown) for each in OPERATIONS),
+            *(Step(each, once, then=late, differs=unknown) for each in OPERATIONS),
+        )
+    lines = refuse("TOKEN_BUSY\nE forged\r\x1b[31m line", CODES.UNAVAILABLE)
     outcome = error("Hmacd", lambda reason: reason.isprintable() and reason != "TOKEN_BUSY", 1, may_have_run=True)
     yield Case.of("reason of several lines", *(Step(each, outcome, then=lines, differs=unknown) for each in OPERATIONS))
     lines = daemons(reasons["ACCESS_DENIED"], text="refused\nE forged\r\x1b[31m line\x7f")
