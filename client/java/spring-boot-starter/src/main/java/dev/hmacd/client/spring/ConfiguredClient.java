@@ -4,6 +4,7 @@ import dev.hmacd.client.HmacdClient;
 import dev.hmacd.client.HmacdClientBuilder;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -12,7 +13,7 @@ final class ConfiguredClient {
   private ConfiguredClient() {}
 
   /// @throws HmacdPropertyException if a property is missing or not usable
-  static HmacdClient of(HmacdProperties properties) {
+  static HmacdClient of(HmacdProperties properties, List<HmacdClientCustomizer> customizers) {
     if (properties.targets().isEmpty()) {
       throw new HmacdPropertyException(
           "The property hmacd.targets is not set.",
@@ -31,6 +32,7 @@ final class ConfiguredClient {
           required("hmacd.certificate", properties.certificate()),
           required("hmacd.private-key", properties.privateKey()));
     }
+    customizers.forEach(customizer -> customizer.customize(builder));
     return use("hmacd.ca, hmacd.certificate or hmacd.private-key", builder::build);
   }
 

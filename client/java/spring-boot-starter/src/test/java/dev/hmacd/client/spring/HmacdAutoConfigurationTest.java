@@ -13,7 +13,14 @@ import dev.hmacd.client.MacAlgorithm;
 import dev.hmacd.client.MessageTooLongException;
 import dev.hmacd.client.testing.FakeHmacd;
 import dev.hmacd.client.testing.Fault;
+import io.opentelemetry.api.OpenTelemetry;
+import io.opentelemetry.sdk.OpenTelemetrySdk;
+import io.opentelemetry.sdk.testing.exporter.InMemorySpanExporter;
+import io.opentelemetry.sdk.trace.SdkTracerProvider;
+import io.opentelemetry.sdk.trace.export.SimpleSpanProcessor;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -23,6 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 
 /// The client of an application context, with a fake of the daemon.
@@ -94,6 +102,57 @@ class HmacdAutoConfigurationTest {
         .withBean(
             "own", HmacdClient.class, () -> HmacdClient.builder().target(fake.target()).build())
         .run(context -> assertThat(context).hasSingleBean(HmacdClient.class).hasBean("own"));
+  }
+
+  @Test
+  void customizersApplyAfterTheProperties() {
+    application
+        .withPropertyValues("hmacd.max-message-bytes=5")
+        .withBean(HmacdClientCustomizer.class, () -> builder -> builder.maxMessageBytes(6))
+        .run(
+            context -> {
+              HmacdClient hmacd = context.getBean(HmacdClient.class);
+              hmacd.generateMac(KEY, "hello!".getBytes(UTF_8), ALGORITHM);
+            });
+    assertThat(fake.attempts()).isEqualTo(1);
+  }
+
+  @Test
+  void callsAreReportedToTheOnlyOpenTelemetry() {
+    assertThat(spansOfACall(application)).containsExactly("hmacd.v1.MacService/GenerateMac");
+    assertThat(spansOfACall(application.withBean("noop", OpenTelemetry.class, OpenTelemetry::noop)))
+        .isEmpty();
+  }
+
+  /// The names of the spans in an application with a bean of type [OpenTelemetry]. The context
+  /// closes the bean, which deletes the spans.
+  private static List<String> spansOfACall(ApplicationContextRunner application) {
+    var exporter = InMemorySpanExporter.create();
+    var traces =
+        SdkTracerProvider.builder().addSpanProcessor(SimpleSpanProcessor.create(exporter)).build();
+    var telemetry = OpenTelemetrySdk.builder().setTracerProvider(traces).build();
+    List<String> names = new ArrayList<>();
+    application
+        .withBean("telemetry", OpenTelemetry.class, () -> telemetry)
+        .run(
+            context -> {
+              HmacdClient hmacd = context.getBean(HmacdClient.class);
+              hmacd.generateMac(KEY, MESSAGE, ALGORITHM);
+              exporter.getFinishedSpanItems().forEach(span -> names.add(span.getName()));
+            });
+    return names;
+  }
+
+  @Test
+  void openTelemetryIsOptional() {
+    application
+        .withClassLoader(new FilteredClassLoader(OpenTelemetry.class))
+        .run(
+            context -> {
+              HmacdClient hmacd = context.getBean(HmacdClient.class);
+              hmacd.generateMac(KEY, MESSAGE, ALGORITHM);
+              assertThat(context).doesNotHaveBean(HmacdClientCustomizer.class);
+            });
   }
 
   @Test
