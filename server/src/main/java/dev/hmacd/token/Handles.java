@@ -1,8 +1,10 @@
 package dev.hmacd.token;
 
 import com.google.errorprone.annotations.ThreadSafe;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.token.TokenException.Fault;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -30,6 +32,11 @@ final class Handles {
 
   private final OfModule module;
   private final Map<Long, KeyObject> keys = new ConcurrentHashMap<>();
+
+  /// Handles of the open sessions with this token.
+  @GuardedBy("itself")
+  private final Set<Long> open = new HashSet<>();
+
   private final Scope leaving;
   private final Scope searchEnding;
 
@@ -72,7 +79,7 @@ final class Handles {
 
     private void endEpoch(int of) {
       if (epoch.compareAndSet(of, of + 1)) {
-        tokens.forEach(token -> token.keys.clear());
+        tokens.forEach(Handles::forget);
         sessions.clear();
         shared.clear();
         log.atInfo().log(
@@ -133,11 +140,30 @@ final class Handles {
       endEpoch(of);
       throw stale();
     }
+    synchronized (open) {
+      open.add(session);
+    }
   }
 
+  /// Forgets the handle of a session that is to be closed. The close of the last session ends the
+  /// login (PKCS#11, C_CloseSession): then the token may reuse the handles of all keys.
   void sessionClosed(long session, int of) {
-    if (of == epoch()) {
-      module.sessions.remove(session);
+    if (of != epoch()) {
+      return;
+    }
+    module.sessions.remove(session);
+    synchronized (open) {
+      open.remove(session);
+      if (open.isEmpty()) {
+        keys.clear();
+      }
+    }
+  }
+
+  private void forget() {
+    keys.clear();
+    synchronized (open) {
+      open.clear();
     }
   }
 
