@@ -15,8 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// The benchmark of `hmacd check` on a token that invalidates handles. openCryptoki does this on a
-/// busy machine.
+/// The benchmark of `hmacd check` on a token that invalidates handles.
 final class SigningBenchmarkTest {
   private static final Duration EACH = Duration.ofMillis(1);
   private static final KeyObject KEY =
