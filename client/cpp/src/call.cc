@@ -104,7 +104,9 @@ void Call::send(std::chrono::nanoseconds remaining) {
     // If a cancellation came before, it did not find the context.
     if (cancelled_) context->TryCancel();
   }
-  connection_->stub().UnaryCall(context.get(), "/" + rpc_.method, {}, rpc_.request.get(), rpc_.response.get(),
+  // The callback can run before UnaryCall returns, and start an attempt on another connection.
+  const auto connection = connection_;
+  connection->stub().UnaryCall(context.get(), "/" + rpc_.method, {}, rpc_.request.get(), rpc_.response.get(),
                                 [self = shared_from_this()](const grpc::Status &status) { self->answered(status); });
 }
 

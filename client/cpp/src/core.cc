@@ -8,6 +8,7 @@
 #include "checked_settings.h"
 #include "details.pb.h"
 #include "hmacd/error.h"
+#include "openssl_exit.h"
 #include "process.h"
 #include "timespec.h"
 
@@ -34,6 +35,7 @@ int start_grpc() {
         "gRPC runs in the parent process: call fork() before the first client is created, and create a client "
         "in each process");
   }
+  keep_openssl_at_exit();
   keep_callback_threads();
   return process_generation();
 }

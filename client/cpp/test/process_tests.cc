@@ -1,9 +1,11 @@
-// Tests of fork().
+// Tests of fork() and exit().
 
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "fakes.h"
@@ -40,6 +42,13 @@ void check_closed(const std::function<void()> &call) {
   tap::check(std::string(error.what()).find("create a client in each process") != std::string::npos, "what to do");
 }
 
+void use_client() {
+  hmacd::Fake fake;
+  add_vector_key(fake);
+  Client client(settings_for({fake.target()}));
+  client.key(key_name, Algorithm::hmac_sha_256).generate("hello"sv);
+}
+
 // Uses a client, then forks.
 void use_and_fork() {
   hmacd::Fake fake;
@@ -58,20 +67,27 @@ void use_and_fork() {
   key.generate("hello"sv);
 }
 
+// Ends the process with 1 if OpenSSL has freed its state.
+void check_openssl() {
+  if (OPENSSL_init_crypto(0, nullptr) != 1) _exit(1);
+}
+
+// Uses a client, then exits. Exit handlers run in the reverse order of their registration: that of a library that the
+// client initializes runs before this one.
+void use_and_exit() {
+  std::atexit(check_openssl);
+  use_client();
+  std::exit(0);
+}
+
 }  // namespace
 
 void process_tests(tap::Tests &tests) {
   tests.run("fork: a child after the first client fails at once, and the parent goes on",
             [] { tap::equal(run_in_child(use_and_fork), 0); });
   tests.run("fork: each child before the first client can create one", [] {
-    for (int i = 0; i < 2; ++i) {
-      tap::equal(run_in_child([] {
-                   hmacd::Fake fake;
-                   add_vector_key(fake);
-                   Client client(settings_for({fake.target()}));
-                   client.key(key_name, Algorithm::hmac_sha_256).generate("hello"sv);
-                 }),
-                 0);
-    }
+    for (int i = 0; i < 2; ++i) tap::equal(run_in_child(use_client), 0);
   });
+  tests.run("exit: OpenSSL keeps its state, which threads of gRPC use",
+            [] { tap::equal(run_in_child(use_and_exit), 0); });
 }
