@@ -35,8 +35,9 @@ public final class AccessKeyRegistry {
   /// @param key an access key with a new id
   public CompletableFuture<AccessKey> insert(AccessKey key) {
     return store.change(
-        db -> {
-          db.update(
+        change -> {
+          change.update(
+              ChangedEntry.accessKey(key.id()),
               "INSERT INTO access_keys (access_key_id, principal, created_ms, active)"
                   + " VALUES (?, ?, ?, ?)",
               key.id(),
@@ -55,9 +56,13 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> disable(Owner owner, String id) {
     return store.urgentChange(
         owner,
-        db -> {
+        change -> {
           AccessKey disabled = find(id).orElseThrow(() -> notFound(id)).disabled();
-          if (db.update("UPDATE access_keys SET active = FALSE WHERE access_key_id = ?", id) == 0) {
+          if (change.update(
+                  ChangedEntry.accessKey(id),
+                  "UPDATE access_keys SET active = FALSE WHERE access_key_id = ?",
+                  id)
+              == 0) {
             throw notFound(id);
           }
           return () -> table.put(disabled);
@@ -71,9 +76,11 @@ public final class AccessKeyRegistry {
   public CompletableFuture<AccessKey> delete(Owner owner, String id) {
     return store.urgentChange(
         owner,
-        db -> {
+        change -> {
           AccessKey deleted = find(id).orElseThrow(() -> notFound(id));
-          if (db.update("DELETE FROM access_keys WHERE access_key_id = ?", id) == 0) {
+          if (change.update(
+                  ChangedEntry.accessKey(id), "DELETE FROM access_keys WHERE access_key_id = ?", id)
+              == 0) {
             throw notFound(id);
           }
           return () -> {

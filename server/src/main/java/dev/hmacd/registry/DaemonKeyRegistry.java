@@ -57,8 +57,9 @@ public final class DaemonKeyRegistry {
   /// token.
   public CompletableFuture<Boolean> forget(String tokenSerial, DaemonKey.Purpose purpose) {
     return store.daemonChange(
-        db -> {
-          db.update(
+        change -> {
+          change.update(
+              ChangedEntry.ownKeys(tokenSerial),
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
               tokenSerial,
               purpose.name());
@@ -69,12 +70,14 @@ public final class DaemonKeyRegistry {
   /// Stores one of the daemon's own keys. Replaces an earlier key of the same token and purpose.
   public CompletableFuture<DaemonKey> put(String tokenSerial, DaemonKey key) {
     return store.daemonChange(
-        db -> {
-          db.update(
+        change -> {
+          change.update(
+              ChangedEntry.ownKeys(tokenSerial),
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
               tokenSerial,
               key.purpose().name());
-          db.update(
+          change.update(
+              ChangedEntry.ownKeys(tokenSerial),
               "INSERT INTO own_keys (token_serial, purpose, object_label, object_id, known_answer)"
                   + " VALUES (?, ?, ?, ?, ?)",
               tokenSerial,

@@ -27,7 +27,7 @@ import org.sqlite.SQLiteOpenMode;
 ///
 /// A change is on the disk when its commit returns (write-ahead log, `synchronous=FULL`), so a
 /// crash loses no answered change.
-final class Database implements AutoCloseable {
+final class Database implements Queries, AutoCloseable {
   /// Maximum wait of a statement for the lock of another process, e.g. of a backup.
   private static final int BUSY_TIMEOUT_MILLIS = 2000;
 
@@ -37,7 +37,7 @@ final class Database implements AutoCloseable {
   /// Migrations of the schema, oldest first. `PRAGMA user_version` is the number of applied
   /// migrations.
   private static final List<String> MIGRATIONS =
-      List.of("V1.sql", "V2.sql", "V3.sql", "V4.sql", "V5.sql");
+      List.of("V1.sql", "V2.sql", "V3.sql", "V4.sql", "V5.sql", "V6.sql");
 
   private final Connection connection;
 
@@ -165,12 +165,9 @@ final class Database implements AutoCloseable {
     }
   }
 
-  interface RowReader<T> {
-    T read(ResultSet row) throws SQLException;
-  }
-
+  @Override
   @CheckReturnValue
-  <T> List<T> query(String sql, RowReader<T> reader, @Nullable Object... arguments)
+  public <T> List<T> query(String sql, RowReader<T> reader, @Nullable Object... arguments)
       throws SQLException {
     try (PreparedStatement statement = prepare(sql, arguments);
         ResultSet rows = statement.executeQuery()) {

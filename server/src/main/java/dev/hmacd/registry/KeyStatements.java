@@ -17,9 +17,10 @@ final class KeyStatements {
   /// Inserts all rows of a new key, without tags and aliases.
   ///
   /// @param owner id of the process that creates the key; stored only for a key in state `CREATING`
-  static void insert(Database db, Key key, String owner) throws SQLException {
+  static void insert(Change change, Key key, String owner) throws SQLException {
     boolean creating = key.state() == KeyState.CREATING;
-    db.update(
+    change.update(
+        ChangedEntry.key(key.id()),
         "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version,"
             + " creating_owner, creating_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key.id().value(),
@@ -31,7 +32,8 @@ final class KeyStatements {
         key.currentVersion().number(),
         creating ? owner : null,
         creating ? 1 : null);
-    db.update(
+    change.update(
+        ChangedEntry.key(key.id()),
         "INSERT INTO key_versions"
             + " (key_id, version, token_serial, object_label, object_id, attributes_read)"
             + " VALUES (?, ?, ?, ?, ?, FALSE)",
@@ -42,10 +44,10 @@ final class KeyStatements {
         key.object().idHex());
     KeyAttributes read = key.attributes();
     if (read != null) {
-      putAttributes(db, key, read);
+      putAttributes(change, key, read);
     }
     for (String serial : key.otherTokenSerials()) {
-      insertCopy(db, key, serial);
+      insertCopy(change, key, serial);
     }
   }
 
@@ -53,9 +55,10 @@ final class KeyStatements {
   /// process.
   ///
   /// @param key the key in its current state
-  static void setState(Database db, Key key, String state) throws SQLException {
+  static void setState(Change change, Key key, String state) throws SQLException {
     requireChanged(
-        db.update(
+        change.update(
+            ChangedEntry.key(key.id()),
             "UPDATE keys SET state = ?, creating_owner = NULL, creating_attempt = NULL"
                 + " WHERE key_id = ? AND state = ?",
             state,
@@ -80,9 +83,10 @@ final class KeyStatements {
   }
 
   /// Stores the attributes and the check value of a key's current version.
-  static void putAttributes(Database db, Key key, KeyAttributes read) throws SQLException {
+  static void putAttributes(Change change, Key key, KeyAttributes read) throws SQLException {
     KeyCheckValue check = key.check();
-    db.update(
+    change.update(
+        ChangedEntry.key(key.id()),
         "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
             + " always_sensitive = ?, never_extractable = ?, local = ?, key_bytes = ?,"
             + " check_value = ? WHERE key_id = ? AND version = ?",
@@ -101,9 +105,9 @@ final class KeyStatements {
   /// Checks that an object on a token belongs to no key of the registry.
   ///
   /// @throws RegistryException `OBJECT_TAKEN` if the object belongs to a key
-  static void requireFree(Database db, String serial, KeyObject object) throws SQLException {
+  static void requireFree(Change change, String serial, KeyObject object) throws SQLException {
     List<Integer> taken =
-        db.query(
+        change.query(
             "SELECT 1 FROM key_versions WHERE object_label = ? AND object_id = ?"
                 + " AND (token_serial = ? OR EXISTS (SELECT 1 FROM key_copies"
                 + " WHERE key_copies.key_id = key_versions.key_id"
@@ -120,16 +124,18 @@ final class KeyStatements {
     }
   }
 
-  static void insertCopy(Database db, Key key, String serial) throws SQLException {
-    db.update(
+  static void insertCopy(Change change, Key key, String serial) throws SQLException {
+    change.update(
+        ChangedEntry.key(key.id()),
         "INSERT INTO key_copies (key_id, version, token_serial) VALUES (?, ?, ?)",
         key.id().value(),
         key.currentVersion().number(),
         serial);
   }
 
-  static void deleteCopy(Database db, Key key, String serial) throws SQLException {
-    db.update(
+  static void deleteCopy(Change change, Key key, String serial) throws SQLException {
+    change.update(
+        ChangedEntry.key(key.id()),
         "DELETE FROM key_copies WHERE key_id = ? AND version = ? AND token_serial = ?",
         key.id().value(),
         key.currentVersion().number(),
@@ -139,15 +145,21 @@ final class KeyStatements {
   /// Deletes all rows of a key if the key has the given state.
   ///
   /// @return whether the key had the given state
-  static boolean delete(Database db, KeyId id, String state) throws SQLException {
+  static boolean delete(Change change, KeyId id, String state) throws SQLException {
     for (String part : List.of("key_copies", "key_versions", "tags")) {
-      db.update(
+      change.update(
+          ChangedEntry.key(id),
           "DELETE FROM "
               + part
               + " WHERE key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
           id.value(),
           state);
     }
-    return db.update("DELETE FROM keys WHERE key_id = ? AND state = ?", id.value(), state) > 0;
+    return change.update(
+            ChangedEntry.key(id),
+            "DELETE FROM keys WHERE key_id = ? AND state = ?",
+            id.value(),
+            state)
+        > 0;
   }
 }

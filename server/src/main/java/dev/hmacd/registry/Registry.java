@@ -21,7 +21,8 @@ public final class Registry implements AutoCloseable {
     var accessKeyTable = new AccessKeyTable();
     store =
         new RegistryStore(
-            new RegistryFile(file, scope, List.of(keys, accessKeyTable)), new RegistryHealth(file));
+            new RegistryFile(file, scope, clock, List.of(keys, accessKeyTable)),
+            new RegistryHealth(file));
     writer = new SqliteKeyWriter(store, keys, clock, UUID.randomUUID().toString());
     lists = new KeyLists(store, keys);
     accessKeys = new AccessKeyRegistry(store, accessKeyTable);

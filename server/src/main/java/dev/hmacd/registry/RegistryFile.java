@@ -1,6 +1,7 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.ArnScope;
+import dev.hmacd.registry.ChangeLog.Position;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -22,9 +24,9 @@ import org.slf4j.LoggerFactory;
 /// The registry's database file, with its lock and its connection.
 ///
 /// Loads all cached parts into memory for each new connection, so memory is equal to the file.
-/// Refuses a file with a smaller revision than the content in memory. Not thread-safe: [#open] runs
-/// before the start of [RegistryStore]'s thread, [#close] after its end, and all other methods on
-/// that thread.
+/// Refuses a file that does not have the newest change of the content in memory. Not thread-safe:
+/// [#open] runs before the start of [RegistryStore]'s thread, [#close] after its end, and all other
+/// methods on that thread.
 final class RegistryFile implements AutoCloseable {
   /// Start of all error texts about the file: its configuration key.
   static final String PREFIX = "registry.path: ";
@@ -36,6 +38,7 @@ final class RegistryFile implements AutoCloseable {
 
   private final Path file;
   private final ArnScope scope;
+  private final ChangeLog changes;
   private final List<CachedPart> parts;
   private @Nullable FileChannel lock;
   private @Nullable Database database;
@@ -43,8 +46,8 @@ final class RegistryFile implements AutoCloseable {
   /// File key (device and inode) of the open file.
   private @Nullable Object identity;
 
-  /// Revision of the content in memory. A file with a smaller revision is older than memory.
-  private long revision;
+  /// The newest change of the content in memory.
+  private Position position = new Position(0, null);
 
   private boolean opened;
 
@@ -54,9 +57,10 @@ final class RegistryFile implements AutoCloseable {
   /// Stores the settings. Only [#open] opens the file.
   ///
   /// @param parts the parts to keep in memory; each new connection loads the parts in this order
-  RegistryFile(Path file, ArnScope scope, List<CachedPart> parts) {
+  RegistryFile(Path file, ArnScope scope, Clock clock, List<CachedPart> parts) {
     this.file = file;
     this.scope = scope;
+    this.changes = new ChangeLog(clock, scope.account());
     this.parts = List.copyOf(parts);
   }
 
@@ -219,12 +223,8 @@ final class RegistryFile implements AutoCloseable {
     return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
   }
 
-  private static long revision(Database db) throws SQLException {
-    return db.query("SELECT revision FROM registry", row -> row.getLong("revision")).getFirst();
-  }
-
   private void load(Database db) throws SQLException {
-    revision = revision(db);
+    position = ChangeLog.newest(db);
     for (CachedPart part : parts) {
       part.load(db);
     }
@@ -248,14 +248,14 @@ final class RegistryFile implements AutoCloseable {
     Database fresh = Database.reopen(file);
     try {
       requireScope(fresh);
-      if (revision(fresh) < revision) {
+      if (!ChangeLog.contains(fresh, position)) {
         throw new RegistryException(
             Kind.FOREIGN,
             PREFIX
                 + "the registry "
                 + file
-                + " is older than the daemon's copy in memory: restore the newest copy of the file,"
-                + " or restart the daemon to accept the older file");
+                + " does not have the last change of the daemon: it is older, or another copy;"
+                + " restore the newest copy of the file, or restart the daemon to accept this file");
       }
       identity = identity();
       load(fresh);
@@ -267,19 +267,18 @@ final class RegistryFile implements AutoCloseable {
     return fresh;
   }
 
-  /// Starts a change: increments the revision.
-  ///
-  /// A change's transaction must start with a write: after a read, SQLite does not wait for the
-  /// lock of another process.
-  void beginChange(Database db) throws SQLException {
-    db.update("UPDATE registry SET revision = revision + 1");
-  }
-
   /// Commits a change. The caller applies the change to memory after the commit.
-  void commitChange(Database db) throws SQLException {
-    long changed = revision(db);
+  ///
+  /// A change that has touched no entry gets no revision. Its commit shows whether the file can be
+  /// written.
+  void commit(Database db, Change change) throws SQLException {
+    if (change.entries().isEmpty()) {
+      db.commit();
+      return;
+    }
+    Position changed = changes.append(db, change);
     db.commit();
-    revision = changed;
+    position = changed;
   }
 
   /// Replaces the connection after a failure, because the state of its transaction is unknown. If

@@ -92,7 +92,7 @@ final class RegistryStore implements AutoCloseable {
   /// @param owner the caller; all owners with the same principal share one quota
   /// @return fails with `OWNER_BUSY` or `BUSY` if the change finds neither an urgent place nor an
   ///   ordinary place
-  <T> CompletableFuture<T> urgentChange(Owner owner, Read<Committed<T>> work) {
+  <T> CompletableFuture<T> urgentChange(Owner owner, Write<T> work) {
     String principal = owner.principal();
     if (urgentOwners.tryHold(principal, 1)) {
       var result = new CompletableFuture<T>();
@@ -109,27 +109,32 @@ final class RegistryStore implements AutoCloseable {
     T in(Database db) throws SQLException;
   }
 
+  interface Write<T> {
+    Committed<T> in(Change change) throws SQLException;
+  }
+
   /// The update of memory after a change is on the disk.
   interface Committed<T> {
     T apply();
   }
 
   /// Runs a change for a caller.
-  <T> CompletableFuture<T> change(Read<Committed<T>> work) {
+  <T> CompletableFuture<T> change(Write<T> work) {
     return submit(Urgency.ORDINARY, Operation.CHANGE, committed(work));
   }
 
   /// Runs a change of the daemon itself, in a place that callers cannot take.
-  <T> CompletableFuture<T> daemonChange(Read<Committed<T>> work) {
+  <T> CompletableFuture<T> daemonChange(Write<T> work) {
     return submit(Urgency.DAEMON, Operation.CHANGE, committed(work));
   }
 
   /// A change that is committed, and then applied to memory.
-  private <T> Read<T> committed(Read<Committed<T>> work) {
+  private <T> Read<T> committed(Write<T> work) {
     return db -> {
-      file.beginChange(db);
-      Committed<T> committed = work.in(db);
-      file.commitChange(db);
+      ChangeLog.lock(db);
+      Change change = new Change(db);
+      Committed<T> committed = work.in(change);
+      file.commit(db, change);
       return committed.apply();
     };
   }

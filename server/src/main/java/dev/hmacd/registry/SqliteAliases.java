@@ -27,11 +27,12 @@ final class SqliteAliases {
 
   CompletableFuture<AliasEntry> create(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
-        db -> {
+        change -> {
           Key key = table.require(target, allowed);
           long now = clock.millis();
           int inserted =
-              db.update(
+              change.update(
+                  ChangedEntry.alias(alias),
                   "INSERT INTO aliases (name, key_id, created_ms, updated_ms)"
                       + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state = ?"
                       + " ON CONFLICT (name) DO NOTHING",
@@ -40,13 +41,14 @@ final class SqliteAliases {
                   now,
                   target.value(),
                   key.state().name());
-          if (inserted == 0 && !find(db, alias).isEmpty()) {
+          if (inserted == 0 && !find(change, alias).isEmpty()) {
             throw new RegistryException(
                 Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
           }
           KeyStatements.requireChanged(inserted);
-          requireQuota(db, target);
-          AliasEntry created = find(db, alias).getFirst();
+          change.touch(ChangedEntry.key(target));
+          requireQuota(change, target);
+          AliasEntry created = find(change, alias).getFirst();
           return () -> {
             table.put(with(key, alias));
             return created;
@@ -56,11 +58,12 @@ final class SqliteAliases {
 
   CompletableFuture<AliasEntry> update(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
-        db -> {
+        change -> {
           Key from = table.find(alias).orElseThrow(() -> notFound(alias));
           Key to = table.require(target, allowed);
           KeyStatements.requireChanged(
-              db.update(
+              change.update(
+                  ChangedEntry.alias(alias),
                   "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?"
                       + " AND EXISTS (SELECT 1 FROM keys WHERE key_id = ? AND state = ?)",
                   target.value(),
@@ -69,8 +72,10 @@ final class SqliteAliases {
                   from.id().value(),
                   target.value(),
                   to.state().name()));
-          requireQuota(db, target);
-          AliasEntry moved = find(db, alias).getFirst();
+          change.touch(ChangedEntry.key(from.id()));
+          change.touch(ChangedEntry.key(target));
+          requireQuota(change, target);
+          AliasEntry moved = find(change, alias).getFirst();
           return () -> {
             if (!from.id().equals(to.id())) {
               // First the new key, then the old key, so that the alias always points at a key.
@@ -84,16 +89,18 @@ final class SqliteAliases {
 
   CompletableFuture<Alias> delete(Alias alias) {
     return store.change(
-        db -> {
+        change -> {
           Key key = table.find(alias).orElseThrow(() -> notFound(alias));
           int deleted =
-              db.update(
+              change.update(
+                  ChangedEntry.alias(alias),
                   "DELETE FROM aliases WHERE name = ? AND key_id = ?",
                   alias.name(),
                   key.id().value());
           if (deleted == 0) {
             throw notFound(alias);
           }
+          change.touch(ChangedEntry.key(key.id()));
           return () -> {
             table.put(without(key, alias));
             return alias;
@@ -102,7 +109,7 @@ final class SqliteAliases {
   }
 
   /// Reads an alias, as a list with one entry. The list is empty if the alias does not exist.
-  private static List<AliasEntry> find(Database db, Alias alias) throws SQLException {
+  private static List<AliasEntry> find(Queries db, Alias alias) throws SQLException {
     return db.query(
         KeyRowReader.SELECT_ALIASES + " WHERE name = ?", KeyRowReader::alias, alias.name());
   }
@@ -113,7 +120,7 @@ final class SqliteAliases {
   }
 
   /// Refuses a change after which a key has too many aliases.
-  private static void requireQuota(Database db, KeyId key) throws SQLException {
+  private static void requireQuota(Queries db, KeyId key) throws SQLException {
     int count =
         db.query(
                 "SELECT count(*) AS aliases FROM aliases WHERE key_id = ?",

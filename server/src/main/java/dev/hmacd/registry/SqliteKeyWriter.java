@@ -59,12 +59,12 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Key> insert(Key entry, List<Tag> newTags, List<String> tokenSerials) {
     return store.change(
-        db -> {
+        change -> {
           for (String serial : tokenSerials) {
-            KeyStatements.requireFree(db, serial, entry.object());
+            KeyStatements.requireFree(change, serial, entry.object());
           }
-          KeyStatements.insert(db, entry, processId);
-          SqliteTags.put(db, entry, newTags);
+          KeyStatements.insert(change, entry, processId);
+          SqliteTags.put(change, entry, newTags);
           return () -> table.put(entry);
         });
   }
@@ -73,14 +73,14 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<Key> enable(
       KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
     return store.daemonChange(
-        db -> {
+        change -> {
           Key key = table.require(id);
           if (key.state() != KeyState.CREATING) {
             return () -> key;
           }
           Key enabled = key.enabled(read, check);
-          KeyStatements.setState(db, key, enabled.state().name());
-          KeyStatements.putAttributes(db, enabled, read);
+          KeyStatements.setState(change, key, enabled.state().name());
+          KeyStatements.putAttributes(change, enabled, read);
           return () -> table.put(enabled);
         });
   }
@@ -88,8 +88,8 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<KeyId> abandon(KeyId id) {
     return store.daemonChange(
-        db -> {
-          boolean deleted = KeyStatements.delete(db, id, KeyState.CREATING.name());
+        change -> {
+          boolean deleted = KeyStatements.delete(change, id, KeyState.CREATING.name());
           return () -> {
             if (deleted) {
               table.remove(id);
@@ -102,13 +102,14 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Key> storeCheckValue(KeyId id, KeyCheckValue check) {
     return store.change(
-        db -> {
+        change -> {
           Key entry = table.require(id);
           if (entry.check() != null) {
             return () -> entry;
           }
           KeyStatements.requireChanged(
-              db.update(
+              change.update(
+                  ChangedEntry.key(id),
                   "UPDATE key_versions SET check_value = ?"
                       + " WHERE key_id = ? AND version = ? AND check_value IS NULL",
                   check.macHex(),
@@ -119,30 +120,30 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   @Override
-  public CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> change) {
+  public CompletableFuture<Key> update(KeyId id, Function<Key, Optional<Key>> edit) {
     int before = stopsOf(id);
     return store.change(
-        db -> {
+        change -> {
           Key key = table.require(id);
-          Key changed = changed(key, change);
+          Key changed = changed(key, edit);
           boolean enables = changed.state() == KeyState.ENABLED && key.state() != KeyState.ENABLED;
           if (enables && stopsOf(id) != before) {
             throw new RegistryException(
                 Kind.OVERTAKEN, "change refused: a later request has stopped the key");
           }
-          return write(db, key, changed);
+          return write(change, key, changed);
         });
   }
 
   @Override
-  public CompletableFuture<Key> stop(Owner owner, KeyId id, Function<Key, Optional<Key>> change) {
+  public CompletableFuture<Key> stop(Owner owner, KeyId id, Function<Key, Optional<Key>> edit) {
     // Counted before the change is queued, so that no earlier EnableKey can follow it unnoticed.
     stops.merge(id, 1, Integer::sum);
     return store.urgentChange(
         owner,
-        db -> {
+        change -> {
           Key key = table.require(id);
-          return write(db, key, changed(key, change));
+          return write(change, key, changed(key, edit));
         });
   }
 
@@ -150,16 +151,17 @@ final class SqliteKeyWriter implements KeyWriter {
     return stops.getOrDefault(id, 0);
   }
 
-  private static Key changed(Key key, Function<Key, Optional<Key>> change) {
-    return change.apply(key).orElseThrow(KeyStatements::refused);
+  private static Key changed(Key key, Function<Key, Optional<Key>> edit) {
+    return edit.apply(key).orElseThrow(KeyStatements::refused);
   }
 
   /// Writes the changed state, deletion date and description of a key.
-  private RegistryStore.Committed<Key> write(Database db, Key key, Key changed)
+  private RegistryStore.Committed<Key> write(Change change, Key key, Key changed)
       throws SQLException {
     Instant deletion = changed.deletion();
     KeyStatements.requireChanged(
-        db.update(
+        change.update(
+            ChangedEntry.key(key.id()),
             "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
                 + " WHERE key_id = ? AND state = ?",
             changed.state().name(),
@@ -179,11 +181,11 @@ final class SqliteKeyWriter implements KeyWriter {
               if (due.isEmpty() && store.isHealthy()) {
                 return CompletableFuture.completedFuture(List.<Key>of());
               }
-              return store.daemonChange(db -> condemned(db, limit));
+              return store.daemonChange(change -> condemned(change, limit));
             });
   }
 
-  private List<KeyId> due(Database db, int limit) throws SQLException {
+  private List<KeyId> due(Queries db, int limit) throws SQLException {
     return db.query(
         "SELECT key_id FROM keys WHERE state = ? AND deletion_ms <= ?"
             + " ORDER BY deletion_ms LIMIT ?",
@@ -193,11 +195,18 @@ final class SqliteKeyWriter implements KeyWriter {
         limit);
   }
 
-  private RegistryStore.Committed<List<Key>> condemned(Database db, int limit) throws SQLException {
-    List<Key> due = due(db, limit).stream().map(table::require).toList();
+  private RegistryStore.Committed<List<Key>> condemned(Change change, int limit)
+      throws SQLException {
+    List<Key> due = due(change, limit).stream().map(table::require).toList();
     for (Key key : due) {
-      db.update("DELETE FROM aliases WHERE key_id = ?", key.id().value());
-      KeyStatements.setState(db, key, KeyRowReader.CONDEMNED);
+      for (Alias alias : key.aliases()) {
+        change.update(
+            ChangedEntry.alias(alias),
+            "DELETE FROM aliases WHERE name = ? AND key_id = ?",
+            alias.name(),
+            key.id().value());
+      }
+      KeyStatements.setState(change, key, KeyRowReader.CONDEMNED);
     }
     return () -> {
       for (Key key : due) {
@@ -211,8 +220,8 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<KeyId> forget(KeyId id) {
     return store.daemonChange(
-        db -> {
-          KeyStatements.delete(db, id, KeyRowReader.CONDEMNED);
+        change -> {
+          KeyStatements.delete(change, id, KeyRowReader.CONDEMNED);
           return () -> id;
         });
   }
@@ -220,13 +229,13 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Key> alsoOn(KeyId id, String serial) {
     return store.daemonChange(
-        db -> {
+        change -> {
           Key key = table.require(id);
           if (key.tokenSerials().contains(serial)) {
             return () -> key;
           }
-          KeyStatements.requireFree(db, serial, key.object());
-          KeyStatements.insertCopy(db, key, serial);
+          KeyStatements.requireFree(change, serial, key.object());
+          KeyStatements.insertCopy(change, key, serial);
           return () -> table.put(key.alsoOn(List.of(serial)));
         });
   }
@@ -234,9 +243,9 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Key> notOn(KeyId id, String serial) {
     return store.daemonChange(
-        db -> {
+        change -> {
           Key key = table.require(id);
-          KeyStatements.deleteCopy(db, key, serial);
+          KeyStatements.deleteCopy(change, key, serial);
           return () -> table.put(key.notOn(serial));
         });
   }
@@ -244,11 +253,15 @@ final class SqliteKeyWriter implements KeyWriter {
   @Override
   public CompletableFuture<Long> restored(String before, String now) {
     return store.daemonChange(
-        db -> {
-          db.update("DELETE FROM own_keys WHERE token_serial = ?", now);
+        change -> {
+          change.update(
+              ChangedEntry.EVERYTHING, "DELETE FROM own_keys WHERE token_serial = ?", now);
           for (String each : List.of("key_versions", "key_copies", "own_keys")) {
-            db.update(
-                "UPDATE " + each + " SET token_serial = ? WHERE token_serial = ?", now, before);
+            change.update(
+                ChangedEntry.EVERYTHING,
+                "UPDATE " + each + " SET token_serial = ? WHERE token_serial = ?",
+                now,
+                before);
           }
           return () -> {
             table.all().stream()

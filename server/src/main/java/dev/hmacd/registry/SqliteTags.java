@@ -21,10 +21,11 @@ final class SqliteTags {
 
   CompletableFuture<KeyId> add(KeyId id, Predicate<Key> allowed, List<Tag> tags) {
     return store.change(
-        db -> {
-          put(db, table.require(id, allowed), tags);
+        change -> {
+          put(change, table.require(id, allowed), tags);
           int count =
-              db.query(
+              change
+                  .query(
                       "SELECT count(*) FROM tags WHERE key_id = ?",
                       row -> row.getInt(1),
                       id.value())
@@ -39,10 +40,11 @@ final class SqliteTags {
 
   CompletableFuture<KeyId> remove(KeyId id, Predicate<Key> allowed, List<String> tagKeys) {
     return store.change(
-        db -> {
+        change -> {
           Key key = table.require(id, allowed);
           for (String tagKey : tagKeys) {
-            db.update(
+            change.update(
+                ChangedEntry.key(id),
                 "DELETE FROM tags WHERE tag_key = ?"
                     + " AND key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
                 tagKey,
@@ -56,10 +58,11 @@ final class SqliteTags {
   /// Adds tags to a key, without a check of the quota.
   ///
   /// @param key the key in its current state
-  static void put(Database db, Key key, List<Tag> tags) throws SQLException {
+  static void put(Change change, Key key, List<Tag> tags) throws SQLException {
     for (Tag tag : tags) {
       KeyStatements.requireChanged(
-          db.update(
+          change.update(
+              ChangedEntry.key(key.id()),
               "INSERT INTO tags (key_id, tag_key, tag_value, position) SELECT key_id, ?, ?,"
                   + " (SELECT coalesce(max(position), 0) + 1 FROM tags"
                   + " WHERE tags.key_id = keys.key_id)"
