@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signJwt, verifyJwt } from 'hmacd-client/jwt';
 import { errors, jwtVerify, SignJWT } from 'jose';
+import jsonwebtoken from 'jsonwebtoken';
 import { fakeKey, like, secret, vectors } from './support.js';
 
 const { claims, right, wrong } = vectors.jwt;
@@ -41,6 +42,19 @@ test('tokens of jose', async (t) => {
   const signed = await signJwt({ sub: 'b' }, { key: key('HS384'), kid: 'k1' });
   assert.equal((await jwtVerify(signed, secret, { algorithms: ['HS384'] })).payload.sub, 'b');
 });
+
+for (const alg of ['HS256', 'HS384', 'HS512']) {
+  test(`${alg}: tokens of jsonwebtoken`, async (t) => {
+    const { key, other } = await bound(t);
+    const keys = { k1: key(alg) };
+    const token = jsonwebtoken.sign({ sub: 'a' }, secret, { algorithm: alg, keyid: 'k1' });
+    assert.equal((await verifyJwt(token, { keys })).sub, 'a');
+    const signed = await signJwt({ sub: 'b' }, { key: keys.k1, kid: 'k1' });
+    assert.equal(jsonwebtoken.verify(signed, secret, { algorithms: [alg] }).sub, 'b');
+    const forged = await signJwt({ sub: 'b' }, { key: other, kid: 'k1' });
+    assert.throws(() => jsonwebtoken.verify(forged, secret, { algorithms: ['HS256', alg] }), /invalid signature/);
+  });
+}
 
 test('jose verifies the claims', async (t) => {
   const { key } = await bound(t);
