@@ -3,6 +3,7 @@
 import unittest
 from unittest import mock
 
+from slack_sdk.signature import SignatureVerifier
 from support import KEY, RUNNER, VECTORS, Clock
 
 import hmacd
@@ -78,6 +79,17 @@ class Verification:
             with self.subTest(name):
                 headers = self.sign(scheme, BODY, self.key, now=TIME, message_id="msg_1")
                 self.assertEqual(HEADERS[name], headers)
+
+    def test_slacks_library_is_on_the_other_side(self):
+        """node/tests has the libraries of the other providers."""
+        library = SignatureVerifier(KEY.decode())  # The key of the vectors is ASCII.
+        headers = self.sign(SLACK, BODY, self.key)
+        self.assertTrue(library.is_valid_request(BODY, headers))
+        self.assertFalse(library.is_valid_request(BODY + b" ", headers))
+        signature = library.generate_signature(timestamp=str(TIME), body=BODY)
+        made = {"X-Slack-Signature": signature, "X-Slack-Request-Timestamp": str(TIME)}
+        self.verify_all(made, self.key, scheme="slack")
+        self.refused(made, body=BODY + b" ", scheme="slack")
 
     def test_names_of_headers_have_no_case(self):
         for change in (str.lower, str.upper):
