@@ -1,8 +1,11 @@
 #include "call.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
+#include "blocking_call.h"
+#include "callback_threads.h"
 #include "cancellation.h"
 #include "reasons.h"
 #include "timespec.h"
@@ -36,16 +39,30 @@ std::exception_ptr make_error(ErrorFields fields, const Failure &failure, const 
 
 }  // namespace
 
-Call::Call(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done)
+Call::Call(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, bool blocking, Done done)
     : core_(std::move(core)),
       rpc_(std::move(rpc)),
       done_(std::move(done)),
       cancellation_(options.cancellation),
       deadline_(deadline_of(core_->settings, options)),
+      blocking_(blocking),
       plan_(core_->budget, core_->random) {}
 
 void Call::start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done) {
-  const std::shared_ptr<Call> call(new Call(std::move(core), std::move(rpc), options, std::move(done)));
+  start(std::move(core), std::move(rpc), options, false, std::move(done));
+}
+
+void Call::run(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options) {
+  // Shared: the caller can go on before set_value has returned.
+  const auto ended = std::make_shared<std::promise<void>>();
+  start(std::move(core), std::move(rpc), options, true, [ended](const std::exception_ptr &error) {
+    error ? ended->set_exception(error) : ended->set_value();
+  });
+  ended->get_future().get();
+}
+
+void Call::start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, bool blocking, Done done) {
+  const std::shared_ptr<Call> call(new Call(std::move(core), std::move(rpc), options, blocking, std::move(done)));
   if (!call->core_->calls.enter(call)) {
     ErrorFields fields;
     fields.reason = "CLOSED";
@@ -104,6 +121,11 @@ void Call::send(std::chrono::nanoseconds remaining) {
     // If a cancellation came before, it did not find the context.
     if (cancelled_) context->TryCancel();
   }
+  if (std::exchange(blocking_, false)) {
+    answered(blocking_call(connection_->stub(), *context, "/" + rpc_.method, *rpc_.request, *rpc_.response));
+    return;
+  }
+  keep_callback_threads();
   // The callback can run before UnaryCall returns, and start an attempt on another connection.
   const auto connection = connection_;
   connection->stub().UnaryCall(context.get(), "/" + rpc_.method, {}, rpc_.request.get(), rpc_.response.get(),

@@ -31,7 +31,8 @@ struct Rpc {
   std::size_t message_bytes;
 };
 
-/// Makes the attempts of a call, one after the other. Each step runs on a thread of gRPC.
+/// Makes the attempts of a call, one after the other. Each step runs on a thread of gRPC, except the first attempt of a
+/// call that waits.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   /// Gets null after a success, when the response is complete. Must not throw.
@@ -39,6 +40,10 @@ class Call : public std::enable_shared_from_this<Call> {
 
   /// Starts a call. `done` is called exactly once.
   static void start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done);
+
+  /// Makes a call, and waits for its end.
+  /// @throws Error
+  static void run(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options);
 
   /// The reason of a cancelled call: `CANCELLED` or `CLOSED`.
   enum class CancelledBy { caller, close };
@@ -49,7 +54,9 @@ class Call : public std::enable_shared_from_this<Call> {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Call(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, Done done);
+  Call(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, bool blocking, Done done);
+
+  static void start(std::shared_ptr<Core> core, Rpc rpc, const CallOptions &options, bool blocking, Done done);
 
   void attempt(std::optional<std::size_t> target = std::nullopt);
   void attempt_next() { attempt(); }
@@ -78,6 +85,8 @@ class Call : public std::enable_shared_from_this<Call> {
   std::uint64_t cancellation_id_ = 0;
 
   // Of the step that runs.
+  // Whether the next attempt waits on the thread of the caller.
+  bool blocking_;
   RetryPlan plan_;
   TargetPicker::Choice choice_{};
   std::shared_ptr<Connection> connection_;

@@ -1,6 +1,5 @@
 #include "hmacd/client.h"
 
-#include <future>
 #include <mutex>
 #include <utility>
 
@@ -73,12 +72,49 @@ void set_message(Request &request, const BoundKey &key, BytesView message) {
   request.set_mac_algorithm(static_cast<v1::MacAlgorithm>(key.algorithm));
 }
 
-// Starts a call, and waits for it. Throws its error.
-template <class Value, class Start>
-Value wait(Start start) {
-  const auto result = std::make_shared<std::promise<Result<Value>>>();
-  start([result](Result<Value> value) { result->set_value(std::move(value)); });
-  return result->get_future().get().get();
+// A call with its response, which is complete after the success of the call.
+template <class Response>
+struct Prepared {
+  Rpc rpc;
+  std::shared_ptr<Response> response;
+};
+
+// Makes the call of GenerateMac for a key.
+// @throws Error if the arguments are refused
+Prepared<v1::GenerateMacResponse> prepare_generate(const BoundKey &key, BytesView message) {
+  key.core->check_process();
+  check_message(*key.core, message);
+  const auto request = std::make_shared<v1::GenerateMacRequest>();
+  const auto response = std::make_shared<v1::GenerateMacResponse>();
+  set_message(*request, key, message);
+  const auto intact = [request, response] {
+    return response->verified_message_crc32c() && crc32c(response->mac()) == response->mac_crc32c() &&
+           response->mac_algorithm() == request->mac_algorithm() &&
+           response->mac().size() == mac_bytes(static_cast<Algorithm>(request->mac_algorithm()));
+  };
+  return {{"hmacd.v1.MacService/GenerateMac", request, response, intact, message.size()}, response};
+}
+
+// Makes the call of VerifyMac for a key.
+// @throws Error if the arguments are refused
+Prepared<v1::VerifyMacResponse> prepare_verify(const BoundKey &key, BytesView message, BytesView mac) {
+  key.core->check_process();
+  check_message(*key.core, message);
+  if (mac.size() != mac_bytes(key.algorithm)) {
+    throw invalid_mac("the MAC has " + std::to_string(mac.size()) + " bytes; " + name(key.algorithm) + " has " +
+                      std::to_string(mac_bytes(key.algorithm)));
+  }
+  const auto request = std::make_shared<v1::VerifyMacRequest>();
+  const auto response = std::make_shared<v1::VerifyMacResponse>();
+  set_message(*request, key, message);
+  request->set_mac(mac.chars().data(), mac.size());
+  request->set_mac_crc32c(crc32c(mac.chars()));
+  // An answer with mac_valid false is not possible: it is damage, and neither right nor wrong.
+  const auto intact = [request, response] {
+    return response->mac_valid() && response->verified_message_crc32c() && response->verified_mac_crc32c() &&
+           response->mac_algorithm() == request->mac_algorithm();
+  };
+  return {{"hmacd.v1.MacService/VerifyMac", request, response, intact, message.size()}, response};
 }
 
 }  // namespace
@@ -93,64 +129,47 @@ std::string Key::arn() const { return bound_->arn(); }
 
 void Key::generate_async(BytesView message, std::function<void(Result<std::string>)> done,
                          const CallOptions &options) const {
-  const auto request = std::make_shared<v1::GenerateMacRequest>();
-  const auto response = std::make_shared<v1::GenerateMacResponse>();
+  Prepared<v1::GenerateMacResponse> call;
   try {
-    bound_->core->check_process();
-    check_message(*bound_->core, message);
-    set_message(*request, *bound_, message);
+    call = prepare_generate(*bound_, message);
   } catch (const Error &) {
     done(Result<std::string>(std::current_exception()));
     return;
   }
-  const auto intact = [request, response] {
-    return response->verified_message_crc32c() && crc32c(response->mac()) == response->mac_crc32c() &&
-           response->mac_algorithm() == request->mac_algorithm() &&
-           response->mac().size() == mac_bytes(static_cast<Algorithm>(request->mac_algorithm()));
-  };
-  Call::start(bound_->core, {"hmacd.v1.MacService/GenerateMac", request, response, intact, message.size()}, options,
-              [bound = bound_, response, done = std::move(done)](const std::exception_ptr &error) {
+  Call::start(bound_->core, call.rpc, options,
+              [bound = bound_, response = call.response, done = std::move(done)](const std::exception_ptr &error) {
                 if (!error) bound->set_arn(response->key_id());
                 done(error ? Result<std::string>(error) : Result<std::string>(response->mac()));
               });
 }
 
 std::string Key::generate(BytesView message, const CallOptions &options) const {
-  return wait<std::string>([&](auto done) { generate_async(message, done, options); });
+  const auto [rpc, response] = prepare_generate(*bound_, message);
+  Call::run(bound_->core, rpc, options);
+  bound_->set_arn(response->key_id());
+  return response->mac();
 }
 
 void Key::verify_async(BytesView message, BytesView mac, std::function<void(Result<void>)> done,
                        const CallOptions &options) const {
-  const auto request = std::make_shared<v1::VerifyMacRequest>();
-  const auto response = std::make_shared<v1::VerifyMacResponse>();
+  Prepared<v1::VerifyMacResponse> call;
   try {
-    bound_->core->check_process();
-    check_message(*bound_->core, message);
-    if (mac.size() != mac_bytes(bound_->algorithm)) {
-      throw invalid_mac("the MAC has " + std::to_string(mac.size()) + " bytes; " + name(bound_->algorithm) + " has " +
-                        std::to_string(mac_bytes(bound_->algorithm)));
-    }
-    set_message(*request, *bound_, message);
-    request->set_mac(mac.chars().data(), mac.size());
-    request->set_mac_crc32c(crc32c(mac.chars()));
+    call = prepare_verify(*bound_, message, mac);
   } catch (const Error &) {
     done(Result<void>(std::current_exception()));
     return;
   }
-  // An answer with mac_valid false is not possible: it is damage, and neither right nor wrong.
-  const auto intact = [request, response] {
-    return response->mac_valid() && response->verified_message_crc32c() && response->verified_mac_crc32c() &&
-           response->mac_algorithm() == request->mac_algorithm();
-  };
-  Call::start(bound_->core, {"hmacd.v1.MacService/VerifyMac", request, response, intact, message.size()}, options,
-              [bound = bound_, response, done = std::move(done)](const std::exception_ptr &error) {
+  Call::start(bound_->core, call.rpc, options,
+              [bound = bound_, response = call.response, done = std::move(done)](const std::exception_ptr &error) {
                 if (!error) bound->set_arn(response->key_id());
                 done(Result<void>(error));
               });
 }
 
 void Key::verify(BytesView message, BytesView mac, const CallOptions &options) const {
-  wait<void>([&](auto done) { verify_async(message, mac, done, options); });
+  const auto [rpc, response] = prepare_verify(*bound_, message, mac);
+  Call::run(bound_->core, rpc, options);
+  bound_->set_arn(response->key_id());
 }
 
 Client::Client(Settings settings) : core_(std::make_shared<Core>(std::move(settings))) {}
@@ -178,10 +197,7 @@ Key Client::open_key(std::string_view name, const CallOptions &options) const {
   const auto request = std::make_shared<v1::DescribeKeyRequest>();
   const auto response = std::make_shared<v1::DescribeKeyResponse>();
   request->set_key_id(std::string(name));
-  wait<void>([&](std::function<void(Result<void>)> done) {
-    Call::start(core_, {"hmacd.v1.KeyService/DescribeKey", request, response, [] { return true; }, 0}, options,
-                [done](const std::exception_ptr &error) { done(Result<void>(error)); });
-  });
+  Call::run(core_, {"hmacd.v1.KeyService/DescribeKey", request, response, [] { return true; }, 0}, options);
   const auto &metadata = response->key_metadata();
   const auto algorithm = static_cast<Algorithm>(metadata.mac_algorithms_size() == 1 ? metadata.mac_algorithms(0) : 0);
   if (mac_bytes(algorithm) == 0) {

@@ -36,7 +36,6 @@ int start_grpc() {
         "in each process");
   }
   keep_openssl_at_exit();
-  keep_callback_threads();
   return process_generation();
 }
 
@@ -59,6 +58,7 @@ std::string health_problem(Connection &connection) {
   context.set_deadline(after(probe_limit));
   client::internal::HealthCheckRequest request;
   client::internal::HealthCheckResponse response;
+  keep_callback_threads();
   const auto answer = std::make_shared<std::promise<grpc::Status>>();
   connection.stub().UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
                               [answer](grpc::Status status) { answer->set_value(std::move(status)); });

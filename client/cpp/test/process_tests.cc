@@ -67,6 +67,12 @@ void use_and_fork() {
   key.generate("hello"sv);
 }
 
+// Uses a client, then forks. The child exits: this destroys the objects of the thread, also those of gRPC.
+void use_and_exit_in_child() {
+  use_client();
+  tap::equal(run_in_child([] { std::exit(0); }), 0);
+}
+
 // Ends the process with 1 if OpenSSL has freed its state.
 void check_openssl() {
   if (OPENSSL_init_crypto(0, nullptr) != 1) _exit(1);
@@ -88,6 +94,8 @@ void process_tests(tap::Tests &tests) {
   tests.run("fork: each child before the first client can create one", [] {
     for (int i = 0; i < 2; ++i) tap::equal(run_in_child(use_client), 0);
   });
+  tests.run("fork: a child after the first client can exit",
+            [] { tap::equal(run_in_child(use_and_exit_in_child), 0); });
   tests.run("exit: OpenSSL keeps its state, which threads of gRPC use",
             [] { tap::equal(run_in_child(use_and_exit), 0); });
 }
