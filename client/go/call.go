@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	hmacdv1 "hmacd.dev/client/go/hmacd/v1"
@@ -75,22 +76,21 @@ func (c *Client) call(ctx context.Context, o operation) error {
 
 // attempts returns the target of the last attempt, and the number of attempts.
 func (c *Client) attempts(ctx context.Context, o operation) (target string, attempt int, _ *Error) {
-	if !c.gate.enter() {
+	call, entered := c.enter(ctx)
+	if !entered {
 		return "", 0, &Error{Reason: ReasonClosed, Text: errClosing.Error()}
 	}
-	defer c.gate.leave()
-	ctx, cancel := c.limit(ctx)
-	defer cancel()
+	defer c.leave(call)
 
 	retries := retries{
 		budget: c.budget, random: c.random, repeatable: o.repeatable(),
-		fits: func(wait time.Duration) bool { return !endsWithin(ctx, wait) },
+		fits: func(wait time.Duration) bool { return !endsWithin(call, wait) },
 	}
 	lease := c.picker.take(time.Now(), -1)
 	for mayHaveRun := false; ; {
 		attempt++
 		target = c.targets[lease.target].address.text
-		failure := c.attempt(ctx, lease, o, !retries.authentication)
+		failure := c.attempt(call, lease, o, !retries.authentication)
 		if failure == nil {
 			if attempt == 1 {
 				c.budget.give()
@@ -102,8 +102,8 @@ func (c *Client) attempts(ctx context.Context, o operation) (target string, atte
 		if !next.again {
 			return target, attempt, failure.error(target, attempt, mayHaveRun)
 		}
-		if !sleep(ctx, next.wait) {
-			ended := failure.endedBy(ctx)
+		if !sleep(call, next.wait) {
+			ended := failure.endedBy(call)
 			return target, attempt, ended.error(target, attempt, mayHaveRun)
 		}
 		if next.sameTarget {
@@ -114,25 +114,29 @@ func (c *Client) attempts(ctx context.Context, o operation) (target string, atte
 	}
 }
 
-// limit returns the context of a call: it ends after the timeout, and when the client is closed.
-func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancelTimeout := context.WithTimeout(ctx, c.config.Timeout)
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(c.closing, func() { cancel(errClosing) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-		cancelTimeout()
+// enter starts a call, unless the client is closed. Then leave must follow.
+func (c *Client) enter(ctx context.Context) (_ *callContext, entered bool) {
+	call := &callContext{}
+	call.Context, call.cancel = context.WithTimeout(ctx, c.config.Timeout)
+	if !c.gate.enter(call) {
+		call.cancel()
+		return nil, false
 	}
+	return call, true
+}
+
+func (c *Client) leave(call *callContext) {
+	c.gate.leave(call)
+	call.cancel()
 }
 
 // attempt makes one attempt, and returns nil after a success. After UNAUTHENTICATED, it opens a new
 // channel if the call has not done so.
-func (c *Client) attempt(ctx context.Context, l lease, o operation, mayReconnect bool) *failure {
+func (c *Client) attempt(call *callContext, l lease, o operation, mayReconnect bool) *failure {
 	target := c.targets[l.target]
 	channel := target.acquire()
 	defer channel.release()
-	f := c.invoke(ctx, channel, l, o)
+	f := c.invoke(call, channel, l, o)
 	if f == nil || f.answered { // An old problem does not explain a later failure.
 		channel.problems.last.Store(nil)
 	}
@@ -142,22 +146,25 @@ func (c *Client) attempt(ctx context.Context, l lease, o operation, mayReconnect
 	}
 	c.picker.end(time.Now(), l, f.verdict())
 	if f.reason == ReasonUnauthenticated && mayReconnect {
-		c.reconnect(target, channel)
+		c.reconnect(call, target, channel)
 	}
 	return f
 }
 
-func (c *Client) invoke(call context.Context, channel *channel, l lease, o operation) *failure {
-	ctx := call
+func (c *Client) invoke(call *callContext, channel *channel, l lease, o operation) *failure {
+	var ctx context.Context = call
 	limited := l.hasOther && o.repeatable() // A change is not repeated: it has the whole time of the call.
 	if limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(call, c.config.AttemptTimeout)
 		defer cancel()
 	}
-	ctx, sent := withSentFlag(ctx)
 	var trailer metadata.MD
-	options := append(o.options[:len(o.options):len(o.options)], grpc.WaitForReady(l.waits), grpc.Trailer(&trailer))
+	// gRPC sets the peer when it has given the attempt to a connection. Without it, the attempt certainly
+	// did not reach the daemon.
+	var receiver peer.Peer
+	options := append(o.options[:len(o.options):len(o.options)],
+		grpc.WaitForReady(l.waits), grpc.Trailer(&trailer), grpc.Peer(&receiver))
 	err := channel.conn.Invoke(ctx, o.method, o.request, o.answer, options...)
 	if err == nil {
 		if o.undamaged != nil && !o.undamaged() {
@@ -166,7 +173,7 @@ func (c *Client) invoke(call context.Context, channel *channel, l lease, o opera
 		}
 		return nil
 	}
-	f := failureOf(err, trailer, sent.Load())
+	f := failureOf(err, trailer, receiver.Addr != nil)
 	f.complete(call, channel.problems.last.Load(), limited)
 	if tooLong, isTooLong := f.cause.(*MessageTooLongError); isTooLong && f.reason == ReasonRequestTooLong {
 		if request, isProto := o.request.(proto.Message); isProto {
@@ -178,7 +185,7 @@ func (c *Client) invoke(call context.Context, channel *channel, l lease, o opera
 
 // complete corrects the classification with the end of the call, the attempt timeout, and the state
 // of the connection.
-func (f *failure) complete(call context.Context, problem *connectProblem, hasAttemptTimeout bool) {
+func (f *failure) complete(call *callContext, problem *connectProblem, hasAttemptTimeout bool) {
 	switch {
 	case !f.answered && call.Err() != nil:
 		*f = f.endedBy(call)
@@ -201,10 +208,10 @@ func (f *failure) complete(call context.Context, problem *connectProblem, hasAtt
 }
 
 // endedBy returns the failure of an attempt that ended with the context of the call.
-func (f failure) endedBy(call context.Context) failure {
+func (f failure) endedBy(call *callContext) failure {
 	f.transport, f.answered, f.retryDelay, f.cause = false, false, nil, context.Cause(call)
 	switch {
-	case errors.Is(f.cause, errClosing):
+	case call.isClosed.Load():
 		f.reason, f.text, f.cause = ReasonClosed, errClosing.Error(), nil
 	case errors.Is(f.cause, context.DeadlineExceeded), errors.Is(call.Err(), context.DeadlineExceeded):
 		f.reason, f.text = ReasonDeadlineExceeded, "no answer before the deadline of the call"

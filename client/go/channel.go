@@ -18,6 +18,9 @@ import (
 // attempt is faster than the next repetition.
 const dialTimeout = 5 * time.Second
 
+// maxHeaderList is the maximum length of the headers, and of the trailers, of an answer in bytes.
+const maxHeaderList = 16 << 10
+
 // channel is a connection of gRPC to one target. It is safe for concurrent use.
 type channel struct {
 	conn     *grpc.ClientConn
@@ -38,7 +41,7 @@ func newChannel(target address, config *tls.Config, lookup lookup) (*channel, er
 		grpc.WithContextDialer(dialer(target, problems)),
 		grpc.WithUserAgent("hmacd-go/"+version),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`),
-		grpc.WithStatsHandler(sentHandler{}),
+		grpc.WithMaxHeaderListSize(maxHeaderList),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true,
 		}),

@@ -30,14 +30,14 @@ type Client struct {
 	random       func() float64
 	closeTimeout time.Duration
 
-	filesMu sync.Mutex // held from a read of the PEM files until the targets use them
-	renewal *renewal   // guarded by filesMu; nil without a target host:port
+	filesMu sync.Mutex    // held while the targets get new channels, and are closed
+	reading chan struct{} // guarded by filesMu; closed at the end of the read of the PEM files in flight
+	renewal *renewal      // its fields are guarded by filesMu; nil without a target host:port
 
 	gate      *gate
-	closing   context.Context // ends the calls in flight, and the check of the files
-	endCalls  context.CancelCauseFunc
+	closing   context.Context // ends the check of the files
+	endFiles  context.CancelFunc
 	closeOnce sync.Once
-	files     sync.WaitGroup // the check of the files
 }
 
 var _ grpc.ClientConnInterface = (*Client)(nil)
@@ -61,13 +61,14 @@ func newClient(config Config, lookup lookup) (*Client, error) {
 		config: config, picker: newPicker(len(addresses), rand.Float64), budget: newBudget(),
 		lookup: lookup, random: rand.Float64, closeTimeout: closeTimeout, gate: newGate(),
 	}
-	c.closing, c.endCalls = context.WithCancelCause(context.Background())
+	c.closing, c.endFiles = context.WithCancel(context.Background())
 	if err := c.open(addresses); err != nil {
+		c.endFiles()
 		c.closeTargets()
 		return nil, err
 	}
 	if c.renewal != nil {
-		c.files.Go(c.checkFiles)
+		go c.checkFiles()
 	}
 	return c, nil
 }
@@ -89,9 +90,9 @@ func (c *Client) Close() error {
 		case <-c.gate.drained:
 		case <-limit.C:
 		}
-		c.endCalls(errClosing)
+		c.gate.endCalls()
 		<-c.gate.drained
-		c.files.Wait()
+		c.endFiles()
 		c.closeTargets()
 	})
 	return nil
@@ -103,6 +104,8 @@ func (c *Client) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Ca
 }
 
 func (c *Client) closeTargets() {
+	c.filesMu.Lock()
+	defer c.filesMu.Unlock()
 	for _, target := range c.targets {
 		target.close()
 	}

@@ -19,20 +19,19 @@ import (
 // ends after [Config.Timeout], or at an earlier deadline of ctx.
 func (c *Client) Doctor(ctx context.Context) []string {
 	lines := make([]string, len(c.targets))
-	if !c.gate.enter() {
+	call, entered := c.enter(ctx)
+	if !entered {
 		for i, target := range c.targets {
 			lines[i] = fmt.Sprintf("failed: %s, client: %v", target.address.text, errClosing)
 		}
 		return lines
 	}
-	defer c.gate.leave()
-	ctx, cancel := c.limit(ctx)
-	defer cancel()
+	defer c.leave(call)
 	var examinations sync.WaitGroup
 	for i, target := range c.targets {
 		examinations.Go(func() {
 			e := examination{target: target}
-			if err := e.run(ctx, c.config); err != nil {
+			if err := e.run(call, c.config); err != nil {
 				lines[i] = fmt.Sprintf("failed: %s, %s: %s", target.address.text, e.check, oneLine(err.Error()))
 			} else {
 				lines[i] = "ok: " + strings.Join(append([]string{target.address.text}, e.facts...), ", ")

@@ -14,4 +14,4 @@ func NewWithLookup(config Config, lookup func(context.Context, string) ([]string
 func (c *Client) SetCloseTimeout(timeout time.Duration) { c.closeTimeout = timeout }
 
 // CheckFiles makes one check of the PEM files, as after each Config.FileInterval.
-func (c *Client) CheckFiles() { c.checkFilesOnce(time.Now()) }
+func (c *Client) CheckFiles() { c.checkFilesOnce() }

@@ -99,9 +99,9 @@ func TestOnlyTheDaemonMarksAReasonForARetry(t *testing.T) {
 func TestEndOfACallHasNoMark(t *testing.T) {
 	delay := time.Second
 	busy := failure{reason: ReasonTokenBusy, retryDelay: &delay, answered: true}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errClosing)
-	ended := busy.endedBy(ctx)
+	call := &callContext{Context: t.Context()}
+	call.isClosed.Store(true)
+	ended := busy.endedBy(call)
 	if err := ended.error("", 1, false); err.Reason != ReasonClosed || err.Retryable {
 		t.Errorf("got %+v", err)
 	}
@@ -161,7 +161,7 @@ func TestEndOfTheCallDecidesTheReason(t *testing.T) {
 		transport  bool
 	}{
 		"cancelled":       {call: ended(context.Canceled), err: local, want: ReasonCancelled},
-		"closed":          {call: ended(errClosing), err: local, want: ReasonClosed},
+		"closed":          {call: ended(context.Canceled), err: local, want: ReasonClosed},
 		"deadline":        {call: ended(context.DeadlineExceeded), err: local, sent: true, want: ReasonDeadlineExceeded},
 		"late with cause": {call: late, err: local, sent: true, want: ReasonDeadlineExceeded},
 		"attempt timeout": {call: t.Context(), err: status.Error(codes.DeadlineExceeded, ""), hasTimeout: true, sent: true, want: ReasonDeadlineExceeded, transport: true},
@@ -177,9 +177,23 @@ func TestEndOfTheCallDecidesTheReason(t *testing.T) {
 		"slow connection": {call: t.Context(), err: status.Error(codes.DeadlineExceeded, ""), hasTimeout: true, want: ReasonConnectionFailed, transport: true},
 	} {
 		f := failureOf(test.err, nil, test.sent)
-		f.complete(test.call, test.problem, test.hasTimeout)
+		call := &callContext{Context: test.call}
+		call.isClosed.Store(name == "closed")
+		f.complete(call, test.problem, test.hasTimeout)
 		if f.reason != test.want || f.transport != test.transport {
 			t.Errorf("%s: want %s, got %+v", name, test.want, f)
+		}
+	}
+}
+
+func TestDaemonHasNoLocalReason(t *testing.T) {
+	for _, local := range []Reason{
+		ReasonConnectionFailed, ReasonTLSFailed, ReasonCancelled, ReasonClosed, ReasonInvalidArgument,
+	} {
+		info := &errdetails.ErrorInfo{Reason: string(local), Domain: "hmacd.dev"}
+		err := failureOf(answerOf(t, codes.Unavailable, info), nil, true).error("", 1, true)
+		if err.Reason != "UNKNOWN" || err.Retryable || !err.MayHaveRun {
+			t.Errorf("%s: got %+v", local, err)
 		}
 	}
 }
