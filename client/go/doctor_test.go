@@ -85,7 +85,7 @@ func TestDoctorReadsTheFilesAgain(t *testing.T) {
 	pki.Write(t, folder, authority.PEM, authority.Issue(t, "127.0.0.1", time.Hour))
 	client := newClient(t, tlsConfig(folder, "127.0.0.1:1"))
 	pki.Write(t, folder, authority.PEM, authority.Issue(t, "127.0.0.1", -time.Minute))
-	if line := client.Doctor(t.Context())[0]; !strings.Contains(line, "files: the certificate of CertFile ended") {
+	if line := client.Doctor(t.Context())[0]; !strings.Contains(line, "files: the certificate of CertFile expired") {
 		t.Errorf("got %q", line)
 	}
 	if err := os.Remove(filepath.Join(folder, "ca.pem")); err != nil {

@@ -85,7 +85,7 @@ func tlsProblem(err error) string {
 	case errors.As(err, &otherName):
 		return "the certificate of the daemon is for another name than the target's"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the certificate of the daemon has ended, or is not valid yet"
+		return "the certificate of the daemon has expired, or is not valid yet"
 	case errors.As(err, &unknown):
 		return "the certificate of the daemon is not valid"
 	case errors.As(err, &noTLS):

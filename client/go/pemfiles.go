@@ -5,8 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -26,7 +30,10 @@ func readPEMFiles(c Config) (pemFiles, error) {
 		if file.path == "" {
 			return files, fmt.Errorf("%s is empty, but a target host:port needs it", file.setting)
 		}
-		content, err := os.ReadFile(file.path)
+		if strings.ContainsAny(file.path, "\r\n") || strings.Contains(file.path, "-----BEGIN") {
+			return files, fmt.Errorf("%s has the content of a PEM file: set its path", file.setting)
+		}
+		content, err := readPEMFile(file.path)
 		if err != nil {
 			return files, fmt.Errorf("%s is not readable: %w", file.setting, err)
 		}
@@ -35,12 +42,34 @@ func readPEMFiles(c Config) (pemFiles, error) {
 	return files, nil
 }
 
+// maxPEMFile is the maximum length of a PEM file in bytes.
+const maxPEMFile = 1 << 20
+
+// readPEMFile reads a regular file. It never waits for a writer, as the open of a FIFO does.
+func readPEMFile(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxPEMFile+1))
+	if err == nil && len(content) > maxPEMFile {
+		err = errors.New(path + " has more than 1 MiB")
+	}
+	return content, err
+}
+
 func (f pemFiles) equal(other pemFiles) bool {
 	return bytes.Equal(f.ca, other.ca) && bytes.Equal(f.cert, other.cert) && bytes.Equal(f.key, other.key)
 }
 
 // tlsConfig checks the files: PEM, the key belongs to the certificate, and the certificate has not
-// ended. The error has no content of the key's file.
+// expired. The error has no content of the key's file.
 func (f pemFiles) tlsConfig(now time.Time) (*tls.Config, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(f.ca) {
@@ -54,7 +83,7 @@ func (f pemFiles) tlsConfig(now time.Time) (*tls.Config, error) {
 		return nil, fmt.Errorf("CertFile and KeyFile are not a certificate with its private key in PEM: %w", err)
 	}
 	if end := certificate.Leaf.NotAfter; now.After(end) {
-		return nil, fmt.Errorf("the certificate of CertFile ended at %s", end.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("the certificate of CertFile expired at %s", end.UTC().Format(time.RFC3339))
 	}
 	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}}, nil
 }

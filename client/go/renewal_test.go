@@ -107,7 +107,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 		"no certificate":    {pemFiles{good.ca, []byte("x"), good.key}, "CertFile"},
 		"no key":            {pemFiles{good.ca, good.cert, []byte("x")}, "KeyFile"},
 		"key of another":    {pemFiles{good.ca, good.cert, setOf(t, authority, time.Hour).key}, "KeyFile"},
-		"ended":             {setOf(t, authority, -time.Minute), "ended at"},
+		"expired":           {setOf(t, authority, -time.Minute), "expired at"},
 		"encrypted PKCS #8": {pemFiles{good.ca, good.cert, encrypted}, "encrypted"},
 		"encrypted PKCS #1": {pemFiles{good.ca, good.cert, oldEncrypted}, "encrypted"},
 	} {

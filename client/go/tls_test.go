@@ -49,7 +49,7 @@ func TestFailedHandshakeHasItsCause(t *testing.T) {
 	}{
 		"not trusted":        {other.PEM, good, serveTLS(t, authority.Server(t, good), hmacdtest.New(nil)), "not trusted"},
 		"another name":       {authority.PEM, good, serveTLS(t, authority.Server(t, authority.Issue(t, "127.0.0.2", time.Hour)), hmacdtest.New(nil)), "another name"},
-		"ended":              {authority.PEM, good, serveTLS(t, authority.Server(t, authority.Issue(t, "127.0.0.1", -time.Minute)), hmacdtest.New(nil)), "has ended"},
+		"ended":              {authority.PEM, good, serveTLS(t, authority.Server(t, authority.Issue(t, "127.0.0.1", -time.Minute)), hmacdtest.New(nil)), "has expired"},
 		"client refused":     {authority.PEM, other.Issue(t, "127.0.0.1", time.Hour), serveTLS(t, authority.Server(t, good), hmacdtest.New(nil)), "refused the client certificate"},
 		"client refused 1.2": {authority.PEM, other.Issue(t, "127.0.0.1", time.Hour), serveTLS(t, tls12(authority.Server(t, good)), hmacdtest.New(nil)), "refused the client certificate"},
 		"no TLS":             {authority.PEM, good, plaintext(t), "does not speak TLS"},
