@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Errors for errors.Is. Each error of a [Client] that matches one of them is also an [*Error].
@@ -95,12 +96,12 @@ func invalidArgument(format string, arguments ...any) *Error {
 	return &Error{Reason: ReasonInvalidArgument, Text: oneLine(fmt.Sprintf(format, arguments...))}
 }
 
-// oneLine replaces control characters, and limits the length. So a peer's text cannot forge a line of
+// oneLine replaces control characters and separators of lines, and limits the length. So a peer's text cannot forge a line of
 // a log.
 func oneLine(text string) string {
 	const limit = 500
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return ' '
 		}
 		return r

@@ -70,6 +70,9 @@ func failureOf(err error, trailer metadata.MD, sent bool) failure {
 
 func (f failure) ofDaemon(info *errdetails.ErrorInfo) failure {
 	f.reason, f.answered, f.reached = Reason(oneLine(info.GetReason())), true, true
+	if f.reason.isLocal() {
+		f.reason = reasonUnknown
+	}
 	f.transport = f.reason == ReasonStopping
 	f.mayHaveRun = f.reason.mayHaveRun()
 	if f.reason == ReasonMessageTooLong || f.reason == ReasonRequestTooLong {

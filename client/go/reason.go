@@ -6,6 +6,9 @@ import hmacdv1 "hmacd.dev/client/go/hmacd/v1"
 // ERROR_REASON_, or a local reason. A newer daemon may send other reasons.
 type Reason string
 
+// reasonUnknown stands for a local reason in the answer of a daemon.
+const reasonUnknown Reason = "UNKNOWN"
+
 // Reasons of the client itself.
 const (
 	// ReasonConnectionFailed: the connection failed, or the peer answered without a reason of hmacd.
@@ -91,6 +94,20 @@ func (r Reason) mayHaveRun() bool {
 	}
 }
 
+// Known returns whether this version of the client knows the reason.
+func (r Reason) Known() bool { return r.isLocal() || r.known() }
+
+// isLocal returns whether only the client itself has the reason.
+func (r Reason) isLocal() bool {
+	switch r {
+	case ReasonConnectionFailed, ReasonTLSFailed, ReasonCancelled, ReasonClosed, ReasonInvalidArgument:
+		return true
+	default:
+		return false
+	}
+}
+
+// known returns whether it is a reason of the daemon.
 func (r Reason) known() bool {
 	number, found := hmacdv1.ErrorReason_value["ERROR_REASON_"+string(r)]
 	return found && number != 0

@@ -3,6 +3,7 @@ package hmacd
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,12 +27,12 @@ func (r *resolved) ReportError(err error) { r.errs = append(r.errs, err) }
 
 func TestNameIsLookedUpAgainAtMostOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lookups, problems, conn := 0, &problems{}, &resolved{}
+		var lookups atomic.Int64
+		problems, conn := &problems{}, &resolved{}
 		builder := targetResolver{
 			address: address{host: "hmacd.example.org", port: "8443"}, problems: problems,
 			lookup: func(_ context.Context, host string) ([]string, error) {
-				lookups++
-				if lookups == 2 {
+				if lookups.Add(1) == 2 {
 					return nil, errors.New("no such host")
 				}
 				return []string{"192.0.2.1", "2001:db8::1"}, nil
@@ -42,11 +43,11 @@ func TestNameIsLookedUpAgainAtMostOnceASecond(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer names.Close()
-		expect := func(want int) {
+		expect := func(want int64) {
 			t.Helper()
 			synctest.Wait()
-			if lookups != want {
-				t.Fatalf("want %d lookups, got %d", want, lookups)
+			if got := lookups.Load(); got != want {
+				t.Fatalf("want %d lookups, got %d", want, got)
 			}
 		}
 		expect(1)

@@ -48,8 +48,12 @@ func (o *observer) Start(ctx context.Context, method string) (context.Context, f
 			attribute.String("server.address", address(end.Target)),
 		}
 		if end.Err != nil {
-			attributes = append(attributes, attribute.String("error.type", string(end.Err.Reason)))
-			span.SetStatus(codes.Error, string(end.Err.Reason))
+			reason := "UNKNOWN" // A reason of a newer daemon. Otherwise each of its texts would be a time series.
+			if end.Err.Reason.Known() {
+				reason = string(end.Err.Reason)
+			}
+			attributes = append(attributes, attribute.String("error.type", reason))
+			span.SetStatus(codes.Error, reason)
 		}
 		span.SetAttributes(attributes...)
 		span.SetAttributes(attribute.Int("hmacd.attempts", end.Attempts))

@@ -79,6 +79,22 @@ func TestAddressOfAServerHasNoPort(t *testing.T) {
 		attribute.String("server.address", "hmacd.example.org"), attribute.Int("hmacd.attempts", 1))
 }
 
+func TestReasonOfANewerDaemonIsUnknown(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	observer, err := hmacdotel.New(trace.NewTracerProvider(trace.WithSpanProcessor(spans)), metric.NewMeterProvider())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reason, want := range map[hmacd.Reason]string{
+		"NEWER_REASON": "UNKNOWN", hmacd.ReasonClosed: "CLOSED", hmacd.ReasonTokenBusy: "TOKEN_BUSY",
+	} {
+		_, end := observer.Start(t.Context(), "method")
+		end(hmacd.Observation{Err: &hmacd.Error{Reason: reason}})
+		expectSpan(t, spans.Ended()[len(spans.Ended())-1], "method", attribute.String("rpc.system", "grpc"),
+			attribute.String("server.address", ""), attribute.Int("hmacd.attempts", 0), attribute.String("error.type", want))
+	}
+}
+
 func expectSpan(t *testing.T, span trace.ReadOnlySpan, name string, attributes ...attribute.KeyValue) {
 	t.Helper()
 	want, got := attribute.NewSet(attributes...), attribute.NewSet(span.Attributes()...)
