@@ -44,15 +44,15 @@ func Sign(ctx context.Context, kid string, key *hmacd.Key, claims jwt.Claims) (s
 }
 
 // Keyfunc returns the function that verifies the signatures of tokens in Parse, with one call of
-// hmacd for each token. It allows the kids of the map only. A token with another kid, or with another
-// alg than that of its key, or with critical extensions, is refused without a call. The context applies to all calls of the
-// function: create it for each request.
+// hmacd for each token. It allows the kids of the map only. A token without a kid, with another kid,
+// with another alg than that of its key, or with critical extensions, is refused without a call. The
+// context applies to all calls of the function: create it for each request.
 func Keyfunc(ctx context.Context, keys map[string]*hmacd.Key) jwt.Keyfunc {
 	keys = maps.Clone(keys)
 	return func(token *jwt.Token) (any, error) {
-		kid, _ := token.Header["kid"].(string)
+		kid, hasKID := token.Header["kid"].(string)
 		key, allowed := keys[kid]
-		if !allowed {
+		if !hasKID || !allowed {
 			return nil, ErrUnknownKID
 		}
 		method, err := methodOf(key)

@@ -22,7 +22,8 @@ type vectors struct {
 	JWT struct {
 		Claims jwt.MapClaims
 		Right  []struct{ Alg, KID, Token string }
-		Wrong  []struct{ Why, Alg, Token string }
+		// Accepted tokens are not those that Sign makes.
+		Accepted, Wrong []struct{ Why, Alg, Token string }
 	}
 }
 
@@ -73,6 +74,30 @@ func TestRightTokensAreVerified(t *testing.T) {
 		token, err := i.parse(t, right.Alg, right.Token)
 		if err != nil || !token.Valid || token.Claims.(jwt.MapClaims)["sub"] != i.JWT.Claims["sub"] {
 			t.Errorf("%s: got %+v, %v", right.Alg, token, err)
+		}
+	}
+}
+
+func TestOtherRightTokensAreVerified(t *testing.T) {
+	i := newIssuer(t)
+	for _, accepted := range i.JWT.Accepted {
+		if token, err := i.parse(t, accepted.Alg, accepted.Token); err != nil || !token.Valid {
+			t.Errorf("%s: got %v", accepted.Why, err)
+		}
+	}
+	if len(i.JWT.Accepted) == 0 {
+		t.Error("vectors.json has no accepted tokens")
+	}
+}
+
+func TestTokenWithoutKIDNeverHasTheKeyOfAnEmptyKID(t *testing.T) {
+	i := newIssuer(t)
+	for _, wrong := range i.JWT.Wrong {
+		if strings.Contains(wrong.Why, "kid") {
+			token, err := jwt.Parse(wrong.Token, hmacdjwt.Keyfunc(t.Context(), map[string]*hmacd.Key{"": i.keys[wrong.Alg]}))
+			if err == nil || token.Valid {
+				t.Errorf("%s: the token was verified", wrong.Why)
+			}
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// macBytes is the length of the MAC of each format, HMAC_SHA_256.
+const macBytes = 32
+
 // github is the format of GitHub: the signature of the body.
 type github struct{}
 
@@ -78,7 +81,7 @@ func (stripe) read(h http.Header) (stamp, [][]byte, error) {
 			times = append(times, text)
 		case "v1":
 			mac, err := hex.DecodeString(text)
-			if err != nil {
+			if err != nil || len(mac) != macBytes {
 				return stamp{}, nil, malformed(stripeSignature)
 			}
 			macs = append(macs, mac)
@@ -126,7 +129,7 @@ func (standard) read(h http.Header) (s stamp, macs [][]byte, err error) {
 			continue // For example v1a, an asymmetric signature.
 		}
 		mac, err := base64.StdEncoding.Strict().DecodeString(text)
-		if err != nil {
+		if err != nil || len(mac) != macBytes {
 			return s, nil, malformed(standardSignature)
 		}
 		macs = append(macs, mac)
@@ -137,10 +140,14 @@ func (standard) read(h http.Header) (s stamp, macs [][]byte, err error) {
 	return s, macs, nil
 }
 
+// maxID is the maximum length of an id of Standard Webhooks in bytes.
+const maxID = 256
+
 // check refuses a dot in the id: the same signature would fit another id, timestamp and body.
 func (standard) check(s stamp) error {
-	if s.id == "" || strings.ContainsAny(s.id, ". \r\n") {
-		return errors.New("webhook-id is empty, or has a dot or a space")
+	isRefused := func(r rune) bool { return r < '!' || r > '~' || r == '.' }
+	if s.id == "" || len(s.id) > maxID || strings.ContainsFunc(s.id, isRefused) {
+		return errors.New("webhook-id must have 1 to 256 visible characters of ASCII, and no dot")
 	}
 	return s.requireTime()
 }
@@ -181,7 +188,7 @@ func readHex(h http.Header, name, prefix string) ([][]byte, error) {
 	}
 	text, hasPrefix := strings.CutPrefix(value, prefix)
 	mac, err := hex.DecodeString(text)
-	if !hasPrefix || err != nil {
+	if !hasPrefix || err != nil || len(mac) != macBytes {
 		return nil, malformed(name)
 	}
 	return [][]byte{mac}, nil

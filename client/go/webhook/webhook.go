@@ -127,6 +127,10 @@ func verifyAny(ctx context.Context, keys []*hmacd.Key, content []byte, macs [][]
 		if err == nil {
 			return nil
 		}
+		var failed *hmacd.Error
+		if errors.As(err, &failed) && failed.Reason == hmacd.ReasonReservedMessage {
+			return invalidMAC("hmacd makes no MAC of a message with this start")
+		}
 		if !errors.Is(err, hmacd.ErrInvalidMAC) && noVerdict == nil {
 			noVerdict = err
 		}
@@ -176,7 +180,7 @@ func checkTime(now time.Time, text string) error {
 		return nil
 	}
 	seconds, err := strconv.ParseUint(text, 10, 40)
-	if err != nil {
+	if err != nil || text != strconv.FormatUint(seconds, 10) { // Not 01 for 1.
 		return errors.New("the time stamp is not a number of seconds")
 	}
 	if age := now.Sub(time.Unix(int64(seconds), 0)); age.Abs() > tolerance {

@@ -25,6 +25,11 @@ type vectors struct {
 		Body                            string
 		Time                            int64
 		GitHub, Stripe, Slack, Standard map[string]string
+		Variants                        []struct {
+			Format, Why string
+			Accepted    bool
+			Headers     map[string]string
+		}
 	}
 }
 
@@ -109,6 +114,30 @@ func TestVectorsAreSignedAndVerified(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func TestVariantsOfHeaders(t *testing.T) {
+	s := newSender(t)
+	schemes := map[string]Scheme{"github": GitHub, "stripe": Stripe, "slack": Slack, "standard": Standard}
+	for _, variant := range s.Webhooks.Variants {
+		name := variant.Format + ", " + variant.Why
+		err := s.verify(t, schemes[variant.Format], variant.Headers, s.Webhooks.Body, 0, s.key)
+		if variant.Accepted && err != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if !variant.Accepted {
+			expectInvalidMAC(t, name, err)
+		}
+	}
+	if len(s.Webhooks.Variants) == 0 {
+		t.Error("vectors.json has no variants")
+	}
+}
+
+func TestReservedContentIsRefused(t *testing.T) {
+	s := newSender(t)
+	s.fake.Next(1, hmacdtest.Fail(hmacd.ReasonReservedMessage))
+	expectInvalidMAC(t, "reserved", s.verify(t, GitHub, s.Webhooks.GitHub, s.Webhooks.Body, 0, s.key))
 }
 
 func TestChangedWebhookIsRefused(t *testing.T) {
