@@ -16,14 +16,16 @@ ERROR_TEXT = re.compile(r"\b[A-Z][A-Z_]+: .*(?= \((?:target |no target))")
 class Callers:
     """The caller of each language, for the world of one event."""
 
-    def __init__(self, commands, key, environment):
+    def __init__(self, commands, key, environment, warm_up=1):
         """
         commands: the command of each caller by its name.
         environment: a function that returns the environment with the present settings of the client.
+        warm_up: the number of calls of a caller before its load.
         """
         self._commands = commands
         self._key = key
         self._environment = environment
+        self._warm_up = warm_up
 
     @property
     def count(self):
@@ -36,8 +38,8 @@ class Callers:
         wrapper: a command that runs the command after its own arguments. settings: more variables.
         """
         rate = rate or min(RATE, RATE_TOGETHER // self.count)
-        load = {"HMACD_LOAD_RATE": str(rate), "HMACD_LOAD_SECONDS": str(seconds)}
-        return Load(self._processes(wrapper, load | settings), seconds)
+        load = {"HMACD_LOAD_RATE": rate, "HMACD_LOAD_SECONDS": seconds, "HMACD_LOAD_WARM_UP": self._warm_up}
+        return Load(self._processes(wrapper, {name: str(value) for name, value in load.items()} | settings), seconds)
 
     def first_errors(self, **settings):
         """Runs callers whose first call must fail. Returns the text of the error of each as its result."""

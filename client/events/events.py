@@ -32,6 +32,7 @@ CHECK = os.environ.get("HMACD_EVENTS_CHECK") == "1"
 HANG = float(os.environ.get("HMACD_EVENTS_SECONDS", "6"))
 THREADS_ONLY = {"go", "java", "rust"}  # Languages whose programs do not fork.
 TOGETHER = 2  # Events of WAITS at the same time, at most.
+WARM_UP = 1000  # Calls of a caller before its load.
 LOW_RATE = 20  # Calls a second, in events that need few calls.
 
 
@@ -127,7 +128,7 @@ def token_busy(world, callers):
     """The callers have 600 calls in flight. The token needs 10 ms for a MAC, and its queue has 64 places."""
     world.daemon(module=world.slow_module, token="lanes: 1, queue: 64")
     world.delay_macs(0.01)
-    return callers.start(1, 600 // callers.count).results()
+    return callers.start(1, 600 // callers.count, HMACD_LOAD_WARM_UP="1").results()
 
 
 def address_changed(world, callers):
@@ -195,7 +196,7 @@ def rows(event, commands, key, arguments, scratch):
     try:
         world = World(*arguments, folder)
         try:
-            results = event(world, Callers(commands, key, world.environment))
+            results = event(world, Callers(commands, key, world.environment, WARM_UP if CHECK else 1))
         finally:
             world.close()
     except NotPossible:

@@ -50,7 +50,10 @@ async function load(client, key, right) {
 
 const client = HmacdClient.fromEnv();
 const key = client.key(process.argv[2], 'HMAC_SHA_256');
-const right = await key.generate(MESSAGE);
+let right;
+for (let i = 0; i < Number(process.env.HMACD_LOAD_WARM_UP ?? 1); i += 1) {
+  right = await key.generate(MESSAGE);
+}
 
 if (isMainThread) {
   console.log('ready');

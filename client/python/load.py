@@ -24,7 +24,8 @@ def main(name):
     outcomes, errors, times = collections.Counter(), collections.Counter(), []
     with Client.from_env() as client, concurrent.futures.ThreadPoolExecutor(MAX_CALLS) as pool:
         key = client.key(name, MacAlgorithm.HMAC_SHA_256)
-        right = key.generate(MESSAGE)
+        for _ in range(int(os.environ.get("HMACD_LOAD_WARM_UP", "1"))):
+            right = key.generate(MESSAGE)
         print("ready", flush=True)
         sys.stdin.readline()  # The start of the load.
         child = os.fork() if os.environ.get("HMACD_LOAD_FORK") else None

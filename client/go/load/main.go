@@ -58,9 +58,15 @@ func run(ctx context.Context, name string) error {
 	}
 	defer client.Close()
 	key := client.Key(name, hmacd.HMACSHA256)
-	right, err := key.Generate(ctx, message)
-	if err != nil {
-		return err
+	warmUp := 1
+	if count, err := strconv.Atoi(os.Getenv("HMACD_LOAD_WARM_UP")); err == nil {
+		warmUp = count
+	}
+	var right []byte
+	for range warmUp {
+		if right, err = key.Generate(ctx, message); err != nil {
+			return err
+		}
 	}
 	fmt.Println("ready")
 	fmt.Scanln() // The start of the load.

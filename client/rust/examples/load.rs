@@ -17,7 +17,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::new(Settings::from_env()?)?;
     // The first call may be slower than the timeout of the load: it connects.
     let mut key = client.key(name, Algorithm::HmacSha256);
-    let right = key.generate(MESSAGE).await?;
+    let mut right = key.generate(MESSAGE).await?;
+    if let Ok(calls) = env::var("HMACD_LOAD_WARM_UP") {
+        for _ in 1..calls.parse::<u32>()? {
+            right = key.generate(MESSAGE).await?;
+        }
+    }
     if let Ok(millis) = env::var("HMACD_LOAD_TIMEOUT_MS") {
         key = key.with_timeout(Duration::from_millis(millis.parse()?));
     }

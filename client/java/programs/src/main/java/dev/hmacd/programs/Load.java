@@ -24,6 +24,7 @@ public final class Load {
   private final double seconds;
   private final Duration timeout;
   private final @Nullable String closeAfter;
+  private final int warmUp;
 
   private Load(Map<String, String> environment) {
     rate = Integer.parseInt(required(environment, "HMACD_LOAD_RATE"));
@@ -32,6 +33,7 @@ public final class Load {
         Duration.ofMillis(
             Long.parseLong(environment.getOrDefault("HMACD_LOAD_TIMEOUT_MS", "5000")));
     closeAfter = environment.get("HMACD_LOAD_CLOSE_AFTER");
+    warmUp = Integer.parseInt(environment.getOrDefault("HMACD_LOAD_WARM_UP", "1"));
   }
 
   /// Runs the load under the key whose name is the only argument.
@@ -55,6 +57,9 @@ public final class Load {
     try (HmacdClient client = HmacdClientBuilder.fromEnv().build()) {
       // The first call may be slower than the timeout of the load: it connects.
       byte[] right = client.generateMac(key, MESSAGE, HMAC_SHA_256).toByteArray();
+      for (int i = 1; i < warmUp; i++) {
+        right = client.generateMac(key, MESSAGE, HMAC_SHA_256).toByteArray();
+      }
       System.out.println("ready");
       System.in.read(); // The start of the load.
       List<Outcome> outcomes = calls(client.withDeadlineAfter(timeout), key, right);
