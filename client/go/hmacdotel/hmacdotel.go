@@ -9,6 +9,9 @@ package hmacdotel
 import (
 	"context"
 	"net"
+	"path"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -43,10 +46,12 @@ func (o *observer) Start(ctx context.Context, method string) (context.Context, f
 	begin := time.Now()
 	ctx, span := o.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient))
 	return ctx, func(end hmacd.Observation) {
-		attributes := []attribute.KeyValue{
+		service, name := path.Split(method)
+		attributes := append([]attribute.KeyValue{
 			attribute.String("rpc.system", "grpc"),
-			attribute.String("server.address", address(end.Target)),
-		}
+			attribute.String("rpc.service", strings.TrimSuffix(service, "/")),
+			attribute.String("rpc.method", name),
+		}, server(end.Target)...)
 		if end.Err != nil {
 			reason := "UNKNOWN" // A reason of a newer daemon. Otherwise each of its texts would be a time series.
 			if end.Err.Reason.Known() {
@@ -63,10 +68,15 @@ func (o *observer) Start(ctx context.Context, method string) (context.Context, f
 	}
 }
 
-// address returns the host of host:port, and all of the target of a Unix socket.
-func address(target string) string {
-	if host, _, err := net.SplitHostPort(target); err == nil && host != "unix" {
-		return host
+// server returns the address and the port of a target. A Unix socket has its path, and no port.
+func server(target string) []attribute.KeyValue {
+	if socket, isUnix := strings.CutPrefix(target, "unix:"); isUnix {
+		return []attribute.KeyValue{attribute.String("server.address", socket)}
 	}
-	return target
+	host, text, err := net.SplitHostPort(target)
+	port, _ := strconv.Atoi(text)
+	if err != nil { // No attempt was made.
+		return nil
+	}
+	return []attribute.KeyValue{attribute.String("server.address", host), attribute.Int("server.port", port)}
 }

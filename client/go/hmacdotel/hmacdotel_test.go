@@ -2,6 +2,7 @@ package hmacdotel_test
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -41,15 +42,14 @@ func TestCallsHaveSpansAndDurations(t *testing.T) {
 		t.Fatal("a wrong MAC was verified")
 	}
 
-	target := attribute.String("server.address", config.Targets[0])
-	system := attribute.String("rpc.system", "grpc")
+	target := attribute.String("server.address", strings.TrimPrefix(config.Targets[0], "unix:"))
 	wrong := attribute.String("error.type", "KMS_INVALID_MAC")
 	ended := spans.Ended()
 	if len(ended) != 2 {
 		t.Fatalf("want 2 spans, got %d", len(ended))
 	}
-	expectSpan(t, ended[0], "hmacd.v1.MacService/GenerateMac", system, target, attribute.Int("hmacd.attempts", 2))
-	expectSpan(t, ended[1], "hmacd.v1.MacService/VerifyMac", system, target, wrong, attribute.Int("hmacd.attempts", 1))
+	expectSpan(t, ended[0], "hmacd.v1.MacService/GenerateMac", target, attribute.Int("hmacd.attempts", 2))
+	expectSpan(t, ended[1], "hmacd.v1.MacService/VerifyMac", target, wrong, attribute.Int("hmacd.attempts", 1))
 
 	var metrics metricdata.ResourceMetrics
 	if err := reader.Collect(t.Context(), &metrics); err != nil {
@@ -67,16 +67,17 @@ func TestCallsHaveSpansAndDurations(t *testing.T) {
 	}
 }
 
-func TestAddressOfAServerHasNoPort(t *testing.T) {
+func TestTargetHasItsHostAndItsPort(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	observer, err := hmacdotel.New(trace.NewTracerProvider(trace.WithSpanProcessor(spans)), metric.NewMeterProvider())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, end := observer.Start(t.Context(), "method")
+	_, end := observer.Start(t.Context(), "service/method")
 	end(hmacd.Observation{Target: "hmacd.example.org:8443", Attempts: 1})
-	expectSpan(t, spans.Ended()[0], "method", attribute.String("rpc.system", "grpc"),
-		attribute.String("server.address", "hmacd.example.org"), attribute.Int("hmacd.attempts", 1))
+	expectSpan(t, spans.Ended()[0], "service/method",
+		attribute.String("server.address", "hmacd.example.org"), attribute.Int("server.port", 8443),
+		attribute.Int("hmacd.attempts", 1))
 }
 
 func TestReasonOfANewerDaemonIsUnknown(t *testing.T) {
@@ -88,15 +89,18 @@ func TestReasonOfANewerDaemonIsUnknown(t *testing.T) {
 	for reason, want := range map[hmacd.Reason]string{
 		"NEWER_REASON": "UNKNOWN", hmacd.ReasonClosed: "CLOSED", hmacd.ReasonTokenBusy: "TOKEN_BUSY",
 	} {
-		_, end := observer.Start(t.Context(), "method")
+		_, end := observer.Start(t.Context(), "service/method")
 		end(hmacd.Observation{Err: &hmacd.Error{Reason: reason}})
-		expectSpan(t, spans.Ended()[len(spans.Ended())-1], "method", attribute.String("rpc.system", "grpc"),
-			attribute.String("server.address", ""), attribute.Int("hmacd.attempts", 0), attribute.String("error.type", want))
+		expectSpan(t, spans.Ended()[len(spans.Ended())-1], "service/method",
+			attribute.Int("hmacd.attempts", 0), attribute.String("error.type", want))
 	}
 }
 
 func expectSpan(t *testing.T, span trace.ReadOnlySpan, name string, attributes ...attribute.KeyValue) {
 	t.Helper()
+	service, method := path.Split(name)
+	attributes = append(attributes, attribute.String("rpc.system", "grpc"),
+		attribute.String("rpc.service", strings.TrimSuffix(service, "/")), attribute.String("rpc.method", method))
 	want, got := attribute.NewSet(attributes...), attribute.NewSet(span.Attributes()...)
 	if span.Name() != name || span.SpanKind() != api.SpanKindClient || !want.Equals(&got) {
 		t.Errorf("want %s with %v, got %s, %v with %v", name, attributes, span.Name(), span.SpanKind(), span.Attributes())
