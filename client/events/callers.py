@@ -34,52 +34,53 @@ class Callers:
     def start(self, seconds, rate=None, wrapper=(), **settings):
         """Starts the loads of all callers at the same time, after the first MAC of each.
 
+        The callers start one after the other: on a busy machine, six cold programs at the same time can need longer
+        for their first calls than the timeout of a call.
+
         rate: calls a second of each caller. Without it, as many as the machine allows, up to 200.
         wrapper: a command that runs the command after its own arguments. settings: more variables.
         """
         rate = rate or min(RATE, RATE_TOGETHER // self.count)
         load = {"HMACD_LOAD_RATE": rate, "HMACD_LOAD_SECONDS": seconds, "HMACD_LOAD_WARM_UP": self._warm_up}
-        return Load(self._processes(wrapper, {name: str(value) for name, value in load.items()} | settings), seconds)
+        environment = self._environment() | {name: str(value) for name, value in load.items()} | settings
+        processes = {}
+        try:
+            for name, command in self._commands.items():
+                processes[name] = _start([*wrapper, *command, self._key], environment)
+                if processes[name].stdout.readline() != READY:
+                    processes[name].kill()
+                    error = processes[name].stderr.read()[-1000:].decode()
+                    raise RuntimeError(f"the caller {name} did not start: {error}")
+            return Load(processes, seconds)
+        except (OSError, RuntimeError):
+            _kill(processes)
+            raise
 
     def first_errors(self, **settings):
         """Runs callers whose first call must fail. Returns the text of the error of each as its result."""
-        processes = self._processes((), {"HMACD_LOAD_RATE": "1", "HMACD_LOAD_SECONDS": "1"} | settings)
+        environment = self._environment() | {"HMACD_LOAD_RATE": "1", "HMACD_LOAD_SECONDS": "1"} | settings
+        processes = {name: _start([*command, self._key], environment) for name, command in self._commands.items()}
         return {
             name: {"calls": 1, "right": 0, "wrong": 0, "errors": {text: 1}}
             for name, text in ((name, _first_error(name, process)) for name, process in _ended(processes, LIMIT))
         }
 
-    def _processes(self, wrapper, settings):
-        environment = self._environment() | settings
-        processes = {}
-        try:
-            for name, command in self._commands.items():
-                processes[name] = subprocess.Popen(
-                    [*wrapper, *command, self._key], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE, bufsize=0,  # Otherwise readline could read more than a line.
-                )  # fmt: skip
-        except OSError:
-            _kill(processes)
-            raise
-        return processes
+
+def _start(command, environment):
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        bufsize=0,  # Otherwise readline could read more than a line.
+    )  # fmt: skip
 
 
 class Load:
-    """One process of each caller. The constructor waits for the first MAC of each, and starts all loads."""
+    """One process of each caller. The constructor starts all loads."""
 
     def __init__(self, processes, seconds):
         self._processes = processes
         self._seconds = seconds
-        try:
-            for name, process in processes.items():
-                if process.stdout.readline() != READY:
-                    process.kill()
-                    raise RuntimeError(f"the caller {name} did not start: {process.stderr.read()[-1000:].decode()}")
-            for process in processes.values():
-                process.stdin.write(b"\n")
-        except (OSError, RuntimeError):
-            _kill(processes)
-            raise
+        for process in processes.values():
+            process.stdin.write(b"\n")
 
     def results(self):
         """Waits for the end of each caller. Returns the result of each by its name.

@@ -105,9 +105,9 @@ def daemon_certificate_renewed(world, callers):
 
 def client_certificate_renewed(world, callers):
     """The first certificate ends while the caller runs."""
-    world.clients.issue("client", world.certificate, world.key, seconds=14)
+    world.clients.issue("client", world.certificate, world.key, seconds=20)
     world.daemon()
-    load = callers.start(18)
+    load = callers.start(24)
     time.sleep(1)
     world.clients.issue("client", world.certificate, world.key)
     return load.results()
