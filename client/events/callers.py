@@ -16,16 +16,18 @@ ERROR_TEXT = re.compile(r"\b[A-Z][A-Z_]+: .*(?= \((?:target |no target))")
 class Callers:
     """The caller of each language, for the world of one event."""
 
-    def __init__(self, commands, key, environment, warm_up=1):
+    def __init__(self, commands, key, environment, warm_up=1, together=1):
         """
         commands: the command of each caller by its name.
         environment: a function that returns the environment with the present settings of the client.
         warm_up: the number of calls of a caller before its load.
+        together: the number of events at the same time.
         """
         self._commands = commands
         self._key = key
         self._environment = environment
         self._warm_up = warm_up
+        self._max_rate = min(RATE, RATE_TOGETHER // (len(commands) * together))
 
     @property
     def count(self):
@@ -40,7 +42,7 @@ class Callers:
         rate: calls a second of each caller. Without it, as many as the machine allows, up to 200.
         wrapper: a command that runs the command after its own arguments. settings: more variables.
         """
-        rate = rate or min(RATE, RATE_TOGETHER // self.count)
+        rate = rate or self._max_rate
         load = {"HMACD_LOAD_RATE": rate, "HMACD_LOAD_SECONDS": seconds, "HMACD_LOAD_WARM_UP": self._warm_up}
         environment = self._environment() | {name: str(value) for name, value in load.items()} | settings
         processes = {}
