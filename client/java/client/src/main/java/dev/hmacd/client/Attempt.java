@@ -67,16 +67,27 @@ final class Attempt<Q, A> {
 
     @Override
     public void onClose(Status status, Metadata trailers) {
-      String requestId = trailers.get(REQUEST_ID);
-      String id = requestId == null ? "" : requestId;
       A received = answer;
       if (status.isOk() && received != null) {
-        outcome.answered(received, id);
+        outcome.answered(received, requestId(trailers));
       } else {
-        Status failure =
-            status.isOk() ? Status.INTERNAL.withDescription("the answer has no message") : status;
-        outcome.failed(FailedAttempt.of(failure, trailers, sent, id));
+        outcome.failed(failure(status, trailers));
       }
+    }
+
+    private FailedAttempt failure(Status status, Metadata trailers) {
+      Status failure =
+          status.isOk() ? Status.INTERNAL.withDescription("the answer has no message") : status;
+      try {
+        return FailedAttempt.of(failure, trailers, sent, requestId(trailers));
+      } catch (RuntimeException e) { // Without an outcome, the call would never end.
+        return FailedAttempt.unexpected(e, sent);
+      }
+    }
+
+    private static String requestId(Metadata trailers) {
+      String requestId = trailers.get(REQUEST_ID);
+      return requestId == null ? "" : Failure.oneLine(requestId);
     }
   }
 

@@ -41,8 +41,8 @@ final class Call<Q extends MessageLite, A, R> {
 
   /// What to call.
   ///
-  /// @param decode converts the answer to the result; throws a [DamagedAnswerException] if the
-  ///   answer was damaged in transit
+  /// @param decode converts the answer to the result; throws a [DamagedAnswerException], or another
+  ///   RuntimeException, if the answer was damaged in transit
   record Request<Q extends MessageLite, A, R>(
       MethodDescriptor<Q, A> method, Q message, Function<A, R> decode, Repetition repetition) {}
 
@@ -78,7 +78,7 @@ final class Call<Q extends MessageLite, A, R> {
               observation.end(facts, ErrorReason.CANCELLED.name());
             });
     connections.inFlight().add(this);
-    run(policy.picker().next(System.nanoTime()));
+    step(() -> run(policy.picker().next(System.nanoTime())));
     return result;
   }
 
@@ -95,7 +95,36 @@ final class Call<Q extends MessageLite, A, R> {
     end(failure);
   }
 
+  /// Runs a step. After an exception that the step does not expect, the call ends: otherwise its
+  /// caller would wait for ever.
+  private void step(Runnable step) {
+    try {
+      step.run();
+    } catch (RuntimeException | Error e) {
+      cancel(connections.isClosed() ? Connections.CLOSED : Failure.unexpected(e));
+    }
+  }
+
+  /// A step that a timer or another thread starts: it runs on the executor.
+  private Runnable later(Runnable step) {
+    return () -> step(() -> executor.execute(() -> step(step)));
+  }
+
   private void run(Pick pick) {
+    releasing(pick, () -> attempt(pick));
+  }
+
+  /// Releases a pick if an exception ends its step. Otherwise a probe would never end.
+  private void releasing(Pick pick, Runnable step) {
+    try {
+      step.run();
+    } catch (RuntimeException | Error e) {
+      policy.picker().released(pick);
+      throw e;
+    }
+  }
+
+  private void attempt(Pick pick) {
     if (result.isDone() || connections.isClosed() || deadline.isExpired()) {
       policy.picker().released(pick);
       end(connections.isClosed() ? Connections.CLOSED : late());
@@ -135,7 +164,7 @@ final class Call<Q extends MessageLite, A, R> {
         .channel(pick.target())
         .awaitRecovery(
             Math.min(wait, Math.max(deadline.timeRemaining(NANOSECONDS), 0)),
-            () -> executor.execute(() -> run(policy.picker().next(System.nanoTime()))));
+            later(() -> run(policy.picker().next(System.nanoTime()))));
   }
 
   /// The failure of a call that has reached its deadline between two attempts.
@@ -148,9 +177,12 @@ final class Call<Q extends MessageLite, A, R> {
   }
 
   private void end(Failure failure) {
-    observation.end(facts, failure.reason().name());
-    result.completeExceptionally(
-        HmacdException.of(failure, facts, request.message().getSerializedSize()));
+    try {
+      observation.end(facts, failure.reason().name());
+    } finally {
+      result.completeExceptionally(
+          HmacdException.of(failure, facts, request.message().getSerializedSize()));
+    }
   }
 
   /// The end of an attempt, and what follows.
@@ -167,16 +199,23 @@ final class Call<Q extends MessageLite, A, R> {
 
     @Override
     public void answered(A answer, String requestId) {
+      step(() -> releasing(pick, () -> succeed(answer, requestId)));
+    }
+
+    @Override
+    public void failed(FailedAttempt end) {
+      step(() -> releasing(pick, () -> fail(end)));
+    }
+
+    private void succeed(A answer, String requestId) {
       R value;
       try {
         value = request.decode().apply(answer);
       } catch (DamagedAnswerException e) {
-        failed(FailedAttempt.damaged(e, requestId));
+        fail(FailedAttempt.damaged(e.what(), requestId));
         return;
-      } catch (RuntimeException e) {
-        policy.picker().answered(pick);
-        observation.end(facts, e.getClass().getName());
-        result.completeExceptionally(e);
+      } catch (RuntimeException e) { // For example, a time that no Instant has.
+        fail(FailedAttempt.damaged(FailedAttempt.UNDECODABLE, requestId));
         return;
       }
       policy.picker().answered(pick);
@@ -187,8 +226,7 @@ final class Call<Q extends MessageLite, A, R> {
       result.complete(value);
     }
 
-    @Override
-    public void failed(FailedAttempt end) {
+    private void fail(FailedAttempt end) {
       facts = facts.ended(end.mayHaveRun(), end.requestId());
       if (result.isDone()) {
         policy.picker().released(pick);
@@ -271,15 +309,14 @@ final class Call<Q extends MessageLite, A, R> {
         case NEXT_TARGET -> runAtNextTarget();
         case ONCE_MORE -> run(policy.picker().next(System.nanoTime()));
         case RECONNECT ->
-            connections.reconnect(pick.target(), channel, () -> executor.execute(() -> run(pick)));
+            connections.reconnect(pick.target(), channel, later(() -> run(pick)));
         case BACK_OFF -> {
           long delay =
               Backoff.waitNanos(end.retryDelay(), facts.attempts(), policy.random().getAsDouble());
           if (delay >= deadline.timeRemaining(NANOSECONDS)) {
             end(end.failure());
           } else {
-            connections.schedule(
-                delay, () -> executor.execute(() -> run(policy.picker().next(System.nanoTime()))));
+            connections.schedule(delay, later(() -> run(policy.picker().next(System.nanoTime()))));
           }
         }
       }

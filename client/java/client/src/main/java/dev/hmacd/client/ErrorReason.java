@@ -25,7 +25,8 @@ public enum ErrorReason {
   /// this client, too: a CRC32C of the answer does not match, or the daemon did not check a CRC32C
   /// of the request. Metadata of the daemon: `field`.
   CHECKSUM_MISMATCH,
-  /// The page token is not from this method. Start at the first page.
+  /// The page token is not from this method. Start at the first page. From this client, too: the
+  /// daemon repeated a page token.
   INVALID_PAGE_TOKEN,
 
   /// The key name is malformed or of another region or account, or is an alias although the method
@@ -120,7 +121,22 @@ public enum ErrorReason {
   DRY_RUN_IGNORED,
   /// From this client: the calling thread was interrupted, or the call was cancelled.
   CANCELLED,
-  /// A reason of a newer daemon, or an error without a reason. The status code has more
-  /// information.
-  UNKNOWN
+  /// A reason of a newer daemon, an error without a reason, or an unexpected exception in this
+  /// client. The text and the cause have more information.
+  UNKNOWN;
+
+  /// Whether only this client has the reason. The contract of the daemon does not define it.
+  boolean isLocal() {
+    return switch (this) {
+      case CONNECTION_FAILED,
+          TLS_FAILED,
+          CLOSED,
+          INVALID_ARGUMENT,
+          DRY_RUN_IGNORED,
+          CANCELLED,
+          UNKNOWN ->
+          true;
+      default -> false;
+    };
+  }
 }

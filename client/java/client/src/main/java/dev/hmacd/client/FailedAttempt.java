@@ -1,5 +1,6 @@
 package dev.hmacd.client;
 
+import com.google.common.base.Throwables;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
@@ -46,6 +47,9 @@ record FailedAttempt(
           ErrorReason.INTERNAL,
           ErrorReason.UNKNOWN);
 
+  /// The damage of an answer that is not a message of the contract.
+  static final String UNDECODABLE = "the answer cannot be decoded";
+
   private static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
   private static final long NANOS_PER_MILLI = 1_000_000;
@@ -53,6 +57,9 @@ record FailedAttempt(
   private static final long MAX_SECONDS = 86_400;
 
   static FailedAttempt of(Status status, Metadata trailers, boolean sent, String requestId) {
+    if (isUndecodable(status)) {
+      return damaged(UNDECODABLE, requestId);
+    }
     com.google.rpc.Status details = details(status, trailers);
     Optional<ErrorInfo> info =
         detail(details, ErrorInfo.class).filter(found -> found.getDomain().equals(DOMAIN));
@@ -71,10 +78,34 @@ record FailedAttempt(
         pushback.isPresent() ? pushback : retryDelay);
   }
 
+  /// An exception that no step expects.
+  ///
+  /// @param sent whether a daemon may have received the request
+  static FailedAttempt unexpected(Throwable cause, boolean sent) {
+    return new FailedAttempt(
+        Failure.unexpected(cause),
+        /* answered= */ false,
+        sent,
+        /* mayHaveRun= */ sent,
+        /* requestId= */ "",
+        /* retryAllowed= */ false,
+        OptionalLong.empty());
+  }
+
+  /// Whether the answer is not a message of the contract. gRPC then cancels the call itself.
+  private static boolean isUndecodable(Status status) {
+    Throwable cause = status.getCause();
+    return status.getCode() == Status.Code.CANCELLED
+        && cause != null
+        && Throwables.getCausalChain(cause).stream()
+            .anyMatch(InvalidProtocolBufferException.class::isInstance);
+  }
+
   /// An answer that was damaged in transit.
-  static FailedAttempt damaged(DamagedAnswerException damage, String requestId) {
-    Failure failure =
-        Failure.local(ErrorReason.CHECKSUM_MISMATCH, Status.Code.DATA_LOSS, damage.what());
+  ///
+  /// @param what the damage, one line
+  static FailedAttempt damaged(String what, String requestId) {
+    Failure failure = Failure.local(ErrorReason.CHECKSUM_MISMATCH, Status.Code.DATA_LOSS, what);
     return new FailedAttempt(
         failure,
         /* answered= */ true,
@@ -116,7 +147,7 @@ record FailedAttempt(
                 OptionalLong.of(
                     Math.max(
                         0,
-                        Math.min(delay.getSeconds(), MAX_SECONDS) * NANOS_PER_SECOND
+                        Math.max(0, Math.min(delay.getSeconds(), MAX_SECONDS)) * NANOS_PER_SECOND
                             + delay.getNanos())))
         .orElse(OptionalLong.empty());
   }
@@ -130,7 +161,7 @@ record FailedAttempt(
     }
     try {
       long millis = Long.parseLong(value);
-      return OptionalLong.of(Math.min(millis, MAX_SECONDS * 1000) * NANOS_PER_MILLI);
+      return OptionalLong.of(Math.max(-1, Math.min(millis, MAX_SECONDS * 1000)) * NANOS_PER_MILLI);
     } catch (NumberFormatException e) {
       return OptionalLong.of(-1);
     }

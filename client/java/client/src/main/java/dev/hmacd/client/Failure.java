@@ -3,6 +3,7 @@ package dev.hmacd.client;
 import com.google.rpc.ErrorInfo;
 import io.grpc.Status;
 import io.grpc.Status.Code;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +41,19 @@ record Failure(
         /* tlsFault= */ null);
   }
 
-  /// An error of a daemon.
+  /// An exception that no step of a call expects.
+  static Failure unexpected(Throwable cause) {
+    return new Failure(
+        ErrorReason.UNKNOWN,
+        ErrorReason.UNKNOWN + ": an unexpected " + cause.getClass().getName() + " in this client",
+        Status.UNKNOWN.withCause(cause),
+        Map.of(),
+        /* retryable= */ false,
+        /* lasting= */ false,
+        /* tlsFault= */ null);
+  }
+
+  /// An error of a daemon. A reason of this client alone is a reason that the client does not know.
   ///
   /// @param hasRetryInfo whether the daemon gives a delay before a retry (`google.rpc.RetryInfo`).
   ///   It makes a reason of a newer daemon retryable.
@@ -52,7 +65,7 @@ record Failure(
         reason,
         oneLine(info.getReason() + ": " + what),
         status,
-        info.getMetadataMap(),
+        oneLine(info.getMetadataMap()),
         reason == ErrorReason.UNKNOWN ? hasRetryInfo : isRetryable(reason),
         /* lasting= */ false,
         /* tlsFault= */ null);
@@ -81,13 +94,20 @@ record Failure(
   }
 
   /// A text of a peer, without control characters. So it cannot forge a line of a log.
-  private static String oneLine(String text) {
+  static String oneLine(String text) {
     return CONTROLS.matcher(text).replaceAll(" ");
+  }
+
+  private static Map<String, String> oneLine(Map<String, String> texts) {
+    Map<String, String> lines = new HashMap<>();
+    texts.forEach((key, value) -> lines.put(oneLine(key), oneLine(value)));
+    return lines;
   }
 
   private static ErrorReason reason(String name) {
     try {
-      return ErrorReason.valueOf(name);
+      ErrorReason reason = ErrorReason.valueOf(name);
+      return reason.isLocal() ? ErrorReason.UNKNOWN : reason;
     } catch (IllegalArgumentException e) {
       return ErrorReason.UNKNOWN;
     }

@@ -140,7 +140,7 @@ public final class HmacdClientBuilder {
   /// Requires the optional dependency `io.opentelemetry:opentelemetry-api`. None by default.
   @CanIgnoreReturnValue
   public HmacdClientBuilder openTelemetry(OpenTelemetry telemetry) {
-    this.observer = new OpenTelemetryObserver(telemetry);
+    this.observer = new SafeObserver(new OpenTelemetryObserver(telemetry));
     return this;
   }
 

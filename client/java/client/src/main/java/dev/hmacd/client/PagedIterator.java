@@ -1,8 +1,11 @@
 package dev.hmacd.client;
 
+import io.grpc.Status.Code;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.function.Function;
@@ -13,6 +16,7 @@ import java.util.stream.StreamSupport;
 final class PagedIterator<T> implements Iterator<T> {
   private final Function<String, Page<T>> pageAt;
   private Iterator<T> page = List.<T>of().iterator();
+  private final Set<String> pageTokens = new HashSet<>();
   private String nextPageToken = "";
   private boolean last;
 
@@ -34,7 +38,11 @@ final class PagedIterator<T> implements Iterator<T> {
       Page<T> next = pageAt.apply(nextPageToken);
       page = next.items().iterator();
       nextPageToken = next.nextPageToken();
-      last = nextPageToken.isEmpty();
+      last = !pageTokens.add(nextPageToken) || nextPageToken.isEmpty();
+      if (last && !nextPageToken.isEmpty()) { // The list would have no end.
+        throw HmacdException.refused(
+            ErrorReason.INVALID_PAGE_TOKEN, Code.INTERNAL, "the daemon repeated a page token");
+      }
     }
     return page.hasNext();
   }

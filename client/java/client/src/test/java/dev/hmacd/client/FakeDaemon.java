@@ -122,7 +122,7 @@ public final class FakeDaemon implements AutoCloseable {
   private static final ByteString HMAC_KEY = ByteString.copyFromUtf8("Jefe");
   private static final int KEYS = 5;
 
-  /// A method of its own: the packaged client has a private copy of gRPC, with other types.
+  /// A method of its own: the packaged client has a relocated gRPC, with other types.
   private static final MethodDescriptor<StringValue, Int32Value> HEALTH_CHECK =
       MethodDescriptor.<StringValue, Int32Value>newBuilder()
           .setType(MethodDescriptor.MethodType.UNARY)
@@ -144,6 +144,7 @@ public final class FakeDaemon implements AutoCloseable {
   private volatile UnaryOperator<VerifyMacResponse> verifications = UnaryOperator.identity();
   private volatile UnaryOperator<GenerateRandomResponse> randoms = UnaryOperator.identity();
   private volatile UnaryOperator<KeyMetadata> keys = UnaryOperator.identity();
+  private volatile UnaryOperator<ListKeysResponse> lists = UnaryOperator.identity();
   private volatile int healthStatus = 1; // SERVING
 
   private FakeDaemon(NettyServerBuilder builder, String target, List<EventLoopGroup> eventLoops) {
@@ -278,6 +279,11 @@ public final class FakeDaemon implements AutoCloseable {
   /// Changes the answers of DescribeKey in transit.
   void changingKeys(UnaryOperator<KeyMetadata> change) {
     keys = change;
+  }
+
+  /// Changes the answers of ListKeys in transit.
+  void changingLists(UnaryOperator<ListKeysResponse> change) {
+    lists = change;
   }
 
   /// Changes the answers of GenerateRandom in transit.
@@ -529,7 +535,7 @@ public final class FakeDaemon implements AutoCloseable {
                       KeyListEntry.newBuilder()
                           .setKeyId(keyId(index))
                           .setKeyArn("arn:hmacd:kms:local:000000000000:key/" + keyId(index))));
-      answer(observer, answer.build());
+      answer(observer, lists.apply(answer.build()));
     }
 
     @Override

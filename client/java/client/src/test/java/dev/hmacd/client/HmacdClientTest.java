@@ -9,6 +9,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Timestamp;
+import com.google.protobuf.UnknownFieldSet;
 import dev.hmacd.v1.GenerateMacResponse;
 import dev.hmacd.v1.VerifyMacResponse;
 import io.grpc.Status.Code;
@@ -26,9 +28,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
@@ -274,6 +278,43 @@ class HmacdClientTest {
         .doesNotContainPattern("\\p{Cc}");
   }
 
+  @Test
+  void metadataOfAPeerHasNoControlCharacters() {
+    daemon.failing(1, Code.PERMISSION_DENIED, "ACCESS_DENIED", "action\t", "a\u001b[31m\r\nb");
+    assertThat(failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM)).metadata())
+        .isEqualTo(Map.of("action ", "a [31m b"));
+  }
+
+  @Test
+  void answerThatCannotBeDecodedIsDamaged() {
+    daemon.changingKeys(
+        key ->
+            key.toBuilder()
+                .setCreationTime(Timestamp.newBuilder().setSeconds(Long.MAX_VALUE))
+                .build());
+    assertUndecodable(() -> hmacd.describeKey(KEY));
+    // The name of the key is not UTF-8.
+    UnknownFieldSet name =
+        UnknownFieldSet.newBuilder()
+            .addField(
+                1,
+                UnknownFieldSet.Field.newBuilder()
+                    .addLengthDelimited(ByteString.fromHex("ff"))
+                    .build())
+            .build();
+    daemon.changingMacs(answer -> answer.toBuilder().setUnknownFields(name).build());
+    assertUndecodable(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(daemon.calls())
+        .containsExactly("DescribeKey", "DescribeKey", "GenerateMac", "GenerateMac");
+  }
+
+  private static void assertUndecodable(ThrowingCallable call) {
+    HmacdException failure = failure(call);
+    assertThat(failure.reason()).isEqualTo(ErrorReason.CHECKSUM_MISMATCH);
+    assertThat(failure)
+        .hasMessageStartingWith("CHECKSUM_MISMATCH: the answer cannot be decoded (target ");
+  }
+
   @ParameterizedTest
   @MethodSource("otherMacs")
   void macOfAnotherAlgorithmOrLengthIsNotReturned(UnaryOperator<GenerateMacResponse> change) {
@@ -356,6 +397,30 @@ class HmacdClientTest {
     daemon.failing(1, Code.FAILED_PRECONDITION, name);
     assertThat(failure(() -> hmacd.createKey(KeySpec.HMAC_256, "")).reason().name())
         .isEqualTo(name);
+  }
+
+  @ParameterizedTest
+  @MethodSource("localReasons")
+  void reasonOfThisClientIsUnknownFromADaemon(ErrorReason reason) {
+    daemon.failing(1, Code.UNAVAILABLE, reason.name());
+    HmacdException failure = failure(() -> hmacd.generateMac(KEY, MESSAGE, ALGORITHM));
+    assertThat(failure)
+        .isExactlyInstanceOf(HmacdException.class)
+        .hasMessageStartingWith(reason + ": a fake's ")
+        .returns(ErrorReason.UNKNOWN, HmacdException::reason)
+        .returns(false, HmacdException::retryable)
+        .returns(true, HmacdException::mayHaveRun)
+        .returns(1, HmacdException::attempts);
+  }
+
+  /// The reasons that the contract does not define.
+  static Stream<ErrorReason> localReasons() {
+    Set<String> contract =
+        Arrays.stream(dev.hmacd.v1.ErrorReason.values())
+            .map(dev.hmacd.v1.ErrorReason::name)
+            .collect(Collectors.toSet());
+    return Arrays.stream(ErrorReason.values())
+        .filter(reason -> !contract.contains("ERROR_REASON_" + reason));
   }
 
   @Test
@@ -514,6 +579,16 @@ class HmacdClientTest {
     assertThat(hmacd.listAliases().map(AliasListEntry::aliasName)).containsExactly("alias/orders");
     assertThat(hmacd.listAliases("some-key").map(AliasListEntry::targetKeyId))
         .containsExactly("some-key");
+  }
+
+  @Test
+  void listThatRepeatsAPageTokenEnds() {
+    List<String> tokens = List.of("1", "2", "1");
+    daemon.changingLists(
+        page -> page.toBuilder().setNextPageToken(tokens.get(daemon.calls().size() - 1)).build());
+    assertThat(failure(() -> hmacd.listKeys().forEach(key -> {})).reason())
+        .isEqualTo(ErrorReason.INVALID_PAGE_TOKEN);
+    assertThat(daemon.calls()).hasSize(3);
   }
 
   @Test

@@ -19,8 +19,11 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -334,6 +337,63 @@ class RetryTest {
       assertThat(failure.join().mayHaveRun()).isTrue();
       assertThat(daemon.awaitCancelled()).isTrue();
     }
+  }
+
+  @Test
+  void unexpectedExceptionOfAStepEndsTheCall(@TempDir Path folder) {
+    try (var local = FakeDaemon.overUnixSocket(folder.resolve("hmacd.sock"));
+        var client =
+            client(
+                new Connections(List.of(Target.parse(local.target())), null),
+                () -> {
+                  throw new IllegalStateException("an exception of the test");
+                })) {
+      local.failing(2, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
+      assertUnexpected(failure(client), IllegalStateException.class);
+      assertThatExceptionOfType(CompletionException.class)
+          .isThrownBy(() -> client.generateMacAsync(KEY, MESSAGE, ALGORITHM).join())
+          .havingCause()
+          .isInstanceOfSatisfying(
+              HmacdException.class, e -> assertUnexpected(e, IllegalStateException.class));
+      assertThat(client.generateMac(KEY, MESSAGE, ALGORITHM).keyVersion()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void unexpectedExceptionOfATimerEndsTheCall(@TempDir Path folder) {
+    try (var local = FakeDaemon.overUnixSocket(folder.resolve("hmacd.sock"))) {
+      var connections = new Connections(List.of(Target.parse(local.target())), null);
+      try (var client =
+          client(
+              connections,
+              () -> { // Runs before the back-off. After it, the executor refuses the next step.
+                connections.callbacks().shutdown();
+                return 0.5;
+              })) {
+        local.failing(1, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
+        assertThatExceptionOfType(CompletionException.class)
+            .isThrownBy(() -> client.generateMacAsync(KEY, MESSAGE, ALGORITHM).join())
+            .havingCause()
+            .isInstanceOfSatisfying(
+                HmacdException.class, e -> assertUnexpected(e, RejectedExecutionException.class));
+      }
+    }
+  }
+
+  private static HmacdClient client(Connections connections, DoubleSupplier random) {
+    connections.start(SLOW);
+    var policy = new RetryPolicy(new TargetPicker(1, () -> 0), new RetryBudget(), LONG, random);
+    return new HmacdClient(
+        new Calls(connections, policy, LONG, CallObserver.NONE), List.of(), MESSAGE.length);
+  }
+
+  private static void assertUnexpected(HmacdException e, Class<? extends Exception> cause) {
+    assertThat(e)
+        .hasMessageStartingWith("UNKNOWN: an unexpected " + cause.getName() + " in this client (")
+        .hasCauseInstanceOf(cause)
+        .returns(ErrorReason.UNKNOWN, HmacdException::reason)
+        .returns(true, HmacdException::mayHaveRun)
+        .returns(1, HmacdException::attempts);
   }
 
   /// An address without a listener.

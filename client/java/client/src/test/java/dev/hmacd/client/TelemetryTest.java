@@ -19,7 +19,10 @@ import io.opentelemetry.sdk.metrics.data.HistogramPointData;
 import io.opentelemetry.sdk.metrics.data.MetricData;
 import io.opentelemetry.sdk.testing.exporter.InMemoryMetricReader;
 import io.opentelemetry.sdk.testing.exporter.InMemorySpanExporter;
+import io.opentelemetry.sdk.trace.ReadWriteSpan;
+import io.opentelemetry.sdk.trace.ReadableSpan;
 import io.opentelemetry.sdk.trace.SdkTracerProvider;
+import io.opentelemetry.sdk.trace.SpanProcessor;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import io.opentelemetry.sdk.trace.data.StatusData;
 import io.opentelemetry.sdk.trace.export.SimpleSpanProcessor;
@@ -34,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Spans and durations of calls, with the SDK of OpenTelemetry.
 class TelemetryTest {
@@ -116,6 +120,54 @@ class TelemetryTest {
         .returns(StatusData.unset(), SpanData::getStatus)
         .returns(withAttempts(common(), 1), TelemetryTest::attributes);
     assertOneDuration(common());
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void exceptionOfTheTelemetryDoesNotChangeTheOutcome(boolean atStart) {
+    var telemetry =
+        OpenTelemetrySdk.builder()
+            .setTracerProvider(
+                SdkTracerProvider.builder().addSpanProcessor(new FailingProcessor(atStart)).build())
+            .build();
+    HmacdKey observed;
+    try (var client =
+        HmacdClient.builder()
+            .target(daemon.target())
+            .deadlineAfter(Duration.ofMinutes(2))
+            .openTelemetry(telemetry)
+            .build()) {
+      observed = client.key(KEY, MacAlgorithm.HMAC_SHA_256);
+      assertThat(observed.generate(MESSAGE).keyVersion()).isEqualTo(1);
+      assertThatExceptionOfType(InvalidMacException.class)
+          .isThrownBy(() -> observed.verify(MESSAGE, new byte[32]));
+    }
+    assertThatExceptionOfType(ClosedException.class).isThrownBy(() -> observed.generate(MESSAGE));
+  }
+
+  /// Throws an exception at the start or at the end of each span.
+  private record FailingProcessor(boolean atStart) implements SpanProcessor {
+    @Override
+    public void onStart(Context parent, ReadWriteSpan span) {
+      if (atStart) {
+        throw new IllegalStateException("an exception of the test");
+      }
+    }
+
+    @Override
+    public boolean isStartRequired() {
+      return true;
+    }
+
+    @Override
+    public void onEnd(ReadableSpan span) {
+      throw new NoSuchMethodError("an error of the test");
+    }
+
+    @Override
+    public boolean isEndRequired() {
+      return true;
+    }
   }
 
   @Test
