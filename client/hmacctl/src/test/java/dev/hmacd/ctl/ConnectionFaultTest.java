@@ -131,7 +131,7 @@ class ConnectionFaultTest {
     TestPki ended = TestPki.expiredClient();
     Ctl.Result expired = call("127.0.0.1:1", ended.ca(), ended.cert(), ended.key());
     assertThat(expired.exitCode()).isEqualTo(2);
-    assertThat(expired.err()).contains("has a certificate that ended at ");
+    assertThat(expired.err()).contains("has a certificate that expired at ");
     Ctl.Result absent = call("127.0.0.1:1", CLIENT.ca(), CLIENT.cert(), folder.resolve("none"));
     assertThat(absent.exitCode()).isEqualTo(2);
     assertThat(absent.err())

@@ -67,8 +67,8 @@ final class Doctor {
     if (!problem.isEmpty()) {
       throw new FailedCheckException("files", problem);
     }
-    if (tls.hasEnded()) {
-      throw new FailedCheckException("certificate ended", "at " + tls.certificateEnd());
+    if (tls.hasExpired()) {
+      throw new FailedCheckException("certificate expired", "at " + tls.certificateEnd());
     }
     return "certificate ends " + tls.certificateEnd();
   }

@@ -147,8 +147,8 @@ public final class HmacdClientBuilder {
   /// Builds the client and checks the PEM files. The client connects at its first call.
   ///
   /// @throws IllegalArgumentException if the settings contradict each other, if a file is not PEM,
-  ///   if the private key does not belong to the certificate, or if the certificate has ended; the
-  ///   message names the file and the remedy
+  ///   if the private key does not belong to the certificate, or if the certificate has expired;
+  ///   the message names the file and the remedy
   /// @throws UncheckedIOException if a PEM file cannot be read
   public HmacdClient build() {
     if (targets.isEmpty()) {

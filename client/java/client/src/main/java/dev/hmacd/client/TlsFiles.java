@@ -57,7 +57,7 @@ final class TlsFiles implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    this.credentials = TlsCredentials.of(inUse, clock.instant());
+    this.credentials = TlsCredentials.of(inUse, clock);
   }
 
   /// Starts to read the files at an interval.
@@ -80,8 +80,8 @@ final class TlsFiles implements AutoCloseable {
     return credentials.end();
   }
 
-  /// Whether the certificate in use has ended.
-  boolean hasEnded() {
+  /// Whether the certificate in use has expired.
+  boolean hasExpired() {
     return credentials.end().isBefore(clock.instant());
   }
 
@@ -95,7 +95,7 @@ final class TlsFiles implements AutoCloseable {
   /// @return what is wrong; empty if the set is good
   String check() {
     try {
-      TlsCredentials.of(PemSet.read(ca, certificate, key), clock.instant());
+      TlsCredentials.of(PemSet.read(ca, certificate, key), clock);
       return "";
     } catch (IOException | RuntimeException e) {
       return text(e);
@@ -168,7 +168,7 @@ final class TlsFiles implements AutoCloseable {
   @GuardedBy("this")
   private boolean use(PemSet read) {
     try {
-      credentials = TlsCredentials.of(read, clock.instant());
+      credentials = TlsCredentials.of(read, clock);
     } catch (RuntimeException e) {
       report(e);
       return false;

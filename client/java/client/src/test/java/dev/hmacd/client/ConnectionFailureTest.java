@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.grpc.Status;
+import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.channels.ClosedChannelException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.Test;
@@ -79,6 +82,62 @@ class ConnectionFailureTest {
       assertFault(failure, TlsFault.DAEMON_CERTIFICATE_NOT_VALID);
       assertThat(failure).hasMessageContaining("NotAfter");
     }
+  }
+
+  @Test
+  void expiredAuthorityOfTheDaemonIsRefused(@TempDir Path folder) throws IOException {
+    TestPki pki = TestPki.daemonOfAnExpiredAuthority();
+    try (var daemon = FakeDaemon.overTls(new TestPki(CLIENT.ca(), pki.cert(), pki.key()))) {
+      HmacdException failure = failure(daemon.target(), pki.ca(), CLIENT.cert(), CLIENT.key());
+      assertFault(failure, TlsFault.DAEMON_CERTIFICATE_NOT_VALID);
+      assertThat(failure).hasMessageContaining("NotAfter");
+      Path both = concatenation(folder.resolve("both.pem"), CLIENT.ca(), pki.ca());
+      assertFault(
+          failure(daemon.target(), both, CLIENT.cert(), CLIENT.key()),
+          TlsFault.DAEMON_CERTIFICATE_NOT_VALID);
+      assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void expiredCertificateOfTheDaemonIsRefusedAlsoAsItsOwnAuthority(@TempDir Path folder)
+      throws IOException {
+    TestPki pki = TestPki.expiredDaemon();
+    Path certificate = folder.resolve("daemon.pem");
+    Files.writeString(certificate, certificate(pki.cert()));
+    try (var daemon = FakeDaemon.overTls(pki)) {
+      assertFault(
+          failure(daemon.target(), certificate, CLIENT.cert(), CLIENT.key()),
+          TlsFault.DAEMON_CERTIFICATE_NOT_VALID);
+      assertThat(daemon.calls()).isEmpty();
+    }
+  }
+
+  @Test
+  void expiredAuthorityBesideThatOfTheDaemonDoesNotMatter(@TempDir Path folder) throws IOException {
+    Path both =
+        concatenation(
+            folder.resolve("both.pem"), TestPki.daemonOfAnExpiredAuthority().ca(), CLIENT.ca());
+    try (var daemon = FakeDaemon.overTls(TestPki.daemon("localhost"));
+        var client =
+            HmacdClient.builder()
+                .target(daemon.target())
+                .tls(both, CLIENT.cert(), CLIENT.key())
+                .deadlineAfter(Duration.ofMinutes(1))
+                .build()) {
+      assertThat(client.health("")).isEqualTo(HealthStatus.SERVING);
+    }
+  }
+
+  private static Path concatenation(Path target, Path first, Path second) throws IOException {
+    return Files.writeString(target, Files.readString(first) + Files.readString(second));
+  }
+
+  /// The first certificate of a chain.
+  private static String certificate(Path chain) throws IOException {
+    String end = "-----END CERTIFICATE-----\n";
+    String text = Files.readString(chain).replace("\r", "");
+    return text.substring(0, text.indexOf(end) + end.length());
   }
 
   @Test

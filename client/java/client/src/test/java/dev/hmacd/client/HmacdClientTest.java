@@ -713,7 +713,7 @@ class HmacdClientTest {
                     .target("h:1")
                     .tls(expired.ca(), expired.cert(), expired.key())
                     .build())
-        .withMessageContaining("ended at");
+        .withMessageContaining("expired at");
     assertThatIllegalArgumentException()
         .isThrownBy(
             () -> HmacdClient.builder().target("h:1").tls(CLIENT.ca(), notPem, notPem).build());

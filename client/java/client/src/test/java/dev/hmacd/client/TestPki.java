@@ -41,6 +41,17 @@ public record TestPki(Path ca, Path cert, Path key) {
         AUTHORITY);
   }
 
+  /// For a daemon on the loopback interface. The certificate of its authority has expired.
+  public static TestPki daemonOfAnExpiredAuthority() {
+    return issued(
+        new CertificateBuilder()
+            .ecp256()
+            .subject("CN=localhost")
+            .addSanDnsName("localhost")
+            .addSanIpAddress("127.0.0.1"),
+        authority(expired(new CertificateBuilder())));
+  }
+
   /// For a client. The certificate has expired.
   public static TestPki expiredClient() {
     return issued(expired(new CertificateBuilder().ecp256().subject("CN=billing")), AUTHORITY);
@@ -69,8 +80,12 @@ public record TestPki(Path ca, Path cert, Path key) {
   }
 
   private static X509Bundle authority() {
+    return authority(new CertificateBuilder());
+  }
+
+  private static X509Bundle authority(CertificateBuilder certificate) {
     try {
-      return new CertificateBuilder()
+      return certificate
           .ecp256()
           .subject("CN=test authority")
           .setIsCertificateAuthority(true)

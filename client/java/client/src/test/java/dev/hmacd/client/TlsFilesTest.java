@@ -91,7 +91,7 @@ class TlsFilesTest {
     write(TestPki.expiredClient());
     files.read();
     files.read();
-    assertThat(files.problem()).contains("ended at");
+    assertThat(files.problem()).contains("expired at");
     Files.writeString(ca, "hello", US_ASCII);
     files.read();
     files.read();
