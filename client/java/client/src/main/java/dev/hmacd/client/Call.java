@@ -163,8 +163,12 @@ final class Call<Q extends MessageLite, A, R> {
     connections
         .channel(pick.target())
         .awaitRecovery(
-            Math.min(wait, Math.max(deadline.timeRemaining(NANOSECONDS), 0)),
+            Math.min(wait, remainingNanos()),
             later(() -> run(policy.picker().next(System.nanoTime()))));
+  }
+
+  private long remainingNanos() {
+    return Math.max(deadline.timeRemaining(NANOSECONDS), 0);
   }
 
   /// The failure of a call that has reached its deadline between two attempts.
@@ -309,7 +313,7 @@ final class Call<Q extends MessageLite, A, R> {
         case NEXT_TARGET -> runAtNextTarget();
         case ONCE_MORE -> run(policy.picker().next(System.nanoTime()));
         case RECONNECT ->
-            connections.reconnect(pick.target(), channel, later(() -> run(pick)));
+            connections.reconnect(pick.target(), channel, remainingNanos(), later(() -> run(pick)));
         case BACK_OFF -> {
           long delay =
               Backoff.waitNanos(end.retryDelay(), facts.attempts(), policy.random().getAsDouble());

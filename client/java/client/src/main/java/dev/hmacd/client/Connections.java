@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -128,18 +129,35 @@ final class Connections implements AutoCloseable {
   /// second channel if another call has already replaced the channel.
   ///
   /// @param refused the channel whose credentials a daemon refused
-  void reconnect(int target, TargetChannel refused, Runnable afterwards) {
+  /// @param nanos after this time, the task runs even if the files are not read
+  void reconnect(int target, TargetChannel refused, long nanos, Runnable afterwards) {
+    var once = new AtomicBoolean();
+    Runnable proceed =
+        () -> {
+          if (once.compareAndSet(false, true)) {
+            afterwards.run();
+          }
+        };
     Runnable reopen =
         () -> {
-          if (channel(target) == refused) {
-            replace(target);
+          try {
+            if (channel(target) == refused) {
+              replace(target);
+            }
+          } finally {
+            proceed.run();
           }
-          afterwards.run();
         };
     if (tls == null || channel(target) != refused) {
       reopen.run();
     } else {
       tls.readNow(reopen);
+      schedule(
+          nanos,
+          () -> {
+            tls.forget(reopen);
+            proceed.run();
+          });
     }
   }
 

@@ -63,7 +63,7 @@ final class Doctor {
     if (tls == null) {
       throw new IllegalStateException("a host:port target without TLS");
     }
-    String problem = tls.check();
+    String problem = tls.check(timeout);
     if (!problem.isEmpty()) {
       throw new FailedCheckException("files", problem);
     }

@@ -149,7 +149,8 @@ public final class HmacdClientBuilder {
   /// @throws IllegalArgumentException if the settings contradict each other, if a file is not PEM,
   ///   if the private key does not belong to the certificate, or if the certificate has expired;
   ///   the message names the file and the remedy
-  /// @throws UncheckedIOException if a PEM file cannot be read
+  /// @throws UncheckedIOException if a PEM file cannot be read, or not within the time limit of a
+  ///   call
   public HmacdClient build() {
     if (targets.isEmpty()) {
       throw new IllegalArgumentException("no target is set: call target(...) before build()");
@@ -173,9 +174,13 @@ public final class HmacdClientBuilder {
     if (!network && tls != null) {
       throw new IllegalArgumentException("a unix: target does not use TLS: do not call tls(...)");
     }
-    return tls == null
+    Tls files = tls;
+    return files == null
         ? null
-        : new TlsFiles(tls.ca(), tls.cert(), tls.key(), InstantSource.system());
+        : TlsFiles.open(
+            () -> PemSet.read(files.ca(), files.cert(), files.key()),
+            InstantSource.system(),
+            deadlineAfter);
   }
 
   private static Duration positive(String setting, Duration value) {

@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -25,19 +26,31 @@ final class PemFile {
     this.content = content;
   }
 
-  /// @throws IllegalArgumentException if the file is longer than 1 MiB
+  /// Reads a regular file. A file of another kind, such as a FIFO, is not opened: it could block
+  /// this thread, and so can a file that is replaced during this method.
+  ///
+  /// @throws IllegalArgumentException if the file is not a regular file, or longer than 1 MiB
   /// @throws IOException if the file cannot be read
   static PemFile read(Path path) throws IOException {
-    try (InputStream in = Files.newInputStream(path)) {
-      byte[] content = in.readNBytes(MAX_BYTES + 1);
-      if (content.length > MAX_BYTES) {
+    try {
+      BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+      if (!attributes.isRegularFile()) {
         throw new IllegalArgumentException(
-            path + " is longer than " + MAX_BYTES + " bytes, the maximum of a PEM file");
+            path
+                + (attributes.isDirectory() ? " is a directory" : " is not a regular file")
+                + "; use the path of a PEM file");
       }
-      return new PemFile(path, content);
+      try (InputStream in = Files.newInputStream(path)) {
+        byte[] content = in.readNBytes(MAX_BYTES + 1);
+        if (content.length > MAX_BYTES) {
+          throw new IllegalArgumentException(
+              path + " is longer than " + MAX_BYTES + " bytes, the maximum of a PEM file");
+        }
+        return new PemFile(path, content);
+      }
     } catch (FileSystemException e) {
       throw e;
-    } catch (IOException e) { // Without the path, such as "Is a directory".
+    } catch (IOException e) { // Without the path, such as "Input/output error".
       throw new FileSystemException(path.toString(), null, String.valueOf(e.getMessage()));
     }
   }

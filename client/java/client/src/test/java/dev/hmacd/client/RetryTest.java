@@ -246,6 +246,19 @@ class RetryTest {
     }
   }
 
+  @Test
+  void unauthenticatedCallIsNotBlockedByAFifo(@TempDir Path folder) throws IOException {
+    Path key = Files.copy(CLIENT.key(), folder.resolve("key.pem"));
+    try (var client =
+        builder(daemon.target()).tls(CLIENT.ca(), CLIENT.cert(), key).fileInterval(SLOW).build()) {
+      Fifo.create(key);
+      daemon.failing(1, Code.UNAUTHENTICATED, "UNAUTHENTICATED");
+      client.describeKey(KEY);
+      assertThat(daemon.connections()).isEqualTo(2);
+      assertThat(client.doctor().get(0)).contains("files: " + key + " is not a regular file");
+    }
+  }
+
   private static final java.time.Duration SLOW = java.time.Duration.ofSeconds(5);
 
   @Test

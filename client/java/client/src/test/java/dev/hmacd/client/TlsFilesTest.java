@@ -2,6 +2,7 @@ package dev.hmacd.client;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.grpc.ChannelCredentials;
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -31,7 +33,9 @@ class TlsFilesTest {
     this.cert = folder.resolve("cert.pem");
     this.key = folder.resolve("key.pem");
     write(TestPki.client());
-    this.files = new TlsFiles(ca, cert, key, InstantSource.system());
+    this.files =
+        TlsFiles.open(
+            () -> PemSet.read(ca, cert, key), InstantSource.system(), Duration.ofMinutes(1));
     this.first = files.credentials();
   }
 
@@ -100,6 +104,45 @@ class TlsFilesTest {
     files.read();
     assertThat(files.problem()).contains("cannot read ").contains("key.pem");
     assertThat(files.credentials()).isSameAs(first);
+  }
+
+  @Test
+  void fifoIsNotOpened() throws IOException {
+    Fifo fifo = Fifo.create(key);
+    files.read();
+    assertThat(files.problem())
+        .isEqualTo(key + " is not a regular file; use the path of a PEM file");
+    assertThat(files.check(Duration.ofMinutes(1))).isEqualTo(files.problem());
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> HmacdClient.builder().target("h:1").tls(ca, cert, fifo.path()).build())
+        .withMessage(files.problem());
+    assertThat(files.credentials()).isSameAs(first);
+    Files.delete(key);
+    write(TestPki.client());
+    files.read();
+    files.read();
+    assertThat(files.credentials()).isNotSameAs(first);
+  }
+
+  @Test
+  void exceptionOfARenewalEndsNeitherTheTaskNorTheReads() throws IOException, InterruptedException {
+    var renewals = new LinkedBlockingQueue<Integer>();
+    files.start(
+        Duration.ofMillis(1),
+        () -> {
+          renewals.add(0);
+          throw new IllegalStateException("an exception of the test");
+        });
+    for (int i = 0; i < 2; i++) {
+      write(TestPki.client());
+      var done = new CompletableFuture<Boolean>();
+      files.readNow(() -> done.complete(true));
+      assertThat(done.join()).isTrue();
+      assertThat(renewals.take()).isZero();
+      renewals.clear();
+    }
+    write(TestPki.client());
+    assertThat(renewals.take()).isZero();
   }
 
   @Test
