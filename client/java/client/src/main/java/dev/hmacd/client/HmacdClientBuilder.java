@@ -11,11 +11,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.DoubleSupplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Builds an [HmacdClient] for chosen daemons, with their TLS files and limits.
 public final class HmacdClientBuilder {
+  private static final List<String> FILES = List.of("HMACD_CA", "HMACD_CERT", "HMACD_KEY");
   private static final int MAX_TARGETS = 16;
   private static final int MAX_MESSAGE_BYTES = 1 << 20;
   private static final Duration MIN_FILE_INTERVAL = Duration.ofSeconds(1);
@@ -46,11 +46,9 @@ public final class HmacdClientBuilder {
       throw new IllegalArgumentException("HMACD_TARGET is not set: set the address of a daemon");
     }
     HmacdClientBuilder builder = new HmacdClientBuilder().target(targets.split(",", -1));
-    List<String> files =
-        Stream.of("HMACD_CA", "HMACD_CERT", "HMACD_KEY")
-            .map(name -> environment.getOrDefault(name, ""))
-            .toList();
+    List<String> files = FILES.stream().map(name -> environment.getOrDefault(name, "")).toList();
     if (files.stream().anyMatch(file -> !file.isEmpty())) {
+      FILES.forEach(name -> PemFile.checkPath(name, environment.getOrDefault(name, "")));
       if (files.contains("")) {
         throw new IllegalArgumentException(
             "HMACD_CA, HMACD_CERT and HMACD_KEY must be set together: " + files);
@@ -82,8 +80,12 @@ public final class HmacdClientBuilder {
   /// @param ca certificates of the authorities that the client trusts for the daemons' certificates
   /// @param cert this client's certificate chain, which names the principal
   /// @param key this client's private key in PKCS #8, PKCS #1 or SEC 1, not encrypted
+  /// @throws IllegalArgumentException if a path is the content of a file
   @CanIgnoreReturnValue
   public HmacdClientBuilder tls(Path ca, Path cert, Path key) {
+    PemFile.checkPath("ca", ca.toString());
+    PemFile.checkPath("cert", cert.toString());
+    PemFile.checkPath("key", key.toString());
     this.tls = new Tls(ca, cert, key);
     return this;
   }

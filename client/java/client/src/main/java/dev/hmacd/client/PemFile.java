@@ -16,6 +16,7 @@ import java.util.regex.Pattern;
 final class PemFile {
   private static final int MAX_BYTES = 1 << 20;
   private static final byte DER_SEQUENCE = 0x30;
+  private static final Pattern CONTENT = Pattern.compile("[\\n\\r]|-----BEGIN");
   private static final Pattern LABEL = Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----");
 
   private final Path path;
@@ -24,6 +25,20 @@ final class PemFile {
   private PemFile(Path path, byte[] content) {
     this.path = path;
     this.content = content;
+  }
+
+  /// Refuses a setting that is the content of a file, without showing it: it can be a private key.
+  ///
+  /// @param name the name of the setting
+  /// @throws IllegalArgumentException if the setting has a line break or the start of a PEM block
+  static void checkPath(String name, String setting) {
+    if (CONTENT.matcher(setting).find()) {
+      throw new IllegalArgumentException(
+          name
+              + " has the content of a file, not a path; set "
+              + name
+              + " to the path of the file");
+    }
   }
 
   /// Reads a regular file. A file of another kind, such as a FIFO, is not opened: it could block

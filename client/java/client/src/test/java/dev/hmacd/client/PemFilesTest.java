@@ -21,13 +21,17 @@ import java.security.spec.ECPrivateKeySpec;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The files of TLS: valid files of each kind, and the error for another file, with its remedy.
 class PemFilesTest {
@@ -291,6 +295,32 @@ class PemFilesTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> certificates(large))
         .withMessage(large + " is longer than 1048576 bytes, the maximum of a PEM file");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"-----BEGIN PRIVATE KEY-----\nSECRET", "-----BEGIN EC SECRET", "a\rSECRET"})
+  void contentInPlaceOfAPathIsNotShown(String content) {
+    Path path = Path.of(content);
+    Path file = Path.of("file.pem");
+    for (ThrowingCallable call :
+        List.<ThrowingCallable>of(
+            () -> HmacdClient.builder().tls(path, file, file),
+            () -> HmacdClient.builder().tls(file, path, file),
+            () -> HmacdClient.builder().tls(file, file, path),
+            () -> HmacdClientBuilder.fromEnv(Map.of("HMACD_TARGET", "h:1", "HMACD_KEY", content)),
+            () ->
+                HmacdClientBuilder.fromEnv(
+                    Map.of(
+                        "HMACD_TARGET", "h:1",
+                        "HMACD_CA", content,
+                        "HMACD_CERT", "c",
+                        "HMACD_KEY", "k")))) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(call)
+          .withMessageContaining(" has the content of a file, not a path; set ")
+          .withMessageNotContaining("SECRET");
+    }
   }
 
   @Test

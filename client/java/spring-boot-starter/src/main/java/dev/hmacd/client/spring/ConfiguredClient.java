@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Builds a client from properties. The builder decides which values are valid.
 final class ConfiguredClient {
+  private static final String FILES = "hmacd.ca, hmacd.certificate or hmacd.private-key";
+
   private ConfiguredClient() {}
 
   /// @throws HmacdPropertyException if a property is missing or not usable
@@ -27,13 +29,13 @@ final class ConfiguredClient {
     use("hmacd.max-message-bytes", () -> builder.maxMessageBytes(properties.maxMessageBytes()));
     use("hmacd.file-interval", () -> builder.fileInterval(properties.fileInterval()));
     if (!properties.targets().stream().allMatch(target -> target.startsWith("unix:"))) {
-      builder.tls(
-          required("hmacd.ca", properties.ca()),
-          required("hmacd.certificate", properties.certificate()),
-          required("hmacd.private-key", properties.privateKey()));
+      Path ca = required("hmacd.ca", properties.ca());
+      Path certificate = required("hmacd.certificate", properties.certificate());
+      Path privateKey = required("hmacd.private-key", properties.privateKey());
+      use(FILES, () -> builder.tls(ca, certificate, privateKey));
     }
     customizers.forEach(customizer -> customizer.customize(builder));
-    return use("hmacd.ca, hmacd.certificate or hmacd.private-key", builder::build);
+    return use(FILES, builder::build);
   }
 
   private static Path required(String property, @Nullable Path file) {

@@ -1,6 +1,7 @@
 package dev.hmacd.client.spring;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
@@ -18,6 +19,8 @@ import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.testing.exporter.InMemorySpanExporter;
 import io.opentelemetry.sdk.trace.SdkTracerProvider;
 import io.opentelemetry.sdk.trace.export.SimpleSpanProcessor;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -243,6 +246,28 @@ class HmacdAutoConfigurationTest {
                 assertThat(propertyException(context.getStartupFailure()))
                     .hasMessageContaining("hmacd.ca")
                     .hasMessageContaining("/none/ca.pem"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"hmacd.ca", "hmacd.certificate", "hmacd.private-key"})
+  void contentOfAFileIsNotShown(String property) {
+    empty
+        .withPropertyValues(
+            "hmacd.targets=localhost:1",
+            "hmacd.ca=/ca",
+            "hmacd.certificate=/c",
+            "hmacd.private-key=/k")
+        .withPropertyValues(property + "=-----BEGIN PRIVATE KEY-----\nSECRET+/=\n-----END")
+        .run(
+            context -> {
+              Throwable failure = requireNonNull(context.getStartupFailure());
+              assertThat(propertyException(failure))
+                  .hasMessageContaining(" has the content of a file, not a path; set ");
+              assertThat(failure).hasStackTraceContaining(property);
+              var trace = new StringWriter();
+              failure.printStackTrace(new PrintWriter(trace));
+              assertThat(trace.toString()).doesNotContain("SECRET");
+            });
   }
 
   private static HmacdPropertyException propertyException(@Nullable Throwable failure) {
