@@ -10,7 +10,10 @@ import java.util.regex.Pattern;
 
 /// Reads the values of headers. The name of the header is for the text of the exception.
 final class HeaderValues {
-  private static final Pattern TIME = Pattern.compile("[0-9]{1,12}");
+  /// The length of a MAC of HMAC_SHA_256.
+  private static final int MAC_BYTES = 32;
+
+  private static final Pattern TIME = Pattern.compile("0|[1-9][0-9]{0,11}");
 
   private HeaderValues() {}
 
@@ -27,7 +30,7 @@ final class HeaderValues {
     return values.get(0);
   }
 
-  /// Returns the time stamp if it is a number of seconds.
+  /// Returns the time stamp if it is a number of seconds, without a sign or a leading zero.
   static String time(String name, String text) {
     if (!TIME.matcher(text).matches()) {
       throw malformed(name);
@@ -41,7 +44,7 @@ final class HeaderValues {
       throw malformed(name);
     }
     try {
-      return HexFormat.of().parseHex(text, prefix.length(), text.length());
+      return checkLength(name, HexFormat.of().parseHex(text, prefix.length(), text.length()));
     } catch (IllegalArgumentException e) {
       throw malformed(name);
     }
@@ -57,6 +60,13 @@ final class HeaderValues {
     }
     // The decoder ignores missing padding and unused bits.
     if (!Base64.getEncoder().encodeToString(mac).equals(text)) {
+      throw malformed(name);
+    }
+    return checkLength(name, mac);
+  }
+
+  private static byte[] checkLength(String name, byte[] mac) {
+    if (mac.length != MAC_BYTES) {
       throw malformed(name);
     }
     return mac;

@@ -25,4 +25,16 @@ public interface WebhookHeaders {
             .flatMap(header -> header.getValue().stream())
             .toList();
   }
+
+  /// The headers of a map with one value for each name, as [WebhookScheme#sign] returns it. The
+  /// names may have any case.
+  ///
+  /// @param headers values by name
+  static WebhookHeaders ofSingle(Map<String, String> headers) {
+    return name ->
+        headers.entrySet().stream()
+            .filter(header -> name.equalsIgnoreCase(header.getKey()))
+            .map(Map.Entry::getValue)
+            .toList();
+  }
 }

@@ -1,6 +1,7 @@
 package dev.hmacd.client.webhooks;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import dev.hmacd.client.ErrorReason;
 import dev.hmacd.client.HmacdException;
 import dev.hmacd.client.HmacdKey;
 import dev.hmacd.client.InvalidMacException;
@@ -16,7 +17,7 @@ import java.util.function.LongSupplier;
 ///
 /// ```java
 /// Map<String, String> headers = WebhookScheme.STRIPE.sign(key, body);
-/// WebhookScheme.STRIPE.verify(name -> Collections.list(request.getHeaders(name)), body, key);
+/// WebhookScheme.STRIPE.verify(WebhookHeaders.ofSingle(headers), body, key);
 /// ```
 ///
 /// A body is the bytes of the request: neither parsed nor encoded again. The signed content, which
@@ -84,7 +85,8 @@ public enum WebhookScheme {
   /// @param keys one or more keys, for example two during a change of the secret
   /// @return the verification by the key that matches
   /// @throws InvalidMacException if a header is missing, repeated or malformed, if there are more
-  ///   than 8 signatures, if the time stamp is out of tolerance, or if no key matches
+  ///   than 8 signatures, if the time stamp is out of tolerance, if no key matches, or if hmacd
+  ///   reserves the signed content
   /// @throws HmacdException (any other) if a key gives no verdict, and no other key matches
   /// @throws IllegalArgumentException if there is no key, or a key has another algorithm than
   ///   HMAC_SHA_256
@@ -125,6 +127,9 @@ public enum WebhookScheme {
         } catch (InvalidMacException e) {
           // Another signature may be right, or right under another key.
         } catch (HmacdException e) {
+          if (e.reason() == ErrorReason.RESERVED_MESSAGE) { // No key can make this MAC.
+            throw InvalidMacException.withoutCall("hmacd signs no content with a reserved prefix");
+          }
           noVerdict = noVerdict == null ? e : noVerdict;
         }
       }

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
@@ -77,12 +78,34 @@ class WebhookSchemeTest {
   @ParameterizedTest
   @EnumSource
   void signatureOfNowIsVerifiedNow(WebhookScheme scheme) {
-    Map<String, List<String>> received = new HashMap<>();
-    scheme
-        .sign(key, VECTORS.body(), "msg_1")
-        .forEach((name, value) -> received.put(name, List.of(value)));
-    scheme.verify(WebhookHeaders.of(received), VECTORS.body(), key);
-    assertInvalid(() -> scheme.verify(WebhookHeaders.of(received), "other".getBytes(UTF_8), key));
+    var signed = WebhookHeaders.ofSingle(scheme.sign(key, VECTORS.body(), "msg_1"));
+    scheme.verify(signed, VECTORS.body(), key);
+    assertInvalid(() -> scheme.verify(signed, "other".getBytes(UTF_8), key));
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void variantIsAcceptedAsInTheVectors(WebhookVectors.Variant variant) {
+    ThrowingCallable verification =
+        () ->
+            variant
+                .scheme()
+                .verify(
+                    WebhookHeaders.ofSingle(variant.headers()),
+                    VECTORS.body(),
+                    List.of(key),
+                    VECTORS.time(),
+                    System::nanoTime);
+    if (variant.accepted()) {
+      assertThatCode(verification).doesNotThrowAnyException();
+    } else {
+      assertInvalid(verification);
+      assertThat(daemon.calls()).isZero();
+    }
+  }
+
+  static List<WebhookVectors.Variant> variants() {
+    return VECTORS.variants();
   }
 
   @ParameterizedTest
@@ -166,6 +189,14 @@ class WebhookSchemeTest {
             });
     verify(scheme, lower, VECTORS.body(), key);
     verify(scheme, upper, VECTORS.body(), key);
+  }
+
+  @Test
+  void namesOfSingleHeadersHaveNoCaseAndAreNotRepeated() {
+    WebhookHeaders headers = WebhookHeaders.ofSingle(Map.of("A", "1", "a", "2", "B", "3"));
+    assertThat(headers.values("a")).containsExactlyInAnyOrder("1", "2");
+    assertThat(headers.values("b")).containsExactly("3");
+    assertThat(headers.values("c")).isEmpty();
   }
 
   @Test
@@ -296,6 +327,17 @@ class WebhookSchemeTest {
     daemon.failing(Code.PERMISSION_DENIED, "ACCESS_DENIED");
     verify(scheme, VECTORS.received(scheme), VECTORS.body(), other, key);
     assertThat(daemon.calls()).isEqualTo(4);
+  }
+
+  /// hmacd makes no MAC of such a message, with any key.
+  @ParameterizedTest
+  @EnumSource
+  void reservedContentIsRefused(WebhookScheme scheme) {
+    daemon
+        .failing(Code.PERMISSION_DENIED, "ACCESS_DENIED")
+        .failing(Code.INVALID_ARGUMENT, "RESERVED_MESSAGE");
+    assertInvalid(() -> verify(scheme, VECTORS.received(scheme), VECTORS.body(), key, other));
+    assertThat(daemon.calls()).isEqualTo(2);
   }
 
   @Test

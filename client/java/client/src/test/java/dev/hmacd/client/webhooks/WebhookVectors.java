@@ -2,6 +2,7 @@ package dev.hmacd.client.webhooks;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -20,8 +22,21 @@ import java.util.Map;
 /// @param secretHex the HMAC key
 /// @param text the body
 /// @param headers the headers of each scheme
+/// @param variants other headers of a scheme
 record WebhookVectors(
-    String secretHex, String text, Instant time, Map<WebhookScheme, Map<String, String>> headers) {
+    String secretHex,
+    String text,
+    Instant time,
+    Map<WebhookScheme, Map<String, String>> headers,
+    List<Variant> variants) {
+  /// @param why what differs from the headers of the scheme
+  record Variant(WebhookScheme scheme, String why, boolean accepted, Map<String, String> headers) {
+    @Override
+    public String toString() {
+      return scheme + ", " + why;
+    }
+  }
+
   static WebhookVectors read() {
     JsonObject root;
     try {
@@ -34,18 +49,30 @@ record WebhookVectors(
     JsonObject webhooks = root.getAsJsonObject("webhooks");
     Map<WebhookScheme, Map<String, String>> headers = new HashMap<>();
     for (WebhookScheme scheme : WebhookScheme.values()) {
-      Map<String, String> values = new HashMap<>();
-      webhooks
-          .getAsJsonObject(scheme.name().toLowerCase(Locale.ROOT))
-          .entrySet()
-          .forEach(header -> values.put(header.getKey(), header.getValue().getAsString()));
-      headers.put(scheme, Map.copyOf(values));
+      headers.put(scheme, texts(webhooks.getAsJsonObject(scheme.name().toLowerCase(Locale.ROOT))));
+    }
+    List<Variant> variants = new ArrayList<>();
+    for (JsonElement each : webhooks.getAsJsonArray("variants")) {
+      JsonObject variant = each.getAsJsonObject();
+      variants.add(
+          new Variant(
+              WebhookScheme.valueOf(variant.get("format").getAsString().toUpperCase(Locale.ROOT)),
+              variant.get("why").getAsString(),
+              variant.get("accepted").getAsBoolean(),
+              texts(variant.getAsJsonObject("headers"))));
     }
     return new WebhookVectors(
         root.get("key").getAsString(),
         webhooks.get("body").getAsString(),
         Instant.ofEpochSecond(webhooks.get("time").getAsLong()),
-        Map.copyOf(headers));
+        Map.copyOf(headers),
+        List.copyOf(variants));
+  }
+
+  private static Map<String, String> texts(JsonObject object) {
+    Map<String, String> texts = new HashMap<>();
+    object.entrySet().forEach(text -> texts.put(text.getKey(), text.getValue().getAsString()));
+    return Map.copyOf(texts);
   }
 
   /// The name of the header with the signature.
