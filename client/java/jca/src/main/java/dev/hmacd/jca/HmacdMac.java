@@ -9,15 +9,15 @@ import java.security.spec.AlgorithmParameterSpec;
 import javax.crypto.MacSpi;
 import org.jspecify.annotations.Nullable;
 
-/// A `javax.crypto.Mac` that collects a message and gets its MAC in one call. Not thread-safe, as
+/// A `javax.crypto.Mac` that buffers a message and gets its MAC in one call. Not thread-safe, as
 /// each `Mac`. A clone is not supported.
 final class HmacdMac extends MacSpi {
   private final HmacName name;
   private final ByteArrayOutputStream message = new ByteArrayOutputStream();
   private @Nullable HmacdSecretKey key;
 
-  /// Whether the message was too long for an update. Its MAC would be that of another message.
-  private boolean incomplete;
+  /// The length of the message. If it is over the limit, the message is not buffered.
+  private long messageBytes;
 
   HmacdMac(HmacName name) {
     this.name = name;
@@ -51,21 +51,22 @@ final class HmacdMac extends MacSpi {
 
   @Override
   protected void engineUpdate(byte[] input, int offset, int length) {
-    int limit = initialized().hmacdKey().maxMessageBytes();
-    if (incomplete || length > limit - message.size()) {
-      incomplete = true;
-      message.reset();
-      throw tooLong(limit);
+    messageBytes += length;
+    if (messageBytes > initialized().hmacdKey().maxMessageBytes()) {
+      message.reset(); // An exception here would keep Mac.doFinal from its reset.
+    } else {
+      message.write(input, offset, length);
     }
-    message.write(input, offset, length);
   }
 
   @Override
   protected byte[] engineDoFinal() {
     HmacdSecretKey initialized = initialized();
     try {
-      if (incomplete) {
-        throw tooLong(initialized.hmacdKey().maxMessageBytes());
+      int limit = initialized.hmacdKey().maxMessageBytes();
+      if (messageBytes > limit) {
+        throw new HmacdMacException(
+            "the message has " + messageBytes + " bytes, the limit of the client is " + limit);
       }
       return initialized.hmacdKey().generate(message.toByteArray()).toByteArray();
     } catch (HmacdException e) {
@@ -78,7 +79,7 @@ final class HmacdMac extends MacSpi {
   @Override
   protected void engineReset() {
     message.reset();
-    incomplete = false;
+    messageBytes = 0;
   }
 
   private HmacdSecretKey initialized() {
@@ -86,10 +87,5 @@ final class HmacdMac extends MacSpi {
       throw new IllegalStateException("the Mac has no key: call init first");
     }
     return key;
-  }
-
-  private static HmacdMacException tooLong(int limit) {
-    return new HmacdMacException(
-        "the message has more than " + limit + " bytes, the limit of the client");
   }
 }

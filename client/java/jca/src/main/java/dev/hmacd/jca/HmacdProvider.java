@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// ```
 ///
 /// `Mac.init` selects the provider by the key: this one for an [HmacdSecretKey], and never for
-/// another key. A `Mac` collects its message, and `doFinal` makes one call. A failed call is an
+/// another key. A `Mac` buffers its message, and `doFinal` makes one call. A failed call is an
 /// [HmacdMacException]. An empty message fails, because hmacd refuses it.
 ///
 /// To verify, call `HmacdKey.verify`, which compares the MACs in the daemon. If code needs the MAC

@@ -26,15 +26,19 @@ import java.security.Security;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.ServiceLoader;
+import java.util.stream.Stream;
 import javax.crypto.Mac;
 import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
+import org.assertj.core.api.ThrowingConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 @Timeout(240)
 class HmacdProviderTest {
@@ -194,18 +198,77 @@ class HmacdProviderTest {
     assertThat(mac.doFinal()).isEqualTo(jdkMac("HmacSHA256", SECRET, longest));
   }
 
-  @Test
-  void tooLongMessageHasNoMacUntilReset() throws GeneralSecurityException {
+  static Stream<Arguments> tooLongMessages() {
+    byte[] limit = new byte[MAX_MESSAGE_BYTES];
+    byte[] more = new byte[MAX_MESSAGE_BYTES + 1];
+    return Stream.of(
+        tooLong("doFinal of a message", 1001, mac -> mac.doFinal(more)),
+        tooLong(
+            "update",
+            1001,
+            mac -> {
+              mac.update(more);
+              mac.doFinal();
+            }),
+        tooLong(
+            "update of a byte",
+            1001,
+            mac -> {
+              mac.update(limit);
+              mac.update((byte) 0);
+              mac.doFinal();
+            }),
+        tooLong(
+            "update, and doFinal of a message",
+            1005,
+            mac -> {
+              mac.update(limit);
+              mac.doFinal(MESSAGE);
+            }),
+        tooLong(
+            "update after the limit",
+            1010,
+            mac -> {
+              mac.update(limit);
+              mac.update(MESSAGE);
+              mac.update(MESSAGE);
+              mac.doFinal();
+            }),
+        tooLong(
+            "direct buffer",
+            20_000,
+            mac -> {
+              ByteBuffer buffer = ByteBuffer.allocateDirect(20_000);
+              mac.update(buffer);
+              assertThat(buffer.hasRemaining()).isFalse();
+              mac.doFinal();
+            }),
+        tooLong(
+            "buffer, and doFinal into an array",
+            1001,
+            mac -> {
+              mac.update(ByteBuffer.wrap(more));
+              mac.doFinal(new byte[32], 0);
+            }));
+  }
+
+  private static Arguments tooLong(String name, int bytes, ThrowingConsumer<Mac> use) {
+    return Arguments.of(name, bytes, use);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("tooLongMessages")
+  void tooLongMessageHasNoMacAndTheNextMessageIsNew(
+      String name, int bytes, ThrowingConsumer<Mac> use) throws GeneralSecurityException {
     Mac mac = mac();
-    mac.update(new byte[MAX_MESSAGE_BYTES]);
-    assertThatExceptionOfType(HmacdMacException.class)
-        .isThrownBy(() -> mac.update((byte) 0))
-        .withMessageContaining("1000 bytes")
-        .withNoCause();
-    assertThatExceptionOfType(HmacdMacException.class).isThrownBy(() -> mac.update(MESSAGE));
-    assertThatExceptionOfType(HmacdMacException.class).isThrownBy(mac::doFinal);
-    assertThat(daemon.calls()).isZero();
-    assertThat(mac.doFinal(MESSAGE)).isEqualTo(jdkMac("HmacSHA256", SECRET, MESSAGE));
+    for (int i = 0; i < 2; i++) {
+      assertThatExceptionOfType(HmacdMacException.class)
+          .isThrownBy(() -> use.accept(mac))
+          .withMessage("the message has " + bytes + " bytes, the limit of the client is 1000")
+          .withNoCause();
+      assertThat(daemon.calls()).isEqualTo(i);
+      assertThat(mac.doFinal(MESSAGE)).isEqualTo(jdkMac("HmacSHA256", SECRET, MESSAGE));
+    }
   }
 
   @Test
