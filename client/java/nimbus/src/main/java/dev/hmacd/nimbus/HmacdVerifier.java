@@ -5,9 +5,11 @@ import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSVerifier;
 import com.nimbusds.jose.crypto.impl.BaseJWSProvider;
 import com.nimbusds.jose.util.Base64URL;
+import com.nimbusds.jose.util.JSONObjectUtils;
 import dev.hmacd.client.HmacdException;
 import dev.hmacd.client.HmacdKey;
 import dev.hmacd.client.InvalidMacException;
+import java.text.ParseException;
 import java.util.Set;
 
 /// Verifies signatures of a key of hmacd. Each verification is at most one call. Thread-safe.
@@ -22,8 +24,8 @@ public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier 
   }
 
   /// Returns whether the signature is right. Without a call, returns false for a header with
-  /// critical parameters, for a payload that is not base64url (`b64` false), and for a signature
-  /// that is not canonical base64url.
+  /// `crit`, for a payload that is not base64url (`b64` false), and for a signature that is not
+  /// canonical base64url.
   ///
   /// @throws HmacdJoseException if there is no verdict
   /// @throws JOSEException if the header has another `alg` than that of the key
@@ -47,9 +49,20 @@ public final class HmacdVerifier extends BaseJWSProvider implements JWSVerifier 
   }
 
   /// Whether the header has an extension of JWS (RFC 7515, section 4.1.11), such as the payload
-  /// without base64url of RFC 7797.
+  /// without base64url of RFC 7797. An empty `crit`, or one of null, is not valid.
   private static boolean hasExtension(JWSHeader header) {
-    Set<String> critical = header.getCriticalParams();
-    return (critical != null && !critical.isEmpty()) || !header.isBase64URLEncodePayload();
+    return header.getCriticalParams() != null
+        || !header.isBase64URLEncodePayload()
+        || hasCritOfNull(header);
+  }
+
+  /// Nimbus drops a `crit` of null from the header.
+  private static boolean hasCritOfNull(JWSHeader header) {
+    Base64URL text = header.getParsedBase64URL();
+    try {
+      return text != null && JSONObjectUtils.parse(text.decodeToString()).containsKey("crit");
+    } catch (ParseException e) {
+      return true; // Not a header.
+    }
   }
 }

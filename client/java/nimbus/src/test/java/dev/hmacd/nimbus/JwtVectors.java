@@ -14,8 +14,10 @@ import java.util.List;
 /// The JSON Web Tokens of the vectors for all languages, in `client/vectors`.
 ///
 /// @param secretHex the HMAC key
-record JwtVectors(String secretHex, List<Token> right, List<Token> wrong) {
-  /// @param why why the token is refused; empty if it is right
+/// @param right tokens of the claims of this test
+/// @param accepted other tokens of these claims
+record JwtVectors(String secretHex, List<Token> right, List<Token> wrong, List<Token> accepted) {
+  /// @param why what differs from a right token; empty if it is right
   /// @param alg the algorithm of the key `k1`
   record Token(String why, String alg, String text) {
     @Override
@@ -35,7 +37,10 @@ record JwtVectors(String secretHex, List<Token> right, List<Token> wrong) {
     }
     JsonObject jwt = root.getAsJsonObject("jwt");
     return new JwtVectors(
-        root.get("key").getAsString(), tokens(jwt, "right"), tokens(jwt, "wrong"));
+        root.get("key").getAsString(),
+        tokens(jwt, "right"),
+        tokens(jwt, "wrong"),
+        tokens(jwt, "accepted"));
   }
 
   byte[] secret() {
