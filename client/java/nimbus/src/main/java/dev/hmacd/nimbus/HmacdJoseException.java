@@ -10,7 +10,14 @@ import dev.hmacd.client.HmacdException;
 public final class HmacdJoseException extends JOSEException {
   private static final long serialVersionUID = 1;
 
+  private final HmacdException call;
+
   HmacdJoseException(HmacdException cause) {
     super(cause.getMessage(), cause);
+    this.call = cause;
+  }
+
+  HmacdException call() {
+    return call;
   }
 }
