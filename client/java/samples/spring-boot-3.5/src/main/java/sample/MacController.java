@@ -6,19 +6,21 @@ import dev.hmacd.client.HmacdKey;
 import dev.hmacd.client.InvalidMacException;
 import dev.hmacd.client.MacAlgorithm;
 import dev.hmacd.client.MessageTooLongException;
+import java.io.IOException;
+import java.io.InputStream;
 import java.util.HexFormat;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.ResponseEntity;
 import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.PostMapping;
-import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
 
 /// `POST /sign` answers with the MAC of the body in hex. `POST /verify` answers 204 if the header
-/// `X-Mac` has the MAC of the body, 401 if it has another, and 503 if there is no verdict.
+/// `X-Mac` has the MAC of the body, 401 if it has another, 400 if it is not hex, 413 if the body is
+/// too long, and 503 if there is no verdict.
 @RestController
 class MacController {
   private final HmacdKey key;
@@ -28,14 +30,20 @@ class MacController {
   }
 
   @PostMapping("/sign")
-  String sign(@RequestBody byte[] message) {
+  String sign(InputStream body) throws IOException {
+    byte[] message = read(body);
     return HexFormat.of().formatHex(key.generate(message).toByteArray());
   }
 
   @PostMapping("/verify")
   @ResponseStatus(HttpStatus.NO_CONTENT)
-  void verify(@RequestBody byte[] message, @RequestHeader("X-Mac") String mac) {
-    key.verify(message, HexFormat.of().parseHex(mac));
+  void verify(InputStream body, @RequestHeader("X-Mac") String mac) throws IOException {
+    key.verify(read(body), HexFormat.of().parseHex(mac));
+  }
+
+  /// Not more than the client refuses. Spring reads a `@RequestBody` without a limit.
+  private byte[] read(InputStream body) throws IOException {
+    return body.readNBytes(key.maxMessageBytes() + 1);
   }
 
   @ExceptionHandler(InvalidMacException.class)
