@@ -365,7 +365,8 @@ public final class HmacdClient implements AutoCloseable {
   }
 
   /// Checks the way to each target: PEM files, name, connection, TLS, health status. Makes no MAC.
-  /// Each step has the deadline of the client.
+  /// Each step has the deadline of the client. The PEM files are those on disk: if they are bad,
+  /// the check fails, although calls still use the last good set.
   ///
   /// @return one line for each target: `ok: <target>, <facts>` or `failed: <target>, <check>:
   ///   <text>` with the first failed check

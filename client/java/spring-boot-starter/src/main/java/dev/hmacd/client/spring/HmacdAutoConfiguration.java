@@ -10,9 +10,9 @@ import org.springframework.boot.context.properties.EnableConfigurationProperties
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
-/// Makes an [HmacdClient] from the properties `hmacd.*`, unless the application has one of its own.
-/// The client closes with the application context. It reports its calls to the bean of type
-/// `OpenTelemetry`, if there is one.
+/// Auto-configures an [HmacdClient] from the properties `hmacd.*`, unless the application has one
+/// of its own. The client closes with the application context. It reports its calls to the bean of
+/// type `OpenTelemetry`, if there is one.
 @AutoConfiguration
 @EnableConfigurationProperties(HmacdProperties.class)
 public class HmacdAutoConfiguration {
