@@ -23,8 +23,11 @@ final class OpenTelemetryObserver implements CallObserver {
   private static final double NANOS_IN_A_MILLISECOND = TimeUnit.MILLISECONDS.toNanos(1);
 
   private static final AttributeKey<String> RPC_SYSTEM = AttributeKey.stringKey("rpc.system");
+  private static final AttributeKey<String> RPC_SERVICE = AttributeKey.stringKey("rpc.service");
+  private static final AttributeKey<String> RPC_METHOD = AttributeKey.stringKey("rpc.method");
   private static final AttributeKey<String> SERVER_ADDRESS =
       AttributeKey.stringKey("server.address");
+  private static final AttributeKey<Long> SERVER_PORT = AttributeKey.longKey("server.port");
   private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
   private static final AttributeKey<Long> ATTEMPTS = AttributeKey.longKey("hmacd.attempts");
 
@@ -53,7 +56,7 @@ final class OpenTelemetryObserver implements CallObserver {
     return (facts, errorType) -> {
       if (ended.compareAndSet(false, true)) {
         double milliseconds = (System.nanoTime() - begin) / NANOS_IN_A_MILLISECOND;
-        Attributes attributes = attributes(facts, errorType);
+        Attributes attributes = attributes(method, facts, errorType);
         if (!errorType.isEmpty()) {
           span.setStatus(StatusCode.ERROR, errorType);
         }
@@ -63,10 +66,21 @@ final class OpenTelemetryObserver implements CallObserver {
     };
   }
 
-  private static Attributes attributes(CallFacts facts, String errorType) {
-    AttributesBuilder attributes = Attributes.builder().put(RPC_SYSTEM, "grpc");
+  private static Attributes attributes(String method, CallFacts facts, String errorType) {
+    int slash = method.lastIndexOf('/');
+    AttributesBuilder attributes =
+        Attributes.builder()
+            .put(RPC_SYSTEM, "grpc")
+            .put(RPC_SERVICE, method.substring(0, slash))
+            .put(RPC_METHOD, method.substring(slash + 1));
     if (!facts.target().isEmpty()) {
-      attributes.put(SERVER_ADDRESS, Target.parse(facts.target()).serverAddress());
+      Target target = Target.parse(facts.target());
+      if (target instanceof Target.HostPort named) {
+        attributes.put(SERVER_ADDRESS, named.name().getHost());
+        attributes.put(SERVER_PORT, (long) named.name().getPort());
+      } else if (target instanceof Target.UnixSocket socket) {
+        attributes.put(SERVER_ADDRESS, socket.address().toString());
+      }
     }
     if (!errorType.isEmpty()) {
       attributes.put(ERROR_TYPE, errorType);

@@ -27,9 +27,6 @@ sealed interface Target {
         "target must be host:port or unix:/absolute/path: " + target);
   }
 
-  /// The host without the port; for a Unix socket the text of the target.
-  String serverAddress();
-
   /// A daemon on the network.
   record HostPort(HostAndPort name) implements Target {
     /// The name that the daemon's certificate must have, with the port.
@@ -45,11 +42,6 @@ sealed interface Target {
     }
 
     @Override
-    public String serverAddress() {
-      return name.getHost();
-    }
-
-    @Override
     public String toString() {
       return authority();
     }
@@ -57,11 +49,6 @@ sealed interface Target {
 
   /// A daemon on this machine, which identifies its callers by the socket's peer credentials.
   record UnixSocket(UnixDomainSocketAddress address) implements Target {
-    @Override
-    public String serverAddress() {
-      return toString();
-    }
-
     @Override
     public String toString() {
       return "unix:" + address;

@@ -31,6 +31,7 @@ import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +45,9 @@ class TelemetryTest {
   private static final byte[] MESSAGE = "secret message".getBytes(UTF_8);
   private static final String KEY = "alias/orders";
   private static final AttributeKey<String> RPC_SYSTEM = AttributeKey.stringKey("rpc.system");
+  private static final AttributeKey<String> RPC_SERVICE = AttributeKey.stringKey("rpc.service");
+  private static final AttributeKey<String> RPC_METHOD = AttributeKey.stringKey("rpc.method");
+  private static final AttributeKey<Long> SERVER_PORT = AttributeKey.longKey("server.port");
   private static final AttributeKey<String> SERVER_ADDRESS =
       AttributeKey.stringKey("server.address");
   private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
@@ -86,8 +90,14 @@ class TelemetryTest {
     return finished.get(0);
   }
 
-  private Attributes common() {
-    return Attributes.of(RPC_SYSTEM, "grpc", SERVER_ADDRESS, daemon.target());
+  private static Attributes rpc(String method) {
+    return Attributes.of(
+        RPC_SYSTEM, "grpc", RPC_SERVICE, "hmacd.v1.MacService", RPC_METHOD, method);
+  }
+
+  private Attributes common(String method) {
+    String path = daemon.target().substring("unix:".length());
+    return rpc(method).toBuilder().put(SERVER_ADDRESS, path).build();
   }
 
   private static Map<AttributeKey<?>, Object> withAttempts(Attributes attributes, long attempts) {
@@ -118,8 +128,8 @@ class TelemetryTest {
         .returns("hmacd.v1.MacService/GenerateMac", SpanData::getName)
         .returns(SpanKind.CLIENT, SpanData::getKind)
         .returns(StatusData.unset(), SpanData::getStatus)
-        .returns(withAttempts(common(), 1), TelemetryTest::attributes);
-    assertOneDuration(common());
+        .returns(withAttempts(common("GenerateMac"), 1), TelemetryTest::attributes);
+    assertOneDuration(common("GenerateMac"));
   }
 
   @ParameterizedTest
@@ -174,15 +184,15 @@ class TelemetryTest {
   void retriedCallHasOneSpanWithItsAttempts() {
     daemon.failing(2, Code.RESOURCE_EXHAUSTED, "TOKEN_BUSY");
     key.generate(MESSAGE);
-    assertThat(attributes(span())).isEqualTo(withAttempts(common(), 3));
-    assertOneDuration(common());
+    assertThat(attributes(span())).isEqualTo(withAttempts(common("GenerateMac"), 3));
+    assertOneDuration(common("GenerateMac"));
   }
 
   @Test
   void failedCallHasItsReason() {
     assertThatExceptionOfType(InvalidMacException.class)
         .isThrownBy(() -> key.verify(MESSAGE, new byte[32]));
-    Attributes failed = common().toBuilder().put(ERROR_TYPE, "KMS_INVALID_MAC").build();
+    Attributes failed = common("VerifyMac").toBuilder().put(ERROR_TYPE, "KMS_INVALID_MAC").build();
     assertThat(span())
         .returns("hmacd.v1.MacService/VerifyMac", SpanData::getName)
         .returns(withAttempts(failed, 1), TelemetryTest::attributes)
@@ -202,7 +212,7 @@ class TelemetryTest {
   void callOfAClosedClientHasNoTarget() {
     hmacd.close();
     assertThatExceptionOfType(ClosedException.class).isThrownBy(() -> key.generate(MESSAGE));
-    Attributes closed = Attributes.of(RPC_SYSTEM, "grpc", ERROR_TYPE, "CLOSED");
+    Attributes closed = rpc("GenerateMac").toBuilder().put(ERROR_TYPE, "CLOSED").build();
     assertThat(attributes(span())).isEqualTo(withAttempts(closed, 0));
   }
 
@@ -233,17 +243,18 @@ class TelemetryTest {
 
   static List<Arguments> targets() {
     return List.of(
-        arguments("hmacd.example.org:8443", "hmacd.example.org"),
-        arguments("[::1]:8443", "::1"),
-        arguments("unix:/run/hmacd.sock", "unix:/run/hmacd.sock"));
+        arguments("hmacd.example.org:8443", "hmacd.example.org", 8443L),
+        arguments("[::1]:8443", "::1", 8443L),
+        arguments("unix:/run/hmacd.sock", "/run/hmacd.sock", null));
   }
 
   @ParameterizedTest
   @MethodSource("targets")
-  void addressOfAServerHasNoPort(String target, String address) {
+  void targetHasItsAddressAndItsPort(String target, String address, @Nullable Long port) {
     new OpenTelemetryObserver(telemetry)
-        .start("method")
+        .start("service/method")
         .end(CallFacts.NO_ATTEMPT.attemptedAt(target), "");
     assertThat(span().getAttributes().get(SERVER_ADDRESS)).isEqualTo(address);
+    assertThat(span().getAttributes().get(SERVER_PORT)).isEqualTo(port);
   }
 }
