@@ -1,14 +1,34 @@
 """Tests of itsdangerous, with the fake."""
 
+import hashlib
 import unittest
+from contextlib import ExitStack
+from unittest import mock
 
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import (
+    BadSignature,
+    HMACAlgorithm,
+    NoneAlgorithm,
+    Serializer,
+    SignatureExpired,
+    Signer,
+    TimedSerializer,
+    TimestampSigner,
+    URLSafeTimedSerializer,
+)
 from support import KEY
 
 import hmacd
 from hmacd import MacAlgorithm
 from hmacd.itsdangerous import serializer, signer
 from hmacd.testing import Fake
+
+
+class UnkeyedSigner(TimestampSigner):
+    """Makes and accepts empty signatures."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options | {"algorithm": NoneAlgorithm()})
 
 
 class ItsdangerousTest(unittest.TestCase):
@@ -41,6 +61,34 @@ class ItsdangerousTest(unittest.TestCase):
     def test_value_without_the_key_of_the_hsm_is_refused(self):
         text = URLSafeTimedSerializer(b"", salt="cart").dumps({"a": 1})
         self.assertRaises(BadSignature, self.serializer.loads, text)
+
+    def test_default_of_the_process_does_not_weaken_the_serializer(self):
+        """A fallback, or another signer, would use the secret of the serializer, which is empty."""
+        with ExitStack() as defaults:
+            for owner, name, value in (
+                (Serializer, "default_fallback_signers", [{"digest_method": hashlib.sha512}, {}]),
+                (TimedSerializer, "default_signer", UnkeyedSigner),
+                (Signer, "default_key_derivation", "none"),
+                (Signer, "default_digest_method", staticmethod(hashlib.md5)),
+                (HMACAlgorithm, "default_digest_method", staticmethod(hashlib.md5)),
+            ):
+                defaults.enter_context(mock.patch.object(owner, name, value))
+            serializer_, signer_ = serializer(self.key, "cart"), signer(self.key, "cart")
+            for options in (
+                {},
+                {"digest_method": hashlib.sha512},
+                {"digest_method": hashlib.md5},
+                {"key_derivation": "concat"},
+            ):
+                common = {"salt": "cart", "signer": TimestampSigner, "signer_kwargs": options}
+                forged = URLSafeTimedSerializer(b"", **common).dumps({"a": 1})
+                self.assertRaises(BadSignature, serializer_.loads, forged)
+                forged = TimestampSigner(b"", salt="cart", **options).sign("value")
+                self.assertRaises(BadSignature, signer_.unsign, forged)
+            forged = URLSafeTimedSerializer("", salt="cart", signer=UnkeyedSigner).dumps({"a": 1})
+            self.assertRaises(BadSignature, serializer_.loads, forged)
+            self.assertEqual(4, serializer_.loads(self.serializer.dumps(4)))
+            self.assertEqual(b"v", signer_.unsign(signer(self.key, "cart").sign("v")))
 
     def test_old_value_is_refused(self):
         text = self.serializer.dumps({"a": 1})

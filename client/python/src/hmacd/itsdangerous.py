@@ -33,7 +33,14 @@ def serializer(key: Key, salt: str) -> URLSafeTimedSerializer:
 
     :param salt: the purpose: a value that was signed with another salt is refused
     """
-    return URLSafeTimedSerializer(_NO_SECRET, salt=salt, signer_kwargs=_options(key))
+    # A default of the process for these would verify values with the empty secret.
+    return URLSafeTimedSerializer(
+        _NO_SECRET,
+        salt=salt,
+        signer=TimestampSigner,
+        signer_kwargs=_options(key),
+        fallback_signers=[],
+    )
 
 
 def _options(key: Key) -> dict[str, Any]:
