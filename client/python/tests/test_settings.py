@@ -1,7 +1,9 @@
 """Tests of the settings."""
 
 import os
+import traceback
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import hmacd
@@ -44,7 +46,7 @@ class SettingsTest(unittest.TestCase):
 
     def test_targets_of_another_type_are_refused(self):
         self.refuses(TypeError, "targets: 5", 5)
-        self.refuses(TypeError, "targets: b'x'", [b"x"])
+        self.refuses(TypeError, "targets: bytes", [b"x"])
 
     def test_values_out_of_range_are_refused(self):
         for name, value in (
@@ -82,6 +84,52 @@ class SettingsTest(unittest.TestCase):
         self.refuses(ValueError, "ca: None", "host:8443")
         self.refuses(ValueError, "certificate: None", ["host:8443", UNIX], ca="ca.pem")
         self.refuses(TypeError, "ca: 5", "host:8443", ca=5)
+
+    def test_content_of_a_file_is_refused_and_not_shown(self):
+        secret = "c2VjcmV0"
+        pem = f"-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n"
+
+        class BytesPath:
+            def __fspath__(self):
+                return pem.encode()
+
+        for content, kind in (
+            (pem, ValueError),
+            (f"{secret}\nrest", ValueError),
+            (f"{secret}\rrest", ValueError),
+            (f"{secret}\0rest", ValueError),
+            (f"-----BEGIN PRIVATE KEY-----{secret}", ValueError),
+            (Path(pem), ValueError),
+            (pem.encode(), TypeError),
+            (bytearray(pem.encode()), TypeError),
+            (BytesPath(), TypeError),
+            ([pem], TypeError),
+        ):
+            paths = {"ca": "/no/ca.pem", "certificate": "/no/c.pem", "private_key": "/no/k.pem"}
+            for name in paths:
+                with self.subTest(content, name=name), self.assertRaises(kind) as caught:
+                    hmacd.Client("host:8443", **paths | {name: content})
+                text = "".join(traceback.format_exception(caught.exception))
+                self.assertIn(f"Error: {name}: ", text)
+                self.assertNotIn(secret, text)
+
+    def test_content_of_a_file_in_another_setting_is_not_shown(self):
+        pem = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+        for settings in (
+            {"targets": pem},
+            {"targets": [pem]},
+            {"targets": pem.encode()},
+            {"timeout": pem},
+            {"max_message_bytes": pem.encode()},
+            {"file_interval": [pem]},
+            {"key": pem},
+        ):
+            with (
+                self.subTest(settings.keys()),
+                self.assertRaises((TypeError, ValueError)) as caught,
+            ):
+                hmacd.Client(**{"targets": UNIX} | settings)
+            self.assertNotIn("c2VjcmV0", str(caught.exception))
 
     def test_missing_file_is_refused_with_its_path(self):
         files = {"ca": "/no/ca.pem", "certificate": "/no/c.pem", "private_key": "/no/k.pem"}

@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeAlias
 
 PathArgument: TypeAlias = "str | PathLike[str]"
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_FILE_CONTENT = re.compile(r"[\0\r\n]|-----BEGIN")
 _MOST_TARGETS = 16
 _MOST_MESSAGE_BYTES = 1024 * 1024
 
@@ -30,7 +31,9 @@ class Target:
             match = _HOST_PORT.fullmatch(self.name)
             valid = match is not None and 1 <= int(match["port"]) <= 65535
         if not valid:
-            raise ValueError(f"targets: {self.name!r} is not host:port or unix:/absolute/path")
+            raise ValueError(
+                f"targets: {_shown(self.name)} is not host:port or unix:/absolute/path"
+            )
 
     @property
     def is_unix(self) -> bool:
@@ -122,7 +125,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, str | list[str
 def seconds(name: str, value: object, least: float = 0.001, most: float = 86_400) -> float:
     """Checks a duration in seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name}: {value!r} is not a number of seconds")
+        raise TypeError(f"{name}: {_shown(value)} is not a number of seconds")
     if math.isnan(value) or not least <= value <= most:
         raise ValueError(f"{name}: {value!r} is not from {least} to {most} seconds")
     return float(value)
@@ -130,7 +133,7 @@ def seconds(name: str, value: object, least: float = 0.001, most: float = 86_400
 
 def _bytes(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: {value!r} is not a number of bytes")
+        raise TypeError(f"{name}: {_shown(value)} is not a number of bytes")
     if not 1 <= value <= _MOST_MESSAGE_BYTES:
         raise ValueError(f"{name}: {value!r} is not from 1 to {_MOST_MESSAGE_BYTES} bytes")
     return value
@@ -139,11 +142,11 @@ def _bytes(name: str, value: object) -> int:
 def _targets(value: object) -> tuple[Target, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Iterable):
-        raise TypeError(f"targets: {value!r} is not a string, or several strings")
+        raise TypeError(f"targets: {_shown(value)} is not a string, or several strings")
     targets = []
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"targets: {name!r} is not a string")
+            raise TypeError(f"targets: {_shown(name)} is not a string")
         targets.append(Target(name))
     if not 1 <= len(targets) <= _MOST_TARGETS:
         raise ValueError(f"targets: {len(targets)} targets are not from 1 to {_MOST_TARGETS}")
@@ -153,6 +156,16 @@ def _targets(value: object) -> tuple[Target, ...]:
 def _path(name: str, value: object) -> Path:
     if value is None:
         raise ValueError(f"{name}: None is not a PEM file: a target host:port requires one")
-    if not isinstance(value, str | PathLike):
-        raise TypeError(f"{name}: {value!r} is not a path")
-    return Path(value)
+    path = fspath(value) if isinstance(value, PathLike) else value
+    if not isinstance(path, str):
+        raise TypeError(f"{name}: {_shown(path)} is not a path")
+    if _FILE_CONTENT.search(path):
+        raise ValueError(f"{name}: {_shown(path)} is not the path of a PEM file")
+    return Path(path)
+
+
+def _shown(value: object) -> str:
+    """A value in an error: not the content of a file, which may be a private key."""
+    if isinstance(value, str):
+        return "(the content of a file)" if _FILE_CONTENT.search(value) else repr(value)
+    return repr(value) if value is None or isinstance(value, int | float) else type(value).__name__
