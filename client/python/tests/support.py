@@ -7,7 +7,10 @@ import atexit
 import datetime as dt
 import ipaddress
 import json
+import threading
+from concurrent.futures import Future, wait
 from pathlib import Path
+from unittest import mock
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+
+from hmacd import _certificates
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/vectors.json").read_text())
 KEY = bytes.fromhex(VECTORS["key"])
@@ -33,6 +38,38 @@ def open_channels(client):
     """The channels of a client, also those that wait for their last call."""
     channels = client._channels
     return [slot.channel for slot in channels._slots if slot] + list(channels._retired)
+
+
+def ends(test, function, *arguments):
+    """The future of a function, which must end."""
+    outcome = Future()
+
+    def run():
+        try:
+            outcome.set_result(function(*arguments))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    test.assertTrue(wait([outcome], 60).done, "the function has not ended in 60 s")
+    return outcome
+
+
+class HangingRead:
+    """A read of the PEM files that does not end before `released`, as of a network file system."""
+
+    def __init__(self, test):
+        self.count = 0
+        self.started = threading.Event()
+        self.released = threading.Event()
+        test.enterContext(mock.patch("hmacd._certificates.read", self))
+        test.addCleanup(self.released.set)
+
+    def __call__(self, files, read=_certificates.read):
+        self.count += 1
+        self.started.set()
+        self.released.wait()
+        return read(files)
 
 
 class Clock:

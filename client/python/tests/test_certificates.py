@@ -2,13 +2,15 @@
 
 import base64
 import datetime as dt
+import os
 import subprocess
 import tempfile
 import threading
 import unittest
+from concurrent.futures import wait
 from pathlib import Path
 
-from support import Authority, Files, pkcs8, rsa_key, traditional
+from support import Authority, Files, HangingRead, ends, pkcs8, rsa_key, traditional
 
 from hmacd._certificates import CertificateError, Renewal, watch
 from hmacd._settings import TlsFiles
@@ -95,6 +97,69 @@ class CertificatesTest(unittest.TestCase):
         self.files.certificate.unlink()
         self.refuses("cannot be read: No such file")
 
+    def test_file_that_is_not_a_regular_file_is_refused(self):
+        for name, make in (
+            ("FIFO", os.mkfifo),
+            ("endless device", lambda path: path.symlink_to("/dev/zero")),
+            ("device without content", lambda path: path.symlink_to("/dev/null")),
+        ):
+            for path in (self.files.ca, self.files.certificate, self.files.private_key):
+                with self.subTest(name, path=path.name):
+                    content = path.read_bytes()
+                    path.unlink()
+                    make(path)
+                    error = ends(self, self.renewal).exception()
+                    self.assertIs(CertificateError, type(error))
+                    self.assertIn(f"{path} is not a regular file", str(error))
+                    path.unlink()
+                    path.write_bytes(content)
+
+    def test_folder_is_refused(self):
+        self.files.ca.unlink()
+        self.files.ca.mkdir()
+        self.refuses("cannot be read: Is a directory")
+
+    def test_length_of_a_file_is_limited(self):
+        content = self.files.ca.read_bytes()
+        self.files.ca.write_bytes(content + b"\n" * (1024 * 1024 - len(content)))
+        self.renewal()
+        with self.files.ca.open("ab") as file:
+            file.write(b"\n")
+        self.refuses("ca.pem has more than 1048576 bytes")
+        os.truncate(self.files.ca, 1 << 40)  # A sparse file.
+        self.refuses("ca.pem has more than 1048576 bytes")
+
+    def test_fifo_leaves_the_last_good_set_in_use(self):
+        renewal = self.renewal()
+        first = renewal.current
+        self.files.private_key.unlink()
+        os.mkfifo(self.files.private_key)
+        for read in (renewal.read, lambda: wait([renewal.read_now()], 60)):
+            ends(self, read).result()
+            self.assertIs(first, renewal.current)
+            error = renewal.inspect().exception(60)
+            self.assertIn("is not a regular file", str(error))
+
+    def test_second_read_does_not_start_while_one_is_in_flight(self):
+        renewal = self.renewal()
+        hanging = HangingRead(self)
+        first = renewal.read_now()
+        hanging.started.wait(60)
+        renewal.read()
+        later = {renewal.read_now(), renewal.inspect(), renewal.read_now()}
+        self.assertEqual((1, 1), (len(later), hanging.count))
+        self.files.write(*self.authority.issue())
+        hanging.released.set()
+        self.assertEqual(2, len(wait([first, *later], 60).done))
+        self.assertEqual(2, hanging.count)
+        self.assertEqual(self.files.certificate.read_bytes(), renewal.current.certificate)
+        renewal.read()
+        self.assertEqual(3, hanging.count)
+
+    def test_read_that_was_not_waited_for_is_not_cancelled(self):
+        renewal = self.renewal()
+        self.assertFalse(renewal.read_now().cancel())
+
     def test_new_set_is_in_use_at_its_second_read(self):
         renewal = self.renewal()
         first = renewal.current
@@ -122,26 +187,26 @@ class CertificatesTest(unittest.TestCase):
         renewal.read()
         renewal.read()
         self.assertIs(first, renewal.current)
-        self.assertIn("does not belong to", renewal.problem)
+        self.assertIn("does not belong to", str(renewal.inspect().exception(60)))
         self.files.certificate.unlink()
         renewal.read()
-        self.assertIn("cannot be read", renewal.problem)
+        self.assertIn("cannot be read", str(renewal.inspect().exception(60)))
         self.assertIs(first, renewal.current)
         self.files.certificate.write_bytes(first.certificate)
         renewal.read()
-        self.assertEqual("", renewal.problem)
+        self.assertEqual(first, renewal.inspect().result(60))
 
     def test_set_is_in_use_at_once_after_read_now(self):
         renewal = self.renewal()
         self.files.write(*self.authority.issue())
-        renewal.read_now()
+        wait([renewal.read_now()], 60)
         self.assertEqual(self.files.certificate.read_bytes(), renewal.current.certificate)
 
     def test_set_that_is_not_good_is_not_in_use_after_read_now(self):
         renewal = self.renewal()
         first = renewal.current
         self.files.private_key.write_bytes(b"half of a k")
-        renewal.read_now()
+        wait([renewal.read_now()], 60)
         self.assertIs(first, renewal.current)
 
     def test_watch_reads_until_the_stop_in_a_thread_that_keeps_no_process_alive(self):

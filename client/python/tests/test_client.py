@@ -5,7 +5,6 @@ import pickle
 import tempfile
 import threading
 import time
-import types
 import unittest
 import unittest.mock
 from concurrent.futures import ThreadPoolExecutor
@@ -380,19 +379,6 @@ class AioClientTest(Rules, unittest.TestCase):
                 await close
 
         self.runner.run(run())
-
-    def test_deadline_also_ends_the_wait_for_a_read_of_the_files(self):
-        released = threading.Event()
-        client = self.open(self.fake, timeout=0.5)
-        client._renewal = types.SimpleNamespace(current=None, read_now=lambda: released.wait(LONG))
-        client._watching = True
-        self.fake.fail("UNAUTHENTICATED")
-        begin = time.monotonic()
-        try:
-            self.fails(hmacd.DeadlineExceeded, client.key("k", SHA_256).generate, b"hello")
-            self.assertLess(time.monotonic() - begin, LONG)
-        finally:
-            released.set()
 
     def test_another_event_loop_is_refused(self):
         self.do(self.key.generate, b"hello")

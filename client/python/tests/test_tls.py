@@ -2,18 +2,20 @@
 
 import contextlib
 import datetime as dt
+import os
 import socket
 import tempfile
 import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import grpc
-from support import KEY, Authority, Files, open_channels, pkcs8
+from support import KEY, RUNNER, Authority, Files, HangingRead, ends, open_channels, pkcs8
 
 import hmacd
-from hmacd import MacAlgorithm
+from hmacd import MacAlgorithm, aio
 from hmacd.testing import Fake
 
 LONG = 120  # Seconds: a busy machine never takes as long.
@@ -117,7 +119,7 @@ class TlsTest(unittest.TestCase):
             while not fake.callers:
                 time.sleep(0.01)
             self.files.write(*self.authority.issue("new"))
-            key._client._renewal.read_now()
+            key._client._renewal.read_now().result(LONG)
             key.generate(b"hello")
             self.assertEqual(2, len(open_channels(key._client)))
             self.assertEqual(32, len(call.result(LONG)))
@@ -152,6 +154,55 @@ class TlsTest(unittest.TestCase):
         key.generate(b"hello")
         self.assertEqual(["old"] * 3, [name for name, _ in fake.callers])
         self.assertRegex(key._client.doctor()[0], "files: private_key: .* is not a private key")
+
+    def test_fifo_blocks_no_call(self):
+        fake = self.fake()
+        key = self.open(fake.target, file_interval=1)
+        key.generate(b"hello")
+        self.files.private_key.unlink()
+        os.mkfifo(self.files.private_key)
+        fake.fail("UNAUTHENTICATED")
+        self.assertEqual(32, len(ends(self, key.generate, b"hello").result()))
+        line = ends(self, key._client.doctor).result()[0]
+        self.assertRegex(line, "^failed: .*, files: private_key: .* is not a regular file$")
+
+    def open_aio(self, target, **settings):
+        client = aio.Client(target, **self.files.settings(), **settings)
+        self.addCleanup(lambda: RUNNER.run(client.close()))
+        return client.key("k", MacAlgorithm.HMAC_SHA_256)
+
+    def test_call_waits_for_a_read_of_the_files_until_its_deadline(self):
+        fake = self.fake()
+        for kind, open_key in (("threads", self.open), ("asyncio", self.open_aio)):
+            with self.subTest(kind):
+                key = open_key(fake.target, timeout=4, file_interval=5)
+                hanging = HangingRead(self)
+                fake.fail("UNAUTHENTICATED")
+                call = (lambda key=key: RUNNER.run(key.generate(b"m"))) if kind == "asyncio" else (
+                    lambda key=key: key.generate(b"m"))  # fmt: skip
+                error = ends(self, call).exception()
+                self.assertIs(hmacd.DeadlineExceeded, type(error))
+                self.assertIn("after UNAUTHENTICATED", str(error))
+                self.assertEqual(1, error.attempts)
+                self.assertTrue(hanging.started.is_set())
+                hanging.released.set()
+
+    def test_doctor_does_not_wait_for_a_read_of_the_files_that_does_not_end(self):
+        client = self.open(self.fake().target)._client
+        HangingRead(self)
+        line = ends(self, client.doctor).result()[0]
+        self.assertRegex(line, "^failed: .*, files: the read of the files does not end$")
+
+    def test_close_ends_the_wait_for_a_read_of_the_files(self):
+        fake = self.fake()
+        key = self.open(fake.target, file_interval=5)
+        hanging = HangingRead(self)
+        fake.fail("UNAUTHENTICATED")
+        with ThreadPoolExecutor(1) as pool, mock.patch("hmacd._client._DRAIN", 0.1):
+            call = pool.submit(key.generate, b"hello")
+            hanging.started.wait(LONG)
+            key._client.close()
+            self.assertIs(hmacd.Closed, type(call.exception(LONG)))
 
 
 if __name__ == "__main__":

@@ -120,5 +120,4 @@ class BaseClient:
         return self._renewal.current if self._renewal is not None else None
 
     def _diagnose(self) -> list[str]:
-        problem = self._renewal.problem if self._renewal is not None else ""
-        return _doctor.diagnose(self._settings, problem, self._pem)
+        return _doctor.diagnose(self._settings, self._renewal)

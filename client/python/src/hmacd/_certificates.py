@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hmacd._settings import TlsFiles
+
+_MOST_BYTES = 1024 * 1024
+# The open of a FIFO does not wait for its writer, and a terminal does not become that of the
+# process. Windows has neither flag.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 class CertificateError(ValueError):
@@ -42,9 +51,15 @@ def read(files: TlsFiles) -> Pem:
 
 def _read(setting: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _FLAGS)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CertificateError(f"{setting}: {path} is not a regular file")
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise CertificateError(f"{setting}: {path} cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise CertificateError(f"{setting}: {path} has more than {_MOST_BYTES} bytes")
+    return content
 
 
 def check(pem: Pem, files: TlsFiles, now: datetime) -> None:
@@ -89,11 +104,29 @@ def _certificate(setting: str, path: Path, pem: bytes) -> x509.Certificate:
         raise CertificateError(f"{setting}: {path} is not a certificate in PEM") from error
 
 
+class _Read:
+    """A read of the files, for all callers that asked for it before its start."""
+
+    def __init__(self) -> None:
+        self.at_once = False
+        self.result: Future[Pem] = Future()
+        self.result.set_running_or_notify_cancel()  # No caller can cancel it for the others.
+
+    def end(self, pem: Pem | None, error: Exception | None = None) -> None:
+        with suppress(InvalidStateError):  # `release` was first.
+            if error is not None:
+                self.result.set_exception(error)
+            elif pem is not None:
+                self.result.set_result(pem)
+
+
 class Renewal:
     """Decides which set of files is in use. Thread-safe.
 
     A changed set is in use when two reads in a row have the same content, and it is good. Until
     then, and if it is not good, the last good set stays in use.
+
+    At most one read is in flight: a read of a network file system may never end.
     """
 
     def __init__(
@@ -105,7 +138,8 @@ class Renewal:
         self._now = now
         self._current = read(files)
         self._seen = self._current
-        self._problem = ""
+        self._in_flight: _Read | None = None
+        self._next: _Read | None = None
         check(self._current, files, now())
 
     @property
@@ -113,32 +147,69 @@ class Renewal:
         """The set in use: a new object for each new set."""
         return self._current
 
-    @property
-    def problem(self) -> str:
-        """What is wrong with the files on the disk; empty if nothing."""
-        return self._problem
-
     def read(self) -> None:
-        """Reads the files. Changes the set in use at the second read of the same content."""
-        self._read(at_once=False)
+        """Reads the files. Changes the set in use at the second read of the same content.
 
-    def read_now(self) -> None:
-        """Reads the files. Changes the set in use at once."""
-        self._read(at_once=True)
-
-    def _read(self, *, at_once: bool) -> None:
+        Does nothing while another read is in flight.
+        """
         with self._lock:
+            if self._in_flight is not None:
+                return
+            self._in_flight = _Read()
+        self._run()
+
+    def read_now(self) -> Future[Pem]:
+        """Reads the files in another thread. Changes the set in use at once.
+
+        The result is the set on the disk, or a `CertificateError`.
+        """
+        return self._start(at_once=True)
+
+    def inspect(self) -> Future[Pem]:
+        """`read` in another thread. The result is the set on the disk, or a `CertificateError`."""
+        return self._start(at_once=False)
+
+    def release(self) -> None:
+        """Ends all waits for a read."""
+        with self._lock:
+            reads = [self._in_flight, self._next]
+            self._next = None
+        for one in reads:
+            if one is not None:
+                one.end(None, CertificateError("the client is closed"))
+
+    def _start(self, *, at_once: bool) -> Future[Pem]:
+        with self._lock:
+            one = self._next or _Read()
+            if self._in_flight is not None:
+                self._next = one  # The read in flight may have read the files too early.
+            else:
+                threading.Thread(target=self._run, name="hmacd-read", daemon=True).start()
+                self._in_flight = one
+            one.at_once |= at_once
+            return one.result
+
+    def _run(self) -> None:
+        """Reads the files, until no caller waits for a read."""
+        with self._lock:
+            one = self._in_flight
+        while one is not None:
             try:
                 pem = read(self._files)
-                stable = pem == self._seen
-                self._seen = pem
-                if pem == self._current:
-                    self._problem = ""
-                elif stable or at_once:
-                    check(pem, self._files, self._now())
-                    self._current, self._problem = pem, ""
-            except CertificateError as error:
-                self._problem = str(error)
+                self._observe(pem, one.at_once)
+                one.end(pem)
+            except Exception as error:
+                one.end(None, error)
+            with self._lock:
+                one = self._in_flight = self._next
+                self._next = None
+
+    def _observe(self, pem: Pem, at_once: bool) -> None:
+        stable = pem == self._seen
+        self._seen = pem
+        if pem != self._current and (stable or at_once):
+            check(pem, self._files, self._now())
+            self._current = pem
 
 
 def watch(renewal: Renewal, interval: float, stop: threading.Event) -> None:

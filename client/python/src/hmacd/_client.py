@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
+from hmacd._certificates import CertificateError
 from hmacd._channels import (
     OPTIONS,
     Channels,
@@ -97,6 +99,8 @@ class Client(BaseClient):
             self._idle.wait_for(lambda: self._in_flight == 0, _DRAIN)
         self._stop.set()
         self._cancelled.set()
+        if self._renewal is not None:
+            self._renewal.release()
         for connection in self._channels.take_all():
             connection.channel.close()
 
@@ -140,8 +144,7 @@ class Client(BaseClient):
                         with self._channels.use(step.target, self._pem) as used:
                             result = self._attempt(used, call, step, progress)
                     case Renew():
-                        if self._renewal is not None:
-                            self._renewal.read_now()
+                        self._read_files(deadline)
                         self._channels.renew(step.target, used)
                         result = None
                     case Sleep():
@@ -156,6 +159,15 @@ class Client(BaseClient):
             raise closed(progress) from None
         finally:
             steps.close()
+
+    def _read_files(self, deadline: float) -> None:
+        """Reads the PEM files, and waits for the end of the read until the deadline."""
+        if self._renewal is None:
+            return
+        reading = self._renewal.read_now()
+        if not self._cancelled.is_set():
+            with contextlib.suppress(TimeoutError, CertificateError):
+                reading.result(max(deadline - self._rules.clock(), 0))
 
     def _attempt(
         self, connection: Connection, call: Call[R], step: Attempt, progress: Progress

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import grpc
 
 from hmacd import _certificates, _failure
-from hmacd._certificates import CertificateError, Pem
+from hmacd._certificates import CertificateError, Pem, Renewal
 from hmacd._channels import OPTIONS, address, credentials
 from hmacd._settings import Settings, Target, TlsFiles
 
@@ -22,32 +22,33 @@ class _CheckError(Exception):
     """A check failed. The text says which one."""
 
 
-def diagnose(settings: Settings, problem: str, pem: Pem | None) -> list[str]:
+def diagnose(settings: Settings, renewal: Renewal | None) -> list[str]:
     """One line for each target: `ok: ...`, or `failed: ...` with the first check that failed."""
-    return [_line(target, settings.files, problem, pem) for target in settings.targets]
+    return [_line(target, settings.files, renewal) for target in settings.targets]
 
 
-def _line(target: Target, files: TlsFiles | None, problem: str, pem: Pem | None) -> str:
+def _line(target: Target, files: TlsFiles | None, renewal: Renewal | None) -> str:
     try:
         if target.is_unix:
             _connect_unix(target)
             return f"ok: {target.name}, Unix socket, {_health(target, None)}"
         assert files is not None
-        assert pem is not None
-        _check_files(files, problem)
+        assert renewal is not None
+        _check_files(files, renewal)
         facts = _handshake(target, files)
-        return f"ok: {target.name}, {facts}, {_health(target, pem)}"
+        return f"ok: {target.name}, {facts}, {_health(target, renewal.current)}"
     except _CheckError as error:
         return f"failed: {target.name}, {error}"
 
 
-def _check_files(files: TlsFiles, problem: str) -> None:
-    if problem:
-        raise _CheckError(f"files: {problem}")
+def _check_files(files: TlsFiles, renewal: Renewal) -> None:
     try:
-        _certificates.check(_certificates.read(files), files, datetime.now(UTC))
+        pem = renewal.inspect().result(_TIMEOUT)
+        _certificates.check(pem, files, datetime.now(UTC))
     except CertificateError as error:
         raise _CheckError(f"files: {error}") from error
+    except TimeoutError as error:
+        raise _CheckError("files: the read of the files does not end") from error
 
 
 def _connect_unix(target: Target) -> None:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from hmacd import _calls, _failure, _fork
 from hmacd._attempts import Answer, Attempt, Progress, Renew, Result, Sleep, Step, attempts, closed
 from hmacd._base import BaseClient
+from hmacd._certificates import CertificateError
 from hmacd._channels import (
     OPTIONS,
     Channels,
@@ -104,6 +105,8 @@ class Client(BaseClient):
         finally:
             self._stop.set()
             self._cancelled.set()
+            if self._renewal is not None:
+                self._renewal.release()
             await asyncio.gather(
                 *self._closing,
                 *(connection.channel.close(None) for connection in self._channels.take_all()),
@@ -158,10 +161,7 @@ class Client(BaseClient):
                         with self._channels.use(step.target, self._pem) as used:
                             result = await self._attempt(used, call, step, progress)
                     case Renew():
-                        if self._renewal is not None:
-                            with contextlib.suppress(TimeoutError):
-                                async with asyncio.timeout(deadline - self._rules.clock()):
-                                    await asyncio.to_thread(self._renewal.read_now)
+                        await self._read_files(deadline)
                         self._channels.renew(step.target, used)
                         result = None
                     case Sleep():
@@ -181,6 +181,18 @@ class Client(BaseClient):
             async with asyncio.timeout(seconds):
                 await self._cancelled.wait()
                 raise closed(progress)
+
+    async def _read_files(self, deadline: float) -> None:
+        """Reads the PEM files, and waits for the end of the read until the deadline."""
+        if self._renewal is None:
+            return
+        reading = asyncio.wrap_future(self._renewal.read_now())
+        if self._cancelled.is_set():
+            reading.cancel()
+            return
+        with contextlib.suppress(TimeoutError, CertificateError):
+            async with asyncio.timeout(deadline - self._rules.clock()):
+                await reading
 
     async def _attempt(
         self, connection: Connection, call: Call[R], step: Attempt, progress: Progress
