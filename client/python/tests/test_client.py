@@ -15,7 +15,7 @@ from support import KEY, RUNNER, VECTORS, open_channels
 import hmacd
 from hmacd import MacAlgorithm, aio
 from hmacd._stubs.error_reason_pb2 import ErrorReason
-from hmacd.testing import Fake
+from hmacd.testing import Fake, _Order
 
 SHA_256 = MacAlgorithm.HMAC_SHA_256
 LONG = 120  # Seconds: a busy machine never takes as long.
@@ -164,6 +164,28 @@ class Rules:
         after = open_channels(client)
         self.assertEqual((1, 1, 3), (len(before), len(after), self.fake.attempts))
         self.assertIsNot(before[0], after[0])
+
+    def test_local_reason_of_a_daemon_is_an_unknown_reason(self):
+        for reason in ("CONNECTION_FAILED", "TLS_FAILED", "CANCELLED", "CLOSED", "INVALID_ARGUMENT",
+                       "UNAVAILABLE", "UNSPECIFIED", "NEW_REASON"):  # fmt: skip
+            for retry_after in (None, 0):
+                with self.subTest(reason, retry_after=retry_after):
+                    self.fake._add([_Order(reason, retry_after, retry=False)])
+                    error = self.fails(hmacd.HmacdError, self.key.generate, b"m")
+                    self.assertEqual(
+                        (reason, retry_after is not None, True, 1),
+                        (error.reason, error.retryable, error.may_have_run, error.attempts),
+                    )
+        self.fake._add([_Order("CLOSED", 0)])
+        attempts = self.fake.attempts
+        self.do(self.key.generate, b"m")
+        self.assertEqual(attempts + 2, self.fake.attempts)
+
+    def test_reasons_of_a_daemon_that_are_also_local_keep_their_types(self):
+        self.fake.fail("DEADLINE_EXCEEDED")
+        self.assertTrue(self.fails(hmacd.DeadlineExceeded, self.key.generate, b"m").retryable)
+        self.fake.fail("MESSAGE_TOO_LONG")
+        self.fails(hmacd.MessageTooLong, self.key.generate, b"m")
 
     def test_lost_connection_goes_to_the_next_target(self):
         other = self.enterContext(Fake({"k": KEY}))

@@ -8,7 +8,7 @@ from support import KEY, RUNNER, VECTORS
 
 from hmacd import MacAlgorithm
 from hmacd.fastapi import VerifiedBody
-from hmacd.testing import Fake
+from hmacd.testing import Fake, _Order
 from hmacd.webhooks import GITHUB
 
 BODY = VECTORS["webhooks"]["body"].encode()
@@ -66,6 +66,11 @@ class FastApiTest(unittest.TestCase):
         self.assertEqual(401, self.post(BODY + b" ", HEADERS))
         self.assertEqual(401, self.post(BODY, {}))
         self.assertEqual([], self.received)
+
+    def test_local_reason_of_a_daemon_is_503(self):
+        for reason in ("INVALID_ARGUMENT", "CLOSED"):
+            self.fake._add([_Order(reason)])
+            self.assertEqual(503, self.post(BODY, HEADERS))
 
     def test_outage_is_503(self):
         self.fake.fail("INTERNAL")

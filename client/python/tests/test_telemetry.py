@@ -13,7 +13,7 @@ from support import KEY, RUNNER
 
 import hmacd
 from hmacd import MacAlgorithm
-from hmacd.testing import Fake
+from hmacd.testing import Fake, _Order
 
 
 class TelemetryTest(unittest.TestCase):
@@ -61,6 +61,19 @@ class TelemetryTest(unittest.TestCase):
         self.assertEqual("KMS_INVALID_MAC", span.attributes["error.type"])
         self.assertEqual(StatusCode.ERROR, span.status.status_code)
         self.assertEqual("KMS_INVALID_MAC", self.durations()[0][1]["error.type"])
+
+    def test_unknown_reason_of_a_daemon_has_one_name(self):
+        for reason in ("NEW_REASON", "CLOSED", "x" * 100):
+            self.fake._add([_Order(reason)])
+            with self.assertRaises(hmacd.HmacdError) as caught:
+                self.key.generate(b"m")
+            self.assertEqual(reason, caught.exception.reason)
+        self.fake.fail("INTERNAL")
+        self.assertRaises(hmacd.HmacdError, self.key.generate, b"m")
+        types = [span.attributes["error.type"] for span in self.spans.get_finished_spans()]
+        self.assertEqual(["UNKNOWN"] * 3 + ["INTERNAL"], types)
+        counts = {point["error.type"]: count for count, point in self.durations()}
+        self.assertEqual({"UNKNOWN": 3, "INTERNAL": 1}, counts)
 
     def test_cancelled_call_of_asyncio_has_its_reason(self):
         async def run():

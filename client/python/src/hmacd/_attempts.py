@@ -89,6 +89,8 @@ class Progress:
     """Why the last attempt had no connection at its start."""
     before: str = ""
     """The reason of the attempt before the last one."""
+    unknown_reason: bool = False
+    """Whether the error has a reason of the daemon that this version does not know."""
     repeated: set[Action] = field(default_factory=set)
 
 
@@ -228,9 +230,14 @@ def _action(failure: Failure, limited: bool) -> Action:
     return Action.SUSPEND if failure.code == "UNAVAILABLE" else Action.FAIL
 
 
+def _is_unknown(failure: Failure) -> bool:
+    """Whether a daemon gave a reason that this version does not know, or a local reason."""
+    return failure.reason != "" and failure.reason not in _KNOWN
+
+
 def _is_marked_unknown(failure: Failure) -> bool:
     """Whether a newer daemon permits a retry (RetryInfo) after a reason of its own."""
-    return failure.retry_after is not None and failure.reason not in _KNOWN
+    return failure.retry_after is not None and _is_unknown(failure)
 
 
 def _repeated(
@@ -267,6 +274,9 @@ def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
     }
     reason = failure.reason or failure.code
     what = failure.text
+    if _is_unknown(failure):
+        progress.unknown_reason = True
+        return HmacdError(reason, what, retryable=_is_marked_unknown(failure), **fields)
     if reason == "KMS_INVALID_MAC":
         return InvalidMac(reason, what, **fields)
     if reason in {"MESSAGE_TOO_LONG", "REQUEST_TOO_LONG"}:
@@ -279,8 +289,7 @@ def _error(call: Call[Any], failure: Failure, progress: Progress) -> HmacdError:
         return TlsFailed("TLS_FAILED", what, **fields)
     if reason == "UNAVAILABLE":
         reason = "CONNECTION_FAILED"
-    retryable = reason in _RETRYABLE or _is_marked_unknown(failure)
-    return HmacdError(reason, what, retryable=retryable, **fields)
+    return HmacdError(reason, what, retryable=reason in _RETRYABLE, **fields)
 
 
 def _too_late(failure: Failure, progress: Progress, fields: dict[str, Any]) -> HmacdError:

@@ -44,7 +44,8 @@ class Telemetry:
         try:
             yield
         except HmacdError as error:
-            error_type = error.reason
+            # The peer's text would have any number of values.
+            error_type = "UNKNOWN" if progress.unknown_reason else error.reason
             raise
         except BaseException:  # Cancellation by asyncio, KeyboardInterrupt.
             error_type = "CANCELLED"

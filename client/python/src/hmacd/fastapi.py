@@ -39,7 +39,7 @@ class VerifiedBody:
         except MessageTooLong:
             raise HTTPException(413, "the body is too long") from None
         except HmacdError as error:
-            if error.reason == "INVALID_ARGUMENT":
+            if error.reason == "INVALID_ARGUMENT" and error.attempts == 0:
                 raise HTTPException(400, "the body is empty") from None
             raise HTTPException(503, "the signature cannot be verified now") from error
         return body
