@@ -67,6 +67,11 @@ class FastApiTest(unittest.TestCase):
         self.assertEqual(401, self.post(BODY, {}))
         self.assertEqual([], self.received)
 
+    def test_reserved_content_is_401(self):
+        self.fake.fail("RESERVED_MESSAGE")
+        self.assertEqual(401, self.post(BODY, HEADERS))
+        self.assertEqual([], self.received)
+
     def test_local_reason_of_a_daemon_is_503(self):
         for reason in ("INVALID_ARGUMENT", "CLOSED"):
             self.fake._add([_Order(reason)])

@@ -74,6 +74,16 @@ class Verification:
                 self.refused(HEADERS[name], body=BODY + b" ", scheme=name)
                 self.refused(HEADERS[name], self.other, scheme=name)
 
+    def test_reserved_content_has_a_wrong_signature(self):
+        for keys in ([self.key], [self.other, self.key]):
+            self.fake.fail("RESERVED_MESSAGE", times=len(keys))
+            self.refused(HEADERS["github"], *keys, scheme="github")
+        self.fake.fail("RESERVED_MESSAGE")
+        self.fake.fail("INTERNAL")
+        with self.assertRaises(hmacd.HmacdError) as caught:
+            self.verify_all(HEADERS["github"], self.other, self.key, scheme="github")
+        self.assertEqual("INTERNAL", caught.exception.reason)
+
     def test_vectors_are_signed(self):
         for name, scheme in SCHEMES.items():
             with self.subTest(name):

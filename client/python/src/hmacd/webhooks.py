@@ -255,7 +255,20 @@ def _check_keys(keys: Sequence[Key] | Sequence[aio.Key], kind: type[Key | aio.Ke
 
 def _weightier(error: HmacdError | None, failure: HmacdError) -> HmacdError:
     """A failure without a verdict is never covered by a wrong MAC."""
-    return failure if error is None or isinstance(error, InvalidMac) else error
+    return _verdict(failure) if error is None or isinstance(error, InvalidMac) else error
+
+
+def _verdict(failure: HmacdError) -> HmacdError:
+    """hmacd makes no MAC of a reserved message, so a signature of it is wrong."""
+    if failure.reason != "RESERVED_MESSAGE":
+        return failure
+    return InvalidMac(
+        "KMS_INVALID_MAC",
+        "hmacd makes no MAC of this content, which is reserved",
+        target=failure.target,
+        attempts=failure.attempts,
+        request_id=failure.request_id,
+    )
 
 
 def _invalid(what: str) -> InvalidMac:
