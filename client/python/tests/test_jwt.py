@@ -41,8 +41,16 @@ class JwtTest(unittest.TestCase):
 
     def test_wrong_tokens_of_the_vectors_are_refused(self):
         for vector in VECTORS["jwt"]["wrong"]:
+            before = self.fake.attempts
             with self.subTest(vector["why"]), self.assertRaises(jwt.InvalidTokenError):
                 self.of(vector["alg"]).decode(vector["token"])
+            calls = vector["why"] == "another key"
+            self.assertEqual(before + calls, self.fake.attempts, vector["why"])
+
+    def test_accepted_tokens_of_the_vectors_are_verified(self):
+        for vector in VECTORS["jwt"]["accepted"]:
+            with self.subTest(vector["why"]):
+                self.assertEqual(CLAIMS, self.of(vector["alg"]).decode(vector["token"]))
 
     def test_wrong_signature_is_pyjwts_error(self):
         vector = next(v for v in VECTORS["jwt"]["wrong"] if v["why"] == "another key")

@@ -36,6 +36,7 @@ MALFORMED = [
     ("stripe", {"Stripe-Signature": f"t=x,v1={MAC}"}),
     ("stripe", {"Stripe-Signature": f"t=-{TIME},v1={MAC}"}),
     ("stripe", {"Stripe-Signature": f"t={TIME},t={TIME},v1={MAC}"}),
+    ("stripe", {"Stripe-Signature": f"t={TIME},v1={MAC},v1="}),
     ("slack", HEADERS["slack"] | {"X-Slack-Signature": MAC}),
     ("slack", HEADERS["slack"] | {"X-Slack-Signature": f"v1={MAC}"}),
     ("slack", HEADERS["slack"] | {"X-Slack-Request-Timestamp": f"{TIME}.0"}),
@@ -73,6 +74,16 @@ class Verification:
                 self.verify_all(HEADERS[name], self.key, scheme=name)
                 self.refused(HEADERS[name], body=BODY + b" ", scheme=name)
                 self.refused(HEADERS[name], self.other, scheme=name)
+
+    def test_variants_of_the_vectors_have_their_result(self):
+        for variant in VECTORS["webhooks"]["variants"]:
+            with self.subTest(variant["format"], why=variant["why"]):
+                before = self.fake.attempts
+                if variant["accepted"]:
+                    self.verify_all(variant["headers"], self.key, scheme=variant["format"])
+                else:
+                    self.refused(variant["headers"], scheme=variant["format"])
+                self.assertEqual(before + variant["accepted"], self.fake.attempts)
 
     def test_reserved_content_has_a_wrong_signature(self):
         for keys in ([self.key], [self.other, self.key]):

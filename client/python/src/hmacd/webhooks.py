@@ -31,7 +31,7 @@ _TOLERANCE = 300  # Seconds, in both directions.
 _MOST_SIGNATURES = 8  # Each one is a call: the sender must not choose their number.
 _MAC_BYTES = MacAlgorithm.HMAC_SHA_256.mac_bytes
 _HEX_MAC = re.compile(r"[0-9a-fA-F]{64}")
-_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
 _clock = time.monotonic
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")  # No full stop: it separates the signed parts.
 
@@ -176,7 +176,7 @@ class _GitHub(Scheme):
 
     def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         signature = _header(headers, "x-hub-signature-256")
-        return _Delivery(body, _hex_macs(signature, "sha256="))
+        return _Delivery(body, [_hex_mac(signature, "sha256=")])
 
 
 class _Stripe(Scheme):
@@ -187,12 +187,12 @@ class _Stripe(Scheme):
         return {"Stripe-Signature": f"t={timestamp},v1={mac.hex()}"}
 
     def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
-        parts = [part.strip() for part in _header(headers, "stripe-signature").split(",")]
+        parts = _header(headers, "stripe-signature").split(",")
         times = [part.removeprefix("t=") for part in parts if part.startswith("t=")]
         if len(times) != 1:
             raise _invalid("stripe-signature does not have one time stamp")
         timestamp = _fresh(times[0], now)
-        macs = [mac for part in parts for mac in _hex_macs(part, "v1=")]
+        macs = [_hex_mac(part, "v1=") for part in parts if part.startswith("v1=")]
         return _Delivery(self._message(body, timestamp, ""), macs)
 
 
@@ -205,7 +205,7 @@ class _Slack(Scheme):
 
     def _delivery(self, body: bytes, headers: _Headers, now: float) -> _Delivery:
         timestamp = _fresh(_header(headers, "x-slack-request-timestamp"), now)
-        macs = _hex_macs(_header(headers, "x-slack-signature"), "v0=")
+        macs = [_hex_mac(_header(headers, "x-slack-signature"), "v0=")]
         return _Delivery(self._message(body, timestamp, ""), macs)
 
 
@@ -228,7 +228,7 @@ class _Standard(Scheme):
             raise _invalid("webhook-id is malformed")
         timestamp = _fresh(_header(headers, "webhook-timestamp"), now)
         signatures = _header(headers, "webhook-signature").split(" ")
-        macs = [mac for signature in signatures for mac in _base64_macs(signature)]
+        macs = [_base64_mac(one, "v1,") for one in signatures if one.startswith("v1,")]
         return _Delivery(self._message(body, timestamp, message_id), macs)
 
 
@@ -297,18 +297,26 @@ def _fresh(timestamp: str, now: float) -> str:
     return timestamp
 
 
-def _hex_macs(text: str, prefix: str) -> list[bytes]:
-    """The MAC in `text`, or none."""
+def _hex_mac(text: str, prefix: str) -> bytes:
+    """:raises InvalidMac: if the text is not the prefix and a MAC in hex"""
     digits = text.removeprefix(prefix)
-    valid = text.startswith(prefix) and _HEX_MAC.fullmatch(digits)
-    return [bytes.fromhex(digits)] if valid else []
+    if not text.startswith(prefix) or not _HEX_MAC.fullmatch(digits):
+        raise _malformed()
+    return bytes.fromhex(digits)
 
 
-def _base64_macs(signature: str) -> list[bytes]:
-    version, _, text = signature.partition(",")
+def _base64_mac(text: str, prefix: str) -> bytes:
+    """:raises InvalidMac: if the text is not the prefix and a MAC in base64"""
+    encoded = text.removeprefix(prefix)
     try:
-        mac = base64.b64decode(text, validate=True)
+        mac = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        return []
-    canonical = base64.b64encode(mac).decode() == text  # b64decode ignores unused bits.
-    return [mac] if version == "v1" and canonical and len(mac) == _MAC_BYTES else []
+        raise _malformed() from None
+    # b64decode ignores unused bits.
+    if len(mac) != _MAC_BYTES or base64.b64encode(mac).decode() != encoded:
+        raise _malformed()
+    return mac
+
+
+def _malformed() -> InvalidMac:
+    return _invalid("a signature of the headers is malformed")
